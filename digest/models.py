@@ -1,0 +1,225 @@
+"""The records that the rooms hand to one another: frozen, without I/O and without behaviour beyond their own values.
+
+`_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+
+
+class AnnounceType(StrEnum):
+    """What a feed says of an entry, in arXiv's terms (relative to the feed that was asked)."""
+
+    NEW = "new"
+    CROSS = "cross"
+    REPLACE = "replace"
+    REPLACE_CROSS = "replace-cross"
+
+
+class Field(StrEnum):
+    """The parts of a paper that a rule can look in."""
+
+    TITLE = "title"
+    ABSTRACT = "abstract"
+    AUTHOR = "author"
+    CATEGORY = "category"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One item as a feed served it. Texts are already readable: plain characters, white space folded."""
+
+    guid: str
+    title: str
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  # the first is the primary one
+    url: str = ""
+    pdf_url: str = ""
+    code_url: str = ""
+    discussion_url: str = ""
+    arxiv_id: str = ""  # without a version: "2504.17830", "astro-ph/0601001"
+    arxiv_version: int = 0  # 0: not said
+    doi: str = ""  # lower case, without a resolver
+    announce_type: AnnounceType = AnnounceType.NEW
+    published_at: datetime | None = None
+    upvotes: int | None = None
+    stars: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """The work, once, however many entries announced it."""
+
+    id: str  # public and stable: "arxiv:2504.17830", "doi:10.1101/…", "title:<12 hex>"
+    title: str
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    url: str = ""
+    pdf_url: str = ""
+    code_url: str = ""
+    discussion_url: str = ""
+    announce_type: AnnounceType = AnnounceType.NEW
+    published_at: datetime | None = None
+    upvotes: int | None = None
+    stars: int | None = None
+    revision: int = 1  # rises when what is shown changes
+    first_seen_at: datetime | None = None  # by us; None before it is stored
+
+    def text_of(self, field: Field) -> str:
+        """The field's text as shown: what evidence offsets index."""
+        match field:
+            case Field.TITLE:
+                return self.title
+            case Field.ABSTRACT:
+                return self.abstract
+            case Field.AUTHOR:
+                return ", ".join(self.authors)
+            case Field.CATEGORY:
+                return ", ".join(self.categories)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A named interest. Shared when `owner_id` is None, else one subscriber's own keywords and mutes."""
+
+    name: str
+    rules: str
+    id: int = 0  # 0 before it is stored
+    owner_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Evidence:
+    """Where one rule found one of its terms: `paper.text_of(field)[start:end]` is the matched text."""
+
+    field: Field
+    start: int
+    end: int
+    rule: str  # the rule as its author wrote it, without weight and comment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A paper that a profile wants, how much, and why."""
+
+    paper: Paper
+    profile: Profile
+    score: float  # > 0
+    evidence: tuple[Evidence, ...]  # sorted by field, start, end
+
+
+class Weekday(StrEnum):
+    """A day of the week, as it is written in configuration; `list(Weekday)` follows `date.weekday()`."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+EVERY_DAY = frozenset(Weekday)
+WEEKDAYS = EVERY_DAY - {Weekday.SAT, Weekday.SUN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a subscriber wants their digest, on their own clock."""
+
+    timezone: str = "UTC"  # an IANA name
+    send_at: time = time(7)  # naive: local
+    days: frozenset[Weekday] = EVERY_DAY
+
+
+class SubscriberState(StrEnum):
+    """Only `ACTIVE` subscribers get digests."""
+
+    PENDING = "pending"  # asked to subscribe, has not confirmed
+    ACTIVE = "active"
+    PAUSED = "paused"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """Somebody who gets digests."""
+
+    email: str
+    id: int = 0  # 0 before it is stored
+    name: str = ""
+    schedule: Schedule = Schedule()
+    state: SubscriberState = SubscriberState.ACTIVE
+    profiles: tuple[str, ...] = ()  # names of the shared profiles they follow
+    max_papers: int = 25  # a digest
+    epoch: int = 0  # raised to revoke every link written so far
+    last_slot_at: datetime | None = None
+    last_digest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestItem:
+    """One paper of a digest, in the section of the profile where it scored highest."""
+
+    paper: Paper
+    profile: str
+    score: float
+    evidence: tuple[Evidence, ...]
+    also: tuple[str, ...] = ()  # other profiles that want it, by name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What one subscriber gets for one slot, frozen once decided: sent again, it is the same mail."""
+
+    subscriber: Subscriber
+    slot_at: datetime
+    created_at: datetime  # the mail's Date
+    edition_on: date
+    message_id: str  # without angle brackets
+    items: tuple[DigestItem, ...]  # best first within a section; sections follow one another
+    more: int = 0  # papers that matched but did not fit
+
+
+class MailKind(StrEnum):
+    """What a delivery carries."""
+
+    DIGEST = "digest"
+    CONFIRMATION = "confirmation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A mail ready for the wire: 7-bit clean MIME bytes with CRLF line ends, no line over 998 bytes."""
+
+    delivery_id: int
+    sender: str  # envelope addresses, ASCII, bare
+    recipient: str
+    content: bytes
+
+
+class Outcome(StrEnum):
+    """What became of one attempt to send one message."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"  # 4xx: again later
+    FAILED = "failed"  # 5xx: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The server's word on one message."""
+
+    delivery_id: int
+    outcome: Outcome
+    reply: str  # as the server said it, one line: "250 2.0.0 Ok: queued as …"
+
+
+def section_names(items: Sequence[DigestItem]) -> list[str]:
+    """The profile names of a digest's sections, in the order in which they first appear."""
+    return list(dict.fromkeys(item.profile for item in items))
