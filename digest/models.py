@@ -180,10 +180,21 @@ class Digest:
     subscriber: Subscriber
     slot_at: datetime
     created_at: datetime  # the mail's Date
-    edition_on: date
+    dated_on: date  # the subscriber's own date
     message_id: str  # without angle brackets
     items: tuple[DigestItem, ...]  # best first within a section; sections follow one another
-    more: int = 0  # papers that matched but did not fit
+    more: tuple[str, ...] = ()  # ids of papers that matched but did not fit, best first
+    empty_reason: str = ""  # why there are no items, and so no mail
+
+
+class DeliveryState(StrEnum):
+    """Where an outbox row stands: queued -> sending -> sent | deferred (-> sending) | failed."""
+
+    QUEUED = "queued"
+    SENDING = "sending"  # leased by a worker
+    SENT = "sent"
+    DEFERRED = "deferred"  # the server said later
+    FAILED = "failed"
 
 
 class MailKind(StrEnum):
@@ -191,6 +202,22 @@ class MailKind(StrEnum):
 
     DIGEST = "digest"
     CONFIRMATION = "confirmation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One outbox row: a mail that is decided, and how far it has come."""
+
+    id: int
+    kind: MailKind
+    subscriber: Subscriber
+    message_id: str  # without angle brackets
+    state: DeliveryState
+    attempts: int
+    queued_at: datetime
+    next_at: datetime  # not to be tried before
+    reply: str = ""  # the server's last word
+    digest: Digest | None = None  # what a digest mail shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,77 @@
+"""The command line: `digest`. One file a noun; commands parse, act and print."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest import __version__
+from digest.cli import db, demo, init, match, outbox, preview, profile, run, source, subscriber
+from digest.cli.output import complain, print_text
+from digest.config import DEFAULT_FILE
+from digest.errors import DigestError, UsageError
+
+app = typer.Typer(
+    help="A self-hosted newsletter of new research papers: personal, explained, one good mail a day.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    demo.demo,
+    init.init,
+    run.run,
+    run.ingest,
+    run.publish,
+    run.deliver,
+    run.serve,
+    match.match,
+    preview.preview,
+):
+    app.command()(command)
+for noun, commands in (
+    ("profile", profile.app),
+    ("subscriber", subscriber.app),
+    ("source", source.app),
+    ("outbox", outbox.app),
+    ("db", db.app),
+):
+    app.add_typer(commands, name=noun)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_text(f"digest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    config: Annotated[
+        Path, typer.Option("--config", metavar="FILE", envvar="DIGEST_CONFIG", help="The configuration.")
+    ] = Path(DEFAULT_FILE),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """The console script. Every error is one line on stderr; the exit code says whose it is to mend."""
+    try:
+        app()
+    except UsageError as error:
+        complain(str(error))
+        sys.exit(2)
+    except DigestError as error:
+        complain(str(error))
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("DIGEST_DEBUG"):
+            raise
+        complain(f"this should not have happened: {type(error).__name__}: {error} (DIGEST_DEBUG=1 shows where)")
+        sys.exit(1)

@@ -1,0 +1,91 @@
+"""digest match: try rules on papers, without mailing anybody."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli.options import ConfigOption, JsonOption, installation, moment, read_rules
+from digest.cli.output import print_json, print_table, say, warn
+from digest.config import DEFAULT_FILE, FetchConfig, load
+from digest.errors import DigestError, SourceError
+from digest.ingest import read_feed
+from digest.matching import Index
+from digest.models import Match, Paper, Profile
+from digest.sources import Fetcher
+from digest.store import papers
+
+
+def match(
+    rules: Annotated[str, typer.Argument(metavar="RULES", help="The rules: text, @FILE, or - for stdin.")],
+    feed: Annotated[
+        list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="Papers to try them on; may be repeated.")
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, help="Without --feed: the stored papers of this many days [default: 7]."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print the papers that RULES match, best first, and why."""
+    profile = Profile(name="rules", rules=read_rules(rules))
+    index = Index([profile])
+    candidates = _from_feeds(feed, config) if feed else _stored(days or 7, config)
+    found = index.match(candidates).for_profile(0)
+    if as_json:
+        for m in found:
+            print_json(_record(m))
+    elif found:
+        print_table(("score", "paper", "title", "why"), [_row(m) for m in found])
+    say(f"{len(found)} of {len(candidates)} papers match")
+
+
+def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
+    fetch = (
+        load(config).fetch
+        if config is not None and (config != Path(DEFAULT_FILE) or config.exists())
+        else FetchConfig()
+    )
+    found: dict[str, Paper] = {}
+    failed = 0
+    with Fetcher(base=Path.cwd(), contact=fetch.contact, allow_private=fetch.allow_private) as fetcher:
+        for feed in feeds:
+            try:
+                found.update((paper.id, paper) for paper in read_feed(fetcher, feed))
+            except SourceError as error:
+                warn(str(error))
+                failed += 1
+    if failed == len(feeds):
+        raise DigestError("no feed could be read")
+    return list(found.values())
+
+
+def _stored(days: int, config: Path | None) -> list[Paper]:
+    with installation(config) as here, here.store.read() as tx:
+        now = moment(None)
+        return papers.list_first_seen(tx, after=now - timedelta(days=days), until=now)
+
+
+def _record(m: Match) -> dict[str, Any]:
+    return {
+        "id": m.paper.id,
+        "title": m.paper.title,
+        "score": round(m.score, 4),
+        "evidence": [
+            {
+                "rule": e.rule,
+                "field": e.field.value,
+                "start": e.start,
+                "end": e.end,
+                "text": m.paper.text_of(e.field)[e.start : e.end],
+            }
+            for e in m.evidence
+        ],
+    }
+
+
+def _row(m: Match) -> tuple[object, ...]:
+    found = dict.fromkeys(f"{m.paper.text_of(e.field)[e.start : e.end]} ({e.field})" for e in m.evidence)
+    return f"{m.score:.1f}", m.paper.id, m.paper.title, ", ".join(found)

@@ -1,0 +1,59 @@
+"""Options that several commands share, and what they stand for."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.config import DEFAULT_FILE
+from digest.errors import UsageError
+from digest.installation import Installation
+
+
+def _config_file(context: typer.Context, given: Path | None) -> Path | None:
+    """`digest --config FILE run` and `digest run --config FILE` are the same."""
+    return given or context.find_root().params.get("config")
+
+
+def _moment(written: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError:
+        raise typer.BadParameter(f"{written!r} is not a time; write one such as 2026-06-03T07:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", callback=_config_file, help="The configuration [default: config.toml]."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+NowOption = Annotated[
+    datetime | None,
+    typer.Option("--now", metavar="TIME", parser=_moment, help="Work as if it were this time (2026-06-03T07:00:00Z)."),
+]
+RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
+
+
+def installation(config: Path | None) -> Installation:
+    """The installation that `--config` names. Raises DigestError."""
+    return Installation.open(config or Path(DEFAULT_FILE))
+
+
+def moment(now: datetime | None) -> datetime:
+    """The time that `--now` names, else this very moment."""
+    return now or datetime.now(UTC)
+
+
+def read_rules(written: str) -> str:
+    """RULES as a command takes them: text, @FILE or - (stdin). Raises UsageError."""
+    if written == "-":
+        return sys.stdin.read()
+    if not written.startswith("@"):
+        return written
+    try:
+        return Path(written[1:]).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{written[1:]}: the rules cannot be read: {error}") from None

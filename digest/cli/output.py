@@ -1,0 +1,90 @@
+"""How commands speak: data to stdout, messages to stderr, colour and progress on a terminal only."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One object on one line of stdout. Dates and times are written as ISO 8601."""
+    print(json.dumps(value, ensure_ascii=False, default=_iso))
+
+
+def print_text(text: str) -> None:
+    """Data for people, to stdout, exactly as it is."""
+    print(text)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout. On a pipe it is as wide as its content, so that nothing is cut off."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    if _out.is_terminal:
+        _out.print(table)
+    else:
+        Console(width=10_000, highlight=False).print(table)
+
+
+def print_records(records: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+    """Records with the same keys: a line of JSON each, or a table with `empty` said where there are none."""
+    rows = list(records)
+    if as_json:
+        for row in rows:
+            print_json(row)
+    elif rows:
+        print_table([key.replace("_", " ") for key in rows[0]], ([_cell(v) for v in row.values()] for row in rows))
+    else:
+        say(empty)
+
+
+def say(message: str) -> None:
+    """A message for people, to stderr."""
+    _err.print(escape(message))
+
+
+def complain(message: str) -> None:
+    """An error, on one line of stderr."""
+    _err.print(f"[bold red]error:[/] {escape(' '.join(message.split()))}")
+
+
+def warn(message: str) -> None:
+    """Something that went wrong while the work went on, on one line of stderr."""
+    _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, gone when done; nothing where stderr is no terminal. Yields what advances it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(v) for v in value)
+    return value

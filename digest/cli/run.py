@@ -1,0 +1,155 @@
+"""digest run, ingest, publish, deliver, serve: the three stages, once or until stopped."""
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
+from digest.cli.output import complain, print_json, progress, say, warn
+from digest.deliver import DeliveryReport
+from digest.ingest import IngestReport
+from digest.installation import Installation
+from digest.publish import PublishReport, next_publish_at
+from digest.service import serve as serve_until
+from digest.service import stop_on_signals
+
+EveryoneOption = Annotated[bool, typer.Option("--everyone", help="For all active subscribers, now.")]
+
+
+def run(
+    everyone: EveryoneOption = False, now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Ingest, publish and deliver, once, for those whose hour has come."""
+    at = moment(now)
+    with installation(config) as here:
+        ingested = _ingest(here, at)
+        published = _publish(here, at, everyone=everyone)
+        delivered = _deliver(here, at)
+        _report(
+            as_json,
+            {
+                "ingest": _ingest_record(ingested),
+                "publish": _publish_record(published),
+                "deliver": _deliver_record(delivered),
+            },
+        )
+        if not as_json:
+            _tell_next(here, published, at)
+    _exit(failed=_nothing_read(ingested) or bool(delivered.failure))
+
+
+def ingest(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Read the sources and keep what is new."""
+    with installation(config) as here:
+        report = _ingest(here, moment(now))
+    _report(as_json, {"ingest": _ingest_record(report)})
+    _exit(failed=_nothing_read(report))
+
+
+def publish(
+    everyone: EveryoneOption = False, now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Decide who gets what, for those whose hour has come."""
+    at = moment(now)
+    with installation(config) as here:
+        report = _publish(here, at, everyone=everyone)
+        _report(as_json, {"publish": _publish_record(report)})
+        if not as_json:
+            _tell_next(here, report, at)
+
+
+def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Send what is queued."""
+    with installation(config) as here:
+        report = _deliver(here, moment(now))
+    _report(as_json, {"deliver": _deliver_record(report)})
+    _exit(failed=bool(report.failure))
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the stages on their beats until SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    stop_on_signals(stop)
+    with installation(config) as here:
+        here.composer  # noqa: B018  (a fault in the templates' folder or the sender is told before anything starts)
+        serve_until(here, stop=stop)
+
+
+def _ingest(here: Installation, at: datetime) -> IngestReport:
+    with progress("reading sources", len(here.config.source)) as advance:
+        report = here.ingest(now=at, progress=advance)
+    for source, reason in report.failures:
+        warn(f"source {source}: {reason}")
+    if not here.config.source:
+        warn(f"no sources; add a [[source]] to {here.config.file}")
+    return report
+
+
+def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishReport:
+    with progress("choosing papers") as advance:
+        report = here.publish(now=at, everyone=everyone, progress=advance)
+    for email, reason in report.reasons:
+        say(f"no mail for {email}: {reason}")
+    return report
+
+
+def _deliver(here: Installation, at: datetime) -> DeliveryReport:
+    with progress("sending") as advance:
+        report = here.deliver(now=at, progress=advance)
+    for email, reply in report.refused:
+        warn(f"not delivered to {email}: {reply}")
+    if report.failure:
+        complain(f"{report.failure}; {report.waiting} mails stay queued, `digest deliver` tries again")
+    return report
+
+
+def _tell_next(here: Installation, report: PublishReport, at: datetime) -> None:
+    if report.digests or report.empty:
+        return
+    next_at = next_publish_at(here.store, now=at)
+    say(
+        "nobody is due; " + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "no subscribers")
+    )
+
+
+def _report(as_json: bool, stages: Mapping[str, Mapping[str, Any]]) -> None:
+    if as_json:
+        print_json(stages)
+    else:
+        for stage, record in stages.items():
+            counts = (f"{value} {key.replace('_', ' ')}" for key, value in record.items() if isinstance(value, int))
+            print(f"{stage}: {', '.join(counts)}")
+
+
+def _ingest_record(report: IngestReport) -> dict[str, Any]:
+    return {
+        "sources": report.sources,
+        "entries": report.entries,
+        "papers_new": report.papers_new,
+        "failed": len(report.failures),
+        "failures": [{"source": source, "reason": reason} for source, reason in report.failures],
+    }
+
+
+def _publish_record(report: PublishReport) -> dict[str, Any]:
+    return {
+        "digests": report.digests,
+        "empty": report.empty,
+        "reasons": [{"email": email, "reason": reason} for email, reason in report.reasons],
+    }
+
+
+def _deliver_record(report: DeliveryReport) -> dict[str, Any]:
+    return {"sent": report.sent, "deferred": report.deferred, "failed": report.failed}
+
+
+def _nothing_read(report: IngestReport) -> bool:
+    return report.sources > 0 and len(report.failures) == report.sources
+
+
+def _exit(*, failed: bool) -> None:
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,31 @@
+"""digest source …: where papers come from, and how fresh each place is."""
+
+import typer
+
+from digest.cli.options import ConfigOption, JsonOption, installation
+from digest.cli.output import print_records
+from digest.store import sources
+
+app = typer.Typer(help="Sources: the configured places that papers come from.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the sources with how they did when they were last asked."""
+    with installation(config) as here, here.store.read() as tx:
+        states = sources.list_states(tx)
+        records = []
+        for source in here.config.source:
+            state = states.get(source.name)
+            records.append(
+                {
+                    "name": source.name,
+                    "kind": source.kind,
+                    "state": "never asked" if state is None else state.failure or "ok",
+                    "entries": None if state is None else state.entries,
+                    "checked_at": None if state is None else state.checked_at,
+                    "succeeded_at": None if state is None else state.succeeded_at,
+                    "url": source.url,
+                }
+            )
+    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {here.config.file}")

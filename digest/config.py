@@ -1,0 +1,267 @@
+"""config.toml and secrets from the environment -> Config.
+
+Strict: an unknown key, a wrong type or an impossible value is a ConfigError that names the file, the key and, for an
+unknown key, the nearest known one. Paths are relative to the config file. Secrets never come from the file.
+"""
+
+import difflib
+import os
+import secrets
+import tomllib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from digest.errors import ConfigError, UsageError
+from digest.schedule import parse_timezone
+from digest.sources import KINDS
+
+DEFAULT_FILE = "config.toml"
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        return parse_timezone(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
+    return url.rstrip("/")
+
+
+def _known_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"no kind {kind!r}{_did_you_mean(kind, KINDS)}")
+    return kind
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class NewsletterConfig(_Section):
+    """What the newsletter is called, and who sends it."""
+
+    name: str = "Daily Papers"
+    base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
+    sender: str = Field("Daily Papers <digest@example.org>", alias="from")
+    postal_address: str = "Daily Papers, 1 Example Street, Example City"
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    first_digest_days: int = Field(1, ge=1, le=31)
+
+
+class DatabaseConfig(_Section):
+    """Where everything is remembered."""
+
+    url: str = "sqlite:///digest.db"
+
+    @field_validator("url")
+    @classmethod
+    def _supported(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            raise ValueError(f"{url!r}: write sqlite:///FILE")
+        return url
+
+
+class SourceConfig(_Section):
+    """One place where papers come from."""
+
+    name: str = Field(min_length=1)
+    kind: Annotated[str, AfterValidator(_known_kind)]
+    url: str = Field(min_length=1)
+
+
+class WebConfig(_Section):
+    """Where `digest serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+
+
+class FetchConfig(_Section):
+    """How sources are asked."""
+
+    contact: str = ""
+    allow_private: tuple[str, ...] = Field((), strict=False)
+
+
+class TemplatesConfig(_Section):
+    """A folder whose files replace ours, one by one."""
+
+    path: str = ""
+
+
+class SmtpConfig(_Section):
+    """The mail server that takes our mail."""
+
+    host: str = Field("localhost", min_length=1)
+    port: int = Field(25, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "none"
+    username: str = ""
+    connections: int = Field(4, ge=1, le=64)
+
+
+class MaildirConfig(_Section):
+    """The folder that takes our mail where no server is configured."""
+
+    path: str = "outbox"
+
+
+class DeliveryConfig(_Section):
+    """How mail leaves."""
+
+    transport: Literal["maildir", "smtp"] = "maildir"
+    smtp: SmtpConfig = SmtpConfig()
+    maildir: MaildirConfig = MaildirConfig()
+
+
+class ServeConfig(_Section):
+    """How often `digest serve` runs each stage, in minutes."""
+
+    ingest_minutes: int = Field(60, ge=1, le=1440)
+    publish_minutes: int = Field(1, ge=1, le=1440)
+    deliver_minutes: int = Field(1, ge=1, le=1440)
+
+
+class _File(_Section):
+    newsletter: NewsletterConfig = NewsletterConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    source: tuple[SourceConfig, ...] = Field((), strict=False)
+    web: WebConfig = WebConfig()
+    fetch: FetchConfig = FetchConfig()
+    templates: TemplatesConfig = TemplatesConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
+    serve: ServeConfig = ServeConfig()
+
+    @field_validator("source")
+    @classmethod
+    def _names_differ(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        names = [s.name for s in sources]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two sources are named {twice!r}; each needs a name of its own")
+        return sources
+
+
+class Secrets(BaseSettings):
+    """What may not stand in a file: read from the environment, never shown."""
+
+    model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="ignore")
+
+    smtp_password: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+
+
+class Config(_File):
+    """A whole configuration. `file` is where it came from; relative paths in it start at the file's folder."""
+
+    file: Path
+    secrets: Secrets
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.parent
+
+    def path(self, written: str) -> Path:
+        """A path from the file, made absolute."""
+        return self.folder / Path(written).expanduser()
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file."""
+        return self.path(self.database.url.removeprefix("sqlite:///"))
+
+    def secret_key(self) -> bytes:
+        """The key that signs links: DIGEST_SECRET_KEY, or one made once beside the database, for its owner only."""
+        given = self.secrets.secret_key.get_secret_value()
+        if given:
+            if len(given) < 32:
+                raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
+            return given.encode()
+        return _key_file(self.database_file.parent / "secret.key")
+
+
+def load(file: Path) -> Config:
+    """The configuration in `file`. Raises ConfigError."""
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(file), "", "no such file; `digest init` writes one, --config names another") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), "", f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(file), "", f"is not TOML: {error}") from None
+    return parse(written, file)
+
+
+def parse(written: dict[str, Any], file: Path) -> Config:
+    """The configuration in a dictionary as TOML gives it, as if read from `file`. Raises ConfigError."""
+    try:
+        checked = _File.model_validate(written)
+        environment = Secrets()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(str(file), _dotted(first["loc"]), _reason(first)) from None
+    return Config.model_construct(file=file.absolute(), secrets=environment, **dict(checked))
+
+
+def _dotted(location: Iterable[int | str]) -> str:
+    """("source", 0, "kind") -> "source[1].kind": people count from one."""
+    dotted = ""
+    for part in location:
+        dotted += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    return dotted.lstrip(".")
+
+
+def _reason(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            known = _keys_beside(error["loc"])
+            return f"unknown key{_did_you_mean(str(error['loc'][-1]), known)}"
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys known in the section where `location` lies."""
+    model: Any = _File
+    for part in location[:-1]:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            model = SourceConfig if part == "source" else annotation
+    return [f.alias or name for name, f in model.model_fields.items()]
+
+
+def _did_you_mean(written: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+
+
+def _key_file(path: Path) -> bytes:
+    """The key in `path`, made if it is not there. Two processes that start together agree on one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        with suppress(FileExistsError):  # the key that stands is the key
+            os.link(draft, path)  # so that nobody ever reads half a key
+        draft.unlink()
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(str(path), "", f"the key that signs links cannot be kept here: {error}") from None

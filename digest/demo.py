@@ -1,0 +1,107 @@
+"""`digest demo`: the whole job with nothing configured and no network.
+
+Sample papers and subscribers, a real database, and a real SMTP server on a free loopback port. Everything lies in one
+folder afterwards, with a config.toml, so that every other command can be tried on it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from digest import roster
+from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
+from digest.deliver import DeliveryReport
+from digest.errors import UsageError
+from digest.ingest import IngestReport
+from digest.installation import Installation
+from digest.publish import PublishReport
+from digest.store import Store, Transaction, outbox, profiles, subscribers
+from digest.transport.sink import FolderHandler, SmtpServer
+
+_MARK = "# Written by `digest demo`, which may write it again."
+_CONFIG = f"""\
+{_MARK}
+[newsletter]
+name = "Daily Papers"
+from = "Daily Papers <digest@example.org>"
+postal_address = "Daily Papers, 1 Example Street, Example City"
+
+[[source]]
+name = "samples"
+kind = "feed"
+url = "papers.atom.xml"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoReport:
+    """What the demo did: the reports of the stages, and one row for each subscriber."""
+
+    ingest: IngestReport
+    publish: PublishReport
+    deliver: DeliveryReport
+    rows: tuple[tuple[str, int, str], ...]  # address, papers, what the mail shows or why there is none
+    mail: Path
+
+
+def demo(folder: Path, *, now: datetime) -> DemoReport:
+    """Run the whole job in `folder`. Raises UsageError if something else lies there."""
+    mail = _prepare(folder)
+    samples = files("digest.samples")
+    (folder / "papers.atom.xml").write_bytes(samples.joinpath("papers.atom.xml").read_bytes())
+    people = tomllib.loads(samples.joinpath("subscribers.toml").read_text(encoding="utf-8"))
+    (folder / DEFAULT_FILE).write_text(_CONFIG, encoding="utf-8")
+    with SmtpServer(FolderHandler(mail)) as server:
+        delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
+        config = load(folder / DEFAULT_FILE).model_copy(update={"delivery": delivery})
+        with Installation(config, Store.open(config.database_file)) as here:
+            with here.store.write() as tx:
+                _enrol(tx, people, now=now)
+            ingested = here.ingest(now=now)
+            published = here.publish(now=now, everyone=True)
+            rows = _rows(here, published)
+            delivered = here.deliver(now=now)
+    return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
+
+
+def _prepare(folder: Path) -> Path:
+    """Make the folder, or clear away what an earlier demo left in it. Where the mails will lie."""
+    config, mail = folder / DEFAULT_FILE, folder / "mail"
+    try:
+        ours = config.exists() and config.read_text(encoding="utf-8").startswith(_MARK)
+        if folder.exists() and any(folder.iterdir()) and not ours:
+            raise UsageError(f"{folder} is not empty; name another folder with --output")
+        mail.mkdir(parents=True, exist_ok=True)
+        for old in [*folder.glob("digest.db*"), *mail.glob("*.eml")]:
+            old.unlink()
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
+    return mail
+
+
+def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None:
+    for profile in people["profile"]:
+        profiles.add(tx, profile["name"], profile["rules"].strip(), now=now)
+    for person in people["subscriber"]:
+        new = roster.new_subscriber(
+            person["email"],
+            name=person["name"],
+            timezone=person["timezone"],
+            profiles=person["profiles"],
+            confirmed=True,
+        )
+        added = subscribers.add(tx, new, now=now)
+        profiles.set_personal(tx, added.id, person["keywords"].strip(), now=now)
+
+
+def _rows(here: Installation, published: PublishReport) -> tuple[tuple[str, int, str], ...]:
+    with here.store.read() as tx:
+        queued = outbox.list_queued(tx)
+    shown = [
+        (d.subscriber.email, len(d.digest.items), d.digest.items[0].paper.title) for d in queued if d.digest is not None
+    ]
+    return (*shown, *((email, 0, f"no mail: {reason}") for email, reason in published.reasons))

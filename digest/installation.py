@@ -1,0 +1,133 @@
+"""What a configuration stands for, opened: the store, the mail composer, the way out. The stages run on it.
+
+The command line and the service both work on an Installation, so that a stage is wired up in one place.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from digest.config import Config, load
+from digest.deliver import DeliveryReport, deliver
+from digest.ingest import IngestReport, ingest
+from digest.links import Links
+from digest.mail import Composer, Newsletter, Templates
+from digest.publish import Publishing, PublishReport, publish
+from digest.sources import Fetcher
+from digest.store import Store
+from digest.transport import Transport
+from digest.transport.maildir import MaildirTransport
+from digest.transport.smtp import Security, SmtpTransport
+
+# Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
+_UNMARKED_PER_CONNECTION = 10
+
+_Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One newsletter, ready to work."""
+
+    config: Config
+    store: Store
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """The installation that `file` configures; its database is created on first use. Raises DigestError."""
+        config = load(file)
+        config.database_file.parent.mkdir(parents=True, exist_ok=True)
+        return cls(config, Store.open(config.database_file))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Writes the mails of this newsletter. Raises TemplateError."""
+        newsletter = self.config.newsletter
+        overriding = self.config.path(self.config.templates.path) if self.config.templates.path else None
+        return Composer(
+            Newsletter(name=newsletter.name, sender=newsletter.sender, postal_address=newsletter.postal_address),
+            Templates(overriding),
+            Links(newsletter.base_url, self.config.secret_key()),
+        )
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        """What deciding depends on besides papers and people."""
+        return Publishing(first_digest_days=self.config.newsletter.first_digest_days, domain=self.domain)
+
+    @cached_property
+    def domain(self) -> str:
+        """The domain that the mails come from."""
+        return parseaddr(self.config.newsletter.sender)[1].rpartition("@")[2]
+
+    def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
+        """Run the first stage."""
+        config = self.config
+        with Fetcher(
+            base=config.folder, contact=config.fetch.contact, allow_private=config.fetch.allow_private
+        ) as fetcher:
+            return ingest(
+                self.store,
+                config.source,
+                fetcher,
+                now=now,
+                timezone=config.newsletter.timezone,
+                progress=progress,
+            )
+
+    def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
+        """Run the second stage."""
+        return publish(self.store, self.publishing, now=now, everyone=everyone, progress=progress)
+
+    def deliver(
+        self,
+        *,
+        now: datetime,
+        progress: _Progress = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> DeliveryReport:
+        """Run the third stage, until nothing is left or `stopping` says so."""
+        with self.transport() as transport:
+            return deliver(
+                self.store,
+                transport,
+                self.composer,
+                now=now,
+                mark_every=_UNMARKED_PER_CONNECTION * self.config.delivery.smtp.connections,
+                progress=progress,
+                stopping=stopping,
+            )
+
+    @contextmanager
+    def transport(self) -> Iterator[Transport]:
+        """The configured way out, closed afterwards."""
+        delivery = self.config.delivery
+        if delivery.transport == "maildir":
+            with MaildirTransport(self.config.path(delivery.maildir.path)) as maildir:
+                yield maildir
+        else:
+            with SmtpTransport(
+                delivery.smtp.host,
+                delivery.smtp.port,
+                security=Security(delivery.smtp.security),
+                username=delivery.smtp.username,
+                password=self.config.secrets.smtp_password.get_secret_value(),
+                connections=delivery.smtp.connections,
+            ) as smtp:
+                yield smtp

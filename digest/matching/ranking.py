@@ -1,0 +1,59 @@
+"""Which match is better, and which papers of all that matched one subscriber gets. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from digest.models import DigestItem, Match, Paper
+
+TITLE_FACTOR = 2.0  # a rule that is met in the title counts this much more
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one subscriber gets, and what matched but did not fit (best first)."""
+
+    items: tuple[DigestItem, ...]
+    more: tuple[Paper, ...]
+
+
+def precedence(paper: Paper) -> tuple[float, float, str]:
+    """Sorts papers of equal score: the most upvoted first, then the newest, then by id so that it is the same again."""
+    published_at = paper.published_at or _LONG_AGO
+    return -(paper.upvotes or 0), -published_at.timestamp() if published_at.year > 1 else 0.0, paper.id
+
+
+def choose(
+    wanted: Sequence[Sequence[Match]], *, already: Collection[str], muted: Collection[str], limit: int
+) -> Choice:
+    """The best `limit` papers among the matches of each profile that one subscriber follows.
+
+    `already` are ids of papers they were sent, `muted` of those they never want to see. A paper that several profiles
+    want is shown once, under the one where it scores highest (the first of equals), naming the others. Sections are
+    ordered by their best paper.
+    """
+    kept = [[m for m in matches if m.paper.id not in already and m.paper.id not in muted] for matches in wanted]
+    by_paper: dict[str, list[Match]] = {}
+    for match in (m for matches in kept for m in matches):
+        by_paper.setdefault(match.paper.id, []).append(match)
+    best = sorted((_item(matches) for matches in by_paper.values()), key=lambda i: (-i.score, precedence(i.paper)))
+    shown = best[:limit]
+    place = {name: at for at, name in reversed(list(enumerate(item.profile for item in shown)))}
+    return Choice(
+        items=tuple(sorted(shown, key=lambda item: place[item.profile])),  # stable: best first within a section
+        more=tuple(item.paper for item in best[limit:]),
+    )
+
+
+def _item(matches: Sequence[Match]) -> DigestItem:
+    """One paper's matches as one item; `matches` come in the order of the profiles."""
+    best = max(matches, key=lambda m: m.score)
+    return DigestItem(
+        paper=best.paper,
+        profile=best.profile.name,
+        score=best.score,
+        evidence=best.evidence,
+        also=tuple(m.profile.name for m in matches if m is not best),
+    )

@@ -1,0 +1,104 @@
+"""Subscribers as people write them: options of a command, rows of a CSV file. Pure: text in, records out, and back."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from digest import addresses
+from digest.errors import UsageError
+from digest.models import Schedule, Subscriber, SubscriberState
+from digest.schedule import format_days, parse_schedule
+
+COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles")
+
+DEFAULT_SEND_AT = "07:00"
+DEFAULT_DAYS = "daily"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What became of one row: a subscriber, or the reason why not. `line` counts from 1, the header included."""
+
+    line: int
+    subscriber: Subscriber | None = None
+    reason: str = ""
+
+
+def new_subscriber(
+    email: str,
+    *,
+    name: str = "",
+    timezone: str,
+    send_at: str = "",
+    days: str = "",
+    profiles: Iterable[str] = (),
+    confirmed: bool,
+) -> Subscriber:
+    """A subscriber who is not stored yet. Empty values mean the defaults. Raises AddressError, UsageError."""
+    return Subscriber(
+        email=addresses.checked(email),
+        name=one_line(name),
+        schedule=parse_schedule(timezone=timezone, send_at=send_at or DEFAULT_SEND_AT, days=days or DEFAULT_DAYS),
+        state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
+        profiles=tuple(dict.fromkeys(p.strip() for p in profiles if p.strip())),
+    )
+
+
+def one_line(name: str) -> str:
+    """A name without line ends and other control characters: it goes into mail headers."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def read(text: str, *, timezone: str, known_profiles: Collection[str], confirmed: bool) -> Iterator[Row]:
+    """The subscribers in a CSV file with a header line; columns may be left out, only email is needed.
+
+    A bad row is given with its reason and the next one is read. Raises UsageError if the header is not one.
+    """
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    columns = [c.strip() for c in reader.fieldnames or ()]
+    unknown = [c for c in columns if c not in COLUMNS]
+    if "email" not in columns or unknown:
+        found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
+        raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
+    reader.fieldnames = columns
+    for cells in reader:
+        try:
+            yield Row(line=reader.line_num, subscriber=_from_cells(cells, timezone, known_profiles, confirmed))
+        except UsageError as error:
+            yield Row(line=reader.line_num, reason=str(error))
+
+
+def write(people: Iterable[Subscriber]) -> str:
+    """What `read` reads back as the same subscribers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for s in people:
+        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles)))
+    return text.getvalue()
+
+
+def _from_cells(
+    cells: dict[str, str | None], timezone: str, known_profiles: Collection[str], confirmed: bool
+) -> Subscriber:
+    if None in cells:
+        raise UsageError("more cells than columns; put quotes around values that hold a comma")
+    value = {column: (cells.get(column) or "").strip() for column in COLUMNS}
+    subscriber = new_subscriber(
+        value["email"],
+        name=value["name"],
+        timezone=value["timezone"] or timezone,
+        send_at=value["send_at"],
+        days=value["days"],
+        profiles=value["profiles"].split(";"),
+        confirmed=confirmed,
+    )
+    missing = [p for p in subscriber.profiles if p not in known_profiles]
+    if missing:
+        raise UsageError(f"no profile {missing[0]!r}; `digest profile list` shows them")
+    return subscriber
+
+
+def _schedule_cells(schedule: Schedule) -> tuple[str, str, str]:
+    return schedule.timezone, f"{schedule.send_at:%H:%M}", format_days(schedule.days)

@@ -1,0 +1,1 @@
+"""What `digest demo` works on: papers.atom.xml and subscribers.toml."""

@@ -1,0 +1,88 @@
+"""`digest serve`: the three stages, each on its own beat, until SIGTERM.
+
+APScheduler is only a ticker. What is due is derived from the store each time, so a tick that was missed, or that comes
+twice, changes nothing: the next one catches up.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from digest.errors import DigestError
+from digest.installation import Installation
+
+log = structlog.get_logger()
+
+
+def serve(here: Installation, *, stop: threading.Event) -> None:
+    """Run the stages until `stop` is set, then let the running ones finish."""
+    beats = here.config.serve
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(3)},
+        # coalesce: a machine that slept catches up with one run. max_instances: a slow run is not overtaken.
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    stages: list[tuple[str, Callable[[], None], int]] = [
+        ("ingest", lambda: _ingest(here), beats.ingest_minutes),
+        ("publish", lambda: _publish(here), beats.publish_minutes),
+        ("deliver", lambda: _deliver(here, stop), beats.deliver_minutes),
+    ]
+    for name, stage, minutes in stages:
+        first_at = datetime.now(UTC)
+        scheduler.add_job(_guarded(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=first_at)
+    scheduler.start()
+    log.info("serving", config=str(here.config.file), **{name: f"every {minutes} min" for name, _, minutes in stages})
+    stop.wait()
+    log.info("stopping")
+    scheduler.shutdown(wait=True)
+    log.info("stopped")
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set `stop` on SIGTERM and on Ctrl-C. To be called from the main thread."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def _guarded(name: str, stage: Callable[[], None]) -> Callable[[], None]:
+    """A stage that fails is logged and tried again at its next beat."""
+
+    def run() -> None:
+        try:
+            stage()
+        except DigestError as error:
+            log.error("stage failed", stage=name, reason=str(error))
+
+    return run
+
+
+def _ingest(here: Installation) -> None:
+    report = here.ingest(now=datetime.now(UTC))
+    for source, reason in report.failures:
+        log.warning("source failed", source=source, reason=reason)
+    log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
+
+
+def _publish(here: Installation) -> None:
+    report = here.publish(now=datetime.now(UTC))
+    for email, reason in report.reasons:
+        log.info("no mail", subscriber=email, reason=reason)
+    if report.digests:
+        log.info("published", digests=report.digests)
+
+
+def _deliver(here: Installation, stop: threading.Event) -> None:
+    report = here.deliver(now=datetime.now(UTC), stopping=stop.is_set)
+    if report.failure:
+        log.error("cannot deliver", reason=report.failure)
+    for email, reply in report.refused:
+        log.warning("not delivered", subscriber=email, reply=reply)
+    if report.sent:
+        log.info("delivered", sent=report.sent)

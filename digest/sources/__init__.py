@@ -1,0 +1,38 @@
+"""Where papers come from: bytes in, Entries out. One file a kind; each has `parse(body) -> list[Entry]`."""
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from digest.errors import NotFoundError, SourceError
+from digest.models import Entry
+from digest.sources import arxiv, feed, huggingface, text
+from digest.sources.fetch import Fetched, Fetcher
+from digest.sources.unreadable import UnreadableError
+
+KINDS: Mapping[str, Callable[[bytes], list[Entry]]] = {
+    "feed": feed.parse,
+    "arxiv": arxiv.parse,
+    "huggingface": huggingface.parse,
+    "text": text.parse,
+}
+
+__all__ = ["KINDS", "Fetched", "Fetcher", "parse", "recognise"]
+
+
+def parse(kind: str, body: bytes, *, source: str) -> list[Entry]:
+    """The entries that `body` holds, in its order. Raises SourceError, naming `source`, or NotFoundError for a kind."""
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1)
+        raise NotFoundError("kind of source", kind, near[0] if near else None)
+    try:
+        return KINDS[kind](body)
+    except UnreadableError as error:
+        raise SourceError(source, str(error)) from None
+
+
+def recognise(body: bytes) -> str:
+    """The kind of source that `body` looks like."""
+    begin = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if begin == b"<":
+        return "feed"
+    return "huggingface" if begin in {b"[", b"{"} else "text"

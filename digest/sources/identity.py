@@ -1,0 +1,184 @@
+"""Which entries are the same work: by arXiv id without version, by DOI, by normalised title. Pure.
+
+Keys are written as public ids are: `arxiv:2504.17830`, `doi:10.1101/…`, `title:<12 hex>`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from digest.models import AnnounceType, Entry, Paper
+from digest.text import plain
+
+_ARXIV_ID = re.compile(
+    r"(?:^|arxiv[:./]|arxiv\.org:|/abs/|/pdf/|/papers/)(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d+))?(?![\w.]*\d)",
+    re.IGNORECASE,
+)
+_DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"<>?#&]+)", re.IGNORECASE)
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+# A title with fewer words ("Editorial", "Corrigendum", "0") does not tell works apart.
+_TELLING_WORDS = 4
+
+
+def arxiv_id_in(text: str) -> tuple[str, int]:
+    """The arXiv id in an id, link or DOI, and its version (0: not said); ("", 0) if there is none."""
+    found = _ARXIV_ID.search(text)
+    return (found.group(1), int(found.group(2) or 0)) if found else ("", 0)
+
+
+def doi_in(text: str) -> str:
+    """The DOI in an id or link, in lower case (DOIs do not tell case apart); "" if there is none."""
+    found = _DOI.search(text)
+    return found.group(1).rstrip(".,;)").lower() if found else ""
+
+
+def keys(entry: Entry) -> tuple[str, ...]:
+    """The keys an entry goes by, the strongest first; at least one."""
+    arxiv_id = entry.arxiv_id or arxiv_id_in(entry.doi)[0]
+    found = [f"arxiv:{arxiv_id}"] if arxiv_id else []
+    if entry.doi and not entry.doi.startswith("10.48550/"):  # arXiv's own DOIs say no more than its ids
+        found.append(f"doi:{entry.doi}")
+    title = plain(entry.title)
+    if len(title.split()) >= _TELLING_WORDS:
+        found.append(_title_key(title))
+    return tuple(found) or (_title_key(f"{title}\0{plain(entry.abstract)}"),)
+
+
+def same_work(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool:
+    """Whether an entry that shares `shared_key` with the paper of public id `known_as` is that paper.
+
+    Two arXiv ids, or two DOIs, are two works, however much their titles agree.
+    """
+    if not shared_key.startswith("title:"):
+        return True
+    scheme = known_as.partition(":")[0]
+    return scheme == "title" or not any(k.startswith(f"{scheme}:") and k != known_as for k in entry_keys)
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a feed's entries mean for the papers that are known. Papers are named by public id."""
+
+    papers: dict[str, Paper] = field(default_factory=dict)  # every paper the entries touch, as it reads now
+    new: list[str] = field(default_factory=list)
+    revised: list[str] = field(default_factory=list)  # known papers that read differently now
+    counted: list[str] = field(default_factory=list)  # known papers whose upvotes or stars changed
+    merged: dict[str, str] = field(default_factory=dict)  # known papers that are the same work: younger -> older
+    keys: dict[str, str] = field(default_factory=dict)  # key -> paper, for every key of the entries
+    sightings: list[tuple[Entry, str]] = field(default_factory=list)  # every entry with its paper
+
+
+def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconciled:
+    """Which papers these entries are. `known` holds the stored papers by key, for the keys of the entries.
+
+    An entry that shows two papers to be one merges them: the one that was seen first stays.
+    """
+    result = Reconciled(papers={paper.id: paper for paper in known.values()})
+    result.keys = {key: paper.id for key, paper in known.items()}
+    before = dict(result.papers)
+    for entry in entries:
+        entry_keys = keys(entry)
+        found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and same_work(i, entry_keys, k)]
+        if found:
+            home = _merge(result, list(dict.fromkeys(found)))
+            result.papers[home] = update(result.papers[home], entry)
+        else:
+            home = entry_keys[0]
+            result.papers[home] = paper_of(entry, home)
+            result.new.append(home)
+        for key in entry_keys:
+            result.keys.setdefault(key, home)
+        result.sightings.append((entry, home))
+    for paper_id, was in before.items():
+        if paper_id in result.merged:
+            continue
+        now = result.papers[paper_id]
+        if _shown(now) != _shown(was):
+            result.revised.append(paper_id)
+        if (now.upvotes, now.stars) != (was.upvotes, was.stars):
+            result.counted.append(paper_id)
+    return result
+
+
+def _merge(result: Reconciled, found: Sequence[str]) -> str:
+    """The first seen of these papers, now one; the others' keys and sightings go over to it."""
+    home, *others = sorted(found, key=lambda i: result.papers[i].first_seen_at or _NEVER)
+    for other in others:
+        gone = result.papers.pop(other)
+        result.papers[home] = _filled(result.papers[home], gone)
+        if other in result.new:
+            result.new.remove(other)
+        else:
+            result.merged[other] = home
+    moved = set(others)
+    result.keys = {key: home if paper in moved else paper for key, paper in result.keys.items()}
+    result.sightings = [(entry, home if paper in moved else paper) for entry, paper in result.sightings]
+    return home
+
+
+def paper_of(entry: Entry, public_id: str) -> Paper:
+    """The paper that one entry announces."""
+    return Paper(
+        id=public_id,
+        title=entry.title,
+        abstract=entry.abstract,
+        authors=entry.authors,
+        categories=entry.categories,
+        url=entry.url,
+        pdf_url=entry.pdf_url,
+        code_url=entry.code_url,
+        discussion_url=entry.discussion_url,
+        announce_type=entry.announce_type,
+        published_at=entry.published_at,
+        upvotes=entry.upvotes,
+        stars=entry.stars,
+    )
+
+
+def update(paper: Paper, entry: Entry) -> Paper:
+    """The paper after one more sighting; the same value if that told nothing new.
+
+    arXiv's own word (it alone says a version) replaces the text; others only fill what is missing.
+    """
+    told = paper_of(entry, paper.id)
+    if entry.arxiv_version:
+        paper = replace(
+            paper, title=told.title, abstract=told.abstract or paper.abstract, authors=told.authors or paper.authors
+        )
+    paper = _filled(paper, told)
+    return replace(
+        paper,
+        upvotes=paper.upvotes if told.upvotes is None else told.upvotes,
+        stars=paper.stars if told.stars is None else told.stars,
+    )
+
+
+def _filled(paper: Paper, other: Paper) -> Paper:
+    """The paper with what it lacks taken from another record of the same work."""
+    return replace(
+        paper,
+        abstract=paper.abstract or other.abstract,
+        authors=paper.authors or other.authors,
+        categories=tuple(dict.fromkeys((*paper.categories, *other.categories))),
+        url=paper.url or other.url,
+        pdf_url=paper.pdf_url or other.pdf_url,
+        code_url=paper.code_url or other.code_url,
+        discussion_url=paper.discussion_url or other.discussion_url,
+        # New in one feed is new, even if another only lists it again.
+        announce_type=AnnounceType.NEW if other.announce_type is AnnounceType.NEW else paper.announce_type,
+        published_at=paper.published_at or other.published_at,
+        upvotes=other.upvotes if paper.upvotes is None else paper.upvotes,
+        stars=other.stars if paper.stars is None else paper.stars,
+    )
+
+
+def _shown(paper: Paper) -> Paper:
+    return replace(paper, upvotes=None, stars=None)
+
+
+def _title_key(title: str) -> str:
+    return f"title:{hashlib.sha256(title.encode()).hexdigest()[:12]}"

@@ -1,0 +1,113 @@
+"""Opening the database: SQLite in WAL with synchronous FULL, foreign keys on, and a busy timeout.
+
+Writers begin IMMEDIATE: they queue for the lock at the start instead of failing half way.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, event, exc
+
+from digest.errors import StoreError
+from digest.store.schema import HEAD
+
+Transaction = Connection
+
+_BUSY_SECONDS = 30
+
+
+class Store:
+    """One open database. Safe to share between threads: each transaction has a connection of its own."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._engine = _engine(file)
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """The database in `file`, created if it is not there. Raises StoreError if it is older or newer than we are."""
+        store = cls(file)
+        version = store.version()
+        if version is None:
+            store.upgrade()
+        elif version < HEAD:
+            store.close()
+            raise StoreError(
+                f"{file}: the database is at version {version}, this program at {HEAD}; `digest db upgrade`"
+            )
+        elif version > HEAD:
+            store.close()
+            raise StoreError(f"{file}: the database is at version {version}, newer than this program's {HEAD}")
+        return store
+
+    def version(self) -> str | None:
+        """The newest migration that the database has seen; None for a new file."""
+        with self.read() as tx:
+            if not sa.inspect(tx).has_table("alembic_version"):
+                return None
+            version: str | None = tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return version
+
+    def upgrade(self) -> None:
+        """Bring the database to HEAD, creating it if need be. Two processes may try at once; one does it."""
+        from digest.store.migrate import upgrade  # noqa: PLC0415  (alembic takes as long to import as a query to run)
+
+        with self.write() as tx:
+            upgrade(tx)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that sees one state of the database. Raises StoreError."""
+        with _translated(self.file), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that is committed whole at the end, or not at all. Raises StoreError."""
+        with _translated(self.file), self._engine.connect() as connection:
+            connection.execution_options(begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _engine(file: Path) -> sa.Engine:
+    url = sa.URL.create("sqlite", database=str(file))
+    # The driver must not begin transactions of its own: the "begin" event below does.
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except exc.IntegrityError:
+        raise
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        raise StoreError(f"{file}: {cause}") from error

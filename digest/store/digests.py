@@ -1,0 +1,118 @@
+"""Digests: what every subscriber got for every slot, frozen, and why where it was nothing."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.models import DeliveryState, Digest, DigestItem, Evidence, Field, MailKind, Paper
+from digest.store import papers
+from digest.store.database import Transaction
+from digest.store.schema import deliveries, digests
+from digest.store.subscribers import list_by_ids, mark_served
+
+# [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]]
+_Compact = list[Any]
+
+
+def freeze(tx: Transaction, decided: Sequence[Digest], *, now: datetime) -> int:
+    """Write down digests and queue a delivery for each that has items. How many deliveries were queued.
+
+    The database says what was already decided: a digest that exists for (subscriber, slot) is left as it is.
+    """
+    if not decided:
+        return 0
+    new = insert(digests).on_conflict_do_nothing().returning(digests.c.id, digests.c.subscriber_id, digests.c.slot_at)
+    made = {(row.subscriber_id, row.slot_at): row.id for row in tx.execute(new, [_values(d) for d in decided])}
+    mark_served(tx, [(d.subscriber.id, d.slot_at) for d in decided], now=now)
+    queued = [
+        {
+            "kind": MailKind.DIGEST.value,
+            "subscriber_id": d.subscriber.id,
+            "digest_id": made[d.subscriber.id, d.slot_at],
+            "message_id": d.message_id,
+            "state": DeliveryState.QUEUED.value,
+            "attempts": 0,
+            "queued_at": now,
+            "next_at": now,
+            "leased_by": "",
+            "reply": "",
+        }
+        for d in decided
+        if d.items and (d.subscriber.id, d.slot_at) in made
+    ]
+    if queued:
+        tx.execute(sa.insert(deliveries), queued)
+    return len(queued)
+
+
+def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: datetime) -> dict[int, set[str]]:
+    """For each subscriber the ids of the papers that their digests decided after `after` show or mention as more.
+
+    Papers that were merged since are there under both their names.
+    """
+    held: dict[int, set[str]] = {i: set() for i in subscriber_ids}
+    rows = tx.execute(
+        sa.select(digests.c.subscriber_id, digests.c["items"], digests.c.more).where(
+            digests.c.subscriber_id.in_(subscriber_ids), digests.c.created_at > after
+        )
+    )
+    for row in rows:
+        held[row.subscriber_id].update(item[0] for item in row.items)
+        held[row.subscriber_id].update(row.more)
+    merged = papers.list_merged(tx, set().union(*held.values()))
+    for ids in held.values():
+        ids.update([merged[i] for i in ids if i in merged])
+    return held
+
+
+def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, str]) -> dict[int, Digest]:
+    """Frozen digests by row id, with every paper as it was shown. `message_ids` are their deliveries'."""
+    rows = tx.execute(sa.select(digests).where(digests.c.id.in_(row_ids))).all()
+    people = list_by_ids(tx, [row.subscriber_id for row in rows])
+    shown = papers.list_revisions(tx, ((item[0], item[1]) for row in rows for item in row.items))
+    return {
+        row.id: Digest(
+            subscriber=people[row.subscriber_id],
+            slot_at=row.slot_at,
+            created_at=row.created_at,
+            dated_on=row.dated_on,
+            message_id=message_ids[row.id],
+            items=_items(row.items, shown),
+            more=tuple(row.more),
+            empty_reason=row.empty_reason,
+        )
+        for row in rows
+    }
+
+
+def _values(digest: Digest) -> dict[str, Any]:
+    return {
+        "subscriber_id": digest.subscriber.id,
+        "slot_at": digest.slot_at,
+        "created_at": digest.created_at,
+        "dated_on": digest.dated_on,
+        "items": [_compact(item) for item in digest.items],
+        "more": list(digest.more),
+        "empty_reason": digest.empty_reason,
+    }
+
+
+def _compact(item: DigestItem) -> _Compact:
+    found = [[e.field.value, e.start, e.end, e.rule] for e in item.evidence]
+    return [item.paper.id, item.paper.revision, item.profile, round(item.score, 4), found, list(item.also)]
+
+
+def _items(compact: Iterable[_Compact], shown: dict[tuple[str, int], Paper]) -> tuple[DigestItem, ...]:
+    return tuple(
+        DigestItem(
+            paper=shown[paper_id, revision],
+            profile=profile,
+            score=score,
+            evidence=tuple(Evidence(field=Field(f), start=start, end=end, rule=rule) for f, start, end, rule in found),
+            also=tuple(also),
+        )
+        for paper_id, revision, profile, score, found, also in compact
+    )

@@ -1,0 +1,46 @@
+"""Who holds a lease: host, process and the moment the process started.
+
+A process that died on this host is known to be dead at once, and a new one that got its number is not mistaken for it.
+A process on another host is believed until its lease runs out.
+"""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+LEASE = timedelta(minutes=5)
+
+
+def this_worker() -> str:
+    """ "host/pid/start": this process, as leases name it."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def is_dead(worker: str) -> bool:
+    """Whether `worker` is a process of this host that runs no longer."""
+    host, pid, started = worker.rsplit("/", 2)
+    return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot; "" if it does not run.
+
+    Where there is no /proc every running process is said to have started at 0: a number used anew then keeps its
+    predecessor's lease until it runs out.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[19]  # proc(5), field 22
+    except FileNotFoundError:
+        return "0" if not Path("/proc/self/stat").exists() and _runs(pid) else ""
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

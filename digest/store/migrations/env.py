@@ -1,0 +1,12 @@
+"""Alembic's way in: migrates the connection that store/migrate.py hands over."""
+
+from alembic import context
+
+from digest.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite cannot alter a table in place
+)
+context.run_migrations()

@@ -1,0 +1,161 @@
+"""The tables as they are now. migrations/ says how they came to be; a test holds the two against each other."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+HEAD = "0001"  # the newest migration
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """An aware UTC datetime, kept without its zone where the database has none."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuses a naive datetime: it would be somebody's local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the store")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Makes it aware again."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData()
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),  # validators hold for one address only
+    sa.Column("etag", sa.Text, nullable=False),
+    sa.Column("last_modified", sa.Text, nullable=False),
+    sa.Column("checked_at", UtcDateTime, nullable=False),
+    sa.Column("succeeded_at", UtcDateTime),
+    sa.Column("entries", sa.Integer, nullable=False),  # in the last body that was read
+    sa.Column("failure", sa.Text, nullable=False),  # why the last check failed, or ""
+)
+
+papers = sa.Table(
+    "papers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("public_id", sa.Text, nullable=False, unique=True),
+    sa.Column("revision", sa.Integer, nullable=False),  # the one that is shown now
+    sa.Column("first_seen_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("edition_on", sa.Date, nullable=False, index=True),
+    sa.Column("upvotes", sa.Integer),
+    sa.Column("stars", sa.Integer),
+    sa.Column("merged_into", sa.ForeignKey("papers.id")),  # the older paper that turned out to be the same work
+)
+
+paper_revisions = sa.Table(
+    "paper_revisions",
+    metadata,
+    sa.Column("paper_id", sa.ForeignKey("papers.id"), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("abstract", sa.Text, nullable=False),
+    sa.Column("authors", sa.JSON, nullable=False),
+    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("pdf_url", sa.Text, nullable=False),
+    sa.Column("code_url", sa.Text, nullable=False),
+    sa.Column("discussion_url", sa.Text, nullable=False),
+    sa.Column("announce_type", sa.Text, nullable=False),
+    sa.Column("published_at", UtcDateTime),
+)
+
+identities = sa.Table(  # every key a paper is known by: arxiv:…, doi:…, title:…
+    "identities",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("paper_id", sa.ForeignKey("papers.id"), nullable=False, index=True),
+)
+
+sightings = sa.Table(
+    "sightings",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("paper_id", sa.ForeignKey("papers.id"), nullable=False, index=True),
+    sa.Column("announce_type", sa.Text, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+)
+
+subscribers = sa.Table(
+    "subscribers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("email_key", sa.Text, nullable=False, unique=True),  # case-folded: one person, one row
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("timezone", sa.Text, nullable=False),
+    sa.Column("send_at", sa.Time, nullable=False),
+    sa.Column("days", sa.Text, nullable=False),  # "mon,tue"
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("max_papers", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("confirmed_at", UtcDateTime),
+    sa.Column("last_slot_at", UtcDateTime),
+    sa.Column("last_digest_at", UtcDateTime),
+)
+
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), unique=True),  # NULL: shared
+    sa.Column("rules", sa.Text, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Index("profiles_shared_name", "name", unique=True, sqlite_where=sa.text("owner_id IS NULL")),
+)
+
+follows = sa.Table(
+    "follows",
+    metadata,
+    sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("profile_id", sa.ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+digests = sa.Table(
+    "digests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("slot_at", UtcDateTime, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("dated_on", sa.Date, nullable=False),
+    sa.Column("items", sa.JSON, nullable=False),  # digests.py says what a compact item is
+    sa.Column("more", sa.JSON, nullable=False),  # ids of papers that matched but did not fit
+    sa.Column("empty_reason", sa.Text, nullable=False),  # why there is no mail, or ""
+    sa.UniqueConstraint("subscriber_id", "slot_at"),
+    sa.Index("digests_recent", "subscriber_id", "created_at"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("digest_id", sa.ForeignKey("digests.id", ondelete="CASCADE"), unique=True),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("queued_at", UtcDateTime, nullable=False),
+    sa.Column("next_at", UtcDateTime, nullable=False),  # not to be tried before
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("leased_by", sa.Text, nullable=False),  # a worker, or ""
+    sa.Column("leased_until", UtcDateTime),  # by the real clock
+    sa.Column("reply", sa.Text, nullable=False),  # the server's last word
+    sa.Index("deliveries_waiting", "state", "next_at"),
+)

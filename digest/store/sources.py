@@ -1,0 +1,41 @@
+"""How every source did when it was last asked, and the validators for asking it again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.store.database import Transaction
+from digest.store.schema import sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is remembered of one source. `etag` and `last_modified` hold for `url` only (RFC 9110, 13.1)."""
+
+    name: str
+    url: str
+    checked_at: datetime
+    etag: str = ""
+    last_modified: str = ""
+    succeeded_at: datetime | None = None
+    entries: int = 0  # in the last body that was read
+    failure: str = ""  # why the last check failed, or ""
+
+
+def find(tx: Transaction, name: str) -> SourceState | None:
+    """The state of one source, or None if it was never asked."""
+    row = tx.execute(sa.select(sources).where(sources.c.name == name)).mappings().one_or_none()
+    return None if row is None else SourceState(**row)
+
+
+def list_states(tx: Transaction) -> dict[str, SourceState]:
+    """The state of every source that was ever asked, by name."""
+    return {row["name"]: SourceState(**row) for row in tx.execute(sa.select(sources)).mappings()}
+
+
+def save(tx: Transaction, state: SourceState) -> None:
+    """Remember how a source did; to be called in the transaction that keeps its entries."""
+    values = {c.name: getattr(state, c.name) for c in sources.c}
+    tx.execute(insert(sources).values(values).on_conflict_do_update(index_elements=["name"], set_=values))

@@ -1,0 +1,139 @@
+"""Subscribers: who gets digests, when, and how far they have been served."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from digest import addresses
+from digest.errors import NotFoundError, UsageError
+from digest.models import Schedule, Subscriber, SubscriberState, Weekday
+from digest.store import profiles as profiles_of
+from digest.store.database import Transaction
+from digest.store.schema import follows, profiles, subscribers
+
+
+def find(tx: Transaction, email: str) -> Subscriber | None:
+    """The subscriber with this address, however its letters' case is written, or None."""
+    found = _select(tx, subscribers.c.email_key == addresses.key(email))
+    return found[0] if found else None
+
+
+def get(tx: Transaction, email: str) -> Subscriber:
+    """The subscriber with this address. Raises NotFoundError with the nearest address."""
+    found = find(tx, email)
+    if found is None:
+        known = tx.execute(sa.select(subscribers.c.email).limit(1000)).scalars()
+        near = difflib.get_close_matches(email, known, n=1)
+        raise NotFoundError("subscriber", email, near[0] if near else None)
+    return found
+
+
+def list_all(tx: Transaction) -> list[Subscriber]:
+    """Every subscriber, by address."""
+    return sorted(_select(tx, sa.true()), key=lambda s: addresses.key(s.email))
+
+
+def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subscriber]:
+    """The next `limit` active subscribers behind `after_id`, by id."""
+    return _select(
+        tx, sa.and_(subscribers.c.state == SubscriberState.ACTIVE.value, subscribers.c.id > after_id), limit=limit
+    )
+
+
+def list_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """Subscribers by id."""
+    return {s.id: s for s in _select(tx, subscribers.c.id.in_(ids))}
+
+
+def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
+    """A new subscriber with the shared profiles they follow. Raises UsageError if the address is taken."""
+    if find(tx, new.email) is not None:
+        raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
+    values = _values(new) | {"created_at": now, "confirmed_at": now if new.state is SubscriberState.ACTIVE else None}
+    row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
+    profiles_of.follow(tx, row_id, new.profiles)
+    return get(tx, new.email)
+
+
+def save(tx: Transaction, changed: Subscriber) -> Subscriber:
+    """Write back a subscriber that was changed with `dataclasses.replace`, profiles included. Raises NotFoundError."""
+    tx.execute(sa.update(subscribers).where(subscribers.c.id == changed.id).values(_values(changed)))
+    profiles_of.follow(tx, changed.id, changed.profiles)
+    return get(tx, changed.email)
+
+
+def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
+    """They said yes (or the admin did for them): active from now on."""
+    tx.execute(sa.update(subscribers).where(subscribers.c.id == subscriber.id).values(confirmed_at=now))
+    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE))
+
+
+def remove(tx: Transaction, email: str) -> None:
+    """Forget a subscriber, with their own profile, digests and deliveries. Raises NotFoundError."""
+    tx.execute(sa.delete(subscribers).where(subscribers.c.id == get(tx, email).id))
+
+
+def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
+    """(subscriber id, slot) pairs whose digest was decided at `now`."""
+    if served:
+        tx.execute(
+            sa.update(subscribers)
+            .where(subscribers.c.id == sa.bindparam("of"))
+            .values(last_slot_at=sa.bindparam("slot_at"), last_digest_at=now),
+            [{"of": subscriber_id, "slot_at": slot_at} for subscriber_id, slot_at in served],
+        )
+
+
+def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | None = None) -> list[Subscriber]:
+    rows = tx.execute(sa.select(subscribers).where(condition).order_by(subscribers.c.id).limit(limit)).all()
+    last_id = rows[-1].id if rows else 0
+    named = tx.execute(
+        sa.select(follows.c.subscriber_id, profiles.c.name)
+        .join(profiles, profiles.c.id == follows.c.profile_id)
+        .join(subscribers, subscribers.c.id == follows.c.subscriber_id)
+        .where(condition, subscribers.c.id <= last_id)
+        .order_by(profiles.c.name)
+    )
+    followed: dict[int, list[str]] = {}
+    for row in named:
+        followed.setdefault(row.subscriber_id, []).append(row.name)
+    return [_subscriber(row, followed.get(row.id, ())) for row in rows]
+
+
+def _values(subscriber: Subscriber) -> dict[str, Any]:
+    return {
+        "email": subscriber.email,
+        "email_key": addresses.key(subscriber.email),
+        "name": subscriber.name,
+        "timezone": subscriber.schedule.timezone,
+        "send_at": subscriber.schedule.send_at,
+        "days": ",".join(day for day in Weekday if day in subscriber.schedule.days),
+        "state": subscriber.state.value,
+        "max_papers": subscriber.max_papers,
+        "epoch": subscriber.epoch,
+        "last_slot_at": subscriber.last_slot_at,
+        "last_digest_at": subscriber.last_digest_at,
+    }
+
+
+def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
+    return Subscriber(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        schedule=Schedule(
+            timezone=row.timezone,
+            send_at=row.send_at,
+            days=frozenset(Weekday(day) for day in row.days.split(",") if day),
+        ),
+        state=SubscriberState(row.state),
+        profiles=tuple(followed),
+        max_papers=row.max_papers,
+        epoch=row.epoch,
+        last_slot_at=row.last_slot_at,
+        last_digest_at=row.last_digest_at,
+    )

@@ -1,0 +1,24 @@
+"""When a mail that the server deferred is tried again. Pure.
+
+RFC 5321, 4.5.4.1: wait at least half an hour after the first failures on average, give up after four to five days.
+Greylisting wants the second attempt later than five minutes (RFC 6647, 4.6), so none comes sooner.
+"""
+
+from datetime import datetime, timedelta
+
+FIRST_WAIT = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=4)
+KEPT_FOR = timedelta(days=5)
+
+
+def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
+    """When to try again after `attempts` (at least 1) deferred ones; None once the mail is too old.
+
+    The wait doubles with each attempt. `jitter` in [0, 1) lengthens it by up to a half, so that mails that were
+    deferred together do not come back together.
+    """
+    if now - queued_at >= KEPT_FOR:
+        return None
+    doublings = min(attempts - 1, 10)
+    wait = min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+    return now + wait * (1 + jitter / 2)

@@ -1,0 +1,68 @@
+"""A real SMTP server on a free loopback port that keeps what it receives: for the demo, and for tests."""
+
+import asyncio
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP, Envelope
+
+
+class SmtpServer:
+    """Serves SMTP on 127.0.0.1 in a thread of its own, from `with` to its end. `handler` is aiosmtpd's kind."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        """`options` go to aiosmtpd's SMTP."""
+        self.port = 0  # known once it serves
+        self._handler = handler
+        self._options = {"hostname": "localhost", "ident": "digest"} | options
+        self._loop = asyncio.new_event_loop()
+        self._serving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="smtp server", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._serving.wait()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            self._loop.create_server(
+                lambda: SMTP(self._handler, loop=self._loop, **self._options), host="127.0.0.1", port=0
+            )
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self._serving.set()
+        self._loop.run_forever()
+        server.close()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+class FolderHandler:
+    """Keeps every mail as `NN-recipient.eml` in a folder, byte for byte as it came over the wire."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._count = 0
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
+        """aiosmtpd calls this with a whole mail; the answer goes to the client."""
+        self._count += 1
+        recipient = "".join(c if c.isalnum() or c in "@.-_" else "_" for c in envelope.rcpt_tos[0])
+        file = self.folder / f"{self._count:02d}-{recipient}.eml"
+        try:
+            file.write_bytes(envelope.original_content or b"")
+        except OSError as error:
+            return f"451 {file} cannot be written: {error.strerror}"
+        return f"250 kept as {file.name}"
