@@ -88,7 +88,7 @@ def card(item: DigestItem, *, max_abstract: int) -> Card:
 
 
 def segments(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Segment, ...]:
-    """`text` cut at `spans` of [start, end), in code points. Spans may overlap; joined, the segments are `text` again."""
+    """`text` cut at `spans`, [start, end) in code points, which may overlap. Joined, the segments are `text` again."""
     found: list[Segment] = []
     at = 0
     for start, end in _merged(spans):

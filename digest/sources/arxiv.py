@@ -27,28 +27,28 @@ def parse(body: bytes) -> list[Entry]:
 def is_arxiv(parsed: Any) -> bool:
     """Whether a feed speaks arXiv's dialect, wherever it was served from."""
     spoken = "arxiv" in parsed.get("namespaces", {}) or "http://arxiv.org/schemas/atom" in parsed.namespaces.values()
-    return spoken or any(_id(item)[0] and _RDF_TITLE.search(item.get("title", "")) for item in parsed.entries[:1])
+    return spoken or any(_id(item)[0] and _RDF_TITLE.search(item.get("title") or "") for item in parsed.entries[:1])
 
 
 def entries(parsed: Any) -> list[Entry]:
     """The entries of a feed that feedparser has read. Raises UnreadableError for an error served as a feed."""
-    title = plain(parsed.feed.get("title", ""))
+    title = plain(parsed.feed.get("title") or "")
     if title.lower().startswith("feed error"):
         raise UnreadableError(f"arXiv says: {title}")
     for item in parsed.entries:
-        if "arxiv.org/api/errors" in item.get("id", ""):
-            raise UnreadableError(f"arXiv says: {plain(item.get('summary', 'error'))}")
+        if "arxiv.org/api/errors" in (item.get("id") or ""):
+            raise UnreadableError(f"arXiv says: {plain(item.get('summary') or 'error')}")
     return [_entry(item) for item in parsed.entries if _id(item)[0]]
 
 
 def _id(item: Any) -> tuple[str, int]:
-    named = (arxiv_id_in(item.get(key, "")) for key in ("id", "link"))
+    named = (arxiv_id_in(item.get(key) or "") for key in ("id", "link"))
     return next((found for found in named if found[0]), ("", 0))
 
 
 def _entry(item: Any) -> Entry:
     arxiv_id, version = _id(item)
-    title, summary = item.get("title", ""), item.get("summary", "")
+    title, summary = item.get("title") or "", item.get("summary") or ""
     announced, rdf = _ANNOUNCED.match(summary), _RDF_TITLE.search(title)
     if rdf:
         title, summary = title[: rdf.start()], from_html(summary)
@@ -65,7 +65,7 @@ def _entry(item: Any) -> Entry:
         pdf_url=f"https://arxiv.org/pdf/{arxiv_id}",
         arxiv_id=arxiv_id,
         arxiv_version=version,
-        doi=doi_in(item.get("arxiv_doi", "")),
+        doi=doi_in(item.get("arxiv_doi") or ""),
         announce_type=_announce_type(announced, rdf),
         published_at=moment_of(item),
     )
@@ -87,7 +87,7 @@ def _categories(item: Any, rdf: re.Match[str] | None) -> tuple[str, ...]:
 
 def _authors(item: Any) -> tuple[str, ...]:
     """Names without affiliations. The API names each author by themselves, the feeds all of them in one string."""
-    written = [a.get("name", "") for a in item.get("authors", ())]
+    written = [a.get("name") or "" for a in item.get("authors", ())]
     if len(written) == 1:
         written = _split(from_html(written[0]))
     return tuple(name for w in written if (name := plain(_without_parentheses(w))))

@@ -19,15 +19,15 @@ def parse(body: bytes) -> list[Entry]:
 
 
 def _entry(item: Any) -> Entry:
-    title = from_html(item.get("title", ""))
-    abstract = from_html(item.content[0].value if item.get("content") else item.get("summary", ""))
+    title = from_html(item.get("title") or "")
+    abstract = from_html((item.content[0].get("value") if item.get("content") else item.get("summary")) or "")
     url = web_url(item.get("link"))
     announced = (item.get("prism_doi"), item.get("dc_identifier"), item.get("id"), url)
     return Entry(
         guid=item.get("id") or url or hashlib.sha256(f"{title}\0{abstract}".encode()).hexdigest(),
         title=title or "(no title)",
         abstract=abstract,
-        authors=tuple(name for a in item.get("authors", ()) if (name := from_html(a.get("name", "")))),
+        authors=tuple(name for a in item.get("authors", ()) if (name := from_html(a.get("name") or ""))),
         categories=tuple(dict.fromkeys(from_html(t.term) for t in item.get("tags", ()) if t.get("term"))),
         url=url,
         arxiv_id=arxiv_id_in(url)[0],

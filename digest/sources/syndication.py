@@ -29,16 +29,17 @@ def read(body: bytes) -> Any:
     # Bytes in a file object: a string would be taken for an address, and its declared encoding would be lost.
     # feedparser's own cleaning eats maths (`$x<y$ and $y>z$` becomes `$xz$`), so it is off and readable.py cleans.
     parsed = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
-    if isinstance(parsed.get("bozo_exception"), SAXException) and not _CLOSED.search(body[-4096:]):
-        raise UnreadableError(f"the feed breaks off after {len(parsed.entries)} entries")
     if not parsed.get("version"):
         raise UnreadableError("the answer is not a feed")
+    if isinstance(parsed.get("bozo_exception"), SAXException) and not _CLOSED.search(body[-4096:]):
+        raise UnreadableError(f"the feed breaks off after {len(parsed.entries)} entries")
     return parsed
 
 
 def moment_of(item: Any) -> datetime | None:
     """When an item was published, if it says so readably."""
-    parsed = item.get("published_parsed") or item.get("updated_parsed")
+    # dict.get: feedparser's own gives the publication for an update that is not there, and warns of it.
+    parsed = dict.get(item, "published_parsed") or dict.get(item, "updated_parsed")
     try:
         return None if parsed is None else datetime.fromtimestamp(timegm(parsed), UTC)
     except (ValueError, OverflowError, OSError):  # a year that no clock can show

@@ -1,0 +1,61 @@
+"""Records for tests: each test says only what matters to it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.models import Digest, DigestItem, Entry, Evidence, Field, Match, Paper, Profile, Subscriber
+
+RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the recordings are not at {RECORDINGS}")
+
+NOW = datetime(2026, 6, 3, 7, 0, tzinfo=UTC)
+
+
+def at(written: str) -> datetime:
+    """An aware UTC datetime, as in at("2026-06-03 07:00")."""
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)
+
+
+def a_paper(title: str = "A paper", abstract: str = "", *, id: str = "", **rest: Any) -> Paper:  # noqa: A002
+    return Paper(id=id or f"test:{title}", title=title, abstract=abstract, **rest)
+
+
+def an_entry(title: str = "An entry about one particular thing", **rest: Any) -> Entry:
+    return Entry(guid=rest.pop("guid", title), title=title, **rest)
+
+
+def a_profile(rules: str, name: str = "Profile", **rest: Any) -> Profile:
+    return Profile(name=name, rules=rules, **rest)
+
+
+def a_subscriber(email: str = "reader@example.org", **rest: Any) -> Subscriber:
+    return Subscriber(email=email, **rest)
+
+
+def a_match(paper: Paper, profile: str = "Profile", score: float = 1.0) -> Match:
+    return Match(paper=paper, profile=a_profile("", profile), score=score, evidence=())
+
+
+def an_item(paper: Paper, profile: str = "Profile", score: float = 1.0, *hits: tuple[Field, str]) -> DigestItem:
+    """A digest's item whose evidence is each of `hits` where it first stands in its field."""
+    evidence = tuple(
+        Evidence(field=f, start=(i := paper.text_of(f).index(text)), end=i + len(text), rule=text) for f, text in hits
+    )
+    return DigestItem(paper=paper, profile=profile, score=score, evidence=evidence)
+
+
+def a_digest(items: Sequence[DigestItem], **rest: Any) -> Digest:
+    values: dict[str, Any] = {
+        "subscriber": a_subscriber(id=7),
+        "slot_at": NOW,
+        "created_at": NOW,
+        "dated_on": date(2026, 6, 3),
+        "message_id": "20260603.abc@example.org",
+        "items": tuple(items),
+    }
+    return Digest(**values | rest)

@@ -1,0 +1,257 @@
+"""Polite fetching, against real servers on loopback."""
+
+import gzip
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import stamina
+
+from digest.errors import SourceError
+from digest.sources import Fetcher, fetch
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """A server whose every GET is answered by `answer`; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer(self)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/feed"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def say(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
+    with (
+        Fetcher(base=tmp_path, contact="admin@example.org", allow_private=["127.0.0.1"]) as opened,
+        stamina.set_testing(True, attempts=2),
+    ):
+        yield opened
+
+
+def reason(fetcher: Fetcher, url: str) -> str:
+    with pytest.raises(SourceError) as caught:
+        fetcher.fetch("src", url)
+    assert "\n" not in caught.value.reason
+    return caught.value.reason
+
+
+def test_a_feed_that_has_not_changed_is_not_sent_again(fetcher: Fetcher) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.headers.get("If-None-Match") == '"v1"' and handler.headers.get("If-Modified-Since") == "then":
+            say(handler, 304)
+        else:
+            say(handler, 200, b"body", ETag='"v1"', Last_Modified="then")
+
+    with serving(answer) as url:
+        first = fetcher.fetch("src", url)
+        again = fetcher.fetch("src", url, etag=first.etag, last_modified=first.last_modified)
+    assert first.body == b"body"
+    assert (again.body, again.etag, again.last_modified) == (None, '"v1"', "then")
+
+
+def test_we_say_who_we_are(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 200, handler.headers["User-Agent"].encode())) as url:
+        assert fetcher.fetch("src", url).body == b"paper-digest/0.1.0 (admin@example.org)"
+
+
+def test_a_compressed_answer_is_unpacked(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 200, gzip.compress(b"body"), Content_Encoding="gzip")) as url:
+        assert fetcher.fetch("src", url).body == b"body"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (404, b"<html><title>Not here</title></html>", "HTTP 404: Not here"),
+        (
+            400,
+            b"<feed><title>Feed error for feed &quot;cs.XX&quot;</title></feed>",
+            'HTTP 400: Feed error for feed "cs.XX"',
+        ),
+        (403, b"", "HTTP 403"),
+    ],
+)
+def test_a_refusal_is_told_with_what_the_page_says(fetcher: Fetcher, status: int, body: bytes, said: str) -> None:
+    with serving(lambda handler: say(handler, status, body)) as url:
+        assert reason(fetcher, url) == said
+
+
+def test_a_server_that_stumbles_once_is_asked_again(fetcher: Fetcher) -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        say(handler, 503 if len(asked) == 1 else 200, b"body", Retry_After="0")
+
+    with serving(answer) as url:
+        assert fetcher.fetch("src", url).body == b"body"
+    assert len(asked) == 2
+
+
+def test_a_server_that_keeps_stumbling_is_given_up(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 503)) as url:
+        assert reason(fetcher, url) == "HTTP 503"
+
+
+def test_nobody_there(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 200)) as url:
+        pass
+    assert reason(fetcher, url).startswith("cannot be reached: ")
+
+
+def test_an_answer_that_breaks_off(fetcher: Fetcher) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"half")
+
+    with serving(answer) as url:
+        assert reason(fetcher, url).startswith("cannot be reached: ")
+
+
+def test_an_answer_that_is_no_http(fetcher: Fetcher) -> None:
+    def hello(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"hello")
+
+    with serving(hello) as url:
+        assert reason(fetcher, url).startswith("cannot be reached: ")
+
+
+def test_an_answer_that_says_it_is_packed_and_is_not(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 200, b"plain", Content_Encoding="gzip")) as url:
+        assert "header" in reason(fetcher, url)
+
+
+def test_an_answer_that_never_comes(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    fetcher._client.timeout = 0.1
+
+    def wait(_: BaseHTTPRequestHandler) -> None:
+        done.wait(5)
+
+    with serving(wait) as url:
+        assert reason(fetcher, url) == "no answer within 30 s"
+        done.set()
+
+
+def test_an_answer_that_drips_is_cut_off(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_SECONDS", 0.2)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        for _ in range(100):
+            try:
+                handler.wfile.write(b"x")
+            except OSError:
+                return
+            time.sleep(0.02)
+
+    with serving(answer) as url:
+        assert "takes longer than" in reason(fetcher, url)
+
+
+def test_an_answer_that_is_too_large_unpacked(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_BYTES", 2**20)
+    bomb = gzip.compress(b"0" * (3 * 2**20))
+    with serving(lambda handler: say(handler, 200, bomb, Content_Encoding="gzip")) as url:
+        assert reason(fetcher, url) == "the answer is larger than 1 MB"
+
+
+def test_a_private_address_is_not_asked_unless_it_is_meant(tmp_path: Path) -> None:
+    with serving(lambda handler: say(handler, 200, b"secret")) as url, Fetcher(base=tmp_path) as fetcher:
+        for host in ("127.0.0.1", "localhost"):
+            said = reason(fetcher, url.replace("127.0.0.1", host))
+            assert "is at the private address" in said
+            assert f"add '{host}' to fetch.allow_private" in said
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(tmp_path: Path) -> None:
+    with (
+        serving(lambda handler: say(handler, 200, b"secret")) as inner,
+        serving(lambda handler: say(handler, 302, Location=inner)) as outer,
+        Fetcher(base=tmp_path, allow_private=["localhost"]) as fetcher,
+    ):
+        assert "127.0.0.1 is at the private address" in reason(fetcher, outer.replace("127.0.0.1", "localhost"))
+
+
+def test_a_redirect_to_a_file_is_not_followed(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 302, Location="file:///etc/passwd")) as url:
+        assert reason(fetcher, url) == "redirects to something that is not http or https"
+
+
+def test_a_redirect_in_a_circle_ends(fetcher: Fetcher) -> None:
+    with serving(lambda handler: say(handler, 302, Location="/feed")) as url:
+        assert reason(fetcher, url) == "redirects in a circle"
+
+
+def test_arxiv_is_asked_every_three_seconds_at_most(tmp_path: Path) -> None:
+    now = [100.0]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    with Fetcher(base=tmp_path, clock=lambda: now[0], sleep=sleep) as fetcher:
+        for host in ("export.arxiv.org", "rss.arxiv.org", "example.org", "notarxiv.org"):
+            fetcher._pause(host)
+    assert slept == [0.0, 3.0]
+
+
+def test_a_file_is_read_once_until_it_changes(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"one")
+    first = fetcher.fetch("src", "list.txt")
+    assert first.body == b"one"
+    assert fetcher.fetch("src", (tmp_path / "list.txt").as_uri(), etag=first.etag).body is None
+    (tmp_path / "list.txt").write_bytes(b"other")
+    assert fetcher.fetch("src", "list.txt", etag=first.etag).body == b"other"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nowhere.txt", "No such file"),
+        (".", "Is a directory"),
+        ("ftp://x/y", "ftp:// is not understood"),
+        ("http://", ""),
+    ],
+)
+def test_what_cannot_be_read_is_said(fetcher: Fetcher, url: str, said: str) -> None:
+    assert said in reason(fetcher, url)
+
+
+def test_a_file_that_is_too_large(fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_BYTES", 2**20)
+    (tmp_path / "big").write_bytes(b"0" * (2**20 + 1))
+    assert "is larger than 1 MB" in reason(fetcher, "big")

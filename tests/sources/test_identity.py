@@ -1,0 +1,122 @@
+"""Which entries are the same work."""
+
+from dataclasses import replace
+
+import pytest
+
+from digest.models import AnnounceType, Paper
+from digest.sources.identity import arxiv_id_in, doi_in, keys, paper_of, reconcile, update
+from tests.builders import an_entry, at
+
+LONG = "A long title that tells works apart"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("oai:arXiv.org:2504.17830v1", ("2504.17830", 1)),
+        ("http://arxiv.org/abs/astro-ph/0601001v2", ("astro-ph/0601001", 2)),
+        ("https://arxiv.org/pdf/2504.17830", ("2504.17830", 0)),
+        ("10.48550/arXiv.2504.17830", ("2504.17830", 0)),
+        ("https://huggingface.co/papers/2504.17830", ("2504.17830", 0)),
+        ("math.PR/0211159", ("math.PR/0211159", 0)),
+        ("https://example.org/2504.17830", ("", 0)),
+        ("2504.178301", ("", 0)),
+    ],
+)
+def test_arxiv_ids_are_found_without_their_version(text: str, found: tuple[str, int]) -> None:
+    assert arxiv_id_in(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "doi"),
+    [
+        ("https://doi.org/10.1101/2026.06.01.X", "10.1101/2026.06.01.x"),
+        ("doi:10.1000/a(b).", "10.1000/a(b"),
+        ("10.1/x", ""),
+    ],
+)
+def test_dois_are_found(text: str, doi: str) -> None:
+    assert doi_in(text) == doi
+
+
+def test_keys_are_given_strongest_first() -> None:
+    entry = an_entry(LONG, arxiv_id="2504.17830", doi="10.1101/x")
+    assert [k.partition(":")[0] for k in keys(entry)] == ["arxiv", "doi", "title"]
+
+
+def test_arxivs_own_doi_is_the_arxiv_id() -> None:
+    assert keys(an_entry("x", doi="10.48550/arxiv.2504.17830")) == ("arxiv:2504.17830",)
+
+
+def test_a_title_that_tells_nothing_is_no_key_beside_another() -> None:
+    assert keys(an_entry("Editorial", doi="10.1101/x")) == ("doi:10.1101/x",)
+    assert keys(an_entry("Editorial", abstract="a")) != keys(an_entry("Editorial", abstract="b"))
+
+
+def test_two_spellings_of_a_title_are_one_work() -> None:
+    found = reconcile([an_entry("Schrödinger’s long way home"), an_entry("SCHRODINGER's Long-Way Home")], {})
+    assert len(found.new) == 1
+    assert len(found.sightings) == 2
+
+
+def test_two_arxiv_ids_are_two_works_whatever_their_titles() -> None:
+    entries = [an_entry(LONG, arxiv_id="2504.00001"), an_entry(LONG, arxiv_id="2504.00002")]
+    assert reconcile(entries, {}).new == ["arxiv:2504.00001", "arxiv:2504.00002"]
+
+
+def test_an_entry_without_an_id_joins_the_paper_of_its_title() -> None:
+    found = reconcile([an_entry(LONG, arxiv_id="2504.00001"), an_entry(LONG, upvotes=5)], {})
+    assert found.new == ["arxiv:2504.00001"]
+    assert found.papers["arxiv:2504.00001"].upvotes == 5
+
+
+def stored(paper_id: str, seen: str = "2026-06-01", **rest: object) -> Paper:
+    return replace(paper_of(an_entry(LONG), paper_id), first_seen_at=at(seen), **rest)  # type: ignore[arg-type]
+
+
+def test_a_known_paper_is_not_new_and_nothing_new_is_no_revision() -> None:
+    entry = an_entry(LONG, arxiv_id="2504.00001")
+    known = {"arxiv:2504.00001": replace(paper_of(entry, "arxiv:2504.00001"), first_seen_at=at("2026-06-01"))}
+    found = reconcile([entry], known)
+    assert (found.new, found.revised, found.counted, found.merged) == ([], [], [], {})
+
+
+def test_an_entry_that_joins_two_known_papers_merges_them_into_the_older() -> None:
+    known = {"arxiv:2504.00001": stored("arxiv:2504.00001", "2026-06-02"), "doi:10.1101/x": stored("doi:10.1101/x")}
+    found = reconcile([an_entry("x", arxiv_id="2504.00001", doi="10.1101/x")], known)
+    assert found.merged == {"arxiv:2504.00001": "doi:10.1101/x"}
+    assert set(found.keys.values()) == {"doi:10.1101/x"}
+    assert [paper for _, paper in found.sightings] == ["doi:10.1101/x"]
+
+
+def test_new_papers_that_turn_out_to_be_one_are_added_once() -> None:
+    entries = [
+        an_entry("One", arxiv_id="2504.00001", abstract="a"),
+        an_entry("Two", doi="10.1101/x", abstract="b"),
+        an_entry("One", arxiv_id="2504.00001", doi="10.1101/x"),
+    ]
+    found = reconcile(entries, {})
+    assert found.new == ["arxiv:2504.00001"]
+    assert found.merged == {}
+
+
+def test_votes_alone_are_counted_and_make_no_revision() -> None:
+    entry = an_entry(LONG, arxiv_id="2504.00001", upvotes=9)
+    found = reconcile([entry], {"arxiv:2504.00001": stored("arxiv:2504.00001", upvotes=2)})
+    assert (found.revised, found.counted) == ([], ["arxiv:2504.00001"])
+
+
+def test_arxivs_own_word_replaces_the_text_and_others_only_fill_gaps() -> None:
+    paper = paper_of(an_entry("Old", abstract="old", url="https://x.org"), "arxiv:1")
+    arxiv = an_entry("New", abstract="new", arxiv_version=2, announce_type=AnnounceType.REPLACE)
+    other = an_entry("Other", abstract="other", url="https://y.org", code_url="https://code.org")
+    assert (update(paper, arxiv).title, update(paper, arxiv).abstract) == ("New", "new")
+    filled = update(paper, other)
+    assert (filled.title, filled.url, filled.code_url) == ("Old", "https://x.org", "https://code.org")
+
+
+def test_new_in_one_feed_is_new_even_if_another_lists_it_again() -> None:
+    cross = paper_of(an_entry(announce_type=AnnounceType.CROSS), "x")
+    assert update(cross, an_entry(announce_type=AnnounceType.NEW)).announce_type is AnnounceType.NEW
+    assert update(cross, an_entry(announce_type=AnnounceType.REPLACE)).announce_type is AnnounceType.CROSS

@@ -1,0 +1,87 @@
+"""The database file: how it is opened, migrated, and what is said when it cannot be used."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from digest.errors import StoreError
+from digest.store import Store, papers
+from digest.store.schema import HEAD, metadata
+from tests.builders import NOW, a_paper
+
+
+def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+    with store.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), metadata) == []
+    assert store.version() == HEAD
+
+
+def test_head_is_the_newest_migration() -> None:
+    folder = Path(__file__).resolve().parents[2] / "digest/store/migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_the_file_is_kept_durably(store: Store) -> None:
+    with store.read() as tx:
+        pragmas = {
+            p: tx.execute(sa.text(f"PRAGMA {p}")).scalar_one() for p in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    with pytest.raises(KeyError), store.write() as tx:
+        papers.add(tx, [a_paper()], first_seen_at=NOW, edition_on=NOW.date())
+        raise KeyError
+    with store.read() as tx:
+        assert papers.count(tx) == 0
+
+
+def test_writers_wait_for_each_other(store: Store) -> None:
+    def add(number: int) -> None:
+        for i in range(5):
+            with store.write() as tx:
+                before = papers.count(tx)
+                papers.add(tx, [a_paper(f"{number}/{i}")], first_seen_at=NOW, edition_on=NOW.date())
+                assert papers.count(tx) == before + 1
+
+    threads = [threading.Thread(target=add, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        assert papers.count(tx) == 20
+
+
+@pytest.mark.parametrize(("version", "said"), [("0000", "`digest db upgrade`"), ("9999", "newer than this program's")])
+def test_a_database_of_another_version_is_not_touched(tmp_path: Path, version: str, said: str) -> None:
+    file = tmp_path / "digest.db"
+    Store.open(file).close()
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE alembic_version SET version_num = ?", (version,))
+    db.close()
+    with pytest.raises(StoreError, match=said):
+        Store.open(file)
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "digest.db").write_text("not a database, but long enough to be looked at" * 10)
+    with pytest.raises(StoreError, match="digest.db: file is not a database"):
+        Store.open(tmp_path / "digest.db")
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file"):
+        Store.open(tmp_path / "nowhere" / "digest.db")
+
+
+def test_a_naive_datetime_is_refused(store: Store) -> None:
+    with pytest.raises(sa.exc.StatementError, match="naive"), store.write() as tx:
+        papers.add(tx, [a_paper()], first_seen_at=NOW.replace(tzinfo=None), edition_on=NOW.date())

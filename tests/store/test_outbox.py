@@ -1,0 +1,169 @@
+"""Digests and their deliveries: decided once, leased to one worker, never lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from digest.models import Delivery, DeliveryState, Digest, Field, Subscriber
+from digest.store import Store, digests, leases, outbox, papers, subscribers
+from digest.store.outbox import Settled
+from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
+
+PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
+
+
+def freeze(store: Store, *emails: str) -> list[Digest]:
+    """A digest of PAPER for each address, queued."""
+    decided = []
+    with store.write() as tx:
+        if not papers.find_by_ids(tx, [PAPER.id]):
+            papers.add(tx, [PAPER], first_seen_at=NOW, edition_on=NOW.date())
+        shown = papers.find_by_ids(tx, [PAPER.id])[PAPER.id]
+        for email in emails:
+            s = subscribers.find(tx, email) or subscribers.add(tx, a_subscriber(email), now=NOW)
+            item = an_item(shown, "P", 2.5, (Field.TITLE, "Cats"), (Field.ABSTRACT, "cats"))
+            decided.append(a_digest([item], subscriber=s, message_id=f"1.{email}", more=("arxiv:2606.00002",)))
+        digests.freeze(tx, decided, now=NOW)
+    return decided
+
+
+def claim(store: Store, worker: str = "", *, clock: timedelta = timedelta(0), limit: int = 10) -> list[Delivery]:
+    with store.write() as tx:
+        return outbox.claim(tx, worker=worker or leases.this_worker(), now=NOW, clock=NOW + clock, limit=limit)
+
+
+def emails(found: Sequence[Delivery]) -> list[str]:
+    return [d.subscriber.email for d in found]
+
+
+def settle(store: Store, delivery: Delivery, state: DeliveryState, **rest: object) -> None:
+    with store.write() as tx:
+        outbox.record(tx, [Settled(delivery_id=delivery.id, state=state, reply="said", **rest)], now=NOW)  # type: ignore[arg-type]
+
+
+def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
+    (decided,) = freeze(store, "a@example.org")
+    (delivery,) = claim(store)
+    assert delivery.digest is not None
+    assert delivery.digest.items == decided.items
+    assert (delivery.digest.more, delivery.digest.message_id) == (decided.more, decided.message_id)
+
+
+def test_what_was_frozen_stays_when_the_paper_changes(store: Store) -> None:
+    freeze(store, "a@example.org")
+    with store.write() as tx:
+        papers.revise(tx, a_paper("Birds", id=PAPER.id))
+    (delivery,) = claim(store)
+    assert delivery.digest is not None
+    assert delivery.digest.items[0].paper.title == "Cats & dogs"
+
+
+def test_one_slot_has_one_digest_however_often_it_is_decided(store: Store) -> None:
+    freeze(store, "a@example.org")
+    freeze(store, "a@example.org")
+    assert emails(claim(store)) == ["a@example.org"]
+
+
+def test_an_empty_digest_is_recorded_with_its_reason_and_queues_nothing(store: Store) -> None:
+    with store.write() as tx:
+        s = subscribers.add(tx, a_subscriber(), now=NOW)
+        assert digests.freeze(tx, [a_digest([], subscriber=s, empty_reason="no new papers")], now=NOW) == 0
+        assert subscribers.get(tx, s.email).last_digest_at == NOW
+    assert claim(store) == []
+
+
+def test_what_a_digest_shows_or_mentions_is_held(store: Store) -> None:
+    (decided,) = freeze(store, "a@example.org")
+    i = decided.subscriber.id
+    with store.read() as tx:
+        assert digests.list_held(tx, [i], after=NOW - timedelta(days=1)) == {i: {PAPER.id, "arxiv:2606.00002"}}
+        assert digests.list_held(tx, [i], after=NOW) == {i: set()}
+
+
+def test_a_held_paper_that_was_merged_is_held_under_both_names(store: Store) -> None:
+    (decided,) = freeze(store, "a@example.org")
+    older = a_paper(id="doi:10.1/x")
+    with store.write() as tx:
+        papers.add(tx, [older], first_seen_at=NOW - timedelta(days=9), edition_on=NOW.date())
+        papers.merge(tx, younger=PAPER.id, older=older.id)
+        held = digests.list_held(tx, [decided.subscriber.id], after=NOW - timedelta(days=1))
+    assert {PAPER.id, older.id} <= held[decided.subscriber.id]
+
+
+def test_two_workers_never_hold_the_same_delivery(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org", "c@example.org")
+    first, second = claim(store, "elsewhere/1/1", limit=2), claim(store, "elsewhere/2/1")
+    assert emails(first) + emails(second) == ["a@example.org", "b@example.org", "c@example.org"]
+
+
+def test_a_lease_of_another_host_runs_out_after_five_minutes(store: Store) -> None:
+    freeze(store, "a@example.org")
+    claim(store, "elsewhere/1/1")
+    assert claim(store, clock=timedelta(minutes=4, seconds=59)) == []
+    assert emails(claim(store, clock=timedelta(minutes=5))) == ["a@example.org"]
+
+
+def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
+    freeze(store, "a@example.org")
+    script = "from digest.store.leases import this_worker; print(this_worker())"
+    dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    claim(store, dead)
+    assert emails(claim(store)) == ["a@example.org"]
+
+
+def test_a_new_process_with_an_old_number_is_not_its_predecessor() -> None:
+    host, pid, _ = leases.this_worker().rsplit("/", 2)
+    assert int(pid) == os.getpid()
+    assert leases.is_dead(f"{host}/{pid}/1")
+    assert not leases.is_dead(leases.this_worker())
+    assert not leases.is_dead(f"elsewhere/{pid}/1")
+
+
+@pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.FAILED])
+def test_what_is_settled_is_not_tried_again(store: Store, state: DeliveryState) -> None:
+    freeze(store, "a@example.org")
+    settle(store, claim(store)[0], state)
+    assert claim(store) == []
+    with store.read() as tx:
+        (listed,) = outbox.list_deliveries(tx)
+        assert (listed.state, listed.attempts, listed.reply) == (state, 1, "said")
+        assert outbox.count_by_state(tx) == {state: 1}
+
+
+def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
+    freeze(store, "a@example.org")
+    settle(store, claim(store)[0], DeliveryState.DEFERRED, next_at=NOW + timedelta(minutes=5))
+    assert claim(store) == []
+    with store.write() as tx:
+        later = NOW + timedelta(minutes=5)
+        assert outbox.count_ready(tx, now=later) == 1
+        again = outbox.claim(tx, worker="w/1/1", now=later, clock=later, limit=9)
+    assert emails(again) == ["a@example.org"]
+
+
+def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    worker = leases.this_worker()
+    settle(store, claim(store, worker)[0], DeliveryState.SENT)
+    with store.write() as tx:
+        assert outbox.release(tx, worker) == 1
+    assert emails(claim(store)) == ["b@example.org"]
+
+
+def test_a_removed_subscriber_gets_nothing_more(store: Store) -> None:
+    freeze(store, "a@example.org")
+    with store.write() as tx:
+        subscribers.remove(tx, "a@example.org")
+    assert claim(store) == []
+
+
+def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
+    with store.write() as tx:
+        s: Subscriber = subscribers.add(tx, a_subscriber(), now=NOW)
+        outbox.queue_confirmation(tx, s, message_id="c1", now=NOW)
+    (delivery,) = claim(store)
+    assert (delivery.kind.value, delivery.digest, delivery.message_id) == ("confirmation", None, "c1")

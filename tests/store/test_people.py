@@ -1,0 +1,122 @@
+"""Subscribers and the profiles they follow."""
+
+from dataclasses import replace
+from datetime import time
+
+import pytest
+
+from digest.errors import NotFoundError, UsageError
+from digest.models import Schedule, SubscriberState, Weekday
+from digest.store import Store, profiles, subscribers
+from tests.builders import NOW, a_subscriber, at
+
+
+def test_a_subscriber_is_read_back_as_they_were_added(store: Store) -> None:
+    schedule = Schedule(timezone="Asia/Tokyo", send_at=time(18, 30), days=frozenset({Weekday.MON, Weekday.SUN}))
+    new = a_subscriber("A@example.org", name="A", schedule=schedule, max_papers=3, profiles=("P", "Q"))
+    with store.write() as tx:
+        for name in ("Q", "P"):
+            profiles.add(tx, name, "cat", now=NOW)
+        added = subscribers.add(tx, new, now=NOW)
+    with store.read() as tx:
+        assert subscribers.get(tx, "a@EXAMPLE.org") == added == replace(new, id=added.id)
+
+
+def test_an_address_is_taken_once_whatever_its_case(store: Store) -> None:
+    with store.write() as tx:
+        subscribers.add(tx, a_subscriber("A@example.org"), now=NOW)
+        with pytest.raises(UsageError, match="a subscriber already"):
+            subscribers.add(tx, a_subscriber("a@example.org"), now=NOW)
+
+
+def test_who_is_not_there_is_named_with_the_nearest(store: Store) -> None:
+    with store.write() as tx:
+        subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
+        profiles.add(tx, "Vision", "cat", now=NOW)
+        with pytest.raises(
+            NotFoundError, match="no subscriber 'raeder@example.org'; did you mean 'reader@example.org'"
+        ):
+            subscribers.get(tx, "raeder@example.org")
+        with pytest.raises(NotFoundError, match="no profile 'Visoin'; did you mean 'Vision'"):
+            profiles.get(tx, "Visoin")
+
+
+def test_only_confirmed_subscribers_are_active(store: Store) -> None:
+    with store.write() as tx:
+        pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
+        assert subscribers.list_active(tx, limit=10) == []
+        subscribers.confirm(tx, pending, now=NOW)
+        assert [s.email for s in subscribers.list_active(tx, limit=10)] == [pending.email]
+
+
+def test_active_subscribers_come_in_pages_with_their_profiles(store: Store) -> None:
+    with store.write() as tx:
+        profiles.add(tx, "P", "cat", now=NOW)
+        for i in range(5):
+            subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("P",) if i % 2 else ()), now=NOW)
+        first = subscribers.list_active(tx, limit=3)
+        rest = subscribers.list_active(tx, after_id=first[-1].id, limit=3)
+    assert [(s.email[0], s.profiles) for s in first + rest] == [
+        ("0", ()), ("1", ("P",)), ("2", ()), ("3", ("P",)), ("4", ()),
+    ]  # fmt: skip
+
+
+def test_serving_moves_the_slot_on(store: Store) -> None:
+    with store.write() as tx:
+        s = subscribers.add(tx, a_subscriber(), now=NOW)
+        subscribers.mark_served(tx, [(s.id, at("2026-06-03 05:00"))], now=NOW)
+        served = subscribers.get(tx, s.email)
+    assert (served.last_slot_at, served.last_digest_at) == (at("2026-06-03 05:00"), NOW)
+
+
+def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: Store) -> None:
+    with store.write() as tx:
+        for name in ("Q", "P"):
+            profiles.add(tx, name, name, now=NOW)
+        one = subscribers.add(tx, a_subscriber("one@example.org", profiles=("P", "Q")), now=NOW)
+        two = subscribers.add(tx, a_subscriber("two@example.org", profiles=("Q",)), now=NOW)
+        profiles.set_personal(tx, one.id, "own", now=NOW)
+        wanted = profiles.list_wanted_by(tx, [one.id, two.id])
+        assert profiles.count_followers(tx) == {"P": 1, "Q": 2}
+    assert {i: [p.rules for p in some] for i, some in wanted.items()} == {one.id: ["own", "P", "Q"], two.id: ["Q"]}
+
+
+def test_own_rules_are_replaced_and_empty_ones_leave_none(store: Store) -> None:
+    with store.write() as tx:
+        s = subscribers.add(tx, a_subscriber(), now=NOW)
+        for rules in ("cat", "dog"):
+            profiles.set_personal(tx, s.id, rules, now=NOW)
+        own = profiles.find_personal(tx, s.id)
+        assert own is not None
+        assert own.rules == "dog"
+        profiles.set_personal(tx, s.id, " \n", now=NOW)
+        assert profiles.find_personal(tx, s.id) is None
+
+
+def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
+    with store.write() as tx:
+        profiles.add(tx, "P", "cat", now=NOW)
+        subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
+        profiles.edit(tx, "P", new_name="R", now=NOW)
+        assert subscribers.get(tx, "reader@example.org").profiles == ("R",)
+        profiles.remove(tx, "R")
+        assert subscribers.get(tx, "reader@example.org").profiles == ()
+
+
+def test_a_profiles_name_is_taken_once(store: Store) -> None:
+    with store.write() as tx:
+        for name in ("P", "Q"):
+            profiles.add(tx, name, "cat", now=NOW)
+        with pytest.raises(UsageError, match="there is a profile 'P' already"):
+            profiles.add(tx, "P", "dog", now=NOW)
+        with pytest.raises(UsageError, match="there is a profile 'Q' already"):
+            profiles.edit(tx, "P", new_name="Q", now=NOW)
+
+
+def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
+    with store.write() as tx:
+        s = subscribers.add(tx, a_subscriber(), now=NOW)
+        profiles.set_personal(tx, s.id, "cat", now=NOW)
+        subscribers.remove(tx, s.email)
+        assert subscribers.find(tx, s.email) is None
+        assert profiles.find_personal(tx, s.id) is None

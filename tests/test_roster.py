@@ -1,0 +1,78 @@
+"""Subscribers as people write them."""
+
+import pytest
+
+from digest import addresses, roster
+from digest.errors import AddressError, UsageError
+from digest.models import Schedule, SubscriberState
+from tests.builders import a_subscriber
+
+
+def read(text: str) -> list[roster.Row]:
+    return list(roster.read(text, timezone="Europe/Berlin", known_profiles={"A", "B"}, confirmed=True))
+
+
+def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
+    (row,) = read("email\nreader@example.org\n")
+    assert row.subscriber == a_subscriber(schedule=Schedule(timezone="Europe/Berlin"))
+
+
+def test_every_column_is_read() -> None:
+    header = "email,name,timezone,send_at,days,profiles"
+    (row,) = read(f"{header}\nreader@example.org, A Reader ,Asia/Tokyo,18:30,weekdays,A;B\n")
+    s = row.subscriber
+    assert s is not None
+    assert (s.name, s.schedule.timezone, f"{s.schedule.send_at:%H:%M}", s.profiles) == (
+        "A Reader", "Asia/Tokyo", "18:30", ("A", "B"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("reader", "'reader' is not an e-mail address"),
+        ("r@example.org,,Mars/Base,,,", "no time zone 'Mars/Base'"),
+        ("r@example.org,,,late,,", "'late' is not an hour"),
+        ("r@example.org,,,,never,", "'never' are not days"),
+        ("r@example.org,,,,,C", "no profile 'C'"),
+        ("r@example.org,Doe, J.,,,,", "more cells than columns"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_next_is_read(row: str, reason: str) -> None:
+    bad, good = read(f"email,name,timezone,send_at,days,profiles\n{row}\ngood@example.org,,,,,\n")
+    assert bad.subscriber is None
+    assert reason in bad.reason
+    assert bad.line == 2
+    assert good.subscriber is not None
+
+
+@pytest.mark.parametrize("header", ["mail", "email,nmae", ""])
+def test_a_header_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(UsageError, match="line 1: .*the header is email,name"):
+        read(f"{header}\nx@example.org\n")
+
+
+def test_what_is_written_is_read_back() -> None:
+    s = a_subscriber(name='Doe, "J"', profiles=("A", "B"), schedule=Schedule(timezone="Asia/Tokyo"))
+    assert [row.subscriber for row in read(roster.write([s]))] == [s]
+
+
+def test_without_confirmation_a_subscriber_is_pending() -> None:
+    assert roster.new_subscriber("a@example.org", timezone="UTC", confirmed=False).state is SubscriberState.PENDING
+
+
+def test_a_name_becomes_one_line() -> None:
+    assert roster.one_line(" A\r\nBcc:\tx\x00 ") == "A Bcc: x"
+
+
+def test_an_address_is_brought_to_its_normal_form() -> None:
+    assert addresses.checked(" Reader@EXAMPLE.org ") == "Reader@example.org"
+    assert addresses.checked("reader@bücher.example") == "reader@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü@example.org"]
+)
+def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> None:
+    with pytest.raises(AddressError, match="is not an e-mail address: "):
+        addresses.checked(address)
