@@ -17,6 +17,9 @@ _CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
 _TAG = re.compile(rb"<(/?)[A-Za-z][^<>]*?(/?)>")
 _MAX_DEPTH = 200
 
+# feedparser has no error of its own: on damaged bytes (a NUL in the declared encoding) it lets its innards' through.
+_FEEDPARSER_FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+
 
 def read(body: bytes) -> Any:
     """What feedparser makes of `body`. Raises UnreadableError if that is no feed, or not all of one."""
@@ -28,7 +31,10 @@ def read(body: bytes) -> Any:
         raise UnreadableError(f"its elements lie deeper than {_MAX_DEPTH}")
     # Bytes in a file object: a string would be taken for an address, and its declared encoding would be lost.
     # feedparser's own cleaning eats maths (`$x<y$ and $y>z$` becomes `$xz$`), so it is off and readable.py cleans.
-    parsed = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        parsed = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+    except _FEEDPARSER_FAULTS as error:
+        raise UnreadableError(f"the feed is damaged: {type(error).__name__}: {error}") from None
     if not parsed.get("version"):
         raise UnreadableError("the answer is not a feed")
     if isinstance(parsed.get("bozo_exception"), SAXException) and not _CLOSED.search(body[-4096:]):
