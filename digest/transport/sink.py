@@ -17,6 +17,7 @@ class SmtpServer:
         self.port = 0  # known once it serves
         self._handler = handler
         self._options = {"hostname": "localhost", "ident": "digest"} | options
+        self._sessions: list[SMTP] = []
         self._loop = asyncio.new_event_loop()
         self._serving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="smtp server", daemon=True)
@@ -27,25 +28,39 @@ class SmtpServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self.stop()
+
+    def stop(self) -> None:
+        """Hang up on everybody and stop serving; once is enough."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def new_session(self) -> SMTP:
+        """What asyncio calls for each client."""
+        session = SMTP(self._handler, loop=self._loop, **self._options)
+        self._sessions.append(session)
+        return session
+
+    async def listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
+        """Begin to serve on a free port."""
+        return await loop.create_server(self.new_session, host="127.0.0.1", port=0)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            self._loop.create_server(
-                lambda: SMTP(self._handler, loop=self._loop, **self._options), host="127.0.0.1", port=0
-            )
-        )
+        server = self._loop.run_until_complete(self.listen(self._loop))
         self.port = server.sockets[0].getsockname()[1]
         self._serving.set()
         self._loop.run_forever()
         server.close()
+        for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(asyncio.sleep(0))  # the sockets are closed one turn later
         self._loop.close()
 
 

@@ -1,0 +1,26 @@
+"""When a deferred mail is tried again."""
+
+from datetime import timedelta
+
+from digest.transport.retry import retry_at
+from tests.builders import NOW
+
+
+def wait(attempts: int, *, age: timedelta = timedelta(0), jitter: float = 0.0) -> timedelta | None:
+    again_at = retry_at(attempts, queued_at=NOW - age, now=NOW, jitter=jitter)
+    return None if again_at is None else again_at - NOW
+
+
+def test_the_wait_doubles_from_five_minutes_to_four_hours() -> None:
+    assert [wait(n) for n in (1, 2, 3, 6, 7, 500)] == [
+        timedelta(minutes=m) for m in (5, 10, 20, 160, 240, 240)
+    ]  # fmt: skip
+
+
+def test_jitter_lengthens_the_wait_by_up_to_a_half() -> None:
+    assert wait(1, jitter=0.5) == timedelta(minutes=6, seconds=15)
+
+
+def test_after_five_days_it_is_given_up() -> None:
+    assert wait(9, age=timedelta(days=5)) is None
+    assert wait(9, age=timedelta(days=4, hours=23)) is not None
