@@ -128,7 +128,7 @@ def _decide_one(
         message_id=message_id("digest", subscriber, slot_at, publishing.domain),
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
-        empty_reason="" if choice.items else _why_empty(wanted, news, held, found),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, search.papers, found, held),
     )
 
 
@@ -144,16 +144,21 @@ def _since(subscriber: Subscriber, publishing: Publishing, now: datetime) -> dat
     return subscriber.last_digest_at - OVERLAP
 
 
-def _why_empty(wanted: Sequence[Profile], news: set[str], held: set[str], found: Sequence[Sequence[Match]]) -> str:
+def _why_empty(
+    subscriber: Subscriber,
+    wanted: Sequence[Profile],
+    candidates: Sequence[Paper],
+    found: Sequence[Sequence[Match]],
+    held: set[str],
+) -> str:
     if not wanted:
         return "follows no profile and has no keywords"
-    unseen = len(news - held)
-    if not unseen:
-        return "no new papers"
-    matched = {m.paper.id for matches in found for m in matches}
-    if matched - held:
-        return f"every match among {unseen} new papers is muted"
-    return f"no keyword matched any of {unseen} new papers"
+    if any(match.paper.id not in held for matches in found for match in matches):
+        return "every match is muted"
+    # The overlap was looked through last time already.
+    seen_until = subscriber.last_digest_at
+    fresh = sum(1 for p in candidates if seen_until is None or (p.first_seen_at or seen_until) > seen_until)
+    return f"no keyword matched any of {fresh} new papers" if fresh else "no new papers"
 
 
 def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:

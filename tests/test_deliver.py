@@ -1,0 +1,189 @@
+"""The third stage: what is written down is sent, whatever happens."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.deliver import DeliveryReport, deliver
+from digest.errors import TemplateError, TransportError
+from digest.mail import Composer
+from digest.models import DeliveryState, Message, Outcome, Receipt
+from digest.store import Store, digests, outbox, papers, subscribers
+from digest.transport.sink import SmtpServer
+from digest.transport.smtp import SmtpTransport
+from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
+from tests.mail.samples import composer
+from tests.smtp import Postbox
+
+
+def queue(store: Store, *emails: str) -> None:
+    with store.write() as tx:
+        papers.add(tx, [a_paper("Cats")], first_seen_at=NOW, edition_on=NOW.date())
+        (paper,) = papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)
+        added = [subscribers.add(tx, a_subscriber(email), now=NOW) for email in emails]
+        decided = [a_digest([an_item(paper)], subscriber=s, message_id=f"{s.id}@example.org") for s in added]
+        digests.freeze(tx, decided, now=NOW)
+
+
+def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **rest: object) -> DeliveryReport:
+    with SmtpServer(postbox) as server, SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport:
+        return deliver(store, transport, composer(), now=NOW + later, **rest)  # type: ignore[arg-type]
+
+
+def states(store: Store) -> dict[str, int]:
+    with store.read() as tx:
+        return {state.value: n for state, n in outbox.count_by_state(tx).items()}
+
+
+def test_everything_that_is_queued_is_sent_once(store: Store) -> None:
+    emails = sorted(f"{i}@example.org" for i in range(450))  # more than two batches
+    queue(store, *emails)
+    postbox = Postbox()
+    assert send(store, postbox) == DeliveryReport(sent=450)
+    assert postbox.recipients == emails
+    assert send(store, postbox) == DeliveryReport()
+
+
+def test_a_deferred_mail_is_tried_again_in_its_time(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org")
+    report = send(store, Postbox(at_rcpt={"a@example.org": "450 later"}))
+    assert (report.sent, report.deferred, report.refused) == (1, 1, (("a@example.org", "450 later"),))
+    postbox = Postbox()
+    assert send(store, postbox, later=timedelta(minutes=4)) == DeliveryReport()
+    assert send(store, postbox, later=timedelta(minutes=8)).sent == 1
+    assert postbox.recipients == ["a@example.org"]
+
+
+def test_a_refused_mail_is_failed_for_good(store: Store) -> None:
+    queue(store, "a@example.org")
+    assert send(store, Postbox(at_rcpt={"a@example.org": "550 nobody"})).failed == 1
+    assert send(store, Postbox(), later=timedelta(days=1)) == DeliveryReport()
+
+
+def test_a_mail_that_is_deferred_for_five_days_is_given_up(store: Store) -> None:
+    queue(store, "a@example.org")
+    postbox = Postbox(at_rcpt={"a@example.org": "450 later"})
+    send(store, postbox)
+    report = send(store, postbox, later=timedelta(days=5))
+    assert report.refused == (("a@example.org", "gave up after five days: 450 later"),)
+
+
+def test_when_the_server_is_down_everything_stays_queued(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org")
+    with SmtpTransport("127.0.0.1", 1, connections=2, timeout=2) as nowhere:
+        report = deliver(store, nowhere, composer(), now=NOW)
+    assert "cannot be reached" in report.failure
+    assert report.waiting == 2
+    assert states(store) == {"queued": 2}
+    assert send(store, Postbox()).sent == 2
+
+
+def test_one_mail_that_cannot_be_written_does_not_stop_the_others(store: Store) -> None:
+    queue(store, "jürgen@example.org", "b@example.org")
+    report = send(store, Postbox())
+    assert (report.sent, report.failed) == (1, 1)
+    assert report.refused[0][1].startswith("not sent: 'jürgen@example.org'")
+
+
+def test_a_faulty_template_loses_nothing(store: Store, tmp_path: Path) -> None:
+    queue(store, "a@example.org")
+    (tmp_path / "email").mkdir()
+    (tmp_path / "email" / "digest.txt.j2").write_text("{{ mail.typo }}")
+    with pytest.raises(TemplateError):
+        deliver(store, Breaking(9), composer(tmp_path), now=NOW)
+    assert states(store) == {"queued": 1}
+
+
+class Breaking:
+    """A transport that takes some mails and then breaks."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for taken, message in enumerate(messages):
+            if taken == self.takes:
+                raise TransportError("the line is down")
+            yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply="250")
+
+
+def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(10)))
+    report = deliver(store, Breaking(7), composer(), now=NOW, mark_every=3)
+    assert (report.sent, report.waiting, report.failure) == (7, 3, "the line is down")
+    assert states(store) == {"sent": 7, "queued": 3}
+
+
+def test_after_its_lease_a_worker_starts_no_new_mail(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(5)))
+    ticks = iter([NOW, NOW, NOW, *[NOW + timedelta(minutes=5)] * 3])
+    stop_after = [False] * 4 + [True] * 99
+    report = deliver(
+        store, Breaking(99), composer(), now=NOW, clock=lambda: next(ticks), stopping=lambda: stop_after.pop(0)
+    )
+    assert report.sent == 2
+    assert states(store) == {"sent": 2, "queued": 3}
+
+
+def test_a_service_that_stops_leaves_the_rest_queued(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(5)))
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    report = deliver(store, Breaking(99), composer(), now=NOW, stopping=stopping)
+    assert (report.sent, report.waiting) == (2, 3)
+
+
+def test_a_mail_that_is_sent_again_is_the_same_mail(store: Store) -> None:
+    queue(store, "a@example.org")
+    with store.read() as tx:
+        (first,) = outbox.list_queued(tx)
+        (again,) = outbox.list_queued(tx)
+    made: Composer = composer()
+    assert made.message(first) == made.message(replace(again, state=DeliveryState.SENDING))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from digest.deliver import deliver
+from digest.store import Store
+from digest.transport.smtp import SmtpTransport
+from tests.builders import NOW
+from tests.mail.samples import composer
+
+with Store.open(Path(sys.argv[1])) as store, SmtpTransport("127.0.0.1", int(sys.argv[2]), connections=2) as transport:
+    deliver(store, transport, composer(), now=NOW, mark_every=20)
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> None:
+    emails = sorted(f"{i:03d}@example.org" for i in range(150))
+    queue(store, *emails)
+    postbox = Postbox(delay=0.005)
+    with SmtpServer(postbox) as server:
+        for _ in range(3):
+            postbox.arrived.clear()
+            process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port)])
+            assert postbox.arrived.wait(20)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
+            deliver(store, transport, composer(), now=NOW)
+    got = Counter(recipient for recipient, _ in postbox.mails)
+    assert sorted(got) == emails
+    unmarked = 20 + 2 * 2  # a batch of receipts, and what was in flight on two connections
+    assert sum(got.values()) - len(emails) <= 3 * unmarked
+    for email in (e for e, times in got.items() if times > 1):
+        assert len({body for recipient, body in postbox.mails if recipient == email}) == 1
+    assert states(store) == {"sent": 150}

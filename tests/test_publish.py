@@ -1,0 +1,186 @@
+"""The second stage: who gets what."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from digest.models import Delivery, SubscriberState
+from digest.publish import Publishing, PublishReport, next_publish_at, publish
+from digest.store import Store, outbox, papers, profiles, subscribers
+from tests.builders import NOW, a_paper, a_subscriber, at
+
+PUBLISHING = Publishing(first_digest_days=1, domain="example.org")
+
+
+def see(store: Store, *titles: str, when: str = "2026-06-03 06:00") -> None:
+    with store.write() as tx:
+        papers.add(tx, [a_paper(t) for t in titles], first_seen_at=at(when), edition_on=at(when).date())
+
+
+def subscribe(store: Store, keywords: str = "cats", email: str = "reader@example.org", **rest: object) -> None:
+    with store.write() as tx:
+        for name in rest.get("profiles", ()):  # type: ignore[attr-defined]
+            if profiles.find(tx, name) is None:
+                profiles.add(tx, name, name.lower(), now=NOW)
+        s = subscribers.add(tx, a_subscriber(email, **rest), now=NOW)
+        profiles.set_personal(tx, s.id, keywords, now=NOW)
+
+
+def run(store: Store, now: str = "2026-06-03 07:00", *, everyone: bool = False) -> PublishReport:
+    return publish(store, PUBLISHING, now=at(now), everyone=everyone)
+
+
+def queued(store: Store) -> list[Delivery]:
+    with store.read() as tx:
+        return outbox.list_queued(tx)
+
+
+def shown(deliveries: Sequence[Delivery]) -> list[list[str]]:
+    return [[item.paper.title for item in d.digest.items] for d in deliveries if d.digest]
+
+
+def test_a_subscriber_whose_hour_has_come_gets_what_their_keywords_ask_for(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats", "dogs")
+    assert run(store) == PublishReport(digests=1)
+    assert shown(queued(store)) == [["cats"]]
+
+
+def test_before_their_hour_nothing_happens(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    see(store, "more cats", when="2026-06-03 09:00")
+    assert run(store, "2026-06-04 06:59") == PublishReport()
+    assert next_publish_at(store, now=at("2026-06-04 06:59")) == at("2026-06-04 07:00")
+
+
+def test_everyone_is_served_now_when_asked_for(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    see(store, "more cats", when="2026-06-03 09:00")
+    assert run(store, "2026-06-03 10:00", everyone=True).digests == 1
+    assert shown(queued(store)) == [["cats"], ["more cats"]]
+
+
+def test_the_same_run_twice_queues_once(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    assert run(store) == PublishReport()
+    assert len(queued(store)) == 1
+
+
+def test_no_paper_comes_twice(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    see(store, "more cats", when="2026-06-03 09:00")
+    run(store, "2026-06-04 07:00")
+    run(store, "2026-06-05 07:00")
+    assert shown(queued(store)) == [["cats"], ["more cats"]]
+
+
+def test_a_paper_that_was_committed_late_is_not_lost(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    see(store, "late cats", when="2026-06-03 06:59")  # stamped before the digest, committed after it
+    run(store, "2026-06-04 07:00")
+    assert shown(queued(store)) == [["cats"], ["late cats"]]
+
+
+def test_what_did_not_fit_does_not_come_tomorrow(store: Store) -> None:
+    subscribe(store, max_papers=1)
+    see(store, "cats", "cats again")
+    run(store)
+    assert queued(store)[0].digest is not None
+    assert len(queued(store)[0].digest.more) == 1  # type: ignore[union-attr]
+    assert run(store, "2026-06-04 07:00").digests == 0
+
+
+def test_a_first_digest_looks_back_over_the_last_day(store: Store) -> None:
+    subscribe(store)
+    see(store, "old cats", when="2026-06-02 06:59")
+    see(store, "cats", when="2026-06-02 07:01")
+    run(store)
+    assert shown(queued(store)) == [["cats"]]
+
+
+def test_a_machine_that_slept_for_days_catches_up_with_one_digest(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    for day in (4, 5, 6):
+        see(store, f"cats of day {day}", when=f"2026-06-0{day} 06:00")
+    assert run(store, "2026-06-06 12:00").digests == 1
+    assert shown(queued(store))[1:] == [["cats of day 4", "cats of day 5", "cats of day 6"]]
+
+
+def test_nobody_gets_an_empty_mail_and_the_reason_is_recorded(store: Store) -> None:
+    subscribe(store, "birds")
+    see(store, "cats")
+    assert run(store) == PublishReport(
+        empty=1, reasons=(("reader@example.org", "no keyword matched any of 1 new papers"),)
+    )
+    assert queued(store) == []
+    assert run(store, "2026-06-04 07:00").reasons[0][1] == "no new papers"
+
+
+def test_somebody_who_follows_nothing_is_told_so(store: Store) -> None:
+    subscribe(store, "")
+    see(store, "cats")
+    assert run(store).reasons == (("reader@example.org", "follows no profile and has no keywords"),)
+
+
+def test_shared_and_own_keywords_meet_in_one_digest(store: Store) -> None:
+    subscribe(store, "cats", profiles=("Dogs",))
+    see(store, "cats", "dogs", "cats and dogs")
+    run(store)
+    (delivery,) = queued(store)
+    assert delivery.digest is not None
+    assert [(i.profile, i.paper.title, i.also) for i in delivery.digest.items] == [
+        ("Your keywords", "cats", ()),
+        ("Your keywords", "cats and dogs", ("Dogs",)),
+        ("Dogs", "dogs", ()),
+    ]
+
+
+def test_own_mutes_hold_for_shared_profiles_too(store: Store) -> None:
+    subscribe(store, "-loud", profiles=("Dogs",))
+    see(store, "loud dogs")
+    assert run(store).reasons[0][1] == "every match is muted"
+
+
+def test_a_shared_profiles_exclusions_hold_for_itself_alone(store: Store) -> None:
+    subscribe(store, "cats", profiles=("Dogs\n-loud",))
+    see(store, "loud cats", "loud dogs")
+    run(store)
+    assert shown(queued(store)) == [["loud cats"]]
+
+
+def test_only_active_subscribers_are_served(store: Store) -> None:
+    for i, state in enumerate(SubscriberState):
+        subscribe(store, email=f"{i}@example.org", state=state)
+    see(store, "cats")
+    assert run(store).digests == 1
+
+
+def test_a_thousand_and_more_subscribers_are_served_in_chunks(store: Store) -> None:
+    with store.write() as tx:
+        profiles.add(tx, "Cats", "cats", now=NOW)
+        for i in range(1100):
+            subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("Cats",)), now=NOW)
+    see(store, "cats")
+    assert run(store).digests == 1100
+
+
+def test_the_day_in_a_mail_is_the_subscribers_own(store: Store) -> None:
+    subscribe(store, schedule=replace(a_subscriber().schedule, timezone="Pacific/Auckland"))
+    see(store, "cats", when="2026-06-03 18:00")
+    run(store, "2026-06-03 20:00")
+    assert str(queued(store)[0].digest.dated_on) == "2026-06-04"  # type: ignore[union-attr]
+
+
+def test_without_subscribers_there_is_nothing_to_wait_for(store: Store) -> None:
+    assert next_publish_at(store, now=NOW) is None
