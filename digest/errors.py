@@ -67,8 +67,8 @@ class NotFoundError(UsageError):
     """Something was named that is not there; `nearest` is the closest name that is, if any is close."""
 
     def __init__(self, kind: str, name: str, nearest: str | None = None) -> None:
-        hint = f"; did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"no {kind} {name!r}{hint}")
+        hint = f"did you mean {nearest!r}?" if nearest else f"`digest {kind} list` shows them"
+        super().__init__(f"no {kind} {name!r}; {hint}")
         self.kind = kind
         self.name = name
         self.nearest = nearest

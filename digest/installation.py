@@ -66,6 +66,10 @@ class Installation:
             Links(newsletter.base_url, self.config.secret_key()),
         )
 
+    def check(self) -> None:
+        """Raise now, as a DigestError, what would stop every mail: faulty templates, a key that cannot be kept."""
+        _ = self.composer
+
     @cached_property
     def publishing(self) -> Publishing:
         """What deciding depends on besides papers and people."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from digest import addresses
-from digest.errors import UsageError
+from digest.errors import NotFoundError, UsageError
 from digest.models import Schedule, Subscriber, SubscriberState
 from digest.schedule import format_days, parse_schedule
 
@@ -96,7 +96,7 @@ def _from_cells(
     )
     missing = [p for p in subscriber.profiles if p not in known_profiles]
     if missing:
-        raise UsageError(f"no profile {missing[0]!r}; `digest profile list` shows them")
+        raise NotFoundError("profile", missing[0])
     return subscriber
 
 

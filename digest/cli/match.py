@@ -24,7 +24,7 @@ def match(
     ] = None,
     days: Annotated[
         int | None,
-        typer.Option("--days", min=1, help="Without --feed: the stored papers of this many days [default: 7]."),
+        typer.Option("--days", min=1, help="Without --feed: the stored papers of this many days (7 if not given)."),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,

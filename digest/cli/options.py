@@ -27,7 +27,9 @@ def _moment(written: str) -> datetime:
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", callback=_config_file, help="The configuration [default: config.toml]."),
+    typer.Option(
+        "--config", metavar="FILE", callback=_config_file, help="The configuration (config.toml if not given)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 NowOption = Annotated[

@@ -22,11 +22,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")
 def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
     text = _checked(read_rules(rules))
-    if not name.strip():
-        raise UsageError("a profile needs a name")
+    name = _named(name)
     with installation(config) as here, here.store.write() as tx:
-        profiles.add(tx, name.strip(), text, now=moment(None))
-    say(f"added profile {name.strip()!r}")
+        profiles.add(tx, name, text, now=moment(None))
+    say(f"added profile {name!r}")
 
 
 @app.command()
@@ -38,10 +37,11 @@ def edit(
 ) -> None:
     """Change a profile's rules or its name."""
     text = None if rules is None else _checked(read_rules(rules))
-    if text is None and rename is None:
+    new_name = None if rename is None else _named(rename)
+    if text is None and new_name is None:
         raise UsageError("nothing to change; give --rules or --name")
     with installation(config) as here, here.store.write() as tx:
-        changed = profiles.edit(tx, name, rules=text, new_name=rename, now=moment(None))
+        changed = profiles.edit(tx, name, rules=text, new_name=new_name, now=moment(None))
     say(f"changed profile {changed.name!r}")
 
 
@@ -111,14 +111,21 @@ def _read_profiles(file: str) -> list[tuple[str, str]]:
             continue
         try:
             written = json.loads(line)
-            name, rules = str(written["name"]).strip(), str(written["rules"])
+            name, rules = str(written["name"]), str(written["rules"])
         except (ValueError, KeyError, TypeError):
             raise UsageError(f'{file}:{number}: expected {{"name": …, "rules": …}} on one line') from None
         try:
-            found.append((name, _checked(rules)))
+            found.append((_named(name), _checked(rules)))
         except UsageError as error:
             raise UsageError(f"{file}:{number}: profile {name!r}: {error}") from None
     return found
+
+
+def _named(name: str) -> str:
+    """The name without white space around it and inside one line. Raises UsageError if none is left."""
+    if not name.strip():
+        raise UsageError("a profile needs a name")
+    return " ".join(name.split())
 
 
 def _checked(rules: str) -> str:

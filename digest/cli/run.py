@@ -74,7 +74,7 @@ def serve(config: ConfigOption = None) -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     with installation(config) as here:
-        here.composer  # noqa: B018  (a fault in the templates' folder or the sender is told before anything starts)
+        here.check()
         serve_until(here, stop=stop)
 
 
@@ -111,7 +111,8 @@ def _tell_next(here: Installation, report: PublishReport, at: datetime) -> None:
         return
     next_at = next_publish_at(here.store, now=at)
     say(
-        "nobody is due; " + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "no subscribers")
+        "nobody is due; "
+        + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "there are no active subscribers")
     )
 
 

@@ -31,14 +31,17 @@ KeywordsOption = Annotated[
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="What they are called.")]
 TimezoneOption = Annotated[
-    str | None, typer.Option("--timezone", metavar="TZ", help="Their time zone [default: the newsletter's].")
+    str | None, typer.Option("--timezone", metavar="TZ", help="Their time zone (the newsletter's if not given).")
 ]
-SendAtOption = Annotated[str | None, typer.Option("--send-at", metavar="HH:MM", help="Their hour [default: 07:00].")]
+SendAtOption = Annotated[
+    str | None, typer.Option("--send-at", metavar="HH:MM", help="Their hour (07:00 if not given).")
+]
 DaysOption = Annotated[
-    str | None, typer.Option("--days", metavar="DAYS", help="daily, weekdays or mon,thu [default: daily].")
+    str | None, typer.Option("--days", metavar="DAYS", help="daily, weekdays or mon,thu (daily if not given).")
 ]
 MaxPapersOption = Annotated[
-    int | None, typer.Option("--max-papers", min=1, max=500, help="At most this many papers a digest [default: 25].")
+    int | None,
+    typer.Option("--max-papers", min=1, max=500, help="At most this many papers a digest (25 if not given)."),
 ]
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
 
@@ -171,7 +174,10 @@ def import_(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
     with installation(config) as here:
-        added, known, bad = _import(here, text, confirmed=confirmed)
+        try:
+            added, known, bad = _import(here, text, confirmed=confirmed)
+        except UsageError as error:
+            raise UsageError(f"{file}: {error}") from None
     say(f"added {added}, {known} there already, {bad} bad rows")
     if bad:
         raise typer.Exit(1)

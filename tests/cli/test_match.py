@@ -1,0 +1,111 @@
+"""digest match: rules tried on papers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.builders import RECORDINGS, needs_recordings
+from tests.cli.conftest import Cli
+
+
+def test_stored_papers_are_matched_best_first_with_the_evidence(cli: Cli) -> None:
+    cli.write_papers("A study of dogs and one cat", "A study of cats and their catnip")
+    cli.ok("ingest")
+    ran = cli.ok("match", "cat ^2\ncatnip", "--json")
+    assert [(r["title"], r["score"]) for r in ran.records] == [
+        ("A study of cats and their catnip", 6.0),
+        ("A study of dogs and one cat", 4.0),
+    ]
+    assert ran.records[1]["evidence"][0] == {"rule": "cat", "field": "title", "start": 24, "end": 27, "text": "cat"}
+    assert ran.err == "2 of 2 papers match\n"
+
+
+def test_people_get_a_table(cli: Cli) -> None:
+    cli.ok("ingest")
+    ran = cli.ok("match", "cat")
+    assert "A study of cats" in ran.out
+    assert "cats (title), cats (abstract)" in ran.out
+
+
+def test_nothing_found_is_no_failure(cli: Cli) -> None:
+    cli.ok("ingest")
+    ran = cli.ok("match", "horse")
+    assert (ran.out, ran.err) == ("", "0 of 2 papers match\n")
+
+
+def test_days_limit_the_stored_papers(cli: Cli) -> None:
+    cli.ok("ingest", "--now", "2020-01-01T00:00:00Z")
+    assert cli.ok("match", "cat").err == "0 of 0 papers match\n"
+    assert cli.ok("match", "cat", "--days", "36500").err == "1 of 2 papers match\n"
+
+
+def test_a_feed_needs_no_configuration(bare: Cli) -> None:
+    bare.write_papers("A study of cats", "A study of dogs")
+    assert bare.ok("match", "-", "--feed", "papers.txt", "--json", stdin="dog").record["title"] == "A study of dogs"
+    assert sorted(f.name for f in bare.folder.iterdir()) == ["papers.txt"]
+
+
+def test_papers_of_several_feeds_are_counted_once(bare: Cli) -> None:
+    bare.write_papers("A study of cats", "A study of dogs")
+    (bare.folder / "more.json").write_text(json.dumps([{"paper": {"id": "2606.00001", "title": "The cat"}}]))
+    feeds = ["--feed", "papers.txt", "--feed", "more.json", "--feed", "papers.txt"]
+    assert bare.ok("match", "cat", *feeds).err == "2 of 3 papers match\n"
+
+
+def test_a_feed_that_cannot_be_read_is_a_warning_unless_it_is_the_only_one(bare: Cli) -> None:
+    bare.write_papers("A study of cats", "A study of dogs")
+    ran = bare.ok("match", "cat", "--feed", "papers.txt", "--feed", "gone.xml")
+    assert "warning: gone.xml: " in ran.err
+    ran = bare("match", "cat", "--feed", "gone.xml")
+    assert ran.code == 1
+    assert ran.err.endswith("error: no feed could be read\n")
+
+
+def test_the_configurations_fetch_settings_hold_for_feeds_too(cli: Cli) -> None:
+    with (cli.folder / "config.toml").open("a") as config:
+        config.write("[fetch]\nallow_privat = []\n")
+    assert cli("match", "cat", "--feed", "papers.txt").code == 2
+
+
+def test_a_bad_rule_is_refused_before_anything_is_read(bare: Cli) -> None:
+    ran = bare("match", "cat AND", "--feed", "gone.xml")
+    assert ran.code == 2
+    assert ran.err.startswith("error: line 1, column 8: ")
+
+
+SEED = RECORDINGS / "seed" / "daily-papers-sep-11.txt"
+
+
+@needs_recordings
+def test_it_finds_in_a_real_list_what_a_person_would(bare: Cli) -> None:
+    ran = bare.ok("match", 'quantiz* OR "low precision"', "--feed", str(SEED), "--json")
+    assert [r["title"].partition(":")[0] for r in ran.records] == [
+        "A Survey of Quantization Methods for Efficient Neural Network Inference",
+        "Low-Precision Training of Large Language Models",
+        "From PEFT to DEFT",
+        "Mixed Precision Training of Convolutional Neural Networks using Integer Operations",
+        "Stable Code Technical Report",
+        "Quartet",
+    ]
+    lines = SEED.read_text(encoding="utf-8").splitlines()
+    for record in ran.records:
+        title = next(i for i, line in enumerate(lines) if line.strip() == record["title"])
+        abstract = next(line.strip() for line in lines[title + 1 :] if line.strip())
+        shown = {"title": record["title"], "abstract": abstract}
+        assert record["evidence"]
+        for e in record["evidence"]:
+            assert shown[e["field"]][e["start"] : e["end"]] == e["text"]
+            assert e["text"].lower().replace("-", " ").startswith(("quantiz", "low precision"))
+
+
+RECORDED = {
+    "arxiv/rss/quant-ph_2025-04-28.rss.xml": "81",
+    "seed/daily-papers-sep-11.txt": "91",
+}
+
+
+@needs_recordings
+@pytest.mark.parametrize(("file", "papers"), RECORDED.items(), ids=lambda value: Path(value).name)
+def test_a_feed_is_recognised_by_what_it_holds(bare: Cli, file: str, papers: str) -> None:
+    assert bare.ok("match", "zzz", "--feed", str(RECORDINGS / file)).err == f"0 of {papers} papers match\n"

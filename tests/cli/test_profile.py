@@ -1,0 +1,106 @@
+"""digest profile."""
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+def test_a_profile_is_added_listed_and_shown(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat\nfeline ^2\n# a note")
+    assert cli.ok("profile", "list", "--json").record == {"name": "Cats", "rules": 2, "followers": 0}
+    assert cli.ok("profile", "show", "Cats").out == "cat\nfeline ^2\n# a note\n"
+    assert cli.ok("profile", "show", "Cats", "--json").record == {"name": "Cats", "rules": "cat\nfeline ^2\n# a note"}
+
+
+def test_no_profiles_says_how_to_add_one(cli: Cli) -> None:
+    ran = cli.ok("profile", "list")
+    assert (ran.out, ran.err) == ("", "no profiles yet; `digest profile add NAME --rules RULES` adds one\n")
+
+
+def test_rules_come_from_a_file_or_from_stdin(cli: Cli) -> None:
+    (cli.folder / "rules.txt").write_text("from a file")
+    cli.ok("profile", "add", "A", "--rules", "@rules.txt")
+    cli.ok("profile", "add", "B", "--rules", "-", stdin="from stdin")
+    assert cli.ok("profile", "show", "A").out == "from a file\n"
+    assert cli.ok("profile", "show", "B").out == "from stdin\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("cat\ndog AND", "line 2, column 8: "),
+        ("(cat", "line 1, column 5: "),
+        ("titel:cat", "line 1, column 1: no field titel:; did you mean title:?"),
+        ("cat NEAR/3 dog", "NEAR"),
+        ("# only a note", "no rules; write one a line"),
+        ("@nowhere.txt", "nowhere.txt: the rules cannot be read"),
+    ],
+)
+def test_rules_that_cannot_be_read_are_refused(cli: Cli, rules: str, message: str) -> None:
+    ran = cli("profile", "add", "Cats", "--rules", rules)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert cli.ok("profile", "list", "--json").records == []
+
+
+def test_a_name_is_needed_and_taken_once(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    assert "there is a profile 'Cats' already" in cli("profile", "add", "Cats", "--rules", "cat").err
+    assert cli("profile", "add", " ", "--rules", "cat").err == "error: a profile needs a name\n"
+
+
+def test_an_edit_keeps_the_followers(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--confirmed")
+    cli.ok("profile", "edit", "Cats", "--name", "Felines", "--rules", "cat OR lion")
+    assert cli.ok("profile", "list", "--json").record == {"name": "Felines", "rules": 1, "followers": 1}
+    assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["profiles"] == ["Felines"]
+
+
+def test_an_edit_of_nothing_is_a_mistake(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    assert cli("profile", "edit", "Cats").code == 2
+    assert cli("profile", "edit", "Cats", "--rules", "cat AND").code == 2
+    assert cli.ok("profile", "show", "Cats").out == "cat\n"
+
+
+def test_a_profile_is_removed(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--confirmed")
+    cli.ok("profile", "remove", "Cats")
+    assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["profiles"] == []
+    ran = cli("profile", "remove", "Cats")
+    assert (ran.code, ran.err) == (2, "error: no profile 'Cats'; `digest profile list` shows them\n")
+
+
+def test_what_is_exported_can_be_imported(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", 'cat\n"Schrödinger"')
+    exported = cli.ok("profile", "export").out
+    cli.ok("profile", "edit", "Cats", "--rules", "changed")
+    assert cli.ok("profile", "import", "-", stdin=exported + "\n").err == "imported 1 profiles\n"
+    assert cli.ok("profile", "export").out == exported
+    cli.ok("profile", "remove", "Cats")
+    (cli.folder / "all.jsonl").write_text(exported)
+    cli.ok("profile", "import", "all.jsonl")
+    assert cli.ok("profile", "export").out == exported
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Cats: cat", '-:2: expected {"name": …, "rules": …} on one line'),
+        ('{"name": "B", "rules": "cat AND"}', "-:2: profile 'B': line 1, column 8"),
+        ('{"name": "B", "rules": ""}', "-:2: profile 'B': no rules"),
+        ('{"name": "", "rules": "cat"}', "-:2: profile '': a profile needs a name"),
+    ],
+)
+def test_one_bad_line_imports_nothing(cli: Cli, line: str, message: str) -> None:
+    ran = cli("profile", "import", "-", stdin='{"name": "A", "rules": "cat"}\n' + line)
+    assert ran.code == 2
+    assert message in ran.err
+    assert cli.ok("profile", "list", "--json").records == []
+
+
+def test_a_file_that_is_not_there_is_said(cli: Cli) -> None:
+    assert cli("profile", "import", "nowhere").err.startswith("error: nowhere: cannot be read: ")

@@ -1,0 +1,117 @@
+"""What holds for every command: help, version, --config, errors of one line with the right exit code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from digest import __version__
+from digest.cli import app, output
+from tests.cli.conftest import Cli
+
+
+def commands() -> list[tuple[str, ...]]:
+    def within(group: object, prefix: tuple[str, ...]) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+        for name, command in sorted(getattr(group, "commands", {}).items()):
+            found += within(command, (*prefix, name)) if hasattr(command, "commands") else [(*prefix, name)]
+        return found
+
+    return within(typer.main.get_command(app), ())
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_explains_itself(bare: Cli, command: tuple[str, ...]) -> None:
+    explained = bare.ok(*command, "--help").out
+    assert f"Usage: digest {' '.join(command)}" in explained
+    assert explained.count(".") >= 1
+
+
+def test_the_version_is_printed(bare: Cli) -> None:
+    assert bare.ok("--version").out == f"digest {__version__}\n"
+
+
+def test_python_can_run_the_package() -> None:
+    ran = subprocess.run([sys.executable, "-m", "digest", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"digest {__version__}\n"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_configuration_is_named_before_or_after_the_command(cli: Cli, *, before: bool) -> None:
+    (cli.folder / "config.toml").rename(cli.folder / "other.toml")
+    option, command = ["--config", "other.toml"], ["source", "list", "--json"]
+    ran = cli.ok(*option, *command) if before else cli.ok(*command, *option)
+    assert ran.record["name"] == "list"
+
+
+def test_the_environment_names_the_configuration(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cli.folder / "config.toml").rename(cli.folder / "other.toml")
+    monkeypatch.setenv("DIGEST_CONFIG", "other.toml")
+    assert cli.ok("source", "list", "--json").record["name"] == "list"
+
+
+def test_a_missing_configuration_says_what_writes_one(bare: Cli) -> None:
+    ran = bare("run")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: config.toml: no such file; `digest init` writes one, --config names another\n"
+
+
+def test_a_misspelt_key_is_named_with_its_nearest(cli: Cli) -> None:
+    with (cli.folder / "config.toml").open("a") as config:
+        config.write("[delivery]\ntransprot = 'smtp'\n")
+    ran = cli("run")
+    assert ran.code == 2
+    assert ran.err == "error: config.toml: delivery.transprot: unknown key; did you mean 'transport'?\n"
+
+
+def test_an_unknown_command_is_a_mistake_in_usage(bare: Cli) -> None:
+    assert bare("rnu").code == 2
+
+
+def test_a_time_that_is_none_is_refused(cli: Cli) -> None:
+    ran = cli("run", "--now", "teatime")
+    assert ran.code == 2
+    assert "'teatime' is not a time" in ran.err
+
+
+def test_a_database_that_is_none_is_one_line(cli: Cli) -> None:
+    (cli.folder / "digest.db").write_text("This is not a database, and long enough to be told from one. " * 20)
+    ran = cli("run")
+    assert ran.code == 1
+    assert ran.err.startswith("error: digest.db: ") or "digest.db" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_fault_of_our_own_is_one_line_too(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("digest.cli.source.sources.list_states", broken)
+    ran = cli("source", "list")
+    assert ran.code == 1
+    assert ran.err == "error: this should not have happened: ZeroDivisionError: by zero (DIGEST_DEBUG=1 shows where)\n"
+    monkeypatch.setenv("DIGEST_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        cli("source", "list")
+
+
+def test_markup_in_a_message_is_only_text(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say("[red]not red[/]")
+    output.print_table(("a",), [("[b]x[/b]",)])
+    captured = capsys.readouterr()
+    assert captured.err == "[red]not red[/]\n"
+    assert "[b]x[/b]" in captured.out
+
+
+def test_a_pipe_gets_whole_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    title = "A title of many words " * 20
+    output.print_table(("title",), [(title.strip(),)])
+    assert title.strip() in capsys.readouterr().out
+
+
+def test_the_database_is_brought_up_to_date(cli: Cli, tmp_path: Path) -> None:
+    assert "from nothing to 0001" in cli.ok("db", "upgrade").err
+    assert "from 0001 to 0001" in cli.ok("db", "upgrade").err
+    assert (tmp_path / "digest.db").exists()

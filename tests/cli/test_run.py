@@ -1,0 +1,148 @@
+"""digest run and its stages."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from digest.transport.sink import SmtpServer
+from tests.cli.conftest import Cli
+from tests.smtp import Postbox
+
+MORNING = "2026-06-03T07:00:00Z"
+NEXT_MORNING = "2026-06-04T07:00:00Z"
+
+
+@pytest.fixture
+def cats(cli: Cli) -> Cli:
+    """With a subscriber who follows cats."""
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--confirmed")
+    return cli
+
+
+def mails(folder: Path) -> list[EmailMessage]:
+    return [
+        message_from_bytes(file.read_bytes(), policy=policy.default)
+        for file in sorted((folder / "outbox" / "new").iterdir())
+    ]
+
+
+def smtp(cli: Cli, port: int) -> None:
+    with (cli.folder / "config.toml").open("a") as config:
+        config.write(f"[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = {port}\n")
+
+
+def test_one_run_does_the_whole_job(cats: Cli) -> None:
+    ran = cats.ok("run", "--now", MORNING, "--json")
+    assert ran.record == {
+        "ingest": {"sources": 1, "entries": 2, "papers_new": 2, "failed": 0, "failures": []},
+        "publish": {"digests": 1, "empty": 0, "reasons": []},
+        "deliver": {"sent": 1, "deferred": 0, "failed": 0},
+    }
+    (mail,) = mails(cats.folder)
+    assert mail["To"] == "reader@example.org"
+    assert "1 new paper" in mail["Subject"]
+
+
+def test_the_stages_one_by_one_do_the_same(cats: Cli) -> None:
+    assert cats.ok("ingest", "--now", MORNING, "--json").record["ingest"]["papers_new"] == 2
+    assert cats.ok("publish", "--now", MORNING, "--json").record["publish"]["digests"] == 1
+    assert cats.ok("deliver", "--now", MORNING, "--json").record["deliver"]["sent"] == 1
+    assert len(mails(cats.folder)) == 1
+
+
+def test_a_second_run_sends_nothing_and_says_when_the_next_is_due(cats: Cli) -> None:
+    cats.ok("run", "--now", MORNING)
+    ran = cats.ok("run", "--now", MORNING)
+    assert ran.out == (
+        "ingest: 1 sources, 0 entries, 0 papers new, 0 failed\n"
+        "publish: 0 digests, 0 empty\n"
+        "deliver: 0 sent, 0 deferred, 0 failed\n"
+    )
+    assert ran.err == "nobody is due; the next digest is due at 2026-06-04 07:00 UTC\n"
+    assert len(mails(cats.folder)) == 1
+
+
+def test_the_next_day_sends_only_what_is_new(cats: Cli) -> None:
+    cats.ok("run", "--now", MORNING)
+    cats.write_papers("A study of cats", "Cats, a second look")
+    cats.ok("run", "--now", NEXT_MORNING)
+    second = str(mails(cats.folder)[1].get_body(("plain",)))
+    assert "Cats, a second look" in second
+    assert "A study of cats" not in second
+
+
+def test_everyone_is_for_those_who_are_not_due_too(cats: Cli) -> None:
+    cats.ok("run", "--now", MORNING)
+    cats.write_papers("Cats, a second look")
+    assert cats.ok("run", "--everyone", "--now", "2026-06-03T09:00:00Z", "--json").record["publish"]["digests"] == 1
+
+
+def test_no_subscribers_is_said(cli: Cli) -> None:
+    assert cli.ok("publish", "--now", MORNING).err == "nobody is due; there are no active subscribers\n"
+
+
+def test_who_gets_no_mail_is_told_with_the_reason(cats: Cli) -> None:
+    cats.ok("subscriber", "add", "other@example.org", "--keywords", "horse", "--confirmed")
+    ran = cats.ok("run", "--now", MORNING)
+    assert "no mail for other@example.org: no keyword matched any of 2 new papers\n" in ran.err
+
+
+def test_no_source_is_said(cats: Cli) -> None:
+    (cats.folder / "config.toml").write_text("")
+    assert "no sources; add a [[source]] to" in cats.ok("run", "--now", MORNING).err
+
+
+def test_one_source_of_two_that_fails_is_a_warning(cats: Cli) -> None:
+    with (cats.folder / "config.toml").open("a") as config:
+        config.write("[[source]]\nname = 'gone'\nkind = 'feed'\nurl = 'gone.xml'\n")
+    ran = cats.ok("run", "--now", MORNING, "--json")
+    reason = f"{cats.folder}/gone.xml: No such file or directory"
+    assert ran.record["ingest"]["failures"] == [{"source": "gone", "reason": reason}]
+    assert f"warning: source gone: {reason}\n" in ran.err
+    assert ran.record["deliver"]["sent"] == 1
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_every_source_failing_is_a_failure(cats: Cli, command: str) -> None:
+    (cats.folder / "papers.txt").unlink()
+    ran = cats(command, "--now", MORNING)
+    assert ran.code == 1
+    assert "No such file" in ran.err
+
+
+def test_when_smtp_is_down_the_mail_waits_for_the_next_run(cats: Cli) -> None:
+    smtp(cats, port=1)
+    ran = cats("run", "--now", MORNING)
+    assert ran.code == 1
+    assert "1 mails stay queued" in ran.err
+    assert cats.ok("outbox", "list", "--json").record["state"] == "queued"
+    postbox = Postbox()
+    with SmtpServer(postbox) as server:
+        text = (cats.folder / "config.toml").read_text()
+        (cats.folder / "config.toml").write_text(text.replace("port = 1\n", f"port = {server.port}\n"))
+        assert cats.ok("deliver", "--now", MORNING, "--json").record["deliver"]["sent"] == 1
+    assert postbox.recipients == ["reader@example.org"]
+
+
+def test_a_refused_mail_is_told_with_the_servers_word(cats: Cli) -> None:
+    with SmtpServer(Postbox(at_rcpt={"reader@example.org": "550 nobody here"})) as server:
+        smtp(cats, server.port)
+        ran = cats.ok("run", "--now", MORNING)
+    assert "warning: not delivered to reader@example.org: 550 nobody here\n" in ran.err
+    delivery = cats.ok("outbox", "list", "--state", "failed", "--json").record
+    assert (delivery["to"], delivery["attempts"], delivery["reply"]) == ("reader@example.org", 1, "550 nobody here")
+
+
+def test_a_fault_in_the_admins_template_names_its_place_and_loses_nothing(cats: Cli) -> None:
+    (cats.folder / "mine" / "email").mkdir(parents=True)
+    (cats.folder / "mine" / "email" / "digest.txt.j2").write_text("Hello\n{{ mail.typo }}")
+    with (cats.folder / "config.toml").open("a") as config:
+        config.write("[templates]\npath = 'mine'\n")
+    ran = cats("run", "--now", MORNING)
+    assert ran.code == 2
+    assert f"{cats.folder}/mine/email/digest.txt.j2:2: " in ran.err
+    assert "no attribute 'typo'" in ran.err
+    assert cats.ok("outbox", "list", "--json").record["state"] == "queued"

@@ -1,0 +1,183 @@
+"""digest subscriber."""
+
+from email import message_from_bytes
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    assert cli.ok("subscriber", "list", "--json").record == {
+        "email": "reader@example.org",
+        "name": "",
+        "state": "active",
+        "timezone": "UTC",
+        "send_at": "07:00",
+        "days": "daily",
+        "max_papers": 25,
+        "profiles": [],
+    }
+    assert cli.ok("outbox", "list", "--json").records == []
+
+
+def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    options = "--profile Cats --name Reader --timezone Asia/Tokyo --send-at 6:30 --days weekdays --max-papers 5".split()
+    cli.ok("subscriber", "add", "reader@example.org", *options, "--keywords", "dog\n-survey", "--confirmed")
+    shown = cli.ok("subscriber", "show", "READER@example.org", "--json").record
+    assert shown.pop("next_slot_at").endswith(":30:00Z")
+    assert shown == {
+        "email": "reader@example.org",
+        "name": "Reader",
+        "state": "active",
+        "timezone": "Asia/Tokyo",
+        "send_at": "06:30",
+        "days": "weekdays",
+        "max_papers": 5,
+        "profiles": ["Cats"],
+        "keywords": "dog\n-survey",
+        "last_digest_at": None,
+    }
+    assert "Asia/Tokyo" in cli.ok("subscriber", "show", "reader@example.org").out
+
+
+def test_without_confirmed_they_are_asked_by_mail_and_get_no_digest(cli: Cli) -> None:
+    ran = cli.ok("subscriber", "add", "reader@example.org", "--keywords", "cat")
+    assert ran.err == "added reader@example.org; a confirmation mail is queued, `digest deliver` sends it\n"
+    assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 0
+    (file,) = (cli.folder / "outbox" / "new").iterdir()
+    mail = message_from_bytes(file.read_bytes())
+    assert "confirm" in mail["Subject"].lower()
+    assert "https://digest.example.org/confirm/" in mail.as_string().replace("=\n", "")
+    cli.ok("subscriber", "confirm", "reader@example.org")
+    assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 1
+    assert cli("subscriber", "confirm", "reader@example.org").err == "error: reader@example.org is confirmed already\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reader"], "'reader' is not an e-mail address: "),
+        (["reader@example.org\nBcc: x@example.org"], "is not an e-mail address"),
+        (["r@example.org", "--profile", "Cats"], "no profile 'Cats'; `digest profile list` shows them"),
+        (["r@example.org", "--timezone", "Europe/Berln"], "no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
+        (["r@example.org", "--send-at", "25:00"], "'25:00' is not an hour; write HH:MM, such as 07:30"),
+        (["r@example.org", "--days", "someday"], "'someday' are not days; write daily, weekdays or a list"),
+        (["r@example.org", "--keywords", "cat AND"], "line 1, column 8"),
+        (["r@example.org", "--max-papers", "0"], "--max-papers"),
+    ],
+)
+def test_what_is_not_possible_is_refused_with_the_reason(cli: Cli, arguments: list[str], message: str) -> None:
+    ran = cli("subscriber", "add", *arguments, "--confirmed")
+    assert ran.code == 2
+    assert message in " ".join(ran.err.split())
+    assert cli.ok("subscriber", "list", "--json").records == []
+
+
+def test_an_address_is_added_once(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    ran = cli("subscriber", "add", "Reader@Example.org", "--confirmed")
+    assert ran.code == 2
+    assert "already" in ran.err
+
+
+def test_a_subscriber_is_changed(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--keywords", "dog", "--confirmed")
+    cli.ok("subscriber", "edit", "reader@example.org", "--name", "R", "--send-at", "09:15", "--days", "mon,thu")
+    options = ["--timezone", "Europe/Paris", "--max-papers", "7", "--profile", "", "--keywords", ""]
+    cli.ok("subscriber", "edit", "reader@example.org", *options)
+    shown = cli.ok("subscriber", "show", "reader@example.org", "--json").record
+    del shown["next_slot_at"]
+    assert shown == {
+        "email": "reader@example.org",
+        "name": "R",
+        "state": "active",
+        "timezone": "Europe/Paris",
+        "send_at": "09:15",
+        "days": "mon,thu",
+        "max_papers": 7,
+        "profiles": [],
+        "keywords": "",
+        "last_digest_at": None,
+    }
+
+
+def test_a_change_of_nothing_and_a_bad_change_change_nothing(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    before = cli.ok("subscriber", "list", "--json").out
+    assert "nothing to change" in cli("subscriber", "edit", "reader@example.org").err
+    assert cli("subscriber", "edit", "reader@example.org", "--profile", "Cats").code == 2
+    assert cli("subscriber", "edit", "reader@example.org", "--days", "never").code == 2
+    assert cli.ok("subscriber", "list", "--json").out == before
+
+
+@pytest.mark.parametrize("command", ["show", "edit", "confirm", "remove"])
+def test_nobody_of_that_address_is_said(cli: Cli, command: str) -> None:
+    ran = cli("subscriber", command, "nobody@example.org")
+    assert ran.code == 2
+    assert "no subscriber 'nobody@example.org'" in ran.err
+
+
+def test_a_removed_subscriber_is_gone_with_their_mail(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org")
+    cli.ok("subscriber", "remove", "reader@example.org")
+    assert cli.ok("subscriber", "list").err == "no subscribers yet\n"
+    assert cli.ok("outbox", "list").err == "no deliveries\n"
+
+
+def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    cli.ok("profile", "add", "Dogs", "--rules", "dog")
+    cli.ok("subscriber", "add", "known@example.org", "--name", "As it was", "--confirmed")
+    (cli.folder / "people.csv").write_text(
+        "email,name,timezone,send_at,days,profiles\n"
+        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs\n"
+        "nonsense,,,,,\n"
+        "known@example.org,Another name,,,,\n"
+        "b@example.org,,,,,Horses\n"
+        "c@example.org,,,,,\n",
+        encoding="utf-8-sig",
+    )
+    ran = cli("subscriber", "import", "people.csv", "--confirmed")
+    assert ran.code == 1
+    assert "warning: line 3: 'nonsense' is not an e-mail address" in ran.err
+    assert "warning: line 5: no profile 'Horses'" in ran.err
+    assert ran.err.endswith("added 2, 1 there already, 2 bad rows\n")
+    assert cli.ok("subscriber", "export").out == (
+        "email,name,timezone,send_at,days,profiles\n"
+        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs\n"
+        "c@example.org,,UTC,07:00,daily,\n"
+        "known@example.org,As it was,UTC,07:00,daily,\n"
+    )
+
+
+def test_what_is_exported_can_be_imported(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org", "--name", 'R, "the reader"', "--confirmed")
+    (cli.folder / "people.csv").write_text(cli.ok("subscriber", "export").out)
+    cli.ok("subscriber", "remove", "reader@example.org")
+    assert "added 1, 0 there already, 0 bad rows" in cli.ok("subscriber", "import", "people.csv", "--confirmed").err
+    assert cli.ok("subscriber", "list", "--json").record["name"] == 'R, "the reader"'
+
+
+def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
+    (cli.folder / "people.csv").write_text("email\na@example.org\nb@example.org\n")
+    cli.ok("subscriber", "import", "people.csv")
+    assert [d["kind"] for d in cli.ok("outbox", "list", "--json").records] == ["confirmation"] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"mail\na@example.org\n", "people.csv: line 1: unknown column 'mail'"),
+        (b"", "people.csv: line 1: no column 'email'"),
+        (b"\xff\xfe", "people.csv: cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_such_csv_is_refused(cli: Cli, content: bytes, message: str) -> None:
+    (cli.folder / "people.csv").write_bytes(content)
+    ran = cli("subscriber", "import", "people.csv")
+    assert ran.code == 2
+    assert message in ran.err
