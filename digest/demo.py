@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from digest.errors import UsageError
 from digest.ingest import IngestReport
 from digest.installation import Installation
 from digest.publish import PublishReport
+from digest.samples import PAPERS, SUBSCRIBERS
 from digest.store import Store, Transaction, outbox, profiles, subscribers
 from digest.transport.sink import FolderHandler, SmtpServer
 
@@ -33,7 +34,7 @@ postal_address = "Daily Papers, 1 Example Street, Example City"
 [[source]]
 name = "samples"
 kind = "feed"
-url = "papers.atom.xml"
+url = "{PAPERS.name}"
 """
 
 
@@ -51,9 +52,8 @@ class DemoReport:
 def demo(folder: Path, *, now: datetime) -> DemoReport:
     """Run the whole job in `folder`. Raises UsageError if something else lies there."""
     mail = _prepare(folder)
-    samples = files("digest.samples")
-    (folder / "papers.atom.xml").write_bytes(samples.joinpath("papers.atom.xml").read_bytes())
-    people = tomllib.loads(samples.joinpath("subscribers.toml").read_text(encoding="utf-8"))
+    (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
+    people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
     (folder / DEFAULT_FILE).write_text(_CONFIG, encoding="utf-8")
     with SmtpServer(FolderHandler(mail)) as server:
         delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
@@ -65,6 +65,7 @@ def demo(folder: Path, *, now: datetime) -> DemoReport:
             published = here.publish(now=now, everyone=True)
             rows = _rows(here, published)
             delivered = here.deliver(now=now)
+    _open_up(mail)
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
 
 
@@ -76,7 +77,7 @@ def _prepare(folder: Path) -> Path:
         if folder.exists() and any(folder.iterdir()) and not ours:
             raise UsageError(f"{folder} is not empty; name another folder with --output")
         mail.mkdir(parents=True, exist_ok=True)
-        for old in [*folder.glob("digest.db*"), *mail.glob("*.eml")]:
+        for old in [*folder.glob("digest.db*"), *mail.glob("*.eml"), *mail.glob("*.html")]:
             old.unlink()
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
@@ -91,11 +92,21 @@ def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None
             person["email"],
             name=person["name"],
             timezone=person["timezone"],
+            send_at=person["send_at"],
+            days=person["days"],
             profiles=person["profiles"],
             confirmed=True,
         )
         added = subscribers.add(tx, new, now=now)
-        profiles.set_personal(tx, added.id, person["keywords"].strip(), now=now)
+        profiles.set_personal(tx, added.id, person.get("rules", "").strip(), now=now)
+
+
+def _open_up(mail: Path) -> None:
+    """Lay each mail's HTML beside it, for a browser."""
+    for file in mail.glob("*.eml"):
+        html = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("html",))
+        if html is not None:
+            file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
 
 
 def _rows(here: Installation, published: PublishReport) -> tuple[tuple[str, int, str], ...]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from digest.store import Store
+from tests.commandline import CONFIG, Cli
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -25,3 +26,17 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own settings and secrets have no say in tests."""
     for name in ("DIGEST_CONFIG", "DIGEST_SECRET_KEY", "DIGEST_SMTP_PASSWORD", "DIGEST_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line in an empty folder."""
+    return Cli(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def cli(bare: Cli) -> Cli:
+    """The command line beside a config.toml whose one source serves a paper on cats and one on dogs."""
+    bare.configure(CONFIG)
+    bare.write_papers("A study of cats", "A study of dogs")
+    return bare

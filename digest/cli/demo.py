@@ -7,6 +7,7 @@ import typer
 
 from digest.cli.options import moment
 from digest.cli.output import print_table, say
+from digest.config import DEFAULT_FILE
 from digest.demo import demo as run_demo
 from digest.errors import DigestError
 
@@ -23,6 +24,6 @@ def demo(
     print_table(("subscriber", "papers", "first of them"), report.rows)
     say(
         f"\n{report.ingest.papers_new} papers, {report.deliver.sent} mails: {report.mail}/*.eml"
-        f"\nTry: digest --config {output}/config.toml preview theorist@example.org --format html > theorist.html"
-        f"\n     digest match 'diffusion model' --feed {output}/papers.atom.xml"
+        f"\nOpen {report.mail}/*.html in a browser to see them. Then try, on the same papers:"
+        f"\n  digest match 'diffusion model' --config {output / DEFAULT_FILE}"
     )

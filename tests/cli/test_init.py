@@ -3,7 +3,7 @@
 import pytest
 
 from digest.cli.init import _FIRST
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 @pytest.mark.parametrize("folder", [".", "papers/today"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import RECORDINGS, needs_recordings
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 def test_stored_papers_are_matched_best_first_with_the_evidence(cli: Cli) -> None:
@@ -63,8 +63,7 @@ def test_a_feed_that_cannot_be_read_is_a_warning_unless_it_is_the_only_one(bare:
 
 
 def test_the_configurations_fetch_settings_hold_for_feeds_too(cli: Cli) -> None:
-    with (cli.folder / "config.toml").open("a") as config:
-        config.write("[fetch]\nallow_privat = []\n")
+    cli.configure("[fetch]\nallow_privat = []\n")
     assert cli("match", "cat", "--feed", "papers.txt").code == 2
 
 

@@ -4,7 +4,7 @@ from email import message_from_string, policy
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 MORNING = "2026-06-03T07:00:00Z"
 

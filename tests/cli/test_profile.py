@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 def test_a_profile_is_added_listed_and_shown(cli: Cli) -> None:

@@ -9,7 +9,7 @@ import typer.main
 
 from digest import __version__
 from digest.cli import app, output
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -59,8 +59,7 @@ def test_a_missing_configuration_says_what_writes_one(bare: Cli) -> None:
 
 
 def test_a_misspelt_key_is_named_with_its_nearest(cli: Cli) -> None:
-    with (cli.folder / "config.toml").open("a") as config:
-        config.write("[delivery]\ntransprot = 'smtp'\n")
+    cli.configure("[delivery]\ntransprot = 'smtp'\n")
     ran = cli("run")
     assert ran.code == 2
     assert ran.err == "error: config.toml: delivery.transprot: unknown key; did you mean 'transport'?\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.transport.sink import SmtpServer
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 from tests.smtp import Postbox
 
 MORNING = "2026-06-03T07:00:00Z"
@@ -30,8 +30,7 @@ def mails(folder: Path) -> list[EmailMessage]:
 
 
 def smtp(cli: Cli, port: int) -> None:
-    with (cli.folder / "config.toml").open("a") as config:
-        config.write(f"[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = {port}\n")
+    cli.configure(f"[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = {port}\n")
 
 
 def test_one_run_does_the_whole_job(cats: Cli) -> None:
@@ -96,8 +95,7 @@ def test_no_source_is_said(cats: Cli) -> None:
 
 
 def test_one_source_of_two_that_fails_is_a_warning(cats: Cli) -> None:
-    with (cats.folder / "config.toml").open("a") as config:
-        config.write("[[source]]\nname = 'gone'\nkind = 'feed'\nurl = 'gone.xml'\n")
+    cats.configure("[[source]]\nname = 'gone'\nkind = 'feed'\nurl = 'gone.xml'\n")
     ran = cats.ok("run", "--now", MORNING, "--json")
     reason = f"{cats.folder}/gone.xml: No such file or directory"
     assert ran.record["ingest"]["failures"] == [{"source": "gone", "reason": reason}]
@@ -139,8 +137,7 @@ def test_a_refused_mail_is_told_with_the_servers_word(cats: Cli) -> None:
 def test_a_fault_in_the_admins_template_names_its_place_and_loses_nothing(cats: Cli) -> None:
     (cats.folder / "mine" / "email").mkdir(parents=True)
     (cats.folder / "mine" / "email" / "digest.txt.j2").write_text("Hello\n{{ mail.typo }}")
-    with (cats.folder / "config.toml").open("a") as config:
-        config.write("[templates]\npath = 'mine'\n")
+    cats.configure("[templates]\npath = 'mine'\n")
     ran = cats("run", "--now", MORNING)
     assert ran.code == 2
     assert f"{cats.folder}/mine/email/digest.txt.j2:2: " in ran.err

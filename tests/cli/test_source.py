@@ -1,6 +1,6 @@
 """digest source: how each source did."""
 
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 def test_a_source_is_listed_with_how_it_did(cli: Cli) -> None:

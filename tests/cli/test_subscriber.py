@@ -4,7 +4,7 @@ from email import message_from_bytes
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.commandline import Cli
 
 
 def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:

@@ -1,0 +1,64 @@
+"""digest demo: the whole job with nothing configured."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import Cli
+
+
+def mails(folder: Path) -> dict[str, EmailMessage]:
+    found = [message_from_bytes(f.read_bytes(), policy=policy.default) for f in (folder / "mail").glob("*.eml")]
+    return {str(mail["To"].addresses[0].addr_spec): mail for mail in found}
+
+
+def test_four_of_five_get_a_mail_and_one_a_reason(bare: Cli) -> None:
+    ran = bare.ok("demo")
+    arrived = mails(bare.folder / "digest-demo")
+    assert sorted(arrived) == [f"{role}@example.org" for role in ("astronomer", "engineer", "librarian", "theorist")]
+    assert "botanist@example.org    0       no mail: no keyword matched any of 42 new papers" in ran.out
+    assert "42 papers, 4 mails: digest-demo/mail/*.eml" in ran.err
+
+
+def test_every_mail_lies_open_for_a_browser(bare: Cli) -> None:
+    bare.ok("demo", "--output", "here")
+    files = sorted(f.name for f in (bare.folder / "here" / "mail").iterdir())
+    assert len(files) == 8
+    for html in (bare.folder / "here" / "mail").glob("*.html"):
+        part = message_from_bytes(html.with_suffix(".eml").read_bytes(), policy=policy.default).get_body(("html",))
+        assert part is not None
+        assert html.read_text(encoding="utf-8") == part.get_content().replace("\r\n", "\n")
+
+
+def test_other_commands_work_on_what_it_leaves(bare: Cli) -> None:
+    bare.ok("demo")
+    config = ["--config", "digest-demo/config.toml"]
+    assert len(bare.ok("subscriber", "list", "--json", *config).records) == 5
+    assert {d["state"] for d in bare.ok("outbox", "list", "--json", *config).records} == {"sent"}
+    assert bare.ok("match", "Ricci flow", "--json", *config).record["id"] == "arxiv:math/0211159"
+
+
+def test_it_can_be_run_again(bare: Cli) -> None:
+    bare.ok("demo")
+    first = sorted(f.name for f in (bare.folder / "digest-demo" / "mail").iterdir())
+    bare.ok("demo")
+    assert sorted(f.name for f in (bare.folder / "digest-demo" / "mail").iterdir()) == first
+
+
+def test_somebody_elses_folder_is_left_alone(bare: Cli) -> None:
+    (bare.folder / "mine").mkdir()
+    (bare.folder / "mine" / "digest.db").write_text("precious")
+    ran = bare("demo", "--output", "mine")
+    assert ran.code == 2
+    assert ran.err == "error: mine is not empty; name another folder with --output\n"
+    assert [f.name for f in (bare.folder / "mine").iterdir()] == ["digest.db"]
+
+
+@pytest.mark.parametrize("output", ["file", "file/below"])
+def test_a_folder_that_cannot_be_one_is_said(bare: Cli, output: str) -> None:
+    (bare.folder / "file").write_text("")
+    ran = bare("demo", "--output", output)
+    assert ran.code == 2
+    assert ran.err == f"error: {output}: Not a directory; name another folder with --output\n"
