@@ -68,7 +68,7 @@ class Installation:
 
     def check(self) -> None:
         """Raise now, as a DigestError, what would stop every mail: faulty templates, a key that cannot be kept."""
-        _ = self.composer
+        self.composer.check()
 
     @cached_property
     def publishing(self) -> Publishing:

@@ -92,6 +92,10 @@ class Composer:
         self._links = links
         templates.add_filter("wrap", _wrap)
 
+    def check(self) -> None:
+        """Raise now, as a TemplateError, what would stop every mail."""
+        self._templates.check()
+
     def message(self, delivery: Delivery) -> Message:
         """The mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
         match delivery.kind:

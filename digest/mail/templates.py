@@ -6,7 +6,8 @@ some and repeats others, and counted afterwards: a template in which one was los
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jinja2
@@ -60,8 +61,20 @@ class Templates:
 
     def render(self, name: str, **context: object) -> str:
         """The template `name` ("email/digest.mjml.j2") with `context`. Raises TemplateError with file and line."""
-        try:
+        with self._faults_named(name):
             return self._jinja.get_template(name).render(context)
+
+    def check(self) -> None:
+        """Compile every template now. Raises TemplateError for what cannot be compiled."""
+        for name in self._files.list_templates():
+            if name.startswith("email/") and name.endswith(".j2"):
+                with self._faults_named(name):
+                    self._jinja.get_template(name)
+
+    @contextmanager
+    def _faults_named(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(error.name or name, error.lineno, error.message or "cannot be read") from None
         except jinja2.TemplateNotFound as error:

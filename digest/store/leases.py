@@ -11,6 +11,8 @@ from pathlib import Path
 
 LEASE = timedelta(minutes=5)
 
+_PROC = Path("/proc")
+
 
 def this_worker() -> str:
     """ "host/pid/start": this process, as leases name it."""
@@ -29,11 +31,13 @@ def _started(pid: int) -> str:
     Where there is no /proc every running process is said to have started at 0: a number used anew then keeps its
     predecessor's lease until it runs out.
     """
-    stat = Path(f"/proc/{pid}/stat")
+    if not _PROC.is_dir():
+        return "0" if _runs(pid) else ""
     try:
-        return stat.read_text().rpartition(")")[2].split()[19]  # proc(5), field 22
-    except FileNotFoundError:
-        return "0" if not Path("/proc/self/stat").exists() and _runs(pid) else ""
+        state, *rest = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if state == "Z" else rest[18]  # proc(5), fields 3 and 22: a zombie is dead, only not yet buried
 
 
 def _runs(pid: int) -> bool:
@@ -41,6 +45,6 @@ def _runs(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # somebody else's
         return True
     return True

@@ -1,6 +1,5 @@
 """Digests and their deliveries: decided once, leased to one worker, never lost."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -113,14 +112,6 @@ def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
     dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     claim(store, dead)
     assert emails(claim(store)) == ["a@example.org"]
-
-
-def test_a_new_process_with_an_old_number_is_not_its_predecessor() -> None:
-    host, pid, _ = leases.this_worker().rsplit("/", 2)
-    assert int(pid) == os.getpid()
-    assert leases.is_dead(f"{host}/{pid}/1")
-    assert not leases.is_dead(leases.this_worker())
-    assert not leases.is_dead(f"elsewhere/{pid}/1")
 
 
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.FAILED])
