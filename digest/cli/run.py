@@ -16,6 +16,8 @@ from digest.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
 from digest.service import stop_on_signals
 
+_NAMED = 3  # addresses, of all that share a reason
+
 EveryoneOption = Annotated[bool, typer.Option("--everyone", help="For all active subscribers, now.")]
 
 
@@ -91,8 +93,12 @@ def _ingest(here: Installation, at: datetime) -> IngestReport:
 def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishReport:
     with progress("choosing papers") as advance:
         report = here.publish(now=at, everyone=everyone, progress=advance)
+    without: dict[str, list[str]] = {}
     for email, reason in report.reasons:
-        say(f"no mail for {email}: {reason}")
+        without.setdefault(reason, []).append(email)
+    for reason, emails in without.items():
+        more = f" and {len(emails) - _NAMED} more" if len(emails) > _NAMED else ""
+        say(f"no mail for {', '.join(emails[:_NAMED])}{more}: {reason}")
     return report
 
 

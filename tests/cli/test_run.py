@@ -89,6 +89,14 @@ def test_who_gets_no_mail_is_told_with_the_reason(cats: Cli) -> None:
     assert "no mail for other@example.org: no keyword matched any of 2 new papers\n" in ran.err
 
 
+def test_many_without_a_mail_for_the_same_reason_are_one_line(cats: Cli) -> None:
+    for i in range(5):
+        cats.ok("subscriber", "add", f"{i}@example.org", "--confirmed")
+    said = cats.ok("run", "--now", MORNING).err
+    line = "no mail for 0@example.org, 1@example.org, 2@example.org and 2 more: follows no profile and has no keywords"
+    assert said == f"{line}\n"
+
+
 def test_no_source_is_said(cats: Cli) -> None:
     (cats.folder / "config.toml").write_text("")
     assert "no sources; add a [[source]] to" in cats.ok("run", "--now", MORNING).err
