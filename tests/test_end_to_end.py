@@ -1,6 +1,7 @@
 """The whole job on real input: a feed over HTTP, a list in a file, a real SMTP server."""
 
 import html
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     with Site() as server:
         server.file = tmp_path / "quant-ph.rss"
         server.file.write_bytes(RSS.read_bytes())
+        os.utime(server.file, (0, 0))  # Last-Modified has whole seconds: tomorrow's file must not share them
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
