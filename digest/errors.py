@@ -15,6 +15,9 @@
 The base class carries the message; subclasses carry the facts. Nothing here logs or prints.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class DigestError(Exception):
     """Base of the tree. `str(error)` is one line fit to show."""
@@ -64,14 +67,14 @@ class TemplateError(UsageError):
 
 
 class NotFoundError(UsageError):
-    """Something was named that is not there; `nearest` is the closest name that is, if any is close."""
+    """Something was named that is not there. The message holds the nearest of the `known` names, or what lists them."""
 
-    def __init__(self, kind: str, name: str, nearest: str | None = None) -> None:
-        hint = f"did you mean {nearest!r}?" if nearest else f"`digest {kind} list` shows them"
-        super().__init__(f"no {kind} {name!r}; {hint}")
+    def __init__(self, kind: str, name: str, known: Iterable[str] = (), *, listed_by: str = "") -> None:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; `{listed_by}` shows them" if listed_by else ""
+        super().__init__(f"no {kind} {name!r}{hint}")
         self.kind = kind
         self.name = name
-        self.nearest = nearest
 
 
 class SourceError(DigestError):

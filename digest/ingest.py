@@ -72,9 +72,7 @@ def _ingest_one(
 ) -> tuple[int, int]:
     """(entries read, papers new)."""
     with store.read() as tx:
-        state = sources.find(tx, source.name)
-    if state is None or state.url != source.url:
-        state = SourceState(name=source.name, url=source.url, checked_at=now)
+        state = _state_of(tx, source, now)
     fetched = fetcher.fetch(source.name, source.url, etag=state.etag, last_modified=state.last_modified)
     if fetched.body is None:
         with store.write() as tx:
@@ -85,6 +83,14 @@ def _ingest_one(
         new = _keep(tx, source.name, entries, now=now, timezone=timezone)
         sources.save(tx, _succeeded(state, fetched, len(entries), now))
     return len(entries), new
+
+
+def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
+    """What is remembered of a source; at a new address it begins anew."""
+    known = sources.find(tx, source.name)
+    if known is not None and known.url == source.url:
+        return known
+    return SourceState(name=source.name, url=source.url, checked_at=now)
 
 
 def _keep(tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str) -> int:
@@ -119,7 +125,4 @@ def _succeeded(state: SourceState, fetched: Fetched, entries: int, now: datetime
 def _mark_failed(store: Store, source: ConfiguredSource, reason: str, *, now: datetime) -> None:
     """Remember why; the validators stay, so that the next answer is read from where the last good one ended."""
     with store.write() as tx:
-        known = sources.find(tx, source.name)
-        state = known if known and known.url == source.url else None
-        state = state or SourceState(name=source.name, url=source.url, checked_at=now)
-        sources.save(tx, replace(state, checked_at=now, failure=reason))
+        sources.save(tx, replace(_state_of(tx, source, now), checked_at=now, failure=reason))

@@ -3,7 +3,6 @@
 `_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -245,8 +244,3 @@ class Receipt:
     delivery_id: int
     outcome: Outcome
     reply: str  # as the server said it, one line: "250 2.0.0 Ok: queued as …"
-
-
-def section_names(items: Sequence[DigestItem]) -> list[str]:
-    """The profile names of a digest's sections, in the order in which they first appear."""
-    return list(dict.fromkeys(item.profile for item in items))

@@ -96,7 +96,7 @@ def _from_cells(
     )
     missing = [p for p in subscriber.profiles if p not in known_profiles]
     if missing:
-        raise NotFoundError("profile", missing[0])
+        raise NotFoundError("profile", missing[0], known_profiles, listed_by="digest profile list")
     return subscriber
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from digest.models import Digest, DigestItem, Entry, Evidence, Field, Match, Paper, Profile, Subscriber
+from digest.store import Transaction, papers
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -19,6 +20,11 @@ NOW = datetime(2026, 6, 3, 7, 0, tzinfo=UTC)
 def at(written: str) -> datetime:
     """An aware UTC datetime, as in at("2026-06-03 07:00")."""
     return datetime.fromisoformat(written).replace(tzinfo=UTC)
+
+
+def all_papers(tx: Transaction) -> list[Paper]:
+    """Every paper that is known, oldest first."""
+    return papers.list_first_seen(tx, after=at("2000-01-01"), until=at("2100-01-01"))
 
 
 def a_paper(title: str = "A paper", abstract: str = "", *, id: str = "", **rest: Any) -> Paper:  # noqa: A002

@@ -39,7 +39,7 @@ def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **r
 
 def states(store: Store) -> dict[str, int]:
     with store.read() as tx:
-        return {state.value: n for state, n in outbox.count_by_state(tx).items()}
+        return dict(Counter(d.state.value for d in outbox.list_deliveries(tx, limit=1000)))
 
 
 def test_everything_that_is_queued_is_sent_once(store: Store) -> None:

@@ -1,6 +1,5 @@
 """Where papers come from: bytes in, Entries out. One file a kind; each has `parse(body) -> list[Entry]`."""
 
-import difflib
 from collections.abc import Callable, Mapping
 
 from digest.errors import NotFoundError, SourceError
@@ -22,8 +21,7 @@ __all__ = ["KINDS", "Fetched", "Fetcher", "parse", "recognise"]
 def parse(kind: str, body: bytes, *, source: str) -> list[Entry]:
     """The entries that `body` holds, in its order. Raises SourceError, naming `source`, or NotFoundError for a kind."""
     if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1)
-        raise NotFoundError("kind of source", kind, near[0] if near else None)
+        raise NotFoundError("kind of source", kind, KINDS)
     try:
         return KINDS[kind](body)
     except UnreadableError as error:

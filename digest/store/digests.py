@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import DeliveryState, Digest, DigestItem, Evidence, Field, MailKind, Paper
+from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper
 from digest.store import papers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
@@ -33,12 +33,8 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, now: datetime) -> int:
             "subscriber_id": d.subscriber.id,
             "digest_id": made[d.subscriber.id, d.slot_at],
             "message_id": d.message_id,
-            "state": DeliveryState.QUEUED.value,
-            "attempts": 0,
             "queued_at": now,
             "next_at": now,
-            "leased_by": "",
-            "reply": "",
         }
         for d in decided
         if d.items and (d.subscriber.id, d.slot_at) in made

@@ -34,12 +34,8 @@ def queue_confirmation(tx: Transaction, subscriber: Subscriber, *, message_id: s
             kind=MailKind.CONFIRMATION.value,
             subscriber_id=subscriber.id,
             message_id=message_id,
-            state=DeliveryState.QUEUED.value,
-            attempts=0,
             queued_at=now,
             next_at=now,
-            leased_by="",
-            reply="",
         )
     )
 
@@ -50,8 +46,9 @@ def claim(tx: Transaction, *, worker: str, now: datetime, clock: datetime, limit
     Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again.
     """
     _succeed_the_dead(tx, clock=clock)
-    ready = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
-    ids = tx.execute(sa.select(deliveries.c.id).where(ready).order_by(deliveries.c.id).limit(limit)).scalars().all()
+    ids = (
+        tx.execute(sa.select(deliveries.c.id).where(_ready(now)).order_by(deliveries.c.id).limit(limit)).scalars().all()
+    )
     tx.execute(
         sa.update(deliveries)
         .where(deliveries.c.id.in_(ids))
@@ -98,16 +95,9 @@ def release(tx: Transaction, worker: str) -> int:
     return tx.execute(sa.update(deliveries).where(held).values(_UNLEASED)).rowcount
 
 
-def count_by_state(tx: Transaction) -> dict[DeliveryState, int]:
-    """How many deliveries stand in each state; states without any are left out."""
-    rows = tx.execute(sa.select(deliveries.c.state, sa.func.count()).group_by(deliveries.c.state))
-    return {DeliveryState(state): n for state, n in rows}
-
-
 def count_ready(tx: Transaction, *, now: datetime) -> int:
     """How many deliveries may be tried at `now`."""
-    ready = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(ready)).scalar_one()
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
 
 
 def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
@@ -121,6 +111,10 @@ def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limi
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
     return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value)
+
+
+def _ready(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
 
 
 def _succeed_the_dead(tx: Transaction, *, clock: datetime) -> None:

@@ -45,17 +45,6 @@ def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
     return found
 
 
-def find_by_ids(tx: Transaction, ids: Iterable[str]) -> dict[str, Paper]:
-    """The papers with these public ids, each as it is shown now."""
-    found: dict[str, Paper] = {}
-    for some in _batched(ids):
-        rows = tx.execute(
-            sa.select(papers, *_shown_columns()).join(paper_revisions, _CURRENT).where(papers.c.public_id.in_(some))
-        )
-        found.update((row.public_id, _paper(row)) for row in rows)
-    return found
-
-
 def list_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Paper]:
     """Papers as they were shown: (public id, revision) -> Paper."""
     pairs = set(wanted)
@@ -81,11 +70,6 @@ def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> lis
         .order_by(papers.c.first_seen_at, papers.c.id)
     )
     return [_paper(row) for row in rows]
-
-
-def count(tx: Transaction) -> int:
-    """How many different works are known."""
-    return tx.execute(sa.select(sa.func.count()).where(papers.c.merged_into.is_(None)).select_from(papers)).scalar_one()
 
 
 def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, edition_on: date) -> None:

@@ -1,6 +1,5 @@
 """Keyword profiles: shared ones by name, personal ones by their subscriber. Rules are checked before they come here."""
 
-import difflib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,9 +26,7 @@ def get(tx: Transaction, name: str) -> Profile:
     """The shared profile of that name. Raises NotFoundError with the nearest name."""
     found = find(tx, name)
     if found is None:
-        names = [p.name for p in list_shared(tx)]
-        near = difflib.get_close_matches(name, names, n=1)
-        raise NotFoundError("profile", name, near[0] if near else None)
+        raise NotFoundError("profile", name, [p.name for p in list_shared(tx)], listed_by="digest profile list")
     return found
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from digest.models import DeliveryState
+
 HEAD = "0001"  # the newest migration
 
 
@@ -149,13 +151,13 @@ deliveries = sa.Table(
     sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("digest_id", sa.ForeignKey("digests.id", ondelete="CASCADE"), unique=True),
     sa.Column("message_id", sa.Text, nullable=False, unique=True),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, default=DeliveryState.QUEUED.value),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("queued_at", UtcDateTime, nullable=False),
     sa.Column("next_at", UtcDateTime, nullable=False),  # not to be tried before
     sa.Column("finished_at", UtcDateTime),
-    sa.Column("leased_by", sa.Text, nullable=False),  # a worker, or ""
+    sa.Column("leased_by", sa.Text, nullable=False, default=""),  # a worker, or ""
     sa.Column("leased_until", UtcDateTime),  # by the real clock
-    sa.Column("reply", sa.Text, nullable=False),  # the server's last word
+    sa.Column("reply", sa.Text, nullable=False, default=""),  # the server's last word
     sa.Index("deliveries_waiting", "state", "next_at"),
 )

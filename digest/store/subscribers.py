@@ -1,6 +1,5 @@
 """Subscribers: who gets digests, when, and how far they have been served."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,8 +26,7 @@ def get(tx: Transaction, email: str) -> Subscriber:
     found = find(tx, email)
     if found is None:
         known = tx.execute(sa.select(subscribers.c.email).limit(1000)).scalars()
-        near = difflib.get_close_matches(email, known, n=1)
-        raise NotFoundError("subscriber", email, near[0] if near else None)
+        raise NotFoundError("subscriber", email, known, listed_by="digest subscriber list")
     return found
 
 

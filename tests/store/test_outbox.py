@@ -19,9 +19,9 @@ def freeze(store: Store, *emails: str) -> list[Digest]:
     """A digest of PAPER for each address, queued."""
     decided = []
     with store.write() as tx:
-        if not papers.find_by_ids(tx, [PAPER.id]):
+        if not papers.find_by_keys(tx, [PAPER.id]):
             papers.add(tx, [PAPER], first_seen_at=NOW, edition_on=NOW.date())
-        shown = papers.find_by_ids(tx, [PAPER.id])[PAPER.id]
+        shown = papers.find_by_keys(tx, [PAPER.id])[PAPER.id]
         for email in emails:
             s = subscribers.find(tx, email) or subscribers.add(tx, a_subscriber(email), now=NOW)
             item = an_item(shown, "P", 2.5, (Field.TITLE, "Cats"), (Field.ABSTRACT, "cats"))
@@ -122,7 +122,6 @@ def test_what_is_settled_is_not_tried_again(store: Store, state: DeliveryState) 
     with store.read() as tx:
         (listed,) = outbox.list_deliveries(tx)
         assert (listed.state, listed.attempts, listed.reply) == (state, 1, "said")
-        assert outbox.count_by_state(tx) == {state: 1}
 
 
 def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
