@@ -33,6 +33,8 @@ class Entry:
     guid: str
     title: str
     abstract: str = ""
+    title_source: str = ""  # as its author wrote it, where its LaTeX was made readable; else ""
+    abstract_source: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()  # the first is the primary one
     url: str = ""
@@ -55,6 +57,8 @@ class Paper:
     id: str  # public and stable: "arxiv:2504.17830", "doi:10.1101/…", "title:<12 hex>"
     title: str
     abstract: str = ""
+    title_source: str = ""  # as its author wrote it, where its LaTeX was made readable; else ""
+    abstract_source: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     url: str = ""
@@ -156,6 +160,7 @@ class Subscriber:
     state: SubscriberState = SubscriberState.ACTIVE
     profiles: tuple[str, ...] = ()  # names of the shared profiles they follow
     max_papers: int = 25  # a digest
+    language: str = "en"  # of their mails: the name of a catalogue
     epoch: int = 0  # raised to revoke every link written so far
     last_slot_at: datetime | None = None
     last_digest_at: datetime | None = None
@@ -183,6 +188,7 @@ class Digest:
     message_id: str  # without angle brackets
     items: tuple[DigestItem, ...]  # best first within a section; sections follow one another
     more: tuple[str, ...] = ()  # ids of papers that matched but did not fit, best first
+    trending: tuple[Paper, ...] = ()  # popular papers besides, with their upvotes and stars as they were then
     empty_reason: str = ""  # why there are no items, and so no mail
 
 
@@ -200,7 +206,10 @@ class MailKind(StrEnum):
     """What a delivery carries."""
 
     DIGEST = "digest"
-    CONFIRMATION = "confirmation"
+    CONFIRMATION = "confirmation"  # asks a new subscriber whether it was they who subscribed
+    WELCOME = "welcome"  # their first digest, at once after they confirmed
+    SIGN_IN = "sign-in"  # a link to their own pages
+    GOODBYE = "goodbye"  # says that they have left, and the way back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,12 @@ def test_every_paper_is_told_as_in_a_real_feed(entries: list[Entry]) -> None:
 
 @pytest.mark.parametrize("awkward", ["p < 0.05", r"$O(n \log n)$", "Schrödinger", r"Schr\"odinger", " & "])
 def test_the_feed_holds_what_is_awkward_in_real_ones(entries: list[Entry], awkward: str) -> None:
-    assert any(awkward in text for e in entries for text in (e.title, e.abstract, *e.authors))
+    texts = [text for e in entries for text in (e.title, e.abstract, e.title_source, e.abstract_source, *e.authors)]
+    assert any(awkward in text for text in texts)
+
+
+def test_readers_see_none_of_its_latex(entries: list[Entry]) -> None:
+    assert [e.title for e in entries if "$" in e.title + e.abstract or "\\" in e.title + e.abstract] == []
 
 
 def test_the_people_are_five_with_profiles_that_exist_and_rules_that_can_be_read(people: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from digest.errors import NotFoundError, SourceError
 from digest.models import Entry
 from digest.sources import arxiv, feed, huggingface, text
 from digest.sources.fetch import Fetched, Fetcher
+from digest.sources.readable import readable
 from digest.sources.unreadable import UnreadableError
 
 KINDS: Mapping[str, Callable[[bytes], list[Entry]]] = {
@@ -23,7 +24,7 @@ def parse(kind: str, body: bytes, *, source: str) -> list[Entry]:
     if kind not in KINDS:
         raise NotFoundError("kind of source", kind, KINDS)
     try:
-        return KINDS[kind](body)
+        return [readable(entry) for entry in KINDS[kind](body)]
     except UnreadableError as error:
         raise SourceError(source, str(error)) from None
 

@@ -126,6 +126,8 @@ def paper_of(entry: Entry, public_id: str) -> Paper:
         id=public_id,
         title=entry.title,
         abstract=entry.abstract,
+        title_source=entry.title_source,
+        abstract_source=entry.abstract_source,
         authors=entry.authors,
         categories=entry.categories,
         url=entry.url,
@@ -146,9 +148,9 @@ def update(paper: Paper, entry: Entry) -> Paper:
     """
     told = paper_of(entry, paper.id)
     if entry.arxiv_version:
-        paper = replace(
-            paper, title=told.title, abstract=told.abstract or paper.abstract, authors=told.authors or paper.authors
-        )
+        paper = replace(paper, title=told.title, title_source=told.title_source, authors=told.authors or paper.authors)
+        if told.abstract:
+            paper = replace(paper, abstract=told.abstract, abstract_source=told.abstract_source)
     paper = _filled(paper, told)
     return replace(
         paper,
@@ -162,6 +164,7 @@ def _filled(paper: Paper, other: Paper) -> Paper:
     return replace(
         paper,
         abstract=paper.abstract or other.abstract,
+        abstract_source=paper.abstract_source if paper.abstract else other.abstract_source,
         authors=paper.authors or other.authors,
         categories=tuple(dict.fromkeys((*paper.categories, *other.categories))),
         url=paper.url or other.url,

@@ -1,6 +1,7 @@
 """Digests: what every subscriber got for every slot, frozen, and why where it was nothing."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
 from digest.store.subscribers import list_by_ids, mark_served
 
-# [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]]
+# An item is [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]],
+# a trending paper [public id, revision, upvotes, stars].
 _Compact = list[Any]
 
 
@@ -51,12 +53,12 @@ def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: dateti
     """
     held: dict[int, set[str]] = {i: set() for i in subscriber_ids}
     rows = tx.execute(
-        sa.select(digests.c.subscriber_id, digests.c["items"], digests.c.more).where(
+        sa.select(digests.c.subscriber_id, digests.c["items"], digests.c.more, digests.c.trending).where(
             digests.c.subscriber_id.in_(subscriber_ids), digests.c.created_at > after
         )
     )
     for row in rows:
-        held[row.subscriber_id].update(item[0] for item in row.items)
+        held[row.subscriber_id].update(item[0] for item in (*row.items, *row.trending))
         held[row.subscriber_id].update(row.more)
     merged = papers.list_merged(tx, set().union(*held.values()))
     for ids in held.values():
@@ -68,7 +70,7 @@ def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, 
     """Frozen digests by row id, with every paper as it was shown. `message_ids` are their deliveries'."""
     rows = tx.execute(sa.select(digests).where(digests.c.id.in_(row_ids))).all()
     people = list_by_ids(tx, [row.subscriber_id for row in rows])
-    shown = papers.list_revisions(tx, ((item[0], item[1]) for row in rows for item in row.items))
+    shown = papers.list_revisions(tx, ((item[0], item[1]) for row in rows for item in (*row.items, *row.trending)))
     return {
         row.id: Digest(
             subscriber=people[row.subscriber_id],
@@ -78,6 +80,10 @@ def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, 
             message_id=message_ids[row.id],
             items=_items(row.items, shown),
             more=tuple(row.more),
+            trending=tuple(
+                replace(shown[paper_id, revision], upvotes=upvotes, stars=stars)
+                for paper_id, revision, upvotes, stars in row.trending
+            ),
             empty_reason=row.empty_reason,
         )
         for row in rows
@@ -92,6 +98,7 @@ def _values(digest: Digest) -> dict[str, Any]:
         "dated_on": digest.dated_on,
         "items": [_compact(item) for item in digest.items],
         "more": list(digest.more),
+        "trending": [[paper.id, paper.revision, paper.upvotes, paper.stars] for paper in digest.trending],
         "empty_reason": digest.empty_reason,
     }
 

@@ -20,6 +20,8 @@ _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.
 _SHOWN = (
     "title",
     "abstract",
+    "title_source",
+    "abstract_source",
     "authors",
     "categories",
     "url",
@@ -191,6 +193,8 @@ def _paper(row: sa.Row[Any]) -> Paper:
         id=row.public_id,
         title=row.title,
         abstract=row.abstract,
+        title_source=row.title_source,
+        abstract_source=row.abstract_source,
         authors=tuple(row.authors),
         categories=tuple(row.categories),
         url=row.url,

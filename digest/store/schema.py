@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0001"  # the newest migration
+HEAD = "0002"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -64,6 +64,8 @@ paper_revisions = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("abstract", sa.Text, nullable=False),
+    sa.Column("title_source", sa.Text, nullable=False, server_default=""),
+    sa.Column("abstract_source", sa.Text, nullable=False, server_default=""),
     sa.Column("authors", sa.JSON, nullable=False),
     sa.Column("categories", sa.JSON, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
@@ -103,6 +105,7 @@ subscribers = sa.Table(
     sa.Column("days", sa.Text, nullable=False),  # "mon,tue"
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("max_papers", sa.Integer, nullable=False),
+    sa.Column("language", sa.Text, nullable=False, server_default="en"),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),
@@ -138,6 +141,7 @@ digests = sa.Table(
     sa.Column("dated_on", sa.Date, nullable=False),
     sa.Column("items", sa.JSON, nullable=False),  # digests.py says what a compact item is
     sa.Column("more", sa.JSON, nullable=False),  # ids of papers that matched but did not fit
+    sa.Column("trending", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("empty_reason", sa.Text, nullable=False),  # why there is no mail, or ""
     sa.UniqueConstraint("subscriber_id", "slot_at"),
     sa.Index("digests_recent", "subscriber_id", "created_at"),

@@ -64,7 +64,8 @@ def test_an_atom_entry() -> None:
 
 def test_maths_in_html_stays_as_it_is_meant() -> None:
     (item,) = entries(RSS)
-    assert item.abstract == "Bold $x<y$ and $y>z$ ]]> 50% gain"
+    assert item.abstract == "Bold x<y and y>z ]]> 50% gain"
+    assert item.abstract_source == "Bold $x<y$ and $y>z$ ]]> 50% gain"
     assert item.doi == "10.1101/2026.06.01.123456"
 
 
@@ -191,7 +192,10 @@ def test_a_kind_is_recognised_by_what_it_holds(body: bytes, kind: str) -> None:
         ("<script>alert(1)</script>safe", "safe"),
         ('<a href="https://x.org">link</a>', "link"),
         ("nul\x00 and\nline", "nul and line"),
-        ("<i>" * 5000 + "deep", "<i>" * 5000 + "deep"),
+        ("<i>" * 5000 + "deep", "deep"),
+        ("<div>" * 100_000 + "deep", ""),  # behind the cap
+        ("<b>" * 3000 + "<script>alert(1)</script>deep", "deep"),
+        ("abc\u202egnp.exe\u2066", "abcgnp.exe"),
     ],
 )
 def test_html_becomes_the_text_that_was_meant(written: str, shown: str) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from digest.errors import StoreError
 from digest.store import Store, papers
+from digest.store.migrate import alembic_config
 from digest.store.schema import HEAD, metadata
 from tests.builders import NOW, a_paper, all_papers
 
@@ -25,6 +27,21 @@ def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
 def test_head_is_the_newest_migration() -> None:
     folder = Path(__file__).resolve().parents[2] / "digest/store/migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_an_older_database_keeps_what_it_holds(tmp_path: Path) -> None:
+    old = Store(tmp_path / "old.db")
+    with old.write() as tx:
+        command.upgrade(alembic_config(tx), "0001")
+        tx.execute(sa.text("INSERT INTO papers VALUES (1, 'title:x', 1, '2026-06-01', '2026-06-01', 1, 2, NULL)"))
+        tx.execute(
+            sa.text("INSERT INTO paper_revisions VALUES (1, 1, 'Old', '', '[]', '[]', '', '', '', '', 'new', NULL)")
+        )
+    old.upgrade()
+    with old.read() as tx:
+        (paper,) = all_papers(tx)
+    assert (old.version(), paper.title, paper.title_source) == (HEAD, "Old", "")
+    old.close()
 
 
 def test_the_file_is_kept_durably(store: Store) -> None:
