@@ -11,14 +11,24 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.errors import ConfigError, UsageError
+from digest.mail.dkim import MAKE_KEY, checked_host
 from digest.schedule import parse_timezone
 from digest.sources import KINDS
 
@@ -45,6 +55,13 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _host(name: str) -> str:
+    try:
+        return checked_host(name) if name else ""
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
@@ -57,7 +74,12 @@ class NewsletterConfig(_Section):
     sender: str = Field("Daily Papers <digest@example.org>", alias="from")
     postal_address: str = "Daily Papers, 1 Example Street, Example City"
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    reply_to: str = ""
+    language: str = "en"
     first_digest_days: int = Field(1, ge=1, le=31)
+    welcome_days: int = Field(7, ge=1, le=31)
+    abstract_characters: int = Field(280, ge=80, le=10_000)
+    trending: int = Field(0, ge=0, le=20)
 
 
 class DatabaseConfig(_Section):
@@ -125,6 +147,20 @@ class DeliveryConfig(_Section):
     maildir: MaildirConfig = MaildirConfig()
 
 
+class DkimConfig(_Section):
+    """The domain that signs our mail, and the name its key has there; off unless both are given."""
+
+    domain: Annotated[str, AfterValidator(_host)] = ""
+    selector: Annotated[str, AfterValidator(_host)] = ""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if bool(self.domain) != bool(self.selector):
+            missing = "selector" if self.domain else "domain"
+            raise ValueError(f"{missing} is missing; mails are signed with both, domain and selector, or not at all")
+        return self
+
+
 class ServeConfig(_Section):
     """How often `digest serve` runs each stage, in minutes."""
 
@@ -141,6 +177,7 @@ class _File(_Section):
     fetch: FetchConfig = FetchConfig()
     templates: TemplatesConfig = TemplatesConfig()
     delivery: DeliveryConfig = DeliveryConfig()
+    dkim: DkimConfig = DkimConfig()
     serve: ServeConfig = ServeConfig()
 
     @field_validator("source")
@@ -160,6 +197,7 @@ class Secrets(BaseSettings):
 
     smtp_password: SecretStr = SecretStr("")
     secret_key: SecretStr = SecretStr("")
+    dkim_key_file: str = ""
 
 
 class Config(_File):
@@ -190,6 +228,22 @@ class Config(_File):
                 raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
             return given.encode()
         return _key_file(self.database_file.parent / "secret.key")
+
+    @property
+    def dkim_key_file(self) -> Path:
+        """The file that DIGEST_DKIM_KEY_FILE names. Raises ConfigError if it names none."""
+        if not self.secrets.dkim_key_file:
+            reason = f"is missing; it names the private key that signs for {self.dkim.domain}, and {MAKE_KEY}"
+            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", reason)
+        return self.path(self.secrets.dkim_key_file)
+
+    def dkim_key(self) -> bytes:
+        """The private key that signs mails, as PEM. Raises ConfigError."""
+        try:
+            return self.dkim_key_file.read_bytes()
+        except OSError as error:
+            reason = f"the key that signs mails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
+            raise ConfigError(str(self.dkim_key_file), "", reason) from None
 
 
 def load(file: Path) -> Config:

@@ -18,6 +18,7 @@ from digest.deliver import DeliveryReport
 from digest.errors import UsageError
 from digest.ingest import IngestReport
 from digest.installation import Installation
+from digest.mail.languages import DEFAULT
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.store import Store, Transaction, outbox, profiles, subscribers
@@ -94,6 +95,7 @@ def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None
             timezone=person["timezone"],
             send_at=person["send_at"],
             days=person["days"],
+            language=person.get("language", DEFAULT),
             profiles=person["profiles"],
             confirmed=True,
         )

@@ -17,7 +17,7 @@ from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
 from digest.ingest import IngestReport, ingest
 from digest.links import Links
-from digest.mail import Composer, Newsletter, Templates
+from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.publish import Publishing, PublishReport, publish
 from digest.sources import Fetcher
 from digest.store import Store
@@ -56,24 +56,51 @@ class Installation:
         self.close()
 
     @cached_property
-    def composer(self) -> Composer:
-        """Writes the mails of this newsletter. Raises TemplateError."""
-        newsletter = self.config.newsletter
+    def templates(self) -> Templates:
+        """The mail templates, and the languages there are. Raises TemplateError."""
         overriding = self.config.path(self.config.templates.path) if self.config.templates.path else None
+        return Templates(overriding)
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
+        newsletter = self.config.newsletter
         return Composer(
-            Newsletter(name=newsletter.name, sender=newsletter.sender, postal_address=newsletter.postal_address),
-            Templates(overriding),
+            Newsletter(
+                name=newsletter.name,
+                sender=newsletter.sender,
+                postal_address=newsletter.postal_address,
+                reply_to=newsletter.reply_to,
+            ),
+            self.templates,
             Links(newsletter.base_url, self.config.secret_key()),
+            signer=self.signer,
+            max_abstract=newsletter.abstract_characters,
         )
 
+    @cached_property
+    def signer(self) -> Signer | None:
+        """Signs the mails (DKIM); None where [dkim] is not configured. Raises ConfigError."""
+        dkim = self.config.dkim
+        if not dkim.domain:
+            return None
+        pem = self.config.dkim_key()
+        return Signer.from_pem(pem, domain=dkim.domain, selector=dkim.selector, named=str(self.config.dkim_key_file))
+
     def check(self) -> None:
-        """Raise now, as a DigestError, what would stop every mail: faulty templates, a key that cannot be kept."""
+        """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
         self.composer.check()
 
     @cached_property
     def publishing(self) -> Publishing:
         """What deciding depends on besides papers and people."""
-        return Publishing(first_digest_days=self.config.newsletter.first_digest_days, domain=self.domain)
+        newsletter = self.config.newsletter
+        return Publishing(
+            first_digest_days=newsletter.first_digest_days,
+            welcome_days=newsletter.welcome_days,
+            trending=newsletter.trending,
+            domain=self.domain,
+        )
 
     @cached_property
     def domain(self) -> str:

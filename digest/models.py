@@ -85,6 +85,9 @@ class Paper:
                 return ", ".join(self.categories)
 
 
+OWN_KEYWORDS = "Your keywords"  # what a personal profile is called; mails say it in the reader's language
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A named interest. Shared when `owner_id` is None, else one subscriber's own keywords and mutes."""

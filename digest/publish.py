@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from digest.matching import Index, Matches, choose
-from digest.models import Digest, Match, Paper, Profile, Subscriber
+from digest.matching import Index, Matches, choose, trending
+from digest.models import Digest, MailKind, Match, Paper, Profile, Subscriber
 from digest.schedule import next_slot, slot_due
 from digest.store import Store, Transaction, digests, papers, profiles, subscribers
 
@@ -26,7 +27,14 @@ class Publishing:
     """What deciding depends on besides papers and people."""
 
     first_digest_days: int  # how far back a new subscriber's first digest looks
+    welcome_days: int  # the same for the welcome
+    trending: int  # how many popular papers to show besides
     domain: str  # the right side of every Message-ID
+
+    @property
+    def of_welcome(self) -> Self:
+        """The same for a welcome."""
+        return replace(self, first_digest_days=self.welcome_days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,18 @@ def publish(
         )
         progress(len(due))
     return report
+
+
+def welcome(store: Store, subscriber: Subscriber, publishing: Publishing, *, now: datetime) -> Digest:
+    """Queue the first digest of somebody who has just confirmed by themselves: at once, from the last days.
+
+    It goes out also where no paper matches, to say that they are in. An admin's word (`--confirmed`) welcomes nobody.
+    """
+    with store.read() as tx:
+        decided = decide(tx, [(subscriber, now)], publishing.of_welcome, now=now)
+    with store.write() as tx:
+        digests.freeze(tx, decided, kind=MailKind.WELCOME, now=now)
+    return decided[0]
 
 
 def next_publish_at(store: Store, *, now: datetime) -> datetime | None:
@@ -120,6 +140,8 @@ def _decide_one(
     muted = set().union(*(search.excluded(p) for p in wanted if p.owner_id is not None))
     found = [[m for m in search.matches(p) if m.paper.id in news] for p in wanted]
     choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers)
+    known = held | muted | {item.paper.id for item in choice.items}
+    fresh = (p for p in search.papers if p.id in news and p.id not in known)
     return Digest(
         subscriber=subscriber,
         slot_at=slot_at,
@@ -128,6 +150,7 @@ def _decide_one(
         message_id=message_id("digest", subscriber, slot_at, publishing.domain),
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
+        trending=trending(fresh, limit=publishing.trending) if choice.items else (),
         empty_reason="" if choice.items else _why_empty(subscriber, wanted, search.papers, found, held),
     )
 

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
+from digest.mail.languages import Languages
 from digest.models import Schedule, Subscriber, SubscriberState
 from digest.schedule import format_days, parse_schedule
 
-COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles")
+COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles", "language")
 
 DEFAULT_SEND_AT = "07:00"
 DEFAULT_DAYS = "daily"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for who does not say."""
+
+    timezone: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,7 @@ def new_subscriber(
     timezone: str,
     send_at: str = "",
     days: str = "",
+    language: str,
     profiles: Iterable[str] = (),
     confirmed: bool,
 ) -> Subscriber:
@@ -41,6 +51,7 @@ def new_subscriber(
         name=one_line(name),
         schedule=parse_schedule(timezone=timezone, send_at=send_at or DEFAULT_SEND_AT, days=days or DEFAULT_DAYS),
         state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
+        language=language,
         profiles=tuple(dict.fromkeys(p.strip() for p in profiles if p.strip())),
     )
 
@@ -50,7 +61,14 @@ def one_line(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
-def read(text: str, *, timezone: str, known_profiles: Collection[str], confirmed: bool) -> Iterator[Row]:
+def read(
+    text: str,
+    *,
+    defaults: Defaults,
+    known_profiles: Collection[str],
+    languages: Languages,
+    confirmed: bool,
+) -> Iterator[Row]:
     """The subscribers in a CSV file with a header line; columns may be left out, only email is needed.
 
     A bad row is given with its reason and the next one is read. Raises UsageError if the header is not one.
@@ -64,7 +82,8 @@ def read(text: str, *, timezone: str, known_profiles: Collection[str], confirmed
     reader.fieldnames = columns
     for cells in reader:
         try:
-            yield Row(line=reader.line_num, subscriber=_from_cells(cells, timezone, known_profiles, confirmed))
+            subscriber = _from_cells(cells, defaults, known_profiles, languages, confirmed=confirmed)
+            yield Row(line=reader.line_num, subscriber=subscriber)
         except UsageError as error:
             yield Row(line=reader.line_num, reason=str(error))
 
@@ -75,12 +94,17 @@ def write(people: Iterable[Subscriber]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for s in people:
-        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles)))
+        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), s.language))
     return text.getvalue()
 
 
 def _from_cells(
-    cells: dict[str, str | None], timezone: str, known_profiles: Collection[str], confirmed: bool
+    cells: dict[str, str | None],
+    defaults: Defaults,
+    known_profiles: Collection[str],
+    languages: Languages,
+    *,
+    confirmed: bool,
 ) -> Subscriber:
     if None in cells:
         raise UsageError("more cells than columns; put quotes around values that hold a comma")
@@ -88,9 +112,10 @@ def _from_cells(
     subscriber = new_subscriber(
         value["email"],
         name=value["name"],
-        timezone=value["timezone"] or timezone,
+        timezone=value["timezone"] or defaults.timezone,
         send_at=value["send_at"],
         days=value["days"],
+        language=languages.checked(value["language"] or defaults.language),
         profiles=value["profiles"].split(";"),
         confirmed=confirmed,
     )

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 def serve(here: Installation, *, stop: threading.Event) -> None:
     """Run the stages until `stop` is set, then let the running ones finish."""
     beats = here.config.serve
+    for file, why in here.composer.slow.items():
+        log.warning("template is rendered anew for every mail", file=file, reason=why)
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(3)},

@@ -6,8 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
-from digest.models import Digest, DigestItem, Entry, Evidence, Field, Match, Paper, Profile, Subscriber
+from digest.models import (
+    Delivery,
+    DeliveryState,
+    Digest,
+    DigestItem,
+    Entry,
+    Evidence,
+    Field,
+    MailKind,
+    Match,
+    Paper,
+    Profile,
+    Subscriber,
+)
 from digest.store import Transaction, papers
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -43,6 +63,11 @@ def a_subscriber(email: str = "reader@example.org", **rest: Any) -> Subscriber:
     return Subscriber(email=email, **rest)
 
 
+def a_pem(key: PrivateKeyTypes, passphrase: bytes = b"") -> bytes:
+    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
 def a_match(paper: Paper, profile: str = "Profile", score: float = 1.0) -> Match:
     return Match(paper=paper, profile=a_profile("", profile), score=score, evidence=())
 
@@ -65,3 +90,19 @@ def a_digest(items: Sequence[DigestItem], **rest: Any) -> Digest:
         "items": tuple(items),
     }
     return Digest(**values | rest)
+
+
+def a_delivery(digest: Digest | None = None, **rest: Any) -> Delivery:
+    """The delivery of a digest; without one, of a confirmation."""
+    values: dict[str, Any] = {
+        "id": 3,
+        "kind": MailKind.CONFIRMATION if digest is None else MailKind.DIGEST,
+        "subscriber": a_subscriber(id=7) if digest is None else digest.subscriber,
+        "message_id": "c@example.org" if digest is None else digest.message_id,
+        "state": DeliveryState.QUEUED,
+        "attempts": 0,
+        "queued_at": NOW,
+        "next_at": NOW,
+        "digest": digest,
+    }
+    return Delivery(**values | rest)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import settings
 
 from digest.store import Store
+from tests.builders import a_pem
 from tests.commandline import CONFIG, Cli
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
@@ -21,10 +23,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def rsa_pem() -> bytes:
+    """A private key as `openssl genrsa` makes it."""
+    return a_pem(rsa.generate_private_key(65537, 2048))
+
+
+@pytest.fixture(scope="session")
+def ed25519_pem() -> bytes:
+    """A private key as `openssl genpkey -algorithm ed25519` makes it."""
+    return a_pem(ed25519.Ed25519PrivateKey.generate())
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own settings and secrets have no say in tests."""
-    for name in ("DIGEST_CONFIG", "DIGEST_SECRET_KEY", "DIGEST_SMTP_PASSWORD", "DIGEST_DEBUG"):
+    for name in ("DIGEST_CONFIG", "DIGEST_SECRET_KEY", "DIGEST_SMTP_PASSWORD", "DIGEST_DKIM_KEY_FILE", "DIGEST_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 
 

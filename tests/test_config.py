@@ -67,6 +67,13 @@ def test_the_example_shows_every_key_with_its_default() -> None:
             "[delivery]\ntransport = 'pigeon'",
             "config.toml: delivery.transport: input should be 'maildir' or 'smtp', not",
         ),
+        ("[dkim]\ndomain = 'example.org'", "config.toml: dkim: selector is missing; mails are signed with both"),
+        ("[dkim]\nselector = 's1'", "config.toml: dkim: domain is missing; mails are signed with both"),
+        (
+            "[dkim]\ndomain = 'bücher.example'\nselector = 's1'",
+            "config.toml: dkim.domain: 'bücher.example' is not made of ASCII letters",
+        ),
+        ("[dkim]\ndomain = 'example.org'\nselector = 's 1'", "config.toml: dkim.selector: 's 1' is not made of ASCII"),
         ("x = [", "config.toml: is not TOML: "),
     ],
 )
@@ -126,3 +133,32 @@ def test_a_key_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     config = config_of(tmp_path, "[database]\nurl = 'sqlite:///file/x.db'")
     with pytest.raises(ConfigError, match="the key that signs links cannot be kept here"):
         config.secret_key()
+
+
+DKIM = "[dkim]\ndomain = 'example.org'\nselector = 's1'"
+
+
+def test_the_key_that_signs_mails_lies_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DKIM_KEY_FILE", "keys/dkim.pem")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "dkim.pem").write_bytes(b"a key")
+    assert config_of(tmp_path, DKIM).dkim_key() == b"a key"
+
+
+def test_signing_without_a_key_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(tmp_path, DKIM).dkim_key()
+    assert str(caught.value) == (
+        "environment: DIGEST_DKIM_KEY_FILE: is missing; it names the private key that signs for example.org, "
+        "and `openssl genrsa -out dkim.pem 2048` makes one"
+    )
+
+
+def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DKIM_KEY_FILE", "nowhere.pem")
+    with pytest.raises(ConfigError) as caught:
+        config_of(tmp_path, DKIM).dkim_key()
+    assert str(caught.value) == (
+        f"{tmp_path}/nowhere.pem: the key that signs mails cannot be read: No such file or directory; "
+        "DIGEST_DKIM_KEY_FILE names this file"
+    )

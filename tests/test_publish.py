@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from digest.models import Delivery, SubscriberState
-from digest.publish import Publishing, PublishReport, next_publish_at, publish
+from digest.models import Delivery, MailKind, SubscriberState
+from digest.publish import Publishing, PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
 from tests.builders import NOW, a_paper, a_subscriber, at
 
-PUBLISHING = Publishing(first_digest_days=1, domain="example.org")
+PUBLISHING = Publishing(first_digest_days=1, welcome_days=7, trending=2, domain="example.org")
 
 
 def see(store: Store, *titles: str, when: str = "2026-06-03 06:00") -> None:
@@ -184,3 +184,58 @@ def test_the_day_in_a_mail_is_the_subscribers_own(store: Store) -> None:
 
 def test_without_subscribers_there_is_nothing_to_wait_for(store: Store) -> None:
     assert next_publish_at(store, now=NOW) is None
+
+
+def test_popular_papers_come_besides_what_was_asked_for(store: Store) -> None:
+    subscribe(store)
+    popular = [a_paper(f"Dogs {n}", upvotes=n) for n in range(4)]
+    with store.write() as tx:
+        papers.add(
+            tx,
+            [*popular, a_paper("cats", upvotes=99), a_paper("Starred", stars=7)],
+            first_seen_at=at("2026-06-03 06:00"),
+            edition_on=at("2026-06-03").date(),
+        )
+    run(store)
+    (delivery,) = queued(store)
+    assert delivery.digest is not None
+    assert [(p.title, p.upvotes) for p in delivery.digest.trending] == [("Dogs 3", 3), ("Dogs 2", 2)]
+    run(store, "2026-06-04 07:00")
+    assert len(queued(store)) == 1  # popularity alone is no reason to write
+
+
+def test_what_was_trending_yesterday_and_what_is_muted_is_not_trending_today(store: Store) -> None:
+    subscribe(store, "cats\n-rats")
+    with store.write() as tx:
+        new = [a_paper("One", upvotes=3), a_paper("Rats", upvotes=9), a_paper("cats 1")]
+        papers.add(tx, new, first_seen_at=at("2026-06-03 06:00"), edition_on=at("2026-06-03").date())
+    run(store)
+    with store.write() as tx:
+        new = [a_paper("Two", upvotes=2), a_paper("cats 2")]
+        papers.add(tx, new, first_seen_at=at("2026-06-04 06:00"), edition_on=at("2026-06-04").date())
+    run(store, "2026-06-04 07:00")
+    assert [[p.title for p in d.digest.trending] for d in queued(store) if d.digest] == [["One"], ["Two"]]
+
+
+def test_who_confirms_by_themselves_is_welcomed_at_once_with_the_last_days(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats last week", when="2026-05-29 06:00")
+    see(store, "cats long ago", when="2026-05-20 06:00")
+    with store.read() as tx:
+        reader = subscribers.get(tx, "reader@example.org")
+    welcome(store, reader, PUBLISHING, now=at("2026-06-03 12:34"))
+    (delivery,) = queued(store)
+    assert delivery.kind is MailKind.WELCOME
+    assert shown([delivery]) == [["cats last week"]]
+    see(store, "more cats", when="2026-06-03 13:00")
+    run(store, "2026-06-04 07:00")
+    assert shown(queued(store)) == [["cats last week"], ["more cats"]]
+
+
+def test_a_welcome_goes_out_also_where_nothing_matched(store: Store) -> None:
+    subscribe(store)
+    with store.read() as tx:
+        reader = subscribers.get(tx, "reader@example.org")
+    welcome(store, reader, PUBLISHING, now=NOW)
+    (delivery,) = queued(store)
+    assert (delivery.kind, shown([delivery])) == (MailKind.WELCOME, [[]])

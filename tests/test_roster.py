@@ -4,12 +4,16 @@ import pytest
 
 from digest import addresses, roster
 from digest.errors import AddressError, UsageError
+from digest.mail import Templates
 from digest.models import Schedule, SubscriberState
 from tests.builders import a_subscriber
 
+LANGUAGES = Templates().languages
+
 
 def read(text: str) -> list[roster.Row]:
-    return list(roster.read(text, timezone="Europe/Berlin", known_profiles={"A", "B"}, confirmed=True))
+    defaults = roster.Defaults("Europe/Berlin", "en")
+    return list(roster.read(text, defaults=defaults, known_profiles={"A", "B"}, languages=LANGUAGES, confirmed=True))
 
 
 def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
@@ -18,12 +22,12 @@ def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
 
 
 def test_every_column_is_read() -> None:
-    header = "email,name,timezone,send_at,days,profiles"
-    (row,) = read(f"{header}\nreader@example.org, A Reader ,Asia/Tokyo,18:30,weekdays,A;B\n")
+    header = "email,name,timezone,send_at,days,profiles,language"
+    (row,) = read(f"{header}\nreader@example.org, A Reader ,Asia/Tokyo,18:30,weekdays,A;B,de\n")
     s = row.subscriber
     assert s is not None
-    assert (s.name, s.schedule.timezone, f"{s.schedule.send_at:%H:%M}", s.profiles) == (
-        "A Reader", "Asia/Tokyo", "18:30", ("A", "B"),
+    assert (s.name, s.schedule.timezone, f"{s.schedule.send_at:%H:%M}", s.profiles, s.language) == (
+        "A Reader", "Asia/Tokyo", "18:30", ("A", "B"), "de",
     )  # fmt: skip
 
 
@@ -35,11 +39,12 @@ def test_every_column_is_read() -> None:
         ("r@example.org,,,late,,", "'late' is not an hour"),
         ("r@example.org,,,,never,", "'never' are not days"),
         ("r@example.org,,,,,C", "no profile 'C'"),
-        ("r@example.org,Doe, J.,,,,", "more cells than columns"),
+        ("r@example.org,,,,,,tlh", "no language 'tlh'; there are en, de"),
+        ("r@example.org,Doe, J.,,,,,", "more cells than columns"),
     ],
 )
 def test_a_bad_row_is_named_and_the_next_is_read(row: str, reason: str) -> None:
-    bad, good = read(f"email,name,timezone,send_at,days,profiles\n{row}\ngood@example.org,,,,,\n")
+    bad, good = read(f"email,name,timezone,send_at,days,profiles,language\n{row}\ngood@example.org,,,,,\n")
     assert bad.subscriber is None
     assert reason in bad.reason
     assert bad.line == 2
@@ -53,12 +58,13 @@ def test_a_header_that_is_none_is_refused(header: str) -> None:
 
 
 def test_what_is_written_is_read_back() -> None:
-    s = a_subscriber(name='Doe, "J"', profiles=("A", "B"), schedule=Schedule(timezone="Asia/Tokyo"))
+    s = a_subscriber(name='Doe, "J"', profiles=("A", "B"), schedule=Schedule(timezone="Asia/Tokyo"), language="de")
     assert [row.subscriber for row in read(roster.write([s]))] == [s]
 
 
 def test_without_confirmation_a_subscriber_is_pending() -> None:
-    assert roster.new_subscriber("a@example.org", timezone="UTC", confirmed=False).state is SubscriberState.PENDING
+    new = roster.new_subscriber("a@example.org", timezone="UTC", language="en", confirmed=False)
+    assert new.state is SubscriberState.PENDING
 
 
 def test_a_name_becomes_one_line() -> None:

@@ -56,5 +56,5 @@ def test_the_people_are_five_with_profiles_that_exist_and_rules_that_can_be_read
     assert len({person["email"] for person in people["subscriber"]}) == 5
     for person in people["subscriber"]:
         schedule = {key: person[key] for key in ("timezone", "send_at", "days")}
-        assert new_subscriber(person["email"], confirmed=True, **schedule).email.endswith("@example.org")
+        assert new_subscriber(person["email"], language="en", confirmed=True, **schedule).email.endswith("@example.org")
         assert person["profiles"] or parse_rules(person["rules"]).rules

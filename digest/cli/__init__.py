@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import db, demo, init, match, outbox, preview, profile, run, source, subscriber
+from digest.cli import db, demo, dkim, init, match, outbox, preview, profile, run, source, subscriber
 from digest.cli.output import complain, print_text
 from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
@@ -37,6 +37,7 @@ for noun, commands in (
     ("subscriber", subscriber.app),
     ("source", source.app),
     ("outbox", outbox.app),
+    ("dkim", dkim.app),
     ("db", db.app),
 ):
     app.add_typer(commands, name=noun)

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from digest.mail import Composer
+
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -63,6 +65,12 @@ def complain(message: str) -> None:
 def warn(message: str) -> None:
     """Something that went wrong while the work went on, on one line of stderr."""
     _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
+
+
+def warn_of_slow(composer: Composer) -> None:
+    """Name the templates that have to be rendered anew for every mail, and why."""
+    for file, why in composer.slow.items():
+        warn(f"{file}: Jinja renders it anew for every mail, which is slow: {why}")
 
 
 @contextmanager

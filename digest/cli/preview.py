@@ -1,14 +1,20 @@
-"""digest preview: what a subscriber would get, sent to nobody."""
+"""digest preview: what a subscriber would get, sent to nobody, or to an address for a look."""
 
 import sys
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from digest import addresses
 from digest.cli.options import ConfigOption, NowOption, installation, moment
-from digest.cli.output import print_text, say
-from digest.publish import decide
+from digest.cli.output import print_text, say, warn_of_slow
+from digest.errors import DigestError
+from digest.installation import Installation
+from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome
+from digest.publish import decide, message_id
 from digest.store import subscribers
 
 
@@ -23,20 +29,53 @@ class Format(StrEnum):
 def preview(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")],
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    kind: Annotated[MailKind, typer.Option("--kind", help="Which mail.")] = MailKind.DIGEST,
+    send_to: Annotated[
+        str | None, typer.Option("--send-to", metavar="ADDRESS", help="Mail it there; its links open nothing.")
+    ] = None,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print the digest that a subscriber would get now. Nothing is sent and nothing is recorded."""
-    at = moment(now)
+    """Print the digest (or another mail) that a subscriber would get now. Nothing is recorded."""
     with installation(config) as here:
-        with here.store.read() as tx:
-            subscriber = subscribers.get(tx, email)
-            (digest,) = decide(tx, [(subscriber, at)], here.publishing, now=at)
-        if not digest.items:
-            say(f"no mail for {subscriber.email}: {digest.empty_reason}")
-            return
-        if form is Format.EML:
-            sys.stdout.buffer.write(here.composer.digest(digest).content)
-            return
-        rendered = here.composer.render(digest)
-        print_text(rendered.html if form is Format.HTML else rendered.text)
+        mail = _mail(here, email, kind, moment(now))
+        if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
+            say(f"no mail for {email}: {mail.digest.empty_reason}")
+        elif send_to is not None:
+            # To nobody's account: whoever looks at it must not unsubscribe the reader.
+            _send(here, replace(mail, subscriber=replace(mail.subscriber, id=0, email=addresses.checked(send_to))))
+        elif form is Format.EML:
+            sys.stdout.buffer.write(here.composer.message(mail).content)
+        else:
+            rendered = here.composer.render(mail)
+            print_text(rendered.readable_html if form is Format.HTML else rendered.readable_text)
+        warn_of_slow(here.composer)
+
+
+def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Delivery:
+    """The mail as the outbox would hold it."""
+    publishing = here.publishing.of_welcome if kind is MailKind.WELCOME else here.publishing
+    digest: Digest | None = None
+    with here.store.read() as tx:
+        subscriber = subscribers.get(tx, email)
+        if kind in {MailKind.DIGEST, MailKind.WELCOME}:
+            (digest,) = decide(tx, [(subscriber, at)], publishing, now=at)
+    return Delivery(
+        id=0,
+        kind=kind,
+        subscriber=subscriber,
+        message_id=digest.message_id if digest else message_id(kind, subscriber, at, here.domain),
+        state=DeliveryState.QUEUED,
+        attempts=0,
+        queued_at=at,
+        next_at=at,
+        digest=digest,
+    )
+
+
+def _send(here: Installation, mail: Delivery) -> None:
+    with here.transport() as transport:
+        (receipt,) = transport.send(iter([here.composer.message(mail)]))
+    if receipt.outcome is not Outcome.SENT:
+        raise DigestError(f"not sent to {mail.subscriber.email}: {receipt.reply}")
+    say(f"sent to {mail.subscriber.email}")

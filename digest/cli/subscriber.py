@@ -14,7 +14,7 @@ from digest.cli.output import print_json, print_records, print_table, print_text
 from digest.errors import UsageError
 from digest.installation import Installation
 from digest.matching import parse_rules
-from digest.models import Subscriber, SubscriberState
+from digest.models import MailKind, Subscriber, SubscriberState
 from digest.publish import message_id
 from digest.schedule import format_days, next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import Transaction, outbox, profiles, subscribers
@@ -43,6 +43,10 @@ MaxPapersOption = Annotated[
     int | None,
     typer.Option("--max-papers", min=1, max=500, help="At most this many papers a digest (25 if not given)."),
 ]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option("--language", metavar="CODE", help="Of their mails: en, de (newsletter's if not given)."),
+]
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
 
 
@@ -55,6 +59,7 @@ def add(
     timezone: TimezoneOption = None,
     send_at: SendAtOption = None,
     days: DaysOption = None,
+    language: LanguageOption = None,
     max_papers: MaxPapersOption = None,
     confirmed: ConfirmedOption = False,
     config: ConfigOption = None,
@@ -68,6 +73,7 @@ def add(
             timezone=timezone or here.config.newsletter.timezone,
             send_at=send_at or "",
             days=days or "",
+            language=here.templates.languages.checked(language or here.config.newsletter.language),
             profiles=profile or (),
             confirmed=confirmed,
         )
@@ -90,6 +96,7 @@ def edit(
     timezone: TimezoneOption = None,
     send_at: SendAtOption = None,
     days: DaysOption = None,
+    language: LanguageOption = None,
     max_papers: MaxPapersOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -107,6 +114,7 @@ def edit(
             s,
             schedule=schedule,
             name=s.name if name is None else roster.one_line(name),
+            language=s.language if language is None else here.templates.languages.checked(language),
             profiles=s.profiles if profile is None else tuple(p for p in profile if p),
             max_papers=s.max_papers if max_papers is None else max_papers,
         )
@@ -195,8 +203,14 @@ def _import(here: Installation, text: str, *, confirmed: bool) -> tuple[int, int
     now = moment(None)
     with here.store.write() as tx, progress("importing", text.count("\n")) as advance:
         names = {p.name for p in profiles.list_shared(tx)}
-        timezone = here.config.newsletter.timezone
-        for row in roster.read(text, timezone=timezone, known_profiles=names, confirmed=confirmed):
+        defaults = roster.Defaults(here.config.newsletter.timezone, here.config.newsletter.language)
+        for row in roster.read(
+            text,
+            defaults=defaults,
+            known_profiles=names,
+            languages=here.templates.languages,
+            confirmed=confirmed,
+        ):
             if row.subscriber is None:
                 warn(f"line {row.line}: {row.reason}")
                 bad += 1
@@ -213,8 +227,8 @@ def _enrol(tx: Transaction, new: Subscriber, here: Installation, *, now: datetim
     """Store a new subscriber; who has not agreed yet is asked by mail."""
     added = subscribers.add(tx, new, now=now)
     if added.state is SubscriberState.PENDING:
-        asked = message_id("confirmation", added, now, here.domain)
-        outbox.queue_confirmation(tx, added, message_id=asked, now=now)
+        asked = message_id(MailKind.CONFIRMATION, added, now, here.domain)
+        outbox.queue_note(tx, MailKind.CONFIRMATION, added, message_id=asked, now=now)
     return added
 
 
@@ -234,6 +248,7 @@ def _record(s: Subscriber) -> dict[str, Any]:
         "timezone": s.schedule.timezone,
         "send_at": f"{s.schedule.send_at:%H:%M}",
         "days": format_days(s.schedule.days),
+        "language": s.language,
         "max_papers": s.max_papers,
         "profiles": list(s.profiles),
     }

@@ -1,106 +1,209 @@
-"""One card a paper: what a template needs to show it, with the reader's matches marked. Holds no HTML."""
+"""One card a paper: what a template needs to show it, with the reader's matches marked. Holds no HTML.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+What is the paper's own is prepared once (`Stock`) and used for every reader.
+"""
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote, quote_plus
+
+from digest.mail.context import Card, Place, Reason, Segment
+from digest.mail.encoding import Encoded, Shown, clean
 from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
-from digest.text import fold
+from digest.text import fold, plain
 
-_LABELS = {
-    AnnounceType.NEW: "",
-    AnnounceType.CROSS: "cross-listed",
-    AnnounceType.REPLACE: "updated",
-    AnnounceType.REPLACE_CROSS: "updated, cross-listed",
-}
+MAX_REASONS = 4
 _NAMED_AUTHORS = 3
-_SHOWN_REASONS = 6
+_NAMED_CATEGORIES = 4
 _MAX_TITLE = 300  # characters
+_MAX_NAME = 80
+_MAX_REASON = 60
+_MAX_KEYWORD = 100
+_MAX_URL = 1000
+
+_WEB = re.compile(r"https?://[^\s/?#]+", re.IGNORECASE)
+_PLACES = {
+    Field.TITLE: Place.TITLE,
+    Field.ABSTRACT: Place.ABSTRACT,
+    Field.AUTHOR: Place.AUTHORS,
+    Field.CATEGORY: Place.CATEGORIES,
+}
+_ASKED_BY = {Field.AUTHOR: "author:", Field.CATEGORY: "category:"}  # how rules look in these fields
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of text; `hit` where the reader's keywords matched."""
+class Text:
+    """A title or an abstract as it is shown: its beginning, encoded once, any stretch of it at hand."""
 
-    text: str
-    hit: bool
+    __slots__ = ("encoded", "kept", "shown")
 
+    def __init__(self, text: str, most: int) -> None:
+        self.shown = shortened(text, most)
+        self.kept = len(self.shown) - (self.shown != text)  # the ellipsis is nobody's match
+        self.encoded = Encoded(self.shown)
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link below a card."""
+    @property
+    def plain(self) -> Shown:
+        """All of it."""
+        return Shown(self.shown, self.encoded.html)
 
-    label: str
-    url: str
+    def stretch(self, start: int, end: int) -> Shown:
+        """A stretch of it, [start, end) in code points."""
+        return Shown(self.shown[start:end], self.encoded.part(start, end))
 
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """What matched, as the paper writes it, and where ("title", "abstract and title")."""
-
-    text: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """A paper as a mail shows it. `title` and `abstract` are segments that join to the text."""
-
-    url: str
-    title: tuple[Segment, ...]
-    abstract: tuple[Segment, ...]
-    authors: str
-    details: str  # where and when, and how it was announced
-    reasons: tuple[Reason, ...]
-    profile: str
-    also: tuple[str, ...]  # other profiles that want it
-    links: tuple[Link, ...]
+    def segments(self, spans: Iterable[tuple[int, int]]) -> tuple[Segment, ...]:
+        """The text cut at spans, which may overlap. Joined, the segments are the text again."""
+        found: list[Segment] = []
+        at = 0
+        for start, end in merged(spans, self.kept):
+            if at < start:
+                found.append(Segment(self.stretch(at, start), hit=False))
+            found.append(Segment(self.stretch(start, end), hit=True))
+            at = end
+        if at < len(self.shown):
+            found.append(Segment(self.stretch(at, len(self.shown)), hit=False))
+        return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The cards of one profile."""
+class Hit:
+    """A stretch of a paper that matched, whoever's rule it was."""
 
-    name: str
-    cards: tuple[Card, ...]
+    __slots__ = ("end", "field", "keyword", "place", "spelling", "start", "text")
+
+    def __init__(self, paper: Paper, evidence: Evidence) -> None:
+        matched = paper.text_of(evidence.field)[evidence.start : evidence.end]
+        asked_by = _ASKED_BY.get(evidence.field, "")
+        self.field = evidence.field
+        self.start = evidence.start
+        self.end = evidence.end
+        self.place = _PLACES[evidence.field]
+        self.text = Shown(shortened(matched, _MAX_REASON))  # as the paper writes it
+        self.spelling = asked_by + fold(matched)  # the same keyword, however it is written
+        self.keyword = quote_plus((asked_by + plain(matched))[:_MAX_KEYWORD])  # as a rule, for a query string
 
 
-def sections(items: Iterable[DigestItem], *, max_abstract: int) -> tuple[Section, ...]:
-    """The items as sections of cards, in their order, abstracts of at most `max_abstract` characters."""
-    grouped = groupby(items, key=lambda item: item.profile)
-    return tuple(Section(name, tuple(card(item, max_abstract=max_abstract) for item in some)) for name, some in grouped)
+class Stock:
+    """What mails show of one paper, whoever the reader is."""
+
+    __slots__ = ("_abstracts", "_sizes", "authors", "categories", "cuts", "links", "paper", "title")
+
+    def __init__(self, paper: Paper) -> None:
+        self.paper = paper
+        self.title = Text(paper.title, _MAX_TITLE)
+        self.links = {name: web_url(getattr(paper, name)) for name in ("url", "pdf_url", "code_url", "discussion_url")}
+        self.authors = Shown(", ".join(shortened(name, _MAX_NAME) for name in paper.authors[:_NAMED_AUTHORS]))
+        self.categories = Shown(", ".join(shortened(name, _MAX_NAME) for name in paper.categories[:_NAMED_CATEGORIES]))
+        self.cuts: dict[object, Any] = {}  # the press's own: cards, rendered
+        self._abstracts: dict[int, Text] = {}
+        self._sizes: dict[int, int] = {}
+
+    def abstract(self, most: int) -> Text:
+        """The abstract in at most `most` characters."""
+        if most not in self._abstracts:
+            self._abstracts[most] = Text(self.paper.abstract, most)
+        return self._abstracts[most]
+
+    def size(self, most: int) -> int:
+        """About how many bytes of HTML its own texts and links take, with an abstract of at most `most` characters."""
+        if most not in self._sizes:
+            texts = (self.title.plain, self.abstract(most).plain, self.authors, self.categories)
+            self._sizes[most] = sum(len(text.encoded) for text in texts) + sum(map(len, self.links.values()))
+        return self._sizes[most]
 
 
-def card(item: DigestItem, *, max_abstract: int) -> Card:
-    """One paper of a digest as its mail shows it."""
-    paper = item.paper
+class Stockroom:
+    """Stocks of the papers of the day."""
+
+    _MOST = 4096
+
+    def __init__(self) -> None:
+        self._stocks: dict[tuple[object, ...], Stock] = {}
+
+    def get(self, paper: Paper) -> Stock:
+        """The stock of exactly this paper."""
+        key = (paper.id, paper.revision, paper.upvotes, paper.stars)
+        stock = self._stocks.get(key)
+        if stock is None or (stock.paper is not paper and stock.paper != paper):
+            if len(self._stocks) >= self._MOST:
+                del self._stocks[next(iter(self._stocks))]
+            stock = self._stocks[key] = Stock(paper)
+        return stock
+
+
+def card(item: DigestItem, stock: Stock, *, max_abstract: int, paper_url: str, mute_url: str) -> Card:
+    """One paper of a digest as its mail shows it.
+
+    `paper_url` is where the paper stands on our own pages, `mute_url` the link that mutes, up to its keyword.
+    """
+    paper, abstract = stock.paper, stock.abstract(max_abstract)
+    hits = [Hit(paper, evidence) for evidence in item.evidence]
+    shortened_to = abstract.kept < len(paper.abstract)
     return Card(
-        url=paper.url,
-        title=_marked(paper.title, item.evidence, Field.TITLE, _MAX_TITLE),
-        abstract=_marked(paper.abstract, item.evidence, Field.ABSTRACT, max_abstract),
-        authors=_authors(paper.authors),
-        details=_details(paper),
-        reasons=_reasons(item),
-        profile=item.profile,
-        also=item.also,
-        links=_links(paper),
+        url=stock.links["url"],
+        title=stock.title.segments(spans(hits, Field.TITLE)),
+        plain_title=stock.title.plain,
+        abstract=abstract.segments(spans(hits, Field.ABSTRACT)),
+        plain_abstract=abstract.plain,
+        rest_url=(stock.links["url"] or paper_url) if shortened_to else "",
+        authors=stock.authors,
+        et_al=len(paper.authors) > _NAMED_AUTHORS,
+        categories=stock.categories,
+        published_on=paper.published_at.date() if paper.published_at else None,
+        updated=paper.announce_type in {AnnounceType.REPLACE, AnnounceType.REPLACE_CROSS},
+        cross_listed=paper.announce_type in {AnnounceType.CROSS, AnnounceType.REPLACE_CROSS},
+        upvotes=paper.upvotes or 0,
+        stars=paper.stars or 0,
+        reasons=tuple(
+            Reason(text=hit.text, place=place, mute_url=mute_url + hit.keyword) for hit, place in reasons(hits)
+        ),
+        also=also(item),
+        abstract_url=stock.links["url"],
+        pdf_url=stock.links["pdf_url"],
+        code_url=stock.links["code_url"],
+        discussion_url=stock.links["discussion_url"],
     )
 
 
-def segments(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Segment, ...]:
-    """`text` cut at `spans`, [start, end) in code points, which may overlap. Joined, the segments are `text` again."""
-    found: list[Segment] = []
-    at = 0
-    for start, end in _merged(spans):
-        begin, stop = max(start, at), min(end, len(text))
-        if begin < stop:
-            if at < begin:
-                found.append(Segment(text[at:begin], hit=False))
-            found.append(Segment(text[begin:stop], hit=True))
-            at = stop
-    if at < len(text):
-        found.append(Segment(text[at:], hit=False))
-    return tuple(found)
+def merged(spans: Iterable[tuple[int, int]], kept: int) -> list[tuple[int, int]]:
+    """The spans within the first `kept` characters, sorted, those that touch made one."""
+    whole: list[tuple[int, int]] = []
+    for start, end in sorted((max(0, start), min(end, kept)) for start, end in spans):
+        if start >= end:
+            continue
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+class Found(Protocol):
+    """A match, as far as reasons are concerned."""
+
+    spelling: str
+    place: Place
+
+
+FoundT = TypeVar("FoundT", bound=Found)
+
+
+def reasons(hits: Sequence[FoundT]) -> list[tuple[FoundT, Place]]:
+    """Why the paper is there: each keyword once, where it first stands, with its places. The first few."""
+    if len(hits) == 1:
+        return [(hits[0], hits[0].place)]
+    first: dict[str, FoundT] = {}
+    both: set[str] = set()  # spellings that stand in title and abstract
+    for hit in hits:
+        known = first.setdefault(hit.spelling, hit)
+        if known is not hit and known.place is Place.TITLE and hit.place is Place.ABSTRACT:
+            both.add(hit.spelling)
+    shown = list(first.values())[:MAX_REASONS]
+    return [(hit, Place.TITLE_AND_ABSTRACT if hit.spelling in both else hit.place) for hit in shown]
+
+
+def also(item: DigestItem) -> Shown:
+    """The other profiles that want the paper."""
+    return Shown(", ".join(shortened(name, _MAX_NAME) for name in item.also))
 
 
 def shortened(text: str, most: int) -> str:
@@ -111,51 +214,13 @@ def shortened(text: str, most: int) -> str:
     return f"{cut[: cut.rfind(' ')] if ' ' in cut[most // 2 :] else cut}…" if cut else ""
 
 
-def _marked(text: str, evidence: Iterable[Evidence], field: Field, most: int) -> tuple[Segment, ...]:
-    shown = shortened(text, most)
-    kept = len(shown) if shown == text else len(shown) - 1  # the ellipsis is nobody's match
-    return segments(shown, ((e.start, min(e.end, kept)) for e in evidence if e.field is field))
+def web_url(url: str) -> str:
+    """The link, if it is one to the web that a mail can hold; else ""."""
+    if not _WEB.match(url) or len(url) > _MAX_URL or " " in url or clean(url) != url:
+        return ""
+    return url if url.isascii() else quote(url, safe="/:?#[]@!$&'()*+,;=%~")
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _authors(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED_AUTHORS]) + (" et al." if len(names) > _NAMED_AUTHORS else "")
-
-
-def _details(paper: Paper) -> str:
-    day = paper.published_at
-    when = f"{day.day} {day:%b %Y}" if day else ""
-    return " · ".join(part for part in (", ".join(paper.categories[:4]), when, _LABELS[paper.announce_type]) if part)
-
-
-def _reasons(item: DigestItem) -> tuple[Reason, ...]:
-    """What matched, each spelling once, in the order of the text."""
-    places: dict[str, list[str]] = {}
-    written: dict[str, str] = {}
-    for e in item.evidence:
-        text = item.paper.text_of(e.field)[e.start : e.end]
-        written.setdefault(fold(text), text)
-        fields = places.setdefault(fold(text), [])
-        if e.field.value not in fields:
-            fields.append(e.field.value)
-    shown = list(places.items())[:_SHOWN_REASONS]
-    return tuple(Reason(written[key], " and ".join(fields)) for key, fields in shown)
-
-
-def _links(paper: Paper) -> tuple[Link, ...]:
-    named = (
-        ("Abstract", paper.url),
-        ("PDF", paper.pdf_url),
-        ("Code", paper.code_url),
-        ("Discussion", paper.discussion_url),
-    )
-    return tuple(Link(label, url) for label, url in named if url)
+def spans(hits: Iterable[Hit], field: Field) -> Iterator[tuple[int, int]]:
+    """Where in one field the hits stand."""
+    return ((hit.start, hit.end) for hit in hits if hit.field is field)

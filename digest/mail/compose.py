@@ -1,228 +1,195 @@
 """Digest -> Message: the same digest always gives the same bytes.
 
-multipart/alternative of text and HTML, quoted-printable, CRLF, 7-bit clean. The HTML is kept below the size at which
-Gmail clips a mail (102 KB): abstracts are shortened first, then the last papers become "more".
+multipart/alternative of a quoted-printable text and 7-bit HTML, CRLF, no line over 998 bytes.
 """
 
-import binascii
-import hashlib
-import re
-import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
-from email.utils import format_datetime, parseaddr
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 
-from digest import addresses
-from digest.errors import AddressError, HeaderError
+from digest.errors import TemplateError
 from digest.links import Links, Scope
-from digest.mail import headers
-from digest.mail.cards import Section, sections, shortened
+from digest.mail import specimen
+from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
+from digest.mail.cardpress import Outline
+from digest.mail.cards import Stockroom, shortened
+from digest.mail.context import DigestMail, Letterhead, NoteMail, Section
+from digest.mail.dkim import Signer
+from digest.mail.encoding import Shown
+from digest.mail.mime import Envelope, Newsletter
+from digest.mail.proof import prove
 from digest.mail.templates import Templates
-from digest.models import Delivery, Digest, DigestItem, MailKind, Message, Subscriber
+from digest.mail.writer import HTML, Rendered, Writer
+from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber
 
-MAX_HTML_BYTES = 95_000
+SIGN_IN_LASTS = timedelta(hours=1)
 
-_ABSTRACT_LENGTHS = (4000, 1600, 1000, 600, 300, 120)  # characters; the first that fits the budget is taken
+ABSTRACT = 280  # characters: three or four lines
 _PREHEADER = 120
+_TOP_TITLE = 80
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newsletter:
-    """What every mail says of its sender."""
-
-    name: str
-    sender: str  # "Daily Papers <digest@example.org>"
-    postal_address: str
-
-    @property
-    def mailbox(self) -> str:
-        """The sender's bare address: envelope and header."""
-        return parseaddr(self.sender)[1]
-
-    @property
-    def list_id(self) -> str:
-        """RFC 2919: a name in the sender's own domain."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "digest"
-        return f"{slug}.{self.mailbox.rpartition('@')[2]}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigestMail:
-    """All that a digest's templates see, as `mail`."""
-
-    newsletter: Newsletter
-    subscriber: Subscriber
-    dated_on: date
-    sections: tuple[Section, ...]
-    count: int  # papers shown
-    more: int  # papers that matched and are not shown
-    top_title: str
-    preheader: str
-    unsubscribe_url: str
-    preferences_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmationMail:
-    """All that the confirmation's templates see, as `mail`."""
-
-    newsletter: Newsletter
-    subscriber: Subscriber
-    confirm_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A mail's three texts."""
-
-    subject: str
-    html: str
-    text: str
+_NOTES = {
+    MailKind.CONFIRMATION: Scope.CONFIRM,
+    MailKind.SIGN_IN: Scope.SIGN_IN,
+    MailKind.GOODBYE: Scope.CONFIRM,  # the way back is to say yes again
+}
 
 
 class Composer:
     """Writes the mails of one newsletter."""
 
-    def __init__(self, newsletter: Newsletter, templates: Templates, links: Links) -> None:
-        """Raises AddressError if the newsletter's sender is not an address."""
-        addresses.checked(newsletter.mailbox or newsletter.sender)
-        self._newsletter = newsletter
+    def __init__(
+        self,
+        newsletter: Newsletter,
+        templates: Templates,
+        links: Links,
+        *,
+        signer: Signer | None = None,
+        max_abstract: int = ABSTRACT,
+    ) -> None:
+        """`signer` signs every mail. `max_abstract`: characters of each abstract.
+
+        Raises AddressError if the sender, or where answers go, is not an address.
+        """
+        self._letterhead = Letterhead(Shown(newsletter.name), Shown(newsletter.postal_address))
         self._templates = templates
         self._links = links
-        templates.add_filter("wrap", _wrap)
-
-    def check(self) -> None:
-        """Raise now, as a TemplateError, what would stop every mail."""
-        self._templates.check()
+        self._max_abstract = max_abstract
+        self._room = Stockroom()
+        self._writers: dict[str, tuple[Writer, Sizes]] = {}
+        self._envelope = Envelope(newsletter, links.secret, signer)
 
     def message(self, delivery: Delivery) -> Message:
         """The mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
-        match delivery.kind:
-            case MailKind.DIGEST if delivery.digest is not None:
-                return self.digest(delivery.digest, delivery_id=delivery.id)
-            case _:
-                return self.confirmation(
-                    delivery.subscriber,
-                    message_id=delivery.message_id,
-                    created_at=delivery.queued_at,
-                    delivery_id=delivery.id,
-                )
-
-    def digest(self, digest: Digest, *, delivery_id: int = 0) -> Message:
-        """A digest's mail, with the headers that lists owe their readers (RFC 2369, 2919, 3834, 8058)."""
-        unsubscribe = self._url(Scope.UNSUBSCRIBE, digest.subscriber)
-        extra = (
-            headers.structured("List-Id", f"<{self._newsletter.list_id}>"),
-            headers.structured("List-Unsubscribe", f"<{unsubscribe}>"),
-            headers.structured("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        )
-        return self._message(
-            self.render(digest), digest.subscriber, digest.message_id, digest.created_at, extra, delivery_id
+        digest, reader = delivery.digest, delivery.subscriber
+        return self._envelope.message(
+            self.render(delivery),
+            reader,
+            message_id=delivery.message_id,
+            dated_at=delivery.queued_at if digest is None else digest.created_at,
+            unsubscribe_url="" if digest is None else self._url(Scope.UNSUBSCRIBE, reader),
+            delivery_id=delivery.id,
         )
 
-    def confirmation(
-        self, subscriber: Subscriber, *, message_id: str, created_at: datetime, delivery_id: int = 0
-    ) -> Message:
-        """The mail that asks a new subscriber whether it was they who subscribed."""
-        mail = ConfirmationMail(
-            newsletter=self._newsletter, subscriber=subscriber, confirm_url=self._url(Scope.CONFIRM, subscriber)
-        )
-        return self._message(self._rendered("confirmation", mail), subscriber, message_id, created_at, (), delivery_id)
-
-    def render(self, digest: Digest) -> Rendered:
-        """A digest's subject, HTML (below MAX_HTML_BYTES) and text, with the same papers in the same order."""
-        for shown, max_abstract in _fits(digest.items):
-            mail = self._digest_mail(digest, shown, max_abstract)
-            rendered = self._rendered("digest", mail)
-            if len(rendered.html.encode()) <= MAX_HTML_BYTES:
+    def render(self, delivery: Delivery) -> Rendered:
+        """Its subject, HTML (at most MAX_HTML_BYTES) and text, with the same papers in the same order."""
+        digest, kind, reader = delivery.digest, delivery.kind, delivery.subscriber
+        writer, sizes = self._writer(reader.language)
+        if digest is None:
+            return writer.note(kind.value, self._note(kind, reader, delivery.queued_at))
+        trending = _as_items(digest.trending)
+        items = _named(digest.items, writer.language.words.gettext(OWN_KEYWORDS))
+        for fit in fits(items, trending, max_abstract=self._max_abstract, sizes=sizes, room=self._room):
+            rendered = writer.digest(self._outline(digest, fit, welcome=kind is MailKind.WELCOME))
+            if len(rendered.html) <= MAX_HTML_BYTES:
                 return rendered
-        raise HeaderError("Content", f"not even an empty digest stays below {MAX_HTML_BYTES} bytes")
+        file = self._templates.file("email/digest.mjml.j2")
+        raise TemplateError(file, 1, f"takes more than {MAX_HTML_BYTES} bytes of HTML without a single paper")
 
-    def _digest_mail(self, digest: Digest, shown: tuple[DigestItem, ...], max_abstract: int) -> DigestMail:
-        best = sorted(shown, key=lambda item: -item.score)
-        titles = " · ".join(item.paper.title for item in best[1:])
-        return DigestMail(
-            newsletter=self._newsletter,
-            subscriber=digest.subscriber,
+    def check(self) -> None:
+        """Raise now, as a TemplateError, what would stop every mail in some language."""
+        for language in self._templates.languages:
+            self._writer(language.code)
+
+    @property
+    def slow(self) -> dict[str, str]:
+        """The template files that ordinary Jinja renders for every mail, and why they cannot be taken apart."""
+        return {file: why for writer, _ in self._writers.values() for file, why in writer.slow.items()}
+
+    def _writer(self, language: str) -> tuple[Writer, Sizes]:
+        """What writes in a language, proven, and how large its templates are. Raises TemplateError."""
+        found = self._templates.languages.find(language)
+        if found.code not in self._writers:
+            writer = Writer(self._templates, found, self._room)
+            self._prove(writer)
+            self._writers[found.code] = writer, specimen.measured(lambda digest: self._bare_size(digest, writer))
+        return self._writers[found.code]
+
+    def _prove(self, writer: Writer) -> None:
+        reader = Subscriber(email="reader@digest.invalid", language=writer.language.code)
+        digest = specimen.whole(reader)
+        empty = replace(digest, items=(), more=(), trending=())
+        prove(
+            writer,
+            self._templates,
+            outlines=[
+                self._outline(digest, Fit(digest.items, _as_items(digest.trending), ABSTRACT), welcome=False),
+                self._outline(digest, Fit(digest.items, (), ABSTRACT), welcome=True),
+                self._outline(empty, Fit((), (), ABSTRACT), welcome=True),
+            ],
+            notes=[(kind.value, self._note(kind, reader, digest.created_at)) for kind in _NOTES],
+        )
+
+    def _bare_size(self, digest: Digest, writer: Writer) -> int:
+        fit = Fit(digest.items, (), self._max_abstract)
+        return len(writer.by_jinja(HTML, self._outline(digest, fit, welcome=False)))
+
+    def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:
+        reader = digest.subscriber
+        best = sorted(fit.items, key=lambda item: -item.score)
+        titles = " · ".join(shortened(item.paper.title, _PREHEADER) for item in best[1:6])
+        mail = DigestMail(
+            **self._same_for_all(reader),
+            welcome=welcome,
             dated_on=digest.dated_on,
-            sections=sections(shown, max_abstract=max_abstract),
-            count=len(shown),
-            more=len(digest.more) + len(digest.items) - len(shown),
-            top_title=shortened(best[0].paper.title, 80) if best else "",
-            preheader=shortened(titles, _PREHEADER),
-            unsubscribe_url=self._url(Scope.UNSUBSCRIBE, digest.subscriber),
-            preferences_url=self._url(Scope.PREFERENCES, digest.subscriber),
+            count=len(fit.items),
+            more=len(digest.more) + len(digest.items) - len(fit.items),
+            top_title=Shown.isolated(shortened(best[0].paper.title, _TOP_TITLE) if best else ""),
+            preheader=Shown(shortened(titles, _PREHEADER)),
+            sections=_sections(fit.items),
+            trending=fit.trending,
+            web_url=self._url(Scope.READ, reader, about=_moment(digest.slot_at)),
+            preferences_url=self._url(Scope.PREFERENCES, reader),
+            pause_url=self._url(Scope.PAUSE, reader),
+            unsubscribe_url=self._url(Scope.UNSUBSCRIBE, reader),
+        )
+        return Outline(
+            mail=mail,
+            max_abstract=fit.max_abstract,
+            mute_url=self._url(Scope.MUTE, reader) + "?keyword=",
+            paper_url=self._links.paper_url,
         )
 
-    def _rendered(self, name: str, mail: DigestMail | ConfirmationMail) -> Rendered:
-        subject, text, html = (
-            self._templates.render(f"email/{name}.{part}.j2", mail=mail) for part in ("subject.txt", "txt", "mjml")
-        )
-        return Rendered(" ".join(subject.split()), html, text)
+    def _note(self, kind: MailKind, subscriber: Subscriber, created_at: datetime) -> NoteMail:
+        expires = _moment(created_at + SIGN_IN_LASTS) if kind is MailKind.SIGN_IN else ""
+        action_url = self._url(_NOTES[kind], subscriber, about=expires)
+        return NoteMail(**self._same_for_all(subscriber), action_url=action_url)
 
-    def _message(
-        self,
-        rendered: Rendered,
-        subscriber: Subscriber,
-        message_id: str,
-        created_at: datetime,
-        extra: tuple[bytes, ...],
-        delivery_id: int,
-    ) -> Message:
-        recipient = _ascii(subscriber.email)
-        sender_name = parseaddr(self._newsletter.sender)[0] or self._newsletter.name
-        boundary = "=_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]  # "=_" never stands in quoted-printable
-        head = (
-            headers.address("From", sender_name, self._newsletter.mailbox),
-            headers.address("To", subscriber.name, recipient),
-            headers.unstructured("Subject", rendered.subject),
-            headers.structured("Date", format_datetime(created_at)),
-            headers.structured("Message-ID", f"<{message_id}>"),
-            *extra,
-            headers.structured("Auto-Submitted", "auto-generated"),
-            headers.structured("MIME-Version", "1.0"),
-            headers.structured("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
-        )
-        parts = (_part("plain", rendered.text), _part("html", rendered.html))
-        body = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts)
-        content = b"".join(head) + b"\r\n" + body + b"--%s--\r\n" % boundary.encode()
-        return Message(delivery_id=delivery_id, sender=self._newsletter.mailbox, recipient=recipient, content=content)
+    def _same_for_all(self, subscriber: Subscriber) -> dict[str, Any]:
+        """What every kind of mail shows."""
+        return {
+            "newsletter": self._letterhead,
+            "email": Shown(subscriber.email),
+            "name": Shown(subscriber.name),
+        }
 
-    def _url(self, scope: Scope, subscriber: Subscriber) -> str:
-        return self._links.url(scope, subscriber.id, subscriber.epoch)
+    def _url(self, scope: Scope, subscriber: Subscriber, *, about: str = "") -> str:
+        return self._links.url(scope, subscriber.id, subscriber.epoch, about=about)
 
 
-def _fits(items: tuple[DigestItem, ...]) -> Iterator[tuple[tuple[DigestItem, ...], int]]:
-    """Ever smaller ways to show the items: shorter abstracts, then fewer papers, the lowest scores going first."""
-    for most in _ABSTRACT_LENGTHS:
-        yield items, most
-    best = sorted(items, key=lambda item: -item.score)
-    for count in range(len(items) - 1, -1, -1):
-        kept = {item.paper.id for item in best[:count]}
-        yield tuple(item for item in items if item.paper.id in kept), _ABSTRACT_LENGTHS[-1]
-
-
-def _part(subtype: str, text: str) -> bytes:
-    """One MIME part, quoted-printable (RFC 2045, 6.7): lines of at most 76 bytes, all of them ASCII."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
-    encoded = binascii.b2a_qp(lines, quotetabs=False, istext=True).replace(b"\n", b"\r\n")
-    return b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%s" % (
-        subtype.encode(),
-        encoded,
+def _named(items: tuple[DigestItem, ...], own_keywords: str) -> tuple[DigestItem, ...]:
+    """The items with the reader's own keywords called as they are in their language."""
+    if own_keywords == OWN_KEYWORDS:
+        return items
+    said = {OWN_KEYWORDS: own_keywords}
+    return tuple(
+        replace(item, profile=said.get(item.profile, item.profile), also=tuple(said.get(n, n) for n in item.also))
+        for item in items
     )
 
 
-def _ascii(email: str) -> str:
-    try:
-        email.encode("ascii")
-    except UnicodeEncodeError:
-        raise AddressError(email, "its letters before the @ are not ASCII, which mail servers may refuse") from None
-    return email
+def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:
+    """Papers that no profile asked for."""
+    return tuple(DigestItem(paper=paper, profile="", score=0, evidence=()) for paper in papers)
 
 
-def _wrap(text: str, indent: str = "") -> str:
-    """Text at 72 columns; long words, such as links, stay whole."""
-    return textwrap.fill(
-        text, 72, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+def _sections(items: Iterable[DigestItem]) -> tuple[Section[DigestItem], ...]:
+    grouped = ((name, tuple(some)) for name, some in groupby(items, key=lambda item: item.profile))
+    return tuple(Section(name=Shown(name), count=len(some), cards=some) for name, some in grouped)
+
+
+def _moment(at: datetime) -> str:
+    """A moment as it stands in a link: seconds since 1970, hexadecimal."""
+    return f"{int(at.timestamp()):x}"

@@ -4,7 +4,6 @@ Python's EmailMessage decodes `=?utf-8?q?a=0D=0ABcc:_x?=` in a subject into a re
 """
 
 import re
-import unicodedata
 from base64 import b64encode
 
 from digest.errors import HeaderError
@@ -12,7 +11,7 @@ from digest.errors import HeaderError
 _LINE = 78  # RFC 5322, 2.1.1: should be at most this long
 _WORD_BYTES = 45  # of text in an encoded word: 75 characters at most with its frame (RFC 2047, 2)
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
-_UNSAFE = {"Cc", "Cs", "Zl", "Zp"}  # controls, lone surrogates, line and paragraph separators
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls, line separators, lone surrogates
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
@@ -53,9 +52,9 @@ def address(name: str, display_name: str, mailbox: str) -> bytes:
 
 
 def _check(name: str, value: str) -> None:
-    bad = next((c for c in value if unicodedata.category(c) in _UNSAFE), None)
+    bad = _UNSAFE.search(value)
     if bad is not None:
-        raise HeaderError(name, f"holds the control character U+{ord(bad):04X}")
+        raise HeaderError(name, f"holds the control character U+{ord(bad.group()):04X}")
 
 
 def _encoded_words(text: str) -> list[str]:

@@ -1,34 +1,32 @@
-"""Templates: MJML with Jinja in it, compiled by mrml once, then plain Jinja for every mail.
+"""The mail templates: where they lie, how they are compiled, what they may call.
 
-Only our templates ever go through MJML, never a paper's text. Every Jinja token is shielded from mrml, which chokes on
-some and repeats others, and counted afterwards: a template in which one was lost is refused.
+A folder of the admin's replaces ours file by file. Each template is compiled once for each language.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
+from textwrap import fill
+from traceback import extract_tb
 
 import jinja2
-from jinja2.sandbox import SandboxedEnvironment
-from mjml import mjml2html
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_decimal
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest.errors import TemplateError
+from digest.mail import mjml
+from digest.mail.context import Mail
+from digest.mail.languages import Language, Languages
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
+_TEXT = ".txt.j2"
+_WIDTH = 72
 
-_TOKEN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_COMMENT = re.compile(r"\{#.*?#\}|<!--.*?-->", re.DOTALL)
-_SHIELD = re.compile(r"zqj(\d+)qz")
-_TAG = re.compile(r"<(mj[\w-]*)")
-_KNOWN_TAGS = frozenset(
-    "mjml mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes mj-body "
-    "mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column mj-divider mj-font mj-group mj-head "
-    "mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw mj-section mj-social mj-social-element mj-spacer "
-    "mj-style mj-table mj-text mj-title mj-wrapper".split()
-)
 _NAMED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
 
 
@@ -41,87 +39,117 @@ class Templates:
     """The mail templates; files under `overriding` replace ours, one by one. Each is compiled at its first use."""
 
     def __init__(self, overriding: Path | None = None) -> None:
-        """Raises TemplateError if `overriding` is not a folder."""
+        """Raises TemplateError if `overriding` is not a folder, or a catalogue of words cannot be used."""
         if overriding is not None and not overriding.is_dir():
             raise TemplateError(str(overriding), 0, "no such folder; templates.path names one, or is empty")
         folders = [shipped_folder()] if overriding is None else [overriding, shipped_folder()]
+        self.languages = Languages(folders)
         self._files = jinja2.FileSystemLoader([str(folder) for folder in folders])
-        self._jinja = SandboxedEnvironment(
-            loader=jinja2.FunctionLoader(self._source),
-            autoescape=lambda name: name is not None and not name.endswith(".txt.j2"),
+        self._environments: dict[str, jinja2.Environment] = {}
+
+    def environment(self, language: Language) -> jinja2.Environment:
+        """Jinja with the words, dates and numbers of one language."""
+        if language.code not in self._environments:
+            self._environments[language.code] = self._new_environment(language)
+        return self._environments[language.code]
+
+    def render(self, name: str, language: Language, mail: Mail) -> str:
+        """The template `name` ("email/digest.mjml.j2") for one mail. Raises TemplateError with file and line."""
+        with self.faults_named(name):
+            return self.environment(language).get_template(name).render(mail=mail)
+
+    def file(self, name: str) -> str:
+        """The file that `name` stands for."""
+        return self._load(name)[1]
+
+    def lines(self, name: str) -> int:
+        """How many lines that file has."""
+        return self._load(name)[0].count("\n") + 1
+
+    @contextmanager
+    def faults_named(self, name: str) -> Iterator[None]:
+        """Jinja's errors as TemplateErrors of the template `name`."""
+        try:
+            yield
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(error.filename or error.name or name, error.lineno, error.message or "?") from None
+        except jinja2.TemplateNotFound as error:
+            raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
+        except jinja2.TemplateError as error:
+            raise self._located(name, str(error), error) from None
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:  # in an expression
+            raise self._located(name, f"{type(error).__name__}: {error}", error) from None
+
+    def _new_environment(self, language: Language) -> jinja2.Environment:
+        environment = ImmutableSandboxedEnvironment(
+            loader=jinja2.FunctionLoader(lambda name: self._source(environment, name)),
+            autoescape=lambda name: name is not None and not name.endswith(_TEXT),
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
+        environment.globals["language"] = language.reading
+        environment.filters |= {
+            "date": _date_filter(language),
+            "number": lambda number: format_decimal(number, locale=language.locale),
+            "wrap": _wrap,
+        }
+        return environment
 
-    def add_filter(self, name: str, function: Callable[..., str]) -> None:
-        """Let templates call `function` as a filter."""
-        self._jinja.filters[name] = function
-
-    def render(self, name: str, **context: object) -> str:
-        """The template `name` ("email/digest.mjml.j2") with `context`. Raises TemplateError with file and line."""
-        with self._faults_named(name):
-            return self._jinja.get_template(name).render(context)
-
-    def check(self) -> None:
-        """Compile every template now. Raises TemplateError for what cannot be compiled."""
-        for name in self._files.list_templates():
-            if name.startswith("email/") and name.endswith(".j2"):
-                with self._faults_named(name):
-                    self._jinja.get_template(name)
-
-    @contextmanager
-    def _faults_named(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.name or name, error.lineno, error.message or "cannot be read") from None
-        except jinja2.TemplateNotFound as error:
-            raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
-        except jinja2.TemplateError as error:
-            raise self._located(name, str(error)) from None
-
-    def _source(self, name: str) -> tuple[str, str | None, Callable[[], bool]] | None:
-        source, file, _ = self._files.get_source(self._jinja, name)
+    def _source(self, environment: jinja2.Environment, name: str) -> tuple[str, str | None, Callable[[], bool]] | None:
+        source, file = self._load(name)
+        environment.parse(source, name, file)  # so that a syntax error has the line that its author knows
         if name.endswith(".mjml.j2"):
-            self._jinja.parse(source, name, file)  # so that a syntax error has the line that its author knows
-            source = compile_mjml(source, file or name)
+            source = mjml.compile_mjml(mjml.read(name, self._load))
+        elif name.endswith(".html.j2"):
+            source = mjml.in_lines(source)
         return source, file, lambda: True
 
-    def _located(self, name: str, reason: str) -> TemplateError:
-        """An error while rendering, placed at the first line that names what is missing."""
-        source, file, _ = self._files.get_source(self._jinja, name)
+    def _load(self, name: str) -> tuple[str, str]:
+        """The text of a template as its author wrote it, and its file."""
+        source, file, _ = self._files.get_source(_LOADING, name)
+        return source, file or name
+
+    def _located(self, name: str, reason: str, error: Exception) -> TemplateError:
+        """An error while rendering, placed where Jinja says, or at the first line that names what is missing."""
         named = _NAMED.search(reason)
-        word = re.compile(rf"\b{named.group(1) or named.group(2)}\b") if named else None
-        lines = enumerate(source.splitlines(), 1)
-        line = next((number for number, text in lines if word and word.search(text)), 0)
-        return TemplateError(file or name, line, reason)
+        source, file = self._load(name)
+        if named is None:
+            # HTML has other lines than its author wrote; text has the same.
+            lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == file and name.endswith(_TEXT)]
+            return TemplateError(file, (lines[-1] if lines else 0) or 0, reason)
+        word = re.compile(rf"\b{named[1] or named[2]}\b")
+        for text, where in [(source, file), *map(self._load, re.findall(r"\"(email/[\w.-]+)\"", source))]:
+            found = word.search(text)
+            if found is not None:
+                return TemplateError(where, text.count("\n", 0, found.start()) + 1, reason)
+        return TemplateError(file, 0, reason)
 
 
-def compile_mjml(source: str, file: str) -> str:
-    """MJML with Jinja tokens -> HTML with the same tokens. Raises TemplateError with file and line.
-
-    An expression may stand twice in the HTML (mrml repeats some attributes); a statement may not.
-    """
-    source = _COMMENT.sub(lambda comment: "\n" * comment.group().count("\n"), source)
-    for tag in _TAG.finditer(source):
-        if tag.group(1) not in _KNOWN_TAGS:
-            raise TemplateError(file, _line(source, tag.start()), f"<{tag.group(1)}> is not known to MJML")
-    tokens = list(_TOKEN.finditer(source))
-    numbers = iter(range(len(tokens)))
-    try:
-        html = mjml2html(_TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", source))
-    except ValueError as error:
-        raise TemplateError(file, 0, f"MJML says: {error}") from None
-    found = Counter(int(n) for n in _SHIELD.findall(html))
-    for number, token in enumerate(tokens):
-        if not found[number]:
-            raise TemplateError(file, _line(source, token.start()), f"MJML loses {token.group()} here")
-        if found[number] > 1 and token.group().startswith("{%"):
-            raise TemplateError(file, _line(source, token.start()), f"MJML repeats {token.group()} here")
-    return _SHIELD.sub(lambda shield: tokens[int(shield.group(1))].group(), html)
+_LOADING = jinja2.Environment(autoescape=True)  # for its name only: loaders ask for one
 
 
-def _line(source: str, position: int) -> int:
-    return source.count("\n", 0, position) + 1
+def _date_filter(language: Language) -> Callable[..., str]:
+    @lru_cache(maxsize=4096)
+    def written(day: date, form: str = "long") -> str:
+        """A date in one of Babel's four lengths, or by a skeleton of its fields ("MMMd": Jun 3, 3. Juni)."""
+        if form in {"full", "long", "medium", "short"}:
+            return format_date(day, form, locale=language.locale)
+        return format_skeleton(form, day, locale=language.locale)
+
+    return written
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """Text at 72 columns; long words, such as links, stay whole."""
+    return fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -2,6 +2,6 @@
 
 from digest.matching.index import Index, Matches
 from digest.matching.parser import parse_query, parse_rules
-from digest.matching.ranking import Choice, choose
+from digest.matching.ranking import Choice, choose, trending
 
-__all__ = ["Choice", "Index", "Matches", "choose", "parse_query", "parse_rules"]
+__all__ = ["Choice", "Index", "Matches", "choose", "parse_query", "parse_rules", "trending"]

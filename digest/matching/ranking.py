@@ -1,6 +1,6 @@
 """Which match is better, and which papers of all that matched one subscriber gets. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,6 +45,13 @@ def choose(
         items=tuple(sorted(shown, key=lambda item: place[item.profile])),  # stable: best first within a section
         more=tuple(item.paper for item in best[limit:]),
     )
+
+
+def trending(papers: Iterable[Paper], *, limit: int) -> tuple[Paper, ...]:
+    """The most popular papers, most upvotes first, then most stars; those that have neither are not."""
+    popular = [paper for paper in papers if paper.upvotes or paper.stars]
+    best = sorted(popular, key=lambda paper: (-(paper.upvotes or 0), -(paper.stars or 0), precedence(paper)))
+    return tuple(best[:limit])
 
 
 def _item(matches: Sequence[Match]) -> DigestItem:

@@ -19,8 +19,8 @@ from digest.store.subscribers import list_by_ids, mark_served
 _Compact = list[Any]
 
 
-def freeze(tx: Transaction, decided: Sequence[Digest], *, now: datetime) -> int:
-    """Write down digests and queue a delivery for each that has items. How many deliveries were queued.
+def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailKind.DIGEST, now: datetime) -> int:
+    """Write down digests and queue a delivery for each that has items (a welcome without, too). How many were queued.
 
     The database says what was already decided: a digest that exists for (subscriber, slot) is left as it is.
     """
@@ -31,7 +31,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, now: datetime) -> int:
     mark_served(tx, [(d.subscriber.id, d.slot_at) for d in decided], now=now)
     queued = [
         {
-            "kind": MailKind.DIGEST.value,
+            "kind": kind.value,
             "subscriber_id": d.subscriber.id,
             "digest_id": made[d.subscriber.id, d.slot_at],
             "message_id": d.message_id,
@@ -39,7 +39,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, now: datetime) -> int:
             "next_at": now,
         }
         for d in decided
-        if d.items and (d.subscriber.id, d.slot_at) in made
+        if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in made
     ]
     if queued:
         tx.execute(sa.insert(deliveries), queued)

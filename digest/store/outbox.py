@@ -27,11 +27,11 @@ class Settled:
     next_at: datetime | None = None
 
 
-def queue_confirmation(tx: Transaction, subscriber: Subscriber, *, message_id: str, now: datetime) -> None:
-    """Ask a new subscriber by mail whether it was they who subscribed."""
+def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime) -> None:
+    """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they."""
     tx.execute(
         sa.insert(deliveries).values(
-            kind=MailKind.CONFIRMATION.value,
+            kind=kind.value,
             subscriber_id=subscriber.id,
             message_id=message_id,
             queued_at=now,

@@ -7,11 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest.errors import NotFoundError, UsageError
-from digest.models import Profile
+from digest.models import OWN_KEYWORDS, Profile
 from digest.store.database import Transaction
 from digest.store.schema import follows, profiles
-
-PERSONAL_NAME = "Your keywords"  # how a subscriber's own profile is called, in their mails too
 
 _SHARED = profiles.c.owner_id.is_(None)
 
@@ -81,7 +79,7 @@ def set_personal(tx: Transaction, subscriber_id: int, rules: str, *, now: dateti
     """Replace a subscriber's own rules; empty rules leave none."""
     tx.execute(sa.delete(profiles).where(profiles.c.owner_id == subscriber_id))
     if rules.strip():
-        tx.execute(sa.insert(profiles).values(name=PERSONAL_NAME, owner_id=subscriber_id, rules=rules, updated_at=now))
+        tx.execute(sa.insert(profiles).values(name=OWN_KEYWORDS, owner_id=subscriber_id, rules=rules, updated_at=now))
 
 
 def list_wanted_by(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int, list[Profile]]:

@@ -1,10 +1,12 @@
 """digest preview: what somebody would get, sent to nobody and recorded nowhere."""
 
-from email import message_from_string, policy
+from email import message_from_bytes, message_from_string, policy
 
 import pytest
 
+from digest.transport.sink import FolderHandler, SmtpServer
 from tests.commandline import Cli
+from tests.mail.samples import overriding
 
 MORNING = "2026-06-03T07:00:00Z"
 
@@ -31,7 +33,7 @@ def test_it_is_the_mail_that_is_sent(cats: Cli) -> None:
 def test_html_and_text_show_the_paper(cats: Cli) -> None:
     html, text = preview(cats, "html"), preview(cats, "text")
     assert html.startswith("<!doctype html>")
-    assert '<b class="hit"' in html
+    assert '<b\nclass="hit"' in html
     assert "A study of cats" in text
     assert "<" not in text
 
@@ -52,3 +54,57 @@ def test_somebody_unknown_is_refused_with_the_nearest(cats: Cli) -> None:
     ran = cats("preview", "raeder@example.org")
     assert ran.code == 2
     assert "no subscriber 'raeder@example.org'; did you mean 'reader@example.org'?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("welcome", "Welcome to Daily Papers"),
+        ("confirmation", "Shall we send you Daily Papers?"),
+        ("sign-in", "Sign in to Daily Papers"),
+        ("goodbye", "Goodbye from Daily Papers"),
+    ],
+)
+def test_every_kind_of_mail_can_be_looked_at(cats: Cli, kind: str, says: str) -> None:
+    assert says in cats.ok("preview", "reader@example.org", "--kind", kind, "--now", MORNING).out
+
+
+def test_it_is_sent_to_an_address_for_a_look(cats: Cli) -> None:
+    ran = cats.ok("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)
+    assert (ran.out, ran.err) == ("", "sent to editor@example.org\n")
+    (file,) = (cats.folder / "outbox" / "new").iterdir()
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert mail["To"] == "editor@example.org"
+    assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]  # nobody's: the reader stays subscribed
+    assert cats.ok("outbox", "list", "--json").records == []
+
+
+def test_a_server_that_refuses_the_look_is_an_error(cats: Cli) -> None:
+    class Refusing(FolderHandler):
+        async def handle_RCPT(self, *_: object) -> str:  # noqa: N802  (aiosmtpd's name)
+            return "550 5.1.1 nobody of that name"
+
+    with SmtpServer(Refusing(cats.folder)) as server:
+        cats.configure(f'[delivery]\ntransport = "smtp"\n[delivery.smtp]\nhost = "127.0.0.1"\nport = {server.port}\n')
+        ran = cats("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)
+    assert ran.code == 1
+    assert "not sent to editor@example.org: 550 5.1.1 nobody of that name" in ran.err
+
+
+def test_it_shows_the_admins_templates_and_says_which_are_slow(cats: Cli) -> None:
+    overriding(cats.folder, "digest.subject.txt.j2", "{{ mail.newsletter.name }} {{ mail.top_title | upper }}")
+    cats.configure('[templates]\npath = "."\n')
+    ran = cats.ok("preview", "reader@example.org", "--format", "eml", "--now", MORNING)
+    assert "Subject: Daily Papers A STUDY OF CATS\n" in ran.out.replace("\r\n", "\n")
+    assert ran.err.startswith("warning: ")
+    assert "digest.subject.txt.j2: Jinja renders it anew for every mail" in ran.err
+
+
+def test_a_faulty_template_is_named_with_file_and_line(cats: Cli) -> None:
+    overriding(cats.folder, "digest.txt.j2", "\n{{ mial }}")
+    cats.configure('[templates]\npath = "."\n')
+    for command in (["preview", "reader@example.org"], ["run"]):
+        ran = cats(*command, "--now", MORNING)
+        assert (ran.code, ran.out) == (2, "")
+        assert "digest.txt.j2:2: 'mial' is undefined" in ran.err
+    assert not (cats.folder / "outbox" / "new").exists() or not list((cats.folder / "outbox" / "new").iterdir())

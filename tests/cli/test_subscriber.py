@@ -16,6 +16,7 @@ def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
         "timezone": "UTC",
         "send_at": "07:00",
         "days": "daily",
+        "language": "en",
         "max_papers": 25,
         "profiles": [],
     }
@@ -35,6 +36,7 @@ def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
         "timezone": "Asia/Tokyo",
         "send_at": "06:30",
         "days": "weekdays",
+        "language": "en",
         "max_papers": 5,
         "profiles": ["Cats"],
         "keywords": "dog\n-survey",
@@ -87,7 +89,7 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--keywords", "dog", "--confirmed")
     cli.ok("subscriber", "edit", "reader@example.org", "--name", "R", "--send-at", "09:15", "--days", "mon,thu")
-    options = ["--timezone", "Europe/Paris", "--max-papers", "7", "--profile", "", "--keywords", ""]
+    options = ["--timezone", "Europe/Paris", "--language", "de", "--max-papers", "7", "--profile", "", "--keywords", ""]
     cli.ok("subscriber", "edit", "reader@example.org", *options)
     shown = cli.ok("subscriber", "show", "reader@example.org", "--json").record
     del shown["next_slot_at"]
@@ -98,6 +100,7 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
         "timezone": "Europe/Paris",
         "send_at": "09:15",
         "days": "mon,thu",
+        "language": "de",
         "max_papers": 7,
         "profiles": [],
         "keywords": "",
@@ -147,10 +150,10 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
     assert "warning: line 5: no profile 'Horses'" in ran.err
     assert ran.err.endswith("added 2, 1 there already, 2 bad rows\n")
     assert cli.ok("subscriber", "export").out == (
-        "email,name,timezone,send_at,days,profiles\n"
-        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs\n"
-        "c@example.org,,UTC,07:00,daily,\n"
-        "known@example.org,As it was,UTC,07:00,daily,\n"
+        "email,name,timezone,send_at,days,profiles,language\n"
+        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs,en\n"
+        "c@example.org,,UTC,07:00,daily,,en\n"
+        "known@example.org,As it was,UTC,07:00,daily,,en\n"
     )
 
 
@@ -181,3 +184,17 @@ def test_a_file_that_is_no_such_csv_is_refused(cli: Cli, content: bytes, message
     ran = cli("subscriber", "import", "people.csv")
     assert ran.code == 2
     assert message in ran.err
+
+
+def test_a_language_that_is_not_there_is_refused_with_those_that_are(cli: Cli) -> None:
+    ran = cli("subscriber", "add", "reader@example.org", "--language", "tlh", "--confirmed")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no language 'tlh'; there are en, de (locale/FILE.po adds one)" in ran.err
+    assert cli.ok("subscriber", "list", "--json").records == []
+
+
+def test_who_names_no_language_gets_the_newsletters(cli: Cli) -> None:
+    config = cli.folder / "config.toml"
+    config.write_text(config.read_text().replace("[newsletter]", '[newsletter]\nlanguage = "de"'))
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["language"] == "de"

@@ -1,6 +1,7 @@
 """A composer and digests to compose."""
 
 from pathlib import Path
+from typing import Any
 
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Templates
@@ -25,12 +26,20 @@ OTHER = Paper(
 )
 
 SENDER = Newsletter(name="Daily Papers", sender="Daily Papers <digest@example.org>", postal_address="1 Street, City")
+LINKS = Links("https://digest.example.org", b"k" * 32)
 
 
-def composer(overriding: Path | None = None, newsletter: Newsletter = SENDER) -> Composer:
-    return Composer(newsletter, Templates(overriding), Links("https://digest.example.org", b"k" * 32))
+def composer(overriding: Path | None = None, newsletter: Newsletter = SENDER, **options: Any) -> Composer:
+    return Composer(newsletter, Templates(overriding), LINKS, **options)
 
 
 def two_papers() -> Digest:
     first = an_item(PAPER, "Efficient models", 3.0, (Field.TITLE, "Low-precision"), (Field.ABSTRACT, "low precision"))
     return a_digest([first, an_item(OTHER, "Everything", 1.0, (Field.TITLE, "数据集"))], more=("a", "b", "c"))
+
+
+def overriding(folder: Path, name: str, text: str) -> Path:
+    """A folder of the admin's with one template in it ("digest.txt.j2")."""
+    (folder / "email").mkdir(exist_ok=True)
+    (folder / "email" / name).write_text(text, encoding="utf-8")
+    return folder

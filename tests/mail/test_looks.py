@@ -1,11 +1,15 @@
-"""How a mail looks in a browser: phone and desktop, light and dark."""
+"""How mails look in a browser: phone and desktop, light and dark, in German and from right to left."""
 
-import email
-from email import policy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from digest.mail import specimen
+from digest.models import MailKind
+from tests.builders import a_delivery, a_digest, a_subscriber
 from tests.mail.samples import composer, two_papers
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -42,31 +46,115 @@ LOWEST_CONTRAST = """() => {
   return lowest;
 }"""
 
+MAILS = ["digest", "german", "arabic", "welcome", "nothing yet", "confirmation", "sign-in", "goodbye"]
 
-@pytest.mark.parametrize("kind", ["digest", "confirmation"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 600])
-def test_a_mail_fits_its_window_and_every_text_stands_out(tmp_path: Path, kind: str, scheme: str, width: int) -> None:
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each kind of mail as a file."""
+    folder = tmp_path_factory.mktemp("mails")
+    (folder / "locale").mkdir()
+    (folder / "locale" / "ar.po").write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+        'msgid "Unsubscribe"\nmsgstr "إلغاء الاشتراك"\nmsgid "Why:"\nmsgstr "لماذا:"\n',
+        encoding="utf-8",
+    )
+    made = composer(folder)
+    welcome = MailKind.WELCOME
+    deliveries = {
+        "digest": a_delivery(two_papers()),
+        "german": a_delivery(specimen.whole(a_subscriber(id=7, language="de"))),
+        "arabic": a_delivery(specimen.whole(a_subscriber(id=7, language="ar"))),
+        "welcome": a_delivery(specimen.whole(a_subscriber(id=7)), kind=welcome),
+        "nothing yet": a_delivery(a_digest([]), kind=welcome),
+        **{kind: a_delivery(kind=MailKind(kind)) for kind in MAILS[-3:]},
+    }
+    for name, delivery in deliveries.items():
+        (folder / f"{name}.html").write_text(made.render(delivery).readable_html, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in MAILS}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    page_file = tmp_path / "mail.html"
-    page_file.write_text(html_of(kind), encoding="utf-8")
     with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def look(browser: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Any]]:
+    """Opens a mail by its name, in a window of a width, in a colour scheme."""
+    opened: list[Any] = []
+
+    def open_mail(name: str, width: int = 600, scheme: str = "light") -> Any:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.goto(page_file.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        contrast, text = page.evaluate(LOWEST_CONTRAST)
-        browser.close()
+        opened.append(page)
+        page.goto(pages[name].as_uri())
+        return page
+
+    yield open_mail
+    for page in opened:
+        page.close()
+
+
+@pytest.mark.parametrize("name", MAILS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 375, 600])
+def test_a_mail_fits_its_window_and_every_text_stands_out(look: Any, name: str, scheme: str, width: int) -> None:
+    page = look(name, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    contrast, text = page.evaluate(LOWEST_CONTRAST)
     assert contrast >= 4.5, text
 
 
-def html_of(kind: str) -> str:
-    made = composer()
-    if kind == "digest":
-        return made.render(two_papers()).html
-    subscriber = two_papers().subscriber
-    content = made.confirmation(subscriber, message_id="c@x", created_at=two_papers().created_at).content
-    mail = email.message_from_bytes(content, policy=policy.default)
-    part = mail.get_body(("html",))
-    assert part is not None
-    return str(part.get_content())
+@pytest.mark.parametrize("name", MAILS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_mail_is_readable_where_its_style_sheet_is_dropped(look: Any, name: str, scheme: str) -> None:
+    page = look(name, 375, scheme)
+    page.evaluate("document.querySelectorAll('style').forEach((style) => style.remove())")
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    contrast, text = page.evaluate(LOWEST_CONTRAST)
+    assert contrast >= 4.5, text
+
+
+@pytest.mark.parametrize("name", MAILS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(look: Any, name: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    violations = axe.Axe().run(look(name, 600, scheme)).response["violations"]
+    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_asks_nobody_for_anything(browser: Any, pages: dict[str, Path], name: str) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(pages[name].as_uri(), wait_until="networkidle")
+    page.close()
+    assert asked == [pages[name].as_uri()]
+
+
+def test_a_mail_from_right_to_left_begins_at_the_right(look: Any) -> None:
+    begins = "document.querySelector('h1').getBoundingClientRect().right - (() => {"
+    begins += "const range = document.createRange(); range.selectNodeContents(document.querySelector('h1'));"
+    begins += "return range.getBoundingClientRect().right; })()"
+    assert look("arabic").evaluate(begins) < 1
+    assert look("german").evaluate(begins) > 50
+
+
+def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
+    digest = specimen.whole(a_subscriber(id=7))
+    paper = replace(digest.items[0].paper, title="x" * 250, abstract="y" * 5000)
+    item = replace(digest.items[0], paper=paper, evidence=(), profile="z" * 80)
+    (tmp_path / "mail.html").write_text(
+        composer().render(a_delivery(replace(digest, items=(item,)))).readable_html, encoding="utf-8"
+    )
+    page = browser.new_page(viewport={"width": 375, "height": 900})
+    page.goto((tmp_path / "mail.html").as_uri())
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert width == 375

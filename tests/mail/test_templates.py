@@ -1,58 +1,42 @@
-"""Templates: ours, an admin's, and those that are refused."""
+"""Templates of the admin's: used file by file, or refused with file and line before anything is sent."""
 
 from pathlib import Path
 
 import pytest
 
 from digest.errors import TemplateError
-from digest.mail.templates import Templates, compile_mjml
-from tests.mail.samples import composer, two_papers
+from digest.mail import Templates
+from digest.mail.budget import MAX_HTML_BYTES
+from digest.models import MailKind
+from tests.builders import a_delivery
+from tests.mail.samples import composer, overriding, two_papers
+
+PAGE = "<mjml><mj-body><mj-section><mj-column><mj-text>\n{}\n</mj-text></mj-column></mj-section></mj-body></mjml>"
 
 
-def mjml(inner: str) -> str:
-    return f"<mjml><mj-body>\n<mj-section><mj-column>{inner}</mj-column></mj-section></mj-body></mjml>"
-
-
-def test_tokens_come_through_mjml_as_they_were() -> None:
-    token = "{% if a < b and c > 1 %}{{ \"x\" | replace('&', '<') }}{% endif %}"
-    html = compile_mjml(mjml(f'<mj-text color="{{{{ c["k"] }}}}">{token}</mj-text>'), "x")
-    assert token in html
-    assert '{{ c["k"] }}' in html
-
-
-def test_comments_do_not_reach_the_mail() -> None:
-    html = compile_mjml(mjml("<mj-text>{# secret #}<!-- {{ hidden }} -->shown</mj-text>"), "x")
-    assert "shown" in html
-    assert "secret" not in html
-    assert "hidden" not in html
-
-
-@pytest.mark.parametrize(
-    ("inner", "line", "reason"),
-    [
-        ('<mj-image src="x" width="{{ w }}px" />', 2, "MJML loses {{ w }} here"),
-        ("<mj-txt>x</mj-txt>", 2, "<mj-txt> is not known to MJML"),
-        ("<mj-text>x", 0, "MJML says: "),
-    ],
-)
-def test_a_template_that_mjml_would_damage_is_refused(inner: str, line: int, reason: str) -> None:
-    with pytest.raises(TemplateError) as caught:
-        compile_mjml(mjml(inner), "file.mjml.j2")
-    assert (caught.value.file, caught.value.line) == ("file.mjml.j2", line)
-    assert reason in caught.value.reason
-
-
-def overriding(tmp_path: Path, name: str, text: str) -> Path:
-    (tmp_path / "email").mkdir()
-    (tmp_path / "email" / name).write_text(text, encoding="utf-8")
-    return tmp_path
+def test_ours_can_be_used_in_every_language() -> None:
+    made = composer()
+    made.check()
+    assert made.slow == {}
 
 
 def test_a_file_in_the_admins_folder_replaces_ours_alone(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "digest.subject.txt.j2", "Papers & more: {{ mail.count }}")
-    rendered = composer(folder).render(two_papers())
+    rendered = composer(folder).render(a_delivery(two_papers()))
     assert rendered.subject == "Papers & more: 2"
-    assert "2 new papers for you" in rendered.text
+    assert "2 new papers for you" in rendered.readable_text
+
+
+def test_a_card_of_the_admins_stands_in_our_digest(tmp_path: Path) -> None:
+    made = composer(overriding(tmp_path, "card.html.j2", "<h3>* {{ card.plain_title }}</h3>"))
+    assert "<h3>* Low-precision" in made.render(a_delivery(two_papers())).readable_html
+    assert made.slow == {}
+
+
+def test_a_head_of_the_admins_stands_in_every_mail(tmp_path: Path) -> None:
+    made = composer(overriding(tmp_path, "head.mjml", "<mj-style>.mine { color: red }</mj-style>"))
+    for delivery in (a_delivery(two_papers()), a_delivery()):
+        assert ".mine { color: red }" in made.render(delivery).readable_html
 
 
 @pytest.mark.parametrize(
@@ -62,13 +46,17 @@ def test_a_file_in_the_admins_folder_replaces_ours_alone(tmp_path: Path) -> None
         ("one\ntwo {{ mail.cuont }}", 2, "has no attribute 'cuont'"),
         ("one\n\n{{ mial }}", 3, "'mial' is undefined"),
         ("{% include 'email/nowhere.txt.j2' %}", 0, "needs email/nowhere.txt.j2"),
-        ("{{ mail.__class__.__mro__ }}", 0, "unsafe"),
+        ("\n{{ mail.__class__.__mro__ }}", 2, "unsafe"),
+        ("\n\n{{ 1 / 0 }}", 3, "ZeroDivisionError"),
+        ("{{ mail.dated_on | date('long', 7) }}", 1, "TypeError"),
+        ("{{ mail.count | nonsense }}", 1, "No filter named 'nonsense'"),
+        ("{{ mail.sections.append(1) }}", 1, "no attribute 'append'"),
     ],
 )
 def test_a_faulty_template_is_refused_with_file_and_line(tmp_path: Path, text: str, line: int, reason: str) -> None:
     folder = overriding(tmp_path, "digest.subject.txt.j2", text)
     with pytest.raises(TemplateError) as caught:
-        composer(folder).render(two_papers())
+        composer(folder).check()
     assert reason in caught.value.reason
     assert caught.value.line == line
 
@@ -76,8 +64,51 @@ def test_a_faulty_template_is_refused_with_file_and_line(tmp_path: Path, text: s
 def test_a_syntax_error_in_mjml_has_the_line_its_author_knows(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "digest.mjml.j2", "<mjml>\n<mj-body>\n{% for %}\n</mj-body></mjml>")
     with pytest.raises(TemplateError) as caught:
-        composer(folder).render(two_papers())
+        composer(folder).check()
     assert caught.value.line == 3
+
+
+def test_what_is_undefined_in_a_card_has_the_cards_own_line(tmp_path: Path) -> None:
+    folder = overriding(tmp_path, "card.html.j2", "<h3>\n\n{{ card.titel }}</h3>")
+    with pytest.raises(TemplateError) as caught:
+        composer(folder).check()
+    assert (caught.value.file, caught.value.line) == (str(folder / "email" / "card.html.j2"), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "variable"),
+    [
+        ("digest.mjml.j2", PAGE.format("No way out."), "mail.unsubscribe_url"),
+        ("digest.txt.j2", "No\nway\nout.", "mail.unsubscribe_url"),
+        ("confirmation.mjml.j2", PAGE.format("No way in."), "mail.action_url"),
+        ("sign-in.txt.j2", "No\nway\nin.", "mail.action_url"),
+    ],
+)
+def test_a_mail_that_lost_the_link_its_reader_needs_is_refused(
+    tmp_path: Path, name: str, text: str, variable: str
+) -> None:
+    folder = overriding(tmp_path, name, text)
+    with pytest.raises(TemplateError) as caught:
+        composer(folder).message(a_delivery(two_papers()))
+    assert (caught.value.file, caught.value.line) == (str(folder / "email" / name), 3)
+    assert caught.value.reason == f"ends without {{{{ {variable} }}}}: a reader needs it"
+
+
+def test_a_template_that_leaves_no_room_for_papers_is_refused(tmp_path: Path) -> None:
+    text = PAGE.format("word " * 20_000 + "{{ mail.unsubscribe_url }}")
+    with pytest.raises(TemplateError, match=f"digest.mjml.j2:1: takes 1.* bytes of HTML .*; {MAX_HTML_BYTES} is"):
+        composer(overriding(tmp_path, "digest.mjml.j2", text)).check()
+
+
+def test_a_fault_in_a_rare_mail_is_found_before_a_common_one_goes(tmp_path: Path) -> None:
+    folder = overriding(tmp_path, "goodbye.subject.txt.j2", "{{ mial }}")
+    with pytest.raises(TemplateError, match="goodbye.subject"):
+        composer(folder).message(a_delivery(two_papers()))
+
+
+def test_a_template_cannot_turn_the_subject_into_headers(tmp_path: Path) -> None:
+    made = composer(overriding(tmp_path, "confirmation.subject.txt.j2", "One\nBcc: x@example.org\n\nTwo"))
+    assert made.render(a_delivery(kind=MailKind.CONFIRMATION)).subject == "One Bcc: x@example.org Two"
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.models import Delivery, DeliveryState, Digest, Field, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Field, MailKind, Subscriber
 from digest.store import Store, digests, leases, outbox, papers, subscribers
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
@@ -154,6 +154,6 @@ def test_a_removed_subscriber_gets_nothing_more(store: Store) -> None:
 def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
     with store.write() as tx:
         s: Subscriber = subscribers.add(tx, a_subscriber(), now=NOW)
-        outbox.queue_confirmation(tx, s, message_id="c1", now=NOW)
+        outbox.queue_note(tx, MailKind.CONFIRMATION, s, message_id="c1", now=NOW)
     (delivery,) = claim(store)
     assert (delivery.kind.value, delivery.digest, delivery.message_id) == ("confirmation", None, "c1")

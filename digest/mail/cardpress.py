@@ -1,0 +1,248 @@
+"""Prints cards: the literal text is the paper's own; marks, reasons and links of each reader are spliced in between."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+from typing import Any
+
+from digest.mail import cards
+from digest.mail.cards import Hit, Stock, Stockroom, Text
+from digest.mail.context import Card, DigestMail, Place, Reason, Segment
+from digest.mail.encoding import Shown, html_bytes
+from digest.mail.ink import Ink, Piece, Pieces
+from digest.mail.stencil import Cut, Kind, Loop, Part, Position, Unsuitable
+from digest.models import DigestItem, Evidence, Field, Paper
+
+_SEGMENT = Kind(Segment, slots=frozenset({"text"}))
+_REASON = Kind(Reason, slots=frozenset({"text", "mute_url"}))
+CARD = Kind(Card, slots=frozenset({"also"}), loops={"title": _SEGMENT, "abstract": _SEGMENT, "reasons": _REASON})
+
+# Where a record stands among others: a part that asks for it is cut for each.
+POSITIONS = tuple(Position(first=first, last=last) for first in (False, True) for last in (False, True))
+_FIRST, _LAST = 2, 1
+ALONE = _FIRST | _LAST
+
+
+@cache
+def places(asks: bool, count: int) -> Sequence[int]:
+    """The places of `count` records, as indices of POSITIONS; always the same where the part does not ask."""
+    if not asks or count == 1:
+        return (ALONE,) * count
+    return (_FIRST, *repeat(0, count - 2), _LAST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a digest's mail will hold, decided before anything is written."""
+
+    mail: DigestMail[DigestItem]
+    max_abstract: int  # characters
+    mute_url: str  # the link that mutes, up to its keyword
+    paper_url: Callable[[str], str]  # where a paper stands on our own pages, by its id
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One mail in print."""
+
+    outline: Outline
+    mute: Piece
+
+
+_Reason = list[str] | list[bytes]  # a reason, cut where the reader's link goes
+
+
+class _Spot:
+    """A match on one card: where its mark goes, and the reasons it may be given as."""
+
+    __slots__ = ("begin", "end", "field", "hit", "marked", "place", "reasons", "shown_in", "spelling", "start", "stop")
+
+    def __init__(self, hit: Hit) -> None:
+        self.hit = hit
+        self.field = hit.field
+        self.start = hit.start
+        self.end = hit.end
+        self.spelling = hit.spelling
+        self.place = hit.place
+        self.reasons: list[_Reason | None] = [None] * (2 * len(POSITIONS))  # by where it stands, then by place
+        self.shown_in: _Marked | None = None  # the text that shows it, from `begin` to `stop` in its HTML
+        self.begin = self.stop = 0
+        self.marked = b""
+
+
+_CardFill = Callable[[DigestItem, list[_Spot], Run, list[Piece]], None]
+
+
+class _CardCut:
+    """A card rendered for one paper: literal text, and between it what each reader's card has of its own."""
+
+    __slots__ = ("_marked", "_paper", "_spots", "steps")
+
+    def __init__(self, paper: Paper, steps: list[tuple[Pieces, _CardFill | None]], marked: list["_Marked"]) -> None:
+        self.steps = steps
+        self._paper = paper
+        self._marked = marked
+        self._spots: dict[tuple[Field, int, int], _Spot] = {}
+
+    def spots(self, evidence: Iterable[Evidence]) -> list[_Spot]:
+        """What matched, in the order of the evidence."""
+        known, new = self._spots.get, self._new_spot
+        return [known((e.field, e.start, e.end)) or new(e) for e in evidence]
+
+    def _new_spot(self, evidence: Evidence) -> _Spot:
+        spot = _Spot(Hit(self._paper, evidence))
+        for text in self._marked:
+            text.place(spot)
+        self._spots[evidence.field, evidence.start, evidence.end] = spot
+        return spot
+
+
+class CardPress:
+    """Prints the cards of one loop over papers."""
+
+    def __init__(self, part: Part, ink: Ink, room: Stockroom) -> None:
+        self._part = part
+        self._ink = ink
+        self._room = room
+        looped = [loop for loop in part.loops if loop.part.kind is _SEGMENT]
+        if looped and not ink.marks:
+            raise Unsuitable("segments are for HTML; plain_title and plain_abstract are for text")
+        if len({loop.field for loop in looped}) < len(looped):
+            raise Unsuitable("a card shows its title or its abstract twice")
+        self._marks = {id(loop): _marks(loop.part) for loop in looped}
+        self._reasons = {id(loop): _Reasons(loop.part, ink) for loop in part.loops if loop.part.kind is _REASON}
+
+    def fill_all(self, items: Sequence[DigestItem], run: Run, out: list[Piece]) -> None:
+        """Write a card for each item."""
+        stock_of, most = self._room.get, run.outline.max_abstract
+        for item, place in zip(items, places(self._part.asks_position, len(items)), strict=False):
+            stock = stock_of(item.paper)
+            key = (self, most, place, not item.evidence, not (item.also and cards.also(item)))
+            cut = stock.cuts.get(key)
+            if cut is None:
+                cut = stock.cuts[key] = self._cut(item, stock, place, run)
+            spots = cut.spots(item.evidence)
+            for literal, fill in cut.steps:
+                out += literal
+                if fill is not None:
+                    fill(item, spots, run, out)
+
+    def _cut(self, item: DigestItem, stock: Stock, place: int, run: Run) -> _CardCut:
+        outline = run.outline
+        card = cards.card(
+            item,
+            stock,
+            max_abstract=outline.max_abstract,
+            paper_url=outline.paper_url(item.paper.id),
+            mute_url=outline.mute_url,
+        )
+        texts = {"title": stock.title, "abstract": stock.abstract(outline.max_abstract)}
+        marked: list[_Marked] = []
+        steps: list[tuple[Pieces, _CardFill | None]] = []
+        for text, hole in self._part.cut(card, POSITIONS[place]):
+            match hole:
+                case None:
+                    fill: _CardFill | None = None
+                case str():  # its only slot is `also`
+                    fill = self._also
+                case Loop(field="reasons"):
+                    fill = self._reasons[id(hole)].fill
+                case Loop(field=field):
+                    marked.append(_Marked(Field(field), texts[field], *self._marks[id(hole)]))
+                    fill = marked[-1].fill
+            steps.append((self._ink.literal(text), fill))
+        return _CardCut(item.paper, steps, marked)
+
+    def _also(self, item: DigestItem, _spots: list[_Spot], _run: Run, out: list[Piece]) -> None:
+        out.append(self._ink.slot(cards.also(item)))
+
+
+def _marks(part: Part) -> tuple[bytes, bytes]:
+    """What stands before and behind a match. Raises Unsuitable if other text is not written as it is."""
+    match part.cut(Segment(Shown("x"), hit=False)), part.cut(Segment(Shown("x"), hit=True)):
+        case [("", "text"), ("", None)], [(before, "text"), (after, None)]:
+            return html_bytes(before), html_bytes(after)
+    raise Unsuitable("a title or an abstract has more than marks around its matches")
+
+
+class _Marked:
+    """A title or an abstract on one card, into which marks are spliced."""
+
+    __slots__ = ("_after", "_before", "_field", "_html", "_text")
+
+    def __init__(self, field: Field, text: Text, before: bytes, after: bytes) -> None:
+        self._field = field
+        self._text = text
+        self._html = text.encoded.html
+        self._before = before
+        self._after = after
+
+    def place(self, spot: _Spot) -> None:
+        """Tell a spot where it stands in this text, if it does."""
+        if spot.field is self._field and spot.start < min(spot.end, self._text.kept):
+            spot.shown_in = self
+            spot.end = min(spot.end, self._text.kept)
+            spot.begin, spot.stop, spot.marked = self._mark(spot.start, spot.end)
+
+    def fill(self, _item: DigestItem, spots: list[_Spot], _run: Run, out: list[Piece]) -> None:
+        """Write the text with the matches in it marked."""
+        html, before = self._html, len(out)
+        at, reached = 0, -1
+        for spot in spots:
+            if spot.shown_in is self:
+                if spot.start <= reached:
+                    del out[before:]
+                    at = self._fill_merged(spots, out)
+                    break
+                out += (html[at : spot.begin], spot.marked)
+                at, reached = spot.stop, spot.end
+        out.append(html[at:])
+
+    def _fill_merged(self, spots: list[_Spot], out: list[Piece]) -> int:
+        """The same where matches touch. Where in the HTML the last of them ends."""
+        at = 0
+        shown = ((spot.start, spot.end) for spot in spots if spot.shown_in is self)
+        for start, end in cards.merged(shown, self._text.kept):
+            begin, stop, marked = self._mark(start, end)
+            out += (self._html[at:begin], marked)
+            at = stop
+        return at
+
+    def _mark(self, start: int, end: int) -> tuple[int, int, bytes]:
+        encoded = self._text.encoded
+        begin, stop = encoded.offset(start), encoded.offset(end)
+        return begin, stop, self._before + encoded.html[begin:stop] + self._after
+
+
+class _Reasons:
+    """The reasons on the cards of one loop. Each way to say one is rendered once, whatever the keyword."""
+
+    def __init__(self, part: Part, ink: Ink) -> None:
+        self._part = part
+        self._ink = ink
+        self._cuts: dict[tuple[Place, int], Cut] = {}
+
+    def fill(self, _item: DigestItem, spots: list[_Spot], run: Run, out: list[Piece]) -> None:
+        """Write each reason, with the reader's link before each keyword that can be muted."""
+        given, mute = cards.reasons(spots), run.mute
+        for (spot, where), place in zip(given, places(self._part.asks_position, len(given)), strict=False):
+            known = place if where is spot.place else place + len(POSITIONS)
+            reason = spot.reasons[known]
+            if reason is None:
+                reason = spot.reasons[known] = self._reason(spot.hit, where, place)
+            out.append(mute.join(reason))  # type: ignore[arg-type]  # all of one type
+
+    def _reason(self, hit: Hit, where: Place, place: int) -> _Reason:
+        if (where, place) not in self._cuts:
+            some = Reason(text=Shown("x"), place=where, mute_url="https://x")
+            self._cuts[where, place] = self._part.cut(some, POSITIONS[place])
+        raw, slot = self._ink.raw, self._ink.slot
+        made: list[Any] = [raw("")]
+        for literal, hole in self._cuts[where, place]:
+            made[-1] += raw(literal)
+            if hole == "text":
+                made[-1] += slot(hit.text)
+            elif hole == "mute_url":
+                made.append(slot(hit.keyword))
+        return made

@@ -1,0 +1,164 @@
+"""DKIM: a signature by which receivers see that a mail is its domain's own, and whole (RFC 6376; Ed25519: RFC 8463).
+
+c=relaxed/simple: in headers the case of names, folding and runs of spaces do not count; in the body everything does.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Self
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from digest.errors import ConfigError, UsageError
+
+MAKE_KEY = "`openssl genrsa -out dkim.pem 2048` makes one"
+
+# Signed even where they are absent: a mail program must never show one that somebody added.
+_ALWAYS = (
+    b"from to cc reply-to subject date message-id mime-version content-type content-transfer-encoding "
+    b"list-unsubscribe list-unsubscribe-post"
+).split()
+_LINE = 78  # RFC 5322, 2.1.1: should be at most this long
+_SIGNATURE_LINE = 72  # characters of base64; " b=" stands before the first
+_MIN_RSA_BITS = 2048  # RFC 8301, 3.2
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PADDING, _HASH = PKCS1v15(), SHA256()
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A private key, as far as DKIM tells kinds apart."""
+
+    kind: str  # k=
+    public: bytes  # p=, before base64
+    sign: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """Signs for `domain` with the key that is published under `selector`. `from_pem` makes one."""
+
+    domain: str
+    selector: str
+    _key: _Key = field(repr=False)
+
+    @classmethod
+    def from_pem(cls, pem: bytes, *, domain: str, selector: str, named: str) -> Self:
+        """A signer with the private key in `pem`, RSA or Ed25519; `named` is what errors call it, such as its path.
+
+        Raises UsageError for the domain or the selector, ConfigError for the key.
+        """
+        return cls(domain=checked_host(domain), selector=checked_host(selector), _key=_private_key(pem, named))
+
+    @property
+    def dns_name(self) -> str:
+        """Where receivers look for the public key (RFC 6376, 3.6.2.1)."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+    def dns_record(self) -> str:
+        """What the TXT record at `dns_name` has to hold (RFC 6376, 3.6.1; RFC 8463, 4)."""
+        return f"v=DKIM1; k={self._key.kind}; p={b64encode(self._key.public).decode()}"
+
+    def sign(self, content: bytes, *, signed_at: datetime) -> bytes:
+        """A message (headers, empty line, body; 7-bit, CRLF) with its DKIM-Signature in front.
+
+        The same message and time always give the same bytes. Costs one signature and one pass over the body.
+        """
+        body_at = content.index(b"\r\n\r\n") + 4
+        headers = [line.partition(b":") for line in _relaxed(content[: body_at - 4])]
+        signed, listed = _coverage(tuple([name for name, _, _ in headers]))
+        tags = b"v=1; a=%s-sha256; c=relaxed/simple; t=%d;\r\n d=%s;\r\n s=%s;\r\n%s\r\n bh=%s;\r\n b=" % (
+            self._key.kind.encode(),
+            signed_at.timestamp(),
+            self.domain.encode(),
+            self.selector.encode(),
+            listed,
+            b64encode(_body_hash(content, body_at)),
+        )
+        lines = [prefix + headers[place][2].strip(b" ") for place, prefix in signed]
+        lines.append(b"dkim-signature:" + tags.translate(None, b"\r\n"))
+        signature = b64encode(self._key.sign(b"\r\n".join(lines)))
+        folded = [signature[i : i + _SIGNATURE_LINE] for i in range(0, len(signature), _SIGNATURE_LINE)]
+        return b"".join((b"DKIM-Signature: ", tags, b"\r\n ".join(folded), b"\r\n", content))
+
+
+def checked_host(name: str) -> str:
+    """A domain or selector: ASCII host labels between dots (RFC 6376, 3.1 and 3.5). Raises UsageError."""
+    if not _HOST.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is not made of ASCII letters, digits and inner hyphens between dots; "
+            "an international name is written as xn--bcher-kva.example"
+        )
+    return name
+
+
+def _private_key(pem: bytes, named: str) -> _Key:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError:
+        reason = "is encrypted; `openssl pkey -in ENCRYPTED.pem -out dkim.pem` writes it decrypted"
+        raise ConfigError(named, "", reason) from None
+    except (ValueError, UnsupportedAlgorithm):
+        reason = "is a public key, not the private one" if b"PUBLIC KEY-----" in pem else "is no private key in PEM"
+        raise ConfigError(named, "", f"{reason}; {MAKE_KEY}") from None
+    match key:
+        case RSAPrivateKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
+            public = rsa.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            return _Key("rsa", public, lambda data: rsa.sign(data, _PADDING, _HASH))
+        case RSAPrivateKey():
+            reason = f"is an RSA key of {key.key_size} bits, fewer than {_MIN_RSA_BITS}"
+        case Ed25519PrivateKey() as ed25519:
+            public = ed25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            return _Key("ed25519", public, lambda data: ed25519.sign(sha256(data).digest()))  # RFC 8463, 3
+        case _:
+            reason = "is neither an RSA nor an Ed25519 key"
+    raise ConfigError(named, "", f"{reason}; {MAKE_KEY}")
+
+
+def _relaxed(head: bytes) -> list[bytes]:
+    """Headers, one a line, with every run of spaces made one (RFC 6376, 3.4.2); those at the ends are left to strip."""
+    head = head.replace(b"\t", b" ").replace(b"\r\n ", b" ")
+    while b"  " in head:
+        head = head.replace(b"  ", b" ")
+    return head.split(b"\r\n")
+
+
+@lru_cache(maxsize=64)
+def _coverage(names: tuple[bytes, ...]) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
+    """For a message with these headers, in order: which of them are signed, each as (place, b"name:"), and the h= tag.
+
+    h= lists every name once more than it occurs, so that adding one breaks the signature (RFC 6376, 3.5 and 8.15).
+    """
+    present = [name.rstrip(b" ").lower() for name in names]
+    optional = [name for name in present if name == b"auto-submitted" or name.startswith(b"list-")]
+    signed: list[tuple[int, bytes]] = []
+    lines = [b" h="]
+    for name in dict.fromkeys(_ALWAYS + optional):
+        places = [place for place, other in enumerate(present) if other == name]
+        signed += [(place, name + b":") for place in reversed(places)]  # from the bottom up (RFC 6376, 5.4.2)
+        for _ in range(len(places) + 1):
+            if len(lines[-1]) + len(name) + 1 > _LINE:
+                lines.append(b" ")
+            lines[-1] += name + b":"
+    return tuple(signed), b"\r\n".join(lines)[:-1] + b";"
+
+
+def _body_hash(content: bytes, start: int) -> bytes:
+    """SHA-256 of the body from `start` on, ending with exactly one line end even if empty (RFC 6376, 3.4.3)."""
+    end = len(content)
+    while content.endswith(b"\r\n", start, end):
+        end -= 2
+    hashed = sha256(memoryview(content)[start:end])
+    hashed.update(b"\r\n")
+    return hashed.digest()
