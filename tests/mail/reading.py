@@ -25,10 +25,10 @@ def parsed(message: Message) -> EmailMessage:
 
 
 def body(mail: EmailMessage, kind: str) -> str:
-    """The "html" or "plain" body, decoded."""
+    """The "html" or "plain" body, decoded, with LF line ends."""
     part = mail.get_body((kind,))
     assert part is not None
-    return str(part.get_content())
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def visible(markup: str) -> str:
