@@ -10,7 +10,7 @@ from digest.mail import cards
 from digest.mail.cards import Hit, Stock, Stockroom, Text
 from digest.mail.context import Card, DigestMail, Place, Reason, Segment
 from digest.mail.encoding import Shown, html_bytes
-from digest.mail.ink import Ink, Piece, Pieces
+from digest.mail.ink import Ink, Piece
 from digest.mail.stencil import Cut, Kind, Loop, Part, Position, Unsuitable
 from digest.models import DigestItem, Evidence, Field, Paper
 
@@ -50,28 +50,25 @@ class Run:
     mute: Piece
 
 
-_Reason = list[str] | list[bytes]  # a reason, cut where the reader's link goes
-
-
 class _Spot:
-    """A match on one card: where its mark goes, and the reasons it may be given as."""
+    """A match on one card: where its mark goes, and the reasons that it was given as."""
 
-    __slots__ = ("begin", "end", "field", "hit", "marked", "place", "reasons", "shown_in", "spelling", "start", "stop")
+    __slots__ = ("begin", "end", "hit", "marked", "place", "reasons", "shown_in", "spelling", "start", "stop")
 
     def __init__(self, hit: Hit) -> None:
         self.hit = hit
-        self.field = hit.field
         self.start = hit.start
         self.end = hit.end
         self.spelling = hit.spelling
         self.place = hit.place
-        self.reasons: list[_Reason | None] = [None] * (2 * len(POSITIONS))  # by where it stands, then by place
+        self.reasons: dict[tuple[Place, int], list[Any]] = {}  # raw, cut where the reader's link goes
         self.shown_in: _Marked | None = None  # the text that shows it, from `begin` to `stop` in its HTML
         self.begin = self.stop = 0
         self.marked = b""
 
 
-_CardFill = Callable[[DigestItem, list[_Spot], Run, list[Piece]], None]
+_Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
+_CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]
 
 
 class _CardCut:
@@ -79,7 +76,7 @@ class _CardCut:
 
     __slots__ = ("_marked", "_paper", "_spots", "steps")
 
-    def __init__(self, paper: Paper, steps: list[tuple[Pieces, _CardFill | None]], marked: list["_Marked"]) -> None:
+    def __init__(self, paper: Paper, steps: list[tuple[Any, _CardFill | None]], marked: list["_Marked"]) -> None:
         self.steps = steps
         self._paper = paper
         self._marked = marked
@@ -99,7 +96,14 @@ class _CardCut:
 
 
 class CardPress:
-    """Prints the cards of one loop over papers."""
+    """Prints the cards of one loop over papers. Readers who share matches share what was printed of them.
+
+    A card is kept when it is printed for the second time: where every reader has matches of their own, keeping each
+    would cost more than it saves.
+    """
+
+    _MOST_KEPT = 8192  # some 30 MB
+    _FORGOTTEN_AFTER = 100_000  # cards: what was kept is of yesterday then
 
     def __init__(self, part: Part, ink: Ink, room: Stockroom) -> None:
         self._part = part
@@ -112,24 +116,46 @@ class CardPress:
             raise Unsuitable("a card shows its title or its abstract twice")
         self._marks = {id(loop): _marks(loop.part) for loop in looped}
         self._reasons = {id(loop): _Reasons(loop.part, ink) for loop in part.loops if loop.part.kind is _REASON}
+        self._kept: dict[tuple[object, ...], Sequence[Sequence[Piece]]] = {}
+        self._seen: set[int] = set()  # hashes of the keys of cards printed once
+        self._since_forgotten = 0
 
     def fill_all(self, items: Sequence[DigestItem], run: Run, out: list[Piece]) -> None:
         """Write a card for each item."""
+        self._forget_the_old(len(items))
         stock_of, most = self._room.get, run.outline.max_abstract
         for item, place in zip(items, places(self._part.asks_position, len(items)), strict=False):
             stock = stock_of(item.paper)
-            key = (self, most, place, not item.evidence, not (item.also and cards.also(item)))
-            cut = stock.cuts.get(key)
+            about = (self, most, place, not item.evidence, not (item.also and cards.also(item)))
+            cut = stock.cuts.get(about)
             if cut is None:
-                cut = stock.cuts[key] = self._cut(item, stock, place, run)
+                cut = stock.cuts[about] = self._cut(item, stock, place, run.outline)
             spots = cut.spots(item.evidence)
-            for literal, fill in cut.steps:
-                out += literal
-                if fill is not None:
-                    fill(item, spots, run, out)
+            key = (cut, item.also, *spots)
+            printed = self._kept.get(key)
+            if printed is None:
+                printed = _print(cut, item, spots)
+                self._keep_if_seen(key, printed)
+            out += printed[0]
+            for behind in printed[1:]:
+                out.append(run.mute)
+                out += behind
 
-    def _cut(self, item: DigestItem, stock: Stock, place: int, run: Run) -> _CardCut:
-        outline = run.outline
+    def _keep_if_seen(self, key: tuple[object, ...], printed: _Runs) -> None:
+        known = hash(key)
+        if known not in self._seen:
+            self._seen.add(known)
+        elif len(self._kept) < self._MOST_KEPT:
+            self._kept[key] = tuple(map(self._ink.seal, printed))
+
+    def _forget_the_old(self, count: int) -> None:
+        self._since_forgotten += count
+        if self._since_forgotten > self._FORGOTTEN_AFTER:
+            self._since_forgotten = 0
+            self._kept.clear()
+            self._seen.clear()
+
+    def _cut(self, item: DigestItem, stock: Stock, place: int, outline: Outline) -> _CardCut:
         card = cards.card(
             item,
             stock,
@@ -139,7 +165,7 @@ class CardPress:
         )
         texts = {"title": stock.title, "abstract": stock.abstract(outline.max_abstract)}
         marked: list[_Marked] = []
-        steps: list[tuple[Pieces, _CardFill | None]] = []
+        steps: list[tuple[Any, _CardFill | None]] = []
         for text, hole in self._part.cut(card, POSITIONS[place]):
             match hole:
                 case None:
@@ -151,11 +177,20 @@ class CardPress:
                 case Loop(field=field):
                     marked.append(_Marked(Field(field), texts[field], *self._marks[id(hole)]))
                     fill = marked[-1].fill
-            steps.append((self._ink.literal(text), fill))
+            steps.append((self._ink.raw(text), fill))
         return _CardCut(item.paper, steps, marked)
 
-    def _also(self, item: DigestItem, _spots: list[_Spot], _run: Run, out: list[Piece]) -> None:
-        out.append(self._ink.slot(cards.also(item)))
+    def _also(self, item: DigestItem, _spots: list[_Spot], runs: _Runs) -> None:
+        runs[-1].append(self._ink.slot(cards.also(item)))
+
+
+def _print(cut: _CardCut, item: DigestItem, spots: list[_Spot]) -> _Runs:
+    runs: _Runs = [[]]
+    for literal, fill in cut.steps:
+        runs[-1].append(literal)
+        if fill is not None:
+            fill(item, spots, runs)
+    return runs
 
 
 def _marks(part: Part) -> tuple[bytes, bytes]:
@@ -169,26 +204,26 @@ def _marks(part: Part) -> tuple[bytes, bytes]:
 class _Marked:
     """A title or an abstract on one card, into which marks are spliced."""
 
-    __slots__ = ("_after", "_before", "_field", "_html", "_text")
+    __slots__ = ("_after", "_before", "_field", "_text")
 
     def __init__(self, field: Field, text: Text, before: bytes, after: bytes) -> None:
         self._field = field
         self._text = text
-        self._html = text.encoded.html
         self._before = before
         self._after = after
 
     def place(self, spot: _Spot) -> None:
         """Tell a spot where it stands in this text, if it does."""
-        if spot.field is self._field and spot.start < min(spot.end, self._text.kept):
+        if spot.hit.field is self._field and spot.start < min(spot.end, self._text.kept):
             spot.shown_in = self
             spot.end = min(spot.end, self._text.kept)
             spot.begin, spot.stop, spot.marked = self._mark(spot.start, spot.end)
 
-    def fill(self, _item: DigestItem, spots: list[_Spot], _run: Run, out: list[Piece]) -> None:
+    def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
         """Write the text with the matches in it marked."""
-        html, before = self._html, len(out)
+        html, out = self._text.encoded.html, runs[-1]
         at, reached = 0, -1
+        before = len(out)
         for spot in spots:
             if spot.shown_in is self:
                 if spot.start <= reached:
@@ -199,13 +234,13 @@ class _Marked:
                 at, reached = spot.stop, spot.end
         out.append(html[at:])
 
-    def _fill_merged(self, spots: list[_Spot], out: list[Piece]) -> int:
+    def _fill_merged(self, spots: list[_Spot], out: list[bytes]) -> int:
         """The same where matches touch. Where in the HTML the last of them ends."""
         at = 0
         shown = ((spot.start, spot.end) for spot in spots if spot.shown_in is self)
         for start, end in cards.merged(shown, self._text.kept):
             begin, stop, marked = self._mark(start, end)
-            out += (self._html[at:begin], marked)
+            out += (self._text.encoded.html[at:begin], marked)
             at = stop
         return at
 
@@ -223,22 +258,22 @@ class _Reasons:
         self._ink = ink
         self._cuts: dict[tuple[Place, int], Cut] = {}
 
-    def fill(self, _item: DigestItem, spots: list[_Spot], run: Run, out: list[Piece]) -> None:
-        """Write each reason, with the reader's link before each keyword that can be muted."""
-        given, mute = cards.reasons(spots), run.mute
+    def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
+        """Write each reason, with a gap where the link goes that mutes its keyword."""
+        given = cards.reasons(spots)
         for (spot, where), place in zip(given, places(self._part.asks_position, len(given)), strict=False):
-            known = place if where is spot.place else place + len(POSITIONS)
-            reason = spot.reasons[known]
+            reason = spot.reasons.get((where, place))
             if reason is None:
-                reason = spot.reasons[known] = self._reason(spot.hit, where, place)
-            out.append(mute.join(reason))  # type: ignore[arg-type]  # all of one type
+                reason = spot.reasons[where, place] = self._reason(spot.hit, where, place)
+            runs[-1].append(reason[0])
+            runs += [[behind] for behind in reason[1:]]
 
-    def _reason(self, hit: Hit, where: Place, place: int) -> _Reason:
+    def _reason(self, hit: Hit, where: Place, place: int) -> list[Any]:
         if (where, place) not in self._cuts:
             some = Reason(text=Shown("x"), place=where, mute_url="https://x")
             self._cuts[where, place] = self._part.cut(some, POSITIONS[place])
         raw, slot = self._ink.raw, self._ink.slot
-        made: list[Any] = [raw("")]
+        made = [raw("")]
         for literal, hole in self._cuts[where, place]:
             made[-1] += raw(literal)
             if hole == "text":

@@ -59,16 +59,15 @@ def _check(name: str, value: str) -> None:
 
 def _encoded_words(text: str) -> list[str]:
     """RFC 2047 encoded words; no character is split between two."""
+    encoded, at = text.encode(), 0
     words: list[str] = []
-    chunk = b""
-    for character in text:
-        encoded = character.encode()
-        if len(chunk) + len(encoded) > _WORD_BYTES:
-            words.append(chunk.decode())
-            chunk = b""
-        chunk += encoded
-    words.append(chunk.decode())
-    return [f"=?utf-8?b?{b64encode(word.encode()).decode()}?=" for word in words]
+    while at < len(encoded):
+        end = min(at + _WORD_BYTES, len(encoded))
+        while end < len(encoded) and encoded[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        words.append(f"=?utf-8?b?{b64encode(encoded[at:end]).decode()}?=")
+        at = end
+    return words
 
 
 def _folded(name: str, words: list[str]) -> bytes:

@@ -1,7 +1,8 @@
 """How text becomes the pieces that a mail is printed from, and how the pieces become the whole."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any
 
 from markupsafe import escape
 
@@ -11,78 +12,90 @@ Piece = bytes | str
 Pieces = tuple[Piece, ...]
 
 
-class Ink(Protocol):
-    """How text becomes pieces of the mail, and pieces the whole. What `raw` and `slot` give is of one type."""
+class Ink(ABC):
+    """One way to write a part of a mail. What `raw` and `slot` give is of one type and can be added."""
 
     marks: bool  # whether segments of a text are written one by one
 
-    def literal(self, text: str) -> Pieces: ...
-    def raw(self, text: str) -> Piece: ...
-    def slot(self, text: str) -> Piece: ...
-    def whole(self, pieces: Iterable[Piece]) -> bytes: ...
+    @abstractmethod
+    def raw(self, text: str) -> Any:
+        """Literal text of a template, wherever it stands."""
+
+    @abstractmethod
+    def slot(self, text: str) -> Any:
+        """A reader's or a paper's text, as Jinja would write it."""
+
+    @abstractmethod
+    def seal(self, raws: Iterable[Any]) -> Pieces:
+        """Raw texts that stand together, made as ready as they can be whatever stands around them."""
+
+    @abstractmethod
+    def whole(self, pieces: Iterable[Any]) -> bytes:
+        """The part of the mail that the pieces make."""
 
 
-class HtmlInk:
+class HtmlInk(Ink):
     """7-bit HTML with CRLF line ends."""
 
     marks = True
 
-    def literal(self, text: str) -> Pieces:
-        return (html_bytes(text),)
-
-    def raw(self, text: str) -> Piece:
+    def raw(self, text: str) -> bytes:
         return html_bytes(text)
 
-    def slot(self, text: str) -> Piece:
+    def slot(self, text: str) -> bytes:
         return text.encoded if type(text) is Shown else html_bytes(escape(text))
 
-    def whole(self, pieces: Iterable[Piece]) -> bytes:
-        return b"".join(pieces)  # type: ignore[arg-type]  # this ink makes no others
+    def seal(self, raws: Iterable[bytes]) -> Pieces:
+        return (b"".join(raws),)
+
+    def whole(self, pieces: Iterable[bytes]) -> bytes:
+        return b"".join(pieces)
 
 
-class QuotedPrintableInk:
-    """A text part. Whole lines of literal text are bytes, encoded once; what shares a line with a slot is not yet."""
+class QuotedPrintableInk(Ink):
+    """A text part. Whole lines are bytes, encoded once; what may share its line with something else is not yet."""
 
     marks = False
 
-    def literal(self, text: str) -> Pieces:
+    def raw(self, text: str) -> str:
+        return text
+
+    def slot(self, text: str) -> str:
+        return str(text)
+
+    def seal(self, raws: Iterable[str]) -> Pieces:
+        text = "".join(raws)
         begin, end = text.find("\n") + 1, text.rfind("\n") + 1
         if begin == end:
             return (text,)
         return text[:begin], quoted_printable(text[begin:end]), text[end:]
 
-    def raw(self, text: str) -> Piece:
-        return text
-
-    def slot(self, text: str) -> Piece:
-        return str(text)
-
     def whole(self, pieces: Iterable[Piece]) -> bytes:
         lines: list[bytes] = []
-        open_: list[str] = []
+        begun: list[str] = []
         for piece in pieces:
             if isinstance(piece, str):
-                open_.append(piece)
+                begun.append(piece)
             else:
-                lines += (quoted_printable("".join(open_)), piece)
-                open_.clear()
-        lines.append(quoted_printable("".join(open_)))
+                lines += (quoted_printable("".join(begun)), piece)
+                begun.clear()
+        lines.append(quoted_printable("".join(begun)))
         return b"".join(lines)
 
 
-class PlainInk:
+class PlainInk(Ink):
     """Text for a header: UTF-8."""
 
     marks = False
 
-    def literal(self, text: str) -> Pieces:
-        return (text,)
-
-    def raw(self, text: str) -> Piece:
+    def raw(self, text: str) -> str:
         return text
 
-    def slot(self, text: str) -> Piece:
+    def slot(self, text: str) -> str:
         return str(text)
 
-    def whole(self, pieces: Iterable[Piece]) -> bytes:
-        return "".join(pieces).encode()  # type: ignore[arg-type]  # this ink makes no others
+    def seal(self, raws: Iterable[str]) -> Pieces:
+        return ("".join(raws),)
+
+    def whole(self, pieces: Iterable[str]) -> bytes:
+        return "".join(pieces).encode()

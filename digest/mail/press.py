@@ -84,7 +84,7 @@ class _Cuts:
             if len(self._made) >= _MOST_CUTS:
                 del self._made[next(iter(self._made))]
             cut = self.part.cut(record, POSITIONS[place])
-            made = self._made[key] = [(self._ink.literal(text), self._filler(hole)) for text, hole in cut]
+            made = self._made[key] = [(self._ink.seal([self._ink.raw(text)]), self._filler(hole)) for text, hole in cut]
         return made
 
     def _filler(self, hole: str | Loop | None) -> _Fill | None:

@@ -100,7 +100,7 @@ def check_headers(message: Message, digest: Digest) -> None:
 def check_papers(message: Message, digest: Digest) -> None:
     """Both bodies show the digest's papers, all of them and no others, in its order."""
     mail = email.message_from_bytes(message.content, policy=policy.default)
-    page, text = body(mail, "html"), body(mail, "plain")  # type: ignore[arg-type]
+    page, text = body(mail, "html"), body(mail, "plain")
     assert len(page.encode()) < MAX_HTML_BYTES
     titles = re.findall(r"<h3[^>]*>(.*?)</h3>", page, re.DOTALL)
     expected = [item.paper.title for item in digest.items]
