@@ -6,6 +6,7 @@ unknown key, the nearest known one. Paths are relative to the config file. Secre
 
 import difflib
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Iterable
@@ -35,6 +36,9 @@ from digest.sources import KINDS
 DEFAULT_FILE = "config.toml"
 
 
+_LINK = re.compile(r"[!#-;=?-~]+")  # what may stand between < and > in List-Unsubscribe, and in quotes in HTML
+
+
 def _known_timezone(name: str) -> str:
     try:
         return parse_timezone(name)
@@ -43,10 +47,15 @@ def _known_timezone(name: str) -> str:
 
 
 def _web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    written = parts._replace(netloc=host).geturl().rstrip("/")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(written):
         raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
-    return url.rstrip("/")
+    return written
 
 
 def _known_kind(kind: str) -> str:

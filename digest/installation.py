@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -66,16 +65,22 @@ class Installation:
         """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
         newsletter = self.config.newsletter
         return Composer(
-            Newsletter(
-                name=newsletter.name,
-                sender=newsletter.sender,
-                postal_address=newsletter.postal_address,
-                reply_to=newsletter.reply_to,
-            ),
+            self.newsletter,
             self.templates,
             Links(newsletter.base_url, self.config.secret_key()),
             signer=self.signer,
             max_abstract=newsletter.abstract_characters,
+        )
+
+    @cached_property
+    def newsletter(self) -> Newsletter:
+        """What every mail says of its sender."""
+        newsletter = self.config.newsletter
+        return Newsletter(
+            name=newsletter.name,
+            sender=newsletter.sender,
+            postal_address=newsletter.postal_address,
+            reply_to=newsletter.reply_to,
         )
 
     @cached_property
@@ -89,6 +94,7 @@ class Installation:
 
     def check(self) -> None:
         """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
+        self.templates.languages.checked(self.config.newsletter.language)
         self.composer.check()
 
     @cached_property
@@ -104,8 +110,8 @@ class Installation:
 
     @cached_property
     def domain(self) -> str:
-        """The domain that the mails come from."""
-        return parseaddr(self.config.newsletter.sender)[1].rpartition("@")[2]
+        """The domain that the mails come from. Raises AddressError."""
+        return self.newsletter.domain
 
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Run the first stage."""

@@ -13,6 +13,8 @@ from digest.schedule import format_days, parse_schedule
 
 COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles", "language")
 
+_MAX_NAME = 200  # characters
+
 DEFAULT_SEND_AT = "07:00"
 DEFAULT_DAYS = "daily"
 
@@ -57,8 +59,8 @@ def new_subscriber(
 
 
 def one_line(name: str) -> str:
-    """A name without line ends and other control characters: it goes into mail headers."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    """A name without line ends and other control characters, and not endless: it goes into mail headers."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME].rstrip()
 
 
 def read(

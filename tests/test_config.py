@@ -162,3 +162,24 @@ def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pyte
         f"{tmp_path}/nowhere.pem: the key that signs mails cannot be read: No such file or directory; "
         "DIGEST_DKIM_KEY_FILE names this file"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("https://bücher.example/papers/", "https://xn--bcher-kva.example/papers"),
+        ("https://example.org:8443", "https://example.org:8443"),
+    ],
+)
+def test_a_web_address_is_one_that_headers_can_hold(tmp_path: Path, written: str, read: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[newsletter]\nbase_url = "{written}"\n', encoding="utf-8")
+    assert load(file).newsletter.base_url == read
+
+
+@pytest.mark.parametrize("written", ["https://x.org/a b", "https://x.org/>", "https://x.org/ä", "https://[x"])
+def test_a_web_address_that_headers_cannot_hold_is_refused(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[newsletter]\nbase_url = "{written}"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="newsletter.base_url: .* is not a web address"):
+        load(file)

@@ -42,8 +42,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason}")
         elif send_to is not None:
-            # To nobody's account: whoever looks at it must not unsubscribe the reader.
-            _send(here, replace(mail, subscriber=replace(mail.subscriber, id=0, email=addresses.checked(send_to))))
+            _send(here, _to_nobody(mail, addresses.checked(send_to)))
         elif form is Format.EML:
             sys.stdout.buffer.write(here.composer.message(mail).content)
         else:
@@ -71,6 +70,12 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
         next_at=at,
         digest=digest,
     )
+
+
+def _to_nobody(mail: Delivery, address: str) -> Delivery:
+    """The same mail to an address, its links nobody's: whoever looks at it must not unsubscribe the reader."""
+    nobody = replace(mail.subscriber, id=0, email=address)
+    return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
 
 
 def _send(here: Installation, mail: Delivery) -> None:

@@ -1,6 +1,6 @@
 """The byte budget: how much of a digest fits into a mail, decided before it is written. Pure.
 
-Gmail clips a mail's HTML at 102 KB. Abstracts are shortened first, then the last papers become "more on the web".
+Gmail clips a mail's HTML at 102 KB. Abstracts are shortened before papers become "more on the web".
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -45,34 +45,35 @@ def fits(
 ) -> Iterator[Fit]:
     """Ever smaller ways to show a digest, beginning with the largest that should fit into `budget` bytes.
 
-    The last is empty. What is left out last are the papers that score highest.
+    Trending papers go first, then ends of abstracts, then the papers that score lowest. The last way is empty.
     """
-    lengths = [max_abstract, *(most for most in _SHORTER if most < max_abstract)]
-    sections = len({item.profile for item in items})
-    frame = sizes.shell + sections * sizes.section
 
     def size(item: DigestItem, most: int) -> int:
         found = len(item.evidence)
         own = room.get(item.paper).size(most)
         return own + sizes.card + found * sizes.mark + min(found, MAX_REASONS) * sizes.reason
 
-    for most in lengths:
-        if frame + sum(size(item, most) for item in (*items, *trending)) <= budget:
-            yield Fit(tuple(items), tuple(trending), most)
-    shortest = lengths[-1]
+    frame = sizes.shell + len({item.profile for item in items}) * sizes.section
+    shorter = [most for most in _SHORTER if most < max_abstract]
+    for shown, most in [(tuple(trending), max_abstract), *(((), most) for most in (max_abstract, *shorter))]:
+        if frame + sum(size(item, most) for item in (*items, *shown)) <= budget:
+            yield Fit(tuple(items), shown, most)
+    shortest = shorter[-1] if shorter else max_abstract
     best = sorted(items, key=lambda item: -item.score)
-    shown = len(_within(best, budget - frame, lambda item: size(item, shortest)))
-    while shown:
-        kept = {item.paper.id for item in best[:shown]}
+    count = _how_many(best, budget - sizes.shell, sizes.section, lambda item: size(item, shortest))
+    while count:
+        kept = {item.paper.id for item in best[:count]}
         yield Fit(tuple(item for item in items if item.paper.id in kept), (), shortest)
-        shown = shown * 9 // 10
+        count = count * 9 // 10
     yield Fit((), (), shortest)
 
 
-def _within(items: Sequence[DigestItem], budget: int, size: Callable[[DigestItem], int]) -> Sequence[DigestItem]:
-    """The first items that together take at most `budget` bytes."""
-    for count, item in enumerate(items):
-        budget -= size(item)
+def _how_many(best: Sequence[DigestItem], budget: int, section: int, size: Callable[[DigestItem], int]) -> int:
+    """How many of the first items take at most `budget` bytes, each section counted with its first item."""
+    begun: set[str] = set()
+    for count, item in enumerate(best):
+        budget -= size(item) + (0 if item.profile in begun else section)
+        begun.add(item.profile)
         if budget < 0:
-            return items[:count]
-    return items
+            return count
+    return len(best)

@@ -11,7 +11,7 @@ from digest.mail.cards import Hit, Stock, Stockroom, Text
 from digest.mail.context import Card, DigestMail, Place, Reason, Segment
 from digest.mail.encoding import Shown, html_bytes
 from digest.mail.ink import Ink, Piece
-from digest.mail.stencil import Cut, Kind, Loop, Part, Position, Unsuitable
+from digest.mail.stencil import Hole, Kind, Loop, Part, Position, Unsuitable
 from digest.models import DigestItem, Evidence, Field, Paper
 
 _SEGMENT = Kind(Segment, slots=frozenset({"text"}))
@@ -27,7 +27,7 @@ ALONE = _FIRST | _LAST
 @cache
 def places(asks: bool, count: int) -> Sequence[int]:
     """The places of `count` records, as indices of POSITIONS; always the same where the part does not ask."""
-    if not asks or count == 1:
+    if not asks or count <= 1:
         return (ALONE,) * count
     return (_FIRST, *repeat(0, count - 2), _LAST)
 
@@ -67,6 +67,8 @@ class _Spot:
         self.marked = b""
 
 
+_MOST_SPOTS = 512  # on one card
+
 _Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
 _CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]
 
@@ -91,6 +93,8 @@ class _CardCut:
         spot = _Spot(Hit(self._paper, evidence))
         for text in self._marked:
             text.place(spot)
+        if len(self._spots) >= _MOST_SPOTS:
+            self._spots.clear()
         self._spots[evidence.field, evidence.start, evidence.end] = spot
         return spot
 
@@ -124,7 +128,7 @@ class CardPress:
         """Write a card for each item."""
         self._forget_the_old(len(items))
         stock_of, most = self._room.get, run.outline.max_abstract
-        for item, place in zip(items, places(self._part.asks_position, len(items)), strict=False):
+        for item, place in zip(items, places(self._part.asks_position, len(items)), strict=True):
             stock = stock_of(item.paper)
             about = (self, most, place, not item.evidence, not (item.also and cards.also(item)))
             cut = stock.cuts.get(about)
@@ -256,12 +260,12 @@ class _Reasons:
     def __init__(self, part: Part, ink: Ink) -> None:
         self._part = part
         self._ink = ink
-        self._cuts: dict[tuple[Place, int], Cut] = {}
+        self._cuts: dict[tuple[Place, int], list[tuple[Any, Hole | None]]] = {}
 
     def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
         """Write each reason, with a gap where the link goes that mutes its keyword."""
         given = cards.reasons(spots)
-        for (spot, where), place in zip(given, places(self._part.asks_position, len(given)), strict=False):
+        for (spot, where), place in zip(given, places(self._part.asks_position, len(given)), strict=True):
             reason = spot.reasons.get((where, place))
             if reason is None:
                 reason = spot.reasons[where, place] = self._reason(spot.hit, where, place)
@@ -271,11 +275,12 @@ class _Reasons:
     def _reason(self, hit: Hit, where: Place, place: int) -> list[Any]:
         if (where, place) not in self._cuts:
             some = Reason(text=Shown("x"), place=where, mute_url="https://x")
-            self._cuts[where, place] = self._part.cut(some, POSITIONS[place])
-        raw, slot = self._ink.raw, self._ink.slot
-        made = [raw("")]
+            cut = self._part.cut(some, POSITIONS[place])
+            self._cuts[where, place] = [(self._ink.raw(literal), hole) for literal, hole in cut]
+        slot = self._ink.slot
+        made = [self._ink.raw("")]
         for literal, hole in self._cuts[where, place]:
-            made[-1] += raw(literal)
+            made[-1] += literal
             if hole == "text":
                 made[-1] += slot(hit.text)
             elif hole == "mute_url":

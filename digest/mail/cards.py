@@ -16,8 +16,9 @@ from digest.text import fold, plain
 MAX_REASONS = 4
 _NAMED_AUTHORS = 3
 _NAMED_CATEGORIES = 4
+_NAMED_PROFILES = 3
 _MAX_TITLE = 300  # characters
-_MAX_NAME = 80
+MAX_NAME = 80
 _MAX_REASON = 60
 _MAX_KEYWORD = 100
 _MAX_URL = 1000
@@ -91,8 +92,8 @@ class Stock:
         self.paper = paper
         self.title = Text(paper.title, _MAX_TITLE)
         self.links = {name: web_url(getattr(paper, name)) for name in ("url", "pdf_url", "code_url", "discussion_url")}
-        self.authors = Shown(", ".join(shortened(name, _MAX_NAME) for name in paper.authors[:_NAMED_AUTHORS]))
-        self.categories = Shown(", ".join(shortened(name, _MAX_NAME) for name in paper.categories[:_NAMED_CATEGORIES]))
+        self.authors = Shown(", ".join(shortened(name, MAX_NAME) for name in paper.authors[:_NAMED_AUTHORS]))
+        self.categories = Shown(", ".join(shortened(name, MAX_NAME) for name in paper.categories[:_NAMED_CATEGORIES]))
         self.cuts: dict[object, Any] = {}  # the press's own: cards, rendered
         self._abstracts: dict[int, Text] = {}
         self._sizes: dict[int, int] = {}
@@ -202,8 +203,9 @@ def reasons(hits: Sequence[FoundT]) -> list[tuple[FoundT, Place]]:
 
 
 def also(item: DigestItem) -> Shown:
-    """The other profiles that want the paper."""
-    return Shown(", ".join(shortened(name, _MAX_NAME) for name in item.also))
+    """The other profiles that want the paper, the first few of them."""
+    named = ", ".join(shortened(name, MAX_NAME) for name in item.also[:_NAMED_PROFILES])
+    return Shown(f"{named} …" if len(item.also) > _NAMED_PROFILES else named)
 
 
 def shortened(text: str, most: int) -> str:

@@ -14,7 +14,7 @@ from digest.links import Links, Scope
 from digest.mail import specimen
 from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
 from digest.mail.cardpress import Outline
-from digest.mail.cards import Stockroom, shortened
+from digest.mail.cards import MAX_NAME, Stockroom, shortened
 from digest.mail.context import DigestMail, Letterhead, NoteMail, Section
 from digest.mail.dkim import Signer
 from digest.mail.encoding import Shown
@@ -108,18 +108,20 @@ class Composer:
         return self._writers[found.code]
 
     def _prove(self, writer: Writer) -> None:
-        reader = Subscriber(email="reader@digest.invalid", language=writer.language.code)
-        digest = specimen.whole(reader)
-        empty = replace(digest, items=(), more=(), trending=())
+        nameless = Subscriber(email="reader@digest.invalid", language=writer.language.code)
+        named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
+        whole, many = specimen.whole(named), specimen.many(nameless, 30)
+        empty = replace(whole, items=(), more=(), trending=())
         prove(
             writer,
             self._templates,
             outlines=[
-                self._outline(digest, Fit(digest.items, _as_items(digest.trending), ABSTRACT), welcome=False),
-                self._outline(digest, Fit(digest.items, (), ABSTRACT), welcome=True),
+                self._outline(whole, Fit(whole.items, _as_items(whole.trending), ABSTRACT), welcome=False),
+                self._outline(whole, Fit(whole.items, (), ABSTRACT), welcome=True),
+                self._outline(many, Fit(many.items, (), ABSTRACT), welcome=False),
                 self._outline(empty, Fit((), (), ABSTRACT), welcome=True),
             ],
-            notes=[(kind.value, self._note(kind, reader, digest.created_at)) for kind in _NOTES],
+            notes=[(kind.value, self._note(kind, to, whole.created_at)) for kind in _NOTES for to in (named, nameless)],
         )
 
     def _bare_size(self, digest: Digest, writer: Writer) -> int:
@@ -187,7 +189,7 @@ def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:
 
 def _sections(items: Iterable[DigestItem]) -> tuple[Section[DigestItem], ...]:
     grouped = ((name, tuple(some)) for name, some in groupby(items, key=lambda item: item.profile))
-    return tuple(Section(name=Shown(name), count=len(some), cards=some) for name, some in grouped)
+    return tuple(Section(name=Shown(shortened(name, MAX_NAME)), count=len(some), cards=some) for name, some in grouped)
 
 
 def _moment(at: datetime) -> str:

@@ -33,7 +33,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A matched keyword, as the paper writes it, where it stands, and the link that mutes it ("" where none can)."""
+    """A matched keyword, as the paper writes it, where it stands, and the link that mutes it."""
 
     text: Shown
     place: Place

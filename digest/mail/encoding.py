@@ -5,7 +5,6 @@ HTML written so needs no transfer encoding, and a text that is encoded once can 
 
 import binascii
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
@@ -14,13 +13,14 @@ from itertools import accumulate
 from markupsafe import Markup
 
 # Control characters, lone surrogates, noncharacters, and what would turn the direction of the text around it.
-_UNSAFE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 _SPACE = re.compile(r"\s")
 _NOT_AS_IT_IS = re.compile(r"[^ !#-%(-;=?-~]")
 _NAMED = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;"}
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
-_BREAK = b"<wbr\r\n>"  # where a word has no end: a line end that is not seen
 _RUN = 120  # characters of text a line; an entity takes up to 10 bytes, and tags stand beside them: below 998
 _ENTITY_RUN = 60
 
@@ -68,7 +68,7 @@ class Encoded:
         """O(characters)."""
         written = {found.start(): _entity(found.group()) for found in _NOT_AS_IT_IS.finditer(text)}
         for at in _breaks(text):
-            written[at] = b"\r\n" if text[at] == " " else _BREAK + written.get(at, text[at].encode())
+            written[at] = b"\r\n"
         self._positions = sorted(written)
         self._extra = [0, *accumulate(len(written[at]) - 1 for at in self._positions)]
         pieces: list[bytes] = []
@@ -128,27 +128,12 @@ def _entity(character: str) -> bytes:
 
 
 def _breaks(text: str) -> Iterator[int]:
-    """Where lines end: at a space where there is one, else before a character that can begin a line."""
+    """Which spaces end a line. A text without spaces stays on one: no other break would go unseen everywhere."""
     run = _RUN if text.isascii() else _ENTITY_RUN
     at = 0
     while len(text) - at > run:
         space = text.rfind(" ", at + 1, at + run)
-        at = space if space > 0 else _inside(text, at + 1, at + run)
+        at = space if space > 0 else text.find(" ", at + run)
+        if at < 0:
+            return
         yield at
-
-
-def _inside(text: str, first: int, last: int) -> int:
-    """The last place in (first, last] that does not part what is one character to the eye."""
-    for at in range(last, max(first, last - 10), -1):
-        if not _joined(text[at - 1]) and not _joined(text[at]):
-            return at
-    return last
-
-
-def _joined(character: str) -> bool:
-    """Marks, joiners, emoji modifiers and flags, which belong to a neighbour."""
-    return (
-        character == "\u200d"
-        or unicodedata.category(character) in {"Mn", "Mc", "Me"}
-        or "\U0001f1e6" <= character <= "\U0001f3ff"
-    )

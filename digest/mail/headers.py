@@ -37,13 +37,14 @@ def address(name: str, display_name: str, mailbox: str) -> bytes:
     """A header with one mailbox: `To: "A. Reader" <reader@example.org>`. Raises HeaderError."""
     _check(name, display_name)
     _check(name, mailbox)
+    long = max(map(len, display_name.split(" "))) > _LINE  # folding needs places to fold at
     if not mailbox.isascii() or re.search(r"[<>\s]", mailbox):
         raise HeaderError(name, f"{mailbox!r} is not an ASCII address")
     if not display_name:
         phrase = []
-    elif _ATEXT.fullmatch(display_name) and "=?" not in display_name:
+    elif _ATEXT.fullmatch(display_name) and "=?" not in display_name and not long:
         phrase = display_name.split(" ")
-    elif _PRINTABLE.fullmatch(display_name) and "=?" not in display_name:
+    elif _PRINTABLE.fullmatch(display_name) and "=?" not in display_name and len(display_name) < _LINE:
         escaped = re.sub(r'(["\\])', r"\\\1", display_name)
         phrase = [f'"{escaped}"']
     else:

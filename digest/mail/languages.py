@@ -20,7 +20,7 @@ from digest.mail.context import Reading
 
 DEFAULT = "en"
 
-_PLACEHOLDER = re.compile(r"%\((\w+)\)s|%(?!%)")
+_PLACEHOLDER = re.compile(r"%%|%\(\w+\)s|%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,16 @@ def _read(file: Path) -> Language:
     try:
         with file.open("rb") as po:
             catalog = read_po(po, locale=locale, abort_invalid=True)
+        words = _compiled(catalog)
+        for count in range(200):
+            words.ngettext("one", "many", count)  # its rule of plurals can be computed
     except PoFileError as error:
         raise TemplateError(str(file), error.lineno + 1, str(error)) from None
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, ArithmeticError) as error:
         raise TemplateError(str(file), 0, f"cannot be read: {error}") from None
     for message in catalog:
         _check(message, file)
-    return Language(file.stem.replace("_", "-"), locale, _compiled(catalog))
+    return Language(file.stem.replace("_", "-"), locale, words)
 
 
 def _compiled(catalog: Catalog) -> GNUTranslations:
@@ -93,6 +96,6 @@ def _check(message: Message, file: Path) -> None:
     said = [message.string] if isinstance(message.string, str) else list(message.string or ())
     known = {placeholder.group() for text in written for placeholder in _PLACEHOLDER.finditer(text)}
     for text in said:
-        unknown = next((p.group() for p in _PLACEHOLDER.finditer(text) if p.group() not in known), None)
+        unknown = next((p.group() for p in _PLACEHOLDER.finditer(text) if p.group() not in {*known, "%%"}), None)
         if message.id and unknown is not None:
             raise TemplateError(str(file), message.lineno or 0, f"{text!r}: {unknown} is not in the original")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 
@@ -31,14 +31,19 @@ class Newsletter:
 
     @property
     def mailbox(self) -> str:
-        """The sender's bare address: envelope and header."""
-        return parseaddr(self.sender)[1]
+        """The sender's bare address, for envelope and header. Raises AddressError."""
+        return addresses.checked(parseaddr(self.sender)[1] or self.sender)
+
+    @property
+    def domain(self) -> str:
+        """The domain that the mails come from. Raises AddressError."""
+        return self.mailbox.rpartition("@")[2]
 
     @property
     def list_id(self) -> str:
-        """RFC 2919: a name in the sender's own domain."""
+        """RFC 2919: a name in the sender's own domain. Raises AddressError."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "digest"
-        return f"{slug}.{self.mailbox.rpartition('@')[2]}"
+        return f"{slug}.{self.domain}"
 
 
 class Envelope:
@@ -47,7 +52,7 @@ class Envelope:
     def __init__(self, newsletter: Newsletter, secret: bytes, signer: Signer | None) -> None:
         """`secret` keeps boundaries from being guessed. Raises AddressError, HeaderError."""
         self._signer = signer
-        self._sender = addresses.checked(newsletter.mailbox or newsletter.sender)
+        self._sender = newsletter.mailbox
         self._secret = secret
         self._from = headers.address("From", parseaddr(newsletter.sender)[0] or newsletter.name, self._sender)
         if newsletter.reply_to:
@@ -71,9 +76,7 @@ class Envelope:
         should answer (RFC 3834).
         """
         recipient = _ascii(subscriber.email)
-        boundary = (
-            b"=_" + hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256).hex()[:32].encode()
-        )
+        boundary = self._boundary(message_id)
         head = [
             self._from,
             headers.address("To", subscriber.name, recipient),
@@ -105,7 +108,8 @@ class Envelope:
 
     def _boundary(self, message_id: str) -> bytes:
         """A boundary that no paper can hold: it cannot be guessed. The same for the same message."""
-        return b"=_" + hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256).hex()[:32].encode()
+        mac = hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256)
+        return b"=_%s" % mac.hex()[:32].encode()
 
 
 def _html_part(html: bytes) -> tuple[bytes, bytes]:
@@ -117,7 +121,7 @@ def _html_part(html: bytes) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=256)
 def _date(at: datetime) -> bytes:
-    return headers.structured("Date", format_datetime(at))
+    return headers.structured("Date", format_datetime(at.astimezone(UTC)))
 
 
 def _ascii(email: str) -> str:

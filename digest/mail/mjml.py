@@ -8,17 +8,19 @@ would drop a tag.
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from mjml import mjml2html
 
 from digest.errors import TemplateError
 
-_TOKEN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# A text to be translated is one token: its markup has to stay as the catalogues have it.
+_TOKEN = re.compile(r"\{%[-+]?\s*trans\b.*?\bendtrans\s*[-+]?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _COMMENT = re.compile(r"\{#.*?#\}|<!--(?!\[if).*?-->", re.DOTALL)
 _SHIELD = re.compile(r"zqj(\d+)qz")
-_INCLUDE = re.compile(r"<mj-include\s+path=\"([^\"]*)\"\s*/>")
+_INCLUDE = re.compile(r"<mj-include\s+path=([\"'])(?P<path>[^\"']*)\1\s*(?:/>|>\s*</mj-include>)")
 _TAG = re.compile(r"<(mj[\w-]*)([^<>]*)")
 _HTML_TAG = re.compile(r"<[a-zA-Z][\w:]*(\s+)[^<>]{30}")
 _KNOWN_TAGS = frozenset(
@@ -66,7 +68,7 @@ def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
 
     for found in _INCLUDE.finditer(text):
         add(text[done : found.start()], file, text, done)
-        inner, inner_file = load(found[1])
+        inner, inner_file = load(found["path"])
         if "<mj-include" in inner:
             raise TemplateError(inner_file, 0, "is included itself and may not include another")
         add(inner, inner_file, inner, 0)
@@ -81,26 +83,29 @@ def compile_mjml(source: Source) -> str:
     An expression may stand twice in the HTML (mrml repeats some attributes); a statement may not.
     """
     text = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment.group()), source.text)
-    _check_tags(text, source)
     tokens = list(_TOKEN.finditer(text))
-    numbers = iter(range(len(tokens)))
-    shielded = _TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", text)
+    shielded = _shielded(text)
+    _check_tags(shielded, source, tokens)
     html = _mrml(shielded, source)
     found = Counter(int(n) for n in _SHIELD.findall(html))
+    defaults = text.find("<mj-attributes"), text.find("</mj-attributes")  # of tags that may not be there
     for number, token in enumerate(tokens):
-        if not found[number]:
+        if not found[number] and not defaults[0] < token.start() < defaults[1]:
             raise source.error(token.start(), f"MJML loses {token.group()} here")
         if found[number] > 1 and token.group().startswith("{%"):
             raise source.error(token.start(), f"MJML repeats {token.group()} here")
-    _check_nothing_dropped(text, source)
     return _restored(_in_lines(html), [token.group() for token in tokens])
 
 
 def in_lines(html: str) -> str:
     """A Jinja template of HTML with a line end in each longer tag, where none is seen."""
-    tokens = [token.group() for token in _TOKEN.finditer(html)]
-    numbers = iter(range(len(tokens)))
-    return _restored(_in_lines(_TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", html)), tokens)
+    return _restored(_in_lines(_shielded(html)), [token.group() for token in _TOKEN.finditer(html)])
+
+
+def _shielded(text: str) -> str:
+    """The text with a number for each token, which MJML takes for a word."""
+    numbers = count()
+    return _TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", text)
 
 
 def _in_lines(shielded: str) -> str:
@@ -119,31 +124,31 @@ def _mrml(shielded: str, source: Source) -> str:
     return html
 
 
-def _check_tags(text: str, source: Source) -> None:
-    for tag in _TAG.finditer(text):
+def _check_tags(shielded: str, source: Source, tokens: Sequence[re.Match[str]]) -> None:
+    """No tag is unknown, none asks for what mrml does not do, and none is dropped where it stands."""
+    tags = list(_TAG.finditer(shielded))
+
+    def refuse(tag: re.Match[str], reason: str) -> None:
+        before = _SHIELD.findall(shielded[: tag.start()])
+        longer = sum(len(tokens[int(n)].group()) - len(f"zqj{n}qz") for n in before)
+        raise source.error(tag.start() + longer, reason)
+
+    for tag in tags:
         if tag[1] not in _KNOWN_TAGS:
-            raise source.error(tag.start(), f"<{tag[1]}> is not known to MJML")
+            refuse(tag, f"<{tag[1]}> is not known to MJML")
         if tag[1] == "mj-style" and "inline" in tag[2]:
-            raise source.error(tag.start(), "MJML does not inline styles here; write them in style attributes")
-
-
-def _check_nothing_dropped(text: str, source: Source) -> None:
-    """Compile a copy whose tags are all marked, and look for the marks."""
-    marked: dict[int, re.Match[str]] = {}
-    body = text.rfind("<mj-body")
-
-    def mark(tag: re.Match[str]) -> str:
-        if tag.start() < body or tag[1] not in _CLASSED_TAGS:
-            return tag.group()
-        marked[tag.start()] = tag
-        name = f"zqt{tag.start()}qz"
-        if "css-class=" in tag[2]:
-            return tag.group().replace('css-class="', f'css-class="{name} ', 1)
-        return f'<{tag[1]} css-class="{name}"{tag[2]}'
-
-    numbers = iter(range(text.count("{")))
-    html = _mrml(_TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", _TAG.sub(mark, text)), source)
+            refuse(tag, "MJML does not inline styles here; write them in style attributes")
+    body = shielded.rfind("<mj-body")
+    marked = {tag.start(): tag for tag in tags if tag.start() > body and tag[1] in _CLASSED_TAGS}
+    html = _mrml(_TAG.sub(lambda tag: _marked(tag) if tag.start() in marked else tag.group(), shielded), source)
     kept = {int(n) for n in re.findall(r"zqt(\d+)qz", re.sub(r"<mj[^<>]*", "", html))}  # a tag left as it is: no HTML
-    for position, tag in marked.items():
-        if position not in kept:
-            raise source.error(position, f"MJML drops <{tag[1]}> here")
+    for start, tag in marked.items():
+        if start not in kept:
+            refuse(tag, f"MJML drops <{tag[1]}> here")
+
+
+def _marked(tag: re.Match[str]) -> str:
+    """The tag with a class of its own, by which it is found again in the HTML."""
+    mark = f"zqt{tag.start()}qz"
+    classed, times = re.subn(r"css-class=([\"'])", rf"css-class=\1{mark} ", tag.group(), count=1)
+    return classed if times else f'<{tag[1]} css-class="{mark}"{tag[2]}'

@@ -67,7 +67,7 @@ class _Cuts:
 
     def fill_all(self, records: Sequence[Any], run: Run, out: list[Piece]) -> None:
         """Write records one after another."""
-        for record, place in zip(records, places(self.part.asks_position, len(records)), strict=False):
+        for record, place in zip(records, places(self.part.asks_position, len(records)), strict=True):
             self.fill(record, place, run, out)
 
     def fill(self, record: Any, place: int, run: Run, out: list[Piece]) -> None:

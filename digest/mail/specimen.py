@@ -1,6 +1,7 @@
 """Made-up digests on which templates are tried and measured before a reader's goes through them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from digest.models import AnnounceType, Digest, DigestItem, Evidence, Field, Pap
 
 _AT = datetime(2026, 6, 3, 7, tzinfo=UTC)
 _KEYWORD = 60  # bytes that a keyword takes in a reason, as text and in its link
+
+MARKUP = "specimen"  # a tag that stands in a paper's title and may never become one of the mail's
 
 
 def measured(size: Callable[[Digest], int]) -> Sizes:
@@ -32,7 +35,7 @@ def whole(subscriber: Subscriber) -> Digest:
     """A digest with everything in it that a mail can show, and papers that lack all but their titles."""
     full = _paper(
         "full",
-        title="Graphs <i>&amp;</i> \u0634\u0628\u0643\u0627\u062a & {{ graph }} networks",
+        title=f"Graphs <{MARKUP}>&amp;</i> \u0634\u0628\u0643\u0627\u062a & {{{{ graph }}}} networks",
         abstract="On graphs & 图 (p < 0.05). " + "A sentence on graphs and their networks. " * 60,
         authors=("Ada Author", "Bo Author", "Cy Author", "Di Author"),
         categories=("cs.LG", "stat.ML"),
@@ -43,6 +46,7 @@ def whole(subscriber: Subscriber) -> Digest:
     )
     plain = _paper("plain", title="A plain paper")
     bare = Paper(id="specimen:bare", title="0")
+    sly = Paper(id="specimen:sly", title=f"javascript:<{MARKUP}>", url="javascript:alert(1)")
     found = (
         _evidence(full, Field.TITLE, "Graphs"),
         _evidence(full, Field.TITLE, "networks"),
@@ -60,11 +64,17 @@ def whole(subscriber: Subscriber) -> Digest:
         items=(
             DigestItem(paper=full, profile="Graphs & more", score=3, evidence=found, also=("Networks", "Trees")),
             DigestItem(paper=bare, profile="Graphs & more", score=2, evidence=()),
+            DigestItem(paper=sly, profile="Graphs & more", score=2, evidence=()),
             DigestItem(paper=plain, profile="Else", score=1, evidence=(_evidence(plain, Field.TITLE, "paper"),)),
         ),
         more=tuple(str(i) for i in range(12)),
         trending=(full, bare),
     )
+
+
+def many(subscriber: Subscriber, count: int) -> Digest:
+    """A digest of so many papers of which there is little to say."""
+    return replace(_digest(["Graphs"] * count, ""), subscriber=subscriber)
 
 
 def _digest(profiles: list[str], hits: str) -> Digest:

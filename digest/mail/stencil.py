@@ -7,12 +7,14 @@ its loop, is Unsuitable, and is rendered by ordinary Jinja for every mail.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from functools import wraps
+from typing import Any, NoReturn, cast
 
 import jinja2
 from jinja2 import nodes
+from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -84,7 +86,7 @@ class Part:
             return self.loops[int(name[1:])]
         if name in self.kind.slots:
             return name
-        raise Unsuitable(f"a filter changes a text of {self.variable}")
+        raise Unsuitable(f"more is done with a text of {self.variable} than to write it")
 
 
 class Slot:
@@ -113,8 +115,7 @@ class Slot:
     def _refuse(self, *_: object) -> NoReturn:
         raise Unsuitable(f"more is done with {self._name or 'a list of the reader'} than to write it")
 
-    __hash__ = None  # type: ignore[assignment]
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __hash__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __getattr__ = __getitem__ = __iter__ = __len__ = __contains__ = _refuse
     __add__ = __radd__ = __mod__ = __mul__ = __int__ = __float__ = __index__ = _refuse
     __format__ = _refuse
@@ -123,16 +124,48 @@ class Slot:
 def take_apart(environment: jinja2.Environment, name: str, kind: Kind, variable: str) -> Part:
     """The template `name` as parts. Raises Unsuitable, and Jinja's errors."""
     tree, file = _parsed(environment, name)
-    return _Splitter(environment, name, file).part(tree.body, kind, variable)
+    return _Splitter(_watchful(environment), name, file).part(tree.body, kind, variable)
+
+
+def _watchful(environment: jinja2.Environment) -> jinja2.Environment:
+    """The same environment, in which nothing is done with a slot, or with what it looks like when it is written.
+
+    Nor with what is not defined: it may well be, outside the part.
+    """
+    watchful = environment.overlay()
+    watchful.filters = {name: _watched(name, environment.filters[name]) for name in environment.filters}
+    watchful.tests = {name: _watched(name, cast(Any, environment.tests[name])) for name in environment.tests}
+    call = watchful.call  # type: ignore[attr-defined]
+
+    def watched_call(context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        _refuse_marked(getattr(function, "__name__", "a call"), [getattr(function, "__self__", None)])
+        return call(context, function, *arguments, **named)
+
+    watchful.call = watched_call  # type: ignore[attr-defined]
+    return watchful
+
+
+def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)  # with it goes Jinja's mark of what is passed to it
+    def watched(*arguments: Any, **named: Any) -> Any:
+        _refuse_marked(name, (*arguments, *named.values()))
+        return function(*arguments, **named)
+
+    return watched
+
+
+def _refuse_marked(name: str, values: Iterable[object]) -> None:
+    for value in values:
+        if isinstance(value, (Slot, jinja2.Undefined)) or (isinstance(value, str) and "\x01" in value):
+            raise Unsuitable(f"{name} is applied to what is each reader's own")
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:
-    """The names that are used in it, not in loops of its own."""
+    """The names that are used in it, without those within its loops: there `loop` is another."""
     if isinstance(node, nodes.Name):
         yield node
-    elif not isinstance(node, nodes.For):
-        for inner in node.iter_child_nodes():
-            yield from _names(inner)
+    for inner in node.iter_child_nodes(only=["iter"] if isinstance(node, nodes.For) else None):
+        yield from _names(inner)
 
 
 def _parsed(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:

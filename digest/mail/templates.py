@@ -27,6 +27,18 @@ _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel
 _TEXT = ".txt.j2"
 _WIDTH = 72
 
+# What an expression in a template may come to, besides Jinja's own errors.
+FAULTS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
+
 _NAMED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
 
 
@@ -77,7 +89,7 @@ class Templates:
             raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
         except jinja2.TemplateError as error:
             raise self._located(name, str(error), error) from None
-        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:  # in an expression
+        except FAULTS as error:
             raise self._located(name, f"{type(error).__name__}: {error}", error) from None
 
     def _new_environment(self, language: Language) -> jinja2.Environment:
@@ -110,17 +122,22 @@ class Templates:
 
     def _load(self, name: str) -> tuple[str, str]:
         """The text of a template as its author wrote it, and its file."""
-        source, file, _ = self._files.get_source(_LOADING, name)
+        try:
+            source, file, _ = self._files.get_source(_LOADING, name)
+        except UnicodeDecodeError as error:
+            raise TemplateError(name, 0, f"is not UTF-8: {error.reason} at byte {error.start}") from None
         return source, file or name
 
     def _located(self, name: str, reason: str, error: Exception) -> TemplateError:
         """An error while rendering, placed where Jinja says, or at the first line that names what is missing."""
-        named = _NAMED.search(reason)
         source, file = self._load(name)
+        # HTML has other lines than its author wrote; text has the same.
+        texts = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith(_TEXT)]
+        if texts:
+            return TemplateError(texts[-1].filename, texts[-1].lineno or 0, reason)
+        named = _NAMED.search(reason)
         if named is None:
-            # HTML has other lines than its author wrote; text has the same.
-            lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == file and name.endswith(_TEXT)]
-            return TemplateError(file, (lines[-1] if lines else 0) or 0, reason)
+            return TemplateError(file, 0, reason)
         word = re.compile(rf"\b{named[1] or named[2]}\b")
         for text, where in [(source, file), *map(self._load, re.findall(r"\"(email/[\w.-]+)\"", source))]:
             found = word.search(text)

@@ -17,7 +17,7 @@ from digest.mail.ink import HtmlInk, Ink, PlainInk, QuotedPrintableInk
 from digest.mail.languages import Language
 from digest.mail.press import MAIL, Press
 from digest.mail.stencil import Unsuitable, take_apart
-from digest.mail.templates import Templates
+from digest.mail.templates import FAULTS, Templates
 from digest.models import DigestItem
 
 DIGEST = "digest"
@@ -65,24 +65,31 @@ class Writer:
 
     def printed(self, part: str, outline: Outline) -> bytes:
         """One part of a digest's mail, by the press if it can be. Raises TemplateError."""
-        name = template(DIGEST, part)
-        with self._templates.faults_named(name):
+        press = self._press(part)
+        if press is not None:
             try:
-                if part not in self._presses:
-                    page = take_apart(self._templates.environment(self.language), name, MAIL, "mail")
-                    self._presses[part] = Press(page, _INKS[part], self._room)
-                press = self._presses[part]
-                if press is not None:
-                    return press.print(outline)
-            except Unsuitable as reason:
+                return press.print(outline)
+            except (Unsuitable, *FAULTS) as reason:  # a fault that is the template's own shows again in Jinja
                 self._print_no_more(part, str(reason))
         return self.by_jinja(part, outline)
+
+    def _press(self, part: str) -> Press | None:
+        """What prints a part, or None if ordinary Jinja has to."""
+        if part not in self._presses:
+            name = template(DIGEST, part)
+            with self._templates.faults_named(name):
+                try:
+                    page = take_apart(self._templates.environment(self.language), name, MAIL, "mail")
+                    self._presses[part] = Press(page, _INKS[part], self._room)
+                except Unsuitable as reason:
+                    self._print_no_more(part, str(reason))
+        return self._presses[part]
 
     def compare(self, outline: Outline) -> None:
         """Print a mail and render it; where the two differ, print no more."""
         for part in _INKS:
             if self.printed(part, outline) != self.by_jinja(part, outline):
-                self._print_no_more(part, "a filter changes a reader's text")
+                self._print_no_more(part, "what is printed of it is not what Jinja renders")
 
     def by_jinja(self, part: str, outline: Outline) -> bytes:
         """The same bytes as `printed`, by ordinary Jinja. Raises TemplateError."""

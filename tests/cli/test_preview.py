@@ -1,5 +1,6 @@
 """digest preview: what somebody would get, sent to nobody and recorded nowhere."""
 
+import re
 from email import message_from_bytes, message_from_string, policy
 
 import pytest
@@ -76,6 +77,11 @@ def test_it_is_sent_to_an_address_for_a_look(cats: Cli) -> None:
     mail = message_from_bytes(file.read_bytes(), policy=policy.default)
     assert mail["To"] == "editor@example.org"
     assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]  # nobody's: the reader stays subscribed
+    for body in (mail.get_body(("html",)), mail.get_body(("plain",))):
+        assert body is not None
+        text = body.get_content()
+        assert set(re.findall(r"org/[a-z-]+/(\d+)\.\d", text)) == {"0"}
+        assert "reader@example.org" not in text
     assert cats.ok("outbox", "list", "--json").records == []
 
 

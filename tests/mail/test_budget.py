@@ -25,9 +25,19 @@ def test_what_fits_is_shown_whole() -> None:
     assert first(some(3), 5000, some(1)) == Fit(tuple(some(3)), tuple(some(1)), 400)
 
 
-def test_abstracts_are_shortened_before_papers_are_left_out() -> None:
-    fit = first(some(3), 2500, some(1))
-    assert (len(fit.items), len(fit.trending), fit.max_abstract) == (3, 1, 200)
+def test_trending_papers_go_first_then_ends_of_abstracts() -> None:
+    fit = first(some(3), 2950, some(1))
+    assert (len(fit.items), len(fit.trending), fit.max_abstract) == (3, 0, 400)
+    fit = first(some(3), 2100, some(1))
+    assert (len(fit.items), len(fit.trending), fit.max_abstract) == (3, 0, 200)
+
+
+def test_a_paper_that_goes_takes_its_section_with_it() -> None:
+    items = [an_item(a_paper(f"T{i}", "word " * 9, id=str(i)), f"P{i}", 99 - i) for i in range(99)]
+    rendered = composer().render(a_delivery(a_digest(items)))
+    shown = sum(f"T{i}</h3>" in rendered.readable_html for i in range(99))
+    assert shown > 25
+    assert len(rendered.html) > MAX_HTML_BYTES * 0.75
 
 
 def test_the_best_papers_stay_in_their_order() -> None:

@@ -202,3 +202,19 @@ def test_nothing_of_the_admins_is_in_a_templates_reach(tmp_path: Path) -> None:
         folder = overriding(tmp_path, "digest.subject.txt.j2", "{{ " + attempt + " }}")
         with pytest.raises(TemplateError):
             composer(folder).render(a_delivery(two_papers()))
+
+
+def test_profiles_without_end_leave_room_for_the_papers() -> None:
+    item = replace(an_item(a_paper("Short"), "P" * 10_000), also=tuple("Q" * 500 + str(i) for i in range(300)))
+    rendered = COMPOSER.render(a_delivery(a_digest([item])))
+    assert "Short</h3>" in rendered.readable_html
+    assert len(rendered.html) < 15_000
+    assert len(rendered.text) < 5_000
+
+
+@pytest.mark.parametrize("name", ["x" * 1000, "x, " * 400, "x" * 300 + ' "y"', "é" * 1000])
+def test_a_name_without_end_stops_nobodys_mail(name: str) -> None:
+    message = COMPOSER.message(a_delivery(a_digest([an_item(a_paper())], subscriber=a_subscriber(id=7, name=name))))
+    check_wire(message)
+    shown = parsed(message)["To"].addresses[0].display_name
+    assert shown.replace(" ", "") == name.replace(" ", "")  # the parser puts spaces between encoded words

@@ -71,6 +71,8 @@ def test_a_catalogue_of_the_admins_stands_before_ours(tmp_path: Path) -> None:
         ("fr.po", 'msgid "a"\nnonsense\n', 5, "Unknown or misformatted keyword"),
         ("fr.po", 'msgid "Sent to %(email)s."\nmsgstr "Pour %(mail)s."\n', 4, "%(mail)s is not in the original"),
         ("fr.po", 'msgid "updated"\nmsgstr "100 % neuf"\n', 4, "% is not in the original"),
+        ("fr.po", '"Plural-Forms: nplurals=2; plural=foo;\\n"\n', 0, "cannot be read"),
+        ("fr.po", '"Plural-Forms: nplurals=2; plural=n/0;\\n"\n', 0, "cannot be read"),
     ],
 )
 def test_a_catalogue_that_would_spoil_mails_is_refused(
@@ -88,3 +90,11 @@ def test_a_language_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert languages.checked("de") == "de"
     with pytest.raises(UsageError, match="no language 'tlh'; there are en, de"):
         languages.checked("tlh")
+
+
+def test_a_per_cent_sign_is_written_twice(tmp_path: Path) -> None:
+    folder = catalogue(tmp_path, "fr.po", 'msgid "Trending"\nmsgstr "100%% neuf"\n')
+    digest = a_digest(
+        [an_item(a_paper())], trending=(a_paper("x", stars=1),), subscriber=a_subscriber(id=7, language="fr")
+    )
+    assert "100% neuf" in composer(folder).render(a_delivery(digest)).readable_text

@@ -57,6 +57,35 @@ def test_a_template_that_mjml_would_damage_is_refused(inner: str, line: int, rea
     assert (caught.value.file, caught.value.line) == ("file.mjml.j2", line)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<mj-text css-class='mine'>x</mj-text>",
+        """<mj-text color="{{ 'red' if count > 3 else 'blue' }}" css-class="mine">x</mj-text>""",
+        "<mj-include path='email/part.mjml'></mj-include>",
+        "<mj-include path='email/part.mjml' />",
+    ],
+)
+def test_mjml_may_be_written_in_all_its_ways(inner: str) -> None:
+    assert "mine" in compiled(mjml(inner), part='<mj-text css-class="mine">x</mj-text>')
+
+
+def test_defaults_of_tags_that_are_not_used_may_be_lost() -> None:
+    head = '<mj-head><mj-attributes><mj-text align="{{ a }}" /></mj-attributes></mj-head>'
+    assert "<b>x</b>" in compiled(f"<mjml>{head}<mj-body><mj-raw><b>x</b></mj-raw></mj-body></mjml>")
+
+
+def test_a_text_to_be_translated_stays_as_it_is() -> None:
+    text = '{% trans %}Go to <a href="https://example.org/a-page-of-ours">our<br>page</a>{% endtrans %}'
+    assert text in compiled(mjml(f"<mj-text>{text}</mj-text>"))
+    assert in_lines(text) == text
+
+
+def test_a_fault_behind_a_long_token_has_its_line() -> None:
+    with pytest.raises(TemplateError, match="file.mjml.j2:4: <mj-nonsense> is not known"):
+        compiled(mjml("<mj-text>{{ a\n| default('x' * 999) }}</mj-text>\n<mj-nonsense />"))
+
+
 def test_a_statement_that_mjml_repeats_is_refused() -> None:
     with pytest.raises(TemplateError, match="MJML repeats"):
         compiled(mjml('<mj-text align="{% if x %}left{% endif %}">x</mj-text>'))

@@ -96,8 +96,80 @@ def test_a_mail_that_lost_the_link_its_reader_needs_is_refused(
 
 def test_a_template_that_leaves_no_room_for_papers_is_refused(tmp_path: Path) -> None:
     text = PAGE.format("word " * 20_000 + "{{ mail.unsubscribe_url }}")
-    with pytest.raises(TemplateError, match=f"digest.mjml.j2:1: takes 1.* bytes of HTML .*; {MAX_HTML_BYTES} is"):
+    with pytest.raises(TemplateError, match=f"digest.mjml.j2:1: takes 1.* bytes for .*; {MAX_HTML_BYTES} is"):
         composer(overriding(tmp_path, "digest.mjml.j2", text)).check()
+
+
+def test_a_text_without_end_is_refused(tmp_path: Path) -> None:
+    text = "{% for i in range(9999) %}{{ 'x' * 500 }}{% endfor %} {{ mail.unsubscribe_url }}"
+    with pytest.raises(TemplateError, match="digest.txt.j2:1: takes "):
+        composer(overriding(tmp_path, "digest.txt.j2", text)).check()
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<!--[if mso]><a href='{{ mail.unsubscribe_url }}'>x</a><![endif]-->",
+        "<div style='display:none'><a href='{{ mail.unsubscribe_url }}'>x</a></div>",
+        "<img src='{{ mail.unsubscribe_url }}'>",
+        "<a href='{{ mail.unsubscribe_url }}/broken'>x</a>",
+        "{% if mail.count < 20 %}<a href='{{ mail.unsubscribe_url }}'>x</a>{% endif %}",
+        "{% if mail.name %}<a href='{{ mail.unsubscribe_url }}'>x</a>{% endif %}",
+        "{{ mail.unsubscribe_url }}",
+    ],
+)
+def test_a_way_out_that_not_every_reader_sees_is_none(tmp_path: Path, hidden: str) -> None:
+    with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }}: a reader needs it"):
+        composer(overriding(tmp_path, "digest.mjml.j2", PAGE.format(hidden))).check()
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        ("{{ card.plain_title | upper | safe }}", "writes a paper's text as if it were HTML"),
+        ("{% autoescape false %}{{ card.plain_title | upper }}{% endautoescape %}", "writes a paper's text"),
+        ('<a href="{{ card.plain_title }}">x</a>', "has a link that leads nowhere on the web"),
+    ],
+)
+def test_a_template_that_would_let_a_paper_write_the_mail_is_refused(tmp_path: Path, card: str, reason: str) -> None:
+    with pytest.raises(TemplateError, match=reason):
+        composer(overriding(tmp_path, "card.html.j2", card)).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("digest.txt.j2", "{% include 'email/digest.txt.j2' %}", "RecursionError"),
+        ("digest.txt.j2", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
+        ("digest.txt.j2", "{{ ('x' * 100) * 10**12 }}", "MemoryError"),
+    ],
+)
+def test_a_template_without_end_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    with pytest.raises(TemplateError, match=reason):
+        composer(overriding(tmp_path, name, text)).check()
+
+
+def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    folder = overriding(tmp_path, "digest.txt.j2", "")
+    (folder / "email" / "digest.txt.j2").write_bytes("Grüße".encode("latin-1"))
+    with pytest.raises(TemplateError, match="email/digest.txt.j2: is not UTF-8: .* at byte 2"):
+        composer(folder).check()
+
+
+@pytest.mark.parametrize(("name", "line"), [("note.txt.j2", 3), ("words.txt.j2", 3)])
+@pytest.mark.parametrize("fault", ["{{ 1 / 0 }}", "{{ mial }}"])
+def test_a_fault_has_the_file_and_line_where_it_stands(tmp_path: Path, name: str, line: int, fault: str) -> None:
+    text = f"\n\n{fault}\n{{% macro in_place(place) %}}{{% endmacro %}}{{% macro welcome(n) %}}{{% endmacro %}}"
+    folder = overriding(tmp_path, name, text)
+    with pytest.raises(TemplateError) as caught:
+        composer(folder).check()
+    assert (caught.value.file, caught.value.line) == (str(folder / "email" / name), line)
+
+
+def test_a_fault_that_only_some_readers_meet_is_found_before(tmp_path: Path) -> None:
+    text = "{% if mail.name %}\n{{ mail.nmae }}{% endif %} {{ mail.unsubscribe_url }}"
+    with pytest.raises(TemplateError, match=r"digest.txt.j2:2: .*no attribute 'nmae'"):
+        composer(overriding(tmp_path, "digest.txt.j2", text)).check()
 
 
 def test_a_fault_in_a_rare_mail_is_found_before_a_common_one_goes(tmp_path: Path) -> None:
