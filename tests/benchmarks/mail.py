@@ -56,9 +56,8 @@ DIGEST_HTML = template("digest", HTML)
 ThingT = TypeVar("ThingT")
 
 
-def prepare(quick: bool) -> Iterator[Case]:
-    """The cases, with as many mails as there is time for."""
-    n = 200 if quick else 1000
+def cases(n: int) -> Iterator[Case]:
+    """What is measured, each with `n` mails."""
     mails = _Mails(_digests(n))
     yield Case("render", n, mails.render())
     yield Case("scattered", n, _Mails(_scattered(n * 8)).render())
@@ -232,4 +231,4 @@ def _papers() -> list[Paper]:
 
 
 if __name__ == "__main__":
-    harness.main("tests.benchmarks.mail", prepare)
+    harness.main("tests.benchmarks.mail", lambda quick: cases(200 if quick else 1000))
