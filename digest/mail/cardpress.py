@@ -120,37 +120,35 @@ class CardPress:
             raise Unsuitable("a card shows its title or its abstract twice")
         self._marks = {id(loop): _marks(loop.part) for loop in looped}
         self._reasons = {id(loop): _Reasons(loop.part, ink) for loop in part.loops if loop.part.kind is _REASON}
-        self._kept: dict[tuple[object, ...], Sequence[Sequence[Piece]]] = {}
+        self._kept: dict[tuple[object, ...], tuple[Paper, Sequence[Sequence[Piece]]]] = {}
         self._seen: set[int] = set()  # hashes of the keys of cards printed once
         self._since_forgotten = 0
 
     def fill_all(self, items: Sequence[DigestItem], run: Run, out: list[Piece]) -> None:
         """Write a card for each item."""
         self._forget_the_old(len(items))
-        stock_of, most = self._room.get, run.outline.max_abstract
+        most, mute, find = run.outline.max_abstract, run.mute, self._kept.get
         for item, place in zip(items, places(self._part.asks_position, len(items)), strict=True):
-            stock = stock_of(item.paper)
-            about = (self, most, place, not item.evidence, not (item.also and cards.also(item)))
-            cut = stock.cuts.get(about)
-            if cut is None:
-                cut = stock.cuts[about] = self._cut(item, stock, place, run.outline)
-            spots = cut.spots(item.evidence)
-            key = (cut, item.also, *spots)
-            printed = self._kept.get(key)
-            if printed is None:
-                printed = _print(cut, item, spots)
-                self._keep_if_seen(key, printed)
+            paper = item.paper
+            matches = [(e.field, e.start, e.end) for e in item.evidence]
+            key = (paper.id, paper.revision, most, place, item.also, *matches)
+            kept = find(key)
+            if kept is not None and (kept[0] is paper or kept[0] == paper):
+                printed = kept[1]
+            else:
+                printed = self._print(item, place, run.outline)
+                self._keep_if_seen(key, paper, printed)
             out += printed[0]
             for behind in printed[1:]:
-                out.append(run.mute)
+                out.append(mute)
                 out += behind
 
-    def _keep_if_seen(self, key: tuple[object, ...], printed: _Runs) -> None:
+    def _keep_if_seen(self, key: tuple[object, ...], paper: Paper, printed: Sequence[Sequence[Piece]]) -> None:
         known = hash(key)
         if known not in self._seen:
             self._seen.add(known)
-        elif len(self._kept) < self._MOST_KEPT:
-            self._kept[key] = tuple(map(self._ink.seal, printed))
+        elif len(self._kept) < self._MOST_KEPT or key in self._kept:
+            self._kept[key] = paper, tuple(map(self._ink.seal, printed))
 
     def _forget_the_old(self, count: int) -> None:
         self._since_forgotten += count
@@ -158,6 +156,20 @@ class CardPress:
             self._since_forgotten = 0
             self._kept.clear()
             self._seen.clear()
+
+    def _print(self, item: DigestItem, place: int, outline: Outline) -> _Runs:
+        stock = self._room.get(item.paper)
+        about = (self, outline.max_abstract, place, not item.evidence, not (item.also and cards.also(item)))
+        cut = stock.cuts.get(about)
+        if cut is None:
+            cut = stock.cuts[about] = self._cut(item, stock, place, outline)
+        spots = cut.spots(item.evidence)
+        runs: _Runs = [[]]
+        for literal, fill in cut.steps:
+            runs[-1].append(literal)
+            if fill is not None:
+                fill(item, spots, runs)
+        return runs
 
     def _cut(self, item: DigestItem, stock: Stock, place: int, outline: Outline) -> _CardCut:
         card = cards.card(
@@ -186,15 +198,6 @@ class CardPress:
 
     def _also(self, item: DigestItem, _spots: list[_Spot], runs: _Runs) -> None:
         runs[-1].append(self._ink.slot(cards.also(item)))
-
-
-def _print(cut: _CardCut, item: DigestItem, spots: list[_Spot]) -> _Runs:
-    runs: _Runs = [[]]
-    for literal, fill in cut.steps:
-        runs[-1].append(literal)
-        if fill is not None:
-            fill(item, spots, runs)
-    return runs
 
 
 def _marks(part: Part) -> tuple[bytes, bytes]:
