@@ -67,7 +67,7 @@ class _Spot:
         self.marked = b""
 
 
-_MOST_SPOTS = 512  # on one card
+_MOST_SPOTS = 64  # of one card, some 60 KB
 
 _Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
 _CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]

@@ -52,8 +52,8 @@ class HtmlInk(Ink):
         return b"".join(pieces)
 
 
-class QuotedPrintableInk(Ink):
-    """A text part. Whole lines are bytes, encoded once; what may share its line with something else is not yet."""
+class PlainInk(Ink):
+    """Text for a header: UTF-8."""
 
     marks = False
 
@@ -62,6 +62,16 @@ class QuotedPrintableInk(Ink):
 
     def slot(self, text: str) -> str:
         return str(text)
+
+    def seal(self, raws: Iterable[str]) -> Pieces:
+        return ("".join(raws),)
+
+    def whole(self, pieces: Iterable[Any]) -> bytes:
+        return "".join(pieces).encode()
+
+
+class QuotedPrintableInk(PlainInk):
+    """A text part. Whole lines are bytes, encoded once; what may share its line with something else is not yet."""
 
     def seal(self, raws: Iterable[str]) -> Pieces:
         text = "".join(raws)
@@ -81,21 +91,3 @@ class QuotedPrintableInk(Ink):
                 begun.clear()
         lines.append(quoted_printable("".join(begun)))
         return b"".join(lines)
-
-
-class PlainInk(Ink):
-    """Text for a header: UTF-8."""
-
-    marks = False
-
-    def raw(self, text: str) -> str:
-        return text
-
-    def slot(self, text: str) -> str:
-        return str(text)
-
-    def seal(self, raws: Iterable[str]) -> Pieces:
-        return ("".join(raws),)
-
-    def whole(self, pieces: Iterable[str]) -> bytes:
-        return "".join(pieces).encode()
