@@ -14,6 +14,7 @@ from typing import Self
 
 from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
+from digest.errors import ConfigError, UsageError
 from digest.ingest import IngestReport, ingest
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
@@ -94,7 +95,10 @@ class Installation:
 
     def check(self) -> None:
         """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
-        self.templates.languages.checked(self.config.newsletter.language)
+        try:
+            self.templates.languages.checked(self.config.newsletter.language)
+        except UsageError as error:
+            raise ConfigError(str(self.config.file), "newsletter.language", str(error)) from None
         self.composer.check()
 
     @cached_property

@@ -103,3 +103,11 @@ def test_a_stop_lets_the_mail_at_hand_finish_and_keeps_the_rest(cli: Cli) -> Non
     states = Counter(d["state"] for d in cli.ok("outbox", "list", "--json").records)
     assert set(states) == {"sent", "queued"}
     assert states["sent"] == len(postbox.mails)
+
+
+def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
+    config = cli.folder / "config.toml"
+    config.write_text(config.read_text().replace("[newsletter]", '[newsletter]\nlanguage = "tlh"'))
+    ran = cli("serve")
+    assert ran.code == 2
+    assert "config.toml: newsletter.language: no language 'tlh'; there are en, de" in ran.err
