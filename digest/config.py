@@ -244,6 +244,8 @@ class Config(_File):
         if not self.secrets.dkim_key_file:
             reason = f"is missing; it names the private key that signs for {self.dkim.domain}, and {MAKE_KEY}"
             raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", reason)
+        if "\n" in self.secrets.dkim_key_file or "-----BEGIN" in self.secrets.dkim_key_file:  # never to be shown
+            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", "holds a key; it has to name the key's file")
         return self.path(self.secrets.dkim_key_file)
 
     def dkim_key(self) -> bytes:

@@ -65,6 +65,10 @@ class Installation:
     def composer(self) -> Composer:
         """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
         newsletter = self.config.newsletter
+        try:
+            self.templates.languages.checked(newsletter.language)
+        except UsageError as error:
+            raise ConfigError(str(self.config.file), "newsletter.language", str(error)) from None
         return Composer(
             self.newsletter,
             self.templates,
@@ -95,10 +99,6 @@ class Installation:
 
     def check(self) -> None:
         """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
-        try:
-            self.templates.languages.checked(self.config.newsletter.language)
-        except UsageError as error:
-            raise ConfigError(str(self.config.file), "newsletter.language", str(error)) from None
         self.composer.check()
 
     @cached_property

@@ -83,7 +83,7 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
     cli.ok("subscriber", "add", "other@example.org")
     with Installation.open(cli.folder / "config.toml") as here:
         serve_for_a_while(here, delivered)
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "the database is locked" in said
     assert "No such file" in said
     assert "cannot be reached" in said

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import stamina
+import structlog
 import typer
 
 from digest import __version__
@@ -63,6 +65,8 @@ def _root(
 
 def main() -> None:
     """The console script. Every error is one line on stderr; the exit code says whose it is to mend."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for data
+    stamina.instrumentation.set_on_retry_hooks([])  # what comes of the last try is told
     try:
         app()
     except UsageError as error:

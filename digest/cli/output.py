@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from digest.mail import Composer
+from digest.installation import Installation
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -67,10 +67,12 @@ def warn(message: str) -> None:
     _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
 
 
-def warn_of_slow(composer: Composer) -> None:
-    """Name the templates that have to be rendered anew for every mail, and why."""
-    for file, why in composer.slow.items():
-        warn(f"{file}: Jinja renders it anew for every mail, which is slow: {why}")
+def warn_of_templates(here: Installation) -> None:
+    """Name the admin's templates that have no effect, and those that are rendered anew for every mail."""
+    for file, meant in here.templates.strays().items():
+        warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
+    for file, why in here.composer.slow.items():
+        warn(f"{file}: works, but is rendered anew for every mail, which is slow: {why}")
 
 
 @contextmanager

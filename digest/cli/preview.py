@@ -10,12 +10,12 @@ import typer
 
 from digest import addresses
 from digest.cli.options import ConfigOption, NowOption, installation, moment
-from digest.cli.output import print_text, say, warn_of_slow
-from digest.errors import DigestError
+from digest.cli.output import print_text, say, warn_of_templates
+from digest.errors import DigestError, UsageError
 from digest.installation import Installation
-from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome
+from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber
 from digest.publish import decide, message_id
-from digest.store import subscribers
+from digest.store import digests, subscribers
 
 
 class Format(StrEnum):
@@ -33,14 +33,15 @@ def preview(
     send_to: Annotated[
         str | None, typer.Option("--send-to", metavar="ADDRESS", help="Mail it there; its links open nothing.")
     ] = None,
+    last: Annotated[bool, typer.Option("--last", help="The last digest they got, or that is queued for them.")] = False,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Print the digest (or another mail) that a subscriber would get now. Nothing is recorded."""
     with installation(config) as here:
-        mail = _mail(here, email, kind, moment(now))
+        mail = _last(here, email, moment(now)) if last else _mail(here, email, kind, moment(now))
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
-            say(f"no mail for {email}: {mail.digest.empty_reason}")
+            say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
             _send(here, _to_nobody(mail, addresses.checked(send_to)))
         elif form is Format.EML:
@@ -48,7 +49,7 @@ def preview(
         else:
             rendered = here.composer.render(mail)
             print_text(rendered.readable_html if form is Format.HTML else rendered.readable_text)
-        warn_of_slow(here.composer)
+        warn_of_templates(here)
 
 
 def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Delivery:
@@ -59,11 +60,29 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
         subscriber = subscribers.get(tx, email)
         if kind in {MailKind.DIGEST, MailKind.WELCOME}:
             (digest,) = decide(tx, [(subscriber, at)], publishing, now=at)
+    return _delivery(kind, subscriber, digest, digest.message_id if digest else _named(here, kind, subscriber, at), at)
+
+
+def _last(here: Installation, email: str, at: datetime) -> Delivery:
+    """The subscriber's newest digest, as it was frozen."""
+    with here.store.read() as tx:
+        subscriber = subscribers.get(tx, email)
+        digest = digests.find_last(tx, subscriber.id)
+    if digest is None:
+        raise UsageError(f"{email} has had no digest yet; `digest preview {email} --kind welcome` shows a first one")
+    return _delivery(MailKind.DIGEST, subscriber, digest, digest.message_id, at)
+
+
+def _named(here: Installation, kind: MailKind, subscriber: Subscriber, at: datetime) -> str:
+    return message_id(kind, subscriber, at, here.domain)
+
+
+def _delivery(kind: MailKind, subscriber: Subscriber, digest: Digest | None, message_id: str, at: datetime) -> Delivery:
     return Delivery(
         id=0,
         kind=kind,
         subscriber=subscriber,
-        message_id=digest.message_id if digest else message_id(kind, subscriber, at, here.domain),
+        message_id=message_id,
         state=DeliveryState.QUEUED,
         attempts=0,
         queued_at=at,
@@ -83,4 +102,8 @@ def _send(here: Installation, mail: Delivery) -> None:
         (receipt,) = transport.send(iter([here.composer.message(mail)]))
     if receipt.outcome is not Outcome.SENT:
         raise DigestError(f"not sent to {mail.subscriber.email}: {receipt.reply}")
-    say(f"sent to {mail.subscriber.email}")
+    delivery = here.config.delivery
+    if delivery.transport == "maildir":
+        say(f"left in {here.config.path(delivery.maildir.path)}: the transport is maildir, which sends nothing")
+    else:
+        say(f"sent to {mail.subscriber.email}")

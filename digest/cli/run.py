@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
-from digest.cli.output import complain, print_json, progress, say, warn, warn_of_slow
+from digest.cli.output import complain, print_json, progress, say, warn, warn_of_templates
 from digest.deliver import DeliveryReport
 from digest.ingest import IngestReport
 from digest.installation import Installation
@@ -105,7 +105,7 @@ def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishRepo
 def _deliver(here: Installation, at: datetime) -> DeliveryReport:
     with progress("sending") as advance:
         report = here.deliver(now=at, progress=advance)
-    warn_of_slow(here.composer)
+    warn_of_templates(here)
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")
     if report.failure:

@@ -20,6 +20,7 @@ from digest.mail.context import Reading
 
 DEFAULT = "en"
 
+_LINE = re.compile(r'(?:msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d\])?\s*"(?:[^"\\]|\\.)*"')
 _PLACEHOLDER = re.compile(r"%%|%\(\w+\)s|%")
 
 
@@ -69,8 +70,9 @@ def _read(file: Path) -> Language:
     except (ValueError, UnknownLocaleError):
         raise TemplateError(str(file), 0, "is not named as a language is: de.po, pt_BR.po") from None
     try:
-        with file.open("rb") as po:
-            catalog = read_po(po, locale=locale, abort_invalid=True)
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        _check_lines(lines, file)
+        catalog = read_po(lines, locale=locale, abort_invalid=True)
         words = _compiled(catalog)
         for count in range(200):
             words.ngettext("one", "many", count)  # its rule of plurals can be computed
@@ -90,6 +92,13 @@ def _compiled(catalog: Catalog) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+def _check_lines(lines: Iterable[str], file: Path) -> None:
+    """Babel reads on over a quote that is missing, and loses a letter."""
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("#") and not _LINE.fullmatch(line.strip()):
+            raise TemplateError(str(file), number, "is not a line of a catalogue; is a quote missing?")
+
+
 def _check(message: Message, file: Path) -> None:
     """A placeholder that the template does not fill would fail in the mail."""
     written = [message.id] if isinstance(message.id, str) else list(message.id)
@@ -97,5 +106,6 @@ def _check(message: Message, file: Path) -> None:
     known = {placeholder.group() for text in written for placeholder in _PLACEHOLDER.finditer(text)}
     for text in said:
         unknown = next((p.group() for p in _PLACEHOLDER.finditer(text) if p.group() not in {*known, "%%"}), None)
+        hint = " (a per cent sign is written %%)" if unknown == "%" else ""
         if message.id and unknown is not None:
-            raise TemplateError(str(file), message.lineno or 0, f"{text!r}: {unknown} is not in the original")
+            raise TemplateError(str(file), message.lineno or 0, f"{text!r}: {unknown} is not in the original{hint}")

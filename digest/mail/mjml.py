@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"\{%[-+]?\s*trans\b.*?\bendtrans\s*[-+]?%\}|\{\{.*?\}\}|\{%
 _COMMENT = re.compile(r"\{#.*?#\}|<!--(?!\[if).*?-->", re.DOTALL)
 _SHIELD = re.compile(r"zqj(\d+)qz")
 _INCLUDE = re.compile(r"<mj-include\s+path=([\"'])(?P<path>[^\"']*)\1\s*(?:/>|>\s*</mj-include>)")
-_TAG = re.compile(r"<(mj[\w-]*)([^<>]*)")
+_TAG = re.compile(r"<(/?)(mj[\w-]*)([^<>]*)")
 _HTML_TAG = re.compile(r"<[a-zA-Z][\w:]*(\s+)[^<>]{30}")
 _KNOWN_TAGS = frozenset(
     "mjml mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes mj-body "
@@ -84,9 +84,9 @@ def compile_mjml(source: Source) -> str:
     """
     text = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment.group()), source.text)
     tokens = list(_TOKEN.finditer(text))
-    shielded = _shielded(text)
-    _check_tags(shielded, source, tokens)
-    html = _mrml(shielded, source)
+    shielded = _Shielded(source, _shielded(text), tokens)
+    _check_tags(shielded)
+    html = _mrml(shielded.text, source)
     found = Counter(int(n) for n in _SHIELD.findall(html))
     defaults = text.find("<mj-attributes"), text.find("</mj-attributes")  # of tags that may not be there
     for number, token in enumerate(tokens):
@@ -94,6 +94,7 @@ def compile_mjml(source: Source) -> str:
             raise source.error(token.start(), f"MJML loses {token.group()} here")
         if found[number] > 1 and token.group().startswith("{%"):
             raise source.error(token.start(), f"MJML repeats {token.group()} here")
+    _check_nothing_dropped(shielded)
     return _restored(_in_lines(html), [token.group() for token in tokens])
 
 
@@ -109,7 +110,7 @@ def _shielded(text: str) -> str:
 
 
 def _in_lines(shielded: str) -> str:
-    return _HTML_TAG.sub(lambda tag: tag.group().replace(tag[1], "\n", 1), shielded)
+    return _HTML_TAG.sub(lambda tag: tag.group().replace(tag[1], "\n" + tag[1][1:], 1), shielded)
 
 
 def _restored(shielded: str, tokens: list[str]) -> str:
@@ -124,31 +125,57 @@ def _mrml(shielded: str, source: Source) -> str:
     return html
 
 
-def _check_tags(shielded: str, source: Source, tokens: Sequence[re.Match[str]]) -> None:
-    """No tag is unknown, none asks for what mrml does not do, and none is dropped where it stands."""
-    tags = list(_TAG.finditer(shielded))
+@dataclass(frozen=True, slots=True)
+class _Shielded:
+    """A source whose tokens are numbers, which MJML takes for words."""
 
-    def refuse(tag: re.Match[str], reason: str) -> None:
-        before = _SHIELD.findall(shielded[: tag.start()])
-        longer = sum(len(tokens[int(n)].group()) - len(f"zqj{n}qz") for n in before)
-        raise source.error(tag.start() + longer, reason)
+    source: Source
+    text: str
+    tokens: Sequence[re.Match[str]]
 
+    def error(self, tag: re.Match[str], reason: str) -> TemplateError:
+        """An error at a tag of the shielded text."""
+        before = _SHIELD.findall(self.text[: tag.start()])
+        longer = sum(len(self.tokens[int(n)].group()) - len(f"zqj{n}qz") for n in before)
+        return self.source.error(tag.start() + longer, reason)
+
+
+def _check_tags(shielded: _Shielded) -> None:
+    """Every tag is known and closed, and none asks for what mrml does not do."""
+    begun: list[re.Match[str]] = []
+    for tag in _TAG.finditer(shielded.text):
+        end, name, rest = tag.groups()
+        if name not in _KNOWN_TAGS:
+            raise shielded.error(tag, f"<{name}> is not known to MJML")
+        if name == "mj-style" and "inline" in rest:
+            raise shielded.error(tag, "MJML does not inline styles here; write them in style attributes")
+        if not end:
+            begun += [] if rest.endswith("/") else [tag]
+        elif name not in {opened[2] for opened in begun}:
+            raise shielded.error(tag, f"</{name}> closes what is not open here")
+        else:
+            opened = begun.pop()
+            if opened[2] != name:
+                raise shielded.error(opened, f"<{opened[2]}> is not closed")
+    if begun:
+        raise shielded.error(begun[-1], f"<{begun[-1][2]}> is not closed")
+
+
+def _check_nothing_dropped(shielded: _Shielded) -> None:
+    """Compile a copy whose tags are all marked, and look for the marks."""
+    body = shielded.text.rfind("<mj-body")
+    tags = [tag for tag in _TAG.finditer(shielded.text, body) if not tag[1] and tag[2] in _CLASSED_TAGS]
+    starts = {tag.start() for tag in tags}
+    marked = _TAG.sub(lambda tag: _marked(tag) if tag.start() in starts else tag.group(), shielded.text)
+    html = re.sub(r"<mj[^<>]*", "", _mrml(marked, shielded.source))  # a tag that was left as it is, is no HTML
+    kept = {int(start) for start in re.findall(r"zqt(\d+)qz", html)}
     for tag in tags:
-        if tag[1] not in _KNOWN_TAGS:
-            refuse(tag, f"<{tag[1]}> is not known to MJML")
-        if tag[1] == "mj-style" and "inline" in tag[2]:
-            refuse(tag, "MJML does not inline styles here; write them in style attributes")
-    body = shielded.rfind("<mj-body")
-    marked = {tag.start(): tag for tag in tags if tag.start() > body and tag[1] in _CLASSED_TAGS}
-    html = _mrml(_TAG.sub(lambda tag: _marked(tag) if tag.start() in marked else tag.group(), shielded), source)
-    kept = {int(n) for n in re.findall(r"zqt(\d+)qz", re.sub(r"<mj[^<>]*", "", html))}  # a tag left as it is: no HTML
-    for start, tag in marked.items():
-        if start not in kept:
-            refuse(tag, f"MJML drops <{tag[1]}> here")
+        if tag.start() not in kept:
+            raise shielded.error(tag, f"MJML drops <{tag[2]}> here")
 
 
 def _marked(tag: re.Match[str]) -> str:
     """The tag with a class of its own, by which it is found again in the HTML."""
     mark = f"zqt{tag.start()}qz"
     classed, times = re.subn(r"css-class=([\"'])", rf"css-class=\1{mark} ", tag.group(), count=1)
-    return classed if times else f'<{tag[1]} css-class="{mark}"{tag[2]}'
+    return classed if times else f'<{tag[2]} css-class="{mark}"{tag[3]}'

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from textwrap import fill
-from traceback import extract_tb
 
 import jinja2
 from babel.dates import format_date, format_skeleton
@@ -20,26 +20,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from digest.errors import TemplateError
 from digest.mail import mjml
 from digest.mail.context import Mail
+from digest.mail.faults import FAULTS, located
 from digest.mail.languages import Language, Languages
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
 _TEXT = ".txt.j2"
 _WIDTH = 72
-
-# What an expression in a template may come to, besides Jinja's own errors.
-FAULTS = (
-    jinja2.TemplateError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-    MemoryError,
-)
-
-_NAMED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
 
 
 def shipped_folder() -> Path:
@@ -55,8 +42,9 @@ class Templates:
         if overriding is not None and not overriding.is_dir():
             raise TemplateError(str(overriding), 0, "no such folder; templates.path names one, or is empty")
         folders = [shipped_folder()] if overriding is None else [overriding, shipped_folder()]
+        self._overriding = overriding
         self.languages = Languages(folders)
-        self._files = jinja2.FileSystemLoader([str(folder) for folder in folders])
+        self._files = jinja2.FileSystemLoader([str(folder) for folder in folders], encoding="utf-8-sig")
         self._environments: dict[str, jinja2.Environment] = {}
 
     def environment(self, language: Language) -> jinja2.Environment:
@@ -78,19 +66,46 @@ class Templates:
         """How many lines that file has."""
         return self._load(name)[0].count("\n") + 1
 
+    def replaced(self) -> list[str]:
+        """The names of our files that the admin's folder replaces."""
+        return [name for name in self._own_files() if (shipped_folder() / name).is_file()]
+
+    def strays(self) -> dict[str, str]:
+        """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
+        if self._overriding is None:
+            return {}
+        own = self._own_files()
+        said = "".join(self._load(name)[0] for name in own if name.startswith("email/"))
+        ours = [str(file.relative_to(shipped_folder())) for file in shipped_folder().glob("email/*")]
+        return {
+            str(self._overriding / name): next(iter(get_close_matches(name, ours, n=1, cutoff=0.7)), "")
+            for name in own
+            if self._overriding
+            and name not in ours
+            and name not in said
+            and not re.fullmatch(r"locale/[^/]+\.po", name)
+        }
+
+    def _own_files(self) -> list[str]:
+        if self._overriding is None:
+            return []
+        found = (file.relative_to(self._overriding) for file in sorted(self._overriding.rglob("*")) if file.is_file())
+        return [
+            name.as_posix()
+            for name in found
+            if (name.suffix in {".j2", ".mjml", ".po"} or name.parts[0].startswith("email"))
+            and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
+        ]
+
     @contextmanager
     def faults_named(self, name: str) -> Iterator[None]:
         """Jinja's errors as TemplateErrors of the template `name`."""
         try:
             yield
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.filename or error.name or name, error.lineno, error.message or "?") from None
         except jinja2.TemplateNotFound as error:
             raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
-        except jinja2.TemplateError as error:
-            raise self._located(name, str(error), error) from None
         except FAULTS as error:
-            raise self._located(name, f"{type(error).__name__}: {error}", error) from None
+            raise located(error, name, self._load) from None
 
     def _new_environment(self, language: Language) -> jinja2.Environment:
         environment = ImmutableSandboxedEnvironment(
@@ -125,25 +140,10 @@ class Templates:
         try:
             source, file, _ = self._files.get_source(_LOADING, name)
         except UnicodeDecodeError as error:
-            raise TemplateError(name, 0, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+            file = next(str(Path(folder, name)) for folder in self._files.searchpath if Path(folder, name).is_file())
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise TemplateError(file, line, "is not UTF-8; save it as that") from None
         return source, file or name
-
-    def _located(self, name: str, reason: str, error: Exception) -> TemplateError:
-        """An error while rendering, placed where Jinja says, or at the first line that names what is missing."""
-        source, file = self._load(name)
-        # HTML has other lines than its author wrote; text has the same.
-        texts = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith(_TEXT)]
-        if texts:
-            return TemplateError(texts[-1].filename, texts[-1].lineno or 0, reason)
-        named = _NAMED.search(reason)
-        if named is None:
-            return TemplateError(file, 0, reason)
-        word = re.compile(rf"\b{named[1] or named[2]}\b")
-        for text, where in [(source, file), *map(self._load, re.findall(r"\"(email/[\w.-]+)\"", source))]:
-            found = word.search(text)
-            if found is not None:
-                return TemplateError(where, text.count("\n", 0, found.start()) + 1, reason)
-        return TemplateError(file, 0, reason)
 
 
 _LOADING = jinja2.Environment(autoescape=True)  # for its name only: loaders ask for one

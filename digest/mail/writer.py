@@ -13,11 +13,12 @@ from digest.mail.cardpress import Outline
 from digest.mail.cards import Stockroom
 from digest.mail.context import Card, DigestMail, Mail
 from digest.mail.encoding import html_bytes, quoted_printable
+from digest.mail.faults import FAULTS
 from digest.mail.ink import HtmlInk, Ink, PlainInk, QuotedPrintableInk
 from digest.mail.languages import Language
 from digest.mail.press import MAIL, Press
 from digest.mail.stencil import Unsuitable, take_apart
-from digest.mail.templates import FAULTS, Templates
+from digest.mail.templates import Templates
 from digest.models import DigestItem
 
 DIGEST = "digest"
@@ -69,20 +70,19 @@ class Writer:
         if press is not None:
             try:
                 return press.print(outline)
-            except (Unsuitable, *FAULTS) as reason:  # a fault that is the template's own shows again in Jinja
+            except (Unsuitable, *FAULTS) as reason:
                 self._print_no_more(part, str(reason))
         return self.by_jinja(part, outline)
 
     def _press(self, part: str) -> Press | None:
-        """What prints a part, or None if ordinary Jinja has to."""
+        """What prints a part; None if ordinary Jinja has to. A fault that is the template's own shows there again."""
         if part not in self._presses:
-            name = template(DIGEST, part)
-            with self._templates.faults_named(name):
-                try:
-                    page = take_apart(self._templates.environment(self.language), name, MAIL, "mail")
-                    self._presses[part] = Press(page, _INKS[part], self._room)
-                except Unsuitable as reason:
-                    self._print_no_more(part, str(reason))
+            try:
+                environment = self._templates.environment(self.language)
+                page = take_apart(environment, template(DIGEST, part), MAIL, "mail")
+                self._presses[part] = Press(page, _INKS[part], self._room)
+            except (Unsuitable, *FAULTS) as reason:
+                self._print_no_more(part, str(reason))
         return self._presses[part]
 
     def compare(self, outline: Outline) -> None:

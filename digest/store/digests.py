@@ -66,6 +66,18 @@ def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: dateti
     return held
 
 
+def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
+    """The newest digest of a subscriber that shows papers, or None."""
+    rows = tx.execute(
+        sa.select(digests.c.id, deliveries.c.message_id)
+        .join(deliveries, deliveries.c.digest_id == digests.c.id)
+        .where(digests.c.subscriber_id == subscriber_id)
+        .order_by(digests.c.created_at.desc(), digests.c.id.desc())
+    )
+    found = (list_by_row(tx, [row.id], {row.id: row.message_id})[row.id] for row in rows)
+    return next((digest for digest in found if digest.items), None)
+
+
 def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, str]) -> dict[int, Digest]:
     """Frozen digests by row id, with every paper as it was shown. `message_ids` are their deliveries'."""
     rows = tx.execute(sa.select(digests).where(digests.c.id.in_(row_ids))).all()

@@ -57,3 +57,12 @@ def test_a_key_of_no_use_is_told_before_anything_is_sent(signing: Cli, command: 
     assert ran.code == 2
     assert ran.err.startswith(f"error: {signing.folder}/dkim.pem: is no private key in PEM; ")
     assert ran.err.count("\n") == 1
+
+
+def test_a_key_that_is_given_in_place_of_its_file_is_never_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.configure('[dkim]\ndomain = "example.org"\nselector = "s1"\n')
+    monkeypatch.setenv("DIGEST_DKIM_KEY_FILE", "-----BEGIN PRIVATE KEY-----\nMIIEsecret\n-----END PRIVATE KEY-----")
+    ran = cli("dkim", "show")
+    assert ran.code == 2
+    assert "DIGEST_DKIM_KEY_FILE: holds a key; it has to name the key's file" in ran.err
+    assert "MIIE" not in ran.err

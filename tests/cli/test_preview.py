@@ -48,7 +48,7 @@ def test_nothing_is_recorded(cats: Cli) -> None:
 def test_no_mail_says_why(cats: Cli) -> None:
     cats.ok("run", "--now", MORNING)
     ran = cats.ok("preview", "reader@example.org", "--now", "2026-06-04T07:00:00Z")
-    assert (ran.out, ran.err) == ("", "no mail for reader@example.org: no new papers\n")
+    assert (ran.out, ran.err) == ("", "no mail for reader@example.org: no new papers (--last shows the one before)\n")
 
 
 def test_somebody_unknown_is_refused_with_the_nearest(cats: Cli) -> None:
@@ -72,7 +72,8 @@ def test_every_kind_of_mail_can_be_looked_at(cats: Cli, kind: str, says: str) ->
 
 def test_it_is_sent_to_an_address_for_a_look(cats: Cli) -> None:
     ran = cats.ok("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)
-    assert (ran.out, ran.err) == ("", "sent to editor@example.org\n")
+    assert ran.out == ""
+    assert ran.err.endswith("outbox: the transport is maildir, which sends nothing\n")
     (file,) = (cats.folder / "outbox" / "new").iterdir()
     mail = message_from_bytes(file.read_bytes(), policy=policy.default)
     assert mail["To"] == "editor@example.org"
@@ -103,7 +104,10 @@ def test_it_shows_the_admins_templates_and_says_which_are_slow(cats: Cli) -> Non
     ran = cats.ok("preview", "reader@example.org", "--format", "eml", "--now", MORNING)
     assert "Subject: Daily Papers A STUDY OF CATS\n" in ran.out.replace("\r\n", "\n")
     assert ran.err.startswith("warning: ")
-    assert "digest.subject.txt.j2: Jinja renders it anew for every mail" in ran.err
+    assert "digest.subject.txt.j2: works, but is rendered anew for every mail" in ran.err
+    overriding(cats.folder, "cards.html.j2", "x")
+    ran = cats.ok("preview", "reader@example.org", "--now", MORNING)
+    assert "email/cards.html.j2 replaces nothing; did you mean email/card.html.j2?" in ran.err
 
 
 def test_a_faulty_template_is_named_with_file_and_line(cats: Cli) -> None:
@@ -114,3 +118,21 @@ def test_a_faulty_template_is_named_with_file_and_line(cats: Cli) -> None:
         assert (ran.code, ran.out) == (2, "")
         assert "digest.txt.j2:2: 'mial' is undefined" in ran.err
     assert not (cats.folder / "outbox" / "new").exists() or not list((cats.folder / "outbox" / "new").iterdir())
+
+
+def test_the_last_digest_can_be_looked_at_again(cats: Cli) -> None:
+    ran = cats("preview", "reader@example.org", "--last")
+    assert ran.code == 2
+    assert "reader@example.org has had no digest yet" in ran.err
+    cats.ok("run", "--now", MORNING)
+    cats.ok("run", "--now", "2026-06-04T07:00:00Z")  # nothing new
+    shown = cats.ok("preview", "reader@example.org", "--last", "--format", "eml").out
+    (file,) = (cats.folder / "outbox" / "new").iterdir()
+    assert shown.encode("ascii") == file.read_bytes()
+
+
+def test_a_look_goes_to_a_server_where_one_is_configured(cats: Cli) -> None:
+    with SmtpServer(FolderHandler(cats.folder)) as server:
+        cats.configure(f'[delivery]\ntransport = "smtp"\n[delivery.smtp]\nhost = "127.0.0.1"\nport = {server.port}\n')
+        ran = cats.ok("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)
+    assert ran.err == "sent to editor@example.org\n"

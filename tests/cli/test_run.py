@@ -149,5 +149,5 @@ def test_a_fault_in_the_admins_template_names_its_place_and_loses_nothing(cats: 
     ran = cats("run", "--now", MORNING)
     assert ran.code == 2
     assert f"{cats.folder}/mine/email/digest.txt.j2:2: " in ran.err
-    assert "no attribute 'typo'" in ran.err
+    assert "a DigestMail has no 'typo'" in ran.err
     assert cats.ok("outbox", "list", "--json").record["state"] == "queued"

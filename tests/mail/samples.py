@@ -38,6 +38,14 @@ def two_papers() -> Digest:
     return a_digest([first, an_item(OTHER, "Everything", 1.0, (Field.TITLE, "数据集"))], more=("a", "b", "c"))
 
 
+# What no digest may lack: a template of a test has it behind what it is about.
+REST = (
+    "{% for s in mail.sections %}{% for c in s.cards %}{{ c.plain_title }} {% endfor %}{% endfor %}"
+    "{{ mail.newsletter.postal_address }} {{ mail.unsubscribe_url }}"
+)
+HTML_REST = REST.replace("{{ mail.unsubscribe_url }}", '<a href="{{ mail.unsubscribe_url }}">Unsubscribe</a>')
+
+
 def overriding(folder: Path, name: str, text: str) -> Path:
     """A folder of the admin's with one template in it ("digest.txt.j2")."""
     (folder / "email").mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from digest.links import Scope
 from digest.models import OWN_KEYWORDS, AnnounceType, Evidence, Field, MailKind, Paper
 from tests.builders import NOW, a_delivery, a_digest, a_paper, a_subscriber, an_item, at
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
-from tests.mail.samples import LINKS, OTHER, PAPER, SENDER, composer, overriding, two_papers
+from tests.mail.samples import HTML_REST, LINKS, OTHER, PAPER, SENDER, composer, overriding, two_papers
 
 COMPOSER = composer()
 
@@ -228,8 +228,7 @@ def test_a_name_stands_in_the_header_as_it_is() -> None:
 
 
 def test_a_line_that_is_too_long_for_mail_is_encoded_once_more(tmp_path: Path) -> None:
-    link = '<a href="{{ mail.unsubscribe_url }}">é</a>'
-    text = f"<mjml><mj-body><mj-raw>{link} " + "x" * 2000 + "</mj-raw></mj-body></mjml>"
+    text = f"<mjml><mj-body><mj-raw>{HTML_REST} é " + "x" * 2000 + "</mj-raw></mj-body></mjml>"
     message = composer(overriding(tmp_path, "digest.mjml.j2", text)).message(a_delivery(two_papers()))
     check_wire(message)
     assert "é " + "x" * 2000 in visible(body(parsed(message), "html")).replace("&#233;", "é")

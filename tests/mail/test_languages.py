@@ -68,7 +68,9 @@ def test_a_catalogue_of_the_admins_stands_before_ours(tmp_path: Path) -> None:
     ("name", "text", "line", "reason"),
     [
         ("klingon.po", "", 0, "is not named as a language is"),
-        ("fr.po", 'msgid "a"\nnonsense\n', 5, "Unknown or misformatted keyword"),
+        ("fr.po", 'msgid "a"\nnonsense\n', 5, "is not a line of a catalogue"),
+        ("fr.po", 'msgid "updated"\nmsgstr "mis à jour\n', 5, "is a quote missing?"),
+        ("fr.po", 'msgid "a"\nmsgid_plural "b"\nmsgstr[7] "x"\n', 4, "num_plurals"),
         ("fr.po", 'msgid "Sent to %(email)s."\nmsgstr "Pour %(mail)s."\n', 4, "%(mail)s is not in the original"),
         ("fr.po", 'msgid "updated"\nmsgstr "100 % neuf"\n', 4, "% is not in the original"),
         ("fr.po", '"Plural-Forms: nplurals=2; plural=foo;\\n"\n', 0, "cannot be read"),

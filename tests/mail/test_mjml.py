@@ -47,7 +47,8 @@ def test_a_file_is_put_in_where_it_is_included() -> None:
         ('<mj-social mode="{% if x %}vertical{% endif %}" />', 2, "MJML loses {% if x %} here"),
         ("<mj-txt>x</mj-txt>", 2, "<mj-txt> is not known to MJML"),
         ("<mj-text>\n<mj-button>x</mj-button></mj-text>", 3, "MJML drops <mj-button> here"),
-        ("<mj-text>x", 1, "MJML says: "),
+        ("\n<mj-text>x", 3, "<mj-text> is not closed"),
+        ("\nx</mj-text>", 3, "</mj-text> closes what is not open here"),
     ],
 )
 def test_a_template_that_mjml_would_damage_is_refused(inner: str, line: int, reason: str) -> None:
@@ -89,6 +90,11 @@ def test_a_fault_behind_a_long_token_has_its_line() -> None:
 def test_a_statement_that_mjml_repeats_is_refused() -> None:
     with pytest.raises(TemplateError, match="MJML repeats"):
         compiled(mjml('<mj-text align="{% if x %}left{% endif %}">x</mj-text>'))
+
+
+def test_a_tag_that_is_not_closed_is_named_where_it_was_opened() -> None:
+    with pytest.raises(TemplateError, match="file.mjml.j2:2: <mj-body> is not closed"):
+        compiled("<mjml>\n<mj-body>\n<mj-section></mj-section>")
 
 
 def test_styles_that_would_not_be_inlined_are_refused() -> None:

@@ -15,7 +15,7 @@ from digest.mail.cards import Stockroom
 from digest.mail.writer import HTML, SUBJECT, TEXT, Writer
 from digest.models import AnnounceType, Digest, DigestItem, Evidence, Field, Paper
 from tests.builders import a_delivery, a_digest, a_paper, a_subscriber, an_item, at
-from tests.mail.samples import composer, overriding, two_papers
+from tests.mail.samples import HTML_REST, REST, composer, overriding, two_papers
 
 COMPOSER = composer()
 PARTS = (HTML, TEXT, SUBJECT)
@@ -108,7 +108,7 @@ REASONS = """{% for r in card.reasons %}
 {% endfor %}"""
 PAGE = """<mjml><mj-body><mj-section><mj-column><mj-text>
 {% for section in mail.sections %}<h2>{{ section.name }}</h2>{% for card in section.cards %}CARD{% endfor %}{% endfor %}
-<a href="{{ mail.unsubscribe_url }}">x</a></mj-text></mj-column></mj-section></mj-body></mjml>"""
+HTML_REST</mj-text></mj-column></mj-section></mj-body></mjml>""".replace("HTML_REST", HTML_REST)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path
     ],
 )
 def test_what_only_jinja_can_do_is_left_to_jinja(tmp_path: Path, text: str) -> None:
-    made = composer(overriding(tmp_path, "digest.txt.j2", text + " {{ mail.unsubscribe_url }}"))
+    made = composer(overriding(tmp_path, "digest.txt.j2", f"{text} {REST}"))
     writer, _ = made._writer("en")
     reader = a_subscriber("A.Reader@Example.org", id=7, name="ada reader")
     outline = made._outline(replace(two_papers(), subscriber=reader), Fit(two_papers().items, (), 280), welcome=False)
@@ -181,7 +181,7 @@ def test_what_only_jinja_can_do_is_left_to_jinja(tmp_path: Path, text: str) -> N
 
 def test_a_place_in_a_loop_may_be_asked_for_anywhere(tmp_path: Path) -> None:
     text = "{% for s in mail.sections %}{% for x in ([1] if loop.first else []) %}y{% endfor %}z{% endfor %}"
-    made = composer(overriding(tmp_path, "digest.txt.j2", text + " {{ mail.unsubscribe_url }}"))
+    made = composer(overriding(tmp_path, "digest.txt.j2", f"{text} {REST}"))
     assert made.render(a_delivery(two_papers())).readable_text.startswith("yzz ")
     check_same(made, two_papers())
 

@@ -9,7 +9,7 @@ from digest.mail import Templates
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.models import MailKind
 from tests.builders import a_delivery
-from tests.mail.samples import composer, overriding, two_papers
+from tests.mail.samples import REST, composer, overriding, two_papers
 
 PAGE = "<mjml><mj-body><mj-section><mj-column><mj-text>\n{}\n</mj-text></mj-column></mj-section></mj-body></mjml>"
 
@@ -43,7 +43,7 @@ def test_a_head_of_the_admins_stands_in_every_mail(tmp_path: Path) -> None:
     ("text", "line", "reason"),
     [
         ("one\n{% if %}", 2, "Expected an expression"),
-        ("one\ntwo {{ mail.cuont }}", 2, "has no attribute 'cuont'"),
+        ("one\ntwo {{ mail.cuont }}", 2, "a DigestMail has no 'cuont'; did you mean 'count'?"),
         ("one\n\n{{ mial }}", 3, "'mial' is undefined"),
         ("{% include 'email/nowhere.txt.j2' %}", 0, "needs email/nowhere.txt.j2"),
         ("\n{{ mail.__class__.__mro__ }}", 2, "unsafe"),
@@ -91,7 +91,7 @@ def test_a_mail_that_lost_the_link_its_reader_needs_is_refused(
     with pytest.raises(TemplateError) as caught:
         composer(folder).message(a_delivery(two_papers()))
     assert (caught.value.file, caught.value.line) == (str(folder / "email" / name), 3)
-    assert caught.value.reason == f"ends without {{{{ {variable} }}}}: a reader needs it"
+    assert caught.value.reason == f"ends without {{{{ {variable} }}}} where every reader sees it"
 
 
 def test_a_template_that_leaves_no_room_for_papers_is_refused(tmp_path: Path) -> None:
@@ -107,6 +107,72 @@ def test_a_text_without_end_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("digest.subject.txt.j2", "", "digest.subject.txt.j2:1: gives no subject"),
+        ("card.html.j2", "", "ends without {{ card.plain_title }} where every reader sees it (with your email/card"),
+        ("digest.txt.j2", REST.replace("{{ c.plain_title }}", ""), "digest.txt.j2:1: ends without {{ card.plain_title"),
+        (
+            "digest.txt.j2",
+            REST.replace("{{ mail.newsletter.postal_address }}", ""),
+            "{{ mail.newsletter.postal_address }}",
+        ),
+        ("card.html.j2", "<h3>{{ card.plain_title }}", "has a <h3> that is not closed"),
+        ("card.html.j2", "{{ card.plain_title }}</td>", "has a <div> that is not closed, or closed where none is open"),
+        (
+            "card.html.j2",
+            "{{ card.plain_title }}<script>x</script>",
+            "has a <script>, which mail programs",
+        ),
+        ("card.html.j2", "{{ card.plain_title }}<mj-text>x</mj-text>", "has a <mj-text>"),
+    ],
+)
+def test_a_mail_that_lacks_what_its_reader_needs_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        composer(overriding(tmp_path, name, text)).check()
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("email/cards.html.j2", "email/card.html.j2"),
+        ("emails/card.html.j2", "email/card.html.j2"),
+        ("card.html.j2", "email/card.html.j2"),
+        ("email/card.html", "email/card.html.j2"),
+        ("fr.po", ""),
+    ],
+)
+def test_a_file_that_replaces_nothing_is_told(tmp_path: Path, name: str, meant: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert Templates(tmp_path).strays() == {str(tmp_path / name): meant}
+
+
+def test_a_file_of_the_admins_that_another_uses_is_no_stray(tmp_path: Path) -> None:
+    overriding(tmp_path, "card.html.j2", '{% include "email/mine.html.j2" %}')
+    overriding(tmp_path, "mine.html.j2", "x")
+    overriding(tmp_path, ".card.html.j2.swp", "x")
+    assert Templates(tmp_path).strays() == {}
+    assert Templates(tmp_path).replaced() == ["email/card.html.j2"]
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    made = composer(overriding(tmp_path, "digest.subject.txt.j2", "\ufeffPapers"))
+    assert made.render(a_delivery(two_papers())).subject == "Papers"
+
+
+@pytest.mark.parametrize(
+    "fault", ["{{ 1 / 0 }}", "{{ card.plain_title | datum }}", "{{ card.published_on | date('x', 1) }}"]
+)
+def test_a_fault_in_a_card_has_its_own_line(tmp_path: Path, fault: str) -> None:
+    text = f'<h3 class="a-class-that-is-long" style="color:red">\n<b class="another-that-is-long">x</b></h3>\n{fault}'
+    with pytest.raises(TemplateError) as caught:
+        composer(overriding(tmp_path, "card.html.j2", text)).check()
+    assert (caught.value.file, caught.value.line) == (str(tmp_path / "email" / "card.html.j2"), 3)
+
+
+@pytest.mark.parametrize(
     "hidden",
     [
         "<!--[if mso]><a href='{{ mail.unsubscribe_url }}'>x</a><![endif]-->",
@@ -119,8 +185,9 @@ def test_a_text_without_end_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_way_out_that_not_every_reader_sees_is_none(tmp_path: Path, hidden: str) -> None:
-    with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }}: a reader needs it"):
-        composer(overriding(tmp_path, "digest.mjml.j2", PAGE.format(hidden))).check()
+    with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }} where every reader sees it"):
+        rest = REST.replace("{{ mail.unsubscribe_url }}", "")
+        composer(overriding(tmp_path, "digest.mjml.j2", PAGE.format(hidden + rest))).check()
 
 
 @pytest.mark.parametrize(
@@ -151,8 +218,8 @@ def test_a_template_without_end_is_refused(tmp_path: Path, name: str, text: str,
 
 def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "digest.txt.j2", "")
-    (folder / "email" / "digest.txt.j2").write_bytes("Grüße".encode("latin-1"))
-    with pytest.raises(TemplateError, match="email/digest.txt.j2: is not UTF-8: .* at byte 2"):
+    (folder / "email" / "digest.txt.j2").write_bytes("\nGrüße".encode("latin-1"))
+    with pytest.raises(TemplateError, match="email/digest.txt.j2:2: is not UTF-8; save it as that"):
         composer(folder).check()
 
 
@@ -167,8 +234,8 @@ def test_a_fault_has_the_file_and_line_where_it_stands(tmp_path: Path, name: str
 
 
 def test_a_fault_that_only_some_readers_meet_is_found_before(tmp_path: Path) -> None:
-    text = "{% if mail.name %}\n{{ mail.nmae }}{% endif %} {{ mail.unsubscribe_url }}"
-    with pytest.raises(TemplateError, match=r"digest.txt.j2:2: .*no attribute 'nmae'"):
+    text = "{% if mail.name %}\n{{ mail.nmae }}{% endif %} " + REST
+    with pytest.raises(TemplateError, match="digest.txt.j2:2: a DigestMail has no 'nmae'; did you mean 'name'"):
         composer(overriding(tmp_path, "digest.txt.j2", text)).check()
 
 
