@@ -158,7 +158,6 @@ def card(item: DigestItem, stock: Stock, *, max_abstract: int, paper_url: str, m
             Reason(text=hit.text, place=place, mute_url=mute_url + hit.keyword) for hit, place in reasons(hits)
         ),
         also=also(item),
-        abstract_url=stock.links["url"],
         pdf_url=stock.links["pdf_url"],
         code_url=stock.links["code_url"],
         discussion_url=stock.links["discussion_url"],

@@ -44,7 +44,7 @@ class Reason:
 class Card:
     """A paper as a mail shows it. `title` and `abstract` are segments that join to the plain texts."""
 
-    url: str
+    url: str  # of its abstract; each link is "" where there is none
     title: tuple[Segment, ...]
     plain_title: Shown
     abstract: tuple[Segment, ...]
@@ -60,7 +60,6 @@ class Card:
     stars: int
     reasons: tuple[Reason, ...]
     also: Shown  # other profiles that want it, with commas
-    abstract_url: str
     pdf_url: str
     code_url: str
     discussion_url: str
