@@ -38,6 +38,8 @@ def preview(
     config: ConfigOption = None,
 ) -> None:
     """Print the digest (or another mail) that a subscriber would get now. Nothing is recorded."""
+    if last and kind is not MailKind.DIGEST:
+        raise UsageError("--last shows a digest; leave out --kind, or --last")
     with installation(config) as here:
         mail = _last(here, email, moment(now)) if last else _mail(here, email, kind, moment(now))
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:

@@ -124,6 +124,8 @@ def test_the_last_digest_can_be_looked_at_again(cats: Cli) -> None:
     ran = cats("preview", "reader@example.org", "--last")
     assert ran.code == 2
     assert "reader@example.org has had no digest yet" in ran.err
+    ran = cats("preview", "reader@example.org", "--last", "--kind", "goodbye")
+    assert (ran.code, "--last shows a digest" in ran.err) == (2, True)
     cats.ok("run", "--now", MORNING)
     cats.ok("run", "--now", "2026-06-04T07:00:00Z")  # nothing new
     shown = cats.ok("preview", "reader@example.org", "--last", "--format", "eml").out
