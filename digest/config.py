@@ -29,7 +29,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.errors import ConfigError, UsageError
+from digest.mail.compose import ABSTRACT
 from digest.mail.dkim import MAKE_KEY, checked_host
+from digest.mail.languages import DEFAULT
 from digest.schedule import parse_timezone
 from digest.sources import KINDS
 
@@ -84,10 +86,10 @@ class NewsletterConfig(_Section):
     postal_address: str = "Daily Papers, 1 Example Street, Example City"
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     reply_to: str = ""
-    language: str = "en"
+    language: str = DEFAULT
     first_digest_days: int = Field(1, ge=1, le=31)
     welcome_days: int = Field(7, ge=1, le=31)
-    abstract_characters: int = Field(280, ge=80, le=10_000)
+    abstract_characters: int = Field(ABSTRACT, ge=80, le=10_000)
     trending: int = Field(0, ge=0, le=20)
 
 

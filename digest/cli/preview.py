@@ -62,7 +62,8 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
         subscriber = subscribers.get(tx, email)
         if kind in {MailKind.DIGEST, MailKind.WELCOME}:
             (digest,) = decide(tx, [(subscriber, at)], publishing, now=at)
-    return _delivery(kind, subscriber, digest, digest.message_id if digest else _named(here, kind, subscriber, at), at)
+    named = digest.message_id if digest else message_id(kind, subscriber, at, here.domain)
+    return _delivery(kind, subscriber, digest, named, at)
 
 
 def _last(here: Installation, email: str, at: datetime) -> Delivery:
@@ -75,16 +76,12 @@ def _last(here: Installation, email: str, at: datetime) -> Delivery:
     return _delivery(MailKind.DIGEST, subscriber, digest, digest.message_id, at)
 
 
-def _named(here: Installation, kind: MailKind, subscriber: Subscriber, at: datetime) -> str:
-    return message_id(kind, subscriber, at, here.domain)
-
-
-def _delivery(kind: MailKind, subscriber: Subscriber, digest: Digest | None, message_id: str, at: datetime) -> Delivery:
+def _delivery(kind: MailKind, subscriber: Subscriber, digest: Digest | None, named: str, at: datetime) -> Delivery:
     return Delivery(
         id=0,
         kind=kind,
         subscriber=subscriber,
-        message_id=message_id,
+        message_id=named,
         state=DeliveryState.QUEUED,
         attempts=0,
         queued_at=at,

@@ -84,7 +84,7 @@ def compile_mjml(source: Source) -> str:
     """
     text = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment.group()), source.text)
     tokens = list(_TOKEN.finditer(text))
-    shielded = _Shielded(source, _shielded(text), tokens)
+    shielded = _Shielded(source, _numbered(text), tokens)
     _check_tags(shielded)
     html = _mrml(shielded.text, source)
     found = Counter(int(n) for n in _SHIELD.findall(html))
@@ -100,10 +100,10 @@ def compile_mjml(source: Source) -> str:
 
 def in_lines(html: str) -> str:
     """A Jinja template of HTML with a line end in each longer tag, where none is seen."""
-    return _restored(_in_lines(_shielded(html)), [token.group() for token in _TOKEN.finditer(html)])
+    return _restored(_in_lines(_numbered(html)), [token.group() for token in _TOKEN.finditer(html)])
 
 
-def _shielded(text: str) -> str:
+def _numbered(text: str) -> str:
     """The text with a number for each token, which MJML takes for a word."""
     numbers = count()
     return _TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", text)

@@ -72,18 +72,13 @@ class Templates:
 
     def strays(self) -> dict[str, str]:
         """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
-        if self._overriding is None:
-            return {}
         own = self._own_files()
         said = "".join(self._load(name)[0] for name in own if name.startswith("email/"))
         ours = [str(file.relative_to(shipped_folder())) for file in shipped_folder().glob("email/*")]
         return {
-            str(self._overriding / name): next(iter(get_close_matches(name, ours, n=1, cutoff=0.7)), "")
+            f"{self._overriding}/{name}": next(iter(get_close_matches(name, ours, n=1, cutoff=0.7)), "")
             for name in own
-            if self._overriding
-            and name not in ours
-            and name not in said
-            and not re.fullmatch(r"locale/[^/]+\.po", name)
+            if name not in ours and name not in said and not re.fullmatch(r"locale/[^/]+\.po", name)
         }
 
     def _own_files(self) -> list[str]:

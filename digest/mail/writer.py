@@ -101,13 +101,9 @@ class Writer:
 
     def _by_jinja(self, mail_name: str, part: str, mail: Mail) -> bytes:
         text = self._templates.render(template(mail_name, part), self.language, mail)
-        match part:
-            case "mjml":
-                return html_bytes(text)
-            case "txt":
-                return quoted_printable(text)
-            case _:
-                return text.encode()
+        if part == HTML:
+            return html_bytes(text)
+        return quoted_printable(text) if part == TEXT else text.encode()
 
     def _with_cards(self, outline: Outline) -> DigestMail[Card]:
         """The mail as ordinary Jinja gets it."""

@@ -68,14 +68,14 @@ def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: dateti
 
 def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
     """The newest digest of a subscriber that shows papers, or None."""
-    rows = tx.execute(
+    row = tx.execute(
         sa.select(digests.c.id, deliveries.c.message_id)
         .join(deliveries, deliveries.c.digest_id == digests.c.id)
-        .where(digests.c.subscriber_id == subscriber_id)
+        .where(digests.c.subscriber_id == subscriber_id, digests.c.empty_reason == "")
         .order_by(digests.c.created_at.desc(), digests.c.id.desc())
-    )
-    found = (list_by_row(tx, [row.id], {row.id: row.message_id})[row.id] for row in rows)
-    return next((digest for digest in found if digest.items), None)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else list_by_row(tx, [row.id], {row.id: row.message_id})[row.id]
 
 
 def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, str]) -> dict[int, Digest]:
