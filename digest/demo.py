@@ -19,6 +19,7 @@ from digest.errors import UsageError
 from digest.ingest import IngestReport
 from digest.installation import Installation
 from digest.mail.languages import DEFAULT
+from digest.matching import compile_rules
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.store import Store, Transaction, outbox, profiles, subscribers
@@ -87,7 +88,7 @@ def _prepare(folder: Path) -> Path:
 
 def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None:
     for profile in people["profile"]:
-        profiles.add(tx, profile["name"], profile["rules"].strip(), now=now)
+        profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), now=now)
     for person in people["subscriber"]:
         new = roster.new_subscriber(
             person["email"],
@@ -100,7 +101,7 @@ def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None
             confirmed=True,
         )
         added = subscribers.add(tx, new, now=now)
-        profiles.set_personal(tx, added.id, person.get("rules", "").strip(), now=now)
+        profiles.set_personal(tx, added.id, compile_rules(person.get("rules", "").strip()), now=now)
 
 
 def _open_up(mail: Path) -> None:

@@ -16,6 +16,7 @@ from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
 from digest.errors import ConfigError, UsageError
 from digest.ingest import IngestReport, ingest
+from digest.interests import Interests
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.publish import Publishing, PublishReport, publish
@@ -113,6 +114,11 @@ class Installation:
         )
 
     @cached_property
+    def interests(self) -> Interests:
+        """What all profiles ask, ready to be matched."""
+        return Interests(self.store, self.config.database_file.with_suffix(".profiles"))
+
+    @cached_property
     def domain(self) -> str:
         """The domain that the mails come from. Raises AddressError."""
         return self.newsletter.domain
@@ -134,7 +140,7 @@ class Installation:
 
     def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
         """Run the second stage."""
-        return publish(self.store, self.publishing, now=now, everyone=everyone, progress=progress)
+        return publish(self.store, self.interests, self.publishing, now=now, everyone=everyone, progress=progress)
 
     def deliver(
         self,

@@ -3,6 +3,7 @@
 `_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -97,6 +98,33 @@ class Profile:
     id: int = 0  # 0 before it is stored
     owner_id: int | None = None
 
+    @property
+    def fingerprint(self) -> int:
+        """Tells these rules from others: what was compiled from one text is no use for another."""
+        return fingerprint(self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One rule of a profile, compiled: what it asks in canonical words, and how much it weighs."""
+
+    query: str
+    weight: float  # above 0, or -inf: what it matches is kept out of the whole profile
+    line: int  # of the profile's text, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRules:
+    """A profile's text, read and found good. `asks` holds each query once."""
+
+    text: str
+    asks: tuple[Ask, ...]
+
+
+def fingerprint(rules: str) -> int:
+    """64 bits of a profile's text."""
+    return int.from_bytes(hashlib.blake2b(rules.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Evidence:
@@ -109,12 +137,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """What one rule adds to a match's score."""
+
+    rule: str  # as its author wrote it, without weight and comment
+    score: float  # > 0
+    in_title: bool  # a word that it asks for stands there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A paper that a profile wants, how much, and why."""
 
     paper: Paper
     profile: Profile
-    score: float  # > 0
+    score: float  # > 0: the sum over its reasons
+    reasons: tuple[Reason, ...] = ()  # what counts most first
     evidence: tuple[Evidence, ...]  # sorted by field, start, end
 
 

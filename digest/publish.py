@@ -11,13 +11,17 @@ from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from digest.matching import Index, Matches, choose, trending
+from digest.interests import Interests
+from digest.matching import Matches, Search, choose, trending
 from digest.models import Digest, MailKind, Match, Paper, Profile, Subscriber
 from digest.schedule import next_slot, slot_due
 from digest.store import Store, Transaction, digests, papers, profiles, subscribers
 
 # A paper is stamped before its transaction commits: one that was stamped before a digest may appear behind it.
 OVERLAP = timedelta(days=2)
+
+# A rule's rarity is taken over the papers of this time.
+_BACKGROUND = timedelta(days=30)
 
 _CHUNK = 1000  # subscribers whose digests are decided and committed together
 
@@ -48,6 +52,7 @@ class PublishReport:
 
 def publish(
     store: Store,
+    interests: Interests,
     publishing: Publishing,
     *,
     now: datetime,
@@ -59,9 +64,10 @@ def publish(
     Safe to repeat and to run twice at once: the store keeps one digest for each subscriber and slot.
     """
     report = PublishReport()
+    chooser = Chooser(interests, publishing, now=now)
     for due in _due(store, now=now, everyone=everyone):
         with store.read() as tx:
-            decided = decide(tx, due, publishing, now=now)
+            decided = chooser.decide(tx, due)
         with store.write() as tx:
             queued = digests.freeze(tx, decided, now=now)
         empty = tuple((d.subscriber.email, d.empty_reason) for d in decided if not d.items)
@@ -75,13 +81,15 @@ def publish(
     return report
 
 
-def welcome(store: Store, subscriber: Subscriber, publishing: Publishing, *, now: datetime) -> Digest:
+def welcome(
+    store: Store, interests: Interests, subscriber: Subscriber, publishing: Publishing, *, now: datetime
+) -> Digest:
     """Queue the first digest of somebody who has just confirmed by themselves: at once, from the last days.
 
     It goes out also where no paper matches, to say that they are in. An admin's word (`--confirmed`) welcomes nobody.
     """
     with store.read() as tx:
-        decided = decide(tx, [(subscriber, now)], publishing.of_welcome, now=now)
+        decided = Chooser(interests, publishing.of_welcome, now=now).decide(tx, [(subscriber, now)])
     with store.write() as tx:
         digests.freeze(tx, decided, kind=MailKind.WELCOME, now=now)
     return decided[0]
@@ -93,55 +101,86 @@ def next_publish_at(store: Store, *, now: datetime) -> datetime | None:
     return min((slot for slot in coming if slot is not None), default=None)
 
 
-def decide(
-    tx: Transaction, due: Sequence[tuple[Subscriber, datetime]], publishing: Publishing, *, now: datetime
-) -> list[Digest]:
-    """What each of these (subscriber, slot) pairs would get at `now`. Reads only."""
-    since = {s.id: _since(s, publishing, now) for s, _ in due}
-    new = papers.list_first_seen(tx, after=min(since.values(), default=now), until=now)
-    wanted = profiles.list_wanted_by(tx, list(since))
-    held = digests.list_held(tx, list(since), after=min(since.values(), default=now))
-    search = _Search(wanted, new)
-    return [
-        _decide_one(s, slot_at, search, since=since[s.id], held=held[s.id], publishing=publishing, now=now)
-        for s, slot_at in due
-    ]
+def search_since(tx: Transaction, after: datetime, *, until: datetime) -> Search:
+    """The papers first seen in (after, until]; rarity is taken over the thirty days before `until`."""
+    begin = until - _BACKGROUND
+    new = papers.list_first_seen(tx, after=after, until=until)
+    older = papers.list_first_seen(tx, after=begin, until=after)
+    recent = sum(1 for paper in new if paper.first_seen_at is not None and paper.first_seen_at <= begin)
+    return Search(new, older, recent=recent)
 
 
-class _Search:
-    """Every profile that somebody in a chunk wants, matched against the new papers at once."""
+class Chooser:
+    """Decides digests. Reads the papers of a time once, for however many subscribers are asked about."""
 
-    def __init__(self, wanted: Mapping[int, Sequence[Profile]], new: Sequence[Paper]) -> None:
-        distinct = {p.id: p for some in wanted.values() for p in some}
-        self.papers = new
+    def __init__(self, interests: Interests, publishing: Publishing, *, now: datetime) -> None:
+        self._interests = interests
+        self._publishing = publishing
+        self._now = now
+        self._after = now
+        self._search = Search([])
+
+    def decide(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
+        """What each of these (subscriber, slot) pairs would get now. Reads only."""
+        publishing, now = self._publishing, self._now
+        since = {s.id: _since(s, publishing, now) for s, _ in due}
+        after = min(since.values(), default=now)
+        search = self._reaching_back_to(tx, after)
+        found = _Found(search, self._interests, profiles.list_wanted_by(tx, list(since)))
+        held = digests.list_held(tx, list(since), after=after)
+        return [
+            _decide_one(s, slot_at, found, since=since[s.id], held=held[s.id], publishing=publishing, now=now)
+            for s, slot_at in due
+        ]
+
+    def _reaching_back_to(self, tx: Transaction, after: datetime) -> Search:
+        if after < self._after:
+            self._search = search_since(tx, after, until=self._now)
+            self._after = after
+        return self._search
+
+
+class _Found:
+    """What every profile that somebody in a chunk wants finds in the new papers."""
+
+    def __init__(self, search: Search, interests: Interests, wanted: Mapping[int, Sequence[Profile]]) -> None:
+        self.papers = search.papers
         self.wanted = wanted
-        self._row = {profile_id: row for row, profile_id in enumerate(distinct)}
-        self._matches: Matches = Index(list(distinct.values())).match(new)
+        self._matches: dict[int, tuple[Matches, int]] = {}
+        self._made: dict[int, list[Match]] = {}
+        for piece in interests.pieces(list({p.id: p for some in wanted.values() for p in some}.values())):
+            matches = search.matches(piece.index.only(piece.rows))
+            self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
 
     def matches(self, profile: Profile) -> list[Match]:
-        return self._matches.for_profile(self._row[profile.id])
+        """Many follow the same profile: its matches are made once."""
+        if profile.id not in self._made:
+            matches, row = self._matches[profile.id]
+            self._made[profile.id] = matches.for_profile(row, profile)
+        return self._made[profile.id]
 
     def excluded(self, profile: Profile) -> set[str]:
-        return {self.papers[row].id for row in self._matches.excluded(self._row[profile.id])}
+        matches, row = self._matches[profile.id]
+        return {self.papers[column].id for column in matches.excluded(row)}
 
 
 def _decide_one(
     subscriber: Subscriber,
     slot_at: datetime,
-    search: _Search,
+    found_by: _Found,
     *,
     since: datetime,
     held: set[str],
     publishing: Publishing,
     now: datetime,
 ) -> Digest:
-    wanted = search.wanted[subscriber.id]
-    news = {p.id for p in search.papers if p.first_seen_at is not None and p.first_seen_at > since}
-    muted = set().union(*(search.excluded(p) for p in wanted if p.owner_id is not None))
-    found = [[m for m in search.matches(p) if m.paper.id in news] for p in wanted]
+    wanted = found_by.wanted[subscriber.id]
+    news = {p.id for p in found_by.papers if p.first_seen_at is not None and p.first_seen_at > since}
+    muted = set().union(*(found_by.excluded(p) for p in wanted if p.owner_id is not None))
+    found = [[m for m in found_by.matches(p) if m.paper.id in news] for p in wanted]
     choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers)
     known = held | muted | {item.paper.id for item in choice.items}
-    fresh = (p for p in search.papers if p.id in news and p.id not in known)
+    fresh = (p for p in found_by.papers if p.id in news and p.id not in known)
     return Digest(
         subscriber=subscriber,
         slot_at=slot_at,
@@ -151,7 +190,7 @@ def _decide_one(
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
         trending=trending(fresh, limit=publishing.trending) if choice.items else (),
-        empty_reason="" if choice.items else _why_empty(subscriber, wanted, search.papers, found, held),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, found_by.papers, found, held),
     )
 
 

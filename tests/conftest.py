@@ -13,6 +13,7 @@ from tests.commandline import CONFIG, Cli
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
 settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=20_000, deadline=None)  # pytest --hypothesis-profile=thorough
 settings.load_profile("steady")
 
 

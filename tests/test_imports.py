@@ -11,7 +11,7 @@ LEVELS: list[set[str]] = [
     {"errors", "models", "text"},
     {"links", "addresses"},
     {"sources", "matching", "mail", "transport", "store"},
-    {"schedule"},
+    {"schedule", "interests"},
     {"config", "roster", "ingest", "publish", "deliver", "samples"},
     {"installation"},
     {"service", "demo"},

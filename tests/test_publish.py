@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from digest.interests import Interests
+from digest.matching import compile_rules
 from digest.models import Delivery, MailKind, SubscriberState
 from digest.publish import Publishing, PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
@@ -20,13 +22,17 @@ def subscribe(store: Store, keywords: str = "cats", email: str = "reader@example
     with store.write() as tx:
         for name in rest.get("profiles", ()):  # type: ignore[attr-defined]
             if profiles.find(tx, name) is None:
-                profiles.add(tx, name, name.lower(), now=NOW)
+                profiles.add(tx, name, compile_rules(name.lower()), now=NOW)
         s = subscribers.add(tx, a_subscriber(email, **rest), now=NOW)
-        profiles.set_personal(tx, s.id, keywords, now=NOW)
+        profiles.set_personal(tx, s.id, compile_rules(keywords), now=NOW)
+
+
+def interests(store: Store) -> Interests:
+    return Interests(store, store.file.with_suffix(".profiles"))
 
 
 def run(store: Store, now: str = "2026-06-03 07:00", *, everyone: bool = False) -> PublishReport:
-    return publish(store, PUBLISHING, now=at(now), everyone=everyone)
+    return publish(store, interests(store), PUBLISHING, now=at(now), everyone=everyone)
 
 
 def queued(store: Store) -> list[Delivery]:
@@ -168,7 +174,7 @@ def test_only_active_subscribers_are_served(store: Store) -> None:
 
 def test_a_thousand_and_more_subscribers_are_served_in_chunks(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "Cats", "cats", now=NOW)
+        profiles.add(tx, "Cats", compile_rules("cats"), now=NOW)
         for i in range(1100):
             subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("Cats",)), now=NOW)
     see(store, "cats")
@@ -223,7 +229,7 @@ def test_who_confirms_by_themselves_is_welcomed_at_once_with_the_last_days(store
     see(store, "cats long ago", when="2026-05-20 06:00")
     with store.read() as tx:
         reader = subscribers.get(tx, "reader@example.org")
-    welcome(store, reader, PUBLISHING, now=at("2026-06-03 12:34"))
+    welcome(store, interests(store), reader, PUBLISHING, now=at("2026-06-03 12:34"))
     (delivery,) = queued(store)
     assert delivery.kind is MailKind.WELCOME
     assert shown([delivery]) == [["cats last week"]]
@@ -236,6 +242,6 @@ def test_a_welcome_goes_out_also_where_nothing_matched(store: Store) -> None:
     subscribe(store)
     with store.read() as tx:
         reader = subscribers.get(tx, "reader@example.org")
-    welcome(store, reader, PUBLISHING, now=NOW)
+    welcome(store, interests(store), reader, PUBLISHING, now=NOW)
     (delivery,) = queued(store)
     assert (delivery.kind, shown([delivery])) == (MailKind.WELCOME, [[]])

@@ -1,8 +1,19 @@
 """How text is read as words."""
 
-import pytest
+import re
+import unicodedata
 
-from digest.text import fold, plain, readings, stem, words, words_of_list
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.text import MARKS, PART, RUN, fold, plain, readings, stem, words, words_of_list
+
+EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
+MIXED = st.text(
+    st.sampled_from("aZ9 -–_.'é\u0308ßﬁΣא\u05b0مﷺहि\u094dกำคุ\u0e49한ᄒ\u1161中文かが\u3099ｶﾞー½㈠\u200d\u202e\0")
+    | st.characters()
+)
 
 
 def spellings(text: str) -> list[str]:
@@ -29,6 +40,74 @@ def test_case_accents_strokes_width_and_ligatures_fold(written: str, folded: str
 
 def test_a_decomposed_accent_is_part_of_its_word() -> None:
     assert spellings("Schro\u0308dinger picture") == ["schrodinger", "picture"]
+
+
+@pytest.mark.parametrize("word", ["लर्निंग", "ภาษาไทย", "العَرَبِيَّة", "বাংলা", "தமிழ்", "한국어", "עִבְרִית"])
+def test_vowel_signs_and_points_belong_to_their_word(word: str) -> None:
+    assert [w.end for w in words(word)] == [len(word)]
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"), [("مُحَمَّد", "محمد"), ("שָׁלוֹם", "שלום"), ("λόγος", "λογοσ"), ("葛\U000e0100", "葛")]
+)
+def test_points_accents_and_variants_fold(written: str, bare: str) -> None:
+    assert fold(written) == fold(bare)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("か", "が"), ("はは", "ばば"), ("कमल", "कमाल"), ("สด", "สุด"), ("ไม", "ไม้"), ("क", "क़")]
+)
+def test_marks_that_make_another_letter_do_not_fold(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+
+
+@pytest.mark.parametrize("written", ["が", "か\u3099", "\uff76\uff9e"])
+def test_a_voiced_kana_is_one_word_however_it_is_written(written: str) -> None:
+    assert len(words(written)) == 1
+
+
+def test_every_han_ideograph_and_every_kana_is_a_word() -> None:
+    assert spellings("GPT模型はデータ𠀀") == ["gpt", "模", "型", "は", "デ", "ー", "タ", "𠀀"]
+
+
+def test_hangul_is_read_in_words() -> None:
+    assert spellings("확산 모델") == ["확산", "모델"]
+
+
+def test_controls_and_marks_of_direction_separate_words() -> None:
+    assert spellings("ab\0cd\u202eef\u200fgh\u2028ij") == ["ab", "cd", "ef", "gh", "ij"]
+
+
+def test_the_marks_are_those_of_unicode() -> None:
+    marks = {c for c in EVERY_CHARACTER if unicodedata.category(c) in {"Mn", "Mc"}}
+    assert set(re.findall(f"[{MARKS}]", "".join(EVERY_CHARACTER))) == marks
+
+
+def test_every_character_that_is_a_word_folds_to_a_word() -> None:
+    alone = [c for c in EVERY_CHARACTER if PART.fullmatch(c)]
+    assert [c for c in alone if not PART.fullmatch(fold(c)) or fold(fold(c)) != fold(c)] == []
+
+
+@given(MIXED)
+def test_what_is_folded_folds_to_itself(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@given(MIXED)
+def test_folded_words_are_read_as_the_same_words(text: str) -> None:
+    folded = [fold(part) for part in PART.findall(text)]
+    assert [fold(part) for part in PART.findall(" ".join(folded))] == folded
+
+
+@given(MIXED)
+def test_a_text_is_read_as_its_runs_behind_one_another(text: str) -> None:
+    found = [(w.first, w.next, w.folded) for w in words(text)]
+    position, expected = 0, []
+    for run in RUN.findall(text):
+        here = words(run, position=position)
+        expected += [(w.first, w.next, w.folded) for w in here]
+        position = here[-1].next
+    assert found == expected
 
 
 def test_a_dashed_compound_reads_spaced_and_joined() -> None:
@@ -78,6 +157,15 @@ def test_plural_endings_fold(plural: str, singular: str) -> None:
 )
 def test_nothing_but_plurals_folds(one: str, other: str) -> None:
     assert stem(one) != stem(other)
+
+
+@given(
+    st.text("aeisxchmtrud", max_size=9)
+    | st.from_regex(r"[a-z]{0,4}(sses|xes|aies|eies|ies|ie|us|ss|s){1,3}", fullmatch=True)
+)
+def test_a_stem_is_its_own_stem(word: str) -> None:
+    assert stem(stem(word)) == stem(word)
+    assert bool(stem(word)) == bool(word)
 
 
 def test_a_phrase_cannot_reach_from_one_list_item_into_the_next() -> None:

@@ -11,10 +11,10 @@ from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
 from digest.errors import DigestError, SourceError
 from digest.ingest import read_feed
-from digest.matching import Index
+from digest.matching import Index, Search, compile_rules
 from digest.models import Match, Paper, Profile
+from digest.publish import search_since
 from digest.sources import Fetcher
-from digest.store import papers
 
 
 def match(
@@ -30,16 +30,15 @@ def match(
     config: ConfigOption = None,
 ) -> None:
     """Print the papers that RULES match, best first, and why."""
-    profile = Profile(name="rules", rules=read_rules(rules))
-    index = Index([profile])
-    candidates = _from_feeds(feed, config) if feed else _stored(days or 7, config)
-    found = index.match(candidates).for_profile(0)
+    profile = Profile(name="rules", rules=compile_rules(read_rules(rules)).text)
+    search = Search(_from_feeds(feed, config)) if feed else _stored(days or 7, config)
+    found = search.matches(Index.of([profile])).for_profile(0, profile)
     if as_json:
         for m in found:
             print_json(_record(m))
     elif found:
         print_table(("score", "paper", "title", "why"), [_row(m) for m in found])
-    say(f"{len(found)} of {len(candidates)} papers match")
+    say(f"{len(found)} of {len(search.papers)} papers match")
 
 
 def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
@@ -62,10 +61,10 @@ def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
     return list(found.values())
 
 
-def _stored(days: int, config: Path | None) -> list[Paper]:
+def _stored(days: int, config: Path | None) -> Search:
+    now = moment(None)
     with installation(config) as here, here.store.read() as tx:
-        now = moment(None)
-        return papers.list_first_seen(tx, after=now - timedelta(days=days), until=now)
+        return search_since(tx, now - timedelta(days=days), until=now)
 
 
 def _record(m: Match) -> dict[str, Any]:
@@ -73,6 +72,7 @@ def _record(m: Match) -> dict[str, Any]:
         "id": m.paper.id,
         "title": m.paper.title,
         "score": round(m.score, 4),
+        "reasons": [{"rule": r.rule, "score": round(r.score, 4), "in_title": r.in_title} for r in m.reasons],
         "evidence": [
             {
                 "rule": e.rule,
@@ -87,5 +87,5 @@ def _record(m: Match) -> dict[str, Any]:
 
 
 def _row(m: Match) -> tuple[object, ...]:
-    found = dict.fromkeys(f"{m.paper.text_of(e.field)[e.start : e.end]} ({e.field})" for e in m.evidence)
-    return f"{m.score:.1f}", m.paper.id, m.paper.title, ", ".join(found)
+    why = (f"{reason.rule}{' in the title' if reason.in_title else ''} {reason.score:.1f}" for reason in m.reasons)
+    return f"{m.score:.1f}", m.paper.id, m.paper.title, ", ".join(why)

@@ -14,7 +14,7 @@ from digest.cli.output import print_text, say, warn_of_templates
 from digest.errors import DigestError, UsageError
 from digest.installation import Installation
 from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber
-from digest.publish import decide, message_id
+from digest.publish import Chooser, message_id
 from digest.store import digests, subscribers
 
 
@@ -61,7 +61,7 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
     with here.store.read() as tx:
         subscriber = subscribers.get(tx, email)
         if kind in {MailKind.DIGEST, MailKind.WELCOME}:
-            (digest,) = decide(tx, [(subscriber, at)], publishing, now=at)
+            (digest,) = Chooser(here.interests, publishing, now=at).decide(tx, [(subscriber, at)])
     named = digest.message_id if digest else message_id(kind, subscriber, at, here.domain)
     return _delivery(kind, subscriber, digest, named, at)
 

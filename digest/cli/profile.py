@@ -10,7 +10,8 @@ import typer
 from digest.cli.options import ConfigOption, JsonOption, RulesOption, installation, moment, read_rules
 from digest.cli.output import print_json, print_records, print_text, say
 from digest.errors import UsageError
-from digest.matching import parse_rules
+from digest.matching import compile_rules, parse_rules
+from digest.models import CompiledRules
 from digest.store import profiles
 
 app = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
@@ -100,7 +101,7 @@ def import_(
     say(f"imported {len(wanted)} profiles")
 
 
-def _read_profiles(file: str) -> list[tuple[str, str]]:
+def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -128,8 +129,11 @@ def _named(name: str) -> str:
     return " ".join(name.split())
 
 
-def _checked(rules: str) -> str:
-    """The rules as they are, if they can be read. Raises RuleError, UsageError."""
-    if not parse_rules(rules).rules:
+def _checked(text: str) -> CompiledRules:
+    """The rules, if they can be read and ask for something. Raises RuleError, UsageError."""
+    rules = compile_rules(text)
+    if not rules.asks:
         raise UsageError("no rules; write one a line, such as: diffusion model")
+    if all(ask.weight < 0 for ask in rules.asks):
+        raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
     return rules

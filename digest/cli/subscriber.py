@@ -13,8 +13,8 @@ from digest.cli.options import ConfigOption, JsonOption, installation, moment, r
 from digest.cli.output import print_json, print_records, print_table, print_text, progress, say, warn
 from digest.errors import UsageError
 from digest.installation import Installation
-from digest.matching import parse_rules
-from digest.models import MailKind, Subscriber, SubscriberState
+from digest.matching import compile_rules
+from digest.models import CompiledRules, MailKind, Subscriber, SubscriberState
 from digest.publish import message_id
 from digest.schedule import format_days, next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import Transaction, outbox, profiles, subscribers
@@ -232,12 +232,8 @@ def _enrol(tx: Transaction, new: Subscriber, here: Installation, *, now: datetim
     return added
 
 
-def _own_rules(keywords: str | None) -> str | None:
-    if keywords is None:
-        return None
-    rules = read_rules(keywords)
-    parse_rules(rules)
-    return rules
+def _own_rules(keywords: str | None) -> CompiledRules | None:
+    return None if keywords is None else compile_rules(read_rules(keywords))
 
 
 def _record(s: Subscriber) -> dict[str, Any]:

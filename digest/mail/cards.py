@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 from digest.mail.context import Card, Place, Reason, Segment
 from digest.mail.encoding import Encoded, Shown, clean
 from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
-from digest.text import fold, plain
+from digest.text import PART, fold, plain
 
 MAX_REASONS = 4
 _NAMED_AUTHORS = 3
@@ -79,7 +79,8 @@ class Hit:
         self.end = evidence.end
         self.place = _PLACES[evidence.field]
         self.text = Shown(shortened(matched, _MAX_REASON))  # as the paper writes it
-        self.spelling = asked_by + fold(matched)  # the same keyword, however it is written
+        # The same keyword, whatever its case and accents.
+        self.spelling = asked_by + PART.sub(lambda word: fold(word.group()), matched)
         self.keyword = quote_plus((asked_by + plain(matched))[:_MAX_KEYWORD])  # as a rule, for a query string
 
 

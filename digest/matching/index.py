@@ -1,177 +1,103 @@
-"""Many profiles against many papers at once.
+"""Many profiles, ready to be matched against papers.
 
-Each paper is scanned once for the terms of all profiles; only queries that have a term in the paper are evaluated, and
-equal queries, however written, once.
+Each paper is read once for the phrases of all profiles; equal queries, however written, are evaluated once, and only
+where their rarest word stands; evidence is looked for when a match is asked for.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digest.errors import RuleError
-from digest.matching.parser import parse_rules
-from digest.matching.query import AllOf, AnyOf, Not, Query, Rule, Term, canonical, terms
+from digest.matching.corpus import Corpus
+from digest.matching.join import EXCLUDES, Asks, Facts, best
+from digest.matching.matches import Matches
+from digest.matching.parser import parse_query, parse_rules
+from digest.matching.program import Program, compiled
+from digest.matching.query import Query, Rule
+from digest.matching.ragged import Floats, Ints, Longs, pointer, rows
 from digest.matching.ranking import TITLE_FACTOR, precedence
-from digest.matching.scan import Hits, Scanner
-from digest.models import Evidence, Field, Match, Paper, Profile
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """A query in one profile: the profile's row and the rule that asks."""
-
-    row: int
-    rule: Rule
+from digest.matching.truth import Truth, evaluate
+from digest.models import Paper, Profile
 
 
 class Index:
-    """Profiles, ready to be matched. Immutable; safe to share between threads."""
+    """Profiles, compiled, a row each. Immutable; safe to share between threads."""
 
-    def __init__(self, profiles: Sequence[Profile]) -> None:
+    def __init__(self, program: Program, asks: Asks) -> None:
+        self.program = program
+        self.asks = asks
+
+    @classmethod
+    def of(cls, profiles: Iterable[Profile]) -> Self:
         """Raises RuleError, naming the profile, if rules cannot be read: they are checked when they are saved."""
-        self.profiles = profiles
-        self._rules_of = [_distinct_rules(profile) for profile in profiles]
-        self._uses: dict[Query, list[_Use]] = {}
-        for row, rules in enumerate(self._rules_of):
-            for query, rule in rules.items():
-                self._uses.setdefault(query, []).append(_Use(row, rule))
-        self._numbers: dict[Term, int] = {}
-        self._queries_of: list[list[Query]] = []
-        for query in self._uses:
-            for term in set(terms(query)):
-                number = self._numbers.setdefault(term, len(self._numbers))
-                if number == len(self._queries_of):
-                    self._queries_of.append([])
-                self._queries_of[number].append(query)
-        self._scanner = Scanner(self._numbers)
+        rules_of = [_distinct_rules(profile) for profile in profiles]
+        rules = list(chain.from_iterable(rules_of))
+        program, conditions = compiled(rule.query for rule in rules)
+        asks = Asks(
+            of=pointer(np.array([len(some) for some in rules_of], np.int64)),
+            condition=conditions,
+            weight=np.array([EXCLUDES if rule.excludes else rule.weight for rule in rules], np.float32),
+            line=np.array([rule.line for rule in rules], np.int32),
+        )
+        return cls(program, asks)
 
-    def match(self, papers: Sequence[Paper], *, limit: int | None = None) -> "Matches":
-        """The best `limit` papers of every profile, or all that match. O(words + hits). Raises nothing."""
-        scores: dict[tuple[int, int], float] = {}
-        excluded: dict[int, set[int]] = {}
-        hits_of = [self._scanner.hits(paper) for paper in papers]
-        for column, hits in enumerate(hits_of):
-            for query, found in self._satisfied(hits):
-                factor = TITLE_FACTOR if _in_title(found, hits) else 1.0
-                for use in self._uses[query]:
-                    if use.rule.excludes:
-                        excluded.setdefault(use.row, set()).add(column)
-                    else:
-                        at = (use.row, column)
-                        scores[at] = scores.get(at, 0.0) + use.rule.weight * factor
-        wanted = {at: score for at, score in scores.items() if at[1] not in excluded.get(at[0], ())}
-        profile, paper, score = _sorted(wanted, papers, limit)
-        return Matches(self, papers, hits_of, excluded, profile=profile, paper=paper, score=score)
-
-    def evidence(self, row: int, hits: Hits) -> tuple[Evidence, ...]:
-        """Where the rules of one profile found their terms in the paper that `hits` is of, sorted."""
-        found = {
-            Evidence(field=hit.field, start=hit.start, end=hit.end, rule=rule.text)
-            for query, rule in self._rules_of[row].items()
-            if not rule.excludes
-            for number in self._support(query, hits) or ()
-            for hit in hits[number]
-        }
-        return tuple(sorted(found, key=lambda e: (list(Field).index(e.field), e.start, e.end, e.rule)))
-
-    def _satisfied(self, hits: Hits) -> Iterator[tuple[Query, frozenset[int]]]:
-        """The queries that are true of a paper, each with the numbers of the terms that make it true."""
-        candidates = dict.fromkeys(query for number in hits for query in self._queries_of[number])
-        for query in candidates:
-            found = self._support(query, hits)
-            if found is not None:
-                yield query, found
-
-    def _support(self, query: Query, hits: Hits) -> frozenset[int] | None:
-        """The terms that make the query true of the paper; None where it is not true."""
-        match query:
-            case Term():
-                number = self._numbers[query]
-                return frozenset((number,)) if number in hits else None
-            case Not(part):
-                return frozenset() if self._support(part, hits) is None else None
-            case AllOf(parts):
-                each = [self._support(part, hits) for part in parts]
-                return None if None in each else frozenset().union(*(s for s in each if s is not None))
-            case AnyOf(parts):
-                some = [s for part in parts if (s := self._support(part, hits)) is not None]
-                return frozenset().union(*some) if some else None
-
-
-class Matches:
-    """What matched: three arrays of equal length, sorted by profile row, then score descending, then precedence.
-
-    `profile` and `paper` (int32) are rows of what the Index and `match` were given, `score` (float32) is above 0.
-    """
-
-    def __init__(
-        self,
-        index: Index,
-        papers: Sequence[Paper],
-        hits_of: Sequence[Hits],
-        excluded: dict[int, set[int]],
-        *,
-        profile: NDArray[np.int32],
-        paper: NDArray[np.int32],
-        score: NDArray[np.float32],
-    ) -> None:
-        self.profile = profile
-        self.paper = paper
-        self.score = score
-        self._index = index
-        self._papers = papers
-        self._hits_of = hits_of
-        self._excluded = excluded
+    @classmethod
+    def packed(cls, queries: Iterable[str], *, of: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
+        """From what `compile_rules` made: distinct queries, and by profile (`of`, a pointer) which of them it asks."""
+        program, conditions = compiled(map(parse_query, queries))
+        return cls(program, Asks(of=of, condition=conditions[query], weight=weight, line=line))
 
     def __len__(self) -> int:
-        return len(self.score)
+        return len(self.asks)
 
-    def for_profile(self, row: int) -> list[Match]:
-        """The matches of one profile, best first, with their evidence (found only now)."""
-        begin, end = np.searchsorted(self.profile, [row, row + 1])
-        return [
-            Match(
-                paper=self._papers[column],
-                profile=self._index.profiles[row],
-                score=score,
-                evidence=self._index.evidence(row, self._hits_of[column]),
-            )
-            for column, score in zip(self.paper[begin:end].tolist(), self.score[begin:end].tolist(), strict=True)
-        ]
+    def only(self, wanted: NDArray[np.int64]) -> Self:
+        """An index of these rows, in this order."""
+        asks = self.asks
+        each, counts = rows(asks.of, wanted)
+        some = Asks(pointer(counts), asks.condition[each], asks.weight[each], asks.line[each])
+        return type(self)(self.program, some)
 
-    def excluded(self, row: int) -> frozenset[int]:
-        """The rows of the papers that the profile's lines beginning with - keep out."""
-        return frozenset(self._excluded.get(row, ()))
+    def evaluate(self, papers: Sequence[Paper] | Corpus) -> Truth:
+        """Of which papers each rule is true. O(words + places + candidates)."""
+        return evaluate(self.program, papers if isinstance(papers, Corpus) else Corpus(papers))
+
+    def match(
+        self,
+        papers: Sequence[Paper] | Corpus | Truth,
+        *,
+        rarity: Floats | None = None,
+        limit: int | None = None,
+        workers: int = 1,
+    ) -> Matches:
+        """The best `limit` papers of every profile, or all that match. O(words + facts + matches). Raises nothing.
+
+        `rarity` (by condition of the program, see ranking.py) is how much a rule counts for being met seldom; without
+        it all count the same. With several `workers`, as many threads.
+        """
+        truth = papers if isinstance(papers, Truth) else self.evaluate(papers)
+        corpus = truth.corpus
+        ranked = sorted(range(len(corpus)), key=lambda column: precedence(corpus.papers[column]))
+        value = np.where(truth.in_title, TITLE_FACTOR, 1.0)
+        if rarity is not None:
+            value *= np.repeat(rarity, truth.counts)
+        facts = Facts(truth.papers_of, truth.paper, value, np.array(ranked, np.int32))
+        return Matches(self.asks, truth, value, best(self.asks, facts, limit=limit, workers=workers))
 
 
-def _distinct_rules(profile: Profile) -> dict[Query, Rule]:
-    """The profile's rules by what they ask. Of two that ask the same the weightier counts, and excluding beats both."""
+def _distinct_rules(profile: Profile) -> list[Rule]:
     try:
-        rules = parse_rules(profile.rules).rules
+        return distinct(parse_rules(profile.rules).rules)
     except RuleError as error:
         raise RuleError(error.line, error.column, f"{error.reason} (profile {profile.name!r})") from None
-    distinct: dict[Query, Rule] = {}
+
+
+def distinct(rules: Iterable[Rule]) -> list[Rule]:
+    """Each query once. Of two rules that ask the same the weightier counts, and excluding beats both."""
+    by_query: dict[Query, Rule] = {}
     for rule in sorted(rules, key=lambda r: (r.excludes, r.weight)):
-        distinct[canonical(rule.query)] = rule
-    return distinct
-
-
-def _in_title(numbers: frozenset[int], hits: Hits) -> bool:
-    return any(hit.field is Field.TITLE for number in numbers for hit in hits[number])
-
-
-def _sorted(
-    scores: dict[tuple[int, int], float], papers: Sequence[Paper], limit: int | None
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    place = np.empty(len(papers), np.int32)
-    place[sorted(range(len(papers)), key=lambda column: precedence(papers[column]))] = np.arange(len(papers))
-    rows = np.fromiter((row for row, _ in scores), np.int32, len(scores))
-    columns = np.fromiter((column for _, column in scores), np.int32, len(scores))
-    score = np.fromiter(scores.values(), np.float32, len(scores))
-    order = np.lexsort((place[columns], -score, rows))
-    if limit is not None:
-        starts = np.searchsorted(rows[order], rows[order])  # where each match's profile begins
-        order = order[np.arange(len(order)) - starts < limit]
-    return rows[order], columns[order], score[order]
+        by_query[rule.query] = rule
+    return list(by_query.values())

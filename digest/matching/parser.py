@@ -1,67 +1,61 @@
 """From the text of a profile to its rules, or to an error that says where and what was expected."""
 
-import difflib
 import re
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, UnexpectedInput
 
 from digest.errors import RuleError
-from digest.matching.query import (
-    MAX_CHARACTERS,
-    MAX_DEPTH,
-    MAX_PHRASE,
-    AllOf,
-    AnyOf,
-    Not,
-    Pattern,
-    Query,
-    Rule,
-    Rules,
-    Term,
-    needs_nothing,
-)
-from digest.models import Field
-from digest.text import readings, stem
+from digest.matching.build import Scope, build
+from digest.matching.canonical import canonical
+from digest.matching.complaints import UnreadableError, explained
+from digest.matching.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS
+from digest.matching.query import MAX_CHARACTERS, MAX_PHRASE, Query, Rule, Rules, Term, needs_nothing, terms
+from digest.matching.terms import shown_term
+from digest.text import stem
 
-_SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})
-_NAMES = frozenset({Field.AUTHOR, Field.CATEGORY})
-_FIELDS: dict[str, frozenset[Field]] = {
-    "title": frozenset({Field.TITLE}),
-    "ti": frozenset({Field.TITLE}),
-    "abstract": frozenset({Field.ABSTRACT}),
-    "abs": frozenset({Field.ABSTRACT}),
-    "author": frozenset({Field.AUTHOR}),
-    "au": frozenset({Field.AUTHOR}),
-    "category": frozenset({Field.CATEGORY}),
-    "cat": frozenset({Field.CATEGORY}),
-    "all": _SHOWN | _NAMES,
-}
+MAX_TERMS = 20_000  # of a profile
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
-_WEIGHT = re.compile(r"\s*\^\s*(\S*)\s*$")
-_UNKNOWN_FIELD = re.compile(r"([^\W\d_]{2,}):(?=[\w*])")
-_STAR = re.compile(r"(?<=[^\W_])\*")
-_STAR_MARK = "\ua66e"  # stands for a star while a text is cut into words: a letter that no paper writes
+_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?")
+
+# Letters in brackets behind a term and before a space (foo[mesh], not beta[2], [18F]FDG or benzo[ghi]perylene).
+_GLUED_TAG = r"""(?<=[\w"”*)])\[[A-Za-z][A-Za-z0-9 :/-]+\](?=[\s()]|$)"""
+
+# Most rules are plain words, and need no grammar.
+_OPERATORS = frozenset({"AND", "OR", "NOT", "ANDNOT", "NEAR"})
+_PLAIN = re.compile(r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*")
+_NEEDS_GRAMMAR = re.compile(
+    r'[()"“”\[:^/]|^\s*$|(?:^|(?<=\s))(?:[-+\u2010-\u2015\u2212]|(?:AND|OR|NOT|ANDNOT|NEAR)(?!\S))'
+)
 
 
 def parse_rules(text: str) -> Rules:
     """The rules in a profile's text, one a line. Raises RuleError with line and column, both counting from 1."""
     if len(text) > MAX_CHARACTERS:
         raise RuleError(1, 1, f"the profile has {len(text):,} characters; {MAX_CHARACTERS:,} is the most")
-    found = (_parse_line(line, number) for number, line in enumerate(text.splitlines(), 1))
-    return Rules(tuple(rule for rule in found if rule is not None))
+    return Rules(tuple(_rules(text)))
 
 
 def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
-    """One rule without its leading "-", weight and comment. Errors are placed from `line` and `column` on."""
+    """One rule without its leading "-", weight and comment, in canonical form.
+
+    Raises RuleError; errors are placed from `line` and `column` on.
+    """
+    if _PLAIN.fullmatch(text):
+        words = text.split(" ")
+        if len(words) <= MAX_PHRASE and _OPERATORS.isdisjoint(words):
+            return Term(" ".join(map(stem, text.lower().split(" "))), SHOWN)
     try:
-        query = _build(_parser().parse(text), text, _SHOWN)
+        query = _read(text)
     except UnexpectedInput as error:
-        raise _explained(error, text, line, column) from None
-    except _UnreadableError as error:
+        raise explained(error, text, line, column) from None
+    except UnreadableError as error:
         raise RuleError(line, column + error.offset, error.reason) from None
     if needs_nothing(query):
         reason = "this is true of papers that hold none of its words; say what to look for, or begin a line with -"
@@ -69,21 +63,61 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
     return query
 
 
+def _read(text: str) -> Query:
+    if _NEEDS_GRAMMAR.search(text):
+        return canonical(build(_parser().parse(text), text, Scope()))
+    return canonical(shown_term(text.strip(), _indent(text), SHOWN, exact=False))
+
+
+def _rules(text: str) -> Iterator[Rule]:
+    count = 0
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        rule = _parse_line(line, number)
+        if rule is not None:
+            count += 1 if isinstance(rule.query, Term) else len(set(terms(rule.query)))
+            if count > MAX_TERMS:
+                begin = line.index(rule.text) + 1
+                raise RuleError(number, begin, f"the profile has more than {MAX_TERMS:,} terms; make two of it")
+            yield rule
+
+
+def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
+    """How the rules on these lines of a profile that was parsed are written, without their -, weight and comment."""
+    found = _LINE_END.split(text)
+    return {number: _written(found[number - 1], number).text for number in lines}
+
+
 def _parse_line(line: str, number: int) -> Rule | None:
-    rule = _without_comment(line)
-    if not rule.strip():
+    if _PLAIN.fullmatch(line):
+        return Rule(text=line, line=number, query=parse_query(line, line=number))
+    if not _without_comment(line).strip():
         return None
-    begin = len(rule) - len(rule.lstrip())
+    rule = _written(line, number)
+    query = parse_query(rule.text, line=number, column=rule.column)
+    return Rule(text=rule.text, line=number, query=query, weight=rule.weight, excludes=rule.excludes)
+
+
+class _Written(NamedTuple):
+    text: str
+    column: int
+    weight: float
+    excludes: bool
+
+
+def _written(line: str, number: int) -> _Written:
+    rule = _without_comment(line)
+    begin = _indent(rule)
     excludes = rule[begin] == "-"
     if excludes:
-        begin += 1
-        begin += len(rule[begin:]) - len(rule[begin:].lstrip())
+        begin += 1 + _indent(rule[begin + 1 :])
     end, weight = _weight(rule, number)
     if excludes and end < len(rule):
         raise RuleError(number, end + 1, "a line that excludes has no weight")
-    text = rule[begin:end].rstrip()
-    query = parse_query(text, line=number, column=begin + 1)
-    return Rule(text=text, line=number, query=query, weight=weight, excludes=excludes)
+    return _Written(rule[begin:end].rstrip(), begin + 1, weight, excludes)
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _without_comment(line: str) -> str:
@@ -96,160 +130,30 @@ def _without_comment(line: str) -> str:
 def _weight(rule: str, number: int) -> tuple[int, float]:
     """(where the rule's own text ends, its weight)."""
     hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted.group()), rule)
-    found = _WEIGHT.search(hidden)
-    if found is None:
+    at = hidden.rfind("^")
+    written = hidden[at + 1 :].strip()
+    if at < 0 or len(written.split()) > 1:  # what is no weight is complained of as a word
         return len(rule), 1.0
-    try:
-        weight = float(found.group(1))
-    except ValueError:
-        weight = 0.0
+    before = hidden[:at].rstrip()
+    weight = float(written) if _NUMBER.fullmatch(written) and not before.endswith("^") else 0.0
     if not 0 < weight <= 100:
-        raise RuleError(number, hidden.rindex("^") + 1, "expected a weight above 0 and at most 100 after ^, such as ^2")
-    return found.start(), weight
-
-
-class _UnreadableError(Exception):
-    """A fault that the grammar cannot see: `offset` counts from 0 in the rule."""
-
-    def __init__(self, offset: int, reason: str) -> None:
-        super().__init__(reason)
-        self.offset = offset
-        self.reason = reason
-
-
-def _build(node: Tree[Token], text: str, fields: frozenset[Field], depth: int = 0) -> Query:
-    """The query that a parse tree stands for, its words bound to the innermost field around them."""
-    if depth > MAX_DEPTH:
-        raise _UnreadableError(0, f"parentheses and NOTs lie deeper than {MAX_DEPTH}")
-    match node.data:
-        case "phrase":
-            first, last = _token(node, 0), _token(node, -1)
-            for token in node.children:
-                _check_word(_as_token(token))
-            return _term(text[first.start_pos : last.end_pos], _start(first), fields, exact=False)
-        case "quoted":
-            token = _token(node, 0)
-            return _term(token[1:-1], _start(token) + 1, fields, exact=True)
-        case "in_field":
-            name = _token(node, 0).rstrip().rstrip(":").lower()
-            return _build(_tree(node, 1), text, _FIELDS[name], depth)
-        case "none_of":
-            return Not(_build(_tree(node, 0), text, fields, depth + 1))
-        case kind:
-            inner = depth + (len(node.children) > 1)
-            parts = tuple(_build(_tree(node, i), text, fields, inner) for i in range(len(node.children)))
-            if len(parts) == 1:
-                return parts[0]
-            return AnyOf(parts) if kind == "any_of" else AllOf(parts)
-
-
-def _term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Query:
-    """The term that `text` asks for; names (authors, categories) are compared as they are, also outside quotes."""
-    shown, names = fields & _SHOWN, fields & _NAMES
-    asked: list[Query] = []
-    if shown:
-        asked.append(Term(_patterns(text, offset, "=" if exact else "~"), shown))
-    if names:
-        written = re.sub(r"\.\*$", "", text) if Field.CATEGORY in names else text
-        asked.append(Term(_patterns(written, offset, "="), names))
-    return asked[0] if len(asked) == 1 else AnyOf(tuple(asked))
-
-
-def _patterns(text: str, offset: int, mark: str) -> tuple[Pattern, ...]:
-    """Every way to read `text`, each word with the mark that says how it is compared."""
-    starred = _STAR.sub(_STAR_MARK, text.replace(_STAR_MARK, " "))
-    if "*" in starred:
-        raise _UnreadableError(offset + starred.index("*"), "expected at least two letters before *, as in quantiz*")
-    ways = readings(starred)
-    if not ways:
-        raise _UnreadableError(offset, f"there is no letter or digit in {text!r}")
-    found = dict.fromkeys(
-        tuple(_pattern(word, offset, mark) for word in reading)
-        for reading in ways
-        if not any(_STAR_MARK in word[:-1] for word in reading)
-    )
-    if not found:
-        raise _UnreadableError(offset + starred.index(_STAR_MARK), "expected * at the end of a word only")
-    if max(map(len, found)) > MAX_PHRASE:
-        raise _UnreadableError(offset, f"a phrase of more than {MAX_PHRASE} words")
-    return tuple(found)
-
-
-def _pattern(word: str, offset: int, mark: str) -> str:
-    if not word.endswith(_STAR_MARK):
-        return mark + (stem(word) if mark == "~" else word)
-    if len(word) < 3:
-        raise _UnreadableError(offset, "expected at least two letters before *, as in quantiz*")
-    return f"^{word[:-1]}"
-
-
-def _check_word(word: Token) -> None:
-    """What looks like an operator or a field, but is none, is never quietly taken for words."""
-    if re.fullmatch(r"NEAR(/\d+)?", word):
-        raise _UnreadableError(_start(word), "NEAR is not understood yet; use AND")
-    if re.match(r"[-+]\w", word):
-        raise _UnreadableError(_start(word), f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}")
-    if re.search(r"\w\^[\d.]+$", word):
-        raise _UnreadableError(_start(word) + word.index("^"), "expected a weight at the end of the line only")
-    field = _UNKNOWN_FIELD.match(word)
-    if field:
-        raise _UnreadableError(_start(word), _unknown_field(field.group(1)))
-
-
-def _unknown_field(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), _FIELDS, n=1)
-    hint = f"did you mean {near[0]}:?" if near else "fields are title: abstract: author: category: all:"
-    return f"no field {name}:; {hint} (quotes make it plain words)"
-
-
-def _explained(error: UnexpectedInput, text: str, line: int, column: int) -> RuleError:
-    """The parser's complaint in the reader's words."""
-    at = error.pos_in_stream if error.pos_in_stream is not None and error.pos_in_stream >= 0 else len(text)
-    if isinstance(error, UnexpectedCharacters):
-        return RuleError(line, column + at, "this quotation mark has no partner")
-    token = error.token if isinstance(error, UnexpectedToken) else Token("$END", "")
-    at = len(text) if token.type == "$END" else _start(token)
-    accepted = (error.accepts if isinstance(error, UnexpectedToken) else None) or set()
-    wants_operator = "_AND" in accepted
-    match token.type:
-        case "$END" if "RPAR" in accepted:
-            reason = "expected ) before the end"
-        case "RPAR" if "$END" in accepted:
-            reason = "this ) closes nothing"
-        case _ if wants_operator and text[:at].endswith(":"):
-            reason = _unknown_field(text[:at].rstrip(":").split()[-1])
-        case _ if wants_operator:
-            reason = f"expected AND, OR or NOT before {str(token).strip()!r}"
-        case "$END":
-            reason = "expected a word, a phrase or ( before the end"
-        case _:
-            reason = f"expected a word, a phrase or ( before {str(token).strip()!r}"
-    return RuleError(line, column + at, reason)
-
-
-def _start(token: Token) -> int:
-    return token.start_pos or 0
-
-
-def _as_token(child: Token | Tree[Token]) -> Token:
-    if not isinstance(child, Token):
-        raise TypeError(child)
-    return child
-
-
-def _token(node: Tree[Token], index: int) -> Token:
-    return _as_token(node.children[index])
-
-
-def _tree(node: Tree[Token], index: int) -> Tree[Token]:
-    child = node.children[index]
-    if isinstance(child, Token):
-        raise TypeError(child)
-    return child
+        raise RuleError(number, at + 1, "expected a weight above 0 and at most 100 after ^, such as ^2")
+    return len(before), weight
 
 
 @cache
 def _parser() -> Lark:
     grammar = Path(__file__).with_name("rules.lark").read_text(encoding="utf-8")
+    terminals = {
+        "FIELDS": "|".join(FIELDS),
+        "TAG": _in_brackets(TAGS),
+        "OTHER_TAG": f"{_in_brackets(OTHER_TAGS)}|{_GLUED_TAG}",
+    }
+    for name, pattern in terminals.items():
+        grammar = grammar.replace(f"<{name}>", pattern.replace("/", "\\/"))
     # The basic lexer: with the contextual one a field in the wrong place would be read as a word.
     return Lark(grammar, parser="lalr", lexer="basic")
+
+
+def _in_brackets(tags: Iterable[str]) -> str:
+    return rf"(?i:\[\s*(?:{'|'.join(tags)})\s*\])"

@@ -2,14 +2,16 @@
 
 A profile is rules, one a line; lines are alternatives. See README, "Writing rules", for the language as users know it.
 
-A query is a tree of Term, AllOf, AnyOf and Not. A term's words are patterns: `~word` is compared without plural ending,
-`=word` as it is (case and accents folded), `^word` as a prefix.
+A query is a tree of Term, Near, Author, AllOf, AnyOf and Not. A term's words are patterns: `~word` is compared without
+plural ending, `=word` as it is (case and accents folded), `^word` as a prefix.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from digest.models import Field
+from digest.text import readings, stem
 
 MAX_CHARACTERS = 500_000  # of a profile's text
 MAX_DEPTH = 50  # of parentheses and NOTs
@@ -17,13 +19,41 @@ MAX_PHRASE = 50  # words
 
 Pattern = tuple[str, ...]  # one way to read a term: ("~low", "~precision")
 
+# Stands for a star while a text is cut into words: a letter that no paper writes.
+STAR = "\ua66e"
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word, phrase or prefix, looked for in each of `fields` by itself. Any one of `readings` will do."""
+    """A word, phrase or prefix, looked for in each of `fields` by itself.
 
-    readings: tuple[Pattern, ...]
+    `text` is canonical: folded words with one space between them, compounds with their dashes, `*` behind a prefix.
+    """
+
+    text: str
     fields: frozenset[Field]
+    exact: bool = False  # words are compared as they are, else without plural endings
+
+    @property
+    def readings(self) -> tuple[Pattern, ...]:
+        """Every way to read the text as words; any one will do. More than one where it holds compounds."""
+        return patterns(self.text, exact=self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """True where some term of either side stand in one text, in either order, at most `distance` words between them."""
+
+    left: tuple[Term, ...]
+    right: tuple[Term, ...]
+    distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """True where the name of one author holds every part, in any order. An initial is a prefix: `y*`."""
+
+    parts: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +77,7 @@ class Not:
     part: "Query"
 
 
-Query = Term | AllOf | AnyOf | Not
+Query = Term | Near | Author | AllOf | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,26 +108,24 @@ class Rules:
         return (rule for rule in self.rules if rule.excludes)
 
 
-def canonical(query: Query) -> Query:
-    """The same tree for queries that differ only in the order or repetition of what AND and OR join, and in nesting."""
-    match query:
-        case Term(readings, fields):
-            return Term(tuple(sorted(readings)), fields)
-        case Not(part):
-            return Not(canonical(part))
-        case AllOf(parts) | AnyOf(parts):
-            kind = type(query)
-            flat: list[Query] = []
-            for part in map(canonical, parts):
-                flat += part.parts if isinstance(part, kind) else (part,)
-            distinct = sorted(set(flat), key=_order)
-            return distinct[0] if len(distinct) == 1 else kind(tuple(distinct))
+@lru_cache(maxsize=65536)
+def patterns(text: str, *, exact: bool) -> tuple[Pattern, ...]:
+    """Every way to read `text`, each word with the mark that says how it is compared; empty if there is no way."""
+    ways = readings(text.replace("*", STAR))
+    usable = (way for way in ways if not any(STAR in word[:-1] for word in way))
+    return tuple(dict.fromkeys(tuple(_pattern(word, exact=exact) for word in way) for way in usable))
+
+
+def _pattern(word: str, *, exact: bool) -> str:
+    if word.endswith(STAR):
+        return f"^{word[:-1]}"
+    return f"={word}" if exact else f"~{stem(word)}"
 
 
 def needs_nothing(query: Query) -> bool:
     """Whether a paper without a single one of the query's terms would match it."""
     match query:
-        case Term():
+        case Term() | Near() | Author():
             return False
         case Not(part):
             return not needs_nothing(part)
@@ -112,21 +140,11 @@ def terms(query: Query) -> Iterator[Term]:
     match query:
         case Term():
             yield query
+        case Near(left, right, _):
+            yield from left
+            yield from right
         case Not(part):
             yield from terms(part)
-        case AllOf(parts) | AnyOf(parts):
+        case Author(parts) | AllOf(parts) | AnyOf(parts):
             for part in parts:
                 yield from terms(part)
-
-
-def _order(query: Query) -> str:
-    """A sorting key that does not depend on how a set happens to iterate."""
-    match query:
-        case Term(readings, fields):
-            return f"{readings}{sorted(fields)}"
-        case Not(part):
-            return f"NOT {_order(part)}"
-        case AllOf(parts):
-            return f"AND {[_order(p) for p in parts]}"
-        case AnyOf(parts):
-            return f"OR {[_order(p) for p in parts]}"

@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from digest.models import DigestItem, Match, Paper
 
 TITLE_FACTOR = 2.0  # a rule that is met in the title counts this much more
@@ -17,6 +20,15 @@ class Choice:
 
     items: tuple[DigestItem, ...]
     more: tuple[Paper, ...]
+
+
+def rarity(counts: NDArray[np.int64], total: int) -> NDArray[np.float32]:
+    """How much rules count that were true of so many of `total` papers: 1 for all, 1 more each time half as many.
+
+    An inverse document frequency (Spärck Jones, J. Documentation 28, 1972), smoothed so that it is 1 where nothing is
+    known and finite where nothing was found.
+    """
+    return np.log2(1 + (total + 1) / (counts + 1)).astype(np.float32)
 
 
 def precedence(paper: Paper) -> tuple[float, float, str]:

@@ -1,17 +1,45 @@
-"""Keyword profiles: shared ones by name, personal ones by their subscriber. Rules are checked before they come here."""
+"""Keyword profiles: shared ones by name, personal ones by their subscriber.
 
-from collections.abc import Collection, Sequence
+Rules come here compiled. Each query is kept once; a profile holds the numbers of those that it asks, packed, so that a
+million profiles are read back without parsing one of them.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.dialects.sqlite import insert
 
 from digest.errors import NotFoundError, UsageError
-from digest.models import OWN_KEYWORDS, Profile
+from digest.models import OWN_KEYWORDS, CompiledRules, Profile, fingerprint
 from digest.store.database import Transaction
-from digest.store.schema import follows, profiles
+from digest.store.schema import follows, profiles, queries
 
 _SHARED = profiles.c.owner_id.is_(None)
+
+# A packed profile: the fingerprint of its text, then one of these for each query.
+_FINGERPRINT = np.dtype("<u8")
+_ASK = np.dtype([("query", "<i4"), ("line", "<i4"), ("weight", "<f4")])
+
+_BATCH = 500  # bound values at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledProfiles:
+    """Every profile, compiled. `of` is a pointer by profile into `query` (place in `queries`), `line` and `weight`."""
+
+    ids: NDArray[np.int64]
+    fingerprints: NDArray[np.uint64]
+    of: NDArray[np.int64]
+    query: NDArray[np.int32]
+    line: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    queries: list[str]
 
 
 def find(tx: Transaction, name: str) -> Profile | None:
@@ -44,22 +72,22 @@ def count_followers(tx: Transaction) -> dict[str, int]:
     return {row.name: row.followers for row in rows}
 
 
-def add(tx: Transaction, name: str, rules: str, *, now: datetime) -> Profile:
+def add(tx: Transaction, name: str, rules: CompiledRules, *, now: datetime) -> Profile:
     """A new shared profile. Raises UsageError if the name is taken."""
     if find(tx, name) is not None:
         raise UsageError(f"there is a profile {name!r} already; `digest profile edit` changes it")
-    tx.execute(sa.insert(profiles).values(name=name, owner_id=None, rules=rules, updated_at=now))
+    tx.execute(sa.insert(profiles).values(name=name, owner_id=None, updated_at=now, **_written(tx, rules)))
     return get(tx, name)
 
 
 def edit(
-    tx: Transaction, name: str, *, rules: str | None = None, new_name: str | None = None, now: datetime
+    tx: Transaction, name: str, *, rules: CompiledRules | None = None, new_name: str | None = None, now: datetime
 ) -> Profile:
     """Change a shared profile's rules or name; its followers stay. Raises NotFoundError, UsageError."""
     profile = get(tx, name)
     if new_name is not None and new_name != name and find(tx, new_name) is not None:
         raise UsageError(f"there is a profile {new_name!r} already")
-    changed = {"rules": profile.rules if rules is None else rules, "name": new_name or name, "updated_at": now}
+    changed = {"name": new_name or name, "updated_at": now} | ({} if rules is None else _written(tx, rules))
     tx.execute(sa.update(profiles).where(profiles.c.id == profile.id).values(changed))
     return get(tx, new_name or name)
 
@@ -75,11 +103,12 @@ def find_personal(tx: Transaction, subscriber_id: int) -> Profile | None:
     return None if row is None else _profile(row)
 
 
-def set_personal(tx: Transaction, subscriber_id: int, rules: str, *, now: datetime) -> None:
+def set_personal(tx: Transaction, subscriber_id: int, rules: CompiledRules, *, now: datetime) -> None:
     """Replace a subscriber's own rules; empty rules leave none."""
     tx.execute(sa.delete(profiles).where(profiles.c.owner_id == subscriber_id))
-    if rules.strip():
-        tx.execute(sa.insert(profiles).values(name=OWN_KEYWORDS, owner_id=subscriber_id, rules=rules, updated_at=now))
+    if rules.asks:
+        values = {"name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now, **_written(tx, rules)}
+        tx.execute(sa.insert(profiles).values(values))
 
 
 def list_wanted_by(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int, list[Profile]]:
@@ -103,6 +132,64 @@ def follow(tx: Transaction, subscriber_id: int, names: Sequence[str]) -> None:
     tx.execute(sa.delete(follows).where(follows.c.subscriber_id == subscriber_id))
     if wanted:
         tx.execute(sa.insert(follows), [{"subscriber_id": subscriber_id, "profile_id": p.id} for p in wanted])
+
+
+def list_uncompiled(tx: Transaction) -> list[Profile]:
+    """The profiles that an older version saved, and nobody since."""
+    return [_profile(row) for row in tx.execute(sa.select(profiles).where(profiles.c.compiled.is_(None)))]
+
+
+def set_compiled(tx: Transaction, profile_id: int, rules: CompiledRules) -> None:
+    """Keep a profile's rules compiled, provided that they are still these."""
+    unchanged = sa.and_(profiles.c.id == profile_id, profiles.c.rules == rules.text)
+    tx.execute(sa.update(profiles).where(unchanged).values(_written(tx, rules)))
+
+
+def load_compiled(tx: Transaction) -> CompiledProfiles:
+    """Every compiled profile, by id, with the queries that they ask."""
+    rows = tx.execute(
+        sa.select(profiles.c.id, profiles.c.compiled).where(profiles.c.compiled.is_not(None)).order_by(profiles.c.id)
+    ).all()
+    head = _FINGERPRINT.itemsize
+    asks = np.frombuffer(b"".join(packed[head:] for _, packed in rows), _ASK)
+    of = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([(len(packed) - head) // _ASK.itemsize for _, packed in rows], out=of[1:])
+    used, query = np.unique(asks["query"], return_inverse=True)
+    text_of = {row.id: row.text for row in tx.execute(sa.select(queries))}
+    return CompiledProfiles(
+        ids=np.array([i for i, _ in rows], np.int64),
+        fingerprints=np.frombuffer(b"".join(packed[:head] for _, packed in rows), _FINGERPRINT),
+        of=of,
+        query=query.astype(np.int32),
+        line=asks["line"],
+        weight=asks["weight"],
+        queries=[text_of[number] for number in used.tolist()],
+    )
+
+
+def _written(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:
+    """A profile's columns that say what it asks."""
+    number_of = _numbers(tx, [ask.query for ask in rules.asks])
+    asks = np.array([(number_of[ask.query], ask.line, ask.weight) for ask in rules.asks], _ASK)
+    return {"rules": rules.text, "compiled": np.array(fingerprint(rules.text), _FINGERPRINT).tobytes() + asks.tobytes()}
+
+
+def _numbers(tx: Transaction, texts: Sequence[str]) -> dict[str, int]:
+    """The numbers of these queries; those that nobody asked before get one."""
+    found: dict[str, int] = {}
+    for some in _batched(texts):
+        asked = sa.select(queries.c.text, queries.c.id).where(queries.c.text.in_(some))
+        found.update((row.text, row.id) for row in tx.execute(asked))
+        if new := [{"text": text} for text in some if text not in found]:
+            tx.execute(insert(queries).on_conflict_do_nothing(), new)
+            found.update((row.text, row.id) for row in tx.execute(asked))
+    return found
+
+
+def _batched(texts: Sequence[str]) -> Iterator[list[str]]:
+    distinct = iter(dict.fromkeys(texts))
+    while some := list(islice(distinct, _BATCH)):
+        yield some
 
 
 def _profile(row: sa.Row[Any]) -> Profile:

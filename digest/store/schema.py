@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0002"  # the newest migration
+HEAD = "0003"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -120,8 +120,16 @@ profiles = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("owner_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), unique=True),  # NULL: shared
     sa.Column("rules", sa.Text, nullable=False),
+    sa.Column("compiled", sa.LargeBinary),  # profiles.py says what it holds; NULL: saved by an older version
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index("profiles_shared_name", "name", unique=True, sqlite_where=sa.text("owner_id IS NULL")),
+)
+
+queries = sa.Table(  # everything that rules ask, canonically and once
+    "queries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, unique=True),
 )
 
 follows = sa.Table(

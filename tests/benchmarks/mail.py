@@ -220,9 +220,9 @@ def _digests(n: int) -> list[Digest]:
     while len(made) < n:
         seed += 1
         profiles = [a_profile(rules) for rules in rule_lists(n, lines=60, seed=seed)]
-        matches = Index(profiles).match(papers, limit=PAPERS_A_MAIL)
+        matches = Index.of(profiles).match(papers, limit=PAPERS_A_MAIL)
         for row in range(n):
-            items = choose([matches.for_profile(row)], already=(), muted=(), limit=PAPERS_A_MAIL).items
+            items = choose([matches.for_profile(row, profiles[row])], already=(), muted=(), limit=PAPERS_A_MAIL).items
             if len(items) == PAPERS_A_MAIL and len(made) < n:
                 reader = a_subscriber(f"reader{len(made)}@example.org", id=len(made) + 1)
                 made.append(a_digest(items, subscriber=reader, message_id=f"{len(made)}@example.org"))

@@ -14,8 +14,12 @@ def test_stored_papers_are_matched_best_first_with_the_evidence(cli: Cli) -> Non
     cli.ok("ingest")
     ran = cli.ok("match", "cat ^2\ncatnip", "--json")
     assert [(r["title"], r["score"]) for r in ran.records] == [
-        ("A study of cats and their catnip", 6.0),
+        ("A study of cats and their catnip", 6.6439),  # of two papers, cat is in both: 1, catnip in one: 1.3
         ("A study of dogs and one cat", 4.0),
+    ]
+    assert [(r["rule"], r["score"], r["in_title"]) for r in ran.records[0]["reasons"]] == [
+        ("cat", 4.0, True),
+        ("catnip", 2.6439, True),
     ]
     assert ran.records[1]["evidence"][0] == {"rule": "cat", "field": "title", "start": 24, "end": 27, "text": "cat"}
     assert ran.err == "2 of 2 papers match\n"
@@ -25,7 +29,7 @@ def test_people_get_a_table(cli: Cli) -> None:
     cli.ok("ingest")
     ran = cli.ok("match", "cat")
     assert "A study of cats" in ran.out
-    assert "cats (title), cats (abstract)" in ran.out
+    assert "cat in the title 2.6" in ran.out
 
 
 def test_nothing_found_is_no_failure(cli: Cli) -> None:

@@ -14,7 +14,7 @@ from digest.links import Scope
 from digest.mail import Composer, Signer
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.matching import Index, choose
-from digest.models import Digest, Message
+from digest.models import Digest, Message, Profile
 from tests.builders import NOW, a_delivery, a_digest, a_profile, a_subscriber, needs_recordings
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import LINKS, composer
@@ -25,9 +25,13 @@ PROFILES = 200
 pytestmark = needs_recordings
 
 
+def profiles() -> list[Profile]:
+    return [a_profile(rules, f"Profile {n}") for n, rules in enumerate(rule_lists(PROFILES, lines=30))]
+
+
 @pytest.fixture(scope="module")
 def index() -> Index:
-    return Index([a_profile(rules, f"Profile {n}") for n, rules in enumerate(rule_lists(PROFILES, lines=30))])
+    return Index.of(profiles())
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ def digests(index: Index, day: str) -> Iterator[Digest]:
     """What each of the profiles gets of one day, every other reader in German."""
     papers = papers_of(day)
     matches = index.match(papers)
-    for row in range(PROFILES):
-        choice = choose([matches.for_profile(row)], already=(), muted=(), limit=25)
+    for row, profile in enumerate(profiles()):
+        choice = choose([matches.for_profile(row, profile)], already=(), muted=(), limit=25)
         if choice.items:
             yield a_digest(
                 choice.items,

@@ -1,14 +1,23 @@
 """What a query means, said as plainly as possible: one query, one paper, no index. The index must agree with it."""
 
-from digest.matching.query import AllOf, AnyOf, Not, Pattern, Query, Term
+from collections.abc import Iterator
+
+from digest.matching.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
+from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
-from digest.text import Word, words, words_of_list
+from digest.text import Word, words
+
+Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
 
 
 def is_true(query: Query, paper: Paper) -> bool:
     match query:
-        case Term(readings, fields):
-            return any(holds(paper, field, reading) for field in fields for reading in readings)
+        case Term(_, fields):
+            return any(spans(query, text) for field in fields for text in texts_of(paper, field))
+        case Near():
+            return any(stand_near(query, paper, field) for field in Field)
+        case Author(parts):
+            return any(all(spans(part, name) for part in parts) for name in texts_of(paper, Field.AUTHOR))
         case Not(part):
             return not is_true(part, paper)
         case AllOf(parts):
@@ -17,17 +26,32 @@ def is_true(query: Query, paper: Paper) -> bool:
             return any(is_true(part, paper) for part in parts)
 
 
-def holds(paper: Paper, field: Field, reading: Pattern) -> bool:
-    found = words_of(paper, field)
-    return any(spells(found, word, reading) for word in found)
+def stand_near(near: Near, paper: Paper, field: Field) -> bool:
+    """Whether both sides stand in the field, one behind the other, with few enough words between."""
+    for text in texts_of(paper, field):
+        left = [span for term in near.left if field in term.fields for span in spans(term, text)]
+        right = [span for term in near.right if field in term.fields for span in spans(term, text)]
+        pairs = [(a, b) for a in left for b in right] + [(b, a) for a in left for b in right]
+        if any(0 <= second[0] - first[1] <= near.distance for first, second in pairs):
+            return True
+    return False
 
 
-def spells(found: list[Word], word: Word, reading: Pattern) -> bool:
-    """Whether `reading` stands in the text from `word` on."""
+def spans(term: Term, text: list[Word]) -> set[Span]:
+    """Every place where the term stands."""
+    return {(word.first, end) for reading in term.readings for word in text for end in ends(text, word, reading)}
+
+
+def ends(text: list[Word], word: Word, reading: Pattern) -> Iterator[int]:
+    """Where `reading` ends, if it stands in the text from `word` on."""
     if not fits(word, reading[0]):
-        return False
-    rest = reading[1:]
-    return not rest or any(spells(found, following, rest) for following in found if following.first == word.next)
+        return
+    if len(reading) == 1:
+        yield word.next
+        return
+    for following in text:
+        if following.first == word.next:
+            yield from ends(text, following, reading[1:])
 
 
 def fits(word: Word, pattern: str) -> bool:
@@ -35,9 +59,32 @@ def fits(word: Word, pattern: str) -> bool:
     return {"~": word.stem == wanted, "=": word.folded == wanted, "^": word.folded.startswith(wanted)}[mark]
 
 
-def words_of(paper: Paper, field: Field) -> list[Word]:
+def texts_of(paper: Paper, field: Field) -> list[list[Word]]:
+    """The texts in a field, each by itself: a term never reaches from one author or category into the next."""
     if field is Field.AUTHOR:
-        return words_of_list(paper.authors, separator=", ")
+        return [words(name) for name in paper.authors]
     if field is Field.CATEGORY:
-        return words_of_list(paper.categories, separator=", ")
-    return words(paper.text_of(field))
+        return [words(name) for name in paper.categories]
+    return [words(paper.text_of(field))]
+
+
+def points(query: Query, paper: Paper) -> float:
+    """What a rule of weight 1 adds to the score: nothing where it is not true, twice as much in the title."""
+    if not is_true(query, paper):
+        return 0.0
+    return TITLE_FACTOR if in_title(query, paper) else 1.0
+
+
+def in_title(query: Query, paper: Paper) -> bool:
+    """Whether something that makes the query true stands in the title. What is excluded makes nothing true."""
+    match query:
+        case Term(_, fields):
+            return Field.TITLE in fields and any(spans(query, text) for text in texts_of(paper, Field.TITLE))
+        case Near():
+            return stand_near(query, paper, Field.TITLE)
+        case Author() | Not():
+            return False
+        case AllOf(parts):
+            return any(in_title(part, paper) for part in parts)
+        case AnyOf(parts):
+            return not needs_nothing(query) and any(is_true(p, paper) and in_title(p, paper) for p in parts)

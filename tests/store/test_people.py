@@ -6,7 +6,8 @@ from datetime import time
 import pytest
 
 from digest.errors import NotFoundError, UsageError
-from digest.models import Schedule, SubscriberState, Weekday
+from digest.matching import compile_rules
+from digest.models import Profile, Schedule, SubscriberState, Weekday
 from digest.store import Store, profiles, subscribers
 from tests.builders import NOW, a_subscriber, at
 
@@ -16,7 +17,7 @@ def test_a_subscriber_is_read_back_as_they_were_added(store: Store) -> None:
     new = a_subscriber("A@example.org", name="A", schedule=schedule, max_papers=3, profiles=("P", "Q"))
     with store.write() as tx:
         for name in ("Q", "P"):
-            profiles.add(tx, name, "cat", now=NOW)
+            profiles.add(tx, name, compile_rules("cat"), now=NOW)
         added = subscribers.add(tx, new, now=NOW)
     with store.read() as tx:
         assert subscribers.get(tx, "a@EXAMPLE.org") == added == replace(new, id=added.id)
@@ -32,7 +33,7 @@ def test_an_address_is_taken_once_whatever_its_case(store: Store) -> None:
 def test_who_is_not_there_is_named_with_the_nearest(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
-        profiles.add(tx, "Vision", "cat", now=NOW)
+        profiles.add(tx, "Vision", compile_rules("cat"), now=NOW)
         with pytest.raises(
             NotFoundError, match="no subscriber 'raeder@example.org'; did you mean 'reader@example.org'"
         ):
@@ -51,7 +52,7 @@ def test_only_confirmed_subscribers_are_active(store: Store) -> None:
 
 def test_active_subscribers_come_in_pages_with_their_profiles(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", "cat", now=NOW)
+        profiles.add(tx, "P", compile_rules("cat"), now=NOW)
         for i in range(5):
             subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("P",) if i % 2 else ()), now=NOW)
         first = subscribers.list_active(tx, limit=3)
@@ -72,10 +73,10 @@ def test_serving_moves_the_slot_on(store: Store) -> None:
 def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: Store) -> None:
     with store.write() as tx:
         for name in ("Q", "P"):
-            profiles.add(tx, name, name, now=NOW)
+            profiles.add(tx, name, compile_rules(name), now=NOW)
         one = subscribers.add(tx, a_subscriber("one@example.org", profiles=("P", "Q")), now=NOW)
         two = subscribers.add(tx, a_subscriber("two@example.org", profiles=("Q",)), now=NOW)
-        profiles.set_personal(tx, one.id, "own", now=NOW)
+        profiles.set_personal(tx, one.id, compile_rules("own"), now=NOW)
         wanted = profiles.list_wanted_by(tx, [one.id, two.id])
         assert profiles.count_followers(tx) == {"P": 1, "Q": 2}
     assert {i: [p.rules for p in some] for i, some in wanted.items()} == {one.id: ["own", "P", "Q"], two.id: ["Q"]}
@@ -85,17 +86,17 @@ def test_own_rules_are_replaced_and_empty_ones_leave_none(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
         for rules in ("cat", "dog"):
-            profiles.set_personal(tx, s.id, rules, now=NOW)
+            profiles.set_personal(tx, s.id, compile_rules(rules), now=NOW)
         own = profiles.find_personal(tx, s.id)
         assert own is not None
         assert own.rules == "dog"
-        profiles.set_personal(tx, s.id, " \n", now=NOW)
+        profiles.set_personal(tx, s.id, compile_rules(" \n"), now=NOW)
         assert profiles.find_personal(tx, s.id) is None
 
 
 def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", "cat", now=NOW)
+        profiles.add(tx, "P", compile_rules("cat"), now=NOW)
         subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
         profiles.edit(tx, "P", new_name="R", now=NOW)
         assert subscribers.get(tx, "reader@example.org").profiles == ("R",)
@@ -106,9 +107,9 @@ def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
 def test_a_profiles_name_is_taken_once(store: Store) -> None:
     with store.write() as tx:
         for name in ("P", "Q"):
-            profiles.add(tx, name, "cat", now=NOW)
+            profiles.add(tx, name, compile_rules("cat"), now=NOW)
         with pytest.raises(UsageError, match="there is a profile 'P' already"):
-            profiles.add(tx, "P", "dog", now=NOW)
+            profiles.add(tx, "P", compile_rules("dog"), now=NOW)
         with pytest.raises(UsageError, match="there is a profile 'Q' already"):
             profiles.edit(tx, "P", new_name="Q", now=NOW)
 
@@ -116,7 +117,36 @@ def test_a_profiles_name_is_taken_once(store: Store) -> None:
 def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
-        profiles.set_personal(tx, s.id, "cat", now=NOW)
+        profiles.set_personal(tx, s.id, compile_rules("cat"), now=NOW)
         subscribers.remove(tx, s.email)
         assert subscribers.find(tx, s.email) is None
         assert profiles.find_personal(tx, s.id) is None
+
+
+def test_profiles_that_ask_the_same_share_their_queries(store: Store) -> None:
+    with store.write() as tx:
+        profiles.add(tx, "P", compile_rules("cats OR dog\n-bird"), now=NOW)
+        profiles.add(tx, "Q", compile_rules("# pets\ndog OR cat ^2"), now=NOW)
+        kept = profiles.load_compiled(tx)
+    assert sorted(kept.queries) == ["bird", "cat OR dog"]
+    asked = [kept.queries[number] for number in kept.query.tolist()]
+    assert sorted(zip(asked[:2], kept.weight[:2].tolist(), kept.line[:2].tolist(), strict=True)) == [
+        ("bird", float("-inf"), 2),
+        ("cat OR dog", 1.0, 1),
+    ]
+    assert (asked[2], kept.weight[2], kept.line[2]) == ("cat OR dog", 2.0, 2)
+    assert kept.of.tolist() == [0, 2, 3]
+    assert kept.fingerprints.tolist() == [profile.fingerprint for profile in shared(store)]
+
+
+def shared(store: Store) -> list[Profile]:
+    with store.read() as tx:
+        return profiles.list_shared(tx)
+
+
+def test_a_profile_of_ten_thousand_rules_is_kept(store: Store) -> None:
+    rules = compile_rules("\n".join(f"word{n}" for n in range(10_000)))
+    with store.write() as tx:
+        profiles.add(tx, "P", rules, now=NOW)
+        kept = profiles.load_compiled(tx)
+    assert len(kept.queries) == len(kept.query) == 10_000

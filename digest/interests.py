@@ -1,0 +1,97 @@
+"""Every profile's rules, ready to be matched.
+
+Rules are compiled when they are saved. Where many profiles are asked for at once, all are kept as a snapshot beside the
+database: a cache, which says of each profile which text it was compiled from, so that what was edited since is compiled
+by itself and the rest is used as it lies there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digest.errors import StoreError
+from digest.matching import Index, compile_rules, snapshot
+from digest.matching.snapshot import Snapshot
+from digest.models import Profile
+from digest.store import Store, profiles
+
+_FEW = 256  # profiles that are compiled sooner than a snapshot is read
+
+# The snapshot is made anew when more profiles than this, and more than this part of it, were edited since.
+_MOST_EDITED = 64
+_MOST_EDITED_PART = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Some profiles, and the rows of an index where they stand."""
+
+    index: Index
+    rows: NDArray[np.int64]
+    profiles: Sequence[Profile]
+
+
+class Interests:
+    """What all profiles ask. Keeps the snapshot in memory once it was read."""
+
+    def __init__(self, store: Store, file: Path) -> None:
+        """`file` is where the snapshot is kept."""
+        self._store = store
+        self._file = file
+        self._snapshot: Snapshot | None = None
+
+    def pieces(self, wanted: Sequence[Profile]) -> list[Piece]:
+        """These profiles as they are now, each in one of the pieces. Raises StoreError."""
+        if len(wanted) < _FEW:
+            return [_compiled(wanted)]
+        kept = self._kept()
+        rows = _rows(kept, wanted)
+        edited = int((rows < 0).sum())
+        if edited > max(_MOST_EDITED, _MOST_EDITED_PART * len(kept.ids)):
+            kept = self._renewed()
+            rows = _rows(kept, wanted)
+        there = rows >= 0
+        known = [profile for profile, known in zip(wanted, there, strict=True) if known]
+        others = [profile for profile, known in zip(wanted, there, strict=True) if not known]
+        return [Piece(kept.index, rows[there], known), *([_compiled(others)] if others else [])]
+
+    def _kept(self) -> Snapshot:
+        if self._snapshot is None:
+            self._snapshot = snapshot.load(self._file)
+        return self._snapshot or self._renewed()
+
+    def _renewed(self) -> Snapshot:
+        """A snapshot of all profiles as they are in the store."""
+        with self._store.read() as tx:
+            older = profiles.list_uncompiled(tx)
+        if older:
+            with self._store.write() as tx:
+                for profile in older:
+                    profiles.set_compiled(tx, profile.id, compile_rules(profile.rules))
+        with self._store.read() as tx:
+            all_ = profiles.load_compiled(tx)
+        index = Index.packed(all_.queries, of=all_.of, query=all_.query, weight=all_.weight, line=all_.line)
+        self._snapshot = Snapshot(index, all_.ids, all_.fingerprints)
+        try:
+            snapshot.save(self._file, self._snapshot)
+        except OSError as error:
+            raise StoreError(f"{self._file}: cannot be written: {error.strerror}") from error
+        return self._snapshot
+
+
+def _compiled(wanted: Sequence[Profile]) -> Piece:
+    return Piece(Index.of(wanted), np.arange(len(wanted)), wanted)
+
+
+def _rows(kept: Snapshot, wanted: Sequence[Profile]) -> NDArray[np.int64]:
+    """The row of each profile in the snapshot, -1 where it holds none with these rules."""
+    ids = np.array([profile.id for profile in wanted], np.int64)
+    fingerprints = np.array([profile.fingerprint for profile in wanted], np.uint64)
+    at = np.searchsorted(kept.ids, ids)
+    at[at == len(kept.ids)] = 0
+    if not len(kept.ids):
+        return np.full(len(wanted), -1)
+    return np.where((kept.ids[at] == ids) & (kept.fingerprints[at] == fingerprints), at, -1)

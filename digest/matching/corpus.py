@@ -1,0 +1,139 @@
+"""Papers as arrays of words, read once, for any number of indexes to look through.
+
+Every title, abstract, author and category is a text of its own: positions run on through all texts, with one that holds
+no word between two of them, so that nothing is found across. A reading is one way to read a stretch as a word
+(`text.Word`): a compound has several, and beside it stand those of its parts.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from digest.matching.ragged import Ints, Longs, pointer, rows, spread
+from digest.models import Field, Paper
+from digest.text import PART, RUN, Word, fold, joins, stem, words
+
+FIELDS = tuple(Field)  # a field's number is its place here
+TITLE = FIELDS.index(Field.TITLE)
+
+_SEPARATOR = ", "  # as Paper.text_of joins authors and categories
+
+
+class _Runs(dict[str, int]):
+    """Numbers every distinct run of characters between two spaces, and remembers how it reads."""
+
+    def __init__(self, word_ids: dict[str, int]) -> None:
+        super().__init__()
+        self._word_ids = word_ids
+        self._words: list[int] = []  # by run: its only word; of compounds the first reading's
+        self._compounds: dict[int, list[tuple[int, int, int]]] = {}  # by run: (first, next, word) of its readings
+
+    def __missing__(self, run: str) -> int:
+        number = self[run] = len(self)
+        if run.isascii() and run.isalnum():  # the most by far
+            self._words.append(self._word_id(run.lower()))
+        else:
+            readings = [(i, j, self._word_id(word)) for i, j, word in joins([fold(m) for m in PART.findall(run)])]
+            self._compounds[number] = readings
+            self._words.append(readings[0][2])
+        return number
+
+    def _word_id(self, folded: str) -> int:
+        return self._word_ids.setdefault(folded, len(self._word_ids))
+
+    def shapes(self) -> tuple[Longs, Longs, Ints, Ints, Ints]:
+        """By run: how many positions it takes, and a pointer into the readings: first, next (from 0), word."""
+        compounds = np.fromiter(self._compounds, np.int64, len(self._compounds))
+        positions = np.ones(len(self), np.int64)
+        positions[compounds] = [readings[-1][1] for readings in self._compounds.values()]
+        counts = np.ones(len(self), np.int64)
+        counts[compounds] = [len(readings) for readings in self._compounds.values()]
+        of = pointer(counts)
+        first, following = np.zeros(of[-1], np.int32), np.ones(of[-1], np.int32)
+        word = np.empty(of[-1], np.int32)
+        word[of[:-1]] = self._words
+        flat = np.array([r for some in self._compounds.values() for r in some], np.int32).reshape(-1, 3)
+        each = spread(of[compounds], counts[compounds])
+        first[each], following[each], word[each] = flat.T
+        return positions, of, first, following, word
+
+
+class Corpus:
+    """Papers, tokenised. Immutable; safe to share between threads.
+
+    Arrays by reading, in the order of the texts: `word` (number in `words`), `first` and `next` (positions), `text`.
+    By text: `paper`, `field`, `text_reading` (pointer: the readings of each). By position: `reading_at` (pointer: the
+    readings that begin there). By word: `by_word` under the pointer `of_word` (its readings, ascending).
+    """
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        """O(characters)."""
+        self.papers = papers
+        self.words: dict[str, int] = {}
+        runs = _Runs(self.words)
+        tokens, tokens_of = array("i"), array("i")
+        paper, field = array("i"), array("b")
+        for column, one in enumerate(papers):
+            for number, text in _texts(one):
+                found = RUN.findall(text)
+                tokens.extend(map(runs.__getitem__, found))
+                tokens_of.append(len(found))
+                paper.append(column)
+                field.append(number)
+        self.paper: Ints = np.array(paper, np.int32)
+        self.field = np.array(field, np.int8)
+        self._lay_out(np.array(tokens, np.int32), np.array(tokens_of, np.int64), runs)
+        self._sort_by_word()
+        self.spellings = sorted(self.words)  # for prefixes
+        self.stems: dict[str, list[int]] = {}
+        for folded, number in self.words.items():
+            self.stems.setdefault(stem(folded), []).append(number)
+
+    def __len__(self) -> int:
+        return len(self.papers)
+
+    def _lay_out(self, tokens: Ints, tokens_of: Longs, runs: _Runs) -> None:
+        positions, readings_of, first, following, word = runs.shapes()
+        text_of_token = np.repeat(np.arange(len(tokens_of), dtype=np.int32), tokens_of)
+        begin = pointer(positions[tokens])[:-1] + text_of_token
+        each, counts = rows(readings_of, tokens)
+        begin = np.repeat(begin.astype(np.int32), counts)
+        self.first: Ints = begin + first[each]
+        self.next: Ints = begin + following[each]
+        self.word: Ints = word[each]
+        self.text: Ints = np.repeat(text_of_token, counts)
+        last = int(self.next.max(initial=0))
+        self.reading_at = pointer(np.bincount(self.first, minlength=last + 1))
+        self.text_reading = pointer(np.bincount(self.text, minlength=len(tokens_of)))
+
+    def _sort_by_word(self) -> None:
+        keys = (self.word.astype(np.int64) << 32) | np.arange(len(self.word))
+        keys.sort()
+        self.by_word = (keys & 0xFFFFFFFF).astype(np.int32)
+        self.of_word = pointer(np.bincount(self.word, minlength=len(self.words)))
+
+    def readings_of(self, column: int) -> tuple[int, int]:
+        """(first, one behind the last) of the readings of one paper."""
+        begin, end = np.searchsorted(self.paper, [column, column + 1])
+        return int(self.text_reading[begin]), int(self.text_reading[end])
+
+    def shown(self, column: int) -> list[tuple[Field, Word]]:
+        """Every reading of one paper, in their order here, with offsets into its field's text as shown."""
+        found: list[tuple[Field, Word]] = []
+        offset, before = 0, -1
+        for number, text in _texts(self.papers[column]):
+            offset = offset if number == before else 0
+            found += [(FIELDS[number], word) for word in words(text, offset=offset)]
+            offset, before = offset + len(text) + len(_SEPARATOR), number
+        return found
+
+
+def _texts(paper: Paper) -> Iterator[tuple[int, str]]:
+    """(field number, text): what a phrase may not reach out of."""
+    yield TITLE, paper.title
+    yield FIELDS.index(Field.ABSTRACT), paper.abstract
+    for name in paper.authors:
+        yield FIELDS.index(Field.AUTHOR), name
+    for name in paper.categories:
+        yield FIELDS.index(Field.CATEGORY), name

@@ -1,0 +1,48 @@
+"""Some papers, read once, for any number of profiles: what each finds, scored by how seldom its rules are true."""
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from digest.matching.corpus import Corpus
+from digest.matching.index import Index
+from digest.matching.matches import Matches
+from digest.matching.program import Program
+from digest.matching.ragged import Floats
+from digest.matching.ranking import rarity
+from digest.matching.truth import Truth, evaluate
+from digest.models import Paper
+
+
+class Search:
+    """The papers to choose from, and what a rule's rarity is taken over.
+
+    Remembers what was true of them for each program, as long as that is in use. Not for several threads.
+    """
+
+    def __init__(self, papers: Sequence[Paper], older: Sequence[Paper] = (), *, recent: int = 0) -> None:
+        """Rarity is taken over `older` papers and those to choose from, `papers`, from number `recent` on.
+
+        O(characters).
+        """
+        self.corpus = Corpus(papers)
+        self._older = Corpus(older)
+        self._recent = recent
+        self._known: WeakKeyDictionary[Program, tuple[Truth, Floats]] = WeakKeyDictionary()
+
+    @property
+    def papers(self) -> Sequence[Paper]:
+        """The papers to choose from."""
+        return self.corpus.papers
+
+    def matches(self, index: Index, *, limit: int | None = None, workers: int = 1) -> Matches:
+        """The best `limit` papers of every profile of the index, or all that match."""
+        truth, rare = self.truth(index.program)
+        return index.match(truth, rarity=rare, limit=limit, workers=workers)
+
+    def truth(self, program: Program) -> tuple[Truth, Floats]:
+        """(what is true of the papers to choose from, by condition how much it counts for being true seldom)."""
+        if program not in self._known:
+            truth = evaluate(program, self.corpus)
+            counts = truth.counts_from(self._recent) + evaluate(program, self._older).counts
+            self._known[program] = truth, rarity(counts, len(self.corpus) - self._recent + len(self._older))
+        return self._known[program]
