@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from digest.cli import backtest
 from digest.cli.options import ConfigOption, JsonOption, RulesOption, installation, moment, read_rules
 from digest.cli.output import print_json, print_records, print_text, say
 from digest.errors import UsageError
@@ -15,6 +16,8 @@ from digest.models import CompiledRules
 from digest.store import profiles
 
 app = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
+
+app.command("backtest")(backtest.command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
 

@@ -1,0 +1,89 @@
+"""What a profile would have found: for whoever edits it."""
+
+from datetime import date
+
+import pytest
+
+from digest.matching import Search
+from digest.matching.backtest import Backtest, RuleRecord, backtest
+from digest.models import Paper
+from tests.builders import a_paper, a_profile
+
+MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
+
+
+def run(rules: str, *papers: Paper, days: list[date] | None = None) -> Backtest:
+    return backtest(a_profile(rules), Search(papers), days or [MONDAY] * len(papers))
+
+
+def of_rule(rule: str, *papers: Paper) -> RuleRecord:
+    (record,) = run(rule, *papers).rules
+    return record
+
+
+def suggestion(rule: str, *titles: str) -> tuple[str, int] | None:
+    """What is suggested for a rule, and how many of the papers it is true of; among others that say nothing."""
+    papers = [a_paper(title) for title in titles] + [a_paper(f"nothing {n}") for n in range(20)]
+    found = of_rule(rule, *papers).suggestion
+    return None if found is None else (found.rule, found.papers)
+
+
+def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
+    result = run("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
+    assert result.days == {MONDAY: (0, 1), TUESDAY: (2, 2)}
+    assert list(result.days) == [MONDAY, TUESDAY]
+    assert [match.paper.title for match in result.matches] == ["cat", "x"]
+
+
+def test_each_rule_has_its_papers_and_its_share() -> None:
+    result = run("cat\n\ndog ^2\n-bird", a_paper("cat"), a_paper("cat bird"), a_paper("dog"), a_paper("x"))
+    assert [(r.line, r.rule, r.excludes, r.papers, r.share) for r in result.rules] == [
+        (1, "cat", False, 2, 0.5),
+        (3, "dog", False, 1, 0.25),
+        (4, "bird", True, 1, 0.25),
+    ]
+
+
+def test_a_rule_written_twice_is_listed_twice() -> None:
+    assert [(r.line, r.papers) for r in run("cat\ncats", a_paper("cat")).rules] == [(1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "title", "better"),
+    [
+        ("integrable hierarch", "An integrable hierarchy", "integrable hierarch*"),
+        ('"diffusion models"', "A diffusion model", "diffusion model"),
+        ("assymptotic giant", "An asymptotic giant", "asymptotic giant"),
+        ("cats AND assymptotic", "An asymptotic cat", "asymptotic AND cat"),
+        ("pruning network", "Pruning of a network", "network AND pruning"),
+        ("cat AND (integrable hierarch)", "Integrable hierarchies of cats", "cat AND integrable hierarch*"),
+    ],
+)
+def test_a_rule_that_was_never_true_has_a_suggestion_that_is(rule: str, title: str, better: str) -> None:
+    assert suggestion(rule, title) == (better, 1)
+
+
+def test_a_field_that_finds_nothing_is_lifted() -> None:
+    paper = a_paper("x", "A quark")
+    found = of_rule("title:quark", paper, *(a_paper(str(n)) for n in range(20))).suggestion
+    assert found is not None
+    assert found.rule == "quark"
+
+
+@pytest.mark.parametrize("rule", ["zzz", "author:Nobody", "cat:math", "cat AND NOT cat", "zz* NEAR/2 yy*"])
+def test_where_nothing_helps_nothing_is_suggested(rule: str) -> None:
+    assert suggestion(rule, "cat") is None
+
+
+def test_a_rule_that_is_true_of_more_than_a_tenth_floods_and_may_look_in_titles() -> None:
+    papers = [a_paper("data")] + [a_paper(f"x{n}", "data") for n in range(4)] + [a_paper(str(n)) for n in range(25)]
+    record = of_rule("data", *papers)
+    assert record.floods
+    assert record.suggestion is not None
+    assert (record.suggestion.rule, record.suggestion.papers) == ("title:data", 1)
+    assert not of_rule("-data", *papers).floods
+
+
+def test_no_papers_and_no_rules_are_no_error() -> None:
+    assert run("cat").rules[0].share == 0
+    assert run("# nothing", a_paper("cat")).rules == []
