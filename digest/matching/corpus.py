@@ -7,6 +7,7 @@ no word between two of them, so that nothing is found across. A reading is one w
 
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -34,8 +35,8 @@ class _Runs(dict[str, int]):
         if run.isascii() and run.isalnum():  # the most by far
             self._words.append(self._word_id(run.lower()))
         else:
-            readings = [(i, j, self._word_id(word)) for i, j, word in joins([fold(m) for m in PART.findall(run)])]
-            self._compounds[number] = readings
+            parts = run.lower().split("-") if run.isascii() and "--" not in run else map(fold, PART.findall(run))
+            self._compounds[number] = readings = [(i, j, self._word_id(word)) for i, j, word in joins(list(parts))]
             self._words.append(readings[0][2])
         return number
 
@@ -85,13 +86,17 @@ class Corpus:
         self.field = np.array(field, np.int8)
         self._lay_out(np.array(tokens, np.int32), np.array(tokens_of, np.int64), runs)
         self._sort_by_word()
-        self.spellings = sorted(self.words)  # for prefixes
         self.stems: dict[str, list[int]] = {}
         for folded, number in self.words.items():
             self.stems.setdefault(stem(folded), []).append(number)
 
     def __len__(self) -> int:
         return len(self.papers)
+
+    @cached_property
+    def spellings(self) -> list[str]:
+        """Every word, sorted: those with the same beginning lie together."""
+        return sorted(self.words)
 
     def _lay_out(self, tokens: Ints, tokens_of: Longs, runs: _Runs) -> None:
         positions, readings_of, first, following, word = runs.shapes()

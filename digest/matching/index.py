@@ -46,10 +46,14 @@ class Index:
         return cls(program, asks)
 
     @classmethod
-    def packed(cls, queries: Iterable[str], *, of: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
+    def packed(cls, queries: Sequence[str], *, of: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
         """From what `compile_rules` made: distinct queries, and by profile (`of`, a pointer) which of them it asks."""
-        program, conditions = compiled(map(parse_query, queries))
-        return cls(program, Asks(of=of, condition=conditions[query], weight=weight, line=line))
+        # What many ask comes first, so that it lies together where it is looked up.
+        popular = np.argsort(-np.bincount(query, minlength=len(queries)), kind="stable")
+        program, conditions = compiled(parse_query(queries[number]) for number in popular.tolist())
+        condition = np.empty_like(conditions)
+        condition[popular] = conditions
+        return cls(program, Asks(of=of, condition=condition[query], weight=weight, line=line))
 
     def __len__(self) -> int:
         return len(self.asks)
@@ -76,12 +80,12 @@ class Index:
         """The best `limit` papers of every profile, or all that match. O(words + facts + matches). Raises nothing.
 
         `rarity` (by condition of the program, see ranking.py) is how much a rule counts for being met seldom; without
-        it all count the same. With several `workers`, as many threads.
+        it all count the same. With several `workers`, as many processes, where the system can fork.
         """
         truth = papers if isinstance(papers, Truth) else self.evaluate(papers)
         corpus = truth.corpus
         ranked = sorted(range(len(corpus)), key=lambda column: precedence(corpus.papers[column]))
-        value = np.where(truth.in_title, TITLE_FACTOR, 1.0)
+        value = np.where(truth.in_title, np.float32(TITLE_FACTOR), np.float32(1))
         if rarity is not None:
             value *= np.repeat(rarity, truth.counts)
         facts = Facts(truth.papers_of, truth.paper, value, np.array(ranked, np.int32))

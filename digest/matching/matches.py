@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digest.matching.join import Asks, Best
 from digest.matching.parser import rule_texts
+from digest.matching.ragged import Floats
 from digest.matching.truth import Truth
 from digest.matching.witness import Witness
 from digest.models import Evidence, Field, Match, Profile, Reason
@@ -34,7 +34,7 @@ class Matches:
     `profile` and `paper` (int32) are rows of the index and of what it was matched against, `score` (float32) is > 0.
     """
 
-    def __init__(self, asks: Asks, truth: Truth, value: NDArray[np.float64], found: Best) -> None:
+    def __init__(self, asks: Asks, truth: Truth, value: Floats, found: Best) -> None:
         self.profile, self.paper, self.score = found
         self._asks = asks
         self._truth = truth

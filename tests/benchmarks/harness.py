@@ -20,11 +20,15 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to do a case's work. `run(count)` does the first `count` units of it."""
+    """One way to do a case's work. `run(count)` does the first `count` units of it.
+
+    `from_nothing(count)` does the same with nothing in memory beforehand, where memory is worth measuring so.
+    """
 
     name: str
     run: Callable[[int], object]
     most: int = sys.maxsize  # units that it is given time for
+    from_nothing: Callable[[int], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _peak_mb(method: Method, count: int) -> float:
     child = os.fork()
     if child == 0:
         before = _resident_mb("VmRSS")
-        method.run(count)
+        (method.from_nothing or method.run)(count)
         os.write(writing, f"{_resident_mb('VmHWM') - before:.1f}".encode())
         os._exit(0)
     os.close(writing)
@@ -111,15 +115,22 @@ def _resident_mb(what: str) -> float:
 
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(
-        "case", "method", "measured", "per unit", "a second", "digest is", "peak MB", box=None, pad_edge=False
+        "case", "n", "method", "measured", "per unit", "a second", "digest is", "peak MB", box=None, pad_edge=False
     )
-    for column in table.columns[2:]:
+    for column in (table.columns[1], *table.columns[3:]):
         column.justify = "right"
-    ours = {row.case: row.rate for row in rows if row.method == "digest"}
+    ours = {(row.case, row.n): row.rate for row in rows if row.method == "digest"}
     for row in rows:
-        times = "" if row.method == "digest" else f"{ours[row.case] / row.rate:.2f} x"
+        times = "" if row.method == "digest" else f"{ours[row.case, row.n] / row.rate:.2f} x"
         micros = f"{row.seconds / row.n * 1e6:,.0f} µs"
         table.add_row(
-            row.case, row.method, f"{row.measured:,}", micros, f"{row.rate:,.0f}", times, f"{row.peak_mb:,.0f}"
+            row.case,
+            f"{row.n:,}",
+            row.method,
+            f"{row.measured:,}",
+            micros,
+            f"{row.rate:,.0f}",
+            times,
+            f"{row.peak_mb:,.0f}",
         )
     return table

@@ -70,7 +70,7 @@ def packed(rules: list[str]) -> Index:
     flat = [ask for some in asks for ask in some]
     queries = {query: number for number, query in enumerate(dict.fromkeys(ask.query for ask in flat))}
     return Index.packed(
-        queries,
+        list(queries),
         of=np.cumsum([0, *map(len, asks)]),
         query=np.array([queries[ask.query] for ask in flat], np.int32),
         weight=np.array([ask.weight for ask in flat], np.float32),

@@ -1,0 +1,62 @@
+"""The methods of the matching benchmark do the same work."""
+
+import numpy as np
+
+from tests.benchmarks.matchers import by_fts5, by_in, by_regex, by_tantivy
+from tests.benchmarks.matching import cases, indexed, match, real_papers
+from tests.benchmarks.profiles import Part, Population, Wish, pool
+from tests.builders import a_paper
+
+PAPERS = [
+    a_paper("sparse attention for speech"),
+    a_paper("x", "attention is sparse here, speech is not"),
+    a_paper("attention", "far from all that is sparse"),
+    a_paper("pruning", "sparse attention"),
+    a_paper("nothing at all"),
+]
+ATTENTION, SPARSE, PRUNING = Part("attention"), Part("sparse"), Part("pruning")
+WISHES = {
+    Wish((Part("sparse attention"),)): {0, 3},
+    Wish((ATTENTION, SPARSE)): {0, 1, 2, 3},
+    Wish((ATTENTION,), no=(PRUNING,)): {0, 1, 2},
+    Wish((ATTENTION,), some=(PRUNING, Part("speech"))): {0, 1, 3},
+    Wish((Part("attention", title=True),)): {0, 2},
+}
+
+
+def test_every_method_finds_the_same() -> None:
+    profiles = [[(wish, 1.0)] for wish in WISHES]
+    for by in (by_regex, by_in, by_fts5, by_tantivy):
+        assert [set(found) for found in by(PAPERS, profiles)(len(profiles))] == list(WISHES.values()), by
+
+
+def test_near_is_found_where_a_method_knows_it() -> None:
+    profile = [(Wish((ATTENTION, SPARSE), near=1), 1.0)]
+    for by in (by_regex, by_fts5):
+        assert set(by(PAPERS, [profile])(1)[0]) == {0, 1, 3}, by
+
+
+def test_ours_finds_what_the_others_do() -> None:
+    people = Population(
+        list(WISHES),
+        np.arange(len(WISHES) + 1),
+        np.arange(len(WISHES), dtype=np.int32),
+        np.ones(len(WISHES), np.float32),
+    )
+    matches = match(indexed(people), PAPERS)
+    found = zip(matches.profile.tolist(), matches.paper.tolist(), strict=True)
+    assert set(found) == {(row, column) for row, some in enumerate(WISHES.values()) for column in some}
+
+
+def test_a_pool_is_the_same_each_time_and_every_third_rule_of_a_boolean_one_has_an_operator() -> None:
+    papers = real_papers()[:50]
+    rules = pool(papers, 3000, boolean=True)
+    assert rules == pool(papers, 3000, boolean=True)
+    assert all(wish.is_plain for wish in pool(papers, 300, boolean=False))
+    assert 0.25 < sum(not wish.is_plain for wish in rules) / len(rules) < 0.4
+
+
+def test_every_case_runs() -> None:
+    for case in cases([1000], real_papers()[:60]):
+        for method in case.methods:
+            assert method.run(min(2, method.most)) is not None
