@@ -116,7 +116,7 @@ class Installation:
     @cached_property
     def interests(self) -> Interests:
         """What all profiles ask, ready to be matched."""
-        return Interests(self.store, self.config.database_file.with_suffix(".profiles"))
+        return Interests(self.store, self.config.database_file.with_name(f"{self.config.database_file.name}.profiles"))
 
     @cached_property
     def domain(self) -> str:

@@ -12,7 +12,7 @@ from digest.cli.options import ConfigOption, JsonOption, NowOption, installation
 from digest.cli.output import print_json, print_table, print_text, say
 from digest.matching import Search, compile_rules
 from digest.matching.backtest import Backtest, RuleRecord, backtest
-from digest.models import Match
+from digest.models import Paper
 from digest.store import papers, profiles
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -22,7 +22,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 class _Change:
     """A paper that the rules given would add to what the saved ones find, or take away."""
 
-    match: Match
+    paper: Paper
     added: bool
 
 
@@ -68,8 +68,8 @@ def sparkline(values: Sequence[int]) -> str:
 def _changes(before: Backtest, after: Backtest) -> Iterator[_Change]:
     """What the later result has and the earlier not, then the other way round."""
     for one, other, added in ((after, before, True), (before, after, False)):
-        known = {match.paper.id for match in other.matches}
-        yield from (_Change(match, added) for match in one.matches if match.paper.id not in known)
+        known = {paper.id for paper in other.papers}
+        yield from (_Change(paper, added) for paper in one.papers if paper.id not in known)
 
 
 def _records(result: Backtest, changes: Sequence[_Change]) -> Iterator[dict[str, Any]]:
@@ -78,8 +78,8 @@ def _records(result: Backtest, changes: Sequence[_Change]) -> Iterator[dict[str,
     for rule in result.rules:
         yield {"record": "rule", **asdict(rule), "share": round(rule.share, 4), "floods": rule.floods}
     for change in changes:
-        paper = change.match.paper
-        yield {"record": "added" if change.added else "removed", "id": paper.id, "title": paper.title}
+        record = "added" if change.added else "removed"
+        yield {"record": record, "id": change.paper.id, "title": change.paper.title}
 
 
 def _print(result: Backtest, changes: Sequence[_Change]) -> None:
@@ -107,13 +107,13 @@ def _note(rule: RuleRecord) -> str:
 
 
 def _change_row(change: _Change) -> tuple[object, ...]:
-    return "+" if change.added else "-", change.match.paper.id, change.match.paper.title
+    return "+" if change.added else "-", change.paper.id, change.paper.title
 
 
 def _summary(result: Backtest, changes: Sequence[_Change], tried: bool) -> str:
     total = sum(there for _, there in result.days.values())
-    average = len(result.matches) / max(len(result.days), 1)
-    said = f"{len(result.matches)} of {total} papers match, {average:.1f} on a day with papers"
+    average = len(result.papers) / max(len(result.days), 1)
+    said = f"{len(result.papers)} of {total} papers match, {average:.1f} on a day with papers"
     if not tried:
         return said
     added = sum(change.added for change in changes)

@@ -37,7 +37,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     if _out.is_terminal:
         _out.print(table)
     else:
-        Console(width=10_000, highlight=False).print(table)
+        wide = Console(width=10_000, highlight=False)
+        with wide.capture() as captured:
+            wide.print(table)
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def print_records(records: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:

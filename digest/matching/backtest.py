@@ -13,7 +13,7 @@ from digest.matching.query import Query, Rule
 from digest.matching.search import Search
 from digest.matching.truth import evaluate
 from digest.matching.variants import in_title, wider
-from digest.models import Match, Profile
+from digest.models import Paper, Profile
 
 FLOODS = 0.1  # a rule that is true of more than this part of all papers
 
@@ -47,7 +47,7 @@ class RuleRecord:
 class Backtest:
     """What a profile would have found."""
 
-    matches: Sequence[Match]  # best first
+    papers: Sequence[Paper]  # best first
     days: Mapping[date, tuple[int, int]]  # (papers found, papers there were), ascending
     rules: Sequence[RuleRecord]
 
@@ -55,12 +55,11 @@ class Backtest:
 def backtest(profile: Profile, search: Search, days: Sequence[date]) -> Backtest:
     """Run a profile over the papers of a search; `days` says of each when it came. Raises RuleError."""
     index = Index.of([profile])
-    matches = search.matches(index).for_profile(0, profile)
-    day_of = dict(zip((paper.id for paper in search.papers), days, strict=True))
+    columns = search.matches(index).paper.tolist()
     there = Counter(days)
-    found = Counter(day_of[match.paper.id] for match in matches)
+    found = Counter(days[column] for column in columns)
     return Backtest(
-        matches=matches,
+        papers=[search.papers[column] for column in columns],
         days={day: (found[day], there[day]) for day in sorted(there)},
         rules=_records(parse_rules(profile.rules).rules, search),
     )

@@ -59,7 +59,7 @@ def main(module: str, prepare: Callable[[bool], Iterable[Case]]) -> None:
     parser.add_argument("--quick", action="store_true", help="end within a minute")
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
-    rounds = 3 if options.quick else 7
+    rounds = 3 if options.quick else 5
     rows = [row for case in prepare(options.quick) for row in _compare(case, rounds)]
     if options.json:
         for row in rows:

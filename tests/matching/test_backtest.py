@@ -32,7 +32,7 @@ def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
     result = run("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
     assert result.days == {MONDAY: (0, 1), TUESDAY: (2, 2)}
     assert list(result.days) == [MONDAY, TUESDAY]
-    assert [match.paper.title for match in result.matches] == ["cat", "x"]
+    assert [paper.title for paper in result.papers] == ["cat", "x"]
 
 
 def test_each_rule_has_its_papers_and_its_share() -> None:
