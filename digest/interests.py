@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digest.errors import StoreError
-from digest.matching import Index, compile_rules, snapshot
-from digest.matching.snapshot import Snapshot
+from digest.matching import Index, compile_rules
+from digest.matching.engine import snapshot
+from digest.matching.engine.snapshot import Snapshot
 from digest.models import Profile
 from digest.store import Store, profiles
 

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -104,12 +105,15 @@ class Profile:
         return fingerprint(self.rules)
 
 
+EXCLUDES = -math.inf  # the weight of a rule that keeps papers out: no sum that holds it is above nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One rule of a profile, compiled: what it asks in canonical words, and how much it weighs."""
 
     query: str
-    weight: float  # above 0, or -inf: what it matches is kept out of the whole profile
+    weight: float  # above 0, or EXCLUDES
     line: int  # of the profile's text, from 1
 
 

@@ -1,11 +1,11 @@
 """Which papers a profile wants, and why. Pure: knows no database and no mail."""
 
-from digest.matching.compiling import compile_rules
-from digest.matching.index import Index
-from digest.matching.matches import Matches
-from digest.matching.parser import parse_query, parse_rules
+from digest.matching.engine.index import Index
+from digest.matching.engine.matches import Matches
+from digest.matching.engine.search import Search
+from digest.matching.language.compiling import compile_rules
+from digest.matching.language.parser import parse_query, parse_rules
 from digest.matching.ranking import Choice, choose, rarity, trending
-from digest.matching.search import Search
 
 __all__ = [
     "Choice",

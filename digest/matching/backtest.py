@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from digest.matching.canonical import canonical, format_query
-from digest.matching.index import Index
-from digest.matching.parser import parse_rules
-from digest.matching.program import compiled
-from digest.matching.query import Query, Rule
-from digest.matching.search import Search
-from digest.matching.truth import evaluate
+from digest.matching.engine.index import Index
+from digest.matching.engine.program import compiled
+from digest.matching.engine.search import Search
+from digest.matching.engine.truth import evaluate
+from digest.matching.language.canonical import canonical, format_query
+from digest.matching.language.parser import parse_rules
+from digest.matching.language.query import Query, Rule
 from digest.matching.variants import in_title, wider
 from digest.models import Paper, Profile
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from digest.matching.query import AllOf, AnyOf, Query, Term
+from digest.matching.language.query import AllOf, AnyOf, Query, Term
 from digest.models import Field
 
 _SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})

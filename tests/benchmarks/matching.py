@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from digest.matching import Index, Matches, Search, compile_rules
-from digest.matching.snapshot import Snapshot, load, save
+from digest.matching.engine.snapshot import Snapshot, load, save
 from digest.models import Paper
 from digest.samples import PAPERS
 from digest.sources import parse

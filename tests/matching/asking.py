@@ -8,10 +8,10 @@ from tests.matching.oracle import is_true
 
 def found(rules: str, *papers: Paper) -> list[str]:
     """The titles of the papers that the rules match, in the order given."""
-    read = parse_rules(rules)
+    read = parse_rules(rules).rules
     wanted = [
-        any(is_true(rule.query, paper) for rule in read.wanted)
-        and not any(is_true(rule.query, paper) for rule in read.excluding)
+        any(is_true(rule.query, paper) for rule in read if not rule.excludes)
+        and not any(is_true(rule.query, paper) for rule in read if rule.excludes)
         for paper in papers
     ]
     matched = set(Index.of([a_profile(rules)]).match(papers).paper.tolist())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from digest.matching.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
+from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
 from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
 from digest.text import Word, words

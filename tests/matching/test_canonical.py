@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from digest.errors import RuleError
 from digest.matching import parse_query
-from digest.matching.canonical import canonical, format_query
-from digest.matching.query import AllOf, AnyOf, Author, Near, Not, Query, needs_nothing, patterns, terms
+from digest.matching.language.canonical import canonical, format_query
+from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, needs_nothing, patterns, terms
 from digest.models import Paper
 from tests.matching.oracle import is_true
 from tests.matching.strategies import PAPERS, RULES

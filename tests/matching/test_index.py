@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from digest.errors import RuleError
 from digest.matching import Index, Search, compile_rules, parse_query
-from digest.matching.corpus import Corpus
-from digest.matching.query import needs_nothing, terms
-from digest.matching.snapshot import Snapshot, load, save
+from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.snapshot import Snapshot, load, save
+from digest.matching.language.query import needs_nothing, terms
 from digest.models import AnnounceType, Evidence, Field, Match, Paper, Profile
 from digest.text import fold
 from tests.builders import a_paper, a_profile, at

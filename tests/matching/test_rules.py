@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from digest.errors import RuleError
 from digest.matching import parse_query, parse_rules
-from digest.matching.parser import MAX_TERMS
-from digest.matching.query import MAX_CHARACTERS
+from digest.matching.language.parser import MAX_TERMS
+from digest.matching.language.query import MAX_CHARACTERS
 from tests.builders import RECORDINGS, a_paper, needs_recordings
 from tests.matching.asking import found, matches
 from tests.matching.strategies import RULES

@@ -11,9 +11,9 @@ from itertools import chain
 
 import numpy as np
 
-from digest.matching.corpus import Corpus
-from digest.matching.query import Pattern
-from digest.matching.ragged import Bools, Ints, Longs, pointer, rows
+from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.ragged import Bools, Ints, Longs, pointer, rows
+from digest.matching.language.query import Pattern
 
 _END = "\U0010ffff"  # sorts behind every word
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
-from digest.matching.corpus import Corpus
-from digest.matching.index import Index
-from digest.matching.matches import Matches
-from digest.matching.program import Program
-from digest.matching.ragged import Floats
+from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.index import Index
+from digest.matching.engine.matches import Matches
+from digest.matching.engine.program import Program
+from digest.matching.engine.ragged import Floats
+from digest.matching.engine.truth import Truth, evaluate
 from digest.matching.ranking import rarity
-from digest.matching.truth import Truth, evaluate
 from digest.models import Paper
 
 

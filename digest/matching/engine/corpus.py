@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from digest.matching.ragged import Ints, Longs, pointer, rows, spread
+from digest.matching.engine.ragged import Ints, Longs, pointer, rows, spread
 from digest.models import Field, Paper
 from digest.text import PART, RUN, Word, fold, joins, stem, words
 

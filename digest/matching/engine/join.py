@@ -14,11 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digest.matching.ragged import Bools, Floats, Ints, Longs, pointer, spread
+from digest.matching.engine.ragged import Bools, Floats, Ints, Longs, pointer, spread
 
 _CELLS = 1 << 18  # profiles taken at a time, times papers
-
-EXCLUDES = -np.inf  # the weight of a rule that keeps papers out: no sum that holds it is above nothing
 
 _NARROW = 64  # matches of a profile
 

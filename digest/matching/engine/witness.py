@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from digest.matching.ragged import Ints, Longs, rows, spread
-from digest.matching.truth import Truth, fulfilled
+from digest.matching.engine.ragged import Ints, Longs, rows, spread
+from digest.matching.engine.truth import Truth, fulfilled
 from digest.models import Field
 from digest.text import Word
 

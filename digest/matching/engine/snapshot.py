@@ -8,10 +8,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.matching.dictionary import Dictionary
-from digest.matching.index import Index
-from digest.matching.join import Asks
-from digest.matching.program import Program
+from digest.matching.engine.dictionary import Dictionary
+from digest.matching.engine.index import Index
+from digest.matching.engine.join import Asks
+from digest.matching.engine.program import Program
 
 # Raised when what is written changes, and when the same rules come to mean something else.
 _FORMAT = 1

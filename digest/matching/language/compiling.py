@@ -1,14 +1,12 @@
 """From a profile's text to what the store keeps of it."""
 
-from digest.matching.canonical import format_query
-from digest.matching.index import distinct
-from digest.matching.join import EXCLUDES
-from digest.matching.parser import parse_rules
-from digest.models import Ask, CompiledRules
+from digest.matching.language.canonical import format_query
+from digest.matching.language.parser import parse_rules
+from digest.models import EXCLUDES, Ask, CompiledRules
 
 
 def compile_rules(text: str) -> CompiledRules:
     """The rules in a profile's text, in canonical words. Raises RuleError with line and column."""
-    rules = distinct(parse_rules(text).rules)
+    rules = parse_rules(text).distinct()
     asks = (Ask(format_query(r.query), EXCLUDES if r.excludes else r.weight, r.line) for r in rules)
     return CompiledRules(text, tuple(asks))

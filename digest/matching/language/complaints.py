@@ -7,7 +7,7 @@ from collections.abc import Set
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from digest.errors import RuleError
-from digest.matching.fields import ELSEWHERE, FIELDS, TAGS
+from digest.matching.language.fields import ELSEWHERE, FIELDS, TAGS
 
 # What a word looks like that may be meant as something else; most words are done after this one look.
 _SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from lark import Token, Tree
 
-from digest.matching.complaints import UnreadableError, check_word, unknown_tag
-from digest.matching.fields import EVERYWHERE, FIELDS, SHOWN, TAGS
-from digest.matching.query import MAX_DEPTH, AllOf, AnyOf, Near, Not, Query, Term
-from digest.matching.terms import shown_term, term
+from digest.matching.language.complaints import UnreadableError, check_word, unknown_tag
+from digest.matching.language.fields import EVERYWHERE, FIELDS, SHOWN, TAGS
+from digest.matching.language.query import MAX_DEPTH, AllOf, AnyOf, Near, Not, Query, Term
+from digest.matching.language.terms import shown_term, term
 from digest.models import Field
 
 MAX_DISTANCE = 50  # words that may stand between the sides of NEAR

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digest.matching.corpus import TITLE, Corpus
-from digest.matching.dictionary import Found
-from digest.matching.program import Program
-from digest.matching.ragged import Bools, Ints, Longs, pointer, rows
+from digest.matching.engine.corpus import TITLE, Corpus
+from digest.matching.engine.dictionary import Found
+from digest.matching.engine.program import Program
+from digest.matching.engine.ragged import Bools, Ints, Longs, pointer, rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

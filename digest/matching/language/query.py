@@ -97,15 +97,12 @@ class Rules:
 
     rules: tuple[Rule, ...]
 
-    @property
-    def wanted(self) -> Iterator[Rule]:
-        """The rules that ask for papers."""
-        return (rule for rule in self.rules if not rule.excludes)
-
-    @property
-    def excluding(self) -> Iterator[Rule]:
-        """The rules that keep papers out."""
-        return (rule for rule in self.rules if rule.excludes)
+    def distinct(self) -> list[Rule]:
+        """Each query once. Of two rules that ask the same the weightier counts, and excluding beats both."""
+        by_query: dict[Query, Rule] = {}
+        for rule in sorted(self.rules, key=lambda r: (r.excludes, r.weight)):
+            by_query[rule.query] = rule
+        return list(by_query.values())
 
 
 @lru_cache(maxsize=65536)

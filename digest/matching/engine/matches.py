@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digest.matching.join import Asks, Best
-from digest.matching.parser import rule_texts
-from digest.matching.ragged import Floats
-from digest.matching.truth import Truth
-from digest.matching.witness import Witness
+from digest.matching.engine.join import Asks, Best
+from digest.matching.engine.ragged import Floats
+from digest.matching.engine.truth import Truth
+from digest.matching.engine.witness import Witness
+from digest.matching.language.parser import rule_texts
 from digest.models import Evidence, Field, Match, Profile, Reason
 
 _ORDER = {field: place for place, field in enumerate(Field)}

@@ -2,10 +2,10 @@
 
 import re
 
-from digest.matching.canonical import canonical_text
-from digest.matching.complaints import UnreadableError
-from digest.matching.fields import SHOWN
-from digest.matching.query import MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
+from digest.matching.language.canonical import canonical_text
+from digest.matching.language.complaints import UnreadableError
+from digest.matching.language.fields import SHOWN
+from digest.matching.language.query import MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
 from digest.models import Field
 from digest.text import MARKS, PART, fold
 

@@ -6,8 +6,8 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from digest.matching.fields import SHOWN
-from digest.matching.query import STAR, AllOf, AnyOf, Author, Near, Not, Query, Term, patterns
+from digest.matching.language.fields import SHOWN
+from digest.matching.language.query import STAR, AllOf, AnyOf, Author, Near, Not, Query, Term, patterns
 from digest.models import Field
 from digest.text import PART, RUN, fold, stem
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from lark import Lark, UnexpectedInput
 
 from digest.errors import RuleError
-from digest.matching.build import Scope, build
-from digest.matching.canonical import canonical
-from digest.matching.complaints import UnreadableError, explained
-from digest.matching.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS
-from digest.matching.query import MAX_CHARACTERS, MAX_PHRASE, Query, Rule, Rules, Term, needs_nothing, terms
-from digest.matching.terms import shown_term
+from digest.matching.language.build import Scope, build
+from digest.matching.language.canonical import canonical
+from digest.matching.language.complaints import UnreadableError, explained
+from digest.matching.language.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS
+from digest.matching.language.query import MAX_CHARACTERS, MAX_PHRASE, Query, Rule, Rules, Term, needs_nothing, terms
+from digest.matching.language.terms import shown_term
 from digest.text import stem
 
 MAX_TERMS = 20_000  # of a profile

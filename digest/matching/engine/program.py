@@ -15,10 +15,10 @@ from functools import cached_property
 
 import numpy as np
 
-from digest.matching.corpus import FIELDS
-from digest.matching.dictionary import Dictionary, Growing
-from digest.matching.query import AllOf, AnyOf, Author, Near, Not, Query, Term
-from digest.matching.ragged import Bools, Ints, Longs, packed, pointer
+from digest.matching.engine.corpus import FIELDS
+from digest.matching.engine.dictionary import Dictionary, Growing
+from digest.matching.engine.ragged import Bools, Ints, Longs, packed, pointer
+from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, Term
 from digest.models import Field
 
 _Slot = frozenset[tuple[int, int]]  # (phrase, fields)

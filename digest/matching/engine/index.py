@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digest.errors import RuleError
-from digest.matching.corpus import Corpus
-from digest.matching.join import EXCLUDES, Asks, Facts, best
-from digest.matching.matches import Matches
-from digest.matching.parser import parse_query, parse_rules
-from digest.matching.program import Program, compiled
-from digest.matching.query import Query, Rule
-from digest.matching.ragged import Floats, Ints, Longs, pointer, rows
+from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.join import Asks, Facts, best
+from digest.matching.engine.matches import Matches
+from digest.matching.engine.program import Program, compiled
+from digest.matching.engine.ragged import Floats, Ints, Longs, pointer, rows
+from digest.matching.engine.truth import Truth, evaluate
+from digest.matching.language.parser import parse_query, parse_rules
+from digest.matching.language.query import Rule
 from digest.matching.ranking import TITLE_FACTOR, precedence
-from digest.matching.truth import Truth, evaluate
-from digest.models import Paper, Profile
+from digest.models import EXCLUDES, Paper, Profile
 
 
 class Index:
@@ -94,14 +94,6 @@ class Index:
 
 def _distinct_rules(profile: Profile) -> list[Rule]:
     try:
-        return distinct(parse_rules(profile.rules).rules)
+        return parse_rules(profile.rules).distinct()
     except RuleError as error:
         raise RuleError(error.line, error.column, f"{error.reason} (profile {profile.name!r})") from None
-
-
-def distinct(rules: Iterable[Rule]) -> list[Rule]:
-    """Each query once. Of two rules that ask the same the weightier counts, and excluding beats both."""
-    by_query: dict[Query, Rule] = {}
-    for rule in sorted(rules, key=lambda r: (r.excludes, r.weight)):
-        by_query[rule.query] = rule
-    return list(by_query.values())
