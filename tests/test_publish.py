@@ -152,6 +152,27 @@ def test_shared_and_own_keywords_meet_in_one_digest(store: Store) -> None:
     ]
 
 
+def test_a_keyword_that_floods_counts_less_than_a_rare_one(store: Store) -> None:
+    subscribe(store, "cats\ndogs")
+    see(store, *(f"cats {n}" for n in range(9)), when="2026-05-20 06:00")
+    see(store, "cats", "dogs")
+    run(store)
+    assert shown(queued(store)) == [["dogs", "cats"]]
+
+
+def test_who_was_away_for_months_has_the_same_scores_as_the_others(store: Store) -> None:
+    see(store, *(f"cats {n}" for n in range(9)), when="2026-02-01 06:00")
+    see(store, "cats", "dogs")
+    for email, last in (("daily@example.org", "2026-06-02 07:00"), ("away@example.org", "2026-01-02 07:00")):
+        subscribe(store, "cats", email)
+        with store.write() as tx:
+            subscribers.save(tx, replace(subscribers.get(tx, email), last_digest_at=at(last)))
+    run(store)
+    daily, away = ({item.paper.title: item.score for item in d.digest.items} for d in queued(store) if d.digest)
+    assert len(away) == 10
+    assert daily == {"cats": away["cats"]}
+
+
 def test_own_mutes_hold_for_shared_profiles_too(store: Store) -> None:
     subscribe(store, "-loud", profiles=("Dogs",))
     see(store, "loud dogs")

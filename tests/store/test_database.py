@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from digest.errors import StoreError
-from digest.store import Store, papers
+from digest.store import Store, papers, profiles
 from digest.store.migrate import alembic_config
 from digest.store.schema import HEAD, metadata
 from tests.builders import NOW, a_paper, all_papers
@@ -37,9 +37,11 @@ def test_an_older_database_keeps_what_it_holds(tmp_path: Path) -> None:
         tx.execute(
             sa.text("INSERT INTO paper_revisions VALUES (1, 1, 'Old', '', '[]', '[]', '', '', '', '', 'new', NULL)")
         )
+        tx.execute(sa.text("INSERT INTO profiles VALUES (1, 'Pets', NULL, 'cats', '2026-06-01')"))
     old.upgrade()
     with old.read() as tx:
         (paper,) = all_papers(tx)
+        assert [(p.name, p.rules) for p in profiles.list_uncompiled(tx)] == [("Pets", "cats")]
     assert (old.version(), paper.title, paper.title_source) == (HEAD, "Old", "")
     old.close()
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from digest.matching.engine.ragged import Ints, Longs, pointer, rows, spread
+from digest.matching.ranking import precedence
 from digest.models import Field, Paper
 from digest.text import PART, RUN, Word, fold, joins, stem, words
 
@@ -32,16 +33,16 @@ class _Runs(dict[str, int]):
 
     def __missing__(self, run: str) -> int:
         number = self[run] = len(self)
-        if run.isascii() and run.isalnum():  # the most by far
-            self._words.append(self._word_id(run.lower()))
+        ids = self._word_ids
+        if run.isalnum():  # one word, as the most are by far
+            folded = fold(run)
+            self._words.append(ids.setdefault(folded, len(ids)))
         else:
-            parts = run.lower().split("-") if run.isascii() and "--" not in run else map(fold, PART.findall(run))
-            self._compounds[number] = readings = [(i, j, self._word_id(word)) for i, j, word in joins(list(parts))]
+            parts = [fold(part) for part in PART.findall(run)]
+            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in joins(parts)]
+            self._compounds[number] = readings
             self._words.append(readings[0][2])
         return number
-
-    def _word_id(self, folded: str) -> int:
-        return self._word_ids.setdefault(folded, len(self._word_ids))
 
     def shapes(self) -> tuple[Longs, Longs, Ints, Ints, Ints]:
         """By run: how many positions it takes, and a pointer into the readings: first, next (from 0), word."""
@@ -92,6 +93,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.papers)
+
+    @cached_property
+    def by_precedence(self) -> Ints:
+        """The columns of all papers, the one that comes first among equals first."""
+        return np.array(sorted(range(len(self)), key=lambda column: precedence(self.papers[column])), np.int32)
 
     @cached_property
     def spellings(self) -> list[str]:

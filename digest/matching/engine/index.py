@@ -20,7 +20,7 @@ from digest.matching.engine.ragged import Floats, Ints, Longs, pointer, rows
 from digest.matching.engine.truth import Truth, evaluate
 from digest.matching.language.parser import parse_query, parse_rules
 from digest.matching.language.query import Rule
-from digest.matching.ranking import TITLE_FACTOR, precedence
+from digest.matching.ranking import TITLE_FACTOR
 from digest.models import EXCLUDES, Paper, Profile
 
 
@@ -83,12 +83,10 @@ class Index:
         it all count the same. With several `workers`, as many processes, where the system can fork.
         """
         truth = papers if isinstance(papers, Truth) else self.evaluate(papers)
-        corpus = truth.corpus
-        ranked = sorted(range(len(corpus)), key=lambda column: precedence(corpus.papers[column]))
         value = np.where(truth.in_title, np.float32(TITLE_FACTOR), np.float32(1))
         if rarity is not None:
             value *= np.repeat(rarity, truth.counts)
-        facts = Facts(truth.papers_of, truth.paper, value, np.array(ranked, np.int32))
+        facts = Facts(truth.papers_of, truth.paper, value, truth.corpus.by_precedence)
         return Matches(self.asks, truth, value, best(self.asks, facts, limit=limit, workers=workers))
 
 
