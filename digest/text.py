@@ -10,8 +10,7 @@ Offsets are code points into the text as it is shown.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 # Where Unicode keeps its marks; a test holds that there are no others.
@@ -108,22 +107,6 @@ _IRREGULAR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One reading of a stretch of text as a word.
-
-    `first` and `next` are positions in the text's word lattice: the word that follows this one starts at `next`.
-    A compound of n parts takes n positions; its joined readings go from their first part to behind their last.
-    """
-
-    first: int
-    next: int
-    start: int  # offsets into the shown text
-    end: int
-    folded: str
-    stem: str
-
-
 # Marks that are dropped: accents and the vowel points of Hebrew, Arabic and Syriac. The others are as good as letters:
 # vowel signs, nuktas, viramas, the voicing of kana, the tones of Thai.
 _POINTS = frozenset({1, *range(10, 37), *range(200, 255)})  # canonical combining classes
@@ -184,47 +167,13 @@ def _without_ending(folded: str) -> str:
     return word
 
 
-def words(text: str, *, offset: int = 0, position: int = 0) -> list[Word]:
-    """Every reading of `text` as words, sorted by `first`, shorter readings first.
-
-    `offset` and `position` are added, so that several texts (authors) can be laid behind one another. O(characters).
-    """
-    found: list[Word] = []
-    for run in RUN.finditer(text):
-        start, end = run.span()
-        written = run.group()
-        if written.isalnum():  # nearly always: no dash, so one word
-            folded = fold(written)
-            found.append(Word(position, position + 1, start + offset, end + offset, folded, stem(folded)))
-            position += 1
-            continue
-        spans = [m.span() for m in PART.finditer(text, start, end)]
-        parts = [fold(text[a:b]) for a, b in spans]
-        for i, j, joined in joins(parts):
-            begin, end = spans[i][0] + offset, spans[j - 1][1] + offset
-            found.append(Word(position + i, position + j, begin, end, joined, stem(joined)))
-        position += len(parts)
-    return found
-
-
 def joins(parts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """How a compound's folded parts read as words: (first part, one behind the last, the word), as in `words`."""
+    """How a compound's folded parts read as words: (first part, one behind the last, the word)."""
     for i in range(len(parts)):
         joined = ""
         for j in range(i, min(i + _MAX_JOINED_PARTS, len(parts))):
             joined += parts[j]
             yield i, j + 1, joined
-
-
-def words_of_list(texts: Iterable[str], *, separator: str) -> list[Word]:
-    """The words of a list as shown joined by `separator`; no phrase reaches from one item into the next."""
-    found: list[Word] = []
-    offset = position = 0
-    for text in texts:
-        found += words(text, offset=offset, position=position)
-        position = (found[-1].next if found else position) + 1
-        offset += len(text) + len(separator)
-    return found
 
 
 def readings(text: str) -> list[tuple[str, ...]]:

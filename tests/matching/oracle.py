@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
 from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
-from digest.text import Word, words
+from tests.matching.words import Word, words
 
 Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
 

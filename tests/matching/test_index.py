@@ -18,6 +18,7 @@ from digest.text import fold
 from tests.builders import a_paper, a_profile, at
 from tests.matching.oracle import points
 from tests.matching.strategies import PAPERS, RULES
+from tests.matching.words import words
 
 SOME_RULES = st.lists(RULES, min_size=1, max_size=6)
 SOME_PAPERS = st.lists(PAPERS, min_size=1, max_size=5)
@@ -229,6 +230,30 @@ def test_a_compound_and_a_star_take_the_positions_of_their_parts() -> None:
     corpus = Corpus([a_paper("audio-visual nets", "x")])
     assert corpus.first.tolist() == [0, 0, 1, 2, 4]
     assert corpus.next.tolist() == [1, 2, 2, 3, 5]
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_a_corpus_knows_where_every_word_is_shown(abstract: str, authors: list[str]) -> None:
+    paper = a_paper("Title", abstract, authors=tuple(authors))
+    corpus = Corpus([paper])
+    shown = [corpus.shown(reading, reading) for reading in range(len(corpus.word))]
+    expected = [(Field.TITLE, 0, 5), *((Field.ABSTRACT, word.start, word.end) for word in words(abstract))]
+    offset = 0
+    for name in authors:
+        expected += [(Field.AUTHOR, word.start + offset, word.end + offset) for word in words(name)]
+        offset += len(name) + len(", ")
+    assert shown == expected
+
+
+@given(st.text())
+def test_a_corpus_reads_words_as_they_are_read_plainly(abstract: str) -> None:
+    corpus = Corpus([a_paper("", abstract)])
+    spelt = list(corpus.words)
+    read = zip(corpus.first.tolist(), corpus.next.tolist(), corpus.word.tolist(), strict=True)
+    # The abstract is the second text: a position without a word lies before it.
+    assert [(first - 1, following - 1, spelt[word]) for first, following, word in read] == [
+        (word.first, word.next, word.folded) for word in words(abstract)
+    ]
 
 
 def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from digest.matching.engine.ragged import Ints, Longs, pointer, rows, spread
 from digest.matching.ranking import precedence
 from digest.models import Field, Paper
-from digest.text import PART, RUN, Word, fold, joins, stem, words
+from digest.text import PART, RUN, fold, joins, stem
 
 FIELDS = tuple(Field)  # a field's number is its place here
 TITLE = FIELDS.index(Field.TITLE)
@@ -87,6 +87,7 @@ class Corpus:
         self.field = np.array(field, np.int8)
         self._lay_out(np.array(tokens, np.int32), np.array(tokens_of, np.int64), runs)
         self._sort_by_word()
+        self._spans: dict[int, tuple[array[int], array[int]]] = {}  # of the texts that somebody asked for
         self.stems: dict[str, list[int]] = {}
         for folded, number in self.words.items():
             self.stems.setdefault(stem(folded), []).append(number)
@@ -129,15 +130,24 @@ class Corpus:
         begin, end = np.searchsorted(self.paper, [column, column + 1])
         return int(self.text_reading[begin]), int(self.text_reading[end])
 
-    def shown(self, column: int) -> list[tuple[Field, Word]]:
-        """Every reading of one paper, in their order here, with offsets into its field's text as shown."""
-        found: list[tuple[Field, Word]] = []
-        offset, before = 0, -1
-        for number, text in _texts(self.papers[column]):
-            offset = offset if number == before else 0
-            found += [(FIELDS[number], word) for word in words(text, offset=offset)]
-            offset, before = offset + len(text) + len(_SEPARATOR), number
-        return found
+    def shown(self, begin: int, end: int) -> tuple[Field, int, int]:
+        """Where the stretch from one reading to another (both included) is shown: field, offsets into its text."""
+        text = int(self.text[begin])
+        before = int(self.first[self.text_reading[text]])
+        starts, ends = self._spans_of(text)
+        return FIELDS[self.field[text]], starts[self.first[begin] - before], ends[self.next[end] - 1 - before]
+
+    def _spans_of(self, text: int) -> "tuple[array[int], array[int]]":
+        """Where the words of a text start and end, one a position: offsets into its field's text as shown."""
+        if text not in self._spans:
+            column = int(self.paper[text])
+            texts = list(_texts(self.papers[column]))[: text - int(np.searchsorted(self.paper, column)) + 1]
+            number, written = texts.pop()
+            offset = sum(len(other) + len(_SEPARATOR) for field, other in texts if field == number)
+            spans = [found.span() for found in PART.finditer(written)]
+            starts, ends = (array("i", (offset + span[side] for span in spans)) for side in (0, 1))
+            self._spans[text] = starts, ends
+        return self._spans[text]
 
 
 def _texts(paper: Paper) -> Iterator[tuple[int, str]]:

@@ -120,6 +120,8 @@ def fulfilled(
     slot, hit = slot[allowed], hit[allowed]
     atom = program.atom[slot]
     alone = program.slots[atom] == 1
+    if alone.all():
+        return atom, hit
     with_others = _together(program, corpus, found, slot[~alone], hit[~alone])
     return np.concatenate((atom[alone], with_others[0])), np.concatenate((hit[alone], with_others[1]))
 

@@ -7,7 +7,6 @@ import numpy as np
 from digest.matching.engine.ragged import Ints, Longs, rows, spread
 from digest.matching.engine.truth import Truth, fulfilled
 from digest.models import Field
-from digest.text import Word
 
 Place = tuple[Field, int, int]  # offsets into the field's text as shown
 
@@ -19,7 +18,6 @@ class Witness:
         self._truth = truth
         self._places: dict[tuple[int, int], tuple[Place, ...]] = {}
         self._keys = truth.found.phrase.astype(np.int64) << 32 | truth.found.begin
-        self._shown: dict[int, list[tuple[Field, Word]]] = {}
 
     def places(self, condition: int, column: int) -> tuple[Place, ...]:
         """The places in one paper of the words that make a condition true of it; what is negated has none."""
@@ -44,9 +42,7 @@ class Witness:
         begin, end = corpus.readings_of(column)
         _, hits = fulfilled(program, corpus, found, *self._hits(atom, begin, end))
         for hit in np.unique(hits).tolist():
-            field, first = self._reading(column, int(found.begin[hit]) - begin)
-            _, last = self._reading(column, int(found.end[hit]) - begin)
-            yield field, first.start, last.end
+            yield corpus.shown(int(found.begin[hit]), int(found.end[hit]))
 
     def _hits(self, atom: int, begin: int, end: int) -> tuple[Ints, Ints, Longs]:
         """(slot, fields, hit): the places between these readings of what may fill the atom's slots."""
@@ -59,8 +55,3 @@ class Witness:
         many = np.searchsorted(self._keys, wanted | end) - first
         slot = np.repeat(slots, counts)
         return np.repeat(slot, many), np.repeat(fields[each], many), spread(first, many)
-
-    def _reading(self, column: int, number: int) -> tuple[Field, Word]:
-        if column not in self._shown:
-            self._shown[column] = self._truth.corpus.shown(column)
-        return self._shown[column][number]

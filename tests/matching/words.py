@@ -1,0 +1,33 @@
+"""How a text reads as words, said plainly: what digest.matching.engine.corpus must agree with."""
+
+from dataclasses import dataclass
+
+from digest.text import PART, RUN, fold, joins, stem
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One reading of a stretch of text as a word.
+
+    `first` and `next` are positions in the text's word lattice: the word that follows this one starts at `next`.
+    A compound of n parts takes n positions; its joined readings go from their first part to behind their last.
+    """
+
+    first: int
+    next: int
+    start: int  # offsets into the shown text
+    end: int
+    folded: str
+    stem: str
+
+
+def words(text: str) -> list[Word]:
+    """Every reading of `text` as words, sorted by `first`, shorter readings first."""
+    found: list[Word] = []
+    position = 0
+    for run in RUN.finditer(text):
+        spans = [part.span() for part in PART.finditer(text, *run.span())]
+        for i, j, word in joins([fold(text[start:end]) for start, end in spans]):
+            found.append(Word(position + i, position + j, spans[i][0], spans[j - 1][1], word, stem(word)))
+        position += len(spans)
+    return found
