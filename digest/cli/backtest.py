@@ -1,21 +1,22 @@
 """digest profile backtest: what a profile would have found in the last days, rule by rule."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment, read_rules
+from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
 from digest.cli.output import print_json, print_table, print_text, say
-from digest.matching import Search, compile_rules
+from digest.matching import Search
 from digest.matching.backtest import Backtest, RuleRecord, backtest
-from digest.models import Paper
+from digest.models import Paper, Profile
 from digest.store import papers, profiles
 
 _BARS = "▁▂▃▄▅▆▇█"
+_MOST_LISTED = 20  # papers that come or go, for people; --json has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,14 @@ class _Change:
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")],
-    days: Annotated[int, typer.Option("--days", min=1, help="How far back to look.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="How far back to look.")] = 30,
     rules: Annotated[
         str | None,
-        typer.Option("--rules", metavar="RULES", help="Rules to try instead (text, @FILE or -); nothing is saved."),
+        typer.Option(
+            "--rules",
+            metavar="RULES",
+            help="Rules to try (text, @FILE or -), of a profile or a new one; nothing is saved.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     now: NowOption = None,
@@ -42,27 +47,29 @@ def command(
     With --rules: the same for rules that are not saved, and which papers they would add and take away.
     """
     until = moment(now)
-    tried = None if rules is None else compile_rules(read_rules(rules)).text
+    tried = None if rules is None else Profile(name=name, rules=wanted_rules(rules).text)
     with installation(config) as here, here.store.read() as tx:
-        saved = profiles.get(tx, name)
+        saved = profiles.find(tx, name) if tried else profiles.get(tx, name)
         read = papers.list_first_seen(tx, after=until - timedelta(days=days), until=until)
         zone = ZoneInfo(here.config.newsletter.timezone)
     search = Search(read)
     dates = [(paper.first_seen_at or until).astimezone(zone).date() for paper in read]
-    result = backtest(saved if tried is None else replace(saved, rules=tried), search, dates)
-    changes = [] if tried is None else list(_changes(backtest(saved, search, dates), result))
+    results = [backtest(profile, search, dates) for profile in (saved, tried) if profile is not None]
+    changes = list(_changes(*results)) if len(results) > 1 else None
     if as_json:
-        for record in _records(result, changes):
+        for record in _records(results[-1], changes or ()):
             print_json(record)
     elif read:
-        _print(result, changes)
-    say(_summary(result, changes, tried is not None))
+        _print(results[-1], changes or ())
+    say(_summary(results[-1], changes, name, days))
 
 
-def sparkline(values: Sequence[int]) -> str:
-    """A bar for each value, the highest for the largest; a space for 0."""
-    largest = max(values, default=0)
-    return "".join(_BARS[(value * len(_BARS) - 1) // largest] if value else " " for value in values)
+def sparkline(values: Sequence[int | None]) -> str:
+    """A bar for each value, the highest for the largest; a dot for 0, a space where there is no value."""
+    largest = max((value for value in values if value), default=0)
+    return "".join(
+        " " if value is None else _BARS[(value * len(_BARS) - 1) // largest] if value else "·" for value in values
+    )
 
 
 def _changes(before: Backtest, after: Backtest) -> Iterator[_Change]:
@@ -83,38 +90,43 @@ def _records(result: Backtest, changes: Sequence[_Change]) -> Iterator[dict[str,
 
 
 def _print(result: Backtest, changes: Sequence[_Change]) -> None:
-    found = [papers for papers, _ in result.days.values()]
+    found = [papers if there else None for papers, there in result.days.values()]
+    most = max(papers for papers, _ in result.days.values())
     first, last = min(result.days), max(result.days)
-    print_text(f"papers a day  {first:%d %b} {sparkline(found)} {last:%d %b}\n")
-    print_table(("papers", "share", "line", "rule", ""), [_row(rule) for rule in result.rules])
-    if changes:
-        print_text("")
-        print_table(("", "paper", "title"), [_change_row(change) for change in changes])
+    print_text(f"papers a day, at most {most}:  {first:%d %b} {sparkline(found)} {last:%d %b}\n")
+    print_table(("papers", "share", "alone", "line", "rule", ""), [_row(rule) for rule in result.rules])
+    for sign, title, added in (("+", "come", True), ("-", "go", False)):
+        some = [change.paper for change in changes if change.added == added]
+        if some:
+            print_text(
+                f"\n{len(some)} papers {title}" + (f", the best {_MOST_LISTED}:" if len(some) > _MOST_LISTED else ":")
+            )
+            print_table(("", "paper", "title"), [(sign, paper.id, paper.title) for paper in some[:_MOST_LISTED]])
 
 
 def _row(rule: RuleRecord) -> tuple[object, ...]:
     written = f"-{rule.rule}" if rule.excludes else rule.rule
-    return rule.papers, f"{rule.share:.1%}", rule.line, written, _note(rule)
+    return rule.papers, f"{rule.share:.1%}", rule.alone, rule.line, written, _note(rule)
 
 
 def _note(rule: RuleRecord) -> str:
-    mend = rule.suggestion
+    mend = f"; {rule.suggestion.rule} is true of {rule.suggestion.papers}" if rule.suggestion else ""
     if rule.floods:
-        return "floods" + (f"; {mend.rule} is true of {mend.papers}" if mend else "")
-    if not rule.papers:
-        return "never true" + (f"; {mend.rule} is true of {mend.papers}" if mend else "")
+        return f"floods{mend}"
+    if not rule.share:
+        return f"never true{mend}"
+    if rule.excludes:
+        return "keeps out" if rule.papers else "keeps nothing out that is asked for"
     return ""
 
 
-def _change_row(change: _Change) -> tuple[object, ...]:
-    return "+" if change.added else "-", change.paper.id, change.paper.title
-
-
-def _summary(result: Backtest, changes: Sequence[_Change], tried: bool) -> str:
+def _summary(result: Backtest, changes: Sequence[_Change] | None, name: str, days: int) -> str:
     total = sum(there for _, there in result.days.values())
-    average = len(result.papers) / max(len(result.days), 1)
+    if not total:
+        return f"no papers of the last {days} days; --days looks farther back"
+    average = len(result.papers) / sum(there > 0 for _, there in result.days.values())
     said = f"{len(result.papers)} of {total} papers match, {average:.1f} on a day with papers"
-    if not tried:
+    if changes is None:
         return said
     added = sum(change.added for change in changes)
-    return f"{said}; against the saved rules {added} more and {len(changes) - added} gone"
+    return f"{said}; {added} more than by the saved rules of {name!r}, and {len(changes) - added} gone"

@@ -1,44 +1,57 @@
 """digest match: try rules on papers, without mailing anybody."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, installation, moment, read_rules
+from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
 from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
-from digest.errors import DigestError, SourceError
+from digest.errors import DigestError, SourceError, UsageError
 from digest.ingest import read_feed
-from digest.matching import Index, Search, compile_rules
+from digest.matching import Index, Search
 from digest.models import Match, Paper, Profile
 from digest.publish import search_since
 from digest.sources import Fetcher
 
+_DAYS = 7  # that are looked at where nobody says
+
 
 def match(
-    rules: Annotated[str, typer.Argument(metavar="RULES", help="The rules: text, @FILE, or - for stdin.")],
+    rules: Annotated[
+        str,
+        typer.Argument(
+            metavar="RULES", help="The rules: text, @FILE, or - for stdin (also for rules that begin with a -)."
+        ),
+    ],
     feed: Annotated[
         list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="Papers to try them on; may be repeated.")
     ] = None,
     days: Annotated[
         int | None,
-        typer.Option("--days", min=1, help="Without --feed: the stored papers of this many days (7 if not given)."),
+        typer.Option(
+            "--days", min=1, max=MOST_DAYS, help="Without --feed: the stored papers of this many days (7 if not given)."
+        ),
     ] = None,
     as_json: JsonOption = False,
+    now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Print the papers that RULES match, best first, and why."""
-    profile = Profile(name="rules", rules=compile_rules(read_rules(rules)).text)
-    search = Search(_from_feeds(feed, config)) if feed else _stored(days or 7, config)
+    profile = Profile(name="rules", rules=wanted_rules(rules).text)
+    if feed and days is not None:
+        raise UsageError("--days is for stored papers; leave out --feed, or --days")
+    search = Search(_from_feeds(feed, config)) if feed else _stored(days or _DAYS, moment(now), config)
     found = search.matches(Index.of([profile])).for_profile(0, profile)
     if as_json:
         for m in found:
             print_json(_record(m))
     elif found:
         print_table(("score", "paper", "title", "why"), [_row(m) for m in found])
-    say(f"{len(found)} of {len(search.papers)} papers match")
+    older = "" if search.papers or feed else f" of the last {days or _DAYS} days; --days looks farther back"
+    say(f"{len(found)} of {len(search.papers)} papers match{older}")
 
 
 def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
@@ -61,8 +74,7 @@ def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
     return list(found.values())
 
 
-def _stored(days: int, config: Path | None) -> Search:
-    now = moment(None)
+def _stored(days: int, now: datetime, config: Path | None) -> Search:
     with installation(config) as here, here.store.read() as tx:
         return search_since(tx, now - timedelta(days=days), until=now)
 

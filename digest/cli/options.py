@@ -10,6 +10,8 @@ import typer
 from digest.config import DEFAULT_FILE
 from digest.errors import UsageError
 from digest.installation import Installation
+from digest.matching import compile_rules
+from digest.models import EXCLUDES, CompiledRules
 
 
 def _config_file(context: typer.Context, given: Path | None) -> Path | None:
@@ -36,6 +38,7 @@ NowOption = Annotated[
     datetime | None,
     typer.Option("--now", metavar="TIME", parser=_moment, help="Work as if it were this time (2026-06-03T07:00:00Z)."),
 ]
+MOST_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 
 
@@ -47,6 +50,21 @@ def installation(config: Path | None) -> Installation:
 def moment(now: datetime | None) -> datetime:
     """The time that `--now` names, else this very moment."""
     return now or datetime.now(UTC)
+
+
+def wanted_rules(written: str) -> CompiledRules:
+    """RULES as a command takes them, read and found to ask for something. Raises RuleError, UsageError."""
+    rules = compile_rules(read_rules(written))
+    check_wanted(rules)
+    return rules
+
+
+def check_wanted(rules: CompiledRules) -> None:
+    """Raise UsageError where a profile of these rules could never find a paper."""
+    if not rules.asks:
+        raise UsageError("no rules; write one a line, such as: diffusion model")
+    if all(ask.weight == EXCLUDES for ask in rules.asks):
+        raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
 
 
 def read_rules(written: str) -> str:

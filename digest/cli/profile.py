@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from digest.cli import backtest
-from digest.cli.options import ConfigOption, JsonOption, RulesOption, installation, moment, read_rules
+from digest.cli.options import ConfigOption, JsonOption, RulesOption, check_wanted, installation, moment, wanted_rules
 from digest.cli.output import print_json, print_records, print_text, say
 from digest.errors import UsageError
 from digest.matching import compile_rules, parse_rules
@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")
 @app.command()
 def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
-    text = _checked(read_rules(rules))
+    text = wanted_rules(rules)
     name = _named(name)
     with installation(config) as here, here.store.write() as tx:
         profiles.add(tx, name, text, now=moment(None))
@@ -40,7 +40,7 @@ def edit(
     config: ConfigOption = None,
 ) -> None:
     """Change a profile's rules or its name."""
-    text = None if rules is None else _checked(read_rules(rules))
+    text = None if rules is None else wanted_rules(rules)
     new_name = None if rename is None else _named(rename)
     if text is None and new_name is None:
         raise UsageError("nothing to change; give --rules or --name")
@@ -119,7 +119,9 @@ def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
         except (ValueError, KeyError, TypeError):
             raise UsageError(f'{file}:{number}: expected {{"name": …, "rules": …}} on one line') from None
         try:
-            found.append((_named(name), _checked(rules)))
+            compiled = compile_rules(rules)
+            check_wanted(compiled)
+            found.append((_named(name), compiled))
         except UsageError as error:
             raise UsageError(f"{file}:{number}: profile {name!r}: {error}") from None
     return found
@@ -130,13 +132,3 @@ def _named(name: str) -> str:
     if not name.strip():
         raise UsageError("a profile needs a name")
     return " ".join(name.split())
-
-
-def _checked(text: str) -> CompiledRules:
-    """The rules, if they can be read and ask for something. Raises RuleError, UsageError."""
-    rules = compile_rules(text)
-    if not rules.asks:
-        raise UsageError("no rules; write one a line, such as: diffusion model")
-    if all(ask.weight < 0 for ask in rules.asks):
-        raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
-    return rules

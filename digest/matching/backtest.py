@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+
+import numpy as np
 
 from digest.matching.engine.index import Index
 from digest.matching.engine.program import compiled
+from digest.matching.engine.ragged import Ints, Longs
 from digest.matching.engine.search import Search
 from digest.matching.engine.truth import evaluate
 from digest.matching.language.canonical import canonical, format_query
@@ -33,8 +36,9 @@ class RuleRecord:
     line: int
     rule: str
     excludes: bool
-    papers: int  # that it is true of, also where another line keeps them out
-    share: float  # of all papers, 0 to 1
+    papers: int  # that it is true of; for a line that excludes, of those that other lines ask for
+    alone: int  # of these, how many no other line asks for, or keeps out
+    share: float  # of all papers, 0 to 1, that it is true of
     suggestion: Suggestion | None = None  # where it was never true, or floods
 
     @property
@@ -48,65 +52,83 @@ class Backtest:
     """What a profile would have found."""
 
     papers: Sequence[Paper]  # best first
-    days: Mapping[date, tuple[int, int]]  # (papers found, papers there were), ascending
+    days: Mapping[date, tuple[int, int]]  # (papers found, papers there were), every day from the first to the last
     rules: Sequence[RuleRecord]
 
 
 def backtest(profile: Profile, search: Search, days: Sequence[date]) -> Backtest:
     """Run a profile over the papers of a search; `days` says of each when it came. Raises RuleError."""
-    index = Index.of([profile])
-    columns = search.matches(index).paper.tolist()
-    there = Counter(days)
-    found = Counter(days[column] for column in columns)
+    columns = search.matches(Index.of([profile])).paper.tolist()
+    there, found = Counter(days), Counter(days[column] for column in columns)
     return Backtest(
         papers=[search.papers[column] for column in columns],
-        days={day: (found[day], there[day]) for day in sorted(there)},
+        days={day: (found[day], there[day]) for day in _every_day(days)},
         rules=_records(parse_rules(profile.rules).rules, search),
     )
 
 
+def _every_day(days: Sequence[date]) -> Iterator[date]:
+    for n in range((max(days) - min(days)).days + 1 if days else 0):
+        yield min(days) + timedelta(n)
+
+
 def _records(rules: Sequence[Rule], search: Search) -> list[RuleRecord]:
-    counts = _count([rule.query for rule in rules], search)
-    suggestions = _suggestions(rules, counts, search)
+    true = _true([rule.query for rule in rules], search)
+    suggestions = _suggestions(rules, true, search)
     total = max(len(search.papers), 1)
+    wanted, excluded = (
+        np.bincount(np.concatenate([np.empty(0, np.int32), *(true[query] for query in some)]), minlength=total)
+        for some in ({r.query for r in rules if not r.excludes}, {r.query for r in rules if r.excludes})
+    )
     return [
-        RuleRecord(
-            line=rule.line,
-            rule=rule.text,
-            excludes=rule.excludes,
-            papers=counts[rule.query],
-            share=counts[rule.query] / total,
-            suggestion=suggestions.get(rule.query),
-        )
+        _record(rule, met := true[rule.query], wanted[met], excluded[met], total, suggestions.get(rule.query))
         for rule in rules
     ]
 
 
-def _suggestions(rules: Sequence[Rule], counts: Mapping[Query, int], search: Search) -> dict[Query, Suggestion]:
+def _record(
+    rule: Rule, met: Ints, wanted: Longs, excluded: Longs, total: int, suggestion: Suggestion | None
+) -> RuleRecord:
+    """`met` are the papers that the rule is true of; by these, how many rules want and exclude them."""
+    counted = wanted > 0
+    alone = counted & (excluded == 1 if rule.excludes else (wanted == 1) & (excluded == 0))
+    return RuleRecord(
+        line=rule.line,
+        rule=rule.text,
+        excludes=rule.excludes,
+        papers=int(counted.sum()) if rule.excludes else len(met),
+        alone=int(alone.sum()),
+        share=len(met) / total,
+        suggestion=suggestion,
+    )
+
+
+def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Search) -> dict[Query, Suggestion]:
     """For rules that were never true or flood: the nearest variant that mends it."""
-    total = len(search.papers)
-    variants = {rule.query: list(_variants(rule.query, counts[rule.query], search)) for rule in rules}
-    papers = _count([variant for some in variants.values() for variant in some], search)
+    most = FLOODS * len(search.papers)
+    counts = {rule.query: len(true[rule.query]) for rule in rules}
+    known = search.corpus.words.keys() | search.corpus.stems.keys()
+    variants: dict[Query, list[Query]] = {}
+    for query, count in counts.items():
+        if count == 0:
+            variants[query] = [canonical(variant) for variant in wider(query, known)]
+        elif count > most:
+            variants[query] = [canonical(variant) for variant in in_title(query)]
+    papers = _true([variant for some in variants.values() for variant in some], search)
     found: dict[Query, Suggestion] = {}
     for query, some in variants.items():
-        most = FLOODS * total if counts[query] else total
-        better = (variant for variant in some if 0 < papers[variant] <= most)
-        if (best := next(better, None)) is not None:
-            found[query] = Suggestion(rule=format_query(best), papers=papers[best])
+        for variant in some:
+            count = len(papers[variant])
+            if 0 < count <= (most if counts[query] else len(search.papers)):
+                found[query] = Suggestion(rule=format_query(variant), papers=count)
+                break
     return found
 
 
-def _variants(query: Query, papers: int, search: Search) -> Iterator[Query]:
-    if papers == 0:
-        known = search.corpus.words.keys() | search.corpus.stems.keys()
-        yield from map(canonical, wider(query, known))
-    elif papers > FLOODS * len(search.papers):
-        yield from map(canonical, in_title(query))
-
-
-def _count(queries: Sequence[Query], search: Search) -> dict[Query, int]:
-    """Of how many papers each query is true."""
+def _true(queries: Sequence[Query], search: Search) -> dict[Query, Ints]:
+    """By query, the columns of the papers that it is true of."""
     distinct = list(dict.fromkeys(queries))
     program, conditions = compiled(distinct)
-    counts = evaluate(program, search.corpus).counts
-    return dict(zip(distinct, counts[conditions].tolist(), strict=True))
+    truth = evaluate(program, search.corpus)
+    found = np.split(truth.paper, truth.papers_of[1:-1]) if len(program) else []
+    return {query: found[condition] for query, condition in zip(distinct, conditions.tolist(), strict=True)}

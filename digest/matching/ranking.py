@@ -28,7 +28,7 @@ def rarity(counts: NDArray[np.int64], total: int) -> NDArray[np.float32]:
     An inverse document frequency (Spärck Jones, J. Documentation 28, 1972), smoothed so that it is 1 where nothing is
     known and finite where nothing was found.
     """
-    return np.log2(1 + (total + 1) / (counts + 1)).astype(np.float32)
+    return (1 + np.log2((total + 1) / (counts + 1))).astype(np.float32)
 
 
 def precedence(paper: Paper) -> tuple[float, float, str]:

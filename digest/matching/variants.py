@@ -1,9 +1,9 @@
 """Other ways to ask nearly the same: what a rule that finds nothing, or floods, may have meant. Pure."""
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
+from string import ascii_lowercase
 
 from digest.matching.language.query import AllOf, AnyOf, Query, Term
 from digest.models import Field
@@ -12,6 +12,7 @@ _SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})
 _TITLE = frozenset({Field.TITLE})
 
 _FEWEST_LETTERS = 4  # of a word that becomes a prefix, or is taken for misspelt
+_JOINING = frozenset({"a", "and", "for", "in", "of", "on", "or", "the", "to", "with"})  # say nothing by themselves
 _MOST_TERMS = 20  # of a rule that is varied
 
 
@@ -68,17 +69,27 @@ def _as_prefix(term: Term) -> Term:
 
 def _respelt(term: Term, known_words: Collection[str]) -> Term:
     """With words that no paper holds spelt as one that some do."""
-    spelt = (word if word in known_words else _nearest(word, known_words) for word in term.text.split(" "))
+    spelt = (word if word in known_words else _one_letter_away(word, known_words) for word in term.text.split(" "))
     return replace(term, text=" ".join(spelt))
 
 
-def _nearest(word: str, known_words: Collection[str]) -> str:
+def _one_letter_away(word: str, known_words: Collection[str]) -> str:
+    """A known word with one letter less, two of them changed round, one more or another one; else the word itself.
+
+    As in P. Norvig, "How to write a spelling corrector" (2007).
+    """
     if len(word) < _FEWEST_LETTERS or not word.isalpha():
         return word
-    alike = [known for known in known_words if known[0] == word[0] and abs(len(known) - len(word)) <= 2]
-    return next(iter(difflib.get_close_matches(word, alike, n=1, cutoff=0.85)), word)
+    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    others = chain(
+        (a + b[1:] for a, b in cuts if b),
+        (a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1),
+        (a + letter + b for a, b in cuts for letter in ascii_lowercase),
+        (a + letter + b[1:] for a, b in cuts if b for letter in ascii_lowercase),
+    )
+    return next((other for other in others if other in known_words), word)
 
 
 def _words_apart(term: Term) -> Query:
-    words = term.text.split(" ")
+    words = [word for word in term.text.split(" ") if word not in _JOINING]
     return AllOf(tuple(replace(term, text=word) for word in words)) if len(words) > 1 else term

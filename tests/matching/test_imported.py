@@ -105,3 +105,15 @@ def test_a_tag_is_never_quietly_taken_for_words(rule: str, column: int, reason: 
 )
 def test_other_brackets_are_part_of_words(rule: str, title: str) -> None:
     assert matches(rule, title)
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ("cat:cs.LG+AND+ti:pruning", "cat:cs.LG AND ti:pruning"),
+        ("search_query=abs:%22low+precision%22", 'abs:"low precision"'),
+        ("%28ti:cats+OR+ti:dogs%29+ANDNOT+abs:birds", "(ti:cats OR ti:dogs) ANDNOT abs:birds"),
+    ],
+)
+def test_a_query_as_it_stands_in_an_address_is_read(written: str, rule: str) -> None:
+    assert parse_query(written) == parse_query(rule)

@@ -148,13 +148,13 @@ def test_a_rule_that_floods_counts_less_than_a_rare_one() -> None:
     older = [a_paper(str(n), "cat") for n in range(14)]
     matches = Search(papers, older).matches(Index.of([a_profile("cat\ndog")]))
     assert matches.paper.tolist() == [1, 0]
-    assert matches.score.tolist() == pytest.approx([math.log2(1 + 17 / 2), math.log2(1 + 17 / 16)])
+    assert matches.score.tolist() == pytest.approx([1 + math.log2(17 / 2), 1 + math.log2(17 / 16)])
 
 
 def test_rarity_is_not_taken_over_papers_before_the_recent_ones() -> None:
     papers = [a_paper("old", "cat"), a_paper("x", "cat"), a_paper("y", "dog")]
     scored = Search(papers, recent=1).matches(Index.of([a_profile("cat")])).score.tolist()
-    assert scored == pytest.approx([math.log2(1 + 3 / 2)] * 2)
+    assert scored == pytest.approx([1 + math.log2(3 / 2)] * 2)
 
 
 def test_matches_are_sorted_by_profile_then_score_then_votes_then_age() -> None:

@@ -10,10 +10,11 @@ from digest.errors import RuleError
 from digest.matching.language.fields import ELSEWHERE, FIELDS, TAGS
 
 # What a word looks like that may be meant as something else; most words are done after this one look.
-_SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]")
+_SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]|^(?:\|{1,2}|&&)$|^near/", re.IGNORECASE)
 _SIGNED = re.compile(r"[-+\u2010-\u2015\u2212]+\w")
-_WEIGHT = re.compile(r"\w\^[\d.]+$")
-_UNKNOWN_FIELD = re.compile(r"([^\W\d_]{2,}):(?=[\w*\[])")
+_WEIGHT = re.compile(r"\^[\d.]+$")
+_UNKNOWN_FIELD = re.compile(r"([^\W\d_][^\W\d]+):(?=[\w*\[])")
+_OTHERS_OPERATORS = {"|": "OR", "||": "OR", "&&": "AND"}
 _FIELDS = "title: abstract: author: category: all:"
 _TAGS = "[Title] [Abstract] [Title/Abstract] [Author] [All Fields]"
 
@@ -33,8 +34,12 @@ def check_word(word: Token) -> None:
         return
     start = word.start_pos or 0
     if _SIGNED.match(word):
-        plain = "" if word[0] in "-+" else "; to exclude, begin the line with a plain -"
-        raise UnreadableError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{plain}")
+        mend = "" if word[0] == "+" else "; to exclude it, write NOT or begin a line with a plain -"
+        raise UnreadableError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{mend}")
+    if word in _OTHERS_OPERATORS:
+        raise UnreadableError(start, f"write {_OTHERS_OPERATORS[word]} for {word}")
+    if word.lower().startswith("near/"):
+        raise UnreadableError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
     if _WEIGHT.search(word):
         raise UnreadableError(start + word.index("^"), "expected a weight at the end of the line only")
     field = _UNKNOWN_FIELD.match(word)
@@ -79,8 +84,10 @@ def _expected(token: Token, accepted: Set[str], before: str) -> str:
         return unknown_tag(token)
     if "_AND" not in accepted:
         return f"expected a word, a phrase or ( before {shown}"
-    field = re.search(r"(\w+):$", before)
-    return unknown_field(field[1]) if field else f"expected AND, OR or NOT before {shown}"
+    if field := re.search(r"(\w+):$", before):
+        return unknown_field(field[1])
+    near = "; for words near one another, write a NEAR/3 b" if "~" in shown else ""
+    return f"expected AND, OR or NOT before {shown}{near}"
 
 
 def _short(token: Token) -> str:

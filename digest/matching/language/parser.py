@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote_plus
 
 from lark import Lark, UnexpectedInput
 
@@ -21,17 +22,21 @@ MAX_TERMS = 20_000  # of a profile
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
-_QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
+_QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»')
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors make of a -
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?")
 
 # Letters in brackets behind a term and before a space (foo[mesh], not beta[2], [18F]FDG or benzo[ghi]perylene).
-_GLUED_TAG = r"""(?<=[\w"”*)])\[[A-Za-z][A-Za-z0-9 :/-]+\](?=[\s()]|$)"""
+_GLUED_TAG = r"""(?<=[\w"“”»*)])\[[A-Za-z][A-Za-z0-9 :/-]+\](?=[\s()]|$)"""
+
+# arXiv's API takes queries in an address; there is no space in it, but a sign that it was written for one.
+_FROM_A_URL = re.compile(r"search_query=\S+|\S*(?:\+(?:AND|OR|ANDNOT)\+|%2[28])\S*")
 
 # Most rules are plain words, and need no grammar.
 _OPERATORS = frozenset({"AND", "OR", "NOT", "ANDNOT", "NEAR"})
 _PLAIN = re.compile(r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*")
 _NEEDS_GRAMMAR = re.compile(
-    r'[()"“”\[:^/]|^\s*$|(?:^|(?<=\s))(?:[-+\u2010-\u2015\u2212]|(?:AND|OR|NOT|ANDNOT|NEAR)(?!\S))'
+    r'[()"“”„«»\[:^/|&]|^\s*$|(?:^|(?<=\s))(?:[-+\u2010-\u2015\u2212]|(?:AND|OR|NOT|ANDNOT|NEAR)(?!\S))'
 )
 
 
@@ -51,6 +56,8 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
         words = text.split(" ")
         if len(words) <= MAX_PHRASE and _OPERATORS.isdisjoint(words):
             return Term(" ".join(map(stem, text.lower().split(" "))), SHOWN)
+    if _FROM_A_URL.fullmatch(text):
+        return _decoded(text, line, column)
     try:
         query = _read(text)
     except UnexpectedInput as error:
@@ -61,6 +68,14 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
         reason = "this is true of papers that hold none of its words; say what to look for, or begin a line with -"
         raise RuleError(line, column, reason)
     return query
+
+
+def _decoded(text: str, line: int, column: int) -> Query:
+    """A query as it stands in an address: ti:%22diffusion+model%22+AND+cat:cs.CV."""
+    try:
+        return parse_query(unquote_plus(text.removeprefix("search_query=")))
+    except RuleError as error:
+        raise RuleError(line, column, error.reason) from None
 
 
 def _read(text: str) -> Query:
@@ -108,6 +123,8 @@ def _written(line: str, number: int) -> _Written:
     rule = _without_comment(line)
     begin = _indent(rule)
     excludes = rule[begin] == "-"
+    if rule[begin] in _DASHES:
+        raise RuleError(number, begin + 1, f"to exclude, begin the line with a plain -, not {rule[begin]}")
     if excludes:
         begin += 1 + _indent(rule[begin + 1 :])
     end, weight = _weight(rule, number)
