@@ -5,19 +5,22 @@ database: a cache, which says of each profile which text it was compiled from, s
 by itself and the rest is used as it lies there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from digest.errors import StoreError
-from digest.matching import Index, compile_rules
+from digest.errors import RuleError
+from digest.matching import Index, compile_rules, parse_rules
 from digest.matching.engine import snapshot
 from digest.matching.engine.snapshot import Snapshot
 from digest.models import Profile
 from digest.store import Store, profiles
+
+log = structlog.get_logger()
 
 _FEW = 256  # profiles that are compiled sooner than a snapshot is read
 
@@ -35,6 +38,14 @@ class Piece:
     profiles: Sequence[Profile]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """Profiles, ready to be matched, each in one of the pieces; and those whose rules cannot be read, by id."""
+
+    pieces: Sequence[Piece]
+    unreadable: Mapping[int, RuleError]
+
+
 class Interests:
     """What all profiles ask. Keeps the snapshot in memory once it was read."""
 
@@ -44,10 +55,10 @@ class Interests:
         self._file = file
         self._snapshot: Snapshot | None = None
 
-    def pieces(self, wanted: Sequence[Profile]) -> list[Piece]:
-        """These profiles as they are now, each in one of the pieces. Raises StoreError."""
+    def ready(self, wanted: Sequence[Profile]) -> Ready:
+        """These profiles as they are now. Raises StoreError."""
         if len(wanted) < _FEW:
-            return [_compiled(wanted)]
+            return _compiled(wanted)
         kept = self._kept()
         rows = _rows(kept, wanted)
         edited = int((rows < 0).sum())
@@ -56,8 +67,8 @@ class Interests:
             rows = _rows(kept, wanted)
         there = rows >= 0
         known = [profile for profile, known in zip(wanted, there, strict=True) if known]
-        others = [profile for profile, known in zip(wanted, there, strict=True) if not known]
-        return [Piece(kept.index, rows[there], known), *([_compiled(others)] if others else [])]
+        others = _compiled([profile for profile, known in zip(wanted, there, strict=True) if not known])
+        return Ready([Piece(kept.index, rows[there], known), *others.pieces], others.unreadable)
 
     def _kept(self) -> Snapshot:
         if self._snapshot is None:
@@ -66,25 +77,51 @@ class Interests:
 
     def _renewed(self) -> Snapshot:
         """A snapshot of all profiles as they are in the store."""
-        with self._store.read() as tx:
-            older = profiles.list_uncompiled(tx)
-        if older:
-            with self._store.write() as tx:
-                for profile in older:
-                    profiles.set_compiled(tx, profile.id, compile_rules(profile.rules))
-        with self._store.read() as tx:
+        compile_older(self._store)
+        with self._store.write() as tx:
+            profiles.forget_unasked(tx)
             all_ = profiles.load_compiled(tx)
         index = Index.packed(all_.queries, of=all_.of, query=all_.query, weight=all_.weight, line=all_.line)
         self._snapshot = Snapshot(index, all_.ids, all_.fingerprints)
         try:
             snapshot.save(self._file, self._snapshot)
-        except OSError as error:
-            raise StoreError(f"{self._file}: cannot be written: {error.strerror}") from error
+        except OSError as error:  # a cache: without it the next process takes longer
+            log.warning("cannot keep compiled profiles", file=str(self._file), reason=str(error))
         return self._snapshot
 
 
-def _compiled(wanted: Sequence[Profile]) -> Piece:
-    return Piece(Index.of(wanted), np.arange(len(wanted)), wanted)
+def compile_older(store: Store) -> list[tuple[Profile, RuleError]]:
+    """Compile what an older version saved; the profiles whose rules cannot be read any more, and why."""
+    with store.read() as tx:
+        older = profiles.list_uncompiled(tx)
+    unreadable: list[tuple[Profile, RuleError]] = []
+    if older:
+        with store.write() as tx:
+            for profile in older:
+                try:
+                    profiles.set_compiled(tx, profile.id, compile_rules(profile.rules))
+                except RuleError as error:
+                    unreadable.append((profile, error))
+    return unreadable
+
+
+def _compiled(wanted: Sequence[Profile]) -> Ready:
+    if not wanted:
+        return Ready([], {})
+    try:
+        return Ready([Piece(Index.of(wanted), np.arange(len(wanted)), wanted)], {})
+    except RuleError:
+        unreadable = {profile.id: error for profile in wanted if (error := _complaint(profile)) is not None}
+        readable = _compiled([profile for profile in wanted if profile.id not in unreadable])
+        return Ready(readable.pieces, unreadable)
+
+
+def _complaint(profile: Profile) -> RuleError | None:
+    try:
+        parse_rules(profile.rules)
+    except RuleError as error:
+        return error
+    return None
 
 
 def _rows(kept: Snapshot, wanted: Sequence[Profile]) -> NDArray[np.int64]:

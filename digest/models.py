@@ -156,8 +156,8 @@ class Match:
     paper: Paper
     profile: Profile
     score: float  # > 0: the sum over its reasons
-    reasons: tuple[Reason, ...] = ()  # what counts most first
-    evidence: tuple[Evidence, ...]  # sorted by field, start, end
+    reasons: tuple[Reason, ...] = ()  # what counts most first; not given where nobody asked
+    evidence: tuple[Evidence, ...] = ()  # sorted by field, start, end; likewise
 
 
 class Weekday(StrEnum):

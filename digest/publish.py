@@ -48,6 +48,7 @@ class PublishReport:
     digests: int = 0
     empty: int = 0
     reasons: tuple[tuple[str, str], ...] = ()  # (address, why there is no mail)
+    unreadable: tuple[tuple[str, str], ...] = ()  # (whose rules, why they cannot be read)
 
 
 def publish(
@@ -78,7 +79,7 @@ def publish(
             reasons=report.reasons + empty,
         )
         progress(len(due))
-    return report
+    return replace(report, unreadable=tuple(chooser.unreadable.items()))
 
 
 def welcome(
@@ -119,14 +120,21 @@ class Chooser:
         self._now = now
         self._after = now
         self._search = Search([])
+        self.unreadable: dict[str, str] = {}  # whose rules cannot be read, and why
 
     def decide(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
         """What each of these (subscriber, slot) pairs would get now. Reads only."""
         publishing, now = self._publishing, self._now
         since = {s.id: _since(s, publishing, now) for s, _ in due}
         after = min(since.values(), default=now)
-        search = self._reaching_back_to(tx, after)
-        found = _Found(search, self._interests, profiles.list_wanted_by(tx, list(since)))
+        wanted = profiles.list_wanted_by(tx, list(since))
+        found = _Found(self._reaching_back_to(tx, after), self._interests, wanted)
+        self.unreadable |= {
+            _whose(p, s): found.unreadable[p.id].reason
+            for s, _ in due
+            for p in wanted[s.id]
+            if p.id in found.unreadable
+        }
         held = digests.list_held(tx, list(since), after=after)
         return [
             _decide_one(s, slot_at, found, since=since[s.id], held=held[s.id], publishing=publishing, now=now)
@@ -144,24 +152,49 @@ class _Found:
     """What every profile that somebody in a chunk wants finds in the new papers."""
 
     def __init__(self, search: Search, interests: Interests, wanted: Mapping[int, Sequence[Profile]]) -> None:
-        self.papers = search.papers
         self.wanted = wanted
+        self._papers = search.papers
         self._matches: dict[int, tuple[Matches, int]] = {}
-        self._made: dict[int, list[Match]] = {}
-        for piece in interests.pieces(list({p.id: p for some in wanted.values() for p in some}.values())):
+        self._scored: dict[int, list[Match]] = {}
+        self._explained: dict[tuple[int, str], Match] = {}
+        self._new: dict[datetime, list[Paper]] = {}
+        ready = interests.ready(list({p.id: p for some in wanted.values() for p in some}.values()))
+        self.unreadable = ready.unreadable
+        for piece in ready.pieces:
             matches = search.matches(piece.index.only(piece.rows))
             self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
 
+    def new(self, since: datetime) -> list[Paper]:
+        """The papers first seen after that."""
+        if since not in self._new:
+            self._new[since] = [p for p in self._papers if p.first_seen_at is not None and p.first_seen_at > since]
+        return self._new[since]
+
     def matches(self, profile: Profile) -> list[Match]:
-        """Many follow the same profile: its matches are made once."""
-        if profile.id not in self._made:
-            matches, row = self._matches[profile.id]
-            self._made[profile.id] = matches.for_profile(row, profile)
-        return self._made[profile.id]
+        """Best first, without evidence. Many follow the same profile: made once."""
+        if profile.id not in self._scored:
+            found = self._matches.get(profile.id)
+            self._scored[profile.id] = [] if found is None else found[0].scored(found[1], profile)
+        return self._scored[profile.id]
+
+    def explained(self, match: Match) -> Match:
+        """A match with its evidence."""
+        key = match.profile.id, match.paper.id
+        if key not in self._explained:
+            matches, row = self._matches[match.profile.id]
+            (self._explained[key],) = matches.explained(row, [match])
+        return self._explained[key]
 
     def excluded(self, profile: Profile) -> set[str]:
+        """The ids of the papers that a profile keeps out."""
+        if profile.id not in self._matches:
+            return set()
         matches, row = self._matches[profile.id]
-        return {self.papers[column].id for column in matches.excluded(row)}
+        return {self._papers[column].id for column in matches.excluded(row)}
+
+
+def _whose(profile: Profile, subscriber: Subscriber) -> str:
+    return f"profile {profile.name!r}" if profile.owner_id is None else f"the keywords of {subscriber.email}"
 
 
 def _decide_one(
@@ -175,12 +208,13 @@ def _decide_one(
     now: datetime,
 ) -> Digest:
     wanted = found_by.wanted[subscriber.id]
-    news = {p.id for p in found_by.papers if p.first_seen_at is not None and p.first_seen_at > since}
+    new = found_by.new(since)
+    news = {p.id for p in new}
     muted = set().union(*(found_by.excluded(p) for p in wanted if p.owner_id is not None))
     found = [[m for m in found_by.matches(p) if m.paper.id in news] for p in wanted]
-    choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers)
+    choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers, explain=found_by.explained)
     known = held | muted | {item.paper.id for item in choice.items}
-    fresh = (p for p in found_by.papers if p.id in news and p.id not in known)
+    fresh = (p for p in new if p.id not in known)
     return Digest(
         subscriber=subscriber,
         slot_at=slot_at,
@@ -190,7 +224,7 @@ def _decide_one(
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
         trending=trending(fresh, limit=publishing.trending) if choice.items else (),
-        empty_reason="" if choice.items else _why_empty(subscriber, wanted, found_by.papers, found, held),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new, found, held),
     )
 
 

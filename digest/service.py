@@ -74,6 +74,8 @@ def _ingest(here: Installation) -> None:
 
 def _publish(here: Installation) -> None:
     report = here.publish(now=datetime.now(UTC))
+    for whose, reason in report.unreadable:
+        log.warning("rules cannot be read", whose=whose, reason=reason)
     for email, reason in report.reasons:
         log.info("no mail", subscriber=email, reason=reason)
     if report.digests:

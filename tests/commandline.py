@@ -55,7 +55,7 @@ class Cli:
 
     def __call__(self, *arguments: str, stdin: str = "") -> Ran:
         self._monkeypatch.setattr(sys, "argv", ["digest", *arguments])
-        self._monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             main()

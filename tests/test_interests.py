@@ -1,12 +1,13 @@
 """All profiles, compiled: kept beside the database, and never older than what was saved last."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from digest import interests as module
-from digest.errors import StoreError
 from digest.interests import Interests
 from digest.matching import compile_rules
 from digest.models import Paper, Profile
@@ -48,7 +49,7 @@ def edit(store: Store, name: str, rules: str) -> None:
 def found(interests: Interests, wanted: Sequence[Profile], papers: Sequence[Paper] = PAPERS) -> dict[str, list[str]]:
     """By profile, the titles that it finds."""
     titles: dict[str, list[str]] = {}
-    for piece in interests.pieces(wanted):
+    for piece in interests.ready(wanted).pieces:
         matches = piece.index.only(piece.rows).match(papers)
         for row, profile in enumerate(piece.profiles):
             titles[profile.name] = [match.paper.title for match in matches.for_profile(row, profile)]
@@ -61,7 +62,7 @@ ALL = {"cat": ["cat"], "dog": ["dog"], "bird": ["bird"], "fish": []}
 def test_profiles_are_matched_from_the_snapshot(kept: Interests, store: Store) -> None:
     assert found(kept, saved(store)) == ALL
     assert file_of(store).exists()
-    assert len(kept.pieces(saved(store))) == 1
+    assert len(kept.ready(saved(store)).pieces) == 1
     assert found(Interests(store, file_of(store)), saved(store)) == ALL
 
 
@@ -74,7 +75,7 @@ def test_an_edited_profile_is_seen_at_once_and_the_rest_is_not_compiled_again(ke
     found(kept, saved(store))
     written = file_of(store).read_bytes()
     edit(store, "cat", "dog OR bird")
-    pieces = kept.pieces(saved(store))
+    pieces = kept.ready(saved(store)).pieces
     assert [len(piece.profiles) for piece in pieces] == [3, 1]
     assert found(kept, saved(store)) == ALL | {"cat": ["bird", "dog"]}
     assert file_of(store).read_bytes() == written
@@ -84,7 +85,7 @@ def test_when_many_were_edited_the_snapshot_is_made_anew(kept: Interests, store:
     found(kept, saved(store))
     for name in ("cat", "dog"):
         edit(store, name, "bird")
-    pieces = kept.pieces(saved(store))
+    pieces = kept.ready(saved(store)).pieces
     assert [len(piece.profiles) for piece in pieces] == [4]
     assert found(kept, saved(store)) == ALL | {"cat": ["bird"], "dog": ["bird"]}
 
@@ -93,7 +94,7 @@ def test_a_profile_that_comes_back_to_its_old_rules_is_used_as_it_lies_there(kep
     found(kept, saved(store))
     edit(store, "cat", "dog")
     edit(store, "cat", "cat")
-    assert len(kept.pieces(saved(store))) == 1
+    assert len(kept.ready(saved(store)).pieces) == 1
 
 
 def test_a_snapshot_of_another_database_is_no_use(kept: Interests, store: Store, tmp_path: Path) -> None:
@@ -118,6 +119,38 @@ def test_profiles_of_an_older_version_are_compiled_once(kept: Interests, store: 
         assert profiles.list_uncompiled(tx) == []
 
 
-def test_a_snapshot_that_cannot_be_written_is_said_so(store: Store, kept: Interests, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"nowhere/digest\.profiles: cannot be written: No such file or directory"):
-        Interests(store, tmp_path / "nowhere" / "digest.profiles").pieces(saved(store))
+def test_without_a_place_for_the_snapshot_profiles_are_matched_all_the_same(store: Store, kept: Interests) -> None:
+    file_of(store).mkdir()
+    with capture_logs() as logged:
+        assert found(kept, saved(store)) == ALL
+    assert [entry["event"] for entry in logged] == ["cannot keep compiled profiles"]
+
+
+def test_profiles_that_cannot_be_read_do_not_keep_others_from_being_matched(kept: Interests, store: Store) -> None:
+    with store.write() as tx:
+        tx.exec_driver_sql("UPDATE profiles SET rules = 'cat ^1e1', compiled = NULL WHERE name = 'cat'")
+    cat = next(profile for profile in saved(store) if profile.name == "cat")
+    for wanted in (saved(store), [cat]):
+        ready = kept.ready(wanted)
+        assert {number: error.column for number, error in ready.unreadable.items()} == {cat.id: 5}
+    assert found(kept, saved(store)) == {name: titles for name, titles in ALL.items() if name != "cat"}
+
+
+def test_queries_that_nobody_asks_any_more_are_forgotten(kept: Interests, store: Store) -> None:
+    edit(store, "cat", "dog")
+    found(kept, saved(store))
+    with store.read() as tx:
+        assert tx.exec_driver_sql("SELECT text FROM queries ORDER BY text").scalars().all() == ["bird", "dog", "fish"]
+
+
+def test_several_processes_may_make_the_snapshot_at_once(kept: Interests, store: Store) -> None:
+    wanted = saved(store)
+
+    def renew(_: int) -> dict[str, list[str]]:
+        interests = Interests(store, file_of(store))
+        interests._renewed()
+        return found(Interests(store, file_of(store)), wanted)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(renew, range(24))) == [ALL] * 24
+    assert [path.name for path in store.file.parent.iterdir() if "profiles" in path.name] == [file_of(store).name]

@@ -266,3 +266,26 @@ def test_a_welcome_goes_out_also_where_nothing_matched(store: Store) -> None:
     welcome(store, interests(store), reader, PUBLISHING, now=NOW)
     (delivery,) = queued(store)
     assert (delivery.kind, shown([delivery])) == (MailKind.WELCOME, [[]])
+
+
+def test_rules_that_an_older_version_took_keep_nobody_from_their_mail(store: Store) -> None:
+    subscribe(store, "cats", profiles=("Dogs", "Birds"))
+    with store.write() as tx:
+        tx.exec_driver_sql("UPDATE profiles SET rules = 'cats ^1e1', compiled = NULL WHERE name != 'Dogs'")
+    see(store, "cats", "dogs")
+    report = run(store)
+    assert shown(queued(store)) == [["dogs"]]
+    assert sorted(whose for whose, _ in report.unreadable) == ["profile 'Birds'", "the keywords of reader@example.org"]
+    assert all("expected a weight" in reason for _, reason in report.unreadable)
+
+
+def test_the_reason_for_no_mail_counts_only_papers_of_the_readers_own_time(store: Store) -> None:
+    subscribe(store, "birds", "new@example.org")
+    subscribe(store, "birds", "away@example.org")
+    with store.write() as tx:
+        subscribers.save(tx, replace(subscribers.get(tx, "away@example.org"), last_digest_at=at("2026-01-02 07:00")))
+    see(store, "cats", "dogs", when="2026-05-20 06:00")
+    assert dict(run(store).reasons) == {
+        "new@example.org": "no new papers",
+        "away@example.org": "no keyword matched any of 2 new papers",
+    }

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
-from digest.cli.output import print_json, print_table, print_text, say
-from digest.matching import Search
+from digest.cli.output import print_json, print_table, print_text, say, warn_of_unreadable
+from digest.errors import RuleError
+from digest.matching import Search, parse_rules
 from digest.matching.backtest import Backtest, RuleRecord, backtest
 from digest.models import Paper, Profile
 from digest.store import papers, profiles
@@ -54,7 +55,7 @@ def command(
         zone = ZoneInfo(here.config.newsletter.timezone)
     search = Search(read)
     dates = [(paper.first_seen_at or until).astimezone(zone).date() for paper in read]
-    results = [backtest(profile, search, dates) for profile in (saved, tried) if profile is not None]
+    results = [backtest(profile, search, dates) for profile in _readable(saved, tried)]
     changes = list(_changes(*results)) if len(results) > 1 else None
     if as_json:
         for record in _records(results[-1], changes or ()):
@@ -62,6 +63,20 @@ def command(
     elif read:
         _print(results[-1], changes or ())
     say(_summary(results[-1], changes, name, days))
+
+
+def _readable(saved: Profile | None, tried: Profile | None) -> Iterator[Profile]:
+    """Both, if there are both; but rules that cannot be read any more do not keep others from being tried."""
+    if saved is not None:
+        try:
+            parse_rules(saved.rules)
+            yield saved
+        except RuleError as error:
+            if tried is None:
+                raise
+            warn_of_unreadable([(f"profile {saved.name!r}", str(error))])
+    if tried is not None:
+        yield tried
 
 
 def sparkline(values: Sequence[int | None]) -> str:

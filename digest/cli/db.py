@@ -5,9 +5,10 @@ from pathlib import Path
 import typer
 
 from digest.cli.options import ConfigOption
-from digest.cli.output import say
+from digest.cli.output import say, warn_of_unreadable
 from digest.config import DEFAULT_FILE, load
-from digest.store import Store
+from digest.interests import compile_older
+from digest.store import Store, subscribers
 
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -20,3 +21,10 @@ def upgrade(config: ConfigOption = None) -> None:
         before = store.version()
         store.upgrade()
         say(f"{file}: from {before or 'nothing'} to {store.version()}")
+        unreadable = compile_older(store)
+        with store.read() as tx:
+            people = subscribers.list_by_ids(tx, [p.owner_id for p, _ in unreadable if p.owner_id is not None])
+    warn_of_unreadable(
+        (f"the keywords of {people[p.owner_id].email}" if p.owner_id else f"profile {p.name!r}", str(error))
+        for p, error in unreadable
+    )

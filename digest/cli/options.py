@@ -69,11 +69,13 @@ def check_wanted(rules: CompiledRules) -> None:
 
 def read_rules(written: str) -> str:
     """RULES as a command takes them: text, @FILE or - (stdin). Raises UsageError."""
-    if written == "-":
-        return sys.stdin.read()
-    if not written.startswith("@"):
-        return written
     try:
-        return Path(written[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{written[1:]}: the rules cannot be read: {error}") from None
+        if written == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        if written.startswith("@"):
+            return Path(written[1:]).read_text(encoding="utf-8-sig")
+        written.encode()
+    except (OSError, UnicodeError) as error:
+        where = {"-": "stdin: "}.get(written, f"{written[1:]}: " if written.startswith("@") else "")
+        raise UsageError(f"{where}the rules cannot be read: {error}") from None
+    return written

@@ -13,13 +13,16 @@ from rich.table import Table
 
 from digest.installation import Installation
 
+# Unicode's line ends that JSON leaves as they are.
+_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One object on one line of stdout. Dates and times are written as ISO 8601."""
-    print(json.dumps(value, ensure_ascii=False, default=_iso))
+    print(json.dumps(value, ensure_ascii=False, default=_iso).translate(_LINE_ENDS))
 
 
 def print_text(text: str) -> None:
@@ -76,6 +79,12 @@ def warn_of_templates(here: Installation) -> None:
         warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
     for file, why in here.composer.slow.items():
         warn(f"{file}: works, but is rendered anew for every mail, which is slow: {why}")
+
+
+def warn_of_unreadable(profiles: Iterable[tuple[str, str]]) -> None:
+    """Name those whose rules cannot be read: (whose, why)."""
+    for whose, reason in profiles:
+        warn(f"{whose}: cannot be read, and finds nothing: {reason}")
 
 
 @contextmanager

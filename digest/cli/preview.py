@@ -10,7 +10,7 @@ import typer
 
 from digest import addresses
 from digest.cli.options import ConfigOption, NowOption, installation, moment
-from digest.cli.output import print_text, say, warn_of_templates
+from digest.cli.output import print_text, say, warn_of_templates, warn_of_unreadable
 from digest.errors import DigestError, UsageError
 from digest.installation import Installation
 from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber
@@ -61,7 +61,9 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
     with here.store.read() as tx:
         subscriber = subscribers.get(tx, email)
         if kind in {MailKind.DIGEST, MailKind.WELCOME}:
-            (digest,) = Chooser(here.interests, publishing, now=at).decide(tx, [(subscriber, at)])
+            chooser = Chooser(here.interests, publishing, now=at)
+            (digest,) = chooser.decide(tx, [(subscriber, at)])
+            warn_of_unreadable(chooser.unreadable.items())
     named = digest.message_id if digest else message_id(kind, subscriber, at, here.domain)
     return _delivery(kind, subscriber, digest, named, at)
 

@@ -9,10 +9,10 @@ import typer
 
 from digest.cli import backtest
 from digest.cli.options import ConfigOption, JsonOption, RulesOption, check_wanted, installation, moment, wanted_rules
-from digest.cli.output import print_json, print_records, print_text, say
-from digest.errors import UsageError
+from digest.cli.output import print_json, print_records, print_text, say, warn_of_unreadable
+from digest.errors import RuleError, UsageError
 from digest.matching import compile_rules, parse_rules
-from digest.models import CompiledRules
+from digest.models import CompiledRules, Profile
 from digest.store import profiles
 
 app = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
@@ -55,8 +55,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     with installation(config) as here, here.store.read() as tx:
         followers = profiles.count_followers(tx)
         records = [
-            {"name": p.name, "rules": len(parse_rules(p.rules).rules), "followers": followers[p.name]}
-            for p in profiles.list_shared(tx)
+            {"name": p.name, "rules": _count_rules(p), "followers": followers[p.name]} for p in profiles.list_shared(tx)
         ]
     print_records(records, as_json=as_json, empty="no profiles yet; `digest profile add NAME --rules RULES` adds one")
 
@@ -104,19 +103,29 @@ def import_(
     say(f"imported {len(wanted)} profiles")
 
 
+def _count_rules(profile: Profile) -> int:
+    try:
+        return len(parse_rules(profile.rules).rules)
+    except RuleError as error:
+        warn_of_unreadable([(f"profile {profile.name!r}", str(error))])
+        return 0
+
+
 def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             written = json.loads(line)
-            name, rules = str(written["name"]), str(written["rules"])
+            name, rules = written["name"], written["rules"]
         except (ValueError, KeyError, TypeError):
+            name = rules = None
+        if not isinstance(name, str) or not isinstance(rules, str):
             raise UsageError(f'{file}:{number}: expected {{"name": …, "rules": …}} on one line') from None
         try:
             compiled = compile_rules(rules)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
-from digest.cli.output import complain, print_json, progress, say, warn, warn_of_templates
+from digest.cli.output import complain, print_json, progress, say, warn, warn_of_templates, warn_of_unreadable
 from digest.deliver import DeliveryReport
 from digest.ingest import IngestReport
 from digest.installation import Installation
@@ -93,6 +93,7 @@ def _ingest(here: Installation, at: datetime) -> IngestReport:
 def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishReport:
     with progress("choosing papers") as advance:
         report = here.publish(now=at, everyone=everyone, progress=advance)
+    warn_of_unreadable(report.unreadable)
     without: dict[str, list[str]] = {}
     for email, reason in report.reasons:
         without.setdefault(reason, []).append(email)

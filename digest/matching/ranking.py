@@ -1,6 +1,6 @@
 """Which match is better, and which papers of all that matched one subscriber gets. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,24 +38,32 @@ def precedence(paper: Paper) -> tuple[float, float, str]:
 
 
 def choose(
-    wanted: Sequence[Sequence[Match]], *, already: Collection[str], muted: Collection[str], limit: int
+    wanted: Sequence[Sequence[Match]],
+    *,
+    already: Collection[str],
+    muted: Collection[str],
+    limit: int,
+    explain: Callable[[Match], Match] = lambda match: match,
 ) -> Choice:
     """The best `limit` papers among the matches of each profile that one subscriber follows.
 
     `already` are ids of papers they were sent, `muted` of those they never want to see. A paper that several profiles
     want is shown once, under the one where it scores highest (the first of equals), naming the others. Sections are
-    ordered by their best paper.
+    ordered by their best paper. What is shown gets its evidence from `explain`.
     """
     kept = [[m for m in matches if m.paper.id not in already and m.paper.id not in muted] for matches in wanted]
     by_paper: dict[str, list[Match]] = {}
     for match in (m for matches in kept for m in matches):
         by_paper.setdefault(match.paper.id, []).append(match)
-    best = sorted((_item(matches) for matches in by_paper.values()), key=lambda i: (-i.score, precedence(i.paper)))
-    shown = best[:limit]
+    best = sorted(
+        ((max(matches, key=lambda m: m.score), matches) for matches in by_paper.values()),
+        key=lambda found: (-found[0].score, precedence(found[0].paper)),
+    )
+    shown = [_item(explain(match), matches) for match, matches in best[:limit]]
     place = {name: at for at, name in reversed(list(enumerate(item.profile for item in shown)))}
     return Choice(
         items=tuple(sorted(shown, key=lambda item: place[item.profile])),  # stable: best first within a section
-        more=tuple(item.paper for item in best[limit:]),
+        more=tuple(match.paper for match, _ in best[limit:]),
     )
 
 
@@ -66,13 +74,12 @@ def trending(papers: Iterable[Paper], *, limit: int) -> tuple[Paper, ...]:
     return tuple(best[:limit])
 
 
-def _item(matches: Sequence[Match]) -> DigestItem:
-    """One paper's matches as one item; `matches` come in the order of the profiles."""
-    best = max(matches, key=lambda m: m.score)
+def _item(best: Match, matches: Sequence[Match]) -> DigestItem:
+    """One paper's best match as an item, which names the profiles of the others."""
     return DigestItem(
         paper=best.paper,
         profile=best.profile.name,
         score=best.score,
         evidence=best.evidence,
-        also=tuple(m.profile.name for m in matches if m is not best),
+        also=tuple(m.profile.name for m in matches if m.profile != best.profile),
     )

@@ -145,13 +145,23 @@ def set_compiled(tx: Transaction, profile_id: int, rules: CompiledRules) -> None
     tx.execute(sa.update(profiles).where(unchanged).values(_written(tx, rules)))
 
 
+def forget_unasked(tx: Transaction) -> None:
+    """Forget the queries that no profile asks any more."""
+    packed = tx.scalars(sa.select(profiles.c.compiled).where(profiles.c.compiled.is_not(None)))
+    asked = np.concatenate([np.empty(0, np.int32), *(_unpacked(asks)["query"] for asks in packed)])
+    known = np.array(tx.scalars(sa.select(queries.c.id)).all(), np.int64)
+    unasked: list[int] = np.setdiff1d(known, asked).tolist()
+    for i in range(0, len(unasked), _BATCH):
+        tx.execute(sa.delete(queries).where(queries.c.id.in_(unasked[i : i + _BATCH])))
+
+
 def load_compiled(tx: Transaction) -> CompiledProfiles:
     """Every compiled profile, by id, with the queries that they ask."""
     rows = tx.execute(
         sa.select(profiles.c.id, profiles.c.compiled).where(profiles.c.compiled.is_not(None)).order_by(profiles.c.id)
     ).all()
     head = _FINGERPRINT.itemsize
-    asks = np.frombuffer(b"".join(packed[head:] for _, packed in rows), _ASK)
+    asks = np.concatenate([np.empty(0, _ASK), *(_unpacked(packed) for _, packed in rows)])
     of = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([(len(packed) - head) // _ASK.itemsize for _, packed in rows], out=of[1:])
     used, query = np.unique(asks["query"], return_inverse=True)
@@ -165,6 +175,10 @@ def load_compiled(tx: Transaction) -> CompiledProfiles:
         weight=asks["weight"],
         queries=[text_of[number] for number in used.tolist()],
     )
+
+
+def _unpacked(packed: bytes) -> NDArray[Any]:
+    return np.frombuffer(packed, _ASK, offset=_FINGERPRINT.itemsize)
 
 
 def _written(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:

@@ -23,7 +23,7 @@ NOW = ("--now", "2026-06-03T07:00:00Z")
 
 def test_people_see_papers_a_day_and_how_each_rule_did(ingested: Cli) -> None:
     ran = ingested.ok("profile", "backtest", "Pets", *NOW)
-    assert "papers a day  02 Jun █  03 Jun" in ran.out
+    assert "papers a day, at most 1:  02 Jun █· 03 Jun" in ran.out
     assert "1" in ran.out
     assert "33.3%" in ran.out
     assert "never true" in ran.out
@@ -46,7 +46,10 @@ def test_rules_that_are_not_saved_are_held_against_those_that_are(ingested: Cli)
         ("added", "A study of dogs"),
         ("removed", "A study of cats"),
     ]
-    assert ran.err == "2 of 3 papers match, 1.0 on a day with papers; against the saved rules 2 more and 1 gone\n"
+    assert (
+        ran.err
+        == "2 of 3 papers match, 1.0 on a day with papers; 2 more than by the saved rules of 'Pets', and 1 gone\n"
+    )
     assert json.loads(ingested.ok("profile", "show", "Pets", "--json").out)["rules"].startswith("cat")
 
 
@@ -64,13 +67,26 @@ def test_only_so_many_days_are_looked_at(ingested: Cli) -> None:
 def test_nothing_stored_is_no_error(cli: Cli) -> None:
     cli.ok("profile", "add", "Pets", "--rules", "cat")
     ran = cli.ok("profile", "backtest", "Pets")
-    assert (ran.out, ran.err) == ("", "0 of 0 papers match, 0.0 on a day with papers\n")
+    assert (ran.out, ran.err) == ("", "no papers of the last 30 days; --days looks farther back\n")
 
 
 def test_bad_rules_and_unknown_profiles_are_refused(ingested: Cli) -> None:
     ran = ingested("profile", "backtest", "Pets", "--rules", "cat AND")
     assert (ran.code, ran.err) == (2, "error: line 1, column 8: expected a word, a phrase or ( before the end\n")
     assert ingested("profile", "backtest", "Pest").err == "error: no profile 'Pest'; did you mean 'Pets'?\n"
+
+
+def test_rules_of_a_new_profile_can_be_tried_before_there_is_one(ingested: Cli) -> None:
+    ran = ingested.ok("profile", "backtest", "New", "--rules", "dog", *NOW)
+    assert ran.err == "1 of 3 papers match, 0.5 on a day with papers\n"
+
+
+def test_many_papers_that_go_are_not_all_listed_for_people(ingested: Cli) -> None:
+    ingested.write_papers(*(f"A cat called {n}" for n in range(30)))
+    ingested.ok("ingest", "--now", "2026-06-03T06:30:00Z")
+    ran = ingested.ok("profile", "backtest", "Pets", "--rules", "dog", *NOW)
+    assert "31 papers go, the best 20:" in ran.out
+    assert ran.out.count("title:") == 21
 
 
 def test_a_profile_that_only_keeps_papers_out_is_refused(cli: Cli) -> None:
@@ -80,5 +96,5 @@ def test_a_profile_that_only_keeps_papers_out_is_refused(cli: Cli) -> None:
 
 
 def test_a_sparkline_is_as_high_as_its_largest_value() -> None:
-    assert sparkline([0, 1, 4, 8, 16]) == " ▁▂▄█"
-    assert sparkline([]) == sparkline([0])[:0] == ""
+    assert sparkline([None, 0, 1, 4, 8, 16]) == " ·▁▂▄█"
+    assert (sparkline([]), sparkline([0, None])) == ("", "· ")

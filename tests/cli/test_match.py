@@ -14,12 +14,12 @@ def test_stored_papers_are_matched_best_first_with_the_evidence(cli: Cli) -> Non
     cli.ok("ingest")
     ran = cli.ok("match", "cat ^2\ncatnip", "--json")
     assert [(r["title"], r["score"]) for r in ran.records] == [
-        ("A study of cats and their catnip", 6.6439),  # of two papers, cat is in both: 1, catnip in one: 1.3
+        ("A study of cats and their catnip", 7.1699),  # of two papers, cat is in both: 1, catnip in one: 1.6
         ("A study of dogs and one cat", 4.0),
     ]
     assert [(r["rule"], r["score"], r["in_title"]) for r in ran.records[0]["reasons"]] == [
         ("cat", 4.0, True),
-        ("catnip", 2.6439, True),
+        ("catnip", 3.1699, True),
     ]
     assert ran.records[1]["evidence"][0] == {"rule": "cat", "field": "title", "start": 24, "end": 27, "text": "cat"}
     assert ran.err == "2 of 2 papers match\n"
@@ -29,7 +29,7 @@ def test_people_get_a_table(cli: Cli) -> None:
     cli.ok("ingest")
     ran = cli.ok("match", "cat")
     assert "A study of cats" in ran.out
-    assert "cat in the title 2.6" in ran.out
+    assert "cat in the title 3.2" in ran.out
 
 
 def test_nothing_found_is_no_failure(cli: Cli) -> None:
@@ -40,7 +40,7 @@ def test_nothing_found_is_no_failure(cli: Cli) -> None:
 
 def test_days_limit_the_stored_papers(cli: Cli) -> None:
     cli.ok("ingest", "--now", "2020-01-01T00:00:00Z")
-    assert cli.ok("match", "cat").err == "0 of 0 papers match\n"
+    assert cli.ok("match", "cat").err == "0 of 0 papers match of the last 7 days; --days looks farther back\n"
     assert cli.ok("match", "cat", "--days", "36500").err == "1 of 2 papers match\n"
 
 
@@ -112,3 +112,18 @@ RECORDED = {
 @pytest.mark.parametrize(("file", "papers"), RECORDED.items(), ids=lambda value: Path(value).name)
 def test_a_feed_is_recognised_by_what_it_holds(bare: Cli, file: str, papers: str) -> None:
     assert bare.ok("match", "zzz", "--feed", str(RECORDINGS / file)).err == f"0 of {papers} papers match\n"
+
+
+@pytest.mark.parametrize("rules", ["", "# nothing", "-survey"])
+def test_rules_that_ask_for_nothing_are_refused(cli: Cli, rules: str) -> None:
+    assert cli("match", "-", stdin=rules).code == 2
+
+
+def test_a_feed_has_no_days(bare: Cli) -> None:
+    ran = bare("match", "cat", "--feed", "papers.txt", "--days", "3")
+    assert (ran.code, ran.err) == (2, "error: --days is for stored papers; leave out --feed, or --days\n")
+
+
+def test_a_time_can_be_given(cli: Cli) -> None:
+    cli.ok("ingest", "--now", "2026-06-02T06:00:00Z")
+    assert cli.ok("match", "cat", "--now", "2026-06-03T06:00:00Z").err == "1 of 2 papers match\n"

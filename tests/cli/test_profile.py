@@ -1,5 +1,7 @@
 """digest profile."""
 
+import sqlite3
+
 import pytest
 
 from tests.commandline import Cli
@@ -104,3 +106,42 @@ def test_one_bad_line_imports_nothing(cli: Cli, line: str, message: str) -> None
 
 def test_a_file_that_is_not_there_is_said(cli: Cli) -> None:
     assert cli("profile", "import", "nowhere").err.startswith("error: nowhere: cannot be read: ")
+
+
+def test_what_is_exported_is_imported_whatever_it_holds(cli: Cli) -> None:
+    rules = "cats\u2028dogs\n# nëkos 猫"
+    cli.ok("profile", "add", "Odd", "--rules", rules)
+    (cli.folder / "profiles.jsonl").write_text(cli.ok("profile", "export").out, encoding="utf-8")
+    cli.ok("profile", "remove", "Odd")
+    cli.ok("profile", "import", "profiles.jsonl")
+    assert cli.ok("profile", "show", "Odd", "--json").record["rules"] == rules
+
+
+@pytest.mark.parametrize("line", ['{"name": "x", "rules": null}', '{"name": "x", "rules": ["cats"]}', "[1]", "3"])
+def test_what_is_no_profile_is_not_imported(cli: Cli, line: str) -> None:
+    ran = cli("profile", "import", "-", stdin=line)
+    assert (ran.code, ran.err) == (2, 'error: -:1: expected {"name": …, "rules": …} on one line\n')
+
+
+def test_rules_that_an_older_version_took_are_named_and_can_be_mended(cli: Cli) -> None:
+    cli.ok("profile", "add", "Pets", "--rules", "cats")
+    with sqlite3.connect(cli.folder / "digest.db") as db:
+        db.execute("UPDATE profiles SET rules = 'cats ^1e1', compiled = NULL")
+    db.close()
+    said = "profile 'Pets': cannot be read, and finds nothing: line 1, column 6"
+    assert said in cli.ok("db", "upgrade").err
+    ran = cli.ok("profile", "list", "--json")
+    assert said in ran.err
+    assert ran.record["rules"] == 0
+    assert said in cli.ok("profile", "backtest", "Pets", "--rules", "cats ^10").err
+    assert cli("profile", "backtest", "Pets").code == 2
+    cli.ok("profile", "edit", "Pets", "--rules", "cats ^10")
+    assert cli.ok("profile", "list", "--json").record["rules"] == 1
+
+
+def test_rules_that_are_not_text_are_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cli.folder / "latin1.txt").write_bytes(b"caf\xe9")
+    for written in ("@latin1.txt", "caf\udce9"):
+        ran = cli("profile", "add", "Odd", "--rules", written)
+        assert ran.code == 2
+        assert "the rules cannot be read" in ran.err

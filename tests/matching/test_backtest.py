@@ -30,9 +30,18 @@ def suggestion(rule: str, *titles: str) -> tuple[str, int] | None:
 
 def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
     result = run("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
-    assert result.days == {MONDAY: (0, 1), TUESDAY: (2, 2)}
-    assert list(result.days) == [MONDAY, TUESDAY]
+    assert list(result.days.items()) == [(MONDAY, (0, 1)), (TUESDAY, (2, 2))]
     assert [paper.title for paper in result.papers] == ["cat", "x"]
+
+
+def test_days_without_papers_are_days_too() -> None:
+    thursday = date(2026, 6, 4)
+    assert list(run("cat", a_paper("cat"), a_paper("x"), days=[MONDAY, thursday]).days.values()) == [
+        (1, 1),
+        (0, 0),
+        (0, 0),
+        (0, 1),
+    ]
 
 
 def test_each_rule_has_its_papers_and_its_share() -> None:
@@ -41,6 +50,17 @@ def test_each_rule_has_its_papers_and_its_share() -> None:
         (1, "cat", False, 2, 0.5),
         (3, "dog", False, 1, 0.25),
         (4, "bird", True, 1, 0.25),
+    ]
+
+
+def test_each_rule_says_what_it_alone_brings_or_keeps_out() -> None:
+    papers = [a_paper("cat"), a_paper("cat dog"), a_paper("dog bird"), a_paper("bird"), a_paper("cat fish bird")]
+    rules = run("cat\ndog\n-bird\n-fish", *papers).rules
+    assert [(r.rule, r.papers, r.alone) for r in rules] == [
+        ("cat", 3, 1),
+        ("dog", 2, 0),
+        ("bird", 2, 1),
+        ("fish", 1, 0),
     ]
 
 
@@ -55,6 +75,8 @@ def test_a_rule_written_twice_is_listed_twice() -> None:
         ('"diffusion models"', "A diffusion model", "diffusion model"),
         ("assymptotic giant", "An asymptotic giant", "asymptotic giant"),
         ("cats AND assymptotic", "An asymptotic cat", "asymptotic AND cat"),
+        ("foundation modle", "A foundation model", "foundation model"),
+        ("pruning and distillation", "Pruning, or distillation", "distillation AND pruning"),
         ("pruning network", "Pruning of a network", "network AND pruning"),
         ("cat AND (integrable hierarch)", "Integrable hierarchies of cats", "cat AND integrable hierarch*"),
     ],

@@ -1,6 +1,9 @@
 """Many profiles against many papers: the same answer as asking one by one, with the reasons and the evidence."""
 
+import gc
+import io
 import math
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +229,35 @@ def test_odd_papers_are_matched_as_far_as_they_can_be(paper: Paper) -> None:
     assert ("0" in found) == (paper.title == "0")
 
 
+def test_prefixes_on_a_long_compound_take_no_longer_than_other_rules() -> None:
+    (match,) = matched(" ".join(["aa*"] * 20), a_paper("x", "-".join(["aa"] * 100)))
+    assert match.evidence[0].start == 0
+
+
+def test_what_is_true_of_nothing_excludes_nothing() -> None:
+    rule = "cat " + " ".join(f"NOT zz{n}q" for n in range(3000))
+    assert [m.paper.title for m in matched(rule, a_paper("cat"), a_paper("dog"))] == ["cat"]
+
+
+def test_a_search_remembers_only_the_last_programs() -> None:
+    search = Search([a_paper("cat")])
+    indexes = [Index.of([a_profile("cat")]) for _ in range(5)]
+    programs = [weakref.ref(index.program) for index in indexes]
+    for index in indexes:
+        assert len(search.matches(index)) == 1
+    del index, indexes
+    gc.collect()
+    assert [program() is not None for program in programs] == [False, False, False, True, True]
+
+
+def test_matches_are_explained_only_where_somebody_asks() -> None:
+    profile = a_profile("cat\ndog")
+    matches = Index.of([profile]).match([a_paper("cat"), a_paper("dog")])
+    scored = matches.scored(0, profile)
+    assert [(m.paper.title, m.reasons, m.evidence) for m in scored] == [("cat", (), ()), ("dog", (), ())]
+    assert matches.explained(0, scored[1:]) == matches.for_profile(0, profile)[1:]
+
+
 def test_a_compound_and_a_star_take_the_positions_of_their_parts() -> None:
     corpus = Corpus([a_paper("audio-visual nets", "x")])
     assert corpus.first.tolist() == [0, 0, 1, 2, 4]
@@ -256,6 +288,12 @@ def test_a_corpus_reads_words_as_they_are_read_plainly(abstract: str) -> None:
     ]
 
 
+def _an_array() -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.arange(3))
+    return content.getvalue()
+
+
 def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     profiles = [a_profile("cat AND (dog OR NOT bird)\n-net"), a_profile("author:Han, S ^2"), a_profile("# none")]
     written = Snapshot(Index.of(profiles), np.arange(3), np.array([p.fingerprint for p in profiles], np.uint64))
@@ -268,7 +306,7 @@ def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a snapshot", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("content", [b"", b"not a snapshot", b"PK\x03\x04 cut off", b"\x93NUMPY\x01\x00", _an_array()])
 def test_a_snapshot_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s").write_bytes(content)
     assert load(tmp_path / "s") is None

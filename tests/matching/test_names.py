@@ -72,3 +72,8 @@ def test_a_category_is_found_whole_or_by_its_archive() -> None:
         assert matches(rule, paper), rule
     assert not matches("cat:cs.CL", paper)
     assert not matches("cat:cs.*", a_paper("x", categories=("physics.optics",)))
+
+
+def test_an_initial_is_told_by_what_is_left_when_marks_are_folded() -> None:
+    query = parse_query("author:LeCun, Y\uff9e")
+    assert parse_query(format_query(query)) == query

@@ -96,6 +96,11 @@ class Corpus:
         return len(self.papers)
 
     @cached_property
+    def columns(self) -> dict[str, int]:
+        """The column of each paper, by id."""
+        return {paper.id: column for column, paper in enumerate(self.papers)}
+
+    @cached_property
     def by_precedence(self) -> Ints:
         """The columns of all papers, the one that comes first among equals first."""
         return np.array(sorted(range(len(self)), key=lambda column: precedence(self.papers[column])), np.int32)

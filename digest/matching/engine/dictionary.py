@@ -125,18 +125,27 @@ class Dictionary:
         self, corpus: Corpus, symbols_of: Longs, symbol: Ints, node: Ints, begin: Ints, end: Ints
     ) -> tuple[Ints, Ints, Ints]:
         """The same paths, one word longer, where there is a branch for it."""
+        paths = len(node)
         following, counts = rows(corpus.reading_at, corpus.next[end])
+        following = following.astype(np.int32)
         node, begin = np.repeat(node, counts), np.repeat(begin, counts)
         each, counts = rows(symbols_of, corpus.word[following])
         keys = np.repeat(node, counts) * np.int64(len(self.symbols)) + symbol[each]
         at = np.searchsorted(self.keys, keys)
         at[at == len(self.keys)] = 0
         there = self.keys[at] == keys
-        return (
-            self.targets[at[there]],
-            np.repeat(begin, counts)[there],
-            np.repeat(following, counts)[there].astype(np.int32),
-        )
+        longer = self.targets[at[there]], np.repeat(begin, counts)[there], np.repeat(following, counts)[there]
+        return longer if len(longer[0]) <= paths else _each_once(*longer)
+
+
+def _each_once(node: Ints, begin: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
+    """Paths that came to the same by different ways, through joined and spaced words, go on as one."""
+    pair = begin.astype(np.int64) << 32 | end
+    order = np.lexsort((pair, node))
+    node, pair = node[order], pair[order]
+    first = np.ones(len(node), np.bool_)
+    first[1:] = (node[1:] != node[:-1]) | (pair[1:] != pair[:-1])
+    return node[first], (pair[first] >> 32).astype(np.int32), (pair[first] & 0xFFFFFFFF).astype(np.int32)
 
 
 def _numbered(symbols: Iterable[str], mark: str) -> dict[str, int]:

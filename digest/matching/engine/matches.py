@@ -1,6 +1,7 @@
 """What matched, and why: reasons and evidence are looked for only when a match is asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,19 +47,30 @@ class Matches:
 
     def for_profile(self, row: int, profile: Profile) -> list[Match]:
         """The matches of the profile in that row of the index, best first, with their reasons and evidence."""
+        return self.explained(row, self.scored(row, profile))
+
+    def scored(self, row: int, profile: Profile) -> list[Match]:
+        """The same without reasons and evidence, which take longer to find than the matches."""
         begin, end = np.searchsorted(self.profile, [row, row + 1])
-        columns = self.paper[begin:end].tolist()
-        met = self._met(row, columns)
-        texts = rule_texts(profile.rules, {rule.line for rules in met.values() for rule in rules})
+        papers = self._truth.corpus.papers
         return [
-            Match(
-                paper=self._truth.corpus.papers[column],
-                profile=profile,
-                score=score,
+            Match(paper=papers[column], profile=profile, score=score)
+            for column, score in zip(self.paper[begin:end].tolist(), self.score[begin:end].tolist(), strict=True)
+        ]
+
+    def explained(self, row: int, matches: Sequence[Match]) -> list[Match]:
+        """Some matches of one profile, as `scored` gave them, with their reasons and evidence."""
+        columns = [self._truth.corpus.columns[match.paper.id] for match in matches]
+        met = self._met(row, columns)
+        lines = {rule.line for rules in met.values() for rule in rules}
+        texts = rule_texts(matches[0].profile.rules, lines) if matches else {}
+        return [
+            replace(
+                match,
                 reasons=_reasons(met[column], texts),
                 evidence=self._evidence(column, met[column], texts),
             )
-            for column, score in zip(columns, self.score[begin:end].tolist(), strict=True)
+            for match, column in zip(matches, columns, strict=True)
         ]
 
     def excluded(self, row: int) -> frozenset[int]:

@@ -1,7 +1,6 @@
 """Some papers, read once, for any number of profiles: what each finds, scored by how seldom its rules are true."""
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
 
 from digest.matching.engine.corpus import Corpus
 from digest.matching.engine.index import Index
@@ -12,11 +11,13 @@ from digest.matching.engine.truth import Truth, evaluate
 from digest.matching.ranking import rarity
 from digest.models import Paper
 
+_KEPT = 2  # programs: all profiles', and that of those which were edited since
+
 
 class Search:
     """The papers to choose from, and what a rule's rarity is taken over.
 
-    Remembers what was true of them for each program, as long as that is in use. Not for several threads.
+    Remembers what was true of them for the programs that were asked for last. Not for several threads.
     """
 
     def __init__(self, papers: Sequence[Paper], older: Sequence[Paper] = (), *, recent: int = 0) -> None:
@@ -27,7 +28,7 @@ class Search:
         self.corpus = Corpus(papers)
         self._older = Corpus(older)
         self._recent = recent
-        self._known: WeakKeyDictionary[Program, tuple[Truth, Floats]] = WeakKeyDictionary()
+        self._known: dict[Program, tuple[Truth, Floats]] = {}
 
     @property
     def papers(self) -> Sequence[Paper]:
@@ -41,8 +42,12 @@ class Search:
 
     def truth(self, program: Program) -> tuple[Truth, Floats]:
         """(what is true of the papers to choose from, by condition how much it counts for being true seldom)."""
-        if program not in self._known:
+        if program in self._known:
+            self._known[program] = self._known.pop(program)  # the last one again
+        else:
             truth = evaluate(program, self.corpus)
             counts = truth.counts_from(self._recent) + evaluate(program, self._older).counts
             self._known[program] = truth, rarity(counts, len(self.corpus) - self._recent + len(self._older))
+            if len(self._known) > _KEPT:
+                del self._known[next(iter(self._known))]
         return self._known[program]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +33,21 @@ def save(file: Path, snapshot: Snapshot) -> None:
     arrays |= {f"asks.{name}": getattr(index.asks, name) for name in _ASKS}
     arrays |= {f"dictionary.{name}": getattr(dictionary, name) for name in _DICTIONARY}
     symbols = np.frombuffer("\n".join(dictionary.symbols).encode(), np.uint8)
-    written = file.with_name(f"{file.name}.new")
-    with written.open("wb") as opened:
-        np.savez(
-            opened,
-            format=np.array(_FORMAT),
-            symbols=symbols,
-            ids=snapshot.ids,
-            fingerprints=snapshot.fingerprints,
-            **arrays,
-        )
-    written.replace(file)
+    with NamedTemporaryFile(dir=file.parent, prefix=f"{file.name}.", delete=False) as opened:
+        written = Path(opened.name)
+        try:
+            np.savez(
+                opened,
+                format=np.array(_FORMAT),
+                symbols=symbols,
+                ids=snapshot.ids,
+                fingerprints=snapshot.fingerprints,
+                **arrays,
+            )
+            written.replace(file)
+        except OSError:
+            written.unlink()
+            raise
 
 
 def load(file: Path) -> Snapshot | None:
@@ -51,8 +55,8 @@ def load(file: Path) -> Snapshot | None:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return _read(arrays) if int(arrays["format"]) == _FORMAT else None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None  # a cache: it is made anew
+    except Exception:  # noqa: BLE001  (a damaged zip file raises nearly anything, and a cache is only made anew)
+        return None
 
 
 _PROGRAM = ("slots_of", "slot", "fields", "atom", "distance", "joins_any", "children_of", "child", "negated", "levels")

@@ -13,6 +13,8 @@ from digest.matching.engine.dictionary import Found
 from digest.matching.engine.program import Program
 from digest.matching.engine.ragged import Bools, Ints, Longs, pointer, rows
 
+_NEVER = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
@@ -170,39 +172,44 @@ def _any(program: Program, true: _True, joins: Longs) -> Longs:
 
 def _all(program: Program, true: _True, joins: Longs) -> Longs:
     """The facts of AND conditions, as marks."""
-    joins, rarest = _rarest(program, true, joins)
-    each, counts = true.papers_of(program.child[rarest])
-    join = np.repeat(joins, counts)
+    each, counts = rows(program.children_of, joins)
+    child, negated = program.child[each], program.negated[each]
+    # What is true of nothing excludes nothing.
+    matters = ~negated | (true.counts[child] > 0)
+    of = pointer(matters)[pointer(counts)]
+    child, negated = child[matters], negated[matters]
+    some, rarest = _rarest(of, true.counts[child], negated)
+    each, counts = true.papers_of(child[rarest])
+    row = np.repeat(some, counts)
     paper, in_title = true.keys[each] % true.papers, true.in_title[each].copy()
     turn = 0
     done: list[Longs] = []
-    while len(join):
-        child = program.children_of[join] + turn
-        left = child < program.children_of[join + 1]
-        done.append(true.marks(join[~left] + program.atoms, paper[~left], in_title[~left]))
-        join, paper, in_title, child = join[left], paper[left], in_title[left], child[left]
-        at, holds = true.look_up(program.child[child], paper)
-        negated = program.negated[child]
-        in_title |= holds & ~negated & true.in_title[at]
-        kept = holds != negated
-        join, paper, in_title = join[kept], paper[kept], in_title[kept]
+    while len(row):
+        at = of[row] + turn
+        left = at < of[row + 1]
+        done.append(true.marks(joins[row[~left]] + program.atoms, paper[~left], in_title[~left]))
+        row, paper, in_title, at = row[left], paper[left], in_title[left], at[left]
+        fact, holds = true.look_up(child[at], paper)
+        in_title |= holds & ~negated[at] & true.in_title[fact]
+        kept = holds != negated[at]
+        row, paper, in_title = row[kept], paper[kept], in_title[kept]
         turn += 1
     return np.concatenate(done) if done else np.empty(0, np.int64)
 
 
-def _rarest(program: Program, true: _True, joins: Longs) -> tuple[Longs, Longs]:
-    """(the conditions all of whose needed children are true of some paper, of each the child that is of the fewest)."""
-    children, counts = rows(program.children_of, joins)
-    if not len(children):
-        return joins, children
-    begin = pointer(counts)[:-1]
-    papers = true.counts[program.child[children]]
-    papers[program.negated[children]] = np.iinfo(np.int64).max
-    fewest = np.minimum.reduceat(papers, begin)
-    is_fewest = papers == np.repeat(fewest, counts)
-    rarest = np.minimum.reduceat(np.where(is_fewest, children, np.iinfo(np.int64).max), begin)
+def _rarest(of: Longs, papers: Longs, negated: Bools) -> tuple[Longs, Longs]:
+    """(the rows all of whose needed children are true of some paper, of each the child that is of the fewest).
+
+    `of` is a pointer by row into `papers`, of how many each child is true, and `negated`.
+    """
+    if not len(papers):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    needed = np.where(negated, _NEVER, papers)
+    fewest = np.minimum.reduceat(needed, of[:-1])
+    is_fewest = needed == np.repeat(fewest, np.diff(of))
+    rarest = np.minimum.reduceat(np.where(is_fewest, np.arange(len(papers)), _NEVER), of[:-1])
     alive = fewest > 0
-    return joins[alive], rarest[alive]
+    return np.flatnonzero(alive), rarest[alive]
 
 
 def _distinct(marks: Longs) -> Longs:

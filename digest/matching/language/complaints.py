@@ -12,7 +12,7 @@ from digest.matching.language.fields import ELSEWHERE, FIELDS, TAGS
 # What a word looks like that may be meant as something else; most words are done after this one look.
 _SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]|^(?:\|{1,2}|&&)$|^near/", re.IGNORECASE)
 _SIGNED = re.compile(r"[-+\u2010-\u2015\u2212]+\w")
-_WEIGHT = re.compile(r"\^[\d.]+$")
+_WEIGHT = re.compile(r"\^[\d.]*$")
 _UNKNOWN_FIELD = re.compile(r"([^\W\d_][^\W\d]+):(?=[\w*\[])")
 _OTHERS_OPERATORS = {"|": "OR", "||": "OR", "&&": "AND"}
 _FIELDS = "title: abstract: author: category: all:"
@@ -42,9 +42,16 @@ def check_word(word: Token) -> None:
         raise UnreadableError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
     if _WEIGHT.search(word):
         raise UnreadableError(start + word.index("^"), "expected a weight at the end of the line only")
+    if word.endswith(":") and _is_nearly_a_field(word[:-1].lower()):
+        raise UnreadableError(start, unknown_field(word[:-1]))
     field = _UNKNOWN_FIELD.match(word)
     if field:
         raise UnreadableError(start, unknown_field(field.group(1)))
+
+
+def _is_nearly_a_field(name: str) -> bool:
+    """Before a space most names are a title's own words (BERT: pre-training); these are slips."""
+    return name in ELSEWHERE or bool(difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.8))
 
 
 def unknown_field(name: str) -> str:

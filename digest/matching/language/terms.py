@@ -7,7 +7,7 @@ from digest.matching.language.complaints import UnreadableError
 from digest.matching.language.fields import SHOWN
 from digest.matching.language.query import MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
 from digest.models import Field
-from digest.text import MARKS, PART, fold
+from digest.text import MARKS, PART
 
 _STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
 _TOO_SHORT = "expected at least two letters before *, as in quantiz*"
@@ -54,7 +54,7 @@ def _author(text: str, offset: int, *, initials: bool) -> Query:
 
 
 def _part_of_name(written: str, offset: int) -> Term:
-    letter = fold(written.removesuffix("*"))
+    letter = canonical_text(written.removesuffix("*"), exact=True)
     if len(letter) == 1 and letter.upper() != letter:  # scripts with capitals have initials
         return Term(f"{letter}*", _NAME, exact=True)
     return Term(_checked(written, offset, exact=True), _NAME, exact=True)
