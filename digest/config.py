@@ -154,6 +154,7 @@ class DeliveryConfig(_Section):
     """How mail leaves."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
+    in_doubt: Literal["resend", "park"] = "resend"
     smtp: SmtpConfig = SmtpConfig()
     maildir: MaildirConfig = MaildirConfig()
 

@@ -11,15 +11,19 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Delivery, DeliveryState, Message, Outcome, Receipt
-from digest.store import Store, leases, outbox
+from digest.models import Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
+from digest.store import Store, Transaction, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport
 from digest.transport.retry import retry_at
 
 _BATCH = 200  # deliveries leased together
 
-_COUNTED = {DeliveryState.SENT: "sent", DeliveryState.DEFERRED: "deferred", DeliveryState.FAILED: "failed"}
+_COUNTED = {
+    DeliveryState.SENT: "sent",
+    DeliveryState.DEFERRED: "deferred",
+    DeliveryState.FAILED: "failed",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +33,11 @@ class DeliveryReport:
     sent: int = 0
     deferred: int = 0
     failed: int = 0
+    in_doubt: int = 0  # deliveries, of all there are, that wait for an admin to decide
     failure: str = ""
+    hold: Hold | None = None  # why nothing is sent
     waiting: int = 0  # deliveries that may be tried and were not
-    refused: tuple[tuple[str, str], ...] = ()  # (address, what the server said) of the deferred and failed
+    refused: tuple[tuple[str, str], ...] = ()  # (address, what the server said) of those that were not sent
 
 
 def real_time() -> datetime:
@@ -46,6 +52,7 @@ def deliver(
     *,
     now: datetime,
     mark_every: int = 40,
+    doubt: Doubt = Doubt.RESEND,
     clock: Callable[[], datetime] = real_time,
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
@@ -54,91 +61,141 @@ def deliver(
 
     If the mail server cannot be reached, nothing is lost: the report says so and the deliveries stay queued.
     `stopping` is asked before each mail, `clock` is the real time that leases run by, whatever `now` is.
-    `mark_every` receipts are marked together: no more than that many accepted mails are unmarked at any moment.
+    `mark_every` mails are begun and their receipts marked together: a process that dies leaves no more than that in
+    `doubt`, and those in flight.
     """
     worker = leases.this_worker()
     report = DeliveryReport()
+    sending: _Sending | None = None
     try:
         while not stopping():
             leased_at = clock()
             with store.write() as tx:
-                batch = outbox.claim(tx, worker=worker, now=now, clock=leased_at, limit=_BATCH)
+                batch = outbox.claim(tx, worker=worker, now=now, clock=leased_at, limit=_BATCH, doubt=doubt)
             if not batch:
                 break
 
             def must_stop(until: datetime = leased_at + leases.LEASE) -> bool:
                 return stopping() or clock() >= until  # after its lease somebody else may hold the mail
 
-            attempts = _attempts(batch, transport, composer, now=now, must_stop=must_stop)
-            for settled in _marked(store, attempts, mark_every, now):
+            sending = _Sending(store, composer, batch, now=now, mark_every=mark_every, doubt=doubt, must_stop=must_stop)
+            for settled in sending.run(transport):
                 report = _counted(report, batch, settled)
                 progress(len(settled))
-    except TransportError as error:
+    except TransportError as error:  # what has no receipt was not taken
         report = replace(report, failure=str(error))
+        sending = None
     finally:
         with store.write() as tx:
-            outbox.release(tx, worker)
-            waiting = outbox.count_ready(tx, now=now)
-    return replace(report, waiting=waiting)
+            lost = sending.unanswered if sending is not None and doubt is Doubt.PARK else ()
+            outbox.let_go(tx, worker, in_doubt=lost)
+            report = replace(
+                report,
+                waiting=outbox.count_ready(tx, now=now),
+                in_doubt=outbox.count_in_doubt(tx),
+                hold=outbox.find_hold(tx),
+            )
+    return report
 
 
-def _attempts(
-    batch: Sequence[Delivery], transport: Transport, composer: Composer, *, now: datetime, must_stop: Callable[[], bool]
-) -> Iterator[Settled]:
-    """What each attempt came to, as it becomes known. Raises TransportError."""
-    by_id = {delivery.id: delivery for delivery in batch}
-    unfit: list[Settled] = []
+class _Sending:
+    """A leased batch on its way: begun in groups, and what came of one group is written down when the next begins."""
 
-    def messages() -> Iterator[Message]:
-        for delivery in batch:
-            if must_stop():
-                return
-            try:
-                yield composer.message(delivery)
-            except (AddressError, HeaderError) as error:  # this mail's own fault; a template's would be everybody's
-                unfit.append(Settled(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=f"not sent: {error}"))
+    def __init__(
+        self,
+        store: Store,
+        composer: Composer,
+        batch: Sequence[Delivery],
+        *,
+        now: datetime,
+        mark_every: int,
+        doubt: Doubt,
+        must_stop: Callable[[], bool],
+    ) -> None:
+        self.unanswered: set[int] = set()  # handed over, without a receipt so far
+        self._store = store
+        self._composer = composer
+        self._batch = {delivery.id: delivery for delivery in batch}
+        self._now = now
+        self._mark_every = mark_every
+        self._doubt = doubt
+        self._must_stop = must_stop
+        self._pending: list[Settled] = []
+        self._marked: list[Settled] = []
 
-    for receipt in transport.send(messages()):
-        yield settle(by_id[receipt.delivery_id], receipt, now=now, jitter=random.random())  # noqa: S311
-    yield from unfit
+    def run(self, transport: Transport) -> Iterator[list[Settled]]:
+        """What came of the mails, each batch after it was written down. Raises TransportError."""
+        try:
+            for receipt in transport.send(self._messages()):
+                self.unanswered.discard(receipt.delivery_id)
+                delivery = self._batch[receipt.delivery_id]
+                jitter = random.random()  # noqa: S311
+                self._pending.append(settle(delivery, receipt, now=self._now, jitter=jitter, doubt=self._doubt))
+                yield from self._written()
+        except TransportError:
+            self._mark_now()
+            yield from self._written()
+            raise
+        finally:
+            self._mark_now()
+        yield from self._written()
+
+    def _messages(self) -> Iterator[Message]:
+        deliveries = list(self._batch.values())
+        for at in range(0, len(deliveries), self._mark_every):
+            group = deliveries[at : at + self._mark_every]
+            with self._store.write() as tx:
+                self._mark(tx)
+                if not outbox.begin(tx, [delivery.id for delivery in group]):
+                    return
+            for delivery in group:
+                if self._must_stop():
+                    return
+                try:
+                    message = self._composer.message(delivery)
+                except (AddressError, HeaderError) as error:  # this mail's own fault; a template's would be everybody's
+                    reply = f"not sent: {error}"
+                    self._pending.append(Settled(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply))
+                    continue
+                self.unanswered.add(delivery.id)
+                yield message
+
+    def _mark_now(self) -> None:
+        if self._pending:
+            with self._store.write() as tx:
+                self._mark(tx)
+
+    def _mark(self, tx: Transaction) -> None:
+        outbox.record(tx, self._pending, now=self._now)
+        self._marked += self._pending
+        self._pending = []
+
+    def _written(self) -> Iterator[list[Settled]]:
+        if self._marked:
+            marked, self._marked = self._marked, []
+            yield marked
 
 
-def settle(delivery: Delivery, receipt: Receipt, *, now: datetime, jitter: float) -> Settled:
+def settle(
+    delivery: Delivery, receipt: Receipt, *, now: datetime, jitter: float, doubt: Doubt = Doubt.RESEND
+) -> Settled:
     """What the server's word means for a delivery. `jitter` is in [0, 1)."""
+
+    def settled(state: DeliveryState, reply: str = receipt.reply, next_at: datetime | None = None) -> Settled:
+        return Settled(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)
+
     match receipt.outcome:
         case Outcome.SENT:
-            return Settled(delivery_id=delivery.id, state=DeliveryState.SENT, reply=receipt.reply)
+            return settled(DeliveryState.SENT)
         case Outcome.FAILED:
-            return Settled(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=receipt.reply)
-        case Outcome.DEFERRED:
+            return settled(DeliveryState.FAILED)
+        case Outcome.UNKNOWN if doubt is Doubt.PARK:
+            return settled(DeliveryState.IN_DOUBT)
+        case Outcome.DEFERRED | Outcome.UNKNOWN:
             again_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
             if again_at is None:
-                reply = f"gave up after five days: {receipt.reply}"
-                return Settled(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply)
-            return Settled(delivery_id=delivery.id, state=DeliveryState.DEFERRED, reply=receipt.reply, next_at=again_at)
-
-
-def _marked(store: Store, attempts: Iterator[Settled], mark_every: int, now: datetime) -> Iterator[list[Settled]]:
-    """The attempts in batches, each batch after it was written down; also when sending breaks off."""
-    pending: list[Settled] = []
-    try:
-        for settled in attempts:
-            pending.append(settled)
-            if len(pending) >= mark_every:
-                _record(store, pending, now)
-                yield pending
-                pending = []
-    except TransportError:
-        _record(store, pending, now)
-        yield pending
-        raise
-    _record(store, pending, now)
-    yield pending
-
-
-def _record(store: Store, settled: Sequence[Settled], now: datetime) -> None:
-    with store.write() as tx:
-        outbox.record(tx, settled, now=now)
+                return settled(DeliveryState.FAILED, f"gave up after five days: {receipt.reply}")
+            return settled(DeliveryState.DEFERRED, next_at=again_at)
 
 
 def _counted(report: DeliveryReport, batch: Sequence[Delivery], settled: Sequence[Settled]) -> DeliveryReport:
@@ -146,7 +203,8 @@ def _counted(report: DeliveryReport, batch: Sequence[Delivery], settled: Sequenc
     count = {name: getattr(report, name) for name in _COUNTED.values()}
     refused = list(report.refused)
     for one in settled:
-        count[_COUNTED[one.state]] += 1
+        if one.state in _COUNTED:
+            count[_COUNTED[one.state]] += 1
         if one.state is not DeliveryState.SENT:
             refused.append((addresses[one.delivery_id], one.reply))
     return replace(report, **count, refused=tuple(refused))

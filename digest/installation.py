@@ -19,6 +19,7 @@ from digest.ingest import IngestReport, ingest
 from digest.interests import Interests
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
+from digest.models import Doubt
 from digest.publish import Publishing, PublishReport, publish
 from digest.sources import Fetcher
 from digest.store import Store
@@ -157,6 +158,7 @@ class Installation:
                 self.composer,
                 now=now,
                 mark_every=_UNMARKED_PER_CONNECTION * self.config.delivery.smtp.connections,
+                doubt=Doubt(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
             )

@@ -238,13 +238,15 @@ class Digest:
 
 
 class DeliveryState(StrEnum):
-    """Where an outbox row stands: queued -> sending -> sent | deferred (-> sending) | failed."""
+    """Where an outbox row stands: queued -> leased -> sending -> sent | deferred (-> leased) | failed | in doubt."""
 
     QUEUED = "queued"
-    SENDING = "sending"  # leased by a worker
+    LEASED = "leased"  # a worker has it, and has not begun
+    SENDING = "sending"  # it may be on the wire: whoever dies now leaves a doubt
     SENT = "sent"
     DEFERRED = "deferred"  # the server said later
     FAILED = "failed"
+    IN_DOUBT = "in-doubt"  # it was handed over and nobody knows whether it arrived: an admin decides
 
 
 class MailKind(StrEnum):
@@ -283,12 +285,28 @@ class Message:
     content: bytes
 
 
+class Doubt(StrEnum):
+    """What to do with a mail of which nobody knows whether it arrived."""
+
+    RESEND = "resend"  # the same mail under the same Message-ID: never lost, perhaps twice
+    PARK = "park"  # left for an admin: never twice, perhaps lost until then
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is sent, by any process, until an admin says so."""
+
+    held_at: datetime
+    reason: str
+
+
 class Outcome(StrEnum):
     """What became of one attempt to send one message."""
 
     SENT = "sent"
     DEFERRED = "deferred"  # 4xx: again later
     FAILED = "failed"  # 5xx: never
+    UNKNOWN = "unknown"  # it was handed over whole, and no answer came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

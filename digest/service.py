@@ -84,6 +84,10 @@ def _publish(here: Installation) -> None:
 
 def _deliver(here: Installation, stop: threading.Event) -> None:
     report = here.deliver(now=datetime.now(UTC), stopping=stop.is_set)
+    if report.hold is not None and report.waiting:
+        log.warning("sending is on hold", since=report.hold.held_at, reason=report.hold.reason, waiting=report.waiting)
+    if report.in_doubt:
+        log.warning("mails are in doubt", count=report.in_doubt)
     if report.failure:
         log.error("cannot deliver", reason=report.failure)
     for email, reply in report.refused:

@@ -14,7 +14,7 @@ import pytest
 from digest.deliver import DeliveryReport, deliver
 from digest.errors import TemplateError, TransportError
 from digest.mail import Composer
-from digest.models import DeliveryState, Message, Outcome, Receipt
+from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt
 from digest.store import Store, digests, outbox, papers, subscribers
 from digest.transport.sink import SmtpServer
 from digest.transport.smtp import SmtpTransport
@@ -157,14 +157,71 @@ KILLED = """
 import sys
 from pathlib import Path
 from digest.deliver import deliver
+from digest.models import Doubt
 from digest.store import Store
 from digest.transport.smtp import SmtpTransport
 from tests.builders import NOW
 from tests.mail.samples import composer
 
 with Store.open(Path(sys.argv[1])) as store, SmtpTransport("127.0.0.1", int(sys.argv[2]), connections=2) as transport:
-    deliver(store, transport, composer(), now=NOW, mark_every=20)
+    deliver(store, transport, composer(), now=NOW, mark_every=20, doubt=Doubt(*sys.argv[3:] or ["resend"]))
 """
+
+
+def test_with_park_a_killed_process_leaves_doubts_and_nothing_is_sent_twice(store: Store) -> None:
+    emails = sorted(f"{i:03d}@example.org" for i in range(150))
+    queue(store, *emails)
+    postbox = Postbox(delay=0.005)
+    with SmtpServer(postbox) as server:
+        for _ in range(3):
+            postbox.arrived.clear()
+            process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port), "park"])
+            assert postbox.arrived.wait(20)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
+            report = deliver(store, transport, composer(), now=NOW, doubt=Doubt.PARK)
+    got = Counter(recipient for recipient, _ in postbox.mails)
+    assert max(got.values()) == 1
+    with store.read() as tx:
+        doubts = outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT, limit=1000)
+    assert report.in_doubt == len(doubts) <= 3 * 40
+    assert set(emails) - set(got) <= {d.subscriber.email for d in doubts}
+    assert states(store)["sent"] + len(doubts) == 150
+
+
+def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(10)))
+
+    class Held(Breaking):
+        def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+            for taken, receipt in enumerate(super().send(messages), 1):
+                yield receipt
+                if taken == 4:
+                    with store.write() as tx:
+                        outbox.hold(tx, "wrong template", now=NOW)
+
+    report = deliver(store, Held(99), composer(), now=NOW, mark_every=3)
+    assert (report.sent, report.waiting, report.hold) == (6, 4, Hold(NOW, "wrong template"))
+    assert deliver(store, Breaking(99), composer(), now=NOW).sent == 0
+    with store.write() as tx:
+        outbox.end_hold(tx)
+    assert deliver(store, Breaking(99), composer(), now=NOW).sent == 4
+
+
+class Silent(Breaking):
+    """A transport whose server takes each mail and never answers."""
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for message in messages:
+            yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.UNKNOWN, reply="no answer")
+
+
+@pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, "deferred"), (Doubt.PARK, "in-doubt")])
+def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: Doubt, state: str) -> None:
+    queue(store, "a@example.org")
+    report = deliver(store, Silent(9), composer(), now=NOW, doubt=doubt)
+    assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))
 
 
 def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> None:
@@ -182,7 +239,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> N
             deliver(store, transport, composer(), now=NOW)
     got = Counter(recipient for recipient, _ in postbox.mails)
     assert sorted(got) == emails
-    unmarked = 20 + 2 * 2  # a batch of receipts, and what was in flight on two connections
+    unmarked = 2 * 20  # a group that was begun, and the receipts of the one before
     assert sum(got.values()) - len(emails) <= 3 * unmarked
     for email in (e for e, times in got.items() if times > 1):
         assert len({body for recipient, body in postbox.mails if recipient == email}) == 1

@@ -1,12 +1,15 @@
 """digest outbox …: deliveries and what became of them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, installation
-from digest.cli.output import print_records
+from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.output import described, print_records, say, warn
+from digest.errors import UsageError
 from digest.models import DeliveryState
+from digest.roster import one_line
 from digest.store import outbox
 
 app = typer.Typer(help="The outbox: every mail that was decided, and what became of it.", no_args_is_help=True)
@@ -36,3 +39,63 @@ def list_(
         for d in found
     ]
     print_records(records, as_json=as_json, empty="no deliveries")
+
+
+Ids = Annotated[list[int], typer.Argument(metavar="ID…", help="Numbers of deliveries, as `digest outbox list` shows.")]
+
+
+@app.command()
+def hold(
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Stop all sending at once, in every process, until `release`. What is decided stays queued."""
+    with installation(config) as here, here.store.write() as tx:
+        outbox.hold(tx, one_line(reason), now=moment(None))
+        held = outbox.find_hold(tx)
+    say(described(held) if held else "")
+
+
+@app.command()
+def release(config: ConfigOption = None) -> None:
+    """Let sending go on after `hold`."""
+    with installation(config) as here, here.store.write() as tx:
+        was_held = outbox.end_hold(tx)
+        waiting = outbox.count_ready(tx, now=moment(None))
+    say(f"sending goes on; {waiting} mails wait" if was_held else "sending was not on hold")
+
+
+@app.command()
+def retry(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="Which; without any, see --all.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that were deferred or have failed.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Try deferred and failed mails again at the next `deliver`, as if they had just been queued."""
+    if bool(ids) == all_:
+        raise UsageError("give the numbers of some deliveries, or --all")
+    with installation(config) as here, here.store.write() as tx:
+        queued = outbox.retry(tx, ids or [], now=moment(None))
+    _tell(ids or [], queued, "queued again", "neither deferred nor failed")
+
+
+@app.command()
+def resolve(
+    ids: Ids,
+    arrived: Annotated[
+        bool,
+        typer.Option("--arrived/--again", help="They arrived, or the same mails are sent again.", show_default=False),
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Decide what became of mails in doubt: handed over when a process died, so that nobody knows."""
+    with installation(config) as here, here.store.write() as tx:
+        resolved = outbox.resolve(tx, ids, arrived=arrived, now=moment(None))
+    _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
+
+
+def _tell(asked: Sequence[int], done: Sequence[int], what: str, why_not: str) -> None:
+    others = [number for number in asked if number not in done]
+    if others:
+        warn(f"left as they are, being {why_not}: {', '.join(map(str, others))}")
+    say(f"{what}: {len(done)}")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from digest.installation import Installation
+from digest.models import Hold
 
 # Unicode's line ends that JSON leaves as they are.
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
@@ -71,6 +72,12 @@ def complain(message: str) -> None:
 def warn(message: str) -> None:
     """Something that went wrong while the work went on, on one line of stderr."""
     _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
+
+
+def described(hold: Hold) -> str:
+    """A hold, for people."""
+    why = f" ({hold.reason})" if hold.reason else ""
+    return f"sending is on hold since {hold.held_at:%Y-%m-%d %H:%M} UTC{why}; `digest outbox release` lets it go on"
 
 
 def warn_of_templates(here: Installation) -> None:

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
-from digest.cli.output import complain, print_json, progress, say, warn, warn_of_templates, warn_of_unreadable
+from digest.cli.output import (
+    complain,
+    described,
+    print_json,
+    progress,
+    say,
+    warn,
+    warn_of_templates,
+    warn_of_unreadable,
+)
 from digest.deliver import DeliveryReport
 from digest.ingest import IngestReport
 from digest.installation import Installation
@@ -109,6 +118,12 @@ def _deliver(here: Installation, at: datetime) -> DeliveryReport:
     warn_of_templates(here)
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")
+    if report.hold is not None:
+        warn(f"{described(report.hold)}; {report.waiting} mails wait")
+    if report.in_doubt:
+        warn(
+            f"{report.in_doubt} mails are in doubt; `digest outbox list --state in-doubt` shows them, `resolve` decides"
+        )
     if report.failure:
         complain(f"{report.failure}; {report.waiting} mails stay queued, `digest deliver` tries again")
     return report

@@ -1,20 +1,28 @@
 """The outbox: every mail that is decided, leased to one worker at a time, and what the server said of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import Delivery, DeliveryState, Digest, MailKind, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber
 from digest.store import digests, subscribers
 from digest.store.database import Transaction
 from digest.store.leases import LEASE, is_dead
-from digest.store.schema import deliveries
+from digest.store.schema import deliveries, holds
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
+_UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
 _UNLEASED = {"state": DeliveryState.QUEUED.value, "leased_by": "", "leased_until": None}
+_PARKED = {
+    "state": DeliveryState.IN_DOUBT.value,
+    "leased_by": "",
+    "leased_until": None,
+    "reply": "handed over, and no answer was written down",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +48,50 @@ def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, messa
     )
 
 
-def claim(tx: Transaction, *, worker: str, now: datetime, clock: datetime, limit: int) -> list[Delivery]:
-    """Lease the next `limit` deliveries that may be tried at `now` to `worker`, oldest first.
+def claim(
+    tx: Transaction, *, worker: str, now: datetime, clock: datetime, limit: int, doubt: Doubt = Doubt.RESEND
+) -> list[Delivery]:
+    """Lease the next `limit` deliveries that may be tried at `now` to `worker`, oldest first; none during a hold.
 
-    Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again.
+    Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again. What such a
+    process was sending is in `doubt`.
     """
-    _succeed_the_dead(tx, clock=clock)
+    _succeed_the_dead(tx, clock=clock, doubt=doubt)
+    if find_hold(tx) is not None:
+        return []
     ids = (
         tx.execute(sa.select(deliveries.c.id).where(_ready(now)).order_by(deliveries.c.id).limit(limit)).scalars().all()
     )
     tx.execute(
         sa.update(deliveries)
         .where(deliveries.c.id.in_(ids))
-        .values(state=DeliveryState.SENDING.value, leased_by=worker, leased_until=clock + LEASE)
+        .values(state=DeliveryState.LEASED.value, leased_by=worker, leased_until=clock + LEASE)
     )
     return _load(tx, deliveries.c.id.in_(ids))
+
+
+def begin(tx: Transaction, delivery_ids: Sequence[int]) -> bool:
+    """Mark leased deliveries as being sent, before they are handed over. False during a hold: they must not be."""
+    if find_hold(tx) is not None:
+        return False
+    tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(delivery_ids)).values(state=DeliveryState.SENDING.value))
+    return True
+
+
+def hold(tx: Transaction, reason: str, *, now: datetime) -> None:
+    """From now on nothing is begun, by any process. A hold that is there already stays as it is."""
+    tx.execute(insert(holds).values(id=1, held_at=now, reason=reason).on_conflict_do_nothing())
+
+
+def end_hold(tx: Transaction) -> bool:
+    """Let sending go on. Whether there was a hold."""
+    return tx.execute(sa.delete(holds)).rowcount > 0
+
+
+def find_hold(tx: Transaction) -> Hold | None:
+    """The hold that is on, or None."""
+    row = tx.execute(sa.select(holds)).one_or_none()
+    return None if row is None else Hold(row.held_at, row.reason)
 
 
 def record(tx: Transaction, settled: Sequence[Settled], *, now: datetime) -> None:
@@ -89,15 +126,49 @@ def record(tx: Transaction, settled: Sequence[Settled], *, now: datetime) -> Non
         tx.execute(statement, rows)
 
 
-def release(tx: Transaction, worker: str) -> int:
-    """Put back what `worker` leased and did not try. How many deliveries that were."""
-    held = sa.and_(deliveries.c.state == DeliveryState.SENDING.value, deliveries.c.leased_by == worker)
-    return tx.execute(sa.update(deliveries).where(held).values(_UNLEASED)).rowcount
+def let_go(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
+    """Put back what `worker` has and did not settle; what is `in_doubt` is parked."""
+    if in_doubt:
+        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt)).values(_PARKED))
+    held = sa.and_(deliveries.c.state.in_(_UNSETTLED), deliveries.c.leased_by == worker)
+    tx.execute(sa.update(deliveries).where(held).values(_UNLEASED))
+
+
+def retry(tx: Transaction, delivery_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Make deferred and failed deliveries, of these or (without any) of all, due now. The ids that were."""
+    over = deliveries.c.state.in_((DeliveryState.DEFERRED.value, DeliveryState.FAILED.value))
+    among = deliveries.c.id.in_(delivery_ids) if delivery_ids else sa.true()
+    return _requeue(tx, sa.and_(over, among), now=now)
+
+
+def resolve(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool, now: datetime) -> list[int]:
+    """Settle deliveries in doubt: they arrived, or are sent again. The ids that were in doubt."""
+    wanted = sa.and_(deliveries.c.state == DeliveryState.IN_DOUBT.value, deliveries.c.id.in_(delivery_ids))
+    if not arrived:
+        return _requeue(tx, wanted, now=now)
+    sent = sa.update(deliveries).where(wanted).values(state=DeliveryState.SENT.value, finished_at=now)
+    return list(tx.execute(sent.returning(deliveries.c.id)).scalars())
+
+
+def _requeue(tx: Transaction, wanted: sa.ColumnElement[bool], *, now: datetime) -> list[int]:
+    """Queued anew: the five days for which a mail is kept begin again."""
+    queued = (
+        sa.update(deliveries)
+        .where(wanted)
+        .values(state=DeliveryState.QUEUED.value, queued_at=now, next_at=now, attempts=0, finished_at=None)
+    )
+    return sorted(tx.execute(queued.returning(deliveries.c.id)).scalars())
 
 
 def count_ready(tx: Transaction, *, now: datetime) -> int:
     """How many deliveries may be tried at `now`."""
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
+
+
+def count_in_doubt(tx: Transaction) -> int:
+    """How many deliveries wait for an admin's word."""
+    in_doubt = deliveries.c.state == DeliveryState.IN_DOUBT.value
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(in_doubt)).scalar_one()
 
 
 def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
@@ -117,12 +188,14 @@ def _ready(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
 
 
-def _succeed_the_dead(tx: Transaction, *, clock: datetime) -> None:
-    sending = deliveries.c.state == DeliveryState.SENDING.value
-    workers = tx.execute(sa.select(deliveries.c.leased_by).where(sending).distinct()).scalars().all()
+def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None:
+    unsettled = deliveries.c.state.in_(_UNSETTLED)
+    workers = tx.execute(sa.select(deliveries.c.leased_by).where(unsettled).distinct()).scalars().all()
     dead = [worker for worker in workers if is_dead(worker)]
-    lost = sa.or_(deliveries.c.leased_by.in_(dead), deliveries.c.leased_until <= clock)
-    tx.execute(sa.update(deliveries).where(sending, lost).values(_UNLEASED))
+    lost = sa.and_(unsettled, sa.or_(deliveries.c.leased_by.in_(dead), deliveries.c.leased_until <= clock))
+    if doubt is Doubt.PARK:
+        tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
+    tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))
 
 
 def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:

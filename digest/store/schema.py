@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0003"  # the newest migration
+HEAD = "0004"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -172,4 +172,12 @@ deliveries = sa.Table(
     sa.Column("leased_until", UtcDateTime),  # by the real clock
     sa.Column("reply", sa.Text, nullable=False, default=""),  # the server's last word
     sa.Index("deliveries_waiting", "state", "next_at"),
+)
+
+holds = sa.Table(  # one row while sending is on hold, else none
+    "holds",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one"), primary_key=True),
+    sa.Column("held_at", UtcDateTime, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.models import Delivery, DeliveryState, Digest, Field, MailKind, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Doubt, Field, Hold, MailKind, Subscriber
 from digest.store import Store, digests, leases, outbox, papers, subscribers
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
@@ -140,7 +140,7 @@ def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
     worker = leases.this_worker()
     settle(store, claim(store, worker)[0], DeliveryState.SENT)
     with store.write() as tx:
-        assert outbox.release(tx, worker) == 1
+        outbox.let_go(tx, worker)
     assert emails(claim(store)) == ["b@example.org"]
 
 
@@ -157,3 +157,64 @@ def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
         outbox.queue_note(tx, MailKind.CONFIRMATION, s, message_id="c1", now=NOW)
     (delivery,) = claim(store)
     assert (delivery.kind.value, delivery.digest, delivery.message_id) == ("confirmation", None, "c1")
+
+
+def states(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [d.state.value for d in reversed(outbox.list_deliveries(tx))]
+
+
+def begin(store: Store, *found: Delivery) -> bool:
+    with store.write() as tx:
+        return outbox.begin(tx, [d.id for d in found])
+
+
+def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    begin(store, claim(store, "elsewhere/1/1")[0])
+    assert states(store) == ["sending", "leased"]
+    later = NOW + timedelta(minutes=5)
+    with store.write() as tx:
+        parked = outbox.claim(tx, worker="w/1/1", now=NOW, clock=later, limit=9, doubt=Doubt.PARK)
+    assert emails(parked) == ["b@example.org"]
+    assert states(store) == ["in-doubt", "leased"]
+
+
+def test_what_is_in_doubt_is_not_tried_until_somebody_says_so(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    a, b = claim(store)
+    for delivery in (a, b):
+        settle(store, delivery, DeliveryState.IN_DOUBT)
+    assert claim(store) == []
+    with store.write() as tx:
+        assert outbox.resolve(tx, [a.id], arrived=True, now=NOW) == [a.id]
+        assert outbox.resolve(tx, [a.id, b.id], arrived=False, now=NOW) == [b.id]
+    assert states(store) == ["sent", "queued"]
+    assert emails(claim(store)) == ["b@example.org"]
+
+
+def test_during_a_hold_nothing_is_claimed_or_begun(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    (leased,) = claim(store, limit=1)
+    with store.write() as tx:
+        outbox.hold(tx, "wrong template", now=NOW)
+        outbox.hold(tx, "another reason", now=NOW + timedelta(hours=1))
+        assert outbox.find_hold(tx) == Hold(NOW, "wrong template")
+    assert claim(store) == []
+    assert not begin(store, leased)
+    with store.write() as tx:
+        assert (outbox.end_hold(tx), outbox.end_hold(tx)) == (True, False)
+    assert begin(store, leased)
+    assert emails(claim(store)) == ["b@example.org"]
+
+
+def test_what_failed_can_be_tried_again_one_or_all(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org", "c@example.org")
+    a, b, c = claim(store)
+    settle(store, a, DeliveryState.FAILED)
+    settle(store, b, DeliveryState.DEFERRED, next_at=NOW + timedelta(hours=4))
+    settle(store, c, DeliveryState.SENT)
+    with store.write() as tx:
+        assert outbox.retry(tx, [a.id, c.id], now=NOW) == [a.id]
+        assert outbox.retry(tx, [], now=NOW) == [b.id]
+    assert emails(claim(store)) == ["a@example.org", "b@example.org"]

@@ -1,0 +1,67 @@
+"""digest outbox: what became of every mail, and an admin's word on it."""
+
+import sqlite3
+
+import pytest
+
+from tests.commandline import Cli
+
+
+@pytest.fixture
+def queued(cli: Cli) -> Cli:
+    """Two readers' digests, decided and not sent."""
+    for name in ("a", "b"):
+        cli.ok("subscriber", "add", f"{name}@example.org", "--keywords", "cat", "--confirmed")
+    cli.ok("ingest")
+    cli.ok("publish", "--everyone")
+    return cli
+
+
+def states(cli: Cli) -> dict[str, str]:
+    return {r["to"]: r["state"] for r in cli.ok("outbox", "list", "--json").records}
+
+
+def put(cli: Cli, state: str) -> None:
+    """The first reader's mail, as if that had become of it."""
+    with sqlite3.connect(cli.folder / "digest.db") as db:
+        db.execute("UPDATE deliveries SET state = ? WHERE id = 1", (state,))
+    db.close()
+
+
+def test_a_hold_stops_all_sending_until_it_is_released(queued: Cli) -> None:
+    ran = queued.ok("outbox", "hold", "--reason", "wrong template")
+    assert "sending is on hold since " in ran.err
+    ran = queued.ok("deliver", "--json")
+    assert ran.record["deliver"] == {"sent": 0, "deferred": 0, "failed": 0}
+    assert "(wrong template); `digest outbox release` lets it go on; 2 mails wait" in ran.err
+    assert queued.ok("outbox", "release").err == "sending goes on; 2 mails wait\n"
+    assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 2
+    assert queued.ok("outbox", "release").err == "sending was not on hold\n"
+
+
+def test_a_failed_mail_can_be_tried_again(queued: Cli) -> None:
+    put(queued, "failed")
+    queued.ok("deliver")
+    assert states(queued) == {"a@example.org": "failed", "b@example.org": "sent"}
+    ran = queued.ok("outbox", "retry", "1", "2")
+    assert ran.err == "warning: left as they are, being neither deferred nor failed: 2\nqueued again: 1\n"
+    queued.ok("deliver")
+    assert states(queued) == {"a@example.org": "sent", "b@example.org": "sent"}
+    assert queued.ok("outbox", "retry", "--all").err == "queued again: 0\n"
+
+
+def test_which_mails_to_try_again_has_to_be_said(queued: Cli) -> None:
+    for arguments in ((), ("1", "--all")):
+        assert "give the numbers of some deliveries, or --all" in queued("outbox", "retry", *arguments).err
+
+
+@pytest.mark.parametrize(("word", "state"), [("--arrived", "sent"), ("--again", "queued")])
+def test_a_mail_in_doubt_waits_for_an_admins_word(queued: Cli, word: str, state: str) -> None:
+    put(queued, "in-doubt")
+    ran = queued.ok("deliver")
+    assert "1 mails are in doubt" in ran.err
+    assert [r["id"] for r in queued.ok("outbox", "list", "--state", "in-doubt", "--json").records] == [1]
+    queued.ok("outbox", "resolve", "1", word)
+    assert states(queued)["a@example.org"] == state
+    assert "being not in doubt: 1" in queued.ok("outbox", "resolve", "1", word).err
+    assert queued("outbox", "resolve", "1").code == 2
