@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
 from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
+from digest.text import PART, RUN, fold
 from tests.matching.words import Word, words
 
 Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
@@ -64,8 +65,17 @@ def texts_of(paper: Paper, field: Field) -> list[list[Word]]:
     if field is Field.AUTHOR:
         return [words(name) for name in paper.authors]
     if field is Field.CATEGORY:
-        return [words(name) for name in paper.categories]
+        return [[*archive(name), *words(name)] for name in paper.categories]
     return [words(paper.text_of(field))]
+
+
+def archive(category: str) -> list[Word]:
+    """How a category's beginning reads besides: cs.* of cs.LG."""
+    run = RUN.search(category)
+    if run is None:
+        return []
+    parts = [fold(part) for part in PART.findall(run.group())]
+    return [Word(0, len(parts), run.start(), run.end(), "-".join(parts) + ".*", "")]
 
 
 def points(query: Query, paper: Paper) -> float:

@@ -11,7 +11,9 @@ _WORDS = st.sampled_from(
 _NAMES = st.sampled_from(
     "LeCun Yann Y. Y Song Han S. Hinton Geoffrey G. O'Neill Jean-Pierre Schrödinger 韩松 韩 cats Li X-Y. de".split()
 )
-_CATEGORIES = st.sampled_from(["cs.LG", "cs.CL", "quant-ph", "cat.dog", "math"])
+_CATEGORIES = st.sampled_from(
+    ["cs.LG", "cs.CL", "quant-ph", "cat.dog", "math", "math-ph", "cond-mat.stat-mech", "stat.ML"]
+)
 
 _COMPOUNDS = st.lists(_WORDS, min_size=1, max_size=3).map("-".join)
 _TEXTS = st.lists(_WORDS | _COMPOUNDS, max_size=12).map(" ".join) | st.lists(_WORDS, max_size=8).map("".join)
@@ -42,7 +44,9 @@ _SHOWN = _shown()
 _ASKED_NAMES = (
     _AUTHORS | _AUTHORS.map('"{}"'.format) | _NAMES.map("{}_y".format) | st.sampled_from(["Hin* G", "le* y*"])
 )
-_ASKED_CATEGORIES = _CATEGORIES | st.sampled_from(["cs.*", "cs", "CS.lg", "quan*", '"cs.LG"', "cat dog"])
+_ASKED_CATEGORIES = _CATEGORIES | st.sampled_from(
+    ["cs.*", "cs", "CS.lg", "quan*", '"cs.LG"', "cat dog", "math.*", "stat.*", "Cond-Mat.*", "cat.*"]
+)
 
 _FIELDS = st.sampled_from(["title:", "ti:", "abs:", "abstract: ", "all:", "ALL:"])
 _TAGS = st.sampled_from(["[tiab]", " [Title/Abstract]", "[Title]", "[ab]", "[Text Word]", "[all]", " [All Fields]"])

@@ -85,6 +85,23 @@ def test_a_field_looks_only_there(rule: str, where: str) -> None:
     assert found(rule.format("quark"), *papers.values()) == [papers[where].title]
 
 
+@pytest.mark.parametrize(
+    ("rule", "categories"),
+    [
+        ("category:cs.*", ["cs.LG", "cs"]),
+        ("category:math.*", ["math.PR"]),
+        ("category:math", ["math.PR", "math-ph"]),
+        ("category:stat.*", ["stat.ML"]),
+        ("category:cond-mat.*", ["cond-mat.stat-mech"]),
+        ("category:math-ph.*", ["math-ph"]),
+    ],
+)
+def test_an_archive_is_known_by_the_beginning_of_the_category(rule: str, categories: list[str]) -> None:
+    everything = ["cs.LG", "cs", "math.PR", "math-ph", "stat.ML", "cond-mat.stat-mech", "physics.comp-ph"]
+    papers = [a_paper(category, categories=(category,)) for category in everything]
+    assert found(rule, *papers) == categories
+
+
 def test_all_looks_everywhere() -> None:
     papers = [
         a_paper("quark"),
@@ -232,6 +249,7 @@ BAD = [
     ("cats && dogs", 1, 6, "write AND for &&"),
     ("cats near/3 dogs", 1, 6, "NEAR is written in capitals"),
     ('"cats dogs"~3', 1, 12, "write a NEAR/3 b"),
+    ("cat:cs.LG.*", 1, 5, "expected one archive before .*, as in cs.*"),
     ("dog_breed:poodle", 1, 1, "no field dog_breed:"),
     ("ok\n  ti:cats+AND+", 2, 3, "expected a word, a phrase or ( before the end"),
     ("NOT cats", 1, 1, "this is true of papers that hold none of its words"),

@@ -12,12 +12,15 @@ from functools import cached_property
 import numpy as np
 
 from digest.matching.engine.ragged import Ints, Longs, pointer, rows, spread
+from digest.matching.language.query import ARCHIVE
 from digest.matching.ranking import precedence
 from digest.models import Field, Paper
 from digest.text import PART, RUN, fold, joins, stem
 
 FIELDS = tuple(Field)  # a field's number is its place here
-TITLE = FIELDS.index(Field.TITLE)
+TITLE, CATEGORY = FIELDS.index(Field.TITLE), FIELDS.index(Field.CATEGORY)
+
+_BEGINNING = "\0"  # before a category's first run, which is read as its archive too
 
 _SEPARATOR = ", "  # as Paper.text_of joins authors and categories
 
@@ -34,7 +37,13 @@ class _Runs(dict[str, int]):
     def __missing__(self, run: str) -> int:
         number = self[run] = len(self)
         ids = self._word_ids
-        if run.isalnum():  # one word, as the most are by far
+        if run[0] == _BEGINNING:
+            parts = [fold(part) for part in PART.findall(run)]
+            archive = 0, len(parts), ids.setdefault("-".join(parts) + ARCHIVE, len(ids))
+            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in joins(parts)]
+            self._compounds[number] = [archive, *readings]
+            self._words.append(archive[2])
+        elif run.isalnum():  # one word, as the most are by far
             folded = fold(run)
             self._words.append(ids.setdefault(folded, len(ids)))
         else:
@@ -79,6 +88,8 @@ class Corpus:
         for column, one in enumerate(papers):
             for number, text in _texts(one):
                 found = RUN.findall(text)
+                if number == CATEGORY and found:
+                    found[0] = _BEGINNING + found[0]
                 tokens.extend(map(runs.__getitem__, found))
                 tokens_of.append(len(found))
                 paper.append(column)

@@ -14,7 +14,7 @@ from digest.matching.engine.join import Asks
 from digest.matching.engine.program import Program
 
 # Raised when what is written changes, and when the same rules come to mean something else.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

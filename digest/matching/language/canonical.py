@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from digest.matching.language.fields import SHOWN
-from digest.matching.language.query import STAR, AllOf, AnyOf, Author, Near, Not, Query, Term, patterns
+from digest.matching.language.query import ARCHIVE, STAR, AllOf, AnyOf, Author, Near, Not, Query, Term, patterns
 from digest.models import Field
 from digest.text import PART, RUN, fold, stem
 
@@ -68,6 +68,8 @@ def format_query(query: Query) -> str:
 
 
 def _canonical_term(term: Term) -> Term:
+    if term.fields == _CATEGORY and term.text.endswith(ARCHIVE):
+        return term
     if term.fields == _CATEGORY:
         return Term(canonical_text(term.text, exact=True, between="."), term.fields, exact=True)
     text = canonical_text(term.text, exact=term.exact)

@@ -17,6 +17,8 @@ MAX_CHARACTERS = 500_000  # of a profile's text
 MAX_DEPTH = 50  # of parentheses and NOTs
 MAX_PHRASE = 50  # words
 
+ARCHIVE = ".*"  # ends the word by which a category's beginning is known: cs.* of cs.LG
+
 Pattern = tuple[str, ...]  # one way to read a term: ("~low", "~precision")
 
 # Stands for a star while a text is cut into words: a letter that no paper writes.
@@ -108,6 +110,8 @@ class Rules:
 @lru_cache(maxsize=65536)
 def patterns(text: str, *, exact: bool) -> tuple[Pattern, ...]:
     """Every way to read `text`, each word with the mark that says how it is compared; empty if there is no way."""
+    if text.endswith(ARCHIVE):
+        return ((f"={text}",),)
     ways = readings(text.replace("*", STAR))
     usable = (way for way in ways if not any(STAR in word[:-1] for word in way))
     return tuple(dict.fromkeys(tuple(_pattern(word, exact=exact) for word in way) for way in usable))

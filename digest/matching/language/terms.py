@@ -5,11 +5,12 @@ import re
 from digest.matching.language.canonical import canonical_text
 from digest.matching.language.complaints import UnreadableError
 from digest.matching.language.fields import SHOWN
-from digest.matching.language.query import MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
+from digest.matching.language.query import ARCHIVE, MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
 from digest.models import Field
-from digest.text import MARKS, PART
+from digest.text import MARKS, PART, RUN
 
 _STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
+_ARCHIVE = re.compile(r"\s*(.*\w)\.\*\s*")
 _TOO_SHORT = "expected at least two letters before *, as in quantiz*"
 _NAME = frozenset({Field.AUTHOR})
 _CATEGORY = frozenset({Field.CATEGORY})
@@ -29,14 +30,23 @@ def term(text: str, offset: int, fields: frozenset[Field], *, exact: bool, initi
     if Field.AUTHOR in fields:
         asked.append(_author(text, offset, initials=initials))
     if Field.CATEGORY in fields:
-        archive = re.sub(r"(?<=\w)\.\*\s*$", "", text)  # cs.* is all that begins with the word cs
-        asked.append(Term(_checked(archive, offset, exact=True, between="."), _CATEGORY, exact=True))
+        asked.append(Term(_category(text, offset), _CATEGORY, exact=True))
     return asked[0] if len(asked) == 1 else AnyOf(tuple(asked))
 
 
 def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Term:
     """A word, phrase or prefix in title or abstract. Raises UnreadableError."""
     return Term(_checked(text, offset, exact=exact), fields, exact)
+
+
+def _category(text: str, offset: int) -> str:
+    """A category, or by cs.* all whose first word is cs."""
+    archive = _ARCHIVE.fullmatch(text)
+    if archive is None:
+        return _checked(text, offset, exact=True, between=".")
+    if len(RUN.findall(archive[1])) != 1:
+        raise UnreadableError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
+    return _checked(archive[1], offset, exact=True) + ARCHIVE
 
 
 def _author(text: str, offset: int, *, initials: bool) -> Query:
