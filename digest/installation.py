@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from digest.chooser import Publishing
 from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
 from digest.errors import ConfigError, UsageError
@@ -20,7 +21,7 @@ from digest.interests import Interests
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import Doubt
-from digest.publish import Publishing, PublishReport, publish
+from digest.publish import PublishReport, publish
 from digest.sources import Fetcher
 from digest.store import Store
 from digest.transport import Transport

@@ -168,17 +168,22 @@ with Store.open(Path(sys.argv[1])) as store, SmtpTransport("127.0.0.1", int(sys.
 """
 
 
+def kill_three_times(store: Store, server: SmtpServer, postbox: Postbox, *arguments: str) -> None:
+    """A process that sends, killed as soon as a mail has arrived; three of them in turn."""
+    for _ in range(3):
+        postbox.arrived.clear()
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port), *arguments])
+        assert postbox.arrived.wait(20)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
 def test_with_park_a_killed_process_leaves_doubts_and_nothing_is_sent_twice(store: Store) -> None:
     emails = sorted(f"{i:03d}@example.org" for i in range(150))
     queue(store, *emails)
     postbox = Postbox(delay=0.005)
     with SmtpServer(postbox) as server:
-        for _ in range(3):
-            postbox.arrived.clear()
-            process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port), "park"])
-            assert postbox.arrived.wait(20)
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
+        kill_three_times(store, server, postbox, "park")
         with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
             report = deliver(store, transport, composer(), now=NOW, doubt=Doubt.PARK)
     got = Counter(recipient for recipient, _ in postbox.mails)
@@ -229,12 +234,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> N
     queue(store, *emails)
     postbox = Postbox(delay=0.005)
     with SmtpServer(postbox) as server:
-        for _ in range(3):
-            postbox.arrived.clear()
-            process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port)])
-            assert postbox.arrived.wait(20)
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
+        kill_three_times(store, server, postbox)
         with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
             deliver(store, transport, composer(), now=NOW)
     got = Counter(recipient for recipient, _ in postbox.mails)

@@ -12,6 +12,7 @@ LEVELS: list[set[str]] = [
     {"links", "addresses"},
     {"sources", "matching", "mail", "transport", "store"},
     {"schedule", "interests"},
+    {"chooser"},
     {"config", "roster", "ingest", "publish", "deliver", "samples"},
     {"installation"},
     {"service", "demo"},

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from digest.chooser import Publishing
 from digest.interests import Interests
 from digest.matching import compile_rules
 from digest.models import Delivery, MailKind, SubscriberState
-from digest.publish import Publishing, PublishReport, next_publish_at, publish, welcome
+from digest.publish import PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
 from tests.builders import NOW, a_paper, a_subscriber, at
 

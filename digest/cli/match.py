@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from digest.chooser import search_since
 from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
 from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
@@ -13,7 +14,6 @@ from digest.errors import DigestError, SourceError, UsageError
 from digest.ingest import read_feed
 from digest.matching import Index, Search
 from digest.models import Match, Paper, Profile
-from digest.publish import search_since
 from digest.sources import Fetcher
 
 _DAYS = 7  # that are looked at where nobody says

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from digest import roster
+from digest.chooser import message_id
 from digest.cli.options import ConfigOption, JsonOption, installation, moment, read_rules
 from digest.cli.output import print_json, print_records, print_table, print_text, progress, say, warn
 from digest.errors import UsageError
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import CompiledRules, MailKind, Subscriber, SubscriberState
-from digest.publish import message_id
 from digest.schedule import format_days, next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import Transaction, outbox, profiles, subscribers
 

@@ -1,0 +1,193 @@
+"""Which papers a subscriber gets: read from the store, decided, and not yet written down.
+
+Candidates are the papers first seen by us since the subscriber's last digest, with an overlap for papers that were
+committed late, less what their recent digests already hold.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from digest.interests import Interests
+from digest.matching import Matches, Search, choose, trending
+from digest.models import Digest, Match, Paper, Profile, Subscriber
+from digest.store import Transaction, digests, papers, profiles
+
+# A paper is stamped before its transaction commits: one that was stamped before a digest may appear behind it.
+_OVERLAP = timedelta(days=2)
+
+# A rule's rarity is taken over the papers of this time.
+_BACKGROUND = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """What deciding depends on besides papers and people."""
+
+    first_digest_days: int  # how far back a new subscriber's first digest looks
+    welcome_days: int  # the same for the welcome
+    trending: int  # how many popular papers to show besides
+    domain: str  # the right side of every Message-ID
+
+    @property
+    def of_welcome(self) -> Self:
+        """The same for a welcome."""
+        return replace(self, first_digest_days=self.welcome_days)
+
+
+def search_since(tx: Transaction, after: datetime, *, until: datetime) -> Search:
+    """The papers first seen in (after, until]; rarity is taken over the thirty days before `until`."""
+    begin = until - _BACKGROUND
+    new = papers.list_first_seen(tx, after=after, until=until)
+    older = papers.list_first_seen(tx, after=begin, until=after)
+    recent = sum(1 for paper in new if paper.first_seen_at is not None and paper.first_seen_at <= begin)
+    return Search(new, older, recent=recent)
+
+
+class Chooser:
+    """Decides digests. Reads the papers of a time once, for however many subscribers are asked about."""
+
+    def __init__(self, interests: Interests, publishing: Publishing, *, now: datetime) -> None:
+        self._interests = interests
+        self._publishing = publishing
+        self._now = now
+        self._after = now
+        self._search = Search([])
+        self.unreadable: dict[str, str] = {}  # whose rules cannot be read, and why
+
+    def decide(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
+        """What each of these (subscriber, slot) pairs would get now. Reads only."""
+        publishing, now = self._publishing, self._now
+        since = {s.id: _since(s, publishing, now) for s, _ in due}
+        after = min(since.values(), default=now)
+        wanted = profiles.list_wanted_by(tx, list(since))
+        found = _Found(self._reaching_back_to(tx, after), self._interests, wanted)
+        self.unreadable |= {
+            _whose(p, s): found.unreadable[p.id].reason
+            for s, _ in due
+            for p in wanted[s.id]
+            if p.id in found.unreadable
+        }
+        held = digests.list_held(tx, list(since), after=after)
+        return [
+            _decide_one(s, slot_at, found, since=since[s.id], held=held[s.id], publishing=publishing, now=now)
+            for s, slot_at in due
+        ]
+
+    def _reaching_back_to(self, tx: Transaction, after: datetime) -> Search:
+        if after < self._after:
+            self._search = search_since(tx, after, until=self._now)
+            self._after = after
+        return self._search
+
+
+class _Found:
+    """What every profile that somebody in a chunk wants finds in the new papers."""
+
+    def __init__(self, search: Search, interests: Interests, wanted: Mapping[int, Sequence[Profile]]) -> None:
+        self.wanted = wanted
+        self._papers = search.papers
+        self._matches: dict[int, tuple[Matches, int]] = {}
+        self._scored: dict[int, list[Match]] = {}
+        self._explained: dict[tuple[int, str], Match] = {}
+        self._new: dict[datetime, list[Paper]] = {}
+        ready = interests.ready(list({p.id: p for some in wanted.values() for p in some}.values()))
+        self.unreadable = ready.unreadable
+        for piece in ready.pieces:
+            matches = search.matches(piece.index.only(piece.rows))
+            self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
+
+    def new(self, since: datetime) -> list[Paper]:
+        """The papers first seen after that."""
+        if since not in self._new:
+            self._new[since] = [p for p in self._papers if p.first_seen_at is not None and p.first_seen_at > since]
+        return self._new[since]
+
+    def matches(self, profile: Profile) -> list[Match]:
+        """Best first, without evidence. Many follow the same profile: made once."""
+        if profile.id not in self._scored:
+            found = self._matches.get(profile.id)
+            self._scored[profile.id] = [] if found is None else found[0].scored(found[1], profile)
+        return self._scored[profile.id]
+
+    def explained(self, match: Match) -> Match:
+        """A match with its evidence."""
+        key = match.profile.id, match.paper.id
+        if key not in self._explained:
+            matches, row = self._matches[match.profile.id]
+            (self._explained[key],) = matches.explained(row, [match])
+        return self._explained[key]
+
+    def excluded(self, profile: Profile) -> set[str]:
+        """The ids of the papers that a profile keeps out."""
+        if profile.id not in self._matches:
+            return set()
+        matches, row = self._matches[profile.id]
+        return {self._papers[column].id for column in matches.excluded(row)}
+
+
+def _whose(profile: Profile, subscriber: Subscriber) -> str:
+    return f"profile {profile.name!r}" if profile.owner_id is None else f"the keywords of {subscriber.email}"
+
+
+def _decide_one(
+    subscriber: Subscriber,
+    slot_at: datetime,
+    found_by: _Found,
+    *,
+    since: datetime,
+    held: set[str],
+    publishing: Publishing,
+    now: datetime,
+) -> Digest:
+    wanted = found_by.wanted[subscriber.id]
+    new = found_by.new(since)
+    news = {p.id for p in new}
+    muted = set().union(*(found_by.excluded(p) for p in wanted if p.owner_id is not None))
+    found = [[m for m in found_by.matches(p) if m.paper.id in news] for p in wanted]
+    choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers, explain=found_by.explained)
+    known = held | muted | {item.paper.id for item in choice.items}
+    fresh = (p for p in new if p.id not in known)
+    return Digest(
+        subscriber=subscriber,
+        slot_at=slot_at,
+        created_at=now,
+        dated_on=now.astimezone(ZoneInfo(subscriber.schedule.timezone)).date(),
+        message_id=message_id("digest", subscriber, slot_at, publishing.domain),
+        items=choice.items,
+        more=tuple(paper.id for paper in choice.more),
+        trending=trending(fresh, limit=publishing.trending) if choice.items else (),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new, found, held),
+    )
+
+
+def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:
+    """The same mail always has the same Message-ID, without angle brackets."""
+    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{at.isoformat()}"
+    return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"
+
+
+def _since(subscriber: Subscriber, publishing: Publishing, now: datetime) -> datetime:
+    if subscriber.last_digest_at is None:
+        return now - timedelta(days=publishing.first_digest_days)
+    return subscriber.last_digest_at - _OVERLAP
+
+
+def _why_empty(
+    subscriber: Subscriber,
+    wanted: Sequence[Profile],
+    candidates: Sequence[Paper],
+    found: Sequence[Sequence[Match]],
+    held: set[str],
+) -> str:
+    if not wanted:
+        return "follows no profile and has no keywords"
+    if any(match.paper.id not in held for matches in found for match in matches):
+        return "every match is muted"
+    # The overlap was looked through last time already.
+    seen_until = subscriber.last_digest_at
+    fresh = sum(1 for p in candidates if seen_until is None or (p.first_seen_at or seen_until) > seen_until)
+    return f"no keyword matched any of {fresh} new papers" if fresh else "no new papers"
