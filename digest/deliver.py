@@ -15,7 +15,10 @@ from digest.models import Delivery, DeliveryState, Doubt, Hold, Message, Outcome
 from digest.store import Store, Transaction, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport
-from digest.transport.retry import retry_at
+from digest.transport.retry import is_policy_refusal, retry_at
+
+# A server that refuses us so often in a row, whatever the mail, will refuse the rest: better ask an admin.
+_MOST_REFUSALS = 5
 
 _BATCH = 200  # deliveries leased together
 
@@ -120,6 +123,7 @@ class _Sending:
         self._mark_every = mark_every
         self._doubt = doubt
         self._must_stop = must_stop
+        self._refusals = 0  # for policy's sake, in a row
         self._pending: list[Settled] = []
         self._marked: list[Settled] = []
 
@@ -128,6 +132,9 @@ class _Sending:
         try:
             for receipt in transport.send(self._messages()):
                 self.unanswered.discard(receipt.delivery_id)
+                self._refusals = self._refusals + 1 if is_policy_refusal(receipt.reply) else 0
+                if self._refusals == _MOST_REFUSALS:
+                    self._hold(receipt.reply)
                 delivery = self._batch[receipt.delivery_id]
                 jitter = random.random()  # noqa: S311
                 self._pending.append(settle(delivery, receipt, now=self._now, jitter=jitter, doubt=self._doubt))
@@ -149,7 +156,7 @@ class _Sending:
                 if not outbox.begin(tx, [delivery.id for delivery in group]):
                     return
             for delivery in group:
-                if self._must_stop():
+                if self._must_stop() or self._refusals >= _MOST_REFUSALS:
                     return
                 try:
                     message = self._composer.message(delivery)
@@ -159,6 +166,10 @@ class _Sending:
                     continue
                 self.unanswered.add(delivery.id)
                 yield message
+
+    def _hold(self, reply: str) -> None:
+        with self._store.write() as tx:
+            outbox.hold(tx, f"the mail server refused {_MOST_REFUSALS} mails in a row: {reply}", now=self._now)
 
     def _mark_now(self) -> None:
         if self._pending:

@@ -214,6 +214,23 @@ def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> No
     assert deliver(store, Breaking(99), composer(), now=NOW).sent == 4
 
 
+def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(60)))
+    blocked = Postbox(at_rcpt={f"{i}@example.org": "550 5.7.1 your address is on a list" for i in range(60)})
+    report = send(store, blocked)
+    assert report.hold is not None
+    assert report.hold.reason == "the mail server refused 5 mails in a row: 550 5.7.1 your address is on a list"
+    assert report.failed <= 5 + 2 * 2  # those that were on their way on two connections
+    assert report.waiting == 60 - report.failed
+
+
+def test_refusals_of_single_mails_hold_nothing(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(12)))
+    refusing = {f"{i}@example.org": "550 5.7.1 no" if i % 3 else "550 5.1.1 nobody" for i in range(12)}
+    report = send(store, Postbox(at_rcpt=refusing))
+    assert (report.failed, report.hold) == (12, None)
+
+
 class Silent(Breaking):
     """A transport whose server takes each mail and never answers."""
 

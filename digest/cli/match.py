@@ -39,7 +39,11 @@ def match(
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print the papers that RULES match, best first, and why."""
+    """Print the papers that RULES match, best first, and why.
+
+    Rules stand one a line: diffusion model · quantiz* AND (audio OR speech) · "low precision" · a NEAR/3 b ·
+    title:survey · author:LeCun, Y · category:cs.LG · pruning ^2 counts twice · -review keeps papers out.
+    """
     profile = Profile(name="rules", rules=wanted_rules(rules).text)
     if feed and days is not None:
         raise UsageError("--days is for stored papers; leave out --feed, or --days")

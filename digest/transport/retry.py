@@ -4,11 +4,19 @@ RFC 5321, 4.5.4.1: wait at least half an hour after the first failures on averag
 Greylisting wants the second attempt later than five minutes (RFC 6647, 4.6), so none comes sooner.
 """
 
+import re
 from datetime import datetime, timedelta
+
+_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d")
 
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
 KEPT_FOR = timedelta(days=5)
+
+
+def is_policy_refusal(reply: str) -> bool:
+    """Whether a server's reply refuses us, and not this mail: an enhanced status of 5.7 (RFC 3463, 3.8)."""
+    return _POLICY.match(reply) is not None
 
 
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from digest.transport.retry import retry_at
+import pytest
+
+from digest.transport.retry import is_policy_refusal, retry_at
 from tests.builders import NOW
 
 
@@ -24,3 +26,18 @@ def test_jitter_lengthens_the_wait_by_up_to_a_half() -> None:
 def test_after_five_days_it_is_given_up() -> None:
     assert wait(9, age=timedelta(days=5)) is None
     assert wait(9, age=timedelta(days=4, hours=23)) is not None
+
+
+@pytest.mark.parametrize(
+    ("reply", "refuses_us"),
+    [
+        ("550 5.7.1 blocked", True),
+        ("554 5.7.26 unauthenticated", True),
+        ("550-5.7.1 blocked", True),
+        ("550 5.1.1 nobody", False),
+        ("450 4.7.1 greylisted", False),
+        ("550 no such user 5.7.1", False),
+    ],
+)
+def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
+    assert is_policy_refusal(reply) == refuses_us
