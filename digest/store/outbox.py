@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, SubscriberState
 from digest.store import digests, subscribers
 from digest.store.database import Transaction
 from digest.store.leases import LEASE, is_dead
 from digest.store.schema import deliveries, holds
+from digest.store.schema import subscribers as people_table
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
@@ -53,10 +54,13 @@ def claim(
 ) -> list[Delivery]:
     """Lease the next `limit` deliveries that may be tried at `now` to `worker`, oldest first; none during a hold.
 
+    What is queued for somebody who has unsubscribed since is not sent, save the mail that says goodbye.
+
     Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again. What such a
     process was sending is in `doubt`.
     """
     _succeed_the_dead(tx, clock=clock, doubt=doubt)
+    _forget_those_who_left(tx, now=now)
     if find_hold(tx) is not None:
         return []
     ids = (
@@ -196,6 +200,20 @@ def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None
     if doubt is Doubt.PARK:
         tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
     tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))
+
+
+def _forget_those_who_left(tx: Transaction, *, now: datetime) -> None:
+    left = sa.select(people_table.c.id).where(people_table.c.state == SubscriberState.UNSUBSCRIBED.value)
+    unwanted = sa.and_(
+        deliveries.c.state.in_(_WAITING),
+        deliveries.c.kind != MailKind.GOODBYE.value,
+        deliveries.c.subscriber_id.in_(left),
+    )
+    tx.execute(
+        sa.update(deliveries)
+        .where(unwanted)
+        .values(state=DeliveryState.FAILED.value, reply="not sent: unsubscribed in the meantime", finished_at=now)
+    )
 
 
 def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from digest.models import Delivery, DeliveryState, Digest, Doubt, Field, Hold, MailKind, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Doubt, Field, Hold, MailKind, Subscriber, SubscriberState
 from digest.store import Store, digests, leases, outbox, papers, subscribers
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
@@ -218,3 +219,15 @@ def test_what_failed_can_be_tried_again_one_or_all(store: Store) -> None:
         assert outbox.retry(tx, [a.id, c.id], now=NOW) == [a.id]
         assert outbox.retry(tx, [], now=NOW) == [b.id]
     assert emails(claim(store)) == ["a@example.org", "b@example.org"]
+
+
+def test_who_unsubscribed_gets_nothing_of_what_was_queued_but_the_goodbye(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    with store.write() as tx:
+        left = subscribers.save(tx, replace(subscribers.get(tx, "a@example.org"), state=SubscriberState.UNSUBSCRIBED))
+        outbox.queue_note(tx, MailKind.GOODBYE, left, message_id="g1", now=NOW)
+    assert [(d.subscriber.email, d.kind.value) for d in claim(store)] == [
+        ("b@example.org", "digest"),
+        ("a@example.org", "goodbye"),
+    ]
+    assert states(store)[0] == "failed"
