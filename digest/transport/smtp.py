@@ -4,32 +4,24 @@ The calling thread alone takes messages and yields receipts; the threads only ta
 """
 
 import queue
-import re
-import smtplib
-import socket
 import ssl
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 from digest.errors import TransportError
-from digest.models import Message, Outcome, Receipt
+from digest.models import Message, Receipt
+from digest.transport.connection import Security, Server
+from digest.transport.dialogue import Dialogue, Untried
+
+__all__ = ["Security", "SmtpTransport"]
 
 _TIMEOUT_SECONDS = 60.0  # for each step
 _MAILS_PER_CONNECTION = 500  # then it is renewed: servers close those that never end
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
-class Security(StrEnum):
-    """How the line is protected. Certificates are always verified."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
+_DEPTH = 4  # mails a connection that were taken and whose receipt is not out yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +52,30 @@ class SmtpTransport:
         self._name = f"{host}:{port}"
         self._todo: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Receipt | _Down] = queue.SimpleQueue()
-        self._lines = [
-            _Line(host, port, security=security, username=username, password=password, timeout=timeout, tls=tls)
-            for _ in range(connections)
-        ]
+        server = Server(
+            host=host, port=port, security=security, username=username, password=password, timeout=timeout, tls=tls
+        )
+        self._lines = [_Line(server, self._todo, self._done) for _ in range(connections)]
         self._threads: dict[_Line, threading.Thread] = {}
 
     def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
-        """See Transport. At most two messages a connection are in flight."""
+        """See Transport. At most four messages a connection are in flight: taken, and their receipts not yet out.
+
+        An error of the messages' own is raised after the receipts of those before it.
+        """
         source = iter(messages)
         untried: deque[Message] = deque()
         in_flight = 0
         reason = ""
+        failure: Exception | None = None
         self._start()
         try:
             while True:
-                while in_flight < 2 * len(self._threads):
-                    message = untried.popleft() if untried else next(source, None)
+                while in_flight < _DEPTH * len(self._threads):
+                    try:
+                        message = untried.popleft() if untried else next(source, None)
+                    except Exception as error:  # noqa: BLE001 raised below, once it is known what became of the rest
+                        failure, source, message = error, iter(()), None
                     if message is None:
                         break
                     self._todo.put(message)
@@ -96,8 +95,9 @@ class SmtpTransport:
                     untried += self._take_back()
                     in_flight = 0
         finally:
-            for _ in range(in_flight):  # the caller stopped listening: nobody may hear these in the next send()
-                self._done.get()
+            self._forget(in_flight)
+        if failure:
+            raise failure
         if untried:
             raise TransportError(f"the mail server {self._name} {reason}")
 
@@ -118,159 +118,81 @@ class SmtpTransport:
     def _start(self) -> None:
         for line in self._lines:
             if line not in self._threads:
-                thread = threading.Thread(target=self._work, args=(line,), name=f"smtp {self._name}", daemon=True)
+                thread = threading.Thread(target=line.work, name=f"smtp {self._name}", daemon=True)
                 self._threads[line] = thread
                 thread.start()
 
-    def _work(self, line: "_Line") -> None:
-        while (message := self._todo.get()) is not None:
-            try:
-                self._done.put(line.send(message))
-            except TransportError as error:
-                self._done.put(_Down(line, message, str(error)))
-                return  # others may be connected still: they take what is left
-        line.close()
+    def _forget(self, in_flight: int) -> None:
+        """The caller stopped listening: nobody may hear of these mails in the next send()."""
+        in_flight -= len(self._take_back())
+        for _ in range(in_flight):
+            result = self._done.get()
+            if isinstance(result, _Down):
+                self._threads.pop(result.line).join()
 
     def _take_back(self) -> list[Message]:
         left = []
-        while not self._todo.empty():
-            message = self._todo.get()
-            if message is not None:
-                left.append(message)
+        while (message := _at_once(self._todo)) is not None:
+            left.append(message)
         return left
 
 
 class _Line:
-    """One connection, made when it is needed and made anew when it broke."""
+    """One connection, made when it is needed and made anew when it broke or grew old."""
 
     def __init__(
         self,
-        host: str,
-        port: int,
-        *,
-        security: Security,
-        username: str,
-        password: str,
-        timeout: float,
-        tls: ssl.SSLContext | None,
+        server: Server,
+        todo: "queue.SimpleQueue[Message | None]",
+        done: "queue.SimpleQueue[Receipt | _Down]",
     ) -> None:
-        self._host = host
-        self._port = port
-        self._security = security
-        self._username = username
-        self._password = password
-        self._timeout = timeout
-        self._tls = tls
-        self._server: smtplib.SMTP | None = None
-        self._sent = 0
+        self._server = server
+        self._todo = todo
+        self._done = done
+        self._dialogue: Dialogue | None = None
+        self._given = 0  # mails for this connection
 
-    def send(self, message: Message) -> Receipt:
-        """One mail. Raises TransportError if there is no connection to be had; the mail was not tried then."""
-        if self._sent >= _MAILS_PER_CONNECTION:
-            self.close()
-        if self._server is None:
-            self._server = self._connected()
-        self._sent += 1
-        try:
-            code, reply = _transaction(self._server, message)
-        except (smtplib.SMTPException, OSError) as error:
-            self._drop()
-            return Receipt(
-                delivery_id=message.delivery_id,
-                outcome=Outcome.DEFERRED,
-                reply=f"the connection broke: {_one_line(str(error))}",
-            )
-        if code != 250:
-            self._begin_anew(code)
-        return Receipt(delivery_id=message.delivery_id, outcome=_outcome(code), reply=f"{code} {_one_line(reply)}")
+    def work(self) -> None:
+        """Hand over what there is to do, until that is None or there is no connection to be had."""
+        while (message := self._todo.get()) is not None:
+            untried: Untried | None = Untried(message, alone=False)
+            while untried:
+                try:
+                    dialogue = self._open()
+                except TransportError as error:
+                    self._done.put(_Down(self, untried.message, str(error)))
+                    return  # others may be connected still: they take what is left
+                self._given += 1
+                untried = dialogue.carry(untried.message, self._next, self._done.put, last_chance=untried.alone)
+        self._close()
 
-    def close(self) -> None:
-        """Say goodbye."""
-        if self._server is not None:
-            try:
-                self._server.quit()
-            except (smtplib.SMTPException, OSError):
-                self._server.close()  # it had gone already
-            self._server = None
-            self._sent = 0
+    def _next(self) -> Message | None:
+        if self._given >= _MAILS_PER_CONNECTION:
+            return None
+        message = _at_once(self._todo)
+        self._given += message is not None
+        return message
 
-    def _begin_anew(self, code: int) -> None:
-        """After a refusal the server forgets the mail, unless it is about to hang up (421: RFC 5321, 3.8)."""
-        if code == 421 or self._server is None:
-            self._drop()
-            return
-        try:
-            self._server.rset()
-        except (smtplib.SMTPException, OSError):
-            self._drop()  # the next mail gets a new connection
+    def _open(self) -> Dialogue:
+        if self._dialogue and self._given >= _MAILS_PER_CONNECTION:
+            self._close()
+        if self._dialogue is None or self._dialogue.over:
+            self._dialogue = Dialogue(self._server.connected())
+            self._given = 0
+        return self._dialogue
 
-    def _drop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            self._sent = 0
-
-    def _connected(self) -> smtplib.SMTP:
-        try:
-            return self._connect()
-        except smtplib.SMTPAuthenticationError as error:
-            reply = _one_line(error.smtp_error)
-            raise TransportError(
-                f"refuses user {self._username!r}: {error.smtp_code} {reply}; check DIGEST_SMTP_PASSWORD"
-            ) from None
-        except smtplib.SMTPNotSupportedError as error:
-            raise TransportError(f"does not do what delivery.smtp asks: {_one_line(str(error))}") from None
-        except smtplib.SMTPResponseException as error:
-            raise TransportError(f"does not take mail: {error.smtp_code} {_one_line(error.smtp_error)}") from None
-        except (smtplib.SMTPException, OSError) as error:
-            raise TransportError(f"cannot be reached: {_one_line(str(error)) or type(error).__name__}") from None
-
-    def _connect(self) -> smtplib.SMTP:
-        tls = self._tls or ssl.create_default_context()
-        server: smtplib.SMTP
-        if self._security is Security.TLS:
-            server = smtplib.SMTP_SSL(self._host, self._port, _own_name(), timeout=self._timeout, context=tls)
-        else:
-            server = smtplib.SMTP(self._host, self._port, _own_name(), timeout=self._timeout)
-        try:
-            if self._security is Security.STARTTLS:
-                server.starttls(context=tls)
-            server.ehlo_or_helo_if_needed()
-            if self._username:
-                server.login(self._username, self._password)
-        except BaseException:
-            server.close()
-            raise
-        return server
+    def _close(self) -> None:
+        if self._dialogue:
+            self._dialogue.close()
+        self._dialogue = None
 
 
-def _transaction(server: smtplib.SMTP, message: Message) -> tuple[int, str | bytes]:
-    """MAIL, RCPT and DATA for one mail; the reply that settles it."""
-    content = _LINE_END.sub(b"\r\n", message.content)  # a bare CR or LF would let a mail smuggle in another
-    size = [f"size={len(content)}"] if server.has_extn("size") else []
-    code, reply = server.mail(message.sender, size)
-    if code == 250:
-        code, reply = server.rcpt(message.recipient)
-        if code in {250, 251}:
-            try:
-                code, reply = server.data(content)  # stuffs dots (RFC 5321, 4.5.2)
-            except smtplib.SMTPDataError as error:
-                return error.smtp_code, error.smtp_error
-    return code, reply
-
-
-def _outcome(code: int) -> Outcome:
-    if 200 <= code < 300:
-        return Outcome.SENT
-    return Outcome.FAILED if 500 <= code < 600 else Outcome.DEFERRED
-
-
-def _one_line(reply: str | bytes) -> str:
-    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _own_name() -> str:
-    """What we call ourselves: our full name, else an address literal (RFC 5321, 4.1.4). Asks no DNS."""
-    name = socket.gethostname()
-    return name if "." in name else "[127.0.0.1]"
+def _at_once(todo: "queue.SimpleQueue[Message | None]") -> Message | None:
+    """A message that waits, or None. A goodbye that waits is left for when there is nothing else to do."""
+    try:
+        message = todo.get_nowait()
+    except queue.Empty:
+        return None
+    if message is None:
+        todo.put(None)
+    return message

@@ -1,0 +1,124 @@
+"""A way in to a mail server: connecting, TLS and AUTH are smtplib's, the replies are read by us."""
+
+import re
+import smtplib
+import socket
+import ssl
+import struct
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+
+from digest.errors import TransportError
+from digest.transport.replies import Reply, ReplyReader, one_line
+
+
+class Security(StrEnum):
+    """How the line is protected. Certificates are always verified."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Client(smtplib.SMTP):
+    """smtplib's client with a reader of its own: the same bytes are read in fewer turns, and no reply is endless."""
+
+    _reader: ReplyReader | None = None
+
+    def reply(self, times: float = 1) -> Reply:
+        """The next reply, if it comes within `times` the timeout. Raises OSError, as ReplyReader.read does."""
+        return self.reader.read(times)
+
+    @property
+    def reader(self) -> ReplyReader:
+        """Reads from the socket as it is now: what came before TLS began is forgotten (RFC 3207, 6)."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        if self._reader is None or self._reader.sock is not self.sock:
+            self._reader = ReplyReader(self.sock, self.timeout)
+        return self._reader
+
+    def getreply(self) -> tuple[int, bytes]:
+        """smtplib asks for each reply here."""
+        try:
+            return self.reply()
+        except OSError:
+            self.close()
+            raise
+
+    def limit(self) -> int:
+        """The most bytes that a mail may have, or 0 if the server did not say (RFC 1870, 4)."""
+        said = self.esmtp_features.get("size", "")
+        return int(said) if re.fullmatch("[0-9]{1,19}", said) else 0
+
+    def hurry(self) -> None:
+        """Let the kernel alone watch the clock and send at once: half the system calls."""
+        if not isinstance(self.sock, socket.socket):
+            return
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(self.sock, ssl.SSLSocket) or sys.platform == "win32":
+            return
+        whole = int(self.timeout)
+        pause = struct.pack("@ll", whole, int((self.timeout - whole) * 1e6))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pause)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, pause)
+        self.sock.settimeout(None)
+
+
+class _TlsClient(Client, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte (RFC 8314, 3.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where mail is handed over, and how. `timeout` (seconds) is for each step."""
+
+    host: str
+    port: int
+    security: Security
+    username: str
+    password: str
+    timeout: float
+    tls: ssl.SSLContext | None  # replaces the system's trusted authorities
+
+    def connected(self) -> Client:
+        """A client that has said EHLO and logged in. Raises TransportError."""
+        try:
+            return self._connect()
+        except smtplib.SMTPAuthenticationError as error:
+            reply = one_line(error.smtp_error)
+            raise TransportError(
+                f"refuses user {self.username!r}: {error.smtp_code} {reply}; check DIGEST_SMTP_PASSWORD"
+            ) from None
+        except smtplib.SMTPNotSupportedError as error:
+            raise TransportError(f"does not do what delivery.smtp asks: {one_line(str(error))}") from None
+        except smtplib.SMTPResponseException as error:
+            raise TransportError(f"does not take mail: {error.smtp_code} {one_line(error.smtp_error)}") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
+
+    def _connect(self) -> Client:
+        tls = self.tls or ssl.create_default_context()
+        client: Client
+        if self.security is Security.TLS:
+            client = _TlsClient(self.host, self.port, _own_name(), timeout=self.timeout, context=tls)
+        else:
+            client = Client(self.host, self.port, _own_name(), timeout=self.timeout)
+        try:
+            if self.security is Security.STARTTLS:
+                client.starttls(context=tls)
+            client.ehlo_or_helo_if_needed()
+            if self.username:
+                client.login(self.username, self.password)
+            client.hurry()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+
+def _own_name() -> str:
+    """What we call ourselves: our full name, else an address literal (RFC 5321, 4.1.4). Asks no DNS."""
+    name = socket.gethostname()
+    return name if "." in name else "[127.0.0.1]"

@@ -1,0 +1,105 @@
+"""What an SMTP server answers, read from its socket (RFC 5321, 4.2)."""
+
+import re
+import smtplib
+import socket
+import ssl
+import time
+from typing import NamedTuple
+
+_AT_ONCE = 8192  # bytes asked of the socket
+_MOST = 64 * 1024  # bytes of one reply; RFC 5321, 4.5.3.1.5 allows 512 a line
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+TIMED_OUT = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class ReplyError(smtplib.SMTPException):
+    """An answer that is none. What comes after it cannot be told apart either, so the connection is of no more use."""
+
+
+class Reply(NamedTuple):
+    """One whole reply."""
+
+    code: int
+    text: bytes  # without the codes; lines are separated by LF
+
+    @property
+    def accepts(self) -> bool:
+        """The server did what it was asked (2yz)."""
+        return 200 <= self.code < 300
+
+    @property
+    def refuses(self) -> bool:
+        """The server did not do it, for now (4yz) or for good (5yz)."""
+        return self.code >= 400
+
+    def __str__(self) -> str:
+        return f"{self.code} {one_line(self.text)}".rstrip()
+
+
+class ReplyReader:
+    """Takes replies off a socket, as many as come at once."""
+
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        """`timeout` (seconds) is for one whole reply, however slowly it trickles in."""
+        self.sock = sock
+        self._timeout = timeout
+        self._bytes = b""
+        self._at = 0  # what stands before was read
+
+    @property
+    def ahead(self) -> bool:
+        """Something has come that was not read yet."""
+        return self._at < len(self._bytes)
+
+    def read(self, times: float = 1) -> Reply:
+        """The next reply, if it comes within `times` the timeout.
+
+        Raises ReplyError, ConnectionError at the end of the line, TimeoutError, and what else sockets raise.
+        """
+        lines: list[bytes] = []
+        deadline, size, code = 0.0, 0, b""
+        while True:
+            end = self._bytes.find(b"\n", self._at)
+            if end < 0:
+                deadline = deadline or time.monotonic() + self._timeout * times
+                self._receive(deadline)
+                continue
+            line = self._bytes[self._at : end].rstrip(b"\r")
+            self._at = end + 1
+            found = _LINE.fullmatch(line)
+            if found is None or not line.startswith(code):  # a reply has one code on all its lines
+                raise ReplyError(f"the server's answer makes no sense: {one_line(line[:100])!r}")
+            code, separator, text = found.groups(b"")
+            lines.append(text)
+            if separator != b"-":
+                return Reply(int(code), b"\n".join(lines))
+            size += len(line)
+            if size > _MOST:
+                raise ReplyError("the server's answer has no end")
+
+    def _receive(self, deadline: float) -> None:
+        while True:
+            try:
+                received = self.sock.recv(_AT_ONCE)
+                break
+            except TIMED_OUT:
+                if time.monotonic() > deadline - 0.01:  # a kernel's clock is coarser
+                    raise TimeoutError("timed out") from None
+        if not received:
+            raise ConnectionError("the server hung up")
+        self._bytes = self._bytes[self._at :] + received
+        self._at = 0
+        if len(self._bytes) > _MOST:
+            raise ReplyError("the server's answer has no end")
+        if time.monotonic() > deadline:
+            raise TimeoutError("timed out")
+
+
+def one_line(text: str | bytes) -> str:
+    """What a server said as one line that can be shown anywhere."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())

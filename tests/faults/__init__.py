@@ -1,0 +1,1 @@
+"""Servers that fail as they are told."""

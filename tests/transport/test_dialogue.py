@@ -1,0 +1,378 @@
+"""Whatever goes wrong with one mail, at whatever step and in whatever group, the others are none the worse."""
+
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.errors import TransportError
+from digest.models import Message, Outcome, Receipt
+from digest.transport.dialogue import stuffed
+from digest.transport.smtp import SmtpTransport
+from tests.faults.server import Act, Fault, FaultyServer, Step
+
+MAIL_STEPS = [Step.MAIL, Step.RCPT, Step.DATA, Step.DOT]
+both_ways = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+
+
+def sender(number: int) -> str:
+    return f"s{number}@example.org"
+
+
+def a_message(number: int, content: bytes = b"", recipient: str = "") -> Message:
+    return Message(
+        delivery_id=number,
+        sender=sender(number),
+        recipient=recipient or f"r{number}@example.org",
+        content=content or b"Subject: %d\r\n\r\n.one\r\n..two\r\n" % number,
+    )
+
+
+def send(
+    server: FaultyServer, messages: Iterable[Message], *, connections: int = 1, timeout: float = 5
+) -> dict[int, Receipt]:
+    """The receipts by mail: exactly one for each."""
+    with SmtpTransport("127.0.0.1", server.port, connections=connections, timeout=timeout) as transport:
+        receipts = list(transport.send(messages))
+    assert max(Counter(r.delivery_id for r in receipts).values(), default=1) == 1
+    return {r.delivery_id: r for r in receipts}
+
+
+def arrived(server: FaultyServer) -> Counter[int]:
+    """How often each mail was taken, after a look at what each holds."""
+    for mail in server.mails:
+        number = int(mail.sender[1:].partition("@")[0])
+        assert (mail.recipient, mail.content) == (a_message(number).recipient, a_message(number).content)
+    assert server.breaches == []
+    return Counter(int(mail.sender[1:].partition("@")[0]) for mail in server.mails)
+
+
+def five_with(fault: Fault, *, pipelining: bool, **options: bool) -> tuple[Receipt, int, FaultyServer]:
+    """Send five mails of which the third fails: its receipt and how often it arrived. The others arrive once."""
+    with FaultyServer([fault], pipelining=pipelining, **options) as server:
+        receipts = send(server, map(a_message, range(1, 6)), timeout=0.2 if fault.act is Act.STALL else 5)
+        taken = arrived(server)
+    assert {i: receipts[i].outcome for i in (1, 2, 4, 5)} == dict.fromkeys((1, 2, 4, 5), Outcome.SENT)
+    assert {i: taken[i] for i in (1, 2, 4, 5)} == dict.fromkeys((1, 2, 4, 5), 1)
+    return receipts[3], taken[3], server
+
+
+def outcome_of(answer: str, step: Step) -> Outcome:
+    if answer[0] == ("3" if step is Step.DATA else "2"):
+        return Outcome.SENT
+    return Outcome.FAILED if answer[0] == "5" else Outcome.DEFERRED
+
+
+@both_ways
+@pytest.mark.parametrize("trickle", [False, True], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("step", MAIL_STEPS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "251 as you like",
+        "250-one\r\n250-two\r\n250 three",
+        "354 what",
+        "354-what\r\n354 now",
+        "450 4.2.1 later",
+        "421 4.3.2 closing",
+        "550 5.1.1 never",
+        "550-5.1.1 never\r\n550-\r\n550 5.1.1 ever",
+        "garbage",
+        "550-5.1.1 two\r\n250 minds",
+        "199 too low",
+        "",
+    ],
+)
+def test_an_answer_is_its_own_mails(answer: str, step: Step, trickle: bool, pipelining: bool) -> None:
+    receipt, taken, _ = five_with(Fault(sender(3), step, answer=answer), pipelining=pipelining, trickle=trickle)
+    if answer in {"garbage", "", "199 too low", "550-5.1.1 two\r\n250 minds"}:
+        assert (receipt.outcome, taken) == (Outcome.DEFERRED, 0)
+    else:
+        assert receipt.outcome is outcome_of(answer, step)
+        assert taken == (receipt.outcome is Outcome.SENT)
+    if receipt.outcome is Outcome.FAILED:
+        assert receipt.reply == ("550 5.1.1 never" if answer == "550 5.1.1 never" else "550 5.1.1 never 5.1.1 ever")
+    if answer.startswith("45") or (answer.startswith("421") and receipt.outcome is Outcome.DEFERRED):
+        assert receipt.reply == answer
+    settled = receipt.outcome is not Outcome.DEFERRED or answer.startswith("4")
+    assert receipt.in_doubt == (step is Step.DOT and not settled)
+
+
+@pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT])
+@pytest.mark.parametrize("answer", ["450 later", "550 never"])
+def test_a_server_that_wants_the_body_of_a_refused_mail_gets_an_empty_one(step: Step, answer: str) -> None:
+    receipt, taken, server = five_with(Fault(sender(3), step, answer=answer), pipelining=True, insists=True)
+    assert (receipt.outcome, receipt.reply, taken) == (outcome_of(answer, step), answer, 0)
+    assert len(server.heard) == 1
+
+
+@both_ways
+@pytest.mark.parametrize("fault", [Fault(sender(3), Step.RSET, Act.DROP), Fault(sender(3), Step.RSET, answer="500 no")])
+def test_a_refusal_stands_when_the_connection_breaks_after_it(fault: Fault, pipelining: bool) -> None:
+    faults = [fault, Fault(sender(3), Step.RCPT, answer="550 never")]
+    with FaultyServer(faults, pipelining=pipelining) as server:
+        receipts = send(server, map(a_message, range(1, 6)))
+        assert arrived(server) == Counter([1, 2, 4, 5])
+    assert receipts[3].reply == "550 never"
+
+
+@both_ways
+@pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.STALL])
+@pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
+def test_a_mail_that_was_announced_only_goes_over_another_connection(step: Step, act: Act, pipelining: bool) -> None:
+    receipt, taken, server = five_with(Fault(sender(3), step, act, times=1), pipelining=pipelining)
+    assert (receipt.outcome, taken, len(server.heard)) == (Outcome.SENT, 1, 2)
+
+
+@both_ways
+@pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.STALL])
+@pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
+def test_a_mail_that_breaks_two_connections_is_deferred(step: Step, act: Act, pipelining: bool) -> None:
+    receipt, taken, server = five_with(Fault(sender(3), step, act), pipelining=pipelining)
+    assert (receipt.outcome, taken, receipt.in_doubt, len(server.heard)) == (Outcome.DEFERRED, 0, False, 3)
+    assert receipt.reply.startswith("the connection broke before the mail was handed over: ")
+
+
+@both_ways
+@pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.STALL, Act.TAKE_AND_DROP])
+def test_a_mail_that_is_never_answered_is_in_doubt(act: Act, pipelining: bool) -> None:
+    receipt, taken, _ = five_with(Fault(sender(3), Step.DOT, act), pipelining=pipelining)
+    assert (receipt.outcome, receipt.in_doubt, taken) == (Outcome.DEFERRED, True, int(act is Act.TAKE_AND_DROP))
+    assert receipt.reply.startswith("no answer after the mail was handed over: ")
+
+
+@both_ways
+@pytest.mark.parametrize("step", MAIL_STEPS)
+def test_a_server_that_leaves_after_its_answer_is_called_again(step: Step, pipelining: bool) -> None:
+    receipt, taken, _ = five_with(Fault(sender(3), step, Act.DROP_AFTER, times=1), pipelining=pipelining)
+    assert (receipt.outcome, taken) == (Outcome.SENT, 1)
+
+
+@both_ways
+@pytest.mark.parametrize("act", [Act.RESET, Act.STALL])
+def test_a_mail_that_did_not_go_out_whole_is_not_in_doubt(act: Act, pipelining: bool) -> None:
+    big = a_message(2, b"x\r\n" * 10_000_000)
+    faults = [Fault(sender(2), Step.CONTENT, act)]
+    with FaultyServer(faults, pipelining=pipelining) as server:
+        receipts = send(server, [a_message(1), big, a_message(3)], timeout=0.5 if act is Act.STALL else 5)
+    assert [receipts[i].outcome for i in (1, 2, 3)] == [Outcome.SENT, Outcome.DEFERRED, Outcome.SENT]
+    assert receipts[2].reply.startswith("the connection broke while the mail was handed over: ")
+    assert not receipts[2].in_doubt
+
+
+@pytest.mark.parametrize("step", [Step.BANNER, Step.EHLO])
+@pytest.mark.parametrize(
+    "fault",
+    [(Act.ANSWER, "421 busy"), (Act.ANSWER, "554 go away"), (Act.ANSWER, "garbage"), (Act.DROP, ""), (Act.STALL, "")],
+)
+def test_a_connection_that_cannot_be_made_leaves_the_mail_to_the_others(step: Step, fault: tuple[Act, str]) -> None:
+    act, answer = fault
+    with FaultyServer([Fault(1, step, act, answer)]) as server:
+        receipts = send(server, map(a_message, range(20)), connections=2, timeout=0.3 if act is Act.STALL else 5)
+        assert arrived(server) == Counter(range(20))
+    assert {r.outcome for r in receipts.values()} == {Outcome.SENT}
+
+
+@both_ways
+def test_where_no_connection_can_be_made_any_more_the_rest_is_handed_back(pipelining: bool) -> None:
+    faults = [Fault(sender(3), Step.MAIL, Act.DROP)] + [Fault(i, Step.BANNER, answer="554 no") for i in range(2, 9)]
+    receipts: list[Receipt] = []
+    with (
+        FaultyServer(faults, pipelining=pipelining) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=1, timeout=5) as transport,
+    ):
+        with pytest.raises(TransportError, match="does not take mail: 554 no"):
+            receipts.extend(transport.send(map(a_message, range(1, 6))))
+        assert arrived(server) == Counter([1, 2])
+    assert [(r.delivery_id, r.outcome) for r in receipts] == [(1, Outcome.SENT), (2, Outcome.SENT)]
+
+
+def test_one_round_trip_a_mail() -> None:
+    with FaultyServer() as server:
+        send(server, map(a_message, range(5)))
+        assert arrived(server) == Counter(range(5))
+    assert server.heard[0].turns == 1 + 1 + 5 + 1  # EHLO, the first mail's group, bodies, QUIT
+
+
+def test_a_server_without_ehlo_is_spoken_to_plainly() -> None:
+    with FaultyServer([Fault(1, Step.EHLO, answer="500 what?")]) as server:
+        send(server, map(a_message, range(5)))
+        assert arrived(server) == Counter(range(5))
+    assert server.heard[0].turns > 5 * 4
+
+
+@both_ways
+def test_few_mails_are_in_flight(pipelining: bool) -> None:
+    taken = 0
+
+    def messages() -> Iterator[Message]:
+        nonlocal taken
+        for taken in range(1, 51):
+            yield a_message(taken)
+
+    with (
+        FaultyServer(pipelining=pipelining) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport,
+    ):
+        for yielded, _ in enumerate(transport.send(messages())):
+            assert taken - yielded <= 2 * 4
+    assert taken == 50
+
+
+@both_ways
+def test_an_error_of_the_messages_comes_after_the_receipts_of_those_before(pipelining: bool) -> None:
+    def messages() -> Iterator[Message]:
+        yield from map(a_message, range(6))
+        raise LookupError("no more")
+
+    receipts: list[Receipt] = []
+    with (
+        FaultyServer(pipelining=pipelining) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport,
+    ):
+        with pytest.raises(LookupError, match="no more"):
+            receipts.extend(transport.send(messages()))
+        assert arrived(server) == Counter(range(6)) == Counter(r.delivery_id for r in receipts)
+
+
+def test_who_stops_listening_while_the_server_goes_away_need_not_wait() -> None:
+    faults = [Fault(sender(i), Step.MAIL, Act.DROP) for i in range(1, 9)]
+    faults += [Fault(i, Step.BANNER, Act.DROP) for i in range(2, 99)]
+    with (
+        FaultyServer(faults) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=1, timeout=5) as transport,
+    ):
+        receipts = transport.send(map(a_message, range(9)))
+        next(receipts)
+        receipts.close()  # type: ignore[attr-defined]
+
+
+@both_ways
+def test_a_mail_that_is_too_big_is_not_sent(pipelining: bool) -> None:
+    with FaultyServer(pipelining=pipelining, size=1000) as server:
+        messages = [a_message(1), a_message(2, b"x" * 999 + b"\r\n"), a_message(3, b"." * 998 + b"\r\n")]
+        receipts = send(server, messages)
+        assert [mail.sender for mail in server.mails] == [sender(1), sender(3)]
+    assert receipts[2].outcome is Outcome.FAILED
+    assert receipts[2].reply == "not sent: it has 1,001 bytes, and the server takes 1,000 (SIZE)"
+    assert "MAIL FROM:<s3@example.org> SIZE=1000" in server.heard[0].commands
+
+
+@pytest.mark.parametrize("size", [0, None])
+def test_without_a_limit_every_mail_is_sent(size: int | None) -> None:
+    with FaultyServer(size=size) as server:
+        assert send(server, [a_message(1, b"x" * 100_000)])[1].outcome is Outcome.SENT
+
+
+@both_ways
+@pytest.mark.parametrize("utf8", [True, False])
+def test_an_address_beyond_ascii_needs_a_server_that_takes_it(utf8: bool, pipelining: bool) -> None:
+    with FaultyServer(pipelining=pipelining, utf8=utf8) as server:
+        receipt = send(server, [a_message(1, recipient="jürgen@example.org"), a_message(2)])[1]
+    if utf8:
+        assert receipt.outcome is Outcome.SENT
+        assert server.mails[0].recipient == "jürgen@example.org"
+        assert "MAIL FROM:<s1@example.org> SMTPUTF8" in server.heard[0].commands
+        assert "MAIL FROM:<s2@example.org>" in server.heard[0].commands
+    else:
+        assert receipt.outcome is Outcome.FAILED
+        assert receipt.reply == "not sent: 'jürgen@example.org' is not ASCII, and the server does not offer SMTPUTF8"
+        assert [mail.sender for mail in server.mails] == [sender(2)]
+
+
+@pytest.mark.parametrize("address", ["a@x.org>\r\nRSET", "a b@x.org", "a@x.org\0", "<a@x.org>", "a@x.org\n"])
+def test_an_address_never_says_a_command(address: str) -> None:
+    with FaultyServer() as server:
+        receipt = send(server, [a_message(1, recipient=address), a_message(2)])[1]
+        assert arrived(server) == Counter([2])
+    assert (receipt.outcome, receipt.reply) == (Outcome.FAILED, f"not sent: {address!r} cannot be said in SMTP")
+
+
+@pytest.mark.parametrize(
+    ("content", "wire"),
+    [
+        (b"", b".\r\n"),
+        (b"\r\n", b"\r\n.\r\n"),
+        (b".\r\n", b"..\r\n.\r\n"),
+        (b"a\r\n.\r\n.b\r\n..\r\n", b"a\r\n..\r\n..b\r\n...\r\n.\r\n"),
+        (b"\r\n.\r\n", b"\r\n..\r\n.\r\n"),
+        (b"a.\r\n", b"a.\r\n.\r\n"),
+    ],
+)
+def test_dots_are_doubled_where_a_line_begins(content: bytes, wire: bytes) -> None:
+    assert stuffed(content) == wire
+
+
+lines = st.lists(
+    st.one_of(st.sampled_from([b".", b"..", b"", b".x", b"x" * 5000, b"\0\xff"]), st.binary(max_size=20)), max_size=8
+)
+contents = st.builds(lambda ls, end: b"\r\n".join(ls) + end, lines, st.sampled_from([b"", b"\r\n"])).filter(bool)
+answers = st.sampled_from(
+    ["250 ok", "354 go", "421 bye", "450 later", "451-a\r\n451 b", "550 no", "?", "250-x\r\n550 y"]
+)
+acts = st.sampled_from([Act.ANSWER, Act.ANSWER, Act.DROP, Act.RESET, Act.DROP_AFTER, Act.TAKE_AND_DROP])
+faults = st.one_of(
+    st.builds(
+        Fault,
+        st.integers(0, 19).map(sender),
+        st.sampled_from([*MAIL_STEPS, Step.RSET]),
+        acts,
+        answers,
+        st.sampled_from([1, 2, 99]),
+    ),
+    st.builds(
+        Fault, st.integers(0, 19).map(sender), st.just(Step.CONTENT), st.sampled_from([Act.DROP, Act.RESET]), answers
+    ),
+    st.builds(Fault, st.integers(1, 9), st.sampled_from([Step.BANNER, Step.EHLO]), acts, answers),
+)
+
+
+def as_received(content: bytes) -> bytes:
+    ended = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return ended if ended.endswith(b"\r\n") else ended + b"\r\n"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(faults, max_size=8),
+    st.lists(contents, min_size=20, max_size=20),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 3),
+)
+def test_whatever_happens_every_mail_is_accounted_for(
+    script: Sequence[Fault], bodies: Sequence[bytes], pipelining: bool, insists: bool, connections: int
+) -> None:
+    receipts: list[Receipt] = []
+    handed_back = False
+    with (
+        FaultyServer(script, pipelining=pipelining, insists=insists) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=connections, timeout=2) as transport,
+    ):
+        try:
+            receipts.extend(transport.send(a_message(i, body) for i, body in enumerate(bodies)))
+        except TransportError:
+            handed_back = True
+    given_out = [r.delivery_id for r in receipts]
+    assert len(given_out) == len(set(given_out))
+    assert handed_back or len(given_out) == 20
+    taken = Counter(int(mail.sender[1:].partition("@")[0]) for mail in server.mails)
+    assert set(taken.values()) <= {1}
+    sent = {r.delivery_id for r in receipts if r.outcome is Outcome.SENT}
+    assert sent <= set(taken)
+    assert set(taken) - sent <= {r.delivery_id for r in receipts if r.in_doubt}
+    for mail in server.mails:
+        number = int(mail.sender[1:].partition("@")[0])
+        assert (mail.recipient, mail.content) == (f"r{number}@example.org", as_received(bodies[number]))
+    assert server.breaches == []
+
+
+def test_a_server_that_is_not_there_is_said_so() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with SmtpTransport("127.0.0.1", port, timeout=2) as transport, pytest.raises(TransportError, match="refused"):
+            list(transport.send([a_message(1)]))
