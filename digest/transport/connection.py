@@ -4,13 +4,12 @@ import re
 import smtplib
 import socket
 import ssl
-import struct
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from digest.errors import TransportError
-from digest.transport.replies import Reply, ReplyReader, one_line
+from digest.transport.replies import ReplyReader, one_line
 
 
 class Security(StrEnum):
@@ -26,23 +25,19 @@ class Client(smtplib.SMTP):
 
     _reader: ReplyReader | None = None
 
-    def reply(self, times: float = 1) -> Reply:
-        """The next reply, if it comes within `times` the timeout. Raises OSError, as ReplyReader.read does."""
-        return self.reader.read(times)
-
     @property
     def reader(self) -> ReplyReader:
         """Reads from the socket as it is now: what came before TLS began is forgotten (RFC 3207, 6)."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("not connected")
         if self._reader is None or self._reader.sock is not self.sock:
-            self._reader = ReplyReader(self.sock, self.timeout)
+            self._reader = ReplyReader(self.sock)
         return self._reader
 
     def getreply(self) -> tuple[int, bytes]:
         """smtplib asks for each reply here."""
         try:
-            return self.reply()
+            return self.reader.read(self.timeout)
         except OSError:
             self.close()
             raise
@@ -52,18 +47,18 @@ class Client(smtplib.SMTP):
         said = self.esmtp_features.get("size", "")
         return int(said) if re.fullmatch("[0-9]{1,19}", said) else 0
 
-    def hurry(self) -> None:
-        """Let the kernel alone watch the clock and send at once: half the system calls."""
-        if not isinstance(self.sock, socket.socket):
-            return
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if isinstance(self.sock, ssl.SSLSocket) or sys.platform == "win32":
-            return
-        whole = int(self.timeout)
-        pause = struct.pack("@ll", whole, int((self.timeout - whole) * 1e6))
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pause)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, pause)
-        self.sock.settimeout(None)
+    def begin(self) -> None:
+        """From here on nothing waits, neither for the server nor for a packet to fill (TCP_NODELAY)."""
+        sock = self.reader.sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+
+    def leave(self) -> None:
+        """Say goodbye and wait for the answer; the server may have gone already."""
+        with suppress(OSError):
+            self.reader.sock.settimeout(self.timeout)
+            self.quit()
+        self.close()
 
 
 class _TlsClient(Client, smtplib.SMTP_SSL):
@@ -111,7 +106,7 @@ class Server:
             client.ehlo_or_helo_if_needed()
             if self.username:
                 client.login(self.username, self.password)
-            client.hurry()
+            client.begin()
         except BaseException:
             client.close()
             raise

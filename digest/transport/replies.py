@@ -3,14 +3,13 @@
 import re
 import smtplib
 import socket
-import ssl
 import time
 from typing import NamedTuple
 
 _AT_ONCE = 8192  # bytes asked of the socket
-_MOST = 64 * 1024  # bytes of one reply; RFC 5321, 4.5.3.1.5 allows 512 a line
+_MOST = 64 * 1024  # bytes that were not read yet; RFC 5321, 4.5.3.1.5 allows 512 a line
+_MOST_LINES = 1000
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-TIMED_OUT = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ReplyError(smtplib.SMTPException):
@@ -40,60 +39,58 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Takes replies off a socket, as many as come at once."""
 
-    def __init__(self, sock: socket.socket, timeout: float) -> None:
-        """`timeout` (seconds) is for one whole reply, however slowly it trickles in."""
+    def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._timeout = timeout
         self._bytes = b""
         self._at = 0  # what stands before was read
+        self._lines: list[bytes] = []  # of a reply that is not whole yet
+        self._code = b""
 
     @property
     def ahead(self) -> bool:
         """Something has come that was not read yet."""
         return self._at < len(self._bytes)
 
-    def read(self, times: float = 1) -> Reply:
-        """The next reply, if it comes within `times` the timeout.
+    def read(self, timeout: float) -> Reply:
+        """The next reply, if it comes within `timeout` seconds, however slowly it trickles in.
 
         Raises ReplyError, ConnectionError at the end of the line, TimeoutError, and what else sockets raise.
         """
-        lines: list[bytes] = []
-        deadline, size, code = 0.0, 0, b""
-        while True:
-            end = self._bytes.find(b"\n", self._at)
-            if end < 0:
-                deadline = deadline or time.monotonic() + self._timeout * times
-                self._receive(deadline)
-                continue
+        deadline = time.monotonic() + timeout
+        while (reply := self.find()) is None:
+            self.receive()
+            if time.monotonic() > deadline:
+                raise TimeoutError("timed out")
+        return reply
+
+    def find(self) -> Reply | None:
+        """The next reply that has come whole, or None. Raises ReplyError."""
+        while (end := self._bytes.find(b"\n", self._at)) >= 0:
             line = self._bytes[self._at : end].rstrip(b"\r")
             self._at = end + 1
             found = _LINE.fullmatch(line)
-            if found is None or not line.startswith(code):  # a reply has one code on all its lines
+            if found is None or not line.startswith(self._code):  # a reply has one code on all its lines
                 raise ReplyError(f"the server's answer makes no sense: {one_line(line[:100])!r}")
             code, separator, text = found.groups(b"")
-            lines.append(text)
+            self._lines.append(text)
             if separator != b"-":
-                return Reply(int(code), b"\n".join(lines))
-            size += len(line)
-            if size > _MOST:
+                reply = Reply(int(code), b"\n".join(self._lines))
+                self._lines, self._code = [], b""
+                return reply
+            self._code = code
+            if len(self._lines) > _MOST_LINES:
                 raise ReplyError("the server's answer has no end")
+        return None
 
-    def _receive(self, deadline: float) -> None:
-        while True:
-            try:
-                received = self.sock.recv(_AT_ONCE)
-                break
-            except TIMED_OUT:
-                if time.monotonic() > deadline - 0.01:  # a kernel's clock is coarser
-                    raise TimeoutError("timed out") from None
+    def receive(self) -> None:
+        """Take what there is. Raises ReplyError, ConnectionError, and what else sockets raise."""
+        received = self.sock.recv(_AT_ONCE)
         if not received:
             raise ConnectionError("the server hung up")
         self._bytes = self._bytes[self._at :] + received
         self._at = 0
         if len(self._bytes) > _MOST:
             raise ReplyError("the server's answer has no end")
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
 
 
 def one_line(text: str | bytes) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
-from digest.transport.dialogue import stuffed
+from digest.transport.dialogue import on_the_wire
 from digest.transport.smtp import SmtpTransport
 from tests.faults.server import Act, Fault, FaultyServer, Step
 
@@ -294,16 +294,33 @@ def test_an_address_never_says_a_command(address: str) -> None:
 @pytest.mark.parametrize(
     ("content", "wire"),
     [
-        (b"", b".\r\n"),
+        (b"", b"\r\n.\r\n"),
         (b"\r\n", b"\r\n.\r\n"),
         (b".\r\n", b"..\r\n.\r\n"),
+        (b".", b"..\r\n.\r\n"),
         (b"a\r\n.\r\n.b\r\n..\r\n", b"a\r\n..\r\n..b\r\n...\r\n.\r\n"),
         (b"\r\n.\r\n", b"\r\n..\r\n.\r\n"),
         (b"a.\r\n", b"a.\r\n.\r\n"),
+        (b"a\n.\nb\r.\r\n", b"a\r\n..\r\nb\r\n..\r\n.\r\n"),
+        (b"\n", b"\r\n.\r\n"),
+        (b"\r", b"\r\n.\r\n"),
+        (b"a\r\r\n", b"a\r\n\r\n.\r\n"),
+        (b"a\n\r\n", b"a\r\n\r\n.\r\n"),
     ],
 )
-def test_dots_are_doubled_where_a_line_begins(content: bytes, wire: bytes) -> None:
-    assert stuffed(content) == wire
+def test_lines_end_in_crlf_and_dots_that_begin_one_are_doubled(content: bytes, wire: bytes) -> None:
+    assert on_the_wire(content) == (len(wire.replace(b"\r\n..", b"\r\n.").removeprefix(b".")) - 3, wire)
+
+
+@given(st.text("a.\r\n").map(str.encode))
+def test_what_is_on_the_wire_is_what_was_meant(content: bytes) -> None:
+    length, wire = on_the_wire(content)
+    assert wire.endswith(b"\r\n.\r\n")
+    lines = wire.removesuffix(b".\r\n").removesuffix(b"\r\n").split(b"\r\n")
+    assert not any(line == b"." or b"\r" in line or b"\n" in line for line in lines)
+    received = b"".join(line.removeprefix(b".") + b"\r\n" for line in lines)
+    assert received == as_received(content)
+    assert length == len(received)
 
 
 lines = st.lists(
