@@ -75,7 +75,7 @@ class Server:
     username: str
     password: str
     timeout: float
-    tls: ssl.SSLContext | None  # replaces the system's trusted authorities
+    tls: ssl.SSLContext | None  # none where there is no TLS
 
     def connected(self) -> Client:
         """A client that has said EHLO and logged in. Raises TransportError."""
@@ -94,15 +94,14 @@ class Server:
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
 
     def _connect(self) -> Client:
-        tls = self.tls or ssl.create_default_context()
         client: Client
         if self.security is Security.TLS:
-            client = _TlsClient(self.host, self.port, _own_name(), timeout=self.timeout, context=tls)
+            client = _TlsClient(self.host, self.port, _own_name(), timeout=self.timeout, context=self.tls)
         else:
             client = Client(self.host, self.port, _own_name(), timeout=self.timeout)
         try:
             if self.security is Security.STARTTLS:
-                client.starttls(context=tls)
+                client.starttls(context=self.tls)
             client.ehlo_or_helo_if_needed()
             if self.username:
                 client.login(self.username, self.password)

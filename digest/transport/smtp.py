@@ -31,6 +31,8 @@ class SmtpTransport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`timeout` (seconds) is for each step; `tls` replaces the system's trusted authorities."""
+        if security is not Security.NONE and tls is None:
+            tls = ssl.create_default_context()  # once: reading the authorities takes longer than many a mail
         self._server = Server(
             host=host, port=port, security=security, username=username, password=password, timeout=timeout, tls=tls
         )
