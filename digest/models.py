@@ -316,4 +316,3 @@ class Receipt:
     delivery_id: int
     outcome: Outcome
     reply: str  # as the server said it, one line: "250 2.0.0 Ok: queued as …"
-    in_doubt: bool = False  # deferred, but handed over whole and never answered: it may have arrived

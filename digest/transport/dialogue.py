@@ -281,7 +281,7 @@ def _deferred(mail: _Mail, reply: str) -> Receipt:
 
 def _unanswered(mail: _Mail, reason: str) -> Receipt:
     reply = f"no answer after the mail was handed over: {reason}"
-    return Receipt(delivery_id=mail.untried.message.delivery_id, outcome=Outcome.DEFERRED, reply=reply, in_doubt=True)
+    return Receipt(delivery_id=mail.untried.message.delivery_id, outcome=Outcome.UNKNOWN, reply=reply)
 
 
 def _reason(error: OSError) -> str:

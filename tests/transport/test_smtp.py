@@ -67,12 +67,16 @@ def test_a_refused_mail_does_not_stop_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "reply"), [("at_rcpt", "the connection broke"), ("at_data", "no answer after the mail was handed over")]
+    ("step", "outcome", "reply"),
+    [
+        ("at_rcpt", Outcome.DEFERRED, "the connection broke"),
+        ("at_data", Outcome.UNKNOWN, "no answer after the mail was handed over"),
+    ],
 )
-def test_a_connection_that_breaks_defers_its_mail_and_is_made_anew(step: str, reply: str) -> None:
+def test_a_connection_that_breaks_settles_its_mail_and_is_made_anew(step: str, outcome: Outcome, reply: str) -> None:
     postbox = Postbox(**{step: {"r1@example.org": "drop"}})  # type: ignore[arg-type]
     receipts = send(postbox, *(a_message(i) for i in range(1, 4)))
-    assert receipts[1].outcome is Outcome.DEFERRED
+    assert receipts[1].outcome is outcome
     assert receipts[1].reply.startswith(reply)
     assert postbox.recipients == ["r2@example.org", "r3@example.org"]
 
