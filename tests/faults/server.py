@@ -5,6 +5,7 @@ every end of a connection. It watches the client too: `breaches` are what it did
 """
 
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter
@@ -86,8 +87,10 @@ class FaultyServer:
         utf8: bool = False,
         trickle: bool = False,
         insists: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`trickle`: answers come byte by byte; `insists`: DATA is answered 354 also where the mail was refused."""
+        """`trickle`: answers come byte by byte; `insists`: DATA is answered 354 also where the mail was refused;
+        `tls` is spoken from the first byte."""
         self.faults = {(fault.whom, fault.step): fault for fault in faults}
         self.pipelining = pipelining
         self.extensions = ["localhost"]
@@ -96,6 +99,7 @@ class FaultyServer:
         self.extensions += ["8BITMIME", "SMTPUTF8"] if utf8 else []
         self.trickle = trickle
         self.insists = insists
+        self.tls = tls
         self.heard: list[Heard] = []
         self.breaches: list[str] = []
         self.stopping = threading.Event()
@@ -164,6 +168,9 @@ class _Session:
         self.leaves = False
 
     def run(self) -> None:
+        if self.server.tls:
+            with suppress(OSError):
+                self.sock = self.server.tls.wrap_socket(self.sock, server_side=True)
         with self.sock, suppress(OSError, _HangUpError):
             self.answer(self.heard.number, Step.BANNER, "220 localhost")
             if self.leaves:

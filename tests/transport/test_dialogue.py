@@ -1,8 +1,10 @@
 """Whatever goes wrong with one mail, at whatever step and in whatever group, the others are none the worse."""
 
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
 from digest.transport.dialogue import on_the_wire
-from digest.transport.smtp import SmtpTransport
+from digest.transport.smtp import Security, SmtpTransport
 from tests.faults.server import Act, Fault, FaultyServer, Step
+from tests.transport.conftest import server_context
 
 MAIL_STEPS = [Step.MAIL, Step.RCPT, Step.DATA, Step.DOT]
 both_ways = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
@@ -50,9 +53,11 @@ def arrived(server: FaultyServer) -> Counter[int]:
     return Counter(int(mail.sender[1:].partition("@")[0]) for mail in server.mails)
 
 
-def five_with(fault: Fault, *, pipelining: bool, **options: bool) -> tuple[Receipt, int, FaultyServer]:
+def five_with(
+    fault: Fault, *, pipelining: bool, trickle: bool = False, insists: bool = False
+) -> tuple[Receipt, int, FaultyServer]:
     """Send five mails of which the third fails: its receipt and how often it arrived. The others arrive once."""
-    with FaultyServer([fault], pipelining=pipelining, **options) as server:
+    with FaultyServer([fault], pipelining=pipelining, trickle=trickle, insists=insists) as server:
         receipts = send(server, map(a_message, range(1, 6)), timeout=0.2 if fault.act is Act.STALL else 5)
         taken = arrived(server)
     assert {i: receipts[i].outcome for i in (1, 2, 4, 5)} == dict.fromkeys((1, 2, 4, 5), Outcome.SENT)
@@ -259,6 +264,20 @@ def test_a_mail_that_is_too_big_is_not_sent(pipelining: bool) -> None:
     assert receipts[2].outcome is Outcome.FAILED
     assert receipts[2].reply == "not sent: it has 1,001 bytes, and the server takes 1,000 (SIZE)"
     assert "MAIL FROM:<s3@example.org> SIZE=1000" in server.heard[0].commands
+
+
+@both_ways
+def test_big_mails_go_through_tls(certificate: Path, pipelining: bool) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    bodies = [(b"%d." % i * 900 + b"\r\n.\r\n") * 200 for i in range(12)]
+    with (
+        FaultyServer(pipelining=pipelining, tls=server_context(certificate)) as server,
+        SmtpTransport("localhost", server.port, security=Security.TLS, tls=trusting, connections=2) as transport,
+    ):
+        receipts = list(transport.send(a_message(i, body) for i, body in enumerate(bodies)))
+    assert {r.outcome for r in receipts} == {Outcome.SENT}
+    assert {mail.sender: mail.content for mail in server.mails} == {sender(i): body for i, body in enumerate(bodies)}
+    assert (len(receipts), server.breaches) == (12, [])
 
 
 @pytest.mark.parametrize("size", [0, None])
