@@ -6,6 +6,7 @@ itself: a server may answer 354 to DATA though it refused the mail (RFC 2920, 3.
 """
 
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Generator
@@ -34,7 +35,7 @@ class Untried(NamedTuple):
     """A mail that was announced at most: its body was not sent, so it may go over another connection."""
 
     message: Message
-    again: bool = False  # a connection broke over it before
+    again: bool = False  # a new connection broke over it before
 
 
 @dataclass(slots=True)
@@ -71,8 +72,8 @@ class Dialogue:
     ) -> Generator[int, None, Untried | None]:
         """Hand over `first` and what `following` gives, until that is None or the connection is over.
 
-        Every mail is either settled by a receipt or, if it was announced only, returned. One over which connections
-        break again is deferred.
+        Every mail is either settled by a receipt or, if it was announced only, returned. One over which a
+        second new connection breaks is deferred.
 
         Waits by yielding what for: selectors.EVENT_READ or EVENT_WRITE on `sock`, until `deadline` (of
         time.monotonic). After that TimeoutError is to be thrown in.
@@ -91,6 +92,17 @@ class Dialogue:
                 return coming.untried if coming else None
             mail = coming or (None if self._pipelining else self._next(following, settle))
         return None
+
+    @property
+    def left(self) -> bool:
+        """Whether the server has said something, or gone, while nothing was asked of it."""
+        try:
+            socket.socket.recv(self.sock, 1, socket.MSG_PEEK)  # under TLS too: whatever came, it was not asked for
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def close(self) -> None:
         """Say goodbye, and wait for the answer."""
@@ -144,8 +156,10 @@ class Dialogue:
             settle(_receipt(mail, mail.refusal))
             return None
         hanging_up = isinstance(error, _HangingUpError)
-        # A server says 421 to a connection that it thinks too old: only over a new one does that mean this mail.
-        if not mail.untried.again and (self.settled or not hanging_up):
+        # A server leaves connections that it thinks too old: only over a new one does that mean this mail.
+        if self.settled:
+            return mail.untried
+        if not (hanging_up or mail.untried.again):
             return Untried(mail.untried.message, again=True)
         reason = _reason(error)
         settle(

@@ -102,9 +102,11 @@ class Pool:
         return next((line.reason for line in self._lines if line.reason), "")
 
     def begin(self) -> None:
-        """Forget which connections could not be made: the server may be there again."""
+        """Forget which connections could not be made, and those that the server ended while there was no mail."""
         for line in self._lines:
             line.reason = ""
+            if line.usable and line.dialogue and line.dialogue.left:
+                line.dialogue.end()
 
     def go_on(self, supply: Supply) -> bool:
         """Do what can be done, after a wait if need be. False when nothing more can come of it."""

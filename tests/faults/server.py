@@ -136,6 +136,13 @@ class FaultyServer:
         for thread in self._threads:
             thread.join(10)
 
+    def hang_up(self, last_word: bytes = b"") -> None:
+        """End every connection that is open now, and wait for no more of them."""
+        for sock in self._open:
+            with suppress(OSError):
+                sock.sendall(last_word)
+                sock.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self

@@ -136,9 +136,9 @@ def test_a_mail_that_was_announced_only_goes_over_another_connection(step: Step,
 @both_ways
 @pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.STALL])
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
-def test_a_mail_that_breaks_two_connections_is_deferred(step: Step, act: Act, pipelining: bool) -> None:
+def test_a_mail_that_breaks_two_new_connections_is_deferred(step: Step, act: Act, pipelining: bool) -> None:
     receipt, taken, server = five_with(Fault(sender(3), step, act), pipelining=pipelining)
-    assert (receipt.outcome, taken, len(server.heard)) == (Outcome.DEFERRED, 0, 3)
+    assert (receipt.outcome, taken, len(server.heard)) == (Outcome.DEFERRED, 0, 4)
     assert receipt.reply.startswith("the connection broke before the mail was handed over: ")
 
 
@@ -193,6 +193,30 @@ def test_where_no_connection_can_be_made_any_more_the_rest_is_handed_back(pipeli
             receipts.extend(transport.send(map(a_message, range(1, 6))))
         assert arrived(server) == Counter([1, 2])
     assert [(r.delivery_id, r.outcome) for r in receipts] == [(1, Outcome.SENT), (2, Outcome.SENT)]
+
+
+@both_ways
+@pytest.mark.parametrize("last_word", [b"", b"421 4.4.2 idle for too long\r\n"])
+def test_connections_that_ended_between_two_sendings_cost_no_mail(last_word: bytes, pipelining: bool) -> None:
+    with (
+        FaultyServer(pipelining=pipelining) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=3, timeout=5) as transport,
+    ):
+        assert len(list(transport.send(map(a_message, range(20))))) == 20
+        server.hang_up(last_word)
+        assert [r.outcome for r in transport.send([a_message(20)])] == [Outcome.SENT]
+        assert arrived(server) == Counter(range(21))
+
+
+@both_ways
+def test_a_connection_is_renewed_after_some_mails(pipelining: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.transport.pool._MAILS_PER_CONNECTION", 3)
+    with FaultyServer(pipelining=pipelining) as server:
+        receipts = send(server, map(a_message, range(10)))
+        assert arrived(server) == Counter(range(10))
+    assert {r.outcome for r in receipts.values()} == {Outcome.SENT}
+    assert [len(heard.mails) for heard in server.heard] == [3, 3, 3, 1]
+    assert {heard.commands[-1].upper() for heard in server.heard} == {"QUIT"}
 
 
 def test_one_round_trip_a_mail() -> None:
