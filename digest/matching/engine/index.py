@@ -65,13 +65,9 @@ class Index:
         some = Asks(pointer(counts), asks.condition[each], asks.weight[each], asks.line[each])
         return type(self)(self.program, some)
 
-    def evaluate(self, papers: Sequence[Paper] | Corpus) -> Truth:
-        """Of which papers each rule is true. O(words + places + candidates)."""
-        return evaluate(self.program, papers if isinstance(papers, Corpus) else Corpus(papers))
-
     def match(
         self,
-        papers: Sequence[Paper] | Corpus | Truth,
+        papers: Sequence[Paper] | Truth,
         *,
         rarity: Floats | None = None,
         limit: int | None = None,
@@ -82,7 +78,7 @@ class Index:
         `rarity` (by condition of the program, see ranking.py) is how much a rule counts for being met seldom; without
         it all count the same. With several `workers`, as many processes, where the system can fork.
         """
-        truth = papers if isinstance(papers, Truth) else self.evaluate(papers)
+        truth = papers if isinstance(papers, Truth) else evaluate(self.program, Corpus(papers))
         value = np.where(truth.in_title, np.float32(TITLE_FACTOR), np.float32(1))
         if rarity is not None:
             value *= np.repeat(rarity, truth.counts)
