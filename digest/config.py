@@ -159,6 +159,37 @@ class DeliveryConfig(_Section):
     maildir: MaildirConfig = MaildirConfig()
 
 
+class ImapConfig(_Section):
+    """The mailbox where bounces arrive, if another machine receives them."""
+
+    host: str = ""
+    port: int = Field(993, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "tls"
+    username: str = ""
+    folder: str = Field("INBOX", min_length=1)
+
+
+class BouncesConfig(_Section):
+    """Where mail that comes back goes, and where it is read."""
+
+    domain: Annotated[str, AfterValidator(_host)] = ""
+    maildir: str = ""
+    imap: ImapConfig = ImapConfig()
+
+    @model_validator(mode="after")
+    def _one_inbox(self) -> Self:
+        if self.maildir and self.imap.host:
+            raise ValueError("bounces arrive in maildir or in imap, not in both")
+        if self.has_inbox and not self.domain:
+            raise ValueError("domain is missing: the one that return paths are at, whose mail arrives there")
+        return self
+
+    @property
+    def has_inbox(self) -> bool:
+        """Whether mail to the domain arrives where we read it."""
+        return bool(self.maildir or self.imap.host)
+
+
 class DkimConfig(_Section):
     """The domain that signs our mail, and the name its key has there; off unless both are given."""
 
@@ -179,6 +210,7 @@ class ServeConfig(_Section):
     ingest_minutes: int = Field(60, ge=1, le=1440)
     publish_minutes: int = Field(1, ge=1, le=1440)
     deliver_minutes: int = Field(1, ge=1, le=1440)
+    bounce_minutes: int = Field(5, ge=1, le=1440)
 
 
 class _File(_Section):
@@ -189,6 +221,7 @@ class _File(_Section):
     fetch: FetchConfig = FetchConfig()
     templates: TemplatesConfig = TemplatesConfig()
     delivery: DeliveryConfig = DeliveryConfig()
+    bounces: BouncesConfig = BouncesConfig()
     dkim: DkimConfig = DkimConfig()
     serve: ServeConfig = ServeConfig()
 
@@ -208,6 +241,7 @@ class Secrets(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="ignore")
 
     smtp_password: SecretStr = SecretStr("")
+    imap_password: SecretStr = SecretStr("")
     secret_key: SecretStr = SecretStr("")
     dkim_key_file: str = ""
 

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
+from digest.membership import Membership
+from digest.models import Bounce, Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
 from digest.store import Store, Transaction, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport
-from digest.transport.retry import is_policy_refusal, retry_at
+from digest.transport.retry import bounce_of, is_policy_refusal, retry_at
 
 # A server that refuses us so often in a row, whatever the mail, will refuse the rest: better ask an admin.
 _MOST_REFUSALS = 5
@@ -52,6 +53,7 @@ def deliver(
     store: Store,
     transport: Transport,
     composer: Composer,
+    membership: Membership,
     *,
     now: datetime,
     mark_every: int = 40,
@@ -65,7 +67,7 @@ def deliver(
     If the mail server cannot be reached, nothing is lost: the report says so and the deliveries stay queued.
     `stopping` is asked before each mail, `clock` is the real time that leases run by, whatever `now` is.
     `mark_every` mails are begun and their receipts marked together: a process that dies leaves no more than that in
-    `doubt`, and those in flight.
+    `doubt`, and those in flight. An address that the server says does not exist is suppressed.
     """
     worker = leases.this_worker()
     report = DeliveryReport()
@@ -74,14 +76,32 @@ def deliver(
         while not stopping():
             leased_at = clock()
             with store.write() as tx:
-                batch = outbox.claim(tx, worker=worker, now=now, clock=leased_at, limit=_BATCH, doubt=doubt)
+                batch = outbox.claim(
+                    tx,
+                    worker=worker,
+                    now=now,
+                    clock=leased_at,
+                    limit=_BATCH,
+                    pseudonyms=membership.pseudonyms,
+                    doubt=doubt,
+                )
             if not batch:
                 break
 
             def must_stop(until: datetime = leased_at + leases.LEASE) -> bool:
                 return stopping() or clock() >= until  # after its lease somebody else may hold the mail
 
-            sending = _Sending(store, composer, batch, now=now, mark_every=mark_every, doubt=doubt, must_stop=must_stop)
+            sending = _Sending(
+                store,
+                composer,
+                membership,
+                batch,
+                worker=worker,
+                now=now,
+                mark_every=mark_every,
+                doubt=doubt,
+                must_stop=must_stop,
+            )
             for settled in sending.run(transport):
                 report = _counted(report, batch, settled)
                 progress(len(settled))
@@ -108,8 +128,10 @@ class _Sending:
         self,
         store: Store,
         composer: Composer,
+        membership: Membership,
         batch: Sequence[Delivery],
         *,
+        worker: str,
         now: datetime,
         mark_every: int,
         doubt: Doubt,
@@ -118,6 +140,8 @@ class _Sending:
         self.unanswered: set[int] = set()  # handed over, without a receipt so far
         self._store = store
         self._composer = composer
+        self._membership = membership
+        self._worker = worker
         self._batch = {delivery.id: delivery for delivery in batch}
         self._now = now
         self._mark_every = mark_every
@@ -153,9 +177,10 @@ class _Sending:
             group = deliveries[at : at + self._mark_every]
             with self._store.write() as tx:
                 self._mark(tx)
-                if not outbox.begin(tx, [delivery.id for delivery in group]):
+                begun = outbox.begin(tx, self._worker, [delivery.id for delivery in group])
+                if not begun and outbox.find_hold(tx):
                     return
-            for delivery in group:
+            for delivery in (delivery for delivery in group if delivery.id in begun):
                 if self._must_stop() or self._refusals >= _MOST_REFUSALS:
                     return
                 try:
@@ -178,8 +203,22 @@ class _Sending:
 
     def _mark(self, tx: Transaction) -> None:
         outbox.record(tx, self._pending, now=self._now)
+        for settled in self._pending:
+            if settled.state is DeliveryState.FAILED and (bounce := bounce_of(settled.reply)):
+                self._bounced(tx, self._batch[settled.delivery_id], bounce)
         self._marked += self._pending
         self._pending = []
+
+    def _bounced(self, tx: Transaction, delivery: Delivery, bounce: Bounce) -> None:
+        """The server said at once what else comes back as a mail."""
+        self._membership.bounced(
+            tx,
+            delivery.subscriber.email,
+            bounce,
+            delivery_id=delivery.id,
+            fingerprint=f"smtp:{delivery.message_id}:{delivery.attempts + 1}",
+            now=self._now,
+        )
 
     def _written(self) -> Iterator[list[Settled]]:
         if self._marked:

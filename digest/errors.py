@@ -6,6 +6,7 @@
     │   ├── RuleError           a keyword rule: line, column, what was expected
     │   ├── AddressError        an e-mail address that is not one
     │   ├── TemplateError       a mail template: file, line, reason
+    │   ├── SuppressedError     an address that must not be mailed, and why
     │   └── NotFoundError       no such profile, subscriber, paper …
     ├── SourceError             one source could not be read; the others go on
     ├── HeaderError             a mail header that would not be safe to write
@@ -63,6 +64,15 @@ class TemplateError(UsageError):
         super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
         self.file = file
         self.line = line
+        self.reason = reason
+
+
+class SuppressedError(UsageError):
+    """An address that must not be mailed. `reason` says since when and why, `mend` who can change that."""
+
+    def __init__(self, address: str, reason: str, mend: str) -> None:
+        super().__init__(f"{address} is {reason}; {mend}")
+        self.address = address
         self.reason = reason
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from digest.addresses import Pseudonyms
 from digest.chooser import Publishing
 from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
@@ -20,8 +21,10 @@ from digest.ingest import IngestReport, ingest
 from digest.interests import Interests
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
+from digest.membership import Membership
 from digest.models import Doubt
 from digest.publish import PublishReport, publish
+from digest.returnpath import ReturnPaths
 from digest.sources import Fetcher
 from digest.store import Store
 from digest.transport import Transport
@@ -65,6 +68,25 @@ class Installation:
         return Templates(overriding)
 
     @cached_property
+    def links(self) -> Links:
+        """Writes and reads the signed links. Raises ConfigError."""
+        return Links(self.config.newsletter.base_url, self.config.secret_key())
+
+    @cached_property
+    def return_paths(self) -> ReturnPaths | None:
+        """Where mail comes back to; None where that is the sender. Raises ConfigError."""
+        domain = self.config.bounces.domain
+        return ReturnPaths(domain, self.config.secret_key()) if domain else None
+
+    @cached_property
+    def membership(self) -> Membership:
+        """The rules of who may be mailed. Raises ConfigError."""
+        rules = Membership(Pseudonyms(self.config.secret_key()), self.domain, self.composer.wording)
+        with self.store.read() as tx:
+            rules.check(tx)
+        return rules
+
+    @cached_property
     def composer(self) -> Composer:
         """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
         newsletter = self.config.newsletter
@@ -75,8 +97,10 @@ class Installation:
         return Composer(
             self.newsletter,
             self.templates,
-            Links(newsletter.base_url, self.config.secret_key()),
+            self.links,
             signer=self.signer,
+            return_paths=self.return_paths,
+            leave_by_mail=self.config.bounces.has_inbox,
             max_abstract=newsletter.abstract_characters,
         )
 
@@ -157,6 +181,7 @@ class Installation:
                 self.store,
                 transport,
                 self.composer,
+                self.membership,
                 now=now,
                 mark_every=_UNMARKED_PER_CONNECTION * self.config.delivery.smtp.connections,
                 doubt=Doubt(self.config.delivery.in_doubt),

@@ -192,6 +192,75 @@ class SubscriberState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"  # mail to them does not arrive, or an admin or they themselves want none
+
+
+class SuppressionReason(StrEnum):
+    """Why somebody must not be mailed, the weightiest last: it stands when there are several."""
+
+    SOFT_BOUNCES = "soft-bounces"  # too many, over too long a time
+    HARD_BOUNCE = "hard-bounce"  # the address takes no mail
+    ADMIN = "admin"
+    ERASED = "erased"  # they had everything about them erased
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINT = "complaint"  # they called it spam
+
+    @property
+    def is_their_will(self) -> bool:
+        """Whether they do not want our mail; else only its way to them is barred."""
+        return self in {SuppressionReason.ERASED, SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINT}
+
+    @property
+    def weight(self) -> int:
+        """Orders reasons; of two the heavier one stands."""
+        return list(SuppressionReason).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """The standing rule not to mail an address. It is kept under the address's pseudonym, also without a subscriber."""
+
+    pseudonym: str
+    reason: SuppressionReason
+    suppressed_at: datetime
+    evidence: str = ""  # what was said that it rests on, one line
+
+    def __str__(self) -> str:
+        said = f": {self.evidence}" if self.evidence else ""
+        return f"suppressed since {self.suppressed_at:%Y-%m-%d} ({self.reason.value}{said})"
+
+
+class ConsentEvent(StrEnum):
+    """What happened between somebody and the list."""
+
+    ASKED = "asked"  # a confirmation mail was queued; its wording is kept
+    CONFIRMED = "confirmed"  # they said yes, by the link in it
+    VOUCHED = "vouched"  # an admin says that they have agreed
+    UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """One line of the consent log: what happened, when, from where, and by what words."""
+
+    event: ConsentEvent
+    at: datetime
+    origin: str  # the way, and where known from where: "command line", "page from 192.0.2.7", "mail"
+    wording: str = ""  # the version of the words that were agreed to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What a reader agrees to, in the words of the mail that asks them. `version` is told by the words."""
+
+    language: str
+    text: str
+
+    @property
+    def version(self) -> str:
+        """12 hexadecimal digits."""
+        return hashlib.sha256(f"{self.language}\0{self.text}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,3 +385,24 @@ class Receipt:
     delivery_id: int
     outcome: Outcome
     reply: str  # as the server said it, one line: "250 2.0.0 Ok: queued as …"
+
+
+class BounceKind(StrEnum):
+    """What came back."""
+
+    HARD = "hard"  # this address will never take mail
+    SOFT = "soft"  # not this time: full, too big, refused for policy's sake, given up
+    COMPLAINT = "complaint"  # its reader called it spam
+    AUTO_REPLY = "auto-reply"  # somebody's machine answered; nothing bounced
+    OTHER = "other"  # not a bounce: a delay notice, a person's answer, something else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """One recipient of a mail that came back."""
+
+    kind: BounceKind
+    recipient: str  # the bare address that failed, "" if it is not told
+    status: str  # the enhanced status (RFC 3463), "" if there is none
+    reply: str  # the remote server's words, one line
+    message_id: str  # of the mail that came back, without angle brackets, "" if it is not told

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
@@ -98,6 +99,21 @@ def write(people: Iterable[Subscriber]) -> str:
     for s in people:
         writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), s.language))
     return text.getvalue()
+
+
+def record(s: Subscriber) -> dict[str, Any]:
+    """A subscriber as plain values."""
+    return {
+        "email": s.email,
+        "name": s.name,
+        "state": s.state.value,
+        "timezone": s.schedule.timezone,
+        "send_at": f"{s.schedule.send_at:%H:%M}",
+        "days": format_days(s.schedule.days),
+        "language": s.language,
+        "max_papers": s.max_papers,
+        "profiles": list(s.profiles),
+    }
 
 
 def _from_cells(

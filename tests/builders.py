@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from digest.addresses import Pseudonyms
+from digest.membership import Membership
 from digest.models import (
     Delivery,
     DeliveryState,
@@ -27,6 +29,7 @@ from digest.models import (
     Paper,
     Profile,
     Subscriber,
+    Wording,
 )
 from digest.store import Transaction, papers
 
@@ -35,6 +38,9 @@ RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the recordings are not at {RECORDINGS}")
 
 NOW = datetime(2026, 6, 3, 7, 0, tzinfo=UTC)
+
+PSEUDONYMS = Pseudonyms(b"p" * 32)
+MEMBERSHIP = Membership(PSEUDONYMS, "example.org", lambda language: Wording(language=language, text="Shall we?"))
 
 
 def at(written: str) -> datetime:

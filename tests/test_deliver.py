@@ -14,11 +14,11 @@ import pytest
 from digest.deliver import DeliveryReport, deliver
 from digest.errors import TemplateError, TransportError
 from digest.mail import Composer
-from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt
+from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt, SuppressionReason
 from digest.store import Store, digests, outbox, papers, subscribers
 from digest.transport.sink import SmtpServer
 from digest.transport.smtp import SmtpTransport
-from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
+from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
 from tests.mail.samples import composer
 from tests.smtp import Postbox
 
@@ -34,7 +34,7 @@ def queue(store: Store, *emails: str) -> None:
 
 def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **rest: object) -> DeliveryReport:
     with SmtpServer(postbox) as server, SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport:
-        return deliver(store, transport, composer(), now=NOW + later, **rest)  # type: ignore[arg-type]
+        return deliver(store, transport, composer(), MEMBERSHIP, now=NOW + later, **rest)  # type: ignore[arg-type]
 
 
 def states(store: Store) -> dict[str, int]:
@@ -78,7 +78,7 @@ def test_a_mail_that_is_deferred_for_five_days_is_given_up(store: Store) -> None
 def test_when_the_server_is_down_everything_stays_queued(store: Store) -> None:
     queue(store, "a@example.org", "b@example.org")
     with SmtpTransport("127.0.0.1", 1, connections=2, timeout=2) as nowhere:
-        report = deliver(store, nowhere, composer(), now=NOW)
+        report = deliver(store, nowhere, composer(), MEMBERSHIP, now=NOW)
     assert "cannot be reached" in report.failure
     assert report.waiting == 2
     assert states(store) == {"queued": 2}
@@ -97,7 +97,7 @@ def test_a_faulty_template_loses_nothing(store: Store, tmp_path: Path) -> None:
     (tmp_path / "email").mkdir()
     (tmp_path / "email" / "digest.txt.j2").write_text("{{ mail.typo }}")
     with pytest.raises(TemplateError):
-        deliver(store, Breaking(9), composer(tmp_path), now=NOW)
+        deliver(store, Breaking(9), composer(tmp_path), MEMBERSHIP, now=NOW)
     assert states(store) == {"queued": 1}
 
 
@@ -116,7 +116,7 @@ class Breaking:
 
 def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
-    report = deliver(store, Breaking(7), composer(), now=NOW, mark_every=3)
+    report = deliver(store, Breaking(7), composer(), MEMBERSHIP, now=NOW, mark_every=3)
     assert (report.sent, report.waiting, report.failure) == (7, 3, "the line is down")
     assert states(store) == {"sent": 7, "queued": 3}
 
@@ -126,7 +126,13 @@ def test_after_its_lease_a_worker_starts_no_new_mail(store: Store) -> None:
     ticks = iter([NOW, NOW, NOW, *[NOW + timedelta(minutes=5)] * 3])
     stop_after = [False] * 4 + [True] * 99
     report = deliver(
-        store, Breaking(99), composer(), now=NOW, clock=lambda: next(ticks), stopping=lambda: stop_after.pop(0)
+        store,
+        Breaking(99),
+        composer(),
+        MEMBERSHIP,
+        now=NOW,
+        clock=lambda: next(ticks),
+        stopping=lambda: stop_after.pop(0),
     )
     assert report.sent == 2
     assert states(store) == {"sent": 2, "queued": 3}
@@ -140,7 +146,7 @@ def test_a_service_that_stops_leaves_the_rest_queued(store: Store) -> None:
         asked.append(True)
         return len(asked) > 3
 
-    report = deliver(store, Breaking(99), composer(), now=NOW, stopping=stopping)
+    report = deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW, stopping=stopping)
     assert (report.sent, report.waiting) == (2, 3)
 
 
@@ -160,11 +166,11 @@ from digest.deliver import deliver
 from digest.models import Doubt
 from digest.store import Store
 from digest.transport.smtp import SmtpTransport
-from tests.builders import NOW
+from tests.builders import MEMBERSHIP, NOW
 from tests.mail.samples import composer
 
 with Store.open(Path(sys.argv[1])) as store, SmtpTransport("127.0.0.1", int(sys.argv[2]), connections=2) as transport:
-    deliver(store, transport, composer(), now=NOW, mark_every=20, doubt=Doubt(*sys.argv[3:] or ["resend"]))
+    deliver(store, transport, composer(), MEMBERSHIP, now=NOW, mark_every=20, doubt=Doubt(*sys.argv[3:] or ["resend"]))
 """
 
 
@@ -185,7 +191,7 @@ def test_with_park_a_killed_process_leaves_doubts_and_nothing_is_sent_twice(stor
     with SmtpServer(postbox) as server:
         kill_three_times(store, server, postbox, "park")
         with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
-            report = deliver(store, transport, composer(), now=NOW, doubt=Doubt.PARK)
+            report = deliver(store, transport, composer(), MEMBERSHIP, now=NOW, doubt=Doubt.PARK)
     got = Counter(recipient for recipient, _ in postbox.mails)
     assert max(got.values()) == 1
     with store.read() as tx:
@@ -206,12 +212,12 @@ def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> No
                     with store.write() as tx:
                         outbox.hold(tx, "wrong template", now=NOW)
 
-    report = deliver(store, Held(99), composer(), now=NOW, mark_every=3)
+    report = deliver(store, Held(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
     assert (report.sent, report.waiting, report.hold) == (6, 4, Hold(NOW, "wrong template"))
-    assert deliver(store, Breaking(99), composer(), now=NOW).sent == 0
+    assert deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW).sent == 0
     with store.write() as tx:
         outbox.end_hold(tx)
-    assert deliver(store, Breaking(99), composer(), now=NOW).sent == 4
+    assert deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW).sent == 4
 
 
 def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: Store) -> None:
@@ -222,6 +228,34 @@ def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: St
     assert report.hold.reason == "the mail server refused 5 mails in a row: 550 5.7.1 your address is on a list"
     assert report.failed <= 5 + 2 * 2  # those that were on their way on two connections
     assert report.waiting == 60 - report.failed
+
+
+def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org", "c@example.org")
+    said = {"a@example.org": "550 5.1.1 no such user", "b@example.org": "552 5.3.4 too big"}
+    assert send(store, Postbox(at_rcpt=said)).failed == 2
+    with store.read() as tx:
+        suppressed = MEMBERSHIP.find_suppression(tx, "a@example.org")
+        assert MEMBERSHIP.find_suppression(tx, "b@example.org") is None
+        assert [s.email for s in subscribers.list_active(tx, limit=9)] == ["b@example.org", "c@example.org"]
+    assert suppressed is not None
+    assert (suppressed.reason, suppressed.evidence) == (SuppressionReason.HARD_BOUNCE, "550 5.1.1 no such user")
+
+
+def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(store: Store) -> None:
+    emails = [f"{i}@example.org" for i in range(10)]
+    queue(store, *emails)
+
+    class Leaving(Breaking):
+        def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+            for taken, receipt in enumerate(super().send(messages), 1):
+                yield receipt
+                if taken == 1:
+                    with store.write() as tx:
+                        MEMBERSHIP.leave(tx, subscribers.get(tx, emails[8]), origin="page", now=NOW)
+
+    report = deliver(store, Leaving(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    assert (report.sent, states(store)) == (10, {"sent": 10, "failed": 1})  # nine digests and the goodbye
 
 
 def test_refusals_of_single_mails_hold_nothing(store: Store) -> None:
@@ -242,7 +276,7 @@ class Silent(Breaking):
 @pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, "deferred"), (Doubt.PARK, "in-doubt")])
 def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: Doubt, state: str) -> None:
     queue(store, "a@example.org")
-    report = deliver(store, Silent(9), composer(), now=NOW, doubt=doubt)
+    report = deliver(store, Silent(9), composer(), MEMBERSHIP, now=NOW, doubt=doubt)
     assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))
 
 
@@ -253,7 +287,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> N
     with SmtpServer(postbox) as server:
         kill_three_times(store, server, postbox)
         with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
-            deliver(store, transport, composer(), now=NOW)
+            deliver(store, transport, composer(), MEMBERSHIP, now=NOW)
     got = Counter(recipient for recipient, _ in postbox.mails)
     assert sorted(got) == emails
     unmarked = 2 * 20  # a group that was begun, and the receipts of the one before

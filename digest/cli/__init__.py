@@ -10,7 +10,20 @@ import structlog
 import typer
 
 from digest import __version__
-from digest.cli import db, demo, dkim, init, match, outbox, preview, profile, run, source, subscriber
+from digest.cli import (
+    db,
+    demo,
+    dkim,
+    init,
+    match,
+    outbox,
+    preview,
+    profile,
+    run,
+    source,
+    subscriber,
+    suppression,
+)
 from digest.cli.output import complain, print_text
 from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
@@ -37,6 +50,7 @@ for command in (
 for noun, commands in (
     ("profile", profile.app),
     ("subscriber", subscriber.app),
+    ("suppression", suppression.app),
     ("source", source.app),
     ("outbox", outbox.app),
     ("dkim", dkim.app),

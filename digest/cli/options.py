@@ -38,6 +38,9 @@ NowOption = Annotated[
     datetime | None,
     typer.Option("--now", metavar="TIME", parser=_moment, help="Work as if it were this time (2026-06-03T07:00:00Z)."),
 ]
+EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
+ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
+ORIGIN = "command line"  # of what the consent log holds
 MOST_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 

@@ -5,7 +5,7 @@ multipart/alternative of a quoted-printable text and 7-bit HTML, CRLF, no line o
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -22,11 +22,13 @@ from digest.mail.mime import Envelope, Newsletter
 from digest.mail.proof import prove
 from digest.mail.templates import Templates
 from digest.mail.writer import HTML, Rendered, Writer
-from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber
+from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
+from digest.returnpath import ReturnPaths
 
 SIGN_IN_LASTS = timedelta(hours=1)
 
 ABSTRACT = 280  # characters: three or four lines
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _PREHEADER = 120
 _TOP_TITLE = 80
 
@@ -47,9 +49,12 @@ class Composer:
         links: Links,
         *,
         signer: Signer | None = None,
+        return_paths: ReturnPaths | None = None,
+        leave_by_mail: bool = False,
         max_abstract: int = ABSTRACT,
     ) -> None:
-        """`signer` signs every mail. `max_abstract`: characters of each abstract.
+        """`signer` signs every mail, `return_paths` tell which one came back. `leave_by_mail`: mail to their domain is
+        read, so that one can unsubscribe by it. `max_abstract`: characters of each abstract.
 
         Raises AddressError if the sender, or where answers go, is not an address.
         """
@@ -59,7 +64,8 @@ class Composer:
         self._max_abstract = max_abstract
         self._room = Stockroom()
         self._writers: dict[str, tuple[Writer, Sizes]] = {}
-        self._envelope = Envelope(newsletter, links.secret, signer)
+        self._leave_by_mail = return_paths if leave_by_mail else None
+        self._envelope = Envelope(newsletter, links.secret, signer=signer, return_paths=return_paths)
 
     def message(self, delivery: Delivery) -> Message:
         """The mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
@@ -69,7 +75,7 @@ class Composer:
             reader,
             message_id=delivery.message_id,
             dated_at=delivery.queued_at if digest is None else digest.created_at,
-            unsubscribe_url="" if digest is None else self._url(Scope.UNSUBSCRIBE, reader),
+            unsubscribe=() if digest is None else self._ways_out(reader),
             delivery_id=delivery.id,
         )
 
@@ -87,6 +93,14 @@ class Composer:
                 return rendered
         file = self._templates.file("email/digest.mjml.j2")
         raise TemplateError(file, 1, f"takes more than {MAX_HTML_BYTES} bytes of HTML without a single paper")
+
+    def wording(self, language: str) -> Wording:
+        """What a reader is asked to agree to: the confirmation mail's words, to nobody. Raises TemplateError."""
+        writer, _ = self._writer(language)
+        note = self._note(MailKind.CONFIRMATION, Subscriber(email="…", language=language), _NEVER)
+        rendered = writer.note(MailKind.CONFIRMATION.value, note)
+        text = f"{rendered.subject}\n\n{rendered.readable_text}".replace(note.action_url, "…")
+        return Wording(language=writer.language.code, text=text)
 
     def check(self) -> None:
         """Raise now, as a TemplateError, what would stop every mail in some language."""
@@ -166,6 +180,13 @@ class Composer:
             "email": Shown(subscriber.email),
             "name": Shown(subscriber.name),
         }
+
+    def _ways_out(self, reader: Subscriber) -> list[str]:
+        """What List-Unsubscribe says; https first, which RFC 8058 asks for."""
+        by_link = self._url(Scope.UNSUBSCRIBE, reader)
+        if self._leave_by_mail is None:
+            return [by_link]
+        return [by_link, f"mailto:{self._leave_by_mail.to_leave(reader.id, reader.epoch)}?subject=unsubscribe"]
 
     def _url(self, scope: Scope, subscriber: Subscriber, *, about: str = "") -> str:
         return self._links.url(scope, subscriber.id, subscriber.epoch, about=about)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
@@ -15,6 +16,7 @@ from digest.mail.dkim import Signer
 from digest.mail.encoding import fits_smtp, quoted_printable
 from digest.mail.writer import Rendered
 from digest.models import Message, Subscriber
+from digest.returnpath import ReturnPaths
 
 _7BIT = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 _QUOTED_PRINTABLE = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -49,8 +51,14 @@ class Newsletter:
 class Envelope:
     """Puts the mails of one newsletter together."""
 
-    def __init__(self, newsletter: Newsletter, secret: bytes, signer: Signer | None) -> None:
-        """`secret` keeps boundaries from being guessed. Raises AddressError, HeaderError."""
+    def __init__(
+        self, newsletter: Newsletter, secret: bytes, *, signer: Signer | None, return_paths: ReturnPaths | None
+    ) -> None:
+        """`secret` keeps boundaries from being guessed; without `return_paths` mail comes back to the sender.
+
+        Raises AddressError, HeaderError.
+        """
+        self._return_paths = return_paths
         self._signer = signer
         self._sender = newsletter.mailbox
         self._secret = secret
@@ -67,10 +75,10 @@ class Envelope:
         *,
         message_id: str,
         dated_at: datetime,
-        unsubscribe_url: str = "",
+        unsubscribe: Sequence[str] = (),
         delivery_id: int = 0,
     ) -> Message:
-        """The message to one subscriber; with `unsubscribe_url` it is a list's. Raises HeaderError, AddressError.
+        """The message to one subscriber; with links to `unsubscribe` it is a list's. Raises HeaderError, AddressError.
 
         A list's mail says so and how to leave it (RFC 2369, 2919, 8058), and every mail that no answering machine
         should answer (RFC 3834).
@@ -84,10 +92,10 @@ class Envelope:
             _date(dated_at),
             headers.structured("Message-ID", f"<{message_id}>"),
         ]
-        if unsubscribe_url:
+        if unsubscribe:
             head += (
                 self._list_id,
-                headers.structured("List-Unsubscribe", f"<{unsubscribe_url}>"),
+                headers.structured("List-Unsubscribe", ", ".join(f"<{link}>" for link in unsubscribe)),
                 b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             )
         content = b"".join(
@@ -104,7 +112,8 @@ class Envelope:
         )
         if self._signer is not None:
             content = self._signer.sign(content, signed_at=dated_at)
-        return Message(delivery_id=delivery_id, sender=self._sender, recipient=recipient, content=content)
+        sender = self._return_paths.of_delivery(delivery_id, message_id) if self._return_paths else self._sender
+        return Message(delivery_id=delivery_id, sender=sender, recipient=recipient, content=content)
 
     def _boundary(self, message_id: str) -> bytes:
         """A boundary that no paper can hold: it cannot be guessed. The same for the same message."""

@@ -1,4 +1,4 @@
-"""Opening the database: SQLite in WAL with synchronous FULL, foreign keys on, and a busy timeout.
+"""Opening the database: SQLite in WAL with synchronous FULL, foreign keys on, deletions wiped, and a busy timeout.
 
 Writers begin IMMEDIATE: they queue for the lock at the start instead of failing half way.
 """
@@ -19,6 +19,13 @@ from digest.store.schema import HEAD
 Transaction = Connection
 
 _BUSY_SECONDS = 30
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "secure_delete=ON",  # who is erased is not to be found in the file's free pages
+)
 
 
 class Store:
@@ -74,6 +81,15 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def empty_log(self) -> None:
+        """Move everything from the write-ahead log into the database, where what was deleted is overwritten.
+
+        Raises StoreError. While somebody else reads, this is left to whoever closes the database last.
+        """
+        with _translated(self.file), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
@@ -92,7 +108,7 @@ def _engine(file: Path) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -78,6 +78,21 @@ def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
     return None if row is None else list_by_row(tx, [row.id], {row.id: row.message_id})[row.id]
 
 
+def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
+    """What was decided for one subscriber, oldest first: slots, the papers' ids with their profiles, or why none."""
+    rows = tx.execute(sa.select(digests).where(digests.c.subscriber_id == subscriber_id).order_by(digests.c.id))
+    return [
+        {
+            "slot_at": row.slot_at,
+            "created_at": row.created_at,
+            "papers": [{"id": item[0], "profile": item[2], "score": item[3]} for item in row.items],
+            "more": row.more,
+            "empty_reason": row.empty_reason,
+        }
+        for row in rows
+    ]
+
+
 def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, str]) -> dict[int, Digest]:
     """Frozen digests by row id, with every paper as it was shown. `message_ids` are their deliveries'."""
     rows = tx.execute(sa.select(digests).where(digests.c.id.in_(row_ids))).all()

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, SubscriberState
-from digest.store import digests, subscribers
+from digest.addresses import Pseudonyms
+from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, Suppression
+from digest.store import digests, subscribers, suppressions
 from digest.store.database import Transaction
 from digest.store.leases import LEASE, is_dead
 from digest.store.schema import deliveries, holds
@@ -17,6 +18,7 @@ from digest.store.schema import subscribers as people_table
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
+_ASKED_FOR = {MailKind.CONFIRMATION.value, MailKind.SIGN_IN.value, MailKind.GOODBYE.value}
 _UNLEASED = {"state": DeliveryState.QUEUED.value, "leased_by": "", "leased_until": None}
 _PARKED = {
     "state": DeliveryState.IN_DOUBT.value,
@@ -50,22 +52,26 @@ def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, messa
 
 
 def claim(
-    tx: Transaction, *, worker: str, now: datetime, clock: datetime, limit: int, doubt: Doubt = Doubt.RESEND
+    tx: Transaction,
+    *,
+    worker: str,
+    now: datetime,
+    clock: datetime,
+    limit: int,
+    pseudonyms: Pseudonyms,
+    doubt: Doubt = Doubt.RESEND,
 ) -> list[Delivery]:
     """Lease the next `limit` deliveries that may be tried at `now` to `worker`, oldest first; none during a hold.
 
-    What is queued for somebody who has unsubscribed since is not sent, save the mail that says goodbye.
+    Those to suppressed addresses fail here, whatever else is known of their subscribers.
 
     Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again. What such a
     process was sending is in `doubt`.
     """
     _succeed_the_dead(tx, clock=clock, doubt=doubt)
-    _forget_those_who_left(tx, now=now)
     if find_hold(tx) is not None:
         return []
-    ids = (
-        tx.execute(sa.select(deliveries.c.id).where(_ready(now)).order_by(deliveries.c.id).limit(limit)).scalars().all()
-    )
+    ids = _wanted(tx, now=now, limit=limit, pseudonyms=pseudonyms)
     tx.execute(
         sa.update(deliveries)
         .where(deliveries.c.id.in_(ids))
@@ -74,12 +80,27 @@ def claim(
     return _load(tx, deliveries.c.id.in_(ids))
 
 
-def begin(tx: Transaction, delivery_ids: Sequence[int]) -> bool:
-    """Mark leased deliveries as being sent, before they are handed over. False during a hold: they must not be."""
+def begin(tx: Transaction, worker: str, delivery_ids: Sequence[int]) -> set[int]:
+    """Mark deliveries that `worker` leased as being sent, before they are handed over. The ids of those that may be.
+
+    That is none during a hold, and none that was cancelled, removed or leased to somebody else in the meantime.
+    """
     if find_hold(tx) is not None:
-        return False
-    tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(delivery_ids)).values(state=DeliveryState.SENDING.value))
-    return True
+        return set()
+    still_its_own = sa.and_(
+        deliveries.c.id.in_(delivery_ids),
+        deliveries.c.state == DeliveryState.LEASED.value,
+        deliveries.c.leased_by == worker,
+    )
+    begun = sa.update(deliveries).where(still_its_own).values(state=DeliveryState.SENDING.value)
+    return set(tx.execute(begun.returning(deliveries.c.id)).scalars())
+
+
+def cancel(tx: Transaction, subscriber_id: int, why: str, *, now: datetime) -> None:
+    """Do not send what waits for somebody, or is leased and not begun, to any worker."""
+    unbegun = (*_WAITING, DeliveryState.LEASED.value)
+    waiting = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(unbegun))
+    tx.execute(sa.update(deliveries).where(waiting).values(_unsent(why, now)))
 
 
 def hold(tx: Transaction, reason: str, *, now: datetime) -> None:
@@ -183,6 +204,17 @@ def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limi
     return [_delivery(row, people[row.subscriber_id]) for row in rows]
 
 
+def find(tx: Transaction, delivery_id: int) -> Delivery | None:
+    """A delivery without its digest's content, or None."""
+    row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    return None if row is None else _delivery(row, subscribers.list_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
+
+
+def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
+    """One subscriber's deliveries, oldest first, with their digests."""
+    return _load(tx, deliveries.c.subscriber_id == subscriber_id)
+
+
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
     return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value)
@@ -202,18 +234,40 @@ def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None
     tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))
 
 
-def _forget_those_who_left(tx: Transaction, *, now: datetime) -> None:
-    left = sa.select(people_table.c.id).where(people_table.c.state == SubscriberState.UNSUBSCRIBED.value)
-    unwanted = sa.and_(
-        deliveries.c.state.in_(_WAITING),
-        deliveries.c.kind != MailKind.GOODBYE.value,
-        deliveries.c.subscriber_id.in_(left),
-    )
-    tx.execute(
-        sa.update(deliveries)
-        .where(unwanted)
-        .values(state=DeliveryState.FAILED.value, reply="not sent: unsubscribed in the meantime", finished_at=now)
-    )
+def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonyms) -> list[int]:
+    """The next deliveries that may be tried. Those to suppressed addresses are failed on the way."""
+    columns = (deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, people_table.c.email)
+    waiting = sa.select(*columns).join(people_table, people_table.c.id == deliveries.c.subscriber_id).where(_ready(now))
+    while rows := tx.execute(waiting.order_by(deliveries.c.id).limit(limit)).all():
+        unwanted = _suppressed(tx, rows, pseudonyms) if suppressions.any_at_all(tx) else {}
+        for delivery_id, suppression in unwanted.items():
+            not_sent = _unsent(f"not sent: {suppression}", now)
+            tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(not_sent))
+        if len(unwanted) < len(rows):
+            return [row.id for row in rows if row.id not in unwanted]
+    return []
+
+
+def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) -> dict[int, Suppression]:
+    """Which of these deliveries must not be sent. What somebody asked for after they were suppressed may be."""
+    of = {row.id: pseudonyms.of(row.email) for row in rows}
+    found = suppressions.find_all(tx, set(of.values()))
+    return {
+        row.id: suppression
+        for row in rows
+        if (suppression := found.get(of[row.id]))
+        and not (row.kind in _ASKED_FOR and row.queued_at >= suppression.suppressed_at)
+    }
+
+
+def _unsent(why: str, now: datetime) -> dict[str, object]:
+    return {
+        "state": DeliveryState.FAILED.value,
+        "reply": why,
+        "finished_at": now,
+        "leased_by": "",
+        "leased_until": None,
+    }
 
 
 def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0004"  # the newest migration
+HEAD = "0005"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -180,4 +180,48 @@ holds = sa.Table(  # one row while sending is on hold, else none
     sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one"), primary_key=True),
     sa.Column("held_at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+)
+
+suppressions = sa.Table(  # who must not be mailed, whether or not there is a subscriber
+    "suppressions",
+    metadata,
+    sa.Column("pseudonym", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, nullable=False),  # the secret that the pseudonym was made with
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("suppressed_at", UtcDateTime, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+)
+
+consents = sa.Table(  # outlives the subscriber: the list has to show what it was allowed to do
+    "consents",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("subscriber_id", sa.Integer, nullable=False, index=True),
+    sa.Column("pseudonym", sa.Text, nullable=False, index=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("wording", sa.ForeignKey("wordings.version")),
+)
+
+wordings = sa.Table(  # what the mails said that asked for consent
+    "wordings",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+bounces = sa.Table(  # what came back, and what the mail server said at once of addresses
+    "bounces",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("pseudonym", sa.Text, nullable=False),
+    sa.Column("delivery_id", sa.ForeignKey("deliveries.id", ondelete="SET NULL"), index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),
+    sa.Column("bounced_at", UtcDateTime, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False, unique=True),  # a message that is read twice counts once
+    sa.Index("bounces_of", "pseudonym", "bounced_at"),
 )

@@ -12,7 +12,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import Schedule, Subscriber, SubscriberState, Weekday
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
-from digest.store.schema import follows, profiles, subscribers
+from digest.store.schema import consents, follows, profiles, subscribers
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -42,6 +42,11 @@ def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subsc
     )
 
 
+def find_by_id(tx: Transaction, subscriber_id: int) -> Subscriber | None:
+    """The subscriber with this number, or None."""
+    return list_by_ids(tx, [subscriber_id]).get(subscriber_id)
+
+
 def list_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
     """Subscribers by id."""
     return {s.id: s for s in _select(tx, subscribers.c.id.in_(ids))}
@@ -51,7 +56,8 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     """A new subscriber with the shared profiles they follow. Raises UsageError if the address is taken."""
     if find(tx, new.email) is not None:
         raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
-    values = _values(new) | {"created_at": now, "confirmed_at": now if new.state is SubscriberState.ACTIVE else None}
+    confirmed_at = now if new.state is SubscriberState.ACTIVE else None
+    values = {"id": _next_id(tx), "created_at": now, "confirmed_at": confirmed_at} | _values(new)
     row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
     profiles_of.follow(tx, row_id, new.profiles)
     return get(tx, new.email)
@@ -84,6 +90,12 @@ def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now:
             .values(last_slot_at=sa.bindparam("slot_at"), last_digest_at=now),
             [{"of": subscriber_id, "slot_at": slot_at} for subscriber_id, slot_at in served],
         )
+
+
+def _next_id(tx: Transaction) -> int:
+    """A number that no subscriber has or had: old links to a removed one must not open another's pages."""
+    known = (sa.select(sa.func.max(subscribers.c.id)), sa.select(sa.func.max(consents.c.subscriber_id)))
+    return 1 + max(tx.execute(newest).scalar_one() or 0 for newest in known)
 
 
 def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | None = None) -> list[Subscriber]:

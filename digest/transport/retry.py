@@ -1,4 +1,4 @@
-"""When a mail that the server deferred is tried again. Pure.
+"""What a server's refusal means, and when a mail that it deferred is tried again. Pure.
 
 RFC 5321, 4.5.4.1: wait at least half an hour after the first failures on average, give up after four to five days.
 Greylisting wants the second attempt later than five minutes (RFC 6647, 4.6), so none comes sooner.
@@ -7,7 +7,11 @@ Greylisting wants the second attempt later than five minutes (RFC 6647, 4.6), so
 import re
 from datetime import datetime, timedelta
 
-_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d")
+from digest.models import Bounce, BounceKind
+from digest.transport.bounces import kind_of
+
+_REFUSAL = re.compile(r"(5\d\d)(?: (5\.\d{1,3}\.\d{1,3}))?(?: .*)?")
+_OF_THE_MAILBOX = {"550", "551", "553"}  # RFC 5321, 4.2.3; 552 and 554 are said of the mail
 
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
@@ -16,7 +20,20 @@ KEPT_FOR = timedelta(days=5)
 
 def is_policy_refusal(reply: str) -> bool:
     """Whether a server's reply refuses us, and not this mail: an enhanced status of 5.7 (RFC 3463, 3.8)."""
-    return _POLICY.match(reply) is not None
+    refusal = _REFUSAL.fullmatch(reply)
+    return refusal is not None and (refusal[2] or "").startswith("5.7.")
+
+
+def bounce_of(reply: str) -> Bounce | None:
+    """What a final refusal says of the address; None where it is about us or the mail, or is no refusal at all."""
+    refusal = _REFUSAL.fullmatch(reply)
+    if refusal is None or is_policy_refusal(reply):
+        return None
+    code, status = refusal[1], refusal[2] or ""
+    kind = kind_of(status, reply)
+    if kind is not BounceKind.HARD and code not in _OF_THE_MAILBOX:
+        return None
+    return Bounce(kind=kind, recipient="", status=status, reply=reply, message_id="")
 
 
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:

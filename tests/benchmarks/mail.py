@@ -105,13 +105,13 @@ class _Mails:
         return [Method("digest", printed), Method("jinja", rendered, most=100)]
 
     def message(self) -> list[Method]:
-        envelope = Envelope(SENDER, LINKS.secret, None)
+        envelope = Envelope(SENDER, LINKS.secret, signer=None, return_paths=None)
         bodies = [(d, url, self._composer.render(a_delivery(d))) for d, url in self._addressed]
 
         def ours(mail: tuple[Digest, str, Rendered]) -> object:
             d, url, rendered = mail
             return envelope.message(
-                rendered, d.subscriber, message_id=d.message_id, dated_at=d.created_at, unsubscribe_url=url
+                rendered, d.subscriber, message_id=d.message_id, dated_at=d.created_at, unsubscribe=[url]
             )
 
         texts = [(d, r.readable_html, r.readable_text, r.subject, url) for d, url, r in bodies]

@@ -40,6 +40,7 @@ def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
         "max_papers": 5,
         "profiles": ["Cats"],
         "keywords": "dog\n-survey",
+        "suppression": "",
         "last_digest_at": None,
     }
     assert "Asia/Tokyo" in cli.ok("subscriber", "show", "reader@example.org").out
@@ -55,7 +56,10 @@ def test_without_confirmed_they_are_asked_by_mail_and_get_no_digest(cli: Cli) ->
     assert "https://digest.example.org/confirm/" in mail.as_string().replace("=\n", "")
     cli.ok("subscriber", "confirm", "reader@example.org")
     assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 1
-    assert cli("subscriber", "confirm", "reader@example.org").err == "error: reader@example.org is confirmed already\n"
+    assert (
+        cli("subscriber", "confirm", "reader@example.org").err
+        == "error: reader@example.org is active: there is nothing to confirm\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,7 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
         "max_papers": 7,
         "profiles": [],
         "keywords": "",
+        "suppression": "",
         "last_digest_at": None,
     }
 

@@ -3,15 +3,25 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from digest.models import Delivery, DeliveryState, Digest, Doubt, Field, Hold, MailKind, Subscriber, SubscriberState
-from digest.store import Store, digests, leases, outbox, papers, subscribers
+from digest.models import (
+    Delivery,
+    DeliveryState,
+    Digest,
+    Doubt,
+    Field,
+    Hold,
+    MailKind,
+    Subscriber,
+    Suppression,
+    SuppressionReason,
+)
+from digest.store import Store, digests, leases, outbox, papers, subscribers, suppressions
 from digest.store.outbox import Settled
-from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
+from tests.builders import NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
 PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
 
@@ -33,7 +43,9 @@ def freeze(store: Store, *emails: str) -> list[Digest]:
 
 def claim(store: Store, worker: str = "", *, clock: timedelta = timedelta(0), limit: int = 10) -> list[Delivery]:
     with store.write() as tx:
-        return outbox.claim(tx, worker=worker or leases.this_worker(), now=NOW, clock=NOW + clock, limit=limit)
+        return outbox.claim(
+            tx, worker=worker or leases.this_worker(), now=NOW, clock=NOW + clock, limit=limit, pseudonyms=PSEUDONYMS
+        )
 
 
 def emails(found: Sequence[Delivery]) -> list[str]:
@@ -132,7 +144,7 @@ def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
     with store.write() as tx:
         later = NOW + timedelta(minutes=5)
         assert outbox.count_ready(tx, now=later) == 1
-        again = outbox.claim(tx, worker="w/1/1", now=later, clock=later, limit=9)
+        again = outbox.claim(tx, worker="w/1/1", now=later, clock=later, limit=9, pseudonyms=PSEUDONYMS)
     assert emails(again) == ["a@example.org"]
 
 
@@ -165,18 +177,20 @@ def states(store: Store) -> list[str]:
         return [d.state.value for d in reversed(outbox.list_deliveries(tx))]
 
 
-def begin(store: Store, *found: Delivery) -> bool:
+def begin(store: Store, *found: Delivery, worker: str = "") -> set[int]:
     with store.write() as tx:
-        return outbox.begin(tx, [d.id for d in found])
+        return outbox.begin(tx, worker or leases.this_worker(), [d.id for d in found])
 
 
 def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
-    begin(store, claim(store, "elsewhere/1/1")[0])
+    begin(store, claim(store, "elsewhere/1/1")[0], worker="elsewhere/1/1")
     assert states(store) == ["sending", "leased"]
     later = NOW + timedelta(minutes=5)
     with store.write() as tx:
-        parked = outbox.claim(tx, worker="w/1/1", now=NOW, clock=later, limit=9, doubt=Doubt.PARK)
+        parked = outbox.claim(
+            tx, worker="w/1/1", now=NOW, clock=later, limit=9, pseudonyms=PSEUDONYMS, doubt=Doubt.PARK
+        )
     assert emails(parked) == ["b@example.org"]
     assert states(store) == ["in-doubt", "leased"]
 
@@ -221,13 +235,52 @@ def test_what_failed_can_be_tried_again_one_or_all(store: Store) -> None:
     assert emails(claim(store)) == ["a@example.org", "b@example.org"]
 
 
-def test_who_unsubscribed_gets_nothing_of_what_was_queued_but_the_goodbye(store: Store) -> None:
-    freeze(store, "a@example.org", "b@example.org")
+def test_who_lost_a_lease_begins_nothing(store: Store) -> None:
+    freeze(store, "a@example.org")
+    (delivery,) = claim(store, "elsewhere/1/1")
+    assert claim(store, "elsewhere/2/1", clock=timedelta(minutes=5)) != []
+    assert begin(store, delivery, worker="elsewhere/1/1") == set()
+    assert begin(store, delivery, worker="elsewhere/2/1") == {delivery.id}
+
+
+def test_what_is_cancelled_is_not_begun_also_by_who_has_leased_it(store: Store) -> None:
+    a, _ = freeze(store, "a@example.org", "b@example.org")
+    leased = claim(store)
     with store.write() as tx:
-        left = subscribers.save(tx, replace(subscribers.get(tx, "a@example.org"), state=SubscriberState.UNSUBSCRIBED))
-        outbox.queue_note(tx, MailKind.GOODBYE, left, message_id="g1", now=NOW)
-    assert [(d.subscriber.email, d.kind.value) for d in claim(store)] == [
-        ("b@example.org", "digest"),
-        ("a@example.org", "goodbye"),
-    ]
-    assert states(store)[0] == "failed"
+        outbox.cancel(tx, a.subscriber.id, "not wanted", now=NOW)
+    assert begin(store, *leased) == {leased[1].id}
+    assert states(store) == ["failed", "sending"]
+
+
+def test_a_suppressed_address_gets_nothing_however_the_mail_came_into_the_outbox(store: Store) -> None:
+    emails_ = [f"{i}@example.org" for i in range(7)]
+    freeze(store, *emails_)
+    with store.write() as tx:
+        for email in emails_[:5]:  # more than are claimed at once
+            barred = Suppression(
+                pseudonym=PSEUDONYMS.of(email.upper()),
+                reason=SuppressionReason.COMPLAINT,
+                suppressed_at=NOW,
+                evidence="spam",
+            )
+            suppressions.add(tx, barred, key_id=PSEUDONYMS.key_id)
+    assert emails([*claim(store, limit=2), *claim(store, limit=2)]) == emails_[5:]
+    with store.read() as tx:
+        (first, *_) = reversed(outbox.list_deliveries(tx))
+    assert (first.state.value, first.reply) == (
+        "failed",
+        "not sent: suppressed since 2026-06-03 (complaint: spam)",
+    )
+
+
+def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> None:
+    freeze(store, "a@example.org")
+    with store.write() as tx:
+        reader = subscribers.get(tx, "a@example.org")
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="before", now=NOW - timedelta(seconds=1))
+        barred = Suppression(
+            pseudonym=PSEUDONYMS.of(reader.email), reason=SuppressionReason.UNSUBSCRIBED, suppressed_at=NOW
+        )
+        suppressions.add(tx, barred, key_id=PSEUDONYMS.key_id)
+        outbox.queue_note(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
+    assert [d.message_id for d in claim(store)] == ["after"]

@@ -1,0 +1,46 @@
+"""digest suppression …: who must not be mailed, and why."""
+
+from typing import Annotated
+
+import typer
+
+from digest import addresses
+from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.output import print_records, say
+from digest.models import SuppressionReason
+from digest.roster import one_line
+from digest.store import subscribers, suppressions
+
+app = typer.Typer(help="Suppressions: who must not be mailed, whatever else is known of them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List them, newest first. Who is no subscriber any more is known by a pseudonym only."""
+    with installation(config) as here, here.store.read() as tx:
+        found = suppressions.list_all(tx)
+        names = {here.membership.pseudonyms.of(s.email): s.email for s in subscribers.list_all(tx)} if found else {}
+    records = [
+        {
+            "email": names.get(s.pseudonym, ""),
+            "pseudonym": s.pseudonym,
+            "reason": s.reason.value,
+            "since": s.suppressed_at,
+            "evidence": s.evidence,
+        }
+        for s in found
+    ]
+    print_records(records, as_json=as_json, empty="nobody is suppressed")
+
+
+@app.command()
+def add(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address, of a subscriber or not.")],
+    why: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Never mail an address, until its owner agrees anew."""
+    address = addresses.checked(email)
+    with installation(config) as here, here.store.write() as tx:
+        stands = here.membership.suppress(tx, address, SuppressionReason.ADMIN, one_line(why), now=moment(None))
+    say(f"{address} is {stands}")

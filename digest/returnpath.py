@@ -1,0 +1,70 @@
+"""Addresses of our own that tell what came back: signed, in letters and digits that survive being lower-cased.
+
+bounce-17-ORSXG5BAON2HE2LO@bounces.example.org    the return path of delivery 17 (VERP): where its bounce goes
+leave-4-0-MFRGGZDFMZTWQ2LK@bounces.example.org    a mail to it unsubscribes subscriber 4
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import b32encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_MAC_BYTES = 10  # 16 letters; a local part may have 64 (RFC 5321, 4.5.3.1.1)
+_BOUNCE = re.compile(rb"bounce-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECASE)
+_LEAVE = re.compile(rb"leave-(\d{1,18})-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPath:
+    """What a return path says. It is no proof before `ReturnPaths.proves` says so."""
+
+    delivery_id: int
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPaths:
+    """Writes and reads the addresses of one installation, all at `domain`. `secret` is at least 32 random bytes."""
+
+    domain: str
+    secret: bytes
+
+    def of_delivery(self, delivery_id: int, message_id: str) -> str:
+        """Where the bounce of a mail goes."""
+        return f"bounce-{delivery_id}-{self._mac('bounce', delivery_id, message_id)}@{self.domain}"
+
+    def to_leave(self, subscriber_id: int, epoch: int) -> str:
+        """A mail to this address unsubscribes."""
+        return f"leave-{subscriber_id}-{epoch}-{self._mac('leave', subscriber_id, epoch)}@{self.domain}"
+
+    def find(self, content: bytes) -> Iterator[ReturnPath]:
+        """The return paths that stand anywhere in a message, first to last."""
+        for found in self._at_domain(_BOUNCE, content):
+            yield ReturnPath(int(found[1]), found[2].decode().lower())
+
+    def proves(self, found: ReturnPath, message_id: str) -> bool:
+        """Whether we wrote this for the mail with this Message-ID: numbers are given out again, those are not."""
+        return hmac.compare_digest(self._mac("bounce", found.delivery_id, message_id), found.mac)
+
+    def find_leaving(self, recipients: bytes) -> int | None:
+        """The number of the subscriber who leaves by a mail to one of these addresses, or None."""
+        for found in self._at_domain(_LEAVE, recipients):
+            subscriber_id, epoch = int(found[1]), int(found[2])
+            if hmac.compare_digest(self._mac("leave", subscriber_id, epoch), found[3].decode().lower()):
+                return subscriber_id
+        return None
+
+    def _at_domain(self, pattern: re.Pattern[bytes], content: bytes) -> Iterator[re.Match[bytes]]:
+        domain = self.domain.encode()
+        return (
+            found
+            for found in pattern.finditer(content)
+            if content[found.end() : found.end() + len(domain)].lower() == domain
+        )
+
+    def _mac(self, *said: object) -> str:
+        text = "\0".join(map(str, said))
+        mac = hmac.digest(self.secret, f"return path\0{text}".encode(), hashlib.sha256)[:_MAC_BYTES]
+        return b32encode(mac).decode().lower()

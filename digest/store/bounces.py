@@ -1,0 +1,58 @@
+"""Bounces: what came back from an address, and what a mail server said of it at once. Kept as evidence."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.models import Bounce, BounceKind
+from digest.store.database import Transaction
+from digest.store.schema import bounces
+
+_SOFT = bounces.c.kind == BounceKind.SOFT.value
+
+
+def add(
+    tx: Transaction,
+    bounce: Bounce,
+    *,
+    pseudonym: str,
+    delivery_id: int | None,
+    fingerprint: str,
+    now: datetime,
+) -> bool:
+    """Keep a bounce. False if one with its `fingerprint` is known: it was read before."""
+    values = {
+        "pseudonym": pseudonym,
+        "delivery_id": delivery_id,
+        "kind": bounce.kind.value,
+        "status": bounce.status,
+        "reply": bounce.reply,
+        "bounced_at": now,
+        "fingerprint": fingerprint,
+    }
+    return tx.execute(insert(bounces).values(values).on_conflict_do_nothing()).rowcount > 0
+
+
+def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: datetime) -> int:
+    """On how many dates (UTC) of the time before `now` mail to an address bounced softly."""
+    recent = sa.and_(bounces.c.pseudonym == pseudonym, _SOFT, bounces.c.bounced_at > now - within)
+    days = sa.func.count(sa.distinct(sa.func.date(bounces.c.bounced_at)))
+    return tx.execute(sa.select(days).where(recent)).scalar_one()
+
+
+def list_of(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
+    """What is kept of one address, oldest first."""
+    rows = tx.execute(sa.select(bounces).where(bounces.c.pseudonym == pseudonym).order_by(bounces.c.id))
+    return [{"kind": row.kind, "status": row.status, "reply": row.reply, "bounced_at": row.bounced_at} for row in rows]
+
+
+def forgive(tx: Transaction, pseudonym: str) -> None:
+    """Begin to count anew."""
+    tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, _SOFT))
+
+
+def forget_evidence(tx: Transaction, pseudonym: str) -> None:
+    """Keep that something bounced, and not what was said."""
+    tx.execute(sa.update(bounces).where(bounces.c.pseudonym == pseudonym).values(reply=""))

@@ -1,0 +1,55 @@
+"""The consent log: what was agreed to and taken back, when, from where. Nothing in it is ever changed but origins."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.models import Consent, ConsentEvent, Wording
+from digest.store.database import Transaction
+from digest.store.schema import consents, wordings
+
+
+def record(tx: Transaction, subscriber_id: int, pseudonym: str, happened: Consent) -> None:
+    """Write down what happened. A wording that it names has to be kept already."""
+    tx.execute(
+        sa.insert(consents).values(
+            subscriber_id=subscriber_id,
+            pseudonym=pseudonym,
+            event=happened.event.value,
+            at=happened.at,
+            origin=happened.origin,
+            wording=happened.wording or None,
+        )
+    )
+
+
+def keep_wording(tx: Transaction, wording: Wording) -> None:
+    """Keep what somebody is asked to agree to."""
+    values = {"version": wording.version, "language": wording.language, "text": wording.text}
+    tx.execute(insert(wordings).values(values).on_conflict_do_nothing())
+
+
+def list_of(tx: Transaction, pseudonym: str) -> list[Consent]:
+    """All that happened with one address, oldest first."""
+    rows = tx.execute(sa.select(consents).where(consents.c.pseudonym == pseudonym).order_by(consents.c.id))
+    return [
+        Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "") for row in rows
+    ]
+
+
+def last_wording(tx: Transaction, pseudonym: str) -> str:
+    """The version of the words by which an address was asked last, or ""."""
+    asked = sa.and_(consents.c.pseudonym == pseudonym, consents.c.wording.is_not(None))
+    found = tx.execute(sa.select(consents.c.wording).where(asked).order_by(consents.c.id.desc()).limit(1))
+    return found.scalar() or ""
+
+
+def find_wording(tx: Transaction, version: str) -> Wording | None:
+    """The words of a version, or None."""
+    row = tx.execute(sa.select(wordings).where(wordings.c.version == version)).one_or_none()
+    return None if row is None else Wording(language=row.language, text=row.text)
+
+
+def forget_origins(tx: Transaction, pseudonym: str) -> None:
+    """Keep what happened and when, and of where only the way: "page", not the network address."""
+    for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(consents.c.pseudonym == pseudonym)).all():
+        tx.execute(sa.update(consents).where(consents.c.id == row.id).values(origin=row.origin.partition(" from ")[0]))

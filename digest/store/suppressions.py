@@ -1,0 +1,74 @@
+"""Suppressions: who must not be mailed. They stand by themselves, under a pseudonym, with or without a subscriber."""
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.models import Suppression, SuppressionReason
+from digest.store.database import Transaction
+from digest.store.schema import suppressions
+
+
+def find(tx: Transaction, pseudonym: str) -> Suppression | None:
+    """What stands against mailing the address of this pseudonym, or None."""
+    return find_all(tx, [pseudonym]).get(pseudonym)
+
+
+def find_all(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, Suppression]:
+    """The suppressions among these pseudonyms."""
+    rows = tx.execute(sa.select(suppressions).where(suppressions.c.pseudonym.in_(pseudonyms)))
+    return {row.pseudonym: _suppression(row) for row in rows}
+
+
+def list_all(tx: Transaction) -> list[Suppression]:
+    """Every suppression, newest first."""
+    rows = tx.execute(sa.select(suppressions).order_by(suppressions.c.suppressed_at.desc(), suppressions.c.pseudonym))
+    return [_suppression(row) for row in rows]
+
+
+def any_at_all(tx: Transaction) -> bool:
+    """Whether there is one."""
+    return tx.execute(sa.select(suppressions.c.pseudonym).limit(1)).first() is not None
+
+
+def add(tx: Transaction, new: Suppression, *, key_id: str) -> Suppression:
+    """Suppress, from now on; the one that stands, which is the old one where its reason weighs as much or more."""
+    old = find(tx, new.pseudonym)
+    if old is not None and old.reason.weight >= new.reason.weight:
+        return old
+    values = {
+        "pseudonym": new.pseudonym,
+        "key_id": key_id,
+        "reason": new.reason.value,
+        "suppressed_at": new.suppressed_at,
+        "evidence": new.evidence,
+    }
+    tx.execute(insert(suppressions).values(values).on_conflict_do_update(index_elements=["pseudonym"], set_=values))
+    return new
+
+
+def lift(tx: Transaction, pseudonym: str) -> None:
+    """They may be mailed again."""
+    tx.execute(sa.delete(suppressions).where(suppressions.c.pseudonym == pseudonym))
+
+
+def forget_evidence(tx: Transaction, pseudonym: str) -> None:
+    """Keep that they are suppressed, and not what was said."""
+    tx.execute(sa.update(suppressions).where(suppressions.c.pseudonym == pseudonym).values(evidence=""))
+
+
+def count_of_other_keys(tx: Transaction, key_id: str) -> int:
+    """How many were made under another secret than this: they would not be found."""
+    others = sa.select(sa.func.count()).select_from(suppressions).where(suppressions.c.key_id != key_id)
+    return tx.execute(others).scalar_one()
+
+
+def _suppression(row: sa.Row[Any]) -> Suppression:
+    return Suppression(
+        pseudonym=row.pseudonym,
+        reason=SuppressionReason(row.reason),
+        suppressed_at=row.suppressed_at,
+        evidence=row.evidence,
+    )
