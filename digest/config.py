@@ -142,6 +142,15 @@ class SmtpConfig(_Section):
     security: Literal["none", "starttls", "tls"] = "none"
     username: str = ""
     connections: int = Field(4, ge=1, le=64)
+    rate: float = Field(0.0, ge=0)
+    connection_rate: float = Field(0.0, ge=0)
+
+    @field_validator("rate", "connection_rate")
+    @classmethod
+    def _not_a_stop(cls, rate: float) -> float:
+        if 0 < rate < 0.01:
+            raise ValueError(f"{rate} mails a second are too few; at least 0.01, or 0 for no limit")
+        return rate
 
 
 class MaildirConfig(_Section):

@@ -29,6 +29,7 @@ from digest.sources import Fetcher
 from digest.store import Store
 from digest.transport import Transport
 from digest.transport.maildir import MaildirTransport
+from digest.transport.pace import Pace
 from digest.transport.smtp import Security, SmtpTransport
 
 # Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
@@ -189,6 +190,11 @@ class Installation:
                 stopping=stopping,
             )
 
+    @cached_property
+    def pace(self) -> Pace:
+        """How fast mail may go by SMTP; remembers from one delivery to the next that the server complained."""
+        return Pace(self.config.delivery.smtp.rate)
+
     @contextmanager
     def transport(self) -> Iterator[Transport]:
         """The configured way out, closed afterwards."""
@@ -204,5 +210,7 @@ class Installation:
                 username=delivery.smtp.username,
                 password=self.config.secrets.smtp_password.get_secret_value(),
                 connections=delivery.smtp.connections,
+                connection_rate=delivery.smtp.connection_rate,
+                pace=self.pace,
             ) as smtp:
                 yield smtp

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,8 @@ _MAC_BYTES = 16
 _TOKEN = re.compile(
     r"(?P<id>\d{1,18})\.(?P<epoch>\d{1,18})(?:\.(?P<about>[a-z0-9]{1,32}))?\.(?P<mac>[\w-]{22})", re.ASCII
 )
+
+_IN_TEXT = re.compile(rb"[\w.-]{1,100}", re.ASCII)
 
 
 class Scope(StrEnum):
@@ -66,6 +69,18 @@ class Links:
         if not hmac.compare_digest(self._mac(scope, said), mac):
             return None
         return Token(int(found["id"]), int(found["epoch"]), found["about"] or "")
+
+    def find(self, scope: Scope, content: bytes) -> Iterator[Token]:
+        """What the links of `scope` say that stand anywhere in a message, first to last; those not signed are none."""
+        begin = f"/{scope.value}/".encode()
+        at = content.find(begin)
+        while at >= 0:
+            at += len(begin)
+            written = _IN_TEXT.match(content, at)
+            token = self.read(scope, written[0].decode()) if written else None
+            if token is not None:
+                yield token
+            at = content.find(begin, at)
 
     def _mac(self, scope: Scope, said: str) -> str:
         mac = hmac.digest(self.secret, f"{scope.value}\0{said}".encode(), hashlib.sha256)[:_MAC_BYTES]

@@ -20,6 +20,7 @@ import numpy as np
 from digest.models import Message, Outcome, Receipt
 from digest.transport.connection import Client
 from digest.transport.replies import Reply, ReplyError, one_line
+from digest.transport.retry import is_complaint
 
 # RFC 5321, 4.5.3.2.6: ten minutes for the answer to a whole mail; who gives up sooner sends it twice.
 _PATIENCE = 10  # times the timeout of every other step
@@ -62,6 +63,7 @@ class Dialogue:
         self.deadline = 0.0
         self._written = 0  # bytes of the last write that went out
         self.over = False
+        self.complained = False  # the server said that this is too much, or too fast
         self.settled = 0  # mails that are done with, one way or another
 
     def carry(
@@ -209,6 +211,8 @@ class Dialogue:
                 wait = 0 if self._eager else EVENT_READ
             except _WOULD_WAIT as error:
                 wait = EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else EVENT_READ
+        if answer.refuses and is_complaint(str(answer)):
+            self.complained = True
         return answer
 
     def end(self) -> None:

@@ -11,12 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digest.errors import TransportError
 from digest.models import Message, Receipt
 from digest.transport.connection import Client, Server
 from digest.transport.dialogue import Dialogue, Untried
+from digest.transport.pace import Pace
 
 _MAILS_PER_CONNECTION = 500  # then it is renewed: servers close those that never end
 
@@ -68,6 +69,7 @@ class _Line:
 
     dialogue: Dialogue | None = None
     talk: "_Talk | None" = None
+    pace: Pace = field(default_factory=Pace)
     connecting: bool = False
     given: int = 0  # mails, to this connection
     reason: str = ""  # why there is no connection to be had
@@ -89,9 +91,11 @@ class _Talk:
 class Pool:
     """The connections, and the receipts that came over them."""
 
-    def __init__(self, server: Server, connections: int) -> None:
+    def __init__(self, server: Server, connections: int, *, pace: Pace, connection_rate: float) -> None:
+        """`pace` is that of all connections together, `connection_rate` (mails a second, or 0) that of each."""
         self.receipts: deque[Receipt] = deque()
-        self._lines = [_Line() for _ in range(connections)]
+        self._pace = pace
+        self._lines = [_Line(pace=Pace(connection_rate)) for _ in range(connections)]
         self._connector = _Connector(server)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._connector.bell, selectors.EVENT_READ)
@@ -110,14 +114,14 @@ class Pool:
 
     def go_on(self, supply: Supply) -> bool:
         """Do what can be done, after a wait if need be. False when nothing more can come of it."""
-        self._hand_out(supply)
+        pause = self._hand_out(supply)
         talking = [line for line in self._lines if line.talk]
         connecting = any(line.connecting for line in self._lines)
-        if not talking and not (connecting and supply.waiting):
+        if not talking and pause is None and not (connecting and supply.waiting):
             return bool(self.receipts)
         if self.receipts:  # those of mails that could not even be said
             return True
-        for key, _ in self._selector.select(_until(talking)):
+        for key, _ in self._selector.select(_until(talking, pause)):
             if key.data is None:
                 self._welcome(self._connector.arrived())
             else:
@@ -140,14 +144,29 @@ class Pool:
         self._selector.close()
         self._connector.close()
 
-    def _hand_out(self, supply: Supply) -> None:
-        """Mails to the connections that have none; and as many more connections as mails wait for one."""
+    def _hand_out(self, supply: Supply) -> float | None:
+        """Mails to the connections that have none; and as many more connections as mails wait for one.
+
+        The seconds after which a mail that there is may go over a connection that there is; None if none has to wait.
+        """
+        pause: float | None = None
         for line in self._lines:
             while line.usable and line.dialogue and not line.talk:
-                mail = supply.next()
+                wait = self._wait(line)
+                if wait > 0:
+                    if not (supply.waiting or supply.fetch()):
+                        return None
+                    pause = wait if pause is None else min(pause, wait)
+                    break
+                mail = self._next(line, supply)
                 if mail is None:
-                    return
+                    return None
                 self._talk(line, line.dialogue, mail, supply)
+        if pause is None:
+            self._connect_more(supply)
+        return pause
+
+    def _connect_more(self, supply: Supply) -> None:
         wanted = sum(line.connecting for line in self._lines)
         for line in self._lines:
             if line.talk or line.usable or line.connecting or line.reason:
@@ -158,13 +177,22 @@ class Pool:
             line.connecting = True
             self._connector.connect(line)
 
+    def _wait(self, line: _Line) -> float:
+        return max(self._pace.wait(), line.pace.wait())
+
+    def _next(self, line: _Line, supply: Supply) -> Untried | None:
+        """A mail for a connection, if it may have one now."""
+        mail = supply.next() if self._wait(line) <= 0 else None
+        if mail is not None:
+            line.given += 1
+            line.pace.took()
+            self._pace.took()
+        return mail
+
     def _talk(self, line: _Line, dialogue: Dialogue, first: Untried, supply: Supply) -> None:
         def following() -> Untried | None:
-            mail = supply.next() if line.given < _MAILS_PER_CONNECTION else None
-            line.given += mail is not None
-            return mail
+            return self._next(line, supply) if line.given < _MAILS_PER_CONNECTION else None
 
-        line.given += 1
         line.talk = _Talk(dialogue, dialogue.carry(first, following, self.receipts.append))
         self._advance(line, line.talk, supply)
 
@@ -174,6 +202,7 @@ class Pool:
             wants = talk.steps.throw(error) if error else next(talk.steps)
         except StopIteration as end:
             self._fall_silent(line, talk)
+            self._heed(talk.dialogue)
             if end.value:
                 supply.give_back(end.value)
             return
@@ -181,11 +210,17 @@ class Pool:
             talk.dialogue.end()  # in the middle of something
             self._fall_silent(line, talk)
             raise
+        self._heed(talk.dialogue)
         if not talk.wants:
             self._selector.register(talk.dialogue.sock, wants, line)
         elif wants != talk.wants:
             self._selector.modify(talk.dialogue.sock, wants, line)
         talk.wants = wants
+
+    def _heed(self, dialogue: Dialogue) -> None:
+        if dialogue.complained:
+            dialogue.complained = False
+            self._pace.slow_down()
 
     def _fall_silent(self, line: _Line, talk: _Talk) -> None:
         if talk.wants:
@@ -250,7 +285,8 @@ class _Connector:
         self._cord.send(b"!")
 
 
-def _until(talking: Iterable[_Line]) -> float | None:
-    """Seconds until the first of them has waited too long."""
-    deadline = min((line.talk.dialogue.deadline for line in talking if line.talk), default=None)
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+def _until(talking: Iterable[_Line], pause: float | None) -> float | None:
+    """Seconds until the first of them has waited too long, or a pause is over."""
+    now = time.monotonic()
+    waits = [max(0.0, line.talk.dialogue.deadline - now) for line in talking if line.talk]
+    return min([*waits, *([] if pause is None else [pause])], default=None)

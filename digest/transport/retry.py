@@ -10,12 +10,18 @@ from datetime import datetime, timedelta
 from digest.models import Bounce, BounceKind
 from digest.transport.bounces import kind_of
 
-_REFUSAL = re.compile(r"(5\d\d)(?: (5\.\d{1,3}\.\d{1,3}))?(?: .*)?")
+_REFUSAL = re.compile(r"(5\d\d)(?:[ -](5\.\d{1,3}\.\d{1,3}))?(?:[ -].*)?")
+_COMPLAINT = re.compile(r"^421\b|\b4\.7\.28\b")
 _OF_THE_MAILBOX = {"550", "551", "553"}  # RFC 5321, 4.2.3; 552 and 554 are said of the mail
 
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
 KEPT_FOR = timedelta(days=5)
+
+
+def is_complaint(reply: str) -> bool:
+    """Whether a server says that it gets too much: 421, it closes the connection, or 4.7.28, it counts our mails."""
+    return _COMPLAINT.search(reply) is not None
 
 
 def is_policy_refusal(reply: str) -> bool:

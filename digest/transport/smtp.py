@@ -8,6 +8,7 @@ from typing import Self
 from digest.errors import TransportError
 from digest.models import Message, Receipt
 from digest.transport.connection import Security, Server
+from digest.transport.pace import Pace
 from digest.transport.pool import Pool, Supply
 
 __all__ = ["Security", "SmtpTransport"]
@@ -27,16 +28,23 @@ class SmtpTransport:
         username: str = "",
         password: str = "",
         connections: int = 4,
+        connection_rate: float = 0.0,
+        pace: Pace | None = None,
         timeout: float = _TIMEOUT_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`timeout` (seconds) is for each step; `tls` replaces the system's trusted authorities."""
+        """`pace` limits all connections together, `connection_rate` (mails a second, 0: no limit) each of them.
+
+        `timeout` (seconds) is for each step; `tls` replaces the system's trusted authorities.
+        """
         if security is not Security.NONE and tls is None:
             tls = ssl.create_default_context()  # once: reading the authorities takes longer than many a mail
         self._server = Server(
             host=host, port=port, security=security, username=username, password=password, timeout=timeout, tls=tls
         )
         self._connections = connections
+        self._connection_rate = connection_rate
+        self._pace = pace or Pace()
         self._pool: Pool | None = None
 
     def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
@@ -45,7 +53,7 @@ class SmtpTransport:
         One was answered and its receipt is not out yet, the body of one is with the server, one is announced. An error
         of the messages' own is raised after the receipts of those before it.
         """
-        pool = self._pool = self._pool or Pool(self._server, self._connections)
+        pool = self._pool = self._pool or self._new_pool()
         supply = Supply(messages)
         pool.begin()
         try:
@@ -60,6 +68,9 @@ class SmtpTransport:
             raise supply.failure
         if left:
             raise TransportError(f"the mail server {self._server.host}:{self._server.port} {pool.reason}")
+
+    def _new_pool(self) -> Pool:
+        return Pool(self._server, self._connections, pace=self._pace, connection_rate=self._connection_rate)
 
     def close(self) -> None:
         """Say goodbye on every connection."""

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from digest.transport.retry import is_policy_refusal, retry_at
+from digest.models import BounceKind
+from digest.transport.retry import bounce_of, is_complaint, is_policy_refusal, retry_at
 from tests.builders import NOW
 
 
@@ -41,3 +42,34 @@ def test_after_five_days_it_is_given_up() -> None:
 )
 def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
     assert is_policy_refusal(reply) == refuses_us
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("550 5.1.1 no such user", BounceKind.HARD),
+        ("551 user not local", BounceKind.SOFT),
+        ("550 5.2.2 mailbox full", BounceKind.SOFT),
+        ("552 5.3.4 too big", None),
+        ("554 transaction failed", None),
+        ("550 5.7.1 blocked", None),
+        ("450 4.1.1 not now", None),
+        ("not sent: it has 3 bytes", None),
+    ],
+)
+def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: str, kind: BounceKind | None) -> None:
+    bounce = bounce_of(reply)
+    assert (bounce.kind if bounce else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("reply", "complains"),
+    [
+        ("421 4.3.2 too busy", True),
+        ("450 4.7.28 unusual rate", True),
+        ("451 4.7.1 come back later", False),
+        ("250 2.0.0 queued as 421", False),
+    ],
+)
+def test_a_server_complains_of_too_much_by_421_and_4_7_28(reply: str, complains: bool) -> None:
+    assert is_complaint(reply) == complains

@@ -1,0 +1,55 @@
+"""How fast mails may go: a limit that is asked for, and a lower one for a while where the server complains."""
+
+import time
+from collections.abc import Callable
+
+_EARLY = 0.05  # seconds that a mail may go before its time, so that a late turn is caught up with
+_DOUBLES_IN = 30.0  # seconds without a complaint
+_ONE_COMPLAINT = 5.0  # seconds: what several connections hear at once is one complaint
+_SLOWEST, _FASTEST = 1.0, 10_000.0  # mails a second: beyond these a limit would be a stop, or limit nothing
+
+
+class Pace:
+    """A limit in mails a second; 0 is none. Mails are spread evenly, not sent in bursts."""
+
+    def __init__(self, rate: float = 0.0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
+        self._rate = rate
+        self._clock = clock
+        self._next_at = 0.0
+        self._begun_at = clock()
+        self._taken = 0  # since then
+        self._slowed = 0.0  # mails a second at the last complaint; 0: nobody complained
+        self._slowed_at = 0.0
+
+    def wait(self) -> float:
+        """Seconds until the next mail may go."""
+        if not (self._rate or self._slowed):
+            return 0.0
+        return max(0.0, self._next_at - _EARLY - self._clock())
+
+    def took(self) -> None:
+        """A mail goes now."""
+        self._taken += 1
+        limit = self._limit()
+        if limit:
+            self._next_at = max(self._next_at, self._clock() - _EARLY) + 1 / limit
+
+    def slow_down(self) -> None:
+        """The server complains: half as fast as so far, and from there twice as fast every half minute."""
+        now = self._clock()
+        if self._slowed and now - self._slowed_at < _ONE_COMPLAINT:
+            return
+        so_far = self._limit() or self._taken / max(now - self._begun_at, 0.1)
+        self._slowed, self._slowed_at = max(so_far / 2, _SLOWEST), now
+        self._next_at = now + 1 / self._slowed
+        self._begun_at, self._taken = now, 0
+
+    def _limit(self) -> float:
+        if not self._slowed:
+            return self._rate
+        limit = self._slowed * 2 ** min((self._clock() - self._slowed_at) / _DOUBLES_IN, 60.0)
+        if limit > (self._rate or _FASTEST):
+            self._slowed = 0.0
+            return self._rate
+        return min(limit, self._rate or limit)

@@ -1,0 +1,128 @@
+"""How fast mails may go, by the limit that is asked for and by what the server complains of."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from digest.models import Message
+from digest.transport.pace import Pace
+from digest.transport.smtp import SmtpTransport
+from tests.faults.server import Fault, FaultyServer, Step
+
+
+class Clock:
+    """Time that passes when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sent_in(pace: Pace, clock: Clock, seconds: float) -> int:
+    """How many mails go in this time, as fast as the pace lets them."""
+    end, count = clock.now + seconds, 0
+    while clock.now + pace.wait() < end:
+        clock.now += pace.wait() + 0.0001
+        pace.took()
+        count += 1
+    clock.now = end
+    return count
+
+
+@pytest.mark.parametrize("rate", [0.1, 3, 14, 200])
+def test_no_more_go_than_the_rate_allows(rate: float) -> None:
+    clock = Clock()
+    assert sent_in(Pace(rate, clock=clock), clock, 100) == pytest.approx(rate * 100, rel=0.02, abs=1)
+
+
+def test_without_a_limit_nothing_waits() -> None:
+    pace = Pace()
+    pace.took()
+    assert pace.wait() == 0
+
+
+def test_a_pause_is_not_caught_up_with_in_a_burst() -> None:
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    sent_in(pace, clock, 10)
+    clock.now += 60
+    assert sent_in(pace, clock, 1) <= 11
+
+
+def test_after_a_complaint_half_as_many_go_and_twice_as_many_every_half_minute() -> None:
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    assert sent_in(pace, clock, 10) == pytest.approx(1000, rel=0.02)
+    pace.slow_down()
+    pace.slow_down()  # heard on another connection
+    assert sent_in(pace, clock, 1) == pytest.approx(50, rel=0.1)
+    clock.now += 14
+    pace.slow_down()
+    assert sent_in(pace, clock, 1) == pytest.approx(35, rel=0.1)  # of 71 by now
+    clock.now += 600
+    assert sent_in(pace, clock, 10) == pytest.approx(1000, rel=0.02)
+
+
+def test_a_complaint_also_slows_who_has_no_limit_and_is_forgotten_in_the_end() -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    for _ in range(2000):
+        clock.now += 0.001
+        pace.took()
+    pace.slow_down()
+    assert sent_in(pace, clock, 1) == pytest.approx(500, rel=0.1)
+    clock.now += 600
+    pace.took()
+    assert pace.wait() == 0
+
+
+def test_a_complaint_before_the_first_mail_is_no_stop() -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    pace.slow_down()
+    assert 0 < pace.wait() <= 1
+
+
+def some_mails(count: int) -> list[Message]:
+    return [
+        Message(
+            delivery_id=i, sender=f"s{i}@example.org", recipient=f"r{i}@example.org", content=b"Subject: x\r\n\r\nx\r\n"
+        )
+        for i in range(count)
+    ]
+
+
+def timed(send: Callable[[], int]) -> tuple[int, float]:
+    begun = time.monotonic()
+    return send(), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(("pace", "connection_rate"), [(Pace(40), 0.0), (None, 20.0)])
+def test_mails_go_as_slowly_as_they_should_over_all_and_over_each_connection(
+    pace: Pace | None, connection_rate: float, pipelining: bool
+) -> None:
+    with (
+        FaultyServer(pipelining=pipelining) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=2, pace=pace, connection_rate=connection_rate) as transport,
+    ):
+        count, seconds = timed(lambda: len(list(transport.send(some_mails(22)))))
+    assert count == 22
+    assert seconds > 0.4  # forty a second, less what may go early
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"), [(Step.DOT, "451 4.7.28 too fast"), (Step.MAIL, "421 too many"), (Step.RCPT, "421 too many")]
+)
+def test_a_complaint_about_one_mail_slows_all_connections(step: Step, answer: str) -> None:
+    mails = some_mails(20)
+    with (
+        FaultyServer([Fault(mails[1].sender, step, answer=answer)]) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=2) as transport,
+    ):
+        count, seconds = timed(lambda: len(list(transport.send(mails))))
+    assert count == 20
+    assert seconds > 0.3  # without the complaint a hundredth of that
