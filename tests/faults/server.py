@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -88,18 +88,19 @@ class FaultyServer:
         trickle: bool = False,
         insists: bool = False,
         tls: ssl.SSLContext | None = None,
+        taking: Callable[[int, Taken], None] = lambda *_: None,
     ) -> None:
         """`trickle`: answers come byte by byte; `insists`: DATA is answered 354 also where the mail was refused;
-        `tls` is spoken from the first byte."""
+        `tls` is spoken from the first byte; `taking` is called with the connection's number and each mail that is
+        taken, before the client hears of it."""
         self.faults = {(fault.whom, fault.step): fault for fault in faults}
         self.pipelining = pipelining
-        self.extensions = ["localhost"]
-        self.extensions += ["PIPELINING"] if pipelining else []
-        self.extensions += [f"SIZE {size}"] if size is not None else []
-        self.extensions += ["8BITMIME", "SMTPUTF8"] if utf8 else []
+        self._extensions = [f"SIZE {size}"] if size is not None else []
+        self._extensions += ["8BITMIME", "SMTPUTF8"] if utf8 else []
         self.trickle = trickle
         self.insists = insists
         self.tls = tls
+        self.taking = taking
         self.heard: list[Heard] = []
         self.breaches: list[str] = []
         self.stopping = threading.Event()
@@ -109,6 +110,11 @@ class FaultyServer:
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
+
+    @property
+    def extensions(self) -> list[str]:
+        """The lines that EHLO is answered with."""
+        return ["localhost", *(["PIPELINING"] if self.pipelining else []), *self._extensions]
 
     @property
     def mails(self) -> list[Taken]:
@@ -142,6 +148,11 @@ class FaultyServer:
             with suppress(OSError):
                 sock.sendall(last_word)
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def await_silence(self) -> None:
+        """Wait until every connection has ended, and all that was on its way is taken or gone."""
+        for thread in self._threads[1:]:
+            thread.join(10)
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -191,8 +202,9 @@ class _Session:
         verb, _, rest = command.partition(" ")
         match verb.upper():
             case "EHLO":
-                last = len(self.server.extensions) - 1
-                lines = [f"250{' ' if i == last else '-'}{said}" for i, said in enumerate(self.server.extensions)]
+                extensions = self.server.extensions
+                last = len(extensions) - 1
+                lines = [f"250{' ' if i == last else '-'}{said}" for i, said in enumerate(extensions)]
                 self.answer(self.heard.number, Step.EHLO, "\r\n".join(lines))
             case "HELO":
                 self.say("250 localhost")
@@ -245,7 +257,9 @@ class _Session:
                 self.breach("a body without a recipient")
             self.say("554 nobody to give it to")
             return
-        self.heard.mails.append(Taken(self.whom, recipient, content))  # who reads the answer may look at once
+        taken = Taken(self.whom, recipient, content)
+        self.heard.mails.append(taken)  # who reads the answer may look at once
+        self.server.taking(self.heard.number, taken)
         if not self.answer(self.whom, Step.DOT, "250 taken"):
             self.heard.mails.pop()
 

@@ -1,0 +1,37 @@
+"""kill -9 in the middle of sending, which tests.faults.kills does at length: nothing is lost, and little comes twice."""
+
+from pathlib import Path
+
+from tests.faults.kills import PER_CONNECTION, trial
+from tests.faults.newsletter import CONNECTIONS
+
+
+def test_killed_again_and_again_it_loses_nothing_and_doubles_no_more_than_it_says(tmp_path: Path) -> None:
+    with trial(tmp_path, mails=300, doubt="resend") as tried:
+        tried.kill(5)
+        tried.finish()
+        figures = tried.figures("resend")
+    assert figures.kills >= 3  # a busy machine may let a process end before its moment came
+    assert (figures.lost, figures.parked) == (0, 0)
+    assert figures.most_in_one_kill <= CONNECTIONS * PER_CONNECTION
+    assert tried.newsletter.states() == {"sent": 300}
+    assert len(set(tried.ledger.mails)) == 300  # what comes twice has the same Message-ID and the same bytes
+
+
+def test_with_park_whatever_a_kill_leaves_in_doubt_is_listed_and_nothing_comes_twice(tmp_path: Path) -> None:
+    with trial(tmp_path, mails=400, doubt="park") as tried:
+        tried.kill(4)
+        tried.finish()
+        newsletter = tried.newsletter
+        in_doubt = newsletter.list_in_doubt()
+        arrived = {mail.recipient for mail in tried.ledger.mails}
+        assert len(arrived) == len(tried.ledger.mails)
+        assert set(newsletter.readers) - arrived <= set(in_doubt)
+        assert newsletter.states() == {"sent": 400 - len(in_doubt), "in-doubt": len(in_doubt)}
+        assert 1 <= len(in_doubt) <= tried.kills * CONNECTIONS * PER_CONNECTION
+
+        newsletter.resolve([number for reader, number in in_doubt.items() if reader in arrived], "--arrived")
+        newsletter.resolve([number for reader, number in in_doubt.items() if reader not in arrived], "--again")
+        tried.finish()
+    assert newsletter.states() == {"sent": 400}
+    assert sorted(mail.recipient for mail in tried.ledger.mails) == sorted(newsletter.readers)
