@@ -69,13 +69,14 @@ def deliver(
     `mark_every` mails are begun and their receipts marked together: a process that dies leaves no more than that in
     `doubt`, and those in flight. An address that the server says does not exist is suppressed.
     """
-    worker = leases.this_worker()
+    worker = leases.new_worker()
     report = DeliveryReport()
     sending: _Sending | None = None
     try:
         while not stopping():
             leased_at = clock()
             with store.write() as tx:
+                outbox.let_go(tx, worker)  # what the lease was too short for was not handed over
                 batch = outbox.claim(
                     tx,
                     worker=worker,
@@ -96,7 +97,7 @@ def deliver(
                 composer,
                 membership,
                 batch,
-                worker=worker,
+                worker,
                 now=now,
                 mark_every=mark_every,
                 doubt=doubt,
@@ -110,6 +111,8 @@ def deliver(
         sending = None
     finally:
         with store.write() as tx:
+            if sending is not None:
+                sending.write_down(tx)  # with the rest or not at all: what has a receipt is not to be sent again
             lost = sending.unanswered if sending is not None and doubt is Doubt.PARK else ()
             outbox.let_go(tx, worker, in_doubt=lost)
             report = replace(
@@ -130,8 +133,8 @@ class _Sending:
         composer: Composer,
         membership: Membership,
         batch: Sequence[Delivery],
-        *,
         worker: str,
+        *,
         now: datetime,
         mark_every: int,
         doubt: Doubt,
@@ -141,8 +144,8 @@ class _Sending:
         self._store = store
         self._composer = composer
         self._membership = membership
-        self._worker = worker
         self._batch = {delivery.id: delivery for delivery in batch}
+        self._worker = worker
         self._now = now
         self._mark_every = mark_every
         self._doubt = doubt
@@ -176,10 +179,9 @@ class _Sending:
         for at in range(0, len(deliveries), self._mark_every):
             group = deliveries[at : at + self._mark_every]
             with self._store.write() as tx:
-                self._mark(tx)
-                begun = outbox.begin(tx, self._worker, [delivery.id for delivery in group])
-                if not begun and outbox.find_hold(tx):
-                    return
+                self.write_down(tx)
+                begun = outbox.begin(tx, [delivery.id for delivery in group], worker=self._worker)
+            self._written_down()
             for delivery in (delivery for delivery in group if delivery.id in begun):
                 if self._must_stop() or self._refusals >= _MOST_REFUSALS:
                     return
@@ -199,13 +201,17 @@ class _Sending:
     def _mark_now(self) -> None:
         if self._pending:
             with self._store.write() as tx:
-                self._mark(tx)
+                self.write_down(tx)
+            self._written_down()
 
-    def _mark(self, tx: Transaction) -> None:
-        outbox.record(tx, self._pending, now=self._now)
+    def write_down(self, tx: Transaction) -> None:
+        """What came of the mails and is not written down yet. It is when `tx` was committed."""
+        outbox.record(tx, self._pending, worker=self._worker, now=self._now)
         for settled in self._pending:
             if settled.state is DeliveryState.FAILED and (bounce := bounce_of(settled.reply)):
                 self._bounced(tx, self._batch[settled.delivery_id], bounce)
+
+    def _written_down(self) -> None:
         self._marked += self._pending
         self._pending = []
 

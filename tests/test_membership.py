@@ -228,6 +228,7 @@ def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) ->
         reader = enrol(tx)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
         (sent,) = outbox.list_queued(tx)
-        outbox.record(tx, [outbox.Settled(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")], now=NOW)
+        arrived = outbox.Settled(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")
+        outbox.record(tx, [arrived], worker="w/1/1", now=NOW)
         leave(tx)
         assert [d.state.value for d in outbox.list_of(tx, reader.id)] == ["sent", "queued"]

@@ -1,9 +1,11 @@
-"""Who holds a lease: host, process and the moment the process started.
+"""Who holds a lease: host, process, the moment the process started, and which of its runs it is.
 
 A process that died on this host is known to be dead at once, and a new one that got its number is not mistaken for it.
-A process on another host is believed until its lease runs out.
+A process on another host is believed until its lease runs out. What a run could not write down at its end is not for
+the next run of the same process to let go of: it waits for the lease to run out, like anybody's.
 """
 
+import itertools
 import os
 import socket
 from datetime import timedelta
@@ -11,17 +13,26 @@ from pathlib import Path
 
 LEASE = timedelta(minutes=5)
 
+# A lease that ends later than this from now was taken by a clock that was wrong.
+LONGEST = LEASE + timedelta(hours=1)
+
 _PROC = Path("/proc")
+_RUNS = itertools.count(1)
 
 
-def this_worker() -> str:
-    """ "host/pid/start": this process, as leases name it."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+def new_worker() -> str:
+    """ "host/pid/start/run": a run of this process, as leases name it."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{next(_RUNS)}"
+
+
+def is_here(worker: str) -> bool:
+    """Whether `worker` is, or was, a process of this host."""
+    return worker.partition("/")[0] == socket.gethostname()
 
 
 def is_dead(worker: str) -> bool:
     """Whether `worker` is a process of this host that runs no longer."""
-    host, pid, started = worker.rsplit("/", 2)
+    host, pid, started, *_ = worker.split("/")
     return host == socket.gethostname() and _started(int(pid)) != started
 
 

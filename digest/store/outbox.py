@@ -12,7 +12,7 @@ from digest.addresses import Pseudonyms
 from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, Suppression
 from digest.store import digests, subscribers, suppressions
 from digest.store.database import Transaction
-from digest.store.leases import LEASE, is_dead
+from digest.store.leases import LEASE, LONGEST, is_dead, is_here
 from digest.store.schema import deliveries, holds
 from digest.store.schema import subscribers as people_table
 
@@ -80,19 +80,19 @@ def claim(
     return _load(tx, deliveries.c.id.in_(ids))
 
 
-def begin(tx: Transaction, worker: str, delivery_ids: Sequence[int]) -> set[int]:
-    """Mark deliveries that `worker` leased as being sent, before they are handed over. The ids of those that may be.
+def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str) -> set[int]:
+    """Mark leased deliveries as being sent; the ids of those that were, which alone may be handed over.
 
-    That is none during a hold, and none that was cancelled, removed or leased to somebody else in the meantime.
+    None is during a hold, and none that is not `worker`'s any more: it was cancelled, or its lease ran out and
+    somebody else sees to it.
     """
     if find_hold(tx) is not None:
         return set()
-    still_its_own = sa.and_(
-        deliveries.c.id.in_(delivery_ids),
-        deliveries.c.state == DeliveryState.LEASED.value,
-        deliveries.c.leased_by == worker,
+    begun = (
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(delivery_ids), _held_by(worker))
+        .values(state=DeliveryState.SENDING.value)
     )
-    begun = sa.update(deliveries).where(still_its_own).values(state=DeliveryState.SENDING.value)
     return set(tx.execute(begun.returning(deliveries.c.id)).scalars())
 
 
@@ -119,8 +119,11 @@ def find_hold(tx: Transaction) -> Hold | None:
     return None if row is None else Hold(row.held_at, row.reason)
 
 
-def record(tx: Transaction, settled: Sequence[Settled], *, now: datetime) -> None:
-    """Write down what the server said, and let go of the leases."""
+def record(tx: Transaction, settled: Sequence[Settled], *, worker: str, now: datetime) -> None:
+    """Write down what the server said, and let go of the leases.
+
+    What arrived has arrived, whoever has it by now; anything else counts only of what is still `worker`'s.
+    """
     finished = {DeliveryState.SENT, DeliveryState.FAILED}
     rows = [
         {
@@ -135,7 +138,10 @@ def record(tx: Transaction, settled: Sequence[Settled], *, now: datetime) -> Non
     if rows:
         statement = (
             sa.update(deliveries)
-            .where(deliveries.c.id == sa.bindparam("of"))
+            .where(
+                deliveries.c.id == sa.bindparam("of"),
+                sa.or_(sa.bindparam("new_state") == DeliveryState.SENT.value, _held_by(worker)),
+            )
             .values(
                 state=sa.bindparam("new_state"),
                 reply=sa.bindparam("said"),
@@ -152,11 +158,10 @@ def record(tx: Transaction, settled: Sequence[Settled], *, now: datetime) -> Non
 
 
 def let_go(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
-    """Put back what `worker` has and did not settle; what is `in_doubt` is parked."""
+    """Put back what `worker` has and did not settle; what of it is `in_doubt` is parked."""
     if in_doubt:
-        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt)).values(_PARKED))
-    held = sa.and_(deliveries.c.state.in_(_UNSETTLED), deliveries.c.leased_by == worker)
-    tx.execute(sa.update(deliveries).where(held).values(_UNLEASED))
+        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt), _held_by(worker)).values(_PARKED))
+    tx.execute(sa.update(deliveries).where(_held_by(worker)).values(_UNLEASED))
 
 
 def retry(tx: Transaction, delivery_ids: Sequence[int], *, now: datetime) -> list[int]:
@@ -224,11 +229,20 @@ def _ready(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
 
 
+def _held_by(worker: str) -> sa.ColumnElement[bool]:
+    return deliveries.c.leased_by == worker  # whatever settles a delivery takes the name away
+
+
 def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None:
     unsettled = deliveries.c.state.in_(_UNSETTLED)
     workers = tx.execute(sa.select(deliveries.c.leased_by).where(unsettled).distinct()).scalars().all()
     dead = [worker for worker in workers if is_dead(worker)]
-    lost = sa.and_(unsettled, sa.or_(deliveries.c.leased_by.in_(dead), deliveries.c.leased_until <= clock))
+    elsewhere = [worker for worker in workers if not is_here(worker)]
+    ran_out = sa.or_(
+        deliveries.c.leased_until <= clock,
+        sa.and_(deliveries.c.leased_by.in_(elsewhere), deliveries.c.leased_until > clock + LONGEST),
+    )
+    lost = sa.and_(unsettled, sa.or_(deliveries.c.leased_by.in_(dead), ran_out))
     if doubt is Doubt.PARK:
         tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
     tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))

@@ -2,8 +2,8 @@
 
 `digest deliver`, the real command line with four connections, is killed in the middle of sending and started again,
 until everything is settled. The server is in this process and outlives them all; every other process finds one that
-offers PIPELINING. Each kill comes after a number of accepted mails that is drawn anew: at the very moment when the server
-took the last of them and has not said so yet, or up to 20 ms later.
+offers PIPELINING. Each kill comes after a number of accepted mails that is drawn anew: at the very moment when the
+server took the last of them and has not said so yet, or up to 20 ms later.
 
 lost        mails that the server never took, and that nobody is told of
 duplicated  mails that it took again, and the most of them after one kill; `bound` is what the README promises for all

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of sending, which tests.faults.kills does at length: nothing is lost, and little comes twice."""
+"""kill -9 in the middle of sending, as tests.faults.kills does at length: nothing is lost, and little comes twice."""
 
 from pathlib import Path
 

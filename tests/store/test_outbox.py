@@ -23,6 +23,7 @@ from digest.store import Store, digests, leases, outbox, papers, subscribers, su
 from digest.store.outbox import Settled
 from tests.builders import NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
+WORKER = leases.new_worker()
 PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
 
 
@@ -43,9 +44,7 @@ def freeze(store: Store, *emails: str) -> list[Digest]:
 
 def claim(store: Store, worker: str = "", *, clock: timedelta = timedelta(0), limit: int = 10) -> list[Delivery]:
     with store.write() as tx:
-        return outbox.claim(
-            tx, worker=worker or leases.this_worker(), now=NOW, clock=NOW + clock, limit=limit, pseudonyms=PSEUDONYMS
-        )
+        return outbox.claim(tx, worker=worker or WORKER, now=NOW, clock=NOW + clock, limit=limit, pseudonyms=PSEUDONYMS)
 
 
 def emails(found: Sequence[Delivery]) -> list[str]:
@@ -54,7 +53,8 @@ def emails(found: Sequence[Delivery]) -> list[str]:
 
 def settle(store: Store, delivery: Delivery, state: DeliveryState, **rest: object) -> None:
     with store.write() as tx:
-        outbox.record(tx, [Settled(delivery_id=delivery.id, state=state, reply="said", **rest)], now=NOW)  # type: ignore[arg-type]
+        said = Settled(delivery_id=delivery.id, state=state, reply="said", **rest)  # type: ignore[arg-type]
+        outbox.record(tx, [said], worker=WORKER, now=NOW)
 
 
 def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
@@ -121,7 +121,7 @@ def test_a_lease_of_another_host_runs_out_after_five_minutes(store: Store) -> No
 
 def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
     freeze(store, "a@example.org")
-    script = "from digest.store.leases import this_worker; print(this_worker())"
+    script = "from digest.store.leases import new_worker; print(new_worker())"
     dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     claim(store, dead)
     assert emails(claim(store)) == ["a@example.org"]
@@ -150,10 +150,9 @@ def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
 
 def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
-    worker = leases.this_worker()
-    settle(store, claim(store, worker)[0], DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     with store.write() as tx:
-        outbox.let_go(tx, worker)
+        outbox.let_go(tx, WORKER)
     assert emails(claim(store)) == ["b@example.org"]
 
 
@@ -177,9 +176,9 @@ def states(store: Store) -> list[str]:
         return [d.state.value for d in reversed(outbox.list_deliveries(tx))]
 
 
-def begin(store: Store, *found: Delivery, worker: str = "") -> set[int]:
+def begin(store: Store, *found: Delivery, worker: str = WORKER) -> set[int]:
     with store.write() as tx:
-        return outbox.begin(tx, worker or leases.this_worker(), [d.id for d in found])
+        return outbox.begin(tx, [d.id for d in found], worker=worker)
 
 
 def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:

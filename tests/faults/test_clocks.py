@@ -1,0 +1,179 @@
+"""Clocks that jump and processes that sleep: leases end under those who hold them, and no mail is doubled or stuck."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+import pytest
+
+from digest.deliver import DeliveryReport, deliver
+from digest.models import Doubt, Message, Outcome, Receipt
+from digest.store import Store, outbox
+from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS
+from tests.mail.samples import composer
+from tests.test_deliver import queue, states
+
+GROUP = 3  # mails that are begun together
+MAILS = 10
+MOMENTS = [1, GROUP, GROUP + 1, MAILS]  # after which mail something happens: within a group, and at both its ends
+
+WRITER = cache(composer)  # it takes longer to make than ten mails
+
+
+@dataclass
+class Clock:
+    """The real time, which a test moves."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def jump(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Courier:
+    """A transport that takes everything; `meanwhile` is called when it has taken the mail of that number."""
+
+    def __init__(self, at: int = 0, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.taken: list[int] = []
+        self.outcome = Outcome.SENT
+        self._at = at
+        self._meanwhile = meanwhile
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for message in messages:
+            self.taken.append(message.delivery_id)
+            if len(self.taken) == self._at:
+                self._meanwhile()
+            yield Receipt(delivery_id=message.delivery_id, outcome=self.outcome, reply="its word")
+
+
+@pytest.fixture
+def full(store: Store) -> Store:
+    """With ten mails."""
+    queue(store, *(f"{i}@example.org" for i in range(MAILS)))
+    return store
+
+
+def run(store: Store, courier: Courier, clock: Clock, doubt: Doubt = Doubt.RESEND) -> DeliveryReport:
+    return deliver(store, courier, WRITER(), MEMBERSHIP, now=NOW, clock=clock, mark_every=GROUP, doubt=doubt)
+
+
+def claim(store: Store, *, worker: str, clock: datetime) -> list[int]:
+    with store.write() as tx:
+        return [d.id for d in outbox.claim(tx, worker=worker, now=NOW, clock=clock, limit=MAILS, pseudonyms=PSEUDONYMS)]
+
+
+@pytest.mark.parametrize("at", MOMENTS)
+def test_who_slept_through_its_lease_leaves_the_rest_to_whoever_took_it_over(full: Store, at: int) -> None:
+    clock, other = Clock(), Courier()
+
+    def asleep() -> None:
+        clock.jump(minutes=6)
+        run(full, other, clock)
+
+    first = Courier(at, asleep)
+    run(full, first, clock)
+    assert len(first.taken) == at  # and none after it awoke
+    times = Counter(first.taken + other.taken)
+    assert len(times) == MAILS
+    assert times.total() - MAILS <= GROUP
+    assert states(full) == {"sent": MAILS}
+    assert run(full, Courier(), clock).sent == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED, Outcome.UNKNOWN])
+def test_what_is_said_to_who_slept_does_not_undo_what_arrived_in_the_meantime(full: Store, outcome: Outcome) -> None:
+    clock, other = Clock(), Courier()
+
+    def asleep() -> None:
+        clock.jump(minutes=6)
+        run(full, other, clock)
+        first.outcome = outcome
+
+    first = Courier(4, asleep)
+    run(full, first, clock)
+    assert states(full) == {"sent": MAILS}
+
+
+@pytest.mark.parametrize("at", MOMENTS)
+def test_with_park_nothing_comes_twice_because_somebody_slept(full: Store, at: int) -> None:
+    clock, other = Clock(), Courier()
+
+    def asleep() -> None:
+        clock.jump(minutes=6)
+        run(full, other, clock, Doubt.PARK)
+
+    first = Courier(at, asleep)
+    report = run(full, first, clock, Doubt.PARK)
+    assert set(Counter(first.taken + other.taken).values()) == {1}
+    assert report.in_doubt <= GROUP
+    assert states(full).get("sent", 0) + report.in_doubt == MAILS
+
+
+@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("jump", [{"minutes": 5}, {"days": 365}, {"days": -1}], ids=str)
+@pytest.mark.parametrize("at", MOMENTS)
+def test_a_clock_that_jumps_while_one_process_sends_costs_no_mail_and_doubles_none(
+    full: Store, at: int, jump: dict[str, float], doubt: Doubt
+) -> None:
+    clock = Clock()
+    courier = Courier(at, lambda: clock.jump(**jump))
+    assert run(full, courier, clock, doubt).sent == MAILS
+    assert len(courier.taken) == MAILS
+    assert states(full) == {"sent": MAILS}
+
+
+def test_while_the_clock_is_a_day_behind_a_process_that_lives_keeps_what_it_has(full: Store) -> None:
+    clock, other = Clock(), Courier()
+
+    def yesterday() -> None:
+        clock.jump(days=-1)
+        run(full, other, clock)
+
+    first = Courier(4, yesterday)
+    run(full, first, clock)
+    assert (len(first.taken), other.taken) == (MAILS, [])
+
+
+def test_a_lease_from_a_clock_that_was_a_year_ahead_holds_nothing_up(full: Store) -> None:
+    claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(days=365))
+    assert run(full, Courier(), Clock()).sent == MAILS
+
+
+def test_a_host_whose_clock_is_a_little_ahead_keeps_its_lease(full: Store) -> None:
+    claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(minutes=30))
+    clock = Clock()
+    assert run(full, Courier(), clock).sent == 0
+    clock.jump(minutes=35)
+    assert run(full, Courier(), clock).sent == MAILS
+
+
+@pytest.mark.parametrize("days", [-1, 400])
+def test_a_time_that_the_admin_names_ends_no_lease(full: Store, days: int) -> None:
+    claim(full, worker="elsewhere/1/1", clock=NOW)
+    other = Courier()
+    deliver(full, other, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock())
+    assert other.taken == []
+
+
+def test_before_its_time_no_mail_is_tried_and_after_it_each_once(full: Store) -> None:
+    sent = [
+        deliver(full, Courier(), WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock()).sent
+        for days in (-1, 400, 0, 401)
+    ]
+    assert sent == [0, MAILS, 0, 0]
+
+
+def test_what_was_deferred_far_in_the_future_can_be_tried_again_today(full: Store) -> None:
+    busy = Courier()
+    busy.outcome = Outcome.DEFERRED
+    deliver(full, busy, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=4), clock=Clock())
+    assert run(full, Courier(), Clock()).sent == 0
+    with full.write() as tx:
+        outbox.retry(tx, [], now=NOW)
+    assert run(full, Courier(), Clock()).sent == MAILS
