@@ -388,7 +388,7 @@ class Receipt:
 
 
 class BounceKind(StrEnum):
-    """What came back."""
+    """What came back after a mail had been taken."""
 
     HARD = "hard"  # this address will never take mail
     SOFT = "soft"  # not this time: full, too big, refused for policy's sake, given up
@@ -399,10 +399,10 @@ class BounceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """One recipient of a mail that came back."""
+    """What a message that came back says of one recipient."""
 
     kind: BounceKind
-    recipient: str  # the bare address that failed, "" if it is not told
-    status: str  # the enhanced status (RFC 3463), "" if there is none
-    reply: str  # the remote server's words, one line
-    message_id: str  # of the mail that came back, without angle brackets, "" if it is not told
+    recipient: str = ""  # the bare address that failed, as we wrote it where that is told; "" if it is not told
+    status: str = ""  # enhanced (RFC 3463): "5.1.1"; "" if none is told and none can be derived
+    reply: str = ""  # the remote server's words, one line, cut
+    message_id: str = ""  # of the mail that came back, without angle brackets; "" if it is not told
