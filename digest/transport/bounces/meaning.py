@@ -14,6 +14,7 @@ _STATUS = r"[245]\.[0-7]\.\d{1,3}"
 _AFTER_CODE = re.compile(rf"(?<![\w.])[245]\d\d[ :-]{{1,3}}#?({_STATUS})(?!\.?\d)")
 _ANYWHERE = re.compile(rf"(?<![\w.])({_STATUS})(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.#])([45])\d\d(?![\w.])")
+_LATER = re.compile(r"\W{0,9}4\d\d(?![\w.])")
 
 # RFC 3463 (and 7505 for 5.1.10). 5.1.7 and 5.1.8 are the sender's address, 5.2.2 to 5.2.4 a mailbox that is there,
 # 5.3 and 5.5 the systems, 5.4 the way, 5.6 the mail, 5.7 policy: none of them says that the reader is gone.
@@ -24,7 +25,7 @@ _VAGUE = re.compile(r"5\.\d\.0|4\.0\.0|5\.7\.1|5\.4\.4|")
 
 # What servers are known to say, what first; the status says what is meant. "" means no more than "not this time".
 _SAID: tuple[tuple[BounceKind, str, str], ...] = (
-    (BounceKind.SOFT, "", r"may not exist"),
+    (BounceKind.SOFT, "", r"may not exist|\bmight\b|perhaps|one of the following"),  # who guesses does not know
     (
         BounceKind.SOFT,
         "5.2.2",
@@ -41,8 +42,15 @@ _SAID: tuple[tuple[BounceKind, str, str], ...] = (
         "5.1.8",
         r"sender address|of sender|sender's|sender (?:domain|is|was|has|rejected|denied|refused|blocked|invalid|not)"
         r"|(?:unauthenticated|unknown|invalid|valid) sender|sender verif|mail ?from\b|malformed sender"
-        r"|(?:sending|sender) domain|purported responsible address",
+        r"|(?:sending|sender) domain|purported responsible address|\b(?:from|return|reply to) address"
+        r"|\byour (?:\w+ ){0,2}(?:address|domain)\b",
     ),
+    (
+        BounceKind.SOFT,
+        "5.7.1",
+        r"\b(?:helo|ehlo)\b|client host|\byour (?:\w+ ){0,2}(?:host|server|ip)\b",
+    ),  # "Host not found" means our own
+    (BounceKind.SOFT, "5.6.0", r"\bin (?:a |the )?(?:\w+ )?header|header error"),
     (BounceKind.SOFT, "5.4.6", r"hop count|too many hops|\bloop"),
     (
         BounceKind.SOFT,
@@ -90,13 +98,14 @@ _SAID: tuple[tuple[BounceKind, str, str], ...] = (
     (
         BounceKind.HARD,
         "5.1.1",
-        r"(?:user|recipient|mailbox|account|address)s? (?:name )?(?:is |was )?"
+        r"(?:user|recipient|mailbox|account|address|addressee)s? (?:name )?(?:is |was )?"
         r"(?:unknown|invalid|not (?:found|known|recognized|recognised)|does not exist|doesn't exist|not exist)"
         r"|(?:unknown|invalid|no such|non ?existent) (?:local |virtual |e ?mail )?"
         r"(?:user|recipient|mailbox|account|address)"
         r"|no mailbox here by that name|is not a (?:registered|valid|known) (?:\w+ )?(?:user|recipient|mailbox)"
-        r"|not listed in (?:\w+ ){0,3}directory|recipient no longer|address you entered couldn't be found"
-        r"|account that you tried to reach does not exist|no longer (?:valid|available|in use)"
+        r"|not listed in (?:\w+ ){0,3}directory|recipient no longer|doesn't have an? (?:\w+ )?account"
+        r"|address you entered couldn't be found"
+        r"|account that you tried to reach does not exist|no longer (?:valid|in use)"
         # The same in Japanese: it is not found in, or not listed in, the directory.
         r"|ディレクトリには見つかりません|ディレクトリのリストにありません",
     ),
@@ -122,11 +131,11 @@ def kind_of(status: str, reply: str) -> BounceKind:
 
 
 def is_transient(status: str, reply: str) -> bool:
-    """The server said "later": a status of 4, or a code of 4yz. A code of 5yz is better than a 4.0.0 about it."""
+    """The server said "later": a status of 4, or a code of 4yz. A code is better than a vague status beside it."""
     code = _CODE.search(reply[:LONGEST])
-    if code and code[1] == "5" and status == "4.0.0":
-        return False
-    return status.startswith("4") or (not status and code is not None and code[1] == "4")
+    if code and status in {"", "4.0.0"}:
+        return code[1] == "4"
+    return status.startswith("4") or _LATER.match(reply) is not None
 
 
 def status_in(reply: str) -> str:
@@ -170,7 +179,7 @@ def _said(reply: str) -> tuple[BounceKind, str] | None:
 def _words(reply: str) -> str:
     """The reply without addresses, hosts and links: what a domain is called says nothing."""
     tokens = reply[: 2 * LONGEST].replace("-", " ").replace("_", " ").replace("’", "'").split()
-    return " ".join(t for t in tokens if "@" not in t and "//" not in t and "." not in t.strip(".,:;!?()[]<>'\""))
+    return " ".join(t for t in tokens if not set("@=/") & set(t) and "." not in t.strip(".,:;!?()[]<>'\""))
 
 
 def _says(status: str) -> int:

@@ -72,11 +72,10 @@ def _named(mail: Mail) -> Iterator[str]:
 
 def _recipients(mail: Mail) -> list[str]:
     """The addresses that the text is likely to speak of: those we wrote to, or else any but ours and its author's."""
-    written_to = all_in(mail.returned.get("to", ""))
-    told = all_in(mail.prose)
-    both = [address for address in told if address in written_to]
     not_theirs = {answers.author(mail), *all_in(mail.fields.get("to", ""))}
-    return both or [a for a in told if a not in not_theirs][:1] or written_to[:1]
+    written_to = [address for address in all_in(mail.returned.get("to", "")) if address not in not_theirs]
+    told = [address for address in all_in(mail.prose) if address not in not_theirs]
+    return [address for address in told if address in written_to] or told[:1] or written_to[:1]
 
 
 def _tells_failure(mail: Mail) -> bool:

@@ -1,0 +1,156 @@
+"""A status and a server's words say whether an address is gone."""
+
+import pytest
+
+from digest.models import BounceKind
+from digest.transport.bounces import kind_of
+from digest.transport.bounces.addresses import bare
+from digest.transport.bounces.meaning import better, derived, status_in
+
+
+@pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"])
+def test_an_address_that_is_not_there_is_hard(status: str) -> None:
+    assert kind_of(status, "") is BounceKind.HARD
+
+
+@pytest.mark.parametrize("status", ["5.2.2", "5.2.3", "5.3.4", "5.4.6", "5.5.1", "5.6.0", "5.7.1", "5.7.26", "5.1.8"])
+def test_a_mail_or_a_sender_that_is_not_wanted_is_soft(status: str) -> None:
+    assert kind_of(status, "") is BounceKind.SOFT
+
+
+@pytest.mark.parametrize("status", ["", "5.0.0", "5.1.99", "5.5.0", "nonsense"])
+def test_a_status_that_tells_nothing_is_soft_without_words(status: str) -> None:
+    assert kind_of(status, "550 no") is BounceKind.SOFT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 User unknown",
+        "550 no such user here",
+        "550 5.0.0 <ann@example.org>... Unknown recipient",
+        "551 mailbox does not exist",
+        "550 5.7.1 No such recipient",
+        "550 5.5.0 Invalid recipient",
+        "554 The account has been disabled",
+        "This user doesn't have a example.org account",
+        "Host or domain name not found. Name service error for name=gone.example type=MX: Host not found",
+    ],
+)
+def test_words_decide_where_the_status_is_vague(reply: str) -> None:
+    assert kind_of("5.0.0", reply) is BounceKind.HARD
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [
+        ("5.1.1", "550 5.1.1 <ann@example.org> too many recipients this hour"),
+        ("5.2.1", "550 5.2.1 The user is receiving mail at a rate that prevents more"),
+        ("5.1.0", "550 5.1.0 MailFrom domain is on a blocklist"),
+        ("5.1.1", "550 5.1.1 mailbox full"),
+        ("5.0.0", "550 Sender address rejected: User unknown in virtual table"),
+        ("5.0.0", "553 Domain of sender address news@example.com does not exist"),
+        ("5.7.1", "550 5.7.1 <mx.example.com>: Helo command rejected: Host not found"),
+        ("5.0.0", "550 Your mail server's domain not found"),
+        ("5.0.0", "550 From address does not exist"),
+        ("5.6.0", "554 5.6.0 malformed address in a header"),
+        ("5.0.0", "550 User unknown, perhaps"),
+        ("5.0.0", "550 The group may not exist, or you may not post to it"),
+    ],
+)
+def test_words_that_speak_for_an_address_go_before_any_status(status: str, reply: str) -> None:
+    assert kind_of(status, reply) is BounceKind.SOFT
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [
+        ("4.1.1", "user unknown"),
+        ("", "450 4.1.1 user unknown"),
+        ("", "450 no such user"),
+        ("4.0.0", "host not found"),
+        ("5.1.1", "450 no"),
+    ],
+)
+def test_later_is_soft_whatever_is_said(status: str, reply: str) -> None:
+    assert kind_of(status, reply) is BounceKind.SOFT
+
+
+def test_a_refusal_for_good_is_believed_before_a_vague_status_about_it() -> None:
+    assert kind_of("4.0.0", "550 user unknown") is BounceKind.HARD
+
+
+def test_the_reply_of_a_session_needs_no_status_beside_it() -> None:
+    assert kind_of("", "550 5.1.1 no") is BounceKind.HARD
+    assert kind_of("", "552 5.2.2 no") is BounceKind.SOFT
+
+
+def test_no_route_is_hard_only_where_there_is_no_domain() -> None:
+    assert kind_of("5.4.4", "Invalid domain") is BounceKind.HARD
+    assert kind_of("5.4.4", "malformed answer from name server") is BounceKind.SOFT
+
+
+def test_what_a_host_or_an_address_or_a_link_is_called_means_nothing() -> None:
+    reply = "550 5.1.1 <spam@blocked.example>: User unknown, see https://quota.example/policy/spam relay=spam.example"
+    assert kind_of("5.1.1", reply) is BounceKind.HARD
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        ("550 5.1.1 no", "5.1.1"),
+        ("550-5.7.26 no", "5.7.26"),
+        ("no mailbox (#5.1.1)", "5.1.1"),
+        ("554 4.4.7 expired <421 4.4.2 timed out>", "4.4.7"),
+        ("(last: 5.4.1) 550 5.1.1 no", "5.1.1"),
+        ("550 192.0.2.5 is no friend, 5.1.1.9 neither, v5.1.1 least", ""),
+        ("550 5.9.1 no", ""),
+    ],
+)
+def test_a_status_is_found_in_a_reply(reply: str, status: str) -> None:
+    assert status_in(reply) == status
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "status"),
+    [
+        ("5.0.0", "5.1.1", "5.1.1"),
+        ("5.1.1", "5.2.2", "5.2.2"),  # the remote server's own word
+        ("5.1.1", "5.0.0", "5.1.1"),
+        ("5.1.1", "5.3.0", "5.1.1"),
+        ("", "5.0.0", "5.0.0"),
+        ("5.0.0", "", "5.0.0"),
+    ],
+)
+def test_the_status_that_says_more_is_kept(told: str, found: str, status: str) -> None:
+    assert better(told, found) == status
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [("550 mailbox full", "5.2.2"), ("450 mailbox full", "4.2.2"), ("550 user unknown", "5.1.1"), ("550 no", "")],
+)
+def test_known_words_amount_to_a_status(reply: str, status: str) -> None:
+    assert derived(reply) == status
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("rfc822; ann@example.org", "ann@example.org"),
+        ("RFC822;<ann@example.org> (Ann)", "ann@example.org"),
+        ("<ann@example.org>", "ann@example.org"),
+        ('rfc822; "a b"@example.org', '"a b"@example.org'),
+        ("rfc822; ann+2024@example.org", "ann+2024@example.org"),
+        ("rfc822; ann+2Bnews@example.org", "ann+news@example.org"),
+        ("rfc822; ann+40example.org", "ann@example.org"),
+        ("utf-8; \\x{E4}nn@example.org", "änn@example.org"),
+        ("utf-8; änn@exämple.example", "änn@exämple.example"),
+        ("utf-8; \\x{D800}@example.org", "\N{REPLACEMENT CHARACTER}@example.org"),
+        ("x-unix; |/home/ann/bin/catch@example.org", ""),
+        ("rfc822; @example.org", ""),
+        ("", ""),
+    ],
+)
+def test_addresses_are_read_by_their_type(value: str, address: str) -> None:
+    assert bare(value) == address
