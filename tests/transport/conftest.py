@@ -1,6 +1,7 @@
-"""A certificate that only the tests trust."""
+"""A certificate that only the tests trust, and real mail servers."""
 
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.mta import Dovecot, Postfix
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +42,15 @@ def server_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
+
+
+@pytest.fixture
+def postfix() -> Iterator[Postfix]:
+    with Postfix() as running:
+        yield running
+
+
+@pytest.fixture
+def dovecot(certificate: Path) -> Iterator[Dovecot]:
+    with Dovecot(certificate) as running:
+        yield running

@@ -1,0 +1,13 @@
+"""Real mail servers on loopback, each in a folder of its own: Debian's packages postfix and dovecot-imapd.
+
+They are started without their packages' settings, by root only (they give their parts to users that can do less), and
+nothing of them outlives its `with`.
+"""
+
+from tests.mta.dovecot import Dovecot, needs_dovecot
+from tests.mta.postfix import Postfix, needs_postfix
+from tests.mta.proxy import cut_after
+from tests.mta.running import wait_until
+from tests.mta.scripted import scripted
+
+__all__ = ["Dovecot", "Postfix", "cut_after", "needs_dovecot", "needs_postfix", "scripted", "wait_until"]

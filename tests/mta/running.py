@@ -1,0 +1,69 @@
+"""Starting and stopping a mail server."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534  # who owns the mailboxes
+_PATIENCE_SECONDS = 30.0  # a server starts in one, on a machine that does nothing else
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skips a test where `program` cannot be started, and says why."""
+    reason = "" if os.geteuid() == 0 else f"{program} must be started by root"
+    if not shutil.which(program):
+        reason = f"{program} is not here"
+    return pytest.mark.skipif(bool(reason), reason=reason)
+
+
+@contextmanager
+def a_folder(name: str) -> Iterator[Path]:
+    """A folder that the servers' users may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: list[str], port: int, log: Path) -> Iterator[None]:
+    """A server, from when it answers on `port` to its end. SIGTERM ends it and all that it started."""
+    # setpriv: also where the tests are killed themselves.
+    command = ["setpriv", "--pdeathsig", "TERM", *command]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or _greets(port), f"{command} does not serve")
+            if process.returncode is not None:
+                raise RuntimeError(f"{command} ended at once: {log.read_text() if log.exists() else 'without a word'}")
+            yield
+        finally:
+            process.terminate()
+
+
+def wait_until(done: Callable[[], object], what: str) -> None:
+    """Look again and again until `done` is true. Raises TimeoutError(what)."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+def _greets(port: int) -> bool:
+    """It says hello; a server that only listens may still be starting what is behind."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS) as client:
+        return client.recv(1) != b""
+    return False
