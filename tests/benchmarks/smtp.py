@@ -11,8 +11,7 @@ smtp-source     Postfix's own load generator, in C: ten sessions that stay conne
 The sink looks at every byte: no client is faster than its 130 µs for 30 KB, so that much of each figure is its own. It
 has a core to itself.
 
-Needs smtp-sink and smtp-source (Debian: in the package postfix, which need not be set up): where they are not on the
-PATH, `POSTFIX` names a folder that the package was unpacked to (dpkg -x).
+Needs smtp-sink and smtp-source (Debian: in the package postfix, which need not be set up).
 """
 
 import asyncio
@@ -42,19 +41,16 @@ _LINE = b"<td>A paper of today, <b>marked</b> where it says what its reader look
 class Postfix:
     """Its two test programs."""
 
-    def __init__(self, source: str, sink: str, environment: dict[str, str]) -> None:
+    def __init__(self, source: str, sink: str) -> None:
         self._source = source
         self._sink = sink
-        self._environment = environment
 
     @classmethod
     def find(cls) -> "Postfix | None":
-        """Those on the PATH, or in the folder that the environment names."""
-        folder = os.environ.get("POSTFIX")
-        path = f"{folder}/usr/sbin" if folder else os.environ.get("PATH", "") + ":/usr/sbin"
+        """Those of this machine, if they are there."""
+        path = os.environ.get("PATH", "") + ":/usr/sbin"
         source, sink = shutil.which("smtp-source", path=path), shutil.which("smtp-sink", path=path)
-        libraries = {"LD_LIBRARY_PATH": f"{folder}/usr/lib/postfix"} if folder else {}
-        return cls(source, sink, os.environ | libraries) if source and sink else None
+        return cls(source, sink) if source and sink else None
 
     @contextmanager
     def sink(self) -> Iterator[int]:
@@ -63,7 +59,7 @@ class Postfix:
             port = free.getsockname()[1]
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         command = [self._sink, *user, f"127.0.0.1:{port}", "1000"]
-        with subprocess.Popen(command, env=self._environment) as process:
+        with subprocess.Popen(command) as process:
             try:
                 _wait_for(port)
                 with _kept_apart(process.pid):
@@ -74,7 +70,7 @@ class Postfix:
     def send(self, port: int, size: int, count: int) -> None:
         """Ten sessions that stay connected (-d)."""
         command = [self._source, "-d", "-s", "10", "-l", str(size), "-m", str(count), f"127.0.0.1:{port}"]
-        subprocess.run(command, env=self._environment, check=True)
+        subprocess.run(command, check=True)
 
 
 def cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
@@ -177,7 +173,7 @@ def main() -> None:
     """The command line."""
     postfix = Postfix.find()
     if postfix is None:
-        sys.exit("smtp-sink and smtp-source are not here; POSTFIX may name a folder that the package was unpacked to")
+        sys.exit("smtp-sink and smtp-source are not here (Debian: in the package postfix)")
     with postfix.sink() as port:
         harness.main("tests.benchmarks.smtp", lambda quick: cases(postfix, port, 1500 if quick else 6000))
 

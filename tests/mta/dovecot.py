@@ -49,10 +49,38 @@ last_valid_uid = {nobody}
 """
 
 
-class Dovecot:
-    """IMAP with TLS and without. Every user name is good, with `password`, and has an INBOX of its own."""
+_PASSWORD = "Übung-3"
 
-    password = "Übung-3"
+
+class Account:
+    """A user of IMAP, with an INBOX of their own."""
+
+    password = _PASSWORD
+
+    def __init__(self, dovecot: "Dovecot", username: str) -> None:
+        self.username = username
+        self.port = dovecot.port
+        self.tls_port = dovecot.tls_port
+        self._maildir = dovecot.folder / "mail" / username / "Maildir"
+        self._delivered = 0
+
+    def deliver(self, *contents: bytes) -> None:
+        """Put mails into the INBOX, as a mail server does."""
+        parts = [self._maildir / part for part in ("tmp", "new", "cur")]
+        for part in parts:
+            part.mkdir(parents=True, exist_ok=True)
+        for folder in (self._maildir.parent, self._maildir, *parts):
+            os.chown(folder, NOBODY, NOBODY)
+        for content in contents:
+            self._delivered += 1
+            draft = self._maildir / "tmp" / f"{self._delivered:010}.test"
+            draft.write_bytes(content)
+            os.chown(draft, NOBODY, NOBODY)
+            draft.rename(self._maildir / "new" / draft.name)
+
+
+class Dovecot:
+    """IMAP with TLS and without. It takes a second to stop: start one, and give each test an account of its own."""
 
     def __init__(self, certificate: Path) -> None:
         """`certificate` is a PEM file that holds its key as well."""
@@ -61,22 +89,17 @@ class Dovecot:
         self.folder = Path()
         self._certificate = certificate
         self._stack = ExitStack()
-        self._delivered = 0
+        self._accounts = 0
 
-    def deliver(self, user: str, *contents: bytes) -> None:
-        """Put mails into the INBOX of `user`, as a mail server does."""
-        maildir = self.folder / "mail" / user / "Maildir"
-        parts = [maildir / part for part in ("tmp", "new", "cur")]
-        for part in parts:
-            part.mkdir(parents=True, exist_ok=True)
-        for folder in (maildir.parent, maildir, *parts):
-            os.chown(folder, NOBODY, NOBODY)
-        for content in contents:
-            self._delivered += 1
-            draft = maildir / "tmp" / f"{self._delivered:010}.test"
-            draft.write_bytes(content)
-            os.chown(draft, NOBODY, NOBODY)
-            draft.rename(maildir / "new" / draft.name)
+    @property
+    def log(self) -> str:
+        """What it did so far."""
+        return (self.folder / "log").read_text()
+
+    def account(self) -> Account:
+        """A new one."""
+        self._accounts += 1
+        return Account(self, f"user{self._accounts}")
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -91,7 +114,7 @@ class Dovecot:
                     port=self.port,
                     tls_port=self.tls_port,
                     certificate=self._certificate,
-                    password=self.password,
+                    password=_PASSWORD,
                     nobody=NOBODY,
                 )
             )

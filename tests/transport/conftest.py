@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.mta import Dovecot, Postfix
+from tests.mta import Account, Dovecot, Postfix
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,12 @@ def postfix() -> Iterator[Postfix]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dovecot(certificate: Path) -> Iterator[Dovecot]:
     with Dovecot(certificate) as running:
         yield running
+
+
+@pytest.fixture
+def account(dovecot: Dovecot) -> Account:
+    return dovecot.account()

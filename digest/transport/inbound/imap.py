@@ -54,6 +54,7 @@ class ImapMailbox:
         self._timeout = timeout
         self._tls = tls
         self._mailbox: BaseMailBox | None = None
+        self._url = ""
         self._given: dict[str, str] = {}  # name -> UID
 
     def __enter__(self) -> Self:
@@ -63,7 +64,7 @@ class ImapMailbox:
             self._connect()
             self._log_in()
         with self._doing(f"does not open the folder {self._folder!r}"):
-            self._open.folder.set(self._folder)
+            self._url = self._select()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -76,12 +77,11 @@ class ImapMailbox:
         """See Inbox. What arrives meanwhile is there the next time."""
         with self._doing("cannot be read"):
             uids = sorted(self._open.uids("UNSEEN UNDELETED", charset=None), key=int)
-            folder = self._url()
         for start in range(0, len(uids), _AT_ONCE):
             with self._doing("cannot be read"):
                 found = self._fetch(uids[start : start + _AT_ONCE])
             for uid, content in found.items():
-                name = f"{folder}/;UID={uid}"
+                name = f"{self._url}/;UID={uid}"
                 self._given[name] = uid
                 yield Inbound(name=name, content=content)
 
@@ -118,8 +118,9 @@ class ImapMailbox:
             self._hang_up()
             raise self._failed(f"refuses user {self._username!r}: {_said(error)}; check DIGEST_IMAP_PASSWORD") from None
 
-    def _url(self) -> str:
-        """The folder's (RFC 5092). With UIDVALIDITY a UID is one mail for all time (RFC 3501, 2.3.1.1)."""
+    def _select(self) -> str:
+        """Open the folder; its URL (RFC 5092). With UIDVALIDITY a UID is one mail for all time (RFC 3501, 2.3.1.1)."""
+        self._open.folder.set(self._folder)
         _, said = self._open.client.response("UIDVALIDITY")
         validity = one_line(said[0] or b"0")
         return f"imap://{self._host}:{self._port}/{quote(self._folder)};UIDVALIDITY={validity}"
