@@ -13,6 +13,11 @@ from pathlib import Path
 import pytest
 
 NOBODY = 65534  # who owns the mailboxes
+
+# Where the tests are killed themselves, this shell is told and ends the server: Postfix forgets whose child it is when
+# it changes its user. The server leads a process group, as Postfix takes for granted when it ends what it started.
+_TIED_TO_US = ["setpriv", "--pdeathsig", "TERM", "sh", "-c", 'setsid "$@" & trap "kill $!" TERM; wait; wait', "sh"]
+
 _PATIENCE_SECONDS = 30.0  # a server starts in one, on a machine that does nothing else
 
 
@@ -41,9 +46,7 @@ def a_free_port() -> int:
 @contextmanager
 def running(command: list[str], port: int, log: Path) -> Iterator[None]:
     """A server, from when it answers on `port` to its end. SIGTERM ends it and all that it started."""
-    # setpriv: also where the tests are killed themselves.
-    command = ["setpriv", "--pdeathsig", "TERM", *command]
-    with subprocess.Popen(command, start_new_session=True) as process:
+    with subprocess.Popen([*_TIED_TO_US, *command], start_new_session=True) as process:
         try:
             wait_until(lambda: process.poll() is not None or _greets(port), f"{command} does not serve")
             if process.returncode is not None:

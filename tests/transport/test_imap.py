@@ -229,6 +229,20 @@ def test_a_server_that_can_do_login_only_gets_that() -> None:
     assert heard[1].split(maxsplit=1)[1] == rb'LOGIN "a \"b\"" "c\\d"'
 
 
+def test_a_connection_that_breaks_at_the_login_is_no_refusal() -> None:
+    with scripted({b"LOGIN": b"* BYE too many of you\r\n"}) as (port, _):
+        assert (
+            refusal(a_mailbox(port))
+            == f"the mailbox localhost:{port} cannot be reached: command: LOGIN => too many of you"
+        )
+
+
+@pytest.mark.parametrize("command", [b"SEARCH", b"FETCH"])
+def test_what_the_server_will_not_do_it_says_itself(command: bytes) -> None:
+    with scripted({b"SEARCH": b"* SEARCH 1\r\n"}, refused=command) as (port, _):
+        assert refusal(a_mailbox(port)) == f"the mailbox localhost:{port} cannot be read: never"
+
+
 def test_the_order_of_an_answer_does_not_matter() -> None:
     answers = {
         b"SEARCH": b"* SEARCH 12 3\r\n",

@@ -76,7 +76,7 @@ class ImapMailbox:
     def unread(self) -> Iterator[Inbound]:
         """See Inbox. What arrives meanwhile is there the next time."""
         with self._doing("cannot be read"):
-            uids = sorted(self._open.uids("UNSEEN UNDELETED", charset=None), key=int)
+            uids = self._search("UNSEEN UNDELETED")
         for start in range(0, len(uids), _AT_ONCE):
             with self._doing("cannot be read"):
                 found = self._fetch(uids[start : start + _AT_ONCE])
@@ -124,6 +124,11 @@ class ImapMailbox:
         _, said = self._open.client.response("UIDVALIDITY")
         validity = one_line(said[0] or b"0")
         return f"imap://{self._host}:{self._port}/{quote(self._folder)};UIDVALIDITY={validity}"
+
+    def _search(self, criteria: str) -> list[str]:
+        # Not imap_tools' uids(): that names a character set, which not every server will hear of.
+        answer = _expect_ok(self._open.client.uid("SEARCH", criteria))
+        return sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
 
     def _fetch(self, uids: list[str]) -> dict[str, bytes]:
         """Mails by UID, without marking them (PEEK). What was deleted meanwhile is missing."""
