@@ -10,7 +10,7 @@
     │   └── NotFoundError       no such profile, subscriber, paper …
     ├── SourceError             one source could not be read; the others go on
     ├── HeaderError             a mail header that would not be safe to write
-    ├── TransportError          the mail server is not there or will not talk: the mail stays queued
+    ├── TransportError          a mail server is not there or will not talk: the mail stays where it is
     └── StoreError              the database is missing, locked, damaged or too new
 
 The base class carries the message; subclasses carry the facts. Nothing here logs or prints.
@@ -106,7 +106,7 @@ class HeaderError(DigestError):
 
 
 class TransportError(DigestError):
-    """Mail cannot be handed over at all just now; nothing was lost, it stays queued."""
+    """Mail cannot be handed over, or be read, at all just now; nothing was lost, it stays where it is."""
 
 
 class StoreError(DigestError):

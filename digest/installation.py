@@ -3,7 +3,7 @@
 The command line and the service both work on an Installation, so that a stage is wired up in one place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from digest.addresses import Pseudonyms
+from digest.bounce import BounceReport, Proofs, read_bounces
 from digest.chooser import Publishing
 from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
@@ -28,6 +29,7 @@ from digest.returnpath import ReturnPaths
 from digest.sources import Fetcher
 from digest.store import Store
 from digest.transport import Transport
+from digest.transport.inbound import ImapMailbox, Inbound, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
 from digest.transport.pace import Pace
 from digest.transport.smtp import Security, SmtpTransport
@@ -188,6 +190,51 @@ class Installation:
                 doubt=Doubt(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
+            )
+
+    def read_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
+        """Deal with mails that came back."""
+        return read_bounces(self.store, self.membership, self._proofs, messages, now=now)
+
+    def poll_bounces(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
+        """Deal with what has arrived in the configured mailbox, until nothing is left or `stopping` says so.
+
+        Raises UsageError where none is configured, TransportError where it cannot be read.
+        """
+        with self.inbox() as inbox:
+            return read_bounces(
+                self.store,
+                self.membership,
+                self._proofs,
+                inbox.unread(),
+                now=now,
+                done=lambda name: inbox.done([name]),
+                stopping=stopping,
+            )
+
+    @property
+    def _proofs(self) -> Proofs:
+        return Proofs(self.links, self.return_paths)
+
+    @contextmanager
+    def inbox(self) -> Iterator[Inbox]:
+        """Where mail comes back to. Raises UsageError where none is configured, TransportError."""
+        bounces = self.config.bounces
+        if bounces.imap.host:
+            with ImapMailbox(
+                bounces.imap.host,
+                bounces.imap.port,
+                username=bounces.imap.username,
+                password=self.config.secrets.imap_password.get_secret_value(),
+                security=Security(bounces.imap.security),
+                folder=bounces.imap.folder,
+            ) as mailbox:
+                yield mailbox
+        elif bounces.maildir:
+            yield MaildirInbox(self.config.path(bounces.maildir))
+        else:
+            raise UsageError(
+                f"{self.config.file}: no mailbox is configured under [bounces]; name the files that came back"
             )
 
     @cached_property

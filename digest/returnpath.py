@@ -17,11 +17,16 @@ _LEAVE = re.compile(rb"leave-(\d{1,18})-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECA
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnPath:
-    """What a return path says. It is no proof before `ReturnPaths.proves` says so."""
+class Found:
+    """A return path that stands in a message. It says nothing before it `proves` something."""
 
     delivery_id: int
-    mac: str
+    _mac: str
+    _ours: "ReturnPaths"
+
+    def proves(self, message_id: str) -> bool:
+        """Whether we wrote it for the mail with this Message-ID: numbers are given out again, those are not."""
+        return hmac.compare_digest(self._ours.mac("bounce", self.delivery_id, message_id), self._mac)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +38,22 @@ class ReturnPaths:
 
     def of_delivery(self, delivery_id: int, message_id: str) -> str:
         """Where the bounce of a mail goes."""
-        return f"bounce-{delivery_id}-{self._mac('bounce', delivery_id, message_id)}@{self.domain}"
+        return f"bounce-{delivery_id}-{self.mac('bounce', delivery_id, message_id)}@{self.domain}"
 
     def to_leave(self, subscriber_id: int, epoch: int) -> str:
         """A mail to this address unsubscribes."""
-        return f"leave-{subscriber_id}-{epoch}-{self._mac('leave', subscriber_id, epoch)}@{self.domain}"
+        return f"leave-{subscriber_id}-{epoch}-{self.mac('leave', subscriber_id, epoch)}@{self.domain}"
 
-    def find(self, content: bytes) -> Iterator[ReturnPath]:
+    def find(self, content: bytes) -> Iterator[Found]:
         """The return paths that stand anywhere in a message, first to last."""
         for found in self._at_domain(_BOUNCE, content):
-            yield ReturnPath(int(found[1]), found[2].decode().lower())
-
-    def proves(self, found: ReturnPath, message_id: str) -> bool:
-        """Whether we wrote this for the mail with this Message-ID: numbers are given out again, those are not."""
-        return hmac.compare_digest(self._mac("bounce", found.delivery_id, message_id), found.mac)
+            yield Found(int(found[1]), found[2].decode().lower(), self)
 
     def find_leaving(self, recipients: bytes) -> int | None:
         """The number of the subscriber who leaves by a mail to one of these addresses, or None."""
         for found in self._at_domain(_LEAVE, recipients):
             subscriber_id, epoch = int(found[1]), int(found[2])
-            if hmac.compare_digest(self._mac("leave", subscriber_id, epoch), found[3].decode().lower()):
+            if hmac.compare_digest(self.mac("leave", subscriber_id, epoch), found[3].decode().lower()):
                 return subscriber_id
         return None
 
@@ -64,7 +65,8 @@ class ReturnPaths:
             if content[found.end() : found.end() + len(domain)].lower() == domain
         )
 
-    def _mac(self, *said: object) -> str:
+    def mac(self, *said: object) -> str:
+        """What signs an address that says this."""
         text = "\0".join(map(str, said))
         mac = hmac.digest(self.secret, f"return path\0{text}".encode(), hashlib.sha256)[:_MAC_BYTES]
         return b32encode(mac).decode().lower()

@@ -27,7 +27,7 @@ def serve(here: Installation, *, stop: threading.Event) -> None:
         log.warning("template is rendered anew for every mail", file=file, reason=why)
     scheduler = BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(3)},
+        executors={"default": ThreadPoolExecutor(4)},
         # coalesce: a machine that slept catches up with one run. max_instances: a slow run is not overtaken.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
@@ -36,6 +36,8 @@ def serve(here: Installation, *, stop: threading.Event) -> None:
         ("publish", lambda: _publish(here), beats.publish_minutes),
         ("deliver", lambda: _deliver(here, stop), beats.deliver_minutes),
     ]
+    if here.config.bounces.has_inbox:
+        stages.append(("bounce", lambda: _bounce(here, stop), beats.bounce_minutes))
     for name, stage, minutes in stages:
         first_at = datetime.now(UTC)
         scheduler.add_job(_guarded(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=first_at)
@@ -94,3 +96,15 @@ def _deliver(here: Installation, stop: threading.Event) -> None:
         log.warning("not delivered", subscriber=email, reply=reply)
     if report.sent:
         log.info("delivered", sent=report.sent)
+
+
+def _bounce(here: Installation, stop: threading.Event) -> None:
+    report = here.poll_bounces(now=datetime.now(UTC), stopping=stop.is_set)
+    for email in report.unsubscribed:
+        log.info("unsubscribed by mail", subscriber=email)
+    for email, suppression in report.suppressed:
+        log.warning("suppressed", subscriber=email, reason=suppression)
+    for name, claim in report.unproven:
+        log.warning("bounce without proof", message=name, kind=claim.kind.value, said=claim.reply)
+    if report.read:
+        log.info("read what came back", messages=report.read)

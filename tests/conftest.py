@@ -39,7 +39,14 @@ def ed25519_pem() -> bytes:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own settings and secrets have no say in tests."""
-    for name in ("DIGEST_CONFIG", "DIGEST_SECRET_KEY", "DIGEST_SMTP_PASSWORD", "DIGEST_DKIM_KEY_FILE", "DIGEST_DEBUG"):
+    for name in (
+        "DIGEST_CONFIG",
+        "DIGEST_SECRET_KEY",
+        "DIGEST_SMTP_PASSWORD",
+        "DIGEST_IMAP_PASSWORD",
+        "DIGEST_DKIM_KEY_FILE",
+        "DIGEST_DEBUG",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -14,13 +14,13 @@ LEVELS: list[set[str]] = [
     {"schedule", "interests"},
     {"chooser"},
     {"membership"},
-    {"config", "roster", "ingest", "publish", "deliver", "samples"},
+    {"config", "roster", "ingest", "publish", "deliver", "bounce", "samples"},
     {"installation", "disclosure"},
     {"service", "demo"},
     {"cli"},
 ]
 OUTSIDE = {"digest", "__main__"}  # the version, and the console script's twin
-STAGES = {"ingest", "publish", "deliver"}
+STAGES = {"ingest", "publish", "deliver", "bounce"}
 
 
 def level_of(room: str) -> int:
@@ -61,13 +61,15 @@ def test_the_stages_do_not_know_each_other() -> None:
     assert [f for f, room, other in imports() if room in STAGES and other in STAGES and room != other] == []
 
 
-def test_only_the_store_knows_sql_and_only_sources_know_http() -> None:
+def test_what_is_foreign_is_known_in_one_room_only() -> None:
     kept_in = {
         "sqlalchemy": "store",
         "alembic": "store",
         "httpx2": "sources",
         "feedparser": "sources",
         "lark": "matching",
+        "smtplib": "transport",
+        "imap_tools": "transport",
     }
     wrong = []
     for file in PACKAGE.rglob("*.py"):

@@ -11,6 +11,7 @@ import typer
 
 from digest import __version__
 from digest.cli import (
+    bounce,
     db,
     demo,
     dkim,
@@ -43,6 +44,7 @@ for command in (
     run.publish,
     run.deliver,
     run.serve,
+    bounce.bounce,
     match.match,
     preview.preview,
 ):

@@ -5,9 +5,11 @@ from dataclasses import replace
 from digest.models import Bounce, BounceKind
 from digest.transport.bounces import answers, complaints, prose, reports
 from digest.transport.bounces.meaning import kind_of
-from digest.transport.bounces.parts import Mail, fields, taken_apart
+from digest.transport.bounces.parts import Mail, fields, header_of, taken_apart
 
-__all__ = ["kind_of", "read"]
+__all__ = ["kind_of", "read", "sent_to"]
+
+_RECIPIENTS = ("delivered-to", "x-original-to", "envelope-to", "to", "cc")
 
 
 def read(message: bytes) -> tuple[Bounce, ...]:
@@ -19,6 +21,12 @@ def read(message: bytes) -> tuple[Bounce, ...]:
     mail = taken_apart(message)
     message_id = _message_id(mail)
     return tuple(b if b.message_id else replace(b, message_id=message_id) for b in _read(mail))
+
+
+def sent_to(message: bytes) -> str:
+    """What the header says of whom a mail was for; what is quoted in its body is no recipient."""
+    head = header_of(message)
+    return " ".join(head.get(name, "") for name in _RECIPIENTS)
 
 
 def _read(mail: Mail) -> tuple[Bounce, ...]:

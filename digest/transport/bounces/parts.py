@@ -116,6 +116,11 @@ def taken_apart(message: bytes) -> Mail:
     return Mail(_split(whole)[0], tuple(leaves), whole)
 
 
+def header_of(message: bytes) -> Fields:
+    """The fields of a mail's own header."""
+    return _split(message[:_MOST_HEAD].replace(b"\r\n", b"\n"))[0]
+
+
 def fields(text: str) -> Fields:
     """The fields of a header. A line that is none continues the one before, even where it is not indented."""
     found: dict[str, list[str]] = {}

@@ -1,0 +1,115 @@
+"""The stage behind the three: read what came back, believe what is proven, and mail no more whom that bars.
+
+A bounce is a mail that anybody can write. It counts only if it holds something that we signed and that only whoever got
+our mail can know: its return path, or the link in it that unsubscribes.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from digest.links import Links, Scope
+from digest.membership import Membership
+from digest.models import Bounce, BounceKind, Subscriber
+from digest.returnpath import ReturnPaths
+from digest.store import Store, Transaction, outbox, subscribers
+from digest.transport import bounces
+from digest.transport.inbound import Inbound
+
+_COUNT = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
+
+
+@dataclass(slots=True, kw_only=True)
+class BounceReport:
+    """What came back so far: how many of each kind, and what followed."""
+
+    read: int = 0  # messages
+    kinds: dict[BounceKind, int] = field(default_factory=lambda: dict.fromkeys(BounceKind, 0))
+    unproven: list[tuple[str, Bounce]] = field(default_factory=list)  # (the message's name, what it claims)
+    suppressed: list[tuple[str, str]] = field(default_factory=list)  # (address, by what)
+    unsubscribed: list[str] = field(default_factory=list)  # addresses of those who wrote to leave
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What tells that a message is about a mail of ours. `return_paths` is None where none are written."""
+
+    links: Links
+    return_paths: ReturnPaths | None
+
+    def find(self, tx: Transaction, content: bytes) -> tuple[Subscriber, int | None] | None:
+        """Whose mail came back, and which delivery's if that is told; None without proof."""
+        for path in self.return_paths.find(content) if self.return_paths else ():
+            delivery = outbox.find(tx, path.delivery_id)
+            if delivery is not None and path.proves(delivery.message_id):
+                return delivery.subscriber, delivery.id
+        for token in self.links.find(Scope.UNSUBSCRIBE, content):
+            subscriber = subscribers.find_by_id(tx, token.subscriber_id)
+            if subscriber is not None:
+                return subscriber, None
+        return None
+
+    def find_leaving(self, tx: Transaction, content: bytes) -> Subscriber | None:
+        """Who wrote to the address that their mails name for leaving."""
+        recipients = bounces.sent_to(content).encode()
+        subscriber_id = self.return_paths.find_leaving(recipients) if self.return_paths else None
+        return None if subscriber_id is None else subscribers.find_by_id(tx, subscriber_id)
+
+
+def read_bounces(
+    store: Store,
+    membership: Membership,
+    proofs: Proofs,
+    messages: Iterable[Inbound],
+    *,
+    now: datetime,
+    done: Callable[[str], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> BounceReport:
+    """Write down what messages say, until there are no more or `stopping` says so. One that is read twice counts once.
+
+    `done` is told the name of each message once that is safely kept.
+    """
+    report = BounceReport()
+    for message in messages:
+        found = bounces.read(message.content)
+        report.read += 1
+        for bounce in found:
+            report.kinds[bounce.kind] += 1
+        counting = [bounce for bounce in found if bounce.kind in _COUNT]
+        with store.write() as tx:
+            if counting:
+                _count(tx, membership, proofs, message, counting, report, now=now)
+            elif found[0].kind is BounceKind.OTHER and (leaving := proofs.find_leaving(tx, message.content)):
+                membership.leave(tx, leaving, origin="mail", now=now)
+                report.unsubscribed.append(leaving.email)
+        done(message.name)
+        if stopping():
+            break
+    return report
+
+
+def _count(
+    tx: Transaction,
+    membership: Membership,
+    proofs: Proofs,
+    message: Inbound,
+    counting: Iterable[Bounce],
+    report: BounceReport,
+    *,
+    now: datetime,
+) -> None:
+    """Hold bounces against whom they are proven to be about; our mails have one recipient each."""
+    proven = proofs.find(tx, message.content)
+    if proven is None:
+        report.unproven += [(message.name, bounce) for bounce in counting]
+        return
+    subscriber, delivery_id = proven
+    fingerprint = hashlib.sha256(message.content).hexdigest()
+    for bounce in counting:
+        suppression = membership.bounced(
+            tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now
+        )
+        if suppression is not None:
+            report.suppressed.append((subscriber.email, str(suppression)))

@@ -1,0 +1,60 @@
+"""digest bounce: what came back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest.bounce import BounceReport
+from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.output import print_json, say, warn
+from digest.models import BounceKind
+from digest.transport.inbound import Inbound, read_path
+
+_NAMED = 20  # unproven bounces
+
+
+def bounce(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]…", help="Files, mboxes, Maildirs; without any, the configured mailbox."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Read mails that came back, and mail no more whom they bar. A mail that is read twice counts once."""
+    now = moment(None)
+    with installation(config) as here:
+        report = here.read_bounces(_all_of(paths), now=now) if paths else here.poll_bounces(now=now)
+    _tell(report)
+    if as_json:
+        print_json({"bounce": _record(report)})
+    else:
+        print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in _record(report).items()))
+
+
+def _all_of(paths: list[Path]) -> Iterator[Inbound]:
+    for path in paths:
+        yield from read_path(path)
+
+
+def _tell(report: BounceReport) -> None:
+    for email in report.unsubscribed:
+        say(f"{email} unsubscribed by mail")
+    for email, suppression in report.suppressed:
+        say(f"{email} is {suppression}")
+    for name, claim in report.unproven[:_NAMED]:
+        warn(f"{name}: not counted, nothing in it proves that it is about a mail of ours: {claim.kind} {claim.reply}")
+    if len(report.unproven) > _NAMED:
+        warn(f"and {len(report.unproven) - _NAMED} more without proof")
+
+
+def _record(report: BounceReport) -> dict[str, Any]:
+    return {
+        "read": report.read,
+        **{kind.value.replace("-", "_"): report.kinds[kind] for kind in BounceKind},
+        "unproven": len(report.unproven),
+        "suppressed": len(report.suppressed),
+        "unsubscribed": len(report.unsubscribed),
+    }

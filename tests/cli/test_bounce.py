@@ -1,0 +1,93 @@
+"""digest bounce, digest suppression: what came back, and whom it bars."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import Cli
+from tests.test_bounce import a_report
+
+BOUNCES = '[bounces]\ndomain = "bounces.example.org"\n'
+
+
+@pytest.fixture
+def sent(cli: Cli) -> Cli:
+    """A reader's digest, sent to a Maildir with a return path."""
+    cli.configure(BOUNCES)
+    cli.ok("subscriber", "add", "reader@example.org", "--keywords", "cat", "--confirmed")
+    cli.ok("run", "--everyone")
+    return cli
+
+
+def put_bounce(cli: Cli, to: str = "") -> Path:
+    """A report of the mail in the outbox, in a file."""
+    (mail,) = (cli.folder / "outbox" / "new").iterdir()
+    file = cli.folder / "bounce.eml"
+    file.write_bytes(a_report(to or "digest@example.org", returned=b"" if to else mail.read_bytes()))
+    return file
+
+
+def test_a_bounce_in_a_file_bars_its_address_once(sent: Cli) -> None:
+    file = put_bounce(sent)
+    ran = sent.ok("bounce", str(file))
+    assert ran.out == (
+        "bounce: 1 read, 1 hard, 0 soft, 0 complaint, 0 auto reply, 0 other, 0 unproven, 1 suppressed, 0 unsubscribed\n"
+    )
+    assert "reader@example.org is suppressed since " in ran.err
+    assert sent.ok("bounce", str(file), "--json").record["bounce"]["suppressed"] == 0
+    assert "hard-bounce: 550 5.1.1 no such user here" in sent.ok("subscriber", "show", "reader@example.org").out
+
+
+def test_a_bounce_without_proof_is_named_and_bars_nobody(sent: Cli) -> None:
+    ran = sent.ok("bounce", str(put_bounce(sent, "bounce-1-aaaaaaaaaaaaaaaa@bounces.example.org")))
+    assert "bounce.eml: not counted, nothing in it proves that it is about a mail of ours: hard 550 5.1.1" in ran.err
+    assert sent.ok("suppression", "list").err == "nobody is suppressed\n"
+
+
+def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
+    ran = sent("bounce")
+    assert (ran.code, "no mailbox is configured under [bounces]; name the files that came back" in ran.err) == (2, True)
+    assert sent("bounce", "nowhere.eml").code == 2
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('[bounces]\nmaildir = "in"\n', "domain is missing"),
+        ('[bounces]\ndomain = "b.example"\nmaildir = "in"\nimap.host = "h"\n', "in maildir or in imap, not in both"),
+        ('[bounces]\ndomain = "b example"\n', "'b example' is not made of ASCII letters"),
+        ("[delivery.smtp]\nrate = 0.001\n", "0.001 mails a second are too few"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused_with_the_mend(cli: Cli, toml: str, message: str) -> None:
+    cli.configure(toml)
+    ran = cli("bounce")
+    assert (ran.code, message in ran.err) == (2, True), ran.err
+
+
+def test_a_mailbox_that_cannot_be_reached_is_an_error_of_its_own(cli: Cli) -> None:
+    cli.configure(BOUNCES + '[bounces.imap]\nhost = "127.0.0.1"\nport = 1\nusername = "u"\n')
+    ran = cli("bounce")
+    assert (ran.code, ran.err) == (
+        1,
+        "error: the mailbox 127.0.0.1:1 cannot be reached: [Errno 111] Connection refused\n",
+    )
+
+
+def test_an_admin_can_bar_an_address_and_not_let_it_in_again(cli: Cli) -> None:
+    ran = cli.ok("suppression", "add", "Never@example.org", "--reason", "asked by telephone")
+    assert "Never@example.org is suppressed since " in ran.err
+    listed = cli.ok("suppression", "list", "--json").record
+    assert (listed["email"], listed["reason"], listed["evidence"]) == ("", "admin", "asked by telephone")
+    refused = cli("subscriber", "add", "never@example.org", "--confirmed")
+    assert (refused.code, "only their own yes lifts that" in refused.err) == (2, True)
+    cli.ok("subscriber", "add", "never@example.org")
+    assert cli.ok("suppression", "list", "--json").record["email"] == "never@example.org"
+
+
+def test_the_columns_of_a_barred_row_are_named_and_the_others_come_in(cli: Cli) -> None:
+    cli.ok("suppression", "add", "never@example.org")
+    (cli.folder / "people.csv").write_text("email\nnever@example.org\nnew@example.org\n")
+    ran = cli("subscriber", "import", "people.csv", "--confirmed")
+    assert (ran.code, "warning: line 2: never@example.org is suppressed since " in ran.err) == (1, True)
+    assert ran.err.endswith("added 1, 0 there already, 1 bad rows\n")

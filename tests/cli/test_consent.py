@@ -1,0 +1,69 @@
+"""digest subscriber confirm, ask, unsubscribe, erase, export: what somebody agreed to, and takes back."""
+
+import json
+
+import pytest
+
+from tests.commandline import Cli
+
+EMAIL = "reader@example.org"
+
+
+@pytest.fixture
+def reading(cli: Cli) -> Cli:
+    """A reader who was sent a digest."""
+    cli.ok("subscriber", "add", EMAIL, "--keywords", "cat", "--confirmed")
+    cli.ok("run", "--everyone")
+    return cli
+
+
+def mails(cli: Cli) -> int:
+    return len(list((cli.folder / "outbox" / "new").iterdir()))
+
+
+def test_who_is_unsubscribed_gets_a_goodbye_and_nothing_after_it(reading: Cli) -> None:
+    assert reading.ok("subscriber", "unsubscribe", EMAIL).err == f"unsubscribed {EMAIL}\n"
+    reading.write_papers("Another study of cats")
+    reading.ok("run", "--everyone")
+    assert mails(reading) == 2
+    refused = reading("subscriber", "confirm", EMAIL)
+    assert (refused.code, "only they can come back" in refused.err) == (2, True)
+    refused = reading("subscriber", "ask", EMAIL)
+    assert (refused.code, "only they can come back" in refused.err) == (2, True)
+
+
+def test_who_did_not_answer_can_be_asked_again_but_not_at_once(cli: Cli) -> None:
+    cli.ok("subscriber", "add", EMAIL)
+    ran = cli("subscriber", "ask", EMAIL)
+    assert (ran.code, "once a day is enough" in ran.err) == (2, True)
+
+
+def test_everything_that_is_kept_about_somebody_can_be_exported(reading: Cli) -> None:
+    reading.ok("subscriber", "unsubscribe", EMAIL)
+    kept = json.loads(reading.ok("subscriber", "export", EMAIL).out)
+    assert kept["subscriber"]["email"] == EMAIL
+    assert kept["keywords"] == "cat"
+    assert [c["event"] for c in kept["consents"]] == ["vouched", "unsubscribed"]
+    assert kept["suppression"]["reason"] == "unsubscribed"
+    assert [len(d["papers"]) for d in kept["digests"]] == [1]
+    assert [(d["kind"], d["state"]) for d in kept["deliveries"]] == [("digest", "sent"), ("goodbye", "queued")]
+
+
+def test_the_words_that_somebody_agreed_to_are_exported(cli: Cli) -> None:
+    cli.ok("subscriber", "add", EMAIL, "--language", "de")
+    kept = json.loads(cli.ok("subscriber", "export", EMAIL).out)
+    (asked,) = kept["consents"]
+    words = kept["wordings"][asked["wording"]]
+    assert words.startswith("Bitte bestätigen Sie")
+    assert EMAIL not in words
+    assert "/confirm/" not in words
+
+
+def test_who_is_erased_is_gone_and_stays_away(reading: Cli) -> None:
+    assert reading.ok("subscriber", "erase", EMAIL).err.startswith(f"erased {EMAIL}")
+    assert reading("subscriber", "show", EMAIL).code == 2
+    for file in reading.folder.glob("digest.db*"):
+        assert b"reader@" not in file.read_bytes()
+    (reading.folder / "old.csv").write_text(f"email\n{EMAIL}\n")
+    ran = reading("subscriber", "import", "old.csv", "--confirmed")
+    assert (ran.code, "(erased)" in ran.err) == (1, True)

@@ -1,0 +1,213 @@
+"""What came back is believed where it is proven, and mail no more goes where it must not."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from digest.bounce import BounceReport, Proofs, read_bounces
+from digest.links import Scope
+from digest.models import BounceKind, Delivery, MailKind, Message, SuppressionReason
+from digest.returnpath import ReturnPaths
+from digest.store import Store, outbox, subscribers
+from digest.transport.inbound import Inbound
+from tests.builders import MEMBERSHIP, NOW, a_subscriber
+from tests.mail.samples import LINKS, composer
+from tests.test_deliver import queue
+
+DOMAIN = "bounces.example.org"
+RETURN_PATHS = ReturnPaths(DOMAIN, LINKS.secret)
+PROOFS = Proofs(LINKS, RETURN_PATHS)
+READER = "reader@example.org"
+
+
+def our_mail(store: Store, email: str = READER) -> tuple[Delivery, Message]:
+    """A mail to a new subscriber as it went out."""
+    queue(store, email)
+    with store.read() as tx:
+        delivery = outbox.list_queued(tx)[-1]
+    return delivery, composer(return_paths=RETURN_PATHS, leave_by_mail=True).message(delivery)
+
+
+def a_report(to: str, status: str = "5.1.1", *, returned: bytes = b"", recipient: str = READER) -> bytes:
+    """What a mail server writes to a return path when it gives up on a mail."""
+    return b"\r\n".join(
+        [
+            b"From: Mail system <mailer-daemon@mx.example.net>",
+            b"To: <" + to.encode() + b">",
+            b"Subject: Your mail was not delivered",
+            b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
+            b"",
+            b"--b",
+            b"Content-Type: text/plain",
+            b"",
+            b"It did not work out.",
+            b"--b",
+            b"Content-Type: message/delivery-status",
+            b"",
+            b"Reporting-MTA: dns; mx.example.net",
+            b"",
+            b"Final-Recipient: rfc822; " + recipient.encode(),
+            b"Action: failed",
+            b"Status: " + status.encode(),
+            b"Diagnostic-Code: smtp; 550 " + status.encode() + b" no such user here",
+            b"--b",
+            b"Content-Type: message/rfc822",
+            b"",
+            returned,
+            b"--b--",
+            b"",
+        ]
+    )
+
+
+def a_complaint(returned: bytes) -> bytes:
+    """What a mailbox provider writes when a reader presses "spam": to nobody in particular, without return path."""
+    return b"\r\n".join(
+        [
+            b"From: feedback@example.net",
+            b"To: abuse@example.org",
+            b'Content-Type: multipart/report; report-type=feedback-report; boundary="b"',
+            b"",
+            b"--b",
+            b"Content-Type: message/feedback-report",
+            b"",
+            b"Feedback-Type: abuse",
+            b"User-Agent: example/1",
+            b"Version: 1",
+            b"--b",
+            b"Content-Type: message/rfc822",
+            b"",
+            returned,
+            b"--b--",
+            b"",
+        ]
+    )
+
+
+def read(store: Store, *contents: bytes, proofs: Proofs = PROOFS) -> BounceReport:
+    messages = [Inbound(name=f"mail {i}", content=content) for i, content in enumerate(contents, 1)]
+    return read_bounces(store, MEMBERSHIP, proofs, messages, now=NOW)
+
+
+def reason(store: Store, email: str = READER) -> SuppressionReason | None:
+    with store.read() as tx:
+        found = MEMBERSHIP.find_suppression(tx, email)
+    return found.reason if found else None
+
+
+def test_a_hard_bounce_to_the_return_path_suppresses_and_keeps_what_was_said(store: Store) -> None:
+    _, sent = our_mail(store)
+    report = read(store, a_report(sent.sender))
+    assert (report.read, report.kinds[BounceKind.HARD]) == (1, 1)
+    assert report.suppressed == [
+        (READER, "suppressed since 2026-06-03 (hard-bounce: 550 5.1.1 no such user here)"),
+    ]
+    with store.read() as tx:
+        assert subscribers.get(tx, READER).state.value == "suppressed"
+
+
+def test_the_return_path_survives_other_letters_and_forwarding(store: Store) -> None:
+    _, sent = our_mail(store)
+    forwarded = a_report(sent.sender.upper(), recipient="elsewhere@example.net")
+    assert [email for email, _ in read(store, forwarded).suppressed] == [READER]
+
+
+def test_without_a_return_path_the_returned_mail_is_the_proof(store: Store) -> None:
+    _, sent = our_mail(store)
+    no_paths = Proofs(LINKS, None)
+    assert len(read(store, a_report("digest@example.org", returned=sent.content), proofs=no_paths).suppressed) == 1
+
+
+def test_a_complaint_is_proven_by_the_link_that_unsubscribes(store: Store) -> None:
+    _, sent = our_mail(store)
+    read(store, a_complaint(sent.content))
+    assert reason(store) is SuppressionReason.COMPLAINT
+
+
+def forgeries(delivery: Delivery, sent: Message) -> Iterable[bytes]:
+    """Bounces that somebody could write who never got this mail."""
+    local, _, domain = sent.sender.partition("@")
+    last = "a" if local[-1] != "a" else "b"
+    yield a_report("digest@example.org")
+    yield a_report(f"{local[:-1]}{last}@{domain}")
+    yield a_report(f"bounce-{delivery.id}-@{domain}")
+    yield a_report(sent.sender.replace(f"-{delivery.id}-", f"-{delivery.id + 1}-"))
+    yield a_report("digest@example.org", returned=f"Message-ID: <{delivery.message_id}>\r\n".encode())
+    yield a_complaint(f"To: {READER}\r\nMessage-ID: <{delivery.message_id}>\r\n".encode())
+    link = LINKS.url(Scope.UNSUBSCRIBE, delivery.subscriber.id, 0)
+    yield a_complaint(f"List-Unsubscribe: <{link[:-1]}{'A' if link[-1] != 'A' else 'B'}>\r\n".encode())
+    yield a_complaint(
+        LINKS.url(Scope.PREFERENCES, delivery.subscriber.id, 0).replace("preferences", "unsubscribe").encode()
+    )
+
+
+def test_a_forged_bounce_is_named_and_suppresses_nobody(store: Store) -> None:
+    delivery, sent = our_mail(store)
+    forged = list(forgeries(delivery, sent))
+    report = read(store, *forged)
+    assert len(report.unproven) == report.read == len(forged)
+    assert (report.suppressed, reason(store)) == ([], None)
+
+
+def test_a_return_path_of_a_mail_that_is_gone_proves_nothing_of_the_one_with_its_number(store: Store) -> None:
+    gone, sent = our_mail(store)
+    with store.write() as tx:
+        subscribers.remove(tx, READER)
+        another = subscribers.add(tx, a_subscriber("another@example.org"), now=NOW)
+        outbox.queue_note(tx, MailKind.SIGN_IN, another, message_id="another", now=NOW)
+        assert [d.id for d in outbox.list_queued(tx)] == [gone.id]
+    assert len(read(store, a_report(sent.sender)).unproven) == 1
+    assert reason(store, "another@example.org") is None
+
+
+def test_a_soft_bounce_and_an_automatic_reply_suppress_nobody(store: Store) -> None:
+    _, sent = our_mail(store)
+    away = (
+        b"From: a@b\r\nTo: <"
+        + sent.sender.encode()
+        + b">\r\nAuto-Submitted: auto-replied\r\nSubject: Away\r\n\r\nBack soon.\r\n"
+    )
+    report = read(store, a_report(sent.sender, "4.2.2"), away)
+    assert {kind.value: count for kind, count in report.kinds.items() if count} == {"soft": 1, "auto-reply": 1}
+    assert (report.suppressed, report.unproven, reason(store)) == ([], [], None)
+
+
+def test_a_message_that_is_read_again_counts_once(store: Store) -> None:
+    _, sent = our_mail(store)
+    once = a_report(sent.sender)
+    assert [len(read(store, once).suppressed) for _ in range(2)] == [1, 0]
+
+
+def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
+    delivery, sent = our_mail(store)
+    to = RETURN_PATHS.to_leave(delivery.subscriber.id, delivery.subscriber.epoch)
+    assert f"<mailto:{to}?subject=unsubscribe>".encode() in sent.content
+    wish = f"From: {READER}\r\nTo: {to.upper()}\r\nSubject: unsubscribe\r\n\r\n".encode()
+    assert read(store, wish, wish).unsubscribed == [READER, READER]
+    assert reason(store) is SuppressionReason.UNSUBSCRIBED
+    with store.read() as tx:
+        assert [d.kind.value for d in outbox.list_queued(tx)] == ["goodbye"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "To: digest@example.org\r\nSubject: Re: your papers",  # quotes the address in an answer
+        "To: {to}\r\nAuto-Submitted: auto-replied\r\nSubject: Away",
+        "To: {forged}\r\nSubject: unsubscribe",
+    ],
+)
+def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head: str) -> None:
+    delivery, _ = our_mail(store)
+    to = RETURN_PATHS.to_leave(delivery.subscriber.id, delivery.subscriber.epoch)
+    forged = RETURN_PATHS.to_leave(delivery.subscriber.id + 1, 0).replace(f"-{delivery.subscriber.id + 1}-", "-1-")
+    wish = (
+        f"From: {READER}\r\n{head.format(to=to, forged=forged)}\r\n\r\n> List-Unsubscribe: <mailto:{to}>\r\n".encode()
+    )
+    assert read(store, wish).unsubscribed == []
+
+
+def test_an_address_of_ours_fits_into_smtp(tmp_path: Path) -> None:
+    longest = RETURN_PATHS.of_delivery(10**18 - 1, "x" * 200), RETURN_PATHS.to_leave(10**18 - 1, 10**18 - 1)
+    assert all(len(address.partition("@")[0]) <= 64 for address in longest)
