@@ -234,10 +234,10 @@ class _Session:
         self.recipient = None
 
     def rcpt(self, rest: str) -> None:
-        if self.sender is None:
+        if self.sender is None and (self.whom, Step.RCPT) not in self.server.faults:
             self.say("503 MAIL first")
             return
-        if self.answer(self.sender, Step.RCPT, "250 well"):
+        if self.answer(self.whom, Step.RCPT, "250 well"):
             self.recipient = rest.partition("<")[2].partition(">")[0]
 
     def data(self) -> None:

@@ -126,6 +126,51 @@ def test_a_refusal_stands_when_the_connection_breaks_after_it(fault: Fault, pipe
 
 
 @both_ways
+def test_after_a_refused_rset_nothing_more_goes_over_that_connection(pipelining: bool) -> None:
+    faults = [Fault(sender(3), Step.RCPT, answer="550 never"), Fault(sender(3), Step.RSET, answer="500 no")]
+    with FaultyServer(faults, pipelining=pipelining) as server:
+        receipts = send(server, map(a_message, range(1, 6)))
+    assert [[mail.sender for mail in heard.mails] for heard in server.heard] == [
+        [sender(1), sender(2)],
+        [sender(4), sender(5)],
+    ]
+    assert receipts[3].reply == "550 never"
+
+
+@pytest.mark.parametrize("answer", ["450 later", "550 never"])
+def test_a_recipient_of_a_refused_mail_gets_no_empty_one(answer: str) -> None:
+    faults = [Fault(sender(3), Step.MAIL, answer=answer), Fault(sender(3), Step.RCPT, answer="250 why not")]
+    with FaultyServer(faults, insists=True) as server:
+        receipts = send(server, map(a_message, range(1, 6)))
+        assert arrived(server) == Counter([1, 2, 4, 5])
+    assert receipts[3].reply == answer
+
+
+@both_ways
+@pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
+def test_a_server_that_says_goodbye_to_an_announcement_gets_the_mail_over_another_connection(
+    step: Step, pipelining: bool
+) -> None:
+    goodbye = Fault(sender(3), step, answer="421 4.3.2 closing", times=1)
+    receipt, taken, server = five_with(goodbye, pipelining=pipelining)
+    assert (receipt.outcome, taken, len(server.heard)) == (Outcome.SENT, 1, 2)
+
+
+@pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DOT])
+def test_what_a_server_says_unasked_is_no_answer_to_the_next_command(step: Step) -> None:
+    unasked = Fault(sender(3), step, answer="250 well\r\n550 5.1.1 and another thing", times=1)
+    receipt, taken, server = five_with(unasked, pipelining=False)
+    assert (receipt.outcome, taken, len(server.heard)) == (Outcome.SENT, 1, 2)
+
+
+@both_ways
+def test_a_server_that_takes_back_what_it_said_to_data_gets_no_body(pipelining: bool) -> None:
+    unasked = Fault(sender(3), Step.DATA, answer="354 go on\r\n550 5.1.1 or rather not")
+    receipt, taken, _ = five_with(unasked, pipelining=pipelining)
+    assert (receipt.outcome, receipt.reply, taken) == (Outcome.FAILED, "550 5.1.1 or rather not", 0)
+
+
+@both_ways
 @pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.STALL])
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
 def test_a_mail_that_was_announced_only_goes_over_another_connection(step: Step, act: Act, pipelining: bool) -> None:
