@@ -134,7 +134,7 @@ class Trial:
             doubt=doubt,
             mails=len(self.newsletter.readers),
             kills=self.kills,
-            lost=len(set(self.newsletter.readers) - arrived - set(parked)),
+            lost=len(set(self.newsletter.readers) - arrived - parked),
             duplicated=doubled.total(),
             most_in_one_kill=max(doubled.values(), default=0),
             bound=self.kills * CONNECTIONS * PER_CONNECTION,

@@ -4,13 +4,12 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from digest.installation import Installation
 from digest.matching import compile_rules
-from digest.models import Subscriber, SubscriberState
+from digest.models import DeliveryState, Subscriber, SubscriberState
 from digest.store import outbox, profiles, subscribers
 from tests.commandline import ABSTRACT, CONFIG, Ran
 
@@ -28,12 +27,7 @@ port = {port}
 connections = {connections}
 """
 
-# What `digest` runs in where files may not grow beyond a size: the disk is full for them.
-_CONFINED = """
-import resource, runpy, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
-runpy.run_module("digest", run_name="__main__")
-"""
+_DIGEST = 'import runpy; runpy.run_module("digest", run_name="__main__")'
 
 
 class Newsletter:
@@ -58,10 +52,9 @@ class Newsletter:
                     subscribers.add(tx, reader, now=now)
             here.publish(now=now, everyone=True)
 
-    def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-        """`digest …` on its way. No file that it writes may have more bytes than `largest_file`."""
-        confined = ["-c", _CONFINED, str(largest_file)]
-        program = ["-m", "digest"] if largest_file is None else confined
+    def start(self, *arguments: str, under: str = "") -> subprocess.Popen[str]:
+        """`digest …` on its way; `under` is Python that changes the world for it beforehand."""
+        program = ["-c", f"{under}\n{_DIGEST}"] if under else ["-m", "digest"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
         return subprocess.Popen(
             [sys.executable, *program, *arguments],
@@ -73,23 +66,20 @@ class Newsletter:
             text=True,
         )
 
-    def run(self, *arguments: str, largest_file: int | None = None) -> Ran:
+    def run(self, *arguments: str, under: str = "") -> Ran:
         """`digest …` from its beginning to its end."""
-        return ended(self.start(*arguments, largest_file=largest_file))
+        return ended(self.start(*arguments, under=under))
 
     def states(self) -> Counter[str]:
         """How many deliveries are in which state."""
         with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
             return Counter(d.state.value for d in outbox.list_deliveries(tx, limit=len(self.readers) + 1))
 
-    def list_in_doubt(self) -> dict[str, int]:
-        """The numbers of the deliveries in doubt by reader, as the command line lists them."""
-        listed = self.run("outbox", "list", "--state", "in-doubt", "--json", "--limit", str(len(self.readers)))
-        return {record["to"]: record["id"] for record in listed.records}
-
-    def resolve(self, numbers: Sequence[int], word: str) -> Ran:
-        """An admin's word on deliveries in doubt."""
-        return self.run("outbox", "resolve", word, *map(str, numbers))
+    def list_in_doubt(self) -> set[str]:
+        """The readers whose mails are in doubt."""
+        with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
+            found = outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT, limit=len(self.readers) + 1)
+        return {delivery.subscriber.email for delivery in found}
 
 
 def ended(process: subprocess.Popen[str], *, seconds: float = 120) -> Ran:

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of sending, as tests.faults.kills does at length: nothing is lost, and little comes twice."""
+"""kill -9 in the middle of sending, which tests.faults.kills does at length: nothing is lost, little comes twice."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from tests.faults.newsletter import CONNECTIONS
 
 def test_killed_again_and_again_it_loses_nothing_and_doubles_no_more_than_it_says(tmp_path: Path) -> None:
     with trial(tmp_path, mails=300, doubt="resend") as tried:
-        tried.kill(5)
+        tried.kill(4)
         tried.finish()
         figures = tried.figures("resend")
-    assert figures.kills >= 3  # a busy machine may let a process end before its moment came
+    assert figures.kills >= 2  # a busy machine may let a process end before its moment came
     assert (figures.lost, figures.parked) == (0, 0)
     assert figures.most_in_one_kill <= CONNECTIONS * PER_CONNECTION
     assert tried.newsletter.states() == {"sent": 300}
@@ -20,18 +20,20 @@ def test_killed_again_and_again_it_loses_nothing_and_doubles_no_more_than_it_say
 
 def test_with_park_whatever_a_kill_leaves_in_doubt_is_listed_and_nothing_comes_twice(tmp_path: Path) -> None:
     with trial(tmp_path, mails=400, doubt="park") as tried:
-        tried.kill(4)
+        tried.kill(3)
         tried.finish()
         newsletter = tried.newsletter
-        in_doubt = newsletter.list_in_doubt()
+        listed = newsletter.run("outbox", "list", "--state", "in-doubt", "--json", "--limit", "400")
+        in_doubt = {record["to"]: str(record["id"]) for record in listed.records}
         arrived = {mail.recipient for mail in tried.ledger.mails}
         assert len(arrived) == len(tried.ledger.mails)
         assert set(newsletter.readers) - arrived <= set(in_doubt)
         assert newsletter.states() == {"sent": 400 - len(in_doubt), "in-doubt": len(in_doubt)}
         assert 1 <= len(in_doubt) <= tried.kills * CONNECTIONS * PER_CONNECTION
 
-        newsletter.resolve([number for reader, number in in_doubt.items() if reader in arrived], "--arrived")
-        newsletter.resolve([number for reader, number in in_doubt.items() if reader not in arrived], "--again")
+        came = [number for reader, number in in_doubt.items() if reader in arrived]
+        newsletter.run("outbox", "resolve", "--arrived", *came)
+        newsletter.run("outbox", "resolve", "--again", *(set(in_doubt.values()) - set(came)))
         tried.finish()
     assert newsletter.states() == {"sent": 400}
     assert sorted(mail.recipient for mail in tried.ledger.mails) == sorted(newsletter.readers)

@@ -1,0 +1,124 @@
+"""A disk that fills up in each of the stages: one line says so, and once there is room the work goes on."""
+
+import errno
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from digest.deliver import deliver
+from digest.models import Doubt
+from digest.store import Store
+from digest.transport.maildir import MaildirTransport
+from tests.builders import MEMBERSHIP, NOW
+from tests.commandline import Cli
+from tests.faults.kills import PER_CONNECTION, Ledger
+from tests.faults.newsletter import CONNECTIONS, Newsletter
+from tests.faults.server import FaultyServer
+from tests.faults.test_clocks import WRITER
+from tests.test_deliver import queue, states
+
+
+def full_at(size: int) -> str:
+    """What a process finds where no file of its own may grow beyond `size` bytes."""
+    return f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+
+
+@pytest.mark.parametrize("doubt", list(Doubt))
+def test_a_disk_that_is_full_while_mails_are_sent_costs_no_more_than_a_kill(tmp_path: Path, doubt: Doubt) -> None:
+    ledger = Ledger()
+    with FaultyServer(taking=ledger.take) as server:
+        newsletter = Newsletter(tmp_path, port=server.port, readers=200, doubt=doubt.value)
+        for size in range(100_000, 2_000_000, 80_000):
+            ledger.begin()
+            ran = newsletter.run("deliver", under=full_at(size))
+            if ran.code == 0:
+                break
+            assert (ran.code, ran.out) == (1, "")
+            assert ran.err == f"error: {tmp_path}/digest.db: disk I/O error\n"
+        in_doubt = newsletter.list_in_doubt()
+    troubled = ledger.lives[:-1]
+    assert any(troubled)  # at least one of them sent mails before the disk was full
+    arrived = {mail.recipient for mail in ledger.mails}
+    assert arrived | in_doubt == set(newsletter.readers)
+    assert len(set(ledger.mails)) == len(arrived)
+    assert max(ledger.doubled().values(), default=0) <= (CONNECTIONS * PER_CONNECTION if doubt is Doubt.RESEND else 0)
+    assert newsletter.states()["sent"] + len(in_doubt) == 200
+
+
+@contextmanager
+def pages(most: int) -> Iterator[None]:
+    """No database may have more than so many pages: its disk is full."""
+
+    def connect(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {most}")
+
+    sa.event.listen(sa.Engine, "connect", connect)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "connect", connect)
+
+
+def count_rows(cli: Cli) -> dict[str, int]:
+    with closing(sqlite3.connect(cli.folder / "digest.db")) as database:
+        tables = ("papers", "paper_revisions", "identities", "sightings", "digests", "deliveries")
+        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+@pytest.mark.parametrize("command", [("ingest",), ("publish", "--everyone")], ids=["ingest", "publish"])
+def test_a_stage_that_finds_the_disk_full_leaves_nothing_half_done(cli: Cli, command: tuple[str, ...]) -> None:
+    cli.write_papers(*(f"A study of cats, part {i}" for i in range(60)))
+    for i in range(30):
+        cli.ok("subscriber", "add", f"{i}@example.org", "--keywords", "cat", "--confirmed")
+    if command[0] == "publish":
+        cli.ok("ingest")
+    before = count_rows(cli)
+    most, failures = 1, 0  # SQLite takes the size that the file has already for the least
+    while True:
+        with pages(most):
+            ran = cli(*command, "--json")
+        if ran.code == 0:
+            break
+        failures += 1
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err == f"error: {cli.folder}/digest.db: database or disk is full\n"
+        assert count_rows(cli) == before
+        with closing(sqlite3.connect(cli.folder / "digest.db")) as database:
+            most = database.execute("PRAGMA page_count").fetchone()[0] + 3 * failures
+    assert failures >= 2
+    after = count_rows(cli)
+    if command[0] == "publish":
+        assert after == before | {"digests": 30, "deliveries": 30}
+    else:
+        assert (after["papers"], after["sightings"]) == (60, 60)
+
+
+@pytest.mark.parametrize("doubt", list(Doubt))
+def test_a_maildir_on_a_full_disk_keeps_the_rest_queued_and_holds_no_half_mail(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubt: Doubt
+) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(10)))
+    room = iter([True] * 4 + [False])
+
+    def fsync(_file: int) -> None:
+        if not next(room, True):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("digest.transport.maildir.os.fsync", fsync)
+    maildir = MaildirTransport(tmp_path / "mail")
+    report = deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, mark_every=3, doubt=doubt)
+    assert report.failure == f"the maildir {tmp_path}/mail cannot be written: No space left on device"
+    assert (report.sent, report.waiting) == (4, 6)
+    assert states(store) == {"sent": 4, "queued": 6}
+    assert len(list((tmp_path / "mail" / "new").iterdir())) == 4
+    assert deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, mark_every=3, doubt=doubt).sent == 6
+    numbers = Counter(file.name.partition(".")[0] for file in (tmp_path / "mail" / "new").iterdir())
+    assert (len(numbers), numbers.total()) == (10, 10)
+    assert list((tmp_path / "mail" / "tmp").iterdir()) == []

@@ -1,0 +1,83 @@
+"""Several processes that send from one outbox at once."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kills import PER_CONNECTION, Ledger
+from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
+from tests.faults.server import FaultyServer, Taken
+
+_PATIENCE = 60.0  # seconds
+
+
+class Gate:
+    """Lets no mail pass before everybody is there: `awaited` connections."""
+
+    def __init__(self, awaited: int) -> None:
+        self.ledger = Ledger()
+        self.passed: Callable[[int], None] = lambda _: None  # called with the connection's number
+        self.server = FaultyServer(taking=self._pass)
+        self._awaited = awaited
+
+    def _pass(self, connection: int, taken: Taken) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while len(self.server.heard) < self._awaited and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.ledger.take(connection, taken)
+        self.passed(connection)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_at_once_send_each_mail_once(tmp_path: Path, processes: int) -> None:
+    gate = Gate(awaited=(processes - 1) * CONNECTIONS + 1)
+    with gate.server as server:
+        newsletter = Newsletter(tmp_path, port=server.port, readers=200 * (processes - 1) + 50)
+        gate.ledger.begin()
+        started = [newsletter.start("deliver", "--json") for _ in range(processes)]
+        ran = [ended(process) for process in started]
+    assert [r.code for r in ran] == [0] * processes
+    sent = [r.record["deliver"]["sent"] for r in ran]
+    assert min(sent) > 0
+    assert sum(sent) == len(newsletter.readers)
+    assert sorted(mail.recipient for mail in gate.ledger.mails) == sorted(newsletter.readers)
+    assert newsletter.states() == {"sent": len(newsletter.readers)}
+
+
+def test_a_process_that_is_killed_is_succeeded_by_the_one_beside_it(tmp_path: Path) -> None:
+    gate = Gate(awaited=CONNECTIONS + 1)
+    with gate.server as server:
+        newsletter = Newsletter(tmp_path, port=server.port, readers=350)
+        gate.ledger.begin()
+        first = newsletter.start("deliver")
+        _wait_until(first, lambda: bool(server.heard))
+        of_first: list[int] = []
+
+        def passed(connection: int) -> None:
+            if connection <= CONNECTIONS:  # the second one's come after them
+                of_first.append(connection)
+                if len(of_first) == 70:
+                    first.kill()
+
+        gate.passed = passed
+        _wait_until(first, lambda: len(server.heard) >= CONNECTIONS)
+        assert ended(newsletter.start("deliver")).code == 0
+        assert ended(first).code == -9
+        server.await_silence()
+        assert newsletter.run("deliver").code == 0  # where the second came to its end before the first
+    assert len(of_first) >= 70
+    assert {mail.recipient for mail in gate.ledger.mails} == set(newsletter.readers)
+    assert len(gate.ledger.mails) - 350 <= CONNECTIONS * PER_CONNECTION
+    assert len(set(gate.ledger.mails)) == 350
+    assert newsletter.states() == {"sent": 350}
+
+
+def _wait_until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not done():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
