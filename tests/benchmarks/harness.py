@@ -22,22 +22,25 @@ from rich.table import Table
 class Method:
     """One way to do a case's work. `run(count)` does the first `count` units of it.
 
-    `from_nothing(count)` does the same with nothing in memory beforehand, where memory is worth measuring so.
+    `from_nothing(count)` does the same with nothing in memory beforehand, where memory is worth measuring so. `before`
+    prepares a run and is not measured.
     """
 
     name: str
     run: Callable[[int], object]
     most: int = sys.maxsize  # units that it is given time for
     from_nothing: Callable[[int], object] | None = None
+    before: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Work that several methods can do. `n` is its size in units."""
+    """Work that several methods can do. `n` is its size in units. A `long` one is done three times, none to warm up."""
 
     name: str
     n: int
     methods: Sequence[Method]
+    long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ def _compare(case: Case, rounds: int) -> list[Row]:
     counts = {method.name: min(case.n, method.most) for method in case.methods}
     peaks = {method.name: _peak_mb(method, counts[method.name]) for method in case.methods}
     seconds: dict[str, list[float]] = {method.name: [] for method in case.methods}
-    for turn in range(rounds + 1):  # the first warms up
+    for turn in range(1, 4) if case.long else range(rounds + 1):  # 0 warms up
         for method in case.methods:
+            method.before()
             gc.collect()
             before = time.perf_counter()
             method.run(counts[method.name])
@@ -95,6 +99,7 @@ def _compare(case: Case, rounds: int) -> list[Row]:
 
 def _peak_mb(method: Method, count: int) -> float:
     """The most memory that the method takes, in a process of its own, above what that began with."""
+    method.before()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -51,8 +51,8 @@ class Script:
         return {
             "url": paper.url,
             "pdf": paper.pdf_url,
-            "title": _marked(paper.text_of(Field.TITLE), pattern),
-            "abstract": _marked(paper.text_of(Field.ABSTRACT), pattern),
+            "title": marked(paper.text_of(Field.TITLE), pattern),
+            "abstract": marked(paper.text_of(Field.ABSTRACT), pattern),
             "authors": ", ".join(paper.authors[:3]),
             "categories": ", ".join(paper.categories),
             "words": words,
@@ -76,7 +76,8 @@ def email_message(digest: Digest, page: str, text: str, subject: str, unsubscrib
     return message.as_bytes()
 
 
-def _marked(text: str, pattern: re.Pattern[str]) -> Markup:
+def marked(text: str, pattern: re.Pattern[str]) -> Markup:
+    """The text with what the pattern finds marked."""
     pieces: list[str] = []
     at = 0
     for found in pattern.finditer(text):

@@ -1,12 +1,20 @@
 """What handing over a mail costs: `python -m tests.benchmarks.smtp [--quick] [--json]`.
 
-Mails of 30 and of 64 KB, as digests are, to Postfix's smtp-sink on loopback, which takes everything and keeps nothing.
+To Postfix's smtp-sink on loopback, which takes everything and keeps nothing.
+
+smtp-30k, smtp-64k   mails of 30 and of 64 KB, as digests are
+smtp-20ms            those of 30 KB over a line on which a round trip takes 20 ms (line.py), connecting included: what a
+                     mail takes over one connection, divided by 20 ms, is its round trips
+outbox               writing down that a mail was begun and what became of it, beside the bare statements (outbox.py)
+own, shared          a whole morning, with ten papers a mail, for readers with keywords of their own and for those who
+                     follow three of fifty profiles (readers.py): match, render, hand over, mark (delivery.py)
 
 digest          ten connections; beside it one and four
 smtplib anew    a connection a mail, as scripts do
 smtplib         one connection, used again
 aiosmtplib      ten connections, used again
 smtp-source     Postfix's own load generator, in C: ten sessions that stay connected
+script          a regular expression a keyword, Jinja, EmailMessage and a connection a mail, as scripts do (morning.py)
 
 The sink looks at every byte: no client is faster than its 130 µs for 30 KB, so that much of each figure is its own. It
 has a core to itself.
@@ -15,15 +23,9 @@ Needs smtp-sink and smtp-source (Debian: in the package postfix, which need not 
 """
 
 import asyncio
-import os
-import shutil
 import smtplib
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 
@@ -31,46 +33,14 @@ import aiosmtplib
 
 from digest.models import Message, Outcome
 from digest.transport.smtp import SmtpTransport
-from tests.benchmarks import harness
+from tests.benchmarks import delivery, harness, outbox
 from tests.benchmarks.harness import Case, Method
+from tests.benchmarks.line import long_line
+from tests.benchmarks.postfix import Postfix
+from tests.builders import RECORDINGS
 
 SIZES = {"smtp-30k": 30_000, "smtp-64k": 64_000}
 _LINE = b"<td>A paper of today, <b>marked</b> where it says what its reader looks for.</td>\r\n"
-
-
-class Postfix:
-    """Its two test programs."""
-
-    def __init__(self, source: str, sink: str) -> None:
-        self._source = source
-        self._sink = sink
-
-    @classmethod
-    def find(cls) -> "Postfix | None":
-        """Those of this machine, if they are there."""
-        path = os.environ.get("PATH", "") + ":/usr/sbin"
-        source, sink = shutil.which("smtp-source", path=path), shutil.which("smtp-sink", path=path)
-        return cls(source, sink) if source and sink else None
-
-    @contextmanager
-    def sink(self) -> Iterator[int]:
-        """The port of a server that takes everything, in a process of its own."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        command = [self._sink, *user, f"127.0.0.1:{port}", "1000"]
-        with subprocess.Popen(command) as process:
-            try:
-                _wait_for(port)
-                with _kept_apart(process.pid):
-                    yield port
-            finally:
-                process.terminate()
-
-    def send(self, port: int, size: int, count: int) -> None:
-        """Ten sessions that stay connected (-d)."""
-        command = [self._source, "-d", "-s", "10", "-l", str(size), "-m", str(count), f"127.0.0.1:{port}"]
-        subprocess.run(command, check=True)
 
 
 def cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
@@ -87,6 +57,21 @@ def cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
             Method("smtp-source", partial(postfix.send, port, size)),
         ]
         yield Case(name, n, methods)
+
+
+def far_cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
+    """The same over a long line: each method is given as many mails as it has time for."""
+    mails = _messages(30_000, n)
+    with long_line(port) as near:
+        methods = [
+            Method("digest", _digest(near, mails, 10)),
+            Method("digest, 4", _digest(near, mails, 4), most=n // 2 or n),
+            Method("digest, 1", _digest(near, mails, 1), most=n // 5 or n),
+            Method("smtplib", _smtplib(near, mails), most=n // 25 or n),
+            Method("aiosmtplib", _aiosmtplib(near, mails, 10), most=n // 5 or n),
+            Method("smtp-source", partial(postfix.send, near, 30_000), most=n // 5 or n),
+        ]
+        yield Case("smtp-20ms", n, methods)
 
 
 def _messages(size: int, n: int) -> list[Message]:
@@ -146,27 +131,15 @@ def _aiosmtplib(port: int, mails: Sequence[Message], connections: int) -> Callab
     return run
 
 
-@contextmanager
-def _kept_apart(sink: int) -> Iterator[None]:
-    """Give the sink a core of its own, and every client the rest: where they wander, so do the figures."""
-    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    if len(cores) < 2:
-        yield
-        return
-    os.sched_setaffinity(sink, cores[-1:])
-    os.sched_setaffinity(0, cores[:-1])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("smtp-sink does not serve")
+def every_case(postfix: Postfix, port: int, *, quick: bool) -> Iterator[Case]:
+    """The whole benchmark."""
+    yield from cases(postfix, port, 1000 if quick else 3000)
+    yield from far_cases(postfix, port, 100 if quick else 500)
+    yield from outbox.cases(1000 if quick else 10_000)
+    if RECORDINGS.is_dir():
+        yield from delivery.cases(port, *((1000, 5) if quick else (10_000, 50)), many=0 if quick else 100_000)
+    else:
+        print(f"no mornings: the recordings are not at {RECORDINGS}", file=sys.stderr)
 
 
 def main() -> None:
@@ -175,7 +148,7 @@ def main() -> None:
     if postfix is None:
         sys.exit("smtp-sink and smtp-source are not here (Debian: in the package postfix)")
     with postfix.sink() as port:
-        harness.main("tests.benchmarks.smtp", lambda quick: cases(postfix, port, 1500 if quick else 6000))
+        harness.main("tests.benchmarks.smtp", lambda quick: every_case(postfix, port, quick=quick))
 
 
 if __name__ == "__main__":
