@@ -11,6 +11,7 @@ import secrets
 import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -66,6 +67,15 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _network(written: str) -> str:
+    try:
+        ip_network(written, strict=False)
+    except ValueError:
+        hint = "write one such as 127.0.0.1 or 10.0.0.0/8"
+        raise ValueError(f"{written!r} is not an address or a network of them; {hint}") from None
+    return written
+
+
 def _host(name: str) -> str:
     try:
         return checked_host(name) if name else ""
@@ -115,10 +125,11 @@ class SourceConfig(_Section):
 
 
 class WebConfig(_Section):
-    """Where `digest serve` listens."""
+    """Where `digest serve` listens, and which proxies stand in front of it."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field((), strict=False)
 
 
 class FetchConfig(_Section):

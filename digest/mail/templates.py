@@ -1,4 +1,4 @@
-"""The mail templates: where they lie, how they are compiled, what they may call.
+"""The templates of mails and pages: where they lie, how they are compiled, what they may call.
 
 A folder of the admin's replaces ours file by file. Each template is compiled once for each language.
 """
@@ -25,6 +25,7 @@ from digest.mail.languages import Language, Languages
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
+_USED = ("email/", "web/")  # folders in them; other files count where these name them
 _TEXT = ".txt.j2"
 _WIDTH = 72
 
@@ -35,7 +36,7 @@ def shipped_folder() -> Path:
 
 
 class Templates:
-    """The mail templates; files under `overriding` replace ours, one by one. Each is compiled at its first use."""
+    """The templates; files under `overriding` replace ours, one by one. Each is compiled at its first use."""
 
     def __init__(self, overriding: Path | None = None) -> None:
         """Raises TemplateError if `overriding` is not a folder, or a catalogue of words cannot be used."""
@@ -73,8 +74,8 @@ class Templates:
     def strays(self) -> dict[str, str]:
         """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
         own = self._own_files()
-        said = "".join(self._load(name)[0] for name in own if name.startswith("email/"))
-        ours = [str(file.relative_to(shipped_folder())) for file in shipped_folder().glob("email/*")]
+        said = "".join(self._load(name)[0] for name in own if name.startswith(_USED))
+        ours = [str(file.relative_to(shipped_folder())) for used in _USED for file in shipped_folder().glob(f"{used}*")]
         return {
             f"{self._overriding}/{name}": next(iter(get_close_matches(name, ours, n=1, cutoff=0.7)), "")
             for name in own
@@ -88,7 +89,7 @@ class Templates:
         return [
             name.as_posix()
             for name in found
-            if (name.suffix in {".j2", ".mjml", ".po"} or name.parts[0].startswith("email"))
+            if (name.suffix in {".j2", ".mjml", ".po"} or name.parts[0].startswith(("email", "web")))
             and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
         ]
 

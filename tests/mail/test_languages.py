@@ -1,4 +1,4 @@
-"""The mail's own words."""
+"""The own words of mails and pages."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def catalogue(folder: Path, name: str, text: str) -> Path:
 def said_in_templates() -> set[object]:
     """Every message of the templates, plurals as pairs."""
     said: set[object] = {OWN_KEYWORDS}
-    for file in (shipped_folder() / "email").iterdir():
+    for file in [*shipped_folder().glob("email/*"), *shipped_folder().glob("web/*")]:
         with file.open("rb") as source:
             for _, _, message, _ in babel_extract(source, ("_", "ngettext"), (), {"trim_blocks": "true"}):
                 texts = [m for m in ([message] if isinstance(message, str) else message or ()) if m]

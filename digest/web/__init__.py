@@ -1,0 +1,13 @@
+"""The pages, on Starlette. A page is a plain function: what it was asked with in, what to show out.
+
+    request ─▶ security ─▶ app ─▶ public/…    a file a page: looks things up, acts, says what to show
+                            │
+                            └── pages ─▶ templates/web/*.html.j2, with what context holds
+
+server runs it all in a thread, clients says who asked.
+"""
+
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
+
+__all__ = ["create_app", "listen", "serving", "url_of"]

@@ -1,0 +1,185 @@
+"""The application: which path is which page, and what stands around all of them.
+
+Under a sub-path (newsletter.base_url = "https://example.org/digest") every page is served at both places, /digest/… and
+/…, so that it does not matter whether the proxy in front strips the prefix. (A prefix that is called as one of our
+pages is, such as /static, needs a proxy that strips it.) What pages link to always has it, as readers' browsers need
+it. Links are made from base_url alone, never from what a request says of its host.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+
+from digest import publish
+from digest.errors import DigestError
+from digest.installation import Installation
+from digest.models import Subscriber
+from digest.web.clients import client_address
+from digest.web.context import Site
+from digest.web.pages import Page, Pages, Visit, problem
+from digest.web.public import confirm, front, unsubscribe
+from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
+
+log = structlog.get_logger()
+
+_STATIC = Path(__file__).with_name("static")
+_WEEK = 7 * 24 * 3600
+_AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
+_SLOWEST_BODY = 10.0  # seconds
+_STATUSES = (400, 404, 405, 408, 413, 500, 503)
+
+_Answer = Callable[[Visit], Page]
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def real_time() -> datetime:
+    """What the time is."""
+    return datetime.now(UTC)
+
+
+def create_app(here: Installation, *, clock: Callable[[], datetime] = real_time) -> Starlette:
+    """The pages of an installation. Raises DigestError for what would stop one of them."""
+    base = urlsplit(here.config.newsletter.base_url)
+    pages = Pages(here.templates, _site(here, base.path), language=here.config.newsletter.language)
+    samples = [problem(status) for status in _STATUSES]
+    pages.check([*samples, *front.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
+    app = Starlette(
+        routes=_everywhere(_routes(here, _Door(here, pages, clock)), unquote(base.path)),
+        middleware=[
+            Middleware(SecurityHeaders, https=base.scheme == "https"),
+            Middleware(Faults, apology=lambda: pages.response(problem(500))),
+            Middleware(BodyLimit),
+        ],
+        exception_handlers=_apologies(pages),
+    )
+    app.router.redirect_slashes = False  # it would redirect to the host that the request names
+    return app
+
+
+def _routes(here: Installation, door: "_Door") -> list[Route | Mount]:
+    def welcome(reader: Subscriber, now: datetime) -> None:
+        publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
+
+    leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
+    joining = confirm.Confirming(here.store, here.links, here.membership, welcome)
+    return [
+        door.route("/", front.look),
+        door.route("/unsubscribe/{token}", leaving.look, leaving.act),
+        door.route("/confirm/{token}", joining.look, joining.act),
+        Route("/health", _healthy, methods=["GET"]),
+        Mount("/static", _Files(directory=_STATIC), name="static"),
+    ]
+
+
+def _everywhere(routes: Sequence[Route | Mount], path: str) -> list[Route | Mount]:
+    """The pages without a prefix, and with one."""
+    if not path:
+        return [*routes]
+    first = next(route for route in routes if route.path == "/" and isinstance(route, Route))
+    return [*routes, Route(path, first.endpoint), Mount(path, app=Router(routes, redirect_slashes=False))]
+
+
+def _site(here: Installation, path: str) -> Site:
+    newsletter = here.newsletter
+    style = hashlib.sha256((_STATIC / "style.css").read_bytes()).hexdigest()[:12]  # a new one is another address
+    return Site(
+        name=newsletter.name,
+        postal_address=newsletter.postal_address,
+        contact=parseaddr(newsletter.reply_to)[1] or newsletter.reply_to or newsletter.mailbox,
+        path=path,
+        style_url=f"{path}/static/style.css?{style}",
+    )
+
+
+class _Door:
+    """Lets plain functions answer requests, each in a thread."""
+
+    def __init__(self, here: Installation, pages: Pages, clock: Callable[[], datetime]) -> None:
+        self._pages = pages
+        self._clock = clock
+        self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
+        self._limiter = CapacityLimiter(_AT_ONCE)
+
+    def route(self, path: str, look: _Answer, act: _Answer | None = None) -> Route:
+        """A page that is looked at (GET, HEAD) and may act (POST)."""
+        answers = {"POST": act} if act is not None else {}
+        return Route(path, self._endpoint(look, answers), methods=["GET", *answers])
+
+    def _endpoint(self, look: _Answer, answers: Mapping[str, _Answer]) -> _Endpoint:
+        async def answer(request: Request) -> Response:
+            acts = answers.get(request.method)
+            visit = Visit(
+                token=request.path_params.get("token", ""),
+                form=await _form(request) if acts is not None else {},
+                client=self._client(request),
+                now=self._clock(),
+            )
+            made = acts or look
+            return await to_thread.run_sync(lambda: self._pages.response(made(visit)), limiter=self._limiter)
+
+        return answer
+
+    def _client(self, request: Request) -> str:
+        peer = request.client.host if request.client is not None else ""
+        return client_address(peer, request.headers.getlist("X-Forwarded-For"), self._trusted)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
+    try:
+        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=100) as form:
+            return {name: value for name, value in form.items() if isinstance(value, str)}
+    except TimeoutError:
+        raise HTTPException(408) from None
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        return {}
+
+
+def _apologies(pages: Pages) -> Mapping[Any, Callable[[Request, Any], Response]]:
+    """What a reader sees in place of a page."""
+
+    def no_page(_request: Request, error: HTTPException) -> Response:
+        response = pages.response(problem(error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    def not_now(request: Request, error: DigestError) -> Response:
+        log.error("page failed", page=without_token(request.url.path), reason=str(error))
+        response = pages.response(problem(503))
+        response.headers["Retry-After"] = "60"
+        return response
+
+    return {HTTPException: no_page, DigestError: not_now}
+
+
+async def _healthy(_request: Request) -> Response:
+    """GET /health: the process answers. Says nothing else."""
+    return PlainTextResponse("ok")
+
+
+class _Files(StaticFiles):
+    """Files of ours that browsers may keep: whoever names one says which version they mean."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The file, or that it has not changed."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = f"public, max-age={_WEEK}"
+        return response

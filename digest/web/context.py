@@ -1,0 +1,65 @@
+"""All that page templates see: `site` on every page, and one of the others as `page`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What every page says of the newsletter."""
+
+    name: str
+    postal_address: str
+    contact: str  # the address of the people behind it
+    path: str  # what stands before the path of every page: "", or "/digest" for https://example.org/digest
+    style_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page that asks before anything is done. `email` is partly shown on every page."""
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """They are off the list."""
+
+    email: str
+    goodbye: bool  # a last mail is queued, with the way back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """They are on the list."""
+
+    email: str
+    welcome: bool  # the first mail is queued
+
+
+@dataclass(frozen=True, slots=True)
+class OneClick:
+    """A mail program unsubscribed somebody, and may show a line of text."""
+
+    known: bool  # the address was on the list
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A page that says the same to everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no page, as an HTTP status."""
+
+    status: int
+
+
+def partly_shown(email: str) -> str:
+    """`r•••@example.org`: enough for who knows the address, and no news for who was forwarded the mail.
+
+    Isolated, as addresses run from left to right on every page.
+    """
+    local, _, domain = email.rpartition("@")
+    return f"\N{FIRST STRONG ISOLATE}{local[:1]}•••@{domain}\N{POP DIRECTIONAL ISOLATE}"

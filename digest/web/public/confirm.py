@@ -1,0 +1,83 @@
+"""Saying yes: the page behind the link in a confirmation mail, and in a goodbye, where it is the way back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from starlette.exceptions import HTTPException
+
+from digest.errors import DigestError
+from digest.links import Links, Scope
+from digest.membership import Membership
+from digest.models import Subscriber, SubscriberState
+from digest.store import Store, Transaction, subscribers
+from digest.web.context import Joined, Question, partly_shown
+from digest.web.pages import Page, Visit
+
+log = structlog.get_logger()
+
+_TOO_OLD = Page(template="too-old.html.j2", status=410)
+_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
+
+SAMPLES = (
+    _TOO_OLD,
+    Page(template="confirm.html.j2", shows=Question("r•••@digest.invalid")),
+    *(
+        Page(template="confirmed.html.j2", shows=Joined(email="r•••@digest.invalid", welcome=welcome))
+        for welcome in (True, False)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """The pages at /confirm/TOKEN."""
+
+    store: Store
+    links: Links
+    membership: Membership
+    welcome: Callable[[Subscriber, datetime], object]  # queues the first mail of who has just come
+
+    def look(self, visit: Visit) -> Page:
+        """GET: asks, and changes nothing."""
+        with self.store.read() as tx:
+            reader = self._reader(tx, visit)
+        if reader is None:
+            return _TOO_OLD
+        if reader.state in _ON_THE_LIST:
+            return _joined(reader, welcome=False)
+        question = Question(partly_shown(reader.email))
+        return Page(template="confirm.html.j2", shows=question, language=reader.language)
+
+    def act(self, visit: Visit) -> Page:
+        """POST: they are in, and welcomed if they were not before."""
+        with self.store.write() as tx:
+            reader = self._reader(tx, visit)
+            if reader is None:
+                return _TOO_OLD
+            new = reader.state not in _ON_THE_LIST
+            reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
+        return _joined(reader, welcome=new and self._welcomed(reader, visit.now))
+
+    def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
+        """Whose link it is; None where it is revoked. Raises HTTPException 404 for what we did not sign."""
+        token = self.links.read(Scope.CONFIRM, visit.token)
+        if token is None:
+            raise HTTPException(404)
+        reader = subscribers.find_by_id(tx, token.subscriber_id)
+        return reader if reader is not None and reader.epoch == token.epoch else None
+
+    def _welcomed(self, reader: Subscriber, now: datetime) -> bool:
+        """Queue the first mail. Where that fails they are in all the same, and get the next digest at their hour."""
+        try:
+            self.welcome(reader, now)
+        except DigestError as error:
+            log.error("nobody welcomes a new subscriber", subscriber=reader.email, reason=str(error))
+            return False
+        return True
+
+
+def _joined(reader: Subscriber, *, welcome: bool) -> Page:
+    shows = Joined(email=partly_shown(reader.email), welcome=welcome)
+    return Page(template="confirmed.html.j2", shows=shows, language=reader.language)

@@ -1,0 +1,62 @@
+"""Subscribers whose links are followed."""
+
+from dataclasses import replace
+from typing import Any
+
+from digest.installation import Installation
+from digest.links import Scope
+from digest.models import MailKind, Subscriber, SubscriberState
+from digest.store import outbox, subscribers
+from tests.builders import NOW, a_subscriber
+
+EMAIL = "reader@example.org"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+def enrolled(here: Installation, email: str = EMAIL, **rest: Any) -> Subscriber:
+    """A subscriber, active if nothing else is said."""
+    with here.store.write() as tx:
+        return here.membership.enrol(tx, a_subscriber(email, **rest), origin="command line", now=NOW)
+
+
+def pending(here: Installation, **rest: Any) -> Subscriber:
+    return enrolled(here, state=SubscriberState.PENDING, **rest)
+
+
+def changed(here: Installation, reader: Subscriber, **values: Any) -> Subscriber:
+    with here.store.write() as tx:
+        return subscribers.save(tx, replace(reader, **values))
+
+
+def removed(here: Installation, reader: Subscriber) -> None:
+    with here.store.write() as tx:
+        subscribers.remove(tx, reader.email)
+
+
+def path(here: Installation, scope: Scope, reader: Subscriber) -> str:
+    """The path of a link, as it stands in a mail to them."""
+    return here.links.url(scope, reader.id, reader.epoch).removeprefix(here.config.newsletter.base_url)
+
+
+def way_out(here: Installation, reader: Subscriber) -> str:
+    return path(here, Scope.UNSUBSCRIBE, reader)
+
+
+def way_in(here: Installation, reader: Subscriber) -> str:
+    return path(here, Scope.CONFIRM, reader)
+
+
+def state(here: Installation, email: str = EMAIL) -> str:
+    with here.store.read() as tx:
+        return subscribers.get(tx, email).state.value
+
+
+def history(here: Installation, email: str = EMAIL) -> list[tuple[str, str]]:
+    """What happened, and from where."""
+    with here.store.read() as tx:
+        return [(consent.event.value, consent.origin) for consent in here.membership.history(tx, email)]
+
+
+def queued(here: Installation) -> list[MailKind]:
+    with here.store.read() as tx:
+        return [delivery.kind for delivery in outbox.list_queued(tx)]
