@@ -1,4 +1,4 @@
-"""`digest serve`: the three stages, each on its own beat, until SIGTERM.
+"""`digest serve`: the pages, and the three stages, each on its own beat, until SIGTERM.
 
 APScheduler is only a ticker. What is due is derived from the store each time, so a tick that was missed, or that comes
 twice, changes nothing: the next one catches up.
@@ -16,21 +16,49 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from digest.errors import DigestError
 from digest.installation import Installation
+from digest.web import create_app, listen, serving, url_of
 
 log = structlog.get_logger()
 
 
 def serve(here: Installation, *, stop: threading.Event) -> None:
-    """Run the stages until `stop` is set, then let the running ones finish."""
-    beats = here.config.serve
+    """Serve the pages and run the stages until `stop` is set, then let what is under way finish.
+
+    Raises DigestError at once where it cannot begin (a template is faulty, the port is taken), and at the end if the
+    pages stopped by themselves.
+    """
     for file, why in here.composer.slow.items():
         log.warning("template is rendered anew for every mail", file=file, reason=why)
+    lost = threading.Event()
+
+    def on_loss() -> None:
+        lost.set()
+        stop.set()
+
+    app = create_app(here)
+    listener = listen(here.config.web.host, here.config.web.port)
+    scheduler = _scheduler(here, stop)
+    with serving(app, listener, on_loss=on_loss):
+        scheduler.start()
+        beats = {job.id: f"every {job.trigger.interval_length / 60:.0f} min" for job in scheduler.get_jobs()}
+        log.info("serving", url=url_of(listener), config=str(here.config.file), **beats)
+        stop.wait()
+        log.info("stopping")
+    scheduler.shutdown(wait=True)
+    log.info("stopped")
+    if lost.is_set():
+        raise DigestError("the pages stopped by themselves; what was logged before says why")
+
+
+def _scheduler(here: Installation, stop: threading.Event) -> BackgroundScheduler:
+    """The stages, each due now and then at its beat."""
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(4)},
         # coalesce: a machine that slept catches up with one run. max_instances: a slow run is not overtaken.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
+    beats = here.config.serve
     stages: list[tuple[str, Callable[[], None], int]] = [
         ("ingest", lambda: _ingest(here), beats.ingest_minutes),
         ("publish", lambda: _publish(here), beats.publish_minutes),
@@ -41,12 +69,7 @@ def serve(here: Installation, *, stop: threading.Event) -> None:
     for name, stage, minutes in stages:
         first_at = datetime.now(UTC)
         scheduler.add_job(_guarded(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=first_at)
-    scheduler.start()
-    log.info("serving", config=str(here.config.file), **{name: f"every {minutes} min" for name, _, minutes in stages})
-    stop.wait()
-    log.info("stopping")
-    scheduler.shutdown(wait=True)
-    log.info("stopped")
+    return scheduler
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -1,23 +1,93 @@
-"""digest serve: the stages on their beats, until SIGTERM."""
+"""digest serve: the pages, and the stages on their beats, until SIGTERM."""
 
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from digest.errors import StoreError
 from digest.installation import Installation
+from digest.links import Scope
 from digest.service import serve
+from digest.store import subscribers
 from digest.transport.sink import SmtpServer
 from tests.commandline import Cli
 from tests.smtp import Postbox
 
 IN_TIME = 30.0  # seconds; a busy machine may need some
+
+
+@pytest.fixture
+def cli(cli: Cli) -> Cli:
+    """Pages are served on a free port."""
+    cli.configure("[web]\nport = 0\n")
+    return cli
+
+
+class Serving:
+    """`digest serve` in a process of its own; what it says is read as it comes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "digest", "serve"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+        self._told = threading.Condition()
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._told:
+                self.said += line
+                self._told.notify_all()
+
+    def wait_for(self, pattern: str) -> str:
+        """What the pattern's group stands for, as soon as it is said."""
+        with self._told:
+            assert self._told.wait_for(lambda: re.search(pattern, self.said), IN_TIME), self.said
+        found = re.search(pattern, self.said)
+        assert found is not None
+        return found[1]
+
+    def end(self) -> None:
+        """Wait for its end, which is a good one."""
+        code = self.process.wait(IN_TIME)
+        self._reading.join(IN_TIME)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        assert code == 0, self.said
+        assert "Traceback" not in self.said
+
+
+@pytest.fixture
+def serving(cli: Cli) -> Iterator[Callable[[], Serving]]:
+    """Starts `digest serve`; what a failed test leaves running is ended."""
+    begun: list[Serving] = []
+
+    def begin() -> Serving:
+        begun.append(Serving(cli.folder))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
 
 
 def wait_for_mail(folder: Path) -> None:
@@ -27,19 +97,56 @@ def wait_for_mail(folder: Path) -> None:
         time.sleep(0.02)
 
 
-def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli) -> None:
+def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[], Serving]) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")  # nothing for them
     cli.ok("subscriber", "add", "other@example.org")  # a confirmation mail is queued for them
-    process = subprocess.Popen(
-        [sys.executable, "-m", "digest", "serve"], cwd=cli.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    served = serving()
     wait_for_mail(cli.folder)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=IN_TIME)
-    assert process.returncode == 0
-    for event in (b"serving", b"papers_new=2", b"follows no profile", b"delivered", b"stopping", b"stopped"):
-        assert event in said
-    assert b"Traceback" not in said
+    served.process.send_signal(signal.SIGTERM)
+    served.end()
+    for event in ("serving", "papers_new=2", "follows no profile", "delivered", "stopping", "stopped"):
+        assert event in served.said
+
+
+def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: Callable[[], Serving]) -> None:
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    with Installation.open(cli.folder / "config.toml") as here, here.store.read() as tx:
+        reader = subscribers.get(tx, "reader@example.org")
+        link = here.links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
+    served = serving()
+    url = served.wait_for(r"url=(http://127\.0\.0\.1:\d+)\n?")
+    with httpx2.Client() as http:
+        answer = http.post(link.replace("https://digest.example.org", url), data={"List-Unsubscribe": "One-Click"})
+        assert (answer.status_code, answer.text) == (200, "You have left Daily Papers\n")
+        assert "server" not in answer.headers
+        assert http.get(f"{url}/health").text == "ok"
+        begun = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)  # with a connection that is kept open
+        served.end()
+    assert time.monotonic() - begun < 10
+    assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["state"] == "unsubscribed"
+    token = link.rpartition("/")[2]
+    assert token not in served.said
+
+
+def test_a_port_that_is_taken_is_told_in_one_line_before_anything_begins(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = cli.folder / "config.toml"
+        config.write_text(config.read_text().replace("port = 0", f"port = {port}"))
+        ran = cli("serve")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1] == (
+        f"error: cannot listen on 127.0.0.1, port {port}: address already in use; web.host and web.port say where"
+    )
+    assert "papers_new" not in ran.err
+
+
+def test_pages_that_stop_by_themselves_end_the_program(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    ran = cli("serve")
+    assert ran.code == 1
+    assert "the pages stopped by themselves" in ran.err
 
 
 def test_a_faulty_template_stops_it_before_it_begins(cli: Cli) -> None:

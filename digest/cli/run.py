@@ -81,7 +81,7 @@ def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOp
 
 
 def serve(config: ConfigOption = None) -> None:
-    """Run the stages on their beats until SIGTERM or Ctrl-C."""
+    """Serve the pages, and run the stages on their beats, until SIGTERM or Ctrl-C."""
     stop = threading.Event()
     stop_on_signals(stop)
     with installation(config) as here:
