@@ -1,0 +1,91 @@
+"""From a digest that really arrived, out by one click, and back by the goodbye's link."""
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import httpx2
+import pytest
+
+from digest.installation import Installation
+from digest.transport.sink import SmtpServer
+from digest.web import create_app, listen, serving, url_of
+from tests.commandline import Cli
+from tests.smtp import Postbox
+
+EMAIL = "reader@example.org"
+
+
+@pytest.fixture
+def postbox() -> Iterator[tuple[Postbox, int]]:
+    kept = Postbox()
+    with SmtpServer(kept) as server:
+        yield kept, server.port
+
+
+@pytest.fixture
+def newsletter(cli: Cli, postbox: tuple[Postbox, int]) -> Iterator[Cli]:
+    """A newsletter whose mails go to the post box, and whose links lead to pages that are really served."""
+    listener = listen("127.0.0.1", 0)
+    config = cli.folder / "config.toml"
+    config.write_text(config.read_text().replace("https://digest.example.org", url_of(listener)))
+    smtp = f"[delivery.smtp]\nhost = '127.0.0.1'\nport = {postbox[1]}\n"
+    cli.configure(f"[delivery]\ntransport = 'smtp'\n{smtp}")
+    with Installation.open(config) as here, serving(create_app(here), listener, on_loss=lambda: None):
+        yield cli
+
+
+def test_leaving_by_one_click_and_coming_back(newsletter: Cli, postbox: tuple[Postbox, int]) -> None:
+    newsletter.ok("subscriber", "add", EMAIL, "--keywords", "cats", "--confirmed")
+    newsletter.ok("run", "--everyone")
+    digest = only_mail(postbox[0])
+    assert "A study of cats" in text_of(digest)
+    assert digest["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+    newsletter.write_papers("A study of cats", "More on cats")
+    newsletter.ok("ingest")
+    newsletter.ok("publish", "--everyone")
+    assert waiting(newsletter) == ["digest"]
+    link = re.fullmatch(r"<(http://127\.0\.0\.1:\d+/unsubscribe/[^>]+)>", digest["List-Unsubscribe"])
+    assert link is not None
+    with httpx2.Client() as mail_program:
+        assert mail_program.post(link[1], data={"List-Unsubscribe": "One-Click"}).status_code == 200
+
+    newsletter.ok("deliver")  # what was queued meanwhile is not sent
+    goodbye = only_mail(postbox[0])
+    assert goodbye["Subject"] == "You have left Daily Papers"
+    assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "unsubscribed"
+
+    back = re.search(r"http://127\.0\.0\.1:\d+/confirm/\S+", text_of(goodbye))
+    assert back is not None
+    with httpx2.Client() as browser:
+        asked = browser.get(back.group())
+        assert "Yes, send it to me" in asked.text
+        assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "unsubscribed"
+        assert "You are in" in browser.post(back.group()).text
+    assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "active"
+
+    newsletter.ok("deliver")
+    welcome = only_mail(postbox[0])
+    assert "Welcome to Daily Papers" in text_of(welcome)
+
+
+def only_mail(postbox: Postbox) -> EmailMessage:
+    """The one mail that has arrived since the last time."""
+    ((recipient, raw),) = postbox.mails
+    postbox.mails.clear()
+    assert recipient == EMAIL
+    return message_from_bytes(raw, policy=policy.default)
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def waiting(newsletter: Cli) -> list[str]:
+    """The kinds of mails that are queued."""
+    records = newsletter.ok("outbox", "list", "--json").records
+    return [record["kind"] for record in records if record["state"] == "queued"]
