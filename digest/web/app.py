@@ -34,7 +34,7 @@ from digest.web.clients import client_address
 from digest.web.context import Site
 from digest.web.pages import Page, Pages, Visit, problem
 from digest.web.public import confirm, front, unsubscribe
-from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
+from digest.web.security import HANG_UP, BodyLimit, Faults, SecurityHeaders, without_token
 
 log = structlog.get_logger()
 
@@ -146,7 +146,7 @@ async def _form(request: Request) -> dict[str, str]:
         async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=100) as form:
             return {name: value for name, value in form.items() if isinstance(value, str)}
     except TimeoutError:
-        raise HTTPException(408) from None
+        raise HTTPException(408, headers=HANG_UP) from None
     except HTTPException as error:
         if error.status_code != 400:
             raise

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = structlog.get_logger()
 
 MAX_BODY = 16 * 1024  # bytes
+HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -72,11 +73,11 @@ class BodyLimit:
         async def receive_limited() -> Message:
             nonlocal read
             if said.isdecimal() and int(said) > MAX_BODY:
-                raise HTTPException(413)
+                raise HTTPException(413, headers=HANG_UP)
             message = await receive()
             read += len(message.get("body", b""))
             if read > MAX_BODY:
-                raise HTTPException(413)
+                raise HTTPException(413, headers=HANG_UP)
             return message
 
         await self._app(scope, receive_limited, send)

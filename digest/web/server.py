@@ -31,6 +31,8 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = min(found, key=lambda one: one[0] is not socket.AF_INET)  # localhost: 127.0.0.1
         return socket.create_server(address, family=family)
+    except UnicodeError:
+        raise DigestError(f"cannot listen on {host}, port {port}: that is no host; web.host says where") from None
     except OSError as error:  # create_server adds the address to its words, which is told already
         words = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         reason = str(words).lower()

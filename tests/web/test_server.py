@@ -1,0 +1,138 @@
+"""The pages over real HTTP: what uvicorn is told, and how it stops."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+
+from digest.errors import DigestError
+from digest.installation import Installation
+from digest.web import create_app, listen, serving, url_of
+from tests.web.people import enrolled, state, way_out
+
+FORM = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\n"
+
+
+class Running:
+    """A server, and the end of it."""
+
+    def __init__(self, here: Installation) -> None:
+        listener = listen("127.0.0.1", 0)
+        self.url = url_of(listener)
+        self.address = listener.getsockname()
+        self._open = ExitStack()
+        self._open.enter_context(serving(create_app(here), listener, on_loss=lambda: None))
+
+    def stop(self) -> None:
+        self._open.close()
+
+    def say(self, raw: bytes) -> bytes:
+        """The answer to what is sent as it is, to its end."""
+        with socket.create_connection(self.address, timeout=20) as connection:
+            connection.sendall(raw)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        return answer
+
+
+@pytest.fixture
+def running(here: Installation) -> Iterator[Running]:
+    server = Running(here)
+    yield server
+    server.stop()
+
+
+def test_head_has_the_headers_of_get_and_no_body(running: Running, here: Installation) -> None:
+    link = running.url + way_out(here, enrolled(here))
+    with httpx2.Client() as http:
+        head, get = http.head(link), http.get(link)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "Content-Security-Policy", "Cache-Control"):
+        assert head.headers[name] == get.headers[name]
+    assert "Server" not in get.headers
+
+
+def test_a_head_of_more_than_16_kb_is_refused_and_logged_as_the_rest_is(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert running.say(b"GET / HTTP/1.1\r\nX: " + b"x" * 17_000).startswith(b"HTTP/1.1 4")
+    said = "".join(capsys.readouterr())
+    assert "web server" in said
+    assert "Invalid HTTP request" in said
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    running: Running, here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.web.app._SLOWEST_BODY", 0.05)
+    answer = running.say(FORM % way_out(here, enrolled(here)).encode() + b"List-")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Content-Security-Policy".lower() in answer.lower()
+    assert state(here) == "active"
+
+
+def test_a_body_that_is_too_large_is_answered_over_real_http(running: Running, here: Installation) -> None:
+    link = way_out(here, enrolled(here)).encode()
+    answer = running.say((FORM % link).replace(b"26", b"20000") + b"x" * 20_000)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_who_hangs_up_in_the_middle_does_nothing_and_is_no_fault(
+    running: Running, here: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_connection(running.address) as connection:
+        connection.sendall(FORM % way_out(here, enrolled(here)).encode() + b"List-")
+    with httpx2.Client() as http:
+        assert http.get(f"{running.url}/health").text == "ok"
+    running.stop()
+    assert state(here) == "active"
+    assert "page failed" not in "".join(capsys.readouterr())
+
+
+def test_an_answer_under_way_is_finished_when_the_program_stops(
+    running: Running, here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    leave = type(here.membership).leave
+
+    def slowly(*args: object, **kwargs: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+        leave(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(here.membership), "leave", slowly)
+    link = running.url + way_out(here, enrolled(here))
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(httpx2.post(link).status_code))
+    asking.start()
+    assert begun.wait(20)
+    running.stop()
+    asking.join(20)
+    assert answers == [200]
+    assert state(here) == "unsubscribed"
+
+
+def test_nothing_is_served_after_the_end(running: Running) -> None:
+    running.stop()
+    with pytest.raises(ConnectionRefusedError):
+        running.say(b"GET / HTTP/1.1\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("203.0.113.1", "cannot assign requested address"), ("a..b", "that is no host")]
+)
+def test_a_place_where_nobody_can_listen_is_told_in_one_line(host: str, reason: str) -> None:
+    with pytest.raises(DigestError, match=rf"cannot listen on {re.escape(host)}, port 0: {reason}; web\.host"):
+        listen(host, 0)
+
+
+def test_localhost_is_the_address_that_everybody_means() -> None:
+    with listen("localhost", 0) as listener:
+        assert url_of(listener).startswith("http://127.0.0.1:")
