@@ -93,17 +93,17 @@ class _Found:
         self._matches: dict[int, tuple[Matches, int]] = {}
         self._scored: dict[int, list[Match]] = {}
         self._explained: dict[tuple[int, str], Match] = {}
-        self._new: dict[datetime, list[Paper]] = {}
+        self._new: dict[datetime, _News] = {}
         ready = interests.ready(list({p.id: p for some in wanted.values() for p in some}.values()))
         self.unreadable = ready.unreadable
         for piece in ready.pieces:
             matches = search.matches(piece.index.only(piece.rows))
             self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
 
-    def new(self, since: datetime) -> list[Paper]:
-        """The papers first seen after that."""
+    def new(self, since: datetime) -> "_News":
+        """The papers first seen after that. Many had their last digest at the same time: made once."""
         if since not in self._new:
-            self._new[since] = [p for p in self._papers if p.first_seen_at is not None and p.first_seen_at > since]
+            self._new[since] = _News(self._papers, since)
         return self._new[since]
 
     def matches(self, profile: Profile) -> list[Match]:
@@ -113,13 +113,16 @@ class _Found:
             self._scored[profile.id] = [] if found is None else found[0].scored(found[1], profile)
         return self._scored[profile.id]
 
-    def explained(self, match: Match) -> Match:
-        """A match with its evidence."""
-        key = match.profile.id, match.paper.id
-        if key not in self._explained:
-            matches, row = self._matches[match.profile.id]
-            (self._explained[key],) = matches.explained(row, [match])
-        return self._explained[key]
+    def explained(self, chosen: Sequence[Match]) -> list[Match]:
+        """Matches with their evidence. A profile's rules are gone through once for all of its matches."""
+        unknown: dict[int, list[Match]] = {}
+        for match in chosen:
+            if (match.profile.id, match.paper.id) not in self._explained:
+                unknown.setdefault(match.profile.id, []).append(match)
+        for profile_id, some in unknown.items():
+            matches, row = self._matches[profile_id]
+            self._explained |= {(profile_id, match.paper.id): match for match in matches.explained(row, some)}
+        return [self._explained[match.profile.id, match.paper.id] for match in chosen]
 
     def excluded(self, profile: Profile) -> set[str]:
         """The ids of the papers that a profile keeps out."""
@@ -127,6 +130,20 @@ class _Found:
             return set()
         matches, row = self._matches[profile.id]
         return {self._papers[column].id for column in matches.excluded(row)}
+
+
+class _News:
+    """The papers first seen after a moment."""
+
+    def __init__(self, papers: Sequence[Paper], since: datetime) -> None:
+        self.papers = [p for p in papers if p.first_seen_at is not None and p.first_seen_at > since]
+        self.popular = [p for p in self.papers if p.upvotes or p.stars]
+        self._ids = {p.id for p in self.papers}
+        self._all = len(self.papers) == len(papers)
+
+    def among(self, matches: Sequence[Match]) -> Sequence[Match]:
+        """Those matches that are of these papers."""
+        return matches if self._all else [match for match in matches if match.paper.id in self._ids]
 
 
 def _whose(profile: Profile, subscriber: Subscriber) -> str:
@@ -145,12 +162,11 @@ def _decide_one(
 ) -> Digest:
     wanted = found_by.wanted[subscriber.id]
     new = found_by.new(since)
-    news = {p.id for p in new}
     muted = set().union(*(found_by.excluded(p) for p in wanted if p.owner_id is not None))
-    found = [[m for m in found_by.matches(p) if m.paper.id in news] for p in wanted]
+    found = [new.among(found_by.matches(p)) for p in wanted]
     choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers, explain=found_by.explained)
     known = held | muted | {item.paper.id for item in choice.items}
-    fresh = (p for p in new if p.id not in known)
+    popular = (p for p in new.popular if p.id not in known)
     return Digest(
         subscriber=subscriber,
         slot_at=slot_at,
@@ -159,8 +175,8 @@ def _decide_one(
         message_id=message_id("digest", subscriber, slot_at, publishing.domain),
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
-        trending=trending(fresh, limit=publishing.trending) if choice.items else (),
-        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new, found, held),
+        trending=trending(popular, limit=publishing.trending) if choice.items else (),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new.papers, found, held),
     )
 
 

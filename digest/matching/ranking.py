@@ -43,7 +43,7 @@ def choose(
     already: Collection[str],
     muted: Collection[str],
     limit: int,
-    explain: Callable[[Match], Match] = lambda match: match,
+    explain: Callable[[Sequence[Match]], Sequence[Match]] = lambda matches: matches,
 ) -> Choice:
     """The best `limit` papers among the matches of each profile that one subscriber follows.
 
@@ -59,7 +59,8 @@ def choose(
         ((max(matches, key=lambda m: m.score), matches) for matches in by_paper.values()),
         key=lambda found: (-found[0].score, precedence(found[0].paper)),
     )
-    shown = [_item(explain(match), matches) for match, matches in best[:limit]]
+    explained = explain([match for match, _ in best[:limit]])
+    shown = [_item(match, matches) for match, (_, matches) in zip(explained, best, strict=False)]
     place = {name: at for at, name in reversed(list(enumerate(item.profile for item in shown)))}
     return Choice(
         items=tuple(sorted(shown, key=lambda item: place[item.profile])),  # stable: best first within a section
