@@ -141,11 +141,6 @@ class Corpus:
         self.by_word = (keys & 0xFFFFFFFF).astype(np.int32)
         self.of_word = pointer(np.bincount(self.word, minlength=len(self.words)))
 
-    def readings_of(self, column: int) -> tuple[int, int]:
-        """(first, one behind the last) of the readings of one paper."""
-        begin, end = np.searchsorted(self.paper, [column, column + 1])
-        return int(self.text_reading[begin]), int(self.text_reading[end])
-
     def shown(self, begin: int, end: int) -> tuple[Field, int, int]:
         """Where the stretch from one reading to another (both included) is shown: field, offsets into its text."""
         text = int(self.text[begin])

@@ -5,6 +5,7 @@ condition that fails on its rarest word costs nothing.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from digest.matching.engine.ragged import Bools, Ints, Longs, pointer, rows
 _NEVER = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Truth:
     """What is true: sorted by condition, then paper. Immutable.
 
@@ -36,6 +37,26 @@ class Truth:
         papers = self.paper[self.papers_of[condition] : self.papers_of[condition + 1]]
         at = int(np.searchsorted(papers, column))
         return at < len(papers) and int(papers[at]) == column
+
+    @cached_property
+    def proofs(self) -> tuple[Longs, Longs]:
+        """(which places in `found` make an atom true of a paper, and the pointer to them by fact).
+
+        Only of atoms, whose facts are the first. Found for all at once when the first is asked for.
+        """
+        atom, hit = _fulfilled_by(self.program, self.corpus, self.found)
+        keys = atom.astype(np.int64) * len(self.corpus) + self.corpus.paper[self.corpus.text[self.found.begin[hit]]]
+        order = np.lexsort((hit, keys))
+        facts = pointer(np.unique(keys, return_counts=True)[1])
+        return hit[order], facts
+
+    def places(self, atom: int, column: int) -> list[int]:
+        """The places in `found` that make an atom true of a paper."""
+        hits, of_fact = self.proofs
+        begin, end = self.papers_of[atom], self.papers_of[atom + 1]
+        fact = int(begin) + int(np.searchsorted(self.paper[begin:end], column))
+        found: list[int] = hits[of_fact[fact] : of_fact[fact + 1]].tolist()
+        return found
 
     @property
     def counts(self) -> Longs:
@@ -102,15 +123,20 @@ class _True:
 
 def _atoms(program: Program, corpus: Corpus, found: Found) -> Longs:
     """The facts of all atoms, as sorted marks."""
-    each, counts = rows(program.slots_of, found.phrase)
-    hit = np.repeat(np.arange(len(found.phrase)), counts)
-    atom, hit = fulfilled(program, corpus, found, program.slot[each], program.fields[each], hit)
+    atom, hit = _fulfilled_by(program, corpus, found)
     text = corpus.text[found.begin[hit]]
     marks = (atom.astype(np.int64) * max(len(corpus), 1) + corpus.paper[text]) << 1 | (corpus.field[text] == TITLE)
     return _distinct(marks)
 
 
-def fulfilled(
+def _fulfilled_by(program: Program, corpus: Corpus, found: Found) -> tuple[Ints, Longs]:
+    """(atom, hit) of all that was found and makes an atom true."""
+    each, counts = rows(program.slots_of, found.phrase)
+    hit = np.repeat(np.arange(len(found.phrase)), counts)
+    return _fulfilled(program, corpus, found, program.slot[each], program.fields[each], hit)
+
+
+def _fulfilled(
     program: Program, corpus: Corpus, found: Found, slot: Ints, fields: Ints, hit: Longs
 ) -> tuple[Ints, Longs]:
     """(atom, hit) of every hit that takes part in making its atom true.
