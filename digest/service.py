@@ -6,8 +6,10 @@ twice, changes nothing: the next one catches up.
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -76,6 +78,28 @@ def stop_on_signals(stop: threading.Event) -> None:
     """Set `stop` on SIGTERM and on Ctrl-C. To be called from the main thread."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+
+@contextmanager
+def stop_on_first_signal() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM or Ctrl-C sets; the second does what it always did. For the main thread."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def first(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, first)
+    try:
+        yield stop
+    finally:
+        restore()
 
 
 def _guarded(name: str, stage: Callable[[], None]) -> Callable[[], None]:

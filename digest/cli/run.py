@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from digest.ingest import IngestReport
 from digest.installation import Installation
 from digest.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
-from digest.service import stop_on_signals
+from digest.service import stop_on_first_signal, stop_on_signals
 
 _NAMED = 3  # addresses, of all that share a reason
 
@@ -113,8 +114,10 @@ def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishRepo
 
 
 def _deliver(here: Installation, at: datetime) -> DeliveryReport:
-    with progress("sending") as advance:
-        report = here.deliver(now=at, progress=advance)
+    with progress("sending") as advance, stop_on_first_signal() as stop:
+        report = here.deliver(now=at, progress=advance, stopping=stop.is_set)
+    if stop.is_set() and report.waiting:
+        report = replace(report, failure="stopped")
     warn_of_templates(here)
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")

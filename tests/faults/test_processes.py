@@ -1,5 +1,6 @@
 """Several processes that send from one outbox at once."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -73,6 +74,27 @@ def test_a_process_that_is_killed_is_succeeded_by_the_one_beside_it(tmp_path: Pa
     assert len(gate.ledger.mails) - 350 <= CONNECTIONS * PER_CONNECTION
     assert len(set(gate.ledger.mails)) == 350
     assert newsletter.states() == {"sent": 350}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_asked_to_stop_writes_down_what_was_sent_and_leaves_the_rest_queued(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    ledger = Ledger()
+    with FaultyServer(taking=ledger.take) as server:
+        newsletter = Newsletter(tmp_path, port=server.port, readers=150)
+        ledger.begin(after=50)
+        process = newsletter.start("deliver", "--json")
+        ledger.kill = lambda: process.send_signal(number)
+        ran = ended(process)
+        sent = len(ledger.mails)
+        assert ran.record["deliver"]["sent"] == sent < 150
+        assert ran.code == 1
+        assert ran.err == f"error: stopped; {150 - sent} mails stay queued, `digest deliver` tries again\n"
+        assert newsletter.states() == {"sent": sent, "queued": 150 - sent}
+        ledger.begin()
+        assert newsletter.run("deliver").code == 0
+    assert sorted(mail.recipient for mail in ledger.mails) == sorted(newsletter.readers)
 
 
 def _wait_until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
