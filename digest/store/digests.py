@@ -1,6 +1,6 @@
 """Digests: what every subscriber got for every slot, frozen, and why where it was nothing."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper
+from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
 from digest.store import papers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
@@ -75,7 +75,8 @@ def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
         .order_by(digests.c.created_at.desc(), digests.c.id.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else list_by_row(tx, [row.id], {row.id: row.message_id})[row.id]
+    people = list_by_ids(tx, [subscriber_id])
+    return None if row is None else list_by_row(tx, {row.id: row.message_id}, people)[row.id]
 
 
 def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
@@ -93,10 +94,12 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def list_by_row(tx: Transaction, row_ids: Sequence[int], message_ids: dict[int, str]) -> dict[int, Digest]:
-    """Frozen digests by row id, with every paper as it was shown. `message_ids` are their deliveries'."""
-    rows = tx.execute(sa.select(digests).where(digests.c.id.in_(row_ids))).all()
-    people = list_by_ids(tx, [row.subscriber_id for row in rows])
+def list_by_row(tx: Transaction, message_ids: Mapping[int, str], people: Mapping[int, Subscriber]) -> dict[int, Digest]:
+    """Frozen digests by row id, with every paper as it was shown.
+
+    `message_ids` are their deliveries', by row id; `people` has their subscribers, by id.
+    """
+    rows = tx.execute(sa.select(digests).where(digests.c.id.in_(list(message_ids)))).all() if message_ids else []
     shown = papers.list_revisions(tx, ((item[0], item[1]) for row in rows for item in (*row.items, *row.trending)))
     return {
         row.id: Digest(

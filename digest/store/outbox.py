@@ -61,7 +61,9 @@ def claim(
     pseudonyms: Pseudonyms,
     doubt: Doubt = Doubt.RESEND,
 ) -> list[Delivery]:
-    """Lease the next `limit` deliveries that may be tried at `now` to `worker`, oldest first; none during a hold.
+    """Lease the next `limit` deliveries that may be tried at `now` to `worker`; none during a hold.
+
+    First those that were deferred and are due again, then the others in the order in which they were queued.
 
     Those to suppressed addresses fail here, whatever else is known of their subscribers.
 
@@ -72,12 +74,10 @@ def claim(
     if find_hold(tx) is not None:
         return []
     ids = _wanted(tx, now=now, limit=limit, pseudonyms=pseudonyms)
-    tx.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id.in_(ids))
-        .values(state=DeliveryState.LEASED.value, leased_by=worker, leased_until=clock + LEASE)
-    )
-    return _load(tx, deliveries.c.id.in_(ids))
+    these = deliveries.c.id.in_(ids)
+    leased = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
+    tx.execute(sa.update(deliveries).where(these).values(leased))
+    return _load(tx, these)
 
 
 def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str) -> set[int]:
@@ -124,37 +124,36 @@ def record(tx: Transaction, settled: Sequence[Settled], *, worker: str, now: dat
 
     What arrived has arrived, whoever has it by now; anything else counts only of what is still `worker`'s.
     """
-    finished = {DeliveryState.SENT, DeliveryState.FAILED}
-    rows = [
+    over: dict[str, Any] = {
+        "reply": sa.bindparam("said"),
+        "attempts": deliveries.c.attempts + 1,
+        "leased_by": "",
+        "leased_until": None,
+    }
+    this = deliveries.c.id == sa.bindparam("of")
+    arrived = [{"of": s.delivery_id, "said": s.reply} for s in settled if s.state is DeliveryState.SENT]
+    if arrived:
+        sent = {"state": DeliveryState.SENT.value, "finished_at": now}
+        tx.execute(sa.update(deliveries).where(this).values(over | sent), arrived)
+    others = [
         {
             "of": s.delivery_id,
-            "new_state": s.state.value,
             "said": s.reply,
+            "new_state": s.state.value,
             "again_at": s.next_at,
-            "done_at": now if s.state in finished else None,
+            "done_at": now if s.state is DeliveryState.FAILED else None,
         }
         for s in settled
+        if s.state is not DeliveryState.SENT
     ]
-    if rows:
-        statement = (
-            sa.update(deliveries)
-            .where(
-                deliveries.c.id == sa.bindparam("of"),
-                sa.or_(sa.bindparam("new_state") == DeliveryState.SENT.value, _held_by(worker)),
-            )
-            .values(
-                state=sa.bindparam("new_state"),
-                reply=sa.bindparam("said"),
-                next_at=sa.func.coalesce(
-                    sa.bindparam("again_at", type_=deliveries.c.next_at.type), deliveries.c.next_at
-                ),
-                finished_at=sa.bindparam("done_at"),
-                attempts=deliveries.c.attempts + 1,
-                leased_by="",
-                leased_until=None,
-            )
-        )
-        tx.execute(statement, rows)
+    if others:
+        again_at = sa.bindparam("again_at", type_=deliveries.c.next_at.type)
+        became = {
+            "state": sa.bindparam("new_state"),
+            "next_at": sa.func.coalesce(again_at, deliveries.c.next_at),
+            "finished_at": sa.bindparam("done_at"),
+        }
+        tx.execute(sa.update(deliveries).where(this, _held_by(worker)).values(over | became), others)
 
 
 def let_go(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
@@ -230,7 +229,8 @@ def _ready(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _held_by(worker: str) -> sa.ColumnElement[bool]:
-    return deliveries.c.leased_by == worker  # whatever settles a delivery takes the name away
+    # Whatever settles a delivery takes the name away; the state is asked for because it is what the index begins with.
+    return sa.and_(sa.or_(*(deliveries.c.state == state for state in _UNSETTLED)), deliveries.c.leased_by == worker)
 
 
 def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None:
@@ -250,9 +250,7 @@ def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None
 
 def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonyms) -> list[int]:
     """The next deliveries that may be tried. Those to suppressed addresses are failed on the way."""
-    columns = (deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, people_table.c.email)
-    waiting = sa.select(*columns).join(people_table, people_table.c.id == deliveries.c.subscriber_id).where(_ready(now))
-    while rows := tx.execute(waiting.order_by(deliveries.c.id).limit(limit)).all():
+    while rows := _next(tx, now=now, limit=limit):
         unwanted = _suppressed(tx, rows, pseudonyms) if suppressions.any_at_all(tx) else {}
         for delivery_id, suppression in unwanted.items():
             not_sent = _unsent(f"not sent: {suppression}", now)
@@ -260,6 +258,21 @@ def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonym
         if len(unwanted) < len(rows):
             return [row.id for row in rows if row.id not in unwanted]
     return []
+
+
+def _next(tx: Transaction, *, now: datetime, limit: int) -> list[sa.Row[Any]]:
+    """The next deliveries that may be tried: each state by itself, as the index has them, so that none is sorted."""
+    found: list[Any] = []
+    for state in (DeliveryState.DEFERRED.value, DeliveryState.QUEUED.value):
+        waiting = (
+            sa.select(deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, people_table.c.email)
+            .join(people_table, people_table.c.id == deliveries.c.subscriber_id)
+            .where(deliveries.c.state == state, deliveries.c.next_at <= now)
+            .order_by(deliveries.c.next_at, deliveries.c.id)
+            .limit(limit - len(found))
+        )
+        found += tx.execute(waiting)
+    return found
 
 
 def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) -> dict[int, Suppression]:
@@ -285,10 +298,10 @@ def _unsent(why: str, now: datetime) -> dict[str, object]:
 
 
 def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:
-    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id)).all()
+    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.next_at, deliveries.c.id)).all()
     people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
     message_ids = {row.digest_id: row.message_id for row in rows if row.digest_id is not None}
-    frozen = digests.list_by_row(tx, list(message_ids), message_ids)
+    frozen = digests.list_by_row(tx, message_ids, people)
     return [_delivery(row, people[row.subscriber_id], frozen.get(row.digest_id)) for row in rows]
 
 

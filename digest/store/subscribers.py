@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,11 +137,7 @@ def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
         id=row.id,
         email=row.email,
         name=row.name,
-        schedule=Schedule(
-            timezone=row.timezone,
-            send_at=row.send_at,
-            days=frozenset(Weekday(day) for day in row.days.split(",") if day),
-        ),
+        schedule=Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days)),
         state=SubscriberState(row.state),
         profiles=tuple(followed),
         max_papers=row.max_papers,
@@ -149,3 +146,8 @@ def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
         last_slot_at=row.last_slot_at,
         last_digest_at=row.last_digest_at,
     )
+
+
+@lru_cache(maxsize=128)  # there are no more ways to choose days of the week
+def _days(written: str) -> frozenset[Weekday]:
+    return frozenset(Weekday(day) for day in written.split(",") if day)
