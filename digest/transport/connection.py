@@ -11,6 +11,8 @@ from enum import StrEnum
 from digest.errors import TransportError
 from digest.transport.replies import ReplyReader, one_line
 
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # what OpenSSL makes of a greeting in plain text
+
 
 class Security(StrEnum):
     """How the line is protected. Certificates are always verified."""
@@ -83,13 +85,15 @@ class Server:
             return self._connect()
         except smtplib.SMTPAuthenticationError as error:
             reply = one_line(error.smtp_error)
-            raise TransportError(
-                f"refuses user {self.username!r}: {error.smtp_code} {reply}; check DIGEST_SMTP_PASSWORD"
-            ) from None
+            mend = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
+            raise TransportError(f"refuses user {self.username!r}: {error.smtp_code} {reply}; {mend}") from None
         except smtplib.SMTPNotSupportedError as error:
             raise TransportError(f"does not do what delivery.smtp asks: {one_line(str(error))}") from None
         except smtplib.SMTPResponseException as error:
             raise TransportError(f"does not take mail: {error.smtp_code} {one_line(error.smtp_error)}") from None
+        except ssl.SSLError as error:
+            mend = '; perhaps it wants delivery.smtp.security = "starttls"' if error.reason in _NO_TLS else ""
+            raise TransportError(f"cannot be reached: {one_line(str(error))}{mend}") from None
         except (smtplib.SMTPException, OSError) as error:
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
 

@@ -201,6 +201,24 @@ def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for() -> None:
         list(transport.send([a_message()]))
 
 
+def test_a_server_that_begins_in_plain_text_is_told_from_one_that_is_not_there() -> None:
+    with (
+        SmtpServer(Postbox()) as server,
+        SmtpTransport("127.0.0.1", server.port, security=Security.TLS) as transport,
+        pytest.raises(TransportError, match='perhaps it wants delivery.smtp.security = "starttls"'),
+    ):
+        list(transport.send([a_message()]))
+
+
+def test_a_user_without_a_password_is_told_where_it_comes_from() -> None:
+    with (
+        SmtpServer(Postbox(), authenticator=Users(), auth_require_tls=False) as server,
+        SmtpTransport("127.0.0.1", server.port, username="digest") as transport,
+        pytest.raises(TransportError, match="DIGEST_SMTP_PASSWORD is not set"),
+    ):
+        list(transport.send([a_message()]))
+
+
 def test_tls_from_the_start(certificate: Path) -> None:
     class TlsServer(SmtpServer):
         async def listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
