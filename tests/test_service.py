@@ -27,10 +27,13 @@ IN_TIME = 30.0  # seconds; a busy machine may need some
 
 
 @pytest.fixture
-def cli(cli: Cli) -> Cli:
-    """Pages are served on a free port."""
+def cli(cli: Cli) -> Iterator[Cli]:
+    """Pages are served on a free port. What `serve` does on signals ends with the test: Ctrl-C has to end the tests."""
     cli.configure("[web]\nport = 0\n")
-    return cli
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield cli
+    for number, does in before.items():
+        signal.signal(number, does)
 
 
 class Serving:
