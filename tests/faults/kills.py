@@ -66,7 +66,7 @@ class Ledger:
     def __init__(self) -> None:
         self.lives: list[list[Mail]] = []  # a process's mails each
         self.reached = threading.Event()  # the number of mails after which this process is to end
-        self.kill: Callable[[], None] = lambda: None  # called at that moment
+        self.kill: Callable[[], object] = lambda: None  # called at that moment
         self._after = 0
         self._lock = threading.Lock()
 
