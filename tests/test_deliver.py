@@ -1,8 +1,5 @@
 """The third stage: what is written down is sent, whatever happens."""
 
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -159,48 +156,6 @@ def test_a_mail_that_is_sent_again_is_the_same_mail(store: Store) -> None:
     assert made.message(first) == made.message(replace(again, state=DeliveryState.SENDING))
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from digest.deliver import deliver
-from digest.models import Doubt
-from digest.store import Store
-from digest.transport.smtp import SmtpTransport
-from tests.builders import MEMBERSHIP, NOW
-from tests.mail.samples import composer
-
-with Store.open(Path(sys.argv[1])) as store, SmtpTransport("127.0.0.1", int(sys.argv[2]), connections=2) as transport:
-    deliver(store, transport, composer(), MEMBERSHIP, now=NOW, mark_every=20, doubt=Doubt(*sys.argv[3:] or ["resend"]))
-"""
-
-
-def kill_three_times(store: Store, server: SmtpServer, postbox: Postbox, *arguments: str) -> None:
-    """A process that sends, killed as soon as a mail has arrived; three of them in turn."""
-    for _ in range(3):
-        postbox.arrived.clear()
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.file), str(server.port), *arguments])
-        assert postbox.arrived.wait(20)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-
-
-def test_with_park_a_killed_process_leaves_doubts_and_nothing_is_sent_twice(store: Store) -> None:
-    emails = sorted(f"{i:03d}@example.org" for i in range(150))
-    queue(store, *emails)
-    postbox = Postbox(delay=0.005)
-    with SmtpServer(postbox) as server:
-        kill_three_times(store, server, postbox, "park")
-        with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
-            report = deliver(store, transport, composer(), MEMBERSHIP, now=NOW, doubt=Doubt.PARK)
-    got = Counter(recipient for recipient, _ in postbox.mails)
-    assert max(got.values()) == 1
-    with store.read() as tx:
-        doubts = outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT, limit=1000)
-    assert report.in_doubt == len(doubts) <= 3 * 40
-    assert set(emails) - set(got) <= {d.subscriber.email for d in doubts}
-    assert states(store)["sent"] + len(doubts) == 150
-
-
 def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
 
@@ -278,20 +233,3 @@ def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: D
     queue(store, "a@example.org")
     report = deliver(store, Silent(9), composer(), MEMBERSHIP, now=NOW, doubt=doubt)
     assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))
-
-
-def test_a_process_that_is_killed_in_the_middle_loses_nothing(store: Store) -> None:
-    emails = sorted(f"{i:03d}@example.org" for i in range(150))
-    queue(store, *emails)
-    postbox = Postbox(delay=0.005)
-    with SmtpServer(postbox) as server:
-        kill_three_times(store, server, postbox)
-        with SmtpTransport("127.0.0.1", server.port, connections=2) as transport:
-            deliver(store, transport, composer(), MEMBERSHIP, now=NOW)
-    got = Counter(recipient for recipient, _ in postbox.mails)
-    assert sorted(got) == emails
-    unmarked = 2 * 20  # a group that was begun, and the receipts of the one before
-    assert sum(got.values()) - len(emails) <= 3 * unmarked
-    for email in (e for e, times in got.items() if times > 1):
-        assert len({body for recipient, body in postbox.mails if recipient == email}) == 1
-    assert states(store) == {"sent": 150}

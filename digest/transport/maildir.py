@@ -36,6 +36,7 @@ class MaildirTransport:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(self.folder / "new" / name)
+        _sync(self.folder / "new")  # or else a power cut could take back what is marked as sent
         return name
 
     def __enter__(self) -> Self:
@@ -43,3 +44,11 @@ class MaildirTransport:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         return None
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -102,7 +102,7 @@ def test_a_maildir_on_a_full_disk_keeps_the_rest_queued_and_holds_no_half_mail(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubt: Doubt
 ) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
-    room = iter([True] * 4 + [False])
+    room = iter([True] * 8 + [False])  # for each mail its file and its folder
 
     def fsync(_file: int) -> None:
         if not next(room, True):
