@@ -5,6 +5,7 @@ What is the paper's own is prepared once (`Stock`) and used for every reader.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -73,15 +74,18 @@ class Hit:
 
     def __init__(self, paper: Paper, evidence: Evidence) -> None:
         matched = paper.text_of(evidence.field)[evidence.start : evidence.end]
-        asked_by = _ASKED_BY.get(evidence.field, "")
         self.field = evidence.field
         self.start = evidence.start
         self.end = evidence.end
         self.place = _PLACES[evidence.field]
-        self.text = Shown(shortened(matched, _MAX_REASON))  # as the paper writes it
-        # The same keyword, whatever its case and accents.
-        self.spelling = asked_by + PART.sub(lambda word: fold(word.group()), matched)
-        self.keyword = quote_plus((asked_by + plain(matched))[:_MAX_KEYWORD])  # as a rule, for a query string
+        self.text, self.spelling, self.keyword = _said(matched, _ASKED_BY.get(evidence.field, ""))
+
+
+@lru_cache(maxsize=8192)
+def _said(matched: str, asked_by: str) -> tuple[Shown, str, str]:
+    """(as the paper writes it, the same for every case and accent, as a rule in a query string)."""
+    spelling = asked_by + PART.sub(lambda word: fold(word.group()), matched)
+    return Shown(shortened(matched, _MAX_REASON)), spelling, quote_plus((asked_by + plain(matched))[:_MAX_KEYWORD])
 
 
 class Stock:
