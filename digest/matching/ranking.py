@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,9 @@ def choose(
     want is shown once, under the one where it scores highest (the first of equals), naming the others. Sections are
     ordered by their best paper. What is shown gets its evidence from `explain`.
     """
-    kept = [[m for m in matches if m.paper.id not in already and m.paper.id not in muted] for matches in wanted]
-    by_paper: dict[str, list[Match]] = {}
-    for match in (m for matches in kept for m in matches):
-        by_paper.setdefault(match.paper.id, []).append(match)
-    best = sorted(
-        ((max(matches, key=lambda m: m.score), matches) for matches in by_paper.values()),
-        key=lambda found: (-found[0].score, precedence(found[0].paper)),
-    )
+    out = {*already, *muted}
+    kept = [[m for m in matches if m.paper.id not in out] for matches in wanted]
+    best = _alone(kept[0]) if len(kept) == 1 else _merged(kept)
     explained = explain([match for match, _ in best[:limit]])
     shown = [_item(match, matches) for match, (_, matches) in zip(explained, best, strict=False)]
     place = {name: at for at, name in reversed(list(enumerate(item.profile for item in shown)))}
@@ -66,6 +62,22 @@ def choose(
         items=tuple(sorted(shown, key=lambda item: place[item.profile])),  # stable: best first within a section
         more=tuple(match.paper for match, _ in best[limit:]),
     )
+
+
+def _merged(wanted: Sequence[Sequence[Match]]) -> list[tuple[Match, Sequence[Match]]]:
+    """Of each paper its best match and all of them, best first."""
+    by_paper: dict[str, list[Match]] = {}
+    for match in (m for matches in wanted for m in matches):
+        by_paper.setdefault(match.paper.id, []).append(match)
+    return sorted(
+        ((max(matches, key=lambda m: m.score), matches) for matches in by_paper.values()),
+        key=lambda found: (-found[0].score, precedence(found[0].paper)),
+    )
+
+
+def _alone(matches: Sequence[Match]) -> list[tuple[Match, Sequence[Match]]]:
+    """The same for who follows one profile only, whose matches of equal score are in their order already."""
+    return [(match, (match,)) for match in sorted(matches, key=attrgetter("score"), reverse=True)]
 
 
 def trending(papers: Iterable[Paper], *, limit: int) -> tuple[Paper, ...]:
