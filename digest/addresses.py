@@ -34,6 +34,10 @@ class Pseudonyms:
         """32 hexadecimal digits, the same for every spelling of one mailbox."""
         return self._digest(f"address\0{key(address)}")
 
+    def fingerprint(self, said: str) -> str:
+        """Tells what was read from what was not, and cannot be guessed from what it was."""
+        return self._digest(f"fingerprint\0{said}")
+
     @property
     def key_id(self) -> str:
         """Tells the secret from others, and says nothing of it."""

@@ -5,10 +5,11 @@ our mail can know: its return path, or the link in it that unsubscribes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from digest.errors import StoreError
 from digest.links import Links, Scope
 from digest.membership import Membership
 from digest.models import Bounce, BounceKind, Subscriber
@@ -26,6 +27,7 @@ class BounceReport:
 
     read: int = 0  # messages
     kinds: dict[BounceKind, int] = field(default_factory=lambda: dict.fromkeys(BounceKind, 0))
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # (the message's name, what went wrong)
     unproven: list[tuple[str, Bounce]] = field(default_factory=list)  # (the message's name, what it claims)
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (address, by what)
     unsubscribed: list[str] = field(default_factory=list)  # addresses of those who wrote to leave
@@ -73,43 +75,54 @@ def read_bounces(
     """
     report = BounceReport()
     for message in messages:
-        found = bounces.read(message.content)
         report.read += 1
-        for bounce in found:
-            report.kinds[bounce.kind] += 1
-        counting = [bounce for bounce in found if bounce.kind in _COUNT]
-        with store.write() as tx:
-            if counting:
-                _count(tx, membership, proofs, message, counting, report, now=now)
-            elif found[0].kind is BounceKind.OTHER and (leaving := proofs.find_leaving(tx, message.content)):
-                membership.leave(tx, leaving, origin="mail", now=now)
-                report.unsubscribed.append(leaving.email)
+        try:
+            _read_one(store, membership, proofs, message, report, now=now)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 one mail that nobody foresaw must not keep all others from being read
+            report.unreadable.append((message.name, f"{type(error).__name__}: {error}"))
         done(message.name)
         if stopping():
             break
     return report
 
 
+def _read_one(
+    store: Store, membership: Membership, proofs: Proofs, message: Inbound, report: BounceReport, *, now: datetime
+) -> None:
+    found = bounces.read(message.content)
+    for bounce in found:
+        report.kinds[bounce.kind] += 1
+    counting = [bounce for bounce in found if bounce.kind in _COUNT]
+    with store.read() as tx:  # whoever writes waits for nobody who only looks
+        proven = proofs.find(tx, message.content) if counting else None
+        leaving = proofs.find_leaving(tx, message.content) if found[0].kind is BounceKind.OTHER else None
+    if counting and proven is None:
+        report.unproven += [(message.name, bounce) for bounce in counting]
+    if proven is not None or leaving is not None:
+        fingerprint = hashlib.sha256(message.content).hexdigest()
+        with store.write() as tx:
+            if proven is not None:
+                report.suppressed += _count(tx, membership, proven, counting, fingerprint, now=now)
+            elif leaving is not None and membership.leave_by_mail(tx, leaving, fingerprint=fingerprint, now=now):
+                report.unsubscribed.append(leaving.email)
+
+
 def _count(
     tx: Transaction,
     membership: Membership,
-    proofs: Proofs,
-    message: Inbound,
+    proven: tuple[Subscriber, int | None],
     counting: Iterable[Bounce],
-    report: BounceReport,
+    fingerprint: str,
     *,
     now: datetime,
-) -> None:
-    """Hold bounces against whom they are proven to be about; our mails have one recipient each."""
-    proven = proofs.find(tx, message.content)
-    if proven is None:
-        report.unproven += [(message.name, bounce) for bounce in counting]
-        return
+) -> Iterator[tuple[str, str]]:
+    """Hold bounces against whom they are proven to be about; our mails have one recipient each. Who is suppressed."""
     subscriber, delivery_id = proven
-    fingerprint = hashlib.sha256(message.content).hexdigest()
-    for bounce in counting:
+    for number, bounce in enumerate(counting):
         suppression = membership.bounced(
-            tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now
+            tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=f"{fingerprint}/{number}", now=now
         )
         if suppression is not None:
-            report.suppressed.append((subscriber.email, str(suppression)))
+            yield subscriber.email, str(suppression)

@@ -159,8 +159,8 @@ class SmtpConfig(_Section):
     @field_validator("rate", "connection_rate")
     @classmethod
     def _not_a_stop(cls, rate: float) -> float:
-        if 0 < rate < 0.01:
-            raise ValueError(f"{rate} mails a second are too few; at least 0.01, or 0 for no limit")
+        if 0 < rate < 0.1:  # a process that is asked to stop would wait too long for its next mail
+            raise ValueError(f"{rate} mails a second are too few; at least 0.1, or 0 for no limit")
         return rate
 
 

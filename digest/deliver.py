@@ -16,7 +16,7 @@ from digest.models import Bounce, Delivery, DeliveryState, Doubt, Hold, Message,
 from digest.store import Store, Transaction, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport
-from digest.transport.retry import bounce_of, is_policy_refusal, retry_at
+from digest.transport.retry import GAVE_UP, bounce_of, is_policy_refusal, retry_at
 
 # A server that refuses us so often in a row, whatever the mail, will refuse the rest: better ask an admin.
 _MOST_REFUSALS = 5
@@ -88,10 +88,6 @@ def deliver(
                 )
             if not batch:
                 break
-
-            def must_stop(until: datetime = leased_at + leases.LEASE) -> bool:
-                return stopping() or clock() >= until  # after its lease somebody else may hold the mail
-
             sending = _Sending(
                 store,
                 composer,
@@ -101,7 +97,9 @@ def deliver(
                 now=now,
                 mark_every=mark_every,
                 doubt=doubt,
-                must_stop=must_stop,
+                leased_at=leased_at,
+                clock=clock,
+                stopping=stopping,
             )
             for settled in sending.run(transport):
                 report = _counted(report, batch, settled)
@@ -138,7 +136,9 @@ class _Sending:
         now: datetime,
         mark_every: int,
         doubt: Doubt,
-        must_stop: Callable[[], bool],
+        leased_at: datetime,
+        clock: Callable[[], datetime],
+        stopping: Callable[[], bool],
     ) -> None:
         self.unanswered: set[int] = set()  # handed over, without a receipt so far
         self._store = store
@@ -149,7 +149,9 @@ class _Sending:
         self._now = now
         self._mark_every = mark_every
         self._doubt = doubt
-        self._must_stop = must_stop
+        self._until = leased_at + leases.LEASE
+        self._clock = clock
+        self._stopping = stopping
         self._refusals = 0  # for policy's sake, in a row
         self._pending: list[Settled] = []
         self._marked: list[Settled] = []
@@ -178,9 +180,13 @@ class _Sending:
         deliveries = list(self._batch.values())
         for at in range(0, len(deliveries), self._mark_every):
             group = deliveries[at : at + self._mark_every]
+            begun_at = self._clock()
+            if begun_at >= self._until:
+                return
             with self._store.write() as tx:
                 self.write_down(tx)
-                begun = outbox.begin(tx, [delivery.id for delivery in group], worker=self._worker)
+                begun = outbox.begin(tx, [d.id for d in group], worker=self._worker, clock=begun_at)
+            self._until = begun_at + leases.LEASE
             self._written_down()
             for delivery in (delivery for delivery in group if delivery.id in begun):
                 if self._must_stop() or self._refusals >= _MOST_REFUSALS:
@@ -193,6 +199,9 @@ class _Sending:
                     continue
                 self.unanswered.add(delivery.id)
                 yield message
+
+    def _must_stop(self) -> bool:
+        return self._stopping() or self._clock() >= self._until  # after its lease somebody else may hold the mail
 
     def _hold(self, reply: str) -> None:
         with self._store.write() as tx:
@@ -250,7 +259,7 @@ def settle(
         case Outcome.DEFERRED | Outcome.UNKNOWN:
             again_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
             if again_at is None:
-                return settled(DeliveryState.FAILED, f"gave up after five days: {receipt.reply}")
+                return settled(DeliveryState.FAILED, f"{GAVE_UP}{receipt.reply}")
             return settled(DeliveryState.DEFERRED, next_at=again_at)
 
 

@@ -6,24 +6,38 @@ from typing import Any
 from digest import roster
 from digest.membership import Membership
 from digest.models import Delivery, Subscriber
-from digest.store import Transaction, bounces, consents, digests, outbox, profiles
+from digest.store import Transaction, bounces, consents, digests, outbox, profiles, subscribers
 
 
-def disclose(tx: Transaction, membership: Membership, subscriber: Subscriber) -> dict[str, Any]:
-    """A record of plain values, ready for JSON but for its dates and times."""
-    pseudonym = membership.pseudonyms.of(subscriber.email)
-    own = profiles.find_personal(tx, subscriber.id)
-    suppression = membership.find_suppression(tx, subscriber.email)
-    history = membership.history(tx, subscriber.email)
+def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, Any]:
+    """A record of plain values, ready for JSON but for its dates and times.
+
+    Of who is no subscriber any more it has what is kept under their pseudonym. Raises NotFoundError where that is
+    nothing.
+    """
+    subscriber = subscribers.find(tx, email) if membership.knows(tx, email) else subscribers.get(tx, email)
+    suppression = membership.find_suppression(tx, email)
+    history = membership.history(tx, email)
     return {
-        "subscriber": roster.record(subscriber),
-        "keywords": own.rules if own else "",
+        "subscriber": None if subscriber is None else _subscriber(tx, subscriber),
         "suppression": None if suppression is None else asdict(suppression),
         "consents": [asdict(happened) for happened in history],
         "wordings": _wordings(tx, {happened.wording for happened in history if happened.wording}),
-        "bounces": bounces.list_of(tx, pseudonym),
-        "digests": digests.list_of(tx, subscriber.id),
-        "deliveries": [_delivery(delivery) for delivery in outbox.list_of(tx, subscriber.id)],
+        "bounces": bounces.list_of(tx, membership.pseudonyms.of(email)),
+        "digests": [] if subscriber is None else digests.list_of(tx, subscriber.id),
+        "deliveries": [] if subscriber is None else [_delivery(d) for d in outbox.list_of(tx, subscriber.id)],
+    }
+
+
+def _subscriber(tx: Transaction, subscriber: Subscriber) -> dict[str, Any]:
+    own = profiles.find_personal(tx, subscriber.id)
+    return roster.record(subscriber) | {
+        "number": subscriber.id,
+        "keywords": own.rules if own else "",
+        "epoch_of_links": subscriber.epoch,
+        "last_slot_at": subscriber.last_slot_at,
+        "last_digest_at": subscriber.last_digest_at,
+        **subscribers.dates(tx, subscriber.id),
     }
 
 
@@ -39,5 +53,6 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "state": delivery.state.value,
         "attempts": delivery.attempts,
         "queued_at": delivery.queued_at,
+        "next_at": delivery.next_at,
         "reply": delivery.reply,
     }

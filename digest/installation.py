@@ -37,6 +37,8 @@ from digest.transport.smtp import Security, SmtpTransport
 # Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
 _UNMARKED_PER_CONNECTION = 10
 
+_MARKED_WITHIN = 5  # seconds, where mails go slowly
+
 _Progress = Callable[[int], None]
 
 
@@ -186,11 +188,19 @@ class Installation:
                 self.composer,
                 self.membership,
                 now=now,
-                mark_every=_UNMARKED_PER_CONNECTION * self.config.delivery.smtp.connections,
+                mark_every=self._marked_together,
                 doubt=Doubt(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
             )
+
+    @property
+    def _marked_together(self) -> int:
+        """How many mails are begun and their receipts marked together: of a slow pace, what goes in some seconds."""
+        smtp = self.config.delivery.smtp
+        most = _UNMARKED_PER_CONNECTION * smtp.connections
+        rates = [rate for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
+        return max(1, min([most, *(int(rate * _MARKED_WITHIN) for rate in rates)]))
 
     def read_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
         """Deal with mails that came back."""

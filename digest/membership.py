@@ -3,6 +3,7 @@
 A suppression stands above everything. Only a fresh yes of their own lifts it: no import, no edit, no admin's word.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,10 +41,9 @@ class Membership:
     wording: Callable[[str], Wording]  # what a confirmation mail says in a language
 
     def check(self, tx: Transaction) -> None:
-        """Raise ConfigError where suppressions were written under another secret: they would not be found."""
-        foreign = suppressions.count_of_other_keys(tx, self.pseudonyms.key_id)
-        if foreign:
-            reason = f"is not the one that {foreign} suppressions were written with; give that one back"
+        """Raise ConfigError where pseudonyms were made with another secret: who is suppressed would be mailed."""
+        if suppressions.find_key(tx) not in {None, self.pseudonyms.key_id}:
+            reason = "is not the one that this database was begun with, so nobody who left could be told; give it back"
             raise ConfigError("environment", "DIGEST_SECRET_KEY", reason)
 
     def find_suppression(self, tx: Transaction, email: str) -> Suppression | None:
@@ -53,10 +53,10 @@ class Membership:
     def enrol(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Store a new subscriber: an active one on the admin's word, a pending one is asked by mail.
 
-        Raises UsageError if the address is taken, SuppressedError if it may not be mailed.
+        Raises UsageError if the address is taken or was asked today, SuppressedError if it may not be mailed.
         """
         stands = self.find_suppression(tx, new.email)
-        if stands is not None and (stands.reason.is_their_will or new.state is SubscriberState.ACTIVE):
+        if stands is not None and (new.state is SubscriberState.ACTIVE or not stands.reason.is_a_bounce):
             raise _barred(new.email, stands)
         added = subscribers.add(tx, new, now=now)
         if added.state is SubscriberState.PENDING:
@@ -66,18 +66,15 @@ class Membership:
         return added
 
     def ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Queue the mail that asks for their yes, once a day at most.
+        """Queue the mail that asks for their yes, once a day at most; also where a bounce bars them.
 
-        Raises UsageError if there is nothing to ask, SuppressedError if they want no mail.
+        Raises UsageError if there is nothing to ask, SuppressedError if they must not be mailed.
         """
         stands = self.find_suppression(tx, subscriber.email)
-        if stands is not None and stands.reason.is_their_will:
+        if stands is not None and not stands.reason.is_a_bounce:
             raise _barred(subscriber.email, stands)
         if stands is None and subscriber.state is not SubscriberState.PENDING:
             raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
-        asked = [c.at for c in self.history(tx, subscriber.email) if c.event is ConsentEvent.ASKED]
-        if asked and now - asked[-1] < _ASKED_AGAIN:
-            raise UsageError(f"{subscriber.email} was asked at {asked[-1]:%Y-%m-%d %H:%M} UTC; once a day is enough")
         self._ask(tx, subscriber, origin=origin, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
@@ -87,9 +84,8 @@ class Membership:
         pseudonym = self.pseudonyms.of(subscriber.email)
         suppressions.lift(tx, pseudonym)
         bounces.forgive(tx, pseudonym)
-        agreed_to = consents.last_wording(tx, pseudonym)
-        self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, wording=agreed_to)
-        return subscribers.confirm(tx, subscriber, now=now)
+        self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
+        return self._in(tx, replace(subscriber, last_slot_at=now), now=now)  # their welcome is this slot's digest
 
     def vouch(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """An admin says that they have agreed. Raises UsageError, SuppressedError."""
@@ -99,15 +95,16 @@ class Membership:
         if subscriber.state is not SubscriberState.PENDING:
             raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
         self._log(tx, subscriber, ConsentEvent.VOUCHED, origin=origin, now=now)
-        return subscribers.confirm(tx, subscriber, now=now)
+        return self._in(tx, subscriber, now=now)
 
-    def leave(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+    def leave(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
         """Their own word, at once: what is queued is not sent, and a last mail says goodbye and shows the way back.
 
-        Who has left already has; every link in mails so far is revoked, but that which unsubscribes.
+        Whether there is such a mail: not for who has left already, nor where none arrives. Every link in mails so far
+        is revoked, but that which unsubscribes.
         """
         if subscriber.state is SubscriberState.UNSUBSCRIBED:
-            return
+            return False
         could_be_mailed = self.find_suppression(tx, subscriber.email) is None
         self._suppress(tx, subscriber.email, SuppressionReason.UNSUBSCRIBED, origin, now=now)
         outbox.cancel(tx, subscriber.id, "not sent: unsubscribed in the meantime", now=now)
@@ -117,6 +114,16 @@ class Membership:
         if could_be_mailed:
             goodbye = message_id(MailKind.GOODBYE, left, now, self.domain)
             outbox.queue_note(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
+        return could_be_mailed
+
+    def leave_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
+        """The same by a mail of theirs. Whether it did anything: one that is read again takes nobody off again."""
+        wish = Bounce(kind=BounceKind.OTHER, reply="wants to leave")
+        if not self._keep(tx, subscriber.email, wish, delivery_id=None, fingerprint=fingerprint, now=now):
+            return False
+        was_gone = subscriber.state is SubscriberState.UNSUBSCRIBED
+        self.leave(tx, subscriber, origin="mail", now=now)
+        return not was_gone
 
     def suppress(
         self, tx: Transaction, email: str, reason: SuppressionReason, evidence: str, *, now: datetime
@@ -135,52 +142,90 @@ class Membership:
     ) -> Suppression | None:
         """Keep a bounce, and suppress the address if that follows: the suppression, or None.
 
-        One that is read twice (by its `fingerprint`) counts once. Soft ones suppress when they came on five dates
-        within thirty days.
+        One that is read twice (`fingerprint` is the same for what is the same) counts once. Soft ones suppress when
+        they came on five dates within thirty days.
         """
-        pseudonym = self.pseudonyms.of(email)
-        kept = bounces.add(tx, bounce, pseudonym=pseudonym, delivery_id=delivery_id, fingerprint=fingerprint, now=now)
-        if not kept:
+        if not self._keep(tx, email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now):
             return None
         evidence = bounce.reply or bounce.status
         if bounce.kind in _AT_ONCE:
             return self.suppress(tx, email, _AT_ONCE[bounce.kind], evidence, now=now)
         if bounce.kind is BounceKind.SOFT:
-            dates = bounces.count_soft_days(tx, pseudonym, within=_SOFT_WITHIN, now=now)
+            dates = bounces.count_soft_days(tx, self.pseudonyms.of(email), within=_SOFT_WITHIN, now=now)
             if dates >= _MOST_SOFT_DATES:
                 evidence = f"bounced on {dates} dates within {_SOFT_WITHIN.days} days, last: {evidence}"
                 return self.suppress(tx, email, SuppressionReason.SOFT_BOUNCES, evidence, now=now)
         return None
 
-    def erase(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Forget them at their own wish.
+    def remove(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+        """An admin takes them off. What bars them stays, and the consent log."""
+        self._log(tx, subscriber, ConsentEvent.REMOVED, origin=origin, now=now)
+        subscribers.remove(tx, subscriber.email)
+
+    def erase(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
+        """Forget somebody at their own wish, also who was removed before. Raises NotFoundError where nothing is known.
 
         What stays is under a pseudonym: that they must not be mailed, and when they agreed and left.
         """
-        pseudonym = self.pseudonyms.of(subscriber.email)
-        self._suppress(tx, subscriber.email, SuppressionReason.ERASED, "", now=now)
-        self._log(tx, subscriber, ConsentEvent.ERASED, origin=origin, now=now)
+        pseudonym = self.pseudonyms.of(email)
+        subscriber = subscribers.get(tx, email) if not self.knows(tx, email) else subscribers.find(tx, email)
+        self._suppress(tx, email, SuppressionReason.ERASED, "", now=now)
+        erased = Consent(event=ConsentEvent.ERASED, at=now, origin=origin)
+        consents.record(tx, subscriber.id if subscriber else 0, pseudonym, erased)
         suppressions.forget_evidence(tx, pseudonym)
         consents.forget_origins(tx, pseudonym)
-        bounces.forget_evidence(tx, pseudonym)
-        subscribers.remove(tx, subscriber.email)
+        bounces.forget(tx, pseudonym)
+        if subscriber is not None:
+            subscribers.remove(tx, subscriber.email)
+
+    def knows(self, tx: Transaction, email: str) -> bool:
+        """Whether something is kept under the address's pseudonym."""
+        return self.find_suppression(tx, email) is not None or bool(self.history(tx, email))
 
     def history(self, tx: Transaction, email: str) -> list[Consent]:
         """What was agreed to and taken back by an address, oldest first."""
         return consents.list_of(tx, self.pseudonyms.of(email))
 
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        wording = self.wording(subscriber.language)
-        consents.keep_wording(tx, wording)
-        self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, wording=wording.version)
+        asked = [c.at for c in self.history(tx, subscriber.email) if c.event is ConsentEvent.ASKED]
+        if asked and now - asked[-1] < _ASKED_AGAIN:
+            raise UsageError(f"{subscriber.email} was asked at {asked[-1]:%Y-%m-%d %H:%M} UTC; once a day is enough")
+        self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
         outbox.queue_note(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
+
+    def _in(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
+        """Active from now on; a question that still waits to be sent is answered."""
+        outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.CONFIRMATION], now=now)
+        return subscribers.confirm(tx, subscriber, now=now)
+
+    def _keep(
+        self,
+        tx: Transaction,
+        email: str,
+        bounce: Bounce,
+        *,
+        delivery_id: int | None,
+        fingerprint: str,
+        now: datetime,
+    ) -> bool:
+        """False if it was kept before."""
+        return bounces.add(
+            tx,
+            replace(bounce, reply=_without(email, bounce.reply)),
+            pseudonym=self.pseudonyms.of(email),
+            delivery_id=delivery_id,
+            fingerprint=self.pseudonyms.fingerprint(fingerprint),
+            now=now,
+        )
 
     def _suppress(
         self, tx: Transaction, email: str, reason: SuppressionReason, evidence: str, *, now: datetime
     ) -> Suppression:
-        new = Suppression(pseudonym=self.pseudonyms.of(email), reason=reason, suppressed_at=now, evidence=evidence)
-        return suppressions.add(tx, new, key_id=self.pseudonyms.key_id)
+        said = _without(email, evidence)
+        new = Suppression(pseudonym=self.pseudonyms.of(email), reason=reason, suppressed_at=now, evidence=said)
+        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        return suppressions.add(tx, new)
 
     def _log(
         self,
@@ -190,15 +235,27 @@ class Membership:
         *,
         origin: str,
         now: datetime,
-        wording: str = "",
+        in_words: bool = False,
     ) -> None:
-        happened = Consent(event=event, at=now, origin=origin, wording=wording)
+        """`in_words`: what they are asked is kept with it, as it is said now in their language."""
+        version = ""
+        if in_words:
+            wording = self.wording(subscriber.language)
+            consents.keep_wording(tx, wording)
+            version = wording.version
+        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        happened = Consent(event=event, at=now, origin=origin, wording=version)
         consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), happened)
 
 
+def _without(email: str, said: str) -> str:
+    """What was said, less the address: it is kept under a pseudonym."""
+    return re.sub(re.escape(email), "…", said, flags=re.IGNORECASE)
+
+
 def _barred(email: str, suppression: Suppression) -> SuppressedError:
-    if suppression.reason.is_their_will:
-        mend = "only they can come back, by the link in the mail that said goodbye or by subscribing anew"
+    if suppression.reason.is_a_bounce:
+        mend = "only their own yes lifts that; `digest subscriber ask` asks a subscriber for it"
     else:
-        mend = "only their own yes lifts that; `digest subscriber ask` asks them, or `add` without --confirmed"
+        mend = "only they can come back, by the link in the mail that said goodbye or by subscribing on the pages"
     return SuppressedError(email, str(suppression), mend)

@@ -206,9 +206,9 @@ class SuppressionReason(StrEnum):
     COMPLAINT = "complaint"  # they called it spam
 
     @property
-    def is_their_will(self) -> bool:
-        """Whether they do not want our mail; else only its way to them is barred."""
-        return self in {SuppressionReason.ERASED, SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINT}
+    def is_a_bounce(self) -> bool:
+        """Whether only the way to them is barred; else somebody does not want them mailed."""
+        return self in {SuppressionReason.SOFT_BOUNCES, SuppressionReason.HARD_BOUNCE}
 
     @property
     def weight(self) -> int:
@@ -237,7 +237,8 @@ class ConsentEvent(StrEnum):
     CONFIRMED = "confirmed"  # they said yes, by the link in it
     VOUCHED = "vouched"  # an admin says that they have agreed
     UNSUBSCRIBED = "unsubscribed"
-    ERASED = "erased"
+    REMOVED = "removed"  # by an admin
+    ERASED = "erased"  # at their wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

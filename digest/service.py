@@ -110,6 +110,8 @@ def _guarded(name: str, stage: Callable[[], None]) -> Callable[[], None]:
             stage()
         except DigestError as error:
             log.error("stage failed", stage=name, reason=str(error))
+        except Exception as error:  # noqa: BLE001 the other stages, and this one's next beat, go on
+            log.error("stage failed, and should not have", stage=name, reason=f"{type(error).__name__}: {error}")
 
     return run
 
@@ -151,6 +153,8 @@ def _bounce(here: Installation, stop: threading.Event) -> None:
         log.info("unsubscribed by mail", subscriber=email)
     for email, suppression in report.suppressed:
         log.warning("suppressed", subscriber=email, reason=suppression)
+    for name, reason in report.unreadable:
+        log.error("mail cannot be read", message=name, reason=reason)
     for name, claim in report.unproven:
         log.warning("bounce without proof", message=name, kind=claim.kind.value, said=claim.reply)
     if report.read:

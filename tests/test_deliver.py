@@ -120,7 +120,7 @@ def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
 
 def test_after_its_lease_a_worker_starts_no_new_mail(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(5)))
-    ticks = iter([NOW, NOW, NOW, *[NOW + timedelta(minutes=5)] * 3])
+    ticks = iter([NOW, NOW, NOW, NOW, *[NOW + timedelta(minutes=5)] * 3])
     stop_after = [False] * 4 + [True] * 99
     report = deliver(
         store,

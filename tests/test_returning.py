@@ -42,6 +42,7 @@ def test_a_mail_that_a_real_server_gives_up_on_comes_back_and_suppresses_its_add
             "complaint": 0,
             "auto_reply": 0,
             "other": 0,
+            "unreadable": 0,
             "unproven": 0,
             "suppressed": 1,
             "unsubscribed": 0,

@@ -9,6 +9,7 @@ import typer
 from digest.bounce import BounceReport
 from digest.cli.options import ConfigOption, JsonOption, installation, moment
 from digest.cli.output import print_json, say, warn
+from digest.errors import UsageError
 from digest.models import BounceKind
 from digest.transport.inbound import Inbound, read_path
 
@@ -25,6 +26,9 @@ def bounce(
 ) -> None:
     """Read mails that came back, and mail no more whom they bar. A mail that is read twice counts once."""
     now = moment(None)
+    missing = [path for path in paths or () if not path.exists()]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
     with installation(config) as here:
         report = here.read_bounces(_all_of(paths), now=now) if paths else here.poll_bounces(now=now)
     _tell(report)
@@ -44,6 +48,8 @@ def _tell(report: BounceReport) -> None:
         say(f"{email} unsubscribed by mail")
     for email, suppression in report.suppressed:
         say(f"{email} is {suppression}")
+    for name, reason in report.unreadable:
+        warn(f"{name}: cannot be read, please report it: {reason}")
     for name, claim in report.unproven[:_NAMED]:
         warn(f"{name}: not counted, nothing in it proves that it is about a mail of ours: {claim.kind} {claim.reply}")
     if len(report.unproven) > _NAMED:
@@ -54,6 +60,7 @@ def _record(report: BounceReport) -> dict[str, Any]:
     return {
         "read": report.read,
         **{kind.value.replace("-", "_"): report.kinds[kind] for kind in BounceKind},
+        "unreadable": len(report.unreadable),
         "unproven": len(report.unproven),
         "suppressed": len(report.suppressed),
         "unsubscribed": len(report.unsubscribed),

@@ -38,6 +38,6 @@ def erase(email: EmailArgument, config: ConfigOption = None) -> None:
     """Forget somebody at their word. What stays is a number that bars their address, and when they came and left."""
     with installation(config) as here:
         with here.store.write() as tx:
-            here.membership.erase(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+            here.membership.erase(tx, email, origin=ORIGIN, now=moment(None))
         here.store.empty_log()
-    say(f"erased {email}; copies of the database still know them")
+    say(f"erased {email}; copies of the database, mails that were sent and logs still know them")

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from digest import roster
-from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, installation, moment
-from digest.cli.output import print_json, print_text, progress, say, warn
+from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, installation, moment
+from digest.cli.output import print_json, print_records, print_text, progress, say, warn
 from digest.disclosure import disclose
 from digest.errors import UsageError
 from digest.installation import Installation
+from digest.models import SubscriberState
 from digest.store import Transaction, profiles, subscribers
 
 app = typer.Typer()
+
+_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 
 
 @app.command("import")
@@ -43,14 +46,22 @@ def export(
     email: Annotated[
         str | None, typer.Argument(metavar="[EMAIL]", help="Whose; without one, all subscribers as CSV.")
     ] = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Print all subscribers as CSV, for `digest subscriber import`; or, as JSON, everything kept about one."""
+    """Print who is on the list as CSV, for `digest subscriber import`; or, as JSON, all that is kept about one."""
     with installation(config) as here, here.store.read() as tx:
         if email is None:
-            print_text(roster.write(subscribers.list_all(tx)).rstrip("\n"))
+            people = subscribers.list_all(tx)
+            on_list = [s for s in people if s.state in _ON_THE_LIST]
+            if as_json:
+                print_records([roster.record(s) for s in on_list], as_json=True, empty="")
+            else:
+                print_text(roster.write(on_list).rstrip("\n"))
+            if len(on_list) < len(people):
+                warn(f"{len(people) - len(on_list)} are left out: they have not confirmed, or must not be mailed")
         else:
-            print_json(disclose(tx, here.membership, subscribers.get(tx, email)))
+            print_json(disclose(tx, here.membership, email))
 
 
 def _import(here: Installation, text: str, *, confirmed: bool) -> tuple[int, int, int]:
@@ -63,6 +74,8 @@ def _import(here: Installation, text: str, *, confirmed: bool) -> tuple[int, int
                     raise UsageError(row.reason)
                 if subscribers.find(tx, row.subscriber.email) is not None:
                     known += 1
+                elif barred := here.membership.find_suppression(tx, row.subscriber.email):
+                    raise UsageError(f"{row.subscriber.email} is {barred}; nobody is asked or mailed by an import")
                 else:
                     here.membership.enrol(tx, row.subscriber, origin=f"import by {ORIGIN}", now=now)
                     added += 1

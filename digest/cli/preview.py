@@ -11,11 +11,11 @@ import typer
 from digest import addresses
 from digest.chooser import Chooser, message_id
 from digest.cli.options import ConfigOption, NowOption, installation, moment
-from digest.cli.output import print_text, say, warn_of_templates, warn_of_unreadable
+from digest.cli.output import described, print_text, say, warn_of_templates, warn_of_unreadable
 from digest.errors import DigestError, UsageError
 from digest.installation import Installation
 from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber
-from digest.store import digests, subscribers
+from digest.store import digests, outbox, subscribers
 
 
 class Format(StrEnum):
@@ -45,7 +45,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(here, _to_nobody(mail, addresses.checked(send_to)))
+            _send(here, _to_nobody(mail, _may_be_mailed(here, addresses.checked(send_to))))
         elif form is Format.EML:
             sys.stdout.buffer.write(here.composer.message(mail).content)
         else:
@@ -90,6 +90,18 @@ def _delivery(kind: MailKind, subscriber: Subscriber, digest: Digest | None, nam
         next_at=at,
         digest=digest,
     )
+
+
+def _may_be_mailed(here: Installation, address: str) -> str:
+    """The address. Raises UsageError where it is suppressed, or nothing may be sent just now."""
+    with here.store.read() as tx:
+        suppression = here.membership.find_suppression(tx, address)
+        held = outbox.find_hold(tx)
+    if suppression is not None:
+        raise UsageError(f"{address} is {suppression}; send it to another address")
+    if held is not None:
+        raise UsageError(described(held))
+    return address
 
 
 def _to_nobody(mail: Delivery, address: str) -> Delivery:

@@ -163,7 +163,7 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
 def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     """Remove a subscriber. That they must not be mailed, if so, is kept; `erase` is for who wants to be forgotten."""
     with installation(config) as here, here.store.write() as tx:
-        subscribers.remove(tx, email)
+        here.membership.remove(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
     say(f"removed {email}")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Bounce, BounceKind
 from digest.store.database import Transaction
-from digest.store.schema import bounces
+from digest.store.schema import bounces, deliveries
 
 _SOFT = bounces.c.kind == BounceKind.SOFT.value
 
@@ -22,10 +22,14 @@ def add(
     fingerprint: str,
     now: datetime,
 ) -> bool:
-    """Keep a bounce. False if one with its `fingerprint` is known: it was read before."""
+    """Keep a bounce. False if one with its `fingerprint` is known: it was read before.
+
+    Its delivery may be gone by now, with its subscriber.
+    """
+    still_there = sa.select(deliveries.c.id).where(deliveries.c.id == delivery_id).scalar_subquery()
     values = {
         "pseudonym": pseudonym,
-        "delivery_id": delivery_id,
+        "delivery_id": still_there,
         "kind": bounce.kind.value,
         "status": bounce.status,
         "reply": bounce.reply,
@@ -53,6 +57,6 @@ def forgive(tx: Transaction, pseudonym: str) -> None:
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, _SOFT))
 
 
-def forget_evidence(tx: Transaction, pseudonym: str) -> None:
-    """Keep that something bounced, and not what was said."""
-    tx.execute(sa.update(bounces).where(bounces.c.pseudonym == pseudonym).values(reply=""))
+def forget(tx: Transaction, pseudonym: str) -> None:
+    """Keep nothing of an address."""
+    tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym))

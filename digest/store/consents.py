@@ -36,13 +36,6 @@ def list_of(tx: Transaction, pseudonym: str) -> list[Consent]:
     ]
 
 
-def last_wording(tx: Transaction, pseudonym: str) -> str:
-    """The version of the words by which an address was asked last, or ""."""
-    asked = sa.and_(consents.c.pseudonym == pseudonym, consents.c.wording.is_not(None))
-    found = tx.execute(sa.select(consents.c.wording).where(asked).order_by(consents.c.id.desc()).limit(1))
-    return found.scalar() or ""
-
-
 def find_wording(tx: Transaction, version: str) -> Wording | None:
     """The words of a version, or None."""
     row = tx.execute(sa.select(wordings).where(wordings.c.version == version)).one_or_none()

@@ -104,7 +104,8 @@ class Store:
 def _engine(file: Path) -> sa.Engine:
     url = sa.URL.create("sqlite", database=str(file))
     # The driver must not begin transactions of its own: the "begin" event below does.
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
+    options = {"timeout": _BUSY_SECONDS, "isolation_level": None}
+    engine = sa.create_engine(url, connect_args=options, hide_parameters=True)  # errors are logged: no addresses there
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

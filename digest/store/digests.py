@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
-from digest.store import papers
+from digest.store import numbers, papers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
 from digest.store.subscribers import list_by_ids, mark_served
@@ -42,7 +42,8 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
         if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in made
     ]
     if queued:
-        tx.execute(sa.insert(deliveries), queued)
+        given = numbers.take(tx, deliveries, len(queued))
+        tx.execute(sa.insert(deliveries), [{"id": number} | row for number, row in zip(given, queued, strict=True)])
     return len(queued)
 
 
@@ -86,8 +87,12 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
         {
             "slot_at": row.slot_at,
             "created_at": row.created_at,
-            "papers": [{"id": item[0], "profile": item[2], "score": item[3]} for item in row.items],
+            "papers": [
+                {"id": item[0], "profile": item[2], "score": item[3], "rules": sorted({found[3] for found in item[4]})}
+                for item in row.items
+            ],
             "more": row.more,
+            "trending": [paper[0] for paper in row.trending],
             "empty_reason": row.empty_reason,
         }
         for row in rows

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.addresses import Pseudonyms
 from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, Suppression
-from digest.store import digests, subscribers, suppressions
+from digest.store import digests, numbers, subscribers, suppressions
 from digest.store.database import Transaction
-from digest.store.leases import LEASE, LONGEST, is_dead, is_here
+from digest.store.leases import LEASE, LONGEST, SENDING, is_dead, is_here
 from digest.store.schema import deliveries, holds
 from digest.store.schema import subscribers as people_table
 
@@ -40,8 +40,10 @@ class Settled:
 
 def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime) -> None:
     """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they."""
+    (number,) = numbers.take(tx, deliveries, 1)
     tx.execute(
         sa.insert(deliveries).values(
+            id=number,
             kind=kind.value,
             subscriber_id=subscriber.id,
             message_id=message_id,
@@ -80,26 +82,35 @@ def claim(
     return _load(tx, these)
 
 
-def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str) -> set[int]:
+def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
     """Mark leased deliveries as being sent; the ids of those that were, which alone may be handed over.
 
+    What else `worker` has is leased to it anew, from the real time `clock`.
     None is during a hold, and none that is not `worker`'s any more: it was cancelled, or its lease ran out and
     somebody else sees to it.
     """
     if find_hold(tx) is not None:
         return set()
+    unbegun = sa.and_(deliveries.c.state == DeliveryState.LEASED.value, deliveries.c.leased_by == worker)
+    tx.execute(sa.update(deliveries).where(unbegun).values(leased_until=clock + LEASE))
     begun = (
         sa.update(deliveries)
-        .where(deliveries.c.id.in_(delivery_ids), _held_by(worker))
-        .values(state=DeliveryState.SENDING.value)
+        .where(deliveries.c.id.in_(delivery_ids), unbegun)
+        .values(state=DeliveryState.SENDING.value, leased_until=clock + SENDING)
     )
     return set(tx.execute(begun.returning(deliveries.c.id)).scalars())
 
 
-def cancel(tx: Transaction, subscriber_id: int, why: str, *, now: datetime) -> None:
+def cancel(
+    tx: Transaction, subscriber_id: int, why: str, *, kinds: Collection[MailKind] = tuple(MailKind), now: datetime
+) -> None:
     """Do not send what waits for somebody, or is leased and not begun, to any worker."""
     unbegun = (*_WAITING, DeliveryState.LEASED.value)
-    waiting = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(unbegun))
+    waiting = sa.and_(
+        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.state.in_(unbegun),
+        deliveries.c.kind.in_([kind.value for kind in kinds]),
+    )
     tx.execute(sa.update(deliveries).where(waiting).values(_unsent(why, now)))
 
 
@@ -180,11 +191,21 @@ def resolve(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool, now:
 
 
 def _requeue(tx: Transaction, wanted: sa.ColumnElement[bool], *, now: datetime) -> list[int]:
-    """Queued anew: the five days for which a mail is kept begin again."""
+    """Queued anew: the five days for which a mail is kept begin again.
+
+    But not for what its reader asked for: since when they may not be mailed is held against when they did.
+    """
+    asked_for = deliveries.c.kind.in_(_ASKED_FOR)
     queued = (
         sa.update(deliveries)
         .where(wanted)
-        .values(state=DeliveryState.QUEUED.value, queued_at=now, next_at=now, attempts=0, finished_at=None)
+        .values(
+            state=DeliveryState.QUEUED.value,
+            queued_at=sa.case((asked_for, deliveries.c.queued_at), else_=now),
+            next_at=now,
+            attempts=0,
+            finished_at=None,
+        )
     )
     return sorted(tx.execute(queued.returning(deliveries.c.id)).scalars())
 

@@ -182,11 +182,23 @@ holds = sa.Table(  # one row while sending is on hold, else none
     sa.Column("reason", sa.Text, nullable=False),
 )
 
+numbers = sa.Table(  # the last one that was given out: what is removed leaves its number to nobody
+    "numbers",
+    metadata,
+    sa.Column("of", sa.Text, primary_key=True),  # a table
+    sa.Column("last", sa.Integer, nullable=False),
+)
+
+secrets = sa.Table(  # which secret the pseudonyms were made with: under another one they would not be found
+    "secrets",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+)
+
 suppressions = sa.Table(  # who must not be mailed, whether or not there is a subscriber
     "suppressions",
     metadata,
     sa.Column("pseudonym", sa.Text, primary_key=True),
-    sa.Column("key_id", sa.Text, nullable=False),  # the secret that the pseudonym was made with
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("suppressed_at", UtcDateTime, nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.models import Schedule, Subscriber, SubscriberState, Weekday
+from digest.store import numbers
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
-from digest.store.schema import consents, follows, profiles, subscribers
+from digest.store.schema import follows, profiles, subscribers
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -29,6 +30,13 @@ def get(tx: Transaction, email: str) -> Subscriber:
         known = tx.execute(sa.select(subscribers.c.email).limit(1000)).scalars()
         raise NotFoundError("subscriber", email, known, listed_by="digest subscriber list")
     return found
+
+
+def dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
+    """When they were added, and when they agreed."""
+    columns = (subscribers.c.created_at, subscribers.c.confirmed_at)
+    row = tx.execute(sa.select(*columns).where(subscribers.c.id == subscriber_id)).one()
+    return {"created_at": row.created_at, "confirmed_at": row.confirmed_at}
 
 
 def list_all(tx: Transaction) -> list[Subscriber]:
@@ -58,7 +66,8 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     if find(tx, new.email) is not None:
         raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
     confirmed_at = now if new.state is SubscriberState.ACTIVE else None
-    values = {"id": _next_id(tx), "created_at": now, "confirmed_at": confirmed_at} | _values(new)
+    (number,) = numbers.take(tx, subscribers, 1)
+    values = {"id": number, "created_at": now, "confirmed_at": confirmed_at} | _values(new)
     row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
     profiles_of.follow(tx, row_id, new.profiles)
     return get(tx, new.email)
@@ -91,12 +100,6 @@ def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now:
             .values(last_slot_at=sa.bindparam("slot_at"), last_digest_at=now),
             [{"of": subscriber_id, "slot_at": slot_at} for subscriber_id, slot_at in served],
         )
-
-
-def _next_id(tx: Transaction) -> int:
-    """A number that no subscriber has or had: old links to a removed one must not open another's pages."""
-    known = (sa.select(sa.func.max(subscribers.c.id)), sa.select(sa.func.max(consents.c.subscriber_id)))
-    return 1 + max(tx.execute(newest).scalar_one() or 0 for newest in known)
 
 
 def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | None = None) -> list[Subscriber]:

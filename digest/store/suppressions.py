@@ -8,7 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Suppression, SuppressionReason
 from digest.store.database import Transaction
-from digest.store.schema import suppressions
+from digest.store.schema import secrets, suppressions
 
 
 def find(tx: Transaction, pseudonym: str) -> Suppression | None:
@@ -33,14 +33,13 @@ def any_at_all(tx: Transaction) -> bool:
     return tx.execute(sa.select(suppressions.c.pseudonym).limit(1)).first() is not None
 
 
-def add(tx: Transaction, new: Suppression, *, key_id: str) -> Suppression:
+def add(tx: Transaction, new: Suppression) -> Suppression:
     """Suppress, from now on; the one that stands, which is the old one where its reason weighs as much or more."""
     old = find(tx, new.pseudonym)
     if old is not None and old.reason.weight >= new.reason.weight:
         return old
     values = {
         "pseudonym": new.pseudonym,
-        "key_id": key_id,
         "reason": new.reason.value,
         "suppressed_at": new.suppressed_at,
         "evidence": new.evidence,
@@ -59,10 +58,14 @@ def forget_evidence(tx: Transaction, pseudonym: str) -> None:
     tx.execute(sa.update(suppressions).where(suppressions.c.pseudonym == pseudonym).values(evidence=""))
 
 
-def count_of_other_keys(tx: Transaction, key_id: str) -> int:
-    """How many were made under another secret than this: they would not be found."""
-    others = sa.select(sa.func.count()).select_from(suppressions).where(suppressions.c.key_id != key_id)
-    return tx.execute(others).scalar_one()
+def find_key(tx: Transaction) -> str | None:
+    """Which secret the pseudonyms are made with; None before the first."""
+    return tx.execute(sa.select(secrets.c.key_id)).scalar_one_or_none()
+
+
+def keep_key(tx: Transaction, key_id: str) -> None:
+    """From now on pseudonyms are made with this one."""
+    tx.execute(insert(secrets).values(key_id=key_id).on_conflict_do_nothing())
 
 
 def _suppression(row: sa.Row[Any]) -> Suppression:

@@ -14,6 +14,9 @@ _REFUSAL = re.compile(r"(5\d\d)(?:[ -](5\.\d{1,3}\.\d{1,3}))?(?:[ -].*)?")
 _COMPLAINT = re.compile(r"^421\b|\b4\.7\.28\b")
 _OF_THE_MAILBOX = {"550", "551", "553"}  # RFC 5321, 4.2.3; 552 and 554 are said of the mail
 
+_FULL = re.compile(r"45[02][ -](?:4\.2\.\d{1,3}\b|(?!4\.))")
+
+GAVE_UP = "gave up after five days: "
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
 KEPT_FOR = timedelta(days=5)
@@ -31,7 +34,13 @@ def is_policy_refusal(reply: str) -> bool:
 
 
 def bounce_of(reply: str) -> Bounce | None:
-    """What a final refusal says of the address; None where it is about us or the mail, or is no refusal at all."""
+    """What a final refusal says of the address; None where it is about us or the mail, or is no refusal at all.
+
+    A mailbox that was full for all the days that a mail is kept counts as well (4.2.z, RFC 3463, 3.3).
+    """
+    if reply.startswith(GAVE_UP):
+        said = reply.removeprefix(GAVE_UP)
+        return Bounce(kind=BounceKind.SOFT, reply=said) if _FULL.match(said) else None
     refusal = _REFUSAL.fullmatch(reply)
     if refusal is None or is_policy_refusal(reply):
         return None
@@ -39,7 +48,7 @@ def bounce_of(reply: str) -> Bounce | None:
     kind = kind_of(status, reply)
     if kind is not BounceKind.HARD and code not in _OF_THE_MAILBOX:
         return None
-    return Bounce(kind=kind, recipient="", status=status, reply=reply, message_id="")
+    return Bounce(kind=kind, status=status, reply=reply)
 
 
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:

@@ -15,7 +15,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     client = _normal(peer)
     for hop in reversed(",".join(forwarded).split(",")):
         said = _normal(hop.strip())
-        if not said or not any(ip_address(client) in network for network in trusted):
+        if not (client and said) or not any(ip_address(client) in network for network in trusted):
             break
         client = said
     return client or "an unknown address"

@@ -66,7 +66,7 @@ def _marked(file: Path) -> Callable[[int], object]:
                     group = [delivery.id for delivery in batch[at : at + _MARKED]]
                     with store.write() as tx:
                         outbox.record(tx, settled, worker=worker, now=NOW)
-                        outbox.begin(tx, group, worker=worker)
+                        outbox.begin(tx, group, worker=worker, clock=NOW)
                     settled = [Settled(delivery_id=i, state=DeliveryState.SENT, reply="250 Ok") for i in group]
                 with store.write() as tx:
                     outbox.record(tx, settled, worker=worker, now=NOW)

@@ -31,7 +31,8 @@ def test_a_bounce_in_a_file_bars_its_address_once(sent: Cli) -> None:
     file = put_bounce(sent)
     ran = sent.ok("bounce", str(file))
     assert ran.out == (
-        "bounce: 1 read, 1 hard, 0 soft, 0 complaint, 0 auto reply, 0 other, 0 unproven, 1 suppressed, 0 unsubscribed\n"
+        "bounce: 1 read, 1 hard, 0 soft, 0 complaint, 0 auto reply, 0 other,"
+        " 0 unreadable, 0 unproven, 1 suppressed, 0 unsubscribed\n"
     )
     assert "reader@example.org is suppressed since " in ran.err
     assert sent.ok("bounce", str(file), "--json").record["bounce"]["suppressed"] == 0
@@ -79,10 +80,41 @@ def test_an_admin_can_bar_an_address_and_not_let_it_in_again(cli: Cli) -> None:
     assert "Never@example.org is suppressed since " in ran.err
     listed = cli.ok("suppression", "list", "--json").record
     assert (listed["email"], listed["reason"], listed["evidence"]) == ("", "admin", "asked by telephone")
-    refused = cli("subscriber", "add", "never@example.org", "--confirmed")
-    assert (refused.code, "only their own yes lifts that" in refused.err) == (2, True)
-    cli.ok("subscriber", "add", "never@example.org")
-    assert cli.ok("suppression", "list", "--json").record["email"] == "never@example.org"
+    for options in (["--confirmed"], []):
+        refused = cli("subscriber", "add", "never@example.org", *options)
+        assert (refused.code, "only they can come back" in refused.err) == (2, True)
+
+
+def test_an_address_that_bounced_is_asked_when_it_is_added_but_not_by_an_import(sent: Cli) -> None:
+    sent.ok("bounce", str(put_bounce(sent)))
+    sent.ok("subscriber", "remove", "reader@example.org")
+    (sent.folder / "people.csv").write_text("email\nreader@example.org\n")
+    ran = sent("subscriber", "import", "people.csv")
+    assert (ran.code, "nobody is asked or mailed by an import" in ran.err) == (1, True)
+    sent.ok("subscriber", "add", "reader@example.org")
+    assert [r["state"] for r in sent.ok("outbox", "list", "--json").records] == ["queued"]
+
+
+def test_a_barred_address_stays_barred_when_failed_mails_are_tried_again(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "reader@example.org")
+    cli.ok("suppression", "add", "reader@example.org")
+    cli.ok("outbox", "retry", "--all")
+    assert cli.ok("deliver", "--json").record["deliver"]["sent"] == 0
+
+
+def test_a_preview_is_not_sent_to_a_barred_address_nor_during_a_hold(sent: Cli) -> None:
+    sent.ok("suppression", "add", "never@example.org")
+    ran = sent("preview", "reader@example.org", "--last", "--send-to", "never@example.org")
+    assert (ran.code, "send it to another address" in ran.err) == (2, True)
+    sent.ok("outbox", "hold")
+    ran = sent("preview", "reader@example.org", "--last", "--send-to", "me@example.org")
+    assert (ran.code, "sending is on hold" in ran.err) == (2, True)
+
+
+def test_of_several_files_none_is_read_where_one_is_missing(sent: Cli) -> None:
+    ran = sent("bounce", str(put_bounce(sent)), "nowhere.eml")
+    assert (ran.code, ran.err) == (2, "error: nowhere.eml: no such file or folder; nothing was read\n")
+    assert sent.ok("suppression", "list").err == "nobody is suppressed\n"
 
 
 def test_the_columns_of_a_barred_row_are_named_and_the_others_come_in(cli: Cli) -> None:

@@ -42,7 +42,8 @@ def test_everything_that_is_kept_about_somebody_can_be_exported(reading: Cli) ->
     reading.ok("subscriber", "unsubscribe", EMAIL)
     kept = json.loads(reading.ok("subscriber", "export", EMAIL).out)
     assert kept["subscriber"]["email"] == EMAIL
-    assert kept["keywords"] == "cat"
+    assert kept["subscriber"]["keywords"] == "cat"
+    assert kept["subscriber"]["confirmed_at"]
     assert [c["event"] for c in kept["consents"]] == ["vouched", "unsubscribed"]
     assert kept["suppression"]["reason"] == "unsubscribed"
     assert [len(d["papers"]) for d in kept["digests"]] == [1]
@@ -57,6 +58,32 @@ def test_the_words_that_somebody_agreed_to_are_exported(cli: Cli) -> None:
     assert words.startswith("Bitte bestätigen Sie")
     assert EMAIL not in words
     assert "/confirm/" not in words
+
+
+def test_who_was_removed_can_still_be_shown_what_is_kept_and_be_erased(reading: Cli) -> None:
+    reading.ok("subscriber", "remove", EMAIL)
+    kept = json.loads(reading.ok("subscriber", "export", EMAIL).out)
+    assert (kept["subscriber"], [c["event"] for c in kept["consents"]]) == (None, ["vouched", "removed"])
+    reading.ok("subscriber", "erase", EMAIL)
+    assert reading.ok("suppression", "list", "--json").record["reason"] == "erased"
+    for command in ("export", "erase"):
+        ran = reading("subscriber", command, "stranger@example.org")
+        assert (ran.code, "no subscriber 'stranger@example.org'" in ran.err) == (2, True)
+
+
+def test_who_left_is_not_among_those_who_are_exported_for_an_import(reading: Cli) -> None:
+    reading.ok("subscriber", "add", "another@example.org", "--confirmed")
+    reading.ok("subscriber", "unsubscribe", EMAIL)
+    ran = reading.ok("subscriber", "export")
+    assert EMAIL not in ran.out
+    assert "another@example.org" in ran.out
+    assert "1 are left out" in ran.err
+
+
+def test_who_is_confirmed_by_an_admin_is_not_asked_any_more(cli: Cli) -> None:
+    cli.ok("subscriber", "add", EMAIL)
+    cli.ok("subscriber", "confirm", EMAIL)
+    assert cli.ok("deliver", "--json").record["deliver"]["sent"] == 0
 
 
 def test_who_is_erased_is_gone_and_stays_away(reading: Cli) -> None:

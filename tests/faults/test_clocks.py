@@ -73,7 +73,7 @@ def test_who_slept_through_its_lease_leaves_the_rest_to_whoever_took_it_over(ful
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
-        clock.jump(minutes=6)
+        clock.jump(minutes=17)
         run(full, other, clock)
 
     first = Courier(at, asleep)
@@ -91,7 +91,7 @@ def test_what_is_said_to_who_slept_does_not_undo_what_arrived_in_the_meantime(fu
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
-        clock.jump(minutes=6)
+        clock.jump(minutes=17)
         run(full, other, clock)
         first.outcome = outcome
 
@@ -105,7 +105,7 @@ def test_with_park_nothing_comes_twice_because_somebody_slept(full: Store, at: i
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
-        clock.jump(minutes=6)
+        clock.jump(minutes=17)
         run(full, other, clock, Doubt.PARK)
 
     first = Courier(at, asleep)

@@ -178,14 +178,14 @@ def states(store: Store) -> list[str]:
 
 def begin(store: Store, *found: Delivery, worker: str = WORKER) -> set[int]:
     with store.write() as tx:
-        return outbox.begin(tx, [d.id for d in found], worker=worker)
+        return outbox.begin(tx, [d.id for d in found], worker=worker, clock=NOW)
 
 
 def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     begin(store, claim(store, "elsewhere/1/1")[0], worker="elsewhere/1/1")
     assert states(store) == ["sending", "leased"]
-    later = NOW + timedelta(minutes=5)
+    later = NOW + leases.SENDING
     with store.write() as tx:
         parked = outbox.claim(
             tx, worker="w/1/1", now=NOW, clock=later, limit=9, pseudonyms=PSEUDONYMS, doubt=Doubt.PARK
@@ -262,7 +262,7 @@ def test_a_suppressed_address_gets_nothing_however_the_mail_came_into_the_outbox
                 suppressed_at=NOW,
                 evidence="spam",
             )
-            suppressions.add(tx, barred, key_id=PSEUDONYMS.key_id)
+            suppressions.add(tx, barred)
     assert emails([*claim(store, limit=2), *claim(store, limit=2)]) == emails_[5:]
     with store.read() as tx:
         (first, *_) = reversed(outbox.list_deliveries(tx))
@@ -280,6 +280,6 @@ def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> N
         barred = Suppression(
             pseudonym=PSEUDONYMS.of(reader.email), reason=SuppressionReason.UNSUBSCRIBED, suppressed_at=NOW
         )
-        suppressions.add(tx, barred, key_id=PSEUDONYMS.key_id)
+        suppressions.add(tx, barred)
         outbox.queue_note(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
     assert [d.message_id for d in claim(store)] == ["after"]

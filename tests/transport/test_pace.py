@@ -79,6 +79,17 @@ def test_a_complaint_also_slows_who_has_no_limit_and_is_forgotten_in_the_end() -
     assert pace.wait() == 0
 
 
+def test_a_complaint_halves_what_went_lately_and_not_the_mean_of_all_time() -> None:
+    clock = Clock()
+    pace = Pace(clock=clock)
+    clock.now += 86_400  # a day without mail
+    for _ in range(6000):
+        clock.now += 0.002
+        pace.took()
+    pace.slow_down()
+    assert sent_in(pace, clock, 1) == pytest.approx(250, rel=0.1)
+
+
 def test_a_complaint_before_the_first_mail_is_no_stop() -> None:
     clock = Clock()
     pace = Pace(clock=clock)

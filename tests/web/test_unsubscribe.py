@@ -120,7 +120,7 @@ def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
         removed(here, reader)
     else:
         with here.store.write() as tx:
-            here.membership.erase(tx, reader, origin="", now=NOW)
+            here.membership.erase(tx, reader.email, origin="", now=NOW)
     link = way_out(here, reader)
     for page in (site.get(link), site.post(link)):
         assert page.status_code == 200

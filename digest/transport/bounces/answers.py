@@ -1,7 +1,7 @@
 """Who wrote the mail that came back: a mail system, somebody's machine on their behalf (RFC 3834), or a person."""
 
 import re
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from digest.transport.bounces.addresses import bare
@@ -54,5 +54,5 @@ def _decoded(field: str) -> str:
     """A field as it is shown (RFC 2047), or as it is where that fails."""
     try:
         return str(make_header(decode_header(field[:998])))
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return field

@@ -55,9 +55,9 @@ class Unsubscribing:
         way = "one-click" if one_click else "page"
         with self.store.write() as tx:
             reader = self._reader(tx, visit)
-            goodbye = reader is not None and self._will_hear_goodbye(tx, reader)
+            goodbye = False
             if reader is not None:
-                self.membership.leave(tx, reader, origin=f"{way} from {visit.client}", now=visit.now)
+                goodbye = self.membership.leave(tx, reader, origin=f"{way} from {visit.client}", now=visit.now)
         if one_click:
             language = reader.language if reader is not None else ""
             return Page(template="one-click.txt.j2", shows=OneClick(reader is not None), language=language)
@@ -73,11 +73,6 @@ class Unsubscribing:
         if token is None:
             raise HTTPException(404)
         return subscribers.find_by_id(tx, token.subscriber_id)
-
-    def _will_hear_goodbye(self, tx: Transaction, reader: Subscriber) -> bool:
-        """Whether leaving will queue a last mail: not again, and not to an address that takes none."""
-        may_be_mailed = self.membership.find_suppression(tx, reader.email) is None
-        return may_be_mailed and reader.state is not SubscriberState.UNSUBSCRIBED
 
 
 def _left(reader: Subscriber, *, goodbye: bool) -> Page:

@@ -7,11 +7,24 @@ revision = "0005"
 down_revision = "0004"
 
 
+# Numbers that may have been given out and were removed since; who had one may still have links with it.
+_GIVEN_OUT = 1000
+
+
 def upgrade() -> None:
+    op.create_table(
+        "numbers",
+        sa.Column("of", sa.Text(), primary_key=True),
+        sa.Column("last", sa.Integer(), nullable=False),
+    )
+    for table in ("subscribers", "deliveries"):
+        op.execute(
+            f"INSERT INTO numbers SELECT '{table}', max(id) + {_GIVEN_OUT} FROM {table} HAVING max(id) IS NOT NULL"  # noqa: S608
+        )
+    op.create_table("secrets", sa.Column("key_id", sa.Text(), primary_key=True))
     op.create_table(
         "suppressions",
         sa.Column("pseudonym", sa.Text(), primary_key=True),
-        sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("suppressed_at", sa.DateTime(), nullable=False),
         sa.Column("evidence", sa.Text(), nullable=False),

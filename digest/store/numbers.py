@@ -1,0 +1,18 @@
+"""Numbers that are given out once: what is removed leaves its number to nobody, since old links still have it."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from digest.store.database import Transaction
+from digest.store.schema import numbers
+
+
+def take(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
+    """The next `count` numbers for rows of a table."""
+    first = insert(numbers).values(of=table.name, last=count)
+    more = {"last": numbers.c.last + count}
+    statement = first.on_conflict_do_update(index_elements=["of"], set_=more).returning(numbers.c.last)
+    last = tx.execute(statement).scalar_one()
+    return range(last - count + 1, last + 1)
