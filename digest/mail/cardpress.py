@@ -67,7 +67,7 @@ class _Spot:
         self.marked = b""
 
 
-_MOST_SPOTS = 64  # of one card, some 60 KB
+_MOST_SPOTS = 32  # of one card, some 30 KB
 
 _Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
 _CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]
@@ -106,7 +106,7 @@ class CardPress:
     would cost more than it saves.
     """
 
-    _MOST_KEPT = 8192  # some 30 MB
+    _MOST_KEPT = 4096  # some 15 MB
     _FORGOTTEN_AFTER = 100_000  # cards: what was kept is of yesterday then
 
     def __init__(self, part: Part, ink: Ink, room: Stockroom) -> None:
