@@ -1,5 +1,6 @@
 """Where the pages are, who asks for them, and how an admin makes them their own."""
 
+from ipaddress import ip_network
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def test_several_headers_are_one_list() -> None:
 
 def test_a_client_without_an_address_is_unknown() -> None:
     assert client_address("", [], []) == "an unknown address"
+    assert client_address("", ["192.0.2.1"], [ip_network("0.0.0.0/0")]) == "an unknown address"
 
 
 def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
