@@ -10,7 +10,7 @@ from digest.mail import cards
 from digest.mail.cards import Hit, Stock, Stockroom, Text
 from digest.mail.context import Card, DigestMail, Place, Reason, Segment
 from digest.mail.encoding import Shown, html_bytes
-from digest.mail.ink import Ink, Piece
+from digest.mail.ink import Ink, Piece, Pieces
 from digest.mail.stencil import Hole, Kind, Loop, Part, Position, Unsuitable
 from digest.models import DigestItem, Evidence, Field, Paper
 
@@ -71,6 +71,7 @@ _MOST_SPOTS = 32  # of one card, some 30 KB
 
 _Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
 _CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]
+_Step = tuple[Any, Pieces, _CardFill | None]  # literal text, raw and sealed, and what writes the text behind it
 
 
 class _CardCut:
@@ -78,7 +79,7 @@ class _CardCut:
 
     __slots__ = ("_marked", "_paper", "_spots", "steps")
 
-    def __init__(self, paper: Paper, steps: list[tuple[Any, _CardFill | None]], marked: list["_Marked"]) -> None:
+    def __init__(self, paper: Paper, steps: list[_Step], marked: list["_Marked"]) -> None:
         self.steps = steps
         self._paper = paper
         self._marked = marked
@@ -136,19 +137,23 @@ class CardPress:
             if kept is not None and (kept[0] is paper or kept[0] == paper):
                 printed = kept[1]
             else:
-                printed = self._print(item, place, run.outline)
-                self._keep_if_seen(key, paper, printed)
+                printed = self._print(key, item, place, run.outline)
             out += printed[0]
             for behind in printed[1:]:
                 out.append(mute)
                 out += behind
 
-    def _keep_if_seen(self, key: tuple[object, ...], paper: Paper, printed: Sequence[Sequence[Piece]]) -> None:
+    def _print(
+        self, key: tuple[object, ...], item: DigestItem, place: int, outline: Outline
+    ) -> Sequence[Sequence[Piece]]:
         known = hash(key)
         if known not in self._seen:
             self._seen.add(known)
         elif len(self._kept) < self._MOST_KEPT or key in self._kept:
-            self._kept[key] = paper, tuple(map(self._ink.seal, printed))
+            printed = tuple(map(self._ink.seal, self._runs(item, place, outline)))
+            self._kept[key] = item.paper, printed
+            return printed
+        return self._runs(item, place, outline, sealed=True)
 
     def _forget_the_old(self, count: int) -> None:
         self._since_forgotten += count
@@ -157,7 +162,7 @@ class CardPress:
             self._kept.clear()
             self._seen.clear()
 
-    def _print(self, item: DigestItem, place: int, outline: Outline) -> _Runs:
+    def _runs(self, item: DigestItem, place: int, outline: Outline, *, sealed: bool = False) -> _Runs:
         stock = self._room.get(item.paper)
         about = (self, outline.max_abstract, place, not item.evidence, not (item.also and cards.also(item)))
         cut = stock.cuts.get(about)
@@ -165,8 +170,8 @@ class CardPress:
             cut = stock.cuts[about] = self._cut(item, stock, place, outline)
         spots = cut.spots(item.evidence)
         runs: _Runs = [[]]
-        for literal, fill in cut.steps:
-            runs[-1].append(literal)
+        for raw, pieces, fill in cut.steps:
+            runs[-1] += pieces if sealed else (raw,)
             if fill is not None:
                 fill(item, spots, runs)
         return runs
@@ -181,7 +186,7 @@ class CardPress:
         )
         texts = {"title": stock.title, "abstract": stock.abstract(outline.max_abstract)}
         marked: list[_Marked] = []
-        steps: list[tuple[Any, _CardFill | None]] = []
+        steps: list[_Step] = []
         for text, hole in self._part.cut(card, POSITIONS[place]):
             match hole:
                 case None:
@@ -193,7 +198,8 @@ class CardPress:
                 case Loop(field=field):
                     marked.append(_Marked(Field(field), texts[field], *self._marks[id(hole)]))
                     fill = marked[-1].fill
-            steps.append((self._ink.raw(text), fill))
+            raw = self._ink.raw(text)
+            steps.append((raw, self._ink.seal([raw]), fill))
         return _CardCut(item.paper, steps, marked)
 
     def _also(self, item: DigestItem, _spots: list[_Spot], runs: _Runs) -> None:
