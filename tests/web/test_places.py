@@ -1,7 +1,7 @@
 """Where the pages are, who asks for them, and how an admin makes them their own."""
 
-from ipaddress import ip_network
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
