@@ -133,11 +133,11 @@ def _aiosmtplib(port: int, mails: Sequence[Message], connections: int) -> Callab
 
 def every_case(postfix: Postfix, port: int, *, quick: bool) -> Iterator[Case]:
     """The whole benchmark."""
-    yield from cases(postfix, port, 1000 if quick else 3000)
-    yield from far_cases(postfix, port, 100 if quick else 500)
+    yield from cases(postfix, port, 500 if quick else 3000)
+    yield from far_cases(postfix, port, 75 if quick else 500)
     yield from outbox.cases(1000 if quick else 10_000)
     if RECORDINGS.is_dir():
-        yield from delivery.cases(port, *((1000, 5) if quick else (10_000, 50)), many=0 if quick else 100_000)
+        yield from delivery.cases(port, *((500, 2) if quick else (10_000, 20)), many=0 if quick else 100_000)
     else:
         print(f"no mornings: the recordings are not at {RECORDINGS}", file=sys.stderr)
 
