@@ -63,11 +63,13 @@ def main(module: str, prepare: Callable[[bool], Iterable[Case]]) -> None:
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
     rounds = 3 if options.quick else 5
-    rows = [row for case in prepare(options.quick) for row in _compare(case, rounds)]
-    if options.json:
-        for row in rows:
-            print(json.dumps(asdict(row)))
-    else:
+    rows: list[Row] = []
+    for case in prepare(options.quick):
+        rows += (found := _compare(case, rounds))
+        if options.json:
+            for row in found:
+                print(json.dumps(asdict(row)), flush=True)
+    if not options.json:
         Console().print(_table(rows))
 
 
