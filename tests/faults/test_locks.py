@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from digest.errors import StoreError
 from digest.models import Doubt
 from digest.store import Store
+from digest.store.leases import SENDING
 from tests.faults.kills import PER_CONNECTION, Ledger
 from tests.faults.newsletter import CONNECTIONS, Newsletter
 from tests.faults.server import FaultyServer
@@ -70,7 +70,7 @@ def test_with_park_a_service_sends_nothing_again_that_it_could_not_write_down(
         with pytest.raises(StoreError, match="database is locked"):
             run(store, courier, clock, Doubt.PARK)
         lock.release()
-        for _ in range(7):  # its beats, while the lease runs out
+        for _ in range(17):  # its beats, while the lease runs out
             clock.jump(minutes=1)
             report = run(store, courier, clock, Doubt.PARK)
         assert len(courier.taken) == len(set(courier.taken)) == MAILS
@@ -117,7 +117,7 @@ def test_what_was_not_written_down_at_all_is_sent_again_or_parked(store: Store, 
     courier, clock = Courier(), Clock()
     with commits(lambda: len(courier.taken) >= GROUP), pytest.raises(StoreError, match="full"):
         run(store, courier, clock, doubt)
-    clock.now += timedelta(minutes=5)
+    clock.now += SENDING
     report = run(store, courier, clock, doubt)
     twice = len(courier.taken) - len(set(courier.taken))
     assert (twice, report.in_doubt) == ((GROUP, 0) if doubt is Doubt.RESEND else (0, GROUP))
