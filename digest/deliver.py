@@ -113,13 +113,17 @@ def deliver(
                 sending.write_down(tx)  # with the rest or not at all: what has a receipt is not to be sent again
             lost = sending.unanswered if sending is not None and doubt is Doubt.PARK else ()
             outbox.let_go(tx, worker, in_doubt=lost)
-            report = replace(
-                report,
-                waiting=outbox.count_ready(tx, now=now),
-                in_doubt=outbox.count_in_doubt(tx),
-                hold=outbox.find_hold(tx),
-            )
+            report = _with_what_is_left(report, tx, now=now)
     return report
+
+
+def _with_what_is_left(report: DeliveryReport, tx: Transaction, *, now: datetime) -> DeliveryReport:
+    return replace(
+        report,
+        waiting=outbox.count_ready(tx, now=now),
+        in_doubt=outbox.count_in_doubt(tx),
+        hold=outbox.find_hold(tx),
+    )
 
 
 class _Sending:

@@ -15,7 +15,7 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
     Of who is no subscriber any more it has what is kept under their pseudonym. Raises NotFoundError where that is
     nothing.
     """
-    subscriber = subscribers.find(tx, email) if membership.knows(tx, email) else subscribers.get(tx, email)
+    subscriber = membership.find_known(tx, email)
     suppression = membership.find_suppression(tx, email)
     history = membership.history(tx, email)
     return {

@@ -73,8 +73,8 @@ class Membership:
         stands = self.find_suppression(tx, subscriber.email)
         if stands is not None and not stands.reason.is_a_bounce:
             raise _barred(subscriber.email, stands)
-        if stands is None and subscriber.state is not SubscriberState.PENDING:
-            raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
+        if stands is None:
+            _check_pending(subscriber)
         self._ask(tx, subscriber, origin=origin, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
@@ -92,8 +92,7 @@ class Membership:
         stands = self.find_suppression(tx, subscriber.email)
         if stands is not None:
             raise _barred(subscriber.email, stands)
-        if subscriber.state is not SubscriberState.PENDING:
-            raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
+        _check_pending(subscriber)
         self._log(tx, subscriber, ConsentEvent.VOUCHED, origin=origin, now=now)
         return self._in(tx, subscriber, now=now)
 
@@ -168,7 +167,7 @@ class Membership:
         What stays is under a pseudonym: that they must not be mailed, and when they agreed and left.
         """
         pseudonym = self.pseudonyms.of(email)
-        subscriber = subscribers.get(tx, email) if not self.knows(tx, email) else subscribers.find(tx, email)
+        subscriber = self.find_known(tx, email)
         self._suppress(tx, email, SuppressionReason.ERASED, "", now=now)
         erased = Consent(event=ConsentEvent.ERASED, at=now, origin=origin)
         consents.record(tx, subscriber.id if subscriber else 0, pseudonym, erased)
@@ -178,9 +177,13 @@ class Membership:
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
-    def knows(self, tx: Transaction, email: str) -> bool:
-        """Whether something is kept under the address's pseudonym."""
-        return self.find_suppression(tx, email) is not None or bool(self.history(tx, email))
+    def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
+        """The subscriber with this address; None where only something under their pseudonym is kept.
+
+        Raises NotFoundError where that is nothing either.
+        """
+        kept = self.find_suppression(tx, email) is not None or bool(self.history(tx, email))
+        return subscribers.find(tx, email) if kept else subscribers.get(tx, email)
 
     def history(self, tx: Transaction, email: str) -> list[Consent]:
         """What was agreed to and taken back by an address, oldest first."""
@@ -251,6 +254,11 @@ class Membership:
 def _without(email: str, said: str) -> str:
     """What was said, less the address: it is kept under a pseudonym."""
     return re.sub(re.escape(email), "…", said, flags=re.IGNORECASE)
+
+
+def _check_pending(subscriber: Subscriber) -> None:
+    if subscriber.state is not SubscriberState.PENDING:
+        raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
 
 
 def _barred(email: str, suppression: Suppression) -> SuppressedError:

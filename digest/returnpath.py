@@ -27,7 +27,7 @@ class Found:
     _ours: "ReturnPaths"
 
     def proves(self, message_id: str) -> bool:
-        """Whether we wrote it for the mail with this Message-ID: numbers are given out again, those are not."""
+        """Whether we wrote it for the mail with this Message-ID: a restored backup gives out numbers again."""
         return hmac.compare_digest(self._ours.mac("bounce", self.delivery_id, message_id), self._mac)
 
 

@@ -1,7 +1,6 @@
 """What came back is believed where it is proven, and mail no more goes where it must not."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -33,57 +32,31 @@ def our_mail(store: Store, email: str = READER) -> tuple[Delivery, Message]:
 
 def a_report(to: str, status: str = "5.1.1", *, returned: bytes = b"", recipient: str = READER) -> bytes:
     """What a mail server writes to a return path when it gives up on a mail."""
-    return b"\r\n".join(
-        [
-            b"From: Mail system <mailer-daemon@mx.example.net>",
-            b"To: <" + to.encode() + b">",
-            b"Subject: Your mail was not delivered",
-            b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
-            b"",
-            b"--b",
-            b"Content-Type: text/plain",
-            b"",
-            b"It did not work out.",
-            b"--b",
-            b"Content-Type: message/delivery-status",
-            b"",
-            b"Reporting-MTA: dns; mx.example.net",
-            b"",
-            b"Final-Recipient: rfc822; " + recipient.encode(),
-            b"Action: failed",
-            b"Status: " + status.encode(),
-            b"Diagnostic-Code: smtp; 550 " + status.encode() + b" no such user here",
-            b"--b",
-            b"Content-Type: message/rfc822",
-            b"",
-            returned,
-            b"--b--",
-            b"",
-        ]
+    said = (
+        "Reporting-MTA: dns; mx.example.net\r\n\r\n"
+        f"Final-Recipient: rfc822; {recipient}\r\n"
+        "Action: failed\r\n"
+        f"Status: {status}\r\n"
+        f"Diagnostic-Code: smtp; 550 {status} no such user here"
     )
+    head = f"From: Mail system <mailer-daemon@mx.example.net>\r\nTo: <{to}>\r\nSubject: Your mail was not delivered\r\n"
+    return about(returned, head, "delivery-status", said, prose="It did not work out.")
 
 
 def a_complaint(returned: bytes) -> bytes:
     """What a mailbox provider writes when a reader presses "spam": to nobody in particular, without return path."""
-    return b"\r\n".join(
-        [
-            b"From: feedback@example.net",
-            b"To: abuse@example.org",
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="b"',
-            b"",
-            b"--b",
-            b"Content-Type: message/feedback-report",
-            b"",
-            b"Feedback-Type: abuse",
-            b"User-Agent: example/1",
-            b"Version: 1",
-            b"--b",
-            b"Content-Type: message/rfc822",
-            b"",
-            returned,
-            b"--b--",
-            b"",
-        ]
+    head = "From: feedback@example.net\r\nTo: abuse@example.org\r\n"
+    return about(returned, head, "feedback-report", "Feedback-Type: abuse\r\nUser-Agent: example/1\r\nVersion: 1")
+
+
+def about(returned: bytes, head: str, kind: str, said: str, *, prose: str = "") -> bytes:
+    """A report on a mail that is returned with it (RFC 6522)."""
+    parts = [("text/plain", prose.encode())] if prose else []
+    parts += [(f"message/{kind}", said.encode()), ("message/rfc822", returned)]
+    body = b"".join(b"--b\r\nContent-Type: %s\r\n\r\n%s\r\n" % (name.encode(), part) for name, part in parts)
+    return head.encode() + b'Content-Type: multipart/report; report-type=%s; boundary="b"\r\n\r\n%s--b--\r\n' % (
+        kind.encode(),
+        body,
     )
 
 
@@ -273,6 +246,6 @@ def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head:
     assert read(store, wish).unsubscribed == []
 
 
-def test_an_address_of_ours_fits_into_smtp(tmp_path: Path) -> None:
+def test_an_address_of_ours_fits_into_smtp() -> None:
     longest = RETURN_PATHS.of_delivery(10**18 - 1, "x" * 200), RETURN_PATHS.to_leave(10**18 - 1, 10**18 - 1)
     assert all(len(address.partition("@")[0]) <= 64 for address in longest)

@@ -19,11 +19,10 @@ from digest.store.schema import subscribers as people_table
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
 _ASKED_FOR = {MailKind.CONFIRMATION.value, MailKind.SIGN_IN.value, MailKind.GOODBYE.value}
-_UNLEASED = {"state": DeliveryState.QUEUED.value, "leased_by": "", "leased_until": None}
-_PARKED = {
+_NOBODYS: dict[str, Any] = {"leased_by": "", "leased_until": None}
+_UNLEASED = _NOBODYS | {"state": DeliveryState.QUEUED.value}
+_PARKED = _NOBODYS | {
     "state": DeliveryState.IN_DOUBT.value,
-    "leased_by": "",
-    "leased_until": None,
     "reply": "handed over, and no answer was written down",
 }
 
@@ -135,12 +134,7 @@ def record(tx: Transaction, settled: Sequence[Settled], *, worker: str, now: dat
 
     What arrived has arrived, whoever has it by now; anything else counts only of what is still `worker`'s.
     """
-    over: dict[str, Any] = {
-        "reply": sa.bindparam("said"),
-        "attempts": deliveries.c.attempts + 1,
-        "leased_by": "",
-        "leased_until": None,
-    }
+    over = _NOBODYS | {"reply": sa.bindparam("said"), "attempts": deliveries.c.attempts + 1}
     this = deliveries.c.id == sa.bindparam("of")
     arrived = [{"of": s.delivery_id, "said": s.reply} for s in settled if s.state is DeliveryState.SENT]
     if arrived:
@@ -236,7 +230,7 @@ def find(tx: Transaction, delivery_id: int) -> Delivery | None:
 
 
 def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
-    """One subscriber's deliveries, oldest first, with their digests."""
+    """One subscriber's deliveries in the order of their turns, with their digests."""
     return _load(tx, deliveries.c.subscriber_id == subscriber_id)
 
 
@@ -308,14 +302,8 @@ def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) ->
     }
 
 
-def _unsent(why: str, now: datetime) -> dict[str, object]:
-    return {
-        "state": DeliveryState.FAILED.value,
-        "reply": why,
-        "finished_at": now,
-        "leased_by": "",
-        "leased_until": None,
-    }
+def _unsent(why: str, now: datetime) -> dict[str, Any]:
+    return _NOBODYS | {"state": DeliveryState.FAILED.value, "reply": why, "finished_at": now}
 
 
 def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:

@@ -49,6 +49,14 @@ LOWEST_CONTRAST = """() => {
 MAILS = ["digest", "german", "arabic", "welcome", "nothing yet", "confirmation", "sign-in", "goodbye"]
 
 
+def serious_faults(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds serious or worse on a page: the rule, and where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    violations = axe.Axe().run(page).response["violations"]
+    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Each kind of mail as a file."""
@@ -122,10 +130,7 @@ def test_a_mail_is_readable_where_its_style_sheet_is_dropped(look: Any, name: st
 @pytest.mark.parametrize("name", MAILS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(look: Any, name: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    violations = axe.Axe().run(look(name, 600, scheme)).response["violations"]
-    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
-    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+    assert serious_faults(look(name, 600, scheme)) == []
 
 
 @pytest.mark.parametrize("name", MAILS)

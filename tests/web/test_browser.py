@@ -9,7 +9,7 @@ import pytest
 from digest.installation import Installation
 from digest.models import SubscriberState
 from digest.web import create_app, listen, serving, url_of
-from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST
+from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST, serious_faults
 from tests.web.people import changed, enrolled, removed, state, way_in, way_out
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
@@ -134,10 +134,7 @@ def test_a_page_fits_its_window_and_every_text_stands_out(look: Opening, name: s
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(look: Opening, name: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    violations = axe.Axe().run(look(name, 375, scheme)).response["violations"]
-    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
-    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+    assert serious_faults(look(name, 375, scheme)) == []
 
 
 def test_what_has_the_focus_is_seen(look: Opening) -> None:

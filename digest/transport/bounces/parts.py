@@ -6,6 +6,7 @@ Not with `email.parser`: it goes as deep as a mail is nested, and its time grows
 import binascii
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -177,11 +178,10 @@ def _as_text(head: Fields) -> Fields:
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:
-    try:
+    """The body as it was before it was encoded; as it stands where it is not what it says it is."""
+    with suppress(binascii.Error):
         if encoding == "base64":
             return binascii.a2b_base64(body[: 2 * _MOST_TEXT])
         if encoding == "quoted-printable":
             return binascii.a2b_qp(body[: 3 * _MOST_TEXT])
-    except binascii.Error:
-        pass
     return body
