@@ -130,6 +130,24 @@ class WebConfig(_Section):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
     trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field((), strict=False)
+    indexed: bool = False
+    privacy: str = ""
+    imprint: str = ""
+
+
+class SignupConfig(_Section):
+    """Who may subscribe on the pages, and how often strangers may have us send a mail."""
+
+    policy: Literal["open", "domains", "closed"] = "open"
+    domains: tuple[Annotated[str, AfterValidator(_host)], ...] = Field((), strict=False)
+    hourly_per_client: int = Field(10, ge=1)
+    hourly: int = Field(1000, ge=1)
+
+    @model_validator(mode="after")
+    def _some_domain(self) -> Self:
+        if self.policy == "domains" and not self.domains:
+            raise ValueError("domains is missing: those whose addresses may subscribe, such as example.org")
+        return self
 
 
 class FetchConfig(_Section):
@@ -238,6 +256,7 @@ class _File(_Section):
     database: DatabaseConfig = DatabaseConfig()
     source: tuple[SourceConfig, ...] = Field((), strict=False)
     web: WebConfig = WebConfig()
+    signup: SignupConfig = SignupConfig()
     fetch: FetchConfig = FetchConfig()
     templates: TemplatesConfig = TemplatesConfig()
     delivery: DeliveryConfig = DeliveryConfig()

@@ -113,7 +113,9 @@ def forgeries(delivery: Delivery, sent: Message) -> Iterable[bytes]:
     link = LINKS.url(Scope.UNSUBSCRIBE, delivery.subscriber.id, 0)
     yield a_complaint(f"List-Unsubscribe: <{link[:-1]}{'A' if link[-1] != 'A' else 'B'}>\r\n".encode())
     yield a_complaint(
-        LINKS.url(Scope.PREFERENCES, delivery.subscriber.id, 0).replace("preferences", "unsubscribe").encode()
+        LINKS.url(Scope.PREFERENCES, delivery.subscriber.id, 0, written_at=NOW)
+        .replace("preferences", "unsubscribe")
+        .encode()
     )
 
 

@@ -1,8 +1,11 @@
 """Signed links."""
 
+from datetime import timedelta
+
 import pytest
 
-from digest.links import Links, Scope, Token
+from digest.links import LASTS, Links, Scope, Token, moment
+from tests.builders import NOW, at
 
 LINKS = Links("https://digest.example.org/papers/", b"k" * 32)
 
@@ -18,13 +21,49 @@ def test_a_link_opens_what_it_was_written_for() -> None:
 
 
 def test_a_link_says_what_it_is_about() -> None:
-    url = LINKS.url(Scope.READ, 17, 2, about="6a1fd0f0")
-    assert LINKS.read(Scope.READ, token(url)) == Token(17, 2, "6a1fd0f0")
-    assert LINKS.read(Scope.READ, token(url).replace("6a1fd0f0", "6a1fd0f1")) is None
+    url = LINKS.url(Scope.FEED, 17, 2, about="6a1fd0f0")
+    assert LINKS.read(Scope.FEED, token(url)) == Token(17, 2, "6a1fd0f0")
+    assert LINKS.read(Scope.FEED, token(url).replace("6a1fd0f0", "6a1fd0f1")) is None
 
 
 def test_the_same_link_can_be_written_again() -> None:
-    assert LINKS.url(Scope.PREFERENCES, 17, 2) == LINKS.url(Scope.PREFERENCES, 17, 2)
+    first, again = (LINKS.url(Scope.PREFERENCES, 17, 2, written_at=NOW) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize("scope", LASTS)
+def test_a_link_expires_when_its_time_is_over(scope: Scope) -> None:
+    read = LINKS.read(scope, token(LINKS.url(scope, 17, 2, about="ab", written_at=NOW)))
+    assert read == Token(17, 2, "ab", NOW + LASTS[scope])
+    assert not read.has_expired(NOW + LASTS[scope] - timedelta(seconds=1))
+    assert read.has_expired(NOW + LASTS[scope])
+
+
+def test_the_links_that_unsubscribe_and_that_a_feed_reader_keeps_never_expire() -> None:
+    assert set(Scope) - set(LASTS) == {Scope.UNSUBSCRIBE, Scope.FEED}
+    for scope in (Scope.UNSUBSCRIBE, Scope.FEED):
+        read = LINKS.read(scope, token(LINKS.url(scope, 17, 2)))
+        assert read is not None
+        assert not read.has_expired(at("2999-01-01"))
+
+
+def test_when_a_link_expires_cannot_be_changed() -> None:
+    url = token(LINKS.url(Scope.PAUSE, 17, 2, written_at=NOW))
+    later = url.replace(moment(NOW + LASTS[Scope.PAUSE]), moment(at("2999-01-01")))
+    assert later != url
+    assert LINKS.read(Scope.PAUSE, later) is None
+
+
+def test_a_link_from_before_links_expired_has_expired() -> None:
+    older = "17.2." + LINKS._mac(Scope.PAUSE, "17.2")
+    read = LINKS.read(Scope.PAUSE, older)
+    assert read is not None
+    assert read.has_expired(NOW)
+
+
+def test_a_link_that_expires_is_never_written_without_saying_when() -> None:
+    with pytest.raises(ValueError, match="expires"):
+        LINKS.url(Scope.PAUSE, 17, 2)
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.UNSUBSCRIBE])

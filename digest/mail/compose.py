@@ -5,12 +5,12 @@ multipart/alternative of a quoted-printable text and 7-bit HTML, CRLF, no line o
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 from digest.errors import TemplateError
-from digest.links import Links, Scope
+from digest.links import Links, Scope, moment
 from digest.mail import specimen
 from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
 from digest.mail.cardpress import Outline
@@ -24,8 +24,6 @@ from digest.mail.templates import Templates
 from digest.mail.writer import HTML, Rendered, Writer
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
 from digest.returnpath import ReturnPaths
-
-SIGN_IN_LASTS = timedelta(hours=1)
 
 ABSTRACT = 280  # characters: three or four lines
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,7 +141,7 @@ class Composer:
         return len(writer.by_jinja(HTML, self._outline(digest, fit, welcome=False)))
 
     def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:
-        reader = digest.subscriber
+        reader, written_at = digest.subscriber, digest.created_at
         best = sorted(fit.items, key=lambda item: -item.score)
         titles = " · ".join(shortened(item.paper.title, _PREHEADER) for item in best[1:6])
         mail = DigestMail(
@@ -156,21 +154,20 @@ class Composer:
             preheader=Shown(shortened(titles, _PREHEADER)),
             sections=_sections(fit.items),
             trending=fit.trending,
-            web_url=self._url(Scope.READ, reader, about=_moment(digest.slot_at)),
-            preferences_url=self._url(Scope.PREFERENCES, reader),
-            pause_url=self._url(Scope.PAUSE, reader),
-            unsubscribe_url=self._url(Scope.UNSUBSCRIBE, reader),
+            web_url=self._url(Scope.READ, reader, written_at, about=moment(digest.slot_at)),
+            preferences_url=self._url(Scope.PREFERENCES, reader, written_at),
+            pause_url=self._url(Scope.PAUSE, reader, written_at),
+            unsubscribe_url=self._url(Scope.UNSUBSCRIBE, reader, written_at),
         )
         return Outline(
             mail=mail,
             max_abstract=fit.max_abstract,
-            mute_url=self._url(Scope.MUTE, reader) + "?keyword=",
+            mute_url=self._url(Scope.MUTE, reader, written_at) + "?keyword=",
             paper_url=self._links.paper_url,
         )
 
     def _note(self, kind: MailKind, subscriber: Subscriber, created_at: datetime) -> NoteMail:
-        expires = _moment(created_at + SIGN_IN_LASTS) if kind is MailKind.SIGN_IN else ""
-        action_url = self._url(_NOTES[kind], subscriber, about=expires)
+        action_url = self._url(_NOTES[kind], subscriber, created_at)
         return NoteMail(**self._same_for_all(subscriber), action_url=action_url)
 
     def _same_for_all(self, subscriber: Subscriber) -> dict[str, Any]:
@@ -183,13 +180,13 @@ class Composer:
 
     def _ways_out(self, reader: Subscriber) -> list[str]:
         """What List-Unsubscribe says; https first, which RFC 8058 asks for."""
-        by_link = self._url(Scope.UNSUBSCRIBE, reader)
+        by_link = self._links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
         if self._leave_by_mail is None:
             return [by_link]
         return [by_link, f"mailto:{self._leave_by_mail.to_leave(reader.id, reader.epoch)}?subject=unsubscribe"]
 
-    def _url(self, scope: Scope, subscriber: Subscriber, *, about: str = "") -> str:
-        return self._links.url(scope, subscriber.id, subscriber.epoch, about=about)
+    def _url(self, scope: Scope, subscriber: Subscriber, written_at: datetime, *, about: str = "") -> str:
+        return self._links.url(scope, subscriber.id, subscriber.epoch, about=about, written_at=written_at)
 
 
 def _named(items: tuple[DigestItem, ...], own_keywords: str) -> tuple[DigestItem, ...]:
@@ -211,8 +208,3 @@ def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:
 def _sections(items: Iterable[DigestItem]) -> tuple[Section[DigestItem], ...]:
     grouped = ((name, tuple(some)) for name, some in groupby(items, key=lambda item: item.profile))
     return tuple(Section(name=Shown(shortened(name, MAX_NAME)), count=len(some), cards=some) for name, some in grouped)
-
-
-def _moment(at: datetime) -> str:
-    """A moment as it stands in a link: seconds since 1970, hexadecimal."""
-    return f"{int(at.timestamp()):x}"

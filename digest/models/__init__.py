@@ -34,6 +34,7 @@ from digest.models.papers import (
 )
 from digest.models.people import (
     EVERY_DAY,
+    EVERY_TYPE,
     WEEKDAYS,
     Consent,
     ConsentEvent,
@@ -48,6 +49,7 @@ from digest.models.people import (
 
 __all__ = [
     "EVERY_DAY",
+    "EVERY_TYPE",
     "EXCLUDES",
     "OWN_KEYWORDS",
     "WEEKDAYS",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 
+from digest.models.papers import AnnounceType
+
 
 class Weekday(StrEnum):
     """A day of the week, as it is written in configuration; `list(Weekday)` follows `date.weekday()`."""
@@ -19,6 +21,7 @@ class Weekday(StrEnum):
 
 
 EVERY_DAY = frozenset(Weekday)
+EVERY_TYPE = frozenset(AnnounceType)
 WEEKDAYS = EVERY_DAY - {Weekday.SAT, Weekday.SUN}
 
 
@@ -121,7 +124,12 @@ class Subscriber:
     state: SubscriberState = SubscriberState.ACTIVE
     profiles: tuple[str, ...] = ()  # names of the shared profiles they follow
     max_papers: int = 25  # a digest
+    announce_types: frozenset[AnnounceType] = EVERY_TYPE  # of the papers they want
+    wants_trending: bool = True  # popular papers besides, where the newsletter has them
     language: str = "en"  # of their mails: the name of a catalogue
     epoch: int = 0  # raised to revoke every link written so far
     last_slot_at: datetime | None = None
     last_digest_at: datetime | None = None
+    resumes_at: datetime | None = None  # of who pauses: when they want to hear again; None: when they say so
+    new_email: str = ""  # where they want to be mailed instead, and have not said yes from yet
+    feed: str = ""  # what the link of their private feed is about; "": they have none

@@ -1,4 +1,7 @@
-"""Numbers that are given out once: what is removed leaves its number to nobody, since old links still have it."""
+"""Numbers that are given out once: what is removed leaves its number to nobody, since old links still have it.
+
+Of a table whose rows number themselves, what is counted here are its changes.
+"""
 
 from collections.abc import Iterable
 
@@ -16,3 +19,8 @@ def take(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
     statement = first.on_conflict_do_update(index_elements=["of"], set_=more).returning(numbers.c.last)
     last = tx.execute(statement).scalar_one()
     return range(last - count + 1, last + 1)
+
+
+def last(tx: Transaction, table: sa.Table) -> int:
+    """The last number that was given out; 0 before there was one."""
+    return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == table.name)).scalar() or 0

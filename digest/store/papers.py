@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import AnnounceType, Entry, Paper
+from digest.store import numbers
 from digest.store.database import Transaction
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
@@ -31,6 +32,11 @@ _SHOWN = (
     "announce_type",
     "published_at",
 )
+
+
+def version(tx: Transaction) -> int:
+    """Rises with every change of what papers there are and what is shown of them."""
+    return numbers.last(tx, papers)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
@@ -96,6 +102,7 @@ def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, editi
         [{"paper_id": i, "revision": 1, **_shown(p)} for i, p in zip(ids, new, strict=True)],
     )
     tx.execute(sa.insert(identities), [{"key": p.id, "paper_id": i} for i, p in zip(ids, new, strict=True)])
+    _changed(tx)
 
 
 def revise(tx: Transaction, paper: Paper) -> None:
@@ -103,6 +110,7 @@ def revise(tx: Transaction, paper: Paper) -> None:
     row_id, revision = tx.execute(sa.select(papers.c.id, papers.c.revision).where(papers.c.public_id == paper.id)).one()
     tx.execute(sa.insert(paper_revisions), {"paper_id": row_id, "revision": revision + 1, **_shown(paper)})
     tx.execute(sa.update(papers).where(papers.c.id == row_id).values(revision=revision + 1))
+    _changed(tx)
 
 
 def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
@@ -113,6 +121,7 @@ def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
         sa.update(papers).where(papers.c.public_id == sa.bindparam("of")),
         [{"of": paper.id, "upvotes": paper.upvotes, "stars": paper.stars} for paper in counted],
     )
+    _changed(tx)
 
 
 def name(tx: Transaction, keys: dict[str, str]) -> None:
@@ -132,6 +141,7 @@ def merge(tx: Transaction, *, younger: str, older: str) -> None:
     tx.execute(
         sa.update(papers).where(sa.or_(papers.c.id == gone, papers.c.merged_into == gone)).values(merged_into=kept)
     )
+    _changed(tx)
 
 
 def list_merged(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
@@ -164,6 +174,10 @@ def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, s
     ]
     if rows:
         tx.execute(insert(sightings).on_conflict_do_nothing(), rows)
+
+
+def _changed(tx: Transaction) -> None:
+    numbers.take(tx, papers, 1)
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0005"  # the newest migration
+HEAD = "0006"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -93,6 +93,18 @@ sightings = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
 )
 
+submissions = sa.Table(  # papers that readers propose
+    "submissions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False, unique=True),  # the canonical one: proposed twice, it is there once
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("submitted_at", UtcDateTime, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),  # the way, and from where: "page from 192.0.2.7"
+    sa.Column("decided_at", UtcDateTime),
+    sa.Column("paper_id", sa.ForeignKey("papers.id")),  # what it became
+)
+
 subscribers = sa.Table(
     "subscribers",
     metadata,
@@ -111,6 +123,11 @@ subscribers = sa.Table(
     sa.Column("confirmed_at", UtcDateTime),
     sa.Column("last_slot_at", UtcDateTime),
     sa.Column("last_digest_at", UtcDateTime),
+    sa.Column("announce_types", sa.Text, nullable=False, server_default=""),  # "new,cross"; "": every type
+    sa.Column("wants_trending", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("resumes_at", UtcDateTime, index=True),
+    sa.Column("new_email", sa.Text, nullable=False, server_default=""),
+    sa.Column("feed", sa.Text, nullable=False, server_default=""),
 )
 
 profiles = sa.Table(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
-from digest.models import Schedule, Subscriber, SubscriberState, Weekday
+from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.store import numbers
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
@@ -132,7 +132,16 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
         "epoch": subscriber.epoch,
         "last_slot_at": subscriber.last_slot_at,
         "last_digest_at": subscriber.last_digest_at,
+        "announce_types": _written_types(subscriber.announce_types),
+        "wants_trending": subscriber.wants_trending,
+        "resumes_at": subscriber.resumes_at,
+        "new_email": subscriber.new_email,
+        "feed": subscriber.feed,
     }
+
+
+def _written_types(types: frozenset[AnnounceType]) -> str:
+    return "" if types == EVERY_TYPE else ",".join(kind for kind in AnnounceType if kind in types)
 
 
 def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
@@ -148,9 +157,19 @@ def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
         epoch=row.epoch,
         last_slot_at=row.last_slot_at,
         last_digest_at=row.last_digest_at,
+        announce_types=_types(row.announce_types),
+        wants_trending=row.wants_trending,
+        resumes_at=row.resumes_at,
+        new_email=row.new_email,
+        feed=row.feed,
     )
 
 
 @lru_cache(maxsize=128)  # there are no more ways to choose days of the week
 def _days(written: str) -> frozenset[Weekday]:
     return frozenset(Weekday(day) for day in written.split(",") if day)
+
+
+@lru_cache(maxsize=16)  # nor of types
+def _types(written: str) -> frozenset[AnnounceType]:
+    return frozenset(AnnounceType(kind) for kind in written.split(",")) if written else EVERY_TYPE

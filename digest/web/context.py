@@ -12,6 +12,10 @@ class Site:
     contact: str  # the address of the people behind it
     path: str  # what stands before the path of every page: "", or "/digest" for https://example.org/digest
     style_url: str
+    script_url: str
+    indexed: bool  # search engines may show pages that are for everybody
+    can_join: bool  # the sign-up is not closed
+    notices: tuple[str, ...]  # those of "privacy" and "imprint" that there are
 
 
 @dataclass(frozen=True, slots=True)

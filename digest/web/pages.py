@@ -1,33 +1,66 @@
 """What a page is asked with, what it comes to, and how that is written in the reader's language."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.datastructures import ImmutableMultiDict
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from digest.mail import Templates
 from digest.web.context import Nothing, Problem, Site
+from digest.web.sessions import Session
+
+Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(name) are all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """What a page is asked with."""
 
-    token: str  # the last part of a signed link, "" where the page has none
-    form: Mapping[str, str]  # empty where nothing was posted
-    client: str  # the address that asks, as far as our proxies tell; for the consent log only
+    path: dict[str, str] = field(default_factory=dict)  # the parts of the address that vary, by name
+    query: Fields = field(default_factory=Fields)
+    form: Fields = field(default_factory=Fields)  # empty where nothing was posted
+    posted: bool = False
+    session: Session | None = None
+    client: str  # the address that asks, as far as our proxies tell: for the consent log and for limits only
     now: datetime
+
+    @property
+    def token(self) -> str:
+        """The last part of a signed link, "" where the page has none."""
+        return self.path.get("token", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page comes to."""
+    """A page of HTML, or a line of text, from a template."""
 
     template: str  # "unsubscribe.html.j2", of templates/web
     shows: object = Nothing()  # what the template sees as `page`
     language: str = ""  # "": the newsletter's
     status: int = 200
+    afterwards: Callable[[], None] | None = None  # is done when the answer is on its way, and takes it no time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Something that is no page: a feed, a reference, a file to keep."""
+
+    content: str | bytes
+    media_type: str  # "application/atom+xml"
+    filename: str = ""  # what browsers are to save it as; "" where they show it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """Another page of ours."""
+
+    path: str  # "/settings", without what stands before the path of every page
+    cookie: str = ""  # a Set-Cookie header
+
+
+Answer = Page | Document | Redirect
 
 
 def problem(status: int) -> Page:
@@ -44,20 +77,29 @@ class Pages:
         self._site = site
         self._language = language
 
-    def response(self, page: Page) -> Response:
-        """The page as an answer. Raises TemplateError."""
-        written = PlainTextResponse if page.template.endswith(".txt.j2") else HTMLResponse
-        return written(self._written(page), page.status)
+    def response(self, answer: Answer, session: Session | None = None) -> Response:
+        """What a page came to, as an answer. Raises TemplateError."""
+        match answer:
+            case Page():
+                written = PlainTextResponse if answer.template.endswith(".txt.j2") else HTMLResponse
+                return written(self._written(answer, session), answer.status)
+            case Document():
+                saved = {"Content-Disposition": f'attachment; filename="{answer.filename}"'} if answer.filename else {}
+                return Response(answer.content, media_type=answer.media_type, headers=saved)
+            case Redirect():
+                cookie = {"Set-Cookie": answer.cookie} if answer.cookie else {}
+                return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=cookie)
 
     def check(self, samples: Iterable[Page]) -> None:
         """Raise now, as a TemplateError, what would stop one of these pages in some language."""
         for sample in samples:
             for language in self._templates.languages:
-                self._written(replace(sample, language=language.code))
+                self._written(replace(sample, language=language.code), None)
 
-    def _written(self, page: Page) -> str:
+    def _written(self, page: Page, session: Session | None) -> str:
         name = f"web/{page.template}"
         language = self._templates.languages.find(page.language or self._language)
+        csrf = session.csrf if session is not None else ""
         with self._templates.faults_named(name):
             template = self._templates.environment(language).get_template(name)
-            return template.render(site=self._site, page=page.shows)
+            return template.render(site=self._site, page=page.shows, csrf=csrf)

@@ -1,9 +1,8 @@
 """What every answer says to browsers, how much a request may hold, and that a fault shows nothing but itself.
 
-There is no CSRF token, as there is nothing to forge yet: no page knows its reader by a cookie or a password. What may
-be done is in the signed token of the link itself; another site that knew it could follow the link as well. RFC 8058
-needs it so: a mail program posts without ever having seen the page. The first page that does know its reader by a
-cookie needs such a token.
+What a page that knows its reader by a cookie does needs that session's CSRF token (sessions.py). A page behind a signed
+link needs none, as there is nothing to forge: what may be done is in the link itself, and another site that knew it
+could follow it as well. RFC 8058 needs it so: a mail program posts without ever having seen the page.
 
 GET and HEAD change nothing: mail scanners follow links, and some run JavaScript.
 """
@@ -26,7 +25,8 @@ HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Referrer-Policy": "no-referrer",  # the address of a page is a key to it
     "X-Content-Type-Options": "nosniff",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import AddressError
-from digest.links import Scope
+from digest.links import Scope, moment
 from digest.models import OWN_KEYWORDS, AnnounceType, Evidence, Field, MailKind, Paper
 from tests.builders import NOW, a_delivery, a_digest, a_paper, a_subscriber, an_item, at
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
@@ -74,7 +74,7 @@ def test_each_keyword_can_be_muted_by_a_signed_link(field: Field, text: str, pla
     paper = a_paper("Cats & Dogs", authors=("Ada Lovelace",), categories=("cs.LG",))
     page = COMPOSER.render(a_delivery(a_digest([an_item(paper, "P", 1.0, (field, text))]))).readable_html
     assert f"“{text}” {place} (mute)" in visible(page)
-    assert f'href="{LINKS.url(Scope.MUTE, 7, 0)}?keyword={keyword}"' in page.replace("\n", " ")
+    assert f'href="{LINKS.url(Scope.MUTE, 7, 0, written_at=NOW)}?keyword={keyword}"' in page.replace("\n", " ")
 
 
 def test_a_mail_has_everything_a_reader_needs() -> None:
@@ -87,9 +87,9 @@ def test_a_mail_has_everything_a_reader_needs() -> None:
             PAPER.pdf_url,
             "3 more on the web",
             LINKS.url(Scope.UNSUBSCRIBE, 7, 0),
-            LINKS.url(Scope.PREFERENCES, 7, 0),
-            LINKS.url(Scope.PAUSE, 7, 0),
-            LINKS.url(Scope.READ, 7, 0, about=f"{int(NOW.timestamp()):x}"),
+            LINKS.url(Scope.PREFERENCES, 7, 0, written_at=NOW),
+            LINKS.url(Scope.PAUSE, 7, 0, written_at=NOW),
+            LINKS.url(Scope.READ, 7, 0, about=moment(NOW), written_at=NOW),
             SENDER.postal_address,
             "reader@example.org",
             "Wednesday, June 3, 2026",
@@ -197,9 +197,8 @@ def test_a_note_asks_for_one_thing(kind: MailKind, subject: str, scope: Scope) -
     assert mail["Subject"] == subject
     assert mail["List-Unsubscribe"] is None
     assert mail["Date"].datetime == NOW
-    about = f"{int(NOW.timestamp()) + 3600:x}" if kind is MailKind.SIGN_IN else ""  # for one hour
     for part in ("html", "plain"):
-        assert LINKS.url(scope, 7, 0, about=about) in body(mail, part)
+        assert LINKS.url(scope, 7, 0, written_at=NOW) in body(mail, part)
 
 
 def test_answers_go_where_the_admin_wants_them() -> None:

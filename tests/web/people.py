@@ -35,7 +35,8 @@ def removed(here: Installation, reader: Subscriber) -> None:
 
 def path(here: Installation, scope: Scope, reader: Subscriber) -> str:
     """The path of a link, as it stands in a mail to them."""
-    return here.links.url(scope, reader.id, reader.epoch).removeprefix(here.config.newsletter.base_url)
+    url = here.links.url(scope, reader.id, reader.epoch, written_at=NOW)
+    return url.removeprefix(here.config.newsletter.base_url)
 
 
 def way_out(here: Installation, reader: Subscriber) -> str:

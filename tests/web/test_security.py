@@ -15,7 +15,10 @@ from digest.web.security import MAX_BODY
 from tests.builders import a_subscriber
 from tests.web.people import ONE_CLICK, enrolled, state, way_in, way_out
 
-CSP = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 KINDS = ["front", "unsubscribe", "one-click", "confirm", "health", "style", "404", "405", "413", "500", "503"]
 
 

@@ -66,7 +66,8 @@ class Confirming:
         if token is None:
             raise HTTPException(404)
         reader = subscribers.find_by_id(tx, token.subscriber_id)
-        return reader if reader is not None and reader.epoch == token.epoch else None
+        good = reader is not None and reader.epoch == token.epoch and not token.has_expired(visit.now)
+        return reader if good else None
 
     def _welcomed(self, reader: Subscriber, now: datetime) -> bool:
         """Queue the first mail. Where that fails they are in all the same, and get the next digest at their hour."""
