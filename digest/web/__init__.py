@@ -1,10 +1,11 @@
 """The pages, on Starlette. A page is a plain function: what it was asked with in, what to show out.
 
-    request ─▶ security ─▶ app ─▶ public/…    a file a page: looks things up, acts, says what to show
-                            │
-                            └── pages ─▶ templates/web/*.html.j2, with what context holds
+    request ─▶ security ─▶ app ─▶ door ─▶ public/…       a file a page: looks things up, acts, says what to show
+                                   │      subscriber/…   the same for who is signed in
+                                   │
+                                   └── pages ─▶ templates/web/*.html.j2, with what context holds
 
-server runs it all in a thread, clients says who asked.
+app says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in.
 """
 
 from digest.web.app import create_app

@@ -6,20 +6,16 @@ pages is, such as /static, needs a proxy that strips it.) What pages link to alw
 it. Links are made from base_url alone, never from what a request says of its host.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,25 +27,18 @@ from digest import publish
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.models import Subscriber
-from digest.store import subscribers
-from digest.web.clients import client_address
 from digest.web.context import Site
-from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, problem
+from digest.web.door import Door
+from digest.web.pages import Pages, problem
 from digest.web.public import confirm, front, unsubscribe
-from digest.web.security import HANG_UP, BodyLimit, Faults, SecurityHeaders, without_token
+from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import Sessions
 
 log = structlog.get_logger()
 
 _STATIC = Path(__file__).with_name("static")
 _WEEK = 7 * 24 * 3600
-_AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
-_SLOWEST_BODY = 10.0  # seconds
 _STATUSES = (400, 403, 404, 405, 408, 413, 500, 503)
-
-_Answering = Callable[[Visit], Answer]
-_ForReader = Callable[[Visit, Subscriber], Answer]
-_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def real_time() -> datetime:
@@ -66,7 +55,7 @@ def create_app(here: Installation, *, clock: Callable[[], datetime] = real_time)
     samples = [problem(status) for status in _STATUSES]
     pages.check([*samples, *front.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
     app = Starlette(
-        routes=_everywhere(_routes(here, _Door(here, pages, sessions, clock)), unquote(base.path)),
+        routes=_everywhere(_routes(here, Door(here, pages, sessions, clock)), unquote(base.path)),
         middleware=[
             Middleware(SecurityHeaders, https=https),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
@@ -78,7 +67,7 @@ def create_app(here: Installation, *, clock: Callable[[], datetime] = real_time)
     return app
 
 
-def _routes(here: Installation, door: "_Door") -> list[Route | Mount]:
+def _routes(here: Installation, door: Door) -> list[Route | Mount]:
     def welcome(reader: Subscriber, now: datetime) -> None:
         publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
 
@@ -120,99 +109,6 @@ def _static_url(path: str, name: str) -> str:
     """Where a file of ours is; what it holds stands in it, so that a new one is another address."""
     held = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
     return f"{path}/static/{name}?{held}"
-
-
-class _Door:
-    """Lets plain functions answer requests, each in a thread."""
-
-    def __init__(self, here: Installation, pages: Pages, sessions: Sessions, clock: Callable[[], datetime]) -> None:
-        self._store = here.store
-        self._pages = pages
-        self._sessions = sessions
-        self._clock = clock
-        self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
-        self._limiter = CapacityLimiter(_AT_ONCE)
-        self._afterwards: set[asyncio.Task[None]] = set()
-
-    def route(self, path: str, look: _Answering | None = None, act: _Answering | None = None) -> Route:
-        """A page that is looked at (GET, HEAD), or acts (POST), or both."""
-        asked = {"GET": look, "POST": act}
-        answers = {method: answering for method, answering in asked.items() if answering is not None}
-        return Route(path, self._endpoint(answers), methods=[*answers])
-
-    def own(self, path: str, look: _ForReader | None = None, act: _ForReader | None = None) -> Route:
-        """A page for who is signed in. Others are asked to sign in; what is posted needs their session's CSRF token."""
-        return self.route(path, look and self._for_reader(look), act and self._for_reader(act))
-
-    def _for_reader(self, answering: _ForReader) -> _Answering:
-        def answer(visit: Visit) -> Answer:
-            session = visit.session
-            if session is None:
-                return Redirect(path="/sign-in")
-            with self._store.read() as tx:
-                reader = subscribers.find_by_id(tx, session.subscriber_id)
-            if reader is None or reader.epoch != session.epoch:
-                return Redirect(path="/sign-in", cookie=self._sessions.end())
-            if visit.posted and not session.allows(visit.form.get("csrf", "")):
-                return problem(403)
-            return answering(visit, reader)
-
-        return answer
-
-    def _endpoint(self, answers: Mapping[str, _Answering]) -> _Endpoint:
-        async def answer(request: Request) -> Response:
-            posted = request.method == "POST"
-            now = self._clock()
-            visit = Visit(
-                path=request.path_params,
-                query=Fields(QueryParams(request.scope["query_string"]).multi_items()),
-                form=await _form(request) if posted else Fields(),
-                posted=posted,
-                session=self._sessions.find(request.cookies.get(self._sessions.cookie, ""), now=now),
-                client=self._client(request),
-                now=now,
-            )
-            answering = answers["POST" if posted else "GET"]
-            response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
-            if afterwards is not None:
-                self._begin(afterwards, request)
-            return response
-
-        return answer
-
-    def _answered(self, answering: _Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
-        answer = answering(visit)
-        return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
-
-    def _begin(self, act: Callable[[], None], request: Request) -> None:
-        """Do something beside the answer, so that nobody can tell by the time what it was."""
-
-        async def run() -> None:
-            try:
-                await to_thread.run_sync(act, limiter=self._limiter)
-            except DigestError as error:
-                log.error("page failed afterwards", page=without_token(request.url.path), reason=str(error))
-
-        task = asyncio.create_task(run())
-        self._afterwards.add(task)
-        task.add_done_callback(self._afterwards.discard)
-
-    def _client(self, request: Request) -> str:
-        peer = request.client.host if request.client is not None else ""
-        return client_address(peer, request.headers.getlist("X-Forwarded-For"), self._trusted)
-
-
-async def _form(request: Request) -> Fields:
-    """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
-    try:
-        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=100) as form:
-            return Fields((name, value) for name, value in form.multi_items() if isinstance(value, str))
-    except TimeoutError:
-        raise HTTPException(408, headers=HANG_UP) from None
-    except HTTPException as error:
-        if error.status_code != 400:
-            raise
-        return Fields()
 
 
 def _apologies(pages: Pages) -> Mapping[Any, Callable[[Request, Any], Response]]:

@@ -1,0 +1,125 @@
+"""Lets plain functions answer requests: each in a thread, told who asks, and what they ask for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from ipaddress import ip_network
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from digest.errors import DigestError
+from digest.installation import Installation
+from digest.models import Subscriber
+from digest.store import subscribers
+from digest.web.clients import client_address
+from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, problem
+from digest.web.security import HANG_UP, without_token
+from digest.web.sessions import Sessions
+
+log = structlog.get_logger()
+
+_AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
+_SLOWEST_BODY = 10.0  # seconds
+
+Answering = Callable[[Visit], Answer]
+ForReader = Callable[[Visit, Subscriber], Answer]
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Door:
+    """Lets plain functions answer requests, each in a thread."""
+
+    def __init__(self, here: Installation, pages: Pages, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+        self._store = here.store
+        self._pages = pages
+        self._sessions = sessions
+        self._clock = clock
+        self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
+        self._limiter = CapacityLimiter(_AT_ONCE)
+        self._afterwards: set[asyncio.Task[None]] = set()
+
+    def route(self, path: str, look: Answering | None = None, act: Answering | None = None) -> Route:
+        """A page that is looked at (GET, HEAD), or acts (POST), or both."""
+        asked = {"GET": look, "POST": act}
+        answers = {method: answering for method, answering in asked.items() if answering is not None}
+        return Route(path, self._endpoint(answers), methods=[*answers])
+
+    def own(self, path: str, look: ForReader | None = None, act: ForReader | None = None) -> Route:
+        """A page for who is signed in. Others are asked to sign in; what is posted needs their session's CSRF token."""
+        return self.route(path, look and self._for_reader(look), act and self._for_reader(act))
+
+    def _for_reader(self, answering: ForReader) -> Answering:
+        def answer(visit: Visit) -> Answer:
+            session = visit.session
+            if session is None:
+                return Redirect(path="/sign-in")
+            with self._store.read() as tx:
+                reader = subscribers.find_by_id(tx, session.subscriber_id)
+            if reader is None or reader.epoch != session.epoch:
+                return Redirect(path="/sign-in", cookie=self._sessions.end())
+            if visit.posted and not session.allows(visit.form.get("csrf", "")):
+                return problem(403)
+            return answering(visit, reader)
+
+        return answer
+
+    def _endpoint(self, answers: Mapping[str, Answering]) -> _Endpoint:
+        async def answer(request: Request) -> Response:
+            posted = request.method == "POST"
+            now = self._clock()
+            visit = Visit(
+                path=request.path_params,
+                query=Fields(QueryParams(request.scope["query_string"]).multi_items()),
+                form=await _form(request) if posted else Fields(),
+                posted=posted,
+                session=self._sessions.find(request.cookies.get(self._sessions.cookie, ""), now=now),
+                client=self._client(request),
+                now=now,
+            )
+            answering = answers["POST" if posted else "GET"]
+            response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
+            if afterwards is not None:
+                self._begin(afterwards, request)
+            return response
+
+        return answer
+
+    def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
+        answer = answering(visit)
+        return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
+
+    def _begin(self, act: Callable[[], None], request: Request) -> None:
+        """Do something beside the answer, so that nobody can tell by the time what it was."""
+
+        async def run() -> None:
+            try:
+                await to_thread.run_sync(act, limiter=self._limiter)
+            except DigestError as error:
+                log.error("page failed afterwards", page=without_token(request.url.path), reason=str(error))
+
+        task = asyncio.create_task(run())
+        self._afterwards.add(task)
+        task.add_done_callback(self._afterwards.discard)
+
+    def _client(self, request: Request) -> str:
+        peer = request.client.host if request.client is not None else ""
+        return client_address(peer, request.headers.getlist("X-Forwarded-For"), self._trusted)
+
+
+async def _form(request: Request) -> Fields:
+    """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
+    try:
+        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=100) as form:
+            return Fields((name, value) for name, value in form.multi_items() if isinstance(value, str))
+    except TimeoutError:
+        raise HTTPException(408, headers=HANG_UP) from None
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        return Fields()
