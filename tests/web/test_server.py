@@ -70,7 +70,7 @@ def test_a_head_of_more_than_16_kb_is_refused_and_logged_as_the_rest_is(
 def test_a_body_that_does_not_come_is_not_waited_for(
     running: Running, here: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.app._SLOWEST_BODY", 0.05)
+    monkeypatch.setattr("digest.web.door._SLOWEST_BODY", 0.05)
     answer = running.say(FORM % way_out(here, enrolled(here)).encode() + b"List-")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Content-Security-Policy".lower() in answer.lower()
