@@ -1,11 +1,15 @@
 """`digest demo`: the whole job with nothing configured and no network.
 
 Sample papers and subscribers, a real database, and a real SMTP server on a free loopback port. Everything lies in one
-folder afterwards, with a config.toml, so that every other command can be tried on it.
+folder afterwards, with a config.toml, so that every other command can be tried on it; or it is served, with a page that
+shows the mails that arrive.
 """
 
+import socket
+import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -22,21 +26,26 @@ from digest.mail.languages import DEFAULT
 from digest.matching import compile_rules
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
+from digest.service import serve
 from digest.store import Store, Transaction, outbox, profiles, subscribers
 from digest.transport.sink import FolderHandler, SmtpServer
+from digest.web import url_of
 
+_MAIL = "mail"  # the folder in which mails arrive
+_URL = "http://127.0.0.1:8000"  # where `digest serve` would be
 _MARK = "# Written by `digest demo`, which may write it again."
-_CONFIG = f"""\
-{_MARK}
+_CONFIG = """\
+{mark}
 [newsletter]
 name = "Daily Papers"
+base_url = "{base_url}"
 from = "Daily Papers <digest@example.org>"
 postal_address = "Daily Papers, 1 Example Street, Example City"
 
 [[source]]
 name = "samples"
 kind = "feed"
-url = "{PAPERS.name}"
+url = "{papers}"
 """
 
 
@@ -53,27 +62,57 @@ class DemoReport:
 
 def demo(folder: Path, *, now: datetime) -> DemoReport:
     """Run the whole job in `folder`. Raises UsageError if something else lies there."""
+    with _opened(folder, base_url=_URL) as here:
+        return _run(here, folder / _MAIL, now=now)
+
+
+def serve_demo(
+    folder: Path,
+    listener: socket.socket,
+    *,
+    now: datetime,
+    done: Callable[[DemoReport], None],
+    stop: threading.Event,
+) -> None:
+    """The same, and then `digest serve` on it until `stop` is set, with the mails on a page of their own.
+
+    `done` is told when the job is done and the pages are about to answer. Raises UsageError as `demo` does.
+    """
+    with _opened(folder, base_url=url_of(listener)) as here:
+        done(_run(here, folder / _MAIL, now=now))
+        serve(here, stop=stop, listener=listener, inbox=folder / _MAIL)
+
+
+@contextmanager
+def _opened(folder: Path, *, base_url: str) -> Iterator[Installation]:
+    """The demo's newsletter in `folder`, with the SMTP server that takes its mail."""
     mail = _prepare(folder)
     (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
-    people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
-    (folder / DEFAULT_FILE).write_text(_CONFIG, encoding="utf-8")
+    written = _CONFIG.format(mark=_MARK, base_url=base_url, papers=PAPERS.name)
+    (folder / DEFAULT_FILE).write_text(written, encoding="utf-8")
     with SmtpServer(FolderHandler(mail)) as server:
         delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
         config = load(folder / DEFAULT_FILE).model_copy(update={"delivery": delivery})
         with Installation(config, Store.open(config.database_file)) as here:
-            with here.store.write() as tx:
-                _enrol(tx, people, now=now)
-            ingested = here.ingest(now=now)
-            published = here.publish(now=now, everyone=True)
-            rows = _rows(here, published)
-            delivered = here.deliver(now=now)
+            yield here
+
+
+def _run(here: Installation, mail: Path, *, now: datetime) -> DemoReport:
+    """The whole job, once."""
+    people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
+    with here.store.write() as tx:
+        _enrol(tx, people, now=now)
+    ingested = here.ingest(now=now)
+    published = here.publish(now=now, everyone=True)
+    rows = _rows(here, published)
+    delivered = here.deliver(now=now)
     _open_up(mail)
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
 
 
 def _prepare(folder: Path) -> Path:
     """Make the folder, or clear away what an earlier demo left in it. Where the mails will lie."""
-    config, mail = folder / DEFAULT_FILE, folder / "mail"
+    config, mail = folder / DEFAULT_FILE, folder / _MAIL
     try:
         ours = config.exists() and config.read_text(encoding="utf-8").startswith(_MARK)
         if folder.exists() and any(folder.iterdir()) and not ours:

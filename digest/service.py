@@ -5,14 +5,17 @@ twice, changes nothing: the next one catches up.
 """
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -23,9 +26,16 @@ from digest.web import create_app, listen, serving, url_of
 log = structlog.get_logger()
 
 
-def serve(here: Installation, *, stop: threading.Event) -> None:
+def serve(
+    here: Installation,
+    *,
+    stop: threading.Event,
+    listener: socket.socket | None = None,
+    inbox: Path | None = None,
+) -> None:
     """Serve the pages and run the stages until `stop` is set, then let what is under way finish.
 
+    On `listener` where one is given, else where the configuration says. `inbox`: a folder whose mails a page shows.
     Raises DigestError at once where it cannot begin (a template is faulty, the port is taken), and at the end if the
     pages stopped by themselves.
     """
@@ -37,9 +47,9 @@ def serve(here: Installation, *, stop: threading.Event) -> None:
         lost.set()
         stop.set()
 
-    app = create_app(here)
-    listener = listen(here.config.web.host, here.config.web.port)
     scheduler = _scheduler(here, stop)
+    app = create_app(here, changed=lambda: _hurry(scheduler), inbox=inbox)
+    listener = listener or listen(here.config.web.host, here.config.web.port)
     with serving(app, listener, on_loss=on_loss):
         scheduler.start()
         beats = {job.id: f"every {job.trigger.interval_length / 60:.0f} min" for job in scheduler.get_jobs()}
@@ -72,6 +82,12 @@ def _scheduler(here: Installation, stop: threading.Event) -> BackgroundScheduler
         first_at = datetime.now(UTC)
         scheduler.add_job(_guarded(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=first_at)
     return scheduler
+
+
+def _hurry(scheduler: BackgroundScheduler) -> None:
+    """Deliver now: somebody at a page may wait for a mail. A run that is under way finds it by itself."""
+    with suppress(JobLookupError):  # the program stops
+        scheduler.modify_job("deliver", next_run_time=datetime.now(UTC))
 
 
 def stop_on_signals(stop: threading.Event) -> None:

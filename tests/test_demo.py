@@ -4,9 +4,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.commandline import Cli
+from tests.serving import Serving
 
 
 def mails(folder: Path) -> dict[str, EmailMessage]:
@@ -62,3 +64,17 @@ def test_a_folder_that_cannot_be_one_is_said(bare: Cli, output: str) -> None:
     ran = bare("demo", "--output", output)
     assert ran.code == 2
     assert ran.err == f"error: {output}: Not a directory; name another folder with --output\n"
+
+
+def test_it_is_served_with_the_mails_that_arrived(tmp_path: Path) -> None:
+    demo = Serving(tmp_path, "demo", "--serve")
+    try:
+        url = demo.wait_for(r"(?s)\Ahttp://127\.0\.0\.1:\d+\n")
+        demo.wait_for(r"Ctrl-C ends (it)")
+        assert httpx2.get(f"{url.strip()}/").status_code == 200
+        inbox = httpx2.get(f"{url.strip()}/inbox").text
+        assert inbox.count(".html") == 4
+        mail = mails(tmp_path / "digest-demo")["engineer@example.org"]
+        assert f"<{url.strip()}/unsubscribe/" in mail["List-Unsubscribe"]
+    finally:
+        demo.stop()

@@ -17,7 +17,8 @@ LEVELS: list[set[str]] = [
     {"config", "roster", "ingest", "publish", "deliver", "bounce", "samples"},
     {"installation", "disclosure"},
     {"web"},
-    {"service", "demo"},
+    {"service"},
+    {"demo"},
     {"cli"},
 ]
 OUTSIDE = {"digest", "__main__"}  # the version, and the console script's twin

@@ -1,10 +1,7 @@
 """digest serve: the pages, and the stages on their beats, until SIGTERM."""
 
-import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -21,9 +18,8 @@ from digest.service import serve
 from digest.store import subscribers
 from digest.transport.sink import SmtpServer
 from tests.commandline import Cli
+from tests.serving import IN_TIME, Serving
 from tests.smtp import Postbox
-
-IN_TIME = 30.0  # seconds; a busy machine may need some
 
 
 @pytest.fixture
@@ -36,54 +32,13 @@ def cli(cli: Cli) -> Iterator[Cli]:
         signal.signal(number, does)
 
 
-class Serving:
-    """`digest serve` in a process of its own; what it says is read as it comes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "digest", "serve"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = ""
-        self._told = threading.Condition()
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._told:
-                self.said += line
-                self._told.notify_all()
-
-    def wait_for(self, pattern: str) -> str:
-        """What the pattern's group stands for, as soon as it is said."""
-        with self._told:
-            assert self._told.wait_for(lambda: re.search(pattern, self.said), IN_TIME), self.said
-        found = re.search(pattern, self.said)
-        assert found is not None
-        return found[1]
-
-    def end(self) -> None:
-        """Wait for its end, which is a good one."""
-        code = self.process.wait(IN_TIME)
-        self._reading.join(IN_TIME)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        assert code == 0, self.said
-        assert "Traceback" not in self.said
-
-
 @pytest.fixture
 def serving(cli: Cli) -> Iterator[Callable[[], Serving]]:
     """Starts `digest serve`; what a failed test leaves running is ended."""
     begun: list[Serving] = []
 
     def begin() -> Serving:
-        begun.append(Serving(cli.folder))
+        begun.append(Serving(cli.folder, "serve"))
         return begun[-1]
 
     yield begin

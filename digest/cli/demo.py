@@ -1,24 +1,46 @@
 """digest demo."""
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from digest.cli.options import moment
-from digest.cli.output import print_table, say
+from digest.cli.output import print_table, print_text, say
 from digest.config import DEFAULT_FILE
+from digest.demo import DemoReport, serve_demo
 from digest.demo import demo as run_demo
 from digest.errors import DigestError
+from digest.service import stop_on_signals
+from digest.web import listen, url_of
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where everything is left.")] = Path(
         "digest-demo"
     ),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve the pages on it, with the mails that arrive, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Do the whole job with nothing configured and no network: sample papers, real mails."""
-    report = run_demo(output, now=moment(None))
+    if not serve:
+        _report(run_demo(output, now=moment(None)), output)
+        return
+    stop = threading.Event()
+    stop_on_signals(stop)
+    listener = listen("127.0.0.1", 0)
+    print_text(f"{url_of(listener)}\n")
+
+    def done(report: DemoReport) -> None:
+        _report(report, output)
+        say(f"\nThe pages: {url_of(listener)}   the mails that arrive: {url_of(listener)}/inbox   Ctrl-C ends it.")
+
+    serve_demo(output, listener, now=moment(None), done=done, stop=stop)
+
+
+def _report(report: DemoReport, output: Path) -> None:
     if report.deliver.failure:
         raise DigestError(report.deliver.failure)
     print_table(("subscriber", "papers", "first of them"), report.rows)

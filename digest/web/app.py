@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from digest import publish
 from digest.errors import DigestError
@@ -29,8 +30,9 @@ from digest.installation import Installation
 from digest.models import Subscriber
 from digest.web.context import Site
 from digest.web.door import Door
+from digest.web.inbox import with_inbox
 from digest.web.pages import Pages, problem
-from digest.web.public import confirm, front, unsubscribe
+from digest.web.public import confirm, front, notices, unsubscribe
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import Sessions
 
@@ -46,16 +48,27 @@ def real_time() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(here: Installation, *, clock: Callable[[], datetime] = real_time) -> Starlette:
-    """The pages of an installation. Raises DigestError for what would stop one of them."""
+def create_app(
+    here: Installation,
+    *,
+    clock: Callable[[], datetime] = real_time,
+    changed: Callable[[], None] = lambda: None,
+    inbox: Path | None = None,
+) -> ASGIApp:
+    """The pages of an installation. Raises DigestError for what would stop one of them.
+
+    `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `inbox`: a folder
+    whose mails stand at /inbox, for the demo.
+    """
     base = urlsplit(here.config.newsletter.base_url)
     https = base.scheme == "https"
     sessions = Sessions(links=here.links, path=base.path, https=https)
-    pages = Pages(here.templates, _site(here, base.path), language=here.config.newsletter.language)
+    site = _site(here, base.path, has_inbox=inbox is not None)
+    pages = Pages(here.templates, site, language=here.config.newsletter.language)
     samples = [problem(status) for status in _STATUSES]
-    pages.check([*samples, *front.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
+    pages.check([*samples, *front.SAMPLES, *notices.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
     app = Starlette(
-        routes=_everywhere(_routes(here, Door(here, pages, sessions, clock)), unquote(base.path)),
+        routes=_everywhere(_routes(here, Door(here, pages, sessions, clock, changed)), unquote(base.path)),
         middleware=[
             Middleware(SecurityHeaders, https=https),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
@@ -64,7 +77,7 @@ def create_app(here: Installation, *, clock: Callable[[], datetime] = real_time)
         exception_handlers=_apologies(pages),
     )
     app.router.redirect_slashes = False  # it would redirect to the host that the request names
-    return app
+    return app if inbox is None else with_inbox(app, pages, inbox)
 
 
 def _routes(here: Installation, door: Door) -> list[Route | Mount]:
@@ -75,6 +88,7 @@ def _routes(here: Installation, door: Door) -> list[Route | Mount]:
     joining = confirm.Confirming(here.store, here.links, here.membership, welcome)
     return [
         door.route("/", front.look),
+        *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act),
         door.route("/confirm/{token}", joining.look, joining.act),
         Route("/health", _healthy, methods=["GET"]),
@@ -90,7 +104,7 @@ def _everywhere(routes: Sequence[Route | Mount], path: str) -> list[Route | Moun
     return [*routes, Route(path, first.endpoint), Mount(path, app=Router(routes, redirect_slashes=False))]
 
 
-def _site(here: Installation, path: str) -> Site:
+def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:
     newsletter = here.newsletter
     return Site(
         name=newsletter.name,
@@ -101,7 +115,8 @@ def _site(here: Installation, path: str) -> Site:
         script_url=_static_url(path, "script.js"),
         indexed=here.config.web.indexed,
         can_join=here.config.signup.policy != "closed",
-        notices=tuple(name for name in ("privacy", "imprint") if getattr(here.config.web, name)),
+        notices=tuple(notices.files(here.config)),
+        has_inbox=has_inbox,
     )
 
 

@@ -16,6 +16,7 @@ class Site:
     indexed: bool  # search engines may show pages that are for everybody
     can_join: bool  # the sign-up is not closed
     notices: tuple[str, ...]  # those of "privacy" and "imprint" that there are
+    has_inbox: bool  # the demo: its mails stand at /inbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,20 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 class Door:
     """Lets plain functions answer requests, each in a thread."""
 
-    def __init__(self, here: Installation, pages: Pages, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        here: Installation,
+        pages: Pages,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is told, in any thread, when a page has done something."""
         self._store = here.store
         self._pages = pages
         self._sessions = sessions
         self._clock = clock
+        self._changed = changed
         self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
         self._limiter = CapacityLimiter(_AT_ONCE)
         self._afterwards: set[asyncio.Task[None]] = set()
@@ -92,6 +101,8 @@ class Door:
 
     def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
         answer = answering(visit)
+        if visit.posted:
+            self._changed()
         return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
 
     def _begin(self, act: Callable[[], None], request: Request) -> None:
@@ -100,6 +111,7 @@ class Door:
         async def run() -> None:
             try:
                 await to_thread.run_sync(act, limiter=self._limiter)
+                self._changed()
             except DigestError as error:
                 log.error("page failed afterwards", page=without_token(request.url.path), reason=str(error))
 

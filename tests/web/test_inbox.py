@@ -1,0 +1,52 @@
+"""The demo's mailbox."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.web import create_app
+from tests.builders import NOW, a_delivery, a_subscriber
+from tests.mail.samples import composer, two_papers
+
+
+@pytest.fixture
+def inbox(here: Installation, tmp_path: Path) -> Iterator[TestClient]:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    mails = [a_delivery(two_papers()), a_delivery(subscriber=a_subscriber("new@example.org", id=8))]
+    for number, delivery in enumerate(mails, 1):
+        content = composer(tmp_path).message(delivery).content
+        (folder / f"{number:02}-{delivery.subscriber.email}.eml").write_bytes(content)
+    (tmp_path / "secret.eml").write_text("Subject: secret")
+    with TestClient(create_app(here, clock=lambda: NOW, inbox=folder)) as client:
+        yield client
+
+
+def test_the_mails_are_listed_the_newest_first(inbox: TestClient) -> None:
+    page = inbox.get("/inbox").text
+    assert page.index("02-new@example.org.html") < page.index("01-reader@example.org.html")
+    assert "Please confirm your subscription to Daily Papers" in page
+
+
+def test_a_mail_is_shown_in_a_sandbox(inbox: TestClient) -> None:
+    mail = inbox.get("/inbox/01-reader@example.org.html")
+    assert "Unsubscribe" in mail.text
+    assert mail.headers["Content-Security-Policy"].startswith("sandbox ")
+    assert "script" not in mail.headers["Content-Security-Policy"]
+    assert inbox.get("/inbox/01-reader@example.org.txt").headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("name", ["03-x.html", "01-reader@example.org.eml", "..%2fsecret.html", "%2e%2e/secret.html"])
+def test_nothing_else_is_shown(inbox: TestClient, name: str) -> None:
+    answer = inbox.get(f"/inbox/{name}")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+
+
+def test_every_page_of_the_demo_links_to_it_and_no_other_site_has_it(inbox: TestClient, site: TestClient) -> None:
+    assert '<a href="/inbox">Mails of the demo</a>' in inbox.get("/").text
+    assert "inbox" not in site.get("/").text
+    assert site.get("/inbox").status_code == 404
