@@ -182,7 +182,7 @@ def _decide_one(
 
 def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:
     """The same mail always has the same Message-ID, without angle brackets."""
-    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{at.isoformat()}"
+    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{subscriber.epoch}\0{at.isoformat()}"
     return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"
 
 

@@ -25,7 +25,7 @@ from digest.models import (
 )
 from digest.store import Transaction, bounces, consents, outbox, subscribers, suppressions
 
-_ASKED_AGAIN = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
+ASKED_AGAIN = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
 _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
 _MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
@@ -76,6 +76,12 @@ class Membership:
         if stands is None:
             _check_pending(subscriber)
         self._ask(tx, subscriber, origin=origin, now=now)
+
+    def question(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+        """Queue that mail, whenever the last one was: joining.py says when that may be."""
+        self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
+        asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
+        outbox.queue_note(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """They said yes by themselves: active, whatever stood against it. Who is active or pauses stays so."""
@@ -189,13 +195,16 @@ class Membership:
         """What was agreed to and taken back by an address, oldest first."""
         return consents.list_of(tx, self.pseudonyms.of(email))
 
+    def last_asked_at(self, tx: Transaction, email: str) -> datetime | None:
+        """When an address was last asked whether it wants the digest, or None."""
+        asked = [c.at for c in self.history(tx, email) if c.event is ConsentEvent.ASKED]
+        return asked[-1] if asked else None
+
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        asked = [c.at for c in self.history(tx, subscriber.email) if c.event is ConsentEvent.ASKED]
-        if asked and now - asked[-1] < _ASKED_AGAIN:
-            raise UsageError(f"{subscriber.email} was asked at {asked[-1]:%Y-%m-%d %H:%M} UTC; once a day is enough")
-        self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
-        asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
-        outbox.queue_note(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
+        asked_at = self.last_asked_at(tx, subscriber.email)
+        if asked_at is not None and now - asked_at < ASKED_AGAIN:
+            raise UsageError(f"{subscriber.email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough")
+        self.question(tx, subscriber, origin=origin, now=now)
 
     def _in(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
         """Active from now on; a question that still waits to be sent is answered."""
@@ -264,6 +273,8 @@ def _check_pending(subscriber: Subscriber) -> None:
 def _barred(email: str, suppression: Suppression) -> SuppressedError:
     if suppression.reason.is_a_bounce:
         mend = "only their own yes lifts that; `digest subscriber ask` asks a subscriber for it"
+    elif suppression.reason is SuppressionReason.ADMIN:
+        mend = "an admin barred it, and no page lifts that"
     else:
         mend = "only they can come back, by the link in the mail that said goodbye or by subscribing on the pages"
     return SuppressedError(email, str(suppression), mend)

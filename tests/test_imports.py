@@ -14,7 +14,7 @@ LEVELS: list[set[str]] = [
     {"schedule", "interests", "editions"},
     {"chooser"},
     {"membership"},
-    {"config", "roster", "ingest", "publish", "deliver", "bounce", "samples"},
+    {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples"},
     {"installation", "disclosure"},
     {"web"},
     {"service"},

@@ -39,7 +39,7 @@ def add(
     why: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Never mail an address, until its owner agrees anew."""
+    """Never mail an address: nobody can subscribe it, on the pages neither."""
     address = addresses.checked(email)
     with installation(config) as here, here.store.write() as tx:
         stands = here.membership.suppress(tx, address, SuppressionReason.ADMIN, one_line(why), now=moment(None))

@@ -52,6 +52,13 @@ def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, messa
     )
 
 
+def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
+    """When the newest mail of a kind to somebody was queued, whatever became of it, or None."""
+    theirs = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
+    last: datetime | None = tx.execute(sa.select(sa.func.max(deliveries.c.queued_at)).where(theirs)).scalar()
+    return last
+
+
 def claim(
     tx: Transaction,
     *,
