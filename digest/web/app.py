@@ -7,7 +7,8 @@ it. Links are made from base_url alone, never from what a request says of its ho
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,6 +30,7 @@ from digest import publish
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.models import Subscriber
+from digest.web.afterwards import Afterwards
 from digest.web.context import Site
 from digest.web.door import Door
 from digest.web.inbox import with_inbox
@@ -39,6 +42,7 @@ from digest.web.sessions import Sessions
 log = structlog.get_logger()
 
 _STATIC = Path(__file__).with_name("static")
+_GRACE = 4.0  # seconds that what pages began may take when the program stops
 _WEEK = 7 * 24 * 3600
 _STATUSES = (400, 403, 404, 405, 408, 413, 500, 503)
 
@@ -67,15 +71,19 @@ def create_app(
     pages = Pages(here.templates, site, language=here.config.newsletter.language)
     samples = [problem(status) for status in _STATUSES]
     pages.check([*samples, *front.SAMPLES, *notices.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
+    afterwards = Afterwards(changed)
+    door = Door(here, pages, sessions, afterwards, clock, changed)
     app = Starlette(
-        routes=_everywhere(_routes(here, Door(here, pages, sessions, clock, changed)), unquote(base.path)),
+        routes=_everywhere(_routes(here, door), unquote(base.path)),
         middleware=[
             Middleware(SecurityHeaders, https=https),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
             Middleware(BodyLimit),
         ],
         exception_handlers=_apologies(pages),
+        lifespan=_finishing(afterwards),
     )
+    app.state.afterwards = afterwards
     app.router.redirect_slashes = False  # it would redirect to the host that the request names
     return app if inbox is None else with_inbox(app, pages, inbox)
 
@@ -124,6 +132,17 @@ def _static_url(path: str, name: str) -> str:
     """Where a file of ours is; what it holds stands in it, so that a new one is another address."""
     held = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
     return f"{path}/static/{name}?{held}"
+
+
+def _finishing(afterwards: Afterwards) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """When the program stops, what pages began is done first."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await to_thread.run_sync(afterwards.finish, _GRACE)
+
+    return lifespan
 
 
 def _apologies(pages: Pages) -> Mapping[Any, Callable[[Request, Any], Response]]:

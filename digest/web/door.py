@@ -5,24 +5,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from ipaddress import ip_network
 
-import structlog
 from anyio import CapacityLimiter, to_thread
+from starlette.background import BackgroundTask
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digest.errors import DigestError
 from digest.installation import Installation
 from digest.models import Subscriber
 from digest.store import subscribers
+from digest.web.afterwards import Afterwards
 from digest.web.clients import client_address
 from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, problem
 from digest.web.security import HANG_UP, without_token
 from digest.web.sessions import Sessions
-
-log = structlog.get_logger()
 
 _AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
 _SLOWEST_BODY = 10.0  # seconds
@@ -40,6 +38,7 @@ class Door:
         here: Installation,
         pages: Pages,
         sessions: Sessions,
+        afterwards: Afterwards,
         clock: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
@@ -47,11 +46,11 @@ class Door:
         self._store = here.store
         self._pages = pages
         self._sessions = sessions
+        self._afterwards = afterwards
         self._clock = clock
         self._changed = changed
         self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
         self._limiter = CapacityLimiter(_AT_ONCE)
-        self._afterwards: set[asyncio.Task[None]] = set()
 
     def route(self, path: str, look: Answering | None = None, act: Answering | None = None) -> Route:
         """A page that is looked at (GET, HEAD), or acts (POST), or both."""
@@ -94,7 +93,7 @@ class Door:
             answering = answers["POST" if posted else "GET"]
             response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
             if afterwards is not None:
-                self._begin(afterwards, request)
+                response.background = BackgroundTask(self._begin, afterwards, request)
             return response
 
         return answer
@@ -105,19 +104,9 @@ class Door:
             self._changed()
         return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
 
-    def _begin(self, act: Callable[[], None], request: Request) -> None:
-        """Do something beside the answer, so that nobody can tell by the time what it was."""
-
-        async def run() -> None:
-            try:
-                await to_thread.run_sync(act, limiter=self._limiter)
-                self._changed()
-            except DigestError as error:
-                log.error("page failed afterwards", page=without_token(request.url.path), reason=str(error))
-
-        task = asyncio.create_task(run())
-        self._afterwards.add(task)
-        task.add_done_callback(self._afterwards.discard)
+    async def _begin(self, act: Callable[[], None], request: Request) -> None:
+        """Called when the answer is out."""
+        self._afterwards.begin(act, page=without_token(request.url.path))
 
     def _client(self, request: Request) -> str:
         peer = request.client.host if request.client is not None else ""

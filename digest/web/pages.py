@@ -40,7 +40,8 @@ class Page:
     shows: object = Nothing()  # what the template sees as `page`
     language: str = ""  # "": the newsletter's
     status: int = 200
-    afterwards: Callable[[], None] | None = None  # is done when the answer is on its way, and takes it no time
+    cookie: str = ""  # a Set-Cookie header
+    afterwards: Callable[[], None] | None = None  # is done when the answer is out, and takes it no time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +83,12 @@ class Pages:
         match answer:
             case Page():
                 written = PlainTextResponse if answer.template.endswith(".txt.j2") else HTMLResponse
-                return written(self._written(answer, session), answer.status)
+                return written(self._written(answer, session), answer.status, headers=_set(answer.cookie))
             case Document():
                 saved = {"Content-Disposition": f'attachment; filename="{answer.filename}"'} if answer.filename else {}
                 return Response(answer.content, media_type=answer.media_type, headers=saved)
             case Redirect():
-                cookie = {"Set-Cookie": answer.cookie} if answer.cookie else {}
-                return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=cookie)
+                return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))
 
     def check(self, samples: Iterable[Page]) -> None:
         """Raise now, as a TemplateError, what would stop one of these pages in some language."""
@@ -103,3 +103,7 @@ class Pages:
         with self._templates.faults_named(name):
             template = self._templates.environment(language).get_template(name)
             return template.render(site=self._site, page=page.shows, csrf=csrf)
+
+
+def _set(cookie: str) -> dict[str, str]:
+    return {"Set-Cookie": cookie} if cookie else {}

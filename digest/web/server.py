@@ -47,7 +47,7 @@ def url_of(listener: socket.socket) -> str:
 
 @contextmanager
 def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None]) -> Iterator[None]:
-    """Serve `app` meanwhile, and let answers under way finish afterwards.
+    """Serve `app` meanwhile, and let answers under way, and what they began, finish afterwards.
 
     `on_loss` is called, in another thread, if serving ends by itself.
     """
@@ -58,7 +58,7 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
             http="h11",
             ws="none",
             loop="asyncio",
-            lifespan="off",
+            lifespan="on",  # at the end, what pages began is waited for
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,

@@ -1,0 +1,58 @@
+"""How often strangers may have us send a mail: each network address, and all of them together, within any hour.
+
+Kept in memory: a restart forgets it. Only what was let through is remembered, so there is never more of it than may be
+let through within an hour.
+"""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+
+_WINDOW = timedelta(hours=1)
+
+
+class Limits:
+    """Counts within a sliding hour. Safe to share between threads."""
+
+    def __init__(self, *, per_client: int, overall: int) -> None:
+        self._per_client = per_client
+        self._overall = overall
+        self._all: deque[tuple[datetime, str]] = deque()  # what was let through, and whose it was, oldest first
+        self._of: dict[str, deque[datetime]] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, client: str, *, now: datetime) -> int:
+        """0 where `client`, an address, may go on, which is counted; else the seconds until it may."""
+        whose = network_of(client)
+        with self._lock:
+            self._forget(until=now - _WINDOW)
+            theirs: Sequence[datetime] = self._of.get(whose, ())
+            full_since = [self._all[0][0]] if len(self._all) >= self._overall else []
+            full_since += [theirs[0]] if len(theirs) >= self._per_client else []
+            if full_since:
+                return math.ceil((max(full_since) + _WINDOW - now).total_seconds())
+            self._all.append((now, whose))
+            self._of.setdefault(whose, deque()).append(now)
+            return 0
+
+    def _forget(self, *, until: datetime) -> None:
+        while self._all and self._all[0][0] <= until:
+            _, whose = self._all.popleft()
+            theirs = self._of[whose]
+            theirs.popleft()
+            if not theirs:
+                del self._of[whose]
+
+
+def network_of(client: str) -> str:
+    """Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one machine has every address."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)

@@ -1,0 +1,81 @@
+"""How often strangers may have us send a mail."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.web.limits import Limits, network_of
+from tests.builders import NOW
+
+HOUR = timedelta(hours=1)
+
+
+def test_one_client_has_so_many_within_any_hour_and_is_told_how_long_to_wait() -> None:
+    limits = Limits(per_client=2, overall=100)
+    assert limits.wait("192.0.2.7", now=NOW) == 0
+    assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 0
+    assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 1800
+    assert limits.wait("192.0.2.8", now=NOW + HOUR / 2) == 0
+    assert limits.wait("192.0.2.7", now=NOW + HOUR) == 0
+    assert limits.wait("192.0.2.7", now=NOW + HOUR) == 1800
+
+
+def test_all_together_have_so_many() -> None:
+    limits = Limits(per_client=2, overall=3)
+    assert [limits.wait(f"192.0.2.{n}", now=NOW) for n in range(4)] == [0, 0, 0, 3600]
+    assert limits.wait("192.0.2.9", now=NOW + HOUR) == 0
+
+
+def test_whoever_is_over_one_limit_does_not_use_up_the_other() -> None:
+    limits = Limits(per_client=1, overall=2)
+    assert [limits.wait("192.0.2.7", now=NOW) > 0 for _ in range(5)] == [False, True, True, True, True]
+    assert limits.wait("192.0.2.8", now=NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("an unknown address", "an unknown address", True),
+    ],
+)
+def test_of_ipv6_a_network_counts_as_one_client(one: str, other: str, same: bool) -> None:
+    assert (network_of(one) == network_of(other)) is same
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2000)), max_size=60), st.integers(1, 4), st.integers(1, 8))
+def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
+    asks: list[tuple[int, int]], per_client: int, overall: int
+) -> None:
+    limits = Limits(per_client=per_client, overall=overall)
+    let_through: list[tuple[int, int]] = []
+    second = 0
+    for client, later in asks:
+        second += later
+        lately = [whose for at, whose in let_through if at > second - 3600]
+        wait = limits.wait(f"192.0.2.{client}", now=NOW + timedelta(seconds=second))
+        assert (wait == 0) is (len(lately) < overall and lately.count(client) < per_client)
+        if wait == 0:
+            let_through.append((second, client))
+        assert len(limits._all) == sum(len(times) for times in limits._of.values()) <= overall
+        assert all(limits._of.values())
+
+
+def test_threads_together_get_no_more_than_one_could() -> None:
+    limits = Limits(per_client=1000, overall=500)
+    passed: list[int] = []
+
+    def ask() -> None:
+        passed.extend(1 for _ in range(200) if limits.wait("192.0.2.7", now=NOW) == 0)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) == 500
