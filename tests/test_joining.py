@@ -12,8 +12,6 @@ from digest.installation import Installation
 from digest.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
 from digest.matching import compile_rules
 from digest.models import (
-    Bounce,
-    BounceKind,
     MailKind,
     Schedule,
     Subscriber,
@@ -23,6 +21,7 @@ from digest.models import (
 )
 from digest.store import Store, Transaction, outbox, profiles, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
+from tests.web.people import known_as
 
 EMAIL = "reader@example.org"
 PENDING, ACTIVE, PAUSED = SubscriberState.PENDING, SubscriberState.ACTIVE, SubscriberState.PAUSED
@@ -192,25 +191,6 @@ def here(tmp_path: Path) -> Iterator[Installation]:
         yield opened
 
 
-def make(here: Installation, tx: Transaction, known: str) -> None:
-    """Somebody of whom this is known."""
-    rules = here.membership
-    if known in {"admin", "nobody"}:
-        if known == "admin":
-            rules.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
-        return
-    reader = rules.enrol(tx, a_subscriber(EMAIL), origin="", now=NOW)
-    if known in {"hard", "complaint"}:
-        bounce = Bounce(kind=BounceKind(known), recipient=EMAIL, status="5.1.1", reply="550")
-        rules.bounced(tx, EMAIL, bounce, delivery_id=None, fingerprint="f", now=NOW)
-    if known == "unsubscribed":
-        rules.leave(tx, reader, origin="", now=NOW)
-    if known == "erased":
-        rules.erase(tx, EMAIL, origin="", now=NOW)
-    if known in {"pending", "paused"}:
-        subscribers.save(tx, a_subscriber(EMAIL, id=reader.id, state=SubscriberState(known)))
-
-
 @pytest.mark.parametrize(
     ("known", "joins", "signs_in"),
     [
@@ -229,8 +209,7 @@ def make(here: Installation, tx: Transaction, known: str) -> None:
 def test_the_mail_with_the_link_really_arrives(
     here: Installation, tmp_path: Path, known: str, joins: str, signs_in: str, way: str
 ) -> None:
-    with here.store.write() as tx:
-        make(here, tx, known)
+    known_as(here, known, EMAIL)
     here.deliver(now=NOW)  # a goodbye
     for old in (tmp_path / "outbox" / "new").glob("*"):
         old.unlink()

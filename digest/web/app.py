@@ -29,13 +29,15 @@ from starlette.types import ASGIApp
 from digest import publish
 from digest.errors import DigestError
 from digest.installation import Installation
+from digest.joining import Joining
 from digest.models import Subscriber
 from digest.web.afterwards import Afterwards
 from digest.web.context import Site
 from digest.web.door import Door
 from digest.web.inbox import with_inbox
+from digest.web.limits import Limits
 from digest.web.pages import Pages, problem
-from digest.web.public import confirm, front, notices, unsubscribe
+from digest.web.public import confirm, front, mailbox, notices, sign_in, subscribe, unsubscribe
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import Sessions
 
@@ -44,7 +46,7 @@ log = structlog.get_logger()
 _STATIC = Path(__file__).with_name("static")
 _GRACE = 4.0  # seconds that what pages began may take when the program stops
 _WEEK = 7 * 24 * 3600
-_STATUSES = (400, 403, 404, 405, 408, 413, 500, 503)
+_STATUSES = (400, 403, 404, 405, 408, 413, 429, 500, 503)
 
 
 def real_time() -> datetime:
@@ -70,7 +72,8 @@ def create_app(
     site = _site(here, base.path, has_inbox=inbox is not None)
     pages = Pages(here.templates, site, language=here.config.newsletter.language)
     samples = [problem(status) for status in _STATUSES]
-    pages.check([*samples, *front.SAMPLES, *notices.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES])
+    joining = [*mailbox.SAMPLES, *subscribe.SAMPLES, *sign_in.SAMPLES]
+    pages.check([*samples, *front.SAMPLES, *notices.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES, *joining])
     afterwards = Afterwards(changed)
     door = Door(here, pages, sessions, afterwards, clock, changed)
     app = Starlette(
@@ -93,14 +96,38 @@ def _routes(here: Installation, door: Door) -> list[Route | Mount]:
         publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
 
     leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
-    joining = confirm.Confirming(here.store, here.links, here.membership, welcome)
+    joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
     return [
         door.route("/", front.look),
         *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act),
         door.route("/confirm/{token}", joining.look, joining.act),
+        *_joining_routes(here, door),
         Route("/health", _healthy, methods=["GET"]),
         Mount("/static", _Files(directory=_STATIC), name="static"),
+    ]
+
+
+def _joining_routes(here: Installation, door: Door) -> list[Route]:
+    signup, newsletter = here.config.signup, here.config.newsletter
+    limits = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
+    to_mailbox, rules = mailbox.Mailbox(here.store, limits), Joining(here.membership)
+    subscribing = subscribe.Subscribing(
+        store=here.store,
+        joining=rules,
+        mailbox=to_mailbox,
+        signup=signup,
+        timezone=newsletter.timezone,
+        language=newsletter.language,
+    )
+    signing_in = sign_in.SigningIn(
+        store=here.store, links=here.links, sessions=door.sessions, joining=rules, mailbox=to_mailbox
+    )
+    return [
+        door.route("/subscribe", subscribing.look, subscribing.act),
+        door.route("/sign-in", signing_in.look, signing_in.ask),
+        door.route("/sign-in/{token}", signing_in.look_in, signing_in.enter),
+        door.own("/sign-out", act=signing_in.leave),
     ]
 
 

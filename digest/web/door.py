@@ -45,7 +45,7 @@ class Door:
         """`changed` is told, in any thread, when a page has done something."""
         self._store = here.store
         self._pages = pages
-        self._sessions = sessions
+        self.sessions = sessions
         self._afterwards = afterwards
         self._clock = clock
         self._changed = changed
@@ -70,7 +70,7 @@ class Door:
             with self._store.read() as tx:
                 reader = subscribers.find_by_id(tx, session.subscriber_id)
             if reader is None or reader.epoch != session.epoch:
-                return Redirect(path="/sign-in", cookie=self._sessions.end())
+                return Redirect(path="/sign-in", cookie=self.sessions.end())
             if visit.posted and not session.allows(visit.form.get("csrf", "")):
                 return problem(403)
             return answering(visit, reader)
@@ -86,7 +86,7 @@ class Door:
                 query=Fields(QueryParams(request.scope["query_string"]).multi_items()),
                 form=await _form(request) if posted else Fields(),
                 posted=posted,
-                session=self._sessions.find(request.cookies.get(self._sessions.cookie, ""), now=now),
+                session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
                 client=self._client(request),
                 now=now,
             )

@@ -1,7 +1,7 @@
 """What the tests of pages need."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -45,8 +45,8 @@ def site(here: Installation) -> TestClient:
     return browser(here)
 
 
-def browser(here: Installation, *, client: str = "192.0.2.7") -> TestClient:
-    """What asks for pages, once a second. It follows no redirect, as there should be none."""
+def browser(here: Installation, *, client: str = "192.0.2.7", now: datetime = NOW) -> TestClient:
+    """What asks for pages, once a second from `now` on. It follows no redirect."""
     seconds = count()
-    app = create_app(here, clock=lambda: NOW + timedelta(seconds=next(seconds)))
+    app = create_app(here, clock=lambda: now + timedelta(seconds=next(seconds)))
     return TestClient(app, client=(client, 50000), follow_redirects=False, raise_server_exceptions=False)

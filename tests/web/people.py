@@ -1,11 +1,14 @@
 """Subscribers whose links are followed."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from digest.installation import Installation
 from digest.links import Scope
-from digest.models import MailKind, Subscriber, SubscriberState
+from digest.models import Bounce, BounceKind, MailKind, Subscriber, SubscriberState, SuppressionReason
 from digest.store import outbox, subscribers
 from tests.builders import NOW, a_subscriber
 
@@ -17,6 +20,31 @@ def enrolled(here: Installation, email: str = EMAIL, **rest: Any) -> Subscriber:
     """A subscriber, active if nothing else is said."""
     with here.store.write() as tx:
         return here.membership.enrol(tx, a_subscriber(email, **rest), origin="command line", now=NOW)
+
+
+# All that may be known of an address.
+KNOWN = ["nobody", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
+
+
+def known_as(here: Installation, known: str, email: str = EMAIL) -> None:
+    """Make an address known so."""
+    if known == "nobody":
+        return
+    if known == "admin":
+        with here.store.write() as tx:
+            here.membership.suppress(tx, email, SuppressionReason.ADMIN, "", now=NOW)
+        return
+    reader = enrolled(here, email)
+    if known in {"pending", "paused"}:
+        changed(here, reader, state=SubscriberState(known))
+    with here.store.write() as tx:
+        if known in {"hard", "complaint"}:
+            bounce = Bounce(kind=BounceKind(known), reply="550 5.1.1 no such user")
+            here.membership.bounced(tx, email, bounce, delivery_id=None, fingerprint=email, now=NOW)
+        if known == "unsubscribed":
+            here.membership.leave(tx, reader, origin="page", now=NOW)
+        if known == "erased":
+            here.membership.erase(tx, email, origin="page", now=NOW)
 
 
 def pending(here: Installation, **rest: Any) -> Subscriber:
@@ -61,3 +89,8 @@ def history(here: Installation, email: str = EMAIL) -> list[tuple[str, str]]:
 def queued(here: Installation) -> list[MailKind]:
     with here.store.read() as tx:
         return [delivery.kind for delivery in outbox.list_queued(tx)]
+
+
+def settled(site: TestClient) -> None:
+    """Wait until what the pages began beside their answers is done."""
+    assert cast(Starlette, site.app).state.afterwards.finish(20)

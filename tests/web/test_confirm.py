@@ -1,13 +1,17 @@
 """Saying yes: to a confirmation mail, and on the way back from a goodbye."""
 
+from datetime import timedelta
+
 import pytest
 from starlette.testclient import TestClient
 
 from digest.errors import StoreError
 from digest.installation import Installation
-from digest.links import Scope
+from digest.links import LASTS, Scope
 from digest.models import MailKind, SubscriberState
 from digest.store import subscribers
+from tests.builders import NOW
+from tests.web.conftest import browser
 from tests.web.people import (
     EMAIL,
     changed,
@@ -81,9 +85,28 @@ def test_a_link_from_before_they_left_is_too_old(here: Installation, site: TestC
     page = site.request(method, way_in(here, reader))
     assert page.status_code == 410
     assert "This link is too old" in page.text
-    assert "ask for a new one" in page.text
+    assert 'class="button" href="/sign-in">Ask for a new one</a>' in page.text
     assert '<a href="mailto:digest@example.org">' in page.text
     assert state(here) == "unsubscribed"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_link_works_for_thirty_days(here: Installation, site: TestClient, method: str) -> None:
+    link = way_in(here, pending(here))
+    after = browser(here, now=NOW + LASTS[Scope.CONFIRM])
+    assert (after.request(method, link).status_code, state(here)) == (410, "pending")
+    before = browser(here, now=NOW + timedelta(days=30) - timedelta(seconds=1))
+    assert before.request(method, link).status_code == 200
+
+
+def test_who_has_just_come_in_is_signed_in_once(here: Installation, site: TestClient) -> None:
+    link = way_in(here, pending(here))
+    assert site.get(link).headers.get("Set-Cookie") is None
+    first = site.post(link)
+    assert first.headers["Set-Cookie"].startswith("__Secure-digest=1.0.")
+    assert 'href="/settings"' in first.text
+    site.cookies.clear()
+    assert site.post(link).headers.get("Set-Cookie") is None  # it works for longer than a sign-in link may
 
 
 def test_a_link_of_somebody_removed_is_too_old(here: Installation, site: TestClient) -> None:

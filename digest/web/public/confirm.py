@@ -1,7 +1,7 @@
 """Saying yes: the page behind the link in a confirmation mail, and in a goodbye, where it is the way back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -14,6 +14,7 @@ from digest.models import Subscriber, SubscriberState
 from digest.store import Store, Transaction, subscribers
 from digest.web.context import Joined, Question, partly_shown
 from digest.web.pages import Page, Visit
+from digest.web.sessions import Sessions
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class Confirming:
     store: Store
     links: Links
     membership: Membership
+    sessions: Sessions
     welcome: Callable[[Subscriber, datetime], object]  # queues the first mail of who has just come
 
     def look(self, visit: Visit) -> Page:
@@ -51,14 +53,21 @@ class Confirming:
         return Page(template="confirm.html.j2", shows=question, language=reader.language)
 
     def act(self, visit: Visit) -> Page:
-        """POST: they are in, and welcomed if they were not before."""
+        """POST: they are in, and welcomed if they were not before.
+
+        Then they are signed in, too: the link proves their mailbox as that of a sign-in mail does. It lasts for longer,
+        so it does that once.
+        """
         with self.store.write() as tx:
             reader = self._reader(tx, visit)
             if reader is None:
                 return _TOO_OLD
             new = reader.state not in _ON_THE_LIST
             reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
-        return _joined(reader, welcome=new and self._welcomed(reader, visit.now))
+        if not new:
+            return _joined(reader, welcome=False)
+        welcomed = self._welcomed(reader, visit.now)
+        return replace(_joined(reader, welcome=welcomed), cookie=self.sessions.begin(reader, now=visit.now))
 
     def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
         """Whose link it is; None where it is revoked. Raises HTTPException 404 for what we did not sign."""

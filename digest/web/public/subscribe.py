@@ -1,0 +1,165 @@
+"""Joining: a form for the address and for what its owner wants to read. They are in when they say yes by mail.
+
+What is wrong with what was typed is told beside its field. Whether the address is known is told nobody.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from digest import addresses, roster
+from digest.config import SignupConfig
+from digest.errors import AddressError
+from digest.joining import Joining
+from digest.models import EXCLUDES, CompiledRules, Profile
+from digest.store import Store, Transaction, profiles
+from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.pages import Fields, Page, Visit
+from digest.web.public.mailbox import Mailbox
+from digest.web.timezones import find_timezone, suggested
+
+_MOST_SHOWN = 120  # characters of a profile's rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A shared profile that can be ticked."""
+
+    name: str
+    rules: str  # the first few, as a line
+    ticked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeForm:
+    """The form as it was typed, with what is wrong."""
+
+    domains: tuple[str, ...]  # the addresses that may subscribe are there; (): all may
+    email: str = ""
+    not_an_address: bool = False
+    elsewhere: bool = False  # the address is at none of the domains
+    offers: tuple[Offer, ...] = ()
+    gone: bool = False  # a profile that was ticked is not there any more
+    keywords: Keywords
+    nothing: bool = False  # neither profiles nor keywords
+    timezone: str
+    no_timezone: bool = False
+    timezones: tuple[str, ...]
+
+    @property
+    def faulty(self) -> bool:
+        """Whether anything is wrong."""
+        faults = (self.not_an_address, self.elsewhere, self.gone, self.keywords.mistakes, self.nothing)
+        return any(faults) or self.no_timezone
+
+
+_CLOSED = Page(template="closed.html.j2")
+_SAMPLE = SubscribeForm(domains=(), keywords=Keywords(), timezone="UTC", timezones=("UTC",))
+_SAMPLES = (
+    _SAMPLE,
+    replace(_SAMPLE, domains=("digest.invalid",), not_an_address=True, nothing=True, no_timezone=True),
+    replace(
+        _SAMPLE,
+        domains=("digest.invalid",),
+        elsewhere=True,
+        offers=(Offer(name="A", rules="a", ticked=True), Offer(name="B", rules="")),
+        gone=True,
+        keywords=Keywords("(", (Mistake(1, 2, "?"),)),
+    ),
+    replace(_SAMPLE, offers=(Offer(name="A", rules="a"),), nothing=True),
+)
+
+SAMPLES = (_CLOSED, *(Page(template="subscribe.html.j2", shows=form) for form in _SAMPLES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribing:
+    """The pages at /subscribe."""
+
+    store: Store
+    joining: Joining
+    mailbox: Mailbox
+    signup: SignupConfig
+    timezone: str  # of who does not say
+    language: str
+
+    def look(self, _visit: Visit) -> Page:
+        """GET: the form."""
+        if self.signup.policy == "closed":
+            return _CLOSED
+        return _page(replace(self._empty(), offers=_offers(self._shared())))
+
+    def act(self, visit: Visit) -> Page:
+        """POST: the form again where something is wrong, else the mailbox, whoever the address belongs to."""
+        if self.signup.policy == "closed":
+            return replace(_CLOSED, status=403)
+        rules, form = self._read(visit.form)
+        if rules is None or form.faulty:
+            return replace(_page(form), status=422)
+        new = roster.new_subscriber(
+            form.email,
+            timezone=find_timezone(form.timezone),
+            language=self.language,
+            profiles=[offer.name for offer in form.offers if offer.ticked],
+            confirmed=False,
+        )
+
+        def join(tx: Transaction) -> None:
+            self.joining.join(tx, new, rules, origin=f"page from {visit.client}", now=visit.now)
+
+        return self.mailbox.answer(visit, join)
+
+    def _read(self, fields: Fields) -> tuple[CompiledRules | None, SubscribeForm]:
+        """(the keywords, or None where they cannot be read; the form as it was filled in)."""
+        shared, chosen = self._shared(), fields.getlist("profile")
+        rules, keywords = read_keywords(fields.get("rules", ""))
+        email = fields.get("email", "").strip()
+        timezone = fields.get("timezone", "").strip() or self.timezone
+        try:
+            domain = addresses.checked(email).rpartition("@")[2]
+        except AddressError:
+            domain = ""
+        form = replace(
+            self._empty(),
+            email=email,
+            not_an_address=not domain,
+            elsewhere=bool(domain) and not self._is_welcome(domain),
+            offers=_offers(shared, chosen),
+            gone=not {profile.name for profile in shared}.issuperset(chosen),
+            keywords=keywords,
+            nothing=not chosen and rules is not None and not _asks_for_any(rules),
+            timezone=timezone,
+            no_timezone=not find_timezone(timezone),
+        )
+        return rules, form
+
+    def _empty(self) -> SubscribeForm:
+        domains = self.signup.domains if self.signup.policy == "domains" else ()
+        return SubscribeForm(domains=domains, keywords=Keywords(), timezone=self.timezone, timezones=suggested())
+
+    def _shared(self) -> list[Profile]:
+        with self.store.read() as tx:
+            return profiles.list_shared(tx)
+
+    def _is_welcome(self, domain: str) -> bool:
+        if self.signup.policy != "domains":
+            return True
+        return any(f".{domain}".endswith(f".{allowed.lower()}") for allowed in self.signup.domains)
+
+
+def _asks_for_any(rules: CompiledRules) -> bool:
+    return any(ask.weight != EXCLUDES for ask in rules.asks)
+
+
+def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:
+    return tuple(Offer(name=p.name, rules=_in_a_line(p.rules), ticked=p.name in chosen) for p in shared)
+
+
+def _in_a_line(rules: str) -> str:
+    """The first rules, without comments."""
+    lines = [line.strip() for line in rules.splitlines()]
+    said = " · ".join(line for line in lines if line and not line.startswith("#"))
+    return said if len(said) <= _MOST_SHOWN else f"{said[: _MOST_SHOWN - 1]}…"
+
+
+def _page(form: SubscribeForm) -> Page:
+    return Page(template="subscribe.html.j2", shows=form)

@@ -1,0 +1,258 @@
+"""The pages where somebody gives an address: what they show, and that they tell nobody whose it is."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.matching import compile_rules
+from digest.models import MailKind, Subscriber, SubscriberState
+from digest.store import profiles, subscribers
+from tests.builders import NOW
+from tests.web.conftest import browser
+from tests.web.people import EMAIL, KNOWN, enrolled, history, known_as, queued, settled
+
+FORM = {"email": EMAIL, "rules": "cats", "timezone": "Asia/Tokyo"}
+WAYS = ["/subscribe", "/sign-in"]
+CONFIRMATION, SIGN_IN = MailKind.CONFIRMATION, MailKind.SIGN_IN
+
+
+@pytest.fixture
+def shared(here: Installation) -> None:
+    """Two shared profiles."""
+    with here.store.write() as tx:
+        profiles.add(tx, "Audio & <speech>", compile_rules("# a note\nspeech\naudio AND codec"), now=NOW)
+        profiles.add(tx, "Vision", compile_rules("segmentation"), now=NOW)
+
+
+def reader(here: Installation) -> Subscriber:
+    with here.store.read() as tx:
+        return subscribers.get(tx, EMAIL)
+
+
+def own_rules(here: Installation) -> str:
+    with here.store.read() as tx:
+        own = profiles.find_personal(tx, subscribers.get(tx, EMAIL).id)
+    return own.rules if own else ""
+
+
+# What the form takes.
+
+
+@pytest.mark.usefixtures("shared")
+def test_the_form_shows_the_shared_profiles_with_their_rules(site: TestClient) -> None:
+    page = site.get("/subscribe")
+    assert page.status_code == 200
+    assert "<bdi>Audio &amp; &lt;speech&gt;</bdi>" in page.text
+    assert "speech · audio AND codec" in page.text
+    assert "a note" not in page.text
+    assert 'formaction="/preview"' in page.text
+    assert '<option value="Europe/Berlin">' in page.text.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("shared")
+def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(here: Installation, site: TestClient) -> None:
+    page = site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "cats\r\n-survey"})
+    assert (page.status_code, "Look into your mailbox" in page.text) == (200, True)
+    settled(site)
+    new = reader(here)
+    assert (new.state, new.profiles, new.schedule.timezone) == (SubscriberState.PENDING, ("Vision",), "Asia/Tokyo")
+    assert (own_rules(here), queued(here)) == ("cats\n-survey", [CONFIRMATION])
+    assert history(here) == [("asked", "page from 192.0.2.7")]
+
+
+def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[newsletter]\ntimezone = 'Europe/Berlin'\nlanguage = 'de'\n")
+    assert 'value="Europe/Berlin"' in site.get("/subscribe").text
+    assert "Sehen Sie in Ihr Postfach" in site.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"email": "no address"}, "That is not an e-mail address."),
+        ({"email": ""}, "That is not an e-mail address."),
+        ({"rules": "cats\na AND"}, "Line 2, column 6: expected a word"),
+        ({"rules": ""}, "Choose a profile or write a keyword"),
+        ({"rules": "-survey"}, "Choose a profile or write a keyword"),
+        ({"profile": ["Vision", "Gone"]}, "A profile that you chose is not there any more."),
+        ({"timezone": "Moon/Base"}, "There is no such time zone."),
+        ({"timezone": "x" * 10_000}, "There is no such time zone."),
+    ],
+)
+def test_a_fault_is_told_beside_its_field_and_nothing_typed_is_lost(
+    here: Installation, site: TestClient, typed: dict[str, str | list[str]], says: str
+) -> None:
+    form = FORM | {"profile": [] if "rules" in typed else ["Vision"]} | typed
+    page = site.post("/subscribe", data=form)
+    assert page.status_code == 422
+    assert says in page.text
+    assert page.text.count('class="error"') == 2  # at the top, too
+    assert 'aria-invalid="true"' in page.text
+    assert f'value="{form["email"]}"' in page.text
+    assert f'value="{form["timezone"]}"' in page.text
+    assert str(form["rules"]).strip() + "</textarea>" in page.text
+    assert ('value="Vision" checked' in page.text) is ("Vision" in form["profile"])
+    settled(site)
+    assert queued(here) == []
+
+
+def test_keywords_that_only_mute_are_enough_beside_a_profile(
+    here: Installation, site: TestClient, shared: None
+) -> None:
+    assert site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "-survey"}).status_code == 200
+
+
+DOMAINS = "[signup]\npolicy = 'domains'\ndomains = ['example.org', 'Uni.example']\n"
+
+
+@pytest.mark.parametrize(
+    ("email", "status"),
+    [
+        ("a@example.org", 200),
+        ("a@EXAMPLE.org", 200),
+        ("a@lab.uni.example", 200),
+        ("a@badexample.org", 422),
+        ("a@example.org.evil.example", 422),
+    ],
+)
+def test_where_some_domains_may_subscribe_others_are_told(
+    open_site: Callable[..., TestClient], email: str, status: int
+) -> None:
+    site = open_site(DOMAINS)
+    assert "Addresses at example.org, Uni.example only." in site.get("/subscribe").text
+    page = site.post("/subscribe", data=FORM | {"email": email})
+    assert page.status_code == status
+    assert ("This address is somewhere else." in page.text) is (status == 422)
+
+
+def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\npolicy = 'closed'\n[newsletter]\nreply_to = 'Us <editors@example.org>'\n")
+    asked, posted = site.get("/subscribe"), site.post("/subscribe", data=FORM)
+    assert (asked.status_code, posted.status_code) == (200, 403)
+    for page in (asked, posted):
+        assert 'href="mailto:editors@example.org"' in page.text
+        assert "<form" not in page.text
+    assert "/subscribe" not in site.get("/sign-in").text
+
+
+# Whose address it is.
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(here: Installation, way: str) -> None:
+    answers = set()
+    for known in KNOWN:
+        email = f"{known}@example.org"
+        known_as(here, known, email)
+        for _ in range(2):  # the second time they were just written to
+            site = browser(here)
+            answer = site.post(way, data=FORM | {"email": email})
+            settled(site)
+            answers.add((answer.status_code, tuple(answer.headers.multi_items()), answer.content))
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_a_form_with_a_fault_is_the_same_too(here: Installation, site: TestClient, known: str) -> None:
+    before = site.post("/subscribe", data=FORM | {"rules": "a AND"})
+    known_as(here, known)
+    after = site.post("/subscribe", data=FORM | {"rules": "a AND"})
+    assert (after.status_code, after.headers, after.content) == (422, before.headers, before.content)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_answer_comes_while_somebody_else_is_writing(here: Installation, site: TestClient, way: str) -> None:
+    for known in KNOWN:
+        known_as(here, known, f"{known}@example.org")
+    before = queued(here)
+    with closing(sqlite3.connect(here.store.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        for known in KNOWN:  # more than pages are made at once
+            assert site.post(way, data=FORM | {"email": f"{known}@example.org"}).status_code == 200
+        assert time.monotonic() - begun < 15  # a transaction would have waited for thirty seconds
+        assert queued(here) == before
+        other.execute("COMMIT")
+    settled(site)
+    assert len(queued(here)) > len(before)
+
+
+def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(here: Installation) -> None:
+    for hours, client, asked in [(0, 1, 1), (0, 2, 1), (23, 3, 1), (24, 4, 2), (25, 5, 2)]:
+        site = browser(here, client=f"192.0.2.{client}", now=NOW + timedelta(hours=hours))
+        for way in WAYS:
+            site.post(way, data=FORM | {"email": EMAIL.upper()})
+            settled(site)
+        assert queued(here) == [CONFIRMATION] * asked
+
+
+def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most(here: Installation) -> None:
+    before = enrolled(here)
+    for minutes, sent in [(0, 1), (9, 1), (11, 2)]:
+        site = browser(here, now=NOW + timedelta(minutes=minutes))
+        for way in WAYS:
+            site.post(way, data=FORM)
+            settled(site)
+        assert queued(here) == [SIGN_IN] * sent
+    assert (reader(here), own_rules(here)) == (before, "")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("known", ["nobody", "active", "unsubscribed"])
+def test_looking_sends_nothing(here: Installation, site: TestClient, method: str, known: str) -> None:
+    known_as(here, known)
+    before = queued(here)
+    for way in WAYS:
+        assert site.request(method, way, params=FORM).status_code == 200
+    settled(site)
+    assert queued(here) == before
+
+
+# How often.
+
+
+def test_a_client_has_so_many_mails_an_hour_by_either_way(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\nhourly_per_client = 2\n")
+    for _ in range(5):
+        assert site.post("/subscribe", data=FORM | {"email": "wrong"}).status_code == 422  # which sends none
+    assert [site.post(way, data=FORM).status_code for way in (*WAYS, *WAYS)] == [200, 200, 429, 429]
+    answers = {site.post("/sign-in", data={"email": f"{name}@example.org"}).content for name in ("reader", "else")}
+    (page,) = answers
+    assert b"Please come back later." in page
+    assert site.get("/subscribe").status_code == 200
+
+
+def test_retry_after_says_when(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\nhourly_per_client = 1\n")
+    first, second = (site.post("/sign-in", data=FORM) for _ in range(2))
+    assert "Retry-After" not in first.headers
+    assert second.headers["Retry-After"] == "3599"  # a second has gone by
+
+
+def test_behind_a_trusted_proxy_its_clients_are_told_apart(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\nhourly_per_client = 1\n[web]\ntrusted_proxies = ['127.0.0.1']\n", client="127.0.0.1")
+
+    def ask(forwarded: str) -> int:
+        return site.post("/sign-in", data=FORM, headers={"X-Forwarded-For": forwarded}).status_code
+
+    assert [ask("198.51.100.1"), ask("198.51.100.1"), ask("198.51.100.2")] == [200, 429, 200]
+    assert [ask("2001:db8::1"), ask("2001:db8::2"), ask("2001:db8:0:1::1")] == [200, 429, 200]
+
+
+def test_who_is_no_trusted_proxy_gains_nothing_by_inventing_clients(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\nhourly_per_client = 1\n")
+    asked = [site.post("/sign-in", data=FORM, headers={"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(2)]
+    assert [answer.status_code for answer in asked] == [200, 429]
+
+
+def test_all_clients_together_have_so_many(open_site: Callable[..., TestClient]) -> None:
+    site = open_site("[signup]\nhourly = 3\n[web]\ntrusted_proxies = ['127.0.0.1']\n", client="127.0.0.1")
+    asked = [site.post("/sign-in", data=FORM, headers={"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(4)]
+    assert [answer.status_code for answer in asked] == [200, 200, 200, 429]
