@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 
 from digest.installation import Installation
+from digest.links import Scope
+from digest.matching import compile_rules
 from digest.models import SubscriberState
+from digest.store import profiles, subscribers
 from digest.web import create_app, listen, serving, url_of
 from tests.builders import NOW
 from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST, serious_faults
-from tests.web.people import changed, enrolled, removed, state, way_in, way_out
+from tests.mta import wait_until
+from tests.web.people import changed, enrolled, path, removed, state, way_in, way_out
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
 
 PAGES = ["front", "leave", "german", "arabic", "left", "already left", "absent", "yes", "in", "too old", "lost"]
+PAGES += ["subscribe", "marked", "mailbox", "sign in", "enter"]
 LONG_NAME = "Donaudampfschifffahrtsforschungsgesellschaftsneuigkeiten"
 
 
@@ -40,7 +45,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         encoding="utf-8",
     )
     listener = listen("127.0.0.1", 0)
-    newsletter = f'[newsletter]\nbase_url = "{url_of(listener)}"\n'
+    newsletter = f'[newsletter]\nbase_url = "{url_of(listener)}"\n[signup]\nhourly_per_client = 1000\n'
     (folder / "config.toml").write_text(f"{newsletter}[templates]\npath = 'mine'\n", encoding="utf-8")
     with (
         Installation.open(folder / "config.toml") as opened,
@@ -58,8 +63,10 @@ def links(here: Installation) -> dict[str, str]:
     arabic = changed(here, enrolled(here, "arabic@example.org"), language="ar")
     coming = enrolled(here, "coming@example.org", state=SubscriberState.PENDING)
     gone = enrolled(here, "gone@example.org")
+    with here.store.write() as tx:
+        profiles.add(tx, LONG_NAME, compile_rules(f"{LONG_NAME}\nspeech"), now=NOW)
     removed(here, gone)
-    paths = {
+    ways = {
         "front": "/",
         "leave": way_out(here, leaving),
         "german": way_out(here, german),
@@ -71,8 +78,13 @@ def links(here: Installation) -> dict[str, str]:
         "in": way_in(here, enrolled(here, "in@example.org")),
         "too old": way_in(here, gone),
         "lost": "/nowhere",
+        "subscribe": "/subscribe",
+        "marked": "/subscribe",
+        "mailbox": "/subscribe",
+        "sign in": "/sign-in",
+        "enter": path(here, Scope.SIGN_IN, arabic),
     }
-    return {name: base + path for name, path in paths.items()}
+    return {name: base + way for name, way in ways.items()}
 
 
 Opening = Callable[..., Any]
@@ -94,12 +106,17 @@ def look(browser: Any, links: dict[str, str]) -> Iterator[Opening]:
         page.goto(links[name])
         if name == "left" and page.locator("button").count():
             page.locator("button").click()
+        if name in {"marked", "mailbox"}:
+            page.fill("#email", "new@example.org")
+            page.fill("#rules", "a AND" if name == "marked" else "cats")
+            page.fill("#timezone", "Moon" if name == "marked" else "UTC")
+            page.locator("button").first.click()
         return page
 
     yield open_page
     for context in opened:
         context.close()
-    assert [text for text in complaints if "404" not in text and "410" not in text] == []
+    assert [text for text in complaints if not any(status in text for status in ("404", "410", "422"))] == []
 
 
 def to_the_button(page: Any) -> None:
@@ -127,6 +144,27 @@ def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(
     assert state(here, email) == "unsubscribed"
     page.reload()  # posts again
     assert page.get_by_role("heading", name="You have left Daily Papers").is_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_keyboard_alone_is_enough_to_subscribe(look: Opening, here: Installation, scripts: bool) -> None:
+    page = look("subscribe", scripts=scripts)
+    email = f"typed-{scripts}@example.org".lower()
+    while page.evaluate("document.activeElement.id") != "email":
+        page.keyboard.press("Tab")
+    page.keyboard.type(email)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # the profile
+    while page.evaluate("document.activeElement.id") != "timezone":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # subscribes, and does not try the keywords
+    page.get_by_role("heading", name="Look into your mailbox").wait_for()
+    wait_until(lambda: known(here, email), "a new subscriber")
+
+
+def known(here: Installation, email: str) -> bool:
+    with here.store.read() as tx:
+        return subscribers.find(tx, email) is not None
 
 
 @pytest.mark.parametrize("name", PAGES)

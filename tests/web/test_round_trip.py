@@ -1,6 +1,7 @@
-"""From a digest that really arrived, out by one click, and back by the goodbye's link."""
+"""By mails that really arrived: in and signed in; out by one click, and back by the goodbye's link."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -12,6 +13,7 @@ from digest.installation import Installation
 from digest.transport.sink import SmtpServer
 from digest.web import create_app, listen, serving, url_of
 from tests.commandline import Cli
+from tests.mta import wait_until
 from tests.smtp import Postbox
 
 EMAIL = "reader@example.org"
@@ -69,6 +71,48 @@ def test_leaving_by_one_click_and_coming_back(newsletter: Cli, postbox: tuple[Po
     newsletter.ok("deliver")
     welcome = only_mail(postbox[0])
     assert "Welcome to Daily Papers" in text_of(welcome)
+
+
+def test_joining_and_signing_in(newsletter: Cli, postbox: tuple[Postbox, int]) -> None:
+    newsletter.ok("ingest")
+    with httpx2.Client(base_url=base_url(newsletter)) as browser:
+        assert "Look into your mailbox" in browser.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
+        wait_for(newsletter, "confirmation")
+        newsletter.ok("deliver")
+        yes = link_in(only_mail(postbox[0]), "confirm")
+        assert "You are in" in browser.post(yes).text
+        assert "A study of cats" in text_of(delivered(newsletter, postbox[0]))
+        assert browser.cookies["digest"]
+
+    with httpx2.Client(base_url=base_url(newsletter)) as another:
+        assert "Look into your mailbox" in another.post("/sign-in", data={"email": EMAIL}).text
+        wait_for(newsletter, "sign-in")
+        enter = link_in(delivered(newsletter, postbox[0]), "sign-in")
+        assert "Sign in to Daily Papers" in another.get(enter).text
+        assert another.cookies.get("digest") is None
+        assert another.post(enter).headers["Location"] == "/settings"
+        assert another.cookies["digest"]
+
+
+def base_url(newsletter: Cli) -> str:
+    config = tomllib.loads((newsletter.folder / "config.toml").read_text(encoding="utf-8"))
+    return str(config["newsletter"]["base_url"])
+
+
+def wait_for(newsletter: Cli, kind: str) -> None:
+    """Until a page has queued a mail beside its answer."""
+    wait_until(lambda: waiting(newsletter) == [kind], f"a mail of the kind {kind}")
+
+
+def link_in(mail: EmailMessage, scope: str) -> str:
+    found = re.search(rf"http://127\.0\.0\.1:\d+/{scope}/\S+", text_of(mail))
+    assert found is not None
+    return found.group()
+
+
+def delivered(newsletter: Cli, postbox: Postbox) -> EmailMessage:
+    newsletter.ok("deliver")
+    return only_mail(postbox)
 
 
 def only_mail(postbox: Postbox) -> EmailMessage:
