@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -32,6 +32,8 @@ class Period:
     def parse(cls, name: str) -> Self:
         """A period by its name. Raises UsageError."""
         try:
+            if name[:4] == str(MAXYEAR):
+                raise ValueError("its last week and month end where there are no dates")
             if week := _WEEK.fullmatch(name):
                 return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
             if month := _MONTH.fullmatch(name):

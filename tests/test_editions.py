@@ -34,7 +34,8 @@ def test_a_day_is_in_the_period_that_holds_it(day: date, span: Span) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "2026", "2026-13", "2026-02-30", "2026-W54", "2026-9-1", "٢٠٢٦-٠٩", "2026-09-11x", "0000-01"]
+    "name",
+    ["", "2026", "2026-13", "2026-02-30", "2026-W54", "2026-9-1", "٢٠٢٦-٠٩", "2026-09-11x", "0000-01", "9999-12"],
 )
 def test_what_is_no_period_is_told_how_to_write_one(name: str) -> None:
     with pytest.raises(UsageError, match="write 2026-09-11, 2026-W37 or 2026-09"):

@@ -30,6 +30,7 @@ from digest.models.papers import (
     Paper,
     Profile,
     Reason,
+    Sighting,
     fingerprint,
 )
 from digest.models.people import (
@@ -78,6 +79,7 @@ __all__ = [
     "Reason",
     "Receipt",
     "Schedule",
+    "Sighting",
     "Subscriber",
     "SubscriberState",
     "Suppression",

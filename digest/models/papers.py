@@ -84,6 +84,15 @@ class Paper:
                 return ", ".join(self.categories)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A source announced a paper."""
+
+    source: str  # its name in the configuration
+    announce_type: AnnounceType
+    at: datetime
+
+
 OWN_KEYWORDS = "Your keywords"  # what a personal profile is called; mails say it in the reader's language
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import AnnounceType, Entry, Paper
+from digest.models import AnnounceType, Entry, Paper, Sighting
 from digest.store import numbers
 from digest.store.database import Transaction
 from digest.store.schema import identities, paper_revisions, papers, sightings
@@ -35,7 +35,7 @@ _SHOWN = (
 
 
 def version(tx: Transaction) -> int:
-    """Rises with every change of what papers there are and what is shown of them."""
+    """Rises with every change of what papers there are, what is shown of them, and where they were seen."""
     return numbers.last(tx, papers)
 
 
@@ -78,6 +78,19 @@ def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> lis
         .order_by(papers.c.first_seen_at, papers.c.id)
     )
     return [_paper(row) for row in rows]
+
+
+def list_rows(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
+    """The papers of these rows of the table, in this order."""
+    found: dict[int, Paper] = {}
+    for begin in range(0, len(row_ids), _BATCH):
+        rows = tx.execute(
+            sa.select(papers, *_shown_columns())
+            .join(paper_revisions, _CURRENT)
+            .where(papers.c.id.in_(row_ids[begin : begin + _BATCH]))
+        )
+        found.update((row.id, _paper(row)) for row in rows)
+    return [found[row_id] for row_id in row_ids]
 
 
 def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, edition_on: date) -> None:
@@ -128,8 +141,8 @@ def name(tx: Transaction, keys: dict[str, str]) -> None:
     """Remember further keys: key -> public id. A key that is taken stays with its paper."""
     row_ids = _row_ids(tx, keys.values())
     rows = [{"key": key, "paper_id": row_ids[public_id]} for key, public_id in keys.items()]
-    if rows:
-        tx.execute(insert(identities).on_conflict_do_nothing(), rows)
+    if rows and tx.execute(insert(identities).on_conflict_do_nothing(), rows).rowcount:
+        _changed(tx)
 
 
 def merge(tx: Transaction, *, younger: str, older: str) -> None:
@@ -172,8 +185,25 @@ def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, s
         }
         for entry, public_id in pairs
     ]
-    if rows:
-        tx.execute(insert(sightings).on_conflict_do_nothing(), rows)
+    if rows and tx.execute(insert(sightings).on_conflict_do_nothing(), rows).rowcount:
+        _changed(tx)
+
+
+def list_sightings(tx: Transaction, public_id: str) -> list[Sighting]:
+    """Where a paper was announced, the first time first."""
+    rows = tx.execute(
+        sa.select(sightings.c.source, sightings.c.announce_type, sightings.c.seen_at)
+        .join(papers, papers.c.id == sightings.c.paper_id)
+        .where(papers.c.public_id == public_id)
+        .order_by(sightings.c.seen_at, sightings.c.source, sightings.c.guid)
+    )
+    return [Sighting(source=row.source, announce_type=AnnounceType(row.announce_type), at=row.seen_at) for row in rows]
+
+
+def list_keys(tx: Transaction, public_id: str) -> list[str]:
+    """Every key that a paper is known by, its own id among them."""
+    known = sa.select(identities.c.key).join(papers, papers.c.id == identities.c.paper_id)
+    return list(tx.scalars(known.where(papers.c.public_id == public_id).order_by(identities.c.key)))
 
 
 def _changed(tx: Transaction) -> None:

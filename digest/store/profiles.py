@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, fingerprint
+from digest.store import numbers
 from digest.store.database import Transaction
 from digest.store.schema import follows, profiles, queries
 
@@ -40,6 +41,11 @@ class CompiledProfiles:
     line: NDArray[np.int32]
     weight: NDArray[np.float32]
     queries: list[str]
+
+
+def version(tx: Transaction) -> int:
+    """Rises with every change of the shared profiles."""
+    return numbers.last(tx, profiles)
 
 
 def find(tx: Transaction, name: str) -> Profile | None:
@@ -77,6 +83,7 @@ def add(tx: Transaction, name: str, rules: CompiledRules, *, now: datetime) -> P
     if find(tx, name) is not None:
         raise UsageError(f"there is a profile {name!r} already; `digest profile edit` changes it")
     tx.execute(sa.insert(profiles).values(name=name, owner_id=None, updated_at=now, **_written(tx, rules)))
+    _changed(tx)
     return get(tx, name)
 
 
@@ -89,12 +96,14 @@ def edit(
         raise UsageError(f"there is a profile {new_name!r} already")
     changed = {"name": new_name or name, "updated_at": now} | ({} if rules is None else _written(tx, rules))
     tx.execute(sa.update(profiles).where(profiles.c.id == profile.id).values(changed))
+    _changed(tx)
     return get(tx, new_name or name)
 
 
 def remove(tx: Transaction, name: str) -> None:
     """Forget a shared profile; nobody follows it any more. Raises NotFoundError."""
     tx.execute(sa.delete(profiles).where(profiles.c.id == get(tx, name).id))
+    _changed(tx)
 
 
 def find_personal(tx: Transaction, subscriber_id: int) -> Profile | None:
@@ -175,6 +184,10 @@ def load_compiled(tx: Transaction) -> CompiledProfiles:
         weight=asks["weight"],
         queries=[text_of[number] for number in used.tolist()],
     )
+
+
+def _changed(tx: Transaction) -> None:
+    numbers.take(tx, profiles, 1)
 
 
 def _unpacked(packed: bytes) -> NDArray[Any]:

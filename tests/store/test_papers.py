@@ -104,3 +104,35 @@ def test_thousands_of_keys_are_looked_up_at_once(store: Store) -> None:
     with store.read() as tx:
         assert len(papers.find_by_keys(tx, [p.id for p in new])) == 1200
         assert len(papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)) == 1200
+
+
+def test_a_paper_tells_where_it_was_announced_and_what_it_is_known_by(store: Store) -> None:
+    add(store, FULL)
+    with store.write() as tx:
+        papers.record_sightings(tx, "late", [(an_entry(guid="a"), FULL.id)], now=NOW)
+        papers.record_sightings(
+            tx, "early", [(an_entry(announce_type=AnnounceType.CROSS), FULL.id)], now=at("2026-06-01")
+        )
+        papers.name(tx, {"doi:10.1/x": FULL.id})
+    with store.read() as tx:
+        seen = [(s.source, s.announce_type, s.at) for s in papers.list_sightings(tx, FULL.id)]
+        assert papers.list_keys(tx, FULL.id) == [FULL.id, "doi:10.1/x"]
+    assert seen == [("early", AnnounceType.CROSS, at("2026-06-01")), ("late", AnnounceType.NEW, NOW)]
+
+
+def test_what_is_seen_again_changes_nothing(store: Store) -> None:
+    def version() -> int:
+        with store.read() as tx:
+            return papers.version(tx)
+
+    def see() -> None:
+        with store.write() as tx:
+            papers.record_sightings(tx, "feed", [(an_entry(), FULL.id)], now=NOW)
+            papers.name(tx, {"doi:10.1/x": FULL.id})
+
+    add(store, FULL)
+    before = version()
+    see()
+    after = version()
+    see()
+    assert before < after == version()

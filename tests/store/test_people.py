@@ -1,5 +1,6 @@
 """Subscribers and the profiles they follow."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import time
 
@@ -150,3 +151,21 @@ def test_a_profile_of_ten_thousand_rules_is_kept(store: Store) -> None:
         profiles.add(tx, "P", rules, now=NOW)
         kept = profiles.load_compiled(tx)
     assert len(kept.queries) == len(kept.query) == 10_000
+
+
+def test_every_change_of_a_shared_profile_is_a_new_version_and_no_personal_one_is(store: Store) -> None:
+    versions = []
+    with store.write() as tx:
+        reader = subscribers.add(tx, a_subscriber(), now=NOW)
+        changes: list[Callable[[], object]] = [
+            lambda: profiles.add(tx, "P", compile_rules("cat"), now=NOW),
+            lambda: profiles.edit(tx, "P", rules=compile_rules("dog"), now=NOW),
+            lambda: profiles.edit(tx, "P", new_name="Q", now=NOW),
+            lambda: profiles.remove(tx, "Q"),
+        ]
+        for change in changes:
+            change()
+            versions.append(profiles.version(tx))
+        assert versions == sorted(set(versions))
+        profiles.set_personal(tx, reader.id, compile_rules("cow"), now=NOW)
+        assert profiles.version(tx) == versions[-1]
