@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,14 +36,14 @@ def list_papers(
 
 def list_latest(tx: Transaction, *, limit: int) -> list[Paper]:
     """The papers first seen last, of whatever editions."""
-    return list_papers(tx, date.min, date.max, Order.NEWEST, offset=0, limit=limit)
+    return list_rows(tx, tx.scalars(sa.select(papers.c.id).where(_THERE).order_by(*_NEWEST).limit(limit)).all())
 
 
 def count_by_day(tx: Transaction, first_on: date, last_on: date) -> dict[date, int]:
     """How many papers the editions in [first_on, last_on] have, by date; without those that have none."""
-    counted = sa.select(papers.c.edition_on, sa.func.count()).where(_within(first_on, last_on))
+    counted = sa.select(papers.c.edition_on, sa.func.count().label("held")).where(_within(first_on, last_on))
     rows = tx.execute(counted.group_by(papers.c.edition_on).order_by(papers.c.edition_on))
-    return {day: count for day, count in rows}
+    return {row.edition_on: row.held for row in rows}
 
 
 def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
@@ -53,18 +54,23 @@ def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
 
 def find_before(tx: Transaction, day: date) -> date | None:
     """The last date before `day` that has an edition."""
-    return tx.scalar(sa.select(sa.func.max(papers.c.edition_on)).where(_THERE, papers.c.edition_on < day))
+    return _date(tx, sa.select(sa.func.max(papers.c.edition_on)).where(_THERE, papers.c.edition_on < day))
 
 
 def find_after(tx: Transaction, day: date) -> date | None:
     """The first date after `day` that has an edition."""
-    return tx.scalar(sa.select(sa.func.min(papers.c.edition_on)).where(_THERE, papers.c.edition_on > day))
+    return _date(tx, sa.select(sa.func.min(papers.c.edition_on)).where(_THERE, papers.c.edition_on > day))
 
 
 def find_of(tx: Transaction, public_id: str) -> date | None:
     """The date of the edition that a paper is in."""
-    return tx.scalar(sa.select(papers.c.edition_on).where(_THERE, papers.c.public_id == public_id))
+    return _date(tx, sa.select(papers.c.edition_on).where(_THERE, papers.c.public_id == public_id))
 
 
 def _within(first_on: date, last_on: date) -> sa.ColumnElement[bool]:
     return sa.and_(_THERE, papers.c.edition_on.between(first_on, last_on))
+
+
+def _date(tx: Transaction, wanted: sa.Select[Any]) -> date | None:
+    found: date | None = tx.scalar(wanted)
+    return found

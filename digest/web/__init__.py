@@ -5,7 +5,7 @@
                                    │
                                    └── pages ─▶ templates/web/*.html.j2, with what context holds
 
-app says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in,
+routes says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in,
 limits how often strangers may have a mail sent, afterwards does what answers do not wait for.
 """
 

@@ -1,4 +1,4 @@
-"""The application: which path is which page, and what stands around all of them.
+"""The application: what stands around all pages, and where they are served.
 
 Under a sub-path (newsletter.base_url = "https://example.org/digest") every page is served at both places, /digest/… and
 /…, so that it does not matter whether the proxy in front strips the prefix. (A prefix that is called as one of our
@@ -26,18 +26,16 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from digest import publish
 from digest.errors import DigestError
 from digest.installation import Installation
-from digest.joining import Joining
-from digest.models import Subscriber
 from digest.web.afterwards import Afterwards
+from digest.web.cache import Remembering, Versions
 from digest.web.context import Site
 from digest.web.door import Door
 from digest.web.inbox import with_inbox
-from digest.web.limits import Limits
 from digest.web.pages import Pages, problem
-from digest.web.public import confirm, front, mailbox, notices, sign_in, subscribe, unsubscribe
+from digest.web.public import notices
+from digest.web.routes import SAMPLES, routes
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import Sessions
 
@@ -46,6 +44,7 @@ log = structlog.get_logger()
 _STATIC = Path(__file__).with_name("static")
 _GRACE = 4.0  # seconds that what pages began may take when the program stops
 _WEEK = 7 * 24 * 3600
+_LAG = 1.0  # seconds
 _STATUSES = (400, 403, 404, 405, 408, 413, 429, 500, 503)
 
 
@@ -60,26 +59,27 @@ def create_app(
     clock: Callable[[], datetime] = real_time,
     changed: Callable[[], None] = lambda: None,
     inbox: Path | None = None,
+    lag: float = _LAG,
 ) -> ASGIApp:
     """The pages of an installation. Raises DigestError for what would stop one of them.
 
     `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `inbox`: a folder
-    whose mails stand at /inbox, for the demo.
+    whose mails stand at /inbox, for the demo. Pages that are the same for everybody are kept, and may be `lag` seconds
+    behind what the store holds.
     """
     base = urlsplit(here.config.newsletter.base_url)
     https = base.scheme == "https"
     sessions = Sessions(links=here.links, path=base.path, https=https)
     site = _site(here, base.path, has_inbox=inbox is not None)
     pages = Pages(here.templates, site, language=here.config.newsletter.language)
-    samples = [problem(status) for status in _STATUSES]
-    joining = [*mailbox.SAMPLES, *subscribe.SAMPLES, *sign_in.SAMPLES]
-    pages.check([*samples, *front.SAMPLES, *notices.SAMPLES, *unsubscribe.SAMPLES, *confirm.SAMPLES, *joining])
+    pages.check([*(problem(status) for status in _STATUSES), *SAMPLES])
     afterwards = Afterwards(changed)
     door = Door(here, pages, sessions, afterwards, clock, changed)
     app = Starlette(
-        routes=_everywhere(_routes(here, door), unquote(base.path)),
+        routes=_everywhere([*routes(here, door, site), *_files()], unquote(base.path)),
         middleware=[
-            Middleware(SecurityHeaders, https=https),
+            Middleware(Remembering, versions=Versions(here.store, lag=lag)),
+            Middleware(SecurityHeaders, https=https, indexed=site.indexed),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
             Middleware(BodyLimit),
         ],
@@ -91,52 +91,12 @@ def create_app(
     return app if inbox is None else with_inbox(app, pages, inbox)
 
 
-def _routes(here: Installation, door: Door) -> list[Route | Mount]:
-    def welcome(reader: Subscriber, now: datetime) -> None:
-        publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
-
-    leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
-    joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
-    return [
-        door.route("/", front.look),
-        *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
-        door.route("/unsubscribe/{token}", leaving.look, leaving.act),
-        door.route("/confirm/{token}", joining.look, joining.act),
-        *_joining_routes(here, door),
-        Route("/health", _healthy, methods=["GET"]),
-        Mount("/static", _Files(directory=_STATIC), name="static"),
-    ]
-
-
-def _joining_routes(here: Installation, door: Door) -> list[Route]:
-    signup, newsletter = here.config.signup, here.config.newsletter
-    limits = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
-    to_mailbox, rules = mailbox.Mailbox(here.store, limits), Joining(here.membership)
-    subscribing = subscribe.Subscribing(
-        store=here.store,
-        joining=rules,
-        mailbox=to_mailbox,
-        signup=signup,
-        timezone=newsletter.timezone,
-        language=newsletter.language,
-    )
-    signing_in = sign_in.SigningIn(
-        store=here.store, links=here.links, sessions=door.sessions, joining=rules, mailbox=to_mailbox
-    )
-    return [
-        door.route("/subscribe", subscribing.look, subscribing.act),
-        door.route("/sign-in", signing_in.look, signing_in.ask),
-        door.route("/sign-in/{token}", signing_in.look_in, signing_in.enter),
-        door.own("/sign-out", act=signing_in.leave),
-    ]
-
-
-def _everywhere(routes: Sequence[Route | Mount], path: str) -> list[Route | Mount]:
+def _everywhere(pages: Sequence[Route | Mount], path: str) -> list[Route | Mount]:
     """The pages without a prefix, and with one."""
     if not path:
-        return [*routes]
-    first = next(route for route in routes if route.path == "/" and isinstance(route, Route))
-    return [*routes, Route(path, first.endpoint), Mount(path, app=Router(routes, redirect_slashes=False))]
+        return [*pages]
+    first = next(route for route in pages if route.path == "/" and isinstance(route, Route))
+    return [*pages, Route(path, first.endpoint), Mount(path, app=Router(pages, redirect_slashes=False))]
 
 
 def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:
@@ -145,6 +105,7 @@ def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:
         name=newsletter.name,
         postal_address=newsletter.postal_address,
         contact=parseaddr(newsletter.reply_to)[1] or newsletter.reply_to or newsletter.mailbox,
+        url=here.config.newsletter.base_url,
         path=path,
         style_url=_static_url(path, "style.css"),
         script_url=_static_url(path, "script.js"),
@@ -192,6 +153,10 @@ def _apologies(pages: Pages) -> Mapping[Any, Callable[[Request, Any], Response]]
 async def _healthy(_request: Request) -> Response:
     """GET /health: the process answers. Says nothing else."""
     return PlainTextResponse("ok")
+
+
+def _files() -> list[Route | Mount]:
+    return [Route("/health", _healthy, methods=["GET"]), Mount("/static", _Files(directory=_STATIC), name="static")]
 
 
 class _Files(StaticFiles):

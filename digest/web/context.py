@@ -10,7 +10,8 @@ class Site:
     name: str
     postal_address: str
     contact: str  # the address of the people behind it
-    path: str  # what stands before the path of every page: "", or "/digest" for https://example.org/digest
+    url: str  # https://example.org/digest: what stands before the path of every page where links are absolute
+    path: str  # the same where they are not: "/digest", or ""
     style_url: str
     script_url: str
     indexed: bool  # search engines may show pages that are for everybody

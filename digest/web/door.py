@@ -19,7 +19,7 @@ from digest.store import subscribers
 from digest.web.afterwards import Afterwards
 from digest.web.clients import client_address
 from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, problem
-from digest.web.security import HANG_UP, without_token
+from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
 from digest.web.sessions import Sessions
 
 _AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
@@ -57,6 +57,19 @@ class Door:
         asked = {"GET": look, "POST": act}
         answers = {method: answering for method, answering in asked.items() if answering is not None}
         return Route(path, self._endpoint(answers), methods=[*answers])
+
+    def everybody(self, path: str, look: Answering) -> Route:
+        """A page that is the same for all: it is not told who asks, and caches may keep it."""
+
+        async def answer(request: Request) -> Response:
+            query = Fields(QueryParams(request.scope["query_string"]).multi_items())
+            visit = Visit(path=request.path_params, query=query, client="", now=self._clock())
+            response, _ = await to_thread.run_sync(self._answered, look, visit, limiter=self._limiter)
+            if response.status_code == 200:
+                response.headers["Cache-Control"] = FOR_EVERYBODY.decode()
+            return response
+
+        return Route(path, answer, methods=["GET"])
 
     def own(self, path: str, look: ForReader | None = None, act: ForReader | None = None) -> Route:
         """A page for who is signed in. Others are asked to sign in; what is posted needs their session's CSRF token."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from digest.mail import Card, Stockroom, card
-from digest.models import DigestItem, Evidence, Paper
+from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
 
 _WHOLE = 20_000  # characters: more than any abstract has
 
@@ -38,4 +39,30 @@ class Showcase:
 
 def paper_path(public_id: str) -> str:
     """`/paper/doi:10.1101/2026.06.01`: where everybody finds a paper."""
-    return f"/paper/{quote(public_id, safe=':/@+,;=()')}"
+    return f"/paper/{shown_id(public_id)}"
+
+
+def shown_id(public_id: str) -> str:
+    """A public id as it stands in addresses."""
+    return quote(public_id, safe=":/@+,;=()")
+
+
+SAMPLE = Showcase().show(
+    Paper(
+        id="arxiv:2606.00001",
+        title="A sample",
+        abstract="Of a paper.",
+        authors=("A", "B", "C", "D"),
+        categories=("cs.LG",),
+        url="https://example.org/abs",
+        pdf_url="https://example.org/pdf",
+        code_url="https://example.org/code",
+        discussion_url="https://example.org/talk",
+        announce_type=AnnounceType.REPLACE_CROSS,
+        published_at=datetime(2026, 6, 1, tzinfo=UTC),
+        upvotes=2,
+        stars=1,
+    ),
+    [Evidence(field=Field.TITLE, start=2, end=8, rule="sample")],
+)
+"""One that has everything, for the samples of pages."""

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 MAX_BODY = 16 * 1024  # bytes
 HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
+FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks
+
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -30,30 +32,37 @@ _HEADERS = {
     ),
     "Referrer-Policy": "no-referrer",  # the address of a page is a key to it
     "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
+_NO_STORE = (b"cache-control", b"no-store")
+_NO_INDEX = (b"x-robots-tag", b"noindex")
 _TOKEN = re.compile(r"(?<=/)\d+\.[^/]*")
 
 
 class SecurityHeaders:
     """Every answer has the headers that keep browsers careful; what does not say otherwise is not to be stored."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        """`https`: the site is reached by that alone, and browsers may remember it."""
+    def __init__(self, app: ASGIApp, *, https: bool, indexed: bool) -> None:
+        """`https`: the site is reached by that alone, and browsers may remember it.
+
+        `indexed`: search engines may show what is for everybody.
+        """
         self._app = app
-        self._headers = _HEADERS | (_HSTS if https else {})
+        said = _HEADERS | (_HSTS if https else {})
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+        self._shown = (b"cache-control", FOR_EVERYBODY) if indexed else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(self._headers)
-                headers.setdefault("Cache-Control", "no-store")
+                own = message["headers"]
+                robots = [] if self._shown in own else [_NO_INDEX]
+                storing = [] if any(name == b"cache-control" for name, _ in own) else [_NO_STORE]
+                message["headers"] = [*own, *self._headers, *robots, *storing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -48,5 +48,5 @@ def site(here: Installation) -> TestClient:
 def browser(here: Installation, *, client: str = "192.0.2.7", now: datetime = NOW) -> TestClient:
     """What asks for pages, once a second from `now` on. It follows no redirect."""
     seconds = count()
-    app = create_app(here, clock=lambda: now + timedelta(seconds=next(seconds)))
+    app = create_app(here, clock=lambda: now + timedelta(seconds=next(seconds)), lag=0)
     return TestClient(app, client=(client, 50000), follow_redirects=False, raise_server_exceptions=False)

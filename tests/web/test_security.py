@@ -19,6 +19,7 @@ CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+STORED = {"front": "public, max-age=60", "style": "public, max-age=604800"}
 KINDS = ["front", "unsubscribe", "one-click", "confirm", "health", "style", "404", "405", "413", "500", "503"]
 
 
@@ -74,7 +75,7 @@ def test_every_answer_has_the_security_headers(pages: Site, kind: str) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-    assert answer.headers["Cache-Control"] == ("public, max-age=604800" if kind == "style" else "no-store")
+    assert answer.headers["Cache-Control"] == STORED.get(kind, "no-store")
     assert "Set-Cookie" not in answer.headers
 
 

@@ -1,0 +1,67 @@
+"""A page for each paper: all that is known of it, and where it was announced."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from starlette.exceptions import HTTPException
+
+from digest.mail.encoding import clean
+from digest.models import AnnounceType, Sighting
+from digest.store import Store, editions, papers
+from digest.web.pages import Page, Redirect, Visit
+from digest.web.papers import SAMPLE, Showcase, ShownPaper, paper_path, shown_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePaper:
+    """A paper and what is known of it."""
+
+    shown: ShownPaper
+    authors: tuple[str, ...]  # all of them
+    categories: tuple[str, ...]
+    edition_on: date | None
+    sightings: tuple[Sighting, ...]
+    reference: str  # its id as it stands in addresses
+
+
+_SAMPLE = OnePaper(
+    shown=SAMPLE,
+    authors=("A. Author",),
+    categories=("cs.LG",),
+    edition_on=date(2026, 9, 11),
+    sightings=tuple(
+        Sighting(source="feed", announce_type=kind, at=datetime(2026, 9, 11, tzinfo=UTC)) for kind in AnnounceType
+    ),
+    reference=shown_id(SAMPLE.id),
+)
+
+SAMPLES = (Page(template="paper.html.j2", shows=_SAMPLE),)
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The pages at /paper/ID."""
+
+    store: Store
+    showcase: Showcase
+
+    def look(self, visit: Visit) -> Page | Redirect:
+        """GET; to the id that stays, where it is asked for by another. Raises HTTPException 404."""
+        asked = visit.path["id"]
+        with self.store.read() as tx:
+            paper = papers.find_by_keys(tx, [asked]).get(asked)
+            if paper is None:
+                raise HTTPException(404)
+            edition_on = editions.find_of(tx, paper.id)
+            sightings = papers.list_sightings(tx, paper.id)
+        if paper.id != asked:
+            return Redirect(path=paper_path(paper.id))
+        shown = OnePaper(
+            shown=self.showcase.show(paper),
+            authors=tuple(map(clean, paper.authors)),
+            categories=tuple(map(clean, paper.categories)),
+            edition_on=edition_on,
+            sightings=tuple(sightings),
+            reference=shown_id(paper.id),
+        )
+        return Page(template="paper.html.j2", shows=shown)

@@ -1,0 +1,109 @@
+"""The shared profiles: their rules, what they found in the last days, and their feeds."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+
+from digest.mail.encoding import clean
+from digest.models import Profile
+from digest.store import Store, profiles
+from digest.web.context import Site
+from digest.web.feeds import FORMATS, Feed, document, item
+from digest.web.finding import DAYS, LastDays
+from digest.web.pages import Document, Page, Visit
+from digest.web.papers import SAMPLE, Showcase, ShownPaper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownProfile:
+    """A profile as pages show it."""
+
+    name: str
+    path: str  # of its page, without what stands before the path of every page
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllProfiles:
+    """Every shared profile."""
+
+    profiles: tuple[ShownProfile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneProfile:
+    """A profile and the papers that it found, best first."""
+
+    profile: ShownProfile
+    papers: tuple[ShownPaper, ...]
+    days: int
+
+
+_SAMPLE = ShownProfile(name="Vision", path="/profile/Vision", rules="vision")
+
+SAMPLES = (
+    Page(template="profiles.html.j2", shows=AllProfiles(())),
+    Page(template="profiles.html.j2", shows=AllProfiles((_SAMPLE,))),
+    *(
+        Page(template="profile.html.j2", shows=OneProfile(profile=_SAMPLE, papers=papers, days=DAYS))
+        for papers in ((), (SAMPLE,))
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """The pages at /profiles and /profile/NAME, and the feeds beside them."""
+
+    store: Store
+    showcase: Showcase
+    site: Site
+    language: str  # of what feeds say of themselves
+    found: LastDays
+
+    def all(self, _visit: Visit) -> Page:
+        """GET /profiles"""
+        with self.store.read() as tx:
+            shared = profiles.list_shared(tx)
+        return Page(template="profiles.html.j2", shows=AllProfiles(tuple(map(_shown, shared))))
+
+    def look(self, visit: Visit) -> Page | Document:
+        """GET /profile/NAME, and /profile/NAME.FORMAT. Raises HTTPException 404."""
+        name = visit.path["name"]
+        stem, _, form = name.rpartition(".")
+        with self.store.read() as tx:
+            profile = profiles.find(tx, name)
+            fed = profiles.find(tx, stem) if profile is None and form in FORMATS else None
+        if profile is not None:
+            return self._page(profile, visit)
+        if fed is not None:
+            return self._feed(fed, form, visit)
+        raise HTTPException(404)
+
+    def _page(self, profile: Profile, visit: Visit) -> Page:
+        found = self.found.matches(profile, now=visit.now)
+        papers = tuple(self.showcase.show(match.paper, match.evidence) for match in found)
+        return Page(template="profile.html.j2", shows=OneProfile(profile=_shown(profile), papers=papers, days=DAYS))
+
+    def _feed(self, profile: Profile, form: str, visit: Visit) -> Document:
+        found = [match.paper for match in self.found.matches(profile, now=visit.now)]
+        items = [item(paper, self.showcase.show(paper), self.site.url) for paper in found]
+        url = f"{self.site.url}{_shown(profile).path}"
+        feed = Feed(
+            title=f"{self.site.name} · {clean(profile.name)}",
+            author=self.site.name,
+            language=self.language,
+            page_url=url,
+            url=f"{url}.{form}",
+            items=tuple(sorted(items, key=lambda one: one.seen_at, reverse=True)),
+        )
+        return document(feed, form)
+
+
+def _shown(profile: Profile) -> ShownProfile:
+    return ShownProfile(
+        name=clean(profile.name),
+        path=f"/profile/{quote(profile.name)}",
+        rules="\n".join(map(clean, profile.rules.splitlines())),
+    )

@@ -1,0 +1,102 @@
+"""Which path is which page, and what each page works on."""
+
+from datetime import datetime
+
+from starlette.routing import Route
+
+from digest import publish
+from digest.installation import Installation
+from digest.joining import Joining
+from digest.models import Subscriber
+from digest.web.context import Site
+from digest.web.door import Door
+from digest.web.finding import LastDays
+from digest.web.limits import Limits
+from digest.web.papers import Showcase
+from digest.web.public import (
+    cite,
+    confirm,
+    editions,
+    front,
+    mailbox,
+    notices,
+    paper,
+    profiles,
+    robots,
+    sign_in,
+    subscribe,
+    unsubscribe,
+)
+
+SAMPLES = (
+    *front.SAMPLES,
+    *editions.SAMPLES,
+    *paper.SAMPLES,
+    *profiles.SAMPLES,
+    *notices.SAMPLES,
+    *mailbox.SAMPLES,
+    *subscribe.SAMPLES,
+    *sign_in.SAMPLES,
+    *confirm.SAMPLES,
+    *unsubscribe.SAMPLES,
+)
+
+
+def routes(here: Installation, door: Door, site: Site) -> list[Route]:
+    """The pages of an installation. Raises DigestError."""
+
+    def welcome(reader: Subscriber, now: datetime) -> None:
+        publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
+
+    leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
+    joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
+    return [
+        *_reading_routes(here, door, site),
+        *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
+        door.route("/unsubscribe/{token}", leaving.look, leaving.act),
+        door.route("/confirm/{token}", joining.look, joining.act),
+        *_joining_routes(here, door),
+    ]
+
+
+def _joining_routes(here: Installation, door: Door) -> list[Route]:
+    signup, newsletter = here.config.signup, here.config.newsletter
+    limits = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
+    to_mailbox, rules = mailbox.Mailbox(here.store, limits), Joining(here.membership)
+    subscribing = subscribe.Subscribing(
+        store=here.store,
+        joining=rules,
+        mailbox=to_mailbox,
+        signup=signup,
+        timezone=newsletter.timezone,
+        language=newsletter.language,
+    )
+    signing_in = sign_in.SigningIn(
+        store=here.store, links=here.links, sessions=door.sessions, joining=rules, mailbox=to_mailbox
+    )
+    return [
+        door.route("/subscribe", subscribing.look, subscribing.act),
+        door.route("/sign-in", signing_in.look, signing_in.ask),
+        door.route("/sign-in/{token}", signing_in.look_in, signing_in.enter),
+        door.own("/sign-out", act=signing_in.leave),
+    ]
+
+
+def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
+    """The papers, for everybody."""
+    showcase, language = Showcase(), here.config.newsletter.language
+    by_date = editions.Editions(here.store, showcase, site, language)
+    by_profile = profiles.Profiles(here.store, showcase, site, language, LastDays(here.store))
+    citing = cite.Citing(here.store, showcase, site)
+    return [
+        door.everybody("/", front.Front(here.store, showcase).look),
+        door.everybody("/papers", by_date.latest),
+        door.everybody("/papers.{form}", by_date.latest_feed),
+        door.everybody("/papers/{name}", by_date.look),
+        door.everybody("/paper/{id:path}", paper.Papers(here.store, showcase).look),
+        door.everybody("/bibtex/{id:path}", citing.bibtex),
+        door.everybody("/ris/{id:path}", citing.ris),
+        door.everybody("/profiles", by_profile.all),
+        door.everybody("/profile/{name:path}", by_profile.look),
+        door.everybody("/robots.txt", robots.Robots(site).look),
+    ]

@@ -1,0 +1,50 @@
+"""Papers that pages show."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from digest.installation import Installation
+from digest.matching import compile_rules
+from digest.models import Entry, Paper
+from digest.store import papers, profiles
+from tests.builders import NOW, at
+
+HOSTILE = Paper(
+    id="doi:10.1/<b>\"'&?#%",
+    title='</title><script>alert(1)</script> "{{ 7*7 }}" ]]> مرحبا \x00\x0b\x1b\u202e\u2066\ufeff\ufffe\uffff\ufdd0 <x',
+    abstract="<p>]]> &nbsp; <!-- \\ { } $x$ %\nER  - \r\nTY  - JOUR\r\n@misc{a, title = {b}}",
+    authors=("<b>A</b> and B", "x, y, z\r\nAU  - z", "\x00"),
+    categories=("<cs.LG>", ""),
+    url="javascript:alert(1)",
+    pdf_url="https://x.org/'\"><script>alert(1)</script>",
+    code_url="data:text/html,x",
+    discussion_url="https://x.org/{}\\",
+)
+
+
+def published(here: Installation, *new: Paper, on: str = "2026-06-03") -> None:
+    """Papers of the edition of a date, first seen at seven o'clock."""
+    with here.store.write() as tx:
+        papers.add(tx, new, first_seen_at=at(f"{on} 07:00"), edition_on=date.fromisoformat(on))
+
+
+def merged(here: Installation, younger: str, older: str) -> None:
+    with here.store.write() as tx:
+        papers.merge(tx, younger=younger, older=older)
+
+
+def known_as(here: Installation, paper: Paper, key: str) -> None:
+    with here.store.write() as tx:
+        papers.name(tx, {key: paper.id})
+
+
+def seen(here: Installation, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:
+    entry = Entry(guid=f"{source}/{paper.id}", title=paper.title, **rest)
+    with here.store.write() as tx:
+        papers.record_sightings(tx, source, [(entry, paper.id)], now=NOW + timedelta(days=days_later))
+
+
+def sharing(here: Installation, name: str, rules: str) -> None:
+    """A shared profile."""
+    with here.store.write() as tx:
+        profiles.add(tx, name, compile_rules(rules), now=NOW)

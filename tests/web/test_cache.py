@@ -1,0 +1,166 @@
+"""Answers that are the same for everybody are made once, and sent again while nothing has changed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from digest.installation import Installation
+from digest.store import Store, profiles
+from digest.web import create_app
+from digest.web.cache import Cache, Kept
+from tests.builders import NOW, a_paper
+from tests.web.papers import published, sharing
+
+PATHS = ["/", "/papers", "/papers/2026-06-03", "/papers.atom", "/papers/2026-06.json", "/profiles", "/profile/P.rss"]
+
+
+@pytest.fixture
+def filled(here: Installation) -> Installation:
+    published(here, a_paper("A cat"))
+    sharing(here, "P", "cat")
+    return here
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/paper/test:A cat", "/bibtex/test:A cat", "/profile/P", "/robots.txt"])
+def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(
+    filled: Installation, site: TestClient, path: str
+) -> None:
+    first, second = site.get(path), site.get(path)
+    assert first.status_code == 200
+    assert first.headers["ETag"].startswith('"')
+    assert first.headers["Cache-Control"] == "public, max-age=60"
+    assert (first.content, first.headers) == (second.content, second.headers)
+    assert "Set-Cookie" not in first.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("tag", ["{}", "W/{}", '"other", {}', "*"])
+def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, path: str, tag: str) -> None:
+    first = site.get(path)
+    asked = {"If-None-Match": tag.format(first.headers["ETag"])}
+    for method in ("GET", "HEAD"):
+        again = site.request(method, path, headers=asked)
+        assert (again.status_code, again.content) == (304, b"")
+        for name in ("ETag", "Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"):
+            assert again.headers[name] == first.headers[name]
+        assert "Content-Length" not in again.headers
+
+
+@pytest.mark.parametrize("tag", ['"other"', "", "other, none", '""'])
+def test_who_has_something_else_gets_it(filled: Installation, site: TestClient, tag: str) -> None:
+    assert site.get("/papers", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("warm", [True, False])
+def test_head_has_all_of_get_but_the_body(filled: Installation, site: TestClient, path: str, warm: bool) -> None:
+    if warm:
+        site.get(path)
+    head = site.head(path)
+    get = site.get(path)
+    assert head.content == b""
+    assert head.headers == get.headers
+    assert get.headers["Content-Length"] == str(len(get.content))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_changes_is_seen(filled: Installation, site: TestClient, path: str) -> None:
+    before = site.get(path)
+    published(filled, a_paper("Another cat"))
+    with filled.store.write() as tx:
+        profiles.edit(tx, "P", new_name="Q", now=NOW)
+    after = site.get(path)
+    assert after.content != before.content
+    assert after.headers.get("ETag") != before.headers["ETag"]
+
+
+def test_a_page_and_its_parameters_are_another_page(filled: Installation, site: TestClient) -> None:
+    published(filled, a_paper("Liked", upvotes=1))
+    orders = [site.get(f"/papers?order={order}").text for order in ("trending", "newest", "trending")]
+    assert orders[0] == orders[2] != orders[1]
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/papers/nonsense", "/paper/nobody"])
+def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient, path: str) -> None:
+    answer = site.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+
+
+def test_a_cookie_changes_nothing(filled: Installation, site: TestClient) -> None:
+    bare = site.get("/papers").content
+    assert site.get("/papers", headers={"Cookie": "__Secure-digest=1.2.3"}).content == bare
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with each transaction that reads."""
+    begun: list[str] = []
+    read = Store.read
+
+    def counted(store: Store) -> Any:
+        begun.append("read")
+        return read(store)
+
+    monkeypatch.setattr(Store, "read", counted)
+    return begun
+
+
+def test_a_page_that_is_kept_asks_the_database_nothing(filled: Installation, reads: list[str]) -> None:
+    site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
+    site.get("/papers")
+    begun = len(reads)
+    assert begun
+    for _ in range(5):
+        assert site.get("/papers").status_code == 200
+    assert len(reads) == begun
+
+
+def test_the_version_is_looked_at_once_in_its_time(filled: Installation, reads: list[str]) -> None:
+    site = TestClient(create_app(filled, clock=lambda: NOW, lag=0))
+    site.get("/papers")
+    begun = len(reads)
+    site.get("/papers")
+    assert len(reads) == begun + 1
+
+
+def kept(size: int) -> Kept:
+    return Kept([], b"x" * size, b'"x"', (1, 1), 10.0**9)
+
+
+def test_a_cache_holds_so_many_bytes_and_lets_go_of_what_nobody_asks_for() -> None:
+    cache = Cache(most=1000)
+    for name in "abc":
+        cache.keep(name, b"", kept(300))
+    assert cache.find("a", b"", (1, 1))
+    cache.keep("d", b"", kept(300))
+    assert [name for name in "abcd" if cache.find(name, b"", (1, 1))] == ["a", "c", "d"]
+    cache.keep("a", b"", kept(700))  # in place of the other
+    assert [name for name in "abcd" if cache.find(name, b"", (1, 1))] == ["a"]
+    cache.keep("e", b"", kept(1001))
+    assert [name for name in "abcde" if cache.find(name, b"", (1, 1))] == ["a"]
+
+
+def test_what_is_of_another_version_or_too_old_is_not_found() -> None:
+    cache = Cache()
+    cache.keep("new", b"", kept(1))
+    cache.keep("old", b"", Kept([], b"", b"", (1, 1), -1000.0))
+    assert cache.find("new", b"", (1, 1))
+    assert cache.find("new", b"", (1, 2)) is None
+    assert cache.find("new", b"x=1", (1, 1)) is None
+    assert cache.find("old", b"", (1, 1)) is None
+
+
+def test_an_answer_is_sent_as_asgi_wants_it() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(kept(3).send({"type": "http", "method": "GET", "headers": []}, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[1]["body"] == b"xxx"
