@@ -133,11 +133,11 @@ def _atom(feed: Feed) -> bytes:
 def _json(feed: Feed) -> bytes:
     whole = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": feed.title,
+        "title": clean(feed.title),
         "home_page_url": feed.page_url,
         "feed_url": feed.url,
         "language": feed.language,
-        "authors": [{"name": feed.author}],
+        "authors": [{"name": clean(feed.author)}],
         "items": [_json_item(one) for one in feed.items],
     }
     return json.dumps(whole, ensure_ascii=False).encode()
@@ -157,7 +157,7 @@ def _json_item(one: Item) -> dict[str, Any]:
 
 
 def _add(parent: ET.Element, name: str, text: str = "", **attributes: str) -> None:
-    ET.SubElement(parent, name, attributes).text = text
+    ET.SubElement(parent, name, attributes).text = clean(text)
 
 
 def _xml(root: ET.Element) -> bytes:

@@ -91,7 +91,7 @@ class Profiles:
         items = [item(paper, self.showcase.show(paper), self.site.url) for paper in found]
         url = f"{self.site.url}{_shown(profile).path}"
         feed = Feed(
-            title=f"{self.site.name} · {clean(profile.name)}",
+            title=f"{self.site.name} · {profile.name}",
             author=self.site.name,
             language=self.language,
             page_url=url,
