@@ -58,14 +58,18 @@ class Row:
 
 def main(module: str, prepare: Callable[[bool], Iterable[Case]]) -> None:
     """The command line of one benchmark. `prepare(quick)` makes its cases."""
+    report(module, lambda quick: (_compare(case, 3 if quick else 5) for case in prepare(quick)))
+
+
+def report(module: str, measure: Callable[[bool], Iterable[Sequence[Row]]]) -> None:
+    """The command line of a benchmark that measures by itself. `measure(quick)` gives the rows case by case."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument("--quick", action="store_true", help="end within a minute")
     parser.add_argument("--json", action="store_true", help="one object a line")
     options = parser.parse_args()
-    rounds = 3 if options.quick else 5
     rows: list[Row] = []
-    for case in prepare(options.quick):
-        rows += (found := _compare(case, rounds))
+    for found in measure(options.quick):
+        rows += found
         if options.json:
             for row in found:
                 print(json.dumps(asdict(row)), flush=True)
@@ -105,9 +109,9 @@ def _peak_mb(method: Method, count: int) -> float:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        before = _resident_mb("VmRSS")
+        before = resident_mb("VmRSS")
         (method.from_nothing or method.run)(count)
-        os.write(writing, f"{_resident_mb('VmHWM') - before:.1f}".encode())
+        os.write(writing, f"{resident_mb('VmHWM') - before:.1f}".encode())
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
@@ -115,8 +119,9 @@ def _peak_mb(method: Method, count: int) -> float:
         return float(answer.read())
 
 
-def _resident_mb(what: str) -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+def resident_mb(what: str, pid: int | str = "self") -> float:
+    """The memory of a process: now ("VmRSS"), or the most that it has had ("VmHWM")."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition(f"{what}:")[2].split()[0]) / 1024
 
 

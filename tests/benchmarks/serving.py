@@ -1,0 +1,99 @@
+"""Servers to be measured, each a process of its own that ends when whoever began it does.
+
+python -m tests.benchmarks.serving ours CONFIG    the pages of an installation
+python -m tests.benchmarks.serving bare FOLDER    each file of a folder by a bare route of Starlette's
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from digest.installation import Installation
+from digest.web import create_app, listen, serving, url_of
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server in a process of its own."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk saw: how many requests were answered in how many seconds."""
+
+    answered: int
+    seconds: float
+
+
+@contextmanager
+def server(kind: str, path: Path) -> Iterator[Server]:
+    """A server of one of the kinds above, on loopback, meanwhile."""
+    command = [sys.executable, "-m", "tests.benchmarks.serving", kind, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            url = process.stdout.readline().strip()
+            assert url, "the server did not start"
+            yield Server(url, process.pid)
+        finally:
+            process.stdin.close()
+
+
+def load(wrk: str, url: str, *, seconds: int, connections: int = 8) -> Load:
+    """Ask for one page over and over. Every answer has to be a good one."""
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+) requests in ([\d.]+)s", said)
+    assert found, said
+    assert "Non-2xx" not in said, said
+    assert "Socket errors" not in said, said
+    return Load(int(found[1]), float(found[2]))
+
+
+def bare(folder: Path) -> Starlette:
+    """What there is to say without us: a route for each file that answers with its bytes."""
+
+    def route(file: Path) -> Route:
+        body = file.read_bytes()
+
+        async def answer(_request: Request) -> Response:
+            return Response(body, media_type="text/html; charset=utf-8")
+
+        return Route(f"/{file.name}", answer)
+
+    return Starlette(routes=[route(file) for file in folder.iterdir()])
+
+
+def _serve(app: ASGIApp) -> None:
+    listener = listen("127.0.0.1", 0)
+    with serving(app, listener, on_loss=lambda: None):
+        print(url_of(listener), flush=True)
+        sys.stdin.read()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    kind, path = sys.argv[1], Path(sys.argv[2])
+    if kind == "bare":
+        _serve(bare(path))
+    else:
+        with Installation.open(path) as here:
+            _serve(create_app(here))
+
+
+if __name__ == "__main__":
+    main()
