@@ -1,6 +1,7 @@
 """Which path is which page, and what each page works on."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
@@ -87,13 +88,14 @@ def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
     showcase, language = Showcase(), here.config.newsletter.language
     by_date = editions.Editions(here.store, showcase, site, language)
     by_profile = profiles.Profiles(here.store, showcase, site, language, LastDays(here.store))
+    one_by_one = paper.Papers(here.store, showcase, ZoneInfo(here.config.newsletter.timezone))
     citing = cite.Citing(here.store, showcase, site)
     return [
         door.everybody("/", front.Front(here.store, showcase).look),
         door.everybody("/papers", by_date.latest),
         door.everybody("/papers.{form}", by_date.latest_feed),
         door.everybody("/papers/{name}", by_date.look),
-        door.everybody("/paper/{id:path}", paper.Papers(here.store, showcase).look),
+        door.everybody("/paper/{id:path}", one_by_one.look),
         door.everybody("/bibtex/{id:path}", citing.bibtex),
         door.everybody("/ris/{id:path}", citing.ris),
         door.everybody("/profiles", by_profile.all),

@@ -1,14 +1,17 @@
 """A page for each paper, and its references."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
 from digest.models import AnnounceType
+from digest.store import papers
 from digest.web.papers import paper_path
-from tests.builders import a_paper, at
+from tests.builders import a_paper, an_entry, at
 from tests.mail.samples import PAPER
 from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, known_as, merged, published, seen
@@ -80,3 +83,12 @@ def test_a_reference_is_a_file_named_after_its_paper(here: Installation, site: T
 def test_a_paper_that_has_no_page_elsewhere_is_cited_by_its_page_here(here: Installation, site: TestClient) -> None:
     published(here, a_paper("A", published_at=at("2025-02-03")))
     assert "url = {https://digest.example.org/paper/test:A}" in site.get("/bibtex/test:A").text
+
+
+def test_a_paper_was_seen_on_the_date_of_its_edition(open_site: Callable[..., TestClient], tmp_path: Path) -> None:
+    site = open_site('[newsletter]\ntimezone = "Asia/Tokyo"\n')
+    with Installation.open(tmp_path / "config.toml") as here:
+        published(here, PAPER, on="2026-06-04")
+        with here.store.write() as tx:
+            papers.record_sightings(tx, "hf", [(an_entry(), PAPER.id)], now=at("2026-06-03 20:00"))
+    assert "hf new Jun 4, 2026" in lines(site.get("/paper/arxiv:2606.00001").text)

@@ -1,7 +1,8 @@
 """A page for each paper: all that is known of it, and where it was announced."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
@@ -13,6 +14,15 @@ from digest.web.papers import SAMPLE, Showcase, ShownPaper, paper_path, shown_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSighting:
+    """Where a paper was announced, and when by the newsletter's clock."""
+
+    source: str
+    announce_type: AnnounceType
+    seen_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnePaper:
     """A paper and what is known of it."""
 
@@ -20,7 +30,7 @@ class OnePaper:
     authors: tuple[str, ...]  # all of them
     categories: tuple[str, ...]
     edition_on: date | None
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[ShownSighting, ...]
     reference: str  # its id as it stands in addresses
 
 
@@ -30,7 +40,7 @@ _SAMPLE = OnePaper(
     categories=("cs.LG",),
     edition_on=date(2026, 9, 11),
     sightings=tuple(
-        Sighting(source="feed", announce_type=kind, at=datetime(2026, 9, 11, tzinfo=UTC)) for kind in AnnounceType
+        ShownSighting(source="feed", announce_type=kind, seen_on=date(2026, 9, 11)) for kind in AnnounceType
     ),
     reference=shown_id(SAMPLE.id),
 )
@@ -44,6 +54,7 @@ class Papers:
 
     store: Store
     showcase: Showcase
+    timezone: ZoneInfo  # of the editions' dates
 
     def look(self, visit: Visit) -> Page | Redirect:
         """GET; to the id that stays, where it is asked for by another. Raises HTTPException 404."""
@@ -61,7 +72,11 @@ class Papers:
             authors=tuple(map(clean, paper.authors)),
             categories=tuple(map(clean, paper.categories)),
             edition_on=edition_on,
-            sightings=tuple(sightings),
+            sightings=tuple(map(self._shown, sightings)),
             reference=shown_id(paper.id),
         )
         return Page(template="paper.html.j2", shows=shown)
+
+    def _shown(self, sighting: Sighting) -> ShownSighting:
+        seen_on = sighting.at.astimezone(self.timezone).date()
+        return ShownSighting(source=clean(sighting.source), announce_type=sighting.announce_type, seen_on=seen_on)
