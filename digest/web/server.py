@@ -30,7 +30,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = min(found, key=lambda one: one[0] is not socket.AF_INET)  # localhost: 127.0.0.1
-        return socket.create_server(address, family=family)
+        listener = socket.create_server(address, family=family)
+        # What it accepts has it, too. Else a second answer on a connection waits 40 ms for the client's delayed ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except UnicodeError:
         raise DigestError(f"cannot listen on {host}, port {port}: that is no host; web.host says where") from None
     except OSError as error:  # create_server adds the address to its words, which is told already

@@ -119,6 +119,13 @@ def test_an_answer_under_way_is_finished_when_the_program_stops(
     assert state(here) == "unsubscribed"
 
 
+def test_what_is_accepted_sends_small_answers_at_once() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_nothing_is_served_after_the_end(running: Running) -> None:
     running.stop()
     with pytest.raises(ConnectionRefusedError):
