@@ -14,6 +14,7 @@ from digest.installation import Installation
 from digest.web import create_app, listen, serving, url_of
 from digest.web.afterwards import Afterwards
 from digest.web.pages import Page, Visit
+from digest.web.public.sign_in import SigningIn
 
 Act = Callable[[], None]
 
@@ -67,13 +68,13 @@ def test_nobody_waits_for_longer_than_they_said(afterwards: Afterwards, capsys: 
 def served(here: Installation, act: Act, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A page that does something afterwards, really served."""
 
-    def look(_visit: Visit) -> Page:
-        return Page(template="front.html.j2", afterwards=act)
+    def look(_self: SigningIn, _visit: Visit) -> Page:
+        return Page(template="mailbox.html.j2", afterwards=act)
 
-    monkeypatch.setattr("digest.web.public.front.look", look)
+    monkeypatch.setattr(SigningIn, "look", look)
     listener = listen("127.0.0.1", 0)
     with serving(create_app(here), listener, on_loss=lambda: None):
-        yield url_of(listener)
+        yield f"{url_of(listener)}/sign-in"
 
 
 def test_an_answer_does_not_wait_for_it(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
