@@ -21,6 +21,7 @@ from digest.deliver import DeliveryReport, deliver
 from digest.errors import ConfigError, UsageError
 from digest.ingest import IngestReport, ingest
 from digest.interests import Interests
+from digest.library import Library
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.membership import Membership
@@ -154,6 +155,11 @@ class Installation:
     def interests(self) -> Interests:
         """What all profiles ask, ready to be matched."""
         return Interests(self.store, self.config.database_file.with_name(f"{self.config.database_file.name}.profiles"))
+
+    @cached_property
+    def library(self) -> Library:
+        """The papers of the last days, kept to try rules on."""
+        return Library(self.store)
 
     @cached_property
     def domain(self) -> str:

@@ -63,7 +63,7 @@ def backtest(profile: Profile, search: Search, days: Sequence[date]) -> Backtest
     return Backtest(
         papers=[search.papers[column] for column in columns],
         days={day: (found[day], there[day]) for day in _every_day(days)},
-        rules=_records(parse_rules(profile.rules).rules, search),
+        rules=judged(profile, search),
     )
 
 
@@ -72,7 +72,9 @@ def _every_day(days: Sequence[date]) -> Iterator[date]:
         yield min(days) + timedelta(n)
 
 
-def _records(rules: Sequence[Rule], search: Search) -> list[RuleRecord]:
+def judged(profile: Profile, search: Search) -> list[RuleRecord]:
+    """How each rule of a profile does. Raises RuleError."""
+    rules = parse_rules(profile.rules).rules
     true = _true([rule.query for rule in rules], search)
     suggestions = _suggestions(rules, true, search)
     total = max(len(search.papers), 1)

@@ -6,7 +6,7 @@ no word between two of them, so that nothing is found across. A reading is one w
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,8 @@ FIELDS = tuple(Field)  # a field's number is its place here
 TITLE, CATEGORY = FIELDS.index(Field.TITLE), FIELDS.index(Field.CATEGORY)
 
 _BEGINNING = "\0"  # before a category's first run, which is read as its archive too
+
+_WORDS_BETWEEN = 500  # two calls of `between`
 
 _SEPARATOR = ", "  # as Paper.text_of joins authors and categories
 
@@ -78,14 +80,15 @@ class Corpus:
     readings that begin there). By word: `by_word` under the pointer `of_word` (its readings, ascending).
     """
 
-    def __init__(self, papers: Sequence[Paper]) -> None:
-        """O(characters)."""
+    def __init__(self, papers: Sequence[Paper], *, between: Callable[[], None] = lambda: None) -> None:
+        """O(characters). `between` is called again and again, for who has to let others have their turn."""
         self.papers = papers
         self.words: dict[str, int] = {}
         runs = _Runs(self.words)
         tokens, tokens_of = array("i"), array("i")
         paper, field = array("i"), array("b")
         for column, one in enumerate(papers):
+            between()
             for number, text in _texts(one):
                 found = RUN.findall(text)
                 if number == CATEGORY and found:
@@ -101,6 +104,8 @@ class Corpus:
         self._spans: dict[int, tuple[array[int], array[int]]] = {}  # of the texts that somebody asked for
         self.stems: dict[str, list[int]] = {}
         for folded, number in self.words.items():
+            if not number % _WORDS_BETWEEN:
+                between()
             self.stems.setdefault(stem(folded), []).append(number)
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digest.matching.engine.join import Asks, Best
-from digest.matching.engine.ragged import Floats
+from digest.matching.engine.ragged import Floats, Ints
 from digest.matching.engine.truth import Truth
 from digest.matching.engine.witness import Witness
 from digest.matching.language.parser import rule_texts
@@ -49,13 +49,20 @@ class Matches:
         """The matches of the profile in that row of the index, best first, with their reasons and evidence."""
         return self.explained(row, self.scored(row, profile))
 
-    def scored(self, row: int, profile: Profile) -> list[Match]:
-        """The same without reasons and evidence, which take longer to find than the matches."""
+    def scored(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
+        """The same without reasons and evidence, which take longer to find than the matches.
+
+        `of`: only those of the papers in these columns.
+        """
         begin, end = np.searchsorted(self.profile, [row, row + 1])
+        found, scores = self.paper[begin:end], self.score[begin:end]
+        if of is not None:
+            wanted = np.isin(found, of)
+            found, scores = found[wanted], scores[wanted]
         papers = self._truth.corpus.papers
         return [
             Match(paper=papers[column], profile=profile, score=score)
-            for column, score in zip(self.paper[begin:end].tolist(), self.score[begin:end].tolist(), strict=True)
+            for column, score in zip(found.tolist(), scores.tolist(), strict=True)
         ]
 
     def explained(self, row: int, matches: Sequence[Match]) -> list[Match]:

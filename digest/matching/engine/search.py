@@ -20,12 +20,12 @@ class Search:
     Remembers what was true of them for the programs that were asked for last. Not for several threads.
     """
 
-    def __init__(self, papers: Sequence[Paper], older: Sequence[Paper] = (), *, recent: int = 0) -> None:
+    def __init__(self, papers: Sequence[Paper] | Corpus, older: Sequence[Paper] = (), *, recent: int = 0) -> None:
         """Rarity is taken over `older` papers and those to choose from, `papers`, from number `recent` on.
 
-        O(characters).
+        O(characters); of a corpus, which has been read already, several threads may have a search each.
         """
-        self.corpus = Corpus(papers)
+        self.corpus = papers if isinstance(papers, Corpus) else Corpus(papers)
         self._older = Corpus(older)
         self._recent = recent
         self._known: dict[Program, tuple[Truth, Floats]] = {}

@@ -1,0 +1,89 @@
+"""Rules tried on papers that stand ready."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+
+from digest.errors import RuleError
+from digest.matching.shelf import Findings, Shelf
+from digest.models import Paper, Profile
+from tests.builders import NOW, a_paper, a_profile
+
+MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
+
+
+def shelf(*titles: str) -> Shelf:
+    """Papers of Tuesday, first seen just now."""
+    return Shelf([(a_paper(title, first_seen_at=NOW), TUESDAY) for title in titles])
+
+
+def found(on: Shelf, *profiles: Profile, begin: int = 0, limit: int = 10) -> Findings:
+    everything = on.seen_after(NOW - timedelta(days=365))
+    return on.find(profiles, everything, background=None, begin=begin, limit=limit)
+
+
+def titles(findings: Findings) -> list[str]:
+    return [item.paper.title for item in findings.items]
+
+
+def test_the_best_come_first_and_the_seldom_word_counts_more() -> None:
+    papers = shelf("cat", "cat two", "dog", "cat dog")
+    assert titles(found(papers, a_profile("cat\ndog"))) == ["cat dog", "dog", "cat", "cat two"]
+
+
+def test_a_page_holds_its_own_papers_and_the_count_is_of_all() -> None:
+    papers = shelf(*(f"cat {n}" for n in range(7)))
+    whole = titles(found(papers, a_profile("cat")))
+    pages = [found(papers, a_profile("cat"), begin=begin, limit=3) for begin in (0, 3, 6, 9)]
+    assert [titles(page) for page in pages] == [whole[:3], whole[3:6], whole[6:], []]
+    assert {page.count for page in pages} == {7}
+
+
+def test_what_several_profiles_want_is_there_once_and_names_the_others() -> None:
+    (item,) = found(shelf("cat dog"), a_profile("cat", "Cats"), a_profile("dog^2", "Dogs")).items
+    assert (item.profile, item.also) == ("Dogs", ("Cats",))
+    assert [evidence.rule for evidence in item.evidence] == ["dog"]
+
+
+def test_the_same_profile_twice_is_one() -> None:
+    (item,) = found(shelf("cat"), a_profile("cat"), a_profile("cat")).items
+    assert item.also == ()
+
+
+@pytest.mark.parametrize(("owner_id", "left"), [(0, []), (None, ["cat bird"])])
+def test_only_what_ones_own_keywords_exclude_is_gone_for_all(owner_id: int | None, left: Sequence[str]) -> None:
+    excludes = a_profile("dog\n-bird", "Other", owner_id=owner_id)
+    assert titles(found(shelf("cat bird"), a_profile("cat"), excludes)) == left
+
+
+def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
+    dated = [(a_paper("cat"), MONDAY), (a_paper("dog"), MONDAY), (a_paper("x"), date(2026, 6, 3))]
+    on = Shelf(dated)
+    result = on.find([a_profile("cat")], on.dated(MONDAY, date(2026, 6, 3)), background=None, begin=0, limit=10)
+    assert list(result.days.items()) == [(MONDAY, (1, 2)), (TUESDAY, (0, 0)), (date(2026, 6, 3), (0, 1))]
+
+
+def test_only_papers_of_the_time_count() -> None:
+    on = Shelf([(a_paper("cat old", first_seen_at=NOW - timedelta(days=8)), MONDAY), (seen("cat new"), TUESDAY)])
+    result = on.find([a_profile("cat")], on.seen_after(NOW - timedelta(days=7)), background=None, begin=0, limit=10)
+    assert (titles(result), result.count, result.days) == (["cat new"], 1, {TUESDAY: (1, 1)})
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    assert found(shelf(), a_profile("cat")) == Findings(count=0, items=(), days={})
+
+
+def test_a_rule_that_cannot_be_read_says_where() -> None:
+    with pytest.raises(RuleError) as caught:
+        found(shelf("cat"), a_profile("dog\ncat AND"))
+    assert caught.value.line == 2
+
+
+def test_each_rule_is_judged_among_all_papers() -> None:
+    dead, floods = shelf("cat", "cat 2").judged(a_profile("unheard of\ncat"))
+    assert (dead.share, floods.share, floods.floods) == (0, 1, True)
+
+
+def seen(title: str) -> Paper:
+    return a_paper(title, first_seen_at=NOW)
