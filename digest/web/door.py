@@ -99,6 +99,7 @@ class Door:
                 query=Fields(QueryParams(request.scope["query_string"]).multi_items()),
                 form=await _form(request) if posted else Fields(),
                 posted=posted,
+                fragment="X-Fragment" in request.headers,
                 session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
                 client=self._client(request),
                 now=now,

@@ -22,6 +22,7 @@ class Visit:
     query: Fields = field(default_factory=Fields)
     form: Fields = field(default_factory=Fields)  # empty where nothing was posted
     posted: bool = False
+    fragment: bool = False  # script.js asks, for a part of a page
     session: Session | None = None
     client: str  # the address that asks, as far as our proxies tell: for the consent log and for limits only
     now: datetime

@@ -22,8 +22,10 @@ from digest.web.public import (
     mailbox,
     notices,
     paper,
+    preview,
     profiles,
     robots,
+    search,
     sign_in,
     subscribe,
     unsubscribe,
@@ -34,6 +36,8 @@ SAMPLES = (
     *editions.SAMPLES,
     *paper.SAMPLES,
     *profiles.SAMPLES,
+    *search.SAMPLES,
+    *preview.SAMPLES,
     *notices.SAMPLES,
     *mailbox.SAMPLES,
     *subscribe.SAMPLES,
@@ -57,6 +61,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         door.route("/unsubscribe/{token}", leaving.look, leaving.act),
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(here, door),
+        *_search_routes(here, door),
     ]
 
 
@@ -101,4 +106,13 @@ def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
         door.everybody("/profiles", by_profile.all),
         door.everybody("/profile/{name:path}", by_profile.look),
         door.everybody("/robots.txt", robots.Robots(site).look),
+    ]
+
+
+def _search_routes(here: Installation, door: Door) -> list[Route]:
+    """Trying rules on papers."""
+    showcase = Showcase()
+    return [
+        door.route("/search", search.Searching(here.library, showcase).look),
+        door.route("/preview", act=preview.Previewing(here.store, here.library, showcase).act),
     ]

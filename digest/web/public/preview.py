@@ -1,0 +1,130 @@
+"""What keywords would have given, while somebody types them. Changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from digest.errors import RuleError
+from digest.library import Library
+from digest.matching import parse_rules
+from digest.matching.backtest import RuleRecord, Suggestion
+from digest.matching.shelf import Findings
+from digest.models import EXCLUDES, OWN_KEYWORDS, CompiledRules, Profile
+from digest.store import Store, profiles
+from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.pages import Page, Visit
+from digest.web.papers import Showcase, ShownPaper
+
+_BEST = 10  # papers that are shown
+_ABSTRACT = 320  # characters
+_DAYS = (7, 30)  # the first is taken where something else is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """How many papers there would have been."""
+
+    on: date
+    papers: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """What was typed and ticked, and what it would have given."""
+
+    keywords: Keywords = field(default_factory=Keywords)
+    ticked: tuple[tuple[str, bool], ...] = ()  # every shared profile
+    days: int
+    wanted: bool = False  # something was asked for
+    count: int = 0
+    a_day: int = 0  # on a day that has papers, rounded
+    by_day: tuple[Day, ...] = ()
+    papers: tuple[ShownPaper, ...] = ()
+    dead: tuple[RuleRecord, ...] = ()  # own rules that were never true
+    floods: tuple[RuleRecord, ...] = ()
+
+
+def _samples() -> list[Previewed]:
+    mistaken = Keywords("cat AND", (Mistake(1, 8, "something is missing"),))
+    record = RuleRecord(line=1, rule="cat", excludes=False, papers=0, alone=0, share=0.5)
+    mended = RuleRecord(
+        line=1,
+        rule="cat",
+        excludes=False,
+        papers=0,
+        alone=0,
+        share=0.5,
+        suggestion=Suggestion(rule="title:cat", papers=3),
+    )
+    day = Day(on=date(2026, 6, 3), papers=1, of=3)
+    return [
+        Previewed(days=7, keywords=mistaken, ticked=(("Cats", True), ("Dogs", False))),
+        Previewed(days=30),
+        Previewed(days=30, wanted=True),
+        Previewed(
+            days=7, wanted=True, count=30, a_day=4, by_day=(day,), dead=(record, mended), floods=(record, mended)
+        ),
+    ]
+
+
+SAMPLES = tuple(
+    Page(template=template, shows=shows)
+    for shows in _samples()
+    for template in ("preview.html.j2", "previewed.html.j2")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Previewing:
+    """The page at /preview, and the part of it that script.js asks for."""
+
+    store: Store
+    library: Library
+    showcase: Showcase
+
+    def act(self, visit: Visit) -> Page:
+        """POST: looks, and changes nothing."""
+        rules, keywords = read_keywords(visit.form.get("rules", ""))
+        days = next((days for days in _DAYS if visit.form.get("days") == str(days)), _DAYS[0])
+        named = set(visit.form.getlist("profile"))
+        with self.store.read() as tx:
+            shared = profiles.list_shared(tx)
+        shows = Previewed(
+            keywords=keywords, ticked=tuple((profile.name, profile.name in named) for profile in shared), days=days
+        )
+        wanted = [profile for profile in shared if profile.name in named]
+        if rules is not None and (wanted or any(ask.weight != EXCLUDES for ask in rules.asks)):
+            shows = self._tried(shows, rules, wanted, visit.now)
+        return Page(template="previewed.html.j2" if visit.fragment else "preview.html.j2", shows=shows)
+
+    def _tried(self, asked: Previewed, rules: CompiledRules, shared: Sequence[Profile], now: datetime) -> Previewed:
+        own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
+        found = self._found([own, *shared], asked.days, now)
+        records = self.library.judged(own, now=now)
+        days = [of for _, of in found.days.values() if of]
+        return replace(
+            asked,
+            wanted=True,
+            count=found.count,
+            a_day=round(found.count / max(len(days), 1)),
+            by_day=tuple(Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()),
+            papers=tuple(self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items),
+            dead=tuple(record for record in records if not record.share),
+            floods=tuple(record for record in records if record.floods),
+        )
+
+    def _found(self, wanted: Sequence[Profile], days: int, now: datetime) -> Findings:
+        try:
+            return self.library.matches(wanted, days=days, now=now, limit=_BEST)
+        except RuleError:  # a shared profile's that an older version could read: digests leave it out, too
+            readable = [profile for profile in wanted if _is_readable(profile)]
+            return self.library.matches(readable, days=days, now=now, limit=_BEST)
+
+
+def _is_readable(profile: Profile) -> bool:
+    try:
+        parse_rules(profile.rules)
+    except RuleError:
+        return False
+    return True

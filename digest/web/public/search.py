@@ -1,0 +1,104 @@
+"""Searching papers with the rules that profiles are made of."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from digest.editions import Period
+from digest.errors import UsageError
+from digest.library import Library
+from digest.matching.shelf import Findings
+from digest.models import EXCLUDES, CompiledRules, Profile
+from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.pages import Page, Visit
+from digest.web.papers import Showcase, ShownPaper
+
+_A_PAGE = 20  # papers
+_MOST_DIGITS = 6  # of a page's number
+
+
+class Complaint(StrEnum):
+    """Why nothing was searched."""
+
+    PERIOD = "period"  # there is no such
+    PAGE = "page"  # there is no such
+    EXCLUDES = "excludes"  # the rules only say what is not wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A search, and what it came to."""
+
+    keywords: Keywords = field(default_factory=Keywords)
+    period: str = ""  # "": the last thirty days
+    complaint: str = ""
+    count: int = 0
+    papers: tuple[ShownPaper, ...] = ()
+    number: int = 1  # of the page
+    pages: int = 1
+
+
+SAMPLES = tuple(
+    Page(template="search.html.j2", shows=shows)
+    for shows in (
+        Searched(),
+        Searched(keywords=Keywords("cat\ndog AND", (Mistake(2, 8, "something is missing"),))),
+        Searched(keywords=Keywords("cat"), period="2026-W37"),
+        Searched(keywords=Keywords("cat"), count=50, number=2, pages=3),
+        *(Searched(keywords=Keywords("cat"), complaint=complaint) for complaint in Complaint),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """The page at /search."""
+
+    library: Library
+    showcase: Showcase
+
+    def look(self, visit: Visit) -> Page:
+        """GET: the form, and what was found if something was asked."""
+        rules, keywords = read_keywords(visit.query.get("q", ""))
+        try:
+            period = Period.parse(name) if (name := visit.query.get("in", "")) else None
+        except UsageError:
+            return _complaining(Complaint.PERIOD, keywords)
+        shown_period = "" if period is None else period.name
+        if rules is None or not rules.asks:
+            return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 400)
+        if all(ask.weight == EXCLUDES for ask in rules.asks):
+            return _complaining(Complaint.EXCLUDES, keywords, shown_period)
+        number = _number(visit.query.get("page", "1"))
+        found = self._found(rules, period, visit, max(number, 1))
+        pages = max(1, -(-found.count // _A_PAGE))
+        if not 1 <= number <= pages:
+            return _complaining(Complaint.PAGE, keywords, shown_period, status=404)
+        return _page(
+            Searched(
+                keywords=keywords,
+                period=shown_period,
+                count=found.count,
+                papers=tuple(self.showcase.show(item.paper, item.evidence) for item in found.items),
+                number=number,
+                pages=pages,
+            )
+        )
+
+    def _found(self, rules: CompiledRules, period: Period | None, visit: Visit, number: int) -> Findings:
+        profile, begin = Profile(name="search", rules=rules.text), (number - 1) * _A_PAGE
+        if period is None:
+            return self.library.matches([profile], now=visit.now, begin=begin, limit=_A_PAGE)
+        return self.library.find(profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE)
+
+
+def _number(written: str) -> int:
+    """A page's number; 0 for what is none."""
+    return int(written) if written.isascii() and written.isdigit() and len(written) <= _MOST_DIGITS else 0
+
+
+def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 400) -> Page:
+    return _page(Searched(keywords=keywords, period=period, complaint=complaint), status=status)
+
+
+def _page(shows: Searched, *, status: int = 200) -> Page:
+    return Page(template="search.html.j2", shows=shows, status=status)

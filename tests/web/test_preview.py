@@ -1,0 +1,129 @@
+"""What keywords would have given, while somebody types them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from tests.builders import NOW
+from tests.web.html import faults_of
+from tests.web.shelves import printed, shared_profile
+
+FRAGMENT = {"X-Fragment": "1"}
+
+
+def preview(site: TestClient, rules: str, **fields: Any) -> str:
+    """The whole page."""
+    page = site.post("/preview", data={"rules": rules, **fields})
+    assert page.status_code == 200
+    assert faults_of(page.text) == []
+    return " ".join(page.text.split())
+
+
+def test_it_says_how_many_and_shows_the_best_marked(here: Installation, site: TestClient) -> None:
+    printed(here, *(f"cat number {n}" for n in range(14)), "a dog")
+    page = preview(site, "cat")
+    assert "14 papers of the last 7 days. About 14 a day." in page
+    assert page.count("<mark>cat</mark>") == 20  # title and abstract of ten
+    assert page.count("<article") == 10
+
+
+def test_papers_are_counted_day_by_day(here: Installation, site: TestClient) -> None:
+    printed(here, "cat", "dog", "bird", seen_at=NOW - timedelta(days=2))
+    printed(here, "cat two")
+    page = preview(site, "cat")
+    rows = [row.partition("</tr>")[0] for row in page.split('<tr><th scope="row">')[1:]]
+    assert rows == [
+        "Mon, Jun 1</th><td>1</td><td>3</td>",
+        "Tue, Jun 2</th><td>0</td><td>0</td>",
+        "Wed, Jun 3</th><td>1</td><td>1</td>",
+    ]
+
+
+@pytest.mark.parametrize(("days", "count"), [("7", 1), ("30", 2), ("365", 1), ("x", 1), ("", 1)])
+def test_it_looks_back_seven_days_or_thirty(here: Installation, site: TestClient, days: str, count: int) -> None:
+    printed(here, "cat old", seen_at=NOW - timedelta(days=20))
+    printed(here, "cat new")
+    assert preview(site, "cat", days=days).count("<article") == count
+
+
+def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: Installation, site: TestClient) -> None:
+    shared_profile(here, "Birds & more", "bird")
+    shared_profile(here, "Dogs", "dog")
+    printed(here, "a bird", "a bird in a cage", "a dog", "a cat")
+    page = preview(site, "cat\n-cage", profile=["Birds & more", "nobody's"])
+    assert "2 papers" in page
+    assert ("a <mark>bird</mark>" in page, "cage" in page.partition('id="preview"')[2]) == (True, False)
+    assert 'value="Birds &amp; more" checked>' in page
+    assert 'value="Dogs">' in page
+
+
+def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(here: Installation, site: TestClient) -> None:
+    printed(here, *(f"model {n}" for n in range(8)), "neural nets", "cat")
+    page = preview(site, 'model\n"nets neural"\ncat^2')
+    assert "“model” stands in 80 % of all papers, which says little about any." in page
+    assert "“&#34;nets neural&#34;” stands in no paper of 30 days." in page
+    assert "“cat”" not in page
+
+
+def test_a_rule_that_finds_nothing_comes_with_one_that_would(here: Installation, site: TestClient) -> None:
+    printed(here, "neural radiance field", "cat")
+    assert "would find 1." in preview(site, "neural field\ncat")
+
+
+def test_mistakes_are_marked_and_what_was_typed_is_kept(here: Installation, site: TestClient) -> None:
+    printed(here, "cat")
+    page = preview(site, "cat\r\ndog AND", days="30")
+    assert "Not all keywords can be read yet." in page
+    assert page.count("Line 2, column 8:") == 2  # at the field, and in the preview
+    assert "cat dog AND</textarea>" in page
+    assert '<option value="30" selected>' in page
+    assert "<article" not in page
+
+
+@pytest.mark.parametrize("rules", ["", "# a comment", "-cat"])
+def test_what_asks_for_nothing_says_so(here: Installation, site: TestClient, rules: str) -> None:
+    printed(here, "cat")
+    assert "Nothing is asked for yet" in preview(site, rules)
+
+
+def test_no_paper_is_said(site: TestClient) -> None:
+    assert "No paper of the last 7 days." in preview(site, "cat")
+
+
+def test_a_script_gets_the_part_without_the_page_around(here: Installation, site: TestClient) -> None:
+    printed(here, "cat")
+    part = site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT).text
+    assert part.lstrip().startswith('<p class="tally">')
+    assert "<mark>cat</mark>" in part
+    assert "<html" not in part
+    assert "<form" not in part
+
+
+def test_what_is_typed_is_never_markup(here: Installation, site: TestClient) -> None:
+    printed(here, *(f"script alert {n} <b>bold</b>" for n in range(3)))
+    typed = "<script>alert(1)</script>\nscript alert"
+    for headers in ({}, FRAGMENT):
+        page = site.post("/preview", data={"rules": typed}, headers=headers).text
+        assert "<script>alert" not in page
+        assert "<b>" not in page
+
+
+def test_nothing_is_kept_and_nothing_is_there_to_look_at(here: Installation, site: TestClient) -> None:
+    answer = site.post("/preview", data={"rules": "cat"})
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in answer.headers
+    assert site.get("/preview").status_code == 405
+
+
+def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_tried(
+    here: Installation, site: TestClient
+) -> None:
+    shared_profile(here, "Old", "bird")
+    printed(here, "cat")
+    with here.store.write() as tx:
+        tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
+    assert "1 paper of the last 7 days." in preview(site, "cat", profile="Old")
