@@ -8,17 +8,21 @@ function previewOf(field) {
   const place = document.getElementById("preview");
   const said = document.getElementById("preview-said");
   const form = field.form;
-  let shown = typed();
+  let shown = fields(field.defaultValue, (tick) => tick.defaultChecked); // what the page came with
   let timer = 0;
   let asking = new AbortController();
 
-  function typed() {
+  function fields(rules, isTicked) {
     const days = form.querySelector("select[name=days]")?.value ?? field.dataset.days;
-    const fields = new URLSearchParams({ rules: field.value, days });
-    for (const tick of form.querySelectorAll("input[name=profile]:checked")) {
-      fields.append("profile", tick.value);
+    const written = new URLSearchParams({ rules, days });
+    for (const tick of form.querySelectorAll("input[name=profile]")) {
+      if (isTicked(tick)) written.append("profile", tick.value);
     }
-    return fields.toString();
+    return written.toString();
+  }
+
+  function typed() {
+    return fields(field.value, (tick) => tick.checked);
   }
 
   async function ask() {
@@ -56,6 +60,7 @@ function previewOf(field) {
     clearTimeout(timer);
     timer = setTimeout(ask, event.target === field ? PAUSE : 0);
   });
+  ask(); // for what was typed before we were here
 }
 
 // The reader's own time zone, where they have chosen none.
