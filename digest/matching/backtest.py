@@ -1,9 +1,10 @@
 """What a profile would have found, rule by rule: for whoever edits it, before it is saved. Pure."""
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Sear
     """For rules that were never true or flood: the nearest variant that mends it."""
     most = FLOODS * len(search.papers)
     counts = {rule.query: len(true[rule.query]) for rule in rules}
-    known = search.corpus.words.keys() | search.corpus.stems.keys()
+    known = ChainMap[str, Any](search.corpus.words, search.corpus.stems)
     variants: dict[Query, list[Query]] = {}
     for query, count in counts.items():
         if count == 0:

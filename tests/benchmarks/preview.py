@@ -1,0 +1,194 @@
+"""How long a live preview takes: 15,000 papers of thirty days, asked over HTTP with every key that somebody types.
+
+    python -m tests.benchmarks.preview [--quick]
+
+Papers are put together from sentences of the recorded ones where these are there, else from made-up words. The pages
+are served by a process of its own. No request asks what another one asked. The second round is typed while the server
+reads all papers anew, again and again, because one of them has changed.
+"""
+
+import argparse
+import multiprocessing
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from http.client import HTTPConnection
+from itertools import accumulate
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from urllib.parse import urlencode, urlsplit
+
+from digest.installation import Installation
+from digest.matching import compile_rules
+from digest.models import Paper
+from digest.store import papers, profiles
+from digest.web import create_app, listen, serving, url_of
+from tests.builders import NOW, RECORDINGS
+from tests.recordings import DAYS, papers_of
+
+PAPERS = 15_000
+PER_DAY = 500
+TYPED = (
+    "diffusion model\nimage AND (editing OR inpainting)\n-survey\n",
+    'title:"language model" AND reason*\nchain of thought^2\nauthor:Smith\n',
+    "quantiz* AND audio\nlow precision\nspeech NEAR/5 recognition\n",
+    "graph neural network\nmolecul* AND NOT protein\ncategory:q-bio.*\n",
+    "federated learning\nprivacy OR private\n-title:benchmark\n",
+    "robot* AND (grasp* OR manipulation)\nreinforcement learning\nvision-language-action\n",
+    "black hole\ngravitational wave\ncategory:astro-ph.*\nlens*\n",
+    "retrieval AND generation\nlong context\nmemory\nagent* AND tool*\n",
+)
+_WORDS_A_SENTENCE, _SENTENCES = 18, 7
+_CONFIG = '[newsletter]\nbase_url = "http://127.0.0.1"\n'
+
+
+def texts() -> Iterator[str]:
+    """What people type, key by key; each text is there once."""
+    typed = (so_far for text in TYPED for so_far in accumulate(text))
+    yield from dict.fromkeys(so_far for so_far in typed if len(so_far.strip()) > 1)
+
+
+def print_papers(here: Installation, count: int = PAPERS) -> None:
+    """Put so many papers into the store, over the thirty days before NOW, and a shared profile."""
+    made = some_papers(count)
+    with here.store.write() as tx:
+        for day, begin in enumerate(range(0, count, PER_DAY)):
+            seen_at = NOW - timedelta(days=day, hours=1)
+            papers.add(tx, made[begin : begin + PER_DAY], first_seen_at=seen_at, edition_on=seen_at.date())
+        profiles.add(tx, "Vision", compile_rules("segmentation\nobject detection\nvideo AND understanding"), now=NOW)
+
+
+def some_papers(count: int) -> list[Paper]:
+    """Papers as long as real ones are."""
+    random = Random(1)
+    patterns = _recorded() if RECORDINGS.is_dir() else [_made_up(random) for _ in range(2000)]
+    sentences = [s for paper in patterns for s in re.split(r"(?<=[.!?]) +", paper.abstract)]
+    return [
+        Paper(
+            id=f"arxiv:26{number // 10_000:02}.{number % 10_000:05}",
+            title=(pattern := random.choice(patterns)).title,
+            abstract=" ".join(random.choices(sentences, k=_SENTENCES)),
+            authors=pattern.authors,
+            categories=pattern.categories,
+            url=pattern.url,
+            pdf_url=pattern.pdf_url,
+        )
+        for number in range(count)
+    ]
+
+
+def _recorded() -> list[Paper]:
+    return [paper for day in DAYS for paper in papers_of(day)]
+
+
+def _made_up(random: Random) -> Paper:
+    """A paper of the words that are typed above and others, few of which are frequent."""
+    typed = sorted({word.lower() for text in TYPED for word in re.findall(r"[A-Za-z]{4,}", text)})
+    words = typed + [f"{a}{b}{c}" for a in ("ba", "lo", "mi", "su") for b in "dklmnrst" for c in ("an", "er", "ion")]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    drawn = random.choices(words, weights, k=_WORDS_A_SENTENCE * (_SENTENCES + 1))
+    lines = [" ".join(drawn[i : i + _WORDS_A_SENTENCE]) for i in range(0, len(drawn), _WORDS_A_SENTENCE)]
+    return Paper(id="", title=lines[0], abstract=". ".join(lines[1:]) + ".", categories=("cs.LG",))
+
+
+def _serve(file: Path, told: Connection) -> None:
+    listener = listen("127.0.0.1", 0)
+    with (
+        Installation.open(file) as here,
+        serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None),
+    ):
+        told.send(url_of(listener))
+        told.recv()
+
+
+def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
+    """Ask for the preview of each text, one after another; the milliseconds that each took."""
+    connection = HTTPConnection(urlsplit(url).netloc)
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Fragment": "1"}
+    took: list[float] = []
+    for text in wanted:
+        fields = urlencode([("rules", text), ("days", "30"), ("profile", "Vision")])
+        begin = time.perf_counter()
+        connection.request("POST", "/preview", fields, headers)
+        answer = connection.getresponse()
+        answer.read()
+        took.append((time.perf_counter() - begin) * 1000)
+        if answer.status != 200:
+            raise RuntimeError(f"HTTP {answer.status}")
+    connection.close()
+    return took
+
+
+@contextmanager
+def _changing(here: Installation) -> Iterator[None]:
+    """Meanwhile one paper changes every second, so that what is kept is never the newest."""
+    stopping = threading.Event()
+
+    def change() -> None:
+        with here.store.read() as tx:
+            ((paper, _),) = papers.list_editions(tx, NOW.date(), NOW.date())[:1]
+        while not stopping.wait(1):
+            with here.store.write() as tx:
+                papers.set_popularity(tx, [paper])
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def measured(url: str, wanted: Sequence[str], case: str) -> dict[str, float]:
+    """Ask, and print how long it took."""
+    took = sorted(ask_all(url, wanted))
+    figures = {"p50": took[len(took) // 2], "p95": took[int(len(took) * 0.95)], "max": took[-1]}
+    print(f"{case}: {len(took)} requests, " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in figures.items()))
+    return figures
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.preview")
+    parser.add_argument("--quick", action="store_true", help="every third request")
+    wanted = list(texts())[:: 3 if parser.parse_args().quick else 1]
+    ours, theirs = multiprocessing.Pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "config.toml")
+        file.write_text(_CONFIG, encoding="ascii")
+        with Installation.open(file) as here:
+            print_papers(here)
+            server = multiprocessing.get_context("spawn").Process(target=_serve, args=(file, theirs))
+            server.start()
+            url = ours.recv()
+            _first(url, server.pid or os.getpid())
+            half = len(wanted) // 2
+            measured(url, wanted[:half], "preview")
+            with _changing(here):
+                measured(url, wanted[half:], "preview while papers are read anew")
+            print(f"then {_resident_mb(server.pid or 0):.0f} MB")
+            ours.send("enough")
+            server.join()
+
+
+def _first(url: str, pid: int) -> None:
+    before = _resident_mb(pid)
+    (took,) = ask_all(url, ["a first one"])
+    memory = f"the server {before:.0f} MB before, {_resident_mb(pid):.0f} after"
+    print(f"the first, which reads {PAPERS:,} papers: {took:,.0f} ms; {memory}")
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    main()
