@@ -1,7 +1,7 @@
-"""How often strangers may have us send a mail: each network address, and all of them together, within any hour.
+"""How often strangers may have us do something: each network address, and all of them together, within some time.
 
 Kept in memory: a restart forgets it. Only what was let through is remembered, so there is never more of it than may be
-let through within an hour.
+let through within that time.
 """
 
 import math
@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-_WINDOW = timedelta(hours=1)
+from starlette.exceptions import HTTPException
+
+_HOUR = timedelta(hours=1)
 
 
 class Limits:
-    """Counts within a sliding hour. Safe to share between threads."""
+    """Counts within a sliding window of time. Safe to share between threads."""
 
-    def __init__(self, *, per_client: int, overall: int) -> None:
+    def __init__(self, *, per_client: int, overall: int, within: timedelta = _HOUR) -> None:
+        self._within = within
         self._per_client = per_client
         self._overall = overall
         self._all: deque[tuple[datetime, str]] = deque()  # what was let through, and whose it was, oldest first
@@ -28,15 +31,21 @@ class Limits:
         """0 where `client`, an address, may go on, which is counted; else the seconds until it may."""
         whose = network_of(client)
         with self._lock:
-            self._forget(until=now - _WINDOW)
+            self._forget(until=now - self._within)
             theirs: Sequence[datetime] = self._of.get(whose, ())
             full_since = [self._all[0][0]] if len(self._all) >= self._overall else []
             full_since += [theirs[0]] if len(theirs) >= self._per_client else []
             if full_since:
-                return math.ceil((max(full_since) + _WINDOW - now).total_seconds())
+                return math.ceil((max(full_since) + self._within - now).total_seconds())
             self._all.append((now, whose))
             self._of.setdefault(whose, deque()).append(now)
             return 0
+
+    def check(self, client: str, *, now: datetime) -> None:
+        """Count it, or raise HTTPException 429 where `client` has to wait."""
+        seconds = self.wait(client, now=now)
+        if seconds:
+            raise HTTPException(429, headers={"Retry-After": str(seconds)})
 
     def _forget(self, *, until: datetime) -> None:
         while self._all and self._all[0][0] <= until:

@@ -1,6 +1,6 @@
 """Which path is which page, and what each page works on."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -112,7 +112,9 @@ def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
 def _search_routes(here: Installation, door: Door) -> list[Route]:
     """Trying rules on papers."""
     showcase = Showcase()
+    typing = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
+    previewing = preview.Previewing(here.store, here.library, showcase, typing)
     return [
         door.route("/search", search.Searching(here.library, showcase).look),
-        door.route("/preview", act=preview.Previewing(here.store, here.library, showcase).act),
+        door.route("/preview", act=previewing.act),
     ]

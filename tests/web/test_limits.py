@@ -1,4 +1,4 @@
-"""How often strangers may have us send a mail."""
+"""How often strangers may have us do something."""
 
 import threading
 from datetime import timedelta
@@ -21,6 +21,11 @@ def test_one_client_has_so_many_within_any_hour_and_is_told_how_long_to_wait() -
     assert limits.wait("192.0.2.8", now=NOW + HOUR / 2) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR) == 1800
+
+
+def test_the_time_may_be_another() -> None:
+    limits = Limits(per_client=1, overall=100, within=timedelta(minutes=1))
+    assert [limits.wait("192.0.2.7", now=NOW + timedelta(seconds=second)) for second in (0, 20, 60)] == [0, 40, 0]
 
 
 def test_all_together_have_so_many() -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
+from digest.web import create_app
 from tests.builders import NOW
 from tests.web.html import faults_of
 from tests.web.shelves import printed, shared_profile
@@ -127,3 +128,10 @@ def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_
     with here.store.write() as tx:
         tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
     assert "1 paper of the last 7 days." in preview(site, "cat", profile="Old")
+
+
+def test_who_asks_too_often_is_told_so(here: Installation) -> None:
+    site = TestClient(create_app(here, clock=lambda: NOW), client=("192.0.2.7", 50000))
+    answers = [site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT) for _ in range(121)]
+    assert [answer.status_code for answer in answers] == [200] * 120 + [429]
+    assert answers[-1].headers["Retry-After"] == "60"

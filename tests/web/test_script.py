@@ -160,6 +160,13 @@ def test_the_button_works_with_scripts_and_without(browser: Any, base: str, scri
     context.close()
 
 
+def test_who_subscribes_sees_a_preview_and_their_own_time_zone(page: Any, base: str) -> None:
+    page.goto(f"{base}/subscribe")
+    assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
+    page.get_by_label("Keywords").press_sequentially("dogs")
+    page.locator("#preview").get_by_text("1 paper of the last 7 days.").wait_for()
+
+
 @pytest.mark.parametrize(
     ("field", "becomes"),
     [

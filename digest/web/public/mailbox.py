@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
-
 from digest.store import Store, Transaction
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
@@ -26,9 +24,7 @@ class Mailbox:
 
         Raises HTTPException 429 where too much was asked for, which depends on who asks only.
         """
-        seconds = self.limits.wait(visit.client, now=visit.now)
-        if seconds:
-            raise HTTPException(429, headers={"Retry-After": str(seconds)})
+        self.limits.check(visit.client, now=visit.now)
 
         def write() -> None:
             with self.store.write() as tx:

@@ -12,6 +12,7 @@ from digest.matching.shelf import Findings
 from digest.models import EXCLUDES, OWN_KEYWORDS, CompiledRules, Profile
 from digest.store import Store, profiles
 from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
 
@@ -82,9 +83,11 @@ class Previewing:
     store: Store
     library: Library
     showcase: Showcase
+    limits: Limits
 
     def act(self, visit: Visit) -> Page:
-        """POST: looks, and changes nothing."""
+        """POST: looks, and changes nothing. Raises HTTPException 429."""
+        self.limits.check(visit.client, now=visit.now)
         rules, keywords = read_keywords(visit.form.get("rules", ""))
         days = next((days for days in _DAYS if visit.form.get("days") == str(days)), _DAYS[0])
         named = set(visit.form.getlist("profile"))
