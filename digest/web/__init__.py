@@ -1,9 +1,10 @@
 """The pages, on Starlette. A page is a plain function: what it was asked with in, what to show out.
 
-    request ─▶ security ─▶ app ─▶ door ─▶ public/…       a file a page: looks things up, acts, says what to show
-                                   │      subscriber/…   the same for who is signed in
-                                   │
-                                   └── pages ─▶ templates/web/*.html.j2, with what context holds
+    request ─▶ cache ─▶ security ─▶ app ─▶ door ─▶ public/…       a file a page: looks things up, acts, says what
+                 │                          │      subscriber/…   to show; the same for who is signed in
+                 └ what is for everybody,   │
+                   as it was sent before    ├── pages ─▶ templates/web/*.html.j2, with what context holds
+                                            └── feeds, references: what is no page
 
 routes says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in,
 limits how often strangers may have a mail sent, afterwards does what answers do not wait for.

@@ -85,7 +85,7 @@ class Cache:
         return kept
 
     def keep(self, path: str, query: bytes, kept: Kept) -> None:
-        """Keep an answer, if it is not as good as all that there is room for."""
+        """Keep an answer, unless it would take too much of the room."""
         self._drop((path, query))
         if len(kept.body) > min(_LARGEST, self._most):
             return

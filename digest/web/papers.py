@@ -1,5 +1,6 @@
 """Papers as pages show them: the cards that mails have, with whole abstracts and an address of their own."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ class Showcase:
 
     def __init__(self) -> None:
         self._room = Stockroom()
+        self._lock = threading.Lock()
 
     def show(self, paper: Paper, evidence: Sequence[Evidence] = (), *, most: int = _WHOLE) -> ShownPaper:
         """A paper with what matched marked, and an abstract of at most `most` characters."""
@@ -33,7 +35,9 @@ class Showcase:
     def show_item(self, item: DigestItem, *, mute_url: str = "", most: int = _WHOLE) -> ShownPaper:
         """A paper of somebody's digest. `mute_url` is the link that mutes, up to its keyword."""
         path = paper_path(item.paper.id)
-        made = card(item, self._room.get(item.paper), max_abstract=most, paper_url=path, mute_url=mute_url)
+        with self._lock:
+            stock = self._room.get(item.paper)
+        made = card(item, stock, max_abstract=most, paper_url=path, mute_url=mute_url)
         return ShownPaper(id=item.paper.id, path=path, card=made)
 
 

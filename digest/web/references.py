@@ -22,7 +22,7 @@ _ESCAPES = str.maketrans(_SPECIAL)
 _VERBATIM = str.maketrans({"\\": "%5C", "{": "%7B", "}": "%7D"})  # in fields that LaTeX takes as they are
 _NO_KEY = re.compile(r"[^A-Za-z0-9:./-]+")
 _ARXIV_CLASS = re.compile(r"[a-z-]+(?:\.[A-Za-z-]+)?")
-_LIST = re.compile(r"\sand\s|,.*,", re.IGNORECASE)  # what BibTeX would take for several names, or for none
+_LIST = re.compile(r"\sand\s|,.*,|^ others $", re.IGNORECASE)  # what BibTeX would not take for one name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,18 @@
 """Answers that are the same for everybody are made once, and sent again while nothing has changed."""
 
 import asyncio
+from itertools import product
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from digest.errors import StoreError
 from digest.installation import Installation
 from digest.store import Store, profiles
-from digest.web import create_app
+from digest.web import create_app, listen, serving, url_of
 from digest.web.cache import Cache, Kept
 from tests.builders import NOW, a_paper
 from tests.web.papers import published, sharing
@@ -24,24 +27,21 @@ def filled(here: Installation) -> Installation:
     return here
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/paper/test:A cat", "/bibtex/test:A cat", "/profile/P", "/robots.txt"])
-def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(
-    filled: Installation, site: TestClient, path: str
-) -> None:
-    first, second = site.get(path), site.get(path)
-    assert first.status_code == 200
-    assert first.headers["ETag"].startswith('"')
-    assert first.headers["Cache-Control"] == "public, max-age=60"
-    assert (first.content, first.headers) == (second.content, second.headers)
-    assert "Set-Cookie" not in first.headers
+def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: Installation, site: TestClient) -> None:
+    for path in [*PATHS, "/paper/test:A cat", "/bibtex/test:A cat", "/profile/P", "/robots.txt"]:
+        first, second = site.get(path), site.get(path)
+        assert first.status_code == 200, path
+        assert first.headers["ETag"].startswith('"')
+        assert first.headers["Cache-Control"] == "public, max-age=60"
+        assert (first.content, first.headers) == (second.content, second.headers)
+        assert "Set-Cookie" not in first.headers
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("tag", ["{}", "W/{}", '"other", {}', "*"])
-def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, path: str, tag: str) -> None:
-    first = site.get(path)
-    asked = {"If-None-Match": tag.format(first.headers["ETag"])}
-    for method in ("GET", "HEAD"):
+def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, tag: str) -> None:
+    for method, path in product(["GET", "HEAD"], PATHS):
+        first = site.get(path)
+        asked = {"If-None-Match": tag.format(first.headers["ETag"])}
         again = site.request(method, path, headers=asked)
         assert (again.status_code, again.content) == (304, b"")
         for name in ("ETag", "Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"):
@@ -49,32 +49,29 @@ def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, p
         assert "Content-Length" not in again.headers
 
 
-@pytest.mark.parametrize("tag", ['"other"', "", "other, none", '""'])
-def test_who_has_something_else_gets_it(filled: Installation, site: TestClient, tag: str) -> None:
-    assert site.get("/papers", headers={"If-None-Match": tag}).status_code == 200
+def test_who_has_something_else_gets_it(filled: Installation, site: TestClient) -> None:
+    for tag in ['"other"', "", "other, none", '""']:
+        assert site.get("/papers", headers={"If-None-Match": tag}).status_code == 200
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("warm", [True, False])
-def test_head_has_all_of_get_but_the_body(filled: Installation, site: TestClient, path: str, warm: bool) -> None:
-    if warm:
-        site.get(path)
-    head = site.head(path)
-    get = site.get(path)
-    assert head.content == b""
-    assert head.headers == get.headers
-    assert get.headers["Content-Length"] == str(len(get.content))
+def test_head_has_all_of_get_but_the_body(filled: Installation, site: TestClient) -> None:
+    for path in PATHS:
+        cold, get, warm = site.head(path), site.get(path), site.head(path)
+        for head in (cold, warm):
+            assert head.content == b""
+            assert head.headers == get.headers
+        assert get.headers["Content-Length"] == str(len(get.content))
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_what_changes_is_seen(filled: Installation, site: TestClient, path: str) -> None:
-    before = site.get(path)
+def test_what_changes_is_seen(filled: Installation, site: TestClient) -> None:
+    before = [site.get(path) for path in PATHS]
     published(filled, a_paper("Another cat"))
     with filled.store.write() as tx:
         profiles.edit(tx, "P", new_name="Q", now=NOW)
-    after = site.get(path)
-    assert after.content != before.content
-    assert after.headers.get("ETag") != before.headers["ETag"]
+    for path, was in zip(PATHS, before, strict=True):
+        now = site.get(path)
+        assert now.content != was.content
+        assert now.headers.get("ETag") != was.headers["ETag"]
 
 
 def test_a_page_and_its_parameters_are_another_page(filled: Installation, site: TestClient) -> None:
@@ -83,12 +80,12 @@ def test_a_page_and_its_parameters_are_another_page(filled: Installation, site: 
     assert orders[0] == orders[2] != orders[1]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/papers/nonsense", "/paper/nobody"])
-def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient, path: str) -> None:
-    answer = site.get(path)
-    assert answer.status_code == 404
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert "ETag" not in answer.headers
+def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient) -> None:
+    for path in ["/nowhere", "/papers/nonsense", "/paper/nobody"]:
+        answer = site.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in answer.headers
 
 
 def test_a_cookie_changes_nothing(filled: Installation, site: TestClient) -> None:
@@ -164,3 +161,32 @@ def test_an_answer_is_sent_as_asgi_wants_it() -> None:
     asyncio.run(kept(3).send({"type": "http", "method": "GET", "headers": []}, send))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[1]["body"] == b"xxx"
+
+
+def test_over_real_http_one_connection_gets_page_head_and_304_in_turn(filled: Installation) -> None:
+    listener = listen("127.0.0.1", 0)
+    url = f"{url_of(listener)}/papers"
+    with serving(create_app(filled), listener, on_loss=lambda: None), httpx2.Client() as http:
+        for _ in range(3):
+            get = http.get(url)
+            head = http.head(url)
+            again = http.get(url, headers={"If-None-Match": get.headers["ETag"]})
+            assert [answer.status_code for answer in (get, head, again)] == [200, 200, 304]
+            assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.content))
+            assert (head.content, again.content) == (b"", b"")
+
+
+@pytest.mark.parametrize(("error", "status"), [(StoreError("locked"), 503), (ValueError("odd"), 500)])
+def test_while_the_database_fails_a_page_says_so_and_is_not_kept(
+    filled: Installation, site: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "read", fail)
+        answer = site.get("/papers")
+        assert answer.status_code == status
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert site.get("/papers").status_code == 200

@@ -128,21 +128,19 @@ def test_an_edition_has_pages_of_fifty(many: Installation, site: TestClient) -> 
     assert head_links(page, "canonical") == ["https://digest.example.org/papers/2026-06-02?order=trending&page=3"]
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "4", "x", "", "1.0", "²", "٢", "9" * 5000])
-def test_a_page_that_there_is_not_is_not_found(many: Installation, site: TestClient, page: str) -> None:
-    assert site.get("/papers/2026-06-02", params={"page": page}).status_code == 404
+def test_a_page_that_there_is_not_is_not_found(many: Installation, site: TestClient) -> None:
+    for page in ["0", "-1", "4", "x", "", "1.0", "²", "٢", "9" * 5000]:
+        assert site.get("/papers/2026-06-02", params={"page": page}).status_code == 404, page
 
 
-@pytest.mark.parametrize(
-    "name", ["2026", "2026-13", "2026-W60", "today", "2026-06-03.", "2026-06-03.pdf", "2026-06-03.rss.rss", "9999-12"]
-)
-def test_what_is_no_period_is_not_found(many: Installation, site: TestClient, name: str) -> None:
-    assert site.get(f"/papers/{name}").status_code == 404
+def test_what_is_no_period_is_not_found(many: Installation, site: TestClient) -> None:
+    for name in ("2026", "2026-13", "2026-W60", "today", "2026-06-03.", "2026-06-03.pdf", "2026-06.rss.rss", "9999-12"):
+        assert site.get(f"/papers/{name}").status_code == 404, name
 
 
-@pytest.mark.parametrize("name", ["0001-01-01", "0001-W01", "0001-01", "9998-12-31", "9998-12"])
-def test_the_ends_of_the_calendar_are_empty_editions(many: Installation, site: TestClient, name: str) -> None:
-    assert "No papers came in this time." in site.get(f"/papers/{name}").text
+def test_the_ends_of_the_calendar_are_empty_editions(many: Installation, site: TestClient) -> None:
+    for name in ("0001-01-01", "0001-W01", "0001-01", "9998-12-31", "9998-12"):
+        assert "No papers came in this time." in site.get(f"/papers/{name}").text, name
 
 
 def test_an_edition_asks_what_to_search_it_for(many: Installation, site: TestClient) -> None:

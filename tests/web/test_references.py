@@ -78,6 +78,7 @@ def test_special_characters_are_escaped_and_capitals_kept(title: str, written: s
         ("Lovelace, Ada", "Lovelace, Ada"),
         ("Bed and Breakfast", "{Bed and Breakfast}"),
         ("and", "{and}"),
+        ("others", "{others}"),
         ("a, b, c", "{a, b, c}"),
         ("A & B", r"A \& B"),
     ],

@@ -75,7 +75,8 @@ def _wider(period: Period) -> tuple[Period, ...]:
 
 SAMPLES = (
     Page(template="no-edition.html.j2", shows=NoEdition()),
-    *(_sample(span, *papers, page=page) for span in Span for papers in ((), (SAMPLE,)) for page in (1, 2, 3)),
+    _sample(Span.DAY),
+    *(_sample(span, SAMPLE, page=page) for page, span in enumerate(Span, 1)),
 )
 
 
