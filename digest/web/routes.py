@@ -11,7 +11,6 @@ from digest.joining import Joining
 from digest.models import Subscriber
 from digest.web.context import Site
 from digest.web.door import Door
-from digest.web.finding import LastDays
 from digest.web.limits import Limits
 from digest.web.papers import Showcase
 from digest.web.public import (
@@ -53,15 +52,16 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
     def welcome(reader: Subscriber, now: datetime) -> None:
         publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
 
+    showcase = Showcase()
     leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
     joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
     return [
-        *_reading_routes(here, door, site),
+        *_reading_routes(here, door, site, showcase),
         *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act),
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(here, door),
-        *_search_routes(here, door),
+        *_search_routes(here, door, showcase),
     ]
 
 
@@ -88,11 +88,11 @@ def _joining_routes(here: Installation, door: Door) -> list[Route]:
     ]
 
 
-def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
+def _reading_routes(here: Installation, door: Door, site: Site, showcase: Showcase) -> list[Route]:
     """The papers, for everybody."""
-    showcase, language = Showcase(), here.config.newsletter.language
+    language = here.config.newsletter.language
     by_date = editions.Editions(here.store, showcase, site, language)
-    by_profile = profiles.Profiles(here.store, showcase, site, language, LastDays(here.store))
+    by_profile = profiles.Profiles(here.store, showcase, site, language, here.library)
     one_by_one = paper.Papers(here.store, showcase, ZoneInfo(here.config.newsletter.timezone))
     citing = cite.Citing(here.store, showcase, site)
     return [
@@ -109,9 +109,8 @@ def _reading_routes(here: Installation, door: Door, site: Site) -> list[Route]:
     ]
 
 
-def _search_routes(here: Installation, door: Door) -> list[Route]:
+def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
     """Trying rules on papers."""
-    showcase = Showcase()
     typing = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
     previewing = preview.Previewing(here.store, here.library, showcase, typing)
     return [

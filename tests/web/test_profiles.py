@@ -9,8 +9,7 @@ from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import CompiledRules
 from digest.store import profiles, subscribers
-from digest.web.finding import LastDays
-from tests.builders import NOW, a_paper, a_profile, a_subscriber
+from tests.builders import NOW, a_paper, a_subscriber
 from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, published, sharing
 from tests.web.test_editions import titles
@@ -71,11 +70,3 @@ def test_rules_that_cannot_be_read_any_more_find_nothing(here: Installation, sit
     page = site.get("/profile/Broken")
     assert page.status_code == 200
     assert "It found nothing" in page.text
-
-
-def test_papers_that_came_since_are_matched_too(here: Installation) -> None:
-    found = LastDays(here.store)
-    profile = a_profile("cat")
-    assert found.matches(profile, now=NOW) == []
-    published(here, a_paper("A cat"))
-    assert [match.paper.title for match in found.matches(profile, now=NOW)] == ["A cat"]

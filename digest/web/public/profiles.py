@@ -1,18 +1,23 @@
 """The shared profiles: their rules, what they found in the last days, and their feeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
+from digest.errors import RuleError
+from digest.library import Library
 from digest.mail.encoding import clean
-from digest.models import Profile
+from digest.models import DigestItem, Profile
 from digest.store import Store, profiles
 from digest.web.context import Site
 from digest.web.feeds import FORMATS, Feed, document, item
-from digest.web.finding import DAYS, LastDays
 from digest.web.pages import Document, Page, Visit
 from digest.web.papers import SAMPLE, Showcase, ShownPaper
+
+_DAYS = 7
+_MOST = 100  # papers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,7 @@ SAMPLES = (
     Page(template="profiles.html.j2", shows=AllProfiles(())),
     Page(template="profiles.html.j2", shows=AllProfiles((_SAMPLE,))),
     *(
-        Page(template="profile.html.j2", shows=OneProfile(profile=_SAMPLE, papers=papers, days=DAYS))
+        Page(template="profile.html.j2", shows=OneProfile(profile=_SAMPLE, papers=papers, days=_DAYS))
         for papers in ((), (SAMPLE,))
     ),
 )
@@ -60,7 +65,7 @@ class Profiles:
     showcase: Showcase
     site: Site
     language: str  # of what feeds say of themselves
-    found: LastDays
+    library: Library
 
     def all(self, _visit: Visit) -> Page:
         """GET /profiles"""
@@ -82,13 +87,19 @@ class Profiles:
         raise HTTPException(404)
 
     def _page(self, profile: Profile, visit: Visit) -> Page:
-        found = self.found.matches(profile, now=visit.now)
-        papers = tuple(self.showcase.show(match.paper, match.evidence) for match in found)
-        return Page(template="profile.html.j2", shows=OneProfile(profile=_shown(profile), papers=papers, days=DAYS))
+        papers = tuple(self.showcase.show(item.paper, item.evidence) for item in self._found(profile, visit))
+        return Page(template="profile.html.j2", shows=OneProfile(profile=_shown(profile), papers=papers, days=_DAYS))
+
+    def _found(self, profile: Profile, visit: Visit) -> Sequence[DigestItem]:
+        """The best papers of the last days; nothing by rules that cannot be read."""
+        try:
+            return self.library.matches([profile], days=_DAYS, now=visit.now, limit=_MOST).items
+        except RuleError:
+            return ()
 
     def _feed(self, profile: Profile, form: str, visit: Visit) -> Document:
-        found = [match.paper for match in self.found.matches(profile, now=visit.now)]
-        items = [item(paper, self.showcase.show(paper), self.site.url) for paper in found]
+        papers = [found.paper for found in self._found(profile, visit)]
+        items = [item(paper, self.showcase.show(paper), self.site.url) for paper in papers]
         url = f"{self.site.url}{_shown(profile).path}"
         feed = Feed(
             title=f"{self.site.name} · {profile.name}",
