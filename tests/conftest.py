@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jinja2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import settings
 
+from digest.mail import Templates
+from digest.mail.languages import Language
 from digest.store import Store
 from tests.builders import a_pem
 from tests.commandline import CONFIG, Cli
@@ -62,3 +65,21 @@ def cli(bare: Cli) -> Cli:
     bare.configure(CONFIG)
     bare.write_papers("A study of cats", "A study of dogs")
     return bare
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _our_templates_compiled_once() -> Iterator[None]:
+    """Whoever opens a newsletter compiles all templates; where they are ours alone they are the same for every test."""
+    compiled: dict[str, jinja2.Environment] = {}
+    compile_anew = Templates.environment
+
+    def environment(self: Templates, language: Language) -> jinja2.Environment:
+        if self._overriding is not None:
+            return compile_anew(self, language)
+        if language.code not in compiled:
+            compiled[language.code] = compile_anew(self, language)
+        return compiled[language.code]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Templates, "environment", environment)
+        yield
