@@ -30,6 +30,10 @@ _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT
 _SOFT_WITHIN = timedelta(days=30)
 _MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
+_LEFT = {
+    ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
+    ConsentEvent.ERASED: SuppressionReason.ERASED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,16 @@ class Membership:
         outbox.queue_note(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
-        """They said yes by themselves: active, whatever stood against it. Who is active or pauses stays so."""
+        """They said yes by themselves: active, whatever stood against it. Who is active or pauses stays so.
+
+        Raises SuppressedError where an admin barred them: that is not theirs to lift.
+        """
         if subscriber.state in {SubscriberState.ACTIVE, SubscriberState.PAUSED}:
             return subscriber
         pseudonym = self.pseudonyms.of(subscriber.email)
+        stands = suppressions.find(tx, pseudonym)
+        if stands is not None and stands.reason is SuppressionReason.ADMIN:
+            raise _barred(subscriber.email, stands)
         suppressions.lift(tx, pseudonym)
         bounces.forgive(tx, pseudonym)
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
@@ -141,6 +151,24 @@ class Membership:
             suppressed = replace(subscriber, state=SubscriberState.SUPPRESSED, epoch=subscriber.epoch + 1)
             subscribers.save(tx, suppressed)
         return stands
+
+    def lift(self, tx: Transaction, email: str, *, now: datetime) -> Suppression | None:
+        """An admin takes back their own word. What stands then, or None: who left before stays off the list.
+
+        Raises UsageError where no admin barred the address.
+        """
+        stands = self.find_suppression(tx, email)
+        if stands is None or stands.reason is not SuppressionReason.ADMIN:
+            said = f"is {stands}; only its owner's own yes lifts that" if stands else "is not suppressed"
+            raise UsageError(f"{email} {said}")
+        suppressions.lift(tx, stands.pseudonym)
+        last = next((consent.event for consent in reversed(self.history(tx, email))), None)
+        if last in _LEFT:
+            return self._suppress(tx, email, _LEFT[last], "", now=now)
+        subscriber = subscribers.find(tx, email)
+        if subscriber is not None and subscriber.state is SubscriberState.SUPPRESSED:
+            subscribers.save(tx, replace(subscriber, state=SubscriberState.PENDING))
+        return None
 
     def bounced(
         self, tx: Transaction, email: str, bounce: Bounce, *, delivery_id: int | None, fingerprint: str, now: datetime
@@ -274,7 +302,7 @@ def _barred(email: str, suppression: Suppression) -> SuppressedError:
     if suppression.reason.is_a_bounce:
         mend = "only their own yes lifts that; `digest subscriber ask` asks a subscriber for it"
     elif suppression.reason is SuppressionReason.ADMIN:
-        mend = "an admin barred it, and no page lifts that"
+        mend = "an admin barred it; `digest suppression lift` lifts that"
     else:
         mend = "only they can come back, by the link in the mail that said goodbye or by subscribing on the pages"
     return SuppressedError(email, str(suppression), mend)

@@ -203,6 +203,36 @@ def test_the_heavier_reason_stands(store: Store) -> None:
         assert (state(tx), queued(tx)) == ("unsubscribed", [])  # no goodbye to who cannot or will not be mailed
 
 
+def test_what_an_admin_barred_only_an_admin_lifts(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "asked by phone", now=NOW)
+        leave(tx)
+        with pytest.raises(SuppressedError, match="asked by phone.*`digest suppression lift`"):
+            MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+        stands = MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        assert stands is not None
+        assert stands.reason is SuppressionReason.UNSUBSCRIBED  # that they left is not forgotten
+
+
+def test_who_was_barred_by_mistake_has_to_be_confirmed_again(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+        assert MEMBERSHIP.lift(tx, EMAIL, now=NOW) is None
+        assert state(tx) == "pending"
+
+
+def test_an_admin_lifts_nothing_but_an_admins_word(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        with pytest.raises(UsageError, match=f"{EMAIL} is not suppressed"):
+            MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        bounced(tx, HARD)
+        with pytest.raises(UsageError, match="only its owner's own yes lifts that"):
+            MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+
+
 def test_who_bounces_while_a_goodbye_waits_gets_no_goodbye(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)

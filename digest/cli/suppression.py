@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from digest import addresses
-from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, installation, moment
 from digest.cli.output import print_records, say
 from digest.models import SuppressionReason
 from digest.roster import one_line
@@ -39,8 +39,16 @@ def add(
     why: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Never mail an address: nobody can subscribe it, on the pages neither."""
+    """Never mail an address, whoever says yes for it; `digest suppression lift` takes it back."""
     address = addresses.checked(email)
     with installation(config) as here, here.store.write() as tx:
         stands = here.membership.suppress(tx, address, SuppressionReason.ADMIN, one_line(why), now=moment(None))
     say(f"{address} is {stands}")
+
+
+@app.command()
+def lift(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Take back what `add` did. A subscriber has to be confirmed again; who left by themselves stays off the list."""
+    with installation(config) as here, here.store.write() as tx:
+        stands = here.membership.lift(tx, email, now=moment(None))
+    say(f"{email} is {stands}" if stands else f"{email} may be mailed again")

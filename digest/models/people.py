@@ -49,10 +49,10 @@ class SuppressionReason(StrEnum):
 
     SOFT_BOUNCES = "soft-bounces"  # too many, over too long a time
     HARD_BOUNCE = "hard-bounce"  # the address takes no mail
-    ADMIN = "admin"
     ERASED = "erased"  # they had everything about them erased
     UNSUBSCRIBED = "unsubscribed"
     COMPLAINT = "complaint"  # they called it spam
+    ADMIN = "admin"
 
     @property
     def is_a_bounce(self) -> bool:

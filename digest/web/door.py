@@ -24,6 +24,7 @@ from digest.web.sessions import Sessions
 
 _AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
 _SLOWEST_BODY = 10.0  # seconds
+_MOST_FIELDS = 1000  # a tick for each shared profile
 
 Answering = Callable[[Visit], Answer]
 ForReader = Callable[[Visit, Subscriber], Answer]
@@ -52,11 +53,23 @@ class Door:
         self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
         self._limiter = CapacityLimiter(_AT_ONCE)
 
-    def route(self, path: str, look: Answering | None = None, act: Answering | None = None) -> Route:
-        """A page that is looked at (GET, HEAD), or acts (POST), or both."""
+    def route(
+        self,
+        path: str,
+        look: Answering | None = None,
+        act: Answering | None = None,
+        *,
+        changes: bool = True,
+        from_anywhere: bool = False,
+    ) -> Route:
+        """A page that is looked at (GET, HEAD), or acts (POST), or both.
+
+        `changes`: to act may leave mail to deliver. `from_anywhere`: other sites' forms may make it act; elsewhere a
+        browser that tells of another site is refused.
+        """
         asked = {"GET": look, "POST": act}
         answers = {method: answering for method, answering in asked.items() if answering is not None}
-        return Route(path, self._endpoint(answers), methods=[*answers])
+        return Route(path, self._endpoint(answers, changes=changes, from_anywhere=from_anywhere), methods=[*answers])
 
     def everybody(self, path: str, look: Answering) -> Route:
         """A page that is the same for all: it is not told who asks, and caches may keep it."""
@@ -90,9 +103,11 @@ class Door:
 
         return answer
 
-    def _endpoint(self, answers: Mapping[str, Answering]) -> _Endpoint:
+    def _endpoint(self, answers: Mapping[str, Answering], *, changes: bool, from_anywhere: bool) -> _Endpoint:
         async def answer(request: Request) -> Response:
             posted = request.method == "POST"
+            if posted and not from_anywhere and request.headers.get("Sec-Fetch-Site") == "cross-site":
+                raise HTTPException(403, headers=HANG_UP)
             now = self._clock()
             visit = Visit(
                 path=request.path_params,
@@ -106,6 +121,8 @@ class Door:
             )
             answering = answers["POST" if posted else "GET"]
             response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
+            if posted and changes:
+                self._changed()
             if afterwards is not None:
                 response.background = BackgroundTask(self._begin, afterwards, request)
             return response
@@ -114,8 +131,6 @@ class Door:
 
     def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
         answer = answering(visit)
-        if visit.posted:
-            self._changed()
         return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
 
     async def _begin(self, act: Callable[[], None], request: Request) -> None:
@@ -130,7 +145,7 @@ class Door:
 async def _form(request: Request) -> Fields:
     """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
     try:
-        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=100) as form:
+        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
             return Fields((name, value) for name, value in form.multi_items() if isinstance(value, str))
     except TimeoutError:
         raise HTTPException(408, headers=HANG_UP) from None

@@ -58,7 +58,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
     return [
         *_reading_routes(here, door, site, showcase),
         *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
-        door.route("/unsubscribe/{token}", leaving.look, leaving.act),
+        door.route("/unsubscribe/{token}", leaving.look, leaving.act, from_anywhere=True),
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(here, door),
         *_search_routes(here, door, showcase),
@@ -115,5 +115,5 @@ def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[R
     previewing = preview.Previewing(here.store, here.library, showcase, typing)
     return [
         door.route("/search", search.Searching(here.library, showcase).look),
-        door.route("/preview", act=previewing.act),
+        door.route("/preview", act=previewing.act, changes=False),
     ]

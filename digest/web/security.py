@@ -2,7 +2,9 @@
 
 What a page that knows its reader by a cookie does needs that session's CSRF token (sessions.py). A page behind a signed
 link needs none, as there is nothing to forge: what may be done is in the link itself, and another site that knew it
-could follow it as well. RFC 8058 needs it so: a mail program posts without ever having seen the page.
+could follow it as well. RFC 8058 needs it so: a mail program posts without ever having seen the page. So that no other
+site signs a reader in as somebody else, a browser that says that a form came from another site is refused all the same,
+but where it unsubscribes.
 
 GET and HEAD change nothing: mail scanners follow links, and some run JavaScript.
 """
@@ -20,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
-MAX_BODY = 16 * 1024  # bytes
+MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form takes, of letters that take nine bytes each
 HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks

@@ -8,9 +8,9 @@ from starlette.testclient import TestClient
 from digest.errors import StoreError
 from digest.installation import Installation
 from digest.links import LASTS, Scope
-from digest.models import MailKind, SubscriberState
+from digest.models import MailKind, SubscriberState, SuppressionReason
 from digest.store import subscribers
-from tests.builders import NOW
+from tests.builders import NOW, a_subscriber
 from tests.web.conftest import browser
 from tests.web.people import (
     EMAIL,
@@ -146,3 +146,15 @@ def test_pages_speak_the_readers_language(here: Installation, site: TestClient) 
     link = way_in(here, changed(here, pending(here), language="de"))
     assert "Sollen wir Ihnen Daily Papers schicken?" in site.get(link).text
     assert "Die erste E‑Mail an" in site.post(link).text
+
+
+def test_whom_an_admin_barred_no_link_takes_back(here: Installation, site: TestClient) -> None:
+    link = way_in(here, pending(here))
+    with here.store.write() as tx:
+        subscribers.remove(tx, EMAIL)
+        here.membership.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+    with here.store.write() as tx:
+        again = subscribers.add(tx, a_subscriber(EMAIL, state=SubscriberState.PENDING), now=NOW)
+    assert site.post(link).status_code == 410
+    assert site.post(way_in(here, again)).status_code == 403
+    assert state(here) == "pending"

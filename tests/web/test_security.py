@@ -185,3 +185,15 @@ def test_a_name_of_the_newsletter_is_text_on_every_page(open_site: Callable[...,
     site = open_site("[newsletter]\nname = 'A <script>alert(1)</script> & B'\n")
     for path in ("/", "/nowhere"):
         assert "A &lt;script&gt;alert(1)&lt;/script&gt; &amp; B" in site.get(path).text
+
+
+@pytest.mark.parametrize(("path", "field"), [("/subscribe", "email"), ("/sign-in", "email"), ("/preview", "rules")])
+def test_another_sites_form_is_refused_by_a_browser_that_tells(site: TestClient, path: str, field: str) -> None:
+    posted = site.post(path, data={field: "x"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert posted.status_code == 403
+    assert site.post(path, data={field: "x"}, headers={"Sec-Fetch-Site": "same-origin"}).status_code != 403
+
+
+def test_a_web_mail_program_may_unsubscribe_from_its_own_site(here: Installation, site: TestClient) -> None:
+    site.post(way_out(here, enrolled(here)), data=ONE_CLICK, headers={"Sec-Fetch-Site": "cross-site"})
+    assert state(here) == "unsubscribed"

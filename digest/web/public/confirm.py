@@ -7,13 +7,13 @@ from datetime import datetime
 import structlog
 from starlette.exceptions import HTTPException
 
-from digest.errors import DigestError
+from digest.errors import DigestError, SuppressedError
 from digest.links import Links, Scope
 from digest.membership import Membership
 from digest.models import Subscriber, SubscriberState
 from digest.store import Store, Transaction, subscribers
 from digest.web.context import Joined, Question, partly_shown
-from digest.web.pages import Page, Visit
+from digest.web.pages import Page, Visit, problem
 from digest.web.sessions import Sessions
 
 log = structlog.get_logger()
@@ -63,7 +63,10 @@ class Confirming:
             if reader is None:
                 return _TOO_OLD
             new = reader.state not in _ON_THE_LIST
-            reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
+            try:
+                reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
+            except SuppressedError:
+                return problem(403)
         if not new:
             return _joined(reader, welcome=False)
         welcomed = self._welcomed(reader, visit.now)
