@@ -80,9 +80,9 @@ def _ingest_one(
         return 0, 0
     entries = parse(source.kind, fetched.body, source=source.name)
     with store.write() as tx:
-        new = _keep(tx, source.name, entries, now=now, timezone=timezone)
+        found = keep(tx, source.name, entries, now=now, timezone=timezone)
         sources.save(tx, _succeeded(state, fetched, len(entries), now))
-    return len(entries), new
+    return len(entries), len(found.new)
 
 
 def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
@@ -93,8 +93,10 @@ def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> Sourc
     return SourceState(name=source.name, url=source.url, checked_at=now)
 
 
-def _keep(tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str) -> int:
-    """Store what the entries tell. How many papers were new."""
+def keep(
+    tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str
+) -> identity.Reconciled:
+    """Store what the entries tell as first seen at `now`, in the edition of that date in `timezone`."""
     entries = list(entries)
     known = papers.find_by_keys(tx, (key for entry in entries for key in identity.keys(entry)))
     found = identity.reconcile(entries, known)
@@ -107,7 +109,7 @@ def _keep(tx: Transaction, source: str, entries: Iterable[Entry], *, now: dateti
     papers.set_popularity(tx, [found.papers[i] for i in found.counted])
     papers.name(tx, found.keys)
     papers.record_sightings(tx, source, found.sightings, now=now)
-    return len(found.new)
+    return found
 
 
 def _succeeded(state: SourceState, fetched: Fetched, entries: int, now: datetime) -> SourceState:

@@ -166,12 +166,15 @@ class Installation:
         """The domain that the mails come from. Raises AddressError."""
         return self.newsletter.domain
 
+    def fetcher(self) -> Fetcher:
+        """What reads from the web as configured; close it."""
+        fetch = self.config.fetch
+        return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
+
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Run the first stage."""
         config = self.config
-        with Fetcher(
-            base=config.folder, contact=config.fetch.contact, allow_private=config.fetch.allow_private
-        ) as fetcher:
+        with self.fetcher() as fetcher:
             return ingest(
                 self.store,
                 config.source,

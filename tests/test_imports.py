@@ -15,7 +15,7 @@ LEVELS: list[set[str]] = [
     {"chooser"},
     {"membership"},
     {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples"},
-    {"installation", "disclosure"},
+    {"installation", "disclosure", "submitting"},
     {"web"},
     {"service"},
     {"demo"},

@@ -22,6 +22,7 @@ from digest.cli import (
     profile,
     run,
     source,
+    submission,
     subscriber,
     suppression,
 )
@@ -54,6 +55,7 @@ for noun, commands in (
     ("subscriber", subscriber.app),
     ("suppression", suppression.app),
     ("source", source.app),
+    ("submission", submission.app),
     ("outbox", outbox.app),
     ("dkim", dkim.app),
     ("db", db.app),

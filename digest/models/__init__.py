@@ -47,6 +47,7 @@ from digest.models.people import (
     Weekday,
     Wording,
 )
+from digest.models.submissions import Submission, SubmissionState
 
 __all__ = [
     "EVERY_DAY",
@@ -80,6 +81,8 @@ __all__ = [
     "Receipt",
     "Schedule",
     "Sighting",
+    "Submission",
+    "SubmissionState",
     "Subscriber",
     "SubscriberState",
     "Suppression",

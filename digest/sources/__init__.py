@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from digest.errors import NotFoundError, SourceError
 from digest.models import Entry
-from digest.sources import arxiv, feed, huggingface, text
+from digest.sources import arxiv, feed, huggingface, page, text
 from digest.sources.fetch import Fetched, Fetcher
 from digest.sources.readable import readable
 from digest.sources.unreadable import UnreadableError
@@ -16,7 +16,7 @@ KINDS: Mapping[str, Callable[[bytes], list[Entry]]] = {
     "text": text.parse,
 }
 
-__all__ = ["KINDS", "Fetched", "Fetcher", "parse", "recognise"]
+__all__ = ["KINDS", "Fetched", "Fetcher", "parse", "parse_page", "recognise"]
 
 
 def parse(kind: str, body: bytes, *, source: str) -> list[Entry]:
@@ -25,6 +25,14 @@ def parse(kind: str, body: bytes, *, source: str) -> list[Entry]:
         raise NotFoundError("kind of source", kind, KINDS)
     try:
         return [readable(entry) for entry in KINDS[kind](body)]
+    except UnreadableError as error:
+        raise SourceError(source, str(error)) from None
+
+
+def parse_page(body: bytes, *, url: str, source: str) -> Entry:
+    """The paper that the web page at `url` shows. Raises SourceError, naming `source`."""
+    try:
+        return readable(page.parse(body, url=url))
     except UnreadableError as error:
         raise SourceError(source, str(error)) from None
 

@@ -23,6 +23,7 @@ from digest.web.public import (
     paper,
     preview,
     profiles,
+    propose,
     robots,
     search,
     sign_in,
@@ -37,6 +38,7 @@ SAMPLES = (
     *profiles.SAMPLES,
     *search.SAMPLES,
     *preview.SAMPLES,
+    *propose.SAMPLES,
     *notices.SAMPLES,
     *mailbox.SAMPLES,
     *subscribe.SAMPLES,
@@ -110,10 +112,12 @@ def _reading_routes(here: Installation, door: Door, site: Site, showcase: Showca
 
 
 def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
-    """Trying rules on papers."""
+    """Trying rules on papers, and proposing some."""
     typing = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
     previewing = preview.Previewing(here.store, here.library, showcase, typing)
+    proposing = propose.Proposing(here.store, Limits(per_client=10, overall=200))
     return [
         door.route("/search", search.Searching(here.library, showcase).look),
         door.route("/preview", act=previewing.act, changes=False),
+        door.route("/propose", proposing.look, proposing.act, changes=False),
     ]

@@ -1,0 +1,79 @@
+"""digest submission …: the papers that readers propose."""
+
+from typing import Annotated
+
+import typer
+
+from digest import submitting
+from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
+from digest.cli.output import print_records, say
+from digest.errors import SourceError
+from digest.models import SubmissionState
+from digest.store import submissions
+
+app = typer.Typer(help="Submissions: the papers that readers propose, held for you.", no_args_is_help=True)
+
+IdArgument = Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest submission list` shows it.")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List what was proposed, the oldest first."""
+    with installation(config) as here, here.store.read() as tx:
+        found = submissions.list_all(tx, state=state)
+    records = [
+        {
+            "id": s.id,
+            "state": s.state.value,
+            "url": s.url,
+            "submitted_at": s.submitted_at,
+            "origin": s.origin,
+            "decided_at": s.decided_at,
+            "paper": s.paper_id,
+        }
+        for s in found
+    ]
+    print_records(records, as_json=as_json, empty="nothing was proposed" if state is None else f"nothing is {state}")
+
+
+@app.command()
+def approve(
+    submission_id: IdArgument,
+    title: Annotated[str, typer.Option(help="Its title, where the page names none or another.")] = "",
+    abstract: Annotated[str, typer.Option(help="Its abstract, likewise.")] = "",
+    now: NowOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Look a paper up and put it into today's edition, where profiles find it as any other.
+
+    With --title it is put in even if its page cannot be read.
+    """
+    with installation(config) as here:
+        with here.store.read() as tx:
+            submission = submissions.get(tx, submission_id)
+        submitting.check_open(submission)
+        try:
+            with here.fetcher() as fetcher:
+                found = submitting.look_up(fetcher, submission.url)
+        except SourceError as error:
+            if not title.strip():
+                raise SourceError(
+                    submission.url, f"{error.reason}; --title and --abstract give what is missing"
+                ) from None
+            found = None
+        entry = submitting.by_hand(submission.url, title.strip(), abstract.strip(), found)
+        timezone = here.config.newsletter.timezone
+        paper_id = submitting.approve(here.store, submission, entry, now=moment(now), timezone=timezone)
+    say(f"{paper_id} is in today's edition: {entry.title}")
+
+
+@app.command()
+def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
+    """Put a proposal aside; it can still be approved."""
+    with installation(config) as here:
+        submitting.reject(here.store, submission_id, now=moment(now))
+    say(f"submission {submission_id} is rejected")

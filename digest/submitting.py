@@ -1,0 +1,61 @@
+"""What an editor makes of the papers that readers propose."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from digest.errors import SourceError, UsageError
+from digest.ingest import keep
+from digest.models import Entry, Submission, SubmissionState
+from digest.sources import Fetcher, parse, parse_page
+from digest.sources.proposed import arxiv_id_of
+from digest.store import Store, submissions
+
+ARXIV_API = "https://export.arxiv.org/api/query"  # info.arxiv.org/help/api/user-manual.html
+
+_SOURCE = "submissions"  # where such a paper was seen
+
+
+def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = ARXIV_API) -> Entry:
+    """The paper at a canonical URL: what arXiv's API, or the page itself, says of it. Raises SourceError."""
+    arxiv_id = arxiv_id_of(url)
+    if not arxiv_id:
+        return parse_page(fetcher.fetch(_SOURCE, url).body or b"", url=url, source=_SOURCE)
+    body = fetcher.fetch(_SOURCE, f"{arxiv_api}?id_list={arxiv_id}").body or b""
+    entries = [entry for entry in parse("arxiv", body, source=_SOURCE) if entry.arxiv_id == arxiv_id]
+    if not entries:
+        raise SourceError(_SOURCE, f"arXiv knows no paper {arxiv_id}")
+    return entries[0]
+
+
+def by_hand(url: str, title: str, abstract: str, found: Entry | None) -> Entry:
+    """What was found, if anything was, with title and abstract as an editor gives them where they are not ""."""
+    entry = found or Entry(guid=url, title=title, url=url, arxiv_id=arxiv_id_of(url))
+    if title:
+        entry = replace(entry, title=title, title_source="")
+    return replace(entry, abstract=abstract, abstract_source="") if abstract else entry
+
+
+def approve(store: Store, submission: Submission, entry: Entry, *, now: datetime, timezone: str) -> str:
+    """Put a paper in as if a source had announced it now; its public id. One that is known is seen once more.
+
+    Raises UsageError where it was approved already.
+    """
+    with store.write() as tx:
+        check_open(submissions.get(tx, submission.id))
+        found = keep(tx, _SOURCE, [entry], now=now, timezone=timezone)
+        _, paper_id = found.sightings[0]
+        submissions.decide(tx, submission.id, SubmissionState.APPROVED, paper_id=paper_id, now=now)
+    return paper_id
+
+
+def reject(store: Store, submission_id: int, *, now: datetime) -> None:
+    """Put it aside. Raises NotFoundError, and UsageError where it was approved already."""
+    with store.write() as tx:
+        check_open(submissions.get(tx, submission_id))
+        submissions.decide(tx, submission_id, SubmissionState.REJECTED, now=now)
+
+
+def check_open(submission: Submission) -> None:
+    """Raise UsageError where it was approved already."""
+    if submission.state is SubmissionState.APPROVED:
+        raise UsageError(f"submission {submission.id} was approved already: {submission.paper_id}")

@@ -1,0 +1,48 @@
+"""Proposing a paper, which an editor looks at before anybody else does. Nothing is fetched here."""
+
+from dataclasses import dataclass
+
+from digest.sources.proposed import canonical_url
+from digest.store import Store, submissions
+from digest.web.limits import Limits
+from digest.web.pages import Page, Visit
+
+_THANKS = Page(template="proposed.html.j2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """The form, as it was filled in."""
+
+    written: str = ""
+    faulty: bool = False
+
+
+SAMPLES = (
+    _THANKS,
+    Page(template="propose.html.j2", shows=Proposal()),
+    Page(template="propose.html.j2", shows=Proposal(written="ftp://digest.invalid", faulty=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposing:
+    """The pages at /propose."""
+
+    store: Store
+    limits: Limits
+
+    def look(self, _visit: Visit) -> Page:
+        """GET: the form."""
+        return Page(template="propose.html.j2", shows=Proposal())
+
+    def act(self, visit: Visit) -> Page:
+        """POST: held for an editor. The same answer where it was proposed before. Raises HTTPException 429."""
+        written = visit.form.get("paper", "")
+        url = canonical_url(written)
+        if not url:
+            return Page(template="propose.html.j2", shows=Proposal(written=written, faulty=True), status=400)
+        self.limits.check(visit.client, now=visit.now)
+        with self.store.write() as tx:
+            submissions.add(tx, url, origin=f"page from {visit.client}", now=visit.now)
+        return _THANKS

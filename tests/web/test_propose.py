@@ -1,0 +1,64 @@
+"""Proposing a paper: held for an editor, and nothing is told."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.store import submissions
+from tests.web.html import faults_of
+from tests.web.shelves import printed
+
+
+def held(here: Installation) -> list[tuple[str, str, str]]:
+    with here.store.read() as tx:
+        return [(s.url, s.state.value, s.origin) for s in submissions.list_all(tx)]
+
+
+def test_the_form_asks_for_one_thing(site: TestClient) -> None:
+    page = site.get("/propose")
+    assert page.status_code == 200
+    assert faults_of(page.text) == []
+    assert '<label for="paper">' in page.text
+
+
+def test_what_is_proposed_is_held_for_an_editor(here: Installation, site: TestClient) -> None:
+    page = site.post("/propose", data={"paper": " https://arxiv.org/pdf/2504.17830v2 "})
+    assert page.status_code == 200
+    assert faults_of(page.text) == []
+    assert "held for an editor" in page.text
+    assert held(here) == [("https://arxiv.org/abs/2504.17830", "waiting", "page from 192.0.2.7")]
+
+
+def test_the_answer_is_the_same_whether_it_is_known_or_was_proposed_before(
+    here: Installation, site: TestClient
+) -> None:
+    printed(here, "A paper")
+    first = site.post("/propose", data={"paper": "2504.17830"})
+    again = site.post("/propose", data={"paper": "https://huggingface.co/papers/2504.17830"})
+    assert (first.text, first.status_code) == (again.text, again.status_code)
+    assert len(held(here)) == 1
+
+
+@pytest.mark.parametrize("written", ["", "x", "http://localhost/x", "http://10.0.0.1/x", "javascript:alert(1)"])
+def test_what_is_no_address_is_marked_and_kept_in_the_form(here: Installation, site: TestClient, written: str) -> None:
+    page = site.post("/propose", data={"paper": written})
+    assert page.status_code == 400
+    assert faults_of(page.text) == []
+    assert "That is no web address that everybody can open" in page.text
+    assert f'value="{written}"' in page.text
+    assert held(here) == []
+
+
+def test_what_is_written_is_never_markup(site: TestClient) -> None:
+    assert "<script>alert" not in site.post("/propose", data={"paper": '"><script>alert(1)</script>'}).text
+
+
+def test_one_client_proposes_ten_an_hour(here: Installation, site: TestClient) -> None:
+    answers = [site.post("/propose", data={"paper": f"https://example.org/{n}"}).status_code for n in range(11)]
+    assert answers == [200] * 10 + [429]
+    assert len(held(here)) == 10
+
+
+def test_looking_proposes_nothing(here: Installation, site: TestClient) -> None:
+    site.get("/propose?paper=2504.17830")
+    assert held(here) == []
