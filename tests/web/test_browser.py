@@ -16,10 +16,12 @@ from tests.builders import NOW
 from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST, serious_faults
 from tests.mta import wait_until
 from tests.web.people import changed, enrolled, path, removed, state, way_in, way_out
+from tests.web.shelves import printed
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
 
 PAGES = ["front", "leave", "german", "arabic", "left", "already left", "absent", "yes", "in", "too old", "lost"]
+PAGES += ["search", "found", "mistaken", "no such period", "propose"]
 PAGES += ["subscribe", "marked", "mailbox", "sign in", "enter"]
 LONG_NAME = "Donaudampfschifffahrtsforschungsgesellschaftsneuigkeiten"
 
@@ -66,6 +68,7 @@ def links(here: Installation) -> dict[str, str]:
     with here.store.write() as tx:
         profiles.add(tx, LONG_NAME, compile_rules(f"{LONG_NAME}\nspeech"), now=NOW)
     removed(here, gone)
+    printed(here, *(f"{LONG_NAME}, number {n}" for n in range(45)))
     ways = {
         "front": "/",
         "leave": way_out(here, leaving),
@@ -78,6 +81,11 @@ def links(here: Installation) -> dict[str, str]:
         "in": way_in(here, enrolled(here, "in@example.org")),
         "too old": way_in(here, gone),
         "lost": "/nowhere",
+        "search": "/search",
+        "found": f"/search?q={LONG_NAME}+OR+speech&page=2&in=2026-06",
+        "mistaken": "/search?q=speech+AND",
+        "no such period": "/search?q=speech&in=yesterday",
+        "propose": "/propose",
         "subscribe": "/subscribe",
         "marked": "/subscribe",
         "mailbox": "/subscribe",

@@ -42,7 +42,7 @@ def test_the_answer_is_the_same_whether_it_is_known_or_was_proposed_before(
 @pytest.mark.parametrize("written", ["", "x", "http://localhost/x", "http://10.0.0.1/x", "javascript:alert(1)"])
 def test_what_is_no_address_is_marked_and_kept_in_the_form(here: Installation, site: TestClient, written: str) -> None:
     page = site.post("/propose", data={"paper": written})
-    assert page.status_code == 400
+    assert page.status_code == 422
     assert faults_of(page.text) == []
     assert "That is no web address that everybody can open" in page.text
     assert f'value="{written}"' in page.text

@@ -78,13 +78,13 @@ def test_a_period_is_searched_by_its_editions(here: Installation, site: TestClie
 
 @pytest.mark.parametrize("period", ["yesterday", "2026-13", "9999-12", "<b>"])
 def test_what_is_no_period_is_told_how_to_write_one(site: TestClient, period: str) -> None:
-    page = search(site, "cat", period=period, status=400)
+    page = search(site, "cat", period=period, status=404)
     assert "Write 2026-09-11, 2026-W37 or 2026-09" in page
     assert 'value="cat"' in page
 
 
 def test_mistakes_are_marked_where_they_are(site: TestClient) -> None:
-    page = search(site, 'cat AND "dog', status=400)
+    page = search(site, 'cat AND "dog', status=422)
     assert "Line 1, column 9:" in page
     assert 'aria-invalid="true"' in page
     assert 'value="cat AND &#34;dog"' in page
@@ -92,7 +92,7 @@ def test_mistakes_are_marked_where_they_are(site: TestClient) -> None:
 
 def test_keywords_that_only_exclude_find_nothing_and_say_why(here: Installation, site: TestClient) -> None:
     printed(here, "cat")
-    page = search(site, "-dog", status=400)
+    page = search(site, "-dog", status=422)
     assert "only say what you do not want" in page
     assert "<article" not in page
 

@@ -41,7 +41,7 @@ class Proposing:
         written = visit.form.get("paper", "")
         url = canonical_url(written)
         if not url:
-            return Page(template="propose.html.j2", shows=Proposal(written=written, faulty=True), status=400)
+            return Page(template="propose.html.j2", shows=Proposal(written=written, faulty=True), status=422)
         self.limits.check(visit.client, now=visit.now)
         with self.store.write() as tx:
             submissions.add(tx, url, origin=f"page from {visit.client}", now=visit.now)

@@ -62,10 +62,10 @@ class Searching:
         try:
             period = Period.parse(name) if (name := visit.query.get("in", "")) else None
         except UsageError:
-            return _complaining(Complaint.PERIOD, keywords)
+            return _complaining(Complaint.PERIOD, keywords, status=404)
         shown_period = "" if period is None else period.name
         if rules is None or not rules.asks:
-            return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 400)
+            return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 422)
         if all(ask.weight == EXCLUDES for ask in rules.asks):
             return _complaining(Complaint.EXCLUDES, keywords, shown_period)
         number = _number(visit.query.get("page", "1"))
@@ -96,7 +96,7 @@ def _number(written: str) -> int:
     return int(written) if written.isascii() and written.isdigit() and len(written) <= _MOST_DIGITS else 0
 
 
-def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 400) -> Page:
+def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 422) -> Page:
     return _page(Searched(keywords=keywords, period=period, complaint=complaint), status=status)
 
 
