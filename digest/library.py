@@ -25,7 +25,9 @@ DAYS = 30  # that are kept; a rule's rarity is taken over them
 
 _RENEWED_AFTER = timedelta(days=1)
 _ASKED_EVERY = 1.0  # seconds between two looks at whether there are others
-_WORK, _REST = 0.002, 0.006  # seconds: how long a renewal works at a time, and lets others work then
+_WORK = 0.002  # seconds that reading works at a time, and then lets others work:
+_REST = 0.006  # where nobody waits for it
+_SHORT_REST = 0.002  # where somebody does
 _MOST_OLDER = 20_000  # papers of older periods that are kept
 _PATIENCE = 3.0  # seconds that a search of one older period waits for another's
 
@@ -96,7 +98,7 @@ class Library:
 
     def _renew(self, now: datetime) -> None:
         try:
-            self._kept = _read(self._store, now, between=_Turns())
+            self._kept = _read(self._store, now, between=_Turns(_REST))
         except DigestError as error:
             log.error("papers to search are not renewed", reason=str(error))
         finally:
@@ -111,7 +113,7 @@ class Library:
             shelf, read = self._older.pop((first_on, last_on), (None, version))
             if shelf is None or read != version:
                 with self._store.read() as tx:
-                    shelf = Shelf(papers.list_editions(tx, first_on, last_on), between=_Turns())
+                    shelf = Shelf(papers.list_editions(tx, first_on, last_on), between=_Turns(_SHORT_REST))
             self._older[first_on, last_on] = shelf, version
             self._forget_older()
             return shelf
@@ -126,12 +128,13 @@ class Library:
 class _Turns:
     """Lets other threads work after each short piece of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest: float) -> None:
+        self._rest = rest
         self._begun = time.monotonic()
 
     def __call__(self) -> None:
         if time.monotonic() > self._begun + _WORK:
-            time.sleep(_REST)
+            time.sleep(self._rest)
             self._begun = time.monotonic()
 
 

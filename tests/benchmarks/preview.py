@@ -8,18 +8,15 @@ reads all papers anew, again and again, because one of them has changed.
 """
 
 import argparse
-import multiprocessing
-import os
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import accumulate
-from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 from urllib.parse import urlencode, urlsplit
@@ -28,8 +25,9 @@ from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import Paper
 from digest.store import papers, profiles
-from digest.web import create_app, listen, serving, url_of
-from tests.builders import NOW, RECORDINGS
+from tests.benchmarks.harness import resident_mb
+from tests.benchmarks.serving import Server, server
+from tests.builders import RECORDINGS
 from tests.recordings import DAYS, papers_of
 
 PAPERS = 15_000
@@ -45,7 +43,6 @@ TYPED = (
     "retrieval AND generation\nlong context\nmemory\nagent* AND tool*\n",
 )
 _WORDS_A_SENTENCE, _SENTENCES = 18, 7
-_CONFIG = '[newsletter]\nbase_url = "http://127.0.0.1"\n[web]\ntrusted_proxies = ["127.0.0.1"]\n'
 
 
 def texts() -> Iterator[str]:
@@ -54,14 +51,14 @@ def texts() -> Iterator[str]:
     yield from dict.fromkeys(so_far for so_far in typed if len(so_far.strip()) > 1)
 
 
-def print_papers(here: Installation, count: int = PAPERS) -> None:
-    """Put so many papers into the store, over the thirty days before NOW, and a shared profile."""
+def print_papers(here: Installation, count: int = PAPERS, *, now: datetime) -> None:
+    """Put so many papers into the store, over the thirty days before `now`, and a shared profile."""
     made = some_papers(count)
     with here.store.write() as tx:
         for day, begin in enumerate(range(0, count, PER_DAY)):
-            seen_at = NOW - timedelta(days=day, hours=1)
+            seen_at = now - timedelta(days=day, hours=1)
             papers.add(tx, made[begin : begin + PER_DAY], first_seen_at=seen_at, edition_on=seen_at.date())
-        profiles.add(tx, "Vision", compile_rules("segmentation\nobject detection\nvideo AND understanding"), now=NOW)
+        profiles.add(tx, "Vision", compile_rules("segmentation\nobject detection\nvideo AND understanding"), now=now)
 
 
 def some_papers(count: int) -> list[Paper]:
@@ -97,16 +94,6 @@ def _made_up(random: Random) -> Paper:
     return Paper(id="", title=lines[0], abstract=". ".join(lines[1:]) + ".", categories=("cs.LG",))
 
 
-def _serve(file: Path, told: Connection) -> None:
-    listener = listen("127.0.0.1", 0)
-    with (
-        Installation.open(file) as here,
-        serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None),
-    ):
-        told.send(url_of(listener))
-        told.recv()
-
-
 def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
     """Ask for the preview of each text, one after another; the milliseconds that each took.
 
@@ -139,7 +126,7 @@ def _changing(here: Installation) -> Iterator[None]:
 
     def change() -> None:
         with here.store.read() as tx:
-            ((paper, _),) = papers.list_editions(tx, NOW.date(), NOW.date())[:1]
+            paper = papers.list_first_seen(tx, after=datetime.min.replace(tzinfo=UTC), until=datetime.now(UTC))[-1]
         while not stopping.wait(1):
             with here.store.write() as tx:
                 papers.set_popularity(tx, [paper])
@@ -161,40 +148,35 @@ def measured(url: str, wanted: Sequence[str], case: str) -> dict[str, float]:
     return figures
 
 
+def report(*, quick: bool) -> None:
+    """Measure, and print it."""
+    wanted = list(texts())[:: 3 if quick else 1]
+    half = len(wanted) // 2
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.toml")
+        config.write_text('[web]\ntrusted_proxies = ["127.0.0.1"]\n', encoding="ascii")
+        with Installation.open(config) as here:
+            print_papers(here, now=datetime.now(UTC))
+            with server("ours", config) as served:
+                _first(served)
+                measured(served.url, wanted[:half], "preview")
+                with _changing(here):
+                    measured(served.url, wanted[half:], "preview while papers are read anew")
+                print(f"then {resident_mb('VmRSS', served.pid):.0f} MB, at most {resident_mb('VmHWM', served.pid):.0f}")
+
+
+def _first(served: Server) -> None:
+    before = resident_mb("VmRSS", served.pid)
+    (took,) = ask_all(served.url, ["a first one"])
+    memory = f"the server {before:.0f} MB before, {resident_mb('VmRSS', served.pid):.0f} after"
+    print(f"the first, which reads {PAPERS:,} papers: {took:,.0f} ms; {memory}")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.preview")
     parser.add_argument("--quick", action="store_true", help="every third request")
-    wanted = list(texts())[:: 3 if parser.parse_args().quick else 1]
-    ours, theirs = multiprocessing.Pipe()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "config.toml")
-        file.write_text(_CONFIG, encoding="ascii")
-        with Installation.open(file) as here:
-            print_papers(here)
-            server = multiprocessing.get_context("spawn").Process(target=_serve, args=(file, theirs))
-            server.start()
-            url = ours.recv()
-            _first(url, server.pid or os.getpid())
-            half = len(wanted) // 2
-            measured(url, wanted[:half], "preview")
-            with _changing(here):
-                measured(url, wanted[half:], "preview while papers are read anew")
-            print(f"then {_resident_mb(server.pid or 0):.0f} MB")
-            ours.send("enough")
-            server.join()
-
-
-def _first(url: str, pid: int) -> None:
-    before = _resident_mb(pid)
-    (took,) = ask_all(url, ["a first one"])
-    memory = f"the server {before:.0f} MB before, {_resident_mb(pid):.0f} after"
-    print(f"the first, which reads {PAPERS:,} papers: {took:,.0f} ms; {memory}")
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    report(quick=parser.parse_args().quick)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ feed       the latest 100 papers as Atom
 digest       our pages, warm: with the security headers, an ETag, and the look each second whether anything has changed
 starlette    a bare route that answers with the same bytes, under the same server with the same settings
 
-Needs wrk (Debian: in the package wrk).
+Needs wrk (Debian: in the package wrk). The live preview is measured by itself: `python -m tests.benchmarks.preview`.
 """
 
 import shutil
