@@ -1,7 +1,7 @@
 """Which papers a subscriber gets: read from the store, decided, and not yet written down.
 
 Candidates are the papers first seen by us since the subscriber's last digest, with an overlap for papers that were
-committed late, less what their recent digests already hold.
+committed late, less what their recent digests already hold and what was announced in a way that they do not want.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from digest.interests import Interests
 from digest.matching import Matches, Search, choose, trending
-from digest.models import Digest, Match, Paper, Profile, Subscriber
+from digest.models import EVERY_TYPE, AnnounceType, Digest, Match, Paper, Profile, Subscriber
+from digest.pauses import CATCH_UP, catches_up
 from digest.store import Transaction, digests, papers, profiles
 
 # A paper is stamped before its transaction commits: one that was stamped before a digest may appear behind it.
@@ -139,11 +140,18 @@ class _News:
         self.papers = [p for p in papers if p.first_seen_at is not None and p.first_seen_at > since]
         self.popular = [p for p in self.papers if p.upvotes or p.stars]
         self._ids = {p.id for p in self.papers}
+        self._others: dict[frozenset[AnnounceType], set[str]] = {EVERY_TYPE: set()}
         self._all = len(self.papers) == len(papers)
 
     def among(self, matches: Sequence[Match]) -> Sequence[Match]:
         """Those matches that are of these papers."""
         return matches if self._all else [match for match in matches if match.paper.id in self._ids]
+
+    def not_of(self, types: frozenset[AnnounceType]) -> set[str]:
+        """The ids of those that were announced otherwise. Most readers want every type, the others one of few sets."""
+        if types not in self._others:
+            self._others[types] = {p.id for p in self.papers if p.announce_type not in types}
+        return self._others[types]
 
 
 def _whose(profile: Profile, subscriber: Subscriber) -> str:
@@ -163,10 +171,12 @@ def _decide_one(
     wanted = found_by.wanted[subscriber.id]
     new = found_by.new(since)
     muted = set().union(*(found_by.excluded(p) for p in wanted if p.owner_id is not None))
+    left_out = muted | new.not_of(subscriber.announce_types)
     found = [new.among(found_by.matches(p)) for p in wanted]
-    choice = choose(found, already=held, muted=muted, limit=subscriber.max_papers, explain=found_by.explained)
-    known = held | muted | {item.paper.id for item in choice.items}
+    choice = choose(found, already=held, muted=left_out, limit=subscriber.max_papers, explain=found_by.explained)
+    known = held | left_out | {item.paper.id for item in choice.items}
     popular = (p for p in new.popular if p.id not in known)
+    shows_trending = bool(choice.items) and subscriber.wants_trending
     return Digest(
         subscriber=subscriber,
         slot_at=slot_at,
@@ -175,8 +185,8 @@ def _decide_one(
         message_id=message_id("digest", subscriber, slot_at, publishing.domain),
         items=choice.items,
         more=tuple(paper.id for paper in choice.more),
-        trending=trending(popular, limit=publishing.trending) if choice.items else (),
-        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new.papers, found, held),
+        trending=trending(popular, limit=publishing.trending) if shows_trending else (),
+        empty_reason="" if choice.items else _why_empty(subscriber, wanted, new.papers, found, held=held, muted=muted),
     )
 
 
@@ -189,7 +199,8 @@ def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> 
 def _since(subscriber: Subscriber, publishing: Publishing, now: datetime) -> datetime:
     if subscriber.last_digest_at is None:
         return now - timedelta(days=publishing.first_digest_days)
-    return subscriber.last_digest_at - _OVERLAP
+    since = subscriber.last_digest_at - _OVERLAP
+    return max(since, now - CATCH_UP) if catches_up(subscriber) else since
 
 
 def _why_empty(
@@ -197,12 +208,17 @@ def _why_empty(
     wanted: Sequence[Profile],
     candidates: Sequence[Paper],
     found: Sequence[Sequence[Match]],
+    *,
     held: set[str],
+    muted: set[str],
 ) -> str:
     if not wanted:
         return "follows no profile and has no keywords"
-    if any(match.paper.id not in held for matches in found for match in matches):
-        return "every match is muted"
+    left_out = {match.paper.id for matches in found for match in matches} - held
+    if left_out:
+        other_type = "of an announce type that they do not want"
+        reasons = [why for why, some in (("muted", left_out & muted), (other_type, left_out - muted)) if some]
+        return f"every match is {' or '.join(reasons)}"
     # The overlap was looked through last time already.
     seen_until = subscriber.last_digest_at
     fresh = sum(1 for p in candidates if seen_until is None or (p.first_seen_at or seen_until) > seen_until)

@@ -35,6 +35,8 @@ def _subscriber(tx: Transaction, subscriber: Subscriber) -> dict[str, Any]:
         "number": subscriber.id,
         "keywords": own.rules if own else "",
         "epoch_of_links": subscriber.epoch,
+        "new_email": subscriber.new_email,
+        "has_a_feed": bool(subscriber.feed),
         "last_slot_at": subscriber.last_slot_at,
         "last_digest_at": subscriber.last_digest_at,
         **subscribers.dates(tx, subscriber.id),

@@ -10,6 +10,7 @@ from datetime import datetime
 from digest.chooser import Chooser, Publishing
 from digest.interests import Interests
 from digest.models import Digest, MailKind, Subscriber
+from digest.pauses import resumed
 from digest.schedule import next_slot, slot_due
 from digest.store import Store, digests, subscribers
 
@@ -37,8 +38,10 @@ def publish(
 ) -> PublishReport:
     """Freeze a digest for each active subscriber who is due at `now`; with `everyone`, for each active subscriber.
 
-    Safe to repeat and to run twice at once: the store keeps one digest for each subscriber and slot.
+    Whose pause is over is active again. Safe to repeat and to run twice at once: the store keeps one digest for each
+    subscriber and slot.
     """
+    _end_pauses(store, now=now)
     report = PublishReport()
     chooser = Chooser(interests, publishing, now=now)
     for due in _due(store, now=now, everyone=everyone):
@@ -72,9 +75,18 @@ def welcome(
 
 
 def next_publish_at(store: Store, *, now: datetime) -> datetime | None:
-    """When the next subscriber's hour comes, or None if there is nobody to wait for."""
+    """When the next active subscriber's hour comes, or None if there is nobody to wait for."""
     coming = (next_slot(s.schedule, now) for people in _active(store) for s in people)
     return min((slot for slot in coming if slot is not None), default=None)
+
+
+def _end_pauses(store: Store, *, now: datetime) -> None:
+    with store.read() as tx:
+        if not subscribers.list_resuming(tx, now=now):
+            return
+    with store.write() as tx:
+        for subscriber in subscribers.list_resuming(tx, now=now):
+            subscribers.save(tx, resumed(subscriber, now))
 
 
 def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:

@@ -9,10 +9,17 @@ from typing import Any
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import Languages
-from digest.models import Schedule, Subscriber, SubscriberState
+from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.schedule import format_days, parse_schedule
 
 COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles", "language")
+
+# How papers are announced, as people choose: an updated paper is one, cross-listed or not.
+ANNOUNCED = {
+    "new": frozenset({AnnounceType.NEW}),
+    "cross": frozenset({AnnounceType.CROSS}),
+    "updates": frozenset({AnnounceType.REPLACE, AnnounceType.REPLACE_CROSS}),
+}
 
 _MAX_NAME = 200  # characters
 
@@ -64,6 +71,23 @@ def one_line(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME].rstrip()
 
 
+def parse_announced(written: str) -> frozenset[AnnounceType]:
+    """ "all", or a list such as "new,cross". Raises UsageError."""
+    if written.strip().lower() == "all":
+        return EVERY_TYPE
+    try:
+        return frozenset().union(*(ANNOUNCED[name.strip().lower()] for name in written.split(",")))
+    except KeyError:
+        raise UsageError(
+            f"{written!r} is not how papers are announced; write all, or of {','.join(ANNOUNCED)}"
+        ) from None
+
+
+def format_announced(types: frozenset[AnnounceType]) -> str:
+    """What `parse_announced` reads back as the same."""
+    return "all" if types == EVERY_TYPE else ",".join(name for name, some in ANNOUNCED.items() if some & types)
+
+
 def read(
     text: str,
     *,
@@ -112,6 +136,9 @@ def record(s: Subscriber) -> dict[str, Any]:
         "days": format_days(s.schedule.days),
         "language": s.language,
         "max_papers": s.max_papers,
+        "announce": format_announced(s.announce_types),
+        "trending": s.wants_trending,
+        "resumes_at": s.resumes_at,
         "profiles": list(s.profiles),
     }
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from digest.chooser import Publishing
 from digest.interests import Interests
 from digest.matching import compile_rules
-from digest.models import Delivery, MailKind, SubscriberState
+from digest.models import AnnounceType, Delivery, MailKind, Subscriber, SubscriberState
+from digest.pauses import paused
 from digest.publish import PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
 from tests.builders import NOW, a_paper, a_subscriber, at
@@ -290,3 +293,107 @@ def test_the_reason_for_no_mail_counts_only_papers_of_the_readers_own_time(store
         "new@example.org": "no new papers",
         "away@example.org": "no keyword matched any of 2 new papers",
     }
+
+
+def announce(store: Store, *types: AnnounceType) -> None:
+    """A paper on cats for each type, the popular one first."""
+    with store.write() as tx:
+        new = [a_paper(f"cats, {kind}", announce_type=kind, upvotes=9 - n) for n, kind in enumerate(types)]
+        papers.add(tx, new, first_seen_at=at("2026-06-03 06:00"), edition_on=at("2026-06-03").date())
+
+
+def test_papers_announced_in_a_way_that_a_reader_does_not_want_are_neither_shown_nor_more_nor_trending(
+    store: Store,
+) -> None:
+    subscribe(store, announce_types=frozenset({AnnounceType.NEW, AnnounceType.CROSS}), max_papers=1)
+    subscribe(store, email="all@example.org", max_papers=1)
+    announce(store, *reversed(AnnounceType))
+    run(store)
+    some, every = (d.digest for d in queued(store) if d.digest)
+    assert [item.paper.title for item in some.items] == ["cats, cross"]
+    assert (some.more, some.trending) == (("test:cats, new",), tuple(p for p in some.trending if "new" in p.title))
+    assert (len(every.items), len(every.more)) == (1, 3)
+
+
+def test_the_reason_for_no_mail_tells_an_unwanted_type_from_a_mute(store: Store) -> None:
+    wants = {"profiles": ("Cats",), "announce_types": frozenset({AnnounceType.NEW})}
+    subscribe(store, "", "type@example.org", **wants)
+    subscribe(store, "-replace", "both@example.org", **wants)
+    subscribe(store, "-cats", "mute@example.org", **wants)
+    announce(store, AnnounceType.CROSS, AnnounceType.REPLACE)
+    assert dict(run(store).reasons) == {
+        "type@example.org": "every match is of an announce type that they do not want",
+        "both@example.org": "every match is muted or of an announce type that they do not want",
+        "mute@example.org": "every match is muted",
+    }
+
+
+def test_who_wants_no_trending_papers_has_none(store: Store) -> None:
+    subscribe(store, wants_trending=False)
+    see(store, "cats")
+    with store.write() as tx:
+        papers.add(tx, [a_paper("Dogs", upvotes=9)], first_seen_at=at("2026-06-03 06:00"), edition_on=NOW.date())
+    run(store)
+    assert [d.digest.trending for d in queued(store) if d.digest] == [()]
+
+
+def pause(store: Store, until: str | None, email: str = "reader@example.org") -> None:
+    with store.write() as tx:
+        subscribers.save(tx, paused(subscribers.get(tx, email), None if until is None else at(until)))
+
+
+def state(store: Store) -> Subscriber:
+    with store.read() as tx:
+        return subscribers.get(tx, "reader@example.org")
+
+
+def test_a_pause_ends_on_its_date_and_the_next_digest_at_their_hour_catches_up(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    run(store)
+    pause(store, "2026-06-06 00:00")
+    for day in (4, 5):
+        see(store, f"cats of day {day}", when=f"2026-06-0{day} 06:00")
+        assert run(store, f"2026-06-0{day} 07:00") == PublishReport()
+    assert run(store, "2026-06-06 00:00") == PublishReport()  # the hours that came meanwhile are no slots of theirs
+    assert (state(store).state, state(store).resumes_at) == (SubscriberState.ACTIVE, None)
+    assert run(store, "2026-06-06 07:00").digests == 1
+    assert shown(queued(store))[1:] == [["cats of day 4", "cats of day 5"]]
+
+
+def test_a_pause_without_a_date_ends_at_nobodys_word_but_theirs(store: Store) -> None:
+    subscribe(store)
+    see(store, "cats")
+    pause(store, None)
+    assert run(store, "2026-12-03 07:00") == PublishReport()
+    assert state(store).state is SubscriberState.PAUSED
+
+
+def test_a_catch_up_has_the_best_of_the_last_thirty_days_and_no_more_than_they_want(store: Store) -> None:
+    subscribe(store, "cats ^2\ndogs", max_papers=2)
+    see(store, "cats", when="2026-03-01 06:00")
+    run(store, "2026-03-01 07:00")
+    pause(store, "2026-06-03 00:00")
+    see(store, "cats too long ago", when="2026-05-04 06:59")
+    see(store, "dogs", "cats at first", when="2026-05-05 07:00")
+    see(store, "cats at last", when="2026-06-02 07:00")
+    run(store)
+    (digest,) = (d.digest for d in queued(store)[1:] if d.digest)
+    assert [item.paper.title for item in digest.items] == ["cats at first", "cats at last"]
+    assert digest.more == ("test:dogs",)
+    run(store, "2026-06-04 07:00")
+    assert len(queued(store)) == 2  # caught up: what did not fit does not come again
+
+
+def test_an_hour_at_the_very_moment_when_a_pause_ends_counts(store: Store) -> None:
+    subscribe(store, schedule=replace(a_subscriber().schedule, send_at=at("2026-06-03").time()))
+    see(store, "cats", when="2026-06-02 12:00")
+    pause(store, "2026-06-03 00:00")
+    assert run(store, "2026-06-03 00:00").digests == 1
+
+
+def test_where_nobody_resumes_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(store)
+    pause(store, "2026-06-09 00:00")
+    monkeypatch.setattr(Store, "write", None)
+    assert run(store) == PublishReport()

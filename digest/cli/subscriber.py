@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from digest import roster
-from digest.cli import consent, csvfile
+from digest.cli import consent, csvfile, pause
 from digest.cli.options import (
     ORIGIN,
     ConfigOption,
@@ -26,7 +26,7 @@ from digest.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import profiles, subscribers
 
 app = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
-for more in (consent.app, csvfile.app):
+for more in (consent.app, pause.app, csvfile.app):
     app.add_typer(more)
 
 ProfileOption = Annotated[
@@ -54,6 +54,11 @@ LanguageOption = Annotated[
     str | None,
     typer.Option("--language", metavar="CODE", help="Of their mails: en, de (newsletter's if not given)."),
 ]
+AnnounceOption = Annotated[
+    str | None,
+    typer.Option("--announce", metavar="HOW", help="Papers announced so: all, or of new,cross,updates."),
+]
+TrendingOption = Annotated[bool | None, typer.Option("--trending/--no-trending", help="Popular papers besides.")]
 
 
 @app.command()
@@ -104,6 +109,8 @@ def edit(
     days: DaysOption = None,
     language: LanguageOption = None,
     max_papers: MaxPapersOption = None,
+    announce: AnnounceOption = None,
+    trending: TrendingOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Change a subscriber. --profile replaces the profiles they follow; --profile '' leaves none."""
@@ -123,6 +130,8 @@ def edit(
             language=s.language if language is None else here.templates.languages.checked(language),
             profiles=s.profiles if profile is None else tuple(p for p in profile if p),
             max_papers=s.max_papers if max_papers is None else max_papers,
+            announce_types=s.announce_types if announce is None else roster.parse_announced(announce),
+            wants_trending=s.wants_trending if trending is None else trending,
         )
         if changed == s and own_rules is None:
             raise UsageError("nothing to change; `digest subscriber edit --help` lists what can be")

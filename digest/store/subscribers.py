@@ -51,6 +51,12 @@ def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subsc
     )
 
 
+def list_resuming(tx: Transaction, *, now: datetime) -> list[Subscriber]:
+    """Those whose pause is over at `now`, by id. Found by an index."""
+    over = sa.and_(subscribers.c.resumes_at <= now, subscribers.c.state == SubscriberState.PAUSED.value)
+    return _select(tx, over)
+
+
 def find_by_id(tx: Transaction, subscriber_id: int) -> Subscriber | None:
     """The subscriber with this number, or None."""
     return list_by_ids(tx, [subscriber_id]).get(subscriber_id)

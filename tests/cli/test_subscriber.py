@@ -18,6 +18,9 @@ def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
         "days": "daily",
         "language": "en",
         "max_papers": 25,
+        "announce": "all",
+        "trending": True,
+        "resumes_at": None,
         "profiles": [],
     }
     assert cli.ok("outbox", "list", "--json").records == []
@@ -38,6 +41,9 @@ def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
         "days": "weekdays",
         "language": "en",
         "max_papers": 5,
+        "announce": "all",
+        "trending": True,
+        "resumes_at": None,
         "profiles": ["Cats"],
         "keywords": "dog\n-survey",
         "suppression": "",
@@ -94,7 +100,7 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--keywords", "dog", "--confirmed")
     cli.ok("subscriber", "edit", "reader@example.org", "--name", "R", "--send-at", "09:15", "--days", "mon,thu")
     options = ["--timezone", "Europe/Paris", "--language", "de", "--max-papers", "7", "--profile", "", "--keywords", ""]
-    cli.ok("subscriber", "edit", "reader@example.org", *options)
+    cli.ok("subscriber", "edit", "reader@example.org", *options, "--announce", "cross, new", "--no-trending")
     shown = cli.ok("subscriber", "show", "reader@example.org", "--json").record
     del shown["next_slot_at"]
     assert shown == {
@@ -106,6 +112,9 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
         "days": "mon,thu",
         "language": "de",
         "max_papers": 7,
+        "announce": "new,cross",
+        "trending": False,
+        "resumes_at": None,
         "profiles": [],
         "keywords": "",
         "suppression": "",
@@ -119,10 +128,11 @@ def test_a_change_of_nothing_and_a_bad_change_change_nothing(cli: Cli) -> None:
     assert "nothing to change" in cli("subscriber", "edit", "reader@example.org").err
     assert cli("subscriber", "edit", "reader@example.org", "--profile", "Cats").code == 2
     assert cli("subscriber", "edit", "reader@example.org", "--days", "never").code == 2
+    assert "'old' is not how" in cli("subscriber", "edit", "reader@example.org", "--announce", "old").err
     assert cli.ok("subscriber", "list", "--json").out == before
 
 
-@pytest.mark.parametrize("command", ["show", "edit", "confirm", "remove"])
+@pytest.mark.parametrize("command", ["show", "edit", "confirm", "remove", "pause", "resume"])
 def test_nobody_of_that_address_is_said(cli: Cli, command: str) -> None:
     ran = cli("subscriber", command, "nobody@example.org")
     assert ran.code == 2
