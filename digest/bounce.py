@@ -12,9 +12,9 @@ from datetime import datetime
 from digest.errors import StoreError
 from digest.links import Links, Scope
 from digest.membership import Membership
-from digest.models import Bounce, BounceKind, Subscriber
+from digest.models import Bounce, BounceKind, ConsentEvent, Delivery, MailKind, Subscriber
 from digest.returnpath import ReturnPaths
-from digest.store import Store, Transaction, outbox, subscribers
+from digest.store import Store, Transaction, consents, outbox, subscribers
 from digest.transport import bounces
 from digest.transport.inbound import Inbound
 
@@ -34,22 +34,32 @@ class BounceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """Whose mail came back, and which delivery's if that is told."""
+
+    subscriber: Subscriber
+    delivery_id: int | None
+    elsewhere: bool  # it went to an address that they have left since
+
+
+@dataclass(frozen=True, slots=True)
 class Proofs:
     """What tells that a message is about a mail of ours. `return_paths` is None where none are written."""
 
     links: Links
     return_paths: ReturnPaths | None
 
-    def find(self, tx: Transaction, content: bytes) -> tuple[Subscriber, int | None] | None:
-        """Whose mail came back, and which delivery's if that is told; None without proof."""
+    def find(self, tx: Transaction, content: bytes) -> Proof | None:
+        """What a message proves; None without proof, and for what only asked at an address whether it is theirs."""
         for path in self.return_paths.find(content) if self.return_paths else ():
             delivery = outbox.find(tx, path.delivery_id)
             if delivery is not None and path.proves(delivery.message_id):
-                return delivery.subscriber, delivery.id
+                return None if delivery.kind is MailKind.ADDRESS else _of_delivery(tx, delivery)
         for token in self.links.find(Scope.UNSUBSCRIBE, content):
             subscriber = subscribers.find_by_id(tx, token.subscriber_id)
             if subscriber is not None:
-                return subscriber, None
+                moved = consents.find_last(tx, subscriber.id, ConsentEvent.MOVED) is not None
+                return Proof(subscriber, None, elsewhere=moved and token.epoch < subscriber.epoch)
         return None
 
     def find_leaving(self, tx: Transaction, content: bytes) -> Subscriber | None:
@@ -109,18 +119,27 @@ def _read_one(
                 report.unsubscribed.append(leaving.email)
 
 
+def _of_delivery(tx: Transaction, delivery: Delivery) -> Proof:
+    moved = consents.find_last(tx, delivery.subscriber.id, ConsentEvent.MOVED)
+    sent_at = outbox.find_sent_at(tx, delivery.id)
+    elsewhere = moved is not None and sent_at is not None and sent_at <= moved.at
+    return Proof(delivery.subscriber, delivery.id, elsewhere)
+
+
 def _count(
     tx: Transaction,
     membership: Membership,
-    proven: tuple[Subscriber, int | None],
+    proven: Proof,
     counting: Iterable[Bounce],
     fingerprint: str,
     *,
     now: datetime,
 ) -> Iterator[tuple[str, str]]:
     """Hold bounces against whom they are proven to be about; our mails have one recipient each. Who is suppressed."""
-    subscriber, delivery_id = proven
+    subscriber, delivery_id = proven.subscriber, proven.delivery_id
     for number, bounce in enumerate(counting):
+        if proven.elsewhere and bounce.kind is not BounceKind.COMPLAINT:
+            continue
         suppression = membership.bounced(
             tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=f"{fingerprint}/{number}", now=now
         )

@@ -99,6 +99,10 @@ class Links:
         """Where a paper stands on the web, for everybody."""
         return f"{self.base_url.rstrip('/')}/paper/{public_id}"
 
+    def about(self, said: str) -> str:
+        """What a link is about that tells one text from others, and not what it says: 16 hexadecimal digits."""
+        return hmac.digest(self.secret, f"about\0{said}".encode(), hashlib.sha256).hex()[:16]
+
     def read(self, scope: Scope, token: str) -> Token | None:
         """What a token says that this installation signed for `scope`; None for any other text.
 

@@ -29,6 +29,7 @@ ASKED_AGAIN = timedelta(days=1)  # not before: a confirmation mail must not beco
 _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
 _MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
+_MOST_MOVES = 5  # mails a day that ask at new addresses at one subscriber's wish
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {
     ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
@@ -211,6 +212,39 @@ class Membership:
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
+    def ask_at(self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime) -> None:
+        """They want to be mailed at another address: a mail there asks whether it is theirs.
+
+        None is sent to an address that is somebody else's, may not be mailed or was asked today, nor more than a few a
+        day at one subscriber's wish. They are not told: whoever asks must not learn who is on the list.
+        """
+        outbox.cancel(tx, subscriber.id, "not sent: asked anew", kinds=[MailKind.ADDRESS], now=now)
+        subscribers.save(tx, replace(subscriber, new_email=new_email))
+        asked_at = self.last_asked_at(tx, new_email)
+        asked_today = asked_at is not None and now - asked_at < ASKED_AGAIN
+        today = outbox.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
+        if not self._may_move(tx, subscriber, new_email) or asked_today or today >= _MOST_MOVES:
+            return
+        there = replace(subscriber, email=new_email)
+        self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
+        asks = message_id(MailKind.ADDRESS, there, now, self.domain)
+        outbox.queue_note(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now)
+
+    def move(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber | None:
+        """They said yes at their new address: all mail goes there from now on, what is queued too; who they are now.
+
+        None where it cannot be: the address has become somebody else's, or may not be mailed. Every link in mails so
+        far is revoked, but that which unsubscribes.
+        """
+        new_email = subscriber.new_email
+        if not new_email or not self._may_move(tx, subscriber, new_email):
+            return None
+        self._log(tx, subscriber, ConsentEvent.MOVED, origin=origin, now=now)
+        moved = replace(subscriber, email=new_email, new_email="", epoch=subscriber.epoch + 1)
+        self._log(tx, moved, ConsentEvent.CONFIRMED, origin=origin, now=now)
+        outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.ADDRESS], now=now)
+        return subscribers.save(tx, moved)
+
     def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
         """The subscriber with this address; None where only something under their pseudonym is kept.
 
@@ -227,6 +261,11 @@ class Membership:
         """When an address was last asked whether it wants the digest, or None."""
         asked = [c.at for c in self.history(tx, email) if c.event is ConsentEvent.ASKED]
         return asked[-1] if asked else None
+
+    def _may_move(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
+        holder = subscribers.find(tx, new_email)
+        is_theirs = holder is None or holder.id == subscriber.id
+        return self.find_suppression(tx, new_email) is None and is_theirs
 
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)

@@ -7,7 +7,7 @@ import pytest
 
 from digest.bounce import BounceReport, Proofs, read_bounces
 from digest.links import Scope
-from digest.models import Bounce, BounceKind, Delivery, Message, SuppressionReason
+from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SuppressionReason
 from digest.returnpath import ReturnPaths
 from digest.store import Store, outbox, subscribers
 from digest.transport import bounces
@@ -251,3 +251,43 @@ def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head:
 def test_an_address_of_ours_fits_into_smtp() -> None:
     longest = RETURN_PATHS.of_delivery(10**18 - 1, "x" * 200), RETURN_PATHS.to_leave(10**18 - 1, 10**18 - 1)
     assert all(len(address.partition("@")[0]) <= 64 for address in longest)
+
+
+def moved(store: Store, sent: Delivery | None = None) -> None:
+    """The reader has another address now; before that `sent` was sent."""
+    with store.write() as tx:
+        if sent is not None:
+            tx.exec_driver_sql(f"UPDATE deliveries SET state = 'sent', finished_at = queued_at WHERE id = {sent.id}")
+        reader = subscribers.get(tx, READER)
+        MEMBERSHIP.ask_at(tx, reader, "new@example.org", origin="", now=NOW)
+        MEMBERSHIP.move(tx, subscribers.get(tx, READER), origin="", now=NOW)
+
+
+def test_what_comes_back_from_an_address_that_its_reader_has_left_does_not_bar_the_new_one(store: Store) -> None:
+    delivery, sent = our_mail(store)
+    moved(store, delivery)
+    for proofs in (PROOFS, Proofs(LINKS, None)):
+        assert read(store, a_report(sent.sender, returned=sent.content), proofs=proofs).suppressed == []
+    assert (reason(store), reason(store, "new@example.org")) == (None, None)
+    read(store, a_complaint(sent.content))  # it is the same person's wish
+    assert reason(store, "new@example.org") is SuppressionReason.COMPLAINT
+
+
+def test_what_comes_back_from_the_new_address_bars_that(store: Store) -> None:
+    our_mail(store)
+    moved(store)
+    with store.read() as tx:
+        delivery = next(d for d in outbox.list_queued(tx) if d.kind is MailKind.DIGEST)
+    sent = composer(return_paths=RETURN_PATHS).message(delivery)
+    read(store, a_report(sent.sender, recipient="new@example.org"))
+    assert (reason(store), reason(store, "new@example.org")) == (None, SuppressionReason.HARD_BOUNCE)
+
+
+def test_a_new_address_that_is_none_bars_nobody(store: Store) -> None:
+    our_mail(store)
+    with store.write() as tx:
+        MEMBERSHIP.ask_at(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
+        delivery = next(d for d in outbox.list_queued(tx) if d.kind is MailKind.ADDRESS)
+    sent = composer(return_paths=RETURN_PATHS).message(delivery)
+    read(store, a_report(sent.sender, recipient="new@example.org"))
+    assert (reason(store), reason(store, "new@example.org")) == (None, None)

@@ -197,6 +197,17 @@ def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(s
     assert (suppressed.reason, suppressed.evidence) == (SuppressionReason.HARD_BOUNCE, "550 5.1.1 no such user")
 
 
+def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_one_is_not(store: Store) -> None:
+    with store.write() as tx:
+        reader = subscribers.add(tx, a_subscriber("old@example.org"), now=NOW)
+        MEMBERSHIP.ask_at(tx, reader, "new@example.org", origin="", now=NOW)
+    report = send(store, Postbox(at_rcpt={"new@example.org": "550 5.1.1 no such user"}))
+    assert report.refused == (("new@example.org", "550 5.1.1 no such user"),)
+    with store.read() as tx:
+        assert MEMBERSHIP.find_suppression(tx, "new@example.org") is not None
+        assert MEMBERSHIP.find_suppression(tx, "old@example.org") is None
+
+
 def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(store: Store) -> None:
     emails = [f"{i}@example.org" for i in range(10)]
     queue(store, *emails)

@@ -11,7 +11,7 @@ LEVELS: list[set[str]] = [
     {"errors", "models", "text"},
     {"links", "addresses", "returnpath"},
     {"sources", "matching", "mail", "transport", "store"},
-    {"schedule", "interests", "editions", "library", "pauses"},
+    {"schedule", "interests", "editions", "library", "pauses", "mutes"},
     {"chooser"},
     {"membership"},
     {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples"},

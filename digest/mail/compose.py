@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from digest import addresses
 from digest.errors import TemplateError
 from digest.links import Links, Scope, moment
 from digest.mail import specimen
@@ -33,6 +34,7 @@ _TOP_TITLE = 80
 _NOTES = {
     MailKind.CONFIRMATION: Scope.CONFIRM,
     MailKind.SIGN_IN: Scope.SIGN_IN,
+    MailKind.ADDRESS: Scope.ADDRESS,
     MailKind.GOODBYE: Scope.CONFIRM,  # the way back is to say yes again
 }
 
@@ -167,7 +169,8 @@ class Composer:
         )
 
     def _note(self, kind: MailKind, subscriber: Subscriber, created_at: datetime) -> NoteMail:
-        action_url = self._url(_NOTES[kind], subscriber, created_at)
+        about = self._links.about(addresses.key(subscriber.new_email)) if kind is MailKind.ADDRESS else ""
+        action_url = self._url(_NOTES[kind], subscriber, created_at, about=about)
         return NoteMail(**self._same_for_all(subscriber), action_url=action_url)
 
     def _same_for_all(self, subscriber: Subscriber) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class MailKind(StrEnum):
     CONFIRMATION = "confirmation"  # asks a new subscriber whether it was they who subscribed
     WELCOME = "welcome"  # their first digest, at once after they confirmed
     SIGN_IN = "sign-in"  # a link to their own pages
+    ADDRESS = "address"  # goes to a subscriber's new address, and asks whether it is theirs
     GOODBYE = "goodbye"  # says that they have left, and the way back
 
 

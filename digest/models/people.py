@@ -85,6 +85,7 @@ class ConsentEvent(StrEnum):
     ASKED = "asked"  # a confirmation mail was queued; its wording is kept
     CONFIRMED = "confirmed"  # they said yes, by the link in it
     VOUCHED = "vouched"  # an admin says that they have agreed
+    MOVED = "moved"  # they are mailed at another address from now on
     UNSUBSCRIBED = "unsubscribed"
     REMOVED = "removed"  # by an admin
     ERASED = "erased"  # at their wish

@@ -1,5 +1,7 @@
 """The consent log: what was agreed to and taken back, when, from where. Nothing in it is ever changed but origins."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
@@ -31,9 +33,14 @@ def keep_wording(tx: Transaction, wording: Wording) -> None:
 def list_of(tx: Transaction, pseudonym: str) -> list[Consent]:
     """All that happened with one address, oldest first."""
     rows = tx.execute(sa.select(consents).where(consents.c.pseudonym == pseudonym).order_by(consents.c.id))
-    return [
-        Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "") for row in rows
-    ]
+    return [_consent(row) for row in rows]
+
+
+def find_last(tx: Transaction, subscriber_id: int, event: ConsentEvent) -> Consent | None:
+    """The last time that something happened with a subscriber, at whatever address, or None."""
+    these = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == event.value)
+    row = tx.execute(sa.select(consents).where(these).order_by(consents.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _consent(row)
 
 
 def find_wording(tx: Transaction, version: str) -> Wording | None:
@@ -46,3 +53,7 @@ def forget_origins(tx: Transaction, pseudonym: str) -> None:
     """Keep what happened and when, and of where only the way: "page", not the network address."""
     for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(consents.c.pseudonym == pseudonym)).all():
         tx.execute(sa.update(consents).where(consents.c.id == row.id).values(origin=row.origin.partition(" from ")[0]))
+
+
+def _consent(row: sa.Row[Any]) -> Consent:
+    return Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "")

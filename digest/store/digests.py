@@ -1,8 +1,8 @@
 """Digests: what every subscriber got for every slot, frozen, and why where it was nothing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,18 @@ from digest.store.subscribers import list_by_ids, mark_served
 # a trending paper [public id, revision, upvotes, stars].
 _Compact = list[Any]
 
+_SHOWN = digests.c.empty_reason == ""
+
 _FIELDS = {field.value: field for field in Field}  # looked up faster than Field(…) finds them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDigest:
+    """One line of a list of digests."""
+
+    slot_at: datetime
+    dated_on: date
+    count: int  # papers in it
 
 
 def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailKind.DIGEST, now: datetime) -> int:
@@ -71,15 +82,44 @@ def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: dateti
 
 def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
     """The newest digest of a subscriber that shows papers, or None."""
-    row = tx.execute(
+    found = list_last(tx, subscriber_id, limit=1)
+    return found[0] if found else None
+
+
+def list_last(tx: Transaction, subscriber_id: int, *, limit: int) -> list[Digest]:
+    """The newest digests of a subscriber that show papers, newest first."""
+    return _list_sent(tx, subscriber_id, _SHOWN, limit=limit)
+
+
+def find_by_slot(tx: Transaction, subscriber_id: int, slot_at: datetime) -> Digest | None:
+    """The digest that a subscriber was sent for the slot within this second, or None."""
+    then = sa.and_(digests.c.slot_at >= slot_at, digests.c.slot_at < slot_at + timedelta(seconds=1))
+    found = _list_sent(tx, subscriber_id, then, limit=1)
+    return found[0] if found else None
+
+
+def list_past(tx: Transaction, subscriber_id: int, *, offset: int, limit: int) -> list[PastDigest]:
+    """A subscriber's digests that show papers, newest first, without what is in them."""
+    rows = tx.execute(
+        sa.select(digests.c.slot_at, digests.c.dated_on, sa.func.json_array_length(digests.c["items"]).label("papers"))
+        .where(digests.c.subscriber_id == subscriber_id, _SHOWN)
+        .order_by(digests.c.slot_at.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    return [PastDigest(slot_at=row.slot_at, dated_on=row.dated_on, count=row.papers) for row in rows]
+
+
+def _list_sent(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[bool], *, limit: int) -> list[Digest]:
+    rows = tx.execute(
         sa.select(digests.c.id, deliveries.c.message_id)
         .join(deliveries, deliveries.c.digest_id == digests.c.id)
-        .where(digests.c.subscriber_id == subscriber_id, digests.c.empty_reason == "")
+        .where(digests.c.subscriber_id == subscriber_id, condition)
         .order_by(digests.c.created_at.desc(), digests.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    people = list_by_ids(tx, [subscriber_id])
-    return None if row is None else list_by_row(tx, {row.id: row.message_id}, people)[row.id]
+        .limit(limit)
+    ).all()
+    frozen = list_by_row(tx, {row.id: row.message_id for row in rows}, list_by_ids(tx, [subscriber_id]))
+    return [frozen[row.id] for row in rows]
 
 
 def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:

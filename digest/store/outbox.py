@@ -1,7 +1,7 @@
 """The outbox: every mail that is decided, leased to one worker at a time, and what the server said of it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from digest.store.schema import subscribers as people_table
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
 _ASKED_FOR = {MailKind.CONFIRMATION.value, MailKind.SIGN_IN.value, MailKind.GOODBYE.value}
+_ADDRESSES = (people_table.c.email, people_table.c.new_email)
 _NOBODYS: dict[str, Any] = {"leased_by": "", "leased_until": None}
 _UNLEASED = _NOBODYS | {"state": DeliveryState.QUEUED.value}
 _PARKED = _NOBODYS | {
@@ -236,6 +237,13 @@ def find(tx: Transaction, delivery_id: int) -> Delivery | None:
     return None if row is None else _delivery(row, subscribers.list_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
 
 
+def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
+    """When the mail server took a delivery; None where it has not, or that is not written down."""
+    sent = sa.and_(deliveries.c.id == delivery_id, deliveries.c.state == DeliveryState.SENT.value)
+    sent_at: datetime | None = tx.execute(sa.select(deliveries.c.finished_at).where(sent)).scalar_one_or_none()
+    return sent_at
+
+
 def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
     """One subscriber's deliveries in the order of their turns, with their digests."""
     return _load(tx, deliveries.c.subscriber_id == subscriber_id)
@@ -244,6 +252,14 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
     return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value)
+
+
+def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
+    """How many mails of a kind were queued for somebody after a moment, whatever became of them."""
+    these = sa.and_(
+        deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value, deliveries.c.queued_at > after
+    )
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(these)).scalar_one()
 
 
 def _ready(now: datetime) -> sa.ColumnElement[bool]:
@@ -271,11 +287,13 @@ def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None
 
 
 def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonyms) -> list[int]:
-    """The next deliveries that may be tried. Those to suppressed addresses are failed on the way."""
+    """The next deliveries that may be tried. Those to suppressed addresses, or to none, are failed on the way."""
     while rows := _next(tx, now=now, limit=limit):
-        unwanted = _suppressed(tx, rows, pseudonyms) if suppressions.any_at_all(tx) else {}
-        for delivery_id, suppression in unwanted.items():
-            not_sent = _unsent(f"not sent: {suppression}", now)
+        barred = _suppressed(tx, rows, pseudonyms) if suppressions.any_at_all(tx) else {}
+        unwanted = {row.id: "no new address waits to be confirmed" for row in rows if not _address(row)}
+        unwanted |= {delivery_id: str(suppression) for delivery_id, suppression in barred.items()}
+        for delivery_id, why in unwanted.items():
+            not_sent = _unsent(f"not sent: {why}", now)
             tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(not_sent))
         if len(unwanted) < len(rows):
             return [row.id for row in rows if row.id not in unwanted]
@@ -287,7 +305,7 @@ def _next(tx: Transaction, *, now: datetime, limit: int) -> list[sa.Row[Any]]:
     found: list[Any] = []
     for state in (DeliveryState.DEFERRED.value, DeliveryState.QUEUED.value):
         waiting = (
-            sa.select(deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, people_table.c.email)
+            sa.select(deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, *_ADDRESSES)
             .join(people_table, people_table.c.id == deliveries.c.subscriber_id)
             .where(deliveries.c.state == state, deliveries.c.next_at <= now)
             .order_by(deliveries.c.next_at, deliveries.c.id)
@@ -299,7 +317,7 @@ def _next(tx: Transaction, *, now: datetime, limit: int) -> list[sa.Row[Any]]:
 
 def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) -> dict[int, Suppression]:
     """Which of these deliveries must not be sent. What somebody asked for after they were suppressed may be."""
-    of = {row.id: pseudonyms.of(row.email) for row in rows}
+    of = {row.id: pseudonyms.of(_address(row)) for row in rows}
     found = suppressions.find_all(tx, set(of.values()))
     return {
         row.id: suppression
@@ -307,6 +325,12 @@ def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) ->
         if (suppression := found.get(of[row.id]))
         and not (row.kind in _ASKED_FOR and row.queued_at >= suppression.suppressed_at)
     }
+
+
+def _address(row: Any) -> str:
+    """Where a delivery goes: what asks about a new address goes there, and to nobody when it is settled."""
+    address: str = row.new_email if row.kind == MailKind.ADDRESS.value else row.email
+    return address
 
 
 def _unsent(why: str, now: datetime) -> dict[str, Any]:
@@ -322,6 +346,8 @@ def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:
 
 
 def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = None) -> Delivery:
+    if row.kind == MailKind.ADDRESS.value and subscriber.new_email:
+        subscriber = replace(subscriber, email=subscriber.new_email)
     return Delivery(
         id=row.id,
         kind=MailKind(row.kind),

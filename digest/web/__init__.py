@@ -7,7 +7,7 @@
                                             └── feeds, references: what is no page
 
 routes says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in,
-limits how often strangers may have a mail sent, afterwards does what answers do not wait for.
+holders whose link it is, limits how often strangers may have a mail sent, afterwards does what answers do not wait for.
 """
 
 from digest.web.app import create_app

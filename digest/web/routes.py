@@ -30,6 +30,7 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
+from digest.web.subscriber import OWN_SAMPLES, address, data, enter, leave, mute, pause, read, settings
 
 SAMPLES = (
     *front.SAMPLES,
@@ -45,6 +46,7 @@ SAMPLES = (
     *sign_in.SAMPLES,
     *confirm.SAMPLES,
     *unsubscribe.SAMPLES,
+    *OWN_SAMPLES,
 )
 
 
@@ -64,6 +66,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(here, door),
         *_search_routes(here, door, showcase),
+        *_own_routes(here, door, showcase),
     ]
 
 
@@ -120,4 +123,31 @@ def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[R
         door.route("/search", search.Searching(here.library, showcase).look),
         door.route("/preview", act=previewing.act, changes=False),
         door.route("/propose", proposing.look, proposing.act, changes=False),
+    ]
+
+
+def _own_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
+    """What subscribers do by the links in their mails, and signed in."""
+    entering = enter.Entering(here.store, here.links, door.sessions)
+    choosing = settings.Choosing(here.store, here.templates)
+    pausing = pause.Pausing(here.store, here.links)
+    muting = mute.Muting(here.store, here.links)
+    reading = read.Reading(here.store, here.links, showcase)
+    moving = address.Moving(here.store, here.links, here.membership, door.sessions)
+    keeping = data.Keeping(here.store, here.membership, door.sessions)
+    leaving = leave.Leaving(here.store, here.membership, door.sessions)
+    return [
+        door.route("/preferences/{token}", entering.look),
+        door.route("/pause/{token}", pausing.look_by_link, pausing.act_by_link),
+        door.route("/mute/{token}", muting.look, muting.act),
+        door.route("/read/{token}", reading.look_by_link),
+        door.route("/address/{token}", moving.look_by_link, moving.act_by_link),
+        door.own("/settings", choosing.look, choosing.act),
+        door.own("/settings/pause", pausing.look, pausing.act),
+        door.own("/settings/digests", reading.list),
+        door.own("/settings/digests/{slot}", reading.look),
+        door.own("/settings/address", moving.look, moving.ask),
+        door.own("/settings/data", keeping.look, keeping.erase),
+        door.own("/settings/data/export", keeping.export),
+        door.own("/settings/leave", leaving.look, leaving.act),
     ]

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
-MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form takes, of letters that take nine bytes each
+MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form takes, in any script, as browsers write them
 HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks

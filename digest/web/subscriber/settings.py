@@ -1,0 +1,229 @@
+"""What a reader gets, and when: the first of their own pages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from itertools import groupby
+from zoneinfo import ZoneInfo, available_timezones
+
+from starlette.exceptions import HTTPException
+
+from digest.mail import Templates
+from digest.models import CompiledRules, Schedule, Subscriber, SubscriberState, Weekday
+from digest.schedule import next_slot, slot_due
+from digest.store import Store, Transaction, profiles, subscribers
+from digest.web.holders import find_still
+from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.subscriber.mailform import MOST_PAPERS, MailForm
+
+_A_MONDAY = date(2024, 1, 1)
+_SAVED = Redirect(path="/settings?saved=1")
+_GONE = Redirect(path="/sign-in")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Something to tick or to select."""
+
+    value: str
+    text: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weekdays:
+    """A day of the week to tick; `example_on` is one, as templates write its name in the reader's language."""
+
+    value: str
+    example_on: date
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A moment on a reader's clock."""
+
+    on: date
+    at: str  # "07:30"
+
+    @classmethod
+    def of(cls, at: datetime, schedule: Schedule) -> "Moment":
+        """The same moment, as somebody with this schedule says it."""
+        local = at.astimezone(ZoneInfo(schedule.timezone))
+        return cls(on=local.date(), at=f"{local:%H:%M}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the page shows."""
+
+    saved: bool
+    paused: bool
+    next: Moment | None  # when the next digest comes; None for who gets none
+    resumes: Moment | None
+    profiles: tuple[Choice, ...]
+    keywords: Keywords
+    form: MailForm
+    zones: tuple[tuple[str, tuple[str, ...]], ...]  # by continent
+    days: tuple[Weekdays, ...]
+    languages: tuple[Choice, ...]
+    most_papers: int
+    mistakes: frozenset[str]  # fields of `form` that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """The page at /settings. Each of its two forms saves its own fields; of two that are open the last one counts."""
+
+    store: Store
+    templates: Templates
+
+    def look(self, visit: Visit, reader: Subscriber) -> Answer:
+        """GET"""
+        return self._page(visit, reader)
+
+    def act(self, visit: Visit, reader: Subscriber) -> Answer:
+        """POST: saves, or marks what cannot be read. Raises HTTPException 400 for what is neither form."""
+        match visit.form.get("part"):
+            case "interests":
+                return self._save_interests(visit, reader)
+            case "mails":
+                return self._save_mails(visit, reader)
+        raise HTTPException(400)
+
+    def _save_interests(self, visit: Visit, reader: Subscriber) -> Answer:
+        rules, keywords = read_keywords(visit.form.get("rules", ""))
+        follows = frozenset(visit.form.getlist("profile"))
+        if rules is None:
+            return self._page(visit, reader, keywords=keywords, follows=follows)
+        with self.store.write() as tx:
+            now = find_still(tx, reader)
+            if now is not None:
+                _save_interests(tx, now, rules, follows, at=visit.now)
+        return _GONE if now is None else _SAVED
+
+    def _save_mails(self, visit: Visit, reader: Subscriber) -> Answer:
+        form = MailForm.typed(visit.form)
+        _, mistakes = form.read(reader, self.templates)
+        if mistakes:
+            return self._page(visit, reader, form=form, mistakes=mistakes)
+        with self.store.write() as tx:
+            now = find_still(tx, reader)
+            if now is not None:
+                changed, _ = form.read(now, self.templates)
+                subscribers.save(tx, _not_twice_today(now, changed, at=visit.now))
+        return _GONE if now is None else _SAVED
+
+    def _page(
+        self,
+        visit: Visit,
+        reader: Subscriber,
+        *,
+        keywords: Keywords | None = None,
+        follows: frozenset[str] | None = None,
+        form: MailForm | None = None,
+        mistakes: frozenset[str] = frozenset(),
+    ) -> Page:
+        with self.store.read() as tx:
+            shared = [profile.name for profile in profiles.list_shared(tx)]
+            own = profiles.find_personal(tx, reader.id)
+        shown = form or MailForm.of(reader)
+        schedule = reader.schedule
+        next_at = next_slot(schedule, visit.now) if reader.state is SubscriberState.ACTIVE else None
+        settings = Settings(
+            saved="saved" in visit.query,
+            paused=reader.state is SubscriberState.PAUSED,
+            next=Moment.of(next_at, schedule) if next_at else None,
+            resumes=Moment.of(reader.resumes_at, schedule) if reader.resumes_at else None,
+            profiles=_choices(shared, follows if follows is not None else reader.profiles),
+            keywords=keywords or Keywords(own.rules if own else ""),
+            form=shown,
+            zones=_zones(schedule.timezone),
+            days=_days(shown),
+            languages=_languages(self.templates, shown),
+            most_papers=max(MOST_PAPERS, reader.max_papers),
+            mistakes=mistakes,
+        )
+        wrong = keywords is not None or bool(mistakes)
+        return Page(template="settings.html.j2", shows=settings, language=reader.language, status=422 if wrong else 200)
+
+
+def _save_interests(
+    tx: Transaction, reader: Subscriber, rules: CompiledRules, follows: frozenset[str], *, at: datetime
+) -> None:
+    there = tuple(profile.name for profile in profiles.list_shared(tx) if profile.name in follows)
+    subscribers.save(tx, replace(reader, profiles=there))
+    profiles.set_personal(tx, reader.id, rules, now=at)
+
+
+def _not_twice_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
+    """An hour that the new schedule would have had today and the old one has served is not made up for at once."""
+    due = slot_due(after.schedule, before.last_slot_at, at)
+    if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
+        return after
+    return replace(after, last_slot_at=due)
+
+
+def _choices(names: Iterable[str], chosen: Iterable[str]) -> tuple[Choice, ...]:
+    ticked = set(chosen)
+    return tuple(Choice(value=name, text=name, chosen=name in ticked) for name in names)
+
+
+def _days(form: MailForm) -> tuple[Weekdays, ...]:
+    return tuple(
+        Weekdays(value=day.value, example_on=_A_MONDAY.replace(day=number), chosen=day.value in form.days)
+        for number, day in enumerate(Weekday, 1)
+    )
+
+
+def _languages(templates: Templates, form: MailForm) -> tuple[Choice, ...]:
+    named = {language.code: language.locale.display_name or language.code for language in templates.languages}
+    return tuple(Choice(value=code, text=name, chosen=code == form.language) for code, name in named.items())
+
+
+def _zones(own: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The time zones by continent, with somebody's own wherever it stands."""
+    known = _known_zones()
+    return known if any(own in names for _, names in known) else (*known, ("", (own,)))
+
+
+@cache
+def _known_zones() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
+    by_continent = groupby(places, key=lambda name: name.partition("/")[0])
+    return (("", ("UTC",)), *((continent, tuple(names)) for continent, names in by_continent))
+
+
+def _sample(**changed: object) -> Page:
+    reader = Subscriber(email="reader@digest.invalid")
+    at = datetime(2026, 6, 3, 7, tzinfo=UTC)
+    form = MailForm.of(reader)
+    settings = Settings(
+        saved=False,
+        paused=False,
+        next=Moment.of(at, reader.schedule),
+        resumes=None,
+        profiles=_choices(["A", "B"], ["A"]),
+        keywords=Keywords("a"),
+        form=form,
+        zones=(("", ("UTC",)), ("Europe", ("Europe/Berlin",))),
+        days=_days(form),
+        languages=(Choice(value="en", text="English", chosen=True), Choice(value="de", text="Deutsch", chosen=False)),
+        most_papers=MOST_PAPERS,
+        mistakes=frozenset(),
+    )
+    return Page(template="settings.html.j2", shows=replace(settings, **changed))  # type: ignore[arg-type]
+
+
+SAMPLES = (
+    _sample(),
+    _sample(next=None, paused=True, saved=True, profiles=()),
+    _sample(next=None, paused=True, resumes=Moment(on=_A_MONDAY, at="00:00")),
+    _sample(
+        next=None,
+        keywords=Keywords("a AND", (Mistake(1, 6, "expected a word"),)),
+        mistakes=frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"}),
+    ),
+)

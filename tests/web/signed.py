@@ -1,0 +1,49 @@
+"""A browser in which somebody is signed in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from httpx2 import Response
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.models import Subscriber
+from digest.store import profiles, subscribers
+from digest.web.sessions import Sessions
+from tests.builders import NOW
+from tests.web.people import EMAIL
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Asks for pages with the cookie of a session, and posts with its CSRF token."""
+
+    client: TestClient
+    cookie: str
+    csrf: str
+
+    def get(self, path: str, **rest: Any) -> Response:
+        return self.client.get(path, headers={"Cookie": self.cookie}, **rest)
+
+    def post(self, path: str, *, csrf: str | None = None, **form: Any) -> Response:
+        said = self.csrf if csrf is None else csrf
+        return self.client.post(path, data={"csrf": said} | form, headers={"Cookie": self.cookie})
+
+
+def signed(here: Installation, client: TestClient, reader: Subscriber) -> Signed:
+    sessions = Sessions(links=here.links, path="", https=True)
+    cookie = sessions.begin(reader, now=NOW).partition(";")[0]
+    session = sessions.find(cookie.partition("=")[2], now=NOW)
+    assert session is not None
+    return Signed(client, cookie, session.csrf)
+
+
+def stored(here: Installation, email: str = EMAIL) -> Subscriber:
+    with here.store.read() as tx:
+        return subscribers.get(tx, email)
+
+
+def keywords(here: Installation, email: str = EMAIL) -> str:
+    with here.store.read() as tx:
+        own = profiles.find_personal(tx, subscribers.get(tx, email).id)
+    return own.rules if own else ""

@@ -1,0 +1,233 @@
+"""Another address: asked for signed in, confirmed by the mail there."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest import addresses
+from digest.installation import Installation
+from digest.links import Scope
+from digest.models import Delivery, MailKind, SubscriberState, SuppressionReason
+from digest.store import outbox, subscribers
+from tests.builders import NOW, PSEUDONYMS
+from tests.web.html import faults_of
+from tests.web.people import EMAIL, changed, enrolled, history
+from tests.web.signed import Signed, signed, stored
+
+NEW = "New.Reader@example.net"
+
+
+@pytest.fixture
+def own(here: Installation, site: TestClient) -> Signed:
+    """A browser in which a reader is signed in."""
+    return signed(here, site, enrolled(here))
+
+
+def mails(here: Installation) -> list[Delivery]:
+    with here.store.read() as tx:
+        return [d for d in outbox.list_queued(tx) if d.kind is MailKind.ADDRESS]
+
+
+def link_in(here: Installation, delivery: Delivery) -> str:
+    (found,) = set(
+        re.findall(r"https://digest\.example\.org(/address/\S+)", here.composer.render(delivery).readable_text)
+    )
+    return str(found)
+
+
+def ask(here: Installation, own: Signed, email: str = NEW) -> str:
+    """The link in the mail that it brings."""
+    own.post("/settings/address", email=email)
+    (delivery,) = mails(here)
+    return link_in(here, delivery)
+
+
+def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(
+    here: Installation, own: Signed, site: TestClient
+) -> None:
+    link = ask(here, own)
+    (delivery,) = mails(here)
+    message = here.composer.message(delivery)
+    assert (message.recipient, b"Subject: Is this your address for Daily Papers?" in message.content) == (NEW, True)
+    page = site.get(link)
+    assert (page.status_code, faults_of(page.text)) == (200, [])
+    assert "N•••@example.net" in page.text
+    assert NEW not in page.text
+    assert stored(here).email == EMAIL
+    answer = site.post(link)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/settings/address?moved=1")
+    moved = stored(here, NEW)
+    assert (moved.id, moved.email, moved.new_email, moved.epoch) == (1, NEW, "", 1)
+    assert history(here)[-1] == ("moved", "page from 192.0.2.7")
+    assert history(here, NEW) == [("asked", "page from 192.0.2.7"), ("confirmed", "page from 192.0.2.7")]
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    page = site.get("/settings/address?moved=1", headers={"Cookie": cookie})
+    assert f"Mail goes to {NEW}." in page.text
+    assert 'role="status">Saved.' in page.text
+
+
+def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
+    here: Installation, own: Signed, site: TestClient
+) -> None:
+    with here.store.write() as tx:
+        outbox.queue_note(tx, MailKind.GOODBYE, stored(here), message_id="waits", now=NOW)
+    old = here.links.token(Scope.PREFERENCES, 1, 0, written_at=NOW)
+    site.post(ask(here, own))
+    assert own.get("/settings").headers["Location"] == "/sign-in"
+    assert site.get(f"/preferences/{old}").status_code == 410
+    with here.store.read() as tx:
+        assert [d.subscriber.email for d in outbox.list_queued(tx)] == [NEW]
+
+
+def test_the_link_moves_once(here: Installation, own: Signed, site: TestClient) -> None:
+    link = ask(here, own)
+    site.post(link)
+    for method in ("GET", "POST"):
+        assert site.request(method, link).status_code == 410
+    assert stored(here, NEW).epoch == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_looking_changes_nothing(here: Installation, own: Signed, site: TestClient, method: str) -> None:
+    link = ask(here, own)
+    assert site.request(method, link).status_code == 200
+    assert (
+        own.client.request(method, f"/settings/address?email={NEW}", headers={"Cookie": own.cookie}).status_code == 200
+    )
+    assert (stored(here).email, len(mails(here))) == (EMAIL, 1)
+
+
+@pytest.mark.parametrize("typed", ["", "reader", "a@b@c", "a\n@example.org", "<x>", EMAIL, "x" * 300 + "@example.org"])
+def test_what_is_no_other_address_is_marked_and_nothing_is_sent(here: Installation, own: Signed, typed: str) -> None:
+    answer = own.post("/settings/address", email=typed)
+    assert answer.status_code == 422
+    assert "Write another address" in answer.text
+    assert faults_of(answer.text) == []
+    assert (stored(here).new_email, mails(here)) == ("", [])
+
+
+def test_nobody_learns_who_is_on_the_list_or_barred(here: Installation, own: Signed) -> None:
+    enrolled(here, "other@example.org")
+    with here.store.write() as tx:
+        here.membership.suppress(tx, "barred@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
+    said = []
+    for email in ("other@example.org", "barred@example.org", "free@example.org"):
+        answer = own.post("/settings/address", email=email)
+        page = own.get("/settings/address").text
+        said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
+        assert f"To change that to {email}, follow the link" in " ".join(page.split())
+    assert said[0] == said[1] == said[2]
+    assert [d.subscriber.email for d in mails(here)] == ["free@example.org"]
+
+
+@pytest.mark.parametrize("how", ["taken", "barred"])
+def test_an_address_that_became_anothers_or_barred_meanwhile_is_told_to_who_holds_it(
+    here: Installation, own: Signed, site: TestClient, how: str
+) -> None:
+    link = ask(here, own)
+    if how == "taken":
+        enrolled(here, NEW.lower())
+    else:
+        with here.store.write() as tx:
+            here.membership.suppress(tx, NEW, SuppressionReason.COMPLAINT, "", now=NOW)
+    answer = site.post(link)
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (409, False)
+    assert "is on the list already, or no mail may be sent to it" in answer.text
+    assert (stored(here).id, stored(here).epoch) == (1, 0)
+
+
+def test_at_most_one_mail_a_day_goes_to_an_address(here: Installation, own: Signed, site: TestClient) -> None:
+    first = ask(here, own)
+    own.post("/settings/address", email=NEW.upper())
+    other = signed(here, site, enrolled(here, "other@example.org"))
+    other.post("/settings/address", email=NEW)
+    with here.store.read() as tx:
+        asked = [d for d in outbox.list_deliveries(tx) if d.kind is MailKind.ADDRESS]
+    assert len(asked) == 1
+    assert first
+
+
+def test_a_reader_has_a_few_addresses_asked_a_day(here: Installation, own: Signed) -> None:
+    for n in range(8):
+        own.post("/settings/address", email=f"{n}@example.net")
+    with here.store.read() as tx:
+        asked = [d for d in outbox.list_deliveries(tx) if d.kind is MailKind.ADDRESS]
+    assert len(asked) == 5
+
+
+def test_another_new_address_takes_the_place_of_the_one_before(
+    here: Installation, own: Signed, site: TestClient
+) -> None:
+    first = ask(here, own)
+    second = ask(here, own, "second@example.net")
+    assert [d.subscriber.email for d in mails(here)] == ["second@example.net"]
+    assert site.post(first).status_code == 410
+    site.post(second)
+    assert stored(here, "second@example.net").id == 1
+
+
+def test_the_case_of_an_address_can_be_changed(here: Installation, own: Signed, site: TestClient) -> None:
+    site.post(ask(here, own, "Reader@example.org"))
+    assert stored(here).email == "Reader@example.org"
+
+
+def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(here: Installation, own: Signed) -> None:
+    ask(here, own)
+    changed(here, stored(here), new_email="")
+    with here.store.write() as tx:
+        claimed = outbox.claim(tx, worker="w", now=NOW + timedelta(hours=1), clock=NOW, limit=9, pseudonyms=PSEUDONYMS)
+        (delivery,) = outbox.list_deliveries(tx)
+    assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
+
+
+def test_a_new_address_that_is_barred_before_the_mail_goes_out_gets_none(here: Installation, own: Signed) -> None:
+    ask(here, own)
+    with here.store.write() as tx:
+        here.membership.suppress(tx, NEW, SuppressionReason.HARD_BOUNCE, "", now=NOW - timedelta(hours=1))
+    report = here.deliver(now=NOW + timedelta(hours=1))
+    assert (report.sent, stored(here).state) == (0, SubscriberState.ACTIVE)
+
+
+@pytest.mark.parametrize("how", ["old", "another", "left"])
+def test_a_link_that_is_too_old_or_about_another_address_moves_nobody(
+    here: Installation, own: Signed, site: TestClient, how: str
+) -> None:
+    link = ask(here, own)
+    about = here.links.about(addresses.key("another@example.net" if how == "another" else NEW))
+    written_at = NOW - timedelta(days=1) if how == "old" else NOW
+    if how == "left":
+        with here.store.write() as tx:
+            here.membership.leave(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
+    else:
+        link = f"/address/{here.links.token(Scope.ADDRESS, 1, 0, about=about, written_at=written_at)}"
+    for method in ("GET", "POST"):
+        assert site.request(method, link).status_code == 410
+    assert stored(here).email == EMAIL
+
+
+def test_a_link_without_an_address_moves_nobody(here: Installation, own: Signed, site: TestClient) -> None:
+    assert site.post(f"/address/{here.links.token(Scope.ADDRESS, 1, 0, written_at=NOW)}").status_code == 410
+
+
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.ADDRESS])
+def test_a_link_for_something_else_moves_nobody(
+    here: Installation, own: Signed, site: TestClient, scope: Scope
+) -> None:
+    ask(here, own)
+    token = here.links.token(scope, 1, 0, about=here.links.about(addresses.key(NEW)), written_at=NOW)
+    assert site.post(f"/address/{token}").status_code == 404
+    assert stored(here).email == EMAIL
+
+
+def test_a_form_without_the_sessions_token_asks_nobody(here: Installation, own: Signed) -> None:
+    assert own.post("/settings/address", csrf="", email=NEW).status_code == 403
+    assert mails(here) == []
+
+
+def test_mail_and_pages_speak_the_readers_language(here: Installation, site: TestClient) -> None:
+    own = signed(here, site, enrolled(here, language="de"))
+    link = ask(here, own)
+    assert "Ist das Ihre Adresse für Daily Papers?" in site.get(link).text
+    assert here.composer.render(mails(here)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
