@@ -38,12 +38,13 @@ class Item:
     authors: tuple[str, ...]
     categories: tuple[str, ...]
     seen_at: datetime
+    why: str = ""  # the reason why somebody has it
 
     @property
     def html(self) -> str:
         """What readers show: escaped text."""
-        byline = f"<p>{escape(', '.join(self.authors))}</p>" if self.authors else ""
-        return byline + (f"<p>{escape(self.abstract)}</p>" if self.abstract else "")
+        texts = (", ".join(self.authors), self.abstract, self.why)
+        return "".join(f"<p>{escape(text)}</p>" for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class Document:
     content: str | bytes
     media_type: str  # "application/atom+xml"
     filename: str = ""  # what browsers are to save it as; "" where they show it
+    cache_control: str = ""  # a header; "": as the door says, and else nobody may keep it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Pages:
                 return written(self._written(answer, session), answer.status, headers=_set(answer.cookie))
             case Document():
                 saved = {"Content-Disposition": f'attachment; filename="{answer.filename}"'} if answer.filename else {}
+                saved |= {"Cache-Control": answer.cache_control} if answer.cache_control else {}
                 return Response(answer.content, media_type=answer.media_type, headers=saved)
             case Redirect():
                 return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))

@@ -30,7 +30,7 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
-from digest.web.subscriber import OWN_SAMPLES, address, data, enter, leave, mute, pause, read, settings
+from digest.web.subscriber import OWN_SAMPLES, address, data, enter, feed, leave, mute, pause, read, settings
 
 SAMPLES = (
     *front.SAMPLES,
@@ -66,7 +66,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(here, door),
         *_search_routes(here, door, showcase),
-        *_own_routes(here, door, showcase),
+        *_own_routes(here, door, site, showcase),
     ]
 
 
@@ -126,13 +126,14 @@ def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[R
     ]
 
 
-def _own_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
+def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase) -> list[Route]:
     """What subscribers do by the links in their mails, and signed in."""
     entering = enter.Entering(here.store, here.links, door.sessions)
     choosing = settings.Choosing(here.store, here.templates)
     pausing = pause.Pausing(here.store, here.links)
     muting = mute.Muting(here.store, here.links)
     reading = read.Reading(here.store, here.links, showcase)
+    feeding = feed.Feeding(here.store, here.links, here.templates, showcase, site)
     moving = address.Moving(here.store, here.links, here.membership, door.sessions)
     keeping = data.Keeping(here.store, here.membership, door.sessions)
     leaving = leave.Leaving(here.store, here.membership, door.sessions)
@@ -141,11 +142,13 @@ def _own_routes(here: Installation, door: Door, showcase: Showcase) -> list[Rout
         door.route("/pause/{token}", pausing.look_by_link, pausing.act_by_link),
         door.route("/mute/{token}", muting.look, muting.act),
         door.route("/read/{token}", reading.look_by_link),
+        door.route("/feed/{token}/{form}", feeding.read),
         door.route("/address/{token}", moving.look_by_link, moving.act_by_link),
         door.own("/settings", choosing.look, choosing.act),
         door.own("/settings/pause", pausing.look, pausing.act),
         door.own("/settings/digests", reading.list),
         door.own("/settings/digests/{slot}", reading.look),
+        door.own("/settings/feed", feeding.look, feeding.act),
         door.own("/settings/address", moving.look, moving.ask),
         door.own("/settings/data", keeping.look, keeping.erase),
         door.own("/settings/data/export", keeping.export),

@@ -1,0 +1,179 @@
+"""A private feed: turned on, moved and turned off by its reader, read by who has its address."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import feedparser
+import pytest
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.links import Scope
+from digest.models import Field
+from tests.builders import NOW, a_paper, an_item
+from tests.web.html import faults_of
+from tests.web.people import changed, enrolled, removed
+from tests.web.signed import Signed, signed, stored
+from tests.web.test_read import HOSTILE, HOSTILE_PAPER, cats, send
+
+FORMATS = ["atom", "rss", "json"]
+
+
+@pytest.fixture
+def own(here: Installation, site: TestClient) -> Signed:
+    """A browser in which a reader is signed in."""
+    return signed(here, site, enrolled(here))
+
+
+def turned_on(own: Signed, form: str = "atom") -> str:
+    """The feed's path."""
+    assert own.post("/settings/feed", do="on").headers["Location"] == "/settings/feed"
+    found = re.search(rf'href="https://digest\.example\.org(/feed/[^"]+/{form})"', own.get("/settings/feed").text)
+    assert found is not None
+    return found[1]
+
+
+def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_format(own: Signed) -> None:
+    page = own.get("/settings/feed")
+    assert "Turn the feed on" in page.text
+    assert "/feed/1" not in page.text
+    assert faults_of(page.text) == []
+    turned_on(own)
+    page = own.get("/settings/feed")
+    assert len(set(re.findall(r'/feed/[^"]+/(atom|rss|json)"', page.text))) == 3
+    assert faults_of(page.text) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_it_has_the_papers_of_the_last_digests_with_their_reasons(
+    here: Installation, own: Signed, site: TestClient, form: str
+) -> None:
+    reader = stored(here)
+    send(here, reader, cats("Old cats"), slot_at=NOW - timedelta(days=1))
+    send(here, reader, cats("New cats", "Your keywords"), cats("Old cats"), more=("test:Left over",))
+    answer = site.get(turned_on(own, form))
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"].startswith("private")
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    for text in ("New cats", "Old cats", "Why: “cats” · Your keywords", "Why: “cats” · Cats"):
+        assert text in answer.text
+    assert "Left over" not in answer.text
+    assert answer.text.count("/paper/test:Old%20cats") == answer.text.count("/paper/test:New%20cats")
+    if form == "json":
+        assert [one["date_published"] for one in json.loads(answer.text)["items"]] == ["2026-06-03T07:00:00Z"] * 2
+    else:
+        parsed = feedparser.parse(answer.content)
+        assert (parsed.bozo, len(parsed.entries)) == (False, 2)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_hostile_papers_are_text(here: Installation, own: Signed, site: TestClient, form: str) -> None:
+    send(here, stored(here), an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)")))
+    answer = site.get(turned_on(own, form))
+    if form == "json":
+        (one,) = json.loads(answer.text)["items"]
+        assert "<script" not in one["content_html"]
+    else:
+        parsed = feedparser.parse(answer.content, sanitize_html=False)
+        assert not parsed.bozo
+        assert "<script" not in parsed.entries[0].summary
+        assert "&lt;script" in parsed.entries[0].summary
+
+
+def test_only_the_last_thirty_digests_are_in_it(here: Installation, own: Signed, site: TestClient) -> None:
+    for day in range(32):
+        send(here, stored(here), cats(f"cats of {day}"), slot_at=NOW - timedelta(days=day))
+    assert len(feedparser.parse(site.get(turned_on(own)).content).entries) == 30
+
+
+def test_an_empty_feed_is_a_feed(own: Signed, site: TestClient) -> None:
+    for form in FORMATS:
+        assert site.get(turned_on(own, form)).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["new", "off", "left", "removed"])
+def test_an_address_opens_nothing_any_more_when_it_is_revoked(
+    here: Installation, own: Signed, site: TestClient, how: str
+) -> None:
+    first = turned_on(own)
+    if how in {"new", "off"}:
+        own.post("/settings/feed", do="on" if how == "new" else "off")
+    elif how == "left":
+        changed(here, stored(here), epoch=1)
+    else:
+        removed(here, stored(here))
+    answer = site.get(first)
+    assert (answer.status_code, answer.text) == (404, site.get("/nothing/here").text)
+    if how == "new":
+        assert turned_on(own) != first
+
+
+@pytest.mark.parametrize("about", ["", "0" * 16])
+def test_a_feed_that_was_never_turned_on_has_no_address(
+    here: Installation, own: Signed, site: TestClient, about: str
+) -> None:
+    token = here.links.token(Scope.FEED, 1, 0, about=about)
+    assert site.get(f"/feed/{token}/atom").status_code == 404
+    turned_on(own)
+    assert site.get(f"/feed/{token}/atom").status_code == 404
+
+
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.FEED])
+def test_a_link_for_something_else_opens_no_feed(
+    here: Installation, own: Signed, site: TestClient, scope: Scope
+) -> None:
+    turned_on(own)
+    token = here.links.token(scope, 1, 0, about=stored(here).feed, written_at=NOW)
+    assert site.get(f"/feed/{token}/atom").status_code == 404
+
+
+def test_a_feeds_address_opens_nothing_else(own: Signed, site: TestClient) -> None:
+    token = turned_on(own).split("/")[2]
+    for page in ("preferences", "pause", "mute", "read", "address", "confirm", "unsubscribe", "sign-in"):
+        assert site.get(f"/{page}/{token}").status_code == 404
+    assert site.get("/settings", headers={"Cookie": f"__Secure-digest={token}"}).status_code == 303
+
+
+@pytest.mark.parametrize("form", ["xml", "html", "ATOM", ".."])
+def test_a_format_that_is_none_is_not_found(own: Signed, site: TestClient, form: str) -> None:
+    assert site.get(turned_on(own).replace("/atom", f"/{form}")).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_looking_changes_nothing(here: Installation, own: Signed, method: str) -> None:
+    where = turned_on(own)
+    before = stored(here)
+    for path in ("/settings/feed?do=off", where):
+        assert own.client.request(method, path, headers={"Cookie": own.cookie}).status_code == 200
+    assert stored(here) == before
+
+
+def test_a_form_without_the_sessions_token_turns_nothing_on_or_off(here: Installation, own: Signed) -> None:
+    assert own.post("/settings/feed", csrf="", do="on").status_code == 403
+    assert stored(here).feed == ""
+    turned_on(own)
+    assert own.post("/settings/feed", csrf="", do="off").status_code == 403
+    assert stored(here).feed != ""
+
+
+def test_nobody_sees_another_readers_papers(here: Installation, own: Signed, site: TestClient) -> None:
+    send(here, enrolled(here, "other@example.org"), cats("Secret cats"))
+    assert "Secret" not in site.get(turned_on(own)).text
+
+
+def test_reasons_are_in_the_readers_language(here: Installation, site: TestClient) -> None:
+    reader = enrolled(here, language="de")
+    send(here, reader, an_item(a_paper("cats"), "Your keywords", 1.0, (Field.TITLE, "cats")))
+    own = signed(here, site, reader)
+    assert "Warum: „cats“ · Ihre Stichwörter" in site.get(turned_on(own)).text
+
+
+def test_below_a_path_its_address_has_it(open_site: Any, here: Installation) -> None:
+    site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
+    own = signed(here, site, enrolled(here))
+    own.post("/digest/settings/feed", do="on")
+    found = re.search(r'href="https://example\.org(/digest/feed/[^"]+/atom)"', own.get("/digest/settings/feed").text)
+    assert found is not None
+    assert 'href="https://example.org' + found[1] in site.get(found[1]).text
