@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
+from digest.store import subscribers
 from digest.web import create_app
 from tests.builders import NOW
 from tests.web.html import faults_of
@@ -135,3 +136,29 @@ def test_who_asks_too_often_is_told_so(here: Installation) -> None:
     answers = [site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT) for _ in range(121)]
     assert [answer.status_code for answer in answers] == [200] * 120 + [429]
     assert answers[-1].headers["Retry-After"] == "60"
+
+
+def test_what_was_typed_besides_is_carried_back_to_the_form(here: Installation, site: TestClient) -> None:
+    shared_profile(here, "Dogs", "dog")
+    typed = {"email": "new@example.org", "timezone": "Europe/Berlin", "back": "subscribe", "profile": ["Dogs"]}
+    page = preview(site, "cat", **typed)
+    assert '<input type="hidden" name="email" value="new@example.org">' in page
+    assert 'formaction="/subscribe" name="again" value="1">Back to the form</button>' in page
+    form = site.post("/subscribe", data={"rules": "cat\nbird", "again": "1", **typed})
+    assert form.status_code == 200
+    assert 'value="new@example.org"' in form.text
+    assert 'value="Europe/Berlin"' in form.text
+    assert 'value="Dogs" checked' in form.text
+    assert "cat\nbird</textarea>" in form.text
+    with here.store.read() as tx:
+        assert subscribers.list_all(tx) == []
+
+
+@pytest.mark.parametrize("back", ["", "unsubscribe/1", "//evil.example", "https://evil.example/"])
+def test_it_leads_back_to_no_page_but_the_forms(site: TestClient, back: str) -> None:
+    assert "Back to the form" not in preview(site, "cat", back=back)
+
+
+def test_what_is_carried_is_text(site: TestClient) -> None:
+    page = preview(site, "cat", email='"><script>alert(1)</script>')
+    assert "<script>alert" not in page

@@ -19,6 +19,9 @@ from digest.web.papers import Showcase, ShownPaper
 _BEST = 10  # papers that are shown
 _ABSTRACT = 320  # characters
 _DAYS = (7, 30)  # the first is taken where something else is asked
+_FORMS = ("subscribe", "settings")  # that keywords are tried from
+_SHOWN = {"rules", "profile", "days", "back"}  # fields that the page has itself
+_MOST_CARRIED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class Previewed:
     keywords: Keywords = field(default_factory=Keywords)
     ticked: tuple[tuple[str, bool], ...] = ()  # every shared profile
     days: int
+    back: str = ""  # the form that somebody came from, "" for none
+    carried: tuple[tuple[str, str], ...] = ()  # what they typed there besides, so that it is there again
     wanted: bool = False  # something was asked for
     count: int = 0
     a_day: int = 0  # on a day that has papers, rounded
@@ -61,7 +66,7 @@ def _samples() -> list[Previewed]:
     day = Day(on=date(2026, 6, 3), papers=1, of=3)
     return [
         Previewed(days=7, keywords=mistaken, ticked=(("Cats", True), ("Dogs", False))),
-        Previewed(days=30),
+        Previewed(days=30, back="settings", carried=(("email", "reader@digest.invalid"),)),
         Previewed(days=30, wanted=True),
         Previewed(
             days=7, wanted=True, count=30, a_day=4, by_day=(day,), dead=(record, mended), floods=(record, mended)
@@ -93,8 +98,13 @@ class Previewing:
         named = set(visit.form.getlist("profile"))
         with self.store.read() as tx:
             shared = profiles.list_shared(tx)
+        back = visit.form.get("back", "")
         shows = Previewed(
-            keywords=keywords, ticked=tuple((profile.name, profile.name in named) for profile in shared), days=days
+            keywords=keywords,
+            ticked=tuple((profile.name, profile.name in named) for profile in shared),
+            days=days,
+            back=back if back in _FORMS else "",
+            carried=tuple(field for field in visit.form.multi_items() if field[0] not in _SHOWN)[:_MOST_CARRIED],
         )
         wanted = [profile for profile in shared if profile.name in named]
         if rules is not None and (wanted or any(ask.weight != EXCLUDES for ask in rules.asks)):

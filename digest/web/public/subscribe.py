@@ -89,10 +89,15 @@ class Subscribing:
         return _page(replace(self._empty(), offers=_offers(self._shared())))
 
     def act(self, visit: Visit) -> Page:
-        """POST: the form again where something is wrong, else the mailbox, whoever the address belongs to."""
+        """POST: the form again where something is wrong, else the mailbox, whoever the address belongs to.
+
+        With the field `again` it is shown as it was typed: somebody comes back from trying their keywords.
+        """
         if self.signup.policy == "closed":
             return replace(_CLOSED, status=403)
         rules, form = self._read(visit.form)
+        if "again" in visit.form:
+            return _page(_unmarked(form))
         if rules is None or form.faulty:
             return replace(_page(form), status=422)
         new = roster.new_subscriber(
@@ -159,6 +164,11 @@ def _in_a_line(rules: str) -> str:
     lines = [line.strip() for line in rules.splitlines()]
     said = " · ".join(line for line in lines if line and not line.startswith("#"))
     return said if len(said) <= _MOST_SHOWN else f"{said[: _MOST_SHOWN - 1]}…"
+
+
+def _unmarked(form: SubscribeForm) -> SubscribeForm:
+    """Whoever is not done is told of nothing that is missing yet; mistakes in keywords are marked at any time."""
+    return replace(form, not_an_address=False, elsewhere=False, nothing=False)
 
 
 def _page(form: SubscribeForm) -> Page:

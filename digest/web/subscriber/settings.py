@@ -96,7 +96,7 @@ class Choosing:
     def _save_interests(self, visit: Visit, reader: Subscriber) -> Answer:
         rules, keywords = read_keywords(visit.form.get("rules", ""))
         follows = frozenset(visit.form.getlist("profile"))
-        if rules is None:
+        if rules is None or "again" in visit.form:  # again: somebody comes back from trying their keywords
             return self._page(visit, reader, keywords=keywords, follows=follows)
         with self.store.write() as tx:
             now = find_still(tx, reader)
@@ -146,7 +146,7 @@ class Choosing:
             most_papers=max(MOST_PAPERS, reader.max_papers),
             mistakes=mistakes,
         )
-        wrong = keywords is not None or bool(mistakes)
+        wrong = bool(mistakes) or (keywords is not None and bool(keywords.mistakes))
         return Page(template="settings.html.j2", shows=settings, language=reader.language, status=422 if wrong else 200)
 
 

@@ -1,0 +1,193 @@
+"""A reader's way through the pages and their mails, in a browser, on the demo that is really served."""
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.links import Scope
+from tests.mail.test_looks import CHROMIUM, FLAGS
+from tests.serving import IN_TIME, Serving
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
+
+
+class Mailbox:
+    """The mails that really arrived for one address."""
+
+    def __init__(self, folder: Path, email: str) -> None:
+        self._folder = folder
+        self._email = email
+        self._read = 0
+
+    def next(self) -> Any:
+        """The mail that comes next, waited for."""
+        deadline = time.monotonic() + 2 * IN_TIME
+        while len(found := sorted(self._folder.glob(f"*-{self._email}.eml"))) <= self._read:
+            assert time.monotonic() < deadline, "no mail came"
+            time.sleep(0.05)
+        mail = message_from_bytes(found[self._read].read_bytes(), policy=policy.default)
+        self._read += 1
+        return mail
+
+
+def link(mail: Any, scope: Scope) -> str:
+    """Where the first link of a kind in a mail leads."""
+    found = re.search(rf"http://\S+/{scope.value}/\S+", mail.get_body(("plain",)).get_content())
+    assert found is not None
+    return found.group()
+
+
+def first_mute(mail: Any) -> tuple[str, str]:
+    """(where the first mute link of a mail leads, its keyword)."""
+    html = mail.get_body(("html",)).get_content().replace("\r\n", "\n").replace("\n", " ")
+    found = re.search(r'href="(http://[^"]+/mute/[^"]+\?keyword=([^"]+))"', html)
+    assert found is not None
+    return found[1], found[2].replace("+", " ")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """(where the demo is served, where its mails arrive)."""
+    folder = tmp_path_factory.mktemp("demo")
+    serving = Serving(folder, "demo", "--serve")
+    try:
+        url = serving.wait_for(r"(?m)\Ahttp://\S+$")
+        serving.wait_for("Ctrl-C ends it")
+        yield url, folder / "digest-demo" / "mail"
+    finally:
+        serving.stop()
+
+
+class Reader:
+    """Somebody at a browser, on a phone, and their mailbox. `scripts` run in it or do not."""
+
+    def __init__(self, page: Any, url: str, mails: Path, *, scripts: bool) -> None:
+        self.page = page
+        self.scripts = scripts
+        self.email = f"new-reader-{'with' if scripts else 'without'}@example.org"
+        self.mailbox = Mailbox(mails, self.email)
+        self._url = url
+
+    @property
+    def keywords(self) -> Any:
+        """The field for them."""
+        return self.page.get_by_role("textbox", name="Keywords")
+
+    def open(self, path: str) -> None:
+        """A page by its path, or a link by its whole address."""
+        self.page.goto(path if path.startswith("http") else f"{self._url}{path}")
+
+    def press(self, button: str) -> None:
+        """The first button of that name."""
+        self.page.get_by_role("button", name=button).first.click()
+
+    def sees(self, heading: str) -> None:
+        """The page of that heading, as soon as it is there."""
+        self.page.get_by_role("heading", name=heading).wait_for()
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
+def reader(request: pytest.FixtureRequest, demo: tuple[str, Path]) -> Iterator[Reader]:
+    """Their browser complains of nothing but forms with mistakes."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        context = browser.new_context(
+            java_script_enabled=request.param, viewport={"width": 375, "height": 720}, timezone_id="America/Lima"
+        )
+        page = context.new_page()
+        page.set_default_timeout(1000 * IN_TIME)
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        yield Reader(page, *demo, scripts=request.param)
+        browser.close()
+    assert [text for text in complaints if "422" not in text] == []
+
+
+def test_a_new_reader_joins_chooses_pauses_and_leaves(reader: Reader) -> None:
+    fills_in_the_form(reader)
+    welcome = says_yes(reader)
+    changes_keywords(reader, welcome)
+    mutes_one_from_the_mail(reader, welcome)
+    pauses_and_resumes(reader, welcome)
+    leaves_by_the_button(reader, welcome)
+
+
+def fills_in_the_form(reader: Reader) -> None:
+    page = reader.page
+    reader.open("/")
+    page.get_by_role("link", name="Subscribe").first.click()
+    page.get_by_label("E-mail address").fill(reader.email)
+    page.get_by_label("Language models").check()
+    reader.keywords.fill("Ricci flow\n(")
+    if reader.scripts:
+        page.locator("#preview").get_by_text("Line 2, column").wait_for()
+    reader.press("Subscribe")
+    assert page.locator("#rules-mistakes").get_by_text("Line 2, column").is_visible()
+    reader.keywords.fill("Ricci flow")
+    if reader.scripts:
+        page.locator("#preview mark").first.wait_for()
+    else:
+        reader.press("Try these keywords")
+        assert page.locator("mark").first.is_visible()
+        reader.press("Back to the form")
+    assert page.get_by_label("E-mail address").input_value() == reader.email
+    assert page.get_by_label("Language models").is_checked()
+    assert page.get_by_label("Time zone").input_value() == ("America/Lima" if reader.scripts else "UTC")
+    reader.press("Subscribe")
+    reader.sees("Look into your mailbox")
+
+
+def says_yes(reader: Reader) -> Any:
+    """The welcome that comes then."""
+    asked = reader.mailbox.next()
+    assert asked["Subject"] == "Please confirm your subscription to Daily Papers"
+    reader.open(link(asked, Scope.CONFIRM))
+    reader.press("Yes, send it to me")
+    reader.sees("You are in")
+    welcome = reader.mailbox.next()
+    assert "The entropy formula for the Ricci flow" in welcome.get_body(("plain",)).get_content()
+    return welcome
+
+
+def changes_keywords(reader: Reader, welcome: Any) -> None:
+    reader.open(link(welcome, Scope.PREFERENCES))
+    reader.sees("My digest")
+    reader.keywords.fill("Ricci flow\nblack hole")
+    reader.press("Save")
+    reader.page.get_by_text("Saved.").wait_for()
+    assert reader.keywords.input_value() == "Ricci flow\nblack hole"
+
+
+def mutes_one_from_the_mail(reader: Reader, welcome: Any) -> None:
+    where, keyword = first_mute(welcome)
+    reader.open(where)
+    reader.press("Mute")
+    reader.open("/settings")
+    assert reader.keywords.input_value().split("\n") == ["Ricci flow", "black hole", f"-{keyword}"]
+
+
+def pauses_and_resumes(reader: Reader, welcome: Any) -> None:
+    reader.open(link(welcome, Scope.PAUSE))
+    reader.page.get_by_label("Until").fill((datetime.now(UTC) + timedelta(days=7)).date().isoformat())
+    reader.press("Pause")
+    reader.page.get_by_text("No digest goes to").wait_for()
+    reader.open("/settings")
+    reader.page.get_by_text("You pause until").wait_for()
+    reader.open(link(welcome, Scope.PAUSE))
+    reader.press("End the pause")
+    reader.open("/settings")
+    reader.page.get_by_text("The next digest comes on").wait_for()
+
+
+def leaves_by_the_button(reader: Reader, welcome: Any) -> None:
+    reader.open(link(welcome, Scope.UNSUBSCRIBE))
+    reader.press("Unsubscribe")
+    reader.sees("You have left Daily Papers")
+    assert reader.mailbox.next()["Subject"] == "You have left Daily Papers"
