@@ -10,7 +10,7 @@ from datetime import datetime
 from digest.chooser import Chooser, Publishing
 from digest.interests import Interests
 from digest.models import Digest, MailKind, Subscriber
-from digest.pauses import resumed
+from digest.pauses import catches_up, resumed
 from digest.schedule import next_slot, slot_due
 from digest.store import Store, digests, subscribers
 
@@ -43,10 +43,12 @@ def publish(
     """
     _end_pauses(store, now=now)
     report = PublishReport()
-    chooser = Chooser(interests, publishing, now=now)
+    chooser, catching_up = (Chooser(interests, publishing, now=now) for _ in range(2))
     for due in _due(store, now=now, everyone=everyone):
+        late = [(s, slot_at) for s, slot_at in due if catches_up(s)]  # the others are not matched over thirty days
         with store.read() as tx:
-            decided = chooser.decide(tx, due)
+            decided = chooser.decide(tx, [(s, slot_at) for s, slot_at in due if not catches_up(s)] if late else due)
+            decided += catching_up.decide(tx, late) if late else []
         with store.write() as tx:
             queued = digests.freeze(tx, decided, now=now)
         empty = tuple((d.subscriber.email, d.empty_reason) for d in decided if not d.items)
@@ -57,7 +59,7 @@ def publish(
             reasons=report.reasons + empty,
         )
         progress(len(due))
-    return replace(report, unreadable=tuple(chooser.unreadable.items()))
+    return replace(report, unreadable=tuple((chooser.unreadable | catching_up.unreadable).items()))
 
 
 def welcome(

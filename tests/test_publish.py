@@ -397,3 +397,16 @@ def test_where_nobody_resumes_nothing_is_written(store: Store, monkeypatch: pyte
     pause(store, "2026-06-09 00:00")
     monkeypatch.setattr(Store, "write", None)
     assert run(store) == PublishReport()
+
+
+def test_who_catches_up_and_who_does_not_are_served_together(store: Store) -> None:
+    for email in ("reader@example.org", "daily@example.org"):
+        subscribe(store, email=email)
+    see(store, "cats")
+    run(store)
+    pause(store, "2026-06-20 00:00")
+    see(store, "cats meanwhile", when="2026-06-10 06:00")
+    run(store, "2026-06-10 07:00")
+    see(store, "cats today", when="2026-06-20 06:00")
+    assert run(store, "2026-06-20 07:00").digests == 2
+    assert shown(queued(store))[-2:] == [["cats today"], ["cats meanwhile", "cats today"]]
