@@ -54,6 +54,10 @@ class Library:
         self._older_lock = threading.Lock()
         self._older: dict[tuple[date, date], tuple[Shelf, int]] = {}  # the last asked for is the last
 
+    def read(self, *, now: datetime) -> None:
+        """Have the papers there before somebody asks. Raises StoreError."""
+        self._recent(now)
+
     def matches(
         self, profiles: Sequence[Profile], *, days: int = DAYS, now: datetime, begin: int = 0, limit: int = 10
     ) -> Findings:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from digest.chooser import Chooser, Publishing
 from digest.interests import Interests
+from digest.links import LASTS, Scope
 from digest.models import Digest, MailKind, Subscriber
 from digest.pauses import catches_up, resumed
 from digest.schedule import next_slot, slot_due
@@ -38,10 +39,11 @@ def publish(
 ) -> PublishReport:
     """Freeze a digest for each active subscriber who is due at `now`; with `everyone`, for each active subscriber.
 
-    Whose pause is over is active again. Safe to repeat and to run twice at once: the store keeps one digest for each
-    subscriber and slot.
+    Whose pause is over is active again, and who has not said yes in time is forgotten. Safe to repeat and to run twice
+    at once: the store keeps one digest for each subscriber and slot.
     """
     _end_pauses(store, now=now)
+    _forget_unanswered(store, now=now)
     report = PublishReport()
     chooser, catching_up = (Chooser(interests, publishing, now=now) for _ in range(2))
     for due in _due(store, now=now, everyone=everyone):
@@ -89,6 +91,20 @@ def _end_pauses(store: Store, *, now: datetime) -> None:
     with store.write() as tx:
         for subscriber in subscribers.list_resuming(tx, now=now):
             subscribers.save(tx, resumed(subscriber, now))
+
+
+def _forget_unanswered(store: Store, *, now: datetime) -> None:
+    """Whoever was asked whether they want the digest, and whose link expired without a yes, is no subscriber.
+
+    When they were asked stays in the consent log, under their pseudonym.
+    """
+    before = now - LASTS[Scope.CONFIRM]
+    with store.read() as tx:
+        if not subscribers.list_unanswered(tx, before=before):
+            return
+    with store.write() as tx:
+        for email in subscribers.list_unanswered(tx, before=before):
+            subscribers.remove(tx, email)
 
 
 def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:

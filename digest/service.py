@@ -137,6 +137,7 @@ def _ingest(here: Installation) -> None:
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
+    here.library.read(now=datetime.now(UTC))
 
 
 def _publish(here: Installation) -> None:

@@ -12,7 +12,9 @@ from digest.models import AnnounceType, Delivery, MailKind, Subscriber, Subscrib
 from digest.pauses import paused
 from digest.publish import PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
-from tests.builders import NOW, a_paper, a_subscriber, at
+from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
+
+PENDING = SubscriberState.PENDING
 
 PUBLISHING = Publishing(first_digest_days=1, welcome_days=7, trending=2, domain="example.org")
 
@@ -410,3 +412,34 @@ def test_who_catches_up_and_who_does_not_are_served_together(store: Store) -> No
     see(store, "cats today", when="2026-06-20 06:00")
     assert run(store, "2026-06-20 07:00").digests == 2
     assert shown(queued(store))[-2:] == [["cats today"], ["cats meanwhile", "cats today"]]
+
+
+def ask(store: Store, email: str = "reader@example.org", *, when: str) -> None:
+    with store.write() as tx:
+        known = subscribers.find(tx, email) or subscribers.add(tx, a_subscriber(email, state=PENDING), now=at(when))
+        MEMBERSHIP.question(tx, known, origin="page", now=at(when))
+
+
+def emails(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [s.email for s in subscribers.list_all(tx)]
+
+
+def test_who_never_said_yes_is_forgotten_when_the_link_has_expired(store: Store) -> None:
+    ask(store, when="2026-05-01 07:00")
+    run(store, "2026-05-31 07:00")
+    assert emails(store) == ["reader@example.org"]
+    run(store, "2026-05-31 07:01")
+    assert emails(store) == []
+    with store.read() as tx:
+        assert [c.event.value for c in MEMBERSHIP.history(tx, "reader@example.org")] == ["asked"]
+
+
+def test_who_was_asked_again_or_had_said_yes_once_is_kept(store: Store) -> None:
+    ask(store, "again@example.org", when="2026-05-01 07:00")
+    ask(store, "again@example.org", when="2026-05-20 07:00")
+    subscribe(store, email="barred@example.org")
+    with store.write() as tx:
+        subscribers.save(tx, replace(subscribers.get(tx, "barred@example.org"), state=PENDING))
+    run(store, "2026-06-10 07:00")
+    assert emails(store) == ["again@example.org", "barred@example.org"]

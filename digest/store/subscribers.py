@@ -14,7 +14,7 @@ from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, Subscr
 from digest.store import numbers
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
-from digest.store.schema import follows, profiles, subscribers
+from digest.store.schema import consents, follows, profiles, subscribers
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -65,6 +65,18 @@ def find_by_id(tx: Transaction, subscriber_id: int) -> Subscriber | None:
 def list_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
     """Subscribers by id."""
     return {s.id: s for s in _select(tx, subscribers.c.id.in_(ids))}
+
+
+def list_unanswered(tx: Transaction, *, before: datetime) -> list[str]:
+    """The addresses that have never said yes, and were last asked before then."""
+    asked_since = sa.exists().where(consents.c.subscriber_id == subscribers.c.id, consents.c.at >= before)
+    silent = sa.select(subscribers.c.email).where(
+        subscribers.c.state == SubscriberState.PENDING.value,
+        subscribers.c.created_at < before,
+        subscribers.c.confirmed_at.is_(None),
+        ~asked_since,
+    )
+    return list(tx.scalars(silent))
 
 
 def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
