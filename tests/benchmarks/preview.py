@@ -1,13 +1,14 @@
-"""How long a live preview takes: 15,000 papers of thirty days, asked over HTTP with every key that somebody types.
+"""The cases `preview` of web.py: how long a live preview takes, over 15,000 papers of thirty days (quick: 3,000).
 
-    python -m tests.benchmarks.preview [--quick]
+Asked over HTTP with every key that somebody types. Papers are put together from sentences of the recorded ones where
+these are there, else from made-up words. The pages are served by a process of its own. No request asks what another one
+asked. The second round is typed while the server reads all papers anew, again and again, because one of them has
+changed.
 
-Papers are put together from sentences of the recorded ones where these are there, else from made-up words. The pages
-are served by a process of its own. No request asks what another one asked. The second round is typed while the server
-reads all papers anew, again and again, because one of them has changed.
+digest       our page, the papers kept in memory
+read anew    what a page would do without: the papers are read for each preview, which here is not even served
 """
 
-import argparse
 import re
 import tempfile
 import threading
@@ -21,12 +22,13 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlencode, urlsplit
 
+from digest.chooser import search_since
 from digest.installation import Installation
-from digest.matching import compile_rules
-from digest.models import Paper
+from digest.matching import Index, compile_rules
+from digest.models import Paper, Profile
 from digest.store import papers, profiles
-from tests.benchmarks.harness import resident_mb
-from tests.benchmarks.serving import Server, server
+from tests.benchmarks.harness import Row, resident_mb
+from tests.benchmarks.serving import server
 from tests.builders import RECORDINGS
 from tests.recordings import DAYS, papers_of
 
@@ -51,7 +53,7 @@ def texts() -> Iterator[str]:
     yield from dict.fromkeys(so_far for so_far in typed if len(so_far.strip()) > 1)
 
 
-def print_papers(here: Installation, count: int = PAPERS, *, now: datetime) -> None:
+def print_papers(here: Installation, count: int, *, now: datetime) -> None:
     """Put so many papers into the store, over the thirty days before `now`, and a shared profile."""
     made = some_papers(count)
     with here.store.write() as tx:
@@ -95,7 +97,7 @@ def _made_up(random: Random) -> Paper:
 
 
 def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
-    """Ask for the preview of each text, one after another; the milliseconds that each took.
+    """Ask for the preview of each text, one after another; the seconds that each took.
 
     As a proxy would, for many clients: one alone may not ask as often as that.
     """
@@ -112,7 +114,7 @@ def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
         connection.request("POST", "/preview", fields, headers)
         answer = connection.getresponse()
         answer.read()
-        took.append((time.perf_counter() - begin) * 1000)
+        took.append(time.perf_counter() - begin)
         if answer.status != 200:
             raise RuntimeError(f"HTTP {answer.status}")
     connection.close()
@@ -140,44 +142,39 @@ def _changing(here: Installation) -> Iterator[None]:
         thread.join()
 
 
-def measured(url: str, wanted: Sequence[str], case: str) -> dict[str, float]:
-    """Ask, and print how long it took."""
-    took = sorted(ask_all(url, wanted))
-    figures = {"p50": took[len(took) // 2], "p95": took[int(len(took) * 0.95)], "max": took[-1]}
-    print(f"{case}: {len(took)} requests, " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in figures.items()))
-    return figures
-
-
-def report(*, quick: bool) -> None:
-    """Measure, and print it."""
-    wanted = list(texts())[:: 3 if quick else 1]
+def measure(*, quick: bool) -> Iterator[Sequence[Row]]:
+    """Rows of single previews: the median, and what only one of twenty takes longer than."""
+    count, wanted = (PAPERS // 5, list(texts())[::3]) if quick else (PAPERS, list(texts()))
     half = len(wanted) // 2
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.toml")
         config.write_text('[web]\ntrusted_proxies = ["127.0.0.1"]\n', encoding="ascii")
         with Installation.open(config) as here:
-            print_papers(here, now=datetime.now(UTC))
+            print_papers(here, count, now=datetime.now(UTC))
+            anew = [_read_anew(here, text) for text in wanted[:3]]
             with server("ours", config) as served:
-                _first(served)
-                measured(served.url, wanted[:half], "preview")
+                before = resident_mb("VmRSS", served.pid)
+                first = ask_all(served.url, ["a first one"])
+                took = ask_all(served.url, wanted[:half])
+                memory = max(0.0, resident_mb("VmRSS", served.pid) - before)
                 with _changing(here):
-                    measured(served.url, wanted[half:], "preview while papers are read anew")
-                print(f"then {resident_mb('VmRSS', served.pid):.0f} MB, at most {resident_mb('VmHWM', served.pid):.0f}")
+                    meanwhile = ask_all(served.url, wanted[half:])
+    yield [_row("preview, the first", "digest", first, 0.5, memory)]
+    yield [_row("preview, median", "digest", took, 0.5, memory), _row("preview, median", "read anew", anew, 0.5, 0.0)]
+    yield [_row("preview, p95", "digest", took, 0.95, memory)]
+    yield [_row("preview, p95 while reading", "digest", meanwhile, 0.95, memory)]
 
 
-def _first(served: Server) -> None:
-    before = resident_mb("VmRSS", served.pid)
-    (took,) = ask_all(served.url, ["a first one"])
-    memory = f"the server {before:.0f} MB before, {resident_mb('VmRSS', served.pid):.0f} after"
-    print(f"the first, which reads {PAPERS:,} papers: {took:,.0f} ms; {memory}")
+def _read_anew(here: Installation, text: str) -> float:
+    """The seconds that a preview takes which reads the papers for itself, without a page around it."""
+    now = datetime.now(UTC)
+    profile = Profile(name="tried", rules=text)
+    begin = time.perf_counter()
+    with here.store.read() as tx:
+        search_since(tx, now - timedelta(days=30), until=now).matches(Index.of([profile])).scored(0, profile)
+    return time.perf_counter() - begin
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.preview")
-    parser.add_argument("--quick", action="store_true", help="every third request")
-    report(quick=parser.parse_args().quick)
-
-
-if __name__ == "__main__":
-    main()
+def _row(case: str, method: str, took: Sequence[float], part: float, memory: float) -> Row:
+    seconds = sorted(took)[int(len(took) * part)]
+    return Row(case=case, method=method, n=1, measured=1, seconds=seconds, rate=1 / seconds, peak_mb=memory)

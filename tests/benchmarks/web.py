@@ -9,7 +9,9 @@ feed       the latest 100 papers as Atom
 digest       our pages, warm: with the security headers, an ETag, and the look each second whether anything has changed
 starlette    a bare route that answers with the same bytes, under the same server with the same settings
 
-Needs wrk (Debian: in the package wrk). The live preview is measured by itself: `python -m tests.benchmarks.preview`.
+preview      how long one live preview takes: preview.py says how it is asked for
+
+Needs wrk (Debian: in the package wrk).
 """
 
 import shutil
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +28,7 @@ import httpx2
 from digest.installation import Installation
 from digest.models import Paper
 from digest.store import papers
-from tests.benchmarks import harness
+from tests.benchmarks import harness, preview
 from tests.benchmarks.harness import Row
 from tests.benchmarks.serving import Load, Server, load, server
 
@@ -109,7 +112,10 @@ def main() -> None:
     if wrk is None:
         print("wrk is not here (Debian: in the package wrk)", file=sys.stderr)
         sys.exit(2)
-    harness.report("tests.benchmarks.web", lambda quick: measure(wrk, seconds=1 if quick else 10))
+    harness.report(
+        "tests.benchmarks.web",
+        lambda quick: chain(measure(wrk, seconds=1 if quick else 10), preview.measure(quick=quick)),
+    )
 
 
 if __name__ == "__main__":
