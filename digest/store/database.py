@@ -105,7 +105,14 @@ def _engine(file: Path) -> sa.Engine:
     url = sa.URL.create("sqlite", database=str(file))
     # The driver must not begin transactions of its own: the "begin" event below does.
     options = {"timeout": _BUSY_SECONDS, "isolation_level": None}
-    engine = sa.create_engine(url, connect_args=options, hide_parameters=True)  # errors are logged: no addresses there
+    # A pool of any size (0): there are never more connections than threads, which whoever makes threads limits. In one
+    # that was full a page would wait half a minute, and each that is opened anew costs as much as several queries.
+    engine = sa.create_engine(
+        url,
+        pool_size=0,
+        connect_args=options,
+        hide_parameters=True,  # errors are logged: no addresses there
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

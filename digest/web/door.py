@@ -22,7 +22,7 @@ from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, probl
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
 from digest.web.sessions import Sessions
 
-_AT_ONCE = 8  # pages that are being made; the store has connections for these and for the stages
+_AT_ONCE = 8  # pages that are being made: more would only wait for each other
 _SLOWEST_BODY = 10.0  # seconds
 _MOST_FIELDS = 1000  # a tick for each shared profile
 

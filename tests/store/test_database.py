@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from digest.errors import StoreError
-from digest.store import Store, papers, profiles
+from digest.models import EVERY_TYPE, SubscriberState
+from digest.store import Store, papers, profiles, submissions, subscribers
 from digest.store.migrate import alembic_config
 from digest.store.schema import HEAD, metadata
-from tests.builders import NOW, a_paper, all_papers
+from tests.builders import NOW, a_paper, a_subscriber, all_papers
 
 
 def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
@@ -44,6 +46,37 @@ def test_an_older_database_keeps_what_it_holds(tmp_path: Path) -> None:
         assert [(p.name, p.rules) for p in profiles.list_uncompiled(tx)] == [("Pets", "cats")]
     assert (old.version(), paper.title, paper.title_source) == (HEAD, "Old", "")
     old.close()
+
+
+def test_a_database_from_before_the_readers_pages_keeps_its_people_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    old = Store(file)
+    with old.write() as tx:
+        command.upgrade(alembic_config(tx), "0005")
+        tx.execute(sa.text("INSERT INTO papers VALUES (1, 'title:x', 1, '2026-06-01', '2026-06-01', 1, 2, NULL)"))
+        tx.execute(
+            sa.text("INSERT INTO profiles (id, name, rules, updated_at) VALUES (1, 'Pets', 'cats', '2026-06-01')")
+        )
+        reader = {"id": 7, "email": "reader@example.org", "email_key": "reader@example.org", "name": "R"}
+        reader |= {"timezone": "Europe/Berlin", "send_at": "07:30", "days": "mon", "language": "de", "max_papers": 9}
+        reader |= {"state": "paused", "epoch": 3, "created_at": "2026-06-01"}
+        columns, values = ", ".join(reader), ", ".join(f":{name}" for name in reader)
+        tx.execute(sa.text(f"INSERT INTO subscribers ({columns}) VALUES ({values})"), reader)
+        tx.execute(sa.text("INSERT INTO numbers VALUES ('subscribers', 7)"))
+        tx.execute(sa.text("INSERT INTO follows VALUES (7, 1)"))
+    old.close()
+    with Store(file) as store:
+        store.upgrade()
+    with Store.open(file) as store:
+        with store.read() as tx:
+            kept = subscribers.get(tx, "reader@example.org")
+            resuming = subscribers.list_resuming(tx, now=NOW)
+        with store.write() as tx:
+            assert subscribers.add(tx, a_subscriber("next@example.org"), now=NOW).id == 8
+            submissions.add(tx, "https://arxiv.org/abs/2504.17830", origin="page", now=NOW)
+    assert (kept.id, kept.epoch, kept.max_papers, kept.profiles) == (7, 3, 9, ("Pets",))
+    assert (kept.announce_types, kept.wants_trending, kept.new_email, kept.feed) == (EVERY_TYPE, True, "", "")
+    assert (kept.state, kept.resumes_at, resuming) == (SubscriberState.PAUSED, None, [])
 
 
 def test_the_file_is_kept_durably(store: Store) -> None:
@@ -77,6 +110,13 @@ def test_writers_wait_for_each_other(store: Store) -> None:
         thread.join()
     with store.read() as tx:
         assert len(all_papers(tx)) == 20
+
+
+def test_any_number_of_threads_read_at_once_and_none_waits_for_another(store: Store) -> None:
+    with ExitStack() as stack:
+        for _ in range(20):
+            tx = stack.enter_context(store.read())
+            assert tx.scalar(sa.text("SELECT 1")) == 1
 
 
 @pytest.mark.parametrize(("version", "said"), [("0000", "`digest db upgrade`"), ("9999", "newer than this program's")])
