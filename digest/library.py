@@ -17,7 +17,7 @@ from digest.errors import DigestError, StoreError
 from digest.matching.backtest import RuleRecord
 from digest.matching.shelf import Findings, Shelf
 from digest.models import Paper, Profile
-from digest.store import Store, papers
+from digest.store import Store, editions, papers
 
 log = structlog.get_logger()
 
@@ -117,7 +117,8 @@ class Library:
             shelf, read = self._older.pop((first_on, last_on), (None, version))
             if shelf is None or read != version:
                 with self._store.read() as tx:
-                    shelf = Shelf(papers.list_editions(tx, first_on, last_on), between=_Turns(_SHORT_REST))
+                    dated = editions.list_dated(tx, first_on, last_on)
+                shelf = Shelf(dated, between=_Turns(_SHORT_REST))
             self._older[first_on, last_on] = shelf, version
             self._forget_older()
             return shelf
@@ -159,6 +160,6 @@ def _read(store: Store, now: datetime, *, between: Callable[[], None]) -> _Kept:
     for day in range(DAYS + 3):
         between()
         with store.read() as tx:
-            read += papers.list_editions(tx, begin + timedelta(day), begin + timedelta(day))
+            read += editions.list_dated(tx, begin + timedelta(day), begin + timedelta(day))
     read.sort(key=lambda dated: dated[0].first_seen_at or now)
     return _Kept(Shelf(read, between=between), begin, version, now)

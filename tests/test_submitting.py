@@ -12,7 +12,7 @@ from digest.matching.shelf import Shelf
 from digest.models import Submission, SubmissionState
 from digest.sources import Fetcher
 from digest.sources.identity import keys
-from digest.store import Store, papers, submissions
+from digest.store import Store, editions, papers, submissions
 from tests.builders import NOW, a_paper, a_profile, all_papers, an_entry
 from tests.sources.test_fetch import say, serving
 
@@ -94,7 +94,7 @@ def test_an_approved_paper_is_in_todays_edition_and_is_found_as_any_other(store:
     submission = proposed(store)
     paper_id = approve(store, submission)
     with store.read() as tx:
-        today = papers.list_editions(tx, NOW.date(), NOW.date())
+        today = editions.list_dated(tx, NOW.date(), NOW.date())
     ((paper, _),) = today
     assert (paper.id, paper.first_seen_at) == (paper_id, NOW)
     shelf = Shelf(today)

@@ -34,6 +34,14 @@ def list_papers(
     return list_rows(tx, tx.scalars(wanted.offset(offset).limit(limit)).all())
 
 
+def list_dated(tx: Transaction, first_on: date, last_on: date) -> list[tuple[Paper, date]]:
+    """All papers of the editions in [first_on, last_on], each with the date of its own, the first seen first."""
+    wanted = sa.select(papers.c.id, papers.c.edition_on).where(_within(first_on, last_on))
+    rows = tx.execute(wanted.order_by(papers.c.first_seen_at, papers.c.id)).all()
+    found = list_rows(tx, [row.id for row in rows])
+    return [(paper, row.edition_on) for paper, row in zip(found, rows, strict=True)]
+
+
 def list_latest(tx: Transaction, *, limit: int) -> list[Paper]:
     """The papers first seen last, of whatever editions."""
     return list_rows(tx, tx.scalars(sa.select(papers.c.id).where(_THERE).order_by(*_NEWEST).limit(limit)).all())

@@ -93,17 +93,6 @@ def list_rows(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
     return [found[row_id] for row_id in row_ids]
 
 
-def list_editions(tx: Transaction, first_on: date, last_on: date) -> list[tuple[Paper, date]]:
-    """The papers of the editions of [first_on, last_on], each with the date of its own, the first seen first."""
-    rows = tx.execute(
-        sa.select(papers, *_shown_columns())
-        .join(paper_revisions, _CURRENT)
-        .where(papers.c.edition_on.between(first_on, last_on), papers.c.merged_into.is_(None))
-        .order_by(papers.c.first_seen_at, papers.c.id)
-    )
-    return [(_paper(row), row.edition_on) for row in rows]
-
-
 def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, edition_on: date) -> None:
     """Papers that nobody has seen before. Each is known by its own id at once."""
     if not new:
