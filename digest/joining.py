@@ -22,7 +22,6 @@ from digest.store import Transaction, outbox, profiles, subscribers
 
 _LEFT_ALONE = timedelta(days=30)  # who does not want to be mailed is not asked again before
 _SIGN_IN_AGAIN = timedelta(minutes=10)
-_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 
 
 class Answer(Enum):
@@ -52,7 +51,7 @@ def answer_to_join(known: Known, *, now: datetime) -> Answer:
     """
     if known.stands is not None and known.stands.reason is SuppressionReason.ADMIN:
         return Answer.NOTHING
-    if known.state in _ON_THE_LIST:
+    if known.state is not None and known.state.is_on_the_list:
         soon = known.let_in_at is not None and now - known.let_in_at < _SIGN_IN_AGAIN
         return Answer.NOTHING if soon else Answer.SIGN_IN
     return Answer.NOTHING if _asked_lately(known, now) else Answer.QUESTION
@@ -60,7 +59,7 @@ def answer_to_join(known: Known, *, now: datetime) -> Answer:
 
 def answer_to_sign_in(known: Known, *, now: datetime) -> Answer:
     """The same where it is given to sign in: only who is on the list, or pending, gets a mail."""
-    if known.state in {*_ON_THE_LIST, SubscriberState.PENDING}:
+    if known.state is not None and (known.state.is_on_the_list or known.state is SubscriberState.PENDING):
         return answer_to_join(known, now=now)
     return Answer.NOTHING
 

@@ -93,7 +93,7 @@ class Membership:
 
         Raises SuppressedError where an admin barred them: that is not theirs to lift.
         """
-        if subscriber.state in {SubscriberState.ACTIVE, SubscriberState.PAUSED}:
+        if subscriber.state.is_on_the_list:
             return subscriber
         pseudonym = self.pseudonyms.of(subscriber.email)
         stands = suppressions.find(tx, pseudonym)

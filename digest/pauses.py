@@ -13,7 +13,6 @@ from digest.models import Schedule, Subscriber, SubscriberState
 CATCH_UP = timedelta(days=30)  # what is older has been overtaken
 
 LONGEST = timedelta(days=2 * 366)
-_CAN_PAUSE = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 _JUST = timedelta(seconds=1)
 
 
@@ -39,7 +38,7 @@ def parse_until(written: str, schedule: Schedule, now: datetime) -> datetime | N
 
 def paused(subscriber: Subscriber, until: datetime | None) -> Subscriber:
     """They pause from now on. Raises UsageError for who gets no digests anyway."""
-    if subscriber.state not in _CAN_PAUSE:
+    if not subscriber.state.is_on_the_list:
         raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to pause")
     return replace(subscriber, state=SubscriberState.PAUSED, resumes_at=until)
 

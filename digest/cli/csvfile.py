@@ -12,12 +12,9 @@ from digest.cli.output import print_json, print_records, print_text, progress, s
 from digest.disclosure import disclose
 from digest.errors import UsageError
 from digest.installation import Installation
-from digest.models import SubscriberState
 from digest.store import Transaction, profiles, subscribers
 
 app = typer.Typer()
-
-_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 
 
 @app.command("import")
@@ -53,7 +50,7 @@ def export(
     with installation(config) as here, here.store.read() as tx:
         if email is None:
             people = subscribers.list_all(tx)
-            on_list = [s for s in people if s.state in _ON_THE_LIST]
+            on_list = [s for s in people if s.state.is_on_the_list]
             if as_json:
                 print_records([roster.record(s) for s in on_list], as_json=True, empty="")
             else:

@@ -130,6 +130,11 @@ class CompiledRules:
     text: str
     asks: tuple[Ask, ...]
 
+    @property
+    def want_any(self) -> bool:
+        """Whether they ask for papers at all: some rules only say what is not wanted."""
+        return any(ask.weight != EXCLUDES for ask in self.asks)
+
 
 def fingerprint(rules: str) -> int:
     """64 bits of a profile's text."""

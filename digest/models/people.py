@@ -43,6 +43,11 @@ class SubscriberState(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"  # mail to them does not arrive, or an admin or they themselves want none
 
+    @property
+    def is_on_the_list(self) -> bool:
+        """Whether they have said yes, and it holds: also while they pause."""
+        return self in {SubscriberState.ACTIVE, SubscriberState.PAUSED}
+
 
 class SuppressionReason(StrEnum):
     """Why somebody must not be mailed, the weightiest last: it stands when there are several."""

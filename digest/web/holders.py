@@ -9,12 +9,20 @@ from digest.web.pages import Page, Visit
 
 TOO_OLD = Page(template="too-old.html.j2", status=410)
 
+SAMPLES = (TOO_OLD,)
 
-def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tuple[Subscriber, Token] | None:
-    """Whose link a page was asked with, and what it says; None where it has expired or is revoked.
+
+def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> Subscriber | None:
+    """Whose link a page was asked with; None where it has expired or is revoked.
 
     Raises HTTPException 404 for what we did not sign.
     """
+    held = find_held(tx, links, scope, visit)
+    return None if held is None else held[0]
+
+
+def find_held(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tuple[Subscriber, Token] | None:
+    """The same, and what the link says."""
     token = links.read(scope, visit.token)
     if token is None:
         raise HTTPException(404)
@@ -25,5 +33,5 @@ def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tu
 
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
     """The same reader as they are now; None for who has left meanwhile, so that nothing brings them back."""
-    now = subscribers.find_by_id(tx, reader.id)
-    return now if now is not None and now.epoch == reader.epoch else None
+    still = subscribers.find_by_id(tx, reader.id)
+    return still if still is not None and still.epoch == reader.epoch else None

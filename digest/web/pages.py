@@ -11,6 +11,8 @@ from digest.mail import Templates
 from digest.web.context import Nothing, Problem, Site
 from digest.web.sessions import Session
 
+_MOST_DIGITS = 6  # of a page's number
+
 Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(name) are all
 
 
@@ -31,6 +33,12 @@ class Visit:
     def token(self) -> str:
         """The last part of a signed link, "" where the page has none."""
         return self.path.get("token", "")
+
+    @property
+    def number(self) -> int:
+        """Which page of a list is asked for, from 1; 0 for what is no number."""
+        written = self.query.get("page", "1")
+        return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

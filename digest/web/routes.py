@@ -1,6 +1,7 @@
 """Which path is which page, and what each page works on."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -9,9 +10,11 @@ from digest import publish
 from digest.installation import Installation
 from digest.joining import Joining
 from digest.models import Subscriber
+from digest.web import holders
 from digest.web.context import Site
 from digest.web.door import Door
 from digest.web.limits import Limits
+from digest.web.pages import Page
 from digest.web.papers import Showcase
 from digest.web.public import (
     cite,
@@ -30,24 +33,15 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
-from digest.web.subscriber import OWN_SAMPLES, address, data, enter, feed, leave, mute, pause, read, settings
+from digest.web.subscriber import address, data, enter, feed, leave, mute, pause, read, settings
 
-SAMPLES = (
-    *front.SAMPLES,
-    *editions.SAMPLES,
-    *paper.SAMPLES,
-    *profiles.SAMPLES,
-    *search.SAMPLES,
-    *preview.SAMPLES,
-    *propose.SAMPLES,
-    *notices.SAMPLES,
-    *mailbox.SAMPLES,
-    *subscribe.SAMPLES,
-    *sign_in.SAMPLES,
-    *confirm.SAMPLES,
-    *unsubscribe.SAMPLES,
-    *OWN_SAMPLES,
+_WITH_SAMPLES: tuple[Any, ...] = (
+    *(front, editions, paper, profiles, search, preview, propose, notices, holders),
+    *(mailbox, subscribe, sign_in, confirm, unsubscribe),
+    *(settings, pause, mute, read, feed, address, data, leave),
 )
+
+SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
 
 
 def routes(here: Installation, door: Door, site: Site) -> list[Route]:

@@ -5,24 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from starlette.exceptions import HTTPException
 
 from digest.errors import DigestError, SuppressedError
 from digest.links import Links, Scope
 from digest.membership import Membership
-from digest.models import Subscriber, SubscriberState
-from digest.store import Store, Transaction, subscribers
+from digest.models import Subscriber
+from digest.store import Store
 from digest.web.context import Joined, Question, partly_shown
+from digest.web.holders import TOO_OLD, find_holder
 from digest.web.pages import Page, Visit, problem
 from digest.web.sessions import Sessions
 
 log = structlog.get_logger()
 
-_TOO_OLD = Page(template="too-old.html.j2", status=410)
-_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
-
 SAMPLES = (
-    _TOO_OLD,
     Page(template="confirm.html.j2", shows=Question("r•••@digest.invalid")),
     *(
         Page(template="confirmed.html.j2", shows=Joined(email="r•••@digest.invalid", welcome=welcome))
@@ -44,10 +40,10 @@ class Confirming:
     def look(self, visit: Visit) -> Page:
         """GET: asks, and changes nothing."""
         with self.store.read() as tx:
-            reader = self._reader(tx, visit)
+            reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
         if reader is None:
-            return _TOO_OLD
-        if reader.state in _ON_THE_LIST:
+            return TOO_OLD
+        if reader.state.is_on_the_list:
             return _joined(reader, welcome=False)
         question = Question(partly_shown(reader.email))
         return Page(template="confirm.html.j2", shows=question, language=reader.language)
@@ -59,10 +55,10 @@ class Confirming:
         so it does that once.
         """
         with self.store.write() as tx:
-            reader = self._reader(tx, visit)
+            reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
             if reader is None:
-                return _TOO_OLD
-            new = reader.state not in _ON_THE_LIST
+                return TOO_OLD
+            new = not reader.state.is_on_the_list
             try:
                 reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
             except SuppressedError:
@@ -71,15 +67,6 @@ class Confirming:
             return _joined(reader, welcome=False)
         welcomed = self._welcomed(reader, visit.now)
         return replace(_joined(reader, welcome=welcomed), cookie=self.sessions.begin(reader, now=visit.now))
-
-    def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
-        """Whose link it is; None where it is revoked. Raises HTTPException 404 for what we did not sign."""
-        token = self.links.read(Scope.CONFIRM, visit.token)
-        if token is None:
-            raise HTTPException(404)
-        reader = subscribers.find_by_id(tx, token.subscriber_id)
-        good = reader is not None and reader.epoch == token.epoch and not token.has_expired(visit.now)
-        return reader if good else None
 
     def _welcomed(self, reader: Subscriber, now: datetime) -> bool:
         """Queue the first mail. Where that fails they are in all the same, and get the next digest at their hour."""

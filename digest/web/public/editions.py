@@ -127,7 +127,9 @@ class Editions:
         days = editions.count_by_day(tx, first_on, last_on)
         count = sum(days.values())
         pages = max(1, -(-count // _A_PAGE))
-        number = _number(visit.query.get("page", "1"), pages)
+        number = visit.number
+        if not 1 <= number <= pages:
+            raise HTTPException(404)
         by_default = Order.TRENDING if editions.has_popular(tx, first_on, last_on) else Order.NEWEST
         asked = visit.query.get("order", "")
         order = Order(asked) if asked in list(Order) else by_default
@@ -159,10 +161,3 @@ class Editions:
             items=tuple(item(paper, self.showcase.show(paper), self.site.url) for paper in found),
         )
         return document(feed, form)
-
-
-def _number(asked: str, pages: int) -> int:
-    """The number of a page that there is. Raises HTTPException 404 for any other."""
-    if asked.isascii() and asked.isdecimal() and len(asked) < 9 and 1 <= int(asked) <= pages:
-        return int(asked)
-    raise HTTPException(404)

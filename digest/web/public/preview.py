@@ -9,7 +9,7 @@ from digest.library import Library
 from digest.matching import parse_rules
 from digest.matching.backtest import RuleRecord, Suggestion
 from digest.matching.shelf import Findings
-from digest.models import EXCLUDES, OWN_KEYWORDS, CompiledRules, Profile
+from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.store import Store, profiles
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.limits import Limits
@@ -107,7 +107,7 @@ class Previewing:
             carried=tuple(field for field in visit.form.multi_items() if field[0] not in _SHOWN)[:_MOST_CARRIED],
         )
         wanted = [profile for profile in shared if profile.name in named]
-        if rules is not None and (wanted or any(ask.weight != EXCLUDES for ask in rules.asks)):
+        if rules is not None and (wanted or rules.want_any):
             shows = self._tried(shows, rules, wanted, visit.now)
         return Page(template="previewed.html.j2" if visit.fragment else "preview.html.j2", shows=shows)
 

@@ -7,13 +7,12 @@ from digest.editions import Period
 from digest.errors import UsageError
 from digest.library import Library
 from digest.matching.shelf import Findings
-from digest.models import EXCLUDES, CompiledRules, Profile
+from digest.models import CompiledRules, Profile
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
 
 _A_PAGE = 20  # papers
-_MOST_DIGITS = 6  # of a page's number
 
 
 class Complaint(StrEnum):
@@ -66,9 +65,9 @@ class Searching:
         shown_period = "" if period is None else period.name
         if rules is None or not rules.asks:
             return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 422)
-        if all(ask.weight == EXCLUDES for ask in rules.asks):
+        if not rules.want_any:
             return _complaining(Complaint.EXCLUDES, keywords, shown_period)
-        number = _number(visit.query.get("page", "1"))
+        number = visit.number
         found = self._found(rules, period, visit, max(number, 1))
         pages = max(1, -(-found.count // _A_PAGE))
         if not 1 <= number <= pages:
@@ -89,11 +88,6 @@ class Searching:
         if period is None:
             return self.library.matches([profile], now=visit.now, begin=begin, limit=_A_PAGE)
         return self.library.find(profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE)
-
-
-def _number(written: str) -> int:
-    """A page's number; 0 for what is none."""
-    return int(written) if written.isascii() and written.isdigit() and len(written) <= _MOST_DIGITS else 0
 
 
 def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 422) -> Page:

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
-
 from digest import addresses
 from digest.errors import AddressError
 from digest.joining import Joining
 from digest.links import Links, Scope
 from digest.models import Subscriber
-from digest.store import Store, Transaction, subscribers
+from digest.store import Store, Transaction
 from digest.web.context import Question, partly_shown
+from digest.web.holders import TOO_OLD, find_holder
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.public.mailbox import Mailbox
 from digest.web.sessions import Sessions
@@ -24,10 +23,7 @@ class SignInForm:
     not_an_address: bool = False
 
 
-_TOO_OLD = Page(template="too-old.html.j2", status=410)
-
 SAMPLES = (
-    _TOO_OLD,
     Page(template="sign-in.html.j2", shows=SignInForm()),
     Page(template="sign-in.html.j2", shows=SignInForm("r", not_an_address=True)),
     Page(template="enter.html.j2", shows=Question("r•••@digest.invalid")),
@@ -65,14 +61,14 @@ class SigningIn:
         """GET /sign-in/TOKEN: a button, since mail scanners follow links."""
         reader = self._reader(visit)
         if reader is None:
-            return _TOO_OLD
+            return TOO_OLD
         return Page(template="enter.html.j2", shows=Question(partly_shown(reader.email)), language=reader.language)
 
     def enter(self, visit: Visit) -> Answer:
         """POST /sign-in/TOKEN: a session, and to their pages. The link works on until it expires."""
         reader = self._reader(visit)
         if reader is None:
-            return _TOO_OLD
+            return TOO_OLD
         return Redirect(path="/settings", cookie=self.sessions.begin(reader, now=visit.now))
 
     def leave(self, _visit: Visit, _reader: Subscriber) -> Answer:
@@ -80,11 +76,5 @@ class SigningIn:
         return Redirect(path="/", cookie=self.sessions.end())
 
     def _reader(self, visit: Visit) -> Subscriber | None:
-        """Whose link it is; None where it is over or revoked. Raises HTTPException 404 for what we did not sign."""
-        token = self.links.read(Scope.SIGN_IN, visit.token)
-        if token is None:
-            raise HTTPException(404)
         with self.store.read() as tx:
-            reader = subscribers.find_by_id(tx, token.subscriber_id)
-        good = reader is not None and reader.epoch == token.epoch and not token.has_expired(visit.now)
-        return reader if good else None
+            return find_holder(tx, self.links, Scope.SIGN_IN, visit)

@@ -10,7 +10,7 @@ from digest import addresses, roster
 from digest.config import SignupConfig
 from digest.errors import AddressError
 from digest.joining import Joining
-from digest.models import EXCLUDES, CompiledRules, Profile
+from digest.models import CompiledRules, Profile
 from digest.store import Store, Transaction, profiles
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Fields, Page, Visit
@@ -131,7 +131,7 @@ class Subscribing:
             offers=_offers(shared, chosen),
             gone=not {profile.name for profile in shared}.issuperset(chosen),
             keywords=keywords,
-            nothing=not chosen and rules is not None and not _asks_for_any(rules),
+            nothing=not chosen and rules is not None and not rules.want_any,
             timezone=timezone,
             no_timezone=not find_timezone(timezone),
         )
@@ -149,10 +149,6 @@ class Subscribing:
         if self.signup.policy != "domains":
             return True
         return any(f".{domain}".endswith(f".{allowed.lower()}") for allowed in self.signup.domains)
-
-
-def _asks_for_any(rules: CompiledRules) -> bool:
-    return any(ask.weight != EXCLUDES for ask in rules.asks)
 
 
 def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:

@@ -10,7 +10,7 @@ from digest.membership import Membership
 from digest.models import Subscriber
 from digest.store import Store, Transaction
 from digest.web.context import Question, partly_shown
-from digest.web.holders import TOO_OLD, find_holder, find_still
+from digest.web.holders import TOO_OLD, find_held, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.sessions import Sessions
 
@@ -49,9 +49,9 @@ class Moving:
         if new_email == reader.email:
             return _page(visit, reader, typed=typed)
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None:
-                self.membership.ask_at(tx, now, new_email, origin=f"page from {visit.client}", now=visit.now)
+            still = find_still(tx, reader)
+            if still is not None:
+                self.membership.ask_at(tx, still, new_email, origin=f"page from {visit.client}", now=visit.now)
         return Redirect(path="/settings/address")
 
     def look_by_link(self, visit: Visit) -> Answer:
@@ -75,7 +75,7 @@ class Moving:
 
     def _holder(self, tx: Transaction, visit: Visit) -> Subscriber | None:
         """Whose link it is, provided that the address it is about is still the one they want."""
-        held = find_holder(tx, self.links, Scope.ADDRESS, visit)
+        held = find_held(tx, self.links, Scope.ADDRESS, visit)
         if held is None or not held[0].new_email:
             return None
         reader, token = held

@@ -41,10 +41,10 @@ class Keeping:
     def export(self, _visit: Visit, reader: Subscriber) -> Answer:
         """GET: all that is kept about them, as JSON."""
         with self.store.read() as tx:
-            now = find_still(tx, reader)
-            if now is None:
+            still = find_still(tx, reader)
+            if still is None:
                 return Redirect(path="/sign-in")
-            told = disclose(tx, self.membership, now.email)
+            told = disclose(tx, self.membership, still.email)
         written = json.dumps(told, ensure_ascii=False, indent=2, default=_iso)
         return Document(content=written + "\n", media_type="application/json", filename="digest.json")
 
@@ -53,10 +53,10 @@ class Keeping:
         if "sure" not in visit.form:
             return Page(template="data.html.j2", shows=MyData(unsure=True), language=reader.language, status=422)
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None:
-                self.membership.erase(tx, now.email, origin=f"page from {visit.client}", now=visit.now)
-        if now is None:
+            still = find_still(tx, reader)
+            if still is not None:
+                self.membership.erase(tx, still.email, origin=f"page from {visit.client}", now=visit.now)
+        if still is None:
             return Redirect(path="/sign-in", cookie=self.sessions.end())
         return Page(
             template="erased.html.j2",

@@ -20,7 +20,7 @@ class Entering:
     def look(self, visit: Visit) -> Answer:
         """GET: begins a session, of which nothing is kept here, and goes on to the settings."""
         with self.store.read() as tx:
-            held = find_holder(tx, self.links, Scope.PREFERENCES, visit)
-        if held is None:
+            reader = find_holder(tx, self.links, Scope.PREFERENCES, visit)
+        if reader is None:
             return TOO_OLD
-        return Redirect(path="/settings", cookie=self.sessions.begin(held[0], now=visit.now))
+        return Redirect(path="/settings", cookie=self.sessions.begin(reader, now=visit.now))

@@ -54,9 +54,9 @@ class Feeding:
         """POST: turns it off, or on at an address that it never had; the one before opens nothing any more."""
         feed = "" if visit.form.get("do") == "off" else secrets.token_hex(8)
         with self._store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None:
-                subscribers.save(tx, replace(now, feed=feed))
+            still = find_still(tx, reader)
+            if still is not None:
+                subscribers.save(tx, replace(still, feed=feed))
         return Redirect(path="/settings/feed")
 
     def read(self, visit: Visit) -> Answer:

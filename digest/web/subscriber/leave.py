@@ -28,9 +28,9 @@ class Leaving:
     def act(self, visit: Visit, reader: Subscriber) -> Answer:
         """POST: they are out, and signed out."""
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is None:
+            still = find_still(tx, reader)
+            if still is None:
                 return Redirect(path="/sign-in", cookie=self.sessions.end())
-            goodbye = self.membership.leave(tx, now, origin=f"page from {visit.client}", now=visit.now)
+            goodbye = self.membership.leave(tx, still, origin=f"page from {visit.client}", now=visit.now)
         shows = Left(email=partly_shown(reader.email), goodbye=goodbye)
         return Page(template="unsubscribed.html.j2", shows=shows, language=reader.language, cookie=self.sessions.end())

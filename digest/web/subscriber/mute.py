@@ -39,10 +39,9 @@ class Muting:
         """GET: asks, or says that it is muted; changes nothing."""
         keyword = visit.query.get("keyword", "").strip()
         with self.store.read() as tx:
-            held = find_holder(tx, self.links, Scope.MUTE, visit)
-            if held is None:
+            reader = find_holder(tx, self.links, Scope.MUTE, visit)
+            if reader is None:
                 return TOO_OLD
-            reader, _ = held
             text = _own(tx, reader)
         try:
             shows = Mute(keyword=keyword, muted=is_muted(text, keyword))
@@ -54,10 +53,9 @@ class Muting:
         """POST: adds the line to their own keywords, or takes it away again."""
         keyword = visit.query.get("keyword", "").strip()
         with self.store.read() as tx:
-            held = find_holder(tx, self.links, Scope.MUTE, visit)
-        if held is None:
+            reader = find_holder(tx, self.links, Scope.MUTE, visit)
+        if reader is None:
             return TOO_OLD
-        reader, _ = held
         try:
             check_mute(keyword)
         except RuleError:

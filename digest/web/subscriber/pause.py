@@ -13,8 +13,6 @@ from digest.web.context import partly_shown
 from digest.web.holders import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 
-_ON_THE_LIST = {SubscriberState.ACTIVE, SubscriberState.PAUSED}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
@@ -59,8 +57,7 @@ class Pausing:
 
     def _holder(self, visit: Visit) -> Subscriber | None:
         with self.store.read() as tx:
-            held = find_holder(tx, self.links, Scope.PAUSE, visit)
-        return None if held is None else held[0]
+            return find_holder(tx, self.links, Scope.PAUSE, visit)
 
     def _save(self, visit: Visit, reader: Subscriber, *, back: str) -> Answer:
         typed = visit.form.get("until", "")
@@ -69,13 +66,13 @@ class Pausing:
         except UsageError:
             return _page(visit, reader, typed=typed)
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None and now.state in _ON_THE_LIST:
+            still = find_still(tx, reader)
+            if still is not None and still.state.is_on_the_list:
                 ends = visit.form.get("do") == "resume"
                 if not ends:
-                    subscribers.save(tx, paused(now, until))
-                elif now.state is SubscriberState.PAUSED:
-                    subscribers.save(tx, resumed(now, visit.now))
+                    subscribers.save(tx, paused(still, until))
+                elif still.state is SubscriberState.PAUSED:
+                    subscribers.save(tx, resumed(still, visit.now))
         return Redirect(path=f"{back}?saved=1")
 
 

@@ -11,13 +11,12 @@ from digest.links import Links, Scope, moment
 from digest.models import OWN_KEYWORDS, Digest, DigestItem, Paper, Subscriber
 from digest.store import Store, Transaction, digests, papers
 from digest.store.digests import PastDigest
-from digest.web.holders import TOO_OLD, find_holder
+from digest.web.holders import TOO_OLD, find_held
 from digest.web.pages import Answer, Page, Visit
 from digest.web.papers import Showcase, ShownPaper
 
 _MORE = 50  # papers that did not fit, a page
 _DIGESTS = 30  # a page
-_LATEST_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ class Reading:
     def look_by_link(self, visit: Visit) -> Answer:
         """GET: the digest that a link in its mail is about. What it lets mute is what the mail lets mute."""
         with self._store.read() as tx:
-            held = find_holder(tx, self._links, Scope.READ, visit)
+            held = find_held(tx, self._links, Scope.READ, visit)
             if held is None:
                 return TOO_OLD
             reader, token = held
@@ -151,10 +150,9 @@ def _each_once(some: Iterable[Paper]) -> Iterable[Paper]:
 
 def _number(visit: Visit) -> int:
     """Which page is asked for. Raises HTTPException 404."""
-    written = visit.query.get("page", "1")
-    if not (written.isascii() and written.isdecimal() and len(written) < 8 and 1 <= int(written) <= _LATEST_PAGE):
+    if not visit.number:
         raise HTTPException(404)
-    return int(written)
+    return visit.number
 
 
 def _past(digest: PastDigest) -> Past:

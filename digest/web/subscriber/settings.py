@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cache
-from itertools import groupby
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
@@ -17,6 +15,7 @@ from digest.web.holders import find_still
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.subscriber.mailform import MOST_PAPERS, MailForm
+from digest.web.timezones import by_continent
 
 _A_MONDAY = date(2024, 1, 1)
 _SAVED = Redirect(path="/settings?saved=1")
@@ -99,10 +98,10 @@ class Choosing:
         if rules is None or "again" in visit.form:  # again: somebody comes back from trying their keywords
             return self._page(visit, reader, keywords=keywords, follows=follows)
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None:
-                _save_interests(tx, now, rules, follows, at=visit.now)
-        return _GONE if now is None else _SAVED
+            still = find_still(tx, reader)
+            if still is not None:
+                _save_interests(tx, still, rules, follows, at=visit.now)
+        return _GONE if still is None else _SAVED
 
     def _save_mails(self, visit: Visit, reader: Subscriber) -> Answer:
         form = MailForm.typed(visit.form)
@@ -110,11 +109,11 @@ class Choosing:
         if mistakes:
             return self._page(visit, reader, form=form, mistakes=mistakes)
         with self.store.write() as tx:
-            now = find_still(tx, reader)
-            if now is not None:
-                changed, _ = form.read(now, self.templates)
-                subscribers.save(tx, _not_twice_today(now, changed, at=visit.now))
-        return _GONE if now is None else _SAVED
+            still = find_still(tx, reader)
+            if still is not None:
+                changed, _ = form.read(still, self.templates)
+                subscribers.save(tx, _not_twice_today(still, changed, at=visit.now))
+        return _GONE if still is None else _SAVED
 
     def _page(
         self,
@@ -185,15 +184,8 @@ def _languages(templates: Templates, form: MailForm) -> tuple[Choice, ...]:
 
 def _zones(own: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The time zones by continent, with somebody's own wherever it stands."""
-    known = _known_zones()
+    known = by_continent()
     return known if any(own in names for _, names in known) else (*known, ("", (own,)))
-
-
-@cache
-def _known_zones() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
-    by_continent = groupby(places, key=lambda name: name.partition("/")[0])
-    return (("", ("UTC",)), *((continent, tuple(names)) for continent, names in by_continent))
 
 
 def _sample(**changed: object) -> Page:
