@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import settings
 from digest.mail import Templates
 from digest.mail.languages import Language
 from digest.store import Store
+from tests.browsing import launched
 from tests.builders import a_pem
 from tests.commandline import CONFIG, Cli
 
@@ -65,6 +67,16 @@ def cli(bare: Cli) -> Cli:
     bare.configure(CONFIG)
     bare.write_papers("A study of cats", "A study of dogs")
     return bare
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of one file."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as driver:
+        opened = launched(driver)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,52 +9,13 @@ import pytest
 
 from digest.mail import specimen
 from digest.models import MailKind
+from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import a_delivery, a_digest, a_subscriber
 from tests.mail.samples import composer, two_papers
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+pytestmark = needs_chromium
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
-
-# WCAG 2.1, 1.4.3: the contrast of every text with the first opaque background behind it.
-LOWEST_CONTRAST = """() => {
-  const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const color = rgba(getComputedStyle(e).backgroundColor);
-      if (color.length === 3 || color[3] === 1) return color;
-    }
-    return matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18] : [255, 255, 255];
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let lowest = [99, ''];
-  while (texts.nextNode()) {
-    const text = texts.currentNode.textContent.trim();
-    const element = texts.currentNode.parentElement;
-    if (!text || element.closest('style') || !element.checkVisibility()) continue;
-    const [a, b] = [light(rgba(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
-    const contrast = (a + 0.05) / (b + 0.05);
-    if (contrast < lowest[0]) lowest = [contrast, text];
-  }
-  return lowest;
-}"""
-
-MAILS = ["digest", "german", "arabic", "welcome", "nothing yet", "confirmation", "sign-in", "goodbye"]
-
-
-def serious_faults(page: Any) -> list[tuple[str, str]]:
-    """What axe-core finds serious or worse on a page: the rule, and where."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    violations = axe.Axe().run(page).response["violations"]
-    serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
-    return [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]
+MAILS = ["digest", "german", "arabic", "welcome", "nothing yet", "confirmation", "sign-in", "address", "goodbye"]
 
 
 @pytest.fixture(scope="module")
@@ -75,20 +36,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "arabic": a_delivery(specimen.whole(a_subscriber(id=7, language="ar"))),
         "welcome": a_delivery(specimen.whole(a_subscriber(id=7)), kind=welcome),
         "nothing yet": a_delivery(a_digest([]), kind=welcome),
-        **{kind: a_delivery(kind=MailKind(kind)) for kind in MAILS[-3:]},
+        **{kind: a_delivery(kind=MailKind(kind)) for kind in MAILS[-4:]},
     }
     for name, delivery in deliveries.items():
         (folder / f"{name}.html").write_text(made.render(delivery).readable_html, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in MAILS}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

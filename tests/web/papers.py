@@ -1,13 +1,13 @@
 """Papers that pages show."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import Entry, Paper
 from digest.store import papers, profiles
-from tests.builders import NOW, at
+from tests.builders import NOW, a_paper, at
 
 HOSTILE = Paper(
     id="doi:10.1/<b>\"'&?#%",
@@ -28,12 +28,19 @@ def published(here: Installation, *new: Paper, on: str = "2026-06-03") -> None:
         papers.add(tx, new, first_seen_at=at(f"{on} 07:00"), edition_on=date.fromisoformat(on))
 
 
+def printed(here: Installation, *new: Paper | str, seen_at: datetime = NOW) -> None:
+    """Papers that are known since then; of a text the paper with that title."""
+    made = [paper if isinstance(paper, Paper) else a_paper(paper, f"Abstract of {paper}.") for paper in new]
+    with here.store.write() as tx:
+        papers.add(tx, made, first_seen_at=seen_at, edition_on=seen_at.date())
+
+
 def merged(here: Installation, younger: str, older: str) -> None:
     with here.store.write() as tx:
         papers.merge(tx, younger=younger, older=older)
 
 
-def known_as(here: Installation, paper: Paper, key: str) -> None:
+def also_known_as(here: Installation, paper: Paper, key: str) -> None:
     with here.store.write() as tx:
         papers.name(tx, {key: paper.id})
 

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
-from digest.links import Scope
+from digest.links import LASTS, Scope
 from digest.models import Bounce, BounceKind, MailKind, Subscriber, SubscriberState, SuppressionReason
 from digest.store import outbox, subscribers
 from tests.builders import NOW, a_subscriber
@@ -65,6 +65,16 @@ def path(here: Installation, scope: Scope, reader: Subscriber) -> str:
     """The path of a link, as it stands in a mail to them."""
     url = here.links.url(scope, reader.id, reader.epoch, written_at=NOW)
     return url.removeprefix(here.config.newsletter.base_url)
+
+
+def outdated(here: Installation, scope: Scope, reader: Subscriber, how: str) -> str:
+    """A token of theirs that is void: "old", or written before they "left" or were "removed"."""
+    written_at = NOW - LASTS[scope] if how == "old" else NOW
+    if how == "left":
+        changed(here, reader, epoch=reader.epoch + 1)
+    elif how == "removed":
+        removed(here, reader)
+    return here.links.token(scope, reader.id, reader.epoch, written_at=written_at)
 
 
 def way_out(here: Installation, reader: Subscriber) -> str:

@@ -12,27 +12,18 @@ from digest.matching import compile_rules
 from digest.models import SubscriberState
 from digest.store import profiles, subscribers
 from digest.web import create_app, listen, serving, url_of
+from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
-from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST, serious_faults
 from tests.mta import wait_until
+from tests.web.papers import printed
 from tests.web.people import changed, enrolled, path, removed, state, way_in, way_out
-from tests.web.shelves import printed
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
+pytestmark = needs_chromium
 
 PAGES = ["front", "leave", "german", "arabic", "left", "already left", "absent", "yes", "in", "too old", "lost"]
 PAGES += ["search", "found", "mistaken", "no such period", "propose"]
 PAGES += ["subscribe", "marked", "mailbox", "sign in", "enter"]
 LONG_NAME = "Donaudampfschifffahrtsforschungsgesellschaftsneuigkeiten"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

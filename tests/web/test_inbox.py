@@ -12,15 +12,22 @@ from tests.builders import NOW, a_delivery, a_subscriber
 from tests.mail.samples import composer, two_papers
 
 
-@pytest.fixture
-def inbox(here: Installation, tmp_path: Path) -> Iterator[TestClient]:
-    folder = tmp_path / "mail"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two mails; beside the folder lies one that is nobody's business."""
+    outside = tmp_path_factory.mktemp("demo")
+    (outside / "secret.eml").write_text("Subject: secret")
+    folder = outside / "mail"
     folder.mkdir()
+    writes = composer(outside)
     mails = [a_delivery(two_papers()), a_delivery(subscriber=a_subscriber("new@example.org", id=8))]
     for number, delivery in enumerate(mails, 1):
-        content = composer(tmp_path).message(delivery).content
-        (folder / f"{number:02}-{delivery.subscriber.email}.eml").write_bytes(content)
-    (tmp_path / "secret.eml").write_text("Subject: secret")
+        (folder / f"{number:02}-{delivery.subscriber.email}.eml").write_bytes(writes.message(delivery).content)
+    return folder
+
+
+@pytest.fixture
+def inbox(here: Installation, folder: Path) -> Iterator[TestClient]:
     with TestClient(create_app(here, clock=lambda: NOW, inbox=folder)) as client:
         yield client
 

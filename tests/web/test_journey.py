@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from digest.links import Scope
-from tests.mail.test_looks import CHROMIUM, FLAGS
+from tests.browsing import launched, needs_chromium
 from tests.serving import IN_TIME, Serving
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
+pytestmark = needs_chromium
 
 
 class Mailbox:
@@ -97,7 +97,7 @@ def reader(request: pytest.FixtureRequest, demo: tuple[str, Path]) -> Iterator[R
     """Their browser complains of nothing but forms with mistakes."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = launched(driver)
         context = browser.new_context(
             java_script_enabled=request.param, viewport={"width": 375, "height": 720}, timezone_id="America/Lima"
         )

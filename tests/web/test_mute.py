@@ -1,6 +1,5 @@
 """Muting a keyword by the link beside it."""
 
-from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +12,7 @@ from digest.models import Subscriber
 from digest.store import profiles
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.people import changed, enrolled, path, removed
+from tests.web.people import enrolled, outdated, path
 from tests.web.signed import keywords
 
 
@@ -108,13 +107,8 @@ def test_a_keyword_is_text(here: Installation, site: TestClient) -> None:
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
 def test_a_link_that_is_too_old_mutes_nothing(here: Installation, site: TestClient, method: str, how: str) -> None:
     reader = reader_with(here, "cats")
-    written_at = NOW - timedelta(days=60) if how == "old" else NOW
-    link = f"/mute/{here.links.token(Scope.MUTE, reader.id, reader.epoch, written_at=written_at)}?keyword=survey"
-    if how == "left":
-        changed(here, reader, epoch=1)
-    elif how == "removed":
-        removed(here, reader)
-    assert site.request(method, link).status_code == 410
+    token = outdated(here, Scope.MUTE, reader, how)
+    assert site.request(method, f"/mute/{token}?keyword=survey").status_code == 410
     assert how == "removed" or keywords(here) == "cats"
 
 

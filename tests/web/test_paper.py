@@ -14,7 +14,7 @@ from digest.web.papers import paper_path
 from tests.builders import a_paper, an_entry, at
 from tests.mail.samples import PAPER
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, known_as, merged, published, seen
+from tests.web.papers import HOSTILE, also_known_as, merged, published, seen
 
 
 def lines(page: str) -> str:
@@ -41,7 +41,7 @@ def test_a_paper_has_all_that_is_known_of_it(here: Installation, site: TestClien
 def test_another_name_of_a_paper_leads_to_the_one_that_stays(here: Installation, site: TestClient, place: str) -> None:
     older, younger = a_paper("Older", id="arxiv:1"), a_paper("Younger", id="doi:10.1/a(b)<c>")
     published(here, older, younger)
-    known_as(here, older, "title:abcdef012345")
+    also_known_as(here, older, "title:abcdef012345")
     merged(here, younger.id, older.id)
     for name in ("doi:10.1/a(b)%3Cc%3E", "title:abcdef012345"):
         answer = site.get(f"/{place}/{name}")

@@ -1,7 +1,6 @@
 """Pausing: by the link in every mail, and signed in."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +9,9 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.links import Scope
 from digest.models import Schedule, Subscriber, SubscriberState
-from tests.builders import NOW, at
+from tests.builders import at
 from tests.web.html import faults_of
-from tests.web.people import EMAIL, changed, enrolled, path, removed, state
+from tests.web.people import EMAIL, changed, enrolled, outdated, path, state
 from tests.web.signed import signed, stored
 
 Post = Callable[..., Any]
@@ -122,13 +121,8 @@ def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
 def test_a_link_that_is_too_old_pauses_nobody(here: Installation, site: TestClient, method: str, how: str) -> None:
     reader = enrolled(here)
-    written_at = NOW - timedelta(days=60) if how == "old" else NOW
-    link = f"/pause/{here.links.token(Scope.PAUSE, reader.id, reader.epoch, written_at=written_at)}"
-    if how == "left":
-        changed(here, reader, epoch=1)
-    elif how == "removed":
-        removed(here, reader)
-    assert site.request(method, link).status_code == 410
+    token = outdated(here, Scope.PAUSE, reader, how)
+    assert site.request(method, f"/pause/{token}").status_code == 410
     assert how == "removed" or state(here) == "active"
 
 

@@ -12,7 +12,7 @@ from digest.store import subscribers
 from digest.web import create_app
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.shelves import printed, shared_profile
+from tests.web.papers import printed, sharing
 
 FRAGMENT = {"X-Fragment": "1"}
 
@@ -53,8 +53,8 @@ def test_it_looks_back_seven_days_or_thirty(here: Installation, site: TestClient
 
 
 def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: Installation, site: TestClient) -> None:
-    shared_profile(here, "Birds & more", "bird")
-    shared_profile(here, "Dogs", "dog")
+    sharing(here, "Birds & more", "bird")
+    sharing(here, "Dogs", "dog")
     printed(here, "a bird", "a bird in a cage", "a dog", "a cat")
     page = preview(site, "cat\n-cage", profile=["Birds & more", "nobody's"])
     assert "2 papers" in page
@@ -124,7 +124,7 @@ def test_nothing_is_kept_and_nothing_is_there_to_look_at(here: Installation, sit
 def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_tried(
     here: Installation, site: TestClient
 ) -> None:
-    shared_profile(here, "Old", "bird")
+    sharing(here, "Old", "bird")
     printed(here, "cat")
     with here.store.write() as tx:
         tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
@@ -139,7 +139,7 @@ def test_who_asks_too_often_is_told_so(here: Installation) -> None:
 
 
 def test_what_was_typed_besides_is_carried_back_to_the_form(here: Installation, site: TestClient) -> None:
-    shared_profile(here, "Dogs", "dog")
+    sharing(here, "Dogs", "dog")
     typed = {"email": "new@example.org", "timezone": "Europe/Berlin", "back": "subscribe", "profile": ["Dogs"]}
     page = preview(site, "cat", **typed)
     assert '<input type="hidden" name="email" value="new@example.org">' in page

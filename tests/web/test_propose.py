@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.store import submissions
 from tests.web.html import faults_of
-from tests.web.shelves import printed
+from tests.web.papers import printed
 
 
 def held(here: Installation) -> list[tuple[str, str, str]]:

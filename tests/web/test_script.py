@@ -7,26 +7,17 @@ import pytest
 
 from digest.installation import Installation
 from digest.web import create_app, listen, serving, url_of
+from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
-from tests.mail.test_looks import CHROMIUM, FLAGS, LOWEST_CONTRAST, serious_faults
-from tests.web.shelves import printed, shared_profile
+from tests.web.papers import printed, sharing
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs Debian's chromium at {CHROMIUM}")
+pytestmark = needs_chromium
 
 OPEN = """() => {
   const form = document.body.appendChild(document.createElement("form"));
   Object.assign(form, { method: "post", action: "/preview" });
   form.submit();
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +28,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "config.toml").write_text(f'[newsletter]\nbase_url = "{url_of(listener)}"\n', encoding="utf-8")
     with Installation.open(folder / "config.toml") as here:
         printed(here, *(f"A paper on cats, number {n}" for n in range(12)), "A paper on dogs", "A bird")
-        shared_profile(here, "Birds", "bird")
+        sharing(here, "Birds", "bird")
         with serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None):
             yield url_of(listener)
 

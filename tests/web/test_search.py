@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from tests.builders import NOW, a_paper
 from tests.web.html import faults_of
-from tests.web.shelves import printed
+from tests.web.papers import printed
 
 
 def search(site: TestClient, q: str = "", *, period: str = "", page: str = "1", status: int = 200) -> str:
