@@ -1,6 +1,7 @@
 """Who may be mailed: joining, leaving, and what stands against it. Each step is written to the consent log.
 
-A suppression stands above everything. Only a fresh yes of their own lifts it: no import, no edit, no admin's word.
+A suppression stands above everything. Only a fresh yes of their own lifts it: no import, no edit, no admin's word; and
+where an admin barred them that word alone, taken back.
 """
 
 import re
@@ -56,12 +57,12 @@ class Membership:
         return suppressions.find(tx, self.pseudonyms.of(email))
 
     def enrol(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
-        """Store a new subscriber: an active one on the admin's word, a pending one is asked by mail.
+        """Store a new subscriber: one on the list on the admin's word, a pending one is asked by mail.
 
         Raises UsageError if the address is taken or was asked today, SuppressedError if it may not be mailed.
         """
         stands = self.find_suppression(tx, new.email)
-        if stands is not None and (new.state is SubscriberState.ACTIVE or not stands.reason.is_a_bounce):
+        if stands is not None and (new.state.is_on_the_list or not stands.reason.is_a_bounce):
             raise _barred(new.email, stands)
         added = subscribers.add(tx, new, now=now)
         if added.state is SubscriberState.PENDING:

@@ -23,17 +23,29 @@ def parse_until(written: str, schedule: Schedule, now: datetime) -> datetime | N
     """
     if not written.strip():
         return None
-    try:
-        day = date.fromisoformat(written.strip())
-    except ValueError:
-        raise UsageError(f"{written!r} is not a date; write one such as 2026-06-03") from None
-    zone = ZoneInfo(schedule.timezone)
-    today = now.astimezone(zone).date()
+    day = parse_day(written)
+    today = now.astimezone(ZoneInfo(schedule.timezone)).date()
     if day <= today:
         raise UsageError(f"{day} has begun already; a pause ends on a date to come")
     if day > today + LONGEST:
         raise UsageError(f"{day} is too far away; a pause lasts two years at most, or until its reader ends it")
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+    return begin_of(day, schedule)
+
+
+def parse_day(written: str) -> date:
+    """The date that "2026-06-03" is. Raises UsageError."""
+    try:
+        return date.fromisoformat(written.strip())
+    except ValueError:
+        raise UsageError(f"{written!r} is not a date; write one such as 2026-06-03") from None
+
+
+def begin_of(day: date, schedule: Schedule) -> datetime:
+    """Midnight at the beginning of a day, on somebody's clock. Raises UsageError where that is before all time."""
+    try:
+        return datetime.combine(day, time(), tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{day} is too long ago") from None
 
 
 def paused(subscriber: Subscriber, until: datetime | None) -> Subscriber:

@@ -3,16 +3,23 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
+from digest.pauses import begin_of, parse_day, paused
 from digest.schedule import format_days, parse_schedule
 
-COLUMNS = ("email", "name", "timezone", "send_at", "days", "profiles", "language")
+COLUMNS = (
+    *("email", "name", "timezone", "send_at", "days", "profiles", "language"),
+    *("max_papers", "announce", "trending", "paused"),
+)
+
+MOST_PAPERS = 500  # a digest
 
 # How papers are announced, as people choose: an updated paper is one, cross-listed or not.
 ANNOUNCED = {
@@ -22,6 +29,7 @@ ANNOUNCED = {
 }
 
 _MAX_NAME = 200  # characters
+_YES, _NO = "yes", "no"
 
 DEFAULT_SEND_AT = "07:00"
 DEFAULT_DAYS = "daily"
@@ -116,12 +124,12 @@ def read(
 
 
 def write(people: Iterable[Subscriber]) -> str:
-    """What `read` reads back as the same subscribers."""
+    """What `read` reads back as the same subscribers, of those on the list."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for s in people:
-        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), s.language))
+        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), *_choice_cells(s)))
     return text.getvalue()
 
 
@@ -164,10 +172,44 @@ def _from_cells(
         profiles=value["profiles"].split(";"),
         confirmed=confirmed,
     )
+    subscriber = _with_choices(subscriber, value)
     missing = [p for p in subscriber.profiles if p not in known_profiles]
     if missing:
         raise NotFoundError("profile", missing[0], known_profiles, listed_by="digest profile list")
     return subscriber
+
+
+def _with_choices(subscriber: Subscriber, value: dict[str, str]) -> Subscriber:
+    """Who has still to say yes pauses nothing. A pause that is over ends as soon as digests are published."""
+    if value["max_papers"]:
+        subscriber = replace(subscriber, max_papers=_number_of_papers(value["max_papers"]))
+    if value["announce"]:
+        subscriber = replace(subscriber, announce_types=parse_announced(value["announce"]))
+    subscriber = replace(subscriber, wants_trending=_parse_yes("trending", value["trending"] or _YES))
+    if value["paused"] in {"", _NO} or subscriber.state is SubscriberState.PENDING:
+        return subscriber
+    until = None if value["paused"] == _YES else begin_of(parse_day(value["paused"]), subscriber.schedule)
+    return paused(subscriber, until)
+
+
+def _number_of_papers(written: str) -> int:
+    if written.isascii() and written.isdecimal() and len(written) <= len(str(MOST_PAPERS)):
+        number = int(written)
+        if 1 <= number <= MOST_PAPERS:
+            return number
+    raise UsageError(f"{written!r} is not how many papers a digest has at most; write 1 to {MOST_PAPERS}")
+
+
+def _parse_yes(column: str, written: str) -> bool:
+    if written not in {_YES, _NO}:
+        raise UsageError(f"{written!r} says neither yes nor no of {column}")
+    return written == _YES
+
+
+def _choice_cells(s: Subscriber) -> tuple[object, ...]:
+    until = "" if s.resumes_at is None else s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat()
+    pause = until or _YES if s.state is SubscriberState.PAUSED else ""
+    return s.language, s.max_papers, format_announced(s.announce_types), _YES if s.wants_trending else _NO, pause
 
 
 def _schedule_cells(schedule: Schedule) -> tuple[str, str, str]:

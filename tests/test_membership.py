@@ -17,6 +17,7 @@ from digest.models import (
     SubscriberState,
     SuppressionReason,
 )
+from digest.pauses import paused
 from digest.store import Store, Transaction, consents, outbox, subscribers
 from digest.transport.retry import GAVE_UP, bounce_of
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
@@ -126,6 +127,14 @@ def test_their_own_fresh_yes_lifts_it(store: Store) -> None:
         assert (state(tx), MEMBERSHIP.find_suppression(tx, EMAIL)) == ("active", None)
         MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=LATER)
         assert events(tx) == ["vouched", "unsubscribed", "confirmed"]
+
+
+def test_who_left_during_a_pause_and_comes_back_pauses_no_more(store: Store) -> None:
+    with store.write() as tx:
+        subscribers.save(tx, paused(enrol(tx), LATER))
+        leave(tx)
+        back = MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+    assert (back.state, back.resumes_at) == (SubscriberState.ACTIVE, None)
 
 
 def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> None:

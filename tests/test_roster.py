@@ -1,12 +1,14 @@
 """Subscribers as people write them."""
 
+from typing import Any
+
 import pytest
 
 from digest import addresses, roster
 from digest.errors import AddressError, UsageError
 from digest.mail import Templates
 from digest.models import Schedule, SubscriberState
-from tests.builders import a_subscriber
+from tests.builders import a_subscriber, at
 
 LANGUAGES = Templates().languages
 
@@ -57,8 +59,48 @@ def test_a_header_that_is_none_is_refused(header: str) -> None:
         read(f"{header}\nx@example.org\n")
 
 
-def test_what_is_written_is_read_back() -> None:
-    s = a_subscriber(name='Doe, "J"', profiles=("A", "B"), schedule=Schedule(timezone="Asia/Tokyo"), language="de")
+@pytest.mark.parametrize(
+    ("columns", "cells", "reason"),
+    [
+        ("max_papers", "0", "'0' is not how many papers"),
+        ("max_papers", "501", "write 1 to 500"),
+        ("announce", "old", "'old' is not how papers are announced"),
+        ("trending", "maybe", "'maybe' says neither yes nor no of trending"),
+        ("paused", "soon", "'soon' is not a date"),
+        ("paused", "0001-01-01", "0001-01-01 is too long ago"),
+    ],
+)
+def test_what_somebody_chose_is_read_strictly(columns: str, cells: str, reason: str) -> None:
+    (row,) = read(f"email,{columns}\nreader@example.org,{cells}\n")
+    assert row.subscriber is None
+    assert reason in row.reason
+
+
+def test_who_has_not_said_yes_pauses_nothing() -> None:
+    text = "email,paused\nreader@example.org,yes\n"
+    defaults = roster.Defaults("Europe/Berlin", "en")
+    (row,) = roster.read(text, defaults=defaults, known_profiles=(), languages=LANGUAGES, confirmed=False)
+    assert row.subscriber is not None
+    assert row.subscriber.state is SubscriberState.PENDING
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"max_papers": 7, "announce_types": roster.ANNOUNCED["new"] | roster.ANNOUNCED["updates"]},
+        {"wants_trending": False, "state": SubscriberState.PAUSED},
+        {"state": SubscriberState.PAUSED, "resumes_at": at("2026-06-30 15:00")},  # midnight in Tokyo
+    ],
+)
+def test_what_is_written_is_read_back(chosen: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {
+        "name": 'Doe, "J"',
+        "profiles": ("A", "B"),
+        "schedule": Schedule(timezone="Asia/Tokyo"),
+        "language": "de",
+    }
+    s = a_subscriber(**whole, **chosen)
     assert [row.subscriber for row in read(roster.write([s]))] == [s]
 
 

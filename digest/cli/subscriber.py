@@ -48,7 +48,9 @@ DaysOption = Annotated[
 ]
 MaxPapersOption = Annotated[
     int | None,
-    typer.Option("--max-papers", min=1, max=500, help="At most this many papers a digest (25 if not given)."),
+    typer.Option(
+        "--max-papers", min=1, max=roster.MOST_PAPERS, help="At most this many papers a digest (25 if not given)."
+    ),
 ]
 LanguageOption = Annotated[
     str | None,

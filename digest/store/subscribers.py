@@ -83,7 +83,7 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     """A new subscriber with the shared profiles they follow. Raises UsageError if the address is taken."""
     if find(tx, new.email) is not None:
         raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
-    confirmed_at = now if new.state is SubscriberState.ACTIVE else None
+    confirmed_at = now if new.state.is_on_the_list else None
     (number,) = numbers.take(tx, subscribers, 1)
     values = {"id": number, "created_at": now, "confirmed_at": confirmed_at} | _values(new)
     row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
@@ -99,9 +99,9 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
 
 
 def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
-    """They said yes (or the admin did for them): active from now on."""
+    """They said yes (or the admin did for them): active from now on, also who paused before they left."""
     tx.execute(sa.update(subscribers).where(subscribers.c.id == subscriber.id).values(confirmed_at=now))
-    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE))
+    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None))
 
 
 def remove(tx: Transaction, email: str) -> None:

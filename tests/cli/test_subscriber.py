@@ -165,19 +165,21 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
     assert "warning: line 5: no profile 'Horses'" in ran.err
     assert ran.err.endswith("added 2, 1 there already, 2 bad rows\n")
     assert cli.ok("subscriber", "export").out == (
-        "email,name,timezone,send_at,days,profiles,language\n"
-        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs,en\n"
-        "c@example.org,,UTC,07:00,daily,,en\n"
-        "known@example.org,As it was,UTC,07:00,daily,,en\n"
+        "email,name,timezone,send_at,days,profiles,language,max_papers,announce,trending,paused\n"
+        "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs,en,25,all,yes,\n"
+        "c@example.org,,UTC,07:00,daily,,en,25,all,yes,\n"
+        "known@example.org,As it was,UTC,07:00,daily,,en,25,all,yes,\n"
     )
 
 
 def test_what_is_exported_can_be_imported(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--name", 'R, "the reader"', "--confirmed")
+    cli.ok("subscriber", "pause", "reader@example.org")
     (cli.folder / "people.csv").write_text(cli.ok("subscriber", "export").out)
     cli.ok("subscriber", "remove", "reader@example.org")
     assert "added 1, 0 there already, 0 bad rows" in cli.ok("subscriber", "import", "people.csv", "--confirmed").err
-    assert cli.ok("subscriber", "list", "--json").record["name"] == 'R, "the reader"'
+    imported = cli.ok("subscriber", "list", "--json").record
+    assert (imported["name"], imported["state"]) == ('R, "the reader"', "paused")
 
 
 def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
