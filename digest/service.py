@@ -4,6 +4,7 @@ APScheduler is only a ticker. What is due is derived from the store each time, s
 twice, changes nothing: the next one catches up.
 """
 
+import logging
 import signal
 import socket
 import threading
@@ -47,8 +48,9 @@ def serve(
         lost.set()
         stop.set()
 
-    scheduler = _scheduler(here, stop)
-    app = create_app(here, changed=lambda: _hurry(scheduler), inbox=inbox)
+    mail_came = threading.Event()
+    scheduler = _scheduler(here, stop, mail_came)
+    app = create_app(here, changed=lambda: _hurry(scheduler, mail_came), inbox=inbox)
     listener = listener or listen(here.config.web.host, here.config.web.port)
     with serving(app, listener, on_loss=on_loss):
         scheduler.start()
@@ -62,8 +64,11 @@ def serve(
         raise DigestError("the pages stopped by themselves; what was logged before says why")
 
 
-def _scheduler(here: Installation, stop: threading.Event) -> BackgroundScheduler:
+def _scheduler(here: Installation, stop: threading.Event, mail_came: threading.Event) -> BackgroundScheduler:
     """The stages, each due now and then at its beat."""
+    logging.getLogger("apscheduler").setLevel(
+        logging.ERROR
+    )  # it warns of each beat at which a slow run is not overtaken
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(4)},
@@ -74,7 +79,7 @@ def _scheduler(here: Installation, stop: threading.Event) -> BackgroundScheduler
     stages: list[tuple[str, Callable[[], None], int]] = [
         ("ingest", lambda: _ingest(here), beats.ingest_minutes),
         ("publish", lambda: _publish(here), beats.publish_minutes),
-        ("deliver", lambda: _deliver(here, stop), beats.deliver_minutes),
+        ("deliver", lambda: _deliver_all(here, stop, mail_came), beats.deliver_minutes),
     ]
     if here.config.bounces.has_inbox:
         stages.append(("bounce", lambda: _bounce(here, stop), beats.bounce_minutes))
@@ -84,8 +89,9 @@ def _scheduler(here: Installation, stop: threading.Event) -> BackgroundScheduler
     return scheduler
 
 
-def _hurry(scheduler: BackgroundScheduler) -> None:
-    """Deliver now: somebody at a page may wait for a mail. A run that is under way finds it by itself."""
+def _hurry(scheduler: BackgroundScheduler, mail_came: threading.Event) -> None:
+    """Deliver now: somebody at a page may wait for a mail. While a run is under way, another follows it."""
+    mail_came.set()
     with suppress(JobLookupError):  # the program stops
         scheduler.modify_job("deliver", next_run_time=datetime.now(UTC))
 
@@ -148,6 +154,15 @@ def _publish(here: Installation) -> None:
         log.info("no mail", subscriber=email, reason=reason)
     if report.digests:
         log.info("published", digests=report.digests)
+
+
+def _deliver_all(here: Installation, stop: threading.Event, mail_came: threading.Event) -> None:
+    """Deliver, and again if mail came meanwhile: a run sends what was queued when it began."""
+    while True:
+        mail_came.clear()
+        _deliver(here, stop)
+        if stop.is_set() or not mail_came.is_set():
+            return
 
 
 def _deliver(here: Installation, stop: threading.Event) -> None:

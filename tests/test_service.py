@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from digest.links import Scope
 from digest.service import serve
 from digest.store import subscribers
 from digest.transport.sink import SmtpServer
+from digest.web import listen, url_of
 from tests.commandline import Cli
 from tests.serving import IN_TIME, Serving
 from tests.smtp import Postbox
@@ -116,9 +118,9 @@ def test_a_faulty_template_stops_it_before_it_begins(cli: Cli) -> None:
     assert "digest.txt.j2:1: " in ran.err
 
 
-def serve_for_a_while(here: Installation, until: threading.Event) -> None:
+def serve_for_a_while(here: Installation, until: threading.Event, **rest: Any) -> None:
     stop = threading.Event()
-    serving = threading.Thread(target=serve, args=(here,), kwargs={"stop": stop})
+    serving = threading.Thread(target=serve, args=(here,), kwargs={"stop": stop} | rest)
     serving.start()
     assert until.wait(IN_TIME)
     stop.set()
@@ -153,6 +155,36 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
     assert "No such file" in said
     assert "cannot be reached" in said
     assert cli.ok("outbox", "list", "--json").record["state"] == "queued"
+
+
+def test_mail_that_comes_while_others_are_sent_follows_at_once(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, free, again = threading.Event(), threading.Event(), threading.Event()
+    real = Installation.deliver
+
+    def deliver(here: Installation, **rest: object) -> object:
+        if begun.is_set():
+            again.set()
+        begun.set()
+        assert free.wait(IN_TIME)
+        return real(here, **rest)  # type: ignore[arg-type]
+
+    def leave() -> None:
+        assert begun.wait(IN_TIME)
+        assert httpx2.post(url + path).status_code == 200
+        free.set()
+
+    monkeypatch.setattr(Installation, "deliver", deliver)
+    cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
+    with Installation.open(cli.folder / "config.toml") as here, listen("127.0.0.1", 0) as listener:
+        url, path = url_of(listener), f"/unsubscribe/{here.links.token(Scope.UNSUBSCRIBE, 1, 0)}"
+        leaving = threading.Thread(target=leave)
+        leaving.start()
+        serve_for_a_while(here, again, listener=listener)
+        leaving.join(IN_TIME)
+    assert cli.ok("outbox", "list", "--json").record["kind"] == "goodbye"
+    assert "skipped" not in caplog.text
 
 
 def test_a_stop_lets_the_mail_at_hand_finish_and_keeps_the_rest(cli: Cli) -> None:
