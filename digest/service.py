@@ -90,7 +90,7 @@ def _scheduler(here: Installation, stop: threading.Event, mail_came: threading.E
 
 
 def _hurry(scheduler: BackgroundScheduler, mail_came: threading.Event) -> None:
-    """Deliver now: somebody at a page may wait for a mail. While a run is under way, another follows it."""
+    """Deliver now: somebody at a page may wait for a mail. A run that is under way finds it, or another follows."""
     mail_came.set()
     with suppress(JobLookupError):  # the program stops
         scheduler.modify_job("deliver", next_run_time=datetime.now(UTC))
@@ -157,7 +157,7 @@ def _publish(here: Installation) -> None:
 
 
 def _deliver_all(here: Installation, stop: threading.Event, mail_came: threading.Event) -> None:
-    """Deliver, and again if mail came meanwhile: a run sends what was queued when it began."""
+    """Deliver, and again if mail came meanwhile: a run may have ended before, and sends no digest that is newer."""
     while True:
         mail_came.clear()
         _deliver(here, stop)

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,9 @@ from digest.errors import RuleError
 from digest.interests import Interests
 from digest.library import Library
 from digest.matching import compile_rules
-from digest.matching.shelf import Findings
+from digest.matching.shelf import Findings, Shelf
 from digest.models import OWN_KEYWORDS, Digest
-from digest.store import Store, papers, profiles, subscribers
+from digest.store import Store, Transaction, papers, profiles, subscribers
 from tests.builders import NOW, a_paper, a_profile, a_subscriber
 
 CATS = a_profile("cat")
@@ -134,6 +136,30 @@ def test_an_older_period_shows_papers_that_came_to_it_since(store: Store) -> Non
     assert library.find(CATS, day, day, now=NOW).count == 0
     add(store, "cat", seen_at=NOW.replace(year=2025, month=1, day=15))
     assert library.find(CATS, day, day, now=NOW).count == 1
+
+
+def test_an_older_period_is_made_ready_when_its_papers_are_read_and_the_store_is_let_go(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "cat", seen_at=NOW - timedelta(days=90))
+    there = [0]
+    real_read = Store.read
+
+    @contextmanager
+    def read(self: Store) -> Iterator[Transaction]:
+        with real_read(self) as tx:
+            there[0] += 1
+            yield tx
+        there[0] -= 1
+
+    def shelf(*args: Any, **rest: Any) -> Shelf:
+        assert there == [0]
+        return Shelf(*args, **rest)
+
+    monkeypatch.setattr(Store, "read", read)
+    monkeypatch.setattr("digest.library.Shelf", shelf)
+    day = (NOW - timedelta(days=90)).date()
+    assert titles(Library(store).find(CATS, day, day, now=NOW)) == ["cat"]
 
 
 def test_a_rule_that_cannot_be_read_says_where(store: Store) -> None:

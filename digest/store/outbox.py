@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ from digest.store.database import Transaction
 from digest.store.leases import LEASE, LONGEST, SENDING, is_dead, is_here
 from digest.store.schema import deliveries, holds
 from digest.store.schema import subscribers as people_table
+
+_AHEAD = timedelta(days=1)  # of its time: digests that are a day late have the same turn
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
@@ -39,7 +41,11 @@ class Settled:
 
 
 def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime) -> None:
-    """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they."""
+    """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they.
+
+    Somebody waits for it, and a link in it may expire: its turn comes before that of the digests of a morning, also in
+    a run that is under way.
+    """
     (number,) = numbers.take(tx, deliveries, 1)
     tx.execute(
         sa.insert(deliveries).values(
@@ -48,7 +54,7 @@ def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, messa
             subscriber_id=subscriber.id,
             message_id=message_id,
             queued_at=now,
-            next_at=now,
+            next_at=now - _AHEAD,
         )
     )
 

@@ -57,6 +57,19 @@ def settle(store: Store, delivery: Delivery, state: DeliveryState, **rest: objec
         outbox.record(tx, [said], worker=WORKER, now=NOW)
 
 
+def test_what_somebody_waits_for_has_its_turn_before_digests_also_in_a_run_that_began_before_it(store: Store) -> None:
+    freeze(store, "a@example.org", "b@example.org")
+    with store.write() as tx:
+        outbox.queue_note(
+            tx,
+            MailKind.SIGN_IN,
+            subscribers.get(tx, "b@example.org"),
+            message_id="2.b",
+            now=NOW + timedelta(minutes=5),
+        )
+    assert [d.kind for d in claim(store, limit=1)] == [MailKind.SIGN_IN]
+
+
 def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
     (decided,) = freeze(store, "a@example.org")
     (delivery,) = claim(store)
