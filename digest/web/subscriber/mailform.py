@@ -11,7 +11,7 @@ from digest.roster import ANNOUNCED
 from digest.schedule import parse_days, parse_send_at, parse_timezone
 from digest.web.pages import Fields
 
-MOST_PAPERS = 100
+MOST_CHOSEN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class MailForm:
             changed = replace(changed, language=templates.languages.checked(self.language))
         except UsageError:
             mistakes.add("language")
-        if self._asks_for_a_number(at_most=max(MOST_PAPERS, reader.max_papers)):
+        if self._asks_for_a_number(at_most=max(MOST_CHOSEN, reader.max_papers)):
             changed = replace(changed, max_papers=int(self.max_papers))
         else:
             mistakes.add("max_papers")

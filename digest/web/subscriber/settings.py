@@ -14,7 +14,7 @@ from digest.store import Store, Transaction, profiles, subscribers
 from digest.web.holders import find_still
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.subscriber.mailform import MOST_PAPERS, MailForm
+from digest.web.subscriber.mailform import MOST_CHOSEN, MailForm
 from digest.web.timezones import by_continent
 
 _A_MONDAY = date(2024, 1, 1)
@@ -142,7 +142,7 @@ class Choosing:
             zones=_zones(schedule.timezone),
             days=_days(shown),
             languages=_languages(self.templates, shown),
-            most_papers=max(MOST_PAPERS, reader.max_papers),
+            most_papers=max(MOST_CHOSEN, reader.max_papers),
             mistakes=mistakes,
         )
         wrong = bool(mistakes) or (keywords is not None and bool(keywords.mistakes))
@@ -203,7 +203,7 @@ def _sample(**changed: object) -> Page:
         zones=(("", ("UTC",)), ("Europe", ("Europe/Berlin",))),
         days=_days(form),
         languages=(Choice(value="en", text="English", chosen=True), Choice(value="de", text="Deutsch", chosen=False)),
-        most_papers=MOST_PAPERS,
+        most_papers=MOST_CHOSEN,
         mistakes=frozenset(),
     )
     return Page(template="settings.html.j2", shows=replace(settings, **changed))  # type: ignore[arg-type]
