@@ -65,6 +65,9 @@ def resumed(subscriber: Subscriber, now: datetime) -> Subscriber:
 
 
 def catches_up(subscriber: Subscriber) -> bool:
-    """Whether their next digest is the first one after a pause: that moved their last slot past their last digest."""
+    """Whether their last slot was moved past their last digest: by the end of a pause, or as they came back.
+
+    By another hour of theirs, too, where the slot passes as served; they missed nothing, and it makes no difference.
+    """
     last_slot_at, last_digest_at = subscriber.last_slot_at, subscriber.last_digest_at
     return last_slot_at is not None and last_digest_at is not None and last_slot_at > last_digest_at
