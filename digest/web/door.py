@@ -1,6 +1,7 @@
 """Lets plain functions answer requests: each in a thread, told who asks, and what they ask for."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from ipaddress import ip_network
@@ -25,6 +26,7 @@ from digest.web.sessions import Sessions
 _AT_ONCE = 8  # pages that are being made: more would only wait for each other
 _SLOWEST_BODY = 10.0  # seconds
 _MOST_FIELDS = 1000  # a tick for each shared profile
+_OUR_LETTERS = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
 Answering = Callable[[Visit], Answer]
 ForReader = Callable[[Visit, Subscriber], Answer]
@@ -142,8 +144,18 @@ class Door:
         return client_address(peer, request.headers.getlist("X-Forwarded-For"), self._trusted)
 
 
+def _is_in_odd_letters(content_type: str) -> bool:
+    """Whether a form names a charset that is not UTF-8, in whatever way a parser may find it.
+
+    Fields would be decoded by any codec of Python's: some take seconds for a long field, some give lone surrogates.
+    """
+    return "charset" in _OUR_LETTERS.sub("", content_type).lower()
+
+
 async def _form(request: Request) -> Fields:
     """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
+    if _is_in_odd_letters(request.headers.get("Content-Type", "")):
+        return Fields()
     try:
         async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
             return Fields((name, value) for name, value in form.multi_items() if isinstance(value, str))

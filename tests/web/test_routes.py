@@ -1,0 +1,233 @@
+"""What holds for every route: looking changes nothing, each link opens its own page, forms need their session."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from digest import addresses
+from digest.installation import Installation
+from digest.links import LASTS, Scope, moment
+from digest.models import Subscriber
+from digest.store import digests
+from digest.web.sessions import Sessions
+from tests.builders import NOW, a_digest, a_paper, an_item
+from tests.web.conftest import browser
+from tests.web.papers import HOSTILE, published, sharing
+from tests.web.people import changed, enrolled, pending, settled
+from tests.web.signed import Signed, signed
+
+NEW = "new@example.org"
+FEED = "c0ffee"
+CATS = a_paper("Cats", "Of cats.", id="arxiv:2606.00001")
+METHODS = ["GET", "HEAD"]
+LOOKED_AT = [scope for scope in Scope if scope is not Scope.SESSION]
+FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "part": "interests", "keyword": "cats"}
+
+
+@pytest.fixture
+def reader(here: Installation) -> Subscriber:
+    """Somebody to whom every page can be shown, and who has something to lose on each."""
+    published(here, HOSTILE, CATS)
+    sharing(here, "Vision", "cats")
+    one = changed(here, enrolled(here, profiles=("Vision",)), new_email=NEW, feed=FEED)
+    with here.store.write() as tx:
+        digests.freeze(tx, [a_digest([an_item(CATS)], subscriber=one, slot_at=NOW, created_at=NOW)], now=NOW)
+    return one
+
+
+def routes(site: TestClient) -> list[Route]:
+    found = [route for route in cast(Starlette, site.app).routes if isinstance(route, Route)]
+    assert len(found) == 35
+    return found
+
+
+def token(here: Installation, scope: Scope, reader: Subscriber, *, days_ago: float = 0) -> str:
+    """A token that is good for its scope, if it is not too old."""
+    about = {
+        Scope.ADDRESS: here.links.about(addresses.key(NEW)),
+        Scope.FEED: FEED,
+        Scope.READ: moment(NOW),
+        Scope.SESSION: "0",
+    }.get(scope, "")
+    written_at = NOW - timedelta(days=days_ago)
+    return here.links.token(scope, reader.id, reader.epoch, about=about, written_at=written_at)
+
+
+def addresses_of(here: Installation, site: TestClient, reader: Subscriber) -> Iterator[str]:
+    """An address of every page, behind whose links is whom they are for."""
+    asking = pending(here, email="asking@example.org")
+    for route in routes(site):
+        scope = route.path.split("/")[1]
+        whose = asking if scope == Scope.CONFIRM else reader
+        yield (
+            route.path.replace("{token}", token(here, Scope(scope), whose) if "{token}" in route.path else "")
+            .replace("{id:path}", "arxiv:2606.00001")
+            .replace("{name:path}", "Vision")
+            .replace("{name}", "2026-06-03")
+            .replace("{slot}", moment(NOW))
+            .replace("{form}", "atom")
+        )
+
+
+def everything(here: Installation) -> list[str]:
+    """All that the database holds."""
+    with closing(sqlite3.connect(here.store.file)) as database:
+        return list(database.iterdump())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_to_look_at_any_page_changes_nothing(
+    here: Installation, site: TestClient, reader: Subscriber, method: str
+) -> None:
+    pages = list(addresses_of(here, site, reader))
+    own = signed(here, site, reader)
+    before = everything(here)
+    for page in pages:
+        for query in (
+            "?keyword=cats",
+            "?keyword=cats&do=undo&email=x@example.org&sure=1&rules=cats&q=cats&saved=1&moved=1",
+        ):
+            for purpose in ({}, {"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch"}):
+                headers = {"Cookie": own.cookie} | purpose
+                answer = site.request(method, page + query, headers=headers)
+                assert answer.status_code in {200, 303, 405}, page
+                assert (answer.status_code == 405) == (page in {"/preview", "/sign-out"})
+    settled(site)
+    assert everything(here) == before
+
+
+@pytest.mark.parametrize("opens", LOOKED_AT)
+def test_a_link_opens_its_own_page_and_nothing_else(
+    here: Installation, site: TestClient, reader: Subscriber, opens: Scope
+) -> None:
+    pages = [route for route in routes(site) if route.path.startswith(f"/{opens}/{{token}}")]
+    assert len(pages) == 1
+    path = pages[0].path.replace("{form}", "atom")
+    before = everything(here)
+    for scope in Scope:
+        for method in ("GET", "POST"):
+            if scope is not opens:
+                answer = site.request(method, path.replace("{token}", token(here, scope, reader)), data=FORM)
+                assert answer.status_code in {404, 405}, scope
+                assert "Set-Cookie" not in answer.headers
+    settled(site)
+    assert everything(here) == before
+    assert site.get(path.replace("{token}", token(here, opens, reader)), params={"keyword": "cats"}).status_code < 400
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_no_link_is_a_session(here: Installation, site: TestClient, reader: Subscriber, scope: Scope) -> None:
+    cookie = f"__Secure-digest={token(here, scope, reader)}"
+    answer = site.get("/settings", headers={"Cookie": cookie})
+    assert answer.status_code == (200 if scope is Scope.SESSION else 303)
+
+
+@pytest.mark.parametrize("scope", [scope for scope in LASTS if scope is not Scope.SESSION])
+def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(
+    here: Installation, reader: Subscriber, scope: Scope
+) -> None:
+    path = f"/{scope}/{token(here, scope, reader)}?keyword=cats"
+    lasts = LASTS[scope]
+    assert browser(here, now=NOW + lasts - timedelta(seconds=2)).get(path).status_code in {200, 303}
+    before = everything(here)
+    late = browser(here, now=NOW + lasts)
+    for method in ("GET", "POST"):
+        answer = late.request(method, path, data=FORM)
+        assert answer.status_code in {410, 405}
+        assert "Set-Cookie" not in answer.headers
+        assert reader.email[1:] not in answer.text
+    settled(late)
+    assert everything(here) == before
+
+
+def acting(site: TestClient) -> list[str]:
+    """Pages that know their reader by the cookie, and act."""
+    found = [route.path for route in routes(site) if "POST" in (route.methods or ())]
+    return [path for path in found if path.startswith(("/settings", "/sign-out"))]
+
+
+@pytest.mark.parametrize("whose", ["nobody", "older", "newer", "another", "cookie"])
+def test_no_form_acts_with_a_token_that_is_not_its_sessions(
+    here: Installation, site: TestClient, reader: Subscriber, whose: str
+) -> None:
+    own = signed(here, site, reader)
+    other = signed(here, site, enrolled(here, "other@example.org"))
+    sessions = Sessions(links=here.links, path="", https=True)
+
+    def begun(hours: int) -> str:
+        cookie = sessions.begin(reader, now=NOW + timedelta(hours=hours)).partition(";")[0].partition("=")[2]
+        found = sessions.find(cookie, now=NOW)
+        assert found is not None
+        return found.csrf
+
+    said = {
+        "nobody": "",
+        "older": begun(-1),
+        "newer": begun(0),
+        "another": other.csrf,
+        "cookie": own.cookie.partition("=")[2],
+    }[whose]
+    before = everything(here)
+    assert len(acting(site)) == 7
+    for path in acting(site):
+        answer = own.post(path, csrf=said, **FORM)
+        assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False), path
+    settled(site)
+    assert everything(here) == before
+
+
+def test_no_form_acts_in_a_session_that_is_over(here: Installation, site: TestClient, reader: Subscriber) -> None:
+    own = signed(here, site, reader)
+    before = everything(here)
+    late = Signed(browser(here, now=NOW + timedelta(hours=12)), own.cookie, own.csrf)
+    for path in acting(site):
+        assert late.post(path, **FORM).headers["Location"] == "/sign-in"
+    assert everything(here) == before
+
+
+@pytest.mark.parametrize("how", ["leaves", "erases", "moves", "is barred"])
+def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
+    here: Installation, site: TestClient, reader: Subscriber, how: str
+) -> None:
+    own, tab = signed(here, site, reader), signed(here, site, reader)
+    if how == "leaves":
+        assert site.post(f"/unsubscribe/{token(here, Scope.UNSUBSCRIBE, reader)}").status_code == 200
+    if how == "erases":
+        assert own.post("/settings/data", sure="1").status_code == 200
+    if how == "moves":
+        assert site.post(f"/address/{token(here, Scope.ADDRESS, reader)}").status_code == 303
+    if how == "is barred":
+        changed(here, reader, epoch=reader.epoch + 1)
+    settled(site)
+    before = everything(here)
+    for path in acting(site):
+        assert tab.post(path, **FORM).headers["Location"] == "/sign-in"
+    for path in (route.path for route in routes(site)):
+        if path.startswith("/settings") and "{" not in path:
+            assert tab.get(path).headers["Location"] == "/sign-in"
+    settled(site)
+    assert everything(here) == before
+
+
+def test_what_was_typed_in_an_odd_charset_is_not_decoded(here: Installation, site: TestClient) -> None:
+    def post(path: str, content_type: str, field: str) -> int:
+        body = f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
+        return site.post(path, content=body.encode(), headers={"Content-Type": content_type}).status_code
+
+    for charset in ("charset=utf-7", "charset=utf-8; charset=utf-7", "CHARSET=unicode_escape", "charset*=u''utf-7"):
+        assert post("/preview", f"multipart/form-data; boundary=x; {charset}", "rules") == 200
+        assert post("/sign-in", f"multipart/form-data; boundary=x; {charset}", "email") == 422
+    for charset in ("", "; charset=utf-8", '; charset="UTF-8"'):
+        answer = site.post(
+            "/preview",
+            content=b'--x\r\nContent-Disposition: form-data; name="rules"\r\n\r\n\xe6\x89\xa9\r\n--x--\r\n',
+            headers={"Content-Type": f"multipart/form-data; boundary=x{charset}"},
+        )
+        assert "扩</textarea>" in answer.text
