@@ -5,7 +5,7 @@ from typing import Any
 
 from digest import roster
 from digest.membership import Membership
-from digest.models import Delivery, Subscriber
+from digest.models import Delivery, MailKind, Subscriber
 from digest.store import Transaction, bounces, consents, digests, outbox, profiles, subscribers
 
 
@@ -25,7 +25,7 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
         "wordings": _wordings(tx, {happened.wording for happened in history if happened.wording}),
         "bounces": bounces.list_of(tx, membership.pseudonyms.of(email)),
         "digests": [] if subscriber is None else digests.list_of(tx, subscriber.id),
-        "deliveries": [] if subscriber is None else [_delivery(d) for d in outbox.list_of(tx, subscriber.id)],
+        "deliveries": [] if subscriber is None else _deliveries(tx, subscriber),
     }
 
 
@@ -46,6 +46,11 @@ def _subscriber(tx: Transaction, subscriber: Subscriber) -> dict[str, Any]:
 def _wordings(tx: Transaction, versions: set[str]) -> dict[str, str]:
     found = ((version, consents.find_wording(tx, version)) for version in sorted(versions))
     return {version: wording.text for version, wording in found if wording}
+
+
+def _deliveries(tx: Transaction, subscriber: Subscriber) -> list[dict[str, Any]]:
+    """Their mails. What asked at a new address is none so far, and would tell whether that is somebody else's."""
+    return [_delivery(d) for d in outbox.list_of(tx, subscriber.id) if d.kind is not MailKind.ADDRESS]
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:

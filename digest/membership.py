@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from digest import addresses
 from digest.addresses import Pseudonyms
 from digest.chooser import message_id
 from digest.errors import ConfigError, SuppressedError, UsageError
@@ -213,23 +214,32 @@ class Membership:
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
+    def wish(self, tx: Transaction, subscriber: Subscriber, new_email: str, *, now: datetime) -> Subscriber:
+        """They want to be mailed at another address; nobody is asked there so far, nor at the one before any more."""
+        if addresses.key(new_email) != addresses.key(subscriber.new_email):
+            outbox.cancel(tx, subscriber.id, "not sent: asked anew", kinds=[MailKind.ADDRESS], now=now)
+        return subscribers.save(tx, replace(subscriber, new_email=new_email))
+
     def ask_at(self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime) -> None:
         """They want to be mailed at another address: a mail there asks whether it is theirs.
 
         None is sent to an address that is somebody else's, may not be mailed or was asked today, nor more than a few a
-        day at one subscriber's wish. They are not told: whoever asks must not learn who is on the list.
+        day at one subscriber's wish. They are not told: whoever asks must not learn who is on the list. So a mail that
+        is not sent counts as one that is, or who has a few addresses of their own could see which was not counted.
         """
-        outbox.cancel(tx, subscriber.id, "not sent: asked anew", kinds=[MailKind.ADDRESS], now=now)
-        subscribers.save(tx, replace(subscriber, new_email=new_email))
+        subscriber = self.wish(tx, subscriber, new_email, now=now)
+        today = outbox.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
+        if today >= _MOST_MOVES:
+            return
         asked_at = self.last_asked_at(tx, new_email)
         asked_today = asked_at is not None and now - asked_at < ASKED_AGAIN
-        today = outbox.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
-        if not self._may_move(tx, subscriber, new_email) or asked_today or today >= _MOST_MOVES:
-            return
+        may_ask = self._may_move(tx, subscriber, new_email) and not asked_today
         there = replace(subscriber, email=new_email)
-        self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
+        if may_ask:
+            self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
         asks = message_id(MailKind.ADDRESS, there, now, self.domain)
-        outbox.queue_note(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now)
+        why_not = "" if may_ask else "not sent: the address is somebody's, barred, or was asked today"
+        outbox.queue_note(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, why_not=why_not)
 
     def move(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber | None:
         """They said yes at their new address: all mail goes there from now on, what is queued too; who they are now.

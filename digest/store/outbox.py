@@ -40,23 +40,24 @@ class Settled:
     next_at: datetime | None = None
 
 
-def queue_note(tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime) -> None:
+def queue_note(
+    tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime, why_not: str = ""
+) -> None:
     """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they.
 
     Somebody waits for it, and a link in it may expire: its turn comes before that of the digests of a morning, also in
-    a run that is under way.
+    a run that is under way. With `why_not` it is written down with that reason and never sent.
     """
     (number,) = numbers.take(tx, deliveries, 1)
-    tx.execute(
-        sa.insert(deliveries).values(
-            id=number,
-            kind=kind.value,
-            subscriber_id=subscriber.id,
-            message_id=message_id,
-            queued_at=now,
-            next_at=now - _AHEAD,
-        )
-    )
+    values = {
+        "id": number,
+        "kind": kind.value,
+        "subscriber_id": subscriber.id,
+        "message_id": message_id,
+        "queued_at": now,
+        "next_at": now - _AHEAD,
+    }
+    tx.execute(sa.insert(deliveries).values(values | (_unsent(why_not, now) if why_not else {})))
 
 
 def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
@@ -353,7 +354,8 @@ def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:
 
 def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = None) -> Delivery:
     if row.kind == MailKind.ADDRESS.value and subscriber.new_email:
-        subscriber = replace(subscriber, email=subscriber.new_email)
+        # Without the name: whoever chose it could write anything to people who never asked for mail.
+        subscriber = replace(subscriber, email=subscriber.new_email, name="")
     return Delivery(
         id=row.id,
         kind=MailKind(row.kind),

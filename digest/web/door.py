@@ -19,7 +19,7 @@ from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.afterwards import Afterwards
 from digest.web.clients import client_address
-from digest.web.pages import Answer, Fields, Page, Pages, Redirect, Visit, problem
+from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
 from digest.web.sessions import Sessions
 
@@ -133,7 +133,8 @@ class Door:
 
     def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
         answer = answering(visit)
-        return self._pages.response(answer, visit.session), answer.afterwards if isinstance(answer, Page) else None
+        afterwards = None if isinstance(answer, Document) else answer.afterwards
+        return self._pages.response(answer, visit.session), afterwards
 
     async def _begin(self, act: Callable[[], None], request: Request) -> None:
         """Called when the answer is out."""

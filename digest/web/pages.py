@@ -69,6 +69,7 @@ class Redirect:
 
     path: str  # "/settings", without what stands before the path of every page
     cookie: str = ""  # a Set-Cookie header
+    afterwards: Callable[[], None] | None = None  # as of a page
 
 
 Answer = Page | Document | Redirect

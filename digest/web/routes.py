@@ -53,21 +53,23 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
     showcase = Showcase()
     leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
     joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
+    signup = here.config.signup
+    mails = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
     return [
         *_reading_routes(here, door, site, showcase),
         *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act, from_anywhere=True),
         door.route("/confirm/{token}", joining.look, joining.act),
-        *_joining_routes(here, door),
+        *_joining_routes(here, door, mails),
         *_search_routes(here, door, showcase),
-        *_own_routes(here, door, site, showcase),
+        *_own_routes(here, door, site, showcase, mails),
     ]
 
 
-def _joining_routes(here: Installation, door: Door) -> list[Route]:
+def _joining_routes(here: Installation, door: Door, mails: Limits) -> list[Route]:
+    """`mails`: how many strangers may have us send."""
     signup, newsletter = here.config.signup, here.config.newsletter
-    limits = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
-    to_mailbox, rules = mailbox.Mailbox(here.store, limits), Joining(here.membership)
+    to_mailbox, rules = mailbox.Mailbox(here.store, mails), Joining(here.membership)
     subscribing = subscribe.Subscribing(
         store=here.store,
         joining=rules,
@@ -120,7 +122,7 @@ def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[R
     ]
 
 
-def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase) -> list[Route]:
+def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase, mails: Limits) -> list[Route]:
     """What subscribers do by the links in their mails, and signed in."""
     entering = enter.Entering(here.store, here.links, door.sessions)
     choosing = settings.Choosing(here.store, here.templates)
@@ -128,7 +130,7 @@ def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase) 
     muting = mute.Muting(here.store, here.links)
     reading = read.Reading(here.store, here.links, showcase)
     feeding = feed.Feeding(here.store, here.links, here.templates, showcase, site)
-    moving = address.Moving(here.store, here.links, here.membership, door.sessions)
+    moving = address.Moving(here.store, here.links, here.membership, door.sessions, mails)
     keeping = data.Keeping(here.store, here.membership, door.sessions)
     leaving = leave.Leaving(here.store, here.membership, door.sessions)
     return [

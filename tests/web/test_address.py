@@ -1,19 +1,23 @@
 """Another address: asked for signed in, confirmed by the mail there."""
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from digest import addresses
+from digest.config import SignupConfig
 from digest.installation import Installation
 from digest.links import Scope
 from digest.models import Delivery, MailKind, SubscriberState, SuppressionReason
 from digest.store import outbox, subscribers
 from tests.builders import NOW, PSEUDONYMS
+from tests.web.conftest import browser
 from tests.web.html import faults_of
-from tests.web.people import EMAIL, changed, enrolled, history
+from tests.web.people import EMAIL, KNOWN, changed, enrolled, history, known_as, settled
 from tests.web.signed import Signed, signed, stored
 
 NEW = "New.Reader@example.net"
@@ -37,9 +41,16 @@ def link_in(here: Installation, delivery: Delivery) -> str:
     return str(found)
 
 
+def wish(own: Signed, email: str = NEW) -> Response:
+    """The answer, when what follows is done."""
+    answer = own.post("/settings/address", email=email)
+    settled(own.client)
+    return answer
+
+
 def ask(here: Installation, own: Signed, email: str = NEW) -> str:
     """The link in the mail that it brings."""
-    own.post("/settings/address", email=email)
+    wish(own, email)
     (delivery,) = mails(here)
     return link_in(here, delivery)
 
@@ -114,7 +125,7 @@ def test_nobody_learns_who_is_on_the_list_or_barred(here: Installation, own: Sig
         here.membership.suppress(tx, "barred@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
     said = []
     for email in ("other@example.org", "barred@example.org", "free@example.org"):
-        answer = own.post("/settings/address", email=email)
+        answer = wish(own, email)
         page = own.get("/settings/address").text
         said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
         assert f"To change that to {email}, follow the link" in " ".join(page.split())
@@ -140,21 +151,63 @@ def test_an_address_that_became_anothers_or_barred_meanwhile_is_told_to_who_hold
 
 def test_at_most_one_mail_a_day_goes_to_an_address(here: Installation, own: Signed, site: TestClient) -> None:
     first = ask(here, own)
-    own.post("/settings/address", email=NEW.upper())
+    wish(own, NEW.upper())
     other = signed(here, site, enrolled(here, "other@example.org"))
-    other.post("/settings/address", email=NEW)
-    with here.store.read() as tx:
-        asked = [d for d in outbox.list_deliveries(tx) if d.kind is MailKind.ADDRESS]
-    assert len(asked) == 1
-    assert first
+    wish(other, NEW)
+    (waiting,) = mails(here)  # pressed twice, it is not taken back
+    assert link_in(here, waiting) == first
+    assert history(here, NEW) == [("asked", "page from 192.0.2.7")]
+
+
+def test_an_address_is_asked_once_a_day_on_whatever_page_it_is_given(here: Installation, own: Signed) -> None:
+    for first, second in (("/subscribe", "/settings/address"), ("/settings/address", "/subscribe")):
+        email = f"Same+{first[1:4]}@bücher.example"
+        for path, spelt in ((first, email), (second, email.upper().replace("BÜCHER", "xn--bcher-kva"))):
+            own.post(path, email=spelt, rules="cats")
+            settled(own.client)
+        sent = [event for event, _ in history(here, email.replace("bücher", "xn--bcher-kva"))]
+        assert sent == ["asked"]
 
 
 def test_a_reader_has_a_few_addresses_asked_a_day(here: Installation, own: Signed) -> None:
     for n in range(8):
-        own.post("/settings/address", email=f"{n}@example.net")
+        wish(own, f"{n}@example.net")
     with here.store.read() as tx:
         asked = [d for d in outbox.list_deliveries(tx) if d.kind is MailKind.ADDRESS]
     assert len(asked) == 5
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_neither_the_file_nor_a_mail_that_is_left_out_tells_whose_an_address_is(
+    here: Installation, own: Signed, known: str
+) -> None:
+    known_as(here, known, "other@example.org")
+    wish(own, "other@example.org")
+    assert json.loads(own.get("/settings/data/export").text)["deliveries"] == []
+    for n in range(5):
+        wish(own, f"{n}@example.net")
+    assert [event for event, _ in history(here, "3@example.net")] == ["asked"]
+    assert history(here, "4@example.net") == []
+
+
+def test_mails_to_new_addresses_count_among_those_that_one_client_has_us_send(
+    here: Installation,
+) -> None:
+    few = here.config.model_copy(update={"signup": SignupConfig(hourly_per_client=2)})
+    site = browser(Installation(few, here.store))
+    own = signed(here, site, enrolled(here))
+    assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 200
+    assert wish(own, "wrong").status_code == 422
+    assert [wish(own, f"{n}@example.org").status_code for n in range(2)] == [303, 429]
+    assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 429
+
+
+def test_the_mail_says_nothing_that_whoever_asked_wrote(here: Installation, site: TestClient) -> None:
+    own = signed(here, site, enrolled(here, name="Cheap watches at watches.example"))
+    ask(here, own)
+    message = here.composer.message(mails(here)[0])
+    assert b"watches" not in message.content
+    assert b"List-Unsubscribe" not in message.content
 
 
 def test_another_new_address_takes_the_place_of_the_one_before(

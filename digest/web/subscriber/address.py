@@ -11,6 +11,7 @@ from digest.models import Subscriber
 from digest.store import Store, Transaction
 from digest.web.context import Question, partly_shown
 from digest.web.holders import TOO_OLD, find_held, find_still
+from digest.web.limits import Limits
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.sessions import Sessions
 
@@ -34,13 +35,17 @@ class Moving:
     links: Links
     membership: Membership
     sessions: Sessions
+    limits: Limits  # of mails that somebody has us send to an address
 
     def look(self, visit: Visit, reader: Subscriber) -> Answer:
         """GET: asks for the new address."""
         return _page(visit, reader)
 
     def ask(self, visit: Visit, reader: Subscriber) -> Answer:
-        """POST: has a mail sent to the new address, and says the same whoever that belongs to."""
+        """POST: has a mail sent to the new address, and says the same, as soon, whoever that belongs to.
+
+        Raises HTTPException 429 where too much was asked for.
+        """
         typed = visit.form.get("email", "")
         try:
             new_email = addresses.checked(typed)
@@ -48,11 +53,19 @@ class Moving:
             return _page(visit, reader, typed=typed)
         if new_email == reader.email:
             return _page(visit, reader, typed=typed)
+        self.limits.check(visit.client, now=visit.now)
         with self.store.write() as tx:
             still = find_still(tx, reader)
             if still is not None:
-                self.membership.ask_at(tx, still, new_email, origin=f"page from {visit.client}", now=visit.now)
-        return Redirect(path="/settings/address")
+                self.membership.wish(tx, still, new_email, now=visit.now)
+
+        def ask() -> None:
+            with self.store.write() as tx:
+                still = find_still(tx, reader)
+                if still is not None:
+                    self.membership.ask_at(tx, still, new_email, origin=f"page from {visit.client}", now=visit.now)
+
+        return Redirect(path="/settings/address", afterwards=ask)
 
     def look_by_link(self, visit: Visit) -> Answer:
         """GET: asks, and changes nothing."""
