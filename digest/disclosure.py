@@ -17,7 +17,9 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
     """
     subscriber = membership.find_known(tx, email)
     suppression = membership.find_suppression(tx, email)
-    history = membership.history(tx, email)
+    before = [] if subscriber is None else consents.list_before(tx, subscriber.id)
+    now = membership.history(tx, email)
+    history = sorted([*(one for one in before if one not in now), *now], key=lambda one: one.at)
     return {
         "subscriber": None if subscriber is None else _subscriber(tx, subscriber),
         "suppression": None if suppression is None else asdict(suppression),

@@ -201,16 +201,17 @@ class Membership:
     def erase(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
         """Forget somebody at their own wish, also who was removed before. Raises NotFoundError where nothing is known.
 
-        What stays is under a pseudonym: that they must not be mailed, and when they agreed and left.
+        What stays is under pseudonyms: that they must not be mailed, and when they agreed, moved and left.
         """
         pseudonym = self.pseudonyms.of(email)
         subscriber = self.find_known(tx, email)
         self._suppress(tx, email, SuppressionReason.ERASED, "", now=now)
         erased = Consent(event=ConsentEvent.ERASED, at=now, origin=origin)
         consents.record(tx, subscriber.id if subscriber else 0, pseudonym, erased)
-        suppressions.forget_evidence(tx, pseudonym)
-        consents.forget_origins(tx, pseudonym)
-        bounces.forget(tx, pseudonym)
+        consents.forget_origins(tx, pseudonym, subscriber.id if subscriber else None)
+        for one in (pseudonym, *(consents.list_left(tx, subscriber.id) if subscriber else ())):
+            suppressions.forget_evidence(tx, one)
+            bounces.forget(tx, one)
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 

@@ -49,9 +49,28 @@ def find_wording(tx: Transaction, version: str) -> Wording | None:
     return None if row is None else Wording(language=row.language, text=row.text)
 
 
-def forget_origins(tx: Transaction, pseudonym: str) -> None:
-    """Keep what happened and when, and of where only the way: "page", not the network address."""
-    for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(consents.c.pseudonym == pseudonym)).all():
+def list_left(tx: Transaction, subscriber_id: int) -> list[str]:
+    """The pseudonyms of the addresses that a subscriber had before."""
+    these = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == ConsentEvent.MOVED.value)
+    return list(tx.execute(sa.select(consents.c.pseudonym).where(these).distinct()).scalars())
+
+
+def list_before(tx: Transaction, subscriber_id: int) -> list[Consent]:
+    """What happened with a subscriber at those addresses, oldest first; not what others did there since."""
+    there = consents.c.pseudonym.in_(list_left(tx, subscriber_id))
+    theirs = sa.and_(consents.c.subscriber_id == subscriber_id, there)
+    return [_consent(row) for row in tx.execute(sa.select(consents).where(theirs).order_by(consents.c.id))]
+
+
+def forget_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) -> None:
+    """Keep what happened and when, and of where only the way: "page", not the network address.
+
+    That is forgotten of an address, and of a subscriber also at addresses that they had before, or asked for.
+    """
+    these = consents.c.pseudonym == pseudonym
+    if subscriber_id is not None:
+        these = sa.or_(these, consents.c.subscriber_id == subscriber_id)
+    for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(these)).all():
         tx.execute(sa.update(consents).where(consents.c.id == row.id).values(origin=row.origin.partition(" from ")[0]))
 
 

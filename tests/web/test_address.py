@@ -210,6 +210,24 @@ def test_the_mail_says_nothing_that_whoever_asked_wrote(here: Installation, site
     assert b"List-Unsubscribe" not in message.content
 
 
+def test_what_was_agreed_to_at_an_old_address_is_told_and_its_origins_are_erased_with_the_rest(
+    here: Installation, own: Signed, site: TestClient
+) -> None:
+    site.post(ask(here, own))
+    enrolled(here, EMAIL, language="de")  # somebody else has it now
+    moved = signed(here, site, stored(here, NEW))
+    told = json.loads(moved.get("/settings/data/export").text)["consents"]
+    assert [(one["event"], one["origin"]) for one in told] == [
+        ("vouched", "command line"),
+        ("asked", "page from 192.0.2.7"),
+        ("moved", "page from 192.0.2.7"),
+        ("confirmed", "page from 192.0.2.7"),
+    ]
+    moved.post("/settings/data", sure="1")
+    assert history(here) == [("vouched", "command line"), ("moved", "page"), ("vouched", "command line")]
+    assert history(here, NEW) == [("asked", "page"), ("confirmed", "page"), ("erased", "page")]
+
+
 def test_another_new_address_takes_the_place_of_the_one_before(
     here: Installation, own: Signed, site: TestClient
 ) -> None:
