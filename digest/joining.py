@@ -84,7 +84,7 @@ class Joining:
         if known is None:
             known = subscribers.add(tx, new, now=now)
             profiles.set_personal(tx, known.id, rules, now=now)
-        elif known.state is SubscriberState.PENDING:
+        elif known.state is SubscriberState.PENDING and subscribers.dates(tx, known.id)["confirmed_at"] is None:
             known = subscribers.save(tx, _with_choices_of(new, known))
             profiles.set_personal(tx, known.id, rules, now=now)
         self._send(tx, answer, known, origin=origin, now=now)

@@ -149,6 +149,16 @@ def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: Su
         assert (subscribers.get(tx, EMAIL), own_rules(tx)) == (before, "birds")
 
 
+def test_a_stranger_changes_nothing_of_who_has_to_say_yes_again(store: Store) -> None:
+    with store.write() as tx:
+        MEMBERSHIP.enrol(tx, a_subscriber(EMAIL, language="de"), origin="", now=NOW)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+        MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        join(tx, "cats")
+        assert (subscribers.get(tx, EMAIL).language, own_rules(tx)) == ("de", "")
+        assert queued(tx) == [MailKind.CONFIRMATION]
+
+
 def test_who_was_erased_is_forgotten_until_they_are_asked_anew(store: Store) -> None:
     with store.write() as tx:
         join(tx)

@@ -99,9 +99,9 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
 
 
 def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
-    """They said yes (or the admin did for them): active from now on, also who paused before they left."""
+    """They said yes (or the admin did for them): active from now on, without what they had begun before they left."""
     tx.execute(sa.update(subscribers).where(subscribers.c.id == subscriber.id).values(confirmed_at=now))
-    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None))
+    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None, new_email=""))
 
 
 def remove(tx: Transaction, email: str) -> None:

@@ -25,6 +25,7 @@ from tests.web.people import (
     way_in,
     way_out,
 )
+from tests.web.signed import stored
 
 
 def test_the_page_asks_with_a_button_and_shows_the_address_partly(here: Installation, site: TestClient) -> None:
@@ -76,6 +77,17 @@ def test_who_left_comes_back_by_the_goodbyes_link(here: Installation, site: Test
         left = subscribers.get(tx, EMAIL)
     site.post(way_in(here, left))
     assert (state(here), queued(here)) == ("active", [MailKind.GOODBYE, MailKind.WELCOME])
+
+
+def test_who_comes_back_does_not_pause_any_more(here: Installation, site: TestClient) -> None:
+    reader = enrolled(
+        here, state=SubscriberState.PAUSED, resumes_at=NOW + timedelta(days=30), new_email="x@example.org"
+    )
+    site.post(way_out(here, reader))
+    back = stored(here)
+    site.post(way_in(here, back))
+    now = stored(here)
+    assert (now.state, now.resumes_at, now.new_email) == (SubscriberState.ACTIVE, None, "")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
