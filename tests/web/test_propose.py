@@ -1,12 +1,24 @@
 """Proposing a paper: held for an editor, and nothing is told."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
 from digest.store import submissions
 from tests.web.html import faults_of
 from tests.web.papers import printed
+from tests.web.people import settled
+
+
+def propose(site: TestClient, written: str) -> Response:
+    """The answer, when what follows is done."""
+    answer = site.post("/propose", data={"paper": written})
+    settled(site)
+    return answer
 
 
 def held(here: Installation) -> list[tuple[str, str, str]]:
@@ -22,7 +34,7 @@ def test_the_form_asks_for_one_thing(site: TestClient) -> None:
 
 
 def test_what_is_proposed_is_held_for_an_editor(here: Installation, site: TestClient) -> None:
-    page = site.post("/propose", data={"paper": " https://arxiv.org/pdf/2504.17830v2 "})
+    page = propose(site, " https://arxiv.org/pdf/2504.17830v2 ")
     assert page.status_code == 200
     assert faults_of(page.text) == []
     assert "held for an editor" in page.text
@@ -33,15 +45,25 @@ def test_the_answer_is_the_same_whether_it_is_known_or_was_proposed_before(
     here: Installation, site: TestClient
 ) -> None:
     printed(here, "A paper")
-    first = site.post("/propose", data={"paper": "2504.17830"})
-    again = site.post("/propose", data={"paper": "https://huggingface.co/papers/2504.17830"})
-    assert (first.text, first.status_code) == (again.text, again.status_code)
+    first = propose(site, "2504.17830")
+    again = propose(site, "https://huggingface.co/papers/2504.17830")
+    assert (first.content, first.status_code, first.headers) == (again.content, again.status_code, again.headers)
+    assert len(held(here)) == 1
+
+
+def test_the_answer_does_not_wait_for_what_is_written(here: Installation, site: TestClient) -> None:
+    with closing(sqlite3.connect(here.store.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert site.post("/propose", data={"paper": "2504.17830"}).status_code == 200
+        assert held(here) == []
+        other.execute("COMMIT")
+    settled(site)
     assert len(held(here)) == 1
 
 
 @pytest.mark.parametrize("written", ["", "x", "http://localhost/x", "http://10.0.0.1/x", "javascript:alert(1)"])
 def test_what_is_no_address_is_marked_and_kept_in_the_form(here: Installation, site: TestClient, written: str) -> None:
-    page = site.post("/propose", data={"paper": written})
+    page = propose(site, written)
     assert page.status_code == 422
     assert faults_of(page.text) == []
     assert "That is no web address that everybody can open" in page.text
@@ -54,7 +76,7 @@ def test_what_is_written_is_never_markup(site: TestClient) -> None:
 
 
 def test_one_client_proposes_ten_an_hour(here: Installation, site: TestClient) -> None:
-    answers = [site.post("/propose", data={"paper": f"https://example.org/{n}"}).status_code for n in range(11)]
+    answers = [propose(site, f"https://example.org/{n}").status_code for n in range(11)]
     assert answers == [200] * 10 + [429]
     assert len(held(here)) == 10
 

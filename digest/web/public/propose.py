@@ -1,6 +1,6 @@
 """Proposing a paper, which an editor looks at before anybody else does. Nothing is fetched here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digest.sources.proposed import canonical_url
 from digest.store import Store, submissions
@@ -37,12 +37,15 @@ class Proposing:
         return Page(template="propose.html.j2", shows=Proposal())
 
     def act(self, visit: Visit) -> Page:
-        """POST: held for an editor. The same answer where it was proposed before. Raises HTTPException 429."""
+        """POST: held for an editor. The same answer, as soon, if it was proposed before. Raises HTTPException 429."""
         written = visit.form.get("paper", "")
         url = canonical_url(written)
         if not url:
             return Page(template="propose.html.j2", shows=Proposal(written=written, faulty=True), status=422)
         self.limits.check(visit.client, now=visit.now)
-        with self.store.write() as tx:
-            submissions.add(tx, url, origin=f"page from {visit.client}", now=visit.now)
-        return _THANKS
+
+        def hold() -> None:
+            with self.store.write() as tx:
+                submissions.add(tx, url, origin=f"page from {visit.client}", now=visit.now)
+
+        return replace(_THANKS, afterwards=hold)
