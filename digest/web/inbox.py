@@ -12,12 +12,14 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digest.web.pages import Page, Pages, problem
+from digest.web.security import SecurityHeaders
 
 _SANDBOX = {
     "Content-Security-Policy": (
@@ -84,8 +86,9 @@ def _inbox(pages: Pages, folder: Path) -> Starlette:
     async def lost(_request: Request, error: Exception) -> Response:
         return pages.response(problem(getattr(error, "status_code", 500)))
 
+    careful = Middleware(SecurityHeaders, https=False, indexed=False)
     return Starlette(
-        routes=[Route("/inbox", listed), Route("/inbox/{name}.{form}", shown)],
+        routes=[Route("/inbox", listed, middleware=[careful]), Route("/inbox/{name}.{form}", shown)],
         exception_handlers={HTTPException: lost},
     )
 

@@ -38,6 +38,13 @@ def test_the_mails_are_listed_the_newest_first(inbox: TestClient) -> None:
     assert "Please confirm your subscription to Daily Papers" in page
 
 
+def test_the_list_is_as_careful_as_every_page(inbox: TestClient) -> None:
+    listed, front = inbox.get("/inbox").headers, inbox.get("/").headers
+    for name in ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "X-Robots-Tag"):
+        assert listed[name] == front[name]
+    assert listed["Cache-Control"] == "no-store"
+
+
 def test_a_mail_is_shown_in_a_sandbox(inbox: TestClient) -> None:
     mail = inbox.get("/inbox/01-reader@example.org.html")
     assert "Unsubscribe" in mail.text
