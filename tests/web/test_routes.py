@@ -15,7 +15,7 @@ from digest import addresses
 from digest.installation import Installation
 from digest.links import LASTS, Scope, moment
 from digest.models import Subscriber
-from digest.store import digests
+from digest.store import Store, digests
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.conftest import browser
@@ -214,6 +214,33 @@ def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
             assert tab.get(path).headers["Location"] == "/sign-in"
     settled(site)
     assert everything(here) == before
+
+
+def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
+    here: Installation,
+    site: TestClient,
+    reader: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pages = list(addresses_of(here, site, reader))
+    own = signed(here, site, reader)
+
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    for name in ("read", "write"):
+        monkeypatch.setattr(Store, name, fail)
+    for page in pages:
+        for method in ("GET", "POST"):
+            data = {"csrf": own.csrf, **FORM} if method == "POST" else None
+            site.request(method, f"{page}?keyword=cats", data=data, headers={"Cookie": own.cookie})
+    settled(site)
+    said = "".join(capsys.readouterr())
+    assert said.count("page failed") > 40
+    secrets = [*(token(here, scope, reader) for scope in Scope), own.cookie, own.csrf, FORM["email"], reader.email]
+    secrets += [page.split("/")[2] for page in pages if page.count(".") > 1 and "~" in page]
+    assert [secret for secret in secrets if secret in said] == []
 
 
 def test_what_was_typed_in_an_odd_charset_is_not_decoded(here: Installation, site: TestClient) -> None:
