@@ -1,19 +1,22 @@
 """How often strangers may have us do something: each network address, and all of them together, within some time.
 
-Kept in memory: a restart forgets it. Only what was let through is remembered, so there is never more of it than may be
+Kept in memory: a restart forgets it. Only what was let through is remembered, so there is hardly more of it than may be
 let through within that time.
 """
 
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
+from time import thread_time
 
 from starlette.exceptions import HTTPException
 
 _HOUR = timedelta(hours=1)
+_A_PIECE = 0.1  # seconds of work
 
 
 class Limits:
@@ -33,12 +36,12 @@ class Limits:
         with self._lock:
             self._forget(until=now - self._within)
             theirs: Sequence[datetime] = self._of.get(whose, ())
-            full_since = [self._all[0][0]] if len(self._all) >= self._overall else []
-            full_since += [theirs[0]] if len(theirs) >= self._per_client else []
+            full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
+            full_since += [theirs[-self._per_client]] if len(theirs) >= self._per_client else []
             if full_since:
-                return math.ceil((max(full_since) + self._within - now).total_seconds())
-            self._all.append((now, whose))
-            self._of.setdefault(whose, deque()).append(now)
+                # At least one: what took long is counted when it is done, as of when it was asked for.
+                return max(1, math.ceil((max(full_since) + self._within - now).total_seconds()))
+            self._count(whose, 1, now)
             return 0
 
     def check(self, client: str, *, now: datetime) -> None:
@@ -46,6 +49,22 @@ class Limits:
         seconds = self.wait(client, now=now)
         if seconds:
             raise HTTPException(429, headers={"Retry-After": str(seconds)})
+
+    @contextmanager
+    def working(self, client: str, *, now: datetime) -> Iterator[None]:
+        """The same around what may take a while: each tenth of a second that a processor works on it counts, too."""
+        self.check(client, now=now)
+        begun = thread_time()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count(network_of(client), int((thread_time() - begun) / _A_PIECE), now)
+
+    def _count(self, whose: str, times: int, now: datetime) -> None:
+        if times:
+            self._all.extend([(now, whose)] * times)
+            self._of.setdefault(whose, deque()).extend([now] * times)
 
     def _forget(self, *, until: datetime) -> None:
         while self._all and self._all[0][0] <= until:

@@ -112,11 +112,11 @@ def _reading_routes(here: Installation, door: Door, site: Site, showcase: Showca
 
 def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
     """Trying rules on papers, and proposing some."""
-    typing = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
-    previewing = preview.Previewing(here.store, here.library, showcase, typing)
+    trying = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
+    previewing = preview.Previewing(here.store, here.library, showcase, trying)
     proposing = propose.Proposing(here.store, Limits(per_client=10, overall=200))
     return [
-        door.route("/search", search.Searching(here.library, showcase).look),
+        door.route("/search", search.Searching(here.library, showcase, trying).look),
         door.route("/preview", act=previewing.act, changes=False),
         door.route("/propose", proposing.look, proposing.act, changes=False),
     ]

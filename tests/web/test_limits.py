@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
 from digest.web.limits import Limits, network_of
 from tests.builders import NOW
@@ -69,6 +70,32 @@ def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
             let_through.append((second, client))
         assert len(limits._all) == sum(len(times) for times in limits._of.values()) <= overall
         assert all(limits._of.values())
+
+
+def test_what_takes_long_counts_as_often_as_it_takes_tenths_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = iter([0.0, 0.09, 10.0, 10.25])
+    monkeypatch.setattr("digest.web.limits.thread_time", lambda: next(worked))
+    limits = Limits(per_client=4, overall=100)
+    for _ in range(2):  # counts as one, and as three
+        with limits.working("192.0.2.7", now=NOW):
+            pass
+    with pytest.raises(HTTPException), limits.working("192.0.2.7", now=NOW + HOUR / 2):
+        pass
+    assert limits.wait("192.0.2.8", now=NOW) == 0
+    assert limits.wait("192.0.2.7", now=NOW + HOUR) == 0
+
+
+def test_who_is_far_over_a_limit_waits_until_they_are_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = iter([0.0, 0.0, 0.0, 7.0])
+    monkeypatch.setattr("digest.web.limits.thread_time", lambda: next(worked))
+    limits = Limits(per_client=10, overall=10)
+    with limits.working("192.0.2.7", now=NOW):
+        pass
+    with pytest.raises(ValueError, match="x"), limits.working("192.0.2.7", now=NOW + HOUR / 2):  # also what fails
+        raise ValueError("x")
+    assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 3600
+    assert limits.wait("192.0.2.7", now=NOW + HOUR * 1.5 - timedelta(seconds=1)) == 1
+    assert limits.wait("192.0.2.7", now=NOW + HOUR * 1.5) == 0
 
 
 def test_threads_together_get_no_more_than_one_could() -> None:

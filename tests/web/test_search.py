@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.installation import Installation
+from digest.web import create_app
 from tests.builders import NOW, a_paper
 from tests.web.html import faults_of
 from tests.web.papers import printed
@@ -99,6 +100,14 @@ def test_keywords_that_only_exclude_find_nothing_and_say_why(here: Installation,
 
 def test_nothing_found_is_said(site: TestClient) -> None:
     assert "No paper has that · the last 30 days" in search(site, "cat")
+
+
+def test_one_client_searches_so_often_and_sees_the_empty_form_all_the_same(here: Installation) -> None:
+    site = TestClient(create_app(here, clock=lambda: NOW), client=("192.0.2.7", 50000))
+    answers = [site.get("/search", params={"q": "cat AND"}).status_code for _ in range(121)]
+    assert answers == [422] * 120 + [429]
+    assert site.get("/search").status_code == 200
+    assert site.post("/preview", data={"rules": "cat"}).status_code == 429
 
 
 def test_what_is_asked_is_never_markup(here: Installation, site: TestClient) -> None:

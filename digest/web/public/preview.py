@@ -92,7 +92,10 @@ class Previewing:
 
     def act(self, visit: Visit) -> Page:
         """POST: looks, and changes nothing. Raises HTTPException 429."""
-        self.limits.check(visit.client, now=visit.now)
+        with self.limits.working(visit.client, now=visit.now):
+            return self._answer(visit)
+
+    def _answer(self, visit: Visit) -> Page:
         rules, keywords = read_keywords(visit.form.get("rules", ""))
         days = next((days for days in _DAYS if visit.form.get("days") == str(days)), _DAYS[0])
         named = set(visit.form.getlist("profile"))

@@ -9,6 +9,7 @@ from digest.library import Library
 from digest.matching.shelf import Findings
 from digest.models import CompiledRules, Profile
 from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
 
@@ -54,9 +55,16 @@ class Searching:
 
     library: Library
     showcase: Showcase
+    limits: Limits
 
     def look(self, visit: Visit) -> Page:
-        """GET: the form, and what was found if something was asked."""
+        """GET: the form, and what was found if something was asked. Raises HTTPException 429."""
+        if not visit.query.get("q", ""):
+            return self._answer(visit)
+        with self.limits.working(visit.client, now=visit.now):
+            return self._answer(visit)
+
+    def _answer(self, visit: Visit) -> Page:
         rules, keywords = read_keywords(visit.query.get("q", ""))
         try:
             period = Period.parse(name) if (name := visit.query.get("in", "")) else None
