@@ -1,6 +1,7 @@
 """Answers that are the same for everybody, kept as they were sent while nothing that they show has changed.
 
 What is kept is found by path and query alone, and sent before anything else looks at the request: no thread, no query.
+Of the address's query only that counts which these pages see, so that nobody has one made anew by writing it otherwise.
 Each has a strong ETag (RFC 9110, 8.8.3); who has it already is told so, and HEAD has all of GET but the body.
 """
 
@@ -8,16 +9,20 @@ import hashlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest.store import Store, papers, profiles
+from digest.store.editions import Order
 from digest.web.security import FOR_EVERYBODY
 
 _MOST = 32 * 2**20  # bytes
 _LARGEST = _MOST // 8
 _LONGEST = 600.0  # seconds: what tells of "the last 7 days" grows old by itself
+_ORDERS = frozenset(order.value for order in Order)
 
 Version = tuple[int, int]  # of the papers, of the shared profiles
 Headers = list[tuple[bytes, bytes]]
@@ -118,7 +123,7 @@ class Remembering:
         except Exception:  # noqa: BLE001  (the page meets the same fault, where it is logged and apologised for)
             await self._app(scope, receive, send)
             return
-        path, query = scope["path"], scope["query_string"]
+        path, query = scope["path"], urlencode(seen_by_everybody(scope["query_string"])).encode()
         kept = self._cache.find(path, query, version)
         if kept is None:
             # The version was looked at before the page looks at the papers: it may be older than what is shown, and is
@@ -148,6 +153,15 @@ class _Answer:
             await self._send(message)
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
+
+
+def seen_by_everybody(query: bytes) -> list[tuple[str, str]]:
+    """The parameters that pages for everybody are told of, each once: the page, and an order if there is such."""
+    if not query:
+        return []
+    asked = QueryParams(query)
+    seen = [("page", asked["page"])] if "page" in asked else []
+    return [*seen, ("order", asked["order"])] if asked.get("order") in _ORDERS else seen
 
 
 def _is_for_everybody(start: Message) -> bool:

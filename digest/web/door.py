@@ -18,6 +18,7 @@ from digest.installation import Installation
 from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.afterwards import Afterwards
+from digest.web.cache import seen_by_everybody
 from digest.web.clients import client_address
 from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
@@ -77,7 +78,7 @@ class Door:
         """A page that is the same for all: it is not told who asks, and caches may keep it."""
 
         async def answer(request: Request) -> Response:
-            query = Fields(QueryParams(request.scope["query_string"]).multi_items())
+            query = Fields(seen_by_everybody(request.scope["query_string"]))
             visit = Visit(path=request.path_params, query=query, client="", now=self._clock())
             response, _ = await to_thread.run_sync(self._answered, look, visit, limiter=self._limiter)
             if response.status_code == 200:

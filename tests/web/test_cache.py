@@ -80,6 +80,27 @@ def test_a_page_and_its_parameters_are_another_page(filled: Installation, site: 
     assert orders[0] == orders[2] != orders[1]
 
 
+def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: Installation, reads: list[str]) -> None:
+    published(filled, *(a_paper(f"Paper {n}") for n in range(60)))
+    site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
+    pages = {path: site.get(path) for path in (*PATHS, "/papers?page=2&order=newest")}
+    begun = len(reads)
+    for path, page in pages.items():
+        for words in ("x=1", "x=1&x=2", "order=x", "%00=%ff"):
+            if "?" not in path:
+                assert site.get(f"{path}?{words}").headers == page.headers
+    assert site.get("/papers?order=newest&page=1&page=2").content == pages["/papers?page=2&order=newest"].content
+    assert len(reads) == begun
+
+
+def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: Installation, site: TestClient) -> None:
+    for path in PATHS:
+        head = site.head(path)
+        page = site.get(path)
+        assert (head.content, head.headers) == (b"", page.headers)
+        assert len(page.content) == int(head.headers["Content-Length"]) > 0
+
+
 def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient) -> None:
     for path in ["/nowhere", "/papers/nonsense", "/paper/nobody"]:
         answer = site.get(path)
