@@ -1,10 +1,13 @@
 """What holds for every route: looking changes nothing, each link opens its own page, forms need their session."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -14,11 +17,13 @@ from starlette.testclient import TestClient
 from digest import addresses
 from digest.installation import Installation
 from digest.links import LASTS, Scope, moment
-from digest.models import Subscriber
+from digest.models import Field, Subscriber
 from digest.store import Store, digests
+from digest.web.feeds import FORMATS
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.conftest import browser
+from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, published, sharing
 from tests.web.people import changed, enrolled, pending, settled
 from tests.web.signed import Signed, signed
@@ -241,6 +246,36 @@ def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
     secrets = [*(token(here, scope, reader) for scope in Scope), own.cookie, own.csrf, FORM["email"], reader.email]
     secrets += [page.split("/")[2] for page in pages if page.count(".") > 1 and "~" in page]
     assert [secret for secret in secrets if secret in said] == []
+
+
+def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
+    here: Installation, site: TestClient, reader: Subscriber
+) -> None:
+    huge = replace(HOSTILE, id="doi:10.1/huge", title=HOSTILE.title * 50, abstract=HOSTILE.abstract * 500)
+    published(here, huge)
+    sharing(here, "Hostile", "script\ntitle:alert\nJOUR")
+    with here.store.write() as tx:
+        items = [an_item(paper, "Hostile", 1.0, (Field.TITLE, "<script>")) for paper in (HOSTILE, huge)]
+        digest = a_digest(items, subscriber=reader, slot_at=NOW + timedelta(hours=1), created_at=NOW, message_id="h@x")
+        digests.freeze(tx, [digest], now=NOW)
+    own = signed(here, site, reader)
+    slot, hostile = moment(NOW + timedelta(hours=1)), quote(HOSTILE.id)
+    told = here.links.token(Scope.READ, reader.id, reader.epoch, about=slot, written_at=NOW)
+    files = [f"{path}.{form}" for path in ("/papers", "/papers/2026-06", "/profile/Hostile") for form in FORMATS]
+    files += [f"/feed/{token(here, Scope.FEED, reader)}/{form}" for form in FORMATS]
+    files += [f"/{kind}/{hostile}" for kind in ("bibtex", "ris")]
+    pages = ["/", "/papers", "/profile/Hostile", f"/paper/{hostile}", "/paper/doi:10.1/huge", "/search?q=script"]
+    pages += [f"/read/{told}", f"/settings/digests/{slot}"]
+    answers = {page: own.get(page) for page in (*pages, *files)}
+    answers["preview"] = site.post("/preview", data={"rules": "script", "profile": ["Hostile"]})
+    for page, answer in answers.items():
+        assert (answer.status_code, "alert(1)" in answer.text) == (200, True), page
+        assert not re.search("[\x00\x0b\x1b\u202e\u2066\ufdd0]|javascript:|data:text", answer.text), page
+        if page not in files:
+            assert not re.search(r"<script>alert|<img|<b>A|\b(href|src)=\"(?!/|https?://|mailto:|#|\?)", answer.text), (
+                page
+            )
+            assert faults_of(answer.text) == []
 
 
 def test_what_was_typed_in_an_odd_charset_is_not_decoded(here: Installation, site: TestClient) -> None:
