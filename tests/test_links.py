@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from digest.links import LASTS, Links, Scope, Token, moment
+from digest.web.sessions import Session
 from tests.builders import NOW, at
 
 LINKS = Links("https://digest.example.org/papers/", b"k" * 32)
@@ -84,3 +85,19 @@ def test_another_key_opens_nothing() -> None:
 def test_a_forged_token_opens_nothing(forged: str) -> None:
     mac = LINKS.url(Scope.UNSUBSCRIBE, 17, 2).rpartition(".")[2]
     assert LINKS.read(Scope.UNSUBSCRIBE, forged.format(mac=mac)) is None
+
+
+def test_what_is_secret_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[object] = []
+
+    def compare(one: object, other: object) -> bool:
+        compared.append(other)
+        return one == other
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    written = LINKS.token(Scope.UNSUBSCRIBE, 17, 3)
+    mac = written.rpartition(".")[2]
+    assert LINKS.read(Scope.UNSUBSCRIBE, written) is not None
+    assert LINKS.read(Scope.CONFIRM, written) is None
+    assert Session(17, 3, "c0ffee").allows("c0ffee")
+    assert compared == [mac, mac, b"c0ffee"]

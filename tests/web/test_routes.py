@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from typing import cast
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, published, sharing
 from tests.web.people import changed, enrolled, pending, settled
 from tests.web.signed import Signed, signed
+from tests.web.test_security import CSP
 
 NEW = "new@example.org"
 FEED = "c0ffee"
@@ -106,6 +108,31 @@ def test_to_look_at_any_page_changes_nothing(
                 assert (answer.status_code == 405) == (page in {"/preview", "/sign-out"})
     settled(site)
     assert everything(here) == before
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_every_answer_is_careful_and_tracks_nobody(
+    here: Installation, site: TestClient, reader: Subscriber, signed_in: bool
+) -> None:
+    pages = list(addresses_of(here, site, reader))
+    cookie = {"Cookie": signed(here, site, reader).cookie} if signed_in else {}
+    for page in pages:
+        answer = site.get(f"{page}?keyword=cats", headers=cookie)
+        assert ("Set-Cookie" in answer.headers) == (page.startswith("/preferences/")), page
+        # Nothing that the policy forbids, nothing from elsewhere, nothing that counts who looks.
+        assert not re.search(
+            r"<(img|iframe|object|embed|video|audio|style|base)\b| (style|on[a-z]+|ping)=", answer.text
+        )
+        assert not re.search(
+            r'<(script|link)\b(?![^>]* (src|href)="(/[^/]|https://digest\.example\.org/))', answer.text
+        )
+    for method, page in product(("GET", "HEAD", "OPTIONS", "POST"), pages):  # the last act, and end the session
+        headers = site.request(method, f"{page}?keyword=cats", headers=cookie).headers
+        assert headers["Content-Security-Policy"] == CSP, page
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert headers.get("Location", "/x")[:2] not in {"//", "ht"}
 
 
 @pytest.mark.parametrize("opens", LOOKED_AT)
