@@ -11,7 +11,7 @@ from digest.installation import Installation
 from tests.builders import a_paper
 from tests.web.conftest import browser
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, merged, published
+from tests.web.papers import HOSTILE, merged, published, sharing
 
 
 def titles(page: str) -> list[str]:
@@ -162,6 +162,22 @@ def test_the_front_page_shows_the_best_of_the_newest_edition(many: Installation,
     assert page.count("word") < 600
     assert links(page)["Subscribe"] == "/subscribe"
     assert links(page)["All of its 7 papers"] == "/papers/2026-06-04"
+
+
+@pytest.mark.parametrize(
+    ("path", "feeds"),
+    [
+        ("/", ["/papers"]),
+        ("/papers/2026-06-03", ["/papers/2026-06-03", "/papers"]),
+        ("/profile/Cats", ["/profile/Cats"]),
+    ],
+)
+def test_feeds_are_links_on_the_page(here: Installation, site: TestClient, path: str, feeds: list[str]) -> None:
+    published(here, a_paper("A cat"))
+    sharing(here, "Cats", "cat")
+    shown = re.findall(r'<li><a href="(/[^"]+)">(RSS|Atom|JSON)</a>', site.get(path).text)
+    forms = {"RSS": "rss", "Atom": "atom", "JSON": "json"}
+    assert shown == [(f"{feed}.{forms[form]}", form) for feed in feeds for form in forms]
 
 
 def test_nobody_is_asked_to_subscribe_where_nobody_can(open_site: Callable[..., TestClient]) -> None:

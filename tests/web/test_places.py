@@ -52,7 +52,7 @@ def test_pages_work_below_a_path_whether_the_proxy_strips_it_or_not(
 
 def test_the_path_itself_is_the_front_page(below: Callable[[str], Installation]) -> None:
     with below("/digest") as here:
-        assert "is sent by mail" in browser(here).get("/digest").text
+        assert "sends you what your keywords ask for" in browser(here).get("/digest").text
 
 
 TRUSTED = "trusted_proxies = ['127.0.0.1', '10.0.0.0/8', '::1']"

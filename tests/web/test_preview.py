@@ -66,7 +66,7 @@ def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: I
 def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(here: Installation, site: TestClient) -> None:
     printed(here, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')
-    assert "“model” stands in 80 % of all papers, which says little about any." in page
+    assert "“model” stands in 80% of all papers, which says little about any." in page
     assert "“&#34;nets neural&#34;” stands in no paper of 30 days." in page
     assert "“cat”" not in page
 

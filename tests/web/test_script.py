@@ -155,7 +155,18 @@ def test_who_subscribes_sees_a_preview_and_their_own_time_zone(page: Any, base: 
     page.goto(f"{base}/subscribe")
     assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
     page.get_by_label("Keywords").press_sequentially("dogs")
-    page.locator("#preview").get_by_text("1 paper of the last 7 days.").wait_for()
+    page.locator("#preview-said").get_by_text("1 paper of the last 7 days.").wait_for()
+    assert page.get_by_text("1 paper of the last 7 days.").count() == 1  # said once
+
+
+def test_the_button_stays_where_it_is_however_many_papers_appear(page: Any, base: str) -> None:
+    page.goto(f"{base}/subscribe")
+    field, button = page.get_by_label("Keywords"), page.get_by_role("button", name="Subscribe")
+    before = button.bounding_box()["y"]
+    field.fill("cats")
+    page.locator("#preview article").nth(9).wait_for()
+    two_lines_of_text = 60
+    assert button.bounding_box()["y"] - before <= two_lines_of_text
 
 
 @pytest.mark.parametrize(

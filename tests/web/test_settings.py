@@ -183,6 +183,7 @@ def test_what_cannot_be_read_is_marked_with_the_rest_as_it_was_typed_and_nothing
     answer = own.post("/settings", **MAILS | {"name": "Typed <i>", field: typed})
     assert answer.status_code == 422
     assert says in answer.text
+    assert "Something has to be mended." in answer.text  # at the top, where a browser begins
     assert 'aria-invalid="true"' in answer.text
     assert 'value="Typed &lt;i&gt;"' in answer.text
     assert faults_of(answer.text) == []
@@ -217,6 +218,7 @@ def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(here: Install
     assert answer.status_code == 422
     flat = " ".join(answer.text.split())
     assert "Line 2, column" in flat
+    assert "Something has to be mended." in flat
     assert "mice &lt;b&gt; AND (</textarea>" in flat
     assert 'value="Cats" checked' in flat
     assert faults_of(answer.text) == []

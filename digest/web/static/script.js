@@ -3,7 +3,8 @@
 
 const PAUSE = 250; // milliseconds after the last key, before we ask
 
-// Below the keywords, what they would have given: asked for while somebody types, and after each tick.
+// What keywords would have given, how many below them and which below the form: asked for while somebody types, and after
+// each tick.
 function previewOf(field) {
   const place = document.getElementById("preview");
   const said = document.getElementById("preview-said");
@@ -49,11 +50,13 @@ function previewOf(field) {
   function show(part) {
     const made = document.createElement("template");
     made.innerHTML = part; // written and escaped by our own server
+    const tally = made.content.querySelector(".tally");
+    said.textContent = tally?.textContent.trim() ?? "";
+    tally?.remove(); // said once
     const open = place.querySelector("details")?.open;
     place.replaceChildren(made.content);
     const days = place.querySelector("details");
     if (days && open) days.open = true;
-    said.textContent = place.querySelector(".tally")?.textContent.trim() ?? "";
   }
 
   form.addEventListener("input", (event) => {
