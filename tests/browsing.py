@@ -45,9 +45,10 @@ def launched(driver: Any) -> Any:
     return driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
 
 
-def serious_faults(page: Any) -> list[tuple[str, str]]:
-    """What axe-core finds serious or worse on a page: the rule, and where."""
+def serious_faults(page: Any, *rules: str) -> list[tuple[str, str]]:
+    """What axe-core finds serious or worse on a page, by all rules or by some: the rule, and where."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    violations = axe.Axe().run(page).response["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    violations = axe.Axe().run(page, options=options).response["violations"]
     serious = [v for v in violations if v["impact"] in {"serious", "critical"}]
     return [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]

@@ -1,0 +1,304 @@
+"""Every page that there is, in its states: what browsers look at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from digest import addresses
+from digest.installation import Installation
+from digest.links import Scope, moment
+from digest.matching import compile_rules
+from digest.models import Field, Subscriber, SubscriberState
+from digest.store import profiles
+from digest.web import create_app, listen, serving, url_of
+from digest.web.sessions import Sessions
+from tests.builders import NOW, a_delivery, a_paper, an_item, at
+from tests.mail.samples import composer, two_papers
+from tests.web.papers import HOSTILE, published, seen, sharing
+from tests.web.people import changed, enrolled, path, removed, way_in, way_out
+from tests.web.test_read import link, send
+
+LONG_NAME = "Donaudampfschifffahrtsforschungsgesellschaftsneuigkeiten"
+_CROWD = a_paper(
+    LONG_NAME, "On speech.", id="test:crowd", authors=tuple(f"Author {n} of Many" for n in range(300)),
+    categories=("cs.LG", "stat.ML"), url="https://example.org/1", pdf_url="https://example.org/1.pdf",
+)  # fmt: skip
+_numbers = count(1)
+
+Doing = Callable[[Any], None]
+Where = Callable[[Installation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A page as it is when something was done there. `does` is told the browser's page."""
+
+    template: str  # "settings": the one that it is written with
+    where: str | Where  # its path
+    does: Doing | None = None
+    reader: Callable[[Installation], Subscriber] | None = None  # who is signed in
+    bare: bool = False  # on a site that has nothing yet
+
+
+def reader(here: Installation, **rest: Any) -> Subscriber:
+    """Somebody new."""
+    return enrolled(here, f"reader-{next(_numbers)}@example.org", **rest)
+
+
+def cookie(here: Installation, whose: Subscriber) -> dict[str, str]:
+    """The cookie with which a browser is theirs."""
+    begun = Sessions(links=here.links, path="", https=False).begin(whose, now=NOW).partition(";")[0]
+    name, _, value = begun.partition("=")
+    return {"name": name, "value": value, "url": here.config.newsletter.base_url}
+
+
+@contextmanager
+def served(folder: Path, toml: str = "") -> Iterator[Installation]:
+    """A newsletter that is really served; what `toml` says is configured besides."""
+    listener = listen("127.0.0.1", 0)
+    newsletter = f'[newsletter]\nbase_url = "{url_of(listener)}"\n'
+    (folder / "config.toml").write_text(f"{newsletter}{toml}", encoding="utf-8")
+    (folder / "mails").mkdir()
+    with (
+        Installation.open(folder / "config.toml") as here,
+        serving(create_app(here, clock=lambda: NOW, inbox=folder / "mails"), listener, on_loss=lambda: None),
+    ):
+        yield here
+
+
+@contextmanager
+def full_site(folder: Path) -> Iterator[Installation]:
+    """One that has something of everything, in three languages."""
+    (folder / "mine" / "locale").mkdir(parents=True)
+    (folder / "mine" / "locale" / "ar.po").write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+        'msgid "Unsubscribe"\nmsgstr "إلغاء الاشتراك"\n'
+        'msgid "Leave %(newsletter)s?"\nmsgstr "هل تريد مغادرة %(newsletter)s؟"\n',
+        encoding="utf-8",
+    )
+    (folder / "notice.md").write_text(
+        f"# {LONG_NAME}\n\n| what | why |\n|---|---|\n| *one* | `two` |\n\n- {LONG_NAME}\n"
+    )
+    configured = "[signup]\nhourly_per_client = 1000\npolicy = 'domains'\ndomains = ['example.org']\n"
+    configured += "[templates]\npath = 'mine'\n[web]\nprivacy = 'notice.md'\nimprint = 'notice.md'\n"
+    with served(folder, configured) as here:
+        mail = composer(folder).message(a_delivery(two_papers())).content
+        (folder / "mails" / "01-reader@example.org.eml").write_bytes(mail)
+        published(here, HOSTILE, on="2026-06-01")
+        published(here, _CROWD, *(a_paper(f"{LONG_NAME}, number {n}", f"About {n}.") for n in range(54)))
+        seen(here, _CROWD, LONG_NAME)
+        sharing(here, LONG_NAME, f"{LONG_NAME}\nspeech")
+        sharing(here, "Nothing", "zebra")
+        yield here
+
+
+def _press(name: str, number: int = 0) -> Doing:
+    return lambda page: page.get_by_role("button", name=name).nth(number).click()
+
+
+def _filled(button: str, number: int = 0, **typed: str) -> Doing:
+    """Fields by their ids, and a button. What browsers refuse themselves is sent, too."""
+
+    def does(page: Any) -> None:
+        page.evaluate("for (const form of document.forms) form.noValidate = true")
+        for field, text in typed.items():
+            page.fill(f"#{field}", text)
+        page.get_by_role("button", name=button).nth(number).click()
+
+    return does
+
+
+def _live(page: Any) -> None:
+    page.fill("#rules", f"{LONG_NAME}\nzebra")
+    page.locator("#preview article").first.wait_for()
+    page.get_by_text("Day by day").click()
+
+
+def _nothing_ticked(page: Any) -> None:
+    for box in page.locator("[name=day], [name=announce]").all():
+        box.uncheck()
+    _filled("Save", 1, max_papers="0")(page)
+
+
+def _forged(page: Any) -> None:
+    page.locator("[name=csrf]").first.evaluate("field => { field.value = 'forged'; }")
+    _press("Save")(page)
+
+
+def _too_often(page: Any) -> None:
+    for _ in range(10):
+        page.request.post(page.url, form={"paper": "2504.17830"})
+    _filled("Propose it", paper="2504.17830")(page)
+
+
+def _erased(page: Any) -> None:
+    page.get_by_label("I mean it").check()
+    _press("Erase my data and leave")(page)
+
+
+def _asked_for_another(here: Installation) -> Subscriber:
+    return changed(here, reader(here), new_email="new@example.org")
+
+
+def _move(here: Installation, to: str = "") -> str:
+    to = to or f"moved-{next(_numbers)}@example.org"
+    whose = changed(here, reader(here), new_email=to)
+    about = here.links.about(addresses.key(to))
+    return f"/address/{here.links.token(Scope.ADDRESS, whose.id, whose.epoch, about=about, written_at=NOW)}"
+
+
+def _taken(here: Installation) -> str:
+    return _move(here, reader(here).email)
+
+
+def _with_digests(here: Installation) -> Subscriber:
+    whose = reader(here)
+    wanted = an_item(_CROWD, LONG_NAME, 3.0, (Field.ABSTRACT, "speech"))
+    own = an_item(a_paper("A study of cats"), "Your keywords", 1.0, (Field.TITLE, "cats"))
+    more = tuple(f"test:{LONG_NAME}, number {n}" for n in range(25))
+    send(here, whose, wanted, own, trending=(a_paper("A popular paper", upvotes=9),), more=more)
+    for day in range(1, 35):
+        send(here, whose, wanted, slot_at=NOW - timedelta(days=day))
+    return whose
+
+
+def _muting(keyword: str, own: str = "cats") -> Where:
+    def where(here: Installation) -> str:
+        whose = reader(here)
+        with here.store.write() as tx:
+            profiles.set_personal(tx, whose.id, compile_rules(own), now=NOW)
+        return f"{path(here, Scope.MUTE, whose)}?keyword={quote(keyword)}"
+
+    return where
+
+
+def _way_out(**rest: Any) -> Where:
+    return lambda here: way_out(here, reader(here, **rest))
+
+
+def _gone(way: Callable[[Installation, Subscriber], str]) -> Where:
+    """A link of somebody who was removed."""
+
+    def where(here: Installation) -> str:
+        whose = reader(here)
+        link = way(here, whose)
+        removed(here, whose)
+        return link
+
+    return where
+
+
+def _by_link(scope: Scope) -> Where:
+    return lambda here: path(here, scope, reader(here))
+
+
+def _paused(here: Installation) -> Subscriber:
+    return reader(here, state=SubscriberState.PAUSED)
+
+
+def _paused_until(here: Installation) -> Subscriber:
+    return changed(here, _paused(here), resumes_at=at("2026-06-10 07:00"))
+
+
+_EDITION = "/papers/2026-06-03"
+_SLOT = f"/settings/digests/{moment(NOW)}"
+
+STATES = {
+    "front": State("front", "/"),
+    "front of nothing": State("front", "/", bare=True),
+    "newest edition": State("edition", "/papers"),
+    "edition": State("edition", f"{_EDITION}?order=newest"),
+    "second page": State("edition", f"{_EDITION}?page=2"),
+    "week": State("edition", "/papers/2026-W23"),
+    "month": State("edition", "/papers/2026-06"),
+    "hostile paper": State("edition", "/papers/2026-06-01"),
+    "empty day": State("edition", "/papers/2020-01-01"),
+    "no edition": State("no-edition", "/papers", bare=True),
+    "paper": State("paper", "/paper/test:crowd"),
+    "profiles": State("profiles", "/profiles"),
+    "no profiles": State("profiles", "/profiles", bare=True),
+    "profile": State("profile", f"/profile/{LONG_NAME}"),
+    "profile of nothing": State("profile", "/profile/Nothing"),
+    "search": State("search", "/search"),
+    "found": State("search", f"/search?q={LONG_NAME}+OR+speech&page=2&in=2026-06"),
+    "found by lines": State("search", "/search?q=speech%0Acats"),
+    "found nothing": State("search", "/search?q=zebra"),
+    "search mistaken": State("search", "/search?q=speech+AND"),
+    "search of no period": State("search", "/search?q=speech&in=yesterday"),
+    "search of no page": State("search", "/search?q=speech&page=99"),
+    "search that excludes": State("search", "/search?q=-speech"),
+    "preview": State("preview", "/subscribe", _filled("Try these keywords", rules=f"{LONG_NAME}\nzebra")),
+    "preview mistaken": State("preview", "/subscribe", _filled("Try these keywords", rules="a AND")),
+    "preview of nothing": State("preview", "/subscribe", _press("Try these keywords")),
+    "preview in a form": State("subscribe", "/subscribe", _live),
+    "propose": State("propose", "/propose"),
+    "propose mistaken": State("propose", "/propose", _filled("Propose it", paper="cats")),
+    "proposed": State("proposed", "/propose", _filled("Propose it", paper="2504.17830")),
+    "privacy": State("notice", "/privacy"),
+    "imprint": State("notice", "/imprint"),
+    "subscribe": State("subscribe", "/subscribe"),
+    "subscribe mistaken": State(
+        "subscribe", "/subscribe", _filled("Subscribe", email="me@elsewhere.org", rules="a AND", timezone="Moon")
+    ),
+    "subscribe to nothing": State("subscribe", "/subscribe", _filled("Subscribe", email="me")),
+    "subscribe closed": State("closed", "/subscribe", bare=True),
+    "mailbox": State("mailbox", "/subscribe", _filled("Subscribe", email="new@example.org", rules="cats")),
+    "sign in": State("sign-in", "/sign-in"),
+    "sign in mistaken": State("sign-in", "/sign-in", _filled("Send me a link", email="me")),
+    "enter": State("enter", _by_link(Scope.SIGN_IN)),
+    "yes?": State("confirm", lambda here: way_in(here, reader(here, state=SubscriberState.PENDING))),
+    "welcome": State(
+        "confirmed",
+        lambda here: way_in(here, reader(here, state=SubscriberState.PENDING)),
+        _press("Yes, send it to me"),
+    ),
+    "in": State("confirmed", _by_link(Scope.CONFIRM)),
+    "too old": State("too-old", _gone(way_in)),
+    "leave?": State("unsubscribe", _way_out()),
+    "leave in German": State("unsubscribe", _way_out(language="de")),
+    "leave in Arabic": State("unsubscribe", _way_out(language="ar")),
+    "left": State("unsubscribed", _way_out(), _press("Unsubscribe")),
+    "left before": State("unsubscribed", _way_out(state=SubscriberState.UNSUBSCRIBED)),
+    "absent": State("absent", _gone(way_out)),
+    "settings": State("settings", "/settings", reader=reader),
+    "settings in German": State("settings", "/settings", reader=lambda here: reader(here, language="de")),
+    "settings saved": State("settings", "/settings", _press("Save"), reader=reader),
+    "keywords mistaken": State("settings", "/settings", _filled("Save", rules="a AND"), reader=reader),
+    "settings mistaken": State("settings", "/settings", _nothing_ticked, reader=reader),
+    "settings in a pause": State("settings", "/settings", reader=_paused_until),
+    "pause": State("pause", "/settings/pause", reader=reader),
+    "paused": State("pause", "/settings/pause", _press("Pause"), reader=reader),
+    "paused until": State("pause", "/settings/pause", reader=_paused_until),
+    "pause mistaken": State("pause", "/settings/pause", _filled("Pause", until="2020-01-01"), reader=reader),
+    "pause by link": State("pause", _by_link(Scope.PAUSE)),
+    "digests": State("digests", "/settings/digests", reader=_with_digests),
+    "no digests": State("digests", "/settings/digests", reader=reader),
+    "digest": State("read", _SLOT, reader=_with_digests),
+    "digest by link": State("read", lambda here: link(here, _with_digests(here))),
+    "feed": State("feed", "/settings/feed", reader=reader),
+    "feed turned on": State("feed", "/settings/feed", _press("Turn the feed on"), reader=reader),
+    "address": State("address", "/settings/address", reader=reader),
+    "address mistaken": State("address", "/settings/address", _filled("Send a mail there", email="me"), reader=reader),
+    "address asked": State("address", "/settings/address", reader=_asked_for_another),
+    "address?": State("move", _move),
+    "address moved": State("address", _move, _press("Yes, mail me here")),
+    "address taken": State("not-moved", _taken, _press("Yes, mail me here")),
+    "data": State("data", "/settings/data", reader=reader),
+    "data not sure": State("data", "/settings/data", _filled("Erase my data and leave"), reader=reader),
+    "erased": State("erased", "/settings/data", _erased, reader=reader),
+    "leave": State("leave", "/settings/leave", reader=reader),
+    "left from settings": State("unsubscribed", "/settings/leave", _press("Unsubscribe"), reader=reader),
+    "mute?": State("mute", _muting(LONG_NAME)),
+    "muted": State("mute", _muting(LONG_NAME), _press("Mute")),
+    "no keyword": State("no-mute", _muting("a AND (")),
+    "inbox": State("inbox", "/inbox"),
+    "empty inbox": State("inbox", "/inbox", bare=True),
+    "403": State("problem", "/settings", _forged, reader=reader),
+    "404": State("problem", "/nowhere"),
+    "429": State("problem", "/propose", _too_often, bare=True),
+}
