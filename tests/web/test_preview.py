@@ -63,6 +63,11 @@ def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: I
     assert 'value="Dogs">' in page
 
 
+def test_a_mute_that_has_nothing_to_do_is_no_mistake(here: Installation, site: TestClient) -> None:
+    printed(here, "A cat")
+    assert "stands in no paper" not in preview(site, "cat\n-survey")
+
+
 def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(here: Installation, site: TestClient) -> None:
     printed(here, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')

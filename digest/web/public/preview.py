@@ -47,7 +47,7 @@ class Previewed:
     a_day: int = 0  # on a day that has papers, rounded
     by_day: tuple[Day, ...] = ()
     papers: tuple[ShownPaper, ...] = ()
-    dead: tuple[RuleRecord, ...] = ()  # own rules that were never true
+    dead: tuple[RuleRecord, ...] = ()  # own rules that ask for papers and were never true
     floods: tuple[RuleRecord, ...] = ()
 
 
@@ -126,7 +126,7 @@ class Previewing:
             a_day=round(found.count / max(len(days), 1)),
             by_day=tuple(Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()),
             papers=tuple(self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items),
-            dead=tuple(record for record in records if not record.share),
+            dead=tuple(record for record in records if not record.share and not record.excludes),
             floods=tuple(record for record in records if record.floods),
         )
 
