@@ -79,7 +79,7 @@ def claim(
 ) -> list[Delivery]:
     """Lease the next `limit` deliveries that may be tried at `now` to `worker`; none during a hold.
 
-    First those that were deferred and are due again, then the others in the order in which they were queued.
+    First those that were deferred and are due again, then what somebody waits for, then digests as they were queued.
 
     Those to suppressed addresses fail here, whatever else is known of their subscribers.
 
@@ -93,7 +93,7 @@ def claim(
     these = deliveries.c.id.in_(ids)
     leased = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
     tx.execute(sa.update(deliveries).where(these).values(leased))
-    return _load(tx, these)
+    return _load(tx, these, deliveries.c.next_at, deliveries.c.id)
 
 
 def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
@@ -252,13 +252,13 @@ def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
 
 
 def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
-    """One subscriber's deliveries in the order of their turns, with their digests."""
-    return _load(tx, deliveries.c.subscriber_id == subscriber_id)
+    """One subscriber's deliveries in the order in which they were queued, with their digests."""
+    return _load(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
 
 
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
-    return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value)
+    return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)
 
 
 def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
@@ -344,8 +344,8 @@ def _unsent(why: str, now: datetime) -> dict[str, Any]:
     return _NOBODYS | {"state": DeliveryState.FAILED.value, "reply": why, "finished_at": now}
 
 
-def _load(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Delivery]:
-    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.next_at, deliveries.c.id)).all()
+def _load(tx: Transaction, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> list[Delivery]:
+    rows = tx.execute(sa.select(deliveries).where(condition).order_by(*order)).all()
     people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
     message_ids = {row.digest_id: row.message_id for row in rows if row.digest_id is not None}
     frozen = digests.list_by_row(tx, message_ids, people)
