@@ -79,6 +79,13 @@ def one_line(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME].rstrip()
 
 
+def parse_max_papers(written: str, *, most: int = MOST_PAPERS) -> int:
+    """How many papers a digest has at most. Raises UsageError."""
+    if written.isascii() and written.isdecimal() and len(written) <= len(str(most)) and 1 <= int(written) <= most:
+        return int(written)
+    raise UsageError(f"{written!r} is not how many papers a digest has at most; write 1 to {most}")
+
+
 def parse_announced(written: str) -> frozenset[AnnounceType]:
     """ "all", or a list such as "new,cross". Raises UsageError."""
     if written.strip().lower() == "all":
@@ -182,7 +189,7 @@ def _from_cells(
 def _with_choices(subscriber: Subscriber, value: dict[str, str]) -> Subscriber:
     """Who has still to say yes pauses nothing. A pause that is over ends as soon as digests are published."""
     if value["max_papers"]:
-        subscriber = replace(subscriber, max_papers=_number_of_papers(value["max_papers"]))
+        subscriber = replace(subscriber, max_papers=parse_max_papers(value["max_papers"]))
     if value["announce"]:
         subscriber = replace(subscriber, announce_types=parse_announced(value["announce"]))
     subscriber = replace(subscriber, wants_trending=_parse_yes("trending", value["trending"] or _YES))
@@ -190,14 +197,6 @@ def _with_choices(subscriber: Subscriber, value: dict[str, str]) -> Subscriber:
         return subscriber
     until = None if value["paused"] == _YES else begin_of(parse_day(value["paused"]), subscriber.schedule)
     return paused(subscriber, until)
-
-
-def _number_of_papers(written: str) -> int:
-    if written.isascii() and written.isdecimal() and len(written) <= len(str(MOST_PAPERS)):
-        number = int(written)
-        if 1 <= number <= MOST_PAPERS:
-            return number
-    raise UsageError(f"{written!r} is not how many papers a digest has at most; write 1 to {MOST_PAPERS}")
 
 
 def _parse_yes(column: str, written: str) -> bool:

@@ -1,17 +1,21 @@
 """The form for when and how somebody is mailed: as it is stored, as it was typed, and read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import partial
+from typing import Self, TypeVar
 
 from digest import roster
 from digest.errors import UsageError
 from digest.mail import Templates
-from digest.models import Subscriber, Weekday
+from digest.models import Schedule, Subscriber, Weekday
 from digest.roster import ANNOUNCED
 from digest.schedule import parse_days, parse_send_at, parse_timezone
 from digest.web.pages import Fields
 
-MOST_CHOSEN = 100
+MOST_CHOSEN = 100  # papers a digest, by a reader
+
+ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,34 +63,27 @@ class MailForm:
     def read(self, reader: Subscriber, templates: Templates) -> tuple[Subscriber, frozenset[str]]:
         """(the reader with what they chose, the names of the fields that cannot be read, which stay as they were)."""
         mistakes: set[str] = set()
-        schedule = reader.schedule
-        changed = replace(reader, name=roster.one_line(self.name), wants_trending=self.trending)
-        try:
-            schedule = replace(schedule, send_at=parse_send_at(self.send_at))
-        except UsageError:
-            mistakes.add("send_at")
-        try:
-            schedule = replace(schedule, timezone=parse_timezone(self.timezone))
-        except UsageError:
-            mistakes.add("timezone")
-        if self.days:
-            schedule = replace(schedule, days=parse_days(",".join(self.days)))
-        else:
-            mistakes.add("days")
-        try:
-            changed = replace(changed, language=templates.languages.checked(self.language))
-        except UsageError:
-            mistakes.add("language")
-        if self._asks_for_a_number(at_most=max(MOST_CHOSEN, reader.max_papers)):
-            changed = replace(changed, max_papers=int(self.max_papers))
-        else:
-            mistakes.add("max_papers")
-        if self.announced:
-            changed = replace(changed, announce_types=roster.parse_announced(",".join(self.announced)))
-        else:
-            mistakes.add("announced")
-        return replace(changed, schedule=schedule), frozenset(mistakes)
 
-    def _asks_for_a_number(self, *, at_most: int) -> bool:
-        written = self.max_papers
-        return written.isascii() and written.isdecimal() and len(written) <= 4 and 1 <= int(written) <= at_most
+        def read(field: str, parse: Callable[[str], ReadT], written: str, before: ReadT) -> ReadT:
+            try:
+                return parse(written)
+            except UsageError:
+                mistakes.add(field)
+                return before
+
+        was, most = reader.schedule, max(MOST_CHOSEN, reader.max_papers)
+        parse_number = partial(roster.parse_max_papers, most=most)
+        changed = replace(
+            reader,
+            name=roster.one_line(self.name),
+            schedule=Schedule(
+                timezone=read("timezone", parse_timezone, self.timezone, was.timezone),
+                send_at=read("send_at", parse_send_at, self.send_at, was.send_at),
+                days=read("days", parse_days, ",".join(self.days), was.days),
+            ),
+            language=read("language", templates.languages.checked, self.language, reader.language),
+            max_papers=read("max_papers", parse_number, self.max_papers, reader.max_papers),
+            announce_types=read("announced", roster.parse_announced, ",".join(self.announced), reader.announce_types),
+            wants_trending=self.trending,
+        )
+        return changed, frozenset(mistakes)
