@@ -22,6 +22,7 @@ def test_four_of_five_get_a_mail_and_one_a_reason(bare: Cli) -> None:
     assert sorted(arrived) == [f"{role}@example.org" for role in ("astronomer", "engineer", "librarian", "theorist")]
     assert "botanist@example.org    0       no mail: no keyword matched any of 42 new papers" in ran.out
     assert "42 papers, 4 mails: digest-demo/mail/*.eml" in ran.err
+    assert "digest demo --serve" in ran.err
 
 
 def test_every_mail_lies_open_for_a_browser(bare: Cli) -> None:

@@ -27,6 +27,7 @@ def demo(
     """Do the whole job with nothing configured and no network: sample papers, real mails."""
     if not serve:
         _report(run_demo(output, now=moment(None)), output)
+        say("  digest demo --serve    the pages for readers, with these mails, in a browser")
         return
     stop = threading.Event()
     stop_on_signals(stop)
