@@ -149,6 +149,13 @@ class SignupConfig(_Section):
             raise ValueError("domains is missing: those whose addresses may subscribe, such as example.org")
         return self
 
+    def welcomes(self, email: str) -> bool:
+        """Whether an address is at one of the domains, or their subdomains, where only those may subscribe."""
+        if self.policy != "domains":
+            return True
+        domain = email.rpartition("@")[2].lower()
+        return any(f".{domain}".endswith(f".{allowed.lower()}") for allowed in self.domains)
+
 
 class FetchConfig(_Section):
     """How sources are asked."""

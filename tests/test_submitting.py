@@ -33,7 +33,7 @@ def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
 
 def proposed(store: Store, url: str = "https://example.org/paper") -> Submission:
     with store.write() as tx:
-        submissions.add(tx, url, origin="page from 192.0.2.7", now=NOW)
+        submissions.add(tx, url, origin="page", now=NOW)
         return submissions.list_all(tx)[-1]
 
 

@@ -100,7 +100,7 @@ submissions = sa.Table(  # papers that readers propose
     sa.Column("url", sa.Text, nullable=False, unique=True),  # the canonical one: proposed twice, it is there once
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("submitted_at", UtcDateTime, nullable=False),
-    sa.Column("origin", sa.Text, nullable=False),  # the way, and from where: "page from 192.0.2.7"
+    sa.Column("origin", sa.Text, nullable=False),  # the way: "page"
     sa.Column("decided_at", UtcDateTime),
     sa.Column("paper_id", sa.ForeignKey("papers.id")),  # what it became
 )

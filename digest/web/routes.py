@@ -130,7 +130,7 @@ def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase, 
     muting = mute.Muting(here.store, here.links)
     reading = read.Reading(here.store, here.links, showcase)
     feeding = feed.Feeding(here.store, here.links, here.templates, showcase, site)
-    moving = address.Moving(here.store, here.links, here.membership, door.sessions, mails)
+    moving = address.Moving(here.store, here.links, here.membership, door.sessions, mails, here.config.signup)
     keeping = data.Keeping(here.store, here.membership, door.sessions)
     leaving = leave.Leaving(here.store, here.membership, door.sessions)
     return [

@@ -17,7 +17,7 @@ NO_TITLE = b"<title>Hello</title>"
 def propose(cli: Cli, *urls: str) -> None:
     with Installation.open(cli.folder / "config.toml") as here, here.store.write() as tx:
         for url in urls:
-            submissions.add(tx, url, origin="page from 192.0.2.7", now=NOW)
+            submissions.add(tx, url, origin="page", now=NOW)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_what_was_proposed_is_listed_by_its_state(open_cli: Cli) -> None:
         "state": "waiting",
         "url": "https://example.org/1",
         "submitted_at": "2026-06-03T07:00:00Z",
-        "origin": "page from 192.0.2.7",
+        "origin": "page",
         "decided_at": None,
         "paper": "",
     }

@@ -302,3 +302,17 @@ def test_mail_and_pages_speak_the_readers_language(here: Installation, site: Tes
     link = ask(here, own)
     assert "Ist das Ihre Adresse für Daily Papers?" in site.get(link).text
     assert here.composer.render(mails(here)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
+
+
+def test_where_only_some_domains_may_subscribe_nobody_moves_elsewhere(here: Installation) -> None:
+    policy = SignupConfig(policy="domains", domains=("example.org",))
+    config = here.config.model_copy(update={"signup": policy})
+    with Installation(config, here.store) as limited:
+        own = signed(limited, browser(limited), enrolled(limited))
+        answer = wish(own, "new@elsewhere.example")
+        assert answer.status_code == 422
+        assert "Addresses at example.org only." in answer.text
+        assert faults_of(answer.text) == []
+        assert mails(limited) == []
+        assert wish(own, "new@lab.example.org").status_code == 303
+        assert len(mails(limited)) == 1

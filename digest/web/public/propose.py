@@ -46,6 +46,6 @@ class Proposing:
 
         def hold() -> None:
             with self.store.write() as tx:
-                submissions.add(tx, url, origin=f"page from {visit.client}", now=visit.now)
+                submissions.add(tx, url, origin="page", now=visit.now)
 
         return replace(_THANKS, afterwards=hold)

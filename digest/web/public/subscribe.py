@@ -120,14 +120,14 @@ class Subscribing:
         email = fields.get("email", "").strip()
         timezone = fields.get("timezone", "").strip() or self.timezone
         try:
-            domain = addresses.checked(email).rpartition("@")[2]
+            checked = addresses.checked(email)
         except AddressError:
-            domain = ""
+            checked = ""
         form = replace(
             self._empty(),
             email=email,
-            not_an_address=not domain,
-            elsewhere=bool(domain) and not self._is_welcome(domain),
+            not_an_address=not checked,
+            elsewhere=bool(checked) and not self.signup.welcomes(checked),
             offers=_offers(shared, chosen),
             gone=not {profile.name for profile in shared}.issuperset(chosen),
             keywords=keywords,
@@ -144,11 +144,6 @@ class Subscribing:
     def _shared(self) -> list[Profile]:
         with self.store.read() as tx:
             return profiles.list_shared(tx)
-
-    def _is_welcome(self, domain: str) -> bool:
-        if self.signup.policy != "domains":
-            return True
-        return any(f".{domain}".endswith(f".{allowed.lower()}") for allowed in self.signup.domains)
 
 
 def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from digest import addresses
+from digest.config import SignupConfig
 from digest.errors import AddressError
 from digest.links import Links, Scope
 from digest.membership import Membership
@@ -24,7 +25,8 @@ class Address:
     new_email: str  # that has not been confirmed yet, or ""
     moved: bool
     typed: str
-    wrong: bool  # `typed` is no address, or the one they have
+    wrong: bool = False  # `typed` is no address, or the one they have
+    elsewhere: tuple[str, ...] = ()  # `typed` is at none of these domains, where all addresses have to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Moving:
     membership: Membership
     sessions: Sessions
     limits: Limits  # of mails that somebody has us send to an address
+    signup: SignupConfig
 
     def look(self, visit: Visit, reader: Subscriber) -> Answer:
         """GET: asks for the new address."""
@@ -50,9 +53,11 @@ class Moving:
         try:
             new_email = addresses.checked(typed)
         except AddressError:
-            return _page(visit, reader, typed=typed)
+            return _page(visit, reader, typed=typed, wrong=True)
         if new_email == reader.email:
-            return _page(visit, reader, typed=typed)
+            return _page(visit, reader, typed=typed, wrong=True)
+        if not self.signup.welcomes(new_email):
+            return _page(visit, reader, typed=typed, elsewhere=self.signup.domains)
         self.limits.check(visit.client, now=visit.now)
         with self.store.write() as tx:
             still = find_still(tx, reader)
@@ -95,15 +100,18 @@ class Moving:
         return reader if compare_digest(self.links.about(addresses.key(reader.new_email)), token.about) else None
 
 
-def _page(visit: Visit, reader: Subscriber, *, typed: str | None = None) -> Page:
+def _page(
+    visit: Visit, reader: Subscriber, *, typed: str = "", wrong: bool = False, elsewhere: tuple[str, ...] = ()
+) -> Page:
     shows = Address(
         email=reader.email,
         new_email=reader.new_email,
         moved="moved" in visit.query,
-        typed=typed or "",
-        wrong=typed is not None,
+        typed=typed,
+        wrong=wrong,
+        elsewhere=elsewhere,
     )
-    status = 200 if typed is None else 422
+    status = 422 if wrong or elsewhere else 200
     return Page(template="address.html.j2", shows=shows, language=reader.language, status=status)
 
 
@@ -112,6 +120,10 @@ _EMAIL = "reader@digest.invalid"
 SAMPLES = (
     Page(template="move.html.j2", shows=Question("r•••@digest.invalid")),
     Page(template="not-moved.html.j2"),
-    Page(template="address.html.j2", shows=Address(email=_EMAIL, new_email="", moved=True, typed="", wrong=False)),
+    Page(template="address.html.j2", shows=Address(email=_EMAIL, new_email="", moved=True, typed="")),
     Page(template="address.html.j2", shows=Address(email=_EMAIL, new_email=_EMAIL, moved=False, typed="x", wrong=True)),
+    Page(
+        template="address.html.j2",
+        shows=Address(email=_EMAIL, new_email="", moved=False, typed=_EMAIL, elsewhere=("digest.invalid",)),
+    ),
 )
