@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0006"  # the newest migration
+HEAD = "0007"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -140,6 +140,47 @@ profiles = sa.Table(
     sa.Column("compiled", sa.LargeBinary),  # profiles.py says what it holds; NULL: saved by an older version
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index("profiles_shared_name", "name", unique=True, sqlite_where=sa.text("owner_id IS NULL")),
+)
+
+profile_versions = sa.Table(  # every text that a shared profile had; outlives the profile, so that it can come back
+    "profile_versions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),  # the profile's, at that time
+    sa.Column("profile_id", sa.Integer, nullable=False, index=True),
+    sa.Column("rules", sa.Text, nullable=False),
+    sa.Column("saved_at", UtcDateTime, nullable=False),
+    sa.Column("saved_by", sa.Text, nullable=False),  # an admin's address, or the way: "command line"
+)
+
+admins = sa.Table(  # who may look after this installation on the web
+    "admins",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("email_key", sa.Text, nullable=False, unique=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("password", sa.Text, nullable=False),  # as argon2 writes it
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+admin_sessions = sa.Table(  # who is signed in; the browser has the token, we its hash
+    "admin_sessions",
+    metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+audit = sa.Table(  # every change, and by whom
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("who", sa.Text, nullable=False),  # an admin's address, or the way: "command line"
+    sa.Column("what", sa.Text, nullable=False),  # "profile edit": the command that does the same
+    sa.Column("subject", sa.Text, nullable=False),  # a profile's name, somebody's pseudonym, a delivery's number …
 )
 
 queries = sa.Table(  # everything that rules ask, canonically and once
