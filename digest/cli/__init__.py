@@ -11,6 +11,7 @@ import typer
 
 from digest import __version__
 from digest.cli import (
+    admin,
     bounce,
     db,
     demo,
@@ -51,6 +52,7 @@ for command in (
 ):
     app.command()(command)
 for noun, commands in (
+    ("admin", admin.app),
     ("profile", profile.app),
     ("subscriber", subscriber.app),
     ("suppression", suppression.app),

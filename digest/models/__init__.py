@@ -3,6 +3,7 @@
 `_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
 """
 
+from digest.models.admins import Admin, Change, Role
 from digest.models.mails import (
     Bounce,
     BounceKind,
@@ -55,10 +56,12 @@ __all__ = [
     "EXCLUDES",
     "OWN_KEYWORDS",
     "WEEKDAYS",
+    "Admin",
     "AnnounceType",
     "Ask",
     "Bounce",
     "BounceKind",
+    "Change",
     "CompiledRules",
     "Consent",
     "ConsentEvent",
@@ -79,6 +82,7 @@ __all__ = [
     "Profile",
     "Reason",
     "Receipt",
+    "Role",
     "Schedule",
     "Sighting",
     "Submission",

@@ -1,0 +1,94 @@
+"""digest admin …: who may look after this installation on the web."""
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from digest import addresses, passwords
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
+from digest.cli.output import print_records, say
+from digest.models import Admin, Role
+from digest.store import admins
+
+app = typer.Typer(help="Admins: who may look after this installation on the web.", no_args_is_help=True)
+
+AdminArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The admin's address.")]
+RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: keyword profiles only.")]
+
+
+@app.command()
+def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
+    """Add somebody, with a password that is asked for, or read from stdin."""
+    address = addresses.checked(email)
+    now = moment(None)
+    with installation(config) as here:
+        new = Admin(email=address, role=role, password=passwords.hashed(_asked_password()))
+        with here.store.write() as tx:
+            admins.add(tx, new, now=now)
+            admins.log(tx, ORIGIN, "admin add", address, now=now)
+        url = here.config.newsletter.base_url
+    say(f"added {address} as {role.value}; they sign in at {url}/admin")
+
+
+@app.command()
+def edit(
+    email: AdminArgument,
+    role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: profiles only.")] = None,
+    password: Annotated[
+        bool, typer.Option("--password", help="Ask for a new password, or read it from stdin.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Change somebody's role or password. Where they are signed in they have to sign in again."""
+    now = moment(None)
+    with installation(config) as here:
+        new_password = passwords.hashed(_asked_password()) if password else None
+        with here.store.write() as tx:
+            before = admins.get(tx, email)
+            after = replace(before, role=role or before.role, password=new_password or before.password)
+            if after != before:
+                admins.save(tx, after)
+                admins.log(tx, ORIGIN, "admin edit", before.email, now=now)
+    say(f"{before.email} is {after.role.value}{', with a new password' if password else ''}")
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List them."""
+    with installation(config) as here, here.store.read() as tx:
+        found = admins.list_all(tx)
+    records = [{"email": a.email, "role": a.role.value, "created_at": a.created_at} for a in found]
+    print_records(records, as_json=as_json, empty="no admins; `digest admin add` adds one")
+
+
+@app.command()
+def remove(email: AdminArgument, config: ConfigOption = None) -> None:
+    """Remove somebody; where they are signed in, that ends."""
+    now = moment(None)
+    with installation(config) as here, here.store.write() as tx:
+        gone = admins.get(tx, email)
+        admins.remove(tx, email)
+        admins.log(tx, ORIGIN, "admin remove", gone.email, now=now)
+    say(f"removed {gone.email}")
+
+
+@app.command()
+def log(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print what was changed at the desk, and who may sign in there: the audit log."""
+    with installation(config) as here, here.store.read() as tx:
+        found = admins.list_changes(tx, limit=limit)
+    records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
+    print_records(records, as_json=as_json, empty="nothing was changed")
+
+
+def _asked_password() -> str:
+    """From the terminal, unseen and twice; else the first line of stdin."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")

@@ -1,0 +1,48 @@
+"""digest admin: who may look after the installation on the web."""
+
+import pytest
+
+from tests.commandline import Cli
+
+PASSWORD = "four words make one\n"
+
+
+def test_an_admin_is_added_with_a_password_that_is_stored_as_a_hash_only(cli: Cli) -> None:
+    ran = cli("admin", "add", "desk@example.org", stdin=PASSWORD)
+    assert ran.code == 0
+    assert "added desk@example.org as admin; they sign in at https://digest.example.org/admin" in ran.err
+    record = cli.ok("admin", "list", "--json").record
+    assert (record["email"], record["role"]) == ("desk@example.org", "admin")
+    assert b"four words" not in (cli.folder / "digest.db").read_bytes()
+    assert "password" not in record
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (("desk@example.org",), "short\n", "the password has 5 characters; write at least 12, such as four words"),
+        (("desk@example.org",), "", "the password has 0 characters; write at least 12, such as four words"),
+        (("nobody",), PASSWORD, "'nobody' is not an e-mail address"),
+    ],
+)
+def test_what_cannot_be_added_is_told(cli: Cli, arguments: tuple[str, ...], stdin: str, says: str) -> None:
+    ran = cli("admin", "add", *arguments, stdin=stdin)
+    assert ran.code == 2
+    assert says in ran.err
+    assert cli.ok("admin", "list", "--json").records == []
+
+
+def test_nobody_is_added_twice_and_the_nearest_name_is_told(cli: Cli) -> None:
+    cli("admin", "add", "desk@example.org", stdin=PASSWORD)
+    assert "is there already; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
+    assert "desk@example.org" in cli("admin", "remove", "desc@example.org").err
+
+
+def test_role_and_password_are_changed_and_everything_is_logged(cli: Cli) -> None:
+    cli("admin", "add", "desk@example.org", stdin=PASSWORD)
+    cli("admin", "edit", "desk@example.org", "--role", "editor", "--password", stdin="another four words\n")
+    assert cli.ok("admin", "list", "--json").record["role"] == "editor"
+    cli.ok("admin", "remove", "desk@example.org")
+    said = [(c["who"], c["what"], c["subject"]) for c in cli.ok("admin", "log", "--json").records]
+    whom = "desk@example.org"
+    assert said == [("command line", f"admin {did}", whom) for did in ("remove", "edit", "add")]
