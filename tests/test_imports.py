@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "digest"
 # From the bottom up. A module may import from the levels below it, and from its own where that is one room.
 LEVELS: list[set[str]] = [
     {"errors", "models", "text"},
-    {"links", "addresses", "returnpath", "passwords"},
+    {"links", "addresses", "returnpath", "passwords", "today"},
     {"sources", "matching", "mail", "transport", "store"},
     {"schedule", "interests", "editions", "library", "pauses", "mutes"},
     {"chooser"},

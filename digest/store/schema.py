@@ -211,6 +211,7 @@ digests = sa.Table(
     sa.Column("empty_reason", sa.Text, nullable=False),  # why there is no mail, or ""
     sa.UniqueConstraint("subscriber_id", "slot_at"),
     sa.Index("digests_recent", "subscriber_id", "created_at"),
+    sa.Index("digests_created", "created_at", "empty_reason"),
 )
 
 deliveries = sa.Table(
@@ -230,6 +231,7 @@ deliveries = sa.Table(
     sa.Column("leased_until", UtcDateTime),  # by the real clock
     sa.Column("reply", sa.Text, nullable=False, default=""),  # the server's last word
     sa.Index("deliveries_waiting", "state", "next_at"),
+    sa.Index("deliveries_queued", "queued_at", "state"),
 )
 
 holds = sa.Table(  # one row while sending is on hold, else none

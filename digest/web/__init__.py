@@ -2,7 +2,7 @@
 
     request ─▶ cache ─▶ security ─▶ app ─▶ door ─▶ public/…       a file a page: looks things up, acts, says what
                  │                          │      subscriber/…   to show; the same for who is signed in
-                 └ what is for everybody,   │
+                 └ what is for everybody,   │      admin/…        and for who looks after it (desk says who that is)
                    as it was sent before    ├── pages ─▶ templates/web/*.html.j2, with what context holds
                                             └── feeds, references: what is no page
 

@@ -119,6 +119,7 @@ class Door:
                 posted=posted,
                 fragment="X-Fragment" in request.headers,
                 session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
+                cookies=request.cookies,
                 client=self._client(request),
                 now=now,
             )

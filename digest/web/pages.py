@@ -1,6 +1,6 @@
 """What a page is asked with, what it comes to, and how that is written in the reader's language."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,6 +26,7 @@ class Visit:
     posted: bool = False
     fragment: bool = False  # script.js asks, for a part of a page
     session: Session | None = None
+    cookies: Mapping[str, str] = field(default_factory=dict)
     client: str  # the address that asks, as far as our proxies tell: for the consent log and for limits only
     now: datetime
 
@@ -49,6 +50,7 @@ class Page:
     shows: object = Nothing()  # what the template sees as `page`
     language: str = ""  # "": the newsletter's
     status: int = 200
+    csrf: str = ""  # what its forms bring, where that is not the subscriber's session's
     cookie: str = ""  # a Set-Cookie header
     afterwards: Callable[[], None] | None = None  # is done when the answer is out, and takes it no time
 
@@ -111,7 +113,7 @@ class Pages:
     def _written(self, page: Page, session: Session | None) -> str:
         name = f"web/{page.template}"
         language = self._templates.languages.find(page.language or self._language)
-        csrf = session.csrf if session is not None else ""
+        csrf = page.csrf or (session.csrf if session is not None else "")
         with self._templates.faults_named(name):
             template = self._templates.environment(language).get_template(name)
             return template.render(site=self._site, page=page.shows, csrf=csrf)

@@ -9,9 +9,12 @@ from starlette.routing import Route
 from digest import publish
 from digest.installation import Installation
 from digest.joining import Joining
-from digest.models import Subscriber
+from digest.models import Role, Subscriber
 from digest.web import holders
+from digest.web.admin import sign_in as desk_sign_in
+from digest.web.admin import today
 from digest.web.context import Site
+from digest.web.desk import Desk
 from digest.web.door import Door
 from digest.web.limits import Limits
 from digest.web.pages import Page
@@ -39,6 +42,7 @@ _WITH_SAMPLES: tuple[Any, ...] = (
     *(front, editions, paper, profiles, search, preview, propose, notices, holders),
     *(mailbox, subscribe, sign_in, confirm, unsubscribe),
     *(settings, pause, mute, read, feed, address, data, leave),
+    *(desk_sign_in, today),
 )
 
 SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
@@ -63,6 +67,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         *_joining_routes(here, door, mails),
         *_search_routes(here, door, showcase),
         *_own_routes(here, door, site, showcase, mails),
+        *_desk_routes(here, door),
     ]
 
 
@@ -149,4 +154,21 @@ def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase, 
         door.own("/settings/data", keeping.look, keeping.erase),
         door.own("/settings/data/export", keeping.export),
         door.own("/settings/leave", leaving.look, leaving.act),
+    ]
+
+
+def _desk_routes(here: Installation, door: Door) -> list[Route]:
+    """What admins and editors do."""
+    desk = Desk(
+        store=here.store, secret=here.links.secret, path=door.sessions.path, https=door.sessions.https, door=door
+    )
+    tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
+    signing_in = desk_sign_in.SigningInAtTheDesk(here.store, desk, tries)
+    looking = today.LookingAtToday(here.store, ZoneInfo(here.config.newsletter.timezone))
+    return [
+        door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False),
+        desk.route("/admin/sign-out", act=signing_in.leave, needs=Role.EDITOR),
+        desk.route("/admin", looking.look),
+        desk.route("/admin/hold", act=looking.hold),
+        desk.route("/admin/release", act=looking.release),
     ]

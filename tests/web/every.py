@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from digest import addresses
+from digest import addresses, passwords
 from digest.installation import Installation
 from digest.links import Scope, moment
 from digest.matching import compile_rules
-from digest.models import Field, Subscriber, SubscriberState
-from digest.store import profiles
+from digest.models import Admin, Field, Role, Subscriber, SubscriberState
+from digest.store import admins, outbox, profiles
 from digest.web import create_app, listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
@@ -29,6 +29,7 @@ _CROWD = a_paper(
     categories=("cs.LG", "stat.ML"), url="https://example.org/1", pdf_url="https://example.org/1.pdf",
 )  # fmt: skip
 _numbers = count(1)
+_PASSWORD = "four words make one"
 
 Doing = Callable[[Any], None]
 Where = Callable[[Installation], str]
@@ -134,6 +135,25 @@ def _too_often(page: Any) -> None:
     for _ in range(10):
         page.request.post(page.url, form={"paper": "2504.17830"})
     _filled("Propose it", paper="2504.17830")(page)
+
+
+def _desk(here: Installation) -> str:
+    """The desk, of which somebody has the password."""
+    with here.store.write() as tx:
+        if admins.find(tx, "desk@example.org") is None:
+            new = Admin(email="desk@example.org", role=Role.ADMIN, password=passwords.hashed(_PASSWORD))
+            admins.add(tx, new, now=NOW)
+        outbox.end_hold(tx)
+    return "/admin"
+
+
+def _signed_in(page: Any) -> None:
+    _filled("Sign in", email="desk@example.org", password=_PASSWORD)(page)
+
+
+def _on_hold(page: Any) -> None:
+    _signed_in(page)
+    _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
 
 
 def _erased(page: Any) -> None:
@@ -296,6 +316,10 @@ STATES = {
     "mute?": State("mute", _muting(LONG_NAME)),
     "muted": State("mute", _muting(LONG_NAME), _press("Mute")),
     "no keyword": State("no-mute", _muting("a AND (")),
+    "desk": State("desk-sign-in", "/admin"),
+    "desk shut": State("desk-sign-in", "/admin", _filled("Sign in", email="desk@example.org", password="x")),
+    "today": State("today", _desk, _signed_in),
+    "today on hold": State("today", _desk, _on_hold),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
     "403": State("problem", "/settings", _forged, reader=reader),

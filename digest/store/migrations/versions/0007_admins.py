@@ -46,3 +46,5 @@ def upgrade() -> None:
         sa.Column("what", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
     )
+    op.create_index("deliveries_queued", "deliveries", ["queued_at", "state"])
+    op.create_index("digests_created", "digests", ["created_at", "empty_reason"])

@@ -1,0 +1,1 @@
+"""The desk's pages, for admins and editors. A file a page."""

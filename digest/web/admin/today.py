@@ -1,0 +1,108 @@
+"""How it goes today, and whether anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from digest.models import Admin, DeliveryState, Hold
+from digest.roster import one_line
+from digest.store import Store, admins, outbox
+from digest.store import today as days
+from digest.today import SourceToday, Today, Trouble
+from digest.web.pages import Answer, Page, Redirect, Visit
+
+_MOST_REASON = 200  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many deliveries are in a state."""
+
+    state: DeliveryState
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownToday:
+    """What the page shows."""
+
+    admin: str
+    on: date
+    trouble: Trouble | None
+    papers: int
+    digests: int
+    deliveries: tuple[Counted, ...]
+    hold: Hold | None
+    sources: Sequence[SourceToday]
+
+
+@dataclass(frozen=True, slots=True)
+class LookingAtToday:
+    """The page at /admin, and the buttons that hold and release all sending."""
+
+    store: Store
+    timezone: ZoneInfo
+
+    def look(self, visit: Visit, admin: Admin) -> Answer:
+        """GET"""
+        on = visit.now.astimezone(self.timezone).date()
+        since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
+        with self.store.read() as tx:
+            today = days.read(tx, on=on, since=since, now=visit.now)
+        return Page(template="today.html.j2", shows=_shown(today, on, admin.email))
+
+    def hold(self, visit: Visit, admin: Admin) -> Answer:
+        """POST: nothing is sent any more, by any process."""
+        reason = one_line(visit.form.get("reason", ""))[:_MOST_REASON] or f"held by {admin.email}"
+        with self.store.write() as tx:
+            outbox.hold(tx, reason, now=visit.now)
+            admins.log(tx, admin.email, "outbox hold", reason, now=visit.now)
+        return Redirect(path="/admin")
+
+    def release(self, visit: Visit, admin: Admin) -> Answer:
+        """POST: sending goes on."""
+        with self.store.write() as tx:
+            if outbox.end_hold(tx):
+                admins.log(tx, admin.email, "outbox release", now=visit.now)
+        return Redirect(path="/admin")
+
+
+def _shown(today: Today, on: date, admin: str) -> ShownToday:
+    return ShownToday(
+        admin=admin,
+        on=on,
+        trouble=today.trouble,
+        papers=today.papers,
+        digests=today.digests,
+        deliveries=tuple(
+            Counted(state=state, count=n) for state in DeliveryState if (n := today.deliveries.get(state))
+        ),
+        hold=today.hold,
+        sources=today.sources,
+    )
+
+
+def _sample(**changed: object) -> Page:
+    at = datetime(2026, 6, 3, 7, tzinfo=UTC)
+    values: dict[str, object] = {
+        "admin": "desk@digest.invalid",
+        "on": at.date(),
+        "trouble": None,
+        "papers": 42,
+        "digests": 3,
+        "deliveries": tuple(Counted(state=state, count=1) for state in DeliveryState),
+        "hold": None,
+        "sources": (
+            SourceToday(name="a", succeeded_at=at, failure=""),
+            SourceToday(name="b", succeeded_at=None, failure="HTTP 500"),
+        ),
+    }
+    return Page(template="today.html.j2", shows=ShownToday(**values | changed))  # type: ignore[arg-type]
+
+
+SAMPLES = (
+    *(_sample(trouble=trouble) for trouble in (None, *Trouble)),
+    _sample(trouble=Trouble.HOLD, hold=Hold(datetime(2026, 6, 3, 7, tzinfo=UTC), "asked by phone")),
+    _sample(deliveries=(), sources=()),
+)

@@ -1,0 +1,95 @@
+"""The desk's door: who is signed in as admin or editor, by a session that is stored, and may do what they ask for.
+
+The browser has a random token in a cookie that only the desk's pages see, the database its hash. Each time somebody
+signs in it is another; it ends after twelve hours, when they sign out, and when their password or role changes.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from starlette.routing import Route
+
+from digest.models import Admin, Role
+from digest.store import Store, Transaction, admins
+from digest.web.door import Answering, Door
+from digest.web.pages import Answer, Page, Redirect, Visit, problem
+
+LASTS = timedelta(hours=12)
+
+ForAdmin = Callable[[Visit, Admin], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Begins, finds and ends admins' sessions, and makes pages for who has one."""
+
+    store: Store
+    secret: bytes
+    path: str  # what stands before the path of every page: "" or "/digest"
+    https: bool
+    door: Door
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name."""
+        return "__Secure-digest-desk" if self.https else "digest-desk"
+
+    def route(
+        self, path: str, look: ForAdmin | None = None, act: ForAdmin | None = None, *, needs: Role = Role.ADMIN
+    ) -> Route:
+        """A page for who has a role. Others are asked to sign in; what is posted needs their session's CSRF token."""
+        return self.door.route(path, look and self._for(look, needs), act and self._for(act, needs))
+
+    def begin(self, tx: Transaction, admin: Admin, visit: Visit) -> str:
+        """The Set-Cookie header of a new session; one that the browser had before is over."""
+        admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
+        token = secrets.token_urlsafe(32)
+        admins.begin_session(tx, admin, _hash(token), now=visit.now, expires_at=visit.now + LASTS)
+        return self._header(token, int(LASTS.total_seconds()))
+
+    def end(self, visit: Visit) -> str:
+        """End a session; the Set-Cookie header that makes the browser forget it."""
+        with self.store.write() as tx:
+            admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
+        return self._header("", 0)
+
+    def find(self, visit: Visit, *, now: datetime) -> Admin | None:
+        """Who is signed in, or None."""
+        token = visit.cookies.get(self.cookie, "")
+        if not token:
+            return None
+        with self.store.read() as tx:
+            return admins.find_by_session(tx, _hash(token), now=now)
+
+    def _for(self, answering: ForAdmin, needs: Role) -> Answering:
+        def answer(visit: Visit) -> Answer:
+            admin = self.find(visit, now=visit.now)
+            if admin is None:
+                return Redirect(path="/admin/sign-in")
+            csrf = self._csrf(visit.cookies[self.cookie], admin)
+            posted = visit.form.get("csrf", "")
+            if visit.posted and not hmac.compare_digest(csrf.encode(), posted.encode("utf-8", "replace")):
+                return problem(403)
+            if not admin.role.allows(needs):
+                return problem(403)
+            answered = answering(visit, admin)
+            return replace(answered, csrf=csrf) if isinstance(answered, Page) else answered
+
+        return answer
+
+    def _csrf(self, token: str, admin: Admin) -> str:
+        """Bound to the session and to whose it is."""
+        return hmac.new(self.secret, f"desk\0{admin.id}\0{token}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _header(self, value: str, seconds: int) -> str:
+        secure = "; Secure" if self.https else ""
+        place = f"Max-Age={seconds}; Path={self.path}/admin; HttpOnly; SameSite=Strict"
+        return f"{self.cookie}={value}; {place}{secure}"
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

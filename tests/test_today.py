@@ -1,0 +1,59 @@
+"""What is to be done today."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from digest.models import DeliveryState, Hold, SubscriberState
+from digest.store import Store, subscribers
+from digest.store import today as days
+from digest.today import SourceToday, Today, Trouble
+from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
+
+WELL = SourceToday(name="a", succeeded_at=NOW, failure="")
+ILL = SourceToday(name="b", succeeded_at=NOW - timedelta(days=1), failure="HTTP 500")
+
+
+def a_day(**rest: Any) -> Today:
+    values: dict[str, Any] = {
+        "now": NOW,
+        "papers": 1,
+        "digests": 1,
+        "deliveries": {DeliveryState.SENT: 1},
+        "overdue_since": None,
+        "hold": None,
+        "sources": (WELL,),
+    }
+    return Today(**values | rest)
+
+
+@pytest.mark.parametrize(
+    ("facts", "trouble"),
+    [
+        ({}, None),
+        ({"hold": Hold(NOW, "")}, Trouble.HOLD),
+        ({"deliveries": {DeliveryState.IN_DOUBT: 1}}, Trouble.IN_DOUBT),
+        ({"overdue_since": NOW - timedelta(minutes=59)}, None),
+        ({"overdue_since": NOW - timedelta(minutes=61)}, Trouble.OVERDUE),
+        ({"deliveries": {DeliveryState.FAILED: 1}}, Trouble.FAILED),
+        ({"deliveries": {DeliveryState.DEFERRED: 1}}, None),
+        ({"sources": (ILL, ILL)}, Trouble.SOURCES),
+        ({"sources": (WELL, ILL)}, None),
+        ({"sources": (WELL, SourceToday(name="c", succeeded_at=None, failure="?"))}, Trouble.SOURCE),
+        ({"sources": ()}, None),
+        ({"hold": Hold(NOW, ""), "sources": (ILL,)}, Trouble.HOLD),
+    ],
+)
+def test_the_most_urgent_trouble_is_told(facts: dict[str, Any], trouble: Trouble | None) -> None:
+    assert a_day(**facts).trouble is trouble
+
+
+def test_a_mail_that_waits_is_overdue_from_when_it_was_queued(store: Store) -> None:
+    with store.write() as tx:
+        pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
+        MEMBERSHIP.question(tx, pending, origin="page", now=NOW)
+        today = days.read(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
+    assert today.deliveries == {DeliveryState.QUEUED: 1}
+    assert today.overdue_since == NOW
+    assert today.trouble is Trouble.OVERDUE
