@@ -11,8 +11,8 @@ from digest.installation import Installation
 from digest.joining import Joining
 from digest.models import Role, Subscriber
 from digest.web import holders
+from digest.web.admin import log, today
 from digest.web.admin import sign_in as desk_sign_in
-from digest.web.admin import today
 from digest.web.context import Site
 from digest.web.desk import Desk
 from digest.web.door import Door
@@ -42,7 +42,7 @@ _WITH_SAMPLES: tuple[Any, ...] = (
     *(front, editions, paper, profiles, search, preview, propose, notices, holders),
     *(mailbox, subscribe, sign_in, confirm, unsubscribe),
     *(settings, pause, mute, read, feed, address, data, leave),
-    *(desk_sign_in, today),
+    *(desk_sign_in, today, log),
 )
 
 SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
@@ -164,11 +164,13 @@ def _desk_routes(here: Installation, door: Door) -> list[Route]:
     )
     tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
     signing_in = desk_sign_in.SigningInAtTheDesk(here.store, desk, tries)
-    looking = today.LookingAtToday(here.store, ZoneInfo(here.config.newsletter.timezone))
+    timezone = ZoneInfo(here.config.newsletter.timezone)
+    looking = today.LookingAtToday(here.store, timezone)
     return [
         door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False),
         desk.route("/admin/sign-out", act=signing_in.leave, needs=Role.EDITOR),
         desk.route("/admin", looking.look),
         desk.route("/admin/hold", act=looking.hold),
         desk.route("/admin/release", act=looking.release),
+        desk.route("/admin/log", log.LookingAtTheLog(here.store, timezone).look),
     ]

@@ -151,6 +151,11 @@ def _signed_in(page: Any) -> None:
     _filled("Sign in", email="desk@example.org", password=_PASSWORD)(page)
 
 
+def _to_the_log(page: Any) -> None:
+    _on_hold(page)
+    page.get_by_role("link", name="Log").click()
+
+
 def _on_hold(page: Any) -> None:
     _signed_in(page)
     _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
@@ -320,6 +325,7 @@ STATES = {
     "desk shut": State("desk-sign-in", "/admin", _filled("Sign in", email="desk@example.org", password="x")),
     "today": State("today", _desk, _signed_in),
     "today on hold": State("today", _desk, _on_hold),
+    "log": State("log", _desk, _to_the_log),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
     "403": State("problem", "/settings", _forged, reader=reader),

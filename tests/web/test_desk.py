@@ -141,7 +141,8 @@ def test_an_editor_is_refused_what_is_an_admins(here: Installation, site: TestCl
     with here.store.write() as tx:
         admins.save(tx, replace(admin, role=Role.EDITOR))
     cookie = signed_in(site)
-    assert page(site, cookie).status_code == 403
+    for where in ("/admin", "/admin/log"):
+        assert site.get(where, headers={"Cookie": cookie}).status_code == 403
     for where in ("/admin/hold", "/admin/release"):
         assert site.post(where, headers={"Cookie": cookie}).status_code == 403
     assert held(here) == ""
@@ -170,6 +171,9 @@ def test_sending_is_held_and_released_with_a_line_in_the_log(
     assert faults_of(text) == []
     press(site, cookie, "/admin/release")
     assert held(here) == ""
+    text = site.get("/admin/log", headers={"Cookie": cookie}).text
+    assert "outbox hold: <bdi>the list is wrong &lt;b&gt;</bdi>" in text
+    assert faults_of(text) == []
     assert log(here) == [(DESK, "sign in"), (DESK, "outbox hold"), (DESK, "outbox release")]
 
 
