@@ -127,7 +127,7 @@ def _prepare(folder: Path) -> Path:
 
 def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None:
     for profile in people["profile"]:
-        profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), now=now)
+        profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), by="demo", now=now)
     for person in people["subscriber"]:
         new = roster.new_subscriber(
             person["email"],

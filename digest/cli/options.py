@@ -40,7 +40,7 @@ NowOption = Annotated[
 ]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
-ORIGIN = "command line"  # of what the consent log holds
+ORIGIN = "command line"  # of what the consent log and the history of profiles hold
 MOST_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from digest.cli import backtest
-from digest.cli.options import ConfigOption, JsonOption, RulesOption, check_wanted, installation, moment, wanted_rules
+from digest.cli.options import (
+    ORIGIN,
+    ConfigOption,
+    JsonOption,
+    RulesOption,
+    check_wanted,
+    installation,
+    moment,
+    wanted_rules,
+)
 from digest.cli.output import print_json, print_records, print_text, say, warn_of_unreadable
 from digest.errors import RuleError, UsageError
 from digest.matching import compile_rules, parse_rules
@@ -28,7 +37,7 @@ def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     text = wanted_rules(rules)
     name = _named(name)
     with installation(config) as here, here.store.write() as tx:
-        profiles.add(tx, name, text, now=moment(None))
+        profiles.add(tx, name, text, by=ORIGIN, now=moment(None))
     say(f"added profile {name!r}")
 
 
@@ -45,7 +54,7 @@ def edit(
     if text is None and new_name is None:
         raise UsageError("nothing to change; give --rules or --name")
     with installation(config) as here, here.store.write() as tx:
-        changed = profiles.edit(tx, name, rules=text, new_name=new_name, now=moment(None))
+        changed = profiles.edit(tx, name, rules=text, new_name=new_name, by=ORIGIN, now=moment(None))
     say(f"changed profile {changed.name!r}")
 
 
@@ -97,9 +106,9 @@ def import_(
     with installation(config) as here, here.store.write() as tx:
         for name, rules in wanted:
             if profiles.find(tx, name) is None:
-                profiles.add(tx, name, rules, now=moment(None))
+                profiles.add(tx, name, rules, by=ORIGIN, now=moment(None))
             else:
-                profiles.edit(tx, name, rules=rules, now=moment(None))
+                profiles.edit(tx, name, rules=rules, by=ORIGIN, now=moment(None))
     say(f"imported {len(wanted)} profiles")
 
 

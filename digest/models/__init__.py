@@ -49,6 +49,7 @@ from digest.models.people import (
     Wording,
 )
 from digest.models.submissions import Submission, SubmissionState
+from digest.models.versions import ProfileVersion
 
 __all__ = [
     "EVERY_DAY",
@@ -80,6 +81,7 @@ __all__ = [
     "Outcome",
     "Paper",
     "Profile",
+    "ProfileVersion",
     "Reason",
     "Receipt",
     "Role",

@@ -1,6 +1,7 @@
 """Numbers that are given out once: what is removed leaves its number to nobody, since old links still have it.
 
-Of a table whose rows number themselves, what is counted here are its changes.
+Of papers, whose rows number themselves, and of profiles (versions.py knows their numbers), what is counted here are the
+changes.
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, fingerprint
-from digest.store import numbers
+from digest.store import numbers, versions
 from digest.store.database import Transaction
 from digest.store.schema import follows, profiles, queries
 
@@ -78,30 +78,60 @@ def count_followers(tx: Transaction) -> dict[str, int]:
     return {row.name: row.followers for row in rows}
 
 
-def add(tx: Transaction, name: str, rules: CompiledRules, *, now: datetime) -> Profile:
-    """A new shared profile. Raises UsageError if the name is taken."""
+def get_known(tx: Transaction, name: str) -> Profile:
+    """The shared profile of that name, or else the one that had it when it was removed. Raises NotFoundError."""
+    found = find(tx, name) or versions.find_removed(tx, name)
+    if found is None:
+        known = [p.name for p in list_shared(tx)] + versions.list_removed_names(tx)
+        raise NotFoundError("profile", name, known, listed_by="digest profile list")
+    return found
+
+
+def add(tx: Transaction, name: str, rules: CompiledRules, *, by: str = "", now: datetime) -> Profile:
+    """A new shared profile, added by somebody or some way. Raises UsageError if the name is taken."""
     if find(tx, name) is not None:
         raise UsageError(f"there is a profile {name!r} already; `digest profile edit` changes it")
-    tx.execute(sa.insert(profiles).values(name=name, owner_id=None, updated_at=now, **_written(tx, rules)))
-    _changed(tx)
-    return get(tx, name)
+    return _insert(tx, versions.last_profile_id(tx) + 1, name, rules, by=by, now=now)
 
 
 def edit(
-    tx: Transaction, name: str, *, rules: CompiledRules | None = None, new_name: str | None = None, now: datetime
+    tx: Transaction,
+    name: str,
+    *,
+    rules: CompiledRules | None = None,
+    new_name: str | None = None,
+    by: str = "",
+    now: datetime,
 ) -> Profile:
-    """Change a shared profile's rules or name; its followers stay. Raises NotFoundError, UsageError."""
+    """Change a shared profile's rules or name; its followers stay. Raises NotFoundError, UsageError.
+
+    What it says from now on is a new version, unless it said the same before.
+    """
     profile = get(tx, name)
     if new_name is not None and new_name != name and find(tx, new_name) is not None:
         raise UsageError(f"there is a profile {new_name!r} already")
     changed = {"name": new_name or name, "updated_at": now} | ({} if rules is None else _written(tx, rules))
     tx.execute(sa.update(profiles).where(profiles.c.id == profile.id).values(changed))
     _changed(tx)
-    return get(tx, new_name or name)
+    edited = get(tx, new_name or name)
+    if edited != profile:
+        versions.record(tx, edited, by=by, now=now)
+    return edited
+
+
+def restore(tx: Transaction, name: str, rules: CompiledRules, *, by: str = "", now: datetime) -> Profile:
+    """Give a shared profile an earlier text; one that was removed comes back, followed by nobody. Raises NotFoundError.
+
+    It is a new version, as an edit is: nothing is lost.
+    """
+    known = get_known(tx, name)
+    if find(tx, name) is not None:
+        return edit(tx, name, rules=rules, by=by, now=now)
+    return _insert(tx, known.id, name, rules, by=by, now=now)
 
 
 def remove(tx: Transaction, name: str) -> None:
-    """Forget a shared profile; nobody follows it any more. Raises NotFoundError."""
+    """Take a shared profile away; nobody follows it any more. Its versions stay. Raises NotFoundError."""
     tx.execute(sa.delete(profiles).where(profiles.c.id == get(tx, name).id))
     _changed(tx)
 
@@ -116,7 +146,10 @@ def set_personal(tx: Transaction, subscriber_id: int, rules: CompiledRules, *, n
     """Replace a subscriber's own rules; empty rules leave none."""
     tx.execute(sa.delete(profiles).where(profiles.c.owner_id == subscriber_id))
     if rules.asks:
-        values = {"name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now, **_written(tx, rules)}
+        # The number of a shared profile that was removed is kept for it.
+        number = versions.last_profile_id(tx) + 1
+        values = {"id": number, "name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now}
+        values |= _written(tx, rules)
         tx.execute(sa.insert(profiles).values(values))
 
 
@@ -184,6 +217,15 @@ def load_compiled(tx: Transaction) -> CompiledProfiles:
         weight=asks["weight"],
         queries=[text_of[number] for number in used.tolist()],
     )
+
+
+def _insert(tx: Transaction, number: int, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
+    values = {"id": number, "name": name, "owner_id": None, "updated_at": now, **_written(tx, rules)}
+    tx.execute(sa.insert(profiles).values(values))
+    _changed(tx)
+    added = get(tx, name)
+    versions.record(tx, added, by=by, now=now)
+    return added
 
 
 def _changed(tx: Transaction) -> None:
