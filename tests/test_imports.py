@@ -11,7 +11,7 @@ LEVELS: list[set[str]] = [
     {"errors", "models", "text"},
     {"links", "addresses", "returnpath", "passwords", "today"},
     {"sources", "matching", "mail", "transport", "store"},
-    {"schedule", "interests", "editions", "library", "pauses", "mutes"},
+    {"schedule", "interests", "editions", "library", "pauses", "mutes", "changes"},
     {"chooser"},
     {"membership"},
     {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples"},

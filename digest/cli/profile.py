@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli import backtest
+from digest.cli import backtest, history
 from digest.cli.options import (
     ORIGIN,
     ConfigOption,
@@ -27,6 +27,8 @@ from digest.store import profiles
 app = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
 
 app.command("backtest")(backtest.command)
+app.command("history")(history.history)
+app.command("restore")(history.restore)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
 

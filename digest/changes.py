@@ -1,0 +1,56 @@
+"""What was changed from one version of a profile to the next: in a few words, and line by line. Pure."""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+
+from digest.models import ProfileVersion
+
+
+def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
+    """A change in a few words, such as "2 lines added, renamed from 'Cats'". `before` is None for the first version."""
+    if before is None:
+        return f"begins with {_counted(len(_lines(after.rules)))}"
+    words = _of_rules(before.rules, after.rules)
+    if before.name != after.name:
+        words.append(f"renamed from {before.name!r}")
+    return ", ".join(words) or "brought back after it was removed"
+
+
+def with_words(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVersion, str]]:
+    """Each version of a profile, as they come, with what it changed."""
+    before = [*newest_first[1:], None]
+    return [(after, describe(older, after)) for older, after in zip(before, newest_first, strict=False)]
+
+
+def diff(before: ProfileVersion | None, after: ProfileVersion) -> list[str]:
+    """A unified diff of the rules, by lines without their ends; empty where no line changed."""
+    old = _lines(before.rules) if before else []
+    labels = (_label(before) if before else "nothing", _label(after))
+    return list(difflib.unified_diff(old, _lines(after.rules), *labels, lineterm=""))
+
+
+def _of_rules(before: str, after: str) -> list[str]:
+    """What became of the lines. Counted, not compared in order as a diff does: that takes seconds for long texts."""
+    if before == after:
+        return []
+    old, new = Counter(_lines(before)), Counter(_lines(after))
+    added, removed = (new - old).total(), (old - new).total()
+    words = [f"{_counted(count)} {what}" for count, what in ((added, "added"), (removed, "removed")) if count]
+    if not words:
+        words.append("lines moved" if _lines(before) != _lines(after) else "line ends changed")
+    return words
+
+
+def _counted(lines: int) -> str:
+    return f"{lines} line{'s' * (lines != 1)}"
+
+
+def _lines(rules: str) -> list[str]:
+    """The lines as the rules' reader counts them; what ends the text begins none."""
+    lines = rules.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _label(version: ProfileVersion) -> str:
+    return f"{version.name}, version {version.number}"

@@ -1,0 +1,85 @@
+"""digest profile history and restore: the texts that a shared profile had, and one of them again."""
+
+from typing import Annotated
+
+import typer
+
+from digest.changes import describe, diff, with_words
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, check_wanted, installation, moment
+from digest.cli.output import print_json, print_records, print_text, say
+from digest.errors import UsageError
+from digest.matching import compile_rules
+from digest.models import CompiledRules, Profile, ProfileVersion
+from digest.store import Transaction, profiles, versions
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name; that of a removed one, too.")]
+
+
+def history(
+    name: _Name,
+    number: Annotated[
+        int | None,
+        typer.Option("--diff", metavar="N", help="Print what version N changed in the rules, as a unified diff."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List the versions of a profile, the newest first: when each was saved, by whom, and what it changed."""
+    with installation(config) as here, here.store.read() as tx:
+        profile = profiles.get_known(tx, name)
+        if number is not None:
+            _print_diff(*versions.get(tx, profile, number), as_json=as_json)
+            return
+        kept = with_words(versions.list_of(tx, profile.id))
+        removed = profiles.find(tx, name) is None
+    records = [_record(version, words, whole=as_json) for version, words in kept]
+    print_records(records, as_json=as_json, empty=f"nothing is known of profile {name!r} before now")
+    if removed:
+        say(f"profile {name!r} was removed; `digest profile restore` brings it back")
+
+
+def restore(
+    name: _Name,
+    number: Annotated[
+        int, typer.Argument(metavar="VERSION", help="The number of a version, as `digest profile history` shows it.")
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Give a profile the rules of an earlier version, as a new one. A removed profile comes back, with no followers."""
+    with installation(config) as here, here.store.write() as tx:
+        wanted = profiles.get_known(tx, name)
+        rules = _readable(tx, wanted, number)
+        before = profiles.find(tx, name)
+        restored = profiles.restore(tx, name, rules, by=ORIGIN, now=moment(None))
+        newest = versions.list_of(tx, restored.id)[0].number
+    if before == restored:
+        say(f"profile {name!r} has these rules already")
+    else:
+        back = "" if before else "; nobody follows it"
+        say(f"profile {name!r} has the rules of version {number} again, as version {newest}{back}")
+
+
+def _readable(tx: Transaction, profile: Profile, number: int) -> CompiledRules:
+    """The rules of a version. Raises NotFoundError, and UsageError where they would not be saved today."""
+    _, version = versions.get(tx, profile, number)
+    try:
+        rules = compile_rules(version.rules)
+        check_wanted(rules)
+    except UsageError as error:
+        raise UsageError(f"version {number} of profile {profile.name!r}: {error}") from None
+    return rules
+
+
+def _record(version: ProfileVersion, words: str, *, whole: bool) -> dict[str, object]:
+    record = {"version": version.number, "saved_at": version.saved_at, "saved_by": version.saved_by, "change": words}
+    return record | ({"name": version.name, "rules": version.rules} if whole else {})
+
+
+def _print_diff(before: ProfileVersion | None, after: ProfileVersion, *, as_json: bool) -> None:
+    lines, words = diff(before, after), describe(before, after)
+    if as_json:
+        print_json({**_record(after, words, whole=False), "diff": lines})
+        return
+    if lines:
+        print_text("\n".join(lines))
+    say(words)
