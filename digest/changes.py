@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from digest.models import ProfileVersion
 
+_MOST_PAIRS = 1_000_000  # of equal lines that a diff tries in half a second; real texts have as many as they have lines
+
 
 def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
     """A change in a few words, such as "2 lines added, renamed from 'Cats'". `before` is None for the first version."""
@@ -24,14 +26,27 @@ def with_words(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVers
 
 
 def diff(before: ProfileVersion | None, after: ProfileVersion) -> list[str]:
-    """A unified diff of the rules, by lines without their ends; empty where no line changed."""
-    old = _lines(before.rules) if before else []
+    """A unified diff of the rules, by lines without their ends; empty where no line changed.
+
+    Two texts of the same few lines, many thousand times, are not compared but replaced whole: it would take a minute.
+    """
+    old, new = _lines(before.rules) if before else [], _lines(after.rules)
     labels = (_label(before) if before else "nothing", _label(after))
-    return list(difflib.unified_diff(old, _lines(after.rules), *labels, lineterm=""))
+    if old != new and _pairs(old, new) > _MOST_PAIRS:
+        head = [f"--- {labels[0]}", f"+++ {labels[1]}", f"@@ -1,{len(old)} +1,{len(new)} @@"]
+        return [*head, *(f"-{line}" for line in old), *(f"+{line}" for line in new)]
+    return list(difflib.unified_diff(old, new, *labels, lineterm=""))
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many pairs of equal lines difflib would try: in a long text it leaves out those that come most often."""
+    most = len(new) if len(new) < 200 else len(new) // 100 + 1
+    in_old = Counter(old)
+    return sum(in_old[line] * count for line, count in Counter(new).items() if count <= most)
 
 
 def _of_rules(before: str, after: str) -> list[str]:
-    """What became of the lines. Counted, not compared in order as a diff does: that takes seconds for long texts."""
+    """What became of the lines: counted, which is fast enough for a whole history, not compared in order."""
     if before == after:
         return []
     old, new = Counter(_lines(before)), Counter(_lines(after))

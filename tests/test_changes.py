@@ -59,3 +59,16 @@ def test_the_first_version_differs_from_nothing_by_all_its_lines() -> None:
 
 def test_where_no_line_changed_a_diff_is_empty() -> None:
     assert diff(a_version(1, "cat\n"), a_version(2, "cat", "Felines")) == []
+
+
+def test_texts_that_would_keep_a_diff_busy_are_replaced_whole() -> None:
+    old, new = ([f"# {number % 120}" for number in range(begin, begin + 20_000)] for begin in (0, 7))
+    lines = diff(a_version(1, "\n".join(old)), a_version(2, "\n".join(new)))
+    assert lines[2] == "@@ -1,20000 +1,20000 @@"
+    assert lines[3:] == [f"-{line}" for line in old] + [f"+{line}" for line in new]
+
+
+def test_a_long_text_with_many_empty_lines_is_compared_all_the_same() -> None:
+    old = "\n".join(f"word{number}\n" for number in range(5_000))
+    lines = diff(a_version(1, old), a_version(2, old.replace("word70\n\n", "")))
+    assert [line for line in lines[2:] if line[0] != " "] == ["@@ -138,8 +138,6 @@", "-word70", "-"]

@@ -87,7 +87,7 @@ def remove(name: Name, config: ConfigOption = None) -> None:
     """Remove a profile; nobody follows it any more."""
     with installation(config) as here, here.store.write() as tx:
         profiles.remove(tx, name)
-    say(f"removed profile {name!r}")
+    say(f"removed profile {name!r}; `digest profile history` still has its rules")
 
 
 @app.command("export")
