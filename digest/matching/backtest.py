@@ -76,7 +76,7 @@ def _every_day(days: Sequence[date]) -> Iterator[date]:
 def judged(profile: Profile, search: Search) -> list[RuleRecord]:
     """How each rule of a profile does. Raises RuleError."""
     rules = parse_rules(profile.rules).rules
-    true = _true([rule.query for rule in rules], search)
+    true = true_of([rule.query for rule in rules], search)
     suggestions = _suggestions(rules, true, search)
     total = max(len(search.papers), 1)
     wanted, excluded = (
@@ -117,7 +117,7 @@ def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Sear
             variants[query] = [canonical(variant) for variant in wider(query, known)]
         elif count > most:
             variants[query] = [canonical(variant) for variant in in_title(query)]
-    papers = _true([variant for some in variants.values() for variant in some], search)
+    papers = true_of([variant for some in variants.values() for variant in some], search)
     found: dict[Query, Suggestion] = {}
     for query, some in variants.items():
         for variant in some:
@@ -128,7 +128,7 @@ def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Sear
     return found
 
 
-def _true(queries: Sequence[Query], search: Search) -> dict[Query, Ints]:
+def true_of(queries: Sequence[Query], search: Search) -> dict[Query, Ints]:
     """By query, the columns of the papers that it is true of."""
     distinct = list(dict.fromkeys(queries))
     program, conditions = compiled(distinct)
