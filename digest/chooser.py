@@ -18,7 +18,7 @@ from digest.pauses import CATCH_UP, catches_up
 from digest.store import Transaction, digests, papers, profiles
 
 # A paper is stamped before its transaction commits: one that was stamped before a digest may appear behind it.
-_OVERLAP = timedelta(days=2)
+OVERLAP = timedelta(days=2)
 
 # A rule's rarity is taken over the papers of this time.
 _BACKGROUND = timedelta(days=30)
@@ -62,7 +62,7 @@ class Chooser:
     def decide(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
         """What each of these (subscriber, slot) pairs would get now. Reads only."""
         publishing, now = self._publishing, self._now
-        since = {s.id: _since(s, publishing, now) for s, _ in due}
+        since = {s.id: looks_after(s, publishing, now) for s, _ in due}
         after = min(since.values(), default=now)
         wanted = profiles.list_wanted_by(tx, list(since))
         found = _Found(self._reaching_back_to(tx, after), self._interests, wanted)
@@ -196,10 +196,11 @@ def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> 
     return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"
 
 
-def _since(subscriber: Subscriber, publishing: Publishing, now: datetime) -> datetime:
+def looks_after(subscriber: Subscriber, publishing: Publishing, now: datetime) -> datetime:
+    """Papers first seen after this are candidates for a subscriber's digest that is decided at `now`."""
     if subscriber.last_digest_at is None:
         return now - timedelta(days=publishing.first_digest_days)
-    since = subscriber.last_digest_at - _OVERLAP
+    since = subscriber.last_digest_at - OVERLAP
     return max(since, now - CATCH_UP) if catches_up(subscriber) else since
 
 

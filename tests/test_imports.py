@@ -14,7 +14,7 @@ LEVELS: list[set[str]] = [
     {"schedule", "interests", "editions", "library", "pauses", "mutes", "changes"},
     {"chooser"},
     {"membership"},
-    {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples"},
+    {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples", "explain"},
     {"installation", "disclosure", "submitting"},
     {"web"},
     {"service"},

@@ -16,6 +16,7 @@ from digest.cli import (
     db,
     demo,
     dkim,
+    explain,
     init,
     match,
     outbox,
@@ -49,6 +50,7 @@ for command in (
     bounce.bounce,
     match.match,
     preview.preview,
+    explain.explain,
 ):
     app.command()(command)
 for noun, commands in (

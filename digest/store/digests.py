@@ -32,6 +32,17 @@ class PastDigest:
     count: int  # papers in it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One time that somebody's papers were chosen, also where none came of it."""
+
+    slot_at: datetime
+    created_at: datetime
+    previous_at: datetime | None  # when they were chosen the time before
+    is_welcome: bool
+    empty_reason: str
+
+
 def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailKind.DIGEST, now: datetime) -> int:
     """Write down digests and queue a delivery for each that has items (a welcome without, too). How many were queued.
 
@@ -108,6 +119,36 @@ def list_past(tx: Transaction, subscriber_id: int, *, offset: int, limit: int) -
         .limit(limit)
     )
     return [PastDigest(slot_at=row.slot_at, dated_on=row.dated_on, count=row.papers) for row in rows]
+
+
+def find_first_decided(tx: Transaction, subscriber_id: int, *, since: datetime) -> Decision | None:
+    """The first time at or after `since` that papers were chosen for a subscriber, or None."""
+    theirs = digests.c.subscriber_id == subscriber_id
+    row = tx.execute(
+        sa.select(digests.c.slot_at, digests.c.created_at, digests.c.empty_reason, deliveries.c.kind)
+        .outerjoin(deliveries, deliveries.c.digest_id == digests.c.id)
+        .where(theirs, digests.c.created_at >= since)
+        .order_by(digests.c.created_at)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    before = sa.select(sa.func.max(digests.c.created_at)).where(theirs, digests.c.created_at < since)
+    return Decision(
+        slot_at=row.slot_at,
+        created_at=row.created_at,
+        previous_at=tx.scalar(before),
+        is_welcome=row.kind == MailKind.WELCOME.value,
+        empty_reason=row.empty_reason,
+    )
+
+
+def naming(subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
+    """Selects the rows of a subscriber's digests that show one of these papers, or name it among what did not fit."""
+    kept = [sa.func.json_each(digests.c[column]).table_valued("value") for column in ("items", "trending", "more")]
+    ids = [sa.func.json_extract(some.c.value, "$[0]") for some in kept[:2]] + [kept[2].c.value]
+    named = (sa.exists().select_from(some).where(i.in_(paper_ids)) for some, i in zip(kept, ids, strict=True))
+    return sa.select(digests.c.id).where(digests.c.subscriber_id == subscriber_id, sa.or_(*named))
 
 
 def _list_sent(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[bool], *, limit: int) -> list[Digest]:

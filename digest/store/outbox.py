@@ -256,6 +256,12 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
     return _load(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
 
 
+def list_holding(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
+    """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
+    naming = digests.naming(subscriber_id, paper_ids)
+    return _load(tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming)))
+
+
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
     return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)

@@ -171,6 +171,13 @@ def list_merged(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
     return found
 
 
+def list_names(tx: Transaction, public_id: str) -> list[str]:
+    """The public ids that a paper has, or had before it was merged into this one; its own first."""
+    kept = papers.alias()
+    gone = sa.select(papers.c.public_id).join(kept, kept.c.id == papers.c.merged_into)
+    return [public_id, *tx.scalars(gone.where(kept.c.public_id == public_id).order_by(papers.c.id))]
+
+
 def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, str]], *, now: datetime) -> None:
     """Which source announced which paper (by public id), and when it first did."""
     pairs = list(seen)

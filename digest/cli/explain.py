@@ -1,0 +1,38 @@
+"""digest explain: why a subscriber got a paper, or did not."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, NowOption, installation, moment
+from digest.cli.output import print_json, print_text
+from digest.explain import explain as explanation_of
+
+
+def explain(
+    email: EmailArgument,
+    paper: Annotated[
+        str, typer.Argument(metavar="PAPER_ID", help="Its id, such as arxiv:2504.17830, or a link with one.")
+    ],
+    as_json: JsonOption = False,
+    now: NowOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Say why a subscriber got a paper, or did not, or will. Nothing is recorded."""
+    with installation(config) as here:
+        membership = here.membership
+        with here.store.read() as tx:
+            found = explanation_of(
+                tx,
+                email,
+                paper,
+                interests=here.interests,
+                publishing=here.publishing,
+                membership=membership,
+                now=moment(now),
+            )
+    if as_json:
+        print_json(asdict(found) | {"answer": found.answer})
+    else:
+        print_text("\n".join([found.answer, *([f"{found.paper}: {found.title}"] if found.title else []), *found.facts]))
