@@ -11,10 +11,19 @@ from digest.errors import NotFoundError, SuppressedError
 from digest.explain import Explanation, Verdict, explain
 from digest.interests import Interests
 from digest.matching import compile_rules
-from digest.models import AnnounceType, DeliveryState, Paper, Subscriber, SubscriberState, SuppressionReason
+from digest.models import (
+    AnnounceType,
+    Bounce,
+    BounceKind,
+    DeliveryState,
+    Paper,
+    Subscriber,
+    SubscriberState,
+    SuppressionReason,
+)
 from digest.pauses import paused
 from digest.publish import publish, welcome
-from digest.store import Store, outbox, papers, profiles, subscribers
+from digest.store import Store, bounces, outbox, papers, profiles, subscribers
 from digest.store.outbox import Settled
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
@@ -94,6 +103,16 @@ def test_what_was_sent_is_told_with_its_section_its_score_and_where_its_rules_ma
         "rule 'cats' matched in title ('cats')",
         f"delivery {found.place.delivery} was sent at 2026-06-03 07:01 UTC: 250 2.0.0 Ok",
     )
+
+
+def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: Store) -> None:
+    got_cats(store)
+    settle(store, DeliveryState.SENT, "250 ok")
+    with store.write() as tx:
+        (delivery,) = outbox.list_deliveries(tx)
+        back = Bounce(kind=BounceKind.HARD, status="5.1.1", reply="no such user")
+        bounces.add(tx, back, pseudonym="p", delivery_id=delivery.id, fingerprint="f", now=at("2026-06-03 07:30"))
+    assert "it came back at 2026-06-03 07:30 UTC: hard 5.1.1 no such user" in asked(store).facts
 
 
 @pytest.mark.parametrize(

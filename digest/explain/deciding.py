@@ -1,19 +1,19 @@
 """From an address and a paper's id to the explanation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.chooser import OVERLAP, Chooser, Publishing, looks_after
+from digest.chooser import OVERLAP, Publishing
 from digest.errors import SuppressedError
+from digest.explain.coming import Coming
 from digest.explain.places import facts_of_mail, facts_of_place, find_place, moment
-from digest.explain.record import Explanation, Place, Verdict
+from digest.explain.record import Explanation, Told, Verdict
 from digest.explain.rules import judge
 from digest.interests import Interests
 from digest.membership import Membership
 from digest.models import Consent, ConsentEvent, Paper, Subscriber, SubscriberState
 from digest.pauses import CATCH_UP, resumed
-from digest.schedule import next_slot, slot_due
 from digest.sources.identity import arxiv_id_in, doi_in
 from digest.store import Transaction, consents, digests, outbox, papers, profiles, subscribers
 from digest.store.digests import Decision
@@ -61,8 +61,7 @@ def explain(
             verdict=Verdict.UNKNOWN_PAPER,
             facts=("papers are named as in the addresses of their pages, such as arxiv:2504.17830",),
         )
-    names = papers.list_names(tx, paper.id)
-    case = _Case(tx, subscriber, paper, names, interests, publishing, membership, now)
+    case = _Case(tx, subscriber, paper, Coming(interests, publishing), membership, now)
     verdict, place, facts = case.verdict()
     known_as = [f"{paper_id} is known as {paper.id}"] if paper_id != paper.id else []
     return Explanation(
@@ -90,9 +89,6 @@ def _paper(tx: Transaction, named: str) -> Paper | None:
     return next((found[key] for key in keys if key in found), None)
 
 
-_Told = tuple[Verdict, Place | None, list[str]]
-
-
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One subscriber and one known paper."""
@@ -100,21 +96,29 @@ class _Case:
     tx: Transaction
     subscriber: Subscriber
     paper: Paper
-    names: Sequence[str]  # the paper's, its own first
-    interests: Interests
-    publishing: Publishing
+    coming: Coming
     membership: Membership
     now: datetime
 
-    def verdict(self) -> _Told:
+    def verdict(self) -> Told:
         """What decided, or will."""
-        return self._frozen() or self._coming() or self._left_out()
+        if frozen := self._frozen():
+            return frozen
+        wanted = profiles.list_wanted_by(self.tx, [self.subscriber.id])[self.subscriber.id]
+        judgement = judge(self.subscriber, wanted, self.paper)
+        may_come = judgement[0] is Verdict.CHANGED or bool(self.paper.upvotes or self.paper.stars)
+        if may_come and self.subscriber.state is SubscriberState.ACTIVE:
+            found = self.coming.find(self.tx, self.subscriber, self.paper, now=self.now)
+            if found is not None:
+                return _NEXT[found[0]], found[1], found[2]
+        return self._left_out(judgement)
 
-    def _frozen(self) -> _Told | None:
+    def _frozen(self) -> Told | None:
         """A digest names it."""
-        told: list[_Told] = []
-        for delivery in outbox.list_holding(self.tx, self.subscriber.id, self.names):
-            if delivery.digest is None or (found := find_place(delivery.digest, self.names)) is None:
+        told: list[Told] = []
+        names = papers.list_names(self.tx, self.paper.id)
+        for delivery in outbox.list_holding(self.tx, self.subscriber.id, names):
+            if delivery.digest is None or (found := find_place(delivery.digest, names)) is None:
                 continue
             verdict, place, item = found
             facts = facts_of_place(place, item, max_papers=self.subscriber.max_papers)
@@ -124,30 +128,12 @@ class _Case:
             told.append((verdict, replace(place, delivery=delivery.id, state=delivery.state), facts))
         if not told:
             return None
-        verdict, first, _ = min(told, key=lambda one: list(Verdict).index(one[0]))
+        order = list(Verdict)
+        verdict, first, _ = min(told, key=lambda one: order.index(one[0]))
         no_more = "no paper comes twice: later digests leave it out"
         return verdict, first, [*(fact for _, _, facts in told for fact in facts), no_more]
 
-    def _coming(self) -> _Told | None:
-        """Their next digest would name it, and nothing keeps that from being made."""
-        if self.subscriber.state is not SubscriberState.ACTIVE:
-            return None
-        found = self._in_next(self.subscriber, self.now)
-        return None if found is None else (_NEXT[found[0]], found[1], found[2])
-
-    def _in_next(self, subscriber: Subscriber, now: datetime) -> _Told | None:
-        slot_at = slot_due(subscriber.schedule, subscriber.last_slot_at, now) or next_slot(subscriber.schedule, now)
-        if slot_at is None:
-            return None
-        chooser = Chooser(self.interests, self.publishing, now=max(now, slot_at))
-        (digest,) = chooser.decide(self.tx, [(subscriber, slot_at)])
-        found = find_place(digest, self.names)
-        if found is None:
-            return None
-        verdict, place, item = found
-        return verdict, place, facts_of_place(place, item, max_papers=subscriber.max_papers)
-
-    def _left_out(self) -> _Told:
+    def _left_out(self, judgement: tuple[Verdict, list[str]]) -> Told:
         """No digest names it, and the next does not either."""
         seen_at = self.paper.first_seen_at or self.now
         decided = digests.find_first_decided(self.tx, self.subscriber.id, since=seen_at)
@@ -162,18 +148,16 @@ class _Case:
             return Verdict.TOO_EARLY, None, [*facts, looks, f"they were added at {_told(subscribed_at)}"]
         if decided is not None and decided.empty_reason:
             facts.append(f"that one was empty: {decided.empty_reason}")
-        wanted = profiles.list_wanted_by(self.tx, [self.subscriber.id])[self.subscriber.id]
-        verdict, why = judge(self.subscriber, wanted, self.paper)
+        verdict, why = judgement
         return verdict, None, [*facts, *why]
 
     def _looked_after(self, decided: Decision | None) -> datetime:
         """Papers first seen after this were looked at when papers were chosen, or will be next time."""
         if decided is None:
-            slot_at = next_slot(self.subscriber.schedule, self.now) or self.now
-            due = slot_due(self.subscriber.schedule, self.subscriber.last_slot_at, self.now)
-            return looks_after(self.subscriber, self.publishing, self.now if due else slot_at)
+            return self.coming.looks_after(self.subscriber, now=self.now)
         if decided.previous_at is None:
-            of_this = self.publishing.of_welcome if decided.is_welcome else self.publishing
+            publishing = self.coming.publishing
+            of_this = publishing.of_welcome if decided.is_welcome else publishing
             return decided.created_at - timedelta(days=of_this.first_digest_days)
         return max(decided.previous_at - OVERLAP, decided.created_at - CATCH_UP)
 
@@ -195,7 +179,8 @@ class _Case:
         until = self.subscriber.resumes_at
         if self.subscriber.state is not SubscriberState.PAUSED or until is None:
             return []
-        found = self._in_next(resumed(self.subscriber, until), max(self.now, until - _JUST))
+        after = max(self.now, until - _JUST)
+        found = self.coming.find(self.tx, resumed(self.subscriber, until), self.paper, now=after)
         if found is None or found[1] is None:
             return ["the digest after their pause does not have it, as things stand"]
         has = "has it" if found[0] is not Verdict.DID_NOT_FIT else "has no room for it"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from digest.explain.record import Place, Verdict
 from digest.models import Delivery, DeliveryState, Digest, DigestItem
-from digest.store import Transaction, outbox
+from digest.store import Transaction, bounces, outbox
 
 
 def find_place(digest: Digest, ids: Sequence[str]) -> tuple[Verdict, Place, DigestItem | None] | None:
@@ -50,7 +50,10 @@ def facts_of_mail(tx: Transaction, delivery: Delivery) -> list[str]:
     match delivery.state:
         case DeliveryState.SENT:
             sent_at = outbox.find_sent_at(tx, delivery.id)
-            return [f"{named} was sent{f' at {sent_at:%Y-%m-%d %H:%M} UTC' if sent_at else ''}{said}"]
+            return [
+                f"{named} was sent{f' at {sent_at:%Y-%m-%d %H:%M} UTC' if sent_at else ''}{said}",
+                *_came_back(tx, delivery),
+            ]
         case DeliveryState.DEFERRED:
             again = f"the next try is at {delivery.next_at:%Y-%m-%d %H:%M} UTC"
             return [f"{named} was put off {delivery.attempts} times; {again}{said}", *_hold(tx)]
@@ -65,6 +68,14 @@ def facts_of_mail(tx: Transaction, delivery: Delivery) -> list[str]:
 def moment(place: Place) -> str:
     """The slot, for people."""
     return f"{place.slot_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _came_back(tx: Transaction, delivery: Delivery) -> list[str]:
+    facts: list[str] = []
+    for bounce in bounces.list_of_delivery(tx, delivery.id):
+        said = " ".join(filter(None, (bounce["kind"], bounce["status"], bounce["reply"])))
+        facts.append(f"it came back at {bounce['bounced_at']:%Y-%m-%d %H:%M} UTC: {said}")
+    return facts
 
 
 def _hold(tx: Transaction) -> list[str]:

@@ -71,6 +71,9 @@ class Place:
     state: DeliveryState | None = None
 
 
+Told = tuple[Verdict, Place | None, list[str]]  # with the facts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Whether somebody got a paper, and why."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from digest.errors import RuleError
 from digest.explain.record import Verdict
-from digest.matching import Search
-from digest.matching.backtest import RuleRecord, judged
-from digest.matching.nearness import Nearness, nearest
+from digest.matching.language.query import Rule
+from digest.matching.nearness import Nearness, list_true, nearest
 from digest.models import Paper, Profile, Subscriber
 
 _NEAREST = 3  # rules of a profile that are told where none matched
@@ -18,8 +17,8 @@ class _Judged:
     """One profile, and those of its rules that are true of the paper."""
 
     profile: Profile
-    wants: Sequence[RuleRecord] = ()
-    keeps_out: Sequence[RuleRecord] = ()
+    wants: Sequence[Rule] = ()
+    keeps_out: Sequence[Rule] = ()
     unreadable: str = ""  # why
 
     @property
@@ -47,10 +46,9 @@ def judge(subscriber: Subscriber, wanted: Sequence[Profile], paper: Paper) -> tu
 
 def _judged(profile: Profile, paper: Paper) -> _Judged:
     try:
-        records = judged(profile, Search([paper]))
+        true = list_true(profile, paper)
     except RuleError as error:
         return _Judged(profile, unreadable=error.reason)
-    true = [record for record in records if record.share]
     return _Judged(profile, [r for r in true if not r.excludes], [r for r in true if r.excludes])
 
 
@@ -59,17 +57,17 @@ def _facts(one: _Judged, paper: Paper) -> Iterator[str]:
     if one.unreadable:
         yield f"{whose} cannot be read, and finds nothing: {one.unreadable}"
         return
-    for record in one.wants:
-        yield f"{whose}, line {record.line}: {record.rule!r} matches"
-    for record in one.keeps_out:
+    for rule in one.wants:
+        yield f"{whose}, line {rule.line}: {rule.text!r} matches"
+    for rule in one.keeps_out:
         out_of = "out of their mail" if one.is_own else "out of that profile"
-        yield f"{whose}, line {record.line}: -{record.rule} keeps it {out_of}"
+        yield f"{whose}, line {rule.line}: -{rule.text} keeps it {out_of}"
     if not one.wants:
         near = nearest(one.profile, paper, limit=_NEAREST)
         if not near:
             yield f"{whose}: the paper has no word of its rules"
-        for rule in near:
-            yield f"{whose}: {rule.rule!r} came near: {_said(rule)}"
+        for missed in near:
+            yield f"{whose}: {missed.rule!r} came near: {_said(missed)}"
 
 
 def _said(rule: Nearness) -> str:

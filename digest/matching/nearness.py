@@ -1,4 +1,4 @@
-"""How near the rules of a profile came to a paper that none of them wants. Pure."""
+"""Which rules of a profile are true of one paper, and how near the others came. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +39,13 @@ class _Part:
     @property
     def text(self) -> str:
         return " ".join(term.text for term in _leaves(self.query))
+
+
+def list_true(profile: Profile, paper: Paper) -> list[Rule]:
+    """The rules of a profile that are true of a paper, those that keep it out too, by line. Raises RuleError."""
+    rules = parse_rules(profile.rules).rules
+    true = true_of([rule.query for rule in rules], Search([paper]))
+    return [rule for rule in rules if len(true[rule.query])]
 
 
 def nearest(profile: Profile, paper: Paper, *, limit: int) -> list[Nearness]:

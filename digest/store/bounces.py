@@ -49,7 +49,13 @@ def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: 
 def list_of(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
     """What is kept of one address, oldest first."""
     rows = tx.execute(sa.select(bounces).where(bounces.c.pseudonym == pseudonym).order_by(bounces.c.id))
-    return [{"kind": row.kind, "status": row.status, "reply": row.reply, "bounced_at": row.bounced_at} for row in rows]
+    return [_shown(row) for row in rows]
+
+
+def list_of_delivery(tx: Transaction, delivery_id: int) -> list[dict[str, Any]]:
+    """What came back of one delivery, oldest first, as `list_of` has it."""
+    rows = tx.execute(sa.select(bounces).where(bounces.c.delivery_id == delivery_id).order_by(bounces.c.id))
+    return [_shown(row) for row in rows]
 
 
 def forgive(tx: Transaction, pseudonym: str) -> None:
@@ -60,3 +66,7 @@ def forgive(tx: Transaction, pseudonym: str) -> None:
 def forget(tx: Transaction, pseudonym: str) -> None:
     """Keep nothing of an address."""
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym))
+
+
+def _shown(row: sa.Row[Any]) -> dict[str, Any]:
+    return {"kind": row.kind, "status": row.status, "reply": row.reply, "bounced_at": row.bounced_at}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.matching.nearness import Nearness, nearest
+from digest.matching.nearness import Nearness, list_true, nearest
 from tests.builders import a_paper, a_profile
 
 PAPER = a_paper("Low precision training", "We train big networks on small machines.", authors=("Ada Lovelace",))
@@ -46,3 +46,8 @@ def test_rules_without_a_word_of_the_paper_and_lines_that_keep_out_are_not_near(
 
 def test_no_more_are_told_than_asked_for() -> None:
     assert len(near("low rank\nlow rank model", limit=1)) == 1
+
+
+def test_the_rules_that_are_true_are_told_with_those_that_keep_it_out() -> None:
+    found = list_true(a_profile("cats\nprecision^2  # a note\n-machine\n-cats"), PAPER)
+    assert [(rule.line, rule.text, rule.excludes) for rule in found] == [(2, "precision", False), (3, "machine", True)]
