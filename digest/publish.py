@@ -105,6 +105,7 @@ def _forget_unanswered(store: Store, *, now: datetime) -> None:
     with store.write() as tx:
         for email in subscribers.list_unanswered(tx, before=before):
             subscribers.remove(tx, email)
+    store.empty_log()
 
 
 def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:

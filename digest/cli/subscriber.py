@@ -24,6 +24,7 @@ from digest.matching import compile_rules
 from digest.models import CompiledRules, SubscriberState
 from digest.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import profiles, subscribers
+from digest.store.search import Place, Wanted
 
 app = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
 for more in (consent.app, pause.app, csvfile.app):
@@ -144,11 +145,25 @@ def edit(
 
 
 @app.command("list")
-def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the subscribers."""
+def list_(
+    text: Annotated[
+        str, typer.Option("--search", metavar="TEXT", help="Only those with this anywhere in address or name.")
+    ] = "",
+    state: Annotated[SubscriberState | None, typer.Option("--state", help="Only those in this state.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many.")] = None,
+    after: Annotated[str, typer.Option("--after", metavar="EMAIL", help="Go on behind this address.")] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List the subscribers, by address: all, or some."""
     with installation(config) as here, here.store.read() as tx:
-        people = subscribers.list_all(tx)
-    print_records([roster.record(s) for s in people], as_json=as_json, empty="no subscribers yet")
+        wanted = Wanted(state=state, text=text)
+        page = subscribers.page(tx, wanted, Place(after=after, limit=limit)) if limit else None
+        people = page.people if page else subscribers.list_wanted(tx, wanted, after=after)
+    nobody = "nobody like that" if text or state or after else "no subscribers yet"
+    print_records([roster.record(s) for s in people], as_json=as_json, empty=nobody)
+    if page and page.after:
+        say(f"there are more; --after {page.after} shows the next")
 
 
 @app.command()
@@ -173,8 +188,10 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
 @app.command()
 def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     """Remove a subscriber. That they must not be mailed, if so, is kept; `erase` is for who wants to be forgotten."""
-    with installation(config) as here, here.store.write() as tx:
-        here.membership.remove(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+    with installation(config) as here:
+        with here.store.write() as tx:
+            here.membership.remove(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+        here.store.empty_log()
     say(f"removed {email}")
 
 

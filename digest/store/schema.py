@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0007"  # the newest migration
+HEAD = "0008"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -128,7 +128,12 @@ subscribers = sa.Table(
     sa.Column("resumes_at", UtcDateTime, index=True),
     sa.Column("new_email", sa.Text, nullable=False, server_default=""),
     sa.Column("feed", sa.Text, nullable=False, server_default=""),
+    sa.Column("found_by", sa.Text, nullable=False, server_default="", index=True),  # email_key, "\n", name casefolded
+    sa.Index("subscribers_of_state", "state", "found_by"),
 )
+
+# The rows of `subscribers` by every three letters of `found_by`: SQLite's FTS5, which migration 0008 makes.
+SUBSCRIBERS_SEARCH = "subscribers_search"
 
 profiles = sa.Table(
     "profiles",

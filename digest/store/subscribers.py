@@ -1,7 +1,7 @@
 """Subscribers: who gets digests, when, and how far they have been served."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
-from digest.store import numbers
+from digest.store import numbers, search
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
 from digest.store.schema import consents, follows, profiles, subscribers
+
+_TOGETHER = 1000  # read from the database
+_EVERYBODY = 2**31
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -39,9 +42,39 @@ def dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
     return {"created_at": row.created_at, "confirmed_at": row.confirmed_at}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Subscribers by address; where the pages beside it begin (`before`, `after`), "" where there is none."""
+
+    people: Sequence[Subscriber]
+    total: int | None  # on all pages; None where counting would take long
+    before: str
+    after: str
+
+
+def page(tx: Transaction, wanted: search.Wanted, place: search.Place) -> Page:
+    """One page of those who are wanted. As fast with a million subscribers as with a hundred, also the last page."""
+    found = search.find(tx, wanted, place)
+    known = list_by_ids(tx, found.ids)
+    people = [known[i] for i in found.ids]
+    ends = (people[0].email, people[-1].email) if people else (place.after, place.before)
+    earlier, later = (found.more, True) if place.before else (bool(place.after), found.more)
+    return Page(people=people, total=found.total, before=ends[0] if earlier else "", after=ends[1] if later else "")
+
+
 def list_all(tx: Transaction) -> list[Subscriber]:
     """Every subscriber, by address."""
     return sorted(_select(tx, sa.true()), key=lambda s: addresses.key(s.email))
+
+
+def list_wanted(tx: Transaction, wanted: search.Wanted, *, after: str = "") -> list[Subscriber]:
+    """All who are wanted, by address, behind one."""
+    ids = search.find(tx, wanted, search.Place(after=after, limit=_EVERYBODY)).ids
+    people: list[Subscriber] = []
+    for at in range(0, len(ids), _TOGETHER):
+        known = list_by_ids(tx, ids[at : at + _TOGETHER])
+        people += (known[i] for i in ids[at : at + _TOGETHER])
+    return people
 
 
 def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subscriber]:
@@ -87,13 +120,20 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     (number,) = numbers.take(tx, subscribers, 1)
     values = {"id": number, "created_at": now, "confirmed_at": confirmed_at} | _values(new)
     row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
+    search.know(tx, [row_id])
     profiles_of.follow(tx, row_id, new.profiles)
     return get(tx, new.email)
 
 
 def save(tx: Transaction, changed: Subscriber) -> Subscriber:
     """Write back a subscriber that was changed with `dataclasses.replace`, profiles included. Raises NotFoundError."""
-    tx.execute(sa.update(subscribers).where(subscribers.c.id == changed.id).values(_values(changed)))
+    this, values = subscribers.c.id == changed.id, _values(changed)
+    is_found_anew = tx.scalar(sa.select(subscribers.c.found_by).where(this)) != values["found_by"]
+    if is_found_anew:
+        search.forget(tx, changed.id)
+    tx.execute(sa.update(subscribers).where(this).values(values))
+    if is_found_anew:
+        search.know(tx, [changed.id])
     profiles_of.follow(tx, changed.id, changed.profiles)
     return get(tx, changed.email)
 
@@ -106,7 +146,9 @@ def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscr
 
 def remove(tx: Transaction, email: str) -> None:
     """Forget a subscriber, with their own profile, digests and deliveries. Raises NotFoundError."""
-    tx.execute(sa.delete(subscribers).where(subscribers.c.id == get(tx, email).id))
+    gone = get(tx, email).id
+    search.forget(tx, gone)
+    tx.execute(sa.delete(subscribers).where(subscribers.c.id == gone))
 
 
 def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
@@ -140,6 +182,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
     return {
         "email": subscriber.email,
         "email_key": addresses.key(subscriber.email),
+        "found_by": search.found_by(subscriber.email, subscriber.name),
         "name": subscriber.name,
         "timezone": subscriber.schedule.timezone,
         "send_at": subscriber.schedule.send_at,

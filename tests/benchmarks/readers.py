@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from digest.installation import Installation
 from digest.matching import Search, compile_rules
 from digest.models import OWN_KEYWORDS, Ask, CompiledRules, Paper, fingerprint
-from digest.store import Transaction, papers, profiles, subscribers
+from digest.store import Transaction, papers, profiles, search, subscribers
 from digest.store import schema as tables
 from tests.benchmarks.matching import RULES, indexed
 from tests.benchmarks.profiles import Wish, pool, population
@@ -78,6 +78,7 @@ def add_subscribers(tx: Transaction, n: int) -> None:
     for begin in range(1, n + 1, _AT_ONCE):
         numbers = range(begin, min(begin + _AT_ONCE, n + 1))
         tx.execute(sa.insert(tables.subscribers), [_subscriber(number) for number in numbers])
+        search.know(tx, numbers)
 
 
 def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
@@ -148,6 +149,7 @@ def _subscriber(number: int) -> dict[str, object]:
         "id": number,
         "email": address,
         "email_key": address,
+        "found_by": search.found_by(address, ""),
         "name": "",
         "timezone": "UTC",
         "send_at": NOW.time(),

@@ -215,3 +215,21 @@ def test_who_names_no_language_gets_the_newsletters(cli: Cli) -> None:
     config.write_text(config.read_text().replace("[newsletter]", '[newsletter]\nlanguage = "de"'))
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
     assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["language"] == "de"
+
+
+def test_some_of_the_subscribers_are_listed(cli: Cli) -> None:
+    for name in ("ann", "bob", "zoe"):
+        cli.ok("subscriber", "add", f"{name}@example.org", "--name", f"{name.title()} Smith", "--confirmed")
+    cli.ok("subscriber", "pause", "zoe@example.org")
+
+    def listed(*options: str) -> list[str]:
+        return [s["email"] for s in cli.ok("subscriber", "list", "--json", *options).records]
+
+    assert listed("--search", "smith") == ["ann@example.org", "bob@example.org", "zoe@example.org"]
+    assert listed("--search", "Bob S") == ["bob@example.org"]
+    assert listed("--state", "paused") == ["zoe@example.org"]
+    assert listed("--after", "ann@example.org") == ["bob@example.org", "zoe@example.org"]
+    assert listed("--limit", "1", "--after", "ann@example.org") == ["bob@example.org"]
+    ran = cli.ok("subscriber", "list", "--limit", "2")
+    assert ran.err == "there are more; --after bob@example.org shows the next\n"
+    assert cli.ok("subscriber", "list", "--search", "nobody").err == "nobody like that\n"

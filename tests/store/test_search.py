@@ -1,0 +1,128 @@
+"""Finding subscribers: pages by address, by state and by any part of an address or a name."""
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from digest.models import SubscriberState
+from digest.store import Store, search, subscribers
+from digest.store.search import Place, Wanted
+from tests.builders import NOW, a_subscriber
+
+PEOPLE = {
+    "ann@example.org": "Ann Özgür",
+    "ann.b@example.org": "",
+    "bob@uni.example": 'Robert O\'Neill "Bob"',
+    "Li@example.net": "李明",
+    "zoe@example.org": "Zoë",
+}
+BY_ADDRESS = ["ann.b@example.org", "ann@example.org", "bob@uni.example", "Li@example.net", "zoe@example.org"]
+
+
+@pytest.fixture
+def people(store: Store) -> Store:
+    with store.write() as tx:
+        for email, name in PEOPLE.items():
+            state = SubscriberState.PAUSED if email.startswith("z") else SubscriberState.ACTIVE
+            subscribers.add(tx, a_subscriber(email, name=name, state=state), now=NOW)
+    return store
+
+
+def found(store: Store, text: str = "", state: SubscriberState | None = None) -> list[str]:
+    with store.read() as tx:
+        page = subscribers.page(tx, Wanted(text=text, state=state), Place(limit=100))
+    return [s.email for s in page.people]
+
+
+def of_page(store: Store, wanted: Wanted, place: Place) -> tuple[list[str], str, str, int | None]:
+    with store.read() as tx:
+        page = subscribers.page(tx, wanted, place)
+    return [s.email for s in page.people], page.before, page.after, page.total
+
+
+def test_pages_go_by_address_there_and_back(people: Store) -> None:
+    one, two, three, four, five = BY_ADDRESS
+    first = of_page(people, Wanted(), Place(limit=2))
+    second = of_page(people, Wanted(), Place(after=first[2], limit=2))
+    last = of_page(people, Wanted(), Place(after=second[2], limit=2))
+    assert first == ([one, two], "", two, 5)
+    assert second == ([three, four], three, four, 5)
+    assert last == ([five], five, "", 5)
+    assert of_page(people, Wanted(), Place(before=last[1], limit=2)) == second
+    assert of_page(people, Wanted(), Place(before=second[1], limit=2)) == first
+
+
+def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
+    assert of_page(people, Wanted(), Place(after="c@example.org", limit=1))[0] == ["Li@example.net"]
+
+
+@pytest.mark.parametrize(
+    ("text", "emails"),
+    [
+        ("uni.ex", ["bob@uni.example"]),
+        (" ANN@ ", ["ann@example.org"]),
+        ("ÖZG", ["ann@example.org"]),
+        ('l "bo', ["bob@uni.example"]),
+        ("o'neill", ["bob@uni.example"]),
+        ("example.org", ["ann.b@example.org", "ann@example.org", "zoe@example.org"]),
+        ("example bob", []),  # all threes of a text may be there, but not in a row
+        ("OR", []),
+        ("an", ["ann.b@example.org", "ann@example.org"]),  # where an address begins
+        ("z", ["zoe@example.org"]),
+        ("李", ["Li@example.net"]),
+        ("李明", ["Li@example.net"]),
+        ("%%%", []),
+        ("a* OR b", []),
+    ],
+)
+@pytest.mark.parametrize("few", [search._FEW, 0])
+def test_a_text_is_found_anywhere(
+    people: Store, monkeypatch: pytest.MonkeyPatch, few: int, text: str, emails: list[str]
+) -> None:
+    monkeypatch.setattr(search, "_FEW", few)  # none is few: the addresses are walked through
+    assert found(people, text) == emails
+
+
+def test_state_and_text_both_count(people: Store) -> None:
+    assert found(people, state=SubscriberState.PAUSED) == ["zoe@example.org"]
+    assert found(people, "example.org", SubscriberState.PAUSED) == ["zoe@example.org"]
+    assert found(people, "zoe", SubscriberState.ACTIVE) == []
+    assert of_page(people, Wanted(state=SubscriberState.ACTIVE), Place(limit=1))[3] == 4
+
+
+def test_how_many_have_a_text_is_said_where_they_are_few(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_page(people, Wanted(text="example.org"), Place(limit=1))[3] == 3
+    monkeypatch.setattr(search, "_FEW", 2)
+    assert of_page(people, Wanted(text="example.org"), Place(limit=1))[3] is None
+
+
+def test_who_changes_is_found_by_what_they_are_now(people: Store) -> None:
+    with people.write() as tx:
+        bob = subscribers.get(tx, "bob@uni.example")
+        subscribers.save(tx, replace(bob, email="robert@post.example", name="Bobby"))
+    assert (found(people, "uni.example"), found(people, "neill")) == ([], [])
+    assert found(people, "bobby") == found(people, "post.ex") == ["robert@post.example"]
+
+
+def test_who_is_removed_leaves_nothing_in_the_index(people: Store) -> None:
+    def leaves() -> list[bytes]:
+        with people.read() as tx:
+            return list(tx.scalars(sa.text("SELECT block FROM subscribers_search_data WHERE id > 10 ORDER BY id")))
+
+    with people.write() as tx:
+        for email in BY_ADDRESS[1:]:
+            subscribers.remove(tx, email)
+    people.empty_log()
+    left = leaves()
+    with people.write() as tx:
+        tx.execute(sa.text("INSERT INTO subscribers_search (subscribers_search) VALUES ('rebuild')"))
+    assert left == leaves() != []
+    with people.write() as tx:
+        subscribers.remove(tx, BY_ADDRESS[0])
+    people.empty_log()
+    assert leaves() == []
+    for file in people.file.parent.glob(f"{people.file.name}*"):
+        content = file.read_bytes().lower()
+        assert b"@example" not in content
+        assert b"neill" not in content
