@@ -5,7 +5,7 @@ where an admin barred them that word alone, taken back.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,6 +71,31 @@ class Membership:
         else:
             self._log(tx, added, ConsentEvent.VOUCHED, origin=origin, now=now)
         return added
+
+    def enrol_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
+        """The same for many of whom it is known that nothing stands against it. Raises NotFoundError (of a profile)."""
+        if not new:
+            return
+        added = subscribers.add_all(tx, new, now=now)
+        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        asked = [s for s in added if s.state is SubscriberState.PENDING]
+        wordings = {language: self.wording(language) for language in {s.language for s in asked}}
+        for wording in wordings.values():
+            consents.keep_wording(tx, wording)
+        vouched = Consent(event=ConsentEvent.VOUCHED, at=now, origin=origin)
+        asks = {
+            language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
+            for language, wording in wordings.items()
+        }
+        consents.record_all(
+            tx,
+            [
+                (s.id, self.pseudonyms.of(s.email), vouched if s.state.is_on_the_list else asks[s.language])
+                for s in added
+            ],
+        )
+        notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
+        outbox.queue_notes(tx, MailKind.CONFIRMATION, notes, now=now)
 
     def ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue the mail that asks for their yes, once a day at most; also where a bounce bars them.

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from digest import addresses
@@ -12,7 +12,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.pauses import begin_of, parse_day, paused
-from digest.schedule import format_days, parse_schedule
+from digest.schedule import format_days, parse_days, parse_schedule, parse_send_at, parse_timezone
 
 COLUMNS = (
     *("email", "name", "timezone", "send_at", "days", "profiles", "language"),
@@ -33,6 +33,9 @@ _YES, _NO = "yes", "no"
 
 DEFAULT_SEND_AT = "07:00"
 DEFAULT_DAYS = "daily"
+_DEFAULT_MAX_PAPERS = Subscriber(email="").max_papers
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,16 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What became of one row: a subscriber, or the reason why not. `line` counts from 1, the header included."""
+    """What became of one row: a subscriber, or the reason why not and the column that it is about.
+
+    `line` is where the row begins, counted from 1, the header included. `email` is as written where there is no
+    subscriber, and `column` "" where the row as a whole is no good.
+    """
 
     line: int
+    email: str
     subscriber: Subscriber | None = None
+    column: str = ""
     reason: str = ""
 
 
@@ -115,19 +124,22 @@ def read(
 
     A bad row is given with its reason and the next one is read. Raises UsageError if the header is not one.
     """
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    columns = [c.strip() for c in reader.fieldnames or ()]
+    records = _records(text)
+    _, header = next(records, (1, []))
+    columns = [c.strip() for c in header]
     unknown = [c for c in columns if c not in COLUMNS]
     if "email" not in columns or unknown:
         found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
         raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
-    reader.fieldnames = columns
-    for cells in reader:
+    for line, cells in records:
+        value = dict.fromkeys(COLUMNS, "") | {c: cell.strip() for c, cell in zip(columns, cells, strict=False)}
         try:
-            subscriber = _from_cells(cells, defaults, known_profiles, languages, confirmed=confirmed)
-            yield Row(line=reader.line_num, subscriber=subscriber)
-        except UsageError as error:
-            yield Row(line=reader.line_num, reason=str(error))
+            if len(cells) > len(columns):
+                raise _CellError("", "more cells than columns; put quotes around values that hold a comma")
+            subscriber = _from_cells(value, defaults, known_profiles, languages, confirmed=confirmed)
+            yield Row(line=line, email=subscriber.email, subscriber=subscriber)
+        except _CellError as error:
+            yield Row(line=line, email=value["email"], column=error.column, reason=str(error))
 
 
 def write(people: Iterable[Subscriber]) -> str:
@@ -158,50 +170,79 @@ def record(s: Subscriber) -> dict[str, Any]:
     }
 
 
+class _CellError(UsageError):
+    """A cell that cannot be read, and its column."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with the line that it begins in; empty lines are none, but for the first."""
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    line = 1
+    try:
+        for cells in reader:
+            if cells or line == 1:
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UsageError(f"line {line}: {error}") from None
+
+
 def _from_cells(
-    cells: dict[str, str | None],
+    value: Mapping[str, str],
     defaults: Defaults,
     known_profiles: Collection[str],
     languages: Languages,
     *,
     confirmed: bool,
 ) -> Subscriber:
-    if None in cells:
-        raise UsageError("more cells than columns; put quotes around values that hold a comma")
-    value = {column: (cells.get(column) or "").strip() for column in COLUMNS}
-    subscriber = new_subscriber(
-        value["email"],
-        name=value["name"],
-        timezone=value["timezone"] or defaults.timezone,
-        send_at=value["send_at"],
-        days=value["days"],
-        language=languages.checked(value["language"] or defaults.language),
-        profiles=value["profiles"].split(";"),
-        confirmed=confirmed,
+    schedule = Schedule(
+        timezone=_read("timezone", value["timezone"] or defaults.timezone, parse_timezone),
+        send_at=_read("send_at", value["send_at"] or DEFAULT_SEND_AT, parse_send_at),
+        days=_read("days", value["days"] or DEFAULT_DAYS, parse_days),
     )
-    subscriber = _with_choices(subscriber, value)
-    missing = [p for p in subscriber.profiles if p not in known_profiles]
+    subscriber = Subscriber(
+        email=_read("email", value["email"], addresses.checked),
+        name=one_line(value["name"]),
+        schedule=schedule,
+        state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
+        language=_read("language", value["language"] or defaults.language, languages.checked),
+        profiles=_read("profiles", value["profiles"], lambda written: _parse_profiles(written, known_profiles)),
+        max_papers=_read("max_papers", value["max_papers"] or str(_DEFAULT_MAX_PAPERS), parse_max_papers),
+        announce_types=_read("announce", value["announce"] or "all", parse_announced),
+        wants_trending=_read("trending", value["trending"] or _YES, _parse_yes),
+    )
+    return _read("paused", value["paused"], lambda written: _with_pause(subscriber, written))
+
+
+def _read(column: str, written: str, read: Callable[[str], _T]) -> _T:
+    try:
+        return read(written)
+    except UsageError as error:
+        raise _CellError(column, str(error)) from None
+
+
+def _parse_profiles(written: str, known: Collection[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in written.split(";") if name.strip()))
+    missing = [name for name in names if name not in known]
     if missing:
-        raise NotFoundError("profile", missing[0], known_profiles, listed_by="digest profile list")
-    return subscriber
+        raise NotFoundError("profile", missing[0], known, listed_by="digest profile list")
+    return names
 
 
-def _with_choices(subscriber: Subscriber, value: dict[str, str]) -> Subscriber:
+def _with_pause(subscriber: Subscriber, written: str) -> Subscriber:
     """Who has still to say yes pauses nothing. A pause that is over ends as soon as digests are published."""
-    if value["max_papers"]:
-        subscriber = replace(subscriber, max_papers=parse_max_papers(value["max_papers"]))
-    if value["announce"]:
-        subscriber = replace(subscriber, announce_types=parse_announced(value["announce"]))
-    subscriber = replace(subscriber, wants_trending=_parse_yes("trending", value["trending"] or _YES))
-    if value["paused"] in {"", _NO} or subscriber.state is SubscriberState.PENDING:
+    if written in {"", _NO} or subscriber.state is SubscriberState.PENDING:
         return subscriber
-    until = None if value["paused"] == _YES else begin_of(parse_day(value["paused"]), subscriber.schedule)
-    return paused(subscriber, until)
+    return paused(subscriber, None if written == _YES else begin_of(parse_day(written), subscriber.schedule))
 
 
-def _parse_yes(column: str, written: str) -> bool:
+def _parse_yes(written: str) -> bool:
     if written not in {_YES, _NO}:
-        raise UsageError(f"{written!r} says neither yes nor no of {column}")
+        raise UsageError(f"{written!r} says neither yes nor no of trending")
     return written == _YES
 
 

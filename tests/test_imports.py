@@ -15,7 +15,7 @@ LEVELS: list[set[str]] = [
     {"chooser"},
     {"membership"},
     {"config", "roster", "ingest", "publish", "deliver", "bounce", "joining", "samples", "explain"},
-    {"installation", "disclosure", "submitting"},
+    {"installation", "disclosure", "submitting", "importing"},
     {"web"},
     {"service"},
     {"demo"},

@@ -53,6 +53,35 @@ def test_a_bad_row_is_named_and_the_next_is_read(row: str, reason: str) -> None:
     assert good.subscriber is not None
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("timezone", "Mars/Base"),
+        ("send_at", "late"),
+        ("days", "never"),
+        ("profiles", "C"),
+        ("language", "tlh"),
+        ("max_papers", "0"),
+        ("announce", "old"),
+        ("trending", "maybe"),
+        ("paused", "soon"),
+    ],
+)
+def test_a_bad_row_says_which_column_is_wrong(columns: str, cells: str) -> None:
+    (row,) = read(f"email,{columns}\nreader@example.org,{cells}\n")
+    assert (row.email, row.column) == ("reader@example.org", columns)
+
+
+def test_a_row_has_the_line_that_it_begins_in() -> None:
+    rows = read('email,name\na@example.org,"two\nlines"\n\nb@example.org\n')
+    assert [row.line for row in rows] == [2, 5]
+
+
+def test_a_cell_without_end_is_refused_with_its_line() -> None:
+    with pytest.raises(UsageError, match="line 3: field larger than field limit"):
+        read(f'email,name\na@example.org,\nb@example.org,"{"x" * 200_000}\n')
+
+
 @pytest.mark.parametrize("header", ["mail", "email,nmae", ""])
 def test_a_header_that_is_none_is_refused(header: str) -> None:
     with pytest.raises(UsageError, match="line 1: .*the header is email,name"):

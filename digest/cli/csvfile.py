@@ -1,5 +1,6 @@
 """digest subscriber import, export: many subscribers at once, as CSV; and all that is kept about one."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption
 from digest.cli.output import print_json, print_records, print_text, progress, say, warn
 from digest.disclosure import disclose
 from digest.errors import UsageError
+from digest.importing import Fate, Outcome, enlist, rehearse
 from digest.installation import Installation
 from digest.store import Transaction, profiles, subscribers
 
@@ -21,19 +23,34 @@ app = typer.Typer()
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(roster.COLUMNS)}.")],
     confirmed: ConfirmedOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would become of each row; write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Add the subscribers in a CSV file. Who is there already stays as they are; bad rows are named and left out."""
+    """Add the subscribers in a CSV file. Who is there already stays as they are; bad rows are named and left out.
+
+    The good rows are added all at once at the end, or none of them where something stops it before.
+    """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
     with installation(config) as here:
         try:
-            added, known, bad = _import(here, text, confirmed=confirmed)
+            outcomes = _outcomes(here, text, confirmed=confirmed, dry_run=dry_run)
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
-    say(f"added {added}, {known} there already, {bad} bad rows")
+    if dry_run or as_json:
+        print_records([o.record() for o in outcomes], as_json=as_json, empty="no rows")
+    else:
+        for refused in (o for o in outcomes if o.fate.is_refused):
+            warn(f"line {refused.row.line}: {refused.reason}")
+    counts = Counter(o.fate for o in outcomes)
+    added, bad = counts[Fate.ADDED] + counts[Fate.ASKED], counts[Fate.BAD] + counts[Fate.SUPPRESSED]
+    rest = f"{counts[Fate.KNOWN]} there already, {bad} bad rows"
+    say(f"would add {added}, {rest}; nothing was written" if dry_run else f"added {added}, {rest}")
     if bad:
         raise typer.Exit(1)
 
@@ -61,26 +78,20 @@ def export(
             print_json(disclose(tx, here.membership, email))
 
 
-def _import(here: Installation, text: str, *, confirmed: bool) -> tuple[int, int, int]:
-    added = known = bad = 0
+def _outcomes(here: Installation, text: str, *, confirmed: bool, dry_run: bool) -> list[Outcome]:
     now = moment(None)
-    with here.store.write() as tx, progress("importing", text.count("\n")) as advance:
-        for row in _rows(here, tx, text, confirmed=confirmed):
-            try:
-                if row.subscriber is None:
-                    raise UsageError(row.reason)
-                if subscribers.find(tx, row.subscriber.email) is not None:
-                    known += 1
-                elif barred := here.membership.find_suppression(tx, row.subscriber.email):
-                    raise UsageError(f"{row.subscriber.email} is {barred}; nobody is asked or mailed by an import")
-                else:
-                    here.membership.enrol(tx, row.subscriber, origin=f"import by {ORIGIN}", now=now)
-                    added += 1
-            except UsageError as error:
-                warn(f"line {row.line}: {error}")
-                bad += 1
-            advance(1)
-    return added, known, bad
+    outcomes: list[Outcome] = []
+    with here.store.read() if dry_run else here.store.write() as tx:
+        rows = _rows(here, tx, text, confirmed=confirmed)
+        if dry_run:
+            decided = rehearse(tx, here.membership, rows, now=now)
+        else:
+            decided = enlist(tx, here.membership, rows, origin=f"import by {ORIGIN}", now=now)
+        with progress("checking" if dry_run else "importing", text.count("\n")) as advance:
+            for outcome in decided:
+                outcomes.append(outcome)
+                advance(1)
+    return outcomes
 
 
 def _rows(here: Installation, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[roster.Row]:

@@ -1,5 +1,7 @@
 """The consent log: what was agreed to and taken back, when, from where. Nothing in it is ever changed but origins."""
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,16 +14,31 @@ from digest.store.schema import consents, wordings
 
 def record(tx: Transaction, subscriber_id: int, pseudonym: str, happened: Consent) -> None:
     """Write down what happened. A wording that it names has to be kept already."""
-    tx.execute(
-        sa.insert(consents).values(
-            subscriber_id=subscriber_id,
-            pseudonym=pseudonym,
-            event=happened.event.value,
-            at=happened.at,
-            origin=happened.origin,
-            wording=happened.wording or None,
-        )
-    )
+    record_all(tx, [(subscriber_id, pseudonym, happened)])
+
+
+def record_all(tx: Transaction, happened: Sequence[tuple[int, str, Consent]]) -> None:
+    """The same of several (subscriber's id, pseudonym, what happened)."""
+    rows = [
+        {
+            "subscriber_id": subscriber_id,
+            "pseudonym": pseudonym,
+            "event": consent.event.value,
+            "at": consent.at,
+            "origin": consent.origin,
+            "wording": consent.wording or None,
+        }
+        for subscriber_id, pseudonym, consent in happened
+    ]
+    tx.execute(sa.insert(consents), rows)
+
+
+def last_asked(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, datetime]:
+    """When each of these addresses was last asked whether it wants the digest, if it was."""
+    asked = sa.and_(consents.c.pseudonym.in_(pseudonyms), consents.c.event == ConsentEvent.ASKED.value)
+    last = sa.func.max(consents.c.at).label("at")
+    rows = tx.execute(sa.select(consents.c.pseudonym, last).where(asked).group_by(consents.c.pseudonym))
+    return {row.pseudonym: row.at for row in rows}
 
 
 def keep_wording(tx: Transaction, wording: Wording) -> None:

@@ -48,16 +48,22 @@ def queue_note(
     Somebody waits for it, and a link in it may expire: its turn comes before that of the digests of a morning, also in
     a run that is under way. With `why_not` it is written down with that reason and never sent.
     """
-    (number,) = numbers.take(tx, deliveries, 1)
-    values = {
-        "id": number,
-        "kind": kind.value,
-        "subscriber_id": subscriber.id,
-        "message_id": message_id,
-        "queued_at": now,
-        "next_at": now - _AHEAD,
-    }
-    tx.execute(sa.insert(deliveries).values(values | (_unsent(why_not, now) if why_not else {})))
+    queue_notes(tx, kind, [(subscriber.id, message_id)], now=now, why_not=why_not)
+
+
+def queue_notes(
+    tx: Transaction, kind: MailKind, notes: Sequence[tuple[int, str]], *, now: datetime, why_not: str = ""
+) -> None:
+    """The same for several (subscriber's id, Message-ID)."""
+    if not notes:
+        return
+    written = {"kind": kind.value, "queued_at": now, "next_at": now - _AHEAD}
+    written |= _unsent(why_not, now) if why_not else {}
+    rows = [
+        written | {"id": number, "subscriber_id": subscriber_id, "message_id": message_id}
+        for number, (subscriber_id, message_id) in zip(numbers.take(tx, deliveries, len(notes)), notes, strict=True)
+    ]
+    tx.execute(sa.insert(deliveries), rows)
 
 
 def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:

@@ -4,7 +4,7 @@ Rules come here compiled. Each query is kept once; a profile holds the numbers o
 million profiles are read back without parsing one of them.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -170,10 +170,20 @@ def list_wanted_by(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int
 
 def follow(tx: Transaction, subscriber_id: int, names: Sequence[str]) -> None:
     """Make these shared profiles the ones that a subscriber follows, and no others. Raises NotFoundError."""
-    wanted = [get(tx, name) for name in dict.fromkeys(names)]
     tx.execute(sa.delete(follows).where(follows.c.subscriber_id == subscriber_id))
-    if wanted:
-        tx.execute(sa.insert(follows), [{"subscriber_id": subscriber_id, "profile_id": p.id} for p in wanted])
+    follow_all(tx, {subscriber_id: names})
+
+
+def follow_all(tx: Transaction, names_of: Mapping[int, Sequence[str]]) -> None:
+    """Let subscribers who follow nothing so far follow these shared profiles. Raises NotFoundError."""
+    ids = {name: get(tx, name).id for name in sorted({name for names in names_of.values() for name in names})}
+    rows = [
+        {"subscriber_id": subscriber_id, "profile_id": ids[name]}
+        for subscriber_id, names in names_of.items()
+        for name in dict.fromkeys(names)
+    ]
+    if rows:
+        tx.execute(sa.insert(follows), rows)
 
 
 def list_uncompiled(tx: Transaction) -> list[Profile]:

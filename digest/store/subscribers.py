@@ -1,6 +1,6 @@
 """Subscribers: who gets digests, when, and how far they have been served."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +33,11 @@ def get(tx: Transaction, email: str) -> Subscriber:
         known = tx.execute(sa.select(subscribers.c.email).limit(1000)).scalars()
         raise NotFoundError("subscriber", email, known, listed_by="digest subscriber list")
     return found
+
+
+def known_keys(tx: Transaction, keys: Collection[str]) -> set[str]:
+    """Those of these addresses (as addresses.key has them) that belong to a subscriber."""
+    return set(tx.scalars(sa.select(subscribers.c.email_key).where(subscribers.c.email_key.in_(keys))))
 
 
 def dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
@@ -116,13 +121,24 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     """A new subscriber with the shared profiles they follow. Raises UsageError if the address is taken."""
     if find(tx, new.email) is not None:
         raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
-    confirmed_at = now if new.state.is_on_the_list else None
-    (number,) = numbers.take(tx, subscribers, 1)
-    values = {"id": number, "created_at": now, "confirmed_at": confirmed_at} | _values(new)
-    row_id = tx.execute(sa.insert(subscribers).values(values).returning(subscribers.c.id)).scalar_one()
-    search.know(tx, [row_id])
-    profiles_of.follow(tx, row_id, new.profiles)
+    add_all(tx, [new], now=now)
     return get(tx, new.email)
+
+
+def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> list[Subscriber]:
+    """Some hundred new subscribers whose addresses are known to be free, with their numbers. Raises NotFoundError."""
+    if not new:
+        return []
+    ids = numbers.take(tx, subscribers, len(new))
+    added = [replace(s, id=number) for s, number in zip(new, ids, strict=True)]
+    rows = [
+        {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_on_the_list else None} | _values(s)
+        for s in added
+    ]
+    tx.execute(sa.insert(subscribers), rows)
+    search.know(tx, [s.id for s in added])
+    profiles_of.follow_all(tx, {s.id: s.profiles for s in added})
+    return added
 
 
 def save(tx: Transaction, changed: Subscriber) -> Subscriber:

@@ -172,6 +172,28 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
     )
 
 
+def test_an_import_is_rehearsed_and_writes_nothing(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "known@example.org", "--confirmed")
+    cli.ok("suppression", "add", "barred@example.org")
+    (cli.folder / "people.csv").write_text(
+        "email,timezone\na@example.org,\nknown@example.org,\nb@example.org,Mars/Base\nbarred@example.org,\n"
+    )
+    before = cli.ok("subscriber", "list", "--json").out
+    ran = cli("subscriber", "import", "people.csv", "--dry-run", "--json")
+    assert [(r["line"], r["email"], r["fate"], r["column"]) for r in ran.records] == [
+        (2, "a@example.org", "asked", ""),
+        (3, "known@example.org", "known", ""),
+        (4, "b@example.org", "bad", "timezone"),
+        (5, "barred@example.org", "suppressed", ""),
+    ]
+    assert ran.records[2]["reason"].startswith("no time zone 'Mars/Base'")
+    assert (ran.code, ran.err) == (1, "would add 1, 1 there already, 2 bad rows; nothing was written\n")
+    table = cli("subscriber", "import", "people.csv", "--dry-run", "--confirmed").out
+    assert table.splitlines()[1].split() == ["2", "a@example.org", "added"]
+    assert cli.ok("subscriber", "list", "--json").out == before
+    assert cli.ok("outbox", "list", "--json").records == []
+
+
 def test_what_is_exported_can_be_imported(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--name", 'R, "the reader"', "--confirmed")
     cli.ok("subscriber", "pause", "reader@example.org")
