@@ -89,6 +89,14 @@ def test_a_paper_that_is_not_known(store: Store) -> None:
     assert (found.verdict, found.paper, found.title) == (Verdict.UNKNOWN_PAPER, "arxiv:2504.17830", "")
 
 
+def test_a_paper_that_was_not_known_at_that_time(store: Store) -> None:
+    subscribe(store)
+    see(store, a_paper("cats"), when="2026-06-03 09:00")
+    found = asked(store, now="2026-06-03 08:00")
+    assert found.verdict is Verdict.UNKNOWN_PAPER
+    assert found.facts[-1] == "that is after 2026-06-03 08:00 UTC, the time asked about"
+
+
 def test_what_was_sent_is_told_with_its_section_its_score_and_where_its_rules_matched(store: Store) -> None:
     got_cats(store)
     settle(store, DeliveryState.SENT, "250 2.0.0 Ok")
@@ -119,7 +127,11 @@ def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: 
     ("state", "answer", "fact"),
     [
         (DeliveryState.FAILED, "No: it was", "has failed: 550 no"),
-        (DeliveryState.DEFERRED, "Not yet: it is", "put off 1 times; the next try is at 2026-06-03 07:05 UTC: 550 no"),
+        (
+            DeliveryState.DEFERRED,
+            "Not yet: it is",
+            "put off at attempt 1; the next try is at 2026-06-03 07:05 UTC: 550 no",
+        ),
         (DeliveryState.IN_DOUBT, "Perhaps", "is in doubt: 550 no; `digest outbox resolve` decides"),
     ],
 )
@@ -151,7 +163,7 @@ def test_a_paper_that_did_not_fit_has_its_place(store: Store) -> None:
     assert found.verdict is Verdict.DID_NOT_FIT
     assert found.place is not None
     assert (found.place.number, found.place.shown) == (1, 1)
-    place = "place 1 behind the 1 paper of the digest of 2026-06-03 07:00 UTC; they want at most 1 papers a digest"
+    place = "place 1 behind the 1 paper of the digest of 2026-06-03 07:00 UTC; max_papers is 1"
     assert place in found.facts
 
 
@@ -306,7 +318,7 @@ def test_where_no_rule_matches_the_nearest_are_told_with_the_words_that_they_fou
     assert found.verdict is Verdict.NO_MATCH
     assert found.facts[-2:] == (
         "their own keywords: 'cats AND horses' came near: the paper has 'cat', not 'horse'",
-        "profile 'Shared': the paper has no word of its rules",
+        "profile 'Shared': the paper has no word of its rules where they look",
     )
 
 

@@ -104,6 +104,8 @@ class _Case:
         """What decided, or will."""
         if frozen := self._frozen():
             return frozen
+        if self.paper.first_seen_at is not None and self.paper.first_seen_at > self.now:
+            return Verdict.UNKNOWN_PAPER, None, [f"that is after {_told(self.now)}, the time asked about"]
         wanted = profiles.list_wanted_by(self.tx, [self.subscriber.id])[self.subscriber.id]
         judgement = judge(self.subscriber, wanted, self.paper)
         may_come = judgement[0] is Verdict.CHANGED or bool(self.paper.upvotes or self.paper.stars)
@@ -140,8 +142,7 @@ class _Case:
         looked_after = self._looked_after(decided)
         if decided is None and self.subscriber.state in _BEFORE_CHOOSING:
             return _BEFORE_CHOOSING[self.subscriber.state], None, [*self._state(), *self._after_pause()]
-        first = f"that of {decided.slot_at:%Y-%m-%d %H:%M} UTC" if decided else "their next one"
-        facts = [*self._state(), f"the first digest after that is {first}"]
+        facts = [*self._state(), _first_chosen(decided)]
         if seen_at <= looked_after:
             subscribed_at = subscribers.dates(self.tx, self.subscriber.id)["created_at"]
             looks = f"it looks at papers first seen after {_told(looked_after)}; older ones are known, and no news"
@@ -185,6 +186,12 @@ class _Case:
             return ["the digest after their pause does not have it, as things stand"]
         has = "has it" if found[0] is not Verdict.DID_NOT_FIT else "has no room for it"
         return [f"the digest after their pause, at {moment(found[1])}, {has} as things stand"]
+
+
+def _first_chosen(decided: Decision | None) -> str:
+    if decided is None:
+        return "no papers have been chosen for them since"
+    return f"papers were chosen next at {_told(decided.created_at)}, for their digest of {_told(decided.slot_at)}"
 
 
 def _told(at: datetime | None) -> str:

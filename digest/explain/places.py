@@ -27,7 +27,7 @@ def facts_of_place(place: Place, item: DigestItem | None, *, max_papers: int) ->
         noun = "paper" if place.shown == 1 else "papers"
         return [
             f"place {place.number} behind the {place.shown} {noun} of the digest of {moment(place)}; "
-            f"they want at most {max_papers} papers a digest"
+            f"max_papers is {max_papers}"
         ]
     if item is None:
         return [f"in the digest of {moment(place)}, among the popular papers"]
@@ -56,7 +56,7 @@ def facts_of_mail(tx: Transaction, delivery: Delivery) -> list[str]:
             ]
         case DeliveryState.DEFERRED:
             again = f"the next try is at {delivery.next_at:%Y-%m-%d %H:%M} UTC"
-            return [f"{named} was put off {delivery.attempts} times; {again}{said}", *_hold(tx)]
+            return [f"{named} was put off at attempt {delivery.attempts}; {again}{said}", *_hold(tx)]
         case DeliveryState.FAILED:
             return [f"{named} has failed{said}"]
         case DeliveryState.IN_DOUBT:

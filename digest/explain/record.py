@@ -27,11 +27,11 @@ class Verdict(StrEnum):
     NO_MATCH = "no-match"
     MUTED = "muted"
     ANNOUNCE_TYPE = "announce-type"
-    CHANGED = "matches-now"  # it does by now; when papers were chosen it did not
+    CHANGED = "matches-now"  # it does by now; when papers were chosen their rules, or the paper, read otherwise
 
 
 ANSWERS = {
-    Verdict.UNKNOWN_PAPER: "No: no such paper is known here.",
+    Verdict.UNKNOWN_PAPER: "No: no such paper is known here, or was at that time.",
     Verdict.TRENDING: "Yes: as a popular paper, besides those that their rules ask for.",
     Verdict.DID_NOT_FIT: "No: it matched, and did not fit into their digest.",
     Verdict.NEXT: "Not yet: their next digest has it, as things stand.",
@@ -47,7 +47,7 @@ ANSWERS = {
     Verdict.NO_MATCH: "No: none of their rules matches it.",
     Verdict.MUTED: "No: a line that keeps papers out keeps it from them.",
     Verdict.ANNOUNCE_TYPE: "No: it matches, and was announced in a way that they do not want.",
-    Verdict.CHANGED: "No: their rules match it by now, and did not when papers were chosen for them.",
+    Verdict.CHANGED: "No: their rules match it as both are now, and did not when papers were chosen for them.",
 }
 SHOWN_ANSWERS = {
     DeliveryState.SENT: "Yes: it was in their digest.",

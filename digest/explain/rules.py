@@ -65,7 +65,7 @@ def _facts(one: _Judged, paper: Paper) -> Iterator[str]:
     if not one.wants:
         near = nearest(one.profile, paper, limit=_NEAREST)
         if not near:
-            yield f"{whose}: the paper has no word of its rules"
+            yield f"{whose}: the paper has no word of its rules where they look"
         for missed in near:
             yield f"{whose}: {missed.rule!r} came near: {_said(missed)}"
 

@@ -296,3 +296,13 @@ def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> N
         suppressions.add(tx, barred)
         outbox.queue_note(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
     assert [d.message_id for d in claim(store)] == ["after"]
+
+
+@pytest.mark.parametrize("named", [PAPER.id, "arxiv:2606.00002"])
+def test_the_deliveries_that_hold_a_paper_are_one_subscribers_own(store: Store, named: str) -> None:
+    decided, _ = freeze(store, "a@example.org", "b@example.org")
+    with store.read() as tx:
+        (found,) = outbox.list_holding(tx, decided.subscriber.id, [named, "arxiv:1"])
+        assert found.message_id == decided.message_id
+        assert found.digest is not None
+        assert outbox.list_holding(tx, decided.subscriber.id, [named[:-1]]) == []

@@ -86,6 +86,7 @@ def test_a_chain_of_merges_ends_at_the_oldest(store: Store) -> None:
         papers.merge(tx, younger=b.id, older=a.id)
     with store.read() as tx:
         assert papers.list_merged(tx, [b.id, c.id]) == {b.id: a.id, c.id: a.id}
+        assert papers.list_names(tx, a.id) == [a.id, b.id, c.id]
 
 
 def test_a_key_that_is_taken_stays_with_its_paper(store: Store) -> None:
