@@ -294,6 +294,22 @@ def test_a_paper_from_before_the_first_digest_that_is_still_to_come(store: Store
     assert asked(store).verdict is Verdict.TOO_EARLY
 
 
+def test_a_digest_after_a_long_pause_looks_back_thirty_days(store: Store) -> None:
+    added = subscribe(store)
+    run(store)
+    with store.write() as tx:
+        subscribers.save(tx, paused(subscribers.get(tx, added.email), at("2026-08-01 00:00")))
+    see(store, a_paper("cats"), when="2026-06-20 06:00")
+    assert (
+        "the digest after their pause does not have it, as things stand" in asked(store, now="2026-06-20 08:00").facts
+    )
+    see(store, a_paper("young cats"), when="2026-07-20 06:00")
+    run(store, "2026-08-01 07:00")
+    found = asked(store, now="2026-08-01 08:00")
+    assert found.verdict is Verdict.TOO_EARLY
+    assert asked(store, "test:young cats", now="2026-08-01 08:00").verdict is Verdict.SHOWN
+
+
 def test_a_welcome_looks_back_further(store: Store) -> None:
     added = subscribe(store, "birds")
     see(store, a_paper("cats"), when="2026-05-30 06:00")
