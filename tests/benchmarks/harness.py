@@ -58,7 +58,7 @@ class Row:
 
 def main(module: str, prepare: Callable[[bool], Iterable[Case]]) -> None:
     """The command line of one benchmark. `prepare(quick)` makes its cases."""
-    report(module, lambda quick: (_compare(case, 3 if quick else 5) for case in prepare(quick)))
+    report(module, lambda quick: (compare(case, 3 if quick else 5) for case in prepare(quick)))
 
 
 def report(module: str, measure: Callable[[bool], Iterable[Sequence[Row]]]) -> None:
@@ -77,7 +77,8 @@ def report(module: str, measure: Callable[[bool], Iterable[Sequence[Row]]]) -> N
         Console().print(_table(rows))
 
 
-def _compare(case: Case, rounds: int) -> list[Row]:
+def compare(case: Case, rounds: int = 3) -> list[Row]:
+    """How the methods of a case did."""
     counts = {method.name: min(case.n, method.most) for method in case.methods}
     peaks = {method.name: _peak_mb(method, counts[method.name]) for method in case.methods}
     seconds: dict[str, list[float]] = {method.name: [] for method in case.methods}

@@ -1,0 +1,164 @@
+"""A list of a million subscribers, paged and searched, and 100,000 rows imported: python -m tests.benchmarks.people
+
+One page of 50 at a time, anywhere in the list, with how many there are; then texts as somebody looks for them: parts of
+addresses and names that one has, thousands have or nobody. Beside it what is usual: OFFSET, and LIKE '%…%', and rows
+stored one by one. With --quick a tenth of it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import sqlalchemy as sa
+
+from digest import roster
+from digest.errors import UsageError
+from digest.importing import enlist
+from digest.mail import Templates
+from digest.models import Subscriber, SubscriberState
+from digest.store import Store, Transaction, subscribers
+from digest.store.search import Place, Wanted
+from tests.benchmarks.harness import Case, Method, Row, compare, report
+from tests.builders import MEMBERSHIP, NOW, a_subscriber
+
+_PEOPLE, _ROWS = 1_000_000, 100_000
+_PAGE = 50
+_ASKED = 300  # pages, and texts
+_SLOW = 30  # of them by what is usual
+_AT_ONCE = 5000
+
+_ACTIVE, _PAUSED, _LEFT = SubscriberState.ACTIVE, SubscriberState.PAUSED, SubscriberState.UNSUBSCRIBED
+_STATES = (*[_ACTIVE] * 90, *[_PAUSED] * 2, *[_LEFT] * 8)
+_FIRST = [
+    a + b + c for a in "jo ma an li ke pa su ti re xa".split() for b in "hn ri na sa vi ul".split() for c in "aeions"
+]
+_LAST = [
+    a + b + c for a in "smi bro gar mil kel tan wan sch".split() for b in "th wn ler ly g mann".split() for c in "aeios"
+]
+_TOP = ("org", "net", "com")
+
+_OFFSET = sa.text("SELECT * FROM subscribers ORDER BY email_key LIMIT 50 OFFSET :at")
+_COUNT = sa.text("SELECT count(*) FROM subscribers")
+_LIKE = sa.text("SELECT * FROM subscribers WHERE email LIKE :text OR name LIKE :text ORDER BY email_key LIMIT 50")
+
+
+def somebody(number: int, random: Random) -> Subscriber:
+    """One of many, with an address and a name like others'."""
+    first, last = random.choice(_FIRST), random.choice(_LAST)
+    email = f"{first}.{last}{number}@uni-{random.randrange(300)}.example.{random.choice(_TOP)}"
+    return a_subscriber(email, name=f"{first} {last}".title(), state=random.choice(_STATES))
+
+
+def texts(people: Sequence[Subscriber], random: Random) -> list[str]:
+    """What somebody types who looks for one of these: a part of an address, a name, a domain, too little, a typo."""
+    ways: list[Callable[[Subscriber], str]] = [
+        lambda s: s.email,
+        lambda s: s.email[3:16],
+        lambda s: s.name,
+        lambda s: s.name.split()[1].lower(),
+        lambda s: s.email.partition("@")[2],
+        lambda s: s.email[:2],
+        lambda s: s.email[:4],
+        lambda s: f"{s.name[1:]}q",
+    ]
+    return [random.choice(ways)(s) for s in people]
+
+
+def _measure(quick: bool) -> Iterator[Sequence[Row]]:
+    people, rows = (_PEOPLE // 10, _ROWS // 10) if quick else (_PEOPLE, _ROWS)
+    with TemporaryDirectory() as folder:
+        with Store.open(Path(folder, "people.db")) as store:
+            yield from _asked(store, people)
+        yield compare(_import(Path(folder), rows))
+
+
+def _asked(store: Store, count: int) -> Iterator[Sequence[Row]]:
+    random = Random(1)
+    made = (somebody(number, random) for number in range(count))
+    known: list[Subscriber] = []
+    while some := list(islice(made, _AT_ONCE)):
+        with store.write() as tx:
+            subscribers.add_all(tx, some, now=NOW)
+        known += random.sample(some, max(1, len(some) * _ASKED * 2 // count))
+    random.shuffle(known)
+    pages = [random.choice((Place(after=s.email, limit=_PAGE), Place(before=s.email, limit=_PAGE))) for s in known]
+    pages, wanted = pages[:_ASKED], texts(known[:_ASKED], random)
+    took = {
+        ("page", "digest"): _timed(store, [partial(_page, place=place) for place in pages]),
+        ("page", "OFFSET"): _timed(store, [partial(_jump, at=random.randrange(count)) for _ in range(_SLOW)]),
+        ("search", "digest"): _timed(store, [partial(_search, text=text) for text in wanted]),
+        ("search", "LIKE"): _timed(store, [partial(_like, text=text) for text in wanted[:_SLOW]]),
+    }
+    for case, rival in (("page", "OFFSET"), ("search", "LIKE")):
+        for name, part in (("median", 0.5), ("p95", 0.95)):
+            yield [_row(f"{case}, {name}", method, took[case, method], part) for method in ("digest", rival)]
+
+
+def _page(tx: Transaction, *, place: Place) -> object:
+    return subscribers.page(tx, Wanted(), place)
+
+
+def _jump(tx: Transaction, *, at: int) -> object:
+    return tx.execute(_OFFSET, {"at": at}).all(), tx.scalar(_COUNT)
+
+
+def _search(tx: Transaction, *, text: str) -> object:
+    return subscribers.page(tx, Wanted(text=text), Place(limit=_PAGE))
+
+
+def _like(tx: Transaction, *, text: str) -> object:
+    return tx.execute(_LIKE, {"text": f"%{text}%"}).all()
+
+
+def _timed(store: Store, asked: Sequence[Callable[[Transaction], object]]) -> list[float]:
+    """The seconds that each took, in a transaction of its own; the first few are to warm up."""
+    took: list[float] = []
+    for ask in (*asked[:5], *asked):
+        begin = time.perf_counter()
+        with store.read() as tx:
+            ask(tx)
+        took.append(time.perf_counter() - begin)
+    return took[5:]
+
+
+def _row(case: str, method: str, took: Sequence[float], part: float) -> Row:
+    seconds = sorted(took)[int(len(took) * part)]
+    return Row(case=case, method=method, n=1, measured=1, seconds=seconds, rate=1 / seconds, peak_mb=0.0)
+
+
+def _import(folder: Path, count: int) -> Case:
+    random = Random(2)
+    text = roster.write(somebody(number, random) for number in range(count))
+    languages = Templates().languages
+
+    def rows(most: int) -> Iterator[roster.Row]:
+        defaults = roster.Defaults("UTC", "en")
+        read = roster.read(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
+        return islice(read, most)
+
+    def together(most: int) -> None:
+        with Store.open(folder / "import.db") as store, store.write() as tx:
+            for _ in enlist(tx, MEMBERSHIP, rows(most), origin="import", now=NOW):
+                pass
+
+    def one_by_one(most: int) -> None:
+        with Store.open(folder / "import.db") as store, store.write() as tx:
+            for row in rows(most):
+                if row.subscriber is None:
+                    raise UsageError(row.reason)
+                MEMBERSHIP.enrol(tx, row.subscriber, origin="import", now=NOW)
+
+    def afresh() -> None:
+        for file in folder.glob("import.db*"):
+            file.unlink()
+
+    methods = [Method("digest", together, before=afresh), Method("one by one", one_by_one, most=1000, before=afresh)]
+    return Case("import", count, methods, long=True)
+
+
+if __name__ == "__main__":
+    report("tests.benchmarks.people", _measure)
