@@ -6,7 +6,6 @@ index of all threes; where that knows very many the next page is near, and the a
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +14,8 @@ from digest.models import SubscriberState
 from digest.store.database import Transaction
 from digest.store.schema import SUBSCRIBERS_SEARCH, subscribers
 
-_FEW = 2000  # that are all looked at; of more, one in five hundred of a million is found soon enough
+_FEW = 2000  # that are all looked at
+_NEAR = 50_000  # addresses that are walked through, where there are more
 _LETTERS = 3  # together, in the index
 
 _index: sa.TableClause = sa.table(SUBSCRIBERS_SEARCH, *map(sa.column, ("rowid", "found_by", SUBSCRIBERS_SEARCH)))
@@ -71,24 +71,47 @@ def forget(tx: Transaction, subscriber_id: int) -> None:
 def find(tx: Transaction, wanted: Wanted, place: Place) -> Found:
     """One page of a list."""
     text = wanted.text.strip().casefold()
-    if _is_indexed(text) and (few := _few(tx, text)) is not None:
-        these = [subscribers.c.id.in_(few), *_conditions(wanted, text)]
-        return _page(tx, these, place, total=_count(tx, these))
     these = _conditions(wanted, text)
-    return _page(tx, these, place, total=None if text else _count(tx, these))
+    everybody = _placed(sa.select(subscribers.c.id), place)
+    if not _is_indexed(text):
+        return _page(tx, everybody.where(*these), place, total=None if text else _count(tx, these))
+    matches = sa.select(_index.c.rowid).where(sa.column(SUBSCRIBERS_SEARCH).op("MATCH")(_threes(text)))
+    ids = list(tx.scalars(matches.limit(_FEW + 1)))
+    if len(ids) <= _FEW:
+        these = [subscribers.c.id.in_(ids), *these]
+        return _page(tx, everybody.where(*these), place, total=_count(tx, these))
+    near = _page(tx, everybody.where(*these, *_near(tx, wanted, place)), place, total=None)
+    if near.more:
+        return near
+    # They stand close together, far from here: those whose address begins so, if it is late in the alphabet.
+    found = matches.subquery()
+    matched = everybody.join(found, subscribers.c.id == found.c.rowid).where(*these)
+    return _page(tx, matched, place, total=None)
 
 
-def _page(tx: Transaction, these: Sequence[sa.ColumnElement[bool]], place: Place, *, total: int | None) -> Found:
-    key = subscribers.c.found_by
-    back = bool(place.before)
-    asked = sa.select(subscribers.c.id).where(*these).order_by(key.desc() if back else key).limit(place.limit + 1)
-    if back:
-        asked = asked.where(key < f"{addresses.key(place.before)}\n")
-    elif place.after:
-        asked = asked.where(key >= f"{addresses.key(place.after)}\x0b")  # behind the line end
-    ids = list(tx.scalars(asked))
+def _page(tx: Transaction, asked: sa.Select[int], place: Place, *, total: int | None) -> Found:
+    ids = list(tx.scalars(asked.limit(place.limit + 1)))
     page = ids[: place.limit]
-    return Found(ids=page[::-1] if back else page, more=len(ids) > place.limit, total=total)
+    return Found(ids=page[::-1] if place.before else page, more=len(ids) > place.limit, total=total)
+
+
+def _placed(asked: sa.Select[int], place: Place) -> sa.Select[int]:
+    """From that place on, in its direction."""
+    key = subscribers.c.found_by
+    if place.before:
+        return asked.where(key < f"{addresses.key(place.before)}\n").order_by(key.desc())
+    if place.after:
+        asked = asked.where(key >= f"{addresses.key(place.after)}\x0b")  # behind the line end
+    return asked.order_by(key)
+
+
+def _near(tx: Transaction, wanted: Wanted, place: Place) -> list[sa.ColumnElement[bool]]:
+    """What holds of the next addresses, so that they are walked through no further."""
+    walked = _placed(sa.select(subscribers.c.id).where(*_conditions(wanted, "")), place)
+    end = tx.scalar(walked.with_only_columns(subscribers.c.found_by).offset(_NEAR).limit(1))
+    if end is None:
+        return []
+    return [subscribers.c.found_by > end if place.before else subscribers.c.found_by < end]
 
 
 def _count(tx: Transaction, these: Sequence[sa.ColumnElement[bool]]) -> int:
@@ -108,12 +131,8 @@ def _is_indexed(text: str) -> bool:
     return len(text) >= _LETTERS
 
 
-def _few(tx: Transaction, text: str) -> list[Any] | None:
-    """The numbers of all who may have it, or None where there are many."""
-    # Threes that lie side by side will do: each row is looked at anyway.
+def _threes(text: str) -> str:
+    """What the index is asked for a text. Threes that lie side by side will do: each row is looked at anyway."""
     starts = {*range(0, len(text) - _LETTERS, _LETTERS), len(text) - _LETTERS}
     threes = (text[at : at + _LETTERS].replace('"', '""') for at in sorted(starts))
-    asked = " AND ".join(f'"{three}"' for three in threes)
-    matches = sa.column(SUBSCRIBERS_SEARCH).op("MATCH")(asked)
-    ids = list(tx.scalars(sa.select(_index.c.rowid).where(matches).limit(_FEW + 1)))
-    return ids if len(ids) <= _FEW else None
+    return " AND ".join(f'"{three}"' for three in threes)

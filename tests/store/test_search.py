@@ -76,12 +76,25 @@ def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
         ("a* OR b", []),
     ],
 )
-@pytest.mark.parametrize("few", [search._FEW, 0])
+@pytest.mark.parametrize(("few", "near"), [(search._FEW, search._NEAR), (0, search._NEAR), (0, 1)])
 def test_a_text_is_found_anywhere(
-    people: Store, monkeypatch: pytest.MonkeyPatch, few: int, text: str, emails: list[str]
+    people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int, text: str, emails: list[str]
 ) -> None:
     monkeypatch.setattr(search, "_FEW", few)  # none is few: the addresses are walked through
+    monkeypatch.setattr(search, "_NEAR", near)  # one is near: those who stand further on are found by the index
     assert found(people, text) == emails
+
+
+@pytest.mark.parametrize(("few", "near"), [(search._FEW, search._NEAR), (0, search._NEAR), (0, 2)])
+def test_what_is_found_comes_in_pages_too(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
+    monkeypatch.setattr(search, "_FEW", few)
+    monkeypatch.setattr(search, "_NEAR", near)
+    one, two, _, _, five = BY_ADDRESS
+    wanted = Wanted(text="example.org")
+    assert of_page(people, wanted, Place(limit=2))[:3] == ([one, two], "", two)
+    assert of_page(people, wanted, Place(after=two, limit=2))[:3] == ([five], five, "")
+    assert of_page(people, wanted, Place(before=five, limit=1))[:3] == ([two], two, two)
+    assert of_page(people, wanted, Place(before=two, limit=5))[:3] == ([one], "", one)
 
 
 def test_state_and_text_both_count(people: Store) -> None:
