@@ -70,7 +70,7 @@ def forget(tx: Transaction, subscriber_id: int) -> None:
 
 def find(tx: Transaction, wanted: Wanted, place: Place) -> Found:
     """One page of a list."""
-    text = wanted.text.strip().casefold()
+    text = " ".join(wanted.text.replace("\0", " ").split()).casefold()  # a NUL would end what the index is asked
     these = _conditions(wanted, text)
     everybody = _placed(sa.select(subscribers.c.id), place)
     if not _is_indexed(text):

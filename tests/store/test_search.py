@@ -74,6 +74,9 @@ def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
         ("李明", ["Li@example.net"]),
         ("%%%", []),
         ("a* OR b", []),
+        ("\0 ann\0", ["ann.b@example.org", "ann@example.org"]),
+        ("ann@exa\0mple", []),
+        ('"""', []),
     ],
 )
 @pytest.mark.parametrize(("few", "near"), [(search._FEW, search._NEAR), (0, search._NEAR), (0, 1)])
