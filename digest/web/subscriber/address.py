@@ -89,7 +89,11 @@ class Moving:
             moved = self.membership.move(tx, reader, origin=f"page from {visit.client}", now=visit.now)
         if moved is None:
             return Page(template="not-moved.html.j2", language=reader.language, status=409)
-        return Redirect(path="/settings/address?moved=1", cookie=self.sessions.begin(moved, now=visit.now))
+        return Redirect(
+            path="/settings/address?moved=1",
+            cookie=self.sessions.begin(moved, now=visit.now),
+            afterwards=self.store.empty_log,  # the old address is to be found nowhere in the file
+        )
 
     def _holder(self, tx: Transaction, visit: Visit) -> Subscriber | None:
         """Whose link it is, provided that the address it is about is still the one they want."""
