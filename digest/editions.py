@@ -32,17 +32,22 @@ class Period:
     def parse(cls, name: str) -> Self:
         """A period by its name. Raises UsageError."""
         try:
-            if name[:4] == str(MAXYEAR):
-                raise ValueError("its last week and month end where there are no dates")
-            if week := _WEEK.fullmatch(name):
-                return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
-            if month := _MONTH.fullmatch(name):
-                return cls(Span.MONTH, date(int(month[1]), int(month[2]), 1))
-            if _DAY.fullmatch(name):
-                return cls(Span.DAY, date.fromisoformat(name))
+            return cls._named(name)
         except ValueError:
-            pass
-        raise UsageError(f"{name!r} is no date, week or month; write 2026-09-11, 2026-W37 or 2026-09")
+            hint = "write 2026-09-11, 2026-W37 or 2026-09"
+            raise UsageError(f"{name!r} is no date, week or month; {hint}") from None
+
+    @classmethod
+    def _named(cls, name: str) -> Self:
+        if name[:4] == str(MAXYEAR):
+            raise ValueError("its last week and month end where there are no dates")
+        if week := _WEEK.fullmatch(name):
+            return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
+        if month := _MONTH.fullmatch(name):
+            return cls(Span.MONTH, date(int(month[1]), int(month[2]), 1))
+        if _DAY.fullmatch(name):
+            return cls(Span.DAY, date.fromisoformat(name))
+        raise ValueError("of no such form")
 
     @classmethod
     def holding(cls, span: Span, day: date) -> Self:

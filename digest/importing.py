@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from digest import addresses
-from digest.membership import ASKED_AGAIN, Membership
+from digest.membership import Membership, why_not_asked
 from digest.models import Subscriber, SubscriberState, Suppression
 from digest.roster import Row
 from digest.store import Transaction, consents, subscribers, suppressions
@@ -73,9 +73,7 @@ def outcome(row: Row, known: Known, pseudonym: str, *, now: datetime) -> Outcome
         return Outcome(row=row, fate=Fate.SUPPRESSED, reason=why)
     if row.subscriber.state is not SubscriberState.PENDING:
         return Outcome(row=row, fate=Fate.ADDED)
-    asked_at = known.asked_at.get(pseudonym)
-    if asked_at is not None and now - asked_at < ASKED_AGAIN:
-        why = f"{row.email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough"
+    if why := why_not_asked(row.email, known.asked_at.get(pseudonym), now=now):
         return Outcome(row=row, fate=Fate.BAD, reason=why)
     return Outcome(row=row, fate=Fate.ASKED)
 

@@ -306,8 +306,8 @@ class Membership:
 
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)
-        if asked_at is not None and now - asked_at < ASKED_AGAIN:
-            raise UsageError(f"{subscriber.email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough")
+        if too_soon := why_not_asked(subscriber.email, asked_at, now=now):
+            raise UsageError(too_soon)
         self.question(tx, subscriber, origin=origin, now=now)
 
     def _in(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
@@ -362,6 +362,13 @@ class Membership:
         suppressions.keep_key(tx, self.pseudonyms.key_id)
         happened = Consent(event=event, at=now, origin=origin, wording=version)
         consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), happened)
+
+
+def why_not_asked(email: str, asked_at: datetime | None, *, now: datetime) -> str:
+    """Why an address that was asked then whether it wants the digest is not asked again now; "" where it may be."""
+    if asked_at is None or now - asked_at >= ASKED_AGAIN:
+        return ""
+    return f"{email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough"
 
 
 def _without(email: str, said: str) -> str:

@@ -9,7 +9,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.routing import Route
 
@@ -57,17 +57,17 @@ class Desk:
             admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
         return self._header("", 0)
 
-    def find(self, visit: Visit, *, now: datetime) -> Admin | None:
+    def find(self, visit: Visit) -> Admin | None:
         """Who is signed in, or None."""
         token = visit.cookies.get(self.cookie, "")
         if not token:
             return None
         with self.store.read() as tx:
-            return admins.find_by_session(tx, _hash(token), now=now)
+            return admins.find_by_session(tx, _hash(token), now=visit.now)
 
     def _for(self, answering: ForAdmin, needs: Role) -> Answering:
         def answer(visit: Visit) -> Answer:
-            admin = self.find(visit, now=visit.now)
+            admin = self.find(visit)
             if admin is None:
                 return Redirect(path="/admin/sign-in")
             csrf = self._csrf(visit.cookies[self.cookie], admin)

@@ -5,7 +5,6 @@ sandbox of its own, where nothing runs and nothing is fetched; it is there only 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -39,7 +38,6 @@ class ReceivedMail:
     name: str  # of its file, without ".eml"
     to: str
     subject: str
-    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Received:
     mails: tuple[ReceivedMail, ...]
 
 
-_A_MAIL = ReceivedMail(name="01-reader", to="reader@digest.invalid", subject="…", sent_at=datetime(2026, 6, 3, 7))  # noqa: DTZ001
+_A_MAIL = ReceivedMail(name="01-reader", to="reader@digest.invalid", subject="…")
 
 _SAMPLES = (
     Page(template="inbox.html.j2", shows=Received(())),
@@ -95,9 +93,7 @@ def _inbox(pages: Pages, folder: Path) -> Starlette:
 
 def _received(file: Path) -> ReceivedMail:
     mail = _mail(file)
-    return ReceivedMail(
-        name=file.stem, to=str(mail["To"]), subject=str(mail["Subject"]), sent_at=mail["Date"].datetime.astimezone()
-    )
+    return ReceivedMail(name=file.stem, to=str(mail["To"]), subject=str(mail["Subject"]))
 
 
 def _mail(file: Path) -> EmailMessage:

@@ -27,7 +27,6 @@ class Counted:
 class ShownToday:
     """What the page shows."""
 
-    admin: str
     on: date
     trouble: Trouble | None
     papers: int
@@ -44,13 +43,13 @@ class LookingAtToday:
     store: Store
     timezone: ZoneInfo
 
-    def look(self, visit: Visit, admin: Admin) -> Answer:
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
         on = visit.now.astimezone(self.timezone).date()
         since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
         with self.store.read() as tx:
             today = days.read(tx, on=on, since=since, now=visit.now)
-        return Page(template="today.html.j2", shows=_shown(today, on, admin.email))
+        return Page(template="today.html.j2", shows=_shown(today, on))
 
     def hold(self, visit: Visit, admin: Admin) -> Answer:
         """POST: nothing is sent any more, by any process."""
@@ -68,9 +67,8 @@ class LookingAtToday:
         return Redirect(path="/admin")
 
 
-def _shown(today: Today, on: date, admin: str) -> ShownToday:
+def _shown(today: Today, on: date) -> ShownToday:
     return ShownToday(
-        admin=admin,
         on=on,
         trouble=today.trouble,
         papers=today.papers,
@@ -86,7 +84,6 @@ def _shown(today: Today, on: date, admin: str) -> ShownToday:
 def _sample(**changed: object) -> Page:
     at = datetime(2026, 6, 3, 7, tzinfo=UTC)
     values: dict[str, object] = {
-        "admin": "desk@digest.invalid",
         "on": at.date(),
         "trouble": None,
         "papers": 42,
