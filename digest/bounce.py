@@ -11,8 +11,8 @@ from datetime import datetime
 
 from digest.errors import StoreError
 from digest.links import Links, Scope
-from digest.membership import Membership
 from digest.models import Bounce, BounceKind, ConsentEvent, Delivery, MailKind, Subscriber
+from digest.people.membership import Membership
 from digest.returnpath import ReturnPaths
 from digest.store import Store, Transaction, consents, outbox, subscribers
 from digest.transport import bounces

@@ -4,7 +4,6 @@ Candidates are the papers first seen by us since the subscriber's last digest, w
 committed late, less what their recent digests already hold and what was announced in a way that they do not want.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from digest.interests import Interests
 from digest.matching import Matches, Search, choose, trending
-from digest.models import EVERY_TYPE, AnnounceType, Digest, Match, Paper, Profile, Subscriber
-from digest.pauses import CATCH_UP, catches_up
+from digest.models import EVERY_TYPE, AnnounceType, Digest, Match, Paper, Profile, Subscriber, message_id
+from digest.people.pauses import CATCH_UP, catches_up
 from digest.store import Transaction, digests, papers, profiles
 
 # A paper is stamped before its transaction commits: one that was stamped before a digest may appear behind it.
@@ -188,12 +187,6 @@ def _decide_one(
         trending=trending(popular, limit=publishing.trending) if shows_trending else (),
         empty_reason="" if choice.items else _why_empty(subscriber, wanted, new.papers, found, held=held, muted=muted),
     )
-
-
-def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:
-    """The same mail always has the same Message-ID, without angle brackets."""
-    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{subscriber.epoch}\0{at.isoformat()}"
-    return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"
 
 
 def looks_after(subscriber: Subscriber, publishing: Publishing, now: datetime) -> datetime:

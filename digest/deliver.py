@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.membership import Membership
 from digest.models import Bounce, Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
+from digest.people.membership import Membership
 from digest.store import Store, Transaction, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport

@@ -16,7 +16,6 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-from digest import roster
 from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
 from digest.deliver import DeliveryReport
 from digest.errors import UsageError
@@ -24,6 +23,7 @@ from digest.ingest import IngestReport
 from digest.installation import Installation
 from digest.mail.languages import DEFAULT
 from digest.matching import compile_rules
+from digest.people import roster
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.service import serve

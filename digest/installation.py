@@ -24,8 +24,8 @@ from digest.interests import Interests
 from digest.library import Library
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
-from digest.membership import Membership
 from digest.models import Doubt
+from digest.people.membership import Membership
 from digest.publish import PublishReport, publish
 from digest.returnpath import ReturnPaths
 from digest.sources import Fetcher

@@ -11,7 +11,7 @@ from digest.chooser import Chooser, Publishing
 from digest.interests import Interests
 from digest.links import LASTS, Scope
 from digest.models import Digest, MailKind, Subscriber
-from digest.pauses import catches_up, resumed
+from digest.people.pauses import catches_up, resumed
 from digest.schedule import next_slot, slot_due
 from digest.store import Store, digests, subscribers
 

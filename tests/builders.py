@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from digest.addresses import Pseudonyms
-from digest.membership import Membership
 from digest.models import (
     Delivery,
     DeliveryState,
@@ -31,6 +30,7 @@ from digest.models import (
     Subscriber,
     Wording,
 )
+from digest.people.membership import Membership
 from digest.store import Transaction, papers
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"

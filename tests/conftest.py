@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import settings
 
+from digest.installation import Installation
 from digest.mail import Templates
 from digest.mail.languages import Language
 from digest.store import Store
@@ -26,6 +27,15 @@ settings.load_profile("steady")
 def store(tmp_path: Path) -> Iterator[Store]:
     """A new database on disk."""
     with Store.open(tmp_path / "digest.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Installation]:
+    """A newsletter at https://digest.example.org."""
+    file = tmp_path / "config.toml"
+    file.write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
+    with Installation.open(file) as opened:
         yield opened
 
 

@@ -21,7 +21,7 @@ from digest.models import (
     SubscriberState,
     SuppressionReason,
 )
-from digest.pauses import paused
+from digest.people.pauses import paused
 from digest.publish import publish, welcome
 from digest.store import Store, bounces, outbox, papers, profiles, subscribers
 from digest.store.outbox import Settled
@@ -40,7 +40,7 @@ def subscribe(store: Store, keywords: str = "cats", *, shared: str = "", **rest:
     """A subscriber with keywords, who follows a profile of `shared` rules."""
     with store.write() as tx:
         if shared:
-            profiles.add(tx, "Shared", compile_rules(shared), now=NOW)
+            profiles.add(tx, "Shared", compile_rules(shared), by="tests", now=NOW)
         added = subscribers.add(tx, a_subscriber(EMAIL, profiles=("Shared",) if shared else (), **rest), now=NOW)
         profiles.set_personal(tx, added.id, compile_rules(keywords), now=NOW)
         return added
@@ -369,7 +369,7 @@ def test_rules_that_cannot_be_read(store: Store) -> None:
     subscribe(store, "", shared="cats")
     with store.write() as tx:
         broken = replace(compile_rules("cats"), text='"cats')
-        profiles.edit(tx, "Shared", rules=broken, now=NOW)
+        profiles.edit(tx, "Shared", rules=broken, by="tests", now=NOW)
     see(store, a_paper("cats"))
     run(store)
     found = asked(store)

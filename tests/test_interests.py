@@ -28,7 +28,7 @@ def kept(store: Store) -> Interests:
     """The interests of four profiles: cat, dog, bird, fish."""
     with store.write() as tx:
         for word in ("cat", "dog", "bird", "fish"):
-            profiles.add(tx, word, compile_rules(word), now=NOW)
+            profiles.add(tx, word, compile_rules(word), by="tests", now=NOW)
     return Interests(store, file_of(store))
 
 
@@ -43,7 +43,7 @@ def saved(store: Store) -> list[Profile]:
 
 def edit(store: Store, name: str, rules: str) -> None:
     with store.write() as tx:
-        profiles.edit(tx, name, rules=compile_rules(rules), now=NOW)
+        profiles.edit(tx, name, rules=compile_rules(rules), by="tests", now=NOW)
 
 
 def found(interests: Interests, wanted: Sequence[Profile], papers: Sequence[Paper] = PAPERS) -> dict[str, list[str]]:
@@ -102,7 +102,7 @@ def test_a_snapshot_of_another_database_is_no_use(kept: Interests, store: Store,
     with Store.open(tmp_path / "other.db") as other:
         with other.write() as tx:
             for word in ("bird", "cat", "dog"):
-                profiles.add(tx, word, compile_rules(word), now=NOW)
+                profiles.add(tx, word, compile_rules(word), by="tests", now=NOW)
         assert found(Interests(other, file_of(store)), saved(other)) == {w: [w] for w in ("bird", "cat", "dog")}
 
 

@@ -64,7 +64,7 @@ def _digest(store: Store, *, own: str, shared: str, days: int) -> Digest:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(max_papers=100), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules(own), now=NOW)
-        profiles.add(tx, "Shared", compile_rules(shared), now=NOW)
+        profiles.add(tx, "Shared", compile_rules(shared), by="tests", now=NOW)
         profiles.follow(tx, reader.id, ["Shared"])
     publishing = Publishing(first_digest_days=days, welcome_days=days, trending=0, domain="example.org")
     chooser = Chooser(Interests(store, store.file.with_suffix(".profiles")), publishing, now=NOW)

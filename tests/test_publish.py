@@ -9,7 +9,7 @@ from digest.chooser import Publishing
 from digest.interests import Interests
 from digest.matching import compile_rules
 from digest.models import AnnounceType, Delivery, MailKind, Subscriber, SubscriberState
-from digest.pauses import paused
+from digest.people.pauses import paused
 from digest.publish import PublishReport, next_publish_at, publish, welcome
 from digest.store import Store, outbox, papers, profiles, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
@@ -28,7 +28,7 @@ def subscribe(store: Store, keywords: str = "cats", email: str = "reader@example
     with store.write() as tx:
         for name in rest.get("profiles", ()):  # type: ignore[attr-defined]
             if profiles.find(tx, name) is None:
-                profiles.add(tx, name, compile_rules(name.lower()), now=NOW)
+                profiles.add(tx, name, compile_rules(name.lower()), by="tests", now=NOW)
         s = subscribers.add(tx, a_subscriber(email, **rest), now=NOW)
         profiles.set_personal(tx, s.id, compile_rules(keywords), now=NOW)
 
@@ -201,7 +201,7 @@ def test_only_active_subscribers_are_served(store: Store) -> None:
 
 def test_a_thousand_and_more_subscribers_are_served_in_chunks(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "Cats", compile_rules("cats"), now=NOW)
+        profiles.add(tx, "Cats", compile_rules("cats"), by="tests", now=NOW)
         for i in range(1100):
             subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("Cats",)), now=NOW)
     see(store, "cats")

@@ -9,7 +9,7 @@ import pytest
 
 from digest.matching import parse_rules
 from digest.models import AnnounceType, Entry
-from digest.roster import new_subscriber
+from digest.people.roster import new_subscriber
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.sources import parse, recognise
 

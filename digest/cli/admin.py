@@ -1,7 +1,6 @@
 """digest admin …: who may look after this installation on the web."""
 
 import sys
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,8 +8,9 @@ import typer
 from digest import addresses, passwords
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
 from digest.cli.output import print_records, say
-from digest.models import Admin, Role
-from digest.store import admins
+from digest.desk import admins as desk
+from digest.models import Role
+from digest.store import admins, audit
 
 app = typer.Typer(help="Admins: who may look after this installation on the web.", no_args_is_help=True)
 
@@ -22,12 +22,10 @@ RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; edi
 def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
     """Add somebody, with a password that is asked for, or read from stdin."""
     address = addresses.checked(email)
-    now = moment(None)
     with installation(config) as here:
-        new = Admin(email=address, role=role, password=passwords.hashed(_asked_password()))
+        hashed = passwords.hashed(_asked_password())
         with here.store.write() as tx:
-            admins.add(tx, new, now=now)
-            admins.log(tx, ORIGIN, "admin add", address, now=now)
+            desk.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
         url = here.config.newsletter.base_url
     say(f"added {address} as {role.value}; they sign in at {url}/admin")
 
@@ -42,16 +40,11 @@ def edit(
     config: ConfigOption = None,
 ) -> None:
     """Change somebody's role or password. Where they are signed in they have to sign in again."""
-    now = moment(None)
     with installation(config) as here:
-        new_password = passwords.hashed(_asked_password()) if password else None
+        hashed = passwords.hashed(_asked_password()) if password else None
         with here.store.write() as tx:
-            before = admins.get(tx, email)
-            after = replace(before, role=role or before.role, password=new_password or before.password)
-            if after != before:
-                admins.save(tx, after)
-                admins.log(tx, ORIGIN, "admin edit", before.email, now=now)
-    say(f"{before.email} is {after.role.value}{', with a new password' if password else ''}")
+            after = desk.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
+    say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
 
 
 @app.command("list")
@@ -66,11 +59,8 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 @app.command()
 def remove(email: AdminArgument, config: ConfigOption = None) -> None:
     """Remove somebody; where they are signed in, that ends."""
-    now = moment(None)
     with installation(config) as here, here.store.write() as tx:
-        gone = admins.get(tx, email)
-        admins.remove(tx, email)
-        admins.log(tx, ORIGIN, "admin remove", gone.email, now=now)
+        gone = desk.remove(tx, email, by=ORIGIN, now=moment(None))
     say(f"removed {gone.email}")
 
 
@@ -80,9 +70,9 @@ def log(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Print what was changed at the desk, and who may sign in there: the audit log."""
+    """Print what admins changed, here, at the desk or by the API: the audit log."""
     with installation(config) as here, here.store.read() as tx:
-        found = admins.list_changes(tx, limit=limit)
+        found = audit.list_changes(tx, limit=limit)
     records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
     print_records(records, as_json=as_json, empty="nothing was changed")
 

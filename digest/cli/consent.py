@@ -4,6 +4,7 @@ import typer
 
 from digest.cli.options import ORIGIN, ConfigOption, EmailArgument, installation, moment
 from digest.cli.output import say
+from digest.desk import people
 from digest.store import subscribers
 
 app = typer.Typer()
@@ -13,7 +14,7 @@ app = typer.Typer()
 def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
     """Record that a subscriber has agreed: they are active from now on."""
     with installation(config) as here, here.store.write() as tx:
-        here.membership.vouch(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+        people.vouch(tx, here.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"confirmed {email}")
 
 
@@ -21,7 +22,7 @@ def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
 def ask(email: EmailArgument, config: ConfigOption = None) -> None:
     """Send the mail again that asks whether they agree: once a day at most. Their yes lifts what a bounce barred."""
     with installation(config) as here, here.store.write() as tx:
-        here.membership.ask(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+        people.ask(tx, here.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"a confirmation mail to {email} is queued, `digest deliver` sends it")
 
 
@@ -29,7 +30,7 @@ def ask(email: EmailArgument, config: ConfigOption = None) -> None:
 def unsubscribe(email: EmailArgument, config: ConfigOption = None) -> None:
     """Take somebody off the list at their word. They get a last mail with the way back; nobody else can undo it."""
     with installation(config) as here, here.store.write() as tx:
-        here.membership.leave(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+        people.unsubscribe(tx, here.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"unsubscribed {email}")
 
 
@@ -38,6 +39,6 @@ def erase(email: EmailArgument, config: ConfigOption = None) -> None:
     """Forget somebody at their word. What stays is a number that bars their address, and when they came and left."""
     with installation(config) as here:
         with here.store.write() as tx:
-            here.membership.erase(tx, email, origin=ORIGIN, now=moment(None))
+            people.erase(tx, here.membership, email, by=ORIGIN, now=moment(None))
         here.store.empty_log()
     say(f"erased {email}; copies of the database, mails that were sent and logs still know them")

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from digest import roster
 from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, installation, moment
 from digest.cli.output import print_json, print_records, print_text, progress, say, warn
-from digest.disclosure import disclose
+from digest.desk.people import enlist_all
 from digest.errors import UsageError
-from digest.importing import Fate, Outcome, enlist, rehearse
 from digest.installation import Installation
+from digest.people import roster
+from digest.people.disclosure import disclose
+from digest.people.importing import Fate, Outcome, rehearse
 from digest.store import Transaction, profiles, subscribers
 
 app = typer.Typer()
@@ -86,7 +87,7 @@ def _outcomes(here: Installation, text: str, *, confirmed: bool, dry_run: bool) 
         if dry_run:
             decided = rehearse(tx, here.membership, rows, now=now)
         else:
-            decided = enlist(tx, here.membership, rows, origin=f"import by {ORIGIN}", now=now)
+            decided = enlist_all(tx, here.membership, rows, by=ORIGIN, now=now)
         with progress("checking" if dry_run else "importing", text.count("\n")) as advance:
             for outcome in decided:
                 outcomes.append(outcome)

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
-from digest.changes import describe, diff, with_words
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, check_wanted, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
 from digest.cli.output import print_json, print_records, print_text, say
-from digest.errors import UsageError
-from digest.matching import compile_rules
-from digest.models import CompiledRules, Profile, ProfileVersion
-from digest.store import Transaction, profiles, versions
+from digest.desk import profiles as desk
+from digest.desk.changes import describe, diff, with_words
+from digest.models import ProfileVersion
+from digest.store import profiles, versions
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name; that of a removed one, too.")]
 
@@ -47,27 +46,14 @@ def restore(
 ) -> None:
     """Give a profile the rules of an earlier version, as a new one. A removed profile comes back, with no followers."""
     with installation(config) as here, here.store.write() as tx:
-        wanted = profiles.get_known(tx, name)
-        rules = _readable(tx, wanted, number)
         before = profiles.find(tx, name)
-        restored = profiles.restore(tx, name, rules, by=ORIGIN, now=moment(None))
+        restored = desk.restore(tx, name, number, by=ORIGIN, now=moment(None))
         newest = versions.list_of(tx, restored.id)[0].number
     if before == restored:
         say(f"profile {name!r} has these rules already")
     else:
         back = "" if before else "; nobody follows it"
         say(f"profile {name!r} has the rules of version {number} again, as version {newest}{back}")
-
-
-def _readable(tx: Transaction, profile: Profile, number: int) -> CompiledRules:
-    """The rules of a version. Raises NotFoundError, and UsageError where they would not be saved today."""
-    _, version = versions.get(tx, profile, number)
-    try:
-        rules = compile_rules(version.rules)
-        check_wanted(rules)
-    except UsageError as error:
-        raise UsageError(f"version {number} of profile {profile.name!r}: {error}") from None
-    return rules
 
 
 def _record(version: ProfileVersion, words: str, *, whole: bool) -> dict[str, object]:

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from digest.config import DEFAULT_FILE
+from digest.desk.profiles import wanted
 from digest.errors import UsageError
 from digest.installation import Installation
-from digest.matching import compile_rules
-from digest.models import EXCLUDES, CompiledRules
+from digest.models import CompiledRules
 
 
 def _config_file(context: typer.Context, given: Path | None) -> Path | None:
@@ -40,7 +40,7 @@ NowOption = Annotated[
 ]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
-ORIGIN = "command line"  # of what the consent log and the history of profiles hold
+ORIGIN = "command line"  # in the audit log, the consent log and the history of profiles
 MOST_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 
@@ -57,17 +57,7 @@ def moment(now: datetime | None) -> datetime:
 
 def wanted_rules(written: str) -> CompiledRules:
     """RULES as a command takes them, read and found to ask for something. Raises RuleError, UsageError."""
-    rules = compile_rules(read_rules(written))
-    check_wanted(rules)
-    return rules
-
-
-def check_wanted(rules: CompiledRules) -> None:
-    """Raise UsageError where a profile of these rules could never find a paper."""
-    if not rules.asks:
-        raise UsageError("no rules; write one a line, such as: diffusion model")
-    if all(ask.weight == EXCLUDES for ask in rules.asks):
-        raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
+    return wanted(read_rules(written))
 
 
 def read_rules(written: str) -> str:

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
 from digest.cli.output import described, print_records, say, warn
+from digest.desk import outbox as desk
 from digest.errors import UsageError
 from digest.models import DeliveryState
-from digest.roster import one_line
+from digest.people.roster import one_line
 from digest.store import outbox
 
 app = typer.Typer(help="The outbox: every mail that was decided, and what became of it.", no_args_is_help=True)
@@ -51,7 +52,7 @@ def hold(
 ) -> None:
     """Stop all sending at once, in every process, until `release`. What is decided stays queued."""
     with installation(config) as here, here.store.write() as tx:
-        outbox.hold(tx, one_line(reason), now=moment(None))
+        desk.hold(tx, one_line(reason), by=ORIGIN, now=moment(None))
         held = outbox.find_hold(tx)
     say(described(held) if held else "")
 
@@ -60,7 +61,7 @@ def hold(
 def release(config: ConfigOption = None) -> None:
     """Let sending go on after `hold`."""
     with installation(config) as here, here.store.write() as tx:
-        was_held = outbox.end_hold(tx)
+        was_held = desk.release(tx, by=ORIGIN, now=moment(None))
         waiting = outbox.count_ready(tx, now=moment(None))
     say(f"sending goes on; {waiting} mails wait" if was_held else "sending was not on hold")
 
@@ -75,7 +76,7 @@ def retry(
     if bool(ids) == all_:
         raise UsageError("give the numbers of some deliveries, or --all")
     with installation(config) as here, here.store.write() as tx:
-        queued = outbox.retry(tx, ids or [], now=moment(None))
+        queued = desk.retry(tx, ids or [], by=ORIGIN, now=moment(None))
     _tell(ids or [], queued, "queued again", "neither deferred nor failed")
 
 
@@ -90,7 +91,7 @@ def resolve(
 ) -> None:
     """Decide what became of mails in doubt: handed over when a process died, so that nobody knows."""
     with installation(config) as here, here.store.write() as tx:
-        resolved = outbox.resolve(tx, ids, arrived=arrived, now=moment(None))
+        resolved = desk.resolve(tx, ids, arrived=arrived, by=ORIGIN, now=moment(None))
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
 
 

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ConfigOption, EmailArgument, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, EmailArgument, installation, moment
 from digest.cli.output import say
-from digest.pauses import parse_until, paused, resumed
+from digest.desk import people
+from digest.people.pauses import parse_until
 from digest.store import subscribers
 
 app = typer.Typer()
@@ -22,8 +23,8 @@ def pause(
 ) -> None:
     """Send somebody no digests for a while. The first one afterwards has the best of what they missed."""
     with installation(config) as here, here.store.write() as tx:
-        s = subscribers.get(tx, email)
-        subscribers.save(tx, paused(s, parse_until(until, s.schedule, moment(None))))
+        s, now = subscribers.get(tx, email), moment(None)
+        people.pause(tx, s, parse_until(until, s.schedule, now), by=ORIGIN, now=now)
     say(f"{email} is paused until {until or 'resumed'}")
 
 
@@ -31,5 +32,5 @@ def pause(
 def resume(email: EmailArgument, config: ConfigOption = None) -> None:
     """Send somebody digests again."""
     with installation(config) as here, here.store.write() as tx:
-        subscribers.save(tx, resumed(subscribers.get(tx, email), moment(None)))
+        people.resume(tx, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"{email} gets digests again")

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from digest import addresses
-from digest.chooser import Chooser, message_id
+from digest.chooser import Chooser
 from digest.cli.options import ConfigOption, NowOption, installation, moment
 from digest.cli.output import described, print_text, say, warn_of_templates, warn_of_unreadable
 from digest.errors import DigestError, UsageError
 from digest.installation import Installation
-from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber, message_id
 from digest.store import digests, outbox, subscribers
 
 

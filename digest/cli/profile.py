@@ -1,6 +1,5 @@
 """digest profile …: shared keyword profiles."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +12,14 @@ from digest.cli.options import (
     ConfigOption,
     JsonOption,
     RulesOption,
-    check_wanted,
     installation,
     moment,
     wanted_rules,
 )
 from digest.cli.output import print_json, print_records, print_text, say, warn_of_unreadable
+from digest.desk import profiles as desk
 from digest.errors import RuleError, UsageError
-from digest.matching import compile_rules, parse_rules
+from digest.matching import parse_rules
 from digest.models import CompiledRules, Profile
 from digest.store import profiles
 
@@ -37,10 +36,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")
 def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
     text = wanted_rules(rules)
-    name = _named(name)
     with installation(config) as here, here.store.write() as tx:
-        profiles.add(tx, name, text, by=ORIGIN, now=moment(None))
-    say(f"added profile {name!r}")
+        added = desk.add(tx, name, text, by=ORIGIN, now=moment(None))
+    say(f"added profile {added.name!r}")
 
 
 @app.command()
@@ -52,11 +50,10 @@ def edit(
 ) -> None:
     """Change a profile's rules or its name."""
     text = None if rules is None else wanted_rules(rules)
-    new_name = None if rename is None else _named(rename)
-    if text is None and new_name is None:
+    if text is None and rename is None:
         raise UsageError("nothing to change; give --rules or --name")
     with installation(config) as here, here.store.write() as tx:
-        changed = profiles.edit(tx, name, rules=text, new_name=new_name, by=ORIGIN, now=moment(None))
+        changed = desk.edit(tx, name, rules=text, new_name=rename, by=ORIGIN, now=moment(None))
     say(f"changed profile {changed.name!r}")
 
 
@@ -86,7 +83,7 @@ def show(name: Name, as_json: JsonOption = False, config: ConfigOption = None) -
 def remove(name: Name, config: ConfigOption = None) -> None:
     """Remove a profile; nobody follows it any more."""
     with installation(config) as here, here.store.write() as tx:
-        profiles.remove(tx, name)
+        desk.remove(tx, name, by=ORIGIN, now=moment(None))
     say(f"removed profile {name!r}; `digest profile history` still has its rules")
 
 
@@ -94,8 +91,7 @@ def remove(name: Name, config: ConfigOption = None) -> None:
 def export(config: ConfigOption = None) -> None:
     """Print every shared profile as JSON, one a line, for `digest profile import`."""
     with installation(config) as here, here.store.read() as tx:
-        for profile in profiles.list_shared(tx):
-            print_json({"name": profile.name, "rules": profile.rules})
+        print_text(desk.written(profiles.list_shared(tx)).rstrip("\n"))
 
 
 @app.command("import")
@@ -106,11 +102,7 @@ def import_(
     """Add the profiles in FILE, and give those that are there already the rules in FILE. All or none."""
     wanted = _read_profiles(file)
     with installation(config) as here, here.store.write() as tx:
-        for name, rules in wanted:
-            if profiles.find(tx, name) is None:
-                profiles.add(tx, name, rules, by=ORIGIN, now=moment(None))
-            else:
-                profiles.edit(tx, name, rules=rules, by=ORIGIN, now=moment(None))
+        desk.take_in(tx, wanted, by=ORIGIN, now=moment(None))
     say(f"imported {len(wanted)} profiles")
 
 
@@ -127,28 +119,7 @@ def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            written = json.loads(line)
-            name, rules = written["name"], written["rules"]
-        except (ValueError, KeyError, TypeError):
-            name = rules = None
-        if not isinstance(name, str) or not isinstance(rules, str):
-            raise UsageError(f'{file}:{number}: expected {{"name": …, "rules": …}} on one line') from None
-        try:
-            compiled = compile_rules(rules)
-            check_wanted(compiled)
-            found.append((_named(name), compiled))
-        except UsageError as error:
-            raise UsageError(f"{file}:{number}: profile {name!r}: {error}") from None
-    return found
-
-
-def _named(name: str) -> str:
-    """The name without white space around it and inside one line. Raises UsageError if none is left."""
-    if not name.strip():
-        raise UsageError("a profile needs a name")
-    return " ".join(name.split())
+    try:
+        return desk.read(text)
+    except UsageError as error:
+        raise UsageError(f"{file}:{error}") from None

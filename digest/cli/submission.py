@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from digest import submitting
 from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
 from digest.cli.output import print_records, say
+from digest.desk import submissions as proposals
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import submissions
@@ -55,19 +55,19 @@ def approve(
     with installation(config) as here:
         with here.store.read() as tx:
             submission = submissions.get(tx, submission_id)
-        submitting.check_open(submission)
+        proposals.check_open(submission)
         try:
             with here.fetcher() as fetcher:
-                found = submitting.look_up(fetcher, submission.url)
+                found = proposals.look_up(fetcher, submission.url)
         except SourceError as error:
             if not title.strip():
                 raise SourceError(
                     submission.url, f"{error.reason}; --title and --abstract give what is missing"
                 ) from None
             found = None
-        entry = submitting.by_hand(submission.url, title.strip(), abstract.strip(), found)
+        entry = proposals.by_hand(submission.url, title.strip(), abstract.strip(), found)
         timezone = here.config.newsletter.timezone
-        paper_id = submitting.approve(here.store, submission, entry, now=moment(now), timezone=timezone)
+        paper_id = proposals.approve(here.store, submission, entry, now=moment(now), timezone=timezone)
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
@@ -75,5 +75,5 @@ def approve(
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
     """Put a proposal aside; it can still be approved."""
     with installation(config) as here:
-        submitting.reject(here.store, submission_id, now=moment(now))
+        proposals.reject(here.store, submission_id, now=moment(now))
     say(f"submission {submission_id} is rejected")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from digest import roster
 from digest.cli import consent, csvfile, pause
 from digest.cli.options import (
     ORIGIN,
@@ -19,9 +18,11 @@ from digest.cli.options import (
     read_rules,
 )
 from digest.cli.output import print_json, print_records, print_table, say
+from digest.desk import people
 from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import CompiledRules, SubscriberState
+from digest.people import roster
 from digest.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import profiles, subscribers
 from digest.store.search import Place, Wanted
@@ -95,9 +96,7 @@ def add(
             new = replace(new, max_papers=max_papers)
         now = moment(None)
         with here.store.write() as tx:
-            added = here.membership.enrol(tx, new, origin=ORIGIN, now=now)
-            if own_rules is not None:
-                profiles.set_personal(tx, added.id, own_rules, now=now)
+            added = people.enrol(tx, here.membership, new, own_rules, by=ORIGIN, now=now)
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
 
 
@@ -138,9 +137,7 @@ def edit(
         )
         if changed == s and own_rules is None:
             raise UsageError("nothing to change; `digest subscriber edit --help` lists what can be")
-        subscribers.save(tx, changed)
-        if own_rules is not None:
-            profiles.set_personal(tx, s.id, own_rules, now=moment(None))
+        people.edit(tx, changed, own_rules, by=ORIGIN, now=moment(None))
     say(f"changed {changed.email}")
 
 
@@ -159,9 +156,9 @@ def list_(
     with installation(config) as here, here.store.read() as tx:
         wanted = Wanted(state=state, text=text)
         page = subscribers.page(tx, wanted, Place(after=after, limit=limit)) if limit else None
-        people = page.people if page else subscribers.list_wanted(tx, wanted, after=after)
+        found = page.people if page else subscribers.list_wanted(tx, wanted, after=after)
     nobody = "nobody like that" if text or state or after else "no subscribers yet"
-    print_records([roster.record(s) for s in people], as_json=as_json, empty=nobody)
+    print_records([roster.record(s) for s in found], as_json=as_json, empty=nobody)
     if page and page.after:
         say(f"there are more; --after {page.after} shows the next")
 
@@ -190,7 +187,7 @@ def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     """Remove a subscriber. That they must not be mailed, if so, is kept; `erase` is for who wants to be forgotten."""
     with installation(config) as here:
         with here.store.write() as tx:
-            here.membership.remove(tx, subscribers.get(tx, email), origin=ORIGIN, now=moment(None))
+            people.remove(tx, here.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
         here.store.empty_log()
     say(f"removed {email}")
 

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from digest import addresses
-from digest.cli.options import ConfigOption, EmailArgument, JsonOption, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, EmailArgument, JsonOption, installation, moment
 from digest.cli.output import print_records, say
-from digest.models import SuppressionReason
-from digest.roster import one_line
+from digest.desk import people
+from digest.people.roster import one_line
 from digest.store import subscribers, suppressions
 
 app = typer.Typer(help="Suppressions: who must not be mailed, whatever else is known of them.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def add(
     """Never mail an address, whoever says yes for it; `digest suppression lift` takes it back."""
     address = addresses.checked(email)
     with installation(config) as here, here.store.write() as tx:
-        stands = here.membership.suppress(tx, address, SuppressionReason.ADMIN, one_line(why), now=moment(None))
+        stands = people.suppress(tx, here.membership, address, one_line(why), by=ORIGIN, now=moment(None))
     say(f"{address} is {stands}")
 
 
@@ -50,5 +50,5 @@ def add(
 def lift(email: EmailArgument, config: ConfigOption = None) -> None:
     """Take back what `add` did. A subscriber has to be confirmed again; who left by themselves stays off the list."""
     with installation(config) as here, here.store.write() as tx:
-        stands = here.membership.lift(tx, email, now=moment(None))
+        stands = people.lift(tx, here.membership, email, by=ORIGIN, now=moment(None))
     say(f"{email} is {stands}" if stands else f"{email} may be mailed again")

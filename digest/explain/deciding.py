@@ -11,9 +11,9 @@ from digest.explain.places import facts_of_mail, facts_of_place, find_place, mom
 from digest.explain.record import Explanation, Told, Verdict
 from digest.explain.rules import judge
 from digest.interests import Interests
-from digest.membership import Membership
 from digest.models import Consent, ConsentEvent, Paper, Subscriber, SubscriberState
-from digest.pauses import CATCH_UP, resumed
+from digest.people.membership import Membership
+from digest.people.pauses import CATCH_UP, resumed
 from digest.sources.identity import arxiv_id_in, doi_in
 from digest.store import Transaction, consents, digests, outbox, papers, profiles, subscribers
 from digest.store.digests import Decision

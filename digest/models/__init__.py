@@ -17,6 +17,7 @@ from digest.models.mails import (
     Message,
     Outcome,
     Receipt,
+    message_id,
 )
 from digest.models.papers import (
     EXCLUDES,
@@ -49,6 +50,7 @@ from digest.models.people import (
     Wording,
 )
 from digest.models.submissions import Submission, SubmissionState
+from digest.models.today import SourceToday, Today, Trouble
 from digest.models.versions import ProfileVersion
 
 __all__ = [
@@ -87,13 +89,17 @@ __all__ = [
     "Role",
     "Schedule",
     "Sighting",
+    "SourceToday",
     "Submission",
     "SubmissionState",
     "Subscriber",
     "SubscriberState",
     "Suppression",
     "SuppressionReason",
+    "Today",
+    "Trouble",
     "Weekday",
     "Wording",
     "fingerprint",
+    "message_id",
 ]

@@ -1,5 +1,6 @@
 """What is decided, sent and comes back."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -135,3 +136,9 @@ class Bounce:
     status: str = ""  # enhanced (RFC 3463): "5.1.1"; "" if none is told and none can be derived
     reply: str = ""  # the remote server's words, one line, cut
     message_id: str = ""  # of the mail that came back, without angle brackets; "" if it is not told
+
+
+def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:
+    """The same mail always has the same Message-ID, without angle brackets."""
+    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{subscriber.epoch}\0{at.isoformat()}"
+    return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"

@@ -1,4 +1,4 @@
-"""Admins, the sessions in which they are signed in, and the log of what was changed."""
+"""Admins, and the sessions in which they are signed in."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from digest import addresses
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, Change, Role
+from digest.models import Admin, Role
 from digest.store.database import Transaction
-from digest.store.schema import admin_sessions, admins, audit
+from digest.store.schema import admin_sessions, admins
 
 
 def find(tx: Transaction, email: str) -> Admin | None:
@@ -69,17 +69,6 @@ def find_by_session(tx: Transaction, token: str, *, now: datetime) -> Admin | No
 def end_session(tx: Transaction, token: str) -> None:
     """They signed out, or in anew."""
     tx.execute(sa.delete(admin_sessions).where(admin_sessions.c.token == token))
-
-
-def log(tx: Transaction, who: str, what: str, subject: str = "", *, now: datetime) -> None:
-    """Write down a change; to be called in the transaction that makes it."""
-    tx.execute(sa.insert(audit).values(at=now, who=who, what=what, subject=subject))
-
-
-def list_changes(tx: Transaction, *, limit: int) -> list[Change]:
-    """The last changes, newest first."""
-    rows = tx.execute(sa.select(audit).order_by(audit.c.id.desc()).limit(limit))
-    return [Change(at=row.at, who=row.who, what=row.what, subject=row.subject) for row in rows]
 
 
 def _one(tx: Transaction, condition: sa.ColumnElement[bool]) -> Admin | None:

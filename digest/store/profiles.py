@@ -87,7 +87,7 @@ def get_known(tx: Transaction, name: str) -> Profile:
     return found
 
 
-def add(tx: Transaction, name: str, rules: CompiledRules, *, by: str = "", now: datetime) -> Profile:
+def add(tx: Transaction, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
     """A new shared profile, added by somebody or some way. Raises UsageError if the name is taken."""
     if find(tx, name) is not None:
         raise UsageError(f"there is a profile {name!r} already; `digest profile edit` changes it")
@@ -100,7 +100,7 @@ def edit(
     *,
     rules: CompiledRules | None = None,
     new_name: str | None = None,
-    by: str = "",
+    by: str,
     now: datetime,
 ) -> Profile:
     """Change a shared profile's rules or name; its followers stay. Raises NotFoundError, UsageError.
@@ -119,7 +119,7 @@ def edit(
     return edited
 
 
-def restore(tx: Transaction, name: str, rules: CompiledRules, *, by: str = "", now: datetime) -> Profile:
+def restore(tx: Transaction, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
     """Give a shared profile an earlier text; one that was removed comes back, followed by nobody. Raises NotFoundError.
 
     It is a new version, as an edit is: nothing is lost.

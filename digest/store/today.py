@@ -4,11 +4,10 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from digest.models import DeliveryState
+from digest.models import DeliveryState, SourceToday, Today
 from digest.store import editions, outbox, sources
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
-from digest.today import SourceToday, Today
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (*_WAITING, DeliveryState.LEASED.value, DeliveryState.SENDING.value, DeliveryState.IN_DOUBT.value)

@@ -1,4 +1,4 @@
-"""All that page templates see: `site` on every page, and one of the others as `page`."""
+"""All that page templates see: `site` and `signed_in` on every page, and one of the others as `page`."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,14 @@ class Site:
     can_join: bool  # the sign-up is not closed
     notices: tuple[str, ...]  # those of "privacy" and "imprint" that there are
     has_inbox: bool  # the demo: its mails stand at /inbox
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who is signed in at the desk, which every page of it sees as `signed_in`; nobody elsewhere."""
+
+    email: str = ""
+    is_admin: bool = False  # else an editor, who sees to profiles only
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from digest.models import Admin, Role
 from digest.store import Store, Transaction, admins
+from digest.web.context import SignedIn
 from digest.web.door import Answering, Door
 from digest.web.pages import Answer, Page, Redirect, Visit, problem
 
@@ -77,7 +78,9 @@ class Desk:
             if not admin.role.allows(needs):
                 return problem(403)
             answered = answering(visit, admin)
-            return replace(answered, csrf=csrf) if isinstance(answered, Page) else answered
+            if not isinstance(answered, Page):
+                return answered
+            return replace(answered, csrf=csrf, signed_in=SignedIn(admin.email, admin.role is Role.ADMIN))
 
         return answer
 

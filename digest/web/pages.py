@@ -8,10 +8,11 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from digest.mail import Templates
-from digest.web.context import Nothing, Problem, Site
+from digest.web.context import Nothing, Problem, SignedIn, Site
 from digest.web.sessions import Session
 
 _MOST_DIGITS = 6  # of a page's number
+_NOBODY = SignedIn()
 
 Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(name) are all
 
@@ -51,6 +52,7 @@ class Page:
     language: str = ""  # "": the newsletter's
     status: int = 200
     csrf: str = ""  # what its forms bring, where that is not the subscriber's session's
+    signed_in: SignedIn = _NOBODY  # at the desk
     cookie: str = ""  # a Set-Cookie header
     afterwards: Callable[[], None] | None = None  # is done when the answer is out, and takes it no time
 
@@ -116,7 +118,7 @@ class Pages:
         csrf = page.csrf or (session.csrf if session is not None else "")
         with self._templates.faults_named(name):
             template = self._templates.environment(language).get_template(name)
-            return template.render(site=self._site, page=page.shows, csrf=csrf)
+            return template.render(site=self._site, page=page.shows, csrf=csrf, signed_in=page.signed_in)
 
 
 def _set(cookie: str) -> dict[str, str]:

@@ -8,13 +8,12 @@ from starlette.routing import Route
 
 from digest import publish
 from digest.installation import Installation
-from digest.joining import Joining
-from digest.models import Role, Subscriber
+from digest.models import Subscriber
+from digest.people.joining import Joining
 from digest.web import holders
-from digest.web.admin import log, today
-from digest.web.admin import sign_in as desk_sign_in
+from digest.web.admin.routes import WITH_SAMPLES as AT_THE_DESK
+from digest.web.admin.routes import desk_routes
 from digest.web.context import Site
-from digest.web.desk import Desk
 from digest.web.door import Door
 from digest.web.limits import Limits
 from digest.web.pages import Page
@@ -42,7 +41,7 @@ _WITH_SAMPLES: tuple[Any, ...] = (
     *(front, editions, paper, profiles, search, preview, propose, notices, holders),
     *(mailbox, subscribe, sign_in, confirm, unsubscribe),
     *(settings, pause, mute, read, feed, address, data, leave),
-    *(desk_sign_in, today, log),
+    *AT_THE_DESK,
 )
 
 SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
@@ -67,7 +66,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         *_joining_routes(here, door, mails),
         *_search_routes(here, door, showcase),
         *_own_routes(here, door, site, showcase, mails),
-        *_desk_routes(here, door),
+        *desk_routes(here, door),
     ]
 
 
@@ -154,23 +153,4 @@ def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase, 
         door.own("/settings/data", keeping.look, keeping.erase),
         door.own("/settings/data/export", keeping.export),
         door.own("/settings/leave", leaving.look, leaving.act),
-    ]
-
-
-def _desk_routes(here: Installation, door: Door) -> list[Route]:
-    """What admins and editors do."""
-    desk = Desk(
-        store=here.store, secret=here.links.secret, path=door.sessions.path, https=door.sessions.https, door=door
-    )
-    tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
-    signing_in = desk_sign_in.SigningInAtTheDesk(here.store, desk, tries)
-    timezone = ZoneInfo(here.config.newsletter.timezone)
-    looking = today.LookingAtToday(here.store, timezone)
-    return [
-        door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False),
-        desk.route("/admin/sign-out", act=signing_in.leave, needs=Role.EDITOR),
-        desk.route("/admin", looking.look),
-        desk.route("/admin/hold", act=looking.hold),
-        desk.route("/admin/release", act=looking.release),
-        desk.route("/admin/log", log.LookingAtTheLog(here.store, timezone).look),
     ]

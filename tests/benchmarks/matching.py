@@ -128,14 +128,14 @@ def saving(papers: Sequence[Paper], store: Store) -> Method:
     texts = ["\n".join(f"{wish.rule} ^{w:g}" for wish, w in people.profile(row)) for row in range(2000)]
     with store.write() as tx:
         for number in range(1000):
-            profiles.add(tx, str(number), compile_rules(texts[number]), now=NOW)
+            profiles.add(tx, str(number), compile_rules(texts[number]), by="tests", now=NOW)
     edits = count()
 
     def edited(times: int) -> object:
         for number in islice(edits, times):
             rules = compile_rules(texts[number % 2000])
             with store.write() as tx:
-                profiles.edit(tx, str(number % 1000), rules=rules, now=NOW)
+                profiles.edit(tx, str(number % 1000), rules=rules, by="tests", now=NOW)
         return times
 
     return Method("digest", edited, most=100)

@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
-from digest import roster
 from digest.errors import UsageError
-from digest.importing import enlist
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
+from digest.people import roster
+from digest.people.importing import enlist
 from digest.store import Store, Transaction, subscribers
 from digest.store.search import Place, Wanted
 from tests.benchmarks.harness import Case, Method, Row, compare, report

@@ -60,7 +60,9 @@ def print_papers(here: Installation, count: int, *, now: datetime) -> None:
         for day, begin in enumerate(range(0, count, PER_DAY)):
             seen_at = now - timedelta(days=day, hours=1)
             papers.add(tx, made[begin : begin + PER_DAY], first_seen_at=seen_at, edition_on=seen_at.date())
-        profiles.add(tx, "Vision", compile_rules("segmentation\nobject detection\nvideo AND understanding"), now=now)
+        profiles.add(
+            tx, "Vision", compile_rules("segmentation\nobject detection\nvideo AND understanding"), by="tests", now=now
+        )
 
 
 def some_papers(count: int) -> list[Paper]:

@@ -46,7 +46,7 @@ class Newsletter:
         with Installation.open(folder / "config.toml") as here:
             here.ingest(now=now)
             with here.store.write() as tx:
-                profiles.add(tx, "Cats", compile_rules("cat"), now=now)
+                profiles.add(tx, "Cats", compile_rules("cat"), by="tests", now=now)
                 for email in self.readers:
                     reader = Subscriber(email=email, profiles=("Cats",), state=SubscriberState.ACTIVE)
                     subscribers.add(tx, reader, now=now)

@@ -13,7 +13,7 @@ from digest.links import Links
 from digest.mail import Composer, Templates
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.models import DigestItem, Entry, Field, MailKind, Paper
-from digest.roster import one_line
+from digest.people.roster import one_line
 from digest.sources.readable import from_html, plain, readable
 from tests.builders import a_delivery, a_digest, a_paper, a_subscriber, an_item
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from digest.models import Admin, Role
-from digest.store import Store, Transaction, admins
+from digest.store import Store, Transaction, admins, audit
 from tests.builders import NOW
 
 DAY = timedelta(days=1)
@@ -46,9 +46,9 @@ def test_who_is_removed_is_not_signed_in_any_more(store: Store) -> None:
 
 def test_the_log_has_the_last_change_first(store: Store) -> None:
     with store.write() as tx:
-        admins.log(tx, "desk@example.org", "outbox hold", now=NOW)
-        admins.log(tx, "command line", "admin add", "x@example.org", now=NOW + DAY)
-        found = admins.list_changes(tx, limit=1)
+        audit.record(tx, "desk@example.org", "outbox hold", now=NOW)
+        audit.record(tx, "command line", "admin add", "x@example.org", now=NOW + DAY)
+        found = audit.list_changes(tx, limit=1)
     assert [(c.at, c.who, c.what, c.subject) for c in found] == [
         (NOW + DAY, "command line", "admin add", "x@example.org")
     ]

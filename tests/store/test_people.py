@@ -18,7 +18,7 @@ def test_a_subscriber_is_read_back_as_they_were_added(store: Store) -> None:
     new = a_subscriber("A@example.org", name="A", schedule=schedule, max_papers=3, profiles=("P", "Q"))
     with store.write() as tx:
         for name in ("Q", "P"):
-            profiles.add(tx, name, compile_rules("cat"), now=NOW)
+            profiles.add(tx, name, compile_rules("cat"), by="tests", now=NOW)
         added = subscribers.add(tx, new, now=NOW)
     with store.read() as tx:
         assert subscribers.get(tx, "a@EXAMPLE.org") == added == replace(new, id=added.id)
@@ -34,7 +34,7 @@ def test_an_address_is_taken_once_whatever_its_case(store: Store) -> None:
 def test_who_is_not_there_is_named_with_the_nearest(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
-        profiles.add(tx, "Vision", compile_rules("cat"), now=NOW)
+        profiles.add(tx, "Vision", compile_rules("cat"), by="tests", now=NOW)
         with pytest.raises(
             NotFoundError, match="no subscriber 'raeder@example.org'; did you mean 'reader@example.org'"
         ):
@@ -53,7 +53,7 @@ def test_only_confirmed_subscribers_are_active(store: Store) -> None:
 
 def test_active_subscribers_come_in_pages_with_their_profiles(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", compile_rules("cat"), now=NOW)
+        profiles.add(tx, "P", compile_rules("cat"), by="tests", now=NOW)
         for i in range(5):
             subscribers.add(tx, a_subscriber(f"{i}@example.org", profiles=("P",) if i % 2 else ()), now=NOW)
         first = subscribers.list_active(tx, limit=3)
@@ -74,7 +74,7 @@ def test_serving_moves_the_slot_on(store: Store) -> None:
 def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: Store) -> None:
     with store.write() as tx:
         for name in ("Q", "P"):
-            profiles.add(tx, name, compile_rules(name), now=NOW)
+            profiles.add(tx, name, compile_rules(name), by="tests", now=NOW)
         one = subscribers.add(tx, a_subscriber("one@example.org", profiles=("P", "Q")), now=NOW)
         two = subscribers.add(tx, a_subscriber("two@example.org", profiles=("Q",)), now=NOW)
         profiles.set_personal(tx, one.id, compile_rules("own"), now=NOW)
@@ -97,9 +97,9 @@ def test_own_rules_are_replaced_and_empty_ones_leave_none(store: Store) -> None:
 
 def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", compile_rules("cat"), now=NOW)
+        profiles.add(tx, "P", compile_rules("cat"), by="tests", now=NOW)
         subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
-        profiles.edit(tx, "P", new_name="R", now=NOW)
+        profiles.edit(tx, "P", new_name="R", by="tests", now=NOW)
         assert subscribers.get(tx, "reader@example.org").profiles == ("R",)
         profiles.remove(tx, "R")
         assert subscribers.get(tx, "reader@example.org").profiles == ()
@@ -108,11 +108,11 @@ def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
 def test_a_profiles_name_is_taken_once(store: Store) -> None:
     with store.write() as tx:
         for name in ("P", "Q"):
-            profiles.add(tx, name, compile_rules("cat"), now=NOW)
+            profiles.add(tx, name, compile_rules("cat"), by="tests", now=NOW)
         with pytest.raises(UsageError, match="there is a profile 'P' already"):
-            profiles.add(tx, "P", compile_rules("dog"), now=NOW)
+            profiles.add(tx, "P", compile_rules("dog"), by="tests", now=NOW)
         with pytest.raises(UsageError, match="there is a profile 'Q' already"):
-            profiles.edit(tx, "P", new_name="Q", now=NOW)
+            profiles.edit(tx, "P", new_name="Q", by="tests", now=NOW)
 
 
 def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
@@ -126,8 +126,8 @@ def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
 
 def test_profiles_that_ask_the_same_share_their_queries(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", compile_rules("cats OR dog\n-bird"), now=NOW)
-        profiles.add(tx, "Q", compile_rules("# pets\ndog OR cat ^2"), now=NOW)
+        profiles.add(tx, "P", compile_rules("cats OR dog\n-bird"), by="tests", now=NOW)
+        profiles.add(tx, "Q", compile_rules("# pets\ndog OR cat ^2"), by="tests", now=NOW)
         kept = profiles.load_compiled(tx)
     assert sorted(kept.queries) == ["bird", "cat OR dog"]
     asked = [kept.queries[number] for number in kept.query.tolist()]
@@ -148,7 +148,7 @@ def shared(store: Store) -> list[Profile]:
 def test_a_profile_of_ten_thousand_rules_is_kept(store: Store) -> None:
     rules = compile_rules("\n".join(f"word{n}" for n in range(10_000)))
     with store.write() as tx:
-        profiles.add(tx, "P", rules, now=NOW)
+        profiles.add(tx, "P", rules, by="tests", now=NOW)
         kept = profiles.load_compiled(tx)
     assert len(kept.queries) == len(kept.query) == 10_000
 
@@ -158,9 +158,9 @@ def test_every_change_of_a_shared_profile_is_a_new_version_and_no_personal_one_i
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         changes: list[Callable[[], object]] = [
-            lambda: profiles.add(tx, "P", compile_rules("cat"), now=NOW),
-            lambda: profiles.edit(tx, "P", rules=compile_rules("dog"), now=NOW),
-            lambda: profiles.edit(tx, "P", new_name="Q", now=NOW),
+            lambda: profiles.add(tx, "P", compile_rules("cat"), by="tests", now=NOW),
+            lambda: profiles.edit(tx, "P", rules=compile_rules("dog"), by="tests", now=NOW),
+            lambda: profiles.edit(tx, "P", new_name="Q", by="tests", now=NOW),
             lambda: profiles.remove(tx, "Q"),
         ]
         for change in changes:

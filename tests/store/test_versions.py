@@ -28,17 +28,17 @@ def test_every_change_of_rules_or_name_is_kept_with_its_author(store: Store) -> 
 
 def test_what_is_saved_as_it_was_is_no_version(store: Store) -> None:
     with store.write() as tx:
-        added = profiles.add(tx, "P", CAT, now=NOW)
-        profiles.edit(tx, "P", rules=CAT, new_name="P", now=NOW)
-        profiles.restore(tx, "P", CAT, now=NOW)
+        added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
+        profiles.edit(tx, "P", rules=CAT, new_name="P", by="tests", now=NOW)
+        profiles.restore(tx, "P", CAT, by="tests", now=NOW)
         assert [v.number for v in versions.list_of(tx, added.id)] == [1]
 
 
 def test_a_change_that_is_not_kept_leaves_no_version(store: Store) -> None:
     with store.write() as tx:
-        added = profiles.add(tx, "P", CAT, now=NOW)
+        added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
     with pytest.raises(KeyError), store.write() as tx:
-        profiles.edit(tx, "P", rules=DOG, now=NOW)
+        profiles.edit(tx, "P", rules=DOG, by="tests", now=NOW)
         raise KeyError
     with store.read() as tx:
         assert [v.rules for v in versions.list_of(tx, added.id)] == ["cat"]
@@ -57,32 +57,35 @@ def test_somebodys_own_keywords_have_no_versions(store: Store) -> None:
 def test_a_number_is_never_another_profiles(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
-        removed = profiles.add(tx, "P", CAT, now=NOW)
+        removed = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.remove(tx, "P")
         profiles.set_personal(tx, reader.id, DOG, now=NOW)
         own = profiles.find_personal(tx, reader.id)
         assert own is not None
-        again = profiles.add(tx, "P", DOG, now=NOW)
+        again = profiles.add(tx, "P", DOG, by="tests", now=NOW)
         assert len({removed.id, own.id, again.id}) == 3
         assert [v.rules for v in versions.list_of(tx, again.id)] == ["dog"]
 
 
 def test_a_removed_profile_comes_back_with_its_history_and_without_followers(store: Store) -> None:
     with store.write() as tx:
-        added = profiles.add(tx, "P", CAT, now=NOW)
+        added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         reader = subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
         profiles.remove(tx, "P")
         profiles.set_personal(tx, reader.id, DOG, now=NOW)
         back = profiles.restore(tx, "P", CAT, by="admin@example.org", now=NOW)
         assert (back.id, back.rules, profiles.count_followers(tx)) == (added.id, "cat", {"P": 0})
-        assert [(v.number, v.saved_by) for v in versions.list_of(tx, back.id)] == [(2, "admin@example.org"), (1, "")]
+        assert [(v.number, v.saved_by) for v in versions.list_of(tx, back.id)] == [
+            (2, "admin@example.org"),
+            (1, "tests"),
+        ]
         assert len(profiles.load_compiled(tx).ids) == 2
 
 
 def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "P", CAT, now=NOW)
-        profiles.edit(tx, "P", new_name="Quolls", now=NOW)
+        profiles.add(tx, "P", CAT, by="tests", now=NOW)
+        profiles.edit(tx, "P", new_name="Quolls", by="tests", now=NOW)
         assert versions.find_removed(tx, "P") is None
         removed = profiles.get(tx, "Quolls")
         profiles.remove(tx, "Quolls")
@@ -90,22 +93,26 @@ def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
         with pytest.raises(NotFoundError, match="no profile 'P'; `digest profile list` shows them"):
             profiles.get_known(tx, "P")
         with pytest.raises(NotFoundError, match="did you mean 'Quolls'"):
-            profiles.restore(tx, "Quols", CAT, now=NOW)
+            profiles.restore(tx, "Quols", CAT, by="tests", now=NOW)
 
 
 def test_of_several_that_had_a_name_the_one_that_is_there_counts_then_the_newest(store: Store) -> None:
     with store.write() as tx:
         numbers = []
         for _ in range(2):
-            numbers.append(profiles.add(tx, "P", CAT, now=NOW).id)
+            numbers.append(profiles.add(tx, "P", CAT, by="tests", now=NOW).id)
             profiles.remove(tx, "P")
         assert profiles.get_known(tx, "P").id == numbers[1]
-        assert profiles.get_known(tx, "P") != profiles.add(tx, "P", DOG, now=NOW) == profiles.get_known(tx, "P")
+        assert (
+            profiles.get_known(tx, "P")
+            != profiles.add(tx, "P", DOG, by="tests", now=NOW)
+            == profiles.get_known(tx, "P")
+        )
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2])
 def test_a_version_that_never_was_is_not_found(store: Store, number: int) -> None:
     with store.write() as tx:
-        added = profiles.add(tx, "P", CAT, now=NOW)
+        added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         with pytest.raises(NotFoundError, match=f"no version '{number}'; `digest profile history 'P'` shows them"):
             versions.get(tx, added, number)

@@ -16,15 +16,6 @@ Opened = Callable[..., TestClient]
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    """A newsletter at https://digest.example.org."""
-    file = tmp_path / "config.toml"
-    file.write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
-    with Installation.open(file) as opened:
-        yield opened
-
-
-@pytest.fixture
 def open_site(tmp_path: Path) -> Iterator[Opened]:
     """The pages of a newsletter that a text configures, as a browser at 192.0.2.7 sees them."""
     opened: list[Installation] = []

@@ -156,6 +156,16 @@ def _to_the_log(page: Any) -> None:
     page.get_by_role("link", name="Log").click()
 
 
+def _to_the(name: str) -> Doing:
+    """A page of the desk, by its name in the navigation there."""
+
+    def does(page: Any) -> None:
+        _signed_in(page)
+        page.get_by_role("navigation", name="Desk").get_by_role("link", name=name).click()
+
+    return does
+
+
 def _on_hold(page: Any) -> None:
     _signed_in(page)
     _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
@@ -326,6 +336,7 @@ STATES = {
     "today": State("today", _desk, _signed_in),
     "today on hold": State("today", _desk, _on_hold),
     "log": State("log", _desk, _to_the_log),
+    "profiles at the desk": State("desk-profiles", _desk, _to_the("Profiles")),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
     "403": State("problem", "/settings", _forged, reader=reader),

@@ -54,4 +54,4 @@ def seen(here: Installation, paper: Paper, source: str, *, days_later: int = 0, 
 def sharing(here: Installation, name: str, rules: str) -> None:
     """A shared profile."""
     with here.store.write() as tx:
-        profiles.add(tx, name, compile_rules(rules), now=NOW)
+        profiles.add(tx, name, compile_rules(rules), by="tests", now=NOW)

@@ -67,7 +67,7 @@ def test_what_changes_is_seen(filled: Installation, site: TestClient) -> None:
     before = [site.get(path) for path in PATHS]
     published(filled, a_paper("Another cat"))
     with filled.store.write() as tx:
-        profiles.edit(tx, "P", new_name="Q", now=NOW)
+        profiles.edit(tx, "P", new_name="Q", by="tests", now=NOW)
     for path, was in zip(PATHS, before, strict=True):
         now = site.get(path)
         assert now.content != was.content

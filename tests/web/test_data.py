@@ -5,10 +5,10 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from digest.disclosure import disclose
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import MailKind
+from digest.people.disclosure import disclose
 from digest.store import profiles, subscribers
 from tests.builders import NOW
 from tests.web.html import faults_of

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from digest import passwords
 from digest.installation import Installation
 from digest.models import Admin, Role
-from digest.store import admins, outbox, sources
+from digest.store import admins, audit, outbox, sources
 from digest.store.sources import SourceState
 from tests.builders import NOW
 from tests.web.conftest import Opened, browser
@@ -63,7 +63,7 @@ def held(here: Installation) -> str:
 
 def log(here: Installation) -> list[tuple[str, str]]:
     with here.store.read() as tx:
-        return [(change.who, change.what) for change in reversed(admins.list_changes(tx, limit=10))]
+        return [(change.who, change.what) for change in reversed(audit.list_changes(tx, limit=10))]
 
 
 def test_who_is_not_signed_in_is_asked_to(site: TestClient) -> None:
@@ -141,7 +141,11 @@ def test_an_editor_is_refused_what_is_an_admins(here: Installation, site: TestCl
     with here.store.write() as tx:
         admins.save(tx, replace(admin, role=Role.EDITOR))
     cookie = signed_in(site)
-    for where in ("/admin", "/admin/log"):
+    begins = page(site, cookie)
+    assert (begins.status_code, begins.headers["Location"]) == (303, "/admin/profiles")
+    text = site.get("/admin/profiles", headers={"Cookie": cookie}).text
+    assert ("/admin/log" in text, faults_of(text)) == (False, [])
+    for where in ("/admin/log",):
         assert site.get(where, headers={"Cookie": cookie}).status_code == 403
     for where in ("/admin/hold", "/admin/release"):
         assert site.post(where, headers={"Cookie": cookie}).status_code == 403

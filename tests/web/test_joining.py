@@ -26,8 +26,8 @@ CONFIRMATION, SIGN_IN = MailKind.CONFIRMATION, MailKind.SIGN_IN
 def shared(here: Installation) -> None:
     """Two shared profiles."""
     with here.store.write() as tx:
-        profiles.add(tx, "Audio & <speech>", compile_rules("# a note\nspeech\naudio AND codec"), now=NOW)
-        profiles.add(tx, "Vision", compile_rules("segmentation"), now=NOW)
+        profiles.add(tx, "Audio & <speech>", compile_rules("# a note\nspeech\naudio AND codec"), by="tests", now=NOW)
+        profiles.add(tx, "Vision", compile_rules("segmentation"), by="tests", now=NOW)
 
 
 def reader(here: Installation) -> Subscriber:

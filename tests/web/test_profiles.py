@@ -66,7 +66,7 @@ def test_nobodys_own_profile_has_a_page(here: Installation, site: TestClient) ->
 
 def test_rules_that_cannot_be_read_any_more_find_nothing(here: Installation, site: TestClient) -> None:
     with here.store.write() as tx:
-        profiles.add(tx, "Broken", CompiledRules("(cat", ()), now=NOW)
+        profiles.add(tx, "Broken", CompiledRules("(cat", ()), by="tests", now=NOW)
     page = site.get("/profile/Broken")
     assert page.status_code == 200
     assert "It found nothing" in page.text

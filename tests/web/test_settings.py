@@ -42,7 +42,7 @@ def own(here: Installation, site: TestClient) -> Signed:
 def share(here: Installation, *names: str) -> None:
     with here.store.write() as tx:
         for name in names:
-            profiles.add(tx, name, compile_rules("x"), now=NOW)
+            profiles.add(tx, name, compile_rules("x"), by="tests", now=NOW)
 
 
 def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(here: Installation, site: TestClient) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from digest.models import Admin, Change
-from digest.store import Store, admins
+from digest.store import Store, audit
 from digest.web.pages import Answer, Page, Visit
 
 _MOST = 200  # changes
@@ -38,7 +38,7 @@ class LookingAtTheLog:
     def look(self, _visit: Visit, _admin: Admin) -> Answer:
         """GET"""
         with self.store.read() as tx:
-            found = admins.list_changes(tx, limit=_MOST)
+            found = audit.list_changes(tx, limit=_MOST)
         return _page([_shown(change, self.timezone) for change in found])
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from digest import passwords
 from digest.models import Admin
-from digest.store import Store, admins
+from digest.store import Store, admins, audit
 from digest.web.desk import Desk
 from digest.web.limits import Limits
 from digest.web.pages import Answer, Page, Redirect, Visit
@@ -55,7 +55,7 @@ class SigningInAtTheDesk:
             if still != admin:  # changed or removed in the meantime
                 return Redirect(path="/admin/sign-in")
             cookie = self.desk.begin(tx, admin, visit)
-            admins.log(tx, admin.email, "sign in", visit.client, now=visit.now)
+            audit.record(tx, admin.email, "sign in", visit.client, now=visit.now)
         return Redirect(path="/admin", cookie=cookie)
 
     def leave(self, visit: Visit, _admin: Admin) -> Answer:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from digest.models import Admin, DeliveryState, Hold
-from digest.roster import one_line
-from digest.store import Store, admins, outbox
+from digest.desk import outbox
+from digest.models import Admin, DeliveryState, Hold, Role, SourceToday, Today, Trouble
+from digest.people.roster import one_line
+from digest.store import Store
 from digest.store import today as days
-from digest.today import SourceToday, Today, Trouble
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 _MOST_REASON = 200  # characters
@@ -43,8 +43,10 @@ class LookingAtToday:
     store: Store
     timezone: ZoneInfo
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET"""
+    def look(self, visit: Visit, admin: Admin) -> Answer:
+        """GET; an editor has another page to begin with."""
+        if admin.role is Role.EDITOR:
+            return Redirect(path="/admin/profiles")
         on = visit.now.astimezone(self.timezone).date()
         since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
         with self.store.read() as tx:
@@ -55,15 +57,13 @@ class LookingAtToday:
         """POST: nothing is sent any more, by any process."""
         reason = one_line(visit.form.get("reason", ""))[:_MOST_REASON] or f"held by {admin.email}"
         with self.store.write() as tx:
-            outbox.hold(tx, reason, now=visit.now)
-            admins.log(tx, admin.email, "outbox hold", reason, now=visit.now)
+            outbox.hold(tx, reason, by=admin.email, now=visit.now)
         return Redirect(path="/admin")
 
     def release(self, visit: Visit, admin: Admin) -> Answer:
         """POST: sending goes on."""
         with self.store.write() as tx:
-            if outbox.end_hold(tx):
-                admins.log(tx, admin.email, "outbox release", now=visit.now)
+            outbox.release(tx, by=admin.email, now=visit.now)
         return Redirect(path="/admin")
 
 

@@ -8,8 +8,8 @@ import structlog
 
 from digest.errors import DigestError, SuppressedError
 from digest.links import Links, Scope
-from digest.membership import Membership
 from digest.models import Subscriber
+from digest.people.membership import Membership
 from digest.store import Store
 from digest.web.context import Joined, Question, partly_shown
 from digest.web.holders import TOO_OLD, find_holder

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from digest import addresses
 from digest.errors import AddressError
-from digest.joining import Joining
 from digest.links import Links, Scope
 from digest.models import Subscriber
+from digest.people.joining import Joining
 from digest.store import Store, Transaction
 from digest.web.context import Question, partly_shown
 from digest.web.holders import TOO_OLD, find_holder

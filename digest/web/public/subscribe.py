@@ -6,11 +6,12 @@ What is wrong with what was typed is told beside its field. Whether the address 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from digest import addresses, roster
+from digest import addresses
 from digest.config import SignupConfig
 from digest.errors import AddressError
-from digest.joining import Joining
 from digest.models import CompiledRules, Profile
+from digest.people import roster
+from digest.people.joining import Joining
 from digest.store import Store, Transaction, profiles
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Fields, Page, Visit

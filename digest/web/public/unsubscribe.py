@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 
 from digest.links import Links, Scope
-from digest.membership import Membership
 from digest.models import Subscriber, SubscriberState
+from digest.people.membership import Membership
 from digest.store import Store, Transaction, subscribers
 from digest.web.context import Left, OneClick, Question, partly_shown
 from digest.web.pages import Page, Visit

@@ -7,8 +7,8 @@ from digest import addresses
 from digest.config import SignupConfig
 from digest.errors import AddressError
 from digest.links import Links, Scope
-from digest.membership import Membership
 from digest.models import Subscriber
+from digest.people.membership import Membership
 from digest.store import Store, Transaction
 from digest.web.context import Question, partly_shown
 from digest.web.holders import TOO_OLD, find_held, find_still

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from digest.disclosure import disclose
-from digest.membership import Membership
 from digest.models import Subscriber
+from digest.people.disclosure import disclose
+from digest.people.membership import Membership
 from digest.store import Store
 from digest.web.holders import find_still
 from digest.web.pages import Answer, Document, Page, Redirect, Visit

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from digest.membership import Membership
 from digest.models import Subscriber
+from digest.people.membership import Membership
 from digest.store import Store
 from digest.web.context import Left, partly_shown
 from digest.web.holders import find_still

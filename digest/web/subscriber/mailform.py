@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, TypeVar
 
-from digest import roster
 from digest.errors import UsageError
 from digest.mail import Templates
 from digest.models import Schedule, Subscriber, Weekday
-from digest.roster import ANNOUNCED
+from digest.people import roster
+from digest.people.roster import ANNOUNCED
 from digest.schedule import parse_days, parse_send_at, parse_timezone
 from digest.web.pages import Fields
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from digest.errors import RuleError
 from digest.links import Links, Scope
 from digest.models import Subscriber
-from digest.mutes import check_mute, is_muted, muted, unmuted
+from digest.people.mutes import check_mute, is_muted, muted, unmuted
 from digest.store import Store, Transaction, profiles
 from digest.web.holders import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from digest.errors import UsageError
 from digest.links import Links, Scope
 from digest.models import Subscriber, SubscriberState
-from digest.pauses import LONGEST, parse_until, paused, resumed
+from digest.people.pauses import LONGEST, parse_until, paused, resumed
 from digest.store import Store, subscribers
 from digest.web.context import partly_shown
 from digest.web.holders import TOO_OLD, find_holder, find_still

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from digest.models import DeliveryState, Hold, SubscriberState
+from digest.models import DeliveryState, Hold, SourceToday, SubscriberState, Today, Trouble
 from digest.store import Store, subscribers
 from digest.store import today as days
-from digest.today import SourceToday, Today, Trouble
 from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
 
 WELL = SourceToday(name="a", succeeded_at=NOW, failure="")

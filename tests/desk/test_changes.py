@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.changes import describe, diff, with_words
+from digest.desk.changes import describe, diff, with_words
 from digest.models import ProfileVersion
 from tests.builders import NOW
 

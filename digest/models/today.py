@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from digest.models import DeliveryState, Hold
+from digest.models.mails import DeliveryState, Hold
 
 _SILENT = timedelta(days=4)  # longer than a weekend with a holiday, when feeds are empty and answer all the same
 _OVERDUE = timedelta(hours=1)

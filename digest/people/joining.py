@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from digest.chooser import message_id
-from digest.membership import ASKED_AGAIN, Membership
 from digest.models import (
     CompiledRules,
     MailKind,
@@ -17,7 +15,9 @@ from digest.models import (
     SubscriberState,
     Suppression,
     SuppressionReason,
+    message_id,
 )
+from digest.people.membership import ASKED_AGAIN, Membership
 from digest.store import Transaction, outbox, profiles, subscribers
 
 _LEFT_ALONE = timedelta(days=30)  # who does not want to be mailed is not asked again before

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.errors import RuleError
-from digest.mutes import check_mute, is_muted, muted, unmuted
+from digest.people.mutes import check_mute, is_muted, muted, unmuted
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from digest import addresses
 from digest.addresses import Pseudonyms
-from digest.chooser import message_id
 from digest.errors import ConfigError, SuppressedError, UsageError
 from digest.models import (
     Bounce,
@@ -24,6 +23,7 @@ from digest.models import (
     Suppression,
     SuppressionReason,
     Wording,
+    message_id,
 )
 from digest.store import Transaction, bounces, consents, outbox, subscribers, suppressions
 

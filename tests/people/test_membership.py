@@ -17,7 +17,7 @@ from digest.models import (
     SubscriberState,
     SuppressionReason,
 )
-from digest.pauses import paused
+from digest.people.pauses import paused
 from digest.store import Store, Transaction, consents, outbox, subscribers
 from digest.transport.retry import GAVE_UP, bounce_of
 from tests.builders import MEMBERSHIP, NOW, a_subscriber

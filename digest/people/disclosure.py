@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from digest import roster
-from digest.membership import Membership
 from digest.models import Delivery, MailKind, Subscriber
+from digest.people import roster
+from digest.people.membership import Membership
 from digest.store import Transaction, bounces, consents, digests, outbox, profiles, subscribers
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from digest import addresses, roster
+from digest import addresses
 from digest.errors import AddressError, UsageError
 from digest.mail import Templates
 from digest.models import Schedule, SubscriberState
+from digest.people import roster
 from tests.builders import a_subscriber, at
 
 LANGUAGES = Templates().languages

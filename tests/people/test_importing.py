@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from digest.importing import Fate, Outcome, enlist, rehearse
 from digest.models import MailKind, SubscriberState, SuppressionReason
-from digest.roster import Row
+from digest.people.importing import Fate, Outcome, enlist, rehearse
+from digest.people.roster import Row
 from digest.store import Store, outbox, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 

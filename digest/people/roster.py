@@ -11,7 +11,7 @@ from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
-from digest.pauses import begin_of, parse_day, paused
+from digest.people.pauses import begin_of, parse_day, paused
 from digest.schedule import format_days, parse_days, parse_schedule, parse_send_at, parse_timezone
 
 COLUMNS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest import submitting
+from digest.desk import submissions as proposals
 from digest.errors import SourceError, UsageError
 from digest.matching.shelf import Shelf
 from digest.models import Submission, SubmissionState
@@ -44,7 +44,7 @@ def again(store: Store, submission: Submission) -> Submission:
 
 def approve(store: Store, submission: Submission, title: str = "A paper that cats proposed") -> str:
     entry = an_entry(title, guid=submission.url, url=submission.url)
-    return submitting.approve(store, submission, entry, now=NOW, timezone="UTC")
+    return proposals.approve(store, submission, entry, now=NOW, timezone="UTC")
 
 
 def answering(body: bytes, asked: list[str]) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -57,14 +57,14 @@ def answering(body: bytes, asked: list[str]) -> Callable[[BaseHTTPRequestHandler
 
 def test_a_page_is_looked_up_by_its_tags(fetcher: Fetcher) -> None:
     with serving(answering(PAGE, [])) as url:
-        entry = submitting.look_up(fetcher, url)
+        entry = proposals.look_up(fetcher, url)
     assert (entry.title, entry.url) == ("A paper that cats proposed", url)
 
 
 def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
     asked: list[str] = []
     with serving(answering(ENTRY.encode(), asked)) as api:
-        entry = submitting.look_up(fetcher, "https://arxiv.org/abs/2504.17830", arxiv_api=api)
+        entry = proposals.look_up(fetcher, "https://arxiv.org/abs/2504.17830", arxiv_api=api)
     assert asked == ["/feed?id_list=2504.17830"]
     assert (entry.title, entry.abstract, entry.arxiv_id) == ("Spin waves", "On spin.", "2504.17830")
     assert (entry.authors, entry.categories) == (("Jane Doe",), ("quant-ph",))
@@ -75,7 +75,7 @@ def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
 )
 def test_what_arxiv_does_not_know_is_told(fetcher: Fetcher, answer: str, reason: str) -> None:
     with serving(answering(answer.encode(), [])) as api, pytest.raises(SourceError) as caught:
-        submitting.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
+        proposals.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
     assert caught.value.reason == reason
 
 
@@ -86,7 +86,7 @@ def test_a_page_inside_our_own_network_is_not_asked(tmp_path: Path) -> None:
         Fetcher(base=tmp_path) as careful,
         pytest.raises(SourceError, match="private address"),
     ):
-        submitting.look_up(careful, url)
+        proposals.look_up(careful, url)
     assert asked == []
 
 
@@ -120,12 +120,12 @@ def test_an_approved_one_is_decided_once_and_for_all(store: Store) -> None:
     with pytest.raises(UsageError, match="was approved already: title:"):
         approve(store, submission)
     with pytest.raises(UsageError, match="was approved already: title:"):
-        submitting.reject(store, submission.id, now=NOW)
+        proposals.reject(store, submission.id, now=NOW)
 
 
 def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
     submission = proposed(store)
-    submitting.reject(store, submission.id, now=NOW)
+    proposals.reject(store, submission.id, now=NOW)
     assert again(store, submission).state is SubmissionState.REJECTED
     approve(store, submission)
     assert again(store, submission).state is SubmissionState.APPROVED
@@ -133,7 +133,7 @@ def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
 
 def test_what_was_rejected_and_is_proposed_again_stays_rejected(store: Store) -> None:
     submission = proposed(store)
-    submitting.reject(store, submission.id, now=NOW)
+    proposals.reject(store, submission.id, now=NOW)
     proposed(store)
     assert again(store, submission).state is SubmissionState.REJECTED
 
@@ -141,8 +141,8 @@ def test_what_was_rejected_and_is_proposed_again_stays_rejected(store: Store) ->
 def test_what_an_editor_gives_by_hand_stands_before_what_was_found() -> None:
     url = "https://arxiv.org/abs/2504.17830"
     found = an_entry("Found", abstract="Found, too", title_source="$F$")
-    both = submitting.by_hand(url, "Given", "Given, too", found)
+    both = proposals.by_hand(url, "Given", "Given, too", found)
     assert (both.title, both.title_source, both.abstract) == ("Given", "", "Given, too")
-    assert submitting.by_hand(url, "", "", found) == found
-    alone = submitting.by_hand(url, "Given", "", None)
+    assert proposals.by_hand(url, "", "", found) == found
+    alone = proposals.by_hand(url, "Given", "", None)
     assert (alone.title, alone.arxiv_id, alone.url) == ("Given", "2504.17830", url)

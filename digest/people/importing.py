@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any
 
 from digest import addresses
-from digest.membership import Membership, why_not_asked
 from digest.models import Subscriber, SubscriberState, Suppression
-from digest.roster import Row
+from digest.people.membership import Membership, why_not_asked
+from digest.people.roster import Row
 from digest.store import Transaction, consents, subscribers, suppressions
 
 _TOGETHER = 500

@@ -1,7 +1,6 @@
 """What follows where somebody gives an address on a page: decided, stored, and really mailed."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from digest.installation import Installation
-from digest.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
 from digest.matching import compile_rules
 from digest.models import (
     MailKind,
@@ -19,6 +17,7 @@ from digest.models import (
     Suppression,
     SuppressionReason,
 )
+from digest.people.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
 from digest.store import Store, Transaction, outbox, profiles, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 from tests.web.people import known_as
@@ -117,7 +116,7 @@ def test_to_an_address_that_an_admin_barred_nothing_is_sent(state: SubscriberSta
 
 def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> None:
     with store.write() as tx:
-        profiles.add(tx, "Shared", compile_rules("dogs"), now=NOW)
+        profiles.add(tx, "Shared", compile_rules("dogs"), by="tests", now=NOW)
         join(tx, "cats", profiles=("Shared",), schedule=Schedule(timezone="Asia/Tokyo"))
         new = subscribers.get(tx, EMAIL)
         assert (new.state, new.profiles, new.schedule.timezone, own_rules(tx)) == (
@@ -191,14 +190,6 @@ def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store
         sign_in(tx)
         kinds = [delivery.kind for delivery in outbox.list_of(tx, reader.id)]
     assert kinds == [MailKind.GOODBYE, MailKind.GOODBYE, MailKind.SIGN_IN]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    """A newsletter whose mails arrive in a Maildir."""
-    (tmp_path / "config.toml").write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
-    with Installation.open(tmp_path / "config.toml") as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

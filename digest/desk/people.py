@@ -1,0 +1,112 @@
+"""Subscribers, as admins see to them. What they do themselves is in the consent log."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from digest.models import CompiledRules, Subscriber, Suppression, SuppressionReason
+from digest.people.importing import Outcome, enlist
+from digest.people.membership import Membership
+from digest.people.pauses import paused, resumed
+from digest.people.roster import Row
+from digest.store import Transaction, audit, profiles, subscribers
+
+
+def enrol(
+    tx: Transaction, membership: Membership, new: Subscriber, own: CompiledRules | None, *, by: str, now: datetime
+) -> Subscriber:
+    """Add somebody, with keywords of their own or none. Raises what `Membership.enrol` does."""
+    added = membership.enrol(tx, new, origin=by, now=now)
+    if own is not None:
+        profiles.set_personal(tx, added.id, own, now=now)
+    _record(tx, by, "subscriber add", added, now)
+    return added
+
+
+def enlist_all(
+    tx: Transaction, membership: Membership, rows: Iterable[Row], *, by: str, now: datetime
+) -> Iterator[Outcome]:
+    """Add many. Each row's outcome, once it is written down; the log's line is written when the last one is."""
+    count = 0
+    for outcome in enlist(tx, membership, rows, origin=f"import by {by}", now=now):
+        count += outcome.fate.is_new
+        yield outcome
+    audit.record(tx, by, "subscriber import", f"{count} new", now=now)
+
+
+def edit(tx: Transaction, changed: Subscriber, own: CompiledRules | None, *, by: str, now: datetime) -> Subscriber:
+    """Write back somebody who was changed with `dataclasses.replace`; other keywords where they are not None."""
+    stored = subscribers.save(tx, changed)
+    if own is not None:
+        profiles.set_personal(tx, changed.id, own, now=now)
+    _record(tx, by, "subscriber edit", changed, now)
+    return stored
+
+
+def pause(tx: Transaction, subscriber: Subscriber, until: datetime | None, *, by: str, now: datetime) -> Subscriber:
+    """Send somebody no digests until then, or until somebody says so. Raises UsageError."""
+    stored = subscribers.save(tx, paused(subscriber, until))
+    _record(tx, by, "subscriber pause", subscriber, now)
+    return stored
+
+
+def resume(tx: Transaction, subscriber: Subscriber, *, by: str, now: datetime) -> Subscriber:
+    """Send somebody digests again. Raises UsageError."""
+    stored = subscribers.save(tx, resumed(subscriber, now))
+    _record(tx, by, "subscriber resume", subscriber, now)
+    return stored
+
+
+def vouch(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
+    """Somebody has agreed already. Raises what `Membership.vouch` does."""
+    membership.vouch(tx, subscriber, origin=by, now=now)
+    _record(tx, by, "subscriber confirm", subscriber, now)
+
+
+def ask(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
+    """Queue the mail again that asks. Raises what `Membership.ask` does."""
+    membership.ask(tx, subscriber, origin=by, now=now)
+    _record(tx, by, "subscriber ask", subscriber, now)
+
+
+def unsubscribe(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
+    """Take somebody off the list at their word."""
+    membership.leave(tx, subscriber, origin=by, now=now)
+    _record(tx, by, "subscriber unsubscribe", subscriber, now)
+
+
+def remove(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
+    """Take somebody out. `Store.empty_log` afterwards wipes what they left."""
+    membership.remove(tx, subscriber, origin=by, now=now)
+    _record(tx, by, "subscriber remove", subscriber, now)
+
+
+def erase(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> None:
+    """Forget somebody at their own wish. `Store.empty_log` afterwards wipes what they left. Raises NotFoundError."""
+    known = membership.find_known(tx, email)
+    membership.erase(tx, email, origin=by, now=now)
+    subject = _numbered(known) if known is not None else membership.pseudonyms.of(email)
+    audit.record(tx, by, "subscriber erase", subject, now=now)
+
+
+def suppress(
+    tx: Transaction, membership: Membership, email: str, evidence: str, *, by: str, now: datetime
+) -> Suppression:
+    """Never mail an address, subscriber or not. What stands now."""
+    stands = membership.suppress(tx, email, SuppressionReason.ADMIN, evidence, now=now)
+    audit.record(tx, by, "suppression add", stands.pseudonym, now=now)
+    return stands
+
+
+def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> Suppression | None:
+    """Take that back. What stands then, or None. Raises UsageError where no admin barred the address."""
+    stands = membership.lift(tx, email, now=now)
+    audit.record(tx, by, "suppression lift", membership.pseudonyms.of(email), now=now)
+    return stands
+
+
+def _record(tx: Transaction, by: str, what: str, whom: Subscriber, now: datetime) -> None:
+    audit.record(tx, by, what, _numbered(whom), now=now)
+
+
+def _numbered(whom: Subscriber) -> str:
+    return f"subscriber {whom.id}"
