@@ -62,6 +62,14 @@ def get(tx: Transaction, name: str) -> Profile:
     return found
 
 
+def get_shared(tx: Transaction, number: int) -> Profile:
+    """The shared profile of that number. Raises NotFoundError."""
+    row = tx.execute(sa.select(profiles).where(_SHARED, profiles.c.id == number)).one_or_none()
+    if row is None:
+        raise NotFoundError("profile", str(number), listed_by="digest profile list")
+    return _profile(row)
+
+
 def list_shared(tx: Transaction) -> list[Profile]:
     """Every shared profile, by name."""
     return [_profile(row) for row in tx.execute(sa.select(profiles).where(_SHARED).order_by(profiles.c.name))]

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from starlette.routing import Route
 
+from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
 from digest.store import Store, Transaction, admins
 from digest.web.context import SignedIn
@@ -20,6 +21,14 @@ from digest.web.door import Answering, Door
 from digest.web.pages import Answer, Page, Redirect, Visit, problem
 
 LASTS = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something cannot be done, in the words of the command that does the same."""
+
+    reason: str
+
 
 ForAdmin = Callable[[Visit, Admin], Answer]
 
@@ -77,7 +86,7 @@ class Desk:
                 return problem(403)
             if not admin.role.allows(needs):
                 return problem(403)
-            answered = answering(visit, admin)
+            answered = _answered(answering, visit, admin)
             if not isinstance(answered, Page):
                 return answered
             return replace(answered, csrf=csrf, signed_in=SignedIn(admin.email, admin.role is Role.ADMIN))
@@ -92,6 +101,21 @@ class Desk:
         secure = "; Secure" if self.https else ""
         place = f"Max-Age={seconds}; Path={self.path}/admin; HttpOnly; SameSite=Strict"
         return f"{self.cookie}={value}; {place}{secure}"
+
+
+def _answered(answering: ForAdmin, visit: Visit, admin: Admin) -> Answer:
+    """What cannot be done is said on a page, where the page that was asked does not say it itself."""
+    try:
+        return answering(visit, admin)
+    except UsageError as error:
+        return _refusal(str(error), 404 if isinstance(error, NotFoundError) else 422)
+
+
+def _refusal(reason: str, status: int) -> Page:
+    return Page(template="desk-refused.html.j2", shows=Refusal(reason), status=status)
+
+
+SAMPLES = (_refusal("there is no such thing", 404),)
 
 
 def _hash(token: str) -> str:

@@ -11,7 +11,7 @@ from digest.mail import Templates
 from digest.web.context import Nothing, Problem, SignedIn, Site
 from digest.web.sessions import Session
 
-_MOST_DIGITS = 6  # of a page's number
+_MOST_DIGITS = 15  # of a number in an address: no more than a database counts
 _NOBODY = SignedIn()
 
 Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(name) are all
@@ -37,10 +37,14 @@ class Visit:
         return self.path.get("token", "")
 
     @property
+    def id(self) -> int:
+        """The number in the address, of a profile or a subscriber or whatever the page is about; 0 for what is none."""
+        return _number(self.path.get("id", ""))
+
+    @property
     def number(self) -> int:
         """Which page of a list is asked for, from 1; 0 for what is no number."""
-        written = self.query.get("page", "1")
-        return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
+        return _number(self.query.get("page", "1"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,10 @@ class Pages:
         with self._templates.faults_named(name):
             template = self._templates.environment(language).get_template(name)
             return template.render(site=self._site, page=page.shows, csrf=csrf, signed_in=page.signed_in)
+
+
+def _number(written: str) -> int:
+    return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
 
 
 def _set(cookie: str) -> dict[str, str]:

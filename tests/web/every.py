@@ -166,6 +166,16 @@ def _to_the(name: str) -> Doing:
     return does
 
 
+def _to_none(page: Any) -> None:
+    _signed_in(page)
+    page.goto(f"{page.url}/profiles/999")
+
+
+def _to_one(page: Any) -> None:
+    _to_the("Profiles")(page)
+    page.get_by_role("link", name=LONG_NAME).click()
+
+
 def _on_hold(page: Any) -> None:
     _signed_in(page)
     _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
@@ -336,6 +346,8 @@ STATES = {
     "today": State("today", _desk, _signed_in),
     "today on hold": State("today", _desk, _on_hold),
     "log": State("log", _desk, _to_the_log),
+    "refused at the desk": State("desk-refused", _desk, _to_none),
+    "profile at the desk": State("desk-profile", _desk, _to_one),
     "profiles at the desk": State("desk-profiles", _desk, _to_the("Profiles")),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digest.models import Admin
+from digest.models import Admin, Profile
 from digest.store import Store, profiles
 from digest.web.pages import Answer, Page, Visit
 
@@ -11,6 +11,7 @@ from digest.web.pages import Answer, Page, Visit
 class ListedProfile:
     """A line of the list."""
 
+    id: int
     name: str
     lines: int  # of its rules
     followers: int
@@ -34,15 +35,18 @@ class ListingProfiles:
         with self.store.read() as tx:
             followers = profiles.count_followers(tx)
             shared = profiles.list_shared(tx)
-        return _page(*(_listed(p.name, p.rules, followers[p.name]) for p in shared))
+        return _page(*(_listed(p, followers[p.name]) for p in shared))
 
 
-def _listed(name: str, rules: str, followers: int) -> ListedProfile:
-    return ListedProfile(name=name, lines=len(rules.splitlines()), followers=followers)
+def _listed(profile: Profile, followers: int) -> ListedProfile:
+    return ListedProfile(id=profile.id, name=profile.name, lines=len(profile.rules.splitlines()), followers=followers)
 
 
 def _page(*listed: ListedProfile) -> Page:
     return Page(template="desk-profiles.html.j2", shows=ProfileList(listed))
 
 
-SAMPLES = (_page(), _page(_listed("Cats", "cat", 1), _listed("Dogs", "dog\nwolf", 2)))
+SAMPLES = (
+    _page(),
+    _page(_listed(Profile(id=1, name="Cats", rules="cat"), 1), _listed(Profile(id=2, name="Dogs", rules="dog"), 2)),
+)

@@ -8,12 +8,13 @@ from starlette.routing import Route
 
 from digest.installation import Installation
 from digest.models import Role
-from digest.web.admin import log, profiles, sign_in, today
+from digest.web import desk as entrance
+from digest.web.admin import log, profile, profiles, sign_in, today
 from digest.web.desk import Desk
 from digest.web.door import Door
 from digest.web.limits import Limits
 
-WITH_SAMPLES: tuple[Any, ...] = (sign_in, today, profiles, log)
+WITH_SAMPLES: tuple[Any, ...] = (entrance, sign_in, today, profiles, profile, log)
 
 
 def desk_routes(here: Installation, door: Door) -> list[Route]:
@@ -48,4 +49,8 @@ def _operating(here: Installation, desk: Desk) -> list[Route]:
 def _editing(here: Installation, desk: Desk) -> list[Route]:
     """What readers are given to follow: for editors, too."""
     listing = profiles.ListingProfiles(here.store)
-    return [desk.route("/admin/profiles", listing.look, needs=Role.EDITOR)]
+    editing = profile.Editing(here.store)
+    return [
+        desk.route("/admin/profiles", listing.look, needs=Role.EDITOR),
+        desk.route("/admin/profiles/{id}", editing.look, needs=Role.EDITOR),
+    ]
