@@ -1,19 +1,10 @@
-"""config.toml and secrets from the environment -> Config.
-
-Strict: an unknown key, a wrong type or an impossible value is a ConfigError that names the file, the key and, for an
-unknown key, the nearest known one. Paths are relative to the config file. Secrets never come from the file.
-"""
+"""The sections of config.toml: every key, its default, and what it may be."""
 
 import difflib
-import os
 import re
-import secrets
-import tomllib
 from collections.abc import Iterable
-from contextlib import suppress
 from ipaddress import ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,23 +12,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.errors import ConfigError, UsageError
+from digest.errors import UsageError
 from digest.mail.compose import ABSTRACT
-from digest.mail.dkim import MAKE_KEY, checked_host
+from digest.mail.dkim import checked_host
 from digest.mail.languages import DEFAULT
 from digest.schedule import parse_timezone
 from digest.sources import KINDS
-
-DEFAULT_FILE = "config.toml"
-
 
 _LINK = re.compile(r"[!#-;=?-~]+")  # what may stand between < and > in List-Unsubscribe, and in quotes in HTML
 
@@ -63,7 +47,7 @@ def _web_address(url: str) -> str:
 
 def _known_kind(kind: str) -> str:
     if kind not in KINDS:
-        raise ValueError(f"no kind {kind!r}{_did_you_mean(kind, KINDS)}")
+        raise ValueError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
     return kind
 
 
@@ -258,7 +242,9 @@ class ServeConfig(_Section):
     bounce_minutes: int = Field(5, ge=1, le=1440)
 
 
-class _File(_Section):
+class File(_Section):
+    """All that a configuration file may hold."""
+
     newsletter: NewsletterConfig = NewsletterConfig()
     database: DatabaseConfig = DatabaseConfig()
     source: tuple[SourceConfig, ...] = Field((), strict=False)
@@ -281,135 +267,7 @@ class _File(_Section):
         return sources
 
 
-class Secrets(BaseSettings):
-    """What may not stand in a file: read from the environment, never shown."""
-
-    model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="ignore")
-
-    smtp_password: SecretStr = SecretStr("")
-    imap_password: SecretStr = SecretStr("")
-    secret_key: SecretStr = SecretStr("")
-    dkim_key_file: str = ""
-
-
-class Config(_File):
-    """A whole configuration. `file` is where it came from; relative paths in it start at the file's folder."""
-
-    file: Path
-    secrets: Secrets
-
-    @property
-    def folder(self) -> Path:
-        """The folder that relative paths start from."""
-        return self.file.parent
-
-    def path(self, written: str) -> Path:
-        """A path from the file, made absolute."""
-        return self.folder / Path(written).expanduser()
-
-    @property
-    def database_file(self) -> Path:
-        """The SQLite file."""
-        return self.path(self.database.url.removeprefix("sqlite:///"))
-
-    def secret_key(self) -> bytes:
-        """The key that signs links: DIGEST_SECRET_KEY, or one made once beside the database, for its owner only."""
-        given = self.secrets.secret_key.get_secret_value()
-        if given:
-            if len(given) < 32:
-                raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
-            return given.encode()
-        return _key_file(self.database_file.parent / "secret.key")
-
-    @property
-    def dkim_key_file(self) -> Path:
-        """The file that DIGEST_DKIM_KEY_FILE names. Raises ConfigError if it names none."""
-        if not self.secrets.dkim_key_file:
-            reason = f"is missing; it names the private key that signs for {self.dkim.domain}, and {MAKE_KEY}"
-            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", reason)
-        if "\n" in self.secrets.dkim_key_file or "-----BEGIN" in self.secrets.dkim_key_file:  # never to be shown
-            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", "holds a key; it has to name the key's file")
-        return self.path(self.secrets.dkim_key_file)
-
-    def dkim_key(self) -> bytes:
-        """The private key that signs mails, as PEM. Raises ConfigError."""
-        try:
-            return self.dkim_key_file.read_bytes()
-        except OSError as error:
-            reason = f"the key that signs mails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
-            raise ConfigError(str(self.dkim_key_file), "", reason) from None
-
-
-def load(file: Path) -> Config:
-    """The configuration in `file`. Raises ConfigError."""
-    try:
-        written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(file), "", "no such file; `digest init` writes one, --config names another") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), "", f"cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(file), "", f"is not TOML: {error}") from None
-    return parse(written, file)
-
-
-def parse(written: dict[str, Any], file: Path) -> Config:
-    """The configuration in a dictionary as TOML gives it, as if read from `file`. Raises ConfigError."""
-    try:
-        checked = _File.model_validate(written)
-        environment = Secrets()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(str(file), _dotted(first["loc"]), _reason(first)) from None
-    return Config.model_construct(file=file.absolute(), secrets=environment, **dict(checked))
-
-
-def _dotted(location: Iterable[int | str]) -> str:
-    """("source", 0, "kind") -> "source[1].kind": people count from one."""
-    dotted = ""
-    for part in location:
-        dotted += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-    return dotted.lstrip(".")
-
-
-def _reason(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "extra_forbidden":
-            known = _keys_beside(error["loc"])
-            return f"unknown key{_did_you_mean(str(error['loc'][-1]), known)}"
-        case "missing":
-            return "is missing"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys known in the section where `location` lies."""
-    model: Any = _File
-    for part in location[:-1]:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = SourceConfig if part == "source" else annotation
-    return [f.alias or name for name, f in model.model_fields.items()]
-
-
-def _did_you_mean(written: str, known: Iterable[str]) -> str:
+def did_you_mean(written: str, known: Iterable[str]) -> str:
+    """How a message goes on that says that a word is unknown."""
     near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
-
-
-def _key_file(path: Path) -> bytes:
-    """The key in `path`, made if it is not there. Two processes that start together agree on one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
-        with suppress(FileExistsError):  # the key that stands is the key
-            os.link(draft, path)  # so that nobody ever reads half a key
-        draft.unlink()
-        return path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(str(path), "", f"the key that signs links cannot be kept here: {error}") from None
