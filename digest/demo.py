@@ -5,6 +5,7 @@ folder afterwards, with a config.toml, so that every other command can be tried 
 shows the mails that arrive.
 """
 
+import secrets
 import socket
 import threading
 import tomllib
@@ -16,13 +17,16 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+from digest import passwords
 from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
 from digest.deliver import DeliveryReport
+from digest.desk import admins
 from digest.errors import UsageError
 from digest.ingest import IngestReport
 from digest.installation import Installation
 from digest.mail.languages import DEFAULT
 from digest.matching import compile_rules
+from digest.models import Role
 from digest.people import roster
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
@@ -31,6 +35,7 @@ from digest.store import Store, Transaction, outbox, profiles, subscribers
 from digest.transport.sink import FolderHandler, SmtpServer
 from digest.web import url_of
 
+ADMIN = "admin@example.org"  # of the demo that is served
 _MAIL = "mail"  # the folder in which mails arrive
 _URL = "http://127.0.0.1:8000"  # where `digest serve` would be
 _MARK = "# Written by `digest demo`, which may write it again."
@@ -71,15 +76,19 @@ def serve_demo(
     listener: socket.socket,
     *,
     now: datetime,
-    done: Callable[[DemoReport], None],
+    done: Callable[[DemoReport, str], None],
     stop: threading.Event,
 ) -> None:
     """The same, and then `digest serve` on it until `stop` is set, with the mails on a page of their own.
 
-    `done` is told when the job is done and the pages are about to answer. Raises UsageError as `demo` does.
+    `done` is told when the job is done and the pages are about to answer, and the password of `ADMIN` at the desk.
+    Raises UsageError as `demo` does.
     """
     with _opened(folder, base_url=url_of(listener)) as here:
-        done(_run(here, folder / _MAIL, now=now))
+        report, password = _run(here, folder / _MAIL, now=now), secrets.token_urlsafe(9)
+        with here.store.write() as tx:
+            admins.add(tx, ADMIN, Role.ADMIN, passwords.hashed(password), by="demo", now=now)
+        done(report, password)
         serve(here, stop=stop, listener=listener, inbox=folder / _MAIL)
 
 

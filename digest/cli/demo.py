@@ -9,7 +9,7 @@ import typer
 from digest.cli.options import moment
 from digest.cli.output import print_table, print_text, say
 from digest.config import DEFAULT_FILE
-from digest.demo import DemoReport, serve_demo
+from digest.demo import ADMIN, DemoReport, serve_demo
 from digest.demo import demo as run_demo
 from digest.errors import DigestError
 from digest.service import stop_on_signals
@@ -34,9 +34,11 @@ def demo(
     listener = listen("127.0.0.1", 0)
     print_text(f"{url_of(listener)}\n")
 
-    def done(report: DemoReport) -> None:
+    def done(report: DemoReport, password: str) -> None:
+        url = url_of(listener)
         _report(report, output)
-        say(f"\nThe pages: {url_of(listener)}   the mails that arrive: {url_of(listener)}/inbox   Ctrl-C ends it.")
+        say(f"\nThe pages: {url}   the mails that arrive: {url}/inbox")
+        say(f"The desk: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C ends it.")
 
     serve_demo(output, listener, now=moment(None), done=done, stop=stop)
 
