@@ -15,7 +15,7 @@ import structlog
 
 from digest.errors import DigestError, StoreError
 from digest.matching.backtest import RuleRecord
-from digest.matching.shelf import Findings, Shelf
+from digest.matching.shelf import Comparison, Findings, Shelf
 from digest.models import Paper, Profile
 from digest.store import Store, editions, papers
 
@@ -70,6 +70,22 @@ class Library:
         shelf = self._recent(now).shelf
         among = shelf.seen_after(now - timedelta(days=days))
         return shelf.find(profiles, among, background=_background(now), begin=begin, limit=limit)
+
+    def compared(self, before: Profile, after: Profile, *, now: datetime, limit: int = 10) -> Comparison:
+        """What another text of a profile changes in the last thirty days. Raises RuleError, StoreError."""
+        shelf = self._recent(now).shelf
+        background = _background(now)
+        return shelf.compare(before, after, shelf.seen_after(background), background=background, limit=limit)
+
+    def per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float]:
+        """How many papers each wants on a day of the last thirty that has papers. Raises RuleError, StoreError.
+
+        All are looked up in one go: a hundred take about as long as a few.
+        """
+        shelf = self._recent(now).shelf
+        among = shelf.seen_after(_background(now))
+        days = max(shelf.days(among), 1)
+        return [count / days for count in shelf.counts(profiles, among)]
 
     def judged(self, profile: Profile, *, now: datetime) -> list[RuleRecord]:
         """How each rule of a profile does among the papers of the last thirty days. Raises RuleError, StoreError."""

@@ -193,3 +193,17 @@ def test_rules_are_judged_over_the_kept_papers(store: Store) -> None:
     add(store, "cat", "dog")
     (record,) = Library(store).judged(CATS, now=NOW)
     assert (record.papers, record.share) == (1, 0.5)
+
+
+def test_papers_a_day_are_those_of_days_that_have_some(store: Store) -> None:
+    add(store, "cat one", "cat two", "dog", seen_at=NOW - timedelta(days=2))
+    add(store, "cat three", seen_at=NOW - timedelta(days=9))
+    add(store, "cat before all", seen_at=NOW - timedelta(days=31))
+    assert Library(store).per_day([CATS, a_profile("dog"), a_profile("bird")], now=NOW) == [1.5, 0.5, 0]
+
+
+def test_rules_are_compared_over_thirty_days(store: Store) -> None:
+    add(store, "cat", "dog", seen_at=NOW - timedelta(days=2))
+    add(store, "cat before all", "dog before all", seen_at=NOW - timedelta(days=31))
+    change = Library(store).compared(CATS, a_profile("dog"), now=NOW)
+    assert (titles(change.added), titles(change.removed)) == (["dog"], ["cat"])

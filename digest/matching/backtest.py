@@ -1,7 +1,7 @@
 """What a profile would have found, rule by rule: for whoever edits it, before it is saved. Pure."""
 
 from collections import ChainMap, Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from digest.matching.language.parser import parse_rules
 from digest.matching.language.query import Query, Rule
 from digest.matching.variants import in_title, wider
 from digest.models import Paper, Profile
+
+Known = MutableMapping[Query, Ints]  # by query, the columns of the papers that it is true of
 
 FLOODS = 0.1  # a rule that is true of more than this part of all papers
 
@@ -73,11 +75,15 @@ def _every_day(days: Sequence[date]) -> Iterator[date]:
         yield min(days) + timedelta(n)
 
 
-def judged(profile: Profile, search: Search) -> list[RuleRecord]:
-    """How each rule of a profile does. Raises RuleError."""
+def judged(profile: Profile, search: Search, known: Known | None = None) -> list[RuleRecord]:
+    """How each rule of a profile does. Raises RuleError.
+
+    `known` is what is known of this search's papers already, and is added to.
+    """
+    known = {} if known is None else known
     rules = parse_rules(profile.rules).rules
-    true = true_of([rule.query for rule in rules], search)
-    suggestions = _suggestions(rules, true, search)
+    true = true_of([rule.query for rule in rules], search, known)
+    suggestions = _suggestions(rules, true, search, known)
     total = max(len(search.papers), 1)
     wanted, excluded = (
         np.bincount(np.concatenate([np.empty(0, np.int32), *(true[query] for query in some)]), minlength=total)
@@ -106,18 +112,20 @@ def _record(
     )
 
 
-def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Search) -> dict[Query, Suggestion]:
+def _suggestions(
+    rules: Sequence[Rule], true: Mapping[Query, Ints], search: Search, known: Known
+) -> dict[Query, Suggestion]:
     """For rules that were never true or flood: the nearest variant that mends it."""
     most = FLOODS * len(search.papers)
     counts = {rule.query: len(true[rule.query]) for rule in rules}
-    known = ChainMap[str, Any](search.corpus.words, search.corpus.stems)
+    words = ChainMap[str, Any](search.corpus.words, search.corpus.stems)
     variants: dict[Query, list[Query]] = {}
     for query, count in counts.items():
         if count == 0:
-            variants[query] = [canonical(variant) for variant in wider(query, known)]
+            variants[query] = [canonical(variant) for variant in wider(query, words)]
         elif count > most:
             variants[query] = [canonical(variant) for variant in in_title(query)]
-    papers = true_of([variant for some in variants.values() for variant in some], search)
+    papers = true_of([variant for some in variants.values() for variant in some], search, known)
     found: dict[Query, Suggestion] = {}
     for query, some in variants.items():
         for variant in some:
@@ -128,10 +136,14 @@ def _suggestions(rules: Sequence[Rule], true: Mapping[Query, Ints], search: Sear
     return found
 
 
-def true_of(queries: Sequence[Query], search: Search) -> dict[Query, Ints]:
-    """By query, the columns of the papers that it is true of."""
-    distinct = list(dict.fromkeys(queries))
-    program, conditions = compiled(distinct)
+def true_of(queries: Sequence[Query], search: Search, known: Known | None = None) -> dict[Query, Ints]:
+    """By query, the columns of the papers that it is true of; what was not `known` is from now on."""
+    known = {} if known is None else known
+    found = {query: columns for query in queries if (columns := known.get(query)) is not None}
+    new = [query for query in dict.fromkeys(queries) if query not in found]
+    program, conditions = compiled(new)
     truth = evaluate(program, search.corpus)
-    found = np.split(truth.paper, truth.papers_of[1:-1]) if len(program) else []
-    return {query: found[condition] for query, condition in zip(distinct, conditions.tolist(), strict=True)}
+    columns_of = np.split(truth.paper, truth.papers_of[1:-1]) if len(program) else []
+    found |= {query: columns_of[condition] for query, condition in zip(new, conditions.tolist(), strict=True)}
+    known.update({query: found[query].copy() for query in new})
+    return found

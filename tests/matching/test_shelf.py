@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from digest.errors import RuleError
-from digest.matching.shelf import Findings, Shelf
+from digest.matching.shelf import Comparison, Findings, Shelf
 from digest.models import Paper, Profile
 from tests.builders import NOW, a_paper, a_profile
 
@@ -87,3 +87,67 @@ def test_each_rule_is_judged_among_all_papers() -> None:
 
 def seen(title: str) -> Paper:
     return a_paper(title, first_seen_at=NOW)
+
+
+def compared(on: Shelf, before: str, after: str, *, limit: int = 10) -> Comparison:
+    everything = on.seen_after(NOW - timedelta(days=365))
+    return on.compare(a_profile(before), a_profile(after), everything, background=None, limit=limit)
+
+
+def test_a_comparison_tells_what_comes_and_what_goes_best_first() -> None:
+    change = compared(shelf("cat", "cat dog", "dog", "dog bird", "fish"), "cat\nfish", "cat\ndog\nbird^2")
+    assert (change.before.count, change.after.count) == (3, 4)
+    assert titles(change.after) == ["dog bird", "cat dog", "cat", "dog"]
+    assert (change.added.count, titles(change.added)) == (2, ["dog bird", "dog"])
+    assert (change.removed.count, titles(change.removed)) == (1, ["fish"])
+    assert [evidence.rule for evidence in change.removed.items[0].evidence] == ["fish"]
+
+
+def test_each_side_of_a_comparison_is_what_it_would_be_alone() -> None:
+    papers = shelf("cat", "cat dog", "dog", "dog bird", "the cat", "bird")
+    rules = ["cat^2\n-dog", "dog\nbird\ntitle:the"]
+    change = compared(papers, *rules)
+    alone = [found(papers, a_profile(text)) for text in rules]
+    assert (change.before.count, change.before.days) == (alone[0].count, alone[0].days)
+    assert change.after == alone[1]
+
+
+def test_the_same_rules_change_nothing() -> None:
+    change = compared(shelf("cat", "dog"), "cat", "cat")
+    assert (change.after.count, change.added.count, change.removed.count) == (1, 0, 0)
+
+
+def test_a_comparison_holds_so_many_papers_of_each_part() -> None:
+    change = compared(shelf(*(f"cat {n}" for n in range(5)), *(f"dog {n}" for n in range(5))), "cat", "dog", limit=3)
+    assert [len(part.items) for part in (change.before, change.after, change.added, change.removed)] == [0, 3, 3, 3]
+
+
+def test_a_comparison_is_of_the_papers_that_it_was_asked_about() -> None:
+    papers = shelf("cat", "dog")
+    change = papers.compare(a_profile("cat"), a_profile("dog"), papers.dated(MONDAY, MONDAY), background=None, limit=10)
+    assert [part.count for part in (change.before, change.after, change.added, change.removed)] == [0, 0, 0, 0]
+
+
+def test_many_profiles_are_counted_at_once() -> None:
+    papers = shelf("cat", "cat dog", "dog", "bird")
+    profiles = [a_profile("cat\ndog"), a_profile("fish"), a_profile("cat\n-dog"), a_profile("cat\ndog")]
+    everything = papers.seen_after(NOW - timedelta(days=365))
+    assert papers.counts(profiles, everything) == [3, 0, 1, 3]
+    assert papers.counts(profiles, ~everything) == [0, 0, 0, 0]
+    assert (papers.days(everything), papers.days(~everything)) == (1, 0)
+
+
+def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
+    titles = ("cat", "cat dog", "dog", "bird", "birdsong")
+    papers = shelf(*titles)
+    texts = ("cat\nbirds*", "cat\nbirdson", "-cat\ndog", "cat\nbirds*\nbirdson", "dog AND cat\ncat")
+    for text in (*texts, *texts):
+        assert papers.judged(a_profile(text)) == shelf(*titles).judged(a_profile(text))
+
+
+def test_only_so_many_rules_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.matching.shelf._MOST_KNOWN", 3)
+    papers = shelf("cat")
+    for n in range(20):
+        assert [record.papers for record in papers.judged(a_profile(f"cat\nword{n}"))] == [1, 0]
+    assert len(papers._known) <= 10

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -78,6 +78,7 @@ def _decoded(text: str, line: int, column: int) -> Query:
         raise RuleError(line, column, error.reason) from None
 
 
+@lru_cache(maxsize=1024)  # who edits a profile has all its other lines read again with every key
 def _read(text: str) -> Query:
     if _NEEDS_GRAMMAR.search(text):
         return canonical(build(_parser().parse(text), text, Scope()))
