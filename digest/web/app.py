@@ -109,6 +109,7 @@ def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:
         path=path,
         style_url=_static_url(path, "style.css"),
         script_url=_static_url(path, "script.js"),
+        desk_script_url=_static_url(path, "desk.js"),
         indexed=here.config.web.indexed,
         can_join=here.config.signup.policy != "closed",
         notices=tuple(notices.files(here.config)),

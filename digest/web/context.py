@@ -14,6 +14,7 @@ class Site:
     path: str  # the same where they are not: "/digest", or ""
     style_url: str
     script_url: str
+    desk_script_url: str
     indexed: bool  # search engines may show pages that are for everybody
     can_join: bool  # the sign-up is not closed
     notices: tuple[str, ...]  # those of "privacy" and "imprint" that there are

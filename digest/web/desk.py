@@ -49,10 +49,19 @@ class Desk:
         return "__Secure-digest-desk" if self.https else "digest-desk"
 
     def route(
-        self, path: str, look: ForAdmin | None = None, act: ForAdmin | None = None, *, needs: Role = Role.ADMIN
+        self,
+        path: str,
+        look: ForAdmin | None = None,
+        act: ForAdmin | None = None,
+        *,
+        needs: Role = Role.ADMIN,
+        changes: bool = True,
     ) -> Route:
-        """A page for who has a role. Others are asked to sign in; what is posted needs their session's CSRF token."""
-        return self.door.route(path, look and self._for(look, needs), act and self._for(act, needs))
+        """A page for who has a role. Others are asked to sign in; what is posted needs their session's CSRF token.
+
+        `changes`: to act may leave mail to deliver.
+        """
+        return self.door.route(path, look and self._for(look, needs), act and self._for(act, needs), changes=changes)
 
     def begin(self, tx: Transaction, admin: Admin, visit: Visit) -> str:
         """The Set-Cookie header of a new session; one that the browser had before is over."""

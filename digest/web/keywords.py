@@ -1,5 +1,7 @@
 """Keywords as somebody types them on a page: read, or told line by line where they cannot be."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digest.errors import RuleError
@@ -24,13 +26,54 @@ class Keywords:
     mistakes: tuple[Mistake, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text; joined, the pieces are the text again."""
+
+    text: str
+    wrong: bool = False  # a mistake is here
+
+
 def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
     """(the rules, or None where some cannot be read; what the form shows). Browsers write line ends as CRLF."""
-    text = typed.replace("\r\n", "\n").strip("\n")
+    return read_lines(typed.replace("\r\n", "\n").strip("\n"))
+
+
+def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
+    """The same of lines that end as ours do, none of which is left away."""
     try:
         return compile_rules(text), Keywords(text)
     except RuleError as error:
         return None, Keywords(text, _mistakes(text) or (_mistake(error),))
+
+
+def readable(keywords: Keywords) -> str:
+    """The text without the lines that have a mistake; the others keep their numbers."""
+    wrong = {mistake.line for mistake in keywords.mistakes}
+    lines = keywords.text.split("\n")
+    return "\n".join("" if number in wrong else line for number, line in enumerate(lines, 1))
+
+
+def marked(keywords: Keywords) -> tuple[Piece, ...]:
+    """The text with a word marked at each mistake: the one that it begins with, or else the last of the line."""
+    column_of = {mistake.line: mistake.column for mistake in keywords.mistakes}
+    found: list[Piece] = []
+    for number, line in enumerate(keywords.text.split("\n"), 1):
+        found += [Piece("\n")] if number > 1 else []
+        found += _pieces(line, column_of[number]) if number in column_of else [Piece(line)]
+    return tuple(piece for piece in found if piece.text)
+
+
+def _pieces(line: str, column: int) -> Iterator[Piece]:
+    words = list(re.finditer(r"\S+", line))
+    word = next((word for word in words if word.end() >= column), words[-1] if words else None)
+    if word is None:
+        yield Piece(line)
+        return
+    begin = max(word.start(), column - 1) if column <= word.end() else word.start()
+    yield Piece(line[:begin])
+    yield Piece(line[begin : word.end()], wrong=True)
+    yield Piece(line[word.end() :])
 
 
 def _mistakes(text: str) -> tuple[Mistake, ...]:

@@ -66,7 +66,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         *_joining_routes(here, door, mails),
         *_search_routes(here, door, showcase),
         *_own_routes(here, door, site, showcase, mails),
-        *desk_routes(here, door),
+        *desk_routes(here, door, showcase),
     ]
 
 

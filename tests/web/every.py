@@ -30,6 +30,7 @@ _CROWD = a_paper(
 )  # fmt: skip
 _numbers = count(1)
 _PASSWORD = "four words make one"
+_sessions: dict[str, Any] = {}  # by the form that began it, the cookies of a session at the desk
 
 Doing = Callable[[Any], None]
 Where = Callable[[Installation], str]
@@ -148,7 +149,15 @@ def _desk(here: Installation) -> str:
 
 
 def _signed_in(page: Any) -> None:
+    """The first time by the form, which may not be tried as often as there are pages."""
+    if page.url in _sessions:
+        page.context.add_cookies(_sessions[page.url])
+        page.goto(page.url.removesuffix("/sign-in"))
+        return
+    form = page.url
     _filled("Sign in", email="desk@example.org", password=_PASSWORD)(page)
+    page.wait_for_url("**/admin")
+    _sessions[form] = page.context.cookies()
 
 
 def _to_the_log(page: Any) -> None:
@@ -174,6 +183,44 @@ def _to_none(page: Any) -> None:
 def _to_one(page: Any) -> None:
     _to_the("Profiles")(page)
     page.get_by_role("link", name=LONG_NAME).click()
+
+
+def _to_a_new_one(page: Any) -> None:
+    _to_the("Profiles")(page)
+    page.get_by_role("link", name="New profile").click()
+
+
+def _without_a_name(page: Any) -> None:
+    _to_a_new_one(page)
+    _filled("Save", rules="-speech")(page)
+
+
+def _mistyped(page: Any) -> None:
+    _to_one(page)
+    _filled("Save", rules=f"{LONG_NAME}\nzebra AND (")(page)
+
+
+def _typed_at_the_desk(page: Any) -> None:
+    _to_one(page)
+    page.fill("#rules", f"number\nabuot\nspeech\nspeech AND\n-{LONG_NAME} AND 9")
+    page.locator("#mistakes li").wait_for()
+    page.get_by_text("Day by day").click()
+
+
+def _added(page: Any) -> None:
+    _to_a_new_one(page)
+    _filled("Save", name=f"Speech, number {next(_numbers)}", rules="speech")(page)
+    page.get_by_text("Added.").wait_for()
+
+
+def _saved_by_two(page: Any) -> None:
+    _added(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    _filled("Save", rules=f"speech\n{LONG_NAME}")(other)
+    other.get_by_text("Saved.").wait_for()
+    other.close()
+    _filled("Save", rules="speech\naudio")(page)
 
 
 def _on_hold(page: Any) -> None:
@@ -347,7 +394,13 @@ STATES = {
     "today on hold": State("today", _desk, _on_hold),
     "log": State("log", _desk, _to_the_log),
     "refused at the desk": State("desk-refused", _desk, _to_none),
-    "profile at the desk": State("desk-profile", _desk, _to_one),
+    "editor": State("desk-editor", _desk, _to_one),
+    "editor, new": State("desk-editor", _desk, _to_a_new_one),
+    "editor, refused": State("desk-editor", _desk, _without_a_name),
+    "editor, mistaken": State("desk-editor", _desk, _mistyped),
+    "editor, live": State("desk-editor", _desk, _typed_at_the_desk),
+    "editor, added": State("desk-editor", _desk, _added),
+    "editor, conflict": State("desk-editor", _desk, _saved_by_two),
     "profiles at the desk": State("desk-profiles", _desk, _to_the("Profiles")),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),

@@ -1,10 +1,18 @@
 """The shared profiles, for who edits them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from digest.errors import RuleError
+from digest.library import Library
+from digest.matching import parse_rules
 from digest.models import Admin, Profile
 from digest.store import Store, profiles
+from digest.web.admin.trial import FULL
 from digest.web.pages import Answer, Page, Visit
+
+_MOST_TRIED = 300  # profiles whose papers are counted: more would take a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +23,12 @@ class ListedProfile:
     name: str
     lines: int  # of its rules
     followers: int
+    a_day: float | None  # papers, on a day that has some; None where it is not known
+
+    @property
+    def floods(self) -> bool:
+        """Whether it wants more papers a day than a digest holds."""
+        return self.a_day is not None and round(self.a_day) > FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +43,36 @@ class ListingProfiles:
     """The page at /admin/profiles."""
 
     store: Store
+    library: Library
 
-    def look(self, _visit: Visit, _admin: Admin) -> Answer:
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
         with self.store.read() as tx:
             followers = profiles.count_followers(tx)
             shared = profiles.list_shared(tx)
-        return _page(*(_listed(p, followers[p.name]) for p in shared))
+        a_day = self._a_day(shared, visit.now)
+        return _page(*(_listed(p, followers.get(p.name, 0), a_day.get(p.id)) for p in shared))
+
+    def _a_day(self, shared: Sequence[Profile], now: datetime) -> Mapping[int, float]:
+        """By profile; nothing of those that cannot be read any more, and nothing of very many."""
+        readable = [profile for profile in shared if len(shared) <= _MOST_TRIED and _is_readable(profile)]
+        if not readable:
+            return {}
+        counted = self.library.per_day(readable, now=now)
+        return {profile.id: count for profile, count in zip(readable, counted, strict=True)}
 
 
-def _listed(profile: Profile, followers: int) -> ListedProfile:
-    return ListedProfile(id=profile.id, name=profile.name, lines=len(profile.rules.splitlines()), followers=followers)
+def _is_readable(profile: Profile) -> bool:
+    try:
+        parse_rules(profile.rules)
+    except RuleError:
+        return False
+    return True
+
+
+def _listed(profile: Profile, followers: int, a_day: float | None) -> ListedProfile:
+    lines = sum(bool(line.strip()) for line in profile.rules.splitlines())
+    return ListedProfile(id=profile.id, name=profile.name, lines=lines, followers=followers, a_day=a_day)
 
 
 def _page(*listed: ListedProfile) -> Page:
@@ -48,5 +81,9 @@ def _page(*listed: ListedProfile) -> Page:
 
 SAMPLES = (
     _page(),
-    _page(_listed(Profile(id=1, name="Cats", rules="cat"), 1), _listed(Profile(id=2, name="Dogs", rules="dog"), 2)),
+    _page(
+        _listed(Profile(id=1, name="Cats", rules="cat"), 1, 0.2),
+        _listed(Profile(id=2, name="Dogs", rules="dog"), 2, 30.0),
+        _listed(Profile(id=3, name="Birds", rules="bird"), 0, None),
+    ),
 )
