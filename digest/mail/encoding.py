@@ -90,7 +90,12 @@ class Encoded:
 
 def clean(text: str) -> str:
     """`text` without what has no place in a mail; every white space is a space."""
-    return _SPACE.sub(" ", _UNSAFE.sub("", text)) if not text.isprintable() else text
+    return _SPACE.sub(" ", without_controls(text)) if not text.isprintable() else text
+
+
+def without_controls(text: str) -> str:
+    """A text without control characters, and without what would turn the direction of the text around it."""
+    return _UNSAFE.sub("", text)
 
 
 def html_bytes(markup: str) -> bytes:

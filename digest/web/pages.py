@@ -8,7 +8,7 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from digest.mail import Templates
-from digest.mail.encoding import clean
+from digest.mail.encoding import without_controls
 from digest.web.context import Nothing, Problem, SignedIn, Site
 from digest.web.sessions import Session
 
@@ -125,7 +125,7 @@ class Pages:
             template = self._templates.environment(language).get_template(name)
             written = template.render(site=self._site, page=page.shows, csrf=csrf, signed_in=page.signed_in)
         # The desk shows what feeds, mail servers and strangers said, as it was said.
-        return clean(written) if page.signed_in.email else written
+        return without_controls(written) if page.signed_in.email else written
 
 
 def _number(written: str) -> int:
