@@ -1,0 +1,209 @@
+"""What people copy from arXiv and PubMed: whole addresses, queries over several lines, tags that mean nothing here."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.errors import RuleError
+from digest.matching import compile_rules, parse_query
+from digest.matching.language.pasted import MAX_PASTED, Translation, translated
+from tests.builders import a_paper
+from tests.matching.asking import found
+from tests.matching.strategies import RULES
+
+API = "https://export.arxiv.org/api/query"
+ADVANCED = "https://arxiv.org/search/advanced?advanced="
+PUBMED = "https://pubmed.ncbi.nlm.nih.gov/"
+
+
+def same(pasted: str, rule: str) -> bool:
+    """Whether a pasted query asks what a rule of ours asks."""
+    return parse_query(translated(pasted).rules) == parse_query(rule)
+
+
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        (f"{API}?search_query=all:electron+AND+ti:%22dark+matter%22&start=0", 'all:electron AND title:"dark matter"'),
+        ("http://export.arxiv.org/api/query?search_query=cat:cs.LG&sortBy=submittedDate", "category:cs.LG"),
+        ('export.arxiv.org/api/query?search_query=ti:"electron thermal\nconductivity"&sortBy=x',
+         'title:"electron thermal conductivity"'),
+        ("https://arxiv.org/search/?query=dark+matter&searchtype=title&size=50", "title:(dark AND matter)"),
+        ("https://arxiv.org/search/?query=%22dark+matter%22+axion&searchtype=all", 'all:("dark matter" AND axion)'),
+        ("https://arxiv.org/search/cs?query=LeCun%2C+Y%3B+Hinton&searchtype=author", "author:(LeCun, Y AND Hinton)"),
+        (f"{PUBMED}?term=heart+failure+OR+aspirin&sort=date", "(heart AND failure) OR aspirin"),
+        ("https://www.ncbi.nlm.nih.gov/pubmed/?term=asthma%5Btiab%5D", "asthma"),
+        ("https://eutils.ncbi.nlm.nih.gov/entrez/eutils/esearch.fcgi?db=pubmed&term=asthma[ti]", "title:asthma"),
+        ("search_query=ti:%22diffusion+model%22+AND+cat:cs.CV&start=0", 'title:"diffusion model" AND category:cs.CV'),
+    ],
+)  # fmt: skip
+def test_the_address_of_a_search_is_what_it_searches(address: str, rule: str) -> None:
+    assert same(address, rule)
+    assert translated(address).left_out == ()
+
+
+def test_an_advanced_search_of_arxiv_keeps_its_operators_fields_and_ticks() -> None:
+    terms = [("AND", "stochastic parrot", "title"), ("OR", '"language model"', "abstract"), ("NOT", "survey", "all")]
+    asked = [
+        (f"terms-{n}-{name}", value)
+        for n, term in enumerate(terms)
+        for name, value in zip(("operator", "term", "field"), term, strict=True)
+    ]
+    asked += [("classification-computer_science", "y"), ("classification-physics", "y")]
+    asked += [("classification-physics_archives", "hep-ph"), ("date-filter_by", "date_range")]
+    asked += [("date-from_date", "2020-07-05"), ("date-to_date", "")]
+    pasted = f"{ADVANCED}&{urlencode(asked)}"
+    wanted = 'title:(stochastic AND parrot) OR abstract:"language model" AND NOT all:survey'
+    assert same(pasted, f"({wanted}) AND (category:cs.* OR category:hep-ph.*)")
+    assert translated(pasted).left_out == ("date-from_date=2020-07-05",)
+
+
+def test_a_tick_for_all_of_physics_is_each_of_its_archives() -> None:
+    rules = translated(f"{ADVANCED}&classification-physics=y&classification-physics_archives=all").rules
+    papers = [a_paper(name, categories=(name,)) for name in ("hep-th", "astro-ph.CO", "math-ph", "cs.LG", "math.AG")]
+    assert found(rules, *papers) == ["hep-th", "astro-ph.CO", "math-ph"]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "rule", "left_out"),
+    [
+        ('"asthma"[MeSH Terms] OR "asthma"[tiab]', '"asthma"', ["[MeSH Terms]"]),
+        ('"Diabetes Mellitus, Type 2/therapy"[Mesh:NoExp]', '"Type 2 Diabetes Mellitus"', ["[Mesh:NoExp]"]),
+        ('cats[ti] AND ("2020/01/01"[Date - Publication] : "3000"[Date - Publication])', "title:cats",
+         ['"2020/01/01"[Date - Publication] : "3000"[Date - Publication]']),
+        ("cats[Title/Abstract] AND 2019:2024[dp]", "cats", ["2019:2024[dp]"]),
+        ("cats NOT (review[pt] OR letter[pt])", "cats", ["review[pt]", "letter[pt]"]),
+        ("cats AND english[Language] AND Nature[journal]", "cats", ["english[Language]", "Nature[journal]"]),
+        ("cats AND submittedDate:[202301010600 TO 202401010600]", "cats",
+         ["submittedDate:[202301010600 TO 202401010600]"]),
+        ('cats AND co:"12 pages" ANDNOT (jr:Nature OR rn:x1)', "cats", ['co:"12 pages"', "jr:Nature", "rn:x1"]),
+        (f"{PUBMED}?term=cats&filter=years.2020-2024", "cats", ["filter=years.2020-2024"]),
+        ("https://arxiv.org/search/advanced?terms-0-term=cats&terms-0-field=title&terms-1-term=x&terms-1-field=doi",
+         "title:cats", ["doi: x"]),
+    ],
+)  # fmt: skip
+def test_what_no_feed_says_is_left_out_and_named(pasted: str, rule: str, left_out: list[str]) -> None:
+    assert same(pasted, rule)
+    assert translated(pasted).left_out == tuple(left_out)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "rule"),
+    [
+        ("a1[ti] OR b1[ti] AND c1[ti]", "(title:a1 OR title:b1) AND title:c1"),  # from left to right
+        ("a1[ti] AND b1[ti] OR c1[ti] NOT d1[ti]", "((title:a1 AND title:b1) OR title:c1) AND NOT title:d1"),
+        ("ti:a1 OR ti:b1 AND ti:c1", "title:a1 OR (title:b1 AND title:c1)"),  # arXiv
+        ("cancer[ti] (lung OR liver)[tiab]", "title:cancer AND (lung OR liver)"),
+        ("heart attack[tiab] AND the aspirin trial", "heart attack AND (aspirin AND trial)"),
+        ("Hinton GE[Author - Last]", "Hinton GE[au]"),
+        ('"rationing healthcare"[tiab:~2]', "rationing NEAR/2 healthcare"),
+        ("(lung OR liver)[tiab:~2] AND x1[ti]", "(lung OR liver) AND title:x1"),
+        ('"breast cancer screening"[ti:~4]', "title:(breast AND cancer AND screening)"),
+        ("(heart OR lung)[Title] AND x1[ab]", "title:(heart OR lung) AND abstract:x1"),
+        ("“low precision”[tiab]", '"low precision"'),
+        ("cat:cs.CV ANDNOT au:del_maestro", "category:cs.CV AND NOT author:del maestro"),
+    ],
+)
+def test_a_query_means_what_it_means_where_it_comes_from(pasted: str, rule: str) -> None:
+    assert same(pasted, rule)
+
+
+def test_a_query_may_go_over_several_lines() -> None:
+    pasted = '(\n "heart failure"[tiab]\n  OR cardiac*\n)\r\nAND\r\n"low\ndose"'
+    assert same(pasted, '("heart failure" OR cardiac*) AND "low dose"')
+
+
+def test_queries_that_stand_by_themselves_are_rules_by_themselves() -> None:
+    pasted = f"cats\n\n{API}?search_query=ti:dogs\ncats\nti:birds"
+    assert translated(pasted) == Translation("cats\nti:dogs\nti:birds")
+
+
+@pytest.mark.parametrize("rule", ["[CII] emission", "beta[2] agonist", "emission [Pt]", "BERT: pre-training"])
+def test_brackets_and_colons_that_are_no_tags_stay(rule: str) -> None:
+    assert translated(rule) == Translation(rule)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "reason"),
+    [
+        ("", "there is nothing to look for"),
+        ("jr:Nature", "nothing is left that a feed says: jr:Nature"),
+        ("2020[dp] AND review[pt]", "nothing is left that a feed says: 2020[dp], review[pt]"),
+        ("#1 AND #2", "#1 is a line of a search history"),
+        ("cats AND", "expected a word, a phrase or ( behind AND"),
+        ("cats AND OR dogs", "expected a word, a phrase or ( beside AND"),
+        ("OR cats", "expected a word, a phrase or ( beside OR"),
+        ("(cats", "expected ) before the end"),
+        ("cats)", "this ) closes nothing"),
+        ('"cats', "a quotation mark has no partner"),
+        ("[", "a bracket has no partner"),
+        ("# [MeSH Terms]", "nothing is left that a feed says: [MeSH Terms]"),
+        ("ti:", "expected a word, a phrase or ( before the end"),
+        ("cats NOT", "expected a word, a phrase or ( behind NOT"),
+        ("NOT cats", "this is true of papers that hold none of its words"),
+        ("-cats", "this only says what is not wanted"),
+        ("https://example.org/?term=cats", "this is the address of no search"),
+        ("https://arxiv.org/abs/2504.17830", "this is the address of no search"),
+        ("https://[x", "this is the address of no search"),
+        ("(" * 60 + "cats" + ")" * 60, "lie deeper than 50"),
+        ("ti:" * 60 + "cats", "ti:"),
+        ("x" * (MAX_PASTED + 1), "longer than 20,000 characters"),
+    ],
+)
+def test_what_cannot_be_read_says_why(pasted: str, reason: str) -> None:
+    with pytest.raises(RuleError, match=re.escape(reason)):
+        translated(pasted)
+
+
+def translation_of(text: str) -> Translation | None:
+    """None where it is refused, which is the only error there is."""
+    try:
+        return translated(text)
+    except RuleError:
+        return None
+
+
+def check(text: str) -> None:
+    """What comes of it compiles, and asks for something."""
+    found = translation_of(text)
+    if found is not None:
+        assert compile_rules(found.rules).want_any
+        assert all(part.strip() for part in found.left_out)
+
+
+_PIECES = (
+    'a1 b1 cats AND OR NOT ANDNOT ( ) " “ ” title: ti: au: all: cat: co: jr: submittedDate:[1 TO 2] [tiab] [MeSH Terms]'
+    " [mh:noexp] [dp] : 2020:2024[dp] [tiab:~2] [au] [pt] #1 # ^2 - * x* a+AND+b https://arxiv.org/search/?query="
+    f" {API}?search_query= {PUBMED}?term= &filter=x &terms-0-term=x , /"
+)
+
+
+@given(st.text() | st.text(st.sampled_from('ab ()"“”[]:^*-#/.,;\n\0ti&=?+%2') | st.characters()))
+def test_any_text_is_rules_or_a_rule_error(text: str) -> None:
+    check(text)
+
+
+@given(st.lists(st.sampled_from([*_PIECES.split(), "\n"])), st.sampled_from(["", " "]))
+def test_pieces_of_queries_in_any_order_are_rules_or_a_rule_error(pieces: list[str], between: str) -> None:
+    check(between.join(pieces))
+
+
+@given(st.sampled_from([API + "?search_query=", PUBMED + "?term=", ADVANCED + "&terms-0-term="]), st.text())
+def test_any_address_is_rules_or_a_rule_error(address: str, rest: str) -> None:
+    check(address + rest)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["query", "searchtype", "search_query", "term", "id_list", "filter"]), st.text())
+)
+def test_whatever_a_search_asks_for_is_rules_or_a_rule_error(asked: dict[str, str]) -> None:
+    for address in ("https://arxiv.org/search/", PUBMED):
+        check(f"{address}?{urlencode(asked)}")
+
+
+@given(RULES)
+def test_a_rule_of_ours_is_never_misread_without_an_error(rule: str) -> None:
+    check(rule)
