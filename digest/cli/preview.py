@@ -1,7 +1,6 @@
 """digest preview: what a subscriber would get, sent to nobody, or to an address for a look."""
 
 import sys
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -12,10 +11,11 @@ from digest import addresses
 from digest.chooser import Chooser
 from digest.cli.options import ConfigOption, NowOption, installation, moment
 from digest.cli.output import described, print_text, say, warn_of_templates, warn_of_unreadable
-from digest.errors import DigestError, UsageError
+from digest.desk import trial
+from digest.errors import UsageError
 from digest.installation import Installation
-from digest.models import Delivery, DeliveryState, Digest, MailKind, Outcome, Subscriber, message_id
-from digest.store import digests, outbox, subscribers
+from digest.models import Delivery, Digest, MailKind, Suppression
+from digest.store import digests, subscribers
 
 
 class Format(StrEnum):
@@ -45,7 +45,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(here, _to_nobody(mail, _may_be_mailed(here, addresses.checked(send_to))))
+            _send(here, trial.to_nobody(mail, _may_be_mailed(here, addresses.checked(send_to))))
         elif form is Format.EML:
             sys.stdout.buffer.write(here.composer.message(mail).content)
         else:
@@ -64,8 +64,8 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
             chooser = Chooser(here.interests, publishing, now=at)
             (digest,) = chooser.decide(tx, [(subscriber, at)])
             warn_of_unreadable(chooser.unreadable.items())
-    named = digest.message_id if digest else message_id(kind, subscriber, at, here.domain)
-    return _delivery(kind, subscriber, digest, named, at)
+    named = digest.message_id if digest else ""
+    return trial.delivery(kind, subscriber, digest, domain=here.domain, now=at, named=named)
 
 
 def _last(here: Installation, email: str, at: datetime) -> Delivery:
@@ -75,46 +75,23 @@ def _last(here: Installation, email: str, at: datetime) -> Delivery:
         digest = digests.find_last(tx, subscriber.id)
     if digest is None:
         raise UsageError(f"{email} has had no digest yet; `digest preview {email} --kind welcome` shows a first one")
-    return _delivery(MailKind.DIGEST, subscriber, digest, digest.message_id, at)
-
-
-def _delivery(kind: MailKind, subscriber: Subscriber, digest: Digest | None, named: str, at: datetime) -> Delivery:
-    return Delivery(
-        id=0,
-        kind=kind,
-        subscriber=subscriber,
-        message_id=named,
-        state=DeliveryState.QUEUED,
-        attempts=0,
-        queued_at=at,
-        next_at=at,
-        digest=digest,
-    )
+    return trial.delivery(MailKind.DIGEST, subscriber, digest, domain=here.domain, now=at, named=digest.message_id)
 
 
 def _may_be_mailed(here: Installation, address: str) -> str:
     """The address. Raises UsageError where it is suppressed, or nothing may be sent just now."""
     with here.store.read() as tx:
-        suppression = here.membership.find_suppression(tx, address)
-        held = outbox.find_hold(tx)
-    if suppression is not None:
-        raise UsageError(f"{address} is {suppression}; send it to another address")
-    if held is not None:
-        raise UsageError(described(held))
+        obstacle = trial.obstacle(tx, here.membership, address)
+    if isinstance(obstacle, Suppression):
+        raise UsageError(f"{address} is {obstacle}; send it to another address")
+    if obstacle is not None:
+        raise UsageError(described(obstacle))
     return address
-
-
-def _to_nobody(mail: Delivery, address: str) -> Delivery:
-    """The same mail to an address, its links nobody's: whoever looks at it must not unsubscribe the reader."""
-    nobody = replace(mail.subscriber, id=0, email=address)
-    return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
 
 
 def _send(here: Installation, mail: Delivery) -> None:
     with here.transport() as transport:
-        (receipt,) = transport.send(iter([here.composer.message(mail)]))
-    if receipt.outcome is not Outcome.SENT:
-        raise DigestError(f"not sent to {mail.subscriber.email}: {receipt.reply}")
+        trial.send(transport, here.composer.message(mail))
     delivery = here.config.delivery
     if delivery.transport == "maildir":
         say(f"left in {here.config.path(delivery.maildir.path)}: the transport is maildir, which sends nothing")

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from digest.desk import changes
 from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import EXCLUDES, CompiledRules, Profile
@@ -63,14 +65,21 @@ def restore(tx: Transaction, name: str, number: int, *, by: str, now: datetime) 
 
     Raises NotFoundError, and UsageError where these rules would not be saved today.
     """
-    known = profiles.get_known(tx, name)
+    return restore_known(tx, profiles.get_known(tx, name), number, by=by, now=now)
+
+
+def restore_known(tx: Transaction, known: Profile, number: int, *, by: str, now: datetime) -> Profile:
+    """The same of a profile that was looked up, as of several that were removed one after another under one name.
+
+    Raises UsageError also where another has its name by now.
+    """
     _, version = versions.get(tx, known, number)
     try:
         rules = wanted(version.rules)
     except UsageError as error:
         raise UsageError(f"version {number} of profile {known.name!r}: {error}") from None
-    before = profiles.find(tx, name)
-    after = profiles.restore(tx, name, rules, by=by, now=now)
+    before = profiles.find_shared(tx, known.id)
+    after = profiles.restore(tx, known, rules, by=by, now=now)
     if after != before:
         audit.record(tx, by, "profile restore", f"{after.name}, version {number}", now=now)
     return after
@@ -89,6 +98,27 @@ def read(text: str) -> list[tuple[str, CompiledRules]]:
             found.append((named(name), wanted(rules)))
         except UsageError as error:
             raise UsageError(f"{number}: profile {name!r}: {error}") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What would become of a profile that is taken in."""
+
+    name: str
+    new: bool
+    words: str = ""  # what would be changed: "2 lines added"; "" where nothing would
+
+
+def foreseen(tx: Transaction, some: Sequence[tuple[str, CompiledRules]]) -> list[Foreseen]:
+    """What `take_in` would do. Reads only."""
+    rules_of = {profile.name: profile.rules for profile in profiles.list_shared(tx)}
+    found = []
+    for name, rules in some:
+        before = rules_of.get(name)
+        words = changes.describe_rules(before or "", rules.text)
+        found.append(Foreseen(name=name, new=before is None, words=words))
+        rules_of[name] = rules.text
     return found
 
 

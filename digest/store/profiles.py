@@ -19,7 +19,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, fingerprint
 from digest.store import numbers, versions
 from digest.store.database import Transaction
-from digest.store.schema import follows, profiles, queries
+from digest.store.schema import follows, profiles, queries, subscribers
 
 _SHARED = profiles.c.owner_id.is_(None)
 
@@ -62,12 +62,18 @@ def get(tx: Transaction, name: str) -> Profile:
     return found
 
 
+def find_shared(tx: Transaction, number: int) -> Profile | None:
+    """The shared profile of that number, or None."""
+    row = tx.execute(sa.select(profiles).where(_SHARED, profiles.c.id == number)).one_or_none()
+    return None if row is None else _profile(row)
+
+
 def get_shared(tx: Transaction, number: int) -> Profile:
     """The shared profile of that number. Raises NotFoundError."""
-    row = tx.execute(sa.select(profiles).where(_SHARED, profiles.c.id == number)).one_or_none()
-    if row is None:
+    found = find_shared(tx, number)
+    if found is None:
         raise NotFoundError("profile", str(number), listed_by="digest profile list")
-    return _profile(row)
+    return found
 
 
 def list_shared(tx: Transaction) -> list[Profile]:
@@ -86,12 +92,38 @@ def count_followers(tx: Transaction) -> dict[str, int]:
     return {row.name: row.followers for row in rows}
 
 
+def count_following(tx: Transaction, number: int) -> tuple[int, int]:
+    """(how many follow a shared profile, how many of them follow nothing else and have no keywords of their own)."""
+    other = follows.alias()
+    theirs = profiles.alias()
+    alone = ~sa.exists().where(other.c.subscriber_id == follows.c.subscriber_id, other.c.profile_id != number)
+    wordless = ~sa.exists().where(theirs.c.owner_id == follows.c.subscriber_id)
+    counts = sa.select(sa.func.count(), sa.func.count().filter(alone, wordless)).select_from(follows)
+    row = tx.execute(counts.where(follows.c.profile_id == number)).one()
+    return row[0], row[1]
+
+
+def list_followers(tx: Transaction, number: int, *, after: int, limit: int) -> list[tuple[int, str]]:
+    """The (number, address) of those who follow a shared profile: the first with a number above `after`, by number."""
+    asked = sa.select(subscribers.c.id, subscribers.c.email).join(follows, follows.c.subscriber_id == subscribers.c.id)
+    page = asked.where(follows.c.profile_id == number, follows.c.subscriber_id > after)
+    return [(row.id, row.email) for row in tx.execute(page.order_by(follows.c.subscriber_id).limit(limit))]
+
+
 def get_known(tx: Transaction, name: str) -> Profile:
     """The shared profile of that name, or else the one that had it when it was removed. Raises NotFoundError."""
     found = find(tx, name) or versions.find_removed(tx, name)
     if found is None:
         known = [p.name for p in list_shared(tx)] + versions.list_removed_names(tx)
         raise NotFoundError("profile", name, known, listed_by="digest profile list")
+    return found
+
+
+def get_once_shared(tx: Transaction, number: int) -> Profile:
+    """The profile of that number that is shared, or else was; as it was then. Raises NotFoundError."""
+    found = find_shared(tx, number) or versions.find_last(tx, number)
+    if found is None:
+        raise NotFoundError("profile", str(number), listed_by="digest profile list")
     return found
 
 
@@ -127,15 +159,17 @@ def edit(
     return edited
 
 
-def restore(tx: Transaction, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
-    """Give a shared profile an earlier text; one that was removed comes back, followed by nobody. Raises NotFoundError.
+def restore(tx: Transaction, known: Profile, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
+    """Give a profile that is shared, or was, an earlier text; one that was removed comes back, followed by nobody.
 
-    It is a new version, as an edit is: nothing is lost.
+    It is a new version, as an edit is: nothing is lost. Raises UsageError where another has its name by now.
     """
-    known = get_known(tx, name)
-    if find(tx, name) is not None:
-        return edit(tx, name, rules=rules, by=by, now=now)
-    return _insert(tx, known.id, name, rules, by=by, now=now)
+    shared = find_shared(tx, known.id)
+    if shared is not None:
+        return edit(tx, shared.name, rules=rules, by=by, now=now)
+    if find(tx, known.name) is not None:
+        raise UsageError(f"another profile is called {known.name!r} by now; give that one another name first")
+    return _insert(tx, known.id, known.name, rules, by=by, now=now)
 
 
 def remove(tx: Transaction, name: str) -> None:

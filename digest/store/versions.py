@@ -45,9 +45,22 @@ def find_removed(tx: Transaction, name: str) -> Profile | None:
     return None if row is None else Profile(id=row.profile_id, name=row.name, rules=row.rules)
 
 
+def find_last(tx: Transaction, profile_id: int) -> Profile | None:
+    """A shared profile as it was saved last, also one that was removed; None where there never was one."""
+    of_it = sa.select(profile_versions).where(profile_versions.c.profile_id == profile_id)
+    row = tx.execute(of_it.order_by(profile_versions.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Profile(id=row.profile_id, name=row.name, rules=row.rules)
+
+
+def list_removed(tx: Transaction) -> list[Profile]:
+    """The shared profiles that were removed, as they were then, by name; the newest of a name first."""
+    newest = _newest_of_removed().order_by(profile_versions.c.name, profile_versions.c.id.desc())
+    return [Profile(id=row.profile_id, name=row.name, rules=row.rules) for row in tx.execute(newest)]
+
+
 def list_removed_names(tx: Transaction) -> list[str]:
     """The names that shared profiles had when they were removed."""
-    return sorted({row.name for row in tx.execute(_newest_of_removed())})
+    return sorted({profile.name for profile in list_removed(tx)})
 
 
 def last_profile_id(tx: Transaction) -> int:
