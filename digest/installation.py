@@ -34,7 +34,7 @@ from digest.transport import Transport
 from digest.transport.inbound import ImapMailbox, Inbound, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
 from digest.transport.pace import Pace
-from digest.transport.smtp import Security, SmtpTransport
+from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport
 
 # Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
 _UNMARKED_PER_CONNECTION = 10
@@ -268,8 +268,8 @@ class Installation:
         return Pace(self.config.delivery.smtp.rate)
 
     @contextmanager
-    def transport(self) -> Iterator[Transport]:
-        """The configured way out, closed afterwards."""
+    def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:
+        """The configured way out, closed afterwards. `timeout` (seconds) is for each step of a mail server's."""
         delivery = self.config.delivery
         if delivery.transport == "maildir":
             with MaildirTransport(self.config.path(delivery.maildir.path)) as maildir:
@@ -284,5 +284,6 @@ class Installation:
                 connections=delivery.smtp.connections,
                 connection_rate=delivery.smtp.connection_rate,
                 pace=self.pace,
+                timeout=timeout,
             ) as smtp:
                 yield smtp

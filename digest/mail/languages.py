@@ -33,6 +33,11 @@ class Language:
     words: NullTranslations
 
     @property
+    def name(self) -> str:
+        """Its own name for itself: "Deutsch"."""
+        return self.locale.get_display_name() or self.code
+
+    @property
     def reading(self) -> Reading:
         """How it is read, for templates."""
         direction = self.locale.text_direction

@@ -13,7 +13,7 @@ from digest.transport.pool import Pool, Supply
 
 __all__ = ["Security", "SmtpTransport"]
 
-_TIMEOUT_SECONDS = 60.0  # for each step
+TIMEOUT_SECONDS = 60.0  # for each step
 
 
 class SmtpTransport:
@@ -30,7 +30,7 @@ class SmtpTransport:
         connections: int = 4,
         connection_rate: float = 0.0,
         pace: Pace | None = None,
-        timeout: float = _TIMEOUT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`pace` limits all connections together, `connection_rate` (mails a second, 0: no limit) each of them.

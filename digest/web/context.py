@@ -77,4 +77,9 @@ def partly_shown(email: str) -> str:
     Isolated, as addresses run from left to right on every page.
     """
     local, _, domain = email.rpartition("@")
-    return f"\N{FIRST STRONG ISOLATE}{local[:1]}•••@{domain}\N{POP DIRECTIONAL ISOLATE}"
+    return isolated(f"{local[:1]}•••@{domain}")
+
+
+def isolated(text: str) -> str:
+    """A text of somebody else's, which turns no words around it, where no <bdi> can stand: in a title."""
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"

@@ -40,12 +40,12 @@ class Visit:
     @property
     def id(self) -> int:
         """The number in the address, of a profile or a subscriber or whatever the page is about; 0 for what is none."""
-        return _number(self.path.get("id", ""))
+        return number_of(self.path.get("id", ""))
 
     @property
     def number(self) -> int:
         """Which page of a list is asked for, from 1; 0 for what is no number."""
-        return _number(self.query.get("page", "1"))
+        return number_of(self.query.get("page", "1"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ class Page:
     shows: object = Nothing()  # what the template sees as `page`
     language: str = ""  # "": the newsletter's
     status: int = 200
+    policy: str = ""  # a Content-Security-Policy, where it needs another than all pages have
     csrf: str = ""  # what its forms bring, where that is not the subscriber's session's
     signed_in: SignedIn = _NOBODY  # at the desk
     cookie: str = ""  # a Set-Cookie header
@@ -70,6 +71,7 @@ class Document:
     media_type: str  # "application/atom+xml"
     filename: str = ""  # what browsers are to save it as; "" where they show it
     cache_control: str = ""  # a header; "": as the door says, and else nobody may keep it
+    policy: str = ""  # as of a page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +105,13 @@ class Pages:
         match answer:
             case Page():
                 written = PlainTextResponse if answer.template.endswith(".txt.j2") else HTMLResponse
-                return written(self._written(answer, session), answer.status, headers=_set(answer.cookie))
+                return written(
+                    self._written(answer, session), answer.status, headers=_set(answer.cookie, answer.policy)
+                )
             case Document():
                 saved = {"Content-Disposition": f'attachment; filename="{answer.filename}"'} if answer.filename else {}
                 saved |= {"Cache-Control": answer.cache_control} if answer.cache_control else {}
+                saved |= _set("", answer.policy)
                 return Response(answer.content, media_type=answer.media_type, headers=saved)
             case Redirect():
                 return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))
@@ -128,9 +133,11 @@ class Pages:
         return without_controls(written) if page.signed_in.email else written
 
 
-def _number(written: str) -> int:
+def number_of(written: str) -> int:
+    """A number that stands in an address; 0 for what is none."""
     return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
 
 
-def _set(cookie: str) -> dict[str, str]:
-    return {"Set-Cookie": cookie} if cookie else {}
+def _set(cookie: str, policy: str = "") -> dict[str, str]:
+    named = {"Set-Cookie": cookie, "Content-Security-Policy": policy}
+    return {name: value for name, value in named.items() if value}

@@ -27,11 +27,16 @@ HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks
 
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+FRAMING = f"{_POLICY}; frame-src 'self'"  # the policy of a page that shows a mail, in a frame
+FRAMED = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'"  # and its own
+)
 _HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
+    "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",  # the address of a page is a key to it
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -63,8 +68,10 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 own = message["headers"]
                 robots = [] if self._shown in own else [_NO_INDEX]
-                storing = [] if any(name == b"cache-control" for name, _ in own) else [_NO_STORE]
-                message["headers"] = [*own, *self._headers, *robots, *storing]
+                said = {name for name, _ in own}
+                storing = [] if b"cache-control" in said else [_NO_STORE]
+                ours = [header for header in self._headers if header[0] not in said]
+                message["headers"] = [*own, *ours, *robots, *storing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

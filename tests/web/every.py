@@ -1,5 +1,7 @@
 """Every page that there is, in its states: what browsers look at."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from digest import addresses, passwords
+from digest import addresses
 from digest.installation import Installation
 from digest.links import Scope, moment
 from digest.matching import compile_rules
@@ -29,8 +31,7 @@ _CROWD = a_paper(
     categories=("cs.LG", "stat.ML"), url="https://example.org/1", pdf_url="https://example.org/1.pdf",
 )  # fmt: skip
 _numbers = count(1)
-_PASSWORD = "four words make one"
-_sessions: dict[str, Any] = {}  # by the form that began it, the cookies of a session at the desk
+_SESSION = "a-session-at-the-desk"
 
 Doing = Callable[[Any], None]
 Where = Callable[[Installation], str]
@@ -139,25 +140,20 @@ def _too_often(page: Any) -> None:
 
 
 def _desk(here: Installation) -> str:
-    """The desk, of which somebody has the password."""
+    """The desk, where somebody has a session already: how often one may sign in is limited."""
     with here.store.write() as tx:
         if admins.find(tx, "desk@example.org") is None:
-            new = Admin(email="desk@example.org", role=Role.ADMIN, password=passwords.hashed(_PASSWORD))
-            admins.add(tx, new, now=NOW)
+            admin = admins.add(tx, Admin(email="desk@example.org", role=Role.ADMIN, password="-"), now=NOW)
+            hashed = hashlib.sha256(_SESSION.encode()).hexdigest()
+            admins.begin_session(tx, admin, hashed, now=NOW, expires_at=NOW + timedelta(hours=12))
         outbox.end_hold(tx)
     return "/admin"
 
 
 def _signed_in(page: Any) -> None:
-    """The first time by the form, which may not be tried as often as there are pages."""
-    if page.url in _sessions:
-        page.context.add_cookies(_sessions[page.url])
-        page.goto(page.url.removesuffix("/sign-in"))
-        return
-    form = page.url
-    _filled("Sign in", email="desk@example.org", password=_PASSWORD)(page)
-    page.wait_for_url("**/admin")
-    _sessions[form] = page.context.cookies()
+    desk = page.url.removesuffix("/sign-in")
+    page.context.add_cookies([{"name": "digest-desk", "value": _SESSION, "url": desk}])
+    page.goto(desk)
 
 
 def _to_the_log(page: Any) -> None:
@@ -221,6 +217,61 @@ def _saved_by_two(page: Any) -> None:
     other.get_by_text("Saved.").wait_for()
     other.close()
     _filled("Save", rules="speech\naudio")(page)
+
+
+def _beside_one(name: str, does: Doing = lambda _: None) -> Doing:
+    """A page beside that of a profile at the desk, and what is done there."""
+
+    def doing(page: Any) -> None:
+        _to_one(page)
+        page.goto(f"{page.url.partition('?')[0]}/{name}")
+        does(page)
+
+    return doing
+
+
+def _beside_all(name: str, does: Doing = lambda _: None) -> Doing:
+    """A page beside the list of profiles at the desk, and what is done there."""
+
+    def doing(page: Any) -> None:
+        _to_the("Profiles")(page)
+        page.goto(f"{page.url}/{name}")
+        does(page)
+
+    return doing
+
+
+def _another(page: Any) -> None:
+    """A profile that was edited and removed, by its number."""
+    lines = json.dumps({"name": f"{LONG_NAME} that is gone", "rules": f"{LONG_NAME}\nspeech"})
+    _filled("Show what would be changed", text=lines)(page)
+    _press("Import this profile")(page)
+    page.get_by_role("link", name="To all profiles").click()
+    page.get_by_role("link", name="that is gone").click()
+    page.goto(f"{page.url.partition('?')[0]}/remove")
+    page.get_by_label("I mean it").check()
+    _press("Remove this profile")(page)
+
+
+def _gone_and_looked_at(page: Any) -> None:
+    _another(page)
+    page.get_by_role("link", name="that is gone").first.click()
+
+
+def _a_version(page: Any) -> None:
+    _gone_and_looked_at(page)
+    page.get_by_role("link", name="Version 1").click()
+
+
+def _followed(here: Installation) -> str:
+    """The desk, and a profile that somebody follows."""
+    reader(here, profiles=(LONG_NAME,))
+    return _desk(here)
+
+
+def _to_a_mail(page: Any) -> None:
+    _to_the("Templates")(page)
+    page.get_by_role("link", name="Digest, English").click()
 
 
 def _on_hold(page: Any) -> None:
@@ -402,6 +453,35 @@ STATES = {
     "editor, added": State("desk-editor", _desk, _added),
     "editor, conflict": State("desk-editor", _desk, _saved_by_two),
     "profiles at the desk": State("desk-profiles", _desk, _to_the("Profiles")),
+    "history at the desk": State("desk-history", _desk, _beside_one("history")),
+    "history of a removed profile": State("desk-history", _desk, _beside_all("import", _gone_and_looked_at)),
+    "version at the desk": State("desk-version", _desk, _beside_all("import", _a_version)),
+    "removed profiles": State("desk-removed", _desk, _beside_all("import", _another)),
+    "rename at the desk": State("desk-rename", _desk, _beside_one("rename")),
+    "rename mistaken": State("desk-rename", _desk, _beside_one("rename", _filled("Rename it", name="Nothing"))),
+    "remove at the desk": State("desk-remove", _followed, _beside_one("remove")),
+    "remove unsure": State("desk-remove", _followed, _beside_one("remove", _press("Remove this profile"))),
+    "followers at the desk": State("desk-followers", _followed, _beside_one("followers")),
+    "import at the desk": State("desk-import", _desk, _beside_all("import")),
+    "import mistaken": State(
+        "desk-import", _desk, _beside_all("import", _filled("Show what would be changed", text=LONG_NAME))
+    ),
+    "import foreseen": State(
+        "desk-import",
+        _desk,
+        _beside_all("import", _filled("Show what would be changed", text='{"name": "Nothing", "rules": "lion"}')),
+    ),
+    "query at the desk": State("desk-query", _desk, _beside_all("query")),
+    "query mistaken": State("desk-query", _desk, _beside_all("query", _filled("Show the rules", query="a AND"))),
+    "query translated": State(
+        "desk-query",
+        _desk,
+        _beside_all("query", _filled("Show the rules", query=f"{LONG_NAME}[tiab] AND {LONG_NAME}[pt]")),
+    ),
+    "test mail": State("desk-test-mail", _desk, _beside_one("test")),
+    "test mail left": State("desk-test-mail", _desk, _beside_one("test", _press("Send it to me"))),
+    "templates at the desk": State("desk-templates", _desk, _to_the("Templates")),
+    "mail at the desk": State("desk-mail", _desk, _to_a_mail),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
     "403": State("problem", "/settings", _forged, reader=reader),

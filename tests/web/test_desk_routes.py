@@ -20,7 +20,8 @@ from tests.web.html import faults_of, risks_of
 EDITORS = ("/admin/profiles", "/admin/sign-out")  # what begins so is for editors, too
 WITHOUT_SESSION = {"/admin/sign-in"}
 ELSEWHERE = {"/admin/profiles/preview"}  # who looks there is sent to another page
-FILES: set[str] = set()  # what is no page
+FILES = ("/export", "/report", "/html", "/mail")  # what is no page of ours ends so
+PLACES = {"{kind}": "digest", "{language}": "de"}  # the others are numbers
 
 
 @pytest.fixture
@@ -32,13 +33,13 @@ def routes(site: TestClient, method: str) -> Iterator[str]:
     """The addresses of the desk's pages that are looked at, or posted to, with a number that there is."""
     for route in cast(Starlette, site.app).routes:
         if isinstance(route, Route) and route.path.startswith("/admin") and method in (route.methods or ()):
-            path = re.sub(r"\{\w+\}", "1", route.path)
+            path = re.sub(r"\{\w+\}", lambda found: PLACES.get(found[0], "1"), route.path)
             if path not in WITHOUT_SESSION:
                 yield path
 
 
 def for_editors(path: str) -> bool:
-    return path == "/admin" or path.startswith(EDITORS)
+    return path == "/admin" or (path.startswith(EDITORS) and not path.endswith("/followers"))
 
 
 def everything(here: Installation) -> list[str]:
@@ -55,7 +56,7 @@ def test_looking_changes_nothing_and_shows_nothing_hostile(
     for path in routes(site, "GET"):
         answer = desk.get(path)
         assert answer.status_code == (303 if path in ELSEWHERE else 200), path
-        if path not in FILES | ELSEWHERE:
+        if not path.endswith(FILES) and path not in ELSEWHERE:
             assert not re.search("[\x00\x1b\u202e\u2066]|49}}", answer.text), path
             assert (faults_of(answer.text), risks_of(answer.text)) == ([], []), path
     assert everything(here) == before

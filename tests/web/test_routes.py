@@ -52,7 +52,7 @@ def reader(here: Installation) -> Subscriber:
 
 def routes(site: TestClient) -> list[Route]:
     found = [route for route in cast(Starlette, site.app).routes if isinstance(route, Route)]
-    assert len(found) == 45
+    assert len(found) == 58
     return found
 
 
@@ -81,6 +81,10 @@ def addresses_of(here: Installation, site: TestClient, reader: Subscriber) -> It
             .replace("{name}", "2026-06-03")
             .replace("{slot}", moment(NOW))
             .replace("{form}", "atom")
+            .replace("{id}", "1")
+            .replace("{version}", "1")
+            .replace("{kind}", "digest")
+            .replace("{language}", "en")
         )
 
 

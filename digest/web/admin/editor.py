@@ -12,12 +12,12 @@ from digest.store import Store, Transaction, profiles, versions
 from digest.web.admin.trial import SAMPLE_TRIAL, Trial, Trying
 from digest.web.keywords import read_keywords
 from digest.web.limits import Limits
-from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.pages import Answer, Page, Redirect, Visit, number_of
 
 _TEMPLATE = "desk-editor.html.j2"
 _MOST_NAME = 200  # characters
 _MOST_DIFF = 400  # lines
-_DONE = ("added", "saved")
+_DONE = ("added", "saved", "restored", "renamed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Editor:
     text: str = ""
     name_mistake: str = ""  # "missing" or "taken"
     refused: str = ""  # why the rules cannot be saved, where it is no mistake in a line
-    done: str = ""  # "added" or "saved", just now
+    done: str = ""  # "added", "saved", "restored" or "renamed", just now
     conflict: Conflict | None = None
     gone: bool = False  # somebody removed the profile; the text can be saved as a new one
     trial: Trial = field(default_factory=Trial)
@@ -85,7 +85,7 @@ class Editing:
         if saved is not None:
             shows = replace(shows, name=saved.name)
         if line := visit.form.get("use", ""):
-            text = self.trying.used(text, _number(line), now=visit.now)
+            text = self.trying.used(text, number_of(line), now=visit.now)
         shows = self._tried(shows, text, saved, visit, admin)
         return Page(template="desk-trial.html.j2", shows=shows) if visit.fragment else _page(shows)
 
@@ -126,7 +126,7 @@ def _typed(visit: Visit) -> Editor:
     """What the form brings besides the rules."""
     number, version = (visit.form.get(name, "") for name in ("profile", "version"))
     name = " ".join(visit.form.get("name", "").split())[:_MOST_NAME]
-    return Editor(id=_number(number), name=name, version=_number(version))
+    return Editor(id=number_of(number), name=name, version=number_of(version))
 
 
 def _lines(text: str) -> str:
@@ -139,10 +139,6 @@ def _find(tx: Transaction, number: int) -> Profile | None:
         return profiles.get_shared(tx, number)
     except NotFoundError:
         return None
-
-
-def _number(written: str) -> int:
-    return int(written) if written.isascii() and written.isdecimal() and len(written) < 16 else 0
 
 
 def _read(shows: Editor, visit: Visit) -> tuple[CompiledRules | None, Editor]:
@@ -168,7 +164,7 @@ def _conflict(
 ) -> Conflict | None:
     """What others saved since the editor was opened, where saving would undo it unseen."""
     newest = newest_first[0]
-    seen = {shows.version, _number(visit.form.get("anyway", ""))}
+    seen = {shows.version, number_of(visit.form.get("anyway", ""))}
     opened = next((version for version in newest_first if version.number == shows.version), None)
     if newest.number in seen or newest.rules == shows.text or (opened and opened.rules == newest.rules):
         return None

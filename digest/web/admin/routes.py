@@ -1,6 +1,8 @@
 """Which path is which page of the desk."""
 
 from datetime import timedelta
+from functools import partial
+from threading import Lock
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,13 +11,34 @@ from starlette.routing import Route
 from digest.installation import Installation
 from digest.models import Role
 from digest.web import desk as entrance
-from digest.web.admin import editor, log, profiles, sign_in, today, trial
+from digest.web.admin import (
+    editor,
+    exchange,
+    followers,
+    log,
+    profiles,
+    query,
+    remove,
+    rename,
+    sign_in,
+    templates,
+    testmail,
+    today,
+    trial,
+    versions,
+)
+from digest.web.admin.bench import Bench
 from digest.web.desk import Desk
 from digest.web.door import Door
 from digest.web.limits import Limits
 from digest.web.papers import Showcase
 
-WITH_SAMPLES: tuple[Any, ...] = (entrance, sign_in, today, profiles, editor, log)
+_PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody waits for its page
+
+WITH_SAMPLES: tuple[Any, ...] = (
+    *(entrance, sign_in, today, profiles, editor, log),
+    *(versions, rename, remove, followers, exchange, query, testmail, templates),
+)
 
 
 def desk_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
@@ -23,7 +46,13 @@ def desk_routes(here: Installation, door: Door, showcase: Showcase) -> list[Rout
     desk = Desk(
         store=here.store, secret=here.links.secret, path=door.sessions.path, https=door.sessions.https, door=door
     )
-    return [*_entrance(here, door, desk), *_operating(here, desk), *_editing(here, desk, showcase)]
+    return [
+        *_entrance(here, door, desk),
+        *_operating(here, desk),
+        *_around_profiles(here, desk, showcase),
+        *_editing(here, desk, showcase),
+        *_templates(here, desk),
+    ]
 
 
 def _entrance(here: Installation, door: Door, desk: Desk) -> list[Route]:
@@ -44,6 +73,66 @@ def _operating(here: Installation, desk: Desk) -> list[Route]:
         desk.route("/admin/hold", act=looking.hold),
         desk.route("/admin/release", act=looking.release),
         desk.route("/admin/log", log.LookingAtTheLog(here.store, timezone).look),
+    ]
+
+
+def _around_profiles(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
+    """Before `_editing`, for whose {id} their names would be taken."""
+    editor = Role.EDITOR
+    looking_back = versions.LookingBack(here.store, ZoneInfo(here.config.newsletter.timezone))
+    renaming, removing = rename.RenamingProfiles(here.store), remove.RemovingProfiles(here.store)
+    exchanging = exchange.Exchanging(here.store)
+    asking = query.AskingAsElsewhere(here.library, showcase)
+    trying = _trying(here, showcase)
+    version = "/admin/profiles/{id}/history/{version}"
+    return [
+        desk.route("/admin/profiles/removed", looking_back.removed, needs=editor),
+        desk.route("/admin/profiles/export", exchanging.export, needs=editor),
+        desk.route("/admin/profiles/import", exchanging.look, exchanging.act, needs=editor),
+        desk.route("/admin/profiles/query", asking.look, asking.act, needs=editor),
+        desk.route("/admin/profiles/{id}/history", looking_back.history, needs=editor),
+        desk.route(version, looking_back.look, looking_back.restore, needs=editor),
+        desk.route("/admin/profiles/{id}/rename", renaming.look, renaming.act, needs=editor),
+        desk.route("/admin/profiles/{id}/remove", removing.look, removing.act, needs=editor),
+        desk.route("/admin/profiles/{id}/followers", followers.ListingFollowers(here.store).look),
+        desk.route("/admin/profiles/{id}/test", trying.look, trying.act, needs=editor),
+    ]
+
+
+def _trying(here: Installation, showcase: Showcase) -> testmail.TryingProfiles:
+    newsletter, delivery = here.config.newsletter, here.config.delivery
+    maildir = str(here.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
+    way = testmail.Way(
+        bench=Bench(here),
+        transport=partial(here.transport, timeout=_PATIENCE),
+        membership=here.membership,
+        domain=here.domain,
+        maildir=maildir,
+    )
+    return testmail.TryingProfiles(
+        store=here.store,
+        library=here.library,
+        showcase=showcase,
+        way=way,
+        reader=testmail.new_reader(newsletter.timezone, newsletter.language),
+        days=newsletter.welcome_days,
+        sending=Lock(),
+    )
+
+
+def _templates(here: Installation, desk: Desk) -> list[Route]:
+    newsletter = here.config.newsletter
+    looking = templates.LookingAtTemplates(
+        store=here.store,
+        library=here.library,
+        bench=Bench(here, follows_files=True),
+        reader=testmail.new_reader(newsletter.timezone, newsletter.language),
+        domain=here.domain,
+    )
+    return [
+        desk.route("/admin/templates", looking.look),
+        desk.route("/admin/templates/{kind}/{language}", looking.mail),
+        desk.route("/admin/templates/{kind}/{language}/html", looking.html),
     ]
 
 

@@ -1,0 +1,155 @@
+"""Which templates the newsletter has, what is wrong with them, and every mail that they make, in each language."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from digest.desk import trial
+from digest.errors import DigestError, NotFoundError, RuleError
+from digest.library import DAYS, Library
+from digest.mail import Rendered, Templates, specimen
+from digest.models import Admin, Delivery, Digest, MailKind, Subscriber
+from digest.store import Store, profiles
+from digest.web.admin.bench import Bench
+from digest.web.pages import Answer, Document, Page, Visit
+from digest.web.security import FRAMED, FRAMING
+
+_PAPERS = 8  # of a preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the list shows."""
+
+    folder: str  # the admin's, "" for none
+    replaced: tuple[str, ...] = ()  # names of our files that theirs replace
+    strays: tuple[tuple[str, str], ...] = ()  # files of theirs that replace nothing, and which may be meant
+    slow: tuple[tuple[str, str], ...] = ()  # files that are rendered anew for every mail, and why
+    fault: str = ""  # why no mail could be written with the files as they are now
+    kinds: tuple[str, ...] = tuple(MailKind)
+    languages: tuple[tuple[str, str], ...]  # (code, its own name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMail:
+    """A mail of a kind, in a language."""
+
+    kind: str
+    language: str
+    language_name: str
+    subject: str
+    text: str
+    real: bool  # its papers are; else they are made up
+
+
+_SAMPLE = Overview(folder="/templates", languages=(("en", "English"), ("de", "Deutsch")))
+
+SAMPLES = (
+    Page(template="desk-templates.html.j2", shows=replace(_SAMPLE, folder="")),
+    Page(template="desk-templates.html.j2", shows=replace(_SAMPLE, fault="card.html.j2:1: unknown")),
+    Page(
+        template="desk-templates.html.j2",
+        shows=replace(_SAMPLE, replaced=("email/card.html.j2",), strays=(("a", ""), ("b", "c")), slow=(("d", "why"),)),
+    ),
+    *(
+        Page(
+            template="desk-mail.html.j2",
+            shows=ShownMail(
+                kind=kind, language="en", language_name="English", subject="…", text="…", real=kind == MailKind.DIGEST
+            ),
+        )
+        for kind in MailKind
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookingAtTemplates:
+    """The pages at /admin/templates and below it. They show the files as they are now, read again when they change."""
+
+    store: Store
+    library: Library
+    bench: Bench
+    reader: Subscriber  # made up
+    domain: str
+
+    def look(self, _visit: Visit, _admin: Admin) -> Answer:
+        """GET the list."""
+        folder = str(self.bench.folder or "")
+        try:
+            with self.bench.composer() as composer:
+                composer.check()
+                slow = tuple(composer.slow.items())
+            with self.bench.templates() as templates:
+                check_pages(templates)
+                replaced, strays = tuple(templates.replaced()), tuple(templates.strays().items())
+                languages = tuple((each.code, each.name) for each in templates.languages)
+        except DigestError as error:
+            return _list(Overview(folder=folder, fault=str(error), languages=()))
+        return _list(Overview(folder=folder, replaced=replaced, strays=strays, slow=slow, languages=languages))
+
+    def mail(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET a mail, as its text and in a frame. Raises NotFoundError, TemplateError."""
+        kind, code, name = self._asked(visit)
+        rendered, real = self._rendered(kind, code, visit.now)
+        shows = ShownMail(
+            kind=kind,
+            language=code,
+            language_name=name,
+            subject=rendered.subject,
+            text=rendered.readable_text,
+            real=real,
+        )
+        return Page(template="desk-mail.html.j2", shows=shows, policy=FRAMING)
+
+    def html(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET what stands in the frame. Raises NotFoundError, TemplateError."""
+        kind, code, _ = self._asked(visit)
+        rendered, _ = self._rendered(kind, code, visit.now)
+        return Document(content=rendered.readable_html, media_type="text/html; charset=utf-8", policy=FRAMED)
+
+    def _asked(self, visit: Visit) -> tuple[MailKind, str, str]:
+        """(the kind, the language, its name) that an address names."""
+        named, code = visit.path["kind"], visit.path["language"]
+        kind = next((kind for kind in MailKind if kind == named), None)
+        with self.bench.templates() as templates:
+            language = next((language for language in templates.languages if language.code == code), None)
+        if kind is None or language is None:
+            raise NotFoundError("mail", f"{named}/{code}", MailKind)
+        return kind, code, language.name
+
+    def _rendered(self, kind: MailKind, code: str, now: datetime) -> tuple[Rendered, bool]:
+        """(the mail, whether its papers are real); its links are nobody's."""
+        mail, real = self._composed(kind, replace(self.reader, language=code), now)
+        with self.bench.composer() as composer:
+            return composer.render(trial.to_nobody(mail, mail.subscriber.email)), real
+
+    def _composed(self, kind: MailKind, reader: Subscriber, now: datetime) -> tuple[Delivery, bool]:
+        if kind not in {MailKind.DIGEST, MailKind.WELCOME}:
+            return trial.delivery(kind, reader, None, domain=self.domain, now=now), False
+        digest = self._digest(reader, now)
+        found = digest or specimen.whole(reader)
+        return trial.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
+
+    def _digest(self, reader: Subscriber, now: datetime) -> Digest | None:
+        """The best of the last days for who follows every profile; None where there is nothing."""
+        with self.store.read() as tx:
+            shared = profiles.list_shared(tx)
+        try:
+            reader = replace(reader, max_papers=_PAPERS)
+            digest = trial.digest_of(self.library, shared, reader, days=DAYS, now=now) if shared else None
+        except RuleError:  # of a profile that an older version could read
+            return None
+        return digest if digest is not None and digest.items else None
+
+
+def check_pages(templates: Templates) -> None:
+    """Raise, as a TemplateError, what is wrong with how pages' templates of the admin's are written."""
+    for name in templates.replaced():
+        if Path(name).suffix == ".j2" and name.startswith("web/"):
+            with templates.faults_named(name):
+                templates.environment(templates.languages.find("en")).get_template(name)
+
+
+def _list(shows: Overview) -> Page:
+    return Page(template="desk-templates.html.j2", shows=shows)

@@ -1,0 +1,117 @@
+"""The templates at the desk: which there are, what is wrong with them, and each mail that they make."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.installation import Installation
+from digest.models import MailKind, Role
+from tests.builders import a_paper
+from tests.mail.samples import overriding
+from tests.web.conftest import browser
+from tests.web.papers import HOSTILE, published, sharing
+from tests.web.seated import Seat, seated
+from tests.web.test_security import CSP
+
+PAGE = "/admin/templates"
+
+
+@pytest.fixture
+def admin(here: Installation, site: TestClient) -> Seat:
+    return seated(here, site)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Iterator[Installation]:
+    """A newsletter with a folder of its own templates."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "config.toml").write_text(
+        '[newsletter]\nbase_url = "https://digest.example.org"\n[templates]\npath = "mine"\n', encoding="utf-8"
+    )
+    with Installation.open(tmp_path / "config.toml") as here:
+        yield here
+
+
+def test_an_editor_has_nothing_to_do_there(here: Installation, site: TestClient) -> None:
+    editor = seated(here, site, Role.EDITOR)
+    for page in (PAGE, f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):
+        assert editor.get(page).status_code == 403
+    assert PAGE not in editor.text("/admin/profiles")
+
+
+def test_every_mail_is_there_in_every_language(here: Installation, admin: Seat) -> None:
+    text = admin.text(PAGE)
+    assert "The templates work." in text
+    for kind in MailKind:
+        for language in ("en", "de"):
+            assert f'href="{PAGE}/{kind}/{language}"' in text
+            page = admin.text(f"{PAGE}/{kind}/{language}")
+            assert f'src="{PAGE}/{kind}/{language}/html"' in page
+            html = admin.text(f"{PAGE}/{kind}/{language}/html")
+            assert f'lang="{language}"' in html
+
+
+@pytest.mark.parametrize("path", ["digest/fr", "newspaper/en", "digest/fr/html", "digest/%2e%2e"])
+def test_no_other_mail_is_there(here: Installation, admin: Seat, path: str) -> None:
+    assert admin.get(f"{PAGE}/{path}").status_code == 404
+
+
+def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(
+    here: Installation, admin: Seat
+) -> None:
+    assert "With made-up papers" in admin.text(f"{PAGE}/digest/en")
+    sharing(here, "Cats", "cats")
+    sharing(here, "Dogs", "dogs")
+    published(here, a_paper("A study of cats and dogs"), a_paper("On cats"), a_paper("On dogs"))
+    seat = Seat(browser(here), admin.cookie)
+    text = seat.text(f"{PAGE}/digest/en")
+    assert "With papers of the last days" in text
+    assert "A study of cats and dogs" in text
+    html = seat.text(f"{PAGE}/welcome/de/html")
+    assert "/unsubscribe/0.0." in html
+    assert "Willkommen" in html
+
+
+def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(here: Installation, admin: Seat) -> None:
+    policy = admin.get(f"{PAGE}/digest/en/html").headers.get_list("Content-Security-Policy")
+    assert policy == ["sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'"]
+    page = admin.get(f"{PAGE}/digest/en")
+    assert page.headers.get_list("Content-Security-Policy") == [f"{CSP}; frame-src 'self'"]
+    assert '<iframe class="mail" sandbox title=' in " ".join(page.text.split())
+    assert admin.get(PAGE).headers.get_list("Content-Security-Policy") == [CSP]
+
+
+def test_hostile_papers_are_text_in_subject_frame_and_text(here: Installation, admin: Seat) -> None:
+    sharing(here, "Hostile <script>", "script")
+    published(here, HOSTILE)
+    for page in (f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):
+        text = admin.text(page)
+        assert "alert(1)" in text
+        assert "<script>" not in text
+
+
+def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_restart(
+    mine: Installation, tmp_path: Path
+) -> None:
+    admin = seated(mine, browser(mine))
+    folder = tmp_path / "mine"
+    assert f"<bdi>{folder}</bdi>" in admin.text(PAGE)
+    overriding(folder, "digest.subject.txt.j2", "{{ mail.newsletter.name }} {{ mail.top_title | upper }}")
+    overriding(folder, "cards.html.j2", "x")
+    text = admin.text(PAGE)
+    assert "<li><bdi>email/digest.subject.txt.j2</bdi></li>" in text
+    assert "Did you mean email/card.html.j2?" in text
+    assert "works, but is rendered anew for every mail" in text
+    assert "A PLAIN" in admin.text(f"{PAGE}/digest/en").upper()
+    overriding(folder, "digest.txt.j2", "\n{{ mial }}")
+    text = admin.text(PAGE)
+    assert "no mail could be written:" in text
+    assert "digest.txt.j2:2: &#39;mial&#39; is undefined" in text
+    refused = admin.get(f"{PAGE}/digest/en")
+    assert (refused.status_code, "&#39;mial&#39; is undefined" in refused.text) == (422, True)
+    (folder / "email" / "digest.txt.j2").unlink()
+    (folder / "web").mkdir()
+    (folder / "web" / "front.html.j2").write_text("{% if %}", encoding="utf-8")
+    assert "front.html.j2:1:" in admin.text(PAGE)
