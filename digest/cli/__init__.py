@@ -27,6 +27,7 @@ from digest.cli import (
     submission,
     subscriber,
     suppression,
+    token,
 )
 from digest.cli.output import complain, print_text
 from digest.config import DEFAULT_FILE
@@ -55,6 +56,7 @@ for command in (
     app.command()(command)
 for noun, commands in (
     ("admin", admin.app),
+    ("token", token.app),
     ("profile", profile.app),
     ("subscriber", subscriber.app),
     ("suppression", suppression.app),

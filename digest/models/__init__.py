@@ -51,6 +51,7 @@ from digest.models.people import (
 )
 from digest.models.submissions import Submission, SubmissionState
 from digest.models.today import SourceToday, Today, Trouble
+from digest.models.tokens import ApiToken, TokenScope
 from digest.models.versions import ProfileVersion
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "WEEKDAYS",
     "Admin",
     "AnnounceType",
+    "ApiToken",
     "Ask",
     "Bounce",
     "BounceKind",
@@ -97,6 +99,7 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "Today",
+    "TokenScope",
     "Trouble",
     "Weekday",
     "Wording",

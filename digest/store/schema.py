@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0008"  # the newest migration
+HEAD = "0009"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -176,6 +176,19 @@ admin_sessions = sa.Table(  # who is signed in; the browser has the token, we it
     sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+api_tokens = sa.Table(  # what opens the API; whoever uses one has the token, we its hash
+    "api_tokens",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),  # "profiles:read,profiles:write"
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("admin_id", "name"),
 )
 
 audit = sa.Table(  # every change, and by whom

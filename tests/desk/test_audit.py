@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from digest.desk import admins, outbox, people, profiles, trial
+from digest.desk import admins, outbox, people, profiles, tokens, trial
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.matching import compile_rules
-from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberState
+from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberState, TokenScope
 from digest.store import Transaction, audit, subscribers
 from digest.store import outbox as stored
 from digest.store.outbox import Settled
@@ -79,6 +79,11 @@ def _enlisted(on: On) -> object:
     return list(people.enlist_all(on.tx, on.here.membership, [], **BY))
 
 
+def _token(on: On) -> int:
+    owner = admins.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY)
+    return tokens.add(on.tx, owner, "website", [TokenScope.PROFILES_READ], **BY)[0].id
+
+
 OPERATIONS: dict[str, Act] = {
     "profile add": lambda on: profiles.add(on.tx, "Dogs", CAT, **BY),
     "profile edit": lambda on: profiles.edit(on.tx, "Cats", new_name="Felines", **BY),
@@ -102,6 +107,8 @@ OPERATIONS: dict[str, Act] = {
     "suppression add": lambda on: people.suppress(on.tx, on.here.membership, on.reader.email, "", **BY),
     "suppression lift": _lifted,
     "admin add": lambda on: admins.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY),
+    "token add": _token,
+    "token revoke": lambda on: tokens.revoke(on.tx, _token(on), **BY),
 }
 
 

@@ -132,7 +132,7 @@ def test_a_profile_opens_with_its_rules_and_what_they_find(here: Installation, s
     said = plain(text)
     assert "1 of the 14 papers of the last 30 days." in said
     assert "The same papers as by the saved rules." in said
-    for page in ("history", "rename", "followers", "remove"):
+    for page in ("history", "rename", "remove"):
         assert f'href="/admin/profiles/{number(here)}/{page}"' in text
 
 

@@ -1,0 +1,57 @@
+"""digest token: what opens the API."""
+
+import pytest
+
+from tests.commandline import Cli
+
+
+@pytest.fixture
+def desk(cli: Cli) -> Cli:
+    """With an admin and an editor."""
+    for email, role in (("desk@example.org", "admin"), ("editor@example.org", "editor")):
+        cli("admin", "add", email, "--role", role, stdin="four words make one\n")
+    return cli
+
+
+def test_a_token_is_printed_once_and_kept_as_a_hash(desk: Cli) -> None:
+    ran = desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "profiles:read", "--days", "30")
+    token = ran.out.strip()
+    assert token.startswith("digest_")
+    assert ran.out == f"{token}\n"
+    assert 'made token "website" of desk@example.org, good until ' in ran.err
+    assert token not in ran.err
+    record = desk.ok("token", "list", "--json").record
+    assert (record["id"], record["name"], record["admin"], record["opens"]) == (
+        1,
+        "website",
+        "desk@example.org",
+        ["profiles:read"],
+    )
+    assert token[7:].encode() not in (desk.folder / "digest.db").read_bytes()
+
+
+def test_a_revoked_token_is_gone_and_both_are_in_the_log(desk: Cli) -> None:
+    desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "operations:read")
+    assert 'revoked token "website" of desk@example.org' in desk.ok("token", "revoke", "1").err
+    assert "no tokens; `digest token add` makes one" in desk.ok("token", "list").err
+    said = [(c["what"], c["subject"]) for c in desk.ok("admin", "log", "--json").records][:2]
+    assert said == [("token revoke", '"website" of desk@example.org'), ("token add", '"website" of desk@example.org')]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("add", "x", "--admin", "desc@example.org", "--scope", "profiles:read"), "did you mean 'desk@example.org'?"),
+        (("add", "x", "--admin", "editor@example.org", "--scope", "profiles:write", "--scope", "operations:read"),
+         "editor@example.org is editor and may have no token for operations:read"),
+        (("add", "x", "--admin", "desk@example.org", "--scope", "everything"), "everything"),
+        (("add", "x", "--admin", "desk@example.org"), "--scope"),
+        (("add", "", "--admin", "desk@example.org", "--scope", "profiles:read"), "a token needs a name"),
+        (("revoke", "7"), "no token '7'; `digest token list` shows them"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_told(desk: Cli, arguments: tuple[str, ...], says: str) -> None:
+    ran = desk("token", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert desk.ok("token", "list", "--json").records == []
