@@ -73,6 +73,7 @@ def test_what_is_foreign_is_known_in_one_room_only() -> None:
         "lark": "matching",
         "smtplib": "transport",
         "imap_tools": "transport",
+        "fastapi": "web",
         "starlette": "web",
         "uvicorn": "web",
     }

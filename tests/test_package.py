@@ -1,7 +1,9 @@
 """What is shipped: the wheel holds everything that runs, and the README's commands are real."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,7 @@ import pytest
 import typer.main
 
 from digest.cli import app
+from tests.serving import Serving
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,3 +67,35 @@ def test_every_command_in_the_readme_exists() -> None:
                 break
             assert word in commands, words
             command = commands[word]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_calls_in_the_readme_work_on_the_demo(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = (found for found in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "/api/v1" in found)
+    (tmp_path / "digest").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m digest "$@"\n', encoding="utf-8")
+    (tmp_path / "digest").chmod(0o755)
+    demo = Serving(tmp_path, "demo", "--serve")
+    try:
+        url = demo.wait_for(r"(http://127\.0\.0\.1:\d+)")
+        demo.wait_for("The pages: ")
+        ran = subprocess.run(
+            ["bash", "-e", "-c", block.replace("http://127.0.0.1:8000", url).replace("curl", "curl --fail -w '\\n'")],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        demo.stop()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    answers = [json.loads(line) for line in ran.stdout.splitlines() if line]
+    assert [type(answer) for answer in answers] == [dict] * 6
+    assert (answers[1]["count"] > 0, answers[3]["next"] is not None) == (True, True)
+    assert answers[5]["counts"] == {"asked": 1, "bad": 1}
+
+
+def test_commands_do_not_load_what_only_the_api_needs() -> None:
+    asked = "import sys, digest.cli; sys.exit('fastapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=False).returncode == 0

@@ -35,3 +35,4 @@ class Change:
     who: str  # an admin's address, or the way: "command line"
     what: str  # the command that does the same: "outbox hold"
     subject: str = ""  # what it was done to
+    id: int = 0  # they are numbered as they were made; 0 before it is stored

@@ -1,5 +1,7 @@
 """Bounces: what came back from an address, and what a mail server said of it at once. Kept as evidence."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,19 @@ from digest.store.database import Transaction
 from digest.store.schema import bounces, deliveries
 
 _SOFT = bounces.c.kind == BounceKind.SOFT.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A bounce as it is kept: of whom only by a pseudonym."""
+
+    id: int
+    pseudonym: str
+    kind: BounceKind
+    status: str
+    reply: str
+    bounced_at: datetime
+    delivery_id: int | None  # None where no delivery is told, or it is gone
 
 
 def add(
@@ -58,6 +73,14 @@ def list_of_delivery(tx: Transaction, delivery_id: int) -> list[dict[str, Any]]:
     return [_shown(row) for row in rows]
 
 
+def list_newest(tx: Transaction, *, kind: BounceKind | None = None, before: int = 0, limit: int) -> Sequence[Kept]:
+    """What came back last, of all addresses, newest first: of a kind, if one is given, and behind `before`, an id."""
+    these = [] if kind is None else [bounces.c.kind == kind.value]
+    these += [bounces.c.id < before] if before else []
+    rows = tx.execute(sa.select(bounces).where(*these).order_by(bounces.c.id.desc()).limit(limit))
+    return [_kept(row) for row in rows]
+
+
 def forgive(tx: Transaction, pseudonym: str) -> None:
     """Begin to count anew."""
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, _SOFT))
@@ -70,3 +93,15 @@ def forget(tx: Transaction, pseudonym: str) -> None:
 
 def _shown(row: sa.Row[Any]) -> dict[str, Any]:
     return {"kind": row.kind, "status": row.status, "reply": row.reply, "bounced_at": row.bounced_at}
+
+
+def _kept(row: sa.Row[Any]) -> Kept:
+    return Kept(
+        id=row.id,
+        pseudonym=row.pseudonym,
+        kind=BounceKind(row.kind),
+        status=row.status,
+        reply=row.reply,
+        bounced_at=row.bounced_at,
+        delivery_id=row.delivery_id,
+    )

@@ -53,6 +53,12 @@ def lift(tx: Transaction, pseudonym: str) -> None:
     tx.execute(sa.delete(suppressions).where(suppressions.c.pseudonym == pseudonym))
 
 
+def list_after(tx: Transaction, pseudonym: str, *, limit: int) -> list[Suppression]:
+    """The next `limit` suppressions behind a pseudonym ("": from the beginning), by pseudonym."""
+    behind = sa.select(suppressions).where(suppressions.c.pseudonym > pseudonym)
+    return [_suppression(row) for row in tx.execute(behind.order_by(suppressions.c.pseudonym).limit(limit))]
+
+
 def forget_evidence(tx: Transaction, pseudonym: str) -> None:
     """Keep that they are suppressed, and not what was said."""
     tx.execute(sa.update(suppressions).where(suppressions.c.pseudonym == pseudonym).values(evidence=""))

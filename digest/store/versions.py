@@ -29,6 +29,12 @@ def list_of(tx: Transaction, profile_id: int) -> list[ProfileVersion]:
     return versions[::-1]
 
 
+def newest(tx: Transaction) -> dict[int, int]:
+    """The number of the newest version of each shared profile, by the profile's."""
+    counted = sa.select(profile_versions.c.profile_id, sa.func.count().label("of"))
+    return {row.profile_id: row.of for row in tx.execute(counted.group_by(profile_versions.c.profile_id))}
+
+
 def get(tx: Transaction, profile: Profile, number: int) -> tuple[ProfileVersion | None, ProfileVersion]:
     """A version of a shared profile, after the one before it (None before the first). Raises NotFoundError."""
     versions = [None, *reversed(list_of(tx, profile.id))]

@@ -76,7 +76,9 @@ def create_app(
     afterwards = Afterwards(changed)
     door = Door(here, pages, sessions, afterwards, clock, changed)
     app = Starlette(
-        routes=_everywhere([*routes(here, door, site), *_files()], unquote(base.path)),
+        routes=_everywhere(
+            [*routes(here, door, site), *_files(), _api(here, afterwards, clock, changed)], unquote(base.path)
+        ),
         middleware=[
             Middleware(Remembering, versions=Versions(here.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
@@ -97,6 +99,14 @@ def _everywhere(pages: Sequence[Route | Mount], path: str) -> list[Route | Mount
         return [*pages]
     first = next(route for route in pages if route.path == "/" and isinstance(route, Route))
     return [*pages, Route(path, first.endpoint), Mount(path, app=Router(pages, redirect_slashes=False))]
+
+
+def _api(
+    here: Installation, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]
+) -> Mount:
+    from digest.web.api.app import mounted  # noqa: PLC0415  (FastAPI takes its time; only who serves needs it)
+
+    return mounted(here, afterwards, clock, changed)
 
 
 def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from starlette.requests import Request
+
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
@@ -19,6 +21,12 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
             break
         client = said
     return client or "an unknown address"
+
+
+def asking(request: Request, trusted: Networks) -> str:
+    """The address of who sent a request."""
+    peer = request.client.host if request.client is not None else ""
+    return client_address(peer, request.headers.getlist("X-Forwarded-For"), trusted)
 
 
 def _normal(written: str) -> str:

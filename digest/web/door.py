@@ -19,7 +19,7 @@ from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.afterwards import Afterwards
 from digest.web.cache import seen_by_everybody
-from digest.web.clients import client_address
+from digest.web.clients import asking
 from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
 from digest.web.sessions import Sessions
@@ -120,7 +120,7 @@ class Door:
                 fragment="X-Fragment" in request.headers,
                 session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
                 cookies=request.cookies,
-                client=self._client(request),
+                client=asking(request, self._trusted),
                 now=now,
             )
             answering = answers["POST" if posted else "GET"]
@@ -141,10 +141,6 @@ class Door:
     async def _begin(self, act: Callable[[], None], request: Request) -> None:
         """Called when the answer is out."""
         self._afterwards.begin(act, page=without_token(request.url.path))
-
-    def _client(self, request: Request) -> str:
-        peer = request.client.host if request.client is not None else ""
-        return client_address(peer, request.headers.getlist("X-Forwarded-For"), self._trusted)
 
 
 def _is_in_odd_letters(content_type: str) -> bool:

@@ -44,7 +44,7 @@ def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
     try:
         return compile_rules(text), Keywords(text)
     except RuleError as error:
-        return None, Keywords(text, _mistakes(text) or (_mistake(error),))
+        return None, Keywords(text, mistakes_in(text, error))
 
 
 def readable(keywords: Keywords) -> str:
@@ -76,16 +76,12 @@ def _pieces(line: str, column: int) -> Iterator[Piece]:
     yield Piece(line[word.end() :])
 
 
-def _mistakes(text: str) -> tuple[Mistake, ...]:
-    """The mistake of each line that has one."""
+def mistakes_in(text: str, error: RuleError) -> tuple[Mistake, ...]:
+    """The mistake of each line that has one; of none of them alone, what was found wrong with the whole."""
     found: list[Mistake] = []
     for number, line in enumerate(text.split("\n"), 1):
         try:
             compile_rules(line)
-        except RuleError as error:
-            found.append(Mistake(number, error.column, error.reason))
-    return tuple(found)
-
-
-def _mistake(error: RuleError) -> Mistake:
-    return Mistake(error.line, error.column, error.reason)
+        except RuleError as wrong:
+            found.append(Mistake(number, wrong.column, wrong.reason))
+    return tuple(found) or (Mistake(error.line, error.column, error.reason),)

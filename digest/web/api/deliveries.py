@@ -1,0 +1,175 @@
+"""Mails that were decided, what became of them, and whether anything is sent."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from digest import models
+from digest.desk import outbox as desk
+from digest.errors import NotFoundError
+from digest.models import BounceKind, DeliveryState, MailKind
+from digest.people.roster import one_line
+from digest.store import Transaction, bounces, outbox
+from digest.web.api.access import ReadsDeliveries, WritesDeliveries
+from digest.web.api.fields import Id, Ids, Line, Numbered, Page, Wanted, a_router, page_of
+from digest.web.api.problems import responses
+
+router = a_router("deliveries")
+
+
+class Delivery(BaseModel):
+    """A mail that was decided, and how far it has come."""
+
+    id: int = Field(examples=[42])
+    kind: MailKind
+    subscriber_id: int
+    email: str
+    state: DeliveryState
+    attempts: int
+    queued_at: datetime
+    next_at: datetime | None = Field(description="Of one that was put off: when it is tried again.")
+    reply: str = Field(description="The mail server's last word.", examples=["250 2.0.0 Ok"])
+
+
+class CameBack(BaseModel):
+    """What came back of a mail."""
+
+    kind: BounceKind
+    status: str = Field(examples=["5.1.1"])
+    reply: str
+    bounced_at: datetime
+
+
+class DeliveryInFull(Delivery):
+    """The same, with what only one has."""
+
+    sent_at: datetime | None
+    came_back: list[CameBack]
+
+
+class DeliveriesSought(Numbered):
+    """Which deliveries."""
+
+    state: DeliveryState | None = None
+
+
+class These(Wanted):
+    """Some deliveries."""
+
+    ids: Ids
+
+
+class All(Wanted):
+    """All of them."""
+
+    all: Literal[True]
+
+
+class Resolution(Wanted):
+    """What became of deliveries in doubt."""
+
+    ids: Ids
+    arrived: bool = Field(description="They arrived; else the same mails are sent again.")
+
+
+class Done(BaseModel):
+    """The deliveries that it was done to; others stay as they are."""
+
+    ids: list[int]
+
+
+class Hold(BaseModel):
+    """Nothing is sent, by any process."""
+
+    held_at: datetime
+    reason: str
+
+
+class Holding(BaseModel):
+    """Whether anything is sent."""
+
+    hold: Hold | None = Field(description="Null where mails are sent.")
+
+
+class NewHold(Wanted):
+    """Why nothing shall be sent."""
+
+    reason: Line = ""
+
+
+@router.get("/deliveries", responses=responses())
+def list_deliveries(call: ReadsDeliveries, sought: Annotated[DeliveriesSought, Query()]) -> Page[Delivery]:
+    """Mails, the newest first."""
+    with call.store.read() as tx:
+        found = outbox.list_deliveries(tx, state=sought.state, before=sought.number, limit=sought.limit + 1)
+    return page_of(found, sought.limit, shown=lambda one: Delivery(**_values(one)), cursor=lambda one: one.id)
+
+
+@router.get("/deliveries/{id:number}", responses=responses(404))
+def get_delivery(call: ReadsDeliveries, id: Id) -> DeliveryInFull:  # noqa: A002
+    """One mail, and what came back of it."""
+    with call.store.read() as tx:
+        found = outbox.find(tx, id)
+        if found is None:
+            raise NotFoundError("delivery", str(id), listed_by="digest outbox list")
+        came_back = [CameBack(**bounce) for bounce in bounces.list_of_delivery(tx, id)]
+        return DeliveryInFull(**_values(found), sent_at=outbox.find_sent_at(tx, id), came_back=came_back)
+
+
+@router.post("/deliveries/retry", responses=responses(body=True))
+def retry_deliveries(call: WritesDeliveries, which: These | All) -> Done:
+    """Try mails again that were put off or have failed."""
+    with call.writing() as tx:
+        ids = which.ids if isinstance(which, These) else []
+        return Done(ids=desk.retry(tx, ids, by=call.by, now=call.now))
+
+
+@router.post("/deliveries/resolve", responses=responses(body=True))
+def resolve_deliveries(call: WritesDeliveries, said: Resolution) -> Done:
+    """Decide what became of mails in doubt."""
+    with call.writing() as tx:
+        return Done(ids=desk.resolve(tx, said.ids, arrived=said.arrived, by=call.by, now=call.now))
+
+
+@router.get("/hold", responses=responses())
+def get_hold(call: ReadsDeliveries) -> Holding:
+    """Whether anything is sent."""
+    with call.store.read() as tx:
+        return _holding(tx)
+
+
+@router.put("/hold", responses=responses(body=True))
+def hold(call: WritesDeliveries, new: NewHold) -> Holding:
+    """Send nothing from now on, by any process. A hold that is on already stays as it is."""
+    with call.writing() as tx:
+        desk.hold(tx, one_line(new.reason), by=call.by, now=call.now)
+        return _holding(tx)
+
+
+@router.delete("/hold", responses=responses())
+def release(call: WritesDeliveries) -> Holding:
+    """Let sending go on."""
+    with call.writing() as tx:
+        desk.release(tx, by=call.by, now=call.now)
+        return _holding(tx)
+
+
+def _holding(tx: Transaction) -> Holding:
+    found = outbox.find_hold(tx)
+    return Holding(hold=None if found is None else Hold(held_at=found.held_at, reason=found.reason))
+
+
+def _values(delivery: models.Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "kind": delivery.kind,
+        "subscriber_id": delivery.subscriber.id,
+        "email": delivery.subscriber.email,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "queued_at": delivery.queued_at,
+        "next_at": delivery.next_at if delivery.state is DeliveryState.DEFERRED else None,
+        "reply": delivery.reply,
+    }

@@ -1,0 +1,88 @@
+"""The API as a program calls it, and a newsletter that has something of everything."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from digest.desk import tokens
+from digest.installation import Installation
+from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, Role, SuppressionReason, TokenScope
+from digest.store import admins, audit, digests, outbox, submissions
+from digest.store.outbox import Settled
+from tests.builders import NOW, a_digest, a_paper, an_item
+from tests.web.papers import published, sharing
+from tests.web.people import enrolled, pending
+
+DESK = "desk@example.org"
+PAPER = a_paper("A study of cats", "Of cats.", id="arxiv:2606.00001")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A program that has a token, or none."""
+
+    site: TestClient
+    token: str = ""
+
+    def __call__(self, method: str, path: str, *, base: str = "/api/v1", **rest: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.site.request(method, f"{base}{path}", headers=headers | rest.pop("headers", {}), **rest)
+
+    def ok(self, method: str, path: str, **rest: Any) -> Any:
+        """What it answers, where all is well."""
+        answer = self(method, path, **rest)
+        assert answer.status_code in {200, 201, 204}, answer.text
+        return answer.json() if answer.content else None
+
+
+def an_admin(here: Installation, email: str = DESK, role: Role = Role.ADMIN) -> Admin:
+    """One who has no password that anybody knows, added once."""
+    with here.store.write() as tx:
+        return admins.find(tx, email) or admins.add(tx, Admin(email=email, role=role, password="x"), now=NOW)
+
+
+def token_of(
+    here: Installation,
+    owner: Admin,
+    scopes: Collection[TokenScope] = tuple(TokenScope),
+    *,
+    name: str = "website",
+    days: int = 365,
+) -> str:
+    """A token of theirs."""
+    with here.store.write() as tx:
+        return tokens.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
+
+
+def lines(here: Installation) -> list[tuple[str, str, str]]:
+    """The audit log, newest first."""
+    with here.store.read() as tx:
+        return [(change.who, change.what, change.subject) for change in audit.list_changes(tx, limit=100)]
+
+
+def filled(here: Installation) -> None:
+    """Profiles, papers, people, mails in every state that somebody does something about, and what came back."""
+    published(here, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
+    for name, rules in (("Cats", "cat"), ("Dogs", "dog ^2\n-cat")):
+        sharing(here, name, rules)
+    reader = enrolled(here, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
+    pending(here, email="asking@example.org")
+    enrolled(here, "gone@example.org")
+    with here.store.write() as tx:
+        digests.freeze(tx, [a_digest([an_item(PAPER, "Cats")], subscriber=reader)], now=NOW)
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)
+        for delivery, state in zip(outbox.list_of(tx, reader.id), ("in-doubt", "failed"), strict=True):
+            outbox.record(
+                tx,
+                [Settled(delivery_id=delivery.id, state=DeliveryState.SENT, reply="250 ok")],
+                worker="",
+                now=NOW,
+            )
+            tx.exec_driver_sql(f"update deliveries set state = '{state}' where id = {delivery.id}")
+        bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="452 4.2.2 <full>")
+        here.membership.bounced(tx, reader.email, bounce, delivery_id=1, fingerprint="f", now=NOW)
+        here.membership.suppress(tx, "gone@example.org", SuppressionReason.ADMIN, "asked", now=NOW)
+        for number in (1, 2):
+            submissions.add(tx, f"https://arxiv.org/abs/2606.0000{number}", origin="page", now=NOW)

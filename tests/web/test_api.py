@@ -1,0 +1,551 @@
+"""The API: what each call does, and what is answered where it cannot be done."""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.errors import StoreError
+from digest.installation import Installation
+from digest.store import profiles
+from digest.web import create_app
+from digest.web.api import fields
+from tests.builders import NOW
+from tests.web.api import DESK, Client, an_admin, filled, lines, token_of
+from tests.web.conftest import Opened
+from tests.web.people import EMAIL, enrolled, history, queued, settled, state
+
+BY = f'token "website" of {DESK}'
+CSV = {"Content-Type": "text/csv"}
+JSON = {"Content-Type": "application/json"}
+HOSTILE = "<script>alert(1)</script> \u202e\ufdd0 '\" {{ 7*7 }}"
+
+
+@pytest.fixture
+def api(here: Installation, site: TestClient) -> Client:
+    """With a token for everything."""
+    return Client(site, token_of(here, an_admin(here)))
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    """What is said in place of an answer."""
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), answer.text
+    said: dict[str, Any] = answer.json()
+    assert {"type", "title", "status", "detail"} <= said.keys() <= {"type", "title", "status", "detail", "errors"}
+    assert (said["type"], said["status"], "\n" in said["detail"]) == ("about:blank", status, False)
+    return said
+
+
+def test_a_profile_is_made_changed_gone_back_and_removed(here: Installation, api: Client) -> None:
+    made = api("POST", "/profiles", json={"name": " Cats ", "rules": "cat\r\n"})
+    assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
+    assert made.headers["Location"] == "https://digest.example.org/api/v1/profiles/1"
+    assert made.json() == {"id": 1, "name": "Cats", "rules": "cat\r\n", "version": 1, "followers": 0}
+    changed = api("PUT", "/profiles/1", json={"name": "Felines", "rules": "cat\nlynx"}, headers={"If-Match": '"1"'})
+    assert (changed.headers["ETag"], changed.json()["name"]) == ('"2"', "Felines")
+    assert [v["change"] for v in api.ok("GET", "/profiles/1/versions")["items"]] == [
+        "1 line added, renamed from 'Cats'",
+        "begins with 1 line",
+    ]
+    assert api.ok("POST", "/profiles/1/restore", json={"version": 1})["rules"] == "cat\r\n"
+    assert api("DELETE", "/profiles/1").status_code == 204
+    problem(api("GET", "/profiles/1"), 404)
+    problem(api("GET", "/profiles/2/versions"), 404)
+    problem(api("POST", "/profiles/2/restore", json={"version": 1}), 404)
+    problem(api("POST", "/profiles/1/restore", json={"version": 4}), 422)
+    assert len(api.ok("GET", "/profiles/1/versions")["items"]) == 3
+    back = api.ok("POST", "/profiles/1/restore", json={"version": 2})
+    assert (back["id"], back["name"], back["rules"], back["version"]) == (1, "Felines", "cat\nlynx", 4)
+    does = ["restore", "remove", "restore", "edit", "add"]
+    assert [(who, what) for who, what, _ in lines(here)[:5]] == [(BY, f"profile {do}") for do in does]
+
+
+def test_nobody_overwrites_what_they_have_not_seen(here: Installation, api: Client) -> None:
+    api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
+    new = {"name": "Cats", "rules": "lynx"}
+    for etag in ('"0"', '"2"', "1", 'W/"1"', "", "\xff"):
+        headers = {"If-Match": etag.encode("latin-1")}
+        said = problem(api("PUT", "/profiles/1", json=new, headers=headers), 412)
+        assert said["detail"] == 'the profile has changed: its ETag is "1" now'
+        problem(api("DELETE", "/profiles/1", headers=headers), 412)
+    assert api.ok("GET", "/profiles/1")["rules"] == "cat"
+    assert api.ok("PUT", "/profiles/1", json=new, headers={"If-Match": '"7", "1"'})["version"] == 2
+    assert api.ok("PUT", "/profiles/1", json=new, headers={"If-Match": "*"})["version"] == 2
+    assert api("DELETE", "/profiles/1", headers={"If-Match": '"2"'}).status_code == 204
+
+
+def test_of_many_who_change_what_they_saw_at_once_one_does(here: Installation, api: Client) -> None:
+    api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
+    app = create_app(here, clock=lambda: NOW)
+    bodies = [json.dumps({"name": "Cats", "rules": f"cat{n}"}).encode() for n in range(12)]
+    seen = [(b"if-match", b'"1"')]
+    statuses = asyncio.run(_all_at_once(app, api.token, "PUT", "/profiles/1", bodies, headers=seen))
+    assert sorted(statuses) == [200] + [412] * 11
+    assert api.ok("GET", "/profiles/1")["version"] == 2
+
+
+def test_each_line_that_is_no_rule_is_told(here: Installation, api: Client) -> None:
+    text = "cat\n(dog\nOR fox\nowl"
+    for method, path, body in (
+        ("POST", "/profiles", {"name": "Cats", "rules": text}),
+        ("POST", "/preview", {"rules": text}),
+        ("POST", "/subscribers", {"email": EMAIL, "keywords": text}),
+    ):
+        said = problem(api(method, path, json=body), 422)
+        assert [(e["line"], e["column"]) for e in said["errors"]] == [(2, 5), (3, 1)]
+        assert said["detail"].startswith("rules: line 2, column 5: ")
+    assert "no rules" in problem(api("POST", "/profiles", json={"name": "Cats", "rules": " "}), 422)["detail"]
+    assert "only keep papers out" in problem(api("POST", "/preview", json={"rules": "-cat"}), 422)["detail"]
+
+
+def test_a_name_that_is_taken_is_a_conflict(api: Client) -> None:
+    for name in ("Cats", "Dogs"):
+        api.ok("POST", "/profiles", json={"name": name, "rules": "cat"})
+    assert "already" in problem(api("POST", "/profiles", json={"name": "Cats", "rules": "cat"}), 409)["detail"]
+    problem(api("PUT", "/profiles/2", json={"name": "Cats", "rules": "cat"}), 409)
+    api.ok("DELETE", "/profiles/1")
+    api.ok("PUT", "/profiles/2", json={"name": "Cats", "rules": "cat"})
+    problem(api("POST", "/profiles/1/restore", json={"version": 1}), 409)
+    assert [p["id"] for p in api.ok("GET", "/profiles")["items"]] == [2]
+
+
+def test_a_preview_says_what_rules_would_have_given_and_why(here: Installation, api: Client) -> None:
+    filled(here)
+    found = api.ok("POST", "/preview", json={"rules": "cat\nzebra\n-dog", "days": 7})
+    assert (found["count"], [p["id"] for p in found["papers"]]) == (1, ["arxiv:2606.00001"])
+    paper = found["papers"][0]
+    marked = [paper[e["field"]][e["start"] : e["end"]] for e in paper["evidence"]]
+    assert (marked, {e["rule"] for e in paper["evidence"]}) == (["cats", "cats"], {"cat"})
+    assert [(r["rule"], r["papers"], r["excludes"]) for r in found["rules"]] == [
+        ("cat", 1, False),
+        ("zebra", 0, False),
+        ("dog", 0, True),
+    ]
+    assert found["days"] == [{"on": "2026-06-03", "papers": 1, "of": 2}]
+
+
+def test_somebody_is_added_changed_and_seen(here: Installation, api: Client) -> None:
+    filled(here)
+    new = {"email": "New@Example.org", "profiles": ["Dogs", "Cats"], "keywords": "lynx", "timezone": "Europe/Berlin"}
+    made = api("POST", "/subscribers", json=new)
+    assert made.status_code == 201
+    whose = made.json()
+    assert (whose["state"], whose["email"], whose["profiles"]) == ("pending", "New@example.org", ["Cats", "Dogs"])
+    assert (whose["keywords"], whose["timezone"], whose["send_at"]) == ("lynx", "Europe/Berlin", "07:00")
+    path = f"/subscribers/{whose['id']}"
+    assert made.headers["Location"] == f"https://digest.example.org/api/v1{path}"
+    choices = {"days": "mon,thu", "announce": "new", "trending": False, "max_papers": 3, "keywords": "", "name": "N"}
+    changed = api.ok("PATCH", path, json=choices)
+    assert changed == whose | choices
+    assert api.ok("GET", path) == changed
+    before = lines(here)
+    assert api.ok("PATCH", path, json={"name": None, "days": "mon,thu"}) == changed
+    assert lines(here) == before
+    assert before[0] == (BY, "subscriber edit", f"subscriber {whose['id']}")
+    assert history(here, "new@example.org") == [("asked", BY)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"timezone": "Mars/Olympus"}, "no time zone 'Mars/Olympus'"),
+        ({"send_at": "25:00"}, "25:00"),
+        ({"days": "someday"}, "someday"),
+        ({"language": "xx"}, "xx"),
+        ({"announce": "loudly"}, "loudly"),
+        ({"profiles": ["Cast"]}, "no profile 'Cast'; did you mean 'Cats'?"),
+        ({"max_papers": 0}, "body.max_papers: "),
+        ({"max_papers": "5"}, "body.max_papers: "),
+        ({"max_papers": 10**400}, "body.max_papers: "),
+        ({"trending": 1}, "body.trending: "),
+        ({"name": "x" * 201}, "body.name: "),
+        ({"name": "x\x00"}, "body.name: "),
+        ({"state": "active"}, "body.state: Extra inputs are not permitted"),
+        ({"epoch": 7}, "body.epoch: Extra inputs are not permitted"),
+    ],
+)
+def test_what_nobody_can_choose_is_told(here: Installation, api: Client, wrong: dict[str, Any], says: str) -> None:
+    filled(here)
+    before = api.ok("GET", "/subscribers/1")
+    assert says in problem(api("PATCH", "/subscribers/1", json=wrong), 422)["detail"]
+    assert says in problem(api("POST", "/subscribers", json={"email": "n@example.org"} | wrong), 422)["detail"]
+    assert api.ok("GET", "/subscribers/1") == before
+
+
+def test_what_is_done_for_a_subscriber(here: Installation, site: TestClient, api: Client) -> None:
+    api.ok("POST", "/subscribers", json={"email": EMAIL})
+    assert "asked" in problem(api("POST", "/subscribers/1/ask"), 409)["detail"]
+    assert api.ok("POST", "/subscribers/1/confirm")["state"] == "active"
+    problem(api("POST", "/subscribers/1/confirm"), 409)
+    problem(api("POST", "/subscribers/1/resume"), 409)
+    paused = api.ok("POST", "/subscribers/1/pause", json={"until": "2026-07-01"})
+    assert (paused["state"], paused["resumes_at"]) == ("paused", "2026-07-01T00:00:00Z")
+    for until in ("2026-06-01", "2036-06-01", "2026-02-30", "soon", 20260701):
+        problem(api("POST", "/subscribers/1/pause", json={"until": until}), 422)
+    assert api.ok("POST", "/subscribers/1/resume")["state"] == "active"
+    assert api.ok("POST", "/subscribers/1/pause", json={})["resumes_at"] is None
+    assert api.ok("POST", "/subscribers/1/unsubscribe")["state"] == "unsubscribed"
+    problem(api("POST", "/subscribers/1/pause", json={}), 409)
+    problem(api("POST", "/subscribers", json={"email": EMAIL, "confirmed": True}), 409)
+    does = ["unsubscribe", "pause", "resume", "pause", "confirm", "add"]
+    assert lines(here)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
+def test_who_is_gone_leaves_no_trace(here: Installation, site: TestClient, api: Client, method: str, path: str) -> None:
+    enrolled(here, "somebody@example.org", name="Leander")
+    assert api(method, f"/subscribers/1{path}").status_code == 204
+    problem(api("GET", "/subscribers/1"), 404)
+    settled(site)
+    assert b"Leander" not in here.store.file.read_bytes()
+    found = api.ok("GET", "/suppressions?email=somebody@example.org")["items"]
+    assert [s["reason"] for s in found] == (["erased"] if path else [])
+
+
+def test_it_explains_why_somebody_got_a_paper(here: Installation, api: Client) -> None:
+    filled(here)
+    said = api.ok("GET", "/subscribers/1/explain?paper=https://arxiv.org/abs/2606.00001")
+    assert (said["verdict"], said["paper"], said["place"]["section"]) == ("shown", "arxiv:2606.00001", "Cats")
+    assert api.ok("GET", "/subscribers/1/explain?paper=2606.99999")["verdict"] == "unknown-paper"
+    problem(api("GET", "/subscribers/1/explain"), 422)
+
+
+def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(here: Installation, api: Client) -> None:
+    filled(here)
+    text = "\ufeffemail,profiles\nnew@example.org,Cats\nno address,\ngone@example.org,\nreader@example.org,\n"
+    fates = ["added", "bad", "known", "known"]
+    rehearsed = api.ok("POST", "/subscribers/import?dry_run=true&confirmed=true", content=text.encode(), headers=CSV)
+    assert ([row["fate"] for row in rehearsed["rows"]], rehearsed["dry_run"]) == (fates, True)
+    assert len(api.ok("GET", "/subscribers")["items"]) == 3
+    done = api.ok("POST", "/subscribers/import?confirmed=true", content=text.encode(), headers=CSV)
+    assert done == rehearsed | {"dry_run": False}
+    assert done["counts"] == {"added": 1, "bad": 1, "known": 2}
+    assert state(here, "new@example.org") == "active"
+    assert lines(here)[0] == (BY, "subscriber import", "1 new")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "says"),
+    [
+        (b"", 422, "body: "),
+        (b"\xff\xfe", 422, "body: is not UTF-8"),
+        (b"name\nx\n", 422, "line 1: no column 'email'"),
+        (b"email,epoch\nx@example.org,1\n", 422, "line 1: unknown column 'epoch'"),
+        (b"email\n" + b"x@example.org\n" * 20_000, 413, "256 KiB"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(api: Client, content: bytes, status: int, says: str) -> None:
+    answer = api("POST", "/subscribers/import", content=content, headers=CSV)
+    assert says in problem(answer, status)["detail"]
+
+
+def test_an_address_is_barred_and_no_more(here: Installation, api: Client) -> None:
+    filled(here)
+    assert api.ok("POST", "/suppressions", json={"email": EMAIL, "reason": "a\nb"})["evidence"] == "a b"
+    assert state(here) == "suppressed"
+    assert len(api.ok("GET", "/suppressions")["items"]) == 2
+    assert api.ok("POST", "/suppressions/lift", json={"email": EMAIL}) == {"suppression": None}
+    problem(api("POST", "/suppressions/lift", json={"email": EMAIL}), 409)
+    problem(api("POST", "/suppressions", json={"email": "nobody"}), 422)
+    assert api.ok("GET", f"/suppressions?email={EMAIL}")["items"] == []
+
+
+def test_mails_are_seen_tried_again_and_settled(here: Installation, api: Client) -> None:
+    filled(here)
+    in_doubt, failed = (api.ok("GET", f"/deliveries?state={s}")["items"][0]["id"] for s in ("in-doubt", "failed"))
+    one = api.ok("GET", f"/deliveries/{in_doubt}")
+    assert (one["email"], one["reply"], one["kind"]) == (EMAIL, "250 ok", "digest")
+    assert api.ok("GET", "/deliveries/1")["came_back"] == [
+        {"kind": "soft", "status": "4.2.2", "reply": "452 4.2.2 <full>", "bounced_at": "2026-06-03T07:00:00Z"}
+    ]
+    assert api.ok("POST", "/deliveries/retry", json={"ids": [in_doubt, failed]}) == {"ids": [failed]}
+    assert api.ok("POST", "/deliveries/retry", json={"all": True}) == {"ids": []}
+    for wrong in (
+        "{}",
+        '{"ids": []}',
+        '{"all": false}',
+        '{"ids": [1], "all": true}',
+        f'{{"ids": [{2**70}]}}',
+        '{"ids": [true]}',
+    ):
+        problem(api("POST", "/deliveries/retry", content=wrong, headers=JSON), 422)
+    assert api.ok("POST", "/deliveries/resolve", json={"ids": [in_doubt], "arrived": True}) == {"ids": [in_doubt]}
+    assert api.ok("GET", f"/deliveries/{in_doubt}")["state"] == "sent"
+    problem(api("GET", "/deliveries/999"), 404)
+
+
+def test_sending_is_held_and_released(here: Installation, api: Client) -> None:
+    assert api.ok("GET", "/hold") == {"hold": None}
+    held = api.ok("PUT", "/hold", json={"reason": "wrong\nlist"})
+    assert held["hold"]["reason"] == "wrong list"
+    assert api.ok("PUT", "/hold", json={"reason": "again"}) == held == api.ok("GET", "/hold")
+    assert api.ok("GET", "/today")["trouble"] == "hold"
+    assert api.ok("DELETE", "/hold") == api.ok("DELETE", "/hold") == {"hold": None}
+    assert [(who, what) for who, what, _ in lines(here)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
+
+
+def test_a_proposal_is_put_aside(here: Installation, api: Client) -> None:
+    filled(here)
+    assert api.ok("POST", "/submissions/1/reject")["state"] == "rejected"
+    assert [s["id"] for s in api.ok("GET", "/submissions?state=waiting")["items"]] == [2]
+    problem(api("POST", "/submissions/9/reject"), 404)
+    with here.store.write() as tx:
+        tx.exec_driver_sql("update submissions set state = 'approved' where id = 2")
+    problem(api("POST", "/submissions/2/reject"), 409)
+
+
+def test_sources_are_told_without_their_addresses(open_site: Opened, tmp_path: Any) -> None:
+    site = open_site(
+        '[newsletter]\nbase_url = "https://digest.example.org"\n'
+        '[[source]]\nname = "feed"\nkind = "feed"\nurl = "https://u:secret@example.org/?key=secret"\n'
+    )
+    with Installation.open(tmp_path / "config.toml") as here:
+        api = Client(site, token_of(here, an_admin(here)))
+    said = api("GET", "/sources")
+    assert said.json()["items"][0] | {"kind": ""} == {
+        "name": "feed",
+        "kind": "",
+        "checked_at": None,
+        "succeeded_at": None,
+        "entries": None,
+        "failure": "",
+    }
+    assert "secret" not in said.text
+
+
+LISTS = ["/subscribers", "/deliveries", "/log", "/bounces", "/suppressions", "/submissions", "/profiles/1/versions"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_pages_lead_through_all_of_a_list_and_lose_nothing(here: Installation, api: Client, path: str) -> None:
+    filled(here)
+    for number in range(3):
+        api.ok("PUT", "/profiles/1", json={"name": "Cats", "rules": f"cat{number}"})
+        api.ok("POST", "/suppressions", json={"email": f"{number}@example.org"})
+    with here.store.write() as tx:
+        tx.exec_driver_sql(
+            "insert into bounces (pseudonym, kind, status, reply, bounced_at, fingerprint) "
+            "select pseudonym, kind, status, reply, bounced_at, 'g' from bounces"
+        )
+    whole = api.ok("GET", f"{path}?limit=200")
+    assert (len(whole["items"]) > 1, whole["next"]) == (True, None)
+    for limit in (1, 2, len(whole["items"])):
+        items: list[Any] = []
+        cursor = ""
+        while True:
+            page = api.ok("GET", f"{path}?limit={limit}{cursor}")
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        assert items == whole["items"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_what_is_no_page_is_told(here: Installation, api: Client, path: str) -> None:
+    filled(here)
+    for query in ("limit=0", "limit=201", "limit=x", "cursor=*", "cursor=", "cursor=a", "page=2", "limit=1%00"):
+        assert "query." in problem(api("GET", f"{path}?{query}"), 422)["detail"]
+
+
+def test_subscribers_are_found_by_name_and_state(here: Installation, api: Client) -> None:
+    filled(here)
+
+    def found(query: str) -> list[str]:
+        return [s["email"] for s in api.ok("GET", f"/subscribers?{query}")["items"]]
+
+    assert found("search=REN%C3%89") == [EMAIL]
+    assert found("state=pending") == ["asking@example.org"]
+    assert found("search=zebra") == []
+    assert len(found("search=example")) == 3
+
+
+def test_hostile_text_is_text(here: Installation, api: Client) -> None:
+    name = HOSTILE
+    made = api("POST", "/profiles", json={"name": name, "rules": f'"{"x"}"  # {HOSTILE}'})
+    assert (made.status_code, made.json()["name"]) == (201, " ".join(name.split()))
+    for path in ("/profiles", "/profiles/1", "/profiles/1/versions", "/log"):
+        answer = api("GET", path)
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert HOSTILE.split(maxsplit=1)[0] in answer.text
+    said = problem(api("PATCH", "/subscribers/1", json={HOSTILE: 1}), 422)
+    assert said["errors"][0]["field"] == f"body.{HOSTILE}"
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{", 422),
+        (b"", 422),
+        (b"[]", 422),
+        (b"null", 422),
+        (b'"x"', 422),
+        (b'{"reason": "\\ud800"}', 422),
+        (b'{"\\ud800": 1}', 422),
+        (b'{"reason": NaN}', 422),
+        (b'{"reason": ' + b"9" * 5000 + b"}", 400),
+        (b"[" * 100_000, 400),
+        (b"\xff", 400),
+        (b'{"reason": "' + b"x" * 300_000 + b'"}', 413),
+    ],
+)
+def test_whatever_is_sent_is_answered(api: Client, content: bytes, status: int) -> None:
+    answer = api("PUT", "/hold", content=content, headers={"Content-Type": "application/json"})
+    problem(answer, status)
+    assert api.ok("GET", "/hold") == {"hold": None}
+
+
+def test_what_is_not_json_is_refused(api: Client) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        problem(api("PUT", "/hold", content=b'{"reason": ""}', headers={"Content-Type": kind}), 422)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/nothing", 404, None),
+        ("GET", "/profiles/", 404, None),
+        ("GET", "/profiles/x", 404, None),
+        ("GET", "/profiles/0", 404, None),
+        ("GET", f"/profiles/{'9' * 5000}", 404, None),
+        ("GET", "/profiles/999999999999999", 404, None),
+        ("GET", "/docs", 404, None),
+        ("PATCH", "/profiles/1", 405, "DELETE, GET, PUT"),
+        ("GET", "/subscribers/import", 405, "POST"),
+        ("DELETE", "/profiles", 405, "GET, POST"),
+        ("POST", "/openapi.json", 405, "GET, HEAD"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_too(
+    api: Client, method: str, path: str, status: int, allow: str | None
+) -> None:
+    answer = api(method, path)
+    problem(answer, status)
+    assert answer.headers.get("Allow") == allow
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError("secret"), 500), (StoreError("/secret: locked"), 503)])
+def test_a_fault_says_nothing_of_itself(
+    api: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    status: int,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(profiles, "list_shared", fail)
+    answer = api("GET", "/profiles")
+    problem(answer, status)
+    assert "secret" not in answer.text
+    logged = "".join(capsys.readouterr())
+    assert ("secret" in logged, api.token in logged) == (True, False)
+
+
+def test_a_change_is_told_so_that_mail_goes_out_and_a_look_is_not(here: Installation) -> None:
+    told: list[int] = []
+    app = create_app(here, clock=lambda: NOW, changed=lambda: told.append(1))
+    api = Client(TestClient(app, raise_server_exceptions=False), token_of(here, an_admin(here)))
+    api("GET", "/subscribers")
+    api("POST", "/subscribers", json={"email": "nobody"})
+    assert told == []
+    api.ok("POST", "/subscribers", json={"email": EMAIL})
+    assert (told, len(queued(here))) == ([1], 1)
+
+
+def test_under_a_path_it_is_there_with_the_prefix_and_without(open_site: Opened, tmp_path: Any) -> None:
+    site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
+    with Installation.open(tmp_path / "config.toml") as here:
+        api = Client(site, token_of(here, an_admin(here)))
+    for base in ("/digest/api/v1", "/api/v1"):
+        assert api.ok("GET", "/profiles", base=base) == {"items": [], "next": None}
+        assert api.ok("GET", "/openapi.json", base=base)["servers"] == [{"url": "https://example.org/digest/api/v1"}]
+        problem(api("GET", "/nothing", base=base), 404)
+
+
+def test_the_document_describes_every_call(here: Installation, site: TestClient) -> None:
+    document = Client(site).ok("GET", "/openapi.json")
+    calls = [call for path in document["paths"].values() for call in path.values()]
+    names = [call["operationId"] for call in calls]
+    assert len(set(names)) == len(names) == 37
+    scheme = document["components"]["securitySchemes"]["token"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for call in calls:
+        assert call["description"].endswith("."), call["operationId"]
+        assert [list(one) for one in call["security"]] == [["token"]]
+        assert {"401", "403", "422", "429", "500", "503"} <= call["responses"].keys()
+        errors = [response["content"] for status, response in call["responses"].items() if status >= "400"]
+        assert {kind for content in errors for kind in content} == {"application/problem+json"}
+    assert not re.search(r"HTTPValidationError|<script|digest_[\w-]{20}", json.dumps(document))
+
+
+def test_what_comes_too_slowly_is_not_waited_for_and_holds_up_nobody(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "_SLOWEST_BODY", 0.05)
+    token = token_of(here, an_admin(here))
+    app = create_app(here, clock=lambda: NOW)
+    statuses = asyncio.run(_all_at_once(app, token, "PUT", "/hold", [None] * 12))
+    assert statuses == [408] * 12
+
+
+def test_no_more_are_answered_at_once_than_pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = token_of(here, an_admin(here))
+    app = create_app(here, clock=lambda: NOW)
+    lock, busy, most = threading.Lock(), 0, 0
+    read = profiles.list_shared
+
+    def slowly(tx: Any) -> Any:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.02)
+        with lock:
+            busy -= 1
+        return read(tx)
+
+    monkeypatch.setattr(profiles, "list_shared", slowly)
+    assert asyncio.run(_all_at_once(app, token, "GET", "/profiles", [b""] * 30)) == [200] * 30
+    assert 1 < most <= 8
+
+
+async def _all_at_once(
+    app: Any,
+    token: str,
+    method: str,
+    path: str,
+    bodies: Sequence[bytes | None],
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> list[int]:
+    """The statuses of calls with these bodies that come at the same time; a body that is None never comes."""
+    statuses: list[int] = []
+    full = f"/api/v1{path}"
+    said = [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json"), *headers]
+    scope = {"type": "http", "method": method, "path": full, "raw_path": full.encode(), "query_string": b""}
+    scope |= {"client": ("192.0.2.7", 1), "server": ("x", 80), "scheme": "http", "root_path": ""}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def call(body: bytes | None) -> None:
+        async def receive() -> dict[str, Any]:
+            if body is None:
+                await asyncio.sleep(60)
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await app(scope | {"headers": [*said]}, receive, send)
+
+    await asyncio.gather(*map(call, bodies))
+    return statuses
