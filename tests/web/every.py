@@ -274,6 +274,32 @@ def _to_a_mail(page: Any) -> None:
     page.get_by_role("link", name="Digest, English").click()
 
 
+def _to_tokens(page: Any) -> None:
+    _to_the("Tokens")(page)
+    page.get_by_label("Name").fill(f"{LONG_NAME[:40]} {next(_numbers)}")
+
+
+def _with_a_token(page: Any) -> None:
+    _to_tokens(page)
+    page.get_by_label("profiles:read").check()
+    _press("Make the token")(page)
+
+
+def _back_to_tokens(page: Any) -> None:
+    _with_a_token(page)
+    page.get_by_role("link", name="Back to the tokens").click()
+
+
+def _revoked(page: Any) -> None:
+    _back_to_tokens(page)
+    page.get_by_role("button", name="Revoke").first.click()
+
+
+def _without_a_scope(page: Any) -> None:
+    _to_tokens(page)
+    _press("Make the token")(page)
+
+
 def _on_hold(page: Any) -> None:
     _signed_in(page)
     _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
@@ -444,6 +470,10 @@ STATES = {
     "today": State("today", _desk, _signed_in),
     "today on hold": State("today", _desk, _on_hold),
     "log": State("log", _desk, _to_the_log),
+    "token made": State("desk-token", _desk, _with_a_token),
+    "tokens": State("desk-tokens", _desk, _back_to_tokens),
+    "token revoked": State("desk-tokens", _desk, _revoked),
+    "token refused": State("desk-tokens", _desk, _without_a_scope),
     "refused at the desk": State("desk-refused", _desk, _to_none),
     "editor": State("desk-editor", _desk, _to_one),
     "editor, new": State("desk-editor", _desk, _to_a_new_one),

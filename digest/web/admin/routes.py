@@ -24,6 +24,7 @@ from digest.web.admin import (
     templates,
     testmail,
     today,
+    tokens,
     trial,
     versions,
 )
@@ -37,7 +38,7 @@ _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody wai
 
 WITH_SAMPLES: tuple[Any, ...] = (
     *(entrance, sign_in, today, profiles, editor, log),
-    *(versions, rename, remove, followers, exchange, query, testmail, templates),
+    *(versions, rename, remove, followers, exchange, query, testmail, templates, tokens),
 )
 
 
@@ -52,6 +53,7 @@ def desk_routes(here: Installation, door: Door, showcase: Showcase) -> list[Rout
         *_around_profiles(here, desk, showcase),
         *_editing(here, desk, showcase),
         *_templates(here, desk),
+        *_tokens(here, desk),
     ]
 
 
@@ -148,4 +150,13 @@ def _editing(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
         desk.route("/admin/profiles/new", editing.look_at_new, editing.add, needs=Role.EDITOR),
         desk.route("/admin/profiles/preview", editing.look_at_none, editing.try_out, needs=Role.EDITOR, changes=False),
         desk.route("/admin/profiles/{id}", editing.look, editing.save, needs=Role.EDITOR),
+    ]
+
+
+def _tokens(here: Installation, desk: Desk) -> list[Route]:
+    """What opens the API: each their own, so for editors, too."""
+    keeping = tokens.KeepingTokens(here.store, f"{here.config.newsletter.base_url}/api/v1")
+    return [
+        desk.route("/admin/tokens", keeping.look, keeping.make, needs=Role.EDITOR),
+        desk.route("/admin/tokens/{id}/revoke", act=keeping.revoke, needs=Role.EDITOR),
     ]
