@@ -17,7 +17,7 @@ from digest.store import admins
 from tests.web.desks import AtTheDesk, admitted, at_the_desk, furnished
 from tests.web.html import faults_of, risks_of
 
-EDITORS = ("/admin/profiles", "/admin/sign-out")  # what begins so is for editors, too
+EDITORS = ("/admin/profiles", "/admin/tokens", "/admin/sign-out")  # what begins so is for editors, too
 WITHOUT_SESSION = {"/admin/sign-in"}
 ELSEWHERE = {"/admin/profiles/preview"}  # who looks there is sent to another page
 FILES = ("/export", "/report", "/html", "/mail")  # what is no page of ours ends so

@@ -35,7 +35,7 @@ FEED = "c0ffee"
 CATS = a_paper("Cats", "Of cats.", id="arxiv:2606.00001")
 METHODS = ["GET", "HEAD"]
 LOOKED_AT = [scope for scope in Scope if scope is not Scope.SESSION]
-POSTED_ONLY = {"/preview", "/sign-out", "/admin/sign-out", "/admin/hold", "/admin/release", "/admin/tokens/{id}/revoke"}
+POSTED_ONLY = {"/preview", "/sign-out", "/admin/sign-out", "/admin/hold", "/admin/release", "/admin/tokens/1/revoke"}
 FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "part": "interests", "keyword": "cats"}
 
 
