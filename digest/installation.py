@@ -171,6 +171,13 @@ class Installation:
         fetch = self.config.fetch
         return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
 
+    def strangers_fetcher(self) -> Fetcher:
+        """What reads addresses that strangers wrote, while somebody waits; close it.
+
+        No file, no address in our own network, whatever is configured; tried once, and for some seconds.
+        """
+        return Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8)
+
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Run the first stage."""
         config = self.config

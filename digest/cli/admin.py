@@ -66,15 +66,18 @@ def remove(email: AdminArgument, config: ConfigOption = None) -> None:
 
 @app.command()
 def log(
+    who: Annotated[str, typer.Option(help="Only by these: a part of an address, or 'command line'.")] = "",
+    what: Annotated[str, typer.Option(help="Only what begins so, such as 'profile' or 'outbox retry'.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Print what admins changed, here, at the desk or by the API: the audit log."""
     with installation(config) as here, here.store.read() as tx:
-        found = audit.list_changes(tx, limit=limit)
+        found = audit.list_changes(tx, audit.Sought(who=who, what=what), limit=limit)
     records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
-    print_records(records, as_json=as_json, empty="nothing was changed")
+    empty = "nothing of that kind was changed" if who or what else "nothing was changed"
+    print_records(records, as_json=as_json, empty=empty)
 
 
 def _asked_password() -> str:

@@ -95,6 +95,20 @@ def resolve(
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
 
 
+@app.command()
+def resend(ids: Ids, config: ConfigOption = None) -> None:
+    """Send digests once more that were sent and never came: each as a mail of its own, at the next `deliver`."""
+    queued = 0
+    with installation(config) as here, here.store.write() as tx:
+        for number in ids:
+            try:
+                desk.resend(tx, here.membership, number, by=ORIGIN, now=moment(None))
+                queued += 1
+            except UsageError as error:
+                warn(f"not sent again: {error}")
+    say(f"queued as new mails: {queued}")
+
+
 def _tell(asked: Sequence[int], done: Sequence[int], what: str, why_not: str) -> None:
     others = [number for number in asked if number not in done]
     if others:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, NowOption, installation, moment
 from digest.cli.output import print_records, say
 from digest.desk import submissions as proposals
 from digest.errors import SourceError
@@ -67,13 +67,15 @@ def approve(
             found = None
         entry = proposals.by_hand(submission.url, title.strip(), abstract.strip(), found)
         timezone = here.config.newsletter.timezone
-        paper_id = proposals.approve(here.store, submission, entry, now=moment(now), timezone=timezone)
+        with here.store.write() as tx:
+            at = moment(now)
+            paper_id = proposals.approve(tx, submission.id, entry, by=ORIGIN, now=at, timezone=timezone)
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
 @app.command()
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
     """Put a proposal aside; it can still be approved."""
-    with installation(config) as here:
-        proposals.reject(here.store, submission_id, now=moment(now))
+    with installation(config) as here, here.store.write() as tx:
+        proposals.reject(tx, submission_id, by=ORIGIN, now=moment(now))
     say(f"submission {submission_id} is rejected")

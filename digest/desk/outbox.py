@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from digest.errors import UsageError
+from digest.models import Delivery, DeliveryState, MailKind, message_id
+from digest.people.membership import Membership
 from digest.store import Transaction, audit, outbox
 
 _MOST_NAMED = 20  # deliveries, in a line of the log
@@ -35,6 +38,38 @@ def resolve(tx: Transaction, ids: Sequence[int], *, arrived: bool, by: str, now:
     settled = outbox.resolve(tx, ids, arrived=arrived, now=now)
     _record(tx, by, f"outbox resolve --{'arrived' if arrived else 'again'}", settled, now)
     return settled
+
+
+def resend(tx: Transaction, membership: Membership, number: int, *, by: str, now: datetime) -> int:
+    """Send a mail that was sent and never came once more: the same papers in a mail of its own. Its number.
+
+    Under another Message-ID, or many mailboxes would take it for one that they have, and drop it. Raises UsageError
+    where there is nothing to send again, or it may not be, and NotFoundError.
+    """
+    delivery = outbox.get(tx, number)
+    reason = why_not_again(delivery)
+    if reason:
+        raise UsageError(f"delivery {number} {reason}")
+    stands = membership.find_suppression(tx, delivery.subscriber.email)
+    if stands is not None:
+        raise UsageError(f"delivery {number} is to an address that is {stands}")
+    named = message_id(f"{delivery.kind} instead of {number}", delivery.subscriber, now, membership.domain)
+    again = outbox.resend(tx, delivery, message_id=named, now=now)
+    audit.record(tx, by, "outbox resend", f"{number}, as {again}", now=now)
+    return again
+
+
+def why_not_again(delivery: Delivery) -> str:
+    """What stands against sending a mail once more, "" where nothing does but perhaps a suppression."""
+    if delivery.kind not in {MailKind.DIGEST, MailKind.WELCOME}:
+        return "is no digest: its reader can ask for another one"
+    if delivery.state is not DeliveryState.SENT:
+        return f"is {delivery.state}, not sent"
+    if delivery.digest is None:
+        return "was sent again already, as another mail"
+    if not delivery.subscriber.state.is_on_the_list:
+        return "is to somebody who is not on the list"
+    return ""
 
 
 def _record(tx: Transaction, by: str, what: str, ids: Sequence[int], now: datetime) -> None:

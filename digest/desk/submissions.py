@@ -8,7 +8,7 @@ from digest.ingest import keep
 from digest.models import Entry, Submission, SubmissionState
 from digest.sources import Fetcher, parse, parse_page
 from digest.sources.proposed import arxiv_id_of
-from digest.store import Store, submissions
+from digest.store import Transaction, audit, submissions
 
 ARXIV_API = "https://export.arxiv.org/api/query"  # info.arxiv.org/help/api/user-manual.html
 
@@ -35,24 +35,27 @@ def by_hand(url: str, title: str, abstract: str, found: Entry | None) -> Entry:
     return replace(entry, abstract=abstract, abstract_source="") if abstract else entry
 
 
-def approve(store: Store, submission: Submission, entry: Entry, *, now: datetime, timezone: str) -> str:
+def approve(tx: Transaction, submission_id: int, entry: Entry, *, by: str, now: datetime, timezone: str) -> str:
     """Put a paper in as if a source had announced it now; its public id. One that is known is seen once more.
 
-    Raises UsageError where it was approved already.
+    Raises NotFoundError, and UsageError where it was approved already.
     """
-    with store.write() as tx:
-        check_open(submissions.get(tx, submission.id))
-        found = keep(tx, _SOURCE, [entry], now=now, timezone=timezone)
-        _, paper_id = found.sightings[0]
-        submissions.decide(tx, submission.id, SubmissionState.APPROVED, paper_id=paper_id, now=now)
+    submission = submissions.get(tx, submission_id)
+    check_open(submission)
+    found = keep(tx, _SOURCE, [entry], now=now, timezone=timezone)
+    _, paper_id = found.sightings[0]
+    submissions.decide(tx, submission.id, SubmissionState.APPROVED, paper_id=paper_id, now=now)
+    audit.record(tx, by, "submission approve", f"{submission.id}, {paper_id}", now=now)
     return paper_id
 
 
-def reject(store: Store, submission_id: int, *, now: datetime) -> None:
+def reject(tx: Transaction, submission_id: int, *, by: str, now: datetime) -> None:
     """Put it aside. Raises NotFoundError, and UsageError where it was approved already."""
-    with store.write() as tx:
-        check_open(submissions.get(tx, submission_id))
-        submissions.decide(tx, submission_id, SubmissionState.REJECTED, now=now)
+    submission = submissions.get(tx, submission_id)
+    check_open(submission)
+    if submission.state is not SubmissionState.REJECTED:
+        submissions.decide(tx, submission.id, SubmissionState.REJECTED, now=now)
+        audit.record(tx, by, "submission reject", str(submission.id), now=now)
 
 
 def check_open(submission: Submission) -> None:

@@ -24,7 +24,8 @@ from digest.sources.readable import from_html
 
 MAX_BYTES = 32 * 1024 * 1024  # of a body, decompressed
 MAX_SECONDS = 120.0  # for one body, however slowly it drips
-_TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
+_SECONDS = 30.0  # without a byte
+_CONNECT_SECONDS = 10.0
 _ATTEMPTS = 3
 _RETRY_SECONDS = 60.0
 
@@ -50,18 +51,26 @@ class _AgainError(Exception):
 
 
 class Fetcher:
-    """Reads sources from https, http, file:// and paths (relative to `base`). One connection pool; close it."""
+    """Reads sources from https, http, file:// and paths (relative to `base`). One connection pool; close it.
+
+    `base` is None where no file may be read, as for addresses that strangers wrote. `attempts` and `seconds` are how
+    often a server is asked that does not answer, and how long it may be silent.
+    """
 
     def __init__(
         self,
         *,
-        base: Path,
+        base: Path | None,
         contact: str = "",
         allow_private: Collection[str] = (),
+        attempts: int = _ATTEMPTS,
+        seconds: float = _SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base = base
+        self._attempts = attempts
+        self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
         self._asked_at: dict[str, float] = {}
@@ -69,7 +78,7 @@ class Fetcher:
         self._client = httpx2.Client(
             transport=_PublicTransport(allow_private),
             headers={"User-Agent": agent, "Accept": "application/atom+xml, application/rss+xml, */*;q=0.5"},
-            timeout=_TIMEOUT,
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
             follow_redirects=True,
             max_redirects=5,
             trust_env=False,  # behind a proxy we could not see which address is asked
@@ -80,6 +89,8 @@ class Fetcher:
         scheme = urlsplit(url).scheme.lower()
         if scheme in {"http", "https"}:
             return self._get(source, url, etag, last_modified)
+        if self._base is None:
+            raise SourceError(source, "only what is at https:// or http:// is looked up")
         if scheme == "file":
             return _read(source, Path(url2pathname(urlsplit(url).path)), etag)
         if "://" in url:
@@ -91,7 +102,7 @@ class Fetcher:
         if last_modified:
             headers["If-Modified-Since"] = last_modified
         try:
-            for attempt in stamina.retry_context(on=_may_pass, attempts=_ATTEMPTS, timeout=_RETRY_SECONDS):
+            for attempt in stamina.retry_context(on=_may_pass, attempts=self._attempts, timeout=_RETRY_SECONDS):
                 with attempt:
                     return self._attempt(source, url, headers)
         except _AgainError as error:
@@ -104,7 +115,7 @@ class Fetcher:
             with self._client.stream("GET", url, headers=headers) as answer:
                 return self._fetched(source, answer, headers)
         except httpx2.TimeoutException:
-            raise _AgainError(f"no answer within {_TIMEOUT.read:.0f} s") from None
+            raise _AgainError(f"no answer within {self._seconds:.0f} s") from None
         except httpx2.UnsupportedProtocol:
             raise SourceError(source, "redirects to something that is not http or https") from None
         except httpx2.TooManyRedirects:
@@ -133,14 +144,15 @@ class Fetcher:
         )
 
     def _body(self, source: str, answer: httpx2.Response) -> bytes:
-        stop_at = self._clock() + MAX_SECONDS
+        most = min(MAX_SECONDS, 4 * self._seconds)
+        stop_at = self._clock() + most
         body = bytearray()
         for chunk in answer.iter_bytes():
             body += chunk
             if len(body) > MAX_BYTES:
                 raise SourceError(source, f"the answer is larger than {MAX_BYTES // 2**20} MB")
             if self._clock() > stop_at:
-                raise SourceError(source, f"the answer takes longer than {MAX_SECONDS:.0f} s")
+                raise SourceError(source, f"the answer takes longer than {most:.0f} s")
         return bytes(body)
 
     def _pause(self, host: str) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.addresses import Pseudonyms
+from digest.errors import NotFoundError
 from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, Suppression
 from digest.store import digests, numbers, subscribers, suppressions
 from digest.store.database import Transaction
@@ -225,6 +226,21 @@ def _requeue(tx: Transaction, wanted: sa.ColumnElement[bool], *, now: datetime) 
     return sorted(tx.execute(queued.returning(deliveries.c.id)).scalars())
 
 
+def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetime) -> int:
+    """Queue the digest of a mail that was sent as another mail, which has it from now on. The number of that.
+
+    The one before keeps what became of it, and holds no digest any more: there is one mail a digest.
+    """
+    before = deliveries.c.id == delivery.id
+    digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(before)).scalar_one()
+    tx.execute(sa.update(deliveries).where(before).values(digest_id=None))
+    (number,) = numbers.take(tx, deliveries, 1)
+    queued = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
+    queued |= {"id": number, "message_id": message_id, "queued_at": now, "next_at": now}
+    tx.execute(sa.insert(deliveries).values(queued))
+    return number
+
+
 def count_ready(tx: Transaction, *, now: datetime) -> int:
     """How many deliveries may be tried at `now`."""
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
@@ -251,6 +267,22 @@ def find(tx: Transaction, delivery_id: int) -> Delivery | None:
     """A delivery without its digest's content, or None."""
     row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
     return None if row is None else _delivery(row, subscribers.list_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
+
+
+def get(tx: Transaction, delivery_id: int) -> Delivery:
+    """A delivery with its digest. Raises NotFoundError."""
+    found = _load(tx, deliveries.c.id == delivery_id)
+    if not found:
+        raise NotFoundError("delivery", str(delivery_id), listed_by="digest outbox list")
+    return found[0]
+
+
+def list_by_ids(tx: Transaction, delivery_ids: Collection[int]) -> list[Delivery]:
+    """Some deliveries, newest first, without their digests' content."""
+    these = deliveries.c.id.in_(delivery_ids)
+    rows = tx.execute(sa.select(deliveries).where(these).order_by(deliveries.c.id.desc())).all()
+    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
+    return [_delivery(row, people[row.subscriber_id]) for row in rows]
 
 
 def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.store.database import Transaction
-from digest.store.schema import sources
+from digest.store.schema import papers, sightings, sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,17 @@ def find(tx: Transaction, name: str) -> SourceState | None:
 def list_states(tx: Transaction) -> dict[str, SourceState]:
     """The state of every source that was ever asked, by name."""
     return {row["name"]: SourceState(**row) for row in tx.execute(sa.select(sources)).mappings()}
+
+
+def count_papers(tx: Transaction, *, since: datetime) -> dict[str, int]:
+    """How many of the papers first seen after `since` each source had, by name. What several had counts for each."""
+    counted = (
+        sa.select(sightings.c.source, sa.func.count(sa.distinct(sightings.c.paper_id)).label("of"))
+        .join(papers, papers.c.id == sightings.c.paper_id)
+        .where(papers.c.first_seen_at > since)
+        .group_by(sightings.c.source)
+    )
+    return {row.source: row.of for row in tx.execute(counted)}
 
 
 def save(tx: Transaction, state: SourceState) -> None:

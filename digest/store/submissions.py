@@ -26,6 +26,20 @@ def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[S
     return [_submission(row) for row in tx.execute(wanted.order_by(submissions.c.id))]
 
 
+def page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
+    """A part of what was proposed: first what waits, the oldest first, then what was decided, the newest first."""
+    waits = submissions.c.state == SubmissionState.WAITING.value
+    turn = sa.case((waits, submissions.c.id), else_=-submissions.c.id)
+    asked = _SELECT.order_by(sa.not_(waits), turn).offset(offset).limit(limit)
+    return [_submission(row) for row in tx.execute(asked)]
+
+
+def count_waiting(tx: Transaction) -> int:
+    """How many wait for an editor."""
+    waits = submissions.c.state == SubmissionState.WAITING.value
+    return tx.execute(sa.select(sa.func.count()).select_from(submissions).where(waits)).scalar_one()
+
+
 def get(tx: Transaction, submission_id: int) -> Submission:
     """The submission of that number. Raises NotFoundError."""
     row = tx.execute(_SELECT.where(submissions.c.id == submission_id)).one_or_none()

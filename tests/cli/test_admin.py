@@ -46,3 +46,16 @@ def test_role_and_password_are_changed_and_everything_is_logged(cli: Cli) -> Non
     said = [(c["who"], c["what"], c["subject"]) for c in cli.ok("admin", "log", "--json").records]
     whom = "desk@example.org"
     assert said == [("command line", f"admin {did}", whom) for did in ("remove", "edit", "add")]
+
+
+def test_the_log_is_filtered_by_who_and_by_what(cli: Cli) -> None:
+    cli("admin", "add", "desk@example.org", stdin=PASSWORD)
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+
+    def said(*arguments: str) -> list[str]:
+        return [c["what"] for c in cli.ok("admin", "log", "--json", *arguments).records]
+
+    assert said("--what", "profile") == ["profile add"]
+    assert said("--who", "COMMAND") == ["profile add", "admin add"]
+    assert said("--who", "desk@") == []
+    assert "nothing of that kind was changed" in cli.ok("admin", "log", "--what", "outbox").err

@@ -65,3 +65,19 @@ def test_a_mail_in_doubt_waits_for_an_admins_word(queued: Cli, word: str, state:
     assert states(queued)["a@example.org"] == state
     assert "being not in doubt: 1" in queued.ok("outbox", "resolve", "1", word).err
     assert queued("outbox", "resolve", "1").code == 2
+
+
+def test_a_mail_that_never_came_is_sent_once_more_as_another(queued: Cli) -> None:
+    queued.ok("deliver")
+    ran = queued.ok("outbox", "resend", "1", "1", "7")
+    assert "warning: not sent again: delivery 1 was sent again already, as another mail" in ran.err
+    assert "warning: not sent again: no delivery '7'" in ran.err
+    assert ran.err.endswith("queued as new mails: 1\n")
+    assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 1
+    mails = list(queued.folder.glob("outbox/new/*.eml"))
+    assert len(mails) == 3
+    assert (
+        len({line for mail in mails for line in mail.read_text().splitlines() if line.startswith("Message-ID:")}) == 3
+    )
+    (line, *_) = queued.ok("admin", "log", "--what", "outbox resend", "--json").records
+    assert (line["who"], line["subject"]) == ("command line", "1, as 3")

@@ -72,3 +72,10 @@ def test_a_number_that_is_not_there_is_told(open_cli: Cli) -> None:
         ran = open_cli("submission", command, "7")
         assert ran.code == 2
         assert "no submission '7'; `digest submission list` shows them" in ran.err
+
+
+def test_what_was_decided_is_in_the_log(open_cli: Cli) -> None:
+    propose(open_cli, "https://example.org/1")
+    open_cli.ok("submission", "reject", "1")
+    line = open_cli.ok("admin", "log", "--json").record
+    assert (line["who"], line["what"], line["subject"]) == ("command line", "submission reject", "1")

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from digest.desk import admins, outbox, people, profiles, tokens, trial
+from digest.desk import admins, outbox, people, profiles, submissions, tokens, trial
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberState, TokenScope
-from digest.store import Transaction, audit, subscribers
+from digest.store import Transaction, audit, digests, subscribers
 from digest.store import outbox as stored
+from digest.store import submissions as stored_submissions
 from digest.store.outbox import Settled
-from tests.builders import NOW, a_subscriber
+from tests.builders import NOW, a_digest, a_subscriber, an_entry
 
 CAT = compile_rules("cat")
 BY: Any = {"by": "desk@example.org", "now": NOW}
@@ -50,6 +51,18 @@ def _resolve(on: On) -> object:
     number = _failed(on.tx, on.reader, DeliveryState.DEFERRED)
     on.tx.exec_driver_sql("update deliveries set state = 'in-doubt'")
     return outbox.resolve(on.tx, [number], arrived=True, **BY)
+
+
+def _resent(on: On) -> object:
+    digest = a_digest([], subscriber=on.reader, message_id="d@example.org")
+    digests.freeze(on.tx, [digest], kind=MailKind.WELCOME, now=NOW)
+    on.tx.exec_driver_sql("update deliveries set state = 'sent'")
+    return outbox.resend(on.tx, on.here.membership, stored.list_of(on.tx, on.reader.id)[-1].id, **BY)
+
+
+def _proposed(on: On) -> int:
+    stored_submissions.add(on.tx, "https://example.org/paper", origin="page", now=NOW)
+    return stored_submissions.list_all(on.tx)[-1].id
 
 
 def _released(on: On) -> object:
@@ -94,6 +107,9 @@ OPERATIONS: dict[str, Act] = {
     "outbox release": _released,
     "outbox retry": _retry,
     "outbox resolve --arrived": _resolve,
+    "outbox resend": _resent,
+    "submission approve": lambda on: submissions.approve(on.tx, _proposed(on), an_entry(), timezone="UTC", **BY),
+    "submission reject": lambda on: submissions.reject(on.tx, _proposed(on), **BY),
     "subscriber add": lambda on: people.enrol(on.tx, on.here.membership, a_subscriber("new@example.org"), CAT, **BY),
     "subscriber import": _enlisted,
     "subscriber edit": lambda on: people.edit(on.tx, replace(on.reader, name="R"), CAT, **BY),

@@ -44,7 +44,13 @@ def again(store: Store, submission: Submission) -> Submission:
 
 def approve(store: Store, submission: Submission, title: str = "A paper that cats proposed") -> str:
     entry = an_entry(title, guid=submission.url, url=submission.url)
-    return proposals.approve(store, submission, entry, now=NOW, timezone="UTC")
+    with store.write() as tx:
+        return proposals.approve(tx, submission.id, entry, by="tests", now=NOW, timezone="UTC")
+
+
+def reject(store: Store, submission: Submission) -> None:
+    with store.write() as tx:
+        proposals.reject(tx, submission.id, by="tests", now=NOW)
 
 
 def answering(body: bytes, asked: list[str]) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -120,12 +126,12 @@ def test_an_approved_one_is_decided_once_and_for_all(store: Store) -> None:
     with pytest.raises(UsageError, match="was approved already: title:"):
         approve(store, submission)
     with pytest.raises(UsageError, match="was approved already: title:"):
-        proposals.reject(store, submission.id, now=NOW)
+        reject(store, submission)
 
 
 def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
     submission = proposed(store)
-    proposals.reject(store, submission.id, now=NOW)
+    reject(store, submission)
     assert again(store, submission).state is SubmissionState.REJECTED
     approve(store, submission)
     assert again(store, submission).state is SubmissionState.APPROVED
@@ -133,7 +139,7 @@ def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
 
 def test_what_was_rejected_and_is_proposed_again_stays_rejected(store: Store) -> None:
     submission = proposed(store)
-    proposals.reject(store, submission.id, now=NOW)
+    reject(store, submission)
     proposed(store)
     assert again(store, submission).state is SubmissionState.REJECTED
 

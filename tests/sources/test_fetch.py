@@ -255,3 +255,28 @@ def test_a_file_that_is_too_large(fetcher: Fetcher, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(fetch, "MAX_BYTES", 2**20)
     (tmp_path / "big").write_bytes(b"0" * (2**20 + 1))
     assert "is larger than 1 MB" in reason(fetcher, "big")
+
+
+def test_for_strangers_addresses_no_file_is_read_and_a_server_is_asked_once(tmp_path: Path) -> None:
+    (tmp_path / "feed.xml").write_text("x")
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        say(handler, 503)
+
+    with Fetcher(base=None, allow_private=["127.0.0.1"], attempts=1, seconds=5) as fetcher, serving(answer) as url:
+        for file in ((tmp_path / "feed.xml").as_uri(), str(tmp_path / "feed.xml"), "feed.xml", "~/feed.xml"):
+            assert reason(fetcher, file) == "only what is at https:// or http:// is looked up"
+        assert reason(fetcher, url) == "HTTP 503"
+    assert len(asked) == 1
+
+
+def test_who_waits_is_told_soon_that_a_server_says_nothing(tmp_path: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(1)
+
+    begun = time.monotonic()
+    with serving(answer) as url, Fetcher(base=None, allow_private=["127.0.0.1"], attempts=1, seconds=0.2) as fetcher:
+        assert "no answer within" in reason(fetcher, url)
+        assert time.monotonic() - begun < 0.9
