@@ -50,7 +50,12 @@ def serve(
 
     mail_came = threading.Event()
     scheduler = _scheduler(here, stop, mail_came)
-    app = create_app(here, changed=lambda: _hurry(scheduler, mail_came), inbox=inbox)
+    app = create_app(
+        here,
+        changed=lambda: _hurry(scheduler, mail_came),
+        ask_sources=lambda: _ask_now(scheduler),
+        inbox=inbox,
+    )
     listener = listener or listen(here.config.web.host, here.config.web.port)
     with serving(app, listener, on_loss=on_loss):
         scheduler.start()
@@ -94,6 +99,12 @@ def _hurry(scheduler: BackgroundScheduler, mail_came: threading.Event) -> None:
     mail_came.set()
     with suppress(JobLookupError):  # the program stops
         scheduler.modify_job("deliver", next_run_time=datetime.now(UTC))
+
+
+def _ask_now(scheduler: BackgroundScheduler) -> None:
+    """Ask the sources now, and not at their next beat. A run that is under way is not overtaken."""
+    with suppress(JobLookupError):
+        scheduler.modify_job("ingest", next_run_time=datetime.now(UTC))
 
 
 def stop_on_signals(stop: threading.Event) -> None:

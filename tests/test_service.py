@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from digest.errors import StoreError
 from digest.installation import Installation
 from digest.links import Scope
-from digest.service import serve
+from digest.service import _ask_now, _scheduler, serve
 from digest.store import subscribers
 from digest.transport.sink import SmtpServer
 from digest.web import listen, url_of
@@ -208,3 +209,18 @@ def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
     ran = cli("serve")
     assert ran.code == 2
     assert "config.toml: newsletter.language: no language 'tlh'; there are en, de" in ran.err
+
+
+def test_the_sources_are_asked_at_a_word_by_the_runner_that_asks_them_anyway(cli: Cli) -> None:
+    with Installation.open(cli.folder / "config.toml") as here:
+        scheduler = _scheduler(here, threading.Event(), threading.Event())
+        scheduler.start(paused=True)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        for job in scheduler.get_jobs():
+            job.modify(next_run_time=later)
+        _ask_now(scheduler)
+        due = {job.id for job in scheduler.get_jobs() if job.next_run_time <= datetime.now(UTC)}
+        assert due == {"ingest"}
+        assert scheduler.get_job("ingest").max_instances == 1  # never two at once
+        scheduler.shutdown()
+        _ask_now(scheduler)  # the program stops: nothing is asked, and nothing breaks

@@ -58,12 +58,14 @@ def create_app(
     *,
     clock: Callable[[], datetime] = real_time,
     changed: Callable[[], None] = lambda: None,
+    ask_sources: Callable[[], None] | None = None,
     inbox: Path | None = None,
     lag: float = _LAG,
 ) -> ASGIApp:
     """The pages of an installation. Raises DigestError for what would stop one of them.
 
-    `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `inbox`: a folder
+    `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `ask_sources` has
+    all sources asked soon; without it there is no button for that. `inbox`: a folder
     whose mails stand at /inbox, for the demo. Pages that are the same for everybody are kept, and may be `lag` seconds
     behind what the store holds.
     """
@@ -77,7 +79,8 @@ def create_app(
     door = Door(here, pages, sessions, afterwards, clock, changed)
     app = Starlette(
         routes=_everywhere(
-            [*routes(here, door, site), *_files(), _api(here, afterwards, clock, changed)], unquote(base.path)
+            [*routes(here, door, site, ask_sources), *_files(), _api(here, afterwards, clock, changed)],
+            unquote(base.path),
         ),
         middleware=[
             Middleware(Remembering, versions=Versions(here.store, lag=lag)),

@@ -18,13 +18,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digest.web.pages import Page, Pages, problem
-from digest.web.security import SecurityHeaders
+from digest.web.security import OF_MAILS, SecurityHeaders
 
 _SANDBOX = {
-    "Content-Security-Policy": (
-        "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": OF_MAILS,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",

@@ -1,5 +1,6 @@
 """Which path is which page, and what each page works on."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,8 +48,8 @@ _WITH_SAMPLES: tuple[Any, ...] = (
 SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
 
 
-def routes(here: Installation, door: Door, site: Site) -> list[Route]:
-    """The pages of an installation. Raises DigestError."""
+def routes(here: Installation, door: Door, site: Site, ask_sources: Callable[[], None] | None = None) -> list[Route]:
+    """The pages of an installation. `ask_sources` has all sources asked soon. Raises DigestError."""
 
     def welcome(reader: Subscriber, now: datetime) -> None:
         publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
@@ -66,7 +67,7 @@ def routes(here: Installation, door: Door, site: Site) -> list[Route]:
         *_joining_routes(here, door, mails),
         *_search_routes(here, door, showcase),
         *_own_routes(here, door, site, showcase, mails),
-        *desk_routes(here, door, showcase),
+        *desk_routes(here, door, showcase, ask_sources),
     ]
 
 

@@ -42,6 +42,11 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# Of a mail that is shown as a mail program would: styled inline, and nothing runs or is fetched.
+OF_MAILS = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+)
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_INDEX = (b"x-robots-tag", b"noindex")
@@ -67,11 +72,11 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = message["headers"]
-                robots = [] if self._shown in own else [_NO_INDEX]
                 said = {name for name, _ in own}
+                careful = [header for header in self._headers if header[0] not in said]
+                robots = [] if self._shown in own else [_NO_INDEX]
                 storing = [] if b"cache-control" in said else [_NO_STORE]
-                ours = [header for header in self._headers if header[0] not in said]
-                message["headers"] = [*own, *ours, *robots, *storing]
+                message["headers"] = [*own, *careful, *robots, *storing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

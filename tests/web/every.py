@@ -15,8 +15,9 @@ from digest import addresses
 from digest.installation import Installation
 from digest.links import Scope, moment
 from digest.matching import compile_rules
-from digest.models import Admin, Field, Role, Subscriber, SubscriberState
-from digest.store import admins, outbox, profiles
+from digest.models import Admin, Bounce, BounceKind, DeliveryState, Field, Role, Subscriber, SubscriberState
+from digest.store import admins, outbox, profiles, sources, submissions
+from digest.store.sources import SourceState
 from digest.web import create_app, listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
@@ -88,6 +89,7 @@ def full_site(folder: Path) -> Iterator[Installation]:
         f"# {LONG_NAME}\n\n| what | why |\n|---|---|\n| *one* | `two` |\n\n- {LONG_NAME}\n"
     )
     configured = "[signup]\nhourly_per_client = 1000\npolicy = 'domains'\ndomains = ['example.org']\n"
+    configured += "[[source]]\nname = 'feed'\nkind = 'feed'\nurl = 'https://example.org/feed'\n"
     configured += "[templates]\npath = 'mine'\n[web]\nprivacy = 'notice.md'\nimprint = 'notice.md'\n"
     with served(folder, configured) as here:
         mail = composer(folder).message(a_delivery(two_papers())).content
@@ -169,6 +171,71 @@ def _to_the(name: str) -> Doing:
         page.get_by_role("navigation", name="Desk").get_by_role("link", name=name).click()
 
     return does
+
+
+def _at(path: str, press: str = "") -> Doing:
+    """A page of the desk, by its path there; a button on it, where one is named."""
+
+    def does(page: Any) -> None:
+        _signed_in(page)
+        page.goto(f"{page.url}{path}")
+        if press:
+            _press(press)(page)
+
+    return does
+
+
+def _mail(state: DeliveryState, press: str = "") -> Doing:
+    """The page of the newest digest's mail in a state; a button on it, where one is named."""
+
+    def does(page: Any) -> None:
+        _at(f"/deliveries?kind=digest&state={state}")(page)
+        page.locator("tbody th a").first.click()
+        if press:
+            _press(press)(page)
+
+    return does
+
+
+def _proposed(press: str = "") -> Doing:
+    """The page of a paper that nobody can fetch; a button on it, where one is named."""
+
+    def does(page: Any) -> None:
+        _at("/submissions")(page)
+        page.get_by_role("link", name="file:///etc/passwd").click()
+        if press:
+            _press(press)(page)
+
+    return does
+
+
+_REPLY = f"550 5.1.1 <script>alert(1)</script> {LONG_NAME} no such user"
+
+
+def _desk_with_mails(here: Installation) -> str:
+    """The desk of a newsletter that has sent mails of every state, and of which papers were proposed."""
+    with here.store.read() as tx:
+        is_new = not outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT)
+    if is_new:
+        for state in (DeliveryState.FAILED, DeliveryState.IN_DOUBT, DeliveryState.SENT, *DeliveryState):
+            _mailed(here, state)
+        with here.store.write() as tx:
+            submissions.add(tx, "file:///etc/passwd", origin="page", now=NOW)
+            submissions.add(tx, f"https://example.org/{LONG_NAME}/{LONG_NAME}", origin="page from 192.0.2.7", now=NOW)
+            sources.save(tx, SourceState(name="feed", url="", checked_at=NOW, failure=_REPLY))
+    return _desk(here)
+
+
+def _mailed(here: Installation, state: DeliveryState) -> None:
+    whose = reader(here, profiles=(LONG_NAME,))
+    send(here, whose, an_item(_CROWD, LONG_NAME, 1.0))
+    bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=_REPLY)
+    with here.store.write() as tx:
+        number = outbox.list_of(tx, whose.id)[-1].id
+        here.membership.bounced(tx, whose.email, bounce, delivery_id=number, fingerprint=whose.email, now=NOW)
+        tx.exec_driver_sql(
+            "UPDATE deliveries SET state = ?, reply = ?, finished_at = queued_at WHERE id = ?", (state, _REPLY, number)
+        )
 
 
 def _to_none(page: Any) -> None:
@@ -474,6 +541,21 @@ STATES = {
     "tokens": State("desk-tokens", _desk, _back_to_tokens),
     "token revoked": State("desk-tokens", _desk, _revoked),
     "token refused": State("desk-tokens", _desk, _without_a_scope),
+    "log of nothing": State("log", _desk, _at("/log?what=nothing")),
+    "next": State("desk-next", _desk_with_mails, _at("/next")),
+    "next to nobody": State("desk-next", _desk, _at("/next"), bare=True),
+    "deliveries": State("desk-deliveries", _desk_with_mails, _at("/deliveries")),
+    "deliveries not ticked": State("desk-deliveries", _desk_with_mails, _at("/deliveries", "Try again now")),
+    "no deliveries": State("desk-deliveries", _desk, _at("/deliveries?state=leased&q=nobody")),
+    "delivery": State("desk-delivery", _desk_with_mails, _mail(DeliveryState.FAILED)),
+    "delivery in doubt": State("desk-delivery", _desk_with_mails, _mail(DeliveryState.IN_DOUBT)),
+    "delivery sent again": State("desk-delivery", _desk_with_mails, _mail(DeliveryState.SENT, "Send it once more")),
+    "sources of the desk": State("desk-sources", _desk_with_mails, _at("/sources")),
+    "no sources": State("desk-sources", _desk, _at("/sources"), bare=True),
+    "submissions": State("desk-submissions", _desk_with_mails, _at("/submissions")),
+    "no submissions": State("desk-submissions", _desk, _at("/submissions"), bare=True),
+    "submission": State("desk-submission", _desk_with_mails, _proposed()),
+    "submission by hand": State("desk-submission", _desk_with_mails, _proposed("Look it up")),
     "refused at the desk": State("desk-refused", _desk, _to_none),
     "editor": State("desk-editor", _desk, _to_one),
     "editor, new": State("desk-editor", _desk, _to_a_new_one),

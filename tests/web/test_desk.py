@@ -10,13 +10,14 @@ from starlette.testclient import TestClient
 
 from digest import passwords
 from digest.installation import Installation
-from digest.models import Admin, Role
+from digest.models import Admin, MailKind, Role
 from digest.store import admins, audit, outbox, sources
 from digest.store.sources import SourceState
 from tests.builders import NOW
 from tests.web.conftest import Opened, browser
 from tests.web.html import faults_of
 from tests.web.papers import published
+from tests.web.people import enrolled
 
 DESK, PASSWORD = "desk@example.org", "four words make one"
 COOKIE = "__Secure-digest-desk"
@@ -188,7 +189,22 @@ def test_it_says_how_many_and_what_is_wrong(here: Installation, site: TestClient
         sources.save(tx, failed)
     text = page(site, signed_in(site)).text
     assert "No source could be read" in text
-    assert "HTTP 500 &lt;x&gt;" in text
+    assert 'href="/admin/sources"' in text
+    assert 'href="/admin/next"' in text
+
+
+@pytest.mark.parametrize("state", ["failed", "in-doubt"])
+def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
+    here: Installation, site: TestClient, admin: Admin, state: str
+) -> None:
+    reader = enrolled(here)
+    with here.store.write() as tx:
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
+        tx.exec_driver_sql("UPDATE deliveries SET state = ?", (state,))
+    cookie = signed_in(site)
+    assert f'href="/admin/deliveries?state={state}"' in page(site, cookie).text
+    listed = site.get(f"/admin/deliveries?state={state}", headers={"Cookie": cookie}).text
+    assert "reader@example.org" in listed
 
 
 def test_under_a_path_the_cookie_is_for_the_desk_there(open_site: Opened) -> None:

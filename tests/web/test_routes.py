@@ -52,7 +52,7 @@ def reader(here: Installation) -> Subscriber:
 
 def routes(site: TestClient) -> list[Route]:
     found = [route for route in cast(Starlette, site.app).routes if isinstance(route, Route)]
-    assert len(found) == 60
+    assert len(found) == 67
     return found
 
 
@@ -79,6 +79,7 @@ def addresses_of(here: Installation, site: TestClient, reader: Subscriber) -> It
             .replace("{id:path}", "arxiv:2606.00001")
             .replace("{name:path}", "Vision")
             .replace("{name}", "2026-06-03")
+            .replace("{id}", "1")
             .replace("{slot}", moment(NOW))
             .replace("{form}", "atom")
             .replace("{id}", "1")

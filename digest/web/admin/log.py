@@ -1,14 +1,21 @@
 """The audit log: what was changed, and by whom."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from digest.mail.encoding import clean
 from digest.models import Admin, Change
 from digest.store import Store, audit
+from digest.store.audit import Sought
+from digest.web.admin.lists import link, local, number, typed
 from digest.web.pages import Answer, Page, Visit
 
-_MOST = 200  # changes
+_MOST = 100  # changes on a page
+_SUBSCRIBER = re.compile(r"subscriber (\d{1,15})", re.ASCII)
+_SUBMISSION = re.compile(r"(\d{1,15})\b", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +26,17 @@ class ShownChange:
     who: str
     what: str
     subject: str
+    path: str  # of the page about what was changed, "" where there is none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """The last changes, newest first."""
+    """A part of the log, newest first."""
 
+    sought: Sought
     changes: tuple[ShownChange, ...]
+    older: str  # the path of the next page, "" for none
+    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +46,47 @@ class LookingAtTheLog:
     store: Store
     timezone: ZoneInfo
 
-    def look(self, _visit: Visit, _admin: Admin) -> Answer:
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
+        sought = Sought(who=typed(visit, "who"), what=typed(visit, "what"), text=typed(visit, "q"))
+        before = number(visit.query.get("before", ""))
         with self.store.read() as tx:
-            found = audit.list_changes(tx, limit=_MOST)
-        return _page([_shown(change, self.timezone) for change in found])
+            found = audit.list_changes(tx, sought, before=before, limit=_MOST + 1)
+        return _page(found, sought, self.timezone, before)
+
+
+def _page(found: Sequence[Change], sought: Sought, timezone: ZoneInfo, before: int = 0) -> Page:
+    changes, more = found[:_MOST], len(found) > _MOST
+    asked = {"who": sought.who, "what": sought.what, "q": sought.text}
+    shows = Log(
+        sought=sought,
+        changes=tuple(_shown(change, timezone) for change in changes),
+        older=link("/admin/log", **asked, before=changes[-1].id) if more else "",
+        is_first=not before,
+    )
+    return Page(template="log.html.j2", shows=shows)
 
 
 def _shown(change: Change, timezone: ZoneInfo) -> ShownChange:
-    at = f"{change.at.astimezone(timezone):%Y-%m-%d %H:%M}"
-    return ShownChange(at=at, who=change.who, what=change.what, subject=change.subject)
+    at = local(change.at, timezone)
+    who, what, subject = map(clean, (change.who, change.what, change.subject))
+    return ShownChange(at=at, who=who, what=what, subject=subject, path=_path(change))
 
 
-def _page(changes: list[ShownChange]) -> Page:
-    return Page(template="log.html.j2", shows=Log(tuple(changes)))
+def _path(change: Change) -> str:
+    """Where what was changed is looked at: who stands in the log by a number, and what is numbered."""
+    if whom := _SUBSCRIBER.fullmatch(change.subject):
+        return f"/admin/subscribers/{whom[1]}"
+    if change.what.startswith("submission ") and (which := _SUBMISSION.match(change.subject)):
+        return f"/admin/submissions/{which[1]}"
+    return ""
 
 
 _SAMPLE = Change(at=datetime(2026, 6, 3, 7, tzinfo=UTC), who="desk@digest.invalid", what="outbox hold", subject="…")
+_OF_SOMEBODY = Change(at=_SAMPLE.at, who="command line", what="subscriber edit", subject="subscriber 12", id=1)
 
-SAMPLES = (_page([]), _page([_shown(_SAMPLE, ZoneInfo("UTC"))]))
+SAMPLES = (
+    _page([], Sought(), ZoneInfo("UTC")),
+    _page([], Sought(text="…"), ZoneInfo("UTC"), 7),
+    _page([_SAMPLE, *[_OF_SOMEBODY] * _MOST], Sought(), ZoneInfo("UTC")),
+)

@@ -1,5 +1,6 @@
 """Which path is which page of the desk."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from threading import Lock
@@ -12,6 +13,9 @@ from digest.installation import Installation
 from digest.models import Role
 from digest.web import desk as entrance
 from digest.web.admin import (
+    coming,
+    deliveries,
+    delivery,
     editor,
     exchange,
     followers,
@@ -21,6 +25,9 @@ from digest.web.admin import (
     remove,
     rename,
     sign_in,
+    sources,
+    submission,
+    submissions,
     templates,
     testmail,
     today,
@@ -29,6 +36,7 @@ from digest.web.admin import (
     versions,
 )
 from digest.web.admin.bench import Bench
+from digest.web.admin.lookups import LookUps
 from digest.web.desk import Desk
 from digest.web.door import Door
 from digest.web.limits import Limits
@@ -39,11 +47,14 @@ _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody wai
 WITH_SAMPLES: tuple[Any, ...] = (
     *(entrance, sign_in, today, profiles, editor, log),
     *(versions, rename, remove, followers, exchange, query, testmail, templates, tokens),
+    *(deliveries, delivery, coming, sources, submissions, submission),
 )
 
 
-def desk_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
-    """What admins and editors do."""
+def desk_routes(
+    here: Installation, door: Door, showcase: Showcase, ask_sources: Callable[[], None] | None
+) -> list[Route]:
+    """What admins and editors do. `ask_sources` has all sources asked soon."""
     desk = Desk(
         store=here.store, secret=here.links.secret, path=door.sessions.path, https=door.sessions.https, door=door
     )
@@ -54,6 +65,8 @@ def desk_routes(here: Installation, door: Door, showcase: Showcase) -> list[Rout
         *_editing(here, desk, showcase),
         *_templates(here, desk),
         *_tokens(here, desk),
+        *_deliveries(here, desk),
+        *_papers(here, desk, ask_sources),
     ]
 
 
@@ -70,11 +83,38 @@ def _operating(here: Installation, desk: Desk) -> list[Route]:
     """What goes out, and what was done."""
     timezone = ZoneInfo(here.config.newsletter.timezone)
     looking = today.LookingAtToday(here.store, timezone)
+    ahead = coming.LookingAtNext(here.store, here.interests, here.publishing, timezone)
     return [
         desk.route("/admin", looking.look, needs=Role.EDITOR),
+        desk.route("/admin/next", ahead.look),
         desk.route("/admin/hold", act=looking.hold),
         desk.route("/admin/release", act=looking.release),
         desk.route("/admin/log", log.LookingAtTheLog(here.store, timezone).look),
+    ]
+
+
+def _deliveries(here: Installation, desk: Desk) -> list[Route]:
+    """What became of every mail."""
+    timezone = ZoneInfo(here.config.newsletter.timezone)
+    listing = deliveries.ListingDeliveries(here.store, timezone)
+    looking = delivery.LookingAtDelivery(here.store, here.membership, here.composer, timezone)
+    return [
+        desk.route("/admin/deliveries", listing.look, listing.act),
+        desk.route("/admin/deliveries/{id}", looking.look, looking.act),
+        desk.route("/admin/deliveries/{id}/mail", looking.look_at_mail),
+    ]
+
+
+def _papers(here: Installation, desk: Desk, ask_sources: Callable[[], None] | None) -> list[Route]:
+    """Where they come from: the sources, and readers."""
+    timezone = ZoneInfo(here.config.newsletter.timezone)
+    asking = sources.LookingAtSources(here.store, here.config.source, timezone, ask_sources)
+    listing = submissions.ListingSubmissions(here.store, timezone)
+    looking = submission.LookingAtSubmission(here.store, timezone, LookUps(here.strangers_fetcher))
+    return [
+        desk.route("/admin/sources", asking.look, asking.ask),
+        desk.route("/admin/submissions", listing.look),
+        desk.route("/admin/submissions/{id}", looking.look, looking.act),
     ]
 
 

@@ -1,15 +1,16 @@
 """How it goes today, and whether anything is sent."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from digest.desk import outbox
-from digest.models import Admin, DeliveryState, Hold, Role, SourceToday, Today, Trouble
+from digest.desk.forecast import next_hour
+from digest.models import Admin, DeliveryState, Hold, Role, Today, Trouble
 from digest.people.roster import one_line
 from digest.store import Store
 from digest.store import today as days
+from digest.web.admin.coming import ShownHour, shown_hour
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 _MOST_REASON = 200  # characters
@@ -33,7 +34,7 @@ class ShownToday:
     digests: int
     deliveries: tuple[Counted, ...]
     hold: Hold | None
-    sources: Sequence[SourceToday]
+    coming: ShownHour | None  # None where nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class LookingAtToday:
         since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
         with self.store.read() as tx:
             today = days.read(tx, on=on, since=since, now=visit.now)
-        return Page(template="today.html.j2", shows=_shown(today, on))
+            hour = next_hour(tx, timezone=self.timezone, now=visit.now)
+        return Page(
+            template="today.html.j2", shows=_shown(today, on, shown_hour(hour, self.timezone) if hour else None)
+        )
 
     def hold(self, visit: Visit, admin: Admin) -> Answer:
         """POST: nothing is sent any more, by any process."""
@@ -67,7 +71,7 @@ class LookingAtToday:
         return Redirect(path="/admin")
 
 
-def _shown(today: Today, on: date) -> ShownToday:
+def _shown(today: Today, on: date, coming: ShownHour | None) -> ShownToday:
     return ShownToday(
         on=on,
         trouble=today.trouble,
@@ -77,7 +81,7 @@ def _shown(today: Today, on: date) -> ShownToday:
             Counted(state=state, count=n) for state in DeliveryState if (n := today.deliveries.get(state))
         ),
         hold=today.hold,
-        sources=today.sources,
+        coming=coming,
     )
 
 
@@ -90,10 +94,7 @@ def _sample(**changed: object) -> Page:
         "digests": 3,
         "deliveries": tuple(Counted(state=state, count=1) for state in DeliveryState),
         "hold": None,
-        "sources": (
-            SourceToday(name="a", succeeded_at=at, failure=""),
-            SourceToday(name="b", succeeded_at=None, failure="HTTP 500"),
-        ),
+        "coming": ShownHour(begins_at="2026-06-03 07:00", ends_at="08:00", people=2, is_exact=True),
     }
     return Page(template="today.html.j2", shows=ShownToday(**values | changed))  # type: ignore[arg-type]
 
@@ -101,5 +102,6 @@ def _sample(**changed: object) -> Page:
 SAMPLES = (
     *(_sample(trouble=trouble) for trouble in (None, *Trouble)),
     _sample(trouble=Trouble.HOLD, hold=Hold(datetime(2026, 6, 3, 7, tzinfo=UTC), "asked by phone")),
-    _sample(deliveries=(), sources=()),
+    _sample(coming=ShownHour(begins_at="2026-06-03 07:00", ends_at="08:00", people=40_000, is_exact=False)),
+    _sample(coming=None, deliveries=()),
 )

@@ -47,8 +47,8 @@ def reject_submission(call: WritesSubmissions, id: Id) -> Submission:  # noqa: A
     """Put a proposal aside. 409 for one that was approved already."""
     with call.store.read() as tx:
         submissions.get(tx, id)
-    with told_as(409):
-        desk.reject(call.store, id, now=call.now)
+    with call.writing() as tx, told_as(409):
+        desk.reject(tx, id, by=call.by, now=call.now)
     with call.store.read() as tx:
         return _record(submissions.get(tx, id))
 

@@ -1,0 +1,163 @@
+"""The mails that were decided, newest first: looked for, and several at once tried again or settled."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from digest.desk import outbox
+from digest.mail.encoding import clean
+from digest.models import Admin, Delivery, DeliveryState, MailKind
+from digest.store import Store, Transaction, deliveries, subscribers
+from digest.store.deliveries import Sought
+from digest.store.search import Place, Wanted
+from digest.web.admin.lists import link, local, number, one_of, typed
+from digest.web.admin.samples import UTC_ZONE, a_delivery
+from digest.web.pages import Answer, Page, Redirect, Visit
+
+_MOST = 50  # mails on a page
+_MOST_PEOPLE = 50  # whose mails are looked for at once
+
+TO_RETRY = {DeliveryState.DEFERRED, DeliveryState.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDelivery:
+    """A line of the list; `at` is a local time."""
+
+    id: int
+    at: str
+    to: str
+    subscriber_id: int
+    kind: MailKind
+    state: DeliveryState
+    attempts: int
+    reply: str
+    can_retry: bool
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDeliveries:
+    """A part of the list, and what was asked for."""
+
+    states: tuple[DeliveryState, ...] = tuple(DeliveryState)
+    kinds: tuple[MailKind, ...] = tuple(MailKind)
+    state: str
+    kind: str
+    text: str
+    deliveries: tuple[ListedDelivery, ...]
+    older: str  # the path of the next page, "" for none
+    too_many: bool  # people are called so: the mails of some are shown
+    done: str  # what was done just now: "retry", "arrived", "again", "none", or ""
+    count: int  # to how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a list is asked for, as its addresses have it."""
+
+    state: DeliveryState | None = None
+    kind: MailKind | None = None
+    text: str = ""
+
+    def path(self, **more: str | int) -> str:
+        return link("/admin/deliveries", state=self.state or "", kind=self.kind or "", q=self.text, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingDeliveries:
+    """The page at /admin/deliveries."""
+
+    store: Store
+    timezone: ZoneInfo
+
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET"""
+        asked = _asked(visit)
+        before = number(visit.query.get("before", ""))
+        with self.store.read() as tx:
+            people, too_many = _people(tx, asked.text)
+            sought = Sought(state=asked.state, kind=asked.kind, subscriber_ids=people)
+            found = deliveries.page(tx, sought, before=before, limit=_MOST)
+        shows = ShownDeliveries(
+            state=asked.state or "",
+            kind=asked.kind or "",
+            text=asked.text,
+            deliveries=tuple(_listed(delivery, self.timezone) for delivery in found.deliveries),
+            older=asked.path(before=found.before) if found.before else "",
+            too_many=too_many,
+            done=visit.query.get("done", ""),
+            count=number(visit.query.get("count", "")),
+        )
+        return Page(template="desk-deliveries.html.j2", shows=shows)
+
+    def act(self, visit: Visit, admin: Admin) -> Answer:
+        """POST: those that are ticked. Nothing is done to others, nor to what is in another state by now."""
+        done = visit.form.get("do", "")
+        ids = [found for written in visit.form.getlist("id") if (found := number(written))]
+        with self.store.write() as tx:
+            changed = settle(tx, done, ids, by=admin.email, now=visit.now) if ids else []
+        return Redirect(path=_asked(visit).path(done=done if changed else "none", count=len(changed)))
+
+
+def settle(tx: Transaction, how: str, ids: list[int], *, by: str, now: datetime) -> list[int]:
+    """Try mails again ("retry"), or decide on those in doubt ("arrived", "again"). The ids of those that were so."""
+    if how == "retry":
+        return outbox.retry(tx, ids, by=by, now=now)
+    if how in {"arrived", "again"}:
+        return outbox.resolve(tx, ids, arrived=how == "arrived", by=by, now=now)
+    return []
+
+
+def _asked(visit: Visit) -> _Asked:
+    """By a link or by a form, which stands on a list and comes back to it."""
+    if visit.posted:
+        visit = Visit(query=visit.form, client=visit.client, now=visit.now)
+    state, kind = typed(visit, "state"), typed(visit, "kind")
+    return _Asked(state=one_of(DeliveryState, state), kind=one_of(MailKind, kind), text=typed(visit, "q"))
+
+
+def _people(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
+    """Whose mails are looked for, by number or by a part of an address or a name; whether there are more of them."""
+    if not text:
+        return None, False
+    if found := number(text):
+        return [found], False
+    page = subscribers.page(tx, Wanted(text=text), Place(limit=_MOST_PEOPLE))
+    return [one.id for one in page.people], bool(page.after)
+
+
+def _listed(delivery: Delivery, timezone: ZoneInfo) -> ListedDelivery:
+    return ListedDelivery(
+        id=delivery.id,
+        at=local(delivery.queued_at, timezone),
+        to=delivery.subscriber.email,
+        subscriber_id=delivery.subscriber.id,
+        kind=delivery.kind,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        reply=clean(delivery.reply),
+        can_retry=delivery.state in TO_RETRY,
+        in_doubt=delivery.state is DeliveryState.IN_DOUBT,
+    )
+
+
+def _sample(*states: DeliveryState, done: str = "", older: str = "", too_many: bool = False) -> Page:
+    shows = ShownDeliveries(
+        state="",
+        kind="",
+        text="",
+        deliveries=tuple(_listed(a_delivery(state), UTC_ZONE) for state in states),
+        older=older,
+        too_many=too_many,
+        done=done,
+        count=1,
+    )
+    return Page(template="desk-deliveries.html.j2", shows=shows)
+
+
+SAMPLES = (
+    _sample(),
+    _sample(*DeliveryState, older="/admin/deliveries?before=1", too_many=True),
+    *(_sample(DeliveryState.SENT, done=done) for done in ("retry", "arrived", "again", "none")),
+)

@@ -1,0 +1,176 @@
+"""One mail: what it holds, what became of it, and what can be done about that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+
+from digest.desk import outbox as desk
+from digest.mail import Composer
+from digest.mail.encoding import clean
+from digest.models import Admin, Delivery, DeliveryState, MailKind
+from digest.people.membership import Membership
+from digest.store import Store, bounces, outbox
+from digest.web.admin.deliveries import TO_RETRY, settle
+from digest.web.admin.lists import local
+from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE, a_delivery
+from digest.web.pages import Answer, Document, Page, Redirect, Visit
+from digest.web.papers import paper_path
+from digest.web.security import OF_MAILS
+
+_WITH_PAPERS = {MailKind.DIGEST, MailKind.WELCOME}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPaper:
+    """A paper of a digest."""
+
+    title: str
+    path: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBounce:
+    """What came back; `at` is a local time."""
+
+    at: str
+    kind: str
+    status: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDelivery:
+    """What the page shows; times are local, "" for what has not been."""
+
+    id: int
+    to: str
+    subscriber_id: int
+    kind: MailKind
+    state: DeliveryState
+    queued_at: str
+    sent_at: str
+    next_at: str
+    attempts: int
+    reply: str
+    message_id: str
+    papers: tuple[ListedPaper, ...]
+    bounces: tuple[ListedBounce, ...]
+    can_retry: bool
+    in_doubt: bool
+    can_resend: bool
+    has_mail: bool  # else its papers were sent again, in another mail that has them now
+    done: str  # what was done just now: "retry", "arrived", "again", "resend", or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookingAtDelivery:
+    """The pages at /admin/deliveries/ID, and at /mail there."""
+
+    store: Store
+    membership: Membership
+    composer: Composer
+    timezone: ZoneInfo
+
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET. Raises NotFoundError."""
+        with self.store.read() as tx:
+            delivery = outbox.get(tx, visit.id)
+            came_back = bounces.list_of_delivery(tx, delivery.id)
+            sent_at = outbox.find_sent_at(tx, delivery.id)
+            barred = self.membership.find_suppression(tx, delivery.subscriber.email) is not None
+        shown = _shown(delivery, came_back, self.timezone, sent_at=sent_at, done=visit.query.get("done", ""))
+        return _page(replace(shown, can_resend=shown.can_resend and not barred))
+
+    def act(self, visit: Visit, admin: Admin) -> Answer:
+        """POST: tries it again, settles it, or sends it once more. Raises UsageError, NotFoundError."""
+        done, shown = visit.form.get("do", ""), visit.id
+        with self.store.write() as tx:
+            if done == "resend":
+                shown = desk.resend(tx, self.membership, visit.id, by=admin.email, now=visit.now)
+            elif not settle(tx, done, [visit.id], by=admin.email, now=visit.now):
+                done = "none"
+        return Redirect(path=f"/admin/deliveries/{shown}?done={done}")
+
+    def look_at_mail(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET: the mail as its reader sees it, its links nobody's. Raises NotFoundError, HTTPException 404."""
+        with self.store.read() as tx:
+            delivery = outbox.get(tx, visit.id)
+        if not _has_mail(delivery):
+            raise HTTPException(404)
+        mail = self.composer.render(_to_nobody(delivery))
+        return Document(content=mail.readable_html, media_type="text/html", policy=OF_MAILS)
+
+
+def _to_nobody(mail: Delivery) -> Delivery:
+    """The same mail with links that open nothing: whoever looks at it must not unsubscribe its reader."""
+    nobody = replace(mail.subscriber, id=0, new_email="")
+    return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
+
+
+def _has_mail(delivery: Delivery) -> bool:
+    return delivery.digest is not None or delivery.kind not in _WITH_PAPERS
+
+
+def _shown(
+    delivery: Delivery,
+    came_back: Sequence[Mapping[str, Any]],
+    timezone: ZoneInfo,
+    *,
+    sent_at: datetime | None = None,
+    done: str = "",
+) -> ShownDelivery:
+    return ShownDelivery(
+        id=delivery.id,
+        to=delivery.subscriber.email,
+        subscriber_id=delivery.subscriber.id,
+        kind=delivery.kind,
+        state=delivery.state,
+        queued_at=local(delivery.queued_at, timezone),
+        sent_at=local(sent_at, timezone) if sent_at else "",
+        next_at=local(delivery.next_at, timezone) if delivery.state is DeliveryState.DEFERRED else "",
+        attempts=delivery.attempts,
+        reply=clean(delivery.reply),
+        message_id=delivery.message_id,
+        papers=_papers(delivery),
+        bounces=tuple(_listed_bounce(bounce, timezone) for bounce in came_back),
+        can_retry=delivery.state in TO_RETRY,
+        in_doubt=delivery.state is DeliveryState.IN_DOUBT,
+        can_resend=not desk.why_not_again(delivery),
+        has_mail=_has_mail(delivery),
+        done=done,
+    )
+
+
+def _papers(delivery: Delivery) -> tuple[ListedPaper, ...]:
+    items = delivery.digest.items if delivery.digest is not None else ()
+    return tuple(
+        ListedPaper(title=clean(item.paper.title), path=paper_path(item.paper.id), profile=item.profile)
+        for item in items
+    )
+
+
+def _listed_bounce(bounce: Mapping[str, Any], timezone: ZoneInfo) -> ListedBounce:
+    at = local(bounce["bounced_at"], timezone)
+    return ListedBounce(at=at, kind=bounce["kind"], status=bounce["status"], reply=clean(bounce["reply"]))
+
+
+def _page(shown: ShownDelivery) -> Page:
+    return Page(template="desk-delivery.html.j2", shows=shown)
+
+
+_BOUNCE = {"bounced_at": AT, "kind": "soft", "status": "4.2.2", "reply": "…"}
+
+SAMPLES = (
+    *(_page(_shown(a_delivery(state), [], UTC_ZONE)) for state in DeliveryState),
+    *(
+        _page(_shown(a_delivery(DeliveryState.SENT), [_BOUNCE], UTC_ZONE, sent_at=AT, done=done))
+        for done in ("retry", "arrived", "again", "resend", "none")
+    ),
+    _page(_shown(replace(a_delivery(DeliveryState.SENT), digest=None), [], UTC_ZONE)),
+    _page(_shown(replace(a_delivery(DeliveryState.SENT), digest=replace(A_DIGEST, items=())), [], UTC_ZONE)),
+)

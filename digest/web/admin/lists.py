@@ -1,0 +1,40 @@
+"""What the desk's lists have in common: local times, and the addresses of their further pages."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from digest.web.pages import Visit
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+_MOST_TYPED = 254  # characters: as many as an address has
+_MOST_DIGITS = 15
+
+
+def local(at: datetime, timezone: ZoneInfo) -> str:
+    """A local time: "2026-06-03 07:00"."""
+    return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}"
+
+
+def typed(visit: Visit, name: str) -> str:
+    """What somebody looks for."""
+    return visit.query.get(name, "").strip()[:_MOST_TYPED]
+
+
+def number(written: str) -> int:
+    """A number as a list's links and ticks have it; 0 for what is none."""
+    return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
+
+
+def one_of(choices: type[_Choice], written: str) -> _Choice | None:
+    """The choice that is called so, or None."""
+    return next((choice for choice in choices if choice == written), None)
+
+
+def link(path: str, **asked: str | int) -> str:
+    """A path with what is asked for there; what is empty is left out."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{path}?{query}" if query else path

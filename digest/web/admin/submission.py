@@ -1,0 +1,147 @@
+"""One paper that a reader proposed: looked up, mended by hand, and put into today's edition or aside."""
+
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from digest.desk import submissions as proposals
+from digest.errors import SourceError
+from digest.mail.encoding import clean
+from digest.models import Admin, Entry, Submission, SubmissionState
+from digest.store import Store, submissions
+from digest.web.admin.lists import local
+from digest.web.admin.lookups import BusyError, LookUps
+from digest.web.admin.samples import AT, UTC_ZONE, a_submission
+from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.papers import paper_path
+
+_MOST_TITLE, _MOST_ABSTRACT = 500, 20_000  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSubmission:
+    """What the page shows; times are local."""
+
+    id: int
+    url: str
+    is_web: bool  # the address may be a link
+    at: str
+    origin: str
+    state: SubmissionState
+    decided_at: str  # "" before
+    paper: str  # the path of what it became, "" before
+    title: str = ""  # in the form: as it was found, or typed
+    abstract: str = ""
+    authors: str = ""
+    looked_up: bool = False
+    why_not: str = ""  # why nothing could be looked up
+    needs_title: bool = False  # nothing was found, and no title was typed
+    busy: bool = False
+    approved_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookingAtSubmission:
+    """The page at /admin/submissions/ID."""
+
+    store: Store
+    timezone: ZoneInfo
+    look_ups: LookUps
+
+    def look(self, visit: Visit, _admin: Admin) -> Answer:
+        """GET: asks no other server. Raises NotFoundError."""
+        submission = self._get(visit)
+        shown = self._shown(submission, self.look_ups.known(submission))
+        return _page(replace(shown, approved_now=visit.query.get("done") == "approved"))
+
+    def act(self, visit: Visit, admin: Admin) -> Answer:
+        """POST: looks it up, approves or rejects it. Raises NotFoundError, UsageError."""
+        submission = self._get(visit)
+        proposals.check_open(submission)
+        if visit.form.get("do") == "reject":
+            with self.store.write() as tx:
+                proposals.reject(tx, submission.id, by=admin.email, now=visit.now)
+            return Redirect(path="/admin/submissions?done=rejected")
+        if visit.form.get("do") == "approve":
+            return self._approve(submission, visit, admin)
+        return self._look_up(submission, visit)
+
+    def _look_up(self, submission: Submission, visit: Visit) -> Answer:
+        try:
+            return _page(self._shown(submission, self.look_ups.look_up(submission)))
+        except SourceError as error:
+            return _page(replace(self._typed(submission, visit), why_not=clean(error.reason)), 422)
+        except BusyError:
+            return _page(replace(self._typed(submission, visit), busy=True), 503)
+
+    def _approve(self, submission: Submission, visit: Visit, admin: Admin) -> Answer:
+        typed = self._typed(submission, visit)
+        try:
+            found = self.look_ups.known(submission) or self.look_ups.look_up(submission)
+        except SourceError as error:
+            if not typed.title:
+                return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
+            found = None
+        except BusyError:
+            return _page(replace(typed, busy=True), 503)
+        entry = proposals.by_hand(submission.url, *_changed(typed, found), found)
+        with self.store.write() as tx:
+            proposals.approve(tx, submission.id, entry, by=admin.email, now=visit.now, timezone=self.timezone.key)
+        return Redirect(path=f"/admin/submissions/{submission.id}?done=approved")
+
+    def _get(self, visit: Visit) -> Submission:
+        with self.store.read() as tx:
+            return submissions.get(tx, visit.id)
+
+    def _typed(self, submission: Submission, visit: Visit) -> ShownSubmission:
+        title, abstract = (_in_one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
+        known = self._shown(submission, self.look_ups.known(submission))
+        return replace(known, title=title[:_MOST_TITLE], abstract=abstract[:_MOST_ABSTRACT])
+
+    def _shown(self, submission: Submission, found: Entry | None) -> ShownSubmission:
+        return _shown(submission, found, self.timezone)
+
+
+def _shown(submission: Submission, found: Entry | None, timezone: ZoneInfo) -> ShownSubmission:
+    return ShownSubmission(
+        id=submission.id,
+        url=clean(submission.url),
+        is_web=submission.url.startswith(("https://", "http://")),
+        at=local(submission.submitted_at, timezone),
+        origin=clean(submission.origin),
+        state=submission.state,
+        decided_at=local(submission.decided_at, timezone) if submission.decided_at else "",
+        paper=paper_path(submission.paper_id) if submission.paper_id else "",
+        title=clean(found.title) if found else "",
+        abstract=clean(found.abstract) if found else "",
+        authors=clean(", ".join(found.authors)) if found else "",
+        looked_up=found is not None,
+    )
+
+
+def _changed(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
+    """Title and abstract where they are not as they were found, which has its LaTeX beside it."""
+    before = (_in_one_line(found.title), _in_one_line(found.abstract)) if found is not None else ("", "")
+    return "" if typed.title == before[0] else typed.title, "" if typed.abstract == before[1] else typed.abstract
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _page(shown: ShownSubmission, status: int = 200) -> Page:
+    return Page(template="desk-submission.html.j2", shows=shown, status=status)
+
+
+_WAITING = _shown(a_submission(SubmissionState.WAITING), None, UTC_ZONE)
+_FOUND = Entry(guid="…", title="…", abstract="…", authors=("…",))
+_APPROVED = replace(a_submission(SubmissionState.APPROVED), paper_id="arxiv:2606.00001", decided_at=AT)
+
+SAMPLES = (
+    _page(_WAITING),
+    _page(replace(_WAITING, is_web=False)),
+    _page(replace(_WAITING, why_not="HTTP 500")),
+    _page(replace(_WAITING, why_not="HTTP 500", needs_title=True)),
+    _page(replace(_WAITING, busy=True)),
+    _page(_shown(a_submission(SubmissionState.REJECTED), _FOUND, UTC_ZONE)),
+    _page(replace(_shown(_APPROVED, None, UTC_ZONE), approved_now=True)),
+)
