@@ -20,6 +20,7 @@ import httpx2
 import stamina
 
 from digest.errors import SourceError
+from digest.sources.deadline import Deadline
 from digest.sources.readable import from_html
 
 MAX_BYTES = 32 * 1024 * 1024  # of a body, decompressed
@@ -54,7 +55,7 @@ class Fetcher:
     """Reads sources from https, http, file:// and paths (relative to `base`). One connection pool; close it.
 
     `base` is None where no file may be read, as for addresses that strangers wrote. `attempts` and `seconds` are how
-    often a server is asked that does not answer, and how long it may be silent.
+    often a server is asked that does not answer, and how long it may be silent: four times as long for a whole body.
     """
 
     def __init__(
@@ -112,7 +113,10 @@ class Fetcher:
     def _attempt(self, source: str, url: str, headers: dict[str, str]) -> Fetched:
         self._pause(urlsplit(url).hostname or "")
         try:
-            with self._client.stream("GET", url, headers=headers) as answer:
+            with (
+                Deadline(self._most_seconds + self._seconds) as deadline,
+                self._client.stream("GET", url, headers=headers, extensions={"trace": deadline.watch}) as answer,
+            ):
                 return self._fetched(source, answer, headers)
         except httpx2.TimeoutException:
             raise _AgainError(f"no answer within {self._seconds:.0f} s") from None
@@ -143,8 +147,13 @@ class Fetcher:
             last_modified=answer.headers.get("Last-Modified", ""),
         )
 
+    @property
+    def _most_seconds(self) -> float:
+        """How long one body may take."""
+        return min(MAX_SECONDS, 4 * self._seconds)
+
     def _body(self, source: str, answer: httpx2.Response) -> bytes:
-        most = min(MAX_SECONDS, 4 * self._seconds)
+        most = self._most_seconds
         stop_at = self._clock() + most
         body = bytearray()
         for chunk in answer.iter_bytes():

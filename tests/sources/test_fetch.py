@@ -1,5 +1,6 @@
 """Polite fetching, against real servers on loopback."""
 
+import contextlib
 import gzip
 import threading
 import time
@@ -280,3 +281,18 @@ def test_who_waits_is_told_soon_that_a_server_says_nothing(tmp_path: Path) -> No
     with serving(answer) as url, Fetcher(base=None, allow_private=["127.0.0.1"], attempts=1, seconds=0.2) as fetcher:
         assert "no answer within" in reason(fetcher, url)
         assert time.monotonic() - begun < 0.9
+
+
+@pytest.mark.parametrize("before", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_drips_is_cut_off_in_its_head_as_in_its_body(before: bytes) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(before)
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(b"a")
+                time.sleep(0.05)
+
+    begun = time.monotonic()
+    with serving(answer) as url, Fetcher(base=None, allow_private=["127.0.0.1"], attempts=1, seconds=0.2) as fetcher:
+        assert reason(fetcher, url)
+    assert time.monotonic() - begun < 5
