@@ -25,11 +25,12 @@ from digest.library import Library
 from digest.links import Links
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import Doubt
+from digest.people import roster
 from digest.people.membership import Membership
 from digest.publish import PublishReport, publish
 from digest.returnpath import ReturnPaths
 from digest.sources import Fetcher
-from digest.store import Store
+from digest.store import Store, Transaction, profiles
 from digest.transport import Transport
 from digest.transport.inbound import ImapMailbox, Inbound, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
@@ -227,6 +228,16 @@ class Installation:
     def read_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
         """Deal with mails that came back."""
         return read_bounces(self.store, self.membership, self._proofs, messages, now=now)
+
+    def rows_of(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[roster.Row]:
+        """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
+        return roster.read(
+            text,
+            defaults=roster.Defaults(self.config.newsletter.timezone, self.config.newsletter.language),
+            known_profiles={profile.name for profile in profiles.list_shared(tx)},
+            languages=self.templates.languages,
+            confirmed=confirmed,
+        )
 
     def poll_bounces(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
         """Deal with what has arrived in the configured mailbox, until nothing is left or `stopping` says so.

@@ -1,7 +1,6 @@
 """digest subscriber import, export: many subscribers at once, as CSV; and all that is kept about one."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from digest.installation import Installation
 from digest.people import roster
 from digest.people.disclosure import disclose
 from digest.people.importing import Fate, Outcome, rehearse
-from digest.store import Transaction, profiles, subscribers
+from digest.store import subscribers
 
 app = typer.Typer()
 
@@ -83,7 +82,7 @@ def _outcomes(here: Installation, text: str, *, confirmed: bool, dry_run: bool) 
     now = moment(None)
     outcomes: list[Outcome] = []
     with here.store.read() if dry_run else here.store.write() as tx:
-        rows = _rows(here, tx, text, confirmed=confirmed)
+        rows = here.rows_of(tx, text, confirmed=confirmed)
         if dry_run:
             decided = rehearse(tx, here.membership, rows, now=now)
         else:
@@ -93,14 +92,3 @@ def _outcomes(here: Installation, text: str, *, confirmed: bool, dry_run: bool) 
                 outcomes.append(outcome)
                 advance(1)
     return outcomes
-
-
-def _rows(here: Installation, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[roster.Row]:
-    newsletter = here.config.newsletter
-    return roster.read(
-        text,
-        defaults=roster.Defaults(newsletter.timezone, newsletter.language),
-        known_profiles={p.name for p in profiles.list_shared(tx)},
-        languages=here.templates.languages,
-        confirmed=confirmed,
-    )

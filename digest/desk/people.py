@@ -1,14 +1,15 @@
 """Subscribers, as admins see to them. What they do themselves is in the consent log."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime
 
-from digest.models import CompiledRules, Subscriber, Suppression, SuppressionReason
-from digest.people.importing import Outcome, enlist
-from digest.people.membership import Membership
+from digest.models import CompiledRules, Subscriber, SubscriberState, Suppression, SuppressionReason
+from digest.people import importing
+from digest.people.importing import Outcome
+from digest.people.membership import Membership, why_not_asked
 from digest.people.pauses import paused, resumed
 from digest.people.roster import Row
-from digest.store import Transaction, audit, profiles, subscribers
+from digest.store import Store, Transaction, audit, profiles, subscribers
 
 
 def enrol(
@@ -27,10 +28,29 @@ def enlist_all(
 ) -> Iterator[Outcome]:
     """Add many. Each row's outcome, once it is written down; the log's line is written when the last one is."""
     count = 0
-    for outcome in enlist(tx, membership, rows, origin=f"import by {by}", now=now):
+    for outcome in importing.enlist(tx, membership, rows, origin=f"import by {by}", now=now):
         count += outcome.fate.is_new
         yield outcome
     audit.record(tx, by, "subscriber import", f"{count} new", now=now)
+
+
+def enlist_in_pieces(
+    store: Store, membership: Membership, rows: Iterable[Row], *, by: str, now: datetime
+) -> Generator[list[Outcome]]:
+    """The same beside pages on which others write: a transaction every few hundred rows, not one of many seconds.
+
+    The log has a line as it begins and one as it ends; half way, too, where whoever asks for the outcomes stops.
+    """
+    with store.write() as tx:
+        audit.record(tx, by, "subscriber import", "begun", now=now)
+    count = 0
+    try:
+        for some in importing.enlist_in_pieces(store, membership, rows, origin=f"import by {by}", now=now):
+            count += sum(outcome.fate.is_new for outcome in some)
+            yield some
+    finally:
+        with store.write() as tx:
+            audit.record(tx, by, "subscriber import", f"{count} new", now=now)
 
 
 def edit(tx: Transaction, changed: Subscriber, own: CompiledRules | None, *, by: str, now: datetime) -> Subscriber:
@@ -102,6 +122,24 @@ def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: d
     stands = membership.lift(tx, email, now=now)
     audit.record(tx, by, "suppression lift", membership.pseudonyms.of(email), now=now)
     return stands
+
+
+def can_be_done(tx: Transaction, membership: Membership, whom: Subscriber, *, now: datetime) -> frozenset[str]:
+    """Which of the functions above would do something with somebody as they are now, by name."""
+    stands = membership.find_suppression(tx, whom.email)
+    may_be_asked = whom.state is SubscriberState.PENDING if stands is None else stands.reason.is_a_bounce
+    asked_today = bool(why_not_asked(whom.email, membership.last_asked_at(tx, whom.email), now=now))
+    is_barred_here = stands is not None and stands.reason is SuppressionReason.ADMIN
+    can = {
+        "pause": whom.state.is_on_the_list,
+        "resume": whom.state is SubscriberState.PAUSED,
+        "vouch": stands is None and whom.state is SubscriberState.PENDING,
+        "ask": may_be_asked and not asked_today,
+        "unsubscribe": whom.state is not SubscriberState.UNSUBSCRIBED,
+        "suppress": not is_barred_here,
+        "lift": is_barred_here,
+    }
+    return frozenset({"remove", "erase", *(what for what, possible in can.items() if possible)})
 
 
 def _record(tx: Transaction, by: str, what: str, whom: Subscriber, now: datetime) -> None:

@@ -3,7 +3,7 @@
 Rows are looked up and stored by the hundred: one at a time, each would cost a dozen statements.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from digest import addresses
 from digest.models import Subscriber, SubscriberState, Suppression
 from digest.people.membership import Membership, why_not_asked
 from digest.people.roster import Row
-from digest.store import Transaction, consents, subscribers, suppressions
+from digest.store import Store, Transaction, consents, subscribers, suppressions
 
 _TOGETHER = 500
 
@@ -89,8 +89,27 @@ def enlist(
 ) -> Iterator[Outcome]:
     """Store whom these rows add, and queue the mails that ask. Each row's outcome, once it is written down."""
     for some in _decided(tx, membership, rows, now=now):
-        membership.enrol_all(tx, [new for o in some if (new := _new(o)) is not None], origin=origin, now=now)
+        _enrol(tx, membership, some, origin=origin, now=now)
         yield from some
+
+
+def enlist_in_pieces(
+    store: Store, membership: Membership, rows: Iterable[Row], *, origin: str, now: datetime
+) -> Generator[list[Outcome]]:
+    """The same, each five hundred rows in a transaction of their own: others write in between.
+
+    Where it ends half way what was stored stays; who is stored is known, and done again it adds those who are left.
+    """
+    first_line: dict[str, int] = {}
+    for some in _together(rows):
+        with store.write() as tx:
+            decided = _decide(tx, membership, some, first_line, now=now)
+            _enrol(tx, membership, decided, origin=origin, now=now)
+        yield decided
+
+
+def _enrol(tx: Transaction, membership: Membership, decided: Iterable[Outcome], *, origin: str, now: datetime) -> None:
+    membership.enrol_all(tx, [new for o in decided if (new := _new(o)) is not None], origin=origin, now=now)
 
 
 def _new(decided: Outcome) -> Subscriber | None:
@@ -98,13 +117,25 @@ def _new(decided: Outcome) -> Subscriber | None:
 
 
 def _decided(tx: Transaction, membership: Membership, rows: Iterable[Row], *, now: datetime) -> Iterator[list[Outcome]]:
-    first_line: dict[str, int] = {}  # of everybody in the file who is new
+    first_line: dict[str, int] = {}
+    for some in _together(rows):
+        yield _decide(tx, membership, some, first_line, now=now)
+
+
+def _together(rows: Iterable[Row]) -> Iterator[list[Row]]:
     left = iter(rows)
     while some := list(islice(left, _TOGETHER)):
-        pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in some]
-        known = _known(tx, some, pseudonyms)
-        decided = [outcome(row, known, pseudonym, now=now) for row, pseudonym in zip(some, pseudonyms, strict=True)]
-        yield [_first(one, first_line) for one in decided]
+        yield some
+
+
+def _decide(
+    tx: Transaction, membership: Membership, rows: list[Row], first_line: dict[str, int], *, now: datetime
+) -> list[Outcome]:
+    """`first_line`: where everybody stands who is new, of all rows so far."""
+    pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
+    known = _known(tx, rows, pseudonyms)
+    decided = [outcome(row, known, pseudonym, now=now) for row, pseudonym in zip(rows, pseudonyms, strict=True)]
+    return [_first(one, first_line) for one in decided]
 
 
 def _first(decided: Outcome, first_line: dict[str, int]) -> Outcome:

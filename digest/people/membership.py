@@ -32,6 +32,7 @@ _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT
 _SOFT_WITHIN = timedelta(days=30)
 _MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
 _MOST_MOVES = 5  # mails a day that ask at new addresses at one subscriber's wish
+_TOGETHER = 500  # looked up
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {
     ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
@@ -293,6 +294,17 @@ class Membership:
     def history(self, tx: Transaction, email: str) -> list[Consent]:
         """What was agreed to and taken back by an address, oldest first."""
         return consents.list_of(tx, self.pseudonyms.of(email))
+
+    def owners(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
+        """The subscribers who have the addresses of some pseudonyms; of other addresses nobody can tell.
+
+        They are looked up in the consent log; who was on a list before that was kept is not told either.
+        """
+        found: dict[str, Subscriber] = {}
+        for at in range(0, len(pseudonyms), _TOGETHER):
+            ids = consents.find_whose(tx, pseudonyms[at : at + _TOGETHER])
+            found |= {self.pseudonyms.of(s.email): s for s in subscribers.list_by_ids(tx, ids).values()}
+        return {pseudonym: found[pseudonym] for pseudonym in pseudonyms if pseudonym in found}
 
     def last_asked_at(self, tx: Transaction, email: str) -> datetime | None:
         """When an address was last asked whether it wants the digest, or None."""

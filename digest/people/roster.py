@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ ANNOUNCED = {
 
 _MAX_NAME = 200  # characters
 _YES, _NO = "yes", "no"
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet takes such a cell for something to work out
 
 DEFAULT_SEND_AT = "07:00"
 DEFAULT_DAYS = "daily"
@@ -132,7 +135,9 @@ def read(
         found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
         raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
     for line, cells in records:
-        value = dict.fromkeys(COLUMNS, "") | {c: cell.strip() for c, cell in zip(columns, cells, strict=False)}
+        value = dict.fromkeys(COLUMNS, "") | {
+            c: as_meant(cell.strip()) for c, cell in zip(columns, cells, strict=False)
+        }
         try:
             if len(cells) > len(columns):
                 raise _CellError("", "more cells than columns; put quotes around values that hold a comma")
@@ -144,12 +149,31 @@ def read(
 
 def write(people: Iterable[Subscriber]) -> str:
     """What `read` reads back as the same subscribers, of those on the list."""
+    return csv_lines([COLUMNS, *(_cells(s) for s in people)])
+
+
+def write_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
+    """The same text in parts, of very many subscribers."""
+    yield csv_lines([COLUMNS])
+    for people in parts:
+        yield csv_lines(_cells(s) for s in people)
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, in which a spreadsheet finds nothing to work out."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for s in people:
-        writer.writerow((s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), *_choice_cells(s)))
+    csv.writer(text, lineterminator="\n").writerows([harmless(str(cell)) for cell in row] for row in rows)
     return text.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """A cell as a CSV file holds it: what begins with = + - @ is worked out by spreadsheets, but for an apostrophe."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def as_meant(cell: str) -> str:
+    """What `harmless` made such a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def record(s: Subscriber) -> dict[str, Any]:
@@ -180,7 +204,8 @@ class _CellError(UsageError):
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV file, each with the line that it begins in; empty lines are none, but for the first."""
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    lines = (found[0] for found in _LINE.finditer(text))  # a StringIO would hold it all again, in four bytes a letter
+    reader = csv.reader(lines, skipinitialspace=True)
     line = 1
     try:
         for cells in reader:
@@ -244,6 +269,10 @@ def _parse_yes(written: str) -> bool:
     if written not in {_YES, _NO}:
         raise UsageError(f"{written!r} says neither yes nor no of trending")
     return written == _YES
+
+
+def _cells(s: Subscriber) -> tuple[object, ...]:
+    return s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), *_choice_cells(s)
 
 
 def _choice_cells(s: Subscriber) -> tuple[object, ...]:

@@ -72,6 +72,12 @@ def list_left(tx: Transaction, subscriber_id: int) -> list[str]:
     return list(tx.execute(sa.select(consents.c.pseudonym).where(these).distinct()).scalars())
 
 
+def find_whose(tx: Transaction, pseudonyms: Collection[str]) -> list[int]:
+    """The numbers of those who have, or had, one of these addresses."""
+    whose = sa.select(consents.c.subscriber_id).where(consents.c.pseudonym.in_(pseudonyms))
+    return list(tx.scalars(whose.distinct()))
+
+
 def list_before(tx: Transaction, subscriber_id: int) -> list[Consent]:
     """What happened with a subscriber at those addresses, oldest first; not what others did there since."""
     there = consents.c.pseudonym.in_(list_left(tx, subscriber_id))

@@ -297,6 +297,12 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
     return _load(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
 
 
+def list_last(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
+    """One subscriber's last deliveries, newest first, without their digests' content."""
+    theirs = sa.select(deliveries).where(deliveries.c.subscriber_id == subscriber.id)
+    return [_delivery(row, subscriber) for row in tx.execute(theirs.order_by(deliveries.c.id.desc()).limit(limit))]
+
+
 def list_holding(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
     """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
     naming = digests.naming(subscriber_id, paper_ids)

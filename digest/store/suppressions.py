@@ -22,9 +22,10 @@ def find_all(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, Suppress
     return {row.pseudonym: _suppression(row) for row in rows}
 
 
-def list_all(tx: Transaction) -> list[Suppression]:
-    """Every suppression, newest first."""
-    rows = tx.execute(sa.select(suppressions).order_by(suppressions.c.suppressed_at.desc(), suppressions.c.pseudonym))
+def list_all(tx: Transaction, *, skip: int = 0, limit: int | None = None) -> list[Suppression]:
+    """Suppressions, newest first: all, or some behind the first `skip`."""
+    newest = (suppressions.c.suppressed_at.desc(), suppressions.c.pseudonym)
+    rows = tx.execute(sa.select(suppressions).order_by(*newest).offset(skip).limit(limit))
     return [_suppression(row) for row in rows]
 
 

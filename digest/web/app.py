@@ -76,7 +76,8 @@ def create_app(
     pages = Pages(here.templates, site, language=here.config.newsletter.language)
     pages.check([*(problem(status) for status in _STATUSES), *SAMPLES])
     afterwards = Afterwards(changed)
-    door = Door(here, pages, sessions, afterwards, clock, changed)
+    at_length = Afterwards(changed)
+    door = Door(here, pages, sessions, afterwards, at_length, clock, changed)
     app = Starlette(
         routes=_everywhere(
             [*routes(here, door, site, ask_sources), *_files(), _api(here, afterwards, clock, changed)],
@@ -89,9 +90,10 @@ def create_app(
             Middleware(BodyLimit),
         ],
         exception_handlers=_apologies(pages),
-        lifespan=_finishing(afterwards),
+        lifespan=_finishing(at_length, afterwards),
     )
     app.state.afterwards = afterwards
+    app.state.at_length = at_length
     app.router.redirect_slashes = False  # it would redirect to the host that the request names
     return app if inbox is None else with_inbox(app, pages, inbox)
 
@@ -136,13 +138,14 @@ def _static_url(path: str, name: str) -> str:
     return f"{path}/static/{name}?{held}"
 
 
-def _finishing(afterwards: Afterwards) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _finishing(*begun: Afterwards) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """When the program stops, what pages began is done first."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        await to_thread.run_sync(afterwards.finish, _GRACE)
+        for one in begun:
+            await to_thread.run_sync(one.stop, _GRACE)
 
     return lifespan
 

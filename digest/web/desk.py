@@ -22,6 +22,8 @@ from digest.web.pages import Answer, Page, Redirect, Visit, problem
 
 LASTS = timedelta(hours=12)
 
+_SIGN_IN = Redirect(path="/admin/sign-in")
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -63,6 +65,16 @@ class Desk:
         """
         return self.door.route(path, look and self._for(look, needs), act and self._for(act, needs), changes=changes)
 
+    def upload_route(self, path: str, look: ForAdmin, act: ForAdmin) -> Route:
+        """A page that takes a file, of admins; of others not even what they send is read."""
+        return self.door.route(path, self._for(look, Role.ADMIN), self._for(act, Role.ADMIN), refusal=self._refusal)
+
+    def _refusal(self, visit: Visit) -> Answer | None:
+        admin = self.find(visit)
+        if admin is None:
+            return _SIGN_IN
+        return None if admin.role.allows(Role.ADMIN) else problem(403)
+
     def begin(self, tx: Transaction, admin: Admin, visit: Visit) -> str:
         """The Set-Cookie header of a new session; one that the browser had before is over."""
         admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
@@ -88,7 +100,7 @@ class Desk:
         def answer(visit: Visit) -> Answer:
             admin = self.find(visit)
             if admin is None:
-                return Redirect(path="/admin/sign-in")
+                return _SIGN_IN
             csrf = self._csrf(visit.cookies[self.cookie], admin)
             posted = visit.form.get("csrf", "")
             if visit.posted and not hmac.compare_digest(csrf.encode(), posted.encode("utf-8", "replace")):

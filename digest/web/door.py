@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
 
 from anyio import CapacityLimiter, to_thread
 from starlette.background import BackgroundTask
-from starlette.datastructures import QueryParams
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,12 +21,13 @@ from digest.store import subscribers
 from digest.web.afterwards import Afterwards
 from digest.web.cache import seen_by_everybody
 from digest.web.clients import asking
-from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
-from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
+from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Upload, Visit, problem
+from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
 from digest.web.sessions import Sessions
 
 _AT_ONCE = 8  # pages that are being made: more would only wait for each other
 _SLOWEST_BODY = 10.0  # seconds
+_SLOWEST_UPLOAD = 300.0
 _MOST_FIELDS = 1000  # a tick for each shared profile
 _OUR_LETTERS = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
@@ -43,14 +45,19 @@ class Door:
         pages: Pages,
         sessions: Sessions,
         afterwards: Afterwards,
+        at_length: Afterwards,
         clock: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
-        """`changed` is told, in any thread, when a page has done something."""
+        """`changed` is told, in any thread, when a page has done something.
+
+        `at_length`: for what pages begin and do not wait for, and takes longer than others should wait for.
+        """
         self._store = here.store
         self._pages = pages
         self.sessions = sessions
         self._afterwards = afterwards
+        self.at_length = at_length
         self._clock = clock
         self._changed = changed
         self._trusted = [ip_network(written, strict=False) for written in here.config.web.trusted_proxies]
@@ -64,15 +71,18 @@ class Door:
         *,
         changes: bool = True,
         from_anywhere: bool = False,
+        refusal: Callable[[Visit], Answer | None] | None = None,
     ) -> Route:
         """A page that is looked at (GET, HEAD), or acts (POST), or both.
 
         `changes`: to act may leave mail to deliver. `from_anywhere`: other sites' forms may make it act; elsewhere a
-        browser that tells of another site is refused.
+        browser that tells of another site is refused. `refusal`: the page takes a file with its form, of whom this is
+        None; else it is the answer, and of what they send nothing is read.
         """
         asked = {"GET": look, "POST": act}
         answers = {method: answering for method, answering in asked.items() if answering is not None}
-        return Route(path, self._endpoint(answers, changes=changes, from_anywhere=from_anywhere), methods=[*answers])
+        endpoint = self._endpoint(answers, changes=changes, from_anywhere=from_anywhere, refusal=refusal)
+        return Route(path, endpoint, methods=[*answers])
 
     def everybody(self, path: str, look: Answering) -> Route:
         """A page that is the same for all: it is not told who asks, and caches may keep it."""
@@ -106,7 +116,14 @@ class Door:
 
         return answer
 
-    def _endpoint(self, answers: Mapping[str, Answering], *, changes: bool, from_anywhere: bool) -> _Endpoint:
+    def _endpoint(
+        self,
+        answers: Mapping[str, Answering],
+        *,
+        changes: bool,
+        from_anywhere: bool,
+        refusal: Callable[[Visit], Answer | None] | None,
+    ) -> _Endpoint:
         async def answer(request: Request) -> Response:
             posted = request.method == "POST"
             if posted and not from_anywhere and request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -115,7 +132,6 @@ class Door:
             visit = Visit(
                 path=request.path_params,
                 query=Fields(QueryParams(request.scope["query_string"]).multi_items()),
-                form=await _form(request) if posted else Fields(),
                 posted=posted,
                 fragment="X-Fragment" in request.headers,
                 session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
@@ -123,6 +139,11 @@ class Door:
                 client=asking(request, self._trusted),
                 now=now,
             )
+            if posted:
+                if refusal is not None and (refused := await to_thread.run_sync(refusal, visit, limiter=self._limiter)):
+                    return self._unread(refused)
+                form, file = await _posted(request, takes_file=refusal is not None)
+                visit = replace(visit, form=form, file=file)
             answering = answers["POST" if posted else "GET"]
             response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
             if posted and changes:
@@ -132,6 +153,11 @@ class Door:
             return response
 
         return answer
+
+    def _unread(self, refused: Answer) -> Response:
+        response = self._pages.response(refused)
+        response.headers.update(HANG_UP)
+        return response
 
     def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
         answer = answering(visit)
@@ -151,16 +177,25 @@ def _is_in_odd_letters(content_type: str) -> bool:
     return "charset" in _OUR_LETTERS.sub("", content_type).lower()
 
 
-async def _form(request: Request) -> Fields:
-    """The fields that were posted; none where they cannot be read. Raises HTTPException 408, 413."""
+async def _posted(request: Request, *, takes_file: bool) -> tuple[Fields, Upload | None]:
+    """The fields that were posted, and the file; none where they cannot be read. Raises HTTPException 408, 413.
+
+    A file waits on disk until the last of it has come, so that who sends one slowly takes no memory.
+    """
     if _is_in_odd_letters(request.headers.get("Content-Type", "")):
-        return Fields()
+        return Fields(), None
+    if takes_file:
+        request.scope[MAY_HOLD] = MAX_UPLOAD
+    slowest, files = (_SLOWEST_UPLOAD, 1) if takes_file else (_SLOWEST_BODY, 0)
     try:
-        async with asyncio.timeout(_SLOWEST_BODY), request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-            return Fields((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        async with asyncio.timeout(slowest), request.form(max_files=files, max_fields=_MOST_FIELDS) as form:
+            sent = form.multi_items()
+            file = next((value for _, value in sent if isinstance(value, UploadFile)), None)
+            upload = Upload(name=file.filename or "", content=await file.read()) if file is not None else None
+            return Fields((name, value) for name, value in sent if isinstance(value, str)), upload
     except TimeoutError:
         raise HTTPException(408, headers=HANG_UP) from None
     except HTTPException as error:
         if error.status_code != 400:
             raise
-        return Fields()
+        return Fields(), None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from starlette.datastructures import ImmutableMultiDict
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from digest.mail import Templates
 from digest.mail.encoding import without_controls
@@ -19,12 +19,21 @@ Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that somebody sent."""
+
+    name: str  # as their computer calls it
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """What a page is asked with."""
 
     path: dict[str, str] = field(default_factory=dict)  # the parts of the address that vary, by name
     query: Fields = field(default_factory=Fields)
     form: Fields = field(default_factory=Fields)  # empty where nothing was posted
+    file: Upload | None = None  # where the page takes one
     posted: bool = False
     fragment: bool = False  # script.js asks, for a part of a page
     session: Session | None = None
@@ -47,6 +56,10 @@ class Visit:
         """Which page of a list is asked for, from 1; 0 for what is no number."""
         return number_of(self.query.get("page", "1"))
 
+    def number_in(self, name: str) -> int:
+        """The number that a field of the query is, 0 for what is none."""
+        return number_of(self.query.get(name, ""))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -67,7 +80,7 @@ class Page:
 class Document:
     """Something that is no page: a feed, a reference, a file to keep."""
 
-    content: str | bytes
+    content: str | bytes | Iterable[str]  # in parts where it is long: made as they are sent, each in a thread
     media_type: str  # "application/atom+xml"
     filename: str = ""  # what browsers are to save it as; "" where they show it
     cache_control: str = ""  # a header; "": as the door says, and else nobody may keep it
@@ -112,7 +125,10 @@ class Pages:
                 saved = {"Content-Disposition": f'attachment; filename="{answer.filename}"'} if answer.filename else {}
                 saved |= {"Cache-Control": answer.cache_control} if answer.cache_control else {}
                 saved |= _set("", answer.policy)
-                return Response(answer.content, media_type=answer.media_type, headers=saved)
+                content = answer.content
+                if isinstance(content, (str, bytes)):
+                    return Response(content, media_type=answer.media_type, headers=saved)
+                return StreamingResponse(content, media_type=answer.media_type, headers=saved)
             case Redirect():
                 return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))
 

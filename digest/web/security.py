@@ -23,6 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = structlog.get_logger()
 
 MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form takes, in any script, as browsers write them
+MAX_UPLOAD = 32 * 1024 * 1024  # of a form with a file, where whoever sends it is known to be let
+MAY_HOLD = "digest.may_hold"  # in a request's scope: how many bytes its body may have, where that is not MAX_BODY
 HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
 
 FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks
@@ -83,7 +85,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Whoever reads more than MAX_BODY of a request's body gets HTTPException 413 instead."""
+    """Whoever reads more than MAX_BODY of a request's body, or than it MAY_HOLD, gets HTTPException 413 instead."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -95,11 +97,12 @@ class BodyLimit:
 
         async def receive_limited() -> Message:
             nonlocal read
-            if said.isdecimal() and int(said) > MAX_BODY:
+            most = scope.get(MAY_HOLD, MAX_BODY)
+            if said.isdecimal() and int(said) > most:
                 raise HTTPException(413, headers=HANG_UP)
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY:
+            if read > most:
                 raise HTTPException(413, headers=HANG_UP)
             return message
 

@@ -1,12 +1,14 @@
 """Many subscribers at once: what becomes of each row, decided and done."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from digest.models import MailKind, SubscriberState, SuppressionReason
-from digest.people.importing import Fate, Outcome, enlist, rehearse
+from digest.people.importing import Fate, Outcome, enlist, enlist_in_pieces, rehearse
 from digest.people.roster import Row
 from digest.store import Store, outbox, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
@@ -97,3 +99,29 @@ def test_a_bad_row_keeps_its_reason_and_stops_no_other(store: Store) -> None:
         "column": "email",
         "reason": "no address",
     }
+
+
+def in_pieces(store: Store, some: Sequence[Row]) -> list[Outcome]:
+    pieces = enlist_in_pieces(store, MEMBERSHIP, some, origin="import", now=NOW)
+    return [outcome for piece in pieces for outcome in piece]
+
+
+def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Store, tmp_path: Path) -> None:
+    some = rows(*(f"{i % 1200}@example.org" for i in range(1500)), state=PENDING)
+    with Store.open(tmp_path / "other.db") as other:
+        assert in_pieces(other, some) == imported(store, some)
+        with store.read() as one, other.read() as two:
+            assert subscribers.list_all(one) == subscribers.list_all(two)
+            assert len(outbox.list_queued(one)) == len(outbox.list_queued(two)) == 1200
+
+
+def test_others_write_between_two_pieces_and_what_is_stored_by_then_stays(store: Store) -> None:
+    some = rows(*(f"{i}@example.org" for i in range(1100)))
+    with closing(enlist_in_pieces(store, MEMBERSHIP, some, origin="import", now=NOW)) as pieces:
+        assert len(next(pieces)) == 500
+        with store.write() as tx:
+            subscribers.add(tx, a_subscriber("700@example.org"), now=NOW)
+        assert fates(next(pieces)).count("known") == 1
+    with store.read() as tx:
+        assert len(subscribers.list_all(tx)) == 1000
+    assert fates(in_pieces(store, some)) == ["known"] * 1000 + ["added"] * 100

@@ -154,3 +154,18 @@ def test_an_address_is_brought_to_its_normal_form() -> None:
 def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> None:
     with pytest.raises(AddressError, match="is not an e-mail address: "):
         addresses.checked(address)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "'=1", "''@", "'", "'x", "x=1", "' =1", "", "''"])
+def test_no_cell_is_worked_out_by_a_spreadsheet_and_each_is_read_back(name: str) -> None:
+    text = roster.write([a_subscriber("=x@example.org", name=name)])
+    cells = text.splitlines()[1].split(",")
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    (row,) = read(text)
+    assert row.subscriber is not None
+    assert (row.subscriber.email, row.subscriber.name) == ("=x@example.org", name)
+
+
+def test_cells_over_several_lines_are_read_whatever_ends_them() -> None:
+    found = read('email,name\r\na@example.org,"one\n\rtwo\x0bthree\u2028four"\r\nb@example.org,x\n\nc@example.org,y')
+    assert [row.line for row in found] == [2, 4, 6]

@@ -15,13 +15,24 @@ from digest import addresses
 from digest.installation import Installation
 from digest.links import Scope, moment
 from digest.matching import compile_rules
-from digest.models import Admin, Bounce, BounceKind, DeliveryState, Field, Role, Subscriber, SubscriberState
+from digest.models import (
+    Admin,
+    Bounce,
+    BounceKind,
+    DeliveryState,
+    Field,
+    Role,
+    Subscriber,
+    SubscriberState,
+    SuppressionReason,
+)
 from digest.store import admins, outbox, profiles, sources, submissions
 from digest.store.sources import SourceState
 from digest.web import create_app, listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
 from tests.mail.samples import composer, two_papers
+from tests.web.at_desk import session
 from tests.web.papers import HOSTILE, published, seen, sharing
 from tests.web.people import changed, enrolled, path, removed, way_in, way_out
 from tests.web.test_read import link, send
@@ -128,6 +139,17 @@ def _nothing_ticked(page: Any) -> None:
     for box in page.locator("[name=day], [name=announce]").all():
         box.uncheck()
     _filled("Save", 1, max_papers="0")(page)
+
+
+def _nothing_chosen(page: Any) -> None:
+    for box in page.locator("[name=day], [name=announce]").all():
+        box.uncheck()
+    _filled("Save", rules="a AND", max_papers="0")(page)
+
+
+def _not_sure(page: Any) -> None:
+    page.get_by_text("Remove or erase them").click()
+    _filled("Erase at their wish")(page)
 
 
 def _forged(page: Any) -> None:
@@ -372,6 +394,68 @@ def _on_hold(page: Any) -> None:
     _filled("Hold all sending", reason=f"{LONG_NAME} was asked by phone")(page)
 
 
+def _seen(template: str, make: Where | str, then: Doing | None = None) -> State:
+    """A page of the desk, at a path that may have to be made first. Its admin need not sign in: few tries are free."""
+    made: list[tuple[str, str]] = []
+
+    def where(here: Installation) -> str:
+        _desk(here)
+        made.append((session(here), make if isinstance(make, str) else make(here)))
+        return "/admin/sign-in"
+
+    def does(page: Any) -> None:
+        token, path = made[-1]
+        base = page.url.removesuffix("/admin/sign-in")
+        page.context.add_cookies([{"name": "digest-desk", "value": token, "url": f"{base}/admin"}])
+        page.goto(base + path)
+        if then is not None:
+            then(page)
+
+    return State(template, where, does)
+
+
+def _somebody(here: Installation) -> str:
+    """Somebody with something of everything."""
+    whose = reader(here, name=f"<b>{LONG_NAME}\u202e", profiles=(LONG_NAME, "Nothing"))
+    send(here, whose, an_item(_CROWD, LONG_NAME, 3.0, (Field.ABSTRACT, "speech")))
+    with here.store.write() as tx:
+        profiles.set_personal(tx, whose.id, compile_rules(f"{LONG_NAME}\n-cats"), now=NOW)
+        for number, kind in enumerate((BounceKind.SOFT, BounceKind.HARD)):
+            bounce = Bounce(kind=kind, status="5.1.1", reply=f"550 <script>alert(1)</script> {LONG_NAME}")
+            here.membership.bounced(tx, whose.email, bounce, delivery_id=1, fingerprint=f"{whose.id}/{number}", now=NOW)
+    return f"/admin/subscribers/{whose.id}"
+
+
+def _one(state: str, below: str = "") -> Where:
+    return lambda here: f"/admin/subscribers/{reader(here, state=SubscriberState(state)).id}{below}"
+
+
+def _barred(here: Installation) -> str:
+    """A list of those who are, one by an admin."""
+    _somebody(here)
+    with here.store.write() as tx:
+        for reason in (SuppressionReason.ADMIN, SuppressionReason.COMPLAINT):
+            email = f"barred-{next(_numbers)}@example.org"
+            here.membership.suppress(tx, email, reason, f"<b> {LONG_NAME}", now=NOW)
+    return "/admin/suppressions"
+
+
+def _uploaded(button: str = "") -> Doing:
+    """A file with rows of every fate, checked; then a button."""
+
+    def does(page: Any) -> None:
+        rows = f"new-{next(_numbers)}@example.org,{LONG_NAME}\nreader-1@example.org,\n<b>,=1+1\n{LONG_NAME},x\n"
+        file = {"name": f"{LONG_NAME}.csv", "mimeType": "text/csv", "buffer": f"email,name\n{rows}".encode()}
+        page.set_input_files("#file", file)
+        _press("Check the file")(page)
+        page.get_by_role("heading", name="What would become of each row").wait_for()
+        if button:
+            _press(button)(page)
+            page.get_by_role("heading", name="The import is done").wait_for()
+
+    return does
+
+
 def _erased(page: Any) -> None:
     page.get_by_label("I mean it").check()
     _press("Erase my data and leave")(page)
@@ -574,12 +658,12 @@ STATES = {
     "remove at the desk": State("desk-remove", _followed, _beside_one("remove")),
     "remove unsure": State("desk-remove", _followed, _beside_one("remove", _press("Remove this profile"))),
     "followers at the desk": State("desk-followers", _followed, _beside_one("followers")),
-    "import at the desk": State("desk-import", _desk, _beside_all("import")),
-    "import mistaken": State(
-        "desk-import", _desk, _beside_all("import", _filled("Show what would be changed", text=LONG_NAME))
+    "profiles imported": State("desk-profiles-import", _desk, _beside_all("import")),
+    "profiles import mistaken": State(
+        "desk-profiles-import", _desk, _beside_all("import", _filled("Show what would be changed", text=LONG_NAME))
     ),
-    "import foreseen": State(
-        "desk-import",
+    "profiles import foreseen": State(
+        "desk-profiles-import",
         _desk,
         _beside_all("import", _filled("Show what would be changed", text='{"name": "Nothing", "rules": "lion"}')),
     ),
@@ -594,6 +678,30 @@ STATES = {
     "test mail left": State("desk-test-mail", _desk, _beside_one("test", _press("Send it to me"))),
     "templates at the desk": State("desk-templates", _desk, _to_the("Templates")),
     "mail at the desk": State("desk-mail", _desk, _to_a_mail),
+    "subscribers": _seen("desk-subscribers", "/admin/subscribers"),
+    "subscribers found": _seen("desk-subscribers", "/admin/subscribers?q=reader&state=active"),
+    "no subscribers like that": _seen("desk-subscribers", "/admin/subscribers?q=zebra"),
+    "subscriber": _seen("desk-subscriber", _somebody),
+    "subscriber active": _seen("desk-subscriber", _one("active")),
+    "subscriber paused": _seen("desk-subscriber", _one("active"), _press("Pause")),
+    "subscriber asked again": _seen("desk-subscriber", _one("pending")),
+    "subscriber not erased": _seen("desk-subscriber", _one("active"), _not_sure),
+    "subscriber edited": _seen("desk-subscriber-form", _one("active", "/edit")),
+    "subscriber mistaken": _seen("desk-subscriber-form", _one("active", "/edit"), _nothing_chosen),
+    "subscriber new": _seen("desk-subscriber-form", "/admin/subscribers/new"),
+    "subscriber new, mistaken": _seen("desk-subscriber-form", "/admin/subscribers/new", _filled("Add", email="me")),
+    "why?": _seen("desk-why", _one("active", "/why")),
+    "why not": _seen("desk-why", _one("active", "/why?paper=test:crowd")),
+    "why of nothing": _seen("desk-why", _one("active", "/why?paper=<b>")),
+    "import": _seen("desk-subscribers-import", "/admin/subscribers/import"),
+    "import mistaken": _seen("desk-subscribers-import", "/admin/subscribers/import", _filled("Check the file")),
+    "import checked": _seen("desk-imported", "/admin/subscribers/import", _uploaded()),
+    "import done": _seen("desk-imported", "/admin/subscribers/import", _uploaded("Import 1 row")),
+    "suppressions": _seen("desk-suppressions", _barred),
+    "suppressions mistaken": _seen("desk-suppressions", _barred, _filled("Never mail it", email="me")),
+    "suppression of nobody": _seen("desk-suppressions", "/admin/suppressions?email=nobody@example.org"),
+    "bounces": _seen("desk-bounces", lambda here: _somebody(here) and "/admin/bounces"),
+    "no bounces": _seen("desk-bounces", "/admin/bounces?kind=complaint"),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
     "403": State("problem", "/settings", _forged, reader=reader),

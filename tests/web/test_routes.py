@@ -52,7 +52,7 @@ def reader(here: Installation) -> Subscriber:
 
 def routes(site: TestClient) -> list[Route]:
     found = [route for route in cast(Starlette, site.app).routes if isinstance(route, Route)]
-    assert len(found) == 67
+    assert len(found) == 79
     return found
 
 

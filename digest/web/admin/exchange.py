@@ -24,7 +24,7 @@ class Import:
 
 
 def _page(*, status: int = 200, **shows: object) -> Page:
-    return Page(template="desk-import.html.j2", shows=Import(**shows), status=status)  # type: ignore[arg-type]
+    return Page(template="desk-profiles-import.html.j2", shows=Import(**shows), status=status)  # type: ignore[arg-type]
 
 
 SAMPLES = (

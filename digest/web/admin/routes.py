@@ -1,7 +1,7 @@
 """Which path is which page of the desk."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -9,16 +9,20 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
+from digest.bounce import BounceReport
 from digest.installation import Installation
 from digest.models import Role
 from digest.web import desk as entrance
 from digest.web.admin import (
+    bounces,
     coming,
     deliveries,
     delivery,
     editor,
     exchange,
+    exports,
     followers,
+    importing,
     log,
     profiles,
     query,
@@ -28,12 +32,18 @@ from digest.web.admin import (
     sources,
     submission,
     submissions,
+    subscriber,
+    subscriber_form,
+    subscribers,
+    suppressions,
     templates,
     testmail,
     today,
     tokens,
     trial,
+    uploads,
     versions,
+    why,
 )
 from digest.web.admin.bench import Bench
 from digest.web.admin.lookups import LookUps
@@ -48,6 +58,7 @@ WITH_SAMPLES: tuple[Any, ...] = (
     *(entrance, sign_in, today, profiles, editor, log),
     *(versions, rename, remove, followers, exchange, query, testmail, templates, tokens),
     *(deliveries, delivery, coming, sources, submissions, submission),
+    *(subscribers, subscriber, subscriber_form, why, importing, suppressions, bounces),
 )
 
 
@@ -67,6 +78,7 @@ def desk_routes(
         *_tokens(here, desk),
         *_deliveries(here, desk),
         *_papers(here, desk, ask_sources),
+        *_subscribers(here, desk),
     ]
 
 
@@ -199,4 +211,44 @@ def _tokens(here: Installation, desk: Desk) -> list[Route]:
     return [
         desk.route("/admin/tokens", keeping.look, keeping.make, needs=Role.EDITOR),
         desk.route("/admin/tokens/{id}/revoke", act=keeping.revoke, needs=Role.EDITOR),
+    ]
+
+
+def _subscribers(here: Installation, desk: Desk) -> list[Route]:
+    """Who gets digests, and who must not be mailed."""
+    newsletter, timezone = here.config.newsletter, ZoneInfo(here.config.newsletter.timezone)
+    listing = subscribers.ListingSubscribers(here.store, timezone)
+    one = subscriber.SeeingToSomebody(here.store, here.membership, timezone)
+    writing = subscriber_form.WritingDown(
+        here.store, here.membership, here.templates, newsletter.timezone, newsletter.language
+    )
+    exporting = exports.Exporting(here.store, here.membership)
+    many = importing.Importing(here, uploads.Imports(here, desk.door.at_length))
+    return [
+        desk.route("/admin/subscribers", listing.look),
+        desk.route("/admin/subscribers/new", writing.look_new, writing.add),
+        desk.route("/admin/subscribers/export", exporting.everybody),
+        desk.upload_route("/admin/subscribers/import", many.look, many.upload),
+        desk.route("/admin/subscribers/import/{id}", many.follow, many.decide),
+        desk.route("/admin/subscribers/import/{id}/report", many.report),
+        desk.route("/admin/subscribers/{id}", one.look, one.act),
+        desk.route("/admin/subscribers/{id}/edit", writing.look, writing.save),
+        desk.route("/admin/subscribers/{id}/why", why.Explaining(here).look),
+        desk.route("/admin/subscribers/{id}/export", exporting.one),
+        *_undeliverable(here, desk, timezone),
+    ]
+
+
+def _undeliverable(here: Installation, desk: Desk, timezone: ZoneInfo) -> list[Route]:
+    at_length = desk.door.at_length
+
+    def read(now: datetime) -> BounceReport:
+        return here.poll_bounces(now=now, stopping=at_length.stopping.is_set)
+
+    reads = read if here.config.bounces.has_inbox else None
+    suppressing = suppressions.Suppressing(here.store, here.membership, timezone)
+    came_back = bounces.ListingBounces(here.store, here.membership, timezone, at_length, reads)
+    return [
+        desk.route("/admin/suppressions", suppressing.look, suppressing.act),
+        desk.route("/admin/bounces", came_back.look, came_back.poll),
     ]

@@ -1,8 +1,10 @@
 """What is kept about a reader: to take away, and to have erased."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from digest.models import Subscriber
 from digest.people.disclosure import disclose
@@ -45,8 +47,7 @@ class Keeping:
             if still is None:
                 return Redirect(path="/sign-in")
             told = disclose(tx, self.membership, still.email)
-        written = json.dumps(told, ensure_ascii=False, indent=2, default=_iso)
-        return Document(content=written + "\n", media_type="application/json", filename="digest.json")
+        return as_file(told, "digest.json")
 
     def erase(self, visit: Visit, reader: Subscriber) -> Answer:
         """POST: forgets them, where they ticked that they mean it."""
@@ -64,6 +65,12 @@ class Keeping:
             cookie=self.sessions.end(),
             afterwards=self.store.empty_log,  # it may have to wait for who is reading
         )
+
+
+def as_file(told: Mapping[str, Any], filename: str) -> Document:
+    """What is kept about somebody, as JSON."""
+    written = json.dumps(told, ensure_ascii=False, indent=2, default=_iso)
+    return Document(content=f"{written}\n", media_type="application/json", filename=filename)
 
 
 def _iso(value: object) -> str:

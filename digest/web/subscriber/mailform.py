@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Self, TypeVar
 
@@ -10,7 +11,7 @@ from digest.mail import Templates
 from digest.models import Schedule, Subscriber, Weekday
 from digest.people import roster
 from digest.people.roster import ANNOUNCED
-from digest.schedule import parse_days, parse_send_at, parse_timezone
+from digest.schedule import parse_days, parse_send_at, parse_timezone, slot_due
 from digest.web.pages import Fields
 
 MOST_CHOSEN = 100  # papers a digest, by a reader
@@ -60,8 +61,10 @@ class MailForm:
             trending="trending" in form,
         )
 
-    def read(self, reader: Subscriber, templates: Templates) -> tuple[Subscriber, frozenset[str]]:
-        """(the reader with what they chose, the names of the fields that cannot be read, which stay as they were)."""
+    def read(
+        self, reader: Subscriber, templates: Templates, *, most_papers: int = MOST_CHOSEN
+    ) -> tuple[Subscriber, frozenset[str]]:
+        """(the reader with what was chosen, the names of the fields that cannot be read, which stay as they were)."""
         mistakes: set[str] = set()
 
         def read(field: str, parse: Callable[[str], ReadT], written: str, before: ReadT) -> ReadT:
@@ -71,7 +74,7 @@ class MailForm:
                 mistakes.add(field)
                 return before
 
-        was, most = reader.schedule, max(MOST_CHOSEN, reader.max_papers)
+        was, most = reader.schedule, max(most_papers, reader.max_papers)
         parse_number = partial(roster.parse_max_papers, most=most)
         changed = replace(
             reader,
@@ -87,3 +90,11 @@ class MailForm:
             wants_trending=self.trending,
         )
         return changed, frozenset(mistakes)
+
+
+def not_twice_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
+    """An hour that the new schedule would have had today and the old one has served is not made up for at once."""
+    due = slot_due(after.schedule, before.last_slot_at, at)
+    if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
+        return after
+    return replace(after, last_slot_at=due)

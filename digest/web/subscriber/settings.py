@@ -1,6 +1,5 @@
 """What a reader gets, and when: the first of their own pages."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -8,36 +7,17 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 
 from digest.mail import Templates
-from digest.models import CompiledRules, Schedule, Subscriber, SubscriberState, Weekday
-from digest.schedule import next_slot, slot_due
+from digest.models import CompiledRules, Schedule, Subscriber, SubscriberState
+from digest.schedule import next_slot
 from digest.store import Store, Transaction, profiles, subscribers
 from digest.web.holders import find_still
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.subscriber.mailform import MOST_CHOSEN, MailForm
-from digest.web.timezones import by_continent
+from digest.web.subscriber.mailfields import A_MONDAY, Choice, MailFields, choices
+from digest.web.subscriber.mailform import MOST_CHOSEN, MailForm, not_twice_today
 
-_A_MONDAY = date(2024, 1, 1)
 _SAVED = Redirect(path="/settings?saved=1")
 _GONE = Redirect(path="/sign-in")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Something to tick or to select."""
-
-    value: str
-    text: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weekdays:
-    """A day of the week to tick; `example_on` is one, as templates write its name in the reader's language."""
-
-    value: str
-    example_on: date
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +44,7 @@ class Settings:
     resumes: Moment | None
     profiles: tuple[Choice, ...]
     keywords: Keywords
-    form: MailForm
-    zones: tuple[tuple[str, tuple[str, ...]], ...]  # by continent
-    days: tuple[Weekdays, ...]
-    languages: tuple[Choice, ...]
-    most_papers: int
-    mistakes: frozenset[str]  # fields of `form` that cannot be read
+    mails: MailFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +87,7 @@ class Choosing:
             still = find_still(tx, reader)
             if still is not None:
                 changed, _ = form.read(still, self.templates)
-                subscribers.save(tx, _not_twice_today(still, changed, at=visit.now))
+                subscribers.save(tx, not_twice_today(still, changed, at=visit.now))
         return _GONE if still is None else _SAVED
 
     def _page(
@@ -128,7 +103,6 @@ class Choosing:
         with self.store.read() as tx:
             shared = [profile.name for profile in profiles.list_shared(tx)]
             own = profiles.find_personal(tx, reader.id)
-        shown = form or MailForm.of(reader)
         schedule = reader.schedule
         next_at = next_slot(schedule, visit.now) if reader.state is SubscriberState.ACTIVE else None
         settings = Settings(
@@ -136,14 +110,11 @@ class Choosing:
             paused=reader.state is SubscriberState.PAUSED,
             next=Moment.of(next_at, schedule) if next_at else None,
             resumes=Moment.of(reader.resumes_at, schedule) if reader.resumes_at else None,
-            profiles=_choices(shared, follows if follows is not None else reader.profiles),
+            profiles=choices(shared, follows if follows is not None else reader.profiles),
             keywords=keywords or Keywords(own.rules if own else ""),
-            form=shown,
-            zones=_zones(schedule.timezone),
-            days=_days(shown),
-            languages=_languages(self.templates, shown),
-            most_papers=max(MOST_CHOSEN, reader.max_papers),
-            mistakes=mistakes,
+            mails=MailFields.of(
+                form or MailForm.of(reader), reader, self.templates, most_papers=MOST_CHOSEN, mistakes=mistakes
+            ),
         )
         wrong = bool(mistakes) or (keywords is not None and bool(keywords.mistakes))
         return Page(template="settings.html.j2", shows=settings, language=reader.language, status=422 if wrong else 200)
@@ -157,54 +128,17 @@ def _save_interests(
     profiles.set_personal(tx, reader.id, rules, now=at)
 
 
-def _not_twice_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
-    """An hour that the new schedule would have had today and the old one has served is not made up for at once."""
-    due = slot_due(after.schedule, before.last_slot_at, at)
-    if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
-        return after
-    return replace(after, last_slot_at=due)
-
-
-def _choices(names: Iterable[str], chosen: Iterable[str]) -> tuple[Choice, ...]:
-    ticked = set(chosen)
-    return tuple(Choice(value=name, text=name, chosen=name in ticked) for name in names)
-
-
-def _days(form: MailForm) -> tuple[Weekdays, ...]:
-    return tuple(
-        Weekdays(value=day.value, example_on=_A_MONDAY.replace(day=number), chosen=day.value in form.days)
-        for number, day in enumerate(Weekday, 1)
-    )
-
-
-def _languages(templates: Templates, form: MailForm) -> tuple[Choice, ...]:
-    named = {language.code: language.locale.display_name or language.code for language in templates.languages}
-    return tuple(Choice(value=code, text=name, chosen=code == form.language) for code, name in named.items())
-
-
-def _zones(own: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The time zones by continent, with somebody's own wherever it stands."""
-    known = by_continent()
-    return known if any(own in names for _, names in known) else (*known, ("", (own,)))
-
-
 def _sample(**changed: object) -> Page:
     reader = Subscriber(email="reader@digest.invalid")
     at = datetime(2026, 6, 3, 7, tzinfo=UTC)
-    form = MailForm.of(reader)
     settings = Settings(
         saved=False,
         paused=False,
         next=Moment.of(at, reader.schedule),
         resumes=None,
-        profiles=_choices(["A", "B"], ["A"]),
+        profiles=choices(["A", "B"], ["A"]),
         keywords=Keywords("a"),
-        form=form,
-        zones=(("", ("UTC",)), ("Europe", ("Europe/Berlin",))),
-        days=_days(form),
-        languages=(Choice(value="en", text="English", chosen=True), Choice(value="de", text="Deutsch", chosen=False)),
-        most_papers=MOST_CHOSEN,
-        mistakes=frozenset(),
+        mails=MailFields.sample(),
     )
     return Page(template="settings.html.j2", shows=replace(settings, **changed))  # type: ignore[arg-type]
 
@@ -212,10 +146,10 @@ def _sample(**changed: object) -> Page:
 SAMPLES = (
     _sample(),
     _sample(next=None, paused=True, saved=True, profiles=()),
-    _sample(next=None, paused=True, resumes=Moment(on=_A_MONDAY, at="00:00")),
+    _sample(next=None, paused=True, resumes=Moment(on=A_MONDAY, at="00:00")),
     _sample(
         next=None,
         keywords=Keywords("a AND", (Mistake(1, 6, "expected a word"),)),
-        mistakes=frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"}),
+        mails=MailFields.sample(frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})),
     ),
 )
