@@ -4,6 +4,7 @@ Writers begin IMMEDIATE: they queue for the lock at the start instead of failing
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ class Store:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._engine = _engine(file)
+        self._turn = threading.Condition()
+        self._waiting = 0  # threads of ours that want to write
 
     @classmethod
     def open(cls, file: Path) -> Self:
@@ -79,8 +82,29 @@ class Store:
         """A transaction that is committed whole at the end, or not at all. Raises StoreError."""
         with _translated(self.file), self._engine.connect() as connection:
             connection.execution_options(begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with self._queueing():
+                transaction = connection.begin()
+            with transaction:
                 yield connection
+
+    def give_way(self, seconds: float) -> None:
+        """Let those threads write who wait for it, `seconds` at most: between the pieces of what is written long.
+
+        SQLite has no queue: who waits tries anew ten times a second, and seldom finds a gap that is shorter.
+        """
+        with self._turn:
+            self._turn.wait_for(lambda: not self._waiting, seconds)
+
+    @contextmanager
+    def _queueing(self) -> Iterator[None]:
+        with self._turn:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._waiting -= 1
+                self._turn.notify_all()
 
     def empty_log(self) -> None:
         """Move everything from the write-ahead log into the database, where what was deleted is overwritten.

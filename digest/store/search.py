@@ -89,6 +89,11 @@ def find(tx: Transaction, wanted: Wanted, place: Place) -> Found:
     return _page(tx, matched, place, total=None)
 
 
+def list_behind(tx: Transaction, place: Place) -> Sequence[int]:
+    """The numbers of everybody in a part of the list, by address, and nothing is counted."""
+    return list(tx.scalars(_placed(sa.select(subscribers.c.id), place).limit(place.limit)))
+
+
 def _page(tx: Transaction, asked: sa.Select[int], place: Place, *, total: int | None) -> Found:
     ids = list(tx.scalars(asked.limit(place.limit + 1)))
     page = ids[: place.limit]

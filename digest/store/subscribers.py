@@ -89,6 +89,13 @@ def list_wanted(tx: Transaction, wanted: search.Wanted, *, after: str = "") -> l
     return people
 
 
+def list_behind(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
+    """The next `limit` subscribers behind an address, or from the first on, by address."""
+    ids = search.list_behind(tx, search.Place(after=email, limit=limit))
+    known = list_by_ids(tx, ids)
+    return [known[i] for i in ids]
+
+
 def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subscriber]:
     """The next `limit` active subscribers behind `after_id`, by id."""
     return _select(tx, sa.and_(_IS_ACTIVE, subscribers.c.id > after_id), limit=limit)

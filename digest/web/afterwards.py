@@ -25,7 +25,7 @@ class Afterwards:
         self._turn = threading.Condition()
         self._busy = False
         self._thread: threading.Thread | None = None
-        self.stopping = threading.Event()  # what takes long looks at it, and ends where it may
+        self.stopping = threading.Event()  # set when the program stops: what takes long ends where it may
 
     def begin(self, act: Callable[[], None], *, page: str) -> None:
         """Do something soon. `page` is what the log calls it if it fails."""
@@ -35,11 +35,6 @@ class Afterwards:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="afterwards", daemon=True)
                 self._thread.start()
-
-    def stop(self, seconds: float) -> bool:
-        """The program stops: what takes long is told, and waited for as by `finish`."""
-        self.stopping.set()
-        return self.finish(seconds)
 
     def finish(self, seconds: float) -> bool:
         """Wait until all that has begun is done, `seconds` at most. Whether it is."""

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -90,7 +91,7 @@ def create_app(
             Middleware(BodyLimit),
         ],
         exception_handlers=_apologies(pages),
-        lifespan=_finishing(at_length, afterwards),
+        lifespan=_finishing(afterwards, at_length),
     )
     app.state.afterwards = afterwards
     app.state.at_length = at_length
@@ -145,7 +146,10 @@ def _finishing(*begun: Afterwards) -> Callable[[Starlette], AbstractAsyncContext
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         for one in begun:
-            await to_thread.run_sync(one.stop, _GRACE)
+            one.stopping.set()
+        ends = monotonic() + _GRACE
+        for one in begun:
+            await to_thread.run_sync(one.finish, max(0.0, ends - monotonic()))
 
     return lifespan
 

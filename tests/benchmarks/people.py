@@ -2,28 +2,38 @@
 
 One page of 50 at a time, anywhere in the list, with how many there are; then texts as somebody looks for them: parts of
 addresses and names that one has, thousands have or nobody. Beside it what is usual: OFFSET, and LIKE '%…%', and rows
-stored one by one. With --quick a tenth of it.
+stored one by one. Then the same rows at the desk, from the upload on, and how long a small write of somebody else's
+waits meanwhile; beside it, meanwhile in one transaction, where a write fails that waits for half a minute. With --quick
+a tenth of it.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
-from digest.errors import UsageError
+from digest.errors import StoreError, UsageError
+from digest.installation import Installation
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
 from digest.people import roster
 from digest.people.importing import enlist
-from digest.store import Store, Transaction, subscribers
+from digest.store import Store, Transaction, audit, subscribers
 from digest.store.search import Place, Wanted
+from digest.web import create_app
 from tests.benchmarks.harness import Case, Method, Row, compare, report
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
+from tests.web.at_desk import signed_in
 
 _PEOPLE, _ROWS = 1_000_000, 100_000
 _PAGE = 50
@@ -74,6 +84,7 @@ def _measure(quick: bool) -> Iterator[Sequence[Row]]:
         with Store.open(Path(folder, "people.db")) as store:
             yield from _asked(store, people)
         yield compare(_import(Path(folder), rows))
+        yield from _at_the_desk(Path(folder), rows)
 
 
 def _asked(store: Store, count: int) -> Iterator[Sequence[Row]]:
@@ -126,7 +137,7 @@ def _timed(store: Store, asked: Sequence[Callable[[Transaction], object]]) -> li
 
 
 def _row(case: str, method: str, took: Sequence[float], part: float) -> Row:
-    seconds = sorted(took)[int(len(took) * part)]
+    seconds = sorted(took)[min(int(len(took) * part), len(took) - 1)]
     return Row(case=case, method=method, n=1, measured=1, seconds=seconds, rate=1 / seconds, peak_mb=0.0)
 
 
@@ -158,6 +169,75 @@ def _import(folder: Path, count: int) -> Case:
 
     methods = [Method("digest", together, before=afresh), Method("one by one", one_by_one, most=1000, before=afresh)]
     return Case("import", count, methods, long=True)
+
+
+def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
+    random = Random(2)
+    text = roster.write(somebody(number, random) for number in range(count))
+    waits = {"digest": Waits(), "one transaction": Waits()}
+    with _newsletter(folder / "pieces") as here:
+        client = TestClient(create_app(here, clock=lambda: NOW), follow_redirects=False)
+        desk = signed_in(here, client)
+        begin = time.perf_counter()
+        where = desk.send("/admin/subscribers/import", text).headers["Location"]
+        _wait(client)
+        yield [_took("desk, check", "digest", time.perf_counter() - begin, count)]
+        with waits["digest"].measured(here.store):
+            begin = time.perf_counter()
+            desk.post(where, do="import")
+            _wait(client)
+            took = time.perf_counter() - begin
+    with _newsletter(folder / "one") as here, waits["one transaction"].measured(here.store):
+        begin = time.perf_counter()
+        with here.store.write() as tx:
+            for _ in enlist(tx, here.membership, here.rows_of(tx, text, confirmed=False), origin="import", now=NOW):
+                pass
+        alone = time.perf_counter() - begin
+    yield [_took("desk, import", "digest", took, count), _took("desk, import", "one transaction", alone, count)]
+    for name, part in (("p95", 0.95), ("longest", 1.0)):
+        yield [_row(f"write meanwhile, {name}", method, found.seconds, part) for method, found in waits.items()]
+
+
+class Waits:
+    """How long a small write waits for the lock, twenty times a second."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    @contextmanager
+    def measured(self, store: Store) -> Iterator[None]:
+        """Written meanwhile."""
+        over = threading.Event()
+
+        def write() -> None:
+            while not over.wait(0.05) or not self.seconds:
+                begin = time.perf_counter()
+                with suppress(StoreError), store.write() as tx:  # it is locked for half a minute
+                    audit.record(tx, "benchmark", "write", now=NOW)
+                self.seconds.append(time.perf_counter() - begin)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _newsletter(folder: Path) -> Iterator[Installation]:
+    folder.mkdir()
+    (folder / "config.toml").write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
+    with Installation.open(folder / "config.toml") as here:
+        yield here
+
+
+def _wait(client: TestClient) -> None:
+    while not cast(Starlette, client.app).state.at_length.finish(600):
+        pass
+
+
+def _took(case: str, method: str, seconds: float, count: int) -> Row:
+    return Row(case=case, method=method, n=count, measured=count, seconds=seconds, rate=count / seconds, peak_mb=0.0)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def in_pieces(store: Store, some: Sequence[Row]) -> list[Outcome]:
 
 
 def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Store, tmp_path: Path) -> None:
-    some = rows(*(f"{i % 1200}@example.org" for i in range(1500)), state=PENDING)
+    some = rows(*(f"{i % 1200}@example.org" for i in range(2500)), state=PENDING)
     with Store.open(tmp_path / "other.db") as other:
         assert in_pieces(other, some) == imported(store, some)
         with store.read() as one, other.read() as two:
@@ -116,12 +116,12 @@ def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Sto
 
 
 def test_others_write_between_two_pieces_and_what_is_stored_by_then_stays(store: Store) -> None:
-    some = rows(*(f"{i}@example.org" for i in range(1100)))
+    some = rows(*(f"{i}@example.org" for i in range(2100)))
     with closing(enlist_in_pieces(store, MEMBERSHIP, some, origin="import", now=NOW)) as pieces:
-        assert len(next(pieces)) == 500
+        assert len(next(pieces)) == 1000
         with store.write() as tx:
-            subscribers.add(tx, a_subscriber("700@example.org"), now=NOW)
+            subscribers.add(tx, a_subscriber("1700@example.org"), now=NOW)
         assert fates(next(pieces)).count("known") == 1
     with store.read() as tx:
-        assert len(subscribers.list_all(tx)) == 1000
-    assert fates(in_pieces(store, some)) == ["known"] * 1000 + ["added"] * 100
+        assert len(subscribers.list_all(tx)) == 2000
+    assert fates(in_pieces(store, some)) == ["known"] * 2000 + ["added"] * 100

@@ -116,6 +116,28 @@ def test_writers_wait_for_each_other(store: Store) -> None:
         assert len(all_papers(tx)) == 20
 
 
+def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(store: Store) -> None:
+    order: list[str] = []
+
+    def write() -> None:
+        with store.write():
+            order.append("another")
+
+    thread = threading.Thread(target=write)
+    with store.write():
+        thread.start()
+        while not store._waiting:
+            pass
+    store.give_way(20)
+    with store.write():
+        order.append("the next piece")
+    thread.join()
+    assert order == ["another", "the next piece"]
+    store.give_way(20)  # nobody waits: at once
+    store._waiting = 1
+    store.give_way(0.01)
+
+
 def test_any_number_of_threads_read_at_once_and_none_waits_for_another(store: Store) -> None:
     with ExitStack() as stack:
         for _ in range(20):

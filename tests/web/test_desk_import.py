@@ -59,15 +59,14 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     go_on = threading.Event()
     together = importing._together
 
-    def slowly(rows: Iterable[Row]) -> Iterator[list[Row]]:
-        for number, some in enumerate(together(rows)):
+    def slowly(rows: Iterable[Row], _most: int) -> Iterator[list[Row]]:
+        for number, some in enumerate(together(rows, 2)):
             if number == 1:
                 go_on.wait(20)
             yield some
 
     with monkeypatch.context() as patch:
         patch.setattr(importing, "_together", slowly)
-        patch.setattr(importing, "_TOGETHER", 2)
         yield go_on
         go_on.set()
 
@@ -275,12 +274,11 @@ def test_it_goes_on_beside_the_pages_and_others_write_in_between(
 def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_added_again(
     here: Installation, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_length = cast(Starlette, site.app).state.at_length
     where = checked(desk, rows(5))
     with held_up(monkeypatch) as go_on:
         desk.post(where, do="import")
-        at_length.stopping.set()
-        go_on.set()
+        with TestClient(site.app):  # as it is served, and then stops
+            threading.Timer(0.3, go_on.set).start()
         waited(desk)
     assert "What was stored stays." in desk.read(where)
     assert logged(here)[0] == (DESK, "subscriber import", "2 new")

@@ -8,7 +8,6 @@ from digest.people.disclosure import disclose
 from digest.people.membership import Membership
 from digest.people.roster import write_in_parts
 from digest.store import Store, subscribers
-from digest.store.search import Place, Wanted
 from digest.web.admin.subscriber import get
 from digest.web.pages import Answer, Document, Visit
 from digest.web.subscriber.data import as_file
@@ -39,8 +38,8 @@ class Exporting:
         after = ""
         while True:
             with self.store.read() as tx:
-                page = subscribers.page(tx, Wanted(), Place(after=after, limit=_TOGETHER))
-            yield [one for one in page.people if one.state.is_on_the_list]
-            after = page.after
-            if not after:
+                some = subscribers.list_behind(tx, after, limit=_TOGETHER)
+            yield [one for one in some if one.state.is_on_the_list]
+            if len(some) < _TOGETHER:
                 return
+            after = some[-1].email

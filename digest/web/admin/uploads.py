@@ -1,9 +1,10 @@
 """Files of subscribers between their upload and the end of their import: checked, then stored, beside the pages.
 
 They are kept in the memory of this process alone: one for each admin, an hour at most, and not many megabytes in all.
-An import writes a few hundred rows at a time and lets others write in between: whoever joins or leaves meanwhile waits
-for some of them only. In one transaction a hundred thousand rows hold the lock for a quarter of a minute. It ends half
-way where the program stops; what was stored stays, and the same file again adds the rest, as who is there is known.
+An import writes a thousand rows at a time and lets others write in between: whoever joins or leaves meanwhile waits for
+some of them only. In one transaction a hundred thousand rows hold the lock for a quarter of a minute, and on a busy
+machine until those who wait fail. It ends half way where the program stops; what was stored stays, and the same file
+again adds the rest, as who is there is known.
 """
 
 import gzip
@@ -34,7 +35,7 @@ SHOWN = 100  # rows of each fate
 
 _MOST_KEPT = 2 * MAX_UPLOAD  # bytes, of all admins
 _TOGETHER = 500
-_LETS_OTHERS = 0.03  # seconds between two pieces: who waits for the lock tries ten times a second or more often
+_LETS_OTHERS = 0.01  # seconds between two pieces, for other processes; threads of ours are given way to
 _IDS = 10**12
 _REPORT = ("line", "email", "fate", "column", "reason")
 
