@@ -20,7 +20,7 @@ from digest.people import importing
 from digest.people.roster import Row
 from digest.store import subscribers
 from digest.web import create_app
-from digest.web.admin import uploads
+from digest.web.admin.people import uploads
 from digest.web.security import MAX_BODY, MAX_UPLOAD
 from tests.builders import NOW
 from tests.web.at_desk import DESK, AtDesk, logged, signed_in

@@ -11,22 +11,16 @@ from digest.web.pages import Visit
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _MOST_TYPED = 254  # characters: as many as an address has
-_MOST_DIGITS = 15
 
 
-def local(at: datetime, timezone: ZoneInfo) -> str:
-    """A local time: "2026-06-03 07:00"."""
-    return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}"
+def local(at: datetime | None, timezone: ZoneInfo) -> str:
+    """A local time: "2026-06-03 07:00"; "" for None."""
+    return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}" if at is not None else ""
 
 
 def typed(visit: Visit, name: str) -> str:
     """What somebody looks for."""
     return visit.query.get(name, "").strip()[:_MOST_TYPED]
-
-
-def number(written: str) -> int:
-    """A number as a list's links and ticks have it; 0 for what is none."""
-    return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
 
 
 def one_of(choices: type[_Choice], written: str) -> _Choice | None:

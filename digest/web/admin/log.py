@@ -10,7 +10,7 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Change
 from digest.store import Store, audit
 from digest.store.audit import Sought
-from digest.web.admin.lists import link, local, number, typed
+from digest.web.admin.lists import link, local, typed
 from digest.web.pages import Answer, Page, Visit
 
 _MOST = 100  # changes on a page
@@ -49,7 +49,7 @@ class LookingAtTheLog:
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
         sought = Sought(who=typed(visit, "who"), what=typed(visit, "what"), text=typed(visit, "q"))
-        before = number(visit.query.get("before", ""))
+        before = visit.number_in("before")
         with self.store.read() as tx:
             found = audit.list_changes(tx, sought, before=before, limit=_MOST + 1)
         return _page(found, sought, self.timezone, before)

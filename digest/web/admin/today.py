@@ -10,7 +10,7 @@ from digest.models import Admin, DeliveryState, Hold, Role, Today, Trouble
 from digest.people.roster import one_line
 from digest.store import Store
 from digest.store import today as days
-from digest.web.admin.coming import ShownHour, shown_hour
+from digest.web.admin.sending.coming import ShownHour, shown_hour
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 _MOST_REASON = 200  # characters

@@ -10,9 +10,9 @@ from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.store import Store, Transaction, deliveries, subscribers
 from digest.store.deliveries import Sought
 from digest.store.search import Place, Wanted
-from digest.web.admin.lists import link, local, number, one_of, typed
+from digest.web.admin.lists import link, local, one_of, typed
 from digest.web.admin.samples import UTC_ZONE, a_delivery
-from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.pages import Answer, Page, Redirect, Visit, number_of
 
 _MOST = 50  # mails on a page
 _MOST_PEOPLE = 50  # whose mails are looked for at once
@@ -74,7 +74,7 @@ class ListingDeliveries:
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
         asked = _asked(visit)
-        before = number(visit.query.get("before", ""))
+        before = visit.number_in("before")
         with self.store.read() as tx:
             people, too_many = _people(tx, asked.text)
             sought = Sought(state=asked.state, kind=asked.kind, subscriber_ids=people)
@@ -87,14 +87,14 @@ class ListingDeliveries:
             older=asked.path(before=found.before) if found.before else "",
             too_many=too_many,
             done=visit.query.get("done", ""),
-            count=number(visit.query.get("count", "")),
+            count=visit.number_in("count"),
         )
         return Page(template="desk-deliveries.html.j2", shows=shows)
 
     def act(self, visit: Visit, admin: Admin) -> Answer:
         """POST: those that are ticked. Nothing is done to others, nor to what is in another state by now."""
         done = visit.form.get("do", "")
-        ids = [found for written in visit.form.getlist("id") if (found := number(written))]
+        ids = [found for written in visit.form.getlist("id") if (found := number_of(written))]
         with self.store.write() as tx:
             changed = settle(tx, done, ids, by=admin.email, now=visit.now) if ids else []
         return Redirect(path=_asked(visit).path(done=done if changed else "none", count=len(changed)))
@@ -121,7 +121,7 @@ def _people(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
     """Whose mails are looked for, by number or by a part of an address or a name; whether there are more of them."""
     if not text:
         return None, False
-    if found := number(text):
+    if found := number_of(text):
         return [found], False
     page = subscribers.page(tx, Wanted(text=text), Place(limit=_MOST_PEOPLE))
     return [one.id for one in page.people], bool(page.after)

@@ -8,7 +8,7 @@ from digest.installation import Installation
 from digest.models import Admin
 from digest.people.importing import Fate, Outcome
 from digest.people.roster import COLUMNS
-from digest.web.admin.uploads import MOST_ROWS, SHOWN, Import, Imports, Stage, decoded
+from digest.web.admin.people.uploads import MOST_ROWS, SHOWN, Import, Imports, Stage, decoded
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
 
 _PATH = "/admin/subscribers/import"

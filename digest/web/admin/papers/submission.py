@@ -9,7 +9,7 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
 from digest.store import Store, submissions
 from digest.web.admin.lists import local
-from digest.web.admin.lookups import BusyError, LookUps
+from digest.web.admin.papers.lookups import BusyError, LookUps
 from digest.web.admin.samples import AT, UTC_ZONE, a_submission
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.papers import paper_path

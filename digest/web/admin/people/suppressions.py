@@ -10,7 +10,7 @@ from digest.models import Admin, Subscriber, Suppression, SuppressionReason
 from digest.people.membership import Membership
 from digest.people.roster import one_line
 from digest.store import Store, suppressions
-from digest.web.admin.local import local
+from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 _A_PAGE = 50

@@ -10,7 +10,7 @@ from digest.library import DAYS, Library
 from digest.mail import Rendered, Templates, specimen
 from digest.models import Admin, Delivery, Digest, MailKind, Subscriber
 from digest.store import Store, profiles
-from digest.web.admin.bench import Bench
+from digest.web.admin.sending.bench import Bench
 from digest.web.pages import Answer, Document, Page, Visit
 from digest.web.security import FRAMED, FRAMING
 

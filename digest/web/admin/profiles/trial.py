@@ -12,7 +12,7 @@ from digest.mail.encoding import Shown
 from digest.matching.backtest import RuleRecord, Suggestion
 from digest.matching.shelf import Comparison, Findings
 from digest.models import DigestItem, Profile
-from digest.web.admin.chart import Chart, ChartDay, chart
+from digest.web.admin.profiles.chart import Chart, ChartDay, chart
 from digest.web.keywords import Mistake, Piece, marked, read_lines, readable
 from digest.web.papers import SAMPLE, Showcase, ShownPaper
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digest.installation import Installation
 from digest.mail import Composer, Templates
+from digest.models import Schedule, Subscriber
 
 _Stamp = tuple[tuple[str, int, int], ...]
 
@@ -54,3 +55,8 @@ def _stamp(folder: Path | None) -> _Stamp:
         return ()
     files = ((file, file.stat()) for file in sorted(folder.rglob("*")) if file.is_file())
     return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in files)
+
+
+def new_reader(timezone: str, language: str) -> Subscriber:
+    """Somebody who has changed nothing of what a newsletter gives to new readers."""
+    return Subscriber(email="reader@digest.invalid", schedule=Schedule(timezone=timezone), language=language)

@@ -9,7 +9,7 @@ from digest.people.roster import one_line
 from digest.schedule import next_slot
 from digest.store import Store, subscribers
 from digest.store.search import Place, Wanted
-from digest.web.admin.local import local
+from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Visit
 
 _A_PAGE = 50

@@ -13,7 +13,7 @@ from digest.models import Admin, BounceKind, Subscriber
 from digest.people.membership import Membership
 from digest.store import Store, bounces
 from digest.store.bounces import Kept
-from digest.web.admin.local import local
+from digest.web.admin.lists import local
 from digest.web.afterwards import Afterwards
 from digest.web.pages import Answer, Page, Redirect, Visit
 

@@ -14,9 +14,9 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.people.membership import Membership
 from digest.store import Store, bounces, outbox
-from digest.web.admin.deliveries import TO_RETRY, settle
 from digest.web.admin.lists import local
 from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE, a_delivery
+from digest.web.admin.sending.deliveries import TO_RETRY, settle
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
 from digest.web.papers import paper_path
 from digest.web.security import OF_MAILS

@@ -8,7 +8,7 @@ from digest.people.disclosure import disclose
 from digest.people.membership import Membership
 from digest.people.roster import write_in_parts
 from digest.store import Store, subscribers
-from digest.web.admin.subscriber import get
+from digest.web.admin.people.subscriber import get
 from digest.web.pages import Answer, Document, Visit
 from digest.web.subscriber.data import as_file
 

@@ -14,7 +14,7 @@ from digest.people.pauses import LONGEST, parse_until
 from digest.people.roster import one_line
 from digest.schedule import next_slot
 from digest.store import Store, Transaction, bounces, outbox, profiles, subscribers
-from digest.web.admin.local import local
+from digest.web.admin.lists import local
 from digest.web.pages import Answer, Fields, Page, Redirect, Visit
 from digest.web.subscriber.mailfields import Weekdays, days_of
 from digest.web.subscriber.mailform import MailForm

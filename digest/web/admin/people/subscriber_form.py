@@ -10,7 +10,7 @@ from digest.models import Admin, CompiledRules, Schedule, Subscriber, Subscriber
 from digest.people.membership import Membership
 from digest.people.roster import MOST_PAPERS, one_line
 from digest.store import Store, Transaction, profiles
-from digest.web.admin.subscriber import get
+from digest.web.admin.people.subscriber import get
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.subscriber.mailfields import Choice, MailFields, choices

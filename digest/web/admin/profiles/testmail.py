@@ -9,11 +9,11 @@ from enum import StrEnum
 from digest.desk import trial
 from digest.errors import DigestError
 from digest.library import Library
-from digest.models import Admin, Delivery, Digest, MailKind, Profile, Schedule, Subscriber, Suppression
+from digest.models import Admin, Delivery, Digest, MailKind, Profile, Subscriber, Suppression
 from digest.people.membership import Membership
 from digest.store import Store, profiles
 from digest.transport import Transport
-from digest.web.admin.bench import Bench
+from digest.web.admin.sending.bench import Bench
 from digest.web.context import isolated
 from digest.web.keywords import Keywords, Mistake, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
@@ -155,11 +155,6 @@ class TryingProfiles:
 
     def _about(self, profile: Profile, email: str) -> ShownTrial:
         return ShownTrial(id=profile.id, name=isolated(profile.name), email=email, days=self.days)
-
-
-def new_reader(timezone: str, language: str) -> Subscriber:
-    """Somebody who has changed nothing of what a newsletter gives to new readers."""
-    return Subscriber(email="reader@digest.invalid", schedule=Schedule(timezone=timezone), language=language)
 
 
 def _page(shows: ShownTrial, *, status: int = 200) -> Page:

@@ -6,7 +6,7 @@ from digest.explain import Explanation, Verdict, explain
 from digest.installation import Installation
 from digest.models import Admin
 from digest.people.roster import one_line
-from digest.web.admin.subscriber import get
+from digest.web.admin.people.subscriber import get
 from digest.web.pages import Answer, Page, Visit
 
 

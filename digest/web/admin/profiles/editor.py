@@ -9,7 +9,7 @@ from digest.desk import profiles as desk
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
-from digest.web.admin.trial import SAMPLE_TRIAL, Trial, Trying
+from digest.web.admin.profiles.trial import SAMPLE_TRIAL, Trial, Trying
 from digest.web.keywords import read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of

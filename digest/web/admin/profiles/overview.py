@@ -9,7 +9,7 @@ from digest.library import Library
 from digest.matching import parse_rules
 from digest.models import Admin, Profile
 from digest.store import Store, profiles
-from digest.web.admin.trial import FULL
+from digest.web.admin.profiles.trial import FULL
 from digest.web.pages import Answer, Page, Visit
 
 _MOST_TRIED = 300  # profiles whose papers are counted: more would take a second

@@ -1,0 +1,1 @@
+"""The desk's pages of where papers come from: sources, and readers."""

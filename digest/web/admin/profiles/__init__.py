@@ -1,0 +1,1 @@
+"""The desk's pages of shared profiles: for editors, too."""

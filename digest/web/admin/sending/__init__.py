@@ -1,0 +1,1 @@
+"""The desk's pages of mails: what goes out next, what became of each, and how they are written."""
