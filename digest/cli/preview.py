@@ -11,7 +11,7 @@ from digest import addresses
 from digest.chooser import Chooser
 from digest.cli.options import ConfigOption, NowOption, installation, moment
 from digest.cli.output import described, print_text, say, warn_of_templates, warn_of_unreadable
-from digest.desk import trial
+from digest.desk import testmail
 from digest.errors import UsageError
 from digest.installation import Installation
 from digest.models import Delivery, Digest, MailKind, Suppression
@@ -45,7 +45,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(here, trial.to_nobody(mail, _may_be_mailed(here, addresses.checked(send_to))))
+            _send(here, testmail.to_nobody(mail, _may_be_mailed(here, addresses.checked(send_to))))
         elif form is Format.EML:
             sys.stdout.buffer.write(here.composer.message(mail).content)
         else:
@@ -65,7 +65,7 @@ def _mail(here: Installation, email: str, kind: MailKind, at: datetime) -> Deliv
             (digest,) = chooser.decide(tx, [(subscriber, at)])
             warn_of_unreadable(chooser.unreadable.items())
     named = digest.message_id if digest else ""
-    return trial.delivery(kind, subscriber, digest, domain=here.domain, now=at, named=named)
+    return testmail.delivery(kind, subscriber, digest, domain=here.domain, now=at, named=named)
 
 
 def _last(here: Installation, email: str, at: datetime) -> Delivery:
@@ -75,13 +75,13 @@ def _last(here: Installation, email: str, at: datetime) -> Delivery:
         digest = digests.find_last(tx, subscriber.id)
     if digest is None:
         raise UsageError(f"{email} has had no digest yet; `digest preview {email} --kind welcome` shows a first one")
-    return trial.delivery(MailKind.DIGEST, subscriber, digest, domain=here.domain, now=at, named=digest.message_id)
+    return testmail.delivery(MailKind.DIGEST, subscriber, digest, domain=here.domain, now=at, named=digest.message_id)
 
 
 def _may_be_mailed(here: Installation, address: str) -> str:
     """The address. Raises UsageError where it is suppressed, or nothing may be sent just now."""
     with here.store.read() as tx:
-        obstacle = trial.obstacle(tx, here.membership, address)
+        obstacle = testmail.obstacle(tx, here.membership, address)
     if isinstance(obstacle, Suppression):
         raise UsageError(f"{address} is {obstacle}; send it to another address")
     if obstacle is not None:
@@ -91,7 +91,7 @@ def _may_be_mailed(here: Installation, address: str) -> str:
 
 def _send(here: Installation, mail: Delivery) -> None:
     with here.transport() as transport:
-        trial.send(transport, here.composer.message(mail))
+        testmail.send(transport, here.composer.message(mail))
     delivery = here.config.delivery
     if delivery.transport == "maildir":
         say(f"left in {here.config.path(delivery.maildir.path)}: the transport is maildir, which sends nothing")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from digest.desk import admins, outbox, people, profiles, submissions, tokens, trial
+from digest.desk import admins, outbox, people, profiles, submissions, testmail, tokens
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.matching import compile_rules
@@ -102,7 +102,7 @@ OPERATIONS: dict[str, Act] = {
     "profile edit": lambda on: profiles.edit(on.tx, "Cats", new_name="Felines", **BY),
     "profile remove": lambda on: profiles.remove(on.tx, "Cats", **BY),
     "profile restore": _restored,
-    "profile test": lambda on: trial.note(on.tx, "Cats", **BY),
+    "profile test": lambda on: testmail.note(on.tx, "Cats", **BY),
     "outbox hold": lambda on: outbox.hold(on.tx, "a reason", **BY),
     "outbox release": _released,
     "outbox retry": _retry,

@@ -8,14 +8,13 @@ from starlette.testclient import TestClient
 
 from digest.desk import tokens
 from digest.installation import Installation
-from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, Role, SuppressionReason, TokenScope
-from digest.store import admins, audit, digests, outbox, submissions
+from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
+from digest.store import digests, outbox, submissions
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.papers import published, sharing
 from tests.web.people import enrolled, pending
 
-DESK = "desk@example.org"
 PAPER = a_paper("A study of cats", "Of cats.", id="arxiv:2606.00001")
 
 
@@ -37,12 +36,6 @@ class Client:
         return answer.json() if answer.content else None
 
 
-def an_admin(here: Installation, email: str = DESK, role: Role = Role.ADMIN) -> Admin:
-    """One who has no password that anybody knows, added once."""
-    with here.store.write() as tx:
-        return admins.find(tx, email) or admins.add(tx, Admin(email=email, role=role, password="x"), now=NOW)
-
-
 def token_of(
     here: Installation,
     owner: Admin,
@@ -54,12 +47,6 @@ def token_of(
     """A token of theirs."""
     with here.store.write() as tx:
         return tokens.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
-
-
-def lines(here: Installation) -> list[tuple[str, str, str]]:
-    """The audit log, newest first."""
-    with here.store.read() as tx:
-        return [(change.who, change.what, change.subject) for change in audit.list_changes(tx, limit=100)]
 
 
 def filled(here: Installation) -> None:

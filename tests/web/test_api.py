@@ -17,7 +17,8 @@ from digest.store import profiles
 from digest.web import create_app
 from digest.web.api import fields
 from tests.builders import NOW
-from tests.web.api import DESK, Client, an_admin, filled, lines, token_of
+from tests.web.api import Client, filled, token_of
+from tests.web.at_desk import DESK, an_admin, logged
 from tests.web.conftest import Opened
 from tests.web.people import EMAIL, enrolled, history, queued, settled, state
 
@@ -63,7 +64,7 @@ def test_a_profile_is_made_changed_gone_back_and_removed(here: Installation, api
     back = api.ok("POST", "/profiles/1/restore", json={"version": 2})
     assert (back["id"], back["name"], back["rules"], back["version"]) == (1, "Felines", "cat\nlynx", 4)
     does = ["restore", "remove", "restore", "edit", "add"]
-    assert [(who, what) for who, what, _ in lines(here)[:5]] == [(BY, f"profile {do}") for do in does]
+    assert [(who, what) for who, what, _ in logged(here)[:5]] == [(BY, f"profile {do}") for do in does]
 
 
 def test_nobody_overwrites_what_they_have_not_seen(here: Installation, api: Client) -> None:
@@ -144,9 +145,9 @@ def test_somebody_is_added_changed_and_seen(here: Installation, api: Client) -> 
     changed = api.ok("PATCH", path, json=choices)
     assert changed == whose | choices
     assert api.ok("GET", path) == changed
-    before = lines(here)
+    before = logged(here)
     assert api.ok("PATCH", path, json={"name": None, "days": "mon,thu"}) == changed
-    assert lines(here) == before
+    assert logged(here) == before
     assert before[0] == (BY, "subscriber edit", f"subscriber {whose['id']}")
     assert history(here, "new@example.org") == [("asked", BY)]
 
@@ -194,7 +195,7 @@ def test_what_is_done_for_a_subscriber(here: Installation, site: TestClient, api
     problem(api("POST", "/subscribers/1/pause", json={}), 409)
     problem(api("POST", "/subscribers", json={"email": EMAIL, "confirmed": True}), 409)
     does = ["unsubscribe", "pause", "resume", "pause", "confirm", "add"]
-    assert lines(here)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
+    assert logged(here)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
@@ -227,7 +228,7 @@ def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(here: 
     assert done == rehearsed | {"dry_run": False}
     assert done["counts"] == {"added": 1, "bad": 1, "known": 2}
     assert state(here, "new@example.org") == "active"
-    assert lines(here)[0] == (BY, "subscriber import", "1 new")
+    assert logged(here)[0] == (BY, "subscriber import", "1 new")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +288,7 @@ def test_sending_is_held_and_released(here: Installation, api: Client) -> None:
     assert api.ok("PUT", "/hold", json={"reason": "again"}) == held == api.ok("GET", "/hold")
     assert api.ok("GET", "/today")["trouble"] == "hold"
     assert api.ok("DELETE", "/hold") == api.ok("DELETE", "/hold") == {"hold": None}
-    assert [(who, what) for who, what, _ in lines(here)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
+    assert [(who, what) for who, what, _ in logged(here)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
 
 
 def test_a_proposal_is_put_aside(here: Installation, api: Client) -> None:

@@ -20,7 +20,8 @@ from digest.installation import Installation
 from digest.models import Admin, Role, TokenScope
 from digest.store import admins
 from tests.builders import NOW
-from tests.web.api import DESK, Client, an_admin, filled, token_of
+from tests.web.api import Client, filled, token_of
+from tests.web.at_desk import DESK, an_admin
 from tests.web.conftest import browser
 from tests.web.people import EMAIL, changed
 from tests.web.test_desk import PASSWORD, signed_in

@@ -14,7 +14,8 @@ import pytest
 from digest.installation import Installation
 from digest.web import create_app
 from tests.builders import NOW
-from tests.web.api import an_admin, filled, token_of
+from tests.web.api import filled, token_of
+from tests.web.at_desk import an_admin
 
 schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
 engine = pytest.importorskip("schemathesis.engine", reason="needs schemathesis")

@@ -18,9 +18,11 @@ from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
 from tests.mta import wait_until
 from tests.serving import IN_TIME
-from tests.web.every import LONG_NAME, STATES, State, cookie, full_site, served
+from tests.web.every import STATES, cookie, full_site, served
+from tests.web.every_desk import desk_cookie
 from tests.web.html import faults_of
 from tests.web.people import enrolled, state, way_out
+from tests.web.states import LONG_NAME, State
 
 pytestmark = needs_chromium
 
@@ -71,6 +73,8 @@ def look(browser: Any, written: list[str], here: Installation, bare: Installatio
         opened.append(context)
         if state.reader is not None:
             context.add_cookies([cookie(site, state.reader(site))])
+        if state.admin:
+            context.add_cookies([desk_cookie(site)])
         page = context.new_page()
         page.set_default_timeout(1000 * IN_TIME)
         page.on("console", lambda message: complaints.append(message.text))

@@ -22,7 +22,7 @@ from digest.models import (
 from digest.store import audit, deliveries, digests, outbox, schema
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_paper, an_item
-from tests.web.operating import DESK, AtDesk, at_desk, refuses_an_editor
+from tests.web.at_desk import DESK, AtDesk, refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE
 from tests.web.people import changed, enrolled
 from tests.web.test_read import send
@@ -34,7 +34,7 @@ DOUBT, QUEUED = DeliveryState.IN_DOUBT, DeliveryState.QUEUED
 
 @pytest.fixture
 def desk(here: Installation, site: TestClient) -> AtDesk:
-    return at_desk(here, site)
+    return signed_in(here, site)
 
 
 def mailed(here: Installation, reader: Subscriber, state: DeliveryState, reply: str = "", **rest: Any) -> int:
@@ -71,7 +71,7 @@ def log(here: Installation) -> list[tuple[str, str, str]]:
 def test_the_newest_are_listed_with_what_the_server_said(here: Installation, desk: AtDesk) -> None:
     reader = enrolled(here)
     mailed(here, reader, FAILED, "550 5.1.1 <script>alert(1)</script> no\u202e such user")
-    text = desk.text("/admin/deliveries")
+    text = desk.read("/admin/deliveries")
     assert "<bdi>550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; no such user</bdi>" in text
     assert f'href="/admin/subscribers/{reader.id}"' in text
     assert "2026-06-03 07:00" in text
@@ -104,7 +104,7 @@ def test_they_are_found_by_state_kind_and_whom(here: Installation, desk: AtDesk,
     with here.store.write() as tx:
         outbox.queue_note(tx, MailKind.SIGN_IN, other, message_id="x@example.org", now=NOW)
     put(here, other, SENT)
-    text = desk.text(f"/admin/deliveries?{asked}")
+    text = desk.read(f"/admin/deliveries?{asked}")
     assert {number for number in (1, 2, 3) if f'href="/admin/deliveries/{number}"' in text} == found
 
 
@@ -112,9 +112,9 @@ def test_pages_go_on_where_the_one_before_ended(here: Installation, desk: AtDesk
     reader = enrolled(here)
     for hour in range(60):
         mailed(here, reader, FAILED, slot_at=NOW + timedelta(hours=hour))
-    first = desk.text("/admin/deliveries?state=failed")
+    first = desk.read("/admin/deliveries?state=failed")
     assert 'href="/admin/deliveries?state=failed&amp;before=11" rel="next"' in first
-    second = desk.text("/admin/deliveries?state=failed&before=11")
+    second = desk.read("/admin/deliveries?state=failed&before=11")
     assert [f'/admin/deliveries/{n}"' in second for n in (1, 10, 11)] == [True, True, False]
     assert 'rel="next"' not in second
 
@@ -158,7 +158,7 @@ def test_where_none_is_ticked_none_is_tried(here: Installation, desk: AtDesk, fo
 @pytest.mark.parametrize(("word", "state"), [("arrived", "sent"), ("again", "queued")])
 def test_those_in_doubt_are_settled(here: Installation, desk: AtDesk, word: str, state: str) -> None:
     mailed(here, enrolled(here), DOUBT)
-    text = desk.text("/admin/deliveries?state=in-doubt")
+    text = desk.read("/admin/deliveries?state=in-doubt")
     assert ("They arrived" in text, "Send again" in text, "Try again now" in text) == (True, True, False)
     desk.done("/admin/deliveries", id="1", do=word)
     assert states(here) == {1: state}
@@ -171,7 +171,7 @@ def test_a_mail_has_a_page_with_all_that_is_known_of_it(here: Installation, desk
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="mailbox <script>full</script>")
     with here.store.write() as tx:
         here.membership.bounced(tx, reader.email, bounce, delivery_id=number, fingerprint="x", now=NOW)
-    text = desk.text(f"/admin/deliveries/{number}")
+    text = desk.read(f"/admin/deliveries/{number}")
     for said in ("250 2.0.0 Ok &lt;b&gt;", "mailbox &lt;script&gt;full", "4.2.2", of(here, number).message_id):
         assert said in text
     assert '<a href="/paper/arxiv:2606.00001"><bdi>Cats</bdi></a>' in text
@@ -198,7 +198,7 @@ def test_the_mail_itself_is_shown_in_a_sandbox_with_links_that_open_nothing(
 def test_a_hostile_paper_is_text_in_the_mail_and_on_its_page(here: Installation, desk: AtDesk) -> None:
     send(here, enrolled(here), an_item(HOSTILE))
     assert "<script>alert" not in desk.get("/admin/deliveries/1/mail").text
-    text = desk.text("/admin/deliveries/1")
+    text = desk.read("/admin/deliveries/1")
     assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)
 
 
@@ -228,7 +228,7 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(here: Installation, desk: At
     assert before.digest is not None
     assert second.digest == replace(before.digest, message_id=second.message_id)
     assert log(here)[-1] == (DESK, "outbox resend", "1, as 2")
-    assert "Its papers were sent once more since" in desk.text("/admin/deliveries/1")
+    assert "Its papers were sent once more since" in desk.read("/admin/deliveries/1")
     assert desk.get("/admin/deliveries/1/mail").status_code == 404
     with here.store.read() as tx:
         assert len(digests.list_last(tx, reader.id, limit=5)) == 1
@@ -257,7 +257,7 @@ def test_it_is_delivered_with_its_new_message_id(here: Installation, desk: AtDes
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not SENT])
 def test_what_was_not_sent_is_not_sent_once_more(here: Installation, desk: AtDesk, state: DeliveryState) -> None:
     mailed(here, enrolled(here), state)
-    assert "Send it once more" not in desk.text("/admin/deliveries/1")
+    assert "Send it once more" not in desk.read("/admin/deliveries/1")
     assert desk.post("/admin/deliveries/1", do="resend").status_code == 422
     assert list(states(here)) == [1]
 
@@ -281,7 +281,7 @@ def test_nobody_is_mailed_once_more_who_may_not_be(here: Installation, desk: AtD
             outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         number = put(here, reader, SENT)
     before = states(here)
-    assert "Send it once more" not in desk.text(f"/admin/deliveries/{number}")
+    assert "Send it once more" not in desk.read(f"/admin/deliveries/{number}")
     assert desk.post(f"/admin/deliveries/{number}", do="resend").status_code == 422
     assert states(here) == before
 

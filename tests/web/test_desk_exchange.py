@@ -11,21 +11,21 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.models import Role
 from tests.builders import a_paper
+from tests.web.at_desk import EDITOR, AtDesk, signed_in
 from tests.web.papers import published, sharing
-from tests.web.seated import DESK, Seat, seated
 from tests.web.test_desk_profiles import flat, log, plain, shared
 
 
 @pytest.fixture
-def editor(here: Installation, site: TestClient) -> Seat:
-    return seated(here, site, Role.EDITOR)
+def editor(here: Installation, site: TestClient) -> AtDesk:
+    return signed_in(here, site, Role.EDITOR)
 
 
 def line(name: str, rules: str) -> str:
     return json.dumps({"name": name, "rules": rules})
 
 
-def test_what_is_exported_can_be_imported(here: Installation, editor: Seat) -> None:
+def test_what_is_exported_can_be_imported(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats & 猫", 'cat\n"lion" # <b>')
     sharing(here, "Dogs", "dog")
     answer = editor.get("/admin/profiles/export")
@@ -39,7 +39,9 @@ def test_what_is_exported_can_be_imported(here: Installation, editor: Seat) -> N
     assert log(here) == []
 
 
-def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(here: Installation, editor: Seat) -> None:
+def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(
+    here: Installation, editor: AtDesk
+) -> None:
     sharing(here, "Cats", "cat\nlion")
     sharing(here, "Dogs", "dog")
     text = "\n".join([line("Cats", "cat\ntiger"), line("Dogs", "dog"), line("Mice <b>", "mouse")])
@@ -54,9 +56,9 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(her
     assert kept is not None
     answer = editor.post("/admin/profiles/import", text=unescape(kept[1]), do="import")
     assert answer.headers["Location"] == "/admin/profiles/import?done=imported"
-    assert "Imported." in editor.text(answer.headers["Location"])
+    assert "Imported." in editor.read(answer.headers["Location"])
     assert shared(here) == {"Cats": "cat\ntiger", "Dogs": "dog", "Mice <b>": "mouse"}
-    assert log(here) == [(DESK, "profile edit", "Cats"), (DESK, "profile add", "Mice <b>")]
+    assert log(here) == [(EDITOR, "profile edit", "Cats"), (EDITOR, "profile add", "Mice <b>")]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(her
     ],
 )
 def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
-    here: Installation, editor: Seat, text: str, why: str
+    here: Installation, editor: AtDesk, text: str, why: str
 ) -> None:
     for do in ("", "import"):
         answer = editor.post("/admin/profiles/import", text=text, do=do)
@@ -80,10 +82,10 @@ def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
 
 
 def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find(
-    here: Installation, editor: Seat
+    here: Installation, editor: AtDesk
 ) -> None:
     published(here, a_paper("A study of cats"), a_paper("Dogs", "of cats <b>"))
-    assert "Paste the search here" in editor.text("/admin/profiles/query")
+    assert "Paste the search here" in editor.read("/admin/profiles/query")
     pasted = "https://pubmed.ncbi.nlm.nih.gov/?term=" + quote('cats[tiab] AND "<i>"[pt]')
     answer = editor.post("/admin/profiles/query", query=pasted)
     assert answer.status_code == 200
@@ -96,7 +98,7 @@ def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find
     assert shared(here) == {}
 
 
-def test_a_query_that_cannot_be_read_says_why_and_stays(here: Installation, editor: Seat) -> None:
+def test_a_query_that_cannot_be_read_says_why_and_stays(here: Installation, editor: AtDesk) -> None:
     answer = editor.post("/admin/profiles/query", query='jr:"<b>"\r\n')
     assert answer.status_code == 422
     assert "nothing is left that a feed says: jr:&#34;&lt;b&gt;&#34;" in answer.text

@@ -217,7 +217,7 @@ def test_the_files_name_is_text(here: Installation, desk: AtDesk) -> None:
 def test_another_admins_file_is_not_there_and_another_of_ones_own_takes_its_place(
     here: Installation, site: TestClient, desk: AtDesk
 ) -> None:
-    other = signed_in(here, site, "other@example.org")
+    other = signed_in(here, site, email="other@example.org")
     first, theirs = checked(desk, rows(1)), checked(other, rows(2))
     for path in (first, f"{first}/report"):
         assert other.get(path).status_code == 404
@@ -242,7 +242,7 @@ def test_no_more_is_kept_in_all_than_two_of_the_largest(
     here: Installation, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "_MOST_KEPT", 50)
-    other = signed_in(here, site, "other@example.org")
+    other = signed_in(here, site, email="other@example.org")
     where = checked(desk, rows(2))
     assert "An import is under way" in other.send(PAGE, rows(2)).text
     desk.post(where, do="drop")
@@ -358,7 +358,7 @@ def test_a_body_is_read_of_an_admin_alone(here: Installation, desk: AtDesk, who:
     cookie = {
         "nobody": "",
         "a reader": "__Secure-digest=x; __Secure-digest-desk=x",
-        "an editor": signed_in(here, desk.client, "editor@example.org", Role.EDITOR).cookie,
+        "an editor": signed_in(here, desk.client, Role.EDITOR).cookie,
         "an admin": desk.cookie,
     }[who]
     status, read = asyncio.run(_asked(here, {"Cookie": cookie, **MULTIPART}, a_body(desk.csrf, MAX_BODY * 4)))

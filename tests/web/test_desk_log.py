@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.store import audit
 from tests.builders import NOW
-from tests.web.operating import at_desk, refuses_an_editor
+from tests.web.at_desk import refuses_an_editor, signed_in
 
 HOSTILE = "<script>alert(1)</script>\u202e\"'"
 
@@ -28,7 +28,7 @@ def test_a_subscriber_in_the_log_leads_to_their_page_and_a_profile_is_plain(
         ("desk@x.org", "submission approve", "7, arxiv:2606.00001"),
         ("desk@x.org", "profile add", "subscriber 12 and others"),
     )
-    text = at_desk(here, site).text("/admin/log")
+    text = signed_in(here, site).read("/admin/log")
     assert 'subscriber edit: <a href="/admin/subscribers/12">subscriber 12</a>' in text
     assert '<a href="/admin/submissions/7">7, arxiv:2606.00001</a>' in text
     assert "profile add: <bdi>subscriber 12 and others</bdi>" in text
@@ -54,27 +54,27 @@ def test_it_is_filtered_by_who_what_and_text(here: Installation, site: TestClien
         ("desk@x.org", "outbox retry", "two"),
         ("command line", "profile add", "three"),
     )
-    text = at_desk(here, site).text(f"/admin/log?{asked}")
+    text = signed_in(here, site).read(f"/admin/log?{asked}")
     assert {subject for subject in ("one", "two", "three") if f"<bdi>{subject}</bdi>" in text} == found
     assert ("Nothing of that kind was changed." in text) == (not found)
 
 
 def test_older_changes_are_a_page_further_with_the_same_filter(here: Installation, site: TestClient) -> None:
     written(here, *(("desk@x.org", "profile edit", f"line {number}.") for number in range(150)), ("x", "y", "other"))
-    desk = at_desk(here, site)
-    first = desk.text("/admin/log?what=profile")
+    desk = signed_in(here, site)
+    first = desk.read("/admin/log?what=profile")
     assert ("line 149." in first, "line 50." in first, "line 49." in first) == (True, True, False)
     assert 'href="/admin/log?what=profile&amp;before=51" rel="next"' in first
-    second = desk.text("/admin/log?what=profile&before=51")
+    second = desk.read("/admin/log?what=profile&before=51")
     assert ("line 49." in second, "line 0." in second, "line 50." in second) == (True, True, False)
     assert 'rel="next"' not in second
 
 
 def test_what_is_hostile_in_it_is_text(here: Installation, site: TestClient) -> None:
     written(here, (HOSTILE, HOSTILE, HOSTILE))
-    desk = at_desk(here, site)
-    assert "<script>" not in desk.text("/admin/log")
-    assert "\u202e" not in desk.text("/admin/log").split("<table")[1]
+    desk = signed_in(here, site)
+    assert "<script>" not in desk.read("/admin/log")
+    assert "\u202e" not in desk.read("/admin/log").split("<table")[1]
     params: Any = {"q": HOSTILE, "who": HOSTILE, "what": HOSTILE}
     answer = site.get("/admin/log", params=params, headers={"Cookie": desk.cookie})
     assert (answer.status_code, "<script>" in answer.text) == (200, False)
@@ -83,7 +83,7 @@ def test_what_is_hostile_in_it_is_text(here: Installation, site: TestClient) -> 
 @pytest.mark.parametrize("before", ["0", "-1", "x", "9" * 30, "²"])
 def test_an_odd_place_is_the_beginning(here: Installation, site: TestClient, before: str) -> None:
     written(here, ("desk@x.org", "profile edit", "one"))
-    assert "<bdi>one</bdi>" in at_desk(here, site).text(f"/admin/log?before={before}")
+    assert "<bdi>one</bdi>" in signed_in(here, site).read(f"/admin/log?before={before}")
 
 
 def test_it_is_not_for_editors(here: Installation, site: TestClient) -> None:

@@ -14,7 +14,7 @@ from digest.matching import compile_rules
 from digest.models import EVERY_DAY, Schedule, Subscriber, SubscriberState, Weekday
 from digest.store import outbox, profiles, subscribers
 from tests.builders import NOW, a_subscriber
-from tests.web.operating import at_desk, refuses_an_editor
+from tests.web.at_desk import refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE, printed, sharing
 from tests.web.people import enrolled
 from tests.web.test_routes import everything
@@ -31,7 +31,7 @@ def somebody(here: Installation, name: str, hour: str = "08:30", zone: str = "UT
 
 
 def text_of(here: Installation, site: TestClient) -> str:
-    return " ".join(at_desk(here, site).text("/admin/next").split())
+    return " ".join(signed_in(here, site).read("/admin/next").split())
 
 
 def test_it_says_the_hour_how_many_what_and_to_whom(here: Installation, site: TestClient) -> None:
@@ -109,9 +109,9 @@ def test_to_look_writes_nothing_down(here: Installation, site: TestClient) -> No
     printed(here, "A paper on cats", seen_at=EARLY)
     sharing(here, "Cats", "cats")
     somebody(here, "cat", profiles=("Cats",))
-    desk = at_desk(here, site)
+    desk = signed_in(here, site)
     before = everything(here)
-    desk.text("/admin/next")
+    desk.read("/admin/next")
     assert everything(here) == before
 
 
@@ -145,16 +145,16 @@ def test_it_is_not_for_editors(here: Installation, site: TestClient) -> None:
 def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
     here: Installation, site: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = at_desk(here, site)
-    assert "the time of" not in desk.text("/admin")
+    desk = signed_in(here, site)
+    assert "the time of" not in desk.read("/admin")
     for number in range(60):
         somebody(here, f"reader{number}", "08:30" if number % 2 else "18:30")
     said = "Between 2026-06-03 08:00 and 09:00 the time of {} subscribers comes."
-    assert said.format("30") in " ".join(desk.text("/admin").split())
+    assert said.format("30") in " ".join(desk.read("/admin").split())
     monkeypatch.setattr(subscribers, "_COUNTED", 59)
     monkeypatch.setattr(subscribers, "_SAMPLED", 20)
     for path in ("/admin", "/admin/next"):
-        assert said.format("about 30") in " ".join(desk.text(path).split())
+        assert said.format("about 30") in " ".join(desk.read(path).split())
 
 
 def test_what_is_counted_by_a_sample_is_about_right(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,17 +11,17 @@ from digest.matching import compile_rules
 from digest.models import Profile, Role
 from digest.store import audit, profiles, versions
 from tests.builders import NOW
+from tests.web.at_desk import EDITOR, AtDesk, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import sharing
 from tests.web.people import enrolled
-from tests.web.seated import DESK, Seat, seated
 
 HOSTILE = '<script>alert("x")</script> \u202e evil'
 
 
 @pytest.fixture
-def editor(here: Installation, site: TestClient) -> Seat:
-    return seated(here, site, Role.EDITOR)
+def editor(here: Installation, site: TestClient) -> AtDesk:
+    return signed_in(here, site, Role.EDITOR)
 
 
 def edited(here: Installation, name: str, rules: str | None = None, new_name: str | None = None) -> Profile:
@@ -45,7 +45,7 @@ def shared(here: Installation) -> dict[str, str]:
 
 def log(here: Installation) -> list[tuple[str, str, str]]:
     with here.store.read() as tx:
-        return [(c.who, c.what, c.subject) for c in reversed(audit.list_changes(tx, limit=50)) if c.who == DESK]
+        return [(c.who, c.what, c.subject) for c in reversed(audit.list_changes(tx, limit=50)) if c.who == EDITOR]
 
 
 def plain(html: str) -> str:
@@ -58,10 +58,10 @@ def flat(html: str) -> str:
     return " ".join(html.split())
 
 
-def test_the_history_says_when_who_and_what_the_newest_first(here: Installation, editor: Seat) -> None:
+def test_the_history_says_when_who_and_what_the_newest_first(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     edited(here, "Cats", "cat\nlion", "Felines")
-    text = editor.text("/admin/profiles/1/history")
+    text = editor.read("/admin/profiles/1/history")
     assert re.findall(r"/history/(\d)", text) == ["2", "1"]
     assert "2026-06-03 07:00" in text
     assert "1 line added, renamed from &#39;Cats&#39;" in text
@@ -69,35 +69,35 @@ def test_the_history_says_when_who_and_what_the_newest_first(here: Installation,
     assert "<bdi>command line</bdi>" in text
 
 
-def test_a_version_shows_its_lines_with_signs_and_its_rules(here: Installation, editor: Seat) -> None:
+def test_a_version_shows_its_lines_with_signs_and_its_rules(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat\nlion\nlynx")
     edited(here, "Cats", "cat\ntiger\nlynx")
-    text = editor.text("/admin/profiles/1/history/2")
+    text = editor.read("/admin/profiles/1/history/2")
     assert "<del>- <bdi>lion</bdi></del>" in text
     assert "<ins>+ <bdi>tiger</bdi></ins>" in text
     assert "  <bdi>cat</bdi>" in text
     assert "--- Cats" not in text
     assert "These are the rules that the profile has now." in text
-    assert "cat\nlion\nlynx</pre>" in editor.text("/admin/profiles/1/history/1")
+    assert "cat\nlion\nlynx</pre>" in editor.read("/admin/profiles/1/history/1")
 
 
-def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(here: Installation, editor: Seat) -> None:
+def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     edited(here, "Cats", "dog")
     answer = editor.post("/admin/profiles/1/history/1")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/profiles/1?done=restored")
     assert shared(here) == {"Cats": "cat"}
-    assert log(here) == [(DESK, "profile restore", "Cats, version 1")]
+    assert log(here) == [(EDITOR, "profile restore", "Cats, version 1")]
 
 
-def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(here: Installation, editor: Seat) -> None:
+def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     enrolled(here, profiles=("Cats",))
-    assert "No profile was removed." in editor.text("/admin/profiles/removed")
+    assert "No profile was removed." in editor.read("/admin/profiles/removed")
     number = removed(here, "Cats")
-    assert f'/admin/profiles/{number}/history"><bdi>Cats</bdi>' in editor.text("/admin/profiles/removed")
-    assert "This profile was removed." in editor.text(f"/admin/profiles/{number}/history")
-    assert "nobody follows it then" in editor.text(f"/admin/profiles/{number}/history/1")
+    assert f'/admin/profiles/{number}/history"><bdi>Cats</bdi>' in editor.read("/admin/profiles/removed")
+    assert "This profile was removed." in editor.read(f"/admin/profiles/{number}/history")
+    assert "nobody follows it then" in editor.read(f"/admin/profiles/{number}/history/1")
     editor.post(f"/admin/profiles/{number}/history/1")
     assert shared(here) == {"Cats": "cat"}
     with here.store.read() as tx:
@@ -105,12 +105,12 @@ def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(here: Ins
         assert profiles.count_followers(tx) == {"Cats": 0}
 
 
-def test_of_two_removed_under_one_name_each_comes_back_as_itself(here: Installation, editor: Seat) -> None:
+def test_of_two_removed_under_one_name_each_comes_back_as_itself(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     first = removed(here, "Cats")
     sharing(here, "Cats", "lion")
     second = removed(here, "Cats")
-    text = editor.text("/admin/profiles/removed")
+    text = editor.read("/admin/profiles/removed")
     assert [f"/{number}/history" in text for number in (first, second)] == [True, True]
     editor.post(f"/admin/profiles/{first}/history/1")
     assert shared(here) == {"Cats": "cat"}
@@ -121,14 +121,14 @@ def test_of_two_removed_under_one_name_each_comes_back_as_itself(here: Installat
 
 
 @pytest.mark.parametrize("path", ["9/history", "9/history/1", "1/history/7", "1/history/x", "9/rename", "9/remove"])
-def test_what_is_not_there_is_not_found(here: Installation, editor: Seat, path: str) -> None:
+def test_what_is_not_there_is_not_found(here: Installation, editor: AtDesk, path: str) -> None:
     sharing(here, "Cats", "cat")
     assert editor.get(f"/admin/profiles/{path}").status_code == 404
     if "history" not in path or path.count("/") == 2:
         assert editor.post(f"/admin/profiles/{path}", sure="1", name="x").status_code == 404
 
 
-def test_somebodys_own_keywords_have_no_history_here(here: Installation, editor: Seat) -> None:
+def test_somebodys_own_keywords_have_no_history_here(here: Installation, editor: AtDesk) -> None:
     reader = enrolled(here)
     with here.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules("secret hobby"), now=NOW)
@@ -139,21 +139,21 @@ def test_somebodys_own_keywords_have_no_history_here(here: Installation, editor:
         assert (answer.status_code, "secret" in answer.text) == (404, False)
 
 
-def test_renaming_says_whom_it_concerns_and_does_it(here: Installation, editor: Seat) -> None:
+def test_renaming_says_whom_it_concerns_and_does_it(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
-    assert "Nobody follows it yet." in editor.text("/admin/profiles/1/rename")
+    assert "Nobody follows it yet." in editor.read("/admin/profiles/1/rename")
     enrolled(here, profiles=("Cats",))
-    assert "1 person follows it, and keeps following it" in editor.text("/admin/profiles/1/rename")
+    assert "1 person follows it, and keeps following it" in editor.read("/admin/profiles/1/rename")
     answer = editor.post("/admin/profiles/1/rename", name="  Big\r\ncats ")
     assert answer.headers["Location"] == "/admin/profiles/1?done=renamed"
     with here.store.read() as tx:
         assert profiles.count_followers(tx) == {"Big cats": 1}
-    assert log(here) == [(DESK, "profile edit", "Cats → Big cats")]
+    assert log(here) == [(EDITOR, "profile edit", "Cats → Big cats")]
 
 
 @pytest.mark.parametrize(("name", "why"), [("Dogs", "there is a profile"), ("  ", "a profile needs a name")])
 def test_a_name_that_will_not_do_is_said_beside_the_field(
-    here: Installation, editor: Seat, name: str, why: str
+    here: Installation, editor: AtDesk, name: str, why: str
 ) -> None:
     sharing(here, "Cats", "cat")
     sharing(here, "Dogs", "dog")
@@ -164,25 +164,25 @@ def test_a_name_that_will_not_do_is_said_beside_the_field(
     assert list(shared(here)) == ["Cats", "Dogs"]
 
 
-def test_removing_counts_who_would_get_no_mail_any_more(here: Installation, editor: Seat) -> None:
+def test_removing_counts_who_would_get_no_mail_any_more(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     sharing(here, "Dogs", "dog")
-    assert "Nobody follows it." in editor.text("/admin/profiles/1/remove")
+    assert "Nobody follows it." in editor.read("/admin/profiles/1/remove")
     enrolled(here, "only@example.org", profiles=("Cats",))
     enrolled(here, "both@example.org", profiles=("Cats", "Dogs"))
     own = enrolled(here, "own@example.org", profiles=("Cats",))
     with here.store.write() as tx:
         profiles.set_personal(tx, own.id, compile_rules("mice"), now=NOW)
-    said = plain(editor.text("/admin/profiles/1/remove"))
+    said = plain(editor.read("/admin/profiles/1/remove"))
     assert "3 people follow it, and lose it. 1 of them follows nothing else and has no keywords" in said
     assert "1 person follows it, and loses it. All of them follow something else" in plain(
-        editor.text("/admin/profiles/2/remove")
+        editor.read("/admin/profiles/2/remove")
     )
     with here.store.read() as tx:
         assert profiles.count_following(tx, 1) == (3, 1)
 
 
-def test_removing_needs_a_tick_and_says_how_to_undo_it(here: Installation, editor: Seat) -> None:
+def test_removing_needs_a_tick_and_says_how_to_undo_it(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Cats", "cat")
     unsure = editor.post("/admin/profiles/1/remove")
     assert (unsure.status_code, "Nothing was removed." in unsure.text) == (422, True)
@@ -190,8 +190,8 @@ def test_removing_needs_a_tick_and_says_how_to_undo_it(here: Installation, edito
     answer = editor.post("/admin/profiles/1/remove", sure="1")
     assert answer.headers["Location"] == "/admin/profiles/removed?done=removed"
     assert shared(here) == {}
-    assert "To bring it back, open it here" in editor.text(answer.headers["Location"])
-    assert log(here) == [(DESK, "profile remove", "Cats")]
+    assert "To bring it back, open it here" in editor.read(answer.headers["Location"])
+    assert log(here) == [(EDITOR, "profile remove", "Cats")]
 
 
 def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(here: Installation, site: TestClient) -> None:
@@ -200,31 +200,31 @@ def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(here: Inst
     for n in range(150):
         enrolled(here, f"r{n}@example.org", profiles=("Cats",))
     enrolled(here, "other@example.org", profiles=("Dogs",))
-    editor = seated(here, site, Role.EDITOR, "editor@example.org")
+    editor = signed_in(here, site, Role.EDITOR)
     assert editor.get("/admin/profiles/1/followers").status_code == 403
-    assert "@example.org" not in editor.text("/admin/profiles/1/remove")
-    admin = seated(here, site)
-    assert "/admin/profiles/1/followers" in admin.text("/admin/profiles/1/remove")
-    first = admin.text("/admin/profiles/1/followers")
+    assert "@example.org" not in editor.read("/admin/profiles/1/remove")
+    admin = signed_in(here, site)
+    assert "/admin/profiles/1/followers" in admin.read("/admin/profiles/1/remove")
+    first = admin.read("/admin/profiles/1/followers")
     assert "150 people" in first
     assert re.findall(r">(r\d+)@", first) == [f"r{n}" for n in range(100)]
     (behind,) = re.findall(r'href="([^"]+after=\d+)"', first)
-    second = admin.text(behind)
+    second = admin.read(behind)
     assert re.findall(r">(r\d+)@", second) == [f"r{n}" for n in range(100, 150)]
     assert "after=" not in second
     assert '/admin/subscribers/1"' in first
 
 
 def test_names_rules_and_authors_of_versions_are_text(here: Installation, site: TestClient) -> None:
-    admin = seated(here, site)
+    admin = signed_in(here, site)
     with here.store.write() as tx:
         desk.add(tx, HOSTILE, compile_rules(f'"{HOSTILE[1:8]}" # {HOSTILE}'), by=HOSTILE, now=NOW)
     edited(here, " ".join(HOSTILE.split()), "cat")
     pages = [f"/admin/profiles/1/{page}" for page in ("history", "history/1", "history/2", "rename", "remove")]
     pages += ["/admin/profiles/1/followers", "/admin/profiles/1/test"]
-    texts = [admin.text(page) for page in pages]
+    texts = [admin.read(page) for page in pages]
     removed(here, " ".join(HOSTILE.split()))
-    texts += [admin.text("/admin/profiles/removed"), admin.text("/admin/profiles/1/history")]
+    texts += [admin.read("/admin/profiles/removed"), admin.read("/admin/profiles/1/history")]
     for text in texts:
         assert "<script>alert" not in text
         assert "alert(" in text
@@ -235,11 +235,11 @@ def test_names_rules_and_authors_of_versions_are_text(here: Installation, site: 
 def test_others_and_forged_forms_get_nowhere(here: Installation, site: TestClient) -> None:
     sharing(here, "Cats", "cat")
     edited(here, "Cats", "dog")
-    editor = seated(here, site, Role.EDITOR)
+    editor = signed_in(here, site, Role.EDITOR)
     for path in ("1/rename", "1/remove", "1/history/1", "1/test", "import", "query"):
         anybody = browser(here).post(f"/admin/profiles/{path}", data={"sure": "1", "name": "x"})
         assert anybody.headers["Location"] == "/admin/sign-in"
-        forged = editor.site.post(
+        forged = editor.client.post(
             f"/admin/profiles/{path}", data={"csrf": "0" * 32, "sure": "1"}, headers={"Cookie": editor.cookie}
         )
         assert forged.status_code == 403

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.models import Role, Subscriber
 from digest.store import admins
-from tests.web.desks import AtTheDesk, admitted, at_the_desk, furnished
+from tests.web.at_desk import AtDesk, signed_in
+from tests.web.furnished import furnished
 from tests.web.html import faults_of, risks_of
 
 EDITORS = ("/admin/profiles", "/admin/tokens", "/admin/sign-out")  # what begins so is for editors, too
@@ -52,7 +53,7 @@ def everything(here: Installation) -> list[str]:
 def test_looking_changes_nothing_and_shows_nothing_hostile(
     here: Installation, site: TestClient, reader: Subscriber
 ) -> None:
-    desk = at_the_desk(site, here, admitted(here))
+    desk = signed_in(here, site)
     before = everything(here)
     for path in routes(site, "GET"):
         answer = desk.get(path)
@@ -73,7 +74,7 @@ def test_who_is_not_signed_in_is_asked_to_on_each(here: Installation, site: Test
 
 
 def test_an_editor_sees_to_profiles_and_nothing_else(here: Installation, site: TestClient, reader: Subscriber) -> None:
-    desk = at_the_desk(site, here, admitted(here, role=Role.EDITOR))
+    desk = signed_in(here, site, Role.EDITOR)
     before = everything(here)
     for path in routes(site, "GET"):
         assert (desk.get(path).status_code == 403) == (not for_editors(path)), path
@@ -83,17 +84,17 @@ def test_an_editor_sees_to_profiles_and_nothing_else(here: Installation, site: T
     assert everything(here) == before
 
 
-def other_tokens(here: Installation, site: TestClient, own: AtTheDesk) -> Iterator[str]:
+def other_tokens(here: Installation, site: TestClient, own: AtDesk) -> Iterator[str]:
     """What is not the token of that session and its admin."""
     yield from ("", "0" * 32, own.cookie.partition("=")[2])
-    yield at_the_desk(site, here, admitted(here)).csrf  # of a later session of theirs
-    yield at_the_desk(site, here, admitted(here, "other@example.org")).csrf
+    yield signed_in(here, site).csrf  # of a later session of theirs
+    yield signed_in(here, site, email="other@example.org").csrf
 
 
 def test_a_form_needs_the_token_of_its_session_and_its_admin(
     here: Installation, site: TestClient, reader: Subscriber
 ) -> None:
-    desk = at_the_desk(site, here, admitted(here))
+    desk = signed_in(here, site)
     tokens = list(other_tokens(here, site, desk))
     before = everything(here)
     for path in routes(site, "POST"):
@@ -103,7 +104,7 @@ def test_a_form_needs_the_token_of_its_session_and_its_admin(
 
 
 def test_no_page_shows_a_secret(here: Installation, site: TestClient, reader: Subscriber) -> None:
-    desk = at_the_desk(site, here, admitted(here))
+    desk = signed_in(here, site)
     secrets = [here.links.secret.decode(), desk.cookie.partition("=")[2]]
     with here.store.read() as tx:
         secrets += [admin.password for admin in admins.list_all(tx)]

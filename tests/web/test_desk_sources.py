@@ -11,8 +11,8 @@ from digest.store import sources
 from digest.store.sources import SourceState
 from digest.web import create_app
 from tests.builders import NOW, a_paper
+from tests.web.at_desk import AtDesk, refuses_an_editor, signed_in
 from tests.web.conftest import Opened
-from tests.web.operating import AtDesk, at_desk, refuses_an_editor
 from tests.web.papers import printed, seen
 
 CONFIGURED = """
@@ -38,7 +38,7 @@ def configured(open_site: Opened, tmp_path: object) -> Installation:
 
 def looked_at(here: Installation, ask_sources: Callable[[], None] | None = None) -> AtDesk:
     app = create_app(here, clock=lambda: NOW, ask_sources=ask_sources, lag=0)
-    return at_desk(here, TestClient(app, follow_redirects=False))
+    return signed_in(here, TestClient(app, follow_redirects=False))
 
 
 def saved(here: Installation, name: str, failure: str = "", entries: int = 0) -> None:
@@ -50,7 +50,7 @@ def saved(here: Installation, name: str, failure: str = "", entries: int = 0) ->
 def test_each_configured_source_is_there_with_how_it_did(configured: Installation) -> None:
     saved(configured, "<b>arxiv", "HTTP 500: <script>alert(1)</script>\u202e")
     saved(configured, "gone", "of another configuration")
-    text = looked_at(configured).text("/admin/sources")
+    text = looked_at(configured).read("/admin/sources")
     assert "&lt;b&gt;arxiv" in text
     assert "<bdi>HTTP 500: &lt;script&gt;alert(1)&lt;/script&gt;</bdi>" in text
     assert "https://blog.example.org/feed" in text
@@ -59,7 +59,7 @@ def test_each_configured_source_is_there_with_how_it_did(configured: Installatio
 
 
 def test_no_password_or_key_in_an_address_is_shown(configured: Installation) -> None:
-    text = looked_at(configured).text("/admin/sources")
+    text = looked_at(configured).read("/admin/sources")
     assert "hunter" not in text
     assert "https://…@example.org/rss?category=cs&amp;api_key=…&amp;page=1" in text
 
@@ -78,7 +78,7 @@ def test_the_new_papers_of_thirty_days_are_counted_by_source(configured: Install
 def test_they_are_asked_at_a_press(configured: Installation) -> None:
     asked: list[int] = []
     desk = looked_at(configured, lambda: asked.append(1))
-    assert "Ask all sources now" in desk.text("/admin/sources")
+    assert "Ask all sources now" in desk.read("/admin/sources")
     assert asked == []
     assert "The sources are being asked." in desk.done("/admin/sources")
     assert asked == [1]
@@ -86,12 +86,12 @@ def test_they_are_asked_at_a_press(configured: Installation) -> None:
 
 def test_where_nobody_could_ask_them_there_is_no_button(configured: Installation) -> None:
     desk = looked_at(configured)
-    assert "Ask all sources now" not in desk.text("/admin/sources")
+    assert "Ask all sources now" not in desk.read("/admin/sources")
     assert desk.post("/admin/sources").status_code == 404
 
 
 def test_a_newsletter_without_sources_is_told(here: Installation, site: TestClient) -> None:
-    assert "No source is configured" in at_desk(here, site).text("/admin/sources")
+    assert "No source is configured" in signed_in(here, site).read("/admin/sources")
 
 
 def test_they_are_not_for_editors(here: Installation, site: TestClient) -> None:

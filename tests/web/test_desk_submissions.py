@@ -15,8 +15,8 @@ from digest.sources import Fetcher, fetch
 from digest.store import audit, editions, submissions
 from tests.builders import NOW, all_papers
 from tests.sources.test_fetch import say, serving
+from tests.web.at_desk import DESK, AtDesk, refuses_an_editor, signed_in
 from tests.web.conftest import Opened
-from tests.web.operating import DESK, AtDesk, at_desk, refuses_an_editor
 
 PAGE = b"""<meta name="citation_title" content="A &amp;lt;script&amp;gt;paper&amp;lt;/script&amp;gt; on cats">
 <meta name="citation_author" content="Doe, Jane"><meta name="citation_abstract" content="We look at cats.">
@@ -26,7 +26,7 @@ URL = "https://example.org/paper"
 
 @pytest.fixture
 def desk(here: Installation, site: TestClient) -> AtDesk:
-    return at_desk(here, site)
+    return signed_in(here, site)
 
 
 def proposed(here: Installation, url: str = URL, origin: str = "page from 192.0.2.7") -> int:
@@ -69,7 +69,7 @@ def test_those_that_wait_come_first(here: Installation, desk: AtDesk) -> None:
     for number in (1, 2, 3):
         proposed(here, f"{URL}/{number}")
     desk.done("/admin/submissions/1", do="reject")
-    text = desk.text("/admin/submissions")
+    text = desk.read("/admin/submissions")
     assert text.index(f"{URL}/2") < text.index(f"{URL}/3") < text.index(f"{URL}/1")
     assert "2 wait for you." in text
     assert "page from 192.0.2.7" in text
@@ -78,11 +78,11 @@ def test_those_that_wait_come_first(here: Installation, desk: AtDesk) -> None:
 def test_they_are_paged(here: Installation, desk: AtDesk) -> None:
     for number in range(60):
         proposed(here, f"{URL}/{number}.")
-    first = desk.text("/admin/submissions")
+    first = desk.read("/admin/submissions")
     assert (f"{URL}/49." in first, f"{URL}/50." in first) == (True, False)
     assert 'href="/admin/submissions?page=2" rel="next"' in first
-    assert f"{URL}/59." in desk.text("/admin/submissions?page=2")
-    assert desk.text(f"/admin/submissions?page={'9' * 15}")
+    assert f"{URL}/59." in desk.read("/admin/submissions?page=2")
+    assert desk.read(f"/admin/submissions?page={'9' * 15}")
 
 
 @pytest.mark.usefixtures("loopback")
@@ -96,7 +96,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(here: I
     with serving(answer) as url:
         number = proposed(here, public(url))
         path = f"/admin/submissions/{number}"
-        assert "Nothing was fetched so far." in desk.text(path)
+        assert "Nothing was fetched so far." in desk.read(path)
         assert asked == []
         found = desk.post(path, do="look")
         assert found.status_code == 200
@@ -156,7 +156,7 @@ def test_nothing_private_and_no_file_is_read_whatever_is_configured(
         say(handler, 200, PAGE)
 
     with Installation.open(tmp_path / "config.toml") as here, serving(answer) as url:
-        desk = at_desk(here, site)
+        desk = signed_in(here, site)
         number = proposed(here, address.format(port=url.split(":")[2].split("/")[0]))
         for do in ("look", "approve"):
             told = desk.post(f"/admin/submissions/{number}", do=do)
@@ -236,7 +236,7 @@ def test_one_is_put_aside_and_may_be_put_in_later(here: Installation, desk: AtDe
     assert state(here) is SubmissionState.REJECTED
     desk.done(f"/admin/submissions/{number}", do="reject")
     assert log(here) == [(DESK, "submission reject", "1")]
-    assert "Put it into today’s edition" in desk.text(f"/admin/submissions/{number}")
+    assert "Put it into today’s edition" in desk.read(f"/admin/submissions/{number}")
 
 
 @pytest.mark.usefixtures("loopback")
@@ -246,7 +246,7 @@ def test_what_is_in_stays_in(here: Installation, desk: AtDesk) -> None:
         desk.done(path, do="approve")
         for do in ("approve", "reject", "look"):
             assert desk.post(path, do=do).status_code == 422
-    text = desk.text(path)
+    text = desk.read(path)
     assert 'href="/paper/doi:10.1000/x"' in text
     assert "Put it aside" not in text
     assert state(here) is SubmissionState.APPROVED
@@ -255,7 +255,7 @@ def test_what_is_in_stays_in(here: Installation, desk: AtDesk) -> None:
 def test_a_hostile_address_is_text_and_no_link(here: Installation, desk: AtDesk) -> None:
     number = proposed(here, "javascript:alert('<script>')\u202e", "page from <script>")
     for path in ("/admin/submissions", f"/admin/submissions/{number}"):
-        text = desk.text(path)
+        text = desk.read(path)
         assert ("<script>" in text, 'href="javascript' in text, "\u202e" in text) == (False, False, False)
 
 

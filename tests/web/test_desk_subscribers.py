@@ -34,7 +34,7 @@ def desk(here: Installation, site: TestClient) -> AtDesk:
 )
 def test_an_editor_is_refused_each_of_these_pages(here: Installation, site: TestClient, path: str) -> None:
     path = path.replace("{id}", str(enrolled(here).id))
-    editor = signed_in(here, site, "editor@example.org", Role.EDITOR)
+    editor = signed_in(here, site, Role.EDITOR)
     assert editor.get(path).status_code == 403
     assert editor.post(path, do="erase", sure="1").status_code in {403, 405}
     assert site.get(path).headers["Location"] == "/admin/sign-in"

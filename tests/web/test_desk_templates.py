@@ -1,6 +1,7 @@
 """The templates at the desk: which there are, what is wrong with them, and each mail that they make."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,17 @@ from digest.installation import Installation
 from digest.models import MailKind, Role
 from tests.builders import a_paper
 from tests.mail.samples import overriding
+from tests.web.at_desk import AtDesk, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import HOSTILE, published, sharing
-from tests.web.seated import Seat, seated
 from tests.web.test_security import CSP
 
 PAGE = "/admin/templates"
 
 
 @pytest.fixture
-def admin(here: Installation, site: TestClient) -> Seat:
-    return seated(here, site)
+def admin(here: Installation, site: TestClient) -> AtDesk:
+    return signed_in(here, site)
 
 
 @pytest.fixture
@@ -35,46 +36,46 @@ def mine(tmp_path: Path) -> Iterator[Installation]:
 
 
 def test_an_editor_has_nothing_to_do_there(here: Installation, site: TestClient) -> None:
-    editor = seated(here, site, Role.EDITOR)
+    editor = signed_in(here, site, Role.EDITOR)
     for page in (PAGE, f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):
         assert editor.get(page).status_code == 403
-    assert PAGE not in editor.text("/admin/profiles")
+    assert PAGE not in editor.read("/admin/profiles")
 
 
-def test_every_mail_is_there_in_every_language(here: Installation, admin: Seat) -> None:
-    text = admin.text(PAGE)
+def test_every_mail_is_there_in_every_language(here: Installation, admin: AtDesk) -> None:
+    text = admin.read(PAGE)
     assert "The templates work." in text
     for kind in MailKind:
         for language in ("en", "de"):
             assert f'href="{PAGE}/{kind}/{language}"' in text
-            page = admin.text(f"{PAGE}/{kind}/{language}")
+            page = admin.read(f"{PAGE}/{kind}/{language}")
             assert f'src="{PAGE}/{kind}/{language}/html"' in page
-            html = admin.text(f"{PAGE}/{kind}/{language}/html")
+            html = admin.read(f"{PAGE}/{kind}/{language}/html")
             assert f'lang="{language}"' in html
 
 
 @pytest.mark.parametrize("path", ["digest/fr", "newspaper/en", "digest/fr/html", "digest/%2e%2e"])
-def test_no_other_mail_is_there(here: Installation, admin: Seat, path: str) -> None:
+def test_no_other_mail_is_there(here: Installation, admin: AtDesk, path: str) -> None:
     assert admin.get(f"{PAGE}/{path}").status_code == 404
 
 
 def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(
-    here: Installation, admin: Seat
+    here: Installation, admin: AtDesk
 ) -> None:
-    assert "With made-up papers" in admin.text(f"{PAGE}/digest/en")
+    assert "With made-up papers" in admin.read(f"{PAGE}/digest/en")
     sharing(here, "Cats", "cats")
     sharing(here, "Dogs", "dogs")
     published(here, a_paper("A study of cats and dogs"), a_paper("On cats"), a_paper("On dogs"))
-    seat = Seat(browser(here), admin.cookie)
-    text = seat.text(f"{PAGE}/digest/en")
+    seat = replace(admin, client=browser(here))
+    text = seat.read(f"{PAGE}/digest/en")
     assert "With papers of the last days" in text
     assert "A study of cats and dogs" in text
-    html = seat.text(f"{PAGE}/welcome/de/html")
+    html = seat.read(f"{PAGE}/welcome/de/html")
     assert "/unsubscribe/0.0." in html
     assert "Willkommen" in html
 
 
-def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(here: Installation, admin: Seat) -> None:
+def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(here: Installation, admin: AtDesk) -> None:
     policy = admin.get(f"{PAGE}/digest/en/html").headers.get_list("Content-Security-Policy")
     assert policy == ["sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'"]
     page = admin.get(f"{PAGE}/digest/en")
@@ -83,11 +84,11 @@ def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(here: Instal
     assert admin.get(PAGE).headers.get_list("Content-Security-Policy") == [CSP]
 
 
-def test_hostile_papers_are_text_in_subject_frame_and_text(here: Installation, admin: Seat) -> None:
+def test_hostile_papers_are_text_in_subject_frame_and_text(here: Installation, admin: AtDesk) -> None:
     sharing(here, "Hostile <script>", "script")
     published(here, HOSTILE)
     for page in (f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):
-        text = admin.text(page)
+        text = admin.read(page)
         assert "alert(1)" in text
         assert "<script>" not in text
 
@@ -95,18 +96,18 @@ def test_hostile_papers_are_text_in_subject_frame_and_text(here: Installation, a
 def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_restart(
     mine: Installation, tmp_path: Path
 ) -> None:
-    admin = seated(mine, browser(mine))
+    admin = signed_in(mine, browser(mine))
     folder = tmp_path / "mine"
-    assert f"<bdi>{folder}</bdi>" in admin.text(PAGE)
+    assert f"<bdi>{folder}</bdi>" in admin.read(PAGE)
     overriding(folder, "digest.subject.txt.j2", "{{ mail.newsletter.name }} {{ mail.top_title | upper }}")
     overriding(folder, "cards.html.j2", "x")
-    text = admin.text(PAGE)
+    text = admin.read(PAGE)
     assert "<li><bdi>email/digest.subject.txt.j2</bdi></li>" in text
     assert "Did you mean email/card.html.j2?" in text
     assert "works, but is rendered anew for every mail" in text
-    assert "A PLAIN" in admin.text(f"{PAGE}/digest/en").upper()
+    assert "A PLAIN" in admin.read(f"{PAGE}/digest/en").upper()
     overriding(folder, "digest.txt.j2", "\n{{ mial }}")
-    text = admin.text(PAGE)
+    text = admin.read(PAGE)
     assert "no mail could be written:" in text
     assert "digest.txt.j2:2: &#39;mial&#39; is undefined" in text
     refused = admin.get(f"{PAGE}/digest/en")
@@ -114,4 +115,4 @@ def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_rest
     (folder / "email" / "digest.txt.j2").unlink()
     (folder / "web").mkdir()
     (folder / "web" / "front.html.j2").write_text("{% if %}", encoding="utf-8")
-    assert "front.html.j2:1:" in admin.text(PAGE)
+    assert "front.html.j2:1:" in admin.read(PAGE)

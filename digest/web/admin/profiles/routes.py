@@ -54,7 +54,7 @@ def _around(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
     renaming, removing = rename.RenamingProfiles(here.store), remove.RemovingProfiles(here.store)
     exchanging = exchange.Exchanging(here.store)
     asking = query.AskingAsElsewhere(here.library, showcase)
-    trying = _trying(here, showcase)
+    mailing = _mailing(here, showcase)
     version = "/admin/profiles/{id}/history/{version}"
     return [
         desk.route("/admin/profiles/removed", looking_back.removed, needs=editor),
@@ -66,11 +66,11 @@ def _around(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
         desk.route("/admin/profiles/{id}/rename", renaming.look, renaming.act, needs=editor),
         desk.route("/admin/profiles/{id}/remove", removing.look, removing.act, needs=editor),
         desk.route("/admin/profiles/{id}/followers", followers.ListingFollowers(here.store).look),
-        desk.route("/admin/profiles/{id}/test", trying.look, trying.act, needs=editor),
+        desk.route("/admin/profiles/{id}/test", mailing.look, mailing.act, needs=editor),
     ]
 
 
-def _trying(here: Installation, showcase: Showcase) -> testmail.TryingProfiles:
+def _mailing(here: Installation, showcase: Showcase) -> testmail.SendingTestMails:
     newsletter, delivery = here.config.newsletter, here.config.delivery
     maildir = str(here.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
     way = testmail.Way(
@@ -80,7 +80,7 @@ def _trying(here: Installation, showcase: Showcase) -> testmail.TryingProfiles:
         domain=here.domain,
         maildir=maildir,
     )
-    return testmail.TryingProfiles(
+    return testmail.SendingTestMails(
         store=here.store,
         library=here.library,
         showcase=showcase,

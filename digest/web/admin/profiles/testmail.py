@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from digest.desk import trial
+from digest.desk import testmail
 from digest.errors import DigestError
 from digest.library import Library
 from digest.models import Admin, Delivery, Digest, MailKind, Profile, Subscriber, Suppression
@@ -35,7 +35,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownTrial:
+class ShownTestMail:
     """What would be sent, or was."""
 
     id: int
@@ -63,7 +63,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TryingProfiles:
+class SendingTestMails:
     """The page at /admin/profiles/ID/test. `sending`: one at a time, as a mail server may let it wait."""
 
     store: Store
@@ -106,11 +106,11 @@ class TryingProfiles:
 
     def _digest(self, profile: Profile, visit: Visit, admin: Admin) -> Digest:
         reader = replace(self.reader, email=admin.email)
-        return trial.digest_of(self.library, [profile], reader, days=self.days, now=visit.now)
+        return testmail.digest_of(self.library, [profile], reader, days=self.days, now=visit.now)
 
     def _obstacle(self, admin: Admin) -> tuple[Fate | None, str]:
         with self.store.read() as tx:
-            found = trial.obstacle(tx, self.way.membership, admin.email)
+            found = testmail.obstacle(tx, self.way.membership, admin.email)
         if isinstance(found, Suppression):
             return Fate.SUPPRESSED, str(found)
         return (None, "") if found is None else (Fate.HELD, found.reason)
@@ -126,13 +126,13 @@ class TryingProfiles:
             return Fate.BUSY, ""
         try:
             with self.way.transport() as transport:
-                trial.send(transport, message)
+                testmail.send(transport, message)
         except DigestError as error:
             return Fate.REFUSED, str(error)
         finally:
             self.sending.release()
         with self.store.write() as tx:
-            trial.note(tx, profile.name, by=admin.email, now=visit.now)
+            testmail.note(tx, profile.name, by=admin.email, now=visit.now)
         return (Fate.LEFT, self.way.maildir) if self.way.maildir else (Fate.SENT, "")
 
     def _subject(self, digest: Digest) -> str:
@@ -140,10 +140,11 @@ class TryingProfiles:
             return composer.render(self._mail(digest)).subject
 
     def _mail(self, digest: Digest) -> Delivery:
-        mail = trial.delivery(MailKind.DIGEST, digest.subscriber, digest, domain=self.way.domain, now=digest.created_at)
-        return trial.to_nobody(mail, digest.subscriber.email)
+        now, reader = digest.created_at, digest.subscriber
+        mail = testmail.delivery(MailKind.DIGEST, reader, digest, domain=self.way.domain, now=now)
+        return testmail.to_nobody(mail, reader.email)
 
-    def _shown(self, profile: Profile, digest: Digest, fate: Fate | None, said: str) -> ShownTrial:
+    def _shown(self, profile: Profile, digest: Digest, fate: Fate | None, said: str) -> ShownTestMail:
         return replace(
             self._about(profile, digest.subscriber.email),
             fate=fate or (None if digest.items else Fate.NOTHING),
@@ -153,16 +154,16 @@ class TryingProfiles:
             more=len(digest.more),
         )
 
-    def _about(self, profile: Profile, email: str) -> ShownTrial:
-        return ShownTrial(id=profile.id, name=isolated(profile.name), email=email, days=self.days)
+    def _about(self, profile: Profile, email: str) -> ShownTestMail:
+        return ShownTestMail(id=profile.id, name=isolated(profile.name), email=email, days=self.days)
 
 
-def _page(shows: ShownTrial, *, status: int = 200) -> Page:
+def _page(shows: ShownTestMail, *, status: int = 200) -> Page:
     return Page(template="desk-test-mail.html.j2", shows=shows, status=status)
 
 
-def _samples() -> list[ShownTrial]:
-    shown = ShownTrial(id=1, name="Cats", email="desk@digest.invalid", days=7)
+def _samples() -> list[ShownTestMail]:
+    shown = ShownTestMail(id=1, name="Cats", email="desk@digest.invalid", days=7)
     full = replace(shown, subject="Cats", papers=(SAMPLE,), more=2)
     mistaken = Keywords("cat AND", (Mistake(1, 8, "something is missing"),))
     return [

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from digest.desk import trial
+from digest.desk import testmail
 from digest.errors import DigestError, NotFoundError, RuleError
 from digest.library import DAYS, Library
 from digest.mail import Rendered, Templates, specimen
@@ -122,14 +122,14 @@ class LookingAtTemplates:
         """(the mail, whether its papers are real); its links are nobody's."""
         mail, real = self._composed(kind, replace(self.reader, language=code), now)
         with self.bench.composer() as composer:
-            return composer.render(trial.to_nobody(mail, mail.subscriber.email)), real
+            return composer.render(testmail.to_nobody(mail, mail.subscriber.email)), real
 
     def _composed(self, kind: MailKind, reader: Subscriber, now: datetime) -> tuple[Delivery, bool]:
         if kind not in {MailKind.DIGEST, MailKind.WELCOME}:
-            return trial.delivery(kind, reader, None, domain=self.domain, now=now), False
+            return testmail.delivery(kind, reader, None, domain=self.domain, now=now), False
         digest = self._digest(reader, now)
         found = digest or specimen.whole(reader)
-        return trial.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
+        return testmail.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
 
     def _digest(self, reader: Subscriber, now: datetime) -> Digest | None:
         """The best of the last days for who follows every profile; None where there is nothing."""
@@ -137,7 +137,7 @@ class LookingAtTemplates:
             shared = profiles.list_shared(tx)
         try:
             reader = replace(reader, max_papers=_PAPERS)
-            digest = trial.digest_of(self.library, shared, reader, days=DAYS, now=now) if shared else None
+            digest = testmail.digest_of(self.library, shared, reader, days=DAYS, now=now) if shared else None
         except RuleError:  # of a profile that an older version could read
             return None
         return digest if digest is not None and digest.items else None

@@ -1,58 +1,15 @@
-"""A desk that has something of everything, all of it hostile, and people who sign in there."""
+"""A newsletter that has something of everything, all of it hostile."""
 
-from dataclasses import dataclass
-from typing import Any
-
-from httpx2 import Response
-from starlette.testclient import TestClient
-
-from digest import passwords
 from digest.installation import Installation
-from digest.models import Admin, Bounce, BounceKind, DeliveryState, Field, MailKind, Role, Subscriber
-from digest.store import admins, audit, digests, outbox, sources, submissions, subscribers
+from digest.models import Bounce, BounceKind, DeliveryState, Field, MailKind, Subscriber
+from digest.store import audit, digests, outbox, sources, submissions, subscribers
 from digest.store.outbox import Settled
 from digest.store.sources import SourceState
-from digest.web.desk import Desk
-from digest.web.door import Door
 from tests.builders import NOW, a_digest, an_item
 from tests.web.papers import HOSTILE, published, sharing
 from tests.web.people import enrolled
 
-WORDS = "four words make one"
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"{{ 7*7 }}\u202e\u2066\x1b"
-
-
-@dataclass(frozen=True)
-class AtTheDesk:
-    """Asks for pages of the desk in a session, and posts with its CSRF token."""
-
-    client: TestClient
-    cookie: str
-    csrf: str
-
-    def get(self, path: str, **rest: Any) -> Response:
-        return self.client.get(path, headers={"Cookie": self.cookie}, **rest)
-
-    def post(self, path: str, *, csrf: str | None = None, files: Any = None, **form: Any) -> Response:
-        said = self.csrf if csrf is None else csrf
-        return self.client.post(path, data={"csrf": said} | form, files=files, headers={"Cookie": self.cookie})
-
-
-def admitted(here: Installation, email: str = "desk@example.org", role: Role = Role.ADMIN) -> Admin:
-    """Somebody with the password WORDS."""
-    with here.store.write() as tx:
-        return admins.find(tx, email) or admins.add(
-            tx, Admin(email=email, role=role, password=passwords.hashed(WORDS)), now=NOW
-        )
-
-
-def at_the_desk(site: TestClient, here: Installation, who: Admin) -> AtTheDesk:
-    """They signed in, with their password."""
-    entered = site.post("/admin/sign-in", data={"email": who.email, "password": WORDS})
-    cookie = entered.headers["Set-Cookie"].partition(";")[0]
-    door: Any = Door
-    desk = Desk(store=here.store, secret=here.links.secret, path="", https=True, door=door)
-    return AtTheDesk(site, cookie, desk._csrf(cookie.partition("=")[2], who))
 
 
 def furnished(here: Installation) -> Subscriber:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import threading
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -18,19 +19,19 @@ from digest.transport.sink import SmtpServer
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.smtp import Postbox
+from tests.web.at_desk import EDITOR, AtDesk, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import published, sharing
-from tests.web.seated import DESK, Seat, seated
 from tests.web.test_desk_profiles import log, plain
 
 PAGE = "/admin/profiles/1/test"
 
 
 @pytest.fixture
-def editor(here: Installation, site: TestClient) -> Seat:
+def editor(here: Installation, site: TestClient) -> AtDesk:
     sharing(here, "Cats", "cats")
     published(here, a_paper("A study of cats"), a_paper("Dogs"), a_paper("More cats", "and dogs"))
-    return seated(here, site, Role.EDITOR)
+    return signed_in(here, site, Role.EDITOR)
 
 
 def sends(here: Installation, port: int) -> Installation:
@@ -43,17 +44,17 @@ def sends(here: Installation, port: int) -> Installation:
     )
 
 
-def by_smtp(here: Installation, port: int, editor: Seat) -> Seat:
-    return Seat(browser(sends(here, port)), editor.cookie)
+def by_smtp(here: Installation, port: int, editor: AtDesk) -> AtDesk:
+    return replace(editor, client=browser(sends(here, port)))
 
 
 def mail_of(content: bytes) -> EmailMessage:
     return message_from_bytes(content, policy=policy.default)
 
 
-def test_it_is_shown_first_to_whom_and_what(here: Installation, editor: Seat) -> None:
-    said = plain(editor.text(PAGE))
-    assert f"To {DESK}" in said
+def test_it_is_shown_first_to_whom_and_what(here: Installation, editor: AtDesk) -> None:
+    said = plain(editor.read(PAGE))
+    assert f"To {EDITOR}" in said
     assert "the best papers of the last 7 days" in said
     assert "A study of cats" in said
     assert "Dogs" not in said
@@ -62,7 +63,7 @@ def test_it_is_shown_first_to_whom_and_what(here: Installation, editor: Seat) ->
 
 
 def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open_nothing(
-    here: Installation, editor: Seat
+    here: Installation, editor: AtDesk
 ) -> None:
     postbox = Postbox()
     with SmtpServer(postbox) as server:
@@ -70,7 +71,7 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
     assert answer.headers["Location"] == f"{PAGE}?done=sent"
     ((recipient, content),) = postbox.mails
     mail = mail_of(content)
-    assert (recipient, mail["To"]) == (DESK, DESK)
+    assert (recipient, mail["To"]) == (EDITOR, EDITOR)
     assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]
     for form in ("html", "plain"):
         body = mail.get_body((form,))
@@ -78,13 +79,13 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
         text = body.get_content()
         assert "A study of" in text
         assert set(re.findall(r"org/(?:unsubscribe|read|mute|pause|preferences)/(\d+)\.", text)) == {"0"}
-    assert log(here) == [(DESK, "profile test", "Cats")]
+    assert log(here) == [(EDITOR, "profile test", "Cats")]
     with here.store.read() as tx:
         assert outbox.list_deliveries(tx) == []
-    assert "It is on its way to you." in editor.text(answer.headers["Location"])
+    assert "It is on its way to you." in editor.read(answer.headers["Location"])
 
 
-def test_rules_that_are_not_saved_are_tested_and_kept(here: Installation, editor: Seat) -> None:
+def test_rules_that_are_not_saved_are_tested_and_kept(here: Installation, editor: AtDesk) -> None:
     postbox = Postbox()
     with SmtpServer(postbox) as server:
         answer = by_smtp(here, server.port, editor).post(PAGE, rules="title:dogs\r\n# <b>", name="Cats")
@@ -98,11 +99,11 @@ def test_rules_that_are_not_saved_are_tested_and_kept(here: Installation, editor
     assert "These rules are not saved yet." in answer.text
 
 
-def test_rules_that_are_those_saved_are_no_others(here: Installation, editor: Seat) -> None:
+def test_rules_that_are_those_saved_are_no_others(here: Installation, editor: AtDesk) -> None:
     assert editor.post(PAGE, rules="cats\r\n", name="Cats").headers["Location"] == f"{PAGE}?done=left"
 
 
-def test_rules_that_cannot_be_read_are_not_sent(here: Installation, editor: Seat) -> None:
+def test_rules_that_cannot_be_read_are_not_sent(here: Installation, editor: AtDesk) -> None:
     answer = editor.post(PAGE, rules="cats AND")
     assert answer.status_code == 422
     assert "Nothing was sent: these rules cannot be read yet." in answer.text
@@ -110,12 +111,12 @@ def test_rules_that_cannot_be_read_are_not_sent(here: Installation, editor: Seat
     assert log(here) == []
 
 
-def test_what_the_server_says_against_it_is_shown_as_text(here: Installation, editor: Seat) -> None:
-    postbox = Postbox(at_rcpt={DESK: "550 5.1.1 <script>alert(1)</script> nobody"})
+def test_what_the_server_says_against_it_is_shown_as_text(here: Installation, editor: AtDesk) -> None:
+    postbox = Postbox(at_rcpt={EDITOR: "550 5.1.1 <script>alert(1)</script> nobody"})
     with SmtpServer(postbox) as server:
         answer = by_smtp(here, server.port, editor).post(PAGE)
     assert answer.status_code == 422
-    assert f"not sent to {DESK}: 550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; nobody" in answer.text
+    assert f"not sent to {EDITOR}: 550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; nobody" in answer.text
     with SmtpServer(postbox) as gone:
         pass
     answer = by_smtp(here, gone.port, editor).post(PAGE)
@@ -124,7 +125,7 @@ def test_what_the_server_says_against_it_is_shown_as_text(here: Installation, ed
 
 
 def test_a_server_that_never_answers_is_waited_for_a_while_only(
-    here: Installation, editor: Seat, monkeypatch: pytest.MonkeyPatch
+    here: Installation, editor: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.admin.profiles.routes._PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -134,33 +135,33 @@ def test_a_server_that_never_answers_is_waited_for_a_while_only(
     assert "timed out" in answer.text
 
 
-def test_without_a_server_it_says_in_which_folder_the_mail_lies(here: Installation, editor: Seat) -> None:
+def test_without_a_server_it_says_in_which_folder_the_mail_lies(here: Installation, editor: AtDesk) -> None:
     answer = editor.post(PAGE)
     assert answer.headers["Location"] == f"{PAGE}?done=left"
     (file,) = (here.config.folder / "outbox" / "new").iterdir()
-    assert mail_of(file.read_bytes())["To"] == DESK
-    assert f"<bdi>{here.config.folder / 'outbox'}</bdi>" in editor.text(answer.headers["Location"])
+    assert mail_of(file.read_bytes())["To"] == EDITOR
+    assert f"<bdi>{here.config.folder / 'outbox'}</bdi>" in editor.read(answer.headers["Location"])
 
 
-def test_while_sending_is_on_hold_nothing_goes(here: Installation, editor: Seat) -> None:
+def test_while_sending_is_on_hold_nothing_goes(here: Installation, editor: AtDesk) -> None:
     with here.store.write() as tx:
         outbox.hold(tx, "wrong list <b>", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
     assert "Sending is on hold, for test mails, too. <bdi>wrong list &lt;b&gt;</bdi>" in answer.text
-    assert "Send it to me" not in editor.text(PAGE)
+    assert "Send it to me" not in editor.read(PAGE)
     assert log(here) == []
 
 
-def test_a_suppressed_address_gets_none(here: Installation, editor: Seat) -> None:
+def test_a_suppressed_address_gets_none(here: Installation, editor: AtDesk) -> None:
     with here.store.write() as tx:
-        here.membership.suppress(tx, DESK, SuppressionReason.ADMIN, "", now=NOW)
+        here.membership.suppress(tx, EDITOR, SuppressionReason.ADMIN, "", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
     assert "Your own address must not be mailed: <bdi>suppressed since 2026-06-03 (admin)</bdi>" in answer.text
 
 
-def test_a_profile_that_finds_nothing_has_no_mail(here: Installation, editor: Seat) -> None:
+def test_a_profile_that_finds_nothing_has_no_mail(here: Installation, editor: AtDesk) -> None:
     sharing(here, "Zebras", "zebra")
     answer = editor.post("/admin/profiles/2/test")
     assert answer.status_code == 422
@@ -168,9 +169,9 @@ def test_a_profile_that_finds_nothing_has_no_mail(here: Installation, editor: Se
     assert not (here.config.folder / "outbox").exists()
 
 
-def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(here: Installation, editor: Seat) -> None:
+def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(here: Installation, editor: AtDesk) -> None:
     published(here, *(a_paper(f"On cats, number {n}") for n in range(28)))
-    said = plain(editor.text(PAGE))
+    said = plain(editor.read(PAGE))
     assert "25, 5 more would not fit" in said
     editor.post(PAGE)
     (file,) = (here.config.folder / "outbox" / "new").iterdir()
@@ -193,7 +194,7 @@ class Slow(Postbox):
 
 
 def test_while_one_is_being_sent_other_pages_answer_and_another_test_is_put_off(
-    here: Installation, editor: Seat
+    here: Installation, editor: AtDesk
 ) -> None:
     postbox, answers = Slow(), list[int]()
     with SmtpServer(postbox) as server:
@@ -201,7 +202,7 @@ def test_while_one_is_being_sent_other_pages_answer_and_another_test_is_put_off(
         csrf = slow.csrf
 
         def send() -> None:
-            answer = slow.site.post(PAGE, data={"csrf": csrf}, headers={"Cookie": slow.cookie})
+            answer = slow.client.post(PAGE, data={"csrf": csrf}, headers={"Cookie": slow.cookie})
             answers.append(answer.status_code)
 
         first = threading.Thread(target=send)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.desk import trial
+from digest.desk import testmail
 from digest.errors import DigestError
 from digest.installation import Installation
 from digest.library import Library
@@ -21,7 +21,7 @@ CATS, DOGS = Profile(name="Cats", rules="cats"), Profile(id=2, name="Dogs", rule
 
 def titles(here: Installation, *wanted: Profile, most: int = 25, days: int = 7) -> list[tuple[str, str]]:
     reader = Subscriber(email="desk@example.org", max_papers=most)
-    digest = trial.digest_of(Library(here.store), wanted, reader, days=days, now=NOW)
+    digest = testmail.digest_of(Library(here.store), wanted, reader, days=days, now=NOW)
     return [(item.profile, item.paper.title) for item in digest.items]
 
 
@@ -41,15 +41,15 @@ def test_it_is_the_best_of_the_last_days_in_sections(here: Installation) -> None
 def test_what_does_not_fit_is_counted(here: Installation) -> None:
     printed(here, *(f"On cats, {n}" for n in range(5)))
     reader = Subscriber(email="desk@example.org", max_papers=2)
-    digest = trial.digest_of(Library(here.store), [CATS], reader, days=7, now=NOW)
+    digest = testmail.digest_of(Library(here.store), [CATS], reader, days=7, now=NOW)
     assert (len(digest.items), len(digest.more)) == (2, 3)
 
 
 def test_to_nobody_is_the_same_mail_with_links_of_nobody(here: Installation) -> None:
     reader = a_subscriber("reader@example.org", id=7, name="R")
     digest = a_digest([an_item(a_paper("On cats"))], subscriber=reader)
-    mail = trial.delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
-    looked_at = trial.to_nobody(mail, "desk@example.org")
+    mail = testmail.delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
+    looked_at = testmail.to_nobody(mail, "desk@example.org")
     message = here.composer.message(looked_at)
     assert message.recipient == "desk@example.org"
     assert b"/unsubscribe/0.0." in message.content.replace(b"=\r\n", b"").replace(b"\r\n ", b"")
@@ -58,11 +58,11 @@ def test_to_nobody_is_the_same_mail_with_links_of_nobody(here: Installation) -> 
 
 def test_a_suppression_and_a_hold_stand_against_it(here: Installation) -> None:
     with here.store.write() as tx:
-        assert trial.obstacle(tx, here.membership, "x@example.org") is None
+        assert testmail.obstacle(tx, here.membership, "x@example.org") is None
         outbox.hold(tx, "asked", now=NOW)
-        assert isinstance(trial.obstacle(tx, here.membership, "x@example.org"), Hold)
+        assert isinstance(testmail.obstacle(tx, here.membership, "x@example.org"), Hold)
         here.membership.suppress(tx, "x@example.org", SuppressionReason.ADMIN, "", now=NOW)
-        assert isinstance(trial.obstacle(tx, here.membership, "x@example.org"), Suppression)
+        assert isinstance(testmail.obstacle(tx, here.membership, "x@example.org"), Suppression)
 
 
 def test_a_refusal_has_the_servers_words() -> None:
@@ -75,4 +75,4 @@ def test_a_refusal_has_the_servers_words() -> None:
         SmtpTransport("127.0.0.1", server.port) as transport,
         pytest.raises(DigestError, match=r"not sent to a@example\.org: 450 4\.2\.0 later"),
     ):
-        trial.send(transport, message)
+        testmail.send(transport, message)
