@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, installation, moment
+from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, installation, moment, why_unreadable
 from digest.cli.output import print_json, print_records, print_text, progress, say, warn
 from digest.desk.people import enlist_all
 from digest.errors import UsageError
@@ -36,7 +36,7 @@ def import_(
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from None
+        raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
     with installation(config) as here:
         try:
             outcomes = _outcomes(here, text, confirmed=confirmed, dry_run=dry_run)

@@ -70,5 +70,12 @@ def read_rules(written: str) -> str:
         written.encode()
     except (OSError, UnicodeError) as error:
         where = {"-": "stdin: "}.get(written, f"{written[1:]}: " if written.startswith("@") else "")
-        raise UsageError(f"{where}the rules cannot be read: {error}") from None
+        raise UsageError(f"{where}the rules cannot be read: {why_unreadable(error)}") from None
     return written
+
+
+def why_unreadable(error: OSError | UnicodeError) -> str:
+    """What is wrong with a file that should be text."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "this is not a text in UTF-8; save it as such"

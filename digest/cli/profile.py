@@ -15,6 +15,7 @@ from digest.cli.options import (
     installation,
     moment,
     wanted_rules,
+    why_unreadable,
 )
 from digest.cli.output import print_json, print_records, print_text, say, warn_of_unreadable
 from digest.desk import profiles as desk
@@ -118,7 +119,7 @@ def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from None
+        raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
     try:
         return desk.read(text)
     except UsageError as error:

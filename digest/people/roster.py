@@ -130,6 +130,8 @@ def read(
     records = _records(text)
     _, header = next(records, (1, []))
     columns = [c.strip() for c in header]
+    if mark := next((mark for mark in ";\t" if len(columns) == 1 and mark in columns[0]), ""):
+        raise UsageError(f"line 1: the columns are separated by {mark!r}; save the file with commas between them")
     unknown = [c for c in columns if c not in COLUMNS]
     if "email" not in columns or unknown:
         found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"

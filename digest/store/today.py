@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from digest.models import DeliveryState, SourceToday, Today
 from digest.store import editions, outbox, sources
 from digest.store.database import Transaction
-from digest.store.schema import deliveries, digests
+from digest.store.schema import deliveries, digests, profiles, subscribers
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (*_WAITING, DeliveryState.LEASED.value, DeliveryState.SENDING.value, DeliveryState.IN_DOUBT.value)
@@ -27,6 +27,14 @@ def read(tx: Transaction, *, on: date, since: datetime, now: datetime) -> Today:
             for state in sources.list_states(tx).values()
         ],
     )
+
+
+def lacking(tx: Transaction) -> str:
+    """What comes first where nobody is subscribed: "profile" if none is shared, else "people". "" where somebody is."""
+    if tx.scalar(sa.select(sa.exists().where(subscribers.c.id.is_not(None)))):
+        return ""
+    shared = tx.scalar(sa.select(sa.exists().where(profiles.c.owner_id.is_(None))))
+    return "people" if shared else "profile"
 
 
 def _count_digests(tx: Transaction, since: datetime) -> int:

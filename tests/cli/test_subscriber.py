@@ -215,7 +215,8 @@ def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
     [
         (b"mail\na@example.org\n", "people.csv: line 1: unknown column 'mail'"),
         (b"", "people.csv: line 1: no column 'email'"),
-        (b"\xff\xfe", "people.csv: cannot be read"),
+        (b"email;name\na@example.org;A\n", "people.csv: line 1: the columns are separated by ';'"),
+        (b"%PDF-1.7\n\xff\xfe", "people.csv: cannot be read: this is not a text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_such_csv_is_refused(cli: Cli, content: bytes, message: str) -> None:

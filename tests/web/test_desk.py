@@ -16,7 +16,7 @@ from digest.store.sources import SourceState
 from tests.builders import NOW
 from tests.web.conftest import Opened, browser
 from tests.web.html import faults_of
-from tests.web.papers import published
+from tests.web.papers import published, sharing
 from tests.web.people import enrolled
 
 DESK, PASSWORD = "desk@example.org", "four words make one"
@@ -73,6 +73,23 @@ def test_who_is_not_signed_in_is_asked_to(site: TestClient) -> None:
     form = site.get("/admin/sign-in").text
     assert 'type="password"' in form
     assert faults_of(form) == []
+
+
+def test_where_there_is_no_admin_the_form_says_how_to_add_one(site: TestClient) -> None:
+    assert "digest admin add" in site.get("/admin/sign-in").text
+
+
+def test_where_there_is_one_it_does_not(site: TestClient, admin: Admin) -> None:
+    assert "digest admin add" not in site.get("/admin/sign-in").text
+
+
+def test_a_new_installation_is_told_what_comes_first(here: Installation, site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    assert "begin with a profile" in page(site, cookie).text
+    sharing(here, "Animals", "dogs")
+    assert "readers do that themselves, or you add them" in page(site, cookie).text
+    enrolled(here, "reader@example.org")
+    assert "There is nothing to do." in page(site, cookie).text
 
 
 def test_the_cookie_is_for_the_desk_alone(site: TestClient, admin: Admin) -> None:

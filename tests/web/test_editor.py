@@ -1,5 +1,6 @@
 """The editor of profiles: what is typed is tried before it is saved, and nobody undoes another's work unseen."""
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from digest import passwords
 from digest.installation import Installation
+from digest.matching import compile_rules
 from digest.models import Admin, Role
 from digest.store import admins, audit, profiles, versions
 from digest.web import create_app, listen, serving, url_of
@@ -130,7 +132,7 @@ def test_a_profile_opens_with_its_rules_and_what_they_find(here: Installation, s
     text = look(site, cookie, f"/admin/profiles/{number(here)}").text
     assert (typed(text), faults_of(text)) == ("dogs", [])
     said = plain(text)
-    assert "1 of the 14 papers of the last 30 days." in said
+    assert "1 of the 14 papers that came on 2 of the last 30 days." in said
     assert "The same papers as by the saved rules." in said
     for page in ("history", "rename", "remove"):
         assert f'href="/admin/profiles/{number(here)}/{page}"' in text
@@ -240,7 +242,30 @@ def test_a_new_profile_is_added_with_a_line_in_the_log(here: Installation, site:
     assert answer.headers["Location"] == f"/admin/profiles/{number(here, 'Big cats')}?done=added"
     assert rules(here, "Big cats") == "cats\n-dogs"
     assert log(here)[-1] == (EDITOR, "profile add")
-    assert "Readers can follow it now." in look(site, cookie, answer.headers["Location"]).text
+    said = look(site, cookie, answer.headers["Location"]).text
+    assert "Readers can follow it now." in said
+    assert "Nobody follows it yet." in said
+
+
+def test_who_has_followers_is_not_told_how_to_get_some(here: Installation, site: TestClient, cookie: str) -> None:
+    enrolled(here, "reader@example.org", profiles=("Animals",))
+    assert "Nobody follows it yet." not in look(site, cookie, f"/admin/profiles/{number(here)}").text
+
+
+def test_text_that_cannot_be_read_yet_is_not_taken_for_none(site: TestClient, cookie: str) -> None:
+    empty, begun = (
+        plain(post(site, cookie, "/admin/profiles/preview", rules=rules).text) for rules in ("", "(dogs OR")
+    )
+    assert "Write a rule:" in empty
+    assert "Write a rule:" not in begun
+    assert "No line can be read yet" in begun
+
+
+def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient, cookie: str) -> None:
+    text = look(site, cookie, "/admin/profiles/new").text
+    found = [html.unescape(rule) for rule in re.findall(r'<th scope="row"><code>(.*?)</code>', text)]
+    assert len(found) == 8
+    compile_rules("\n".join(found))
 
 
 @pytest.mark.parametrize(

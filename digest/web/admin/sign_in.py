@@ -16,10 +16,11 @@ class DeskForm:
 
     email: str = ""
     wrong: bool = False  # the address and the password are not somebody's
+    nobody: bool = False  # there is no admin yet
 
 
 SAMPLES = (
-    Page(template="desk-sign-in.html.j2", shows=DeskForm()),
+    Page(template="desk-sign-in.html.j2", shows=DeskForm(nobody=True)),
     Page(template="desk-sign-in.html.j2", shows=DeskForm("desk@digest.invalid", wrong=True)),
 )
 
@@ -36,7 +37,9 @@ class SigningInAtTheDesk:
         """GET: asks; who is signed in is there already."""
         if self.desk.find(visit) is not None:
             return Redirect(path="/admin")
-        return Page(template="desk-sign-in.html.j2", shows=DeskForm())
+        with self.store.read() as tx:
+            nobody = not admins.list_all(tx)
+        return Page(template="desk-sign-in.html.j2", shows=DeskForm(nobody=nobody))
 
     def act(self, visit: Visit) -> Answer:
         """POST: a new session. What is wrong is not told, and takes as long. Raises HTTPException 429.

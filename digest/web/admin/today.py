@@ -1,6 +1,6 @@
 """How it goes today, and whether anything is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ class ShownToday:
     deliveries: tuple[Counted, ...]
     hold: Hold | None
     coming: ShownHour | None  # None where nobody waits
+    begin: str = ""  # "profile" or "people": what a new installation lacks first
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class LookingAtToday:
         with self.store.read() as tx:
             today = days.read(tx, on=on, since=since, now=visit.now)
             hour = next_hour(tx, timezone=self.timezone, now=visit.now)
-        return Page(
-            template="today.html.j2", shows=_shown(today, on, shown_hour(hour, self.timezone) if hour else None)
-        )
+            begin = days.lacking(tx)
+        shows = _shown(today, on, shown_hour(hour, self.timezone) if hour else None)
+        return Page(template="today.html.j2", shows=replace(shows, begin=begin))
 
     def hold(self, visit: Visit, admin: Admin) -> Answer:
         """POST: nothing is sent any more, by any process."""
@@ -103,5 +104,5 @@ SAMPLES = (
     *(_sample(trouble=trouble) for trouble in (None, *Trouble)),
     _sample(trouble=Trouble.HOLD, hold=Hold(datetime(2026, 6, 3, 7, tzinfo=UTC), "asked by phone")),
     _sample(coming=ShownHour(begins_at="2026-06-03 07:00", ends_at="08:00", people=40_000, is_exact=False)),
-    _sample(coming=None, deliveries=()),
+    *(_sample(coming=None, deliveries=(), begin=begin) for begin in ("", "profile", "people")),
 )

@@ -37,6 +37,7 @@ class Editor:
     id: int = 0  # 0: a new profile
     name: str = ""
     version: int = 0  # that the text was made from
+    followers: int | None = None  # None where they are not counted
     text: str = ""
     name_mistake: str = ""  # "missing" or "taken"
     refused: str = ""  # why the rules cannot be saved, where it is no mistake in a line
@@ -69,8 +70,15 @@ class Editing:
         with self.store.read() as tx:
             profile = profiles.get_shared(tx, visit.id)
             version = len(versions.list_of(tx, visit.id))
+            followers, _ = profiles.count_following(tx, visit.id)
         done = visit.query.get("done", "")
-        shows = Editor(id=profile.id, name=profile.name, version=version, done=done if done in _DONE else "")
+        shows = Editor(
+            id=profile.id,
+            name=profile.name,
+            version=version,
+            followers=followers,
+            done=done if done in _DONE else "",
+        )
         return _page(self._tried(shows, _lines(profile.rules), profile, visit, admin))
 
     def look_at_none(self, _visit: Visit, _admin: Admin) -> Answer:
@@ -183,7 +191,7 @@ SAMPLES = (
     _page(Editor()),
     _page(Editor(name_mistake="missing", refused="no rules")),
     _page(Editor(name="Cats", name_mistake="taken", gone=True)),
-    _page(Editor(id=1, name="Cats", version=1, text="cat", done="saved", trial=SAMPLE_TRIAL)),
+    _page(Editor(id=1, name="Cats", version=1, followers=0, text="cat", done="saved", trial=SAMPLE_TRIAL)),
     _page(Editor(id=1, name="Cats", version=1, text="cat", conflict=_CONFLICT, trial=Trial(wanted=True, rules=()))),
     Page(template="desk-trial.html.j2", shows=Editor(trial=SAMPLE_TRIAL)),
 )

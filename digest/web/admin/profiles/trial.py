@@ -76,7 +76,8 @@ class Trial:
     compared: bool = False  # with what is saved
     count: int = 0
     of: int = 0  # papers that there were
-    a_day: int = 0  # on a day that has papers, rounded
+    days: int = 0  # that had papers
+    a_day: int = 0  # on one of these days, rounded
     before: int = 0  # the same by the rules that are saved
     chart: Chart | None = None
     rules: tuple[JudgedRule, ...] = ()  # of very many those that could be better
@@ -129,7 +130,7 @@ class Trying:
 
     def _trial(self, asked: Trial, change: Comparison, records: Sequence[RuleRecord], *, compared: bool) -> Trial:
         days = _days(change)
-        there = max(sum(day.of > 0 for day in days), 1)
+        there = sum(day.of > 0 for day in days)
         rules = [_judged(record, asked.text) for record in records]
         listed = rules if len(rules) <= _RULES else [rule for rule in rules if rule.is_poor][:_RULES]
         return Trial(
@@ -140,8 +141,9 @@ class Trying:
             compared=compared,
             count=change.after.count,
             of=sum(day.of for day in days),
-            a_day=round(change.after.count / there),
-            before=round(change.before.count / there),
+            days=there,
+            a_day=round(change.after.count / max(there, 1)),
+            before=round(change.before.count / max(there, 1)),
             chart=chart(days, compared=compared, full=FULL) if days else None,
             rules=tuple(listed),
             unlisted=len(rules) - len(listed),
@@ -205,6 +207,7 @@ SAMPLE_TRIAL = Trial(
     compared=True,
     count=30,
     of=600,
+    days=1,
     a_day=30,
     before=20,
     chart=chart([_DAY], compared=True, full=FULL),
