@@ -49,6 +49,7 @@ def init(
         f"  2. digest profile add 'My field' --rules 'diffusion model'\n"
         f"  3. digest subscriber add you@example.org --profile 'My field' --confirmed\n"
         f"  4. digest run --everyone\n"
-        f"  5. digest serve, for every day to come, with the pages for readers\n"
+        f"  5. digest admin add you@example.org, who may look after it on the web, at /admin\n"
+        f"  6. digest serve, for every day to come, with the pages for readers\n"
         + ("" if folder == Path() else f"from inside {folder}, or with --config {file}\n")
     )

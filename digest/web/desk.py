@@ -27,9 +27,10 @@ _SIGN_IN = Redirect(path="/admin/sign-in")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something cannot be done, in the words of the command that does the same."""
+    """Why something cannot be done."""
 
-    reason: str
+    reason: str  # in the words of the command that does the same
+    gone: bool = False  # what was named is not there
 
 
 ForAdmin = Callable[[Visit, Admin], Answer]
@@ -128,15 +129,17 @@ def _answered(answering: ForAdmin, visit: Visit, admin: Admin) -> Answer:
     """What cannot be done is said on a page, where the page that was asked does not say it itself."""
     try:
         return answering(visit, admin)
+    except NotFoundError as error:
+        return _refusal(Refusal(f"no {error.kind} {error.name!r}", gone=True), 404)
     except UsageError as error:
-        return _refusal(str(error), 404 if isinstance(error, NotFoundError) else 422)
+        return _refusal(Refusal(str(error)), 422)
 
 
-def _refusal(reason: str, status: int) -> Page:
-    return Page(template="desk-refused.html.j2", shows=Refusal(reason), status=status)
+def _refusal(shows: Refusal, status: int) -> Page:
+    return Page(template="desk-refused.html.j2", shows=shows, status=status)
 
 
-SAMPLES = (_refusal("there is no such thing", 404),)
+SAMPLES = (_refusal(Refusal("no profile", gone=True), 404), _refusal(Refusal("no"), 422))
 
 
 def _hash(token: str) -> str:

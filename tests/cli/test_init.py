@@ -12,6 +12,7 @@ def test_a_new_installation_is_ready(bare: Cli, folder: str) -> None:
     made = sorted(f.name for f in (bare.folder / folder).iterdir() if not f.name.endswith(("-shm", "-wal")))
     assert made == ["config.toml", "digest.db", "secret.key"]
     assert ("--config" in ran.err) == (folder != ".")
+    assert "digest admin add" in ran.err
     assert "digest serve" in ran.err
     config = (bare.folder / folder / "config.toml").read_text()
     assert config == _FIRST

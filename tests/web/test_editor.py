@@ -140,7 +140,10 @@ def test_a_profile_opens_with_its_rules_and_what_they_find(here: Installation, s
 
 def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, cookie: str) -> None:
     for path in ("/admin/profiles/999", "/admin/profiles/x"):
-        assert look(site, cookie, path).status_code == 404
+        answer = look(site, cookie, path)
+        assert answer.status_code == 404
+        assert "perhaps somebody removed it" in answer.text
+        assert '<a href="/admin">' in answer.text
     assert post(site, cookie, "/admin/profiles/999", rules="cats").status_code == 404
 
 

@@ -212,6 +212,25 @@ def test_profiles_and_keywords_are_saved(here: Installation, own: Signed) -> Non
     assert (stored(here).profiles, keywords(here)) == ((), "")
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("cats AND", "vor dem Ende fehlt ein Wort, eine Wendung oder ("),
+        ("(cats", "vor dem Ende fehlt )"),
+        ("cats)", "diese ) schließt nichts"),
+        ('a "cat', "zu diesem Anführungszeichen fehlt das zweite"),
+        ("c*", "vor * gehören mindestens zwei Buchstaben"),
+        ("cats ^0", "nach ^ gehört ein Gewicht über 0"),
+    ],
+)
+def test_what_everybody_mistypes_is_explained_in_their_language(
+    here: Installation, site: TestClient, rule: str, said: str
+) -> None:
+    own = signed(here, site, enrolled(here, language="de"))
+    answer = own.post("/settings", part="interests", rules=rule)
+    assert f": {said}" in " ".join(answer.text.split())
+
+
 def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(here: Installation, own: Signed) -> None:
     share(here, "Cats")
     answer = own.post("/settings", part="interests", profile="Cats", rules="mice\n<b> AND (")
