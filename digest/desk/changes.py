@@ -2,11 +2,13 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import Match
+from itertools import accumulate
 
 from digest.models import ProfileVersion
 
-_MOST_PAIRS = 1_000_000  # of equal lines that a diff tries in half a second; real texts have as many as they have lines
+_MOST_STEPS = 2_000_000  # lines, and pairs of equal ones, that a diff looks at: some tenths of a second
 
 
 def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
@@ -33,21 +35,45 @@ def with_words(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVers
 def diff(before: ProfileVersion | None, after: ProfileVersion) -> list[str]:
     """A unified diff of the rules, by lines without their ends; empty where no line changed.
 
-    Two texts of the same few lines, many thousand times, are not compared but replaced whole: it would take a minute.
+    Long texts that differ in thousands of places, or are the same few lines again and again, are not compared but
+    replaced whole: it would take a minute, and nobody else's page would be made meanwhile.
     """
     old, new = _lines(before.rules) if before else [], _lines(after.rules)
     labels = (_label(before) if before else "nothing", _label(after))
-    if old != new and _pairs(old, new) > _MOST_PAIRS:
+    if old != new and not _is_quick(old, new):
         head = [f"--- {labels[0]}", f"+++ {labels[1]}", f"@@ -1,{len(old)} +1,{len(new)} @@"]
         return [*head, *(f"-{line}" for line in old), *(f"+{line}" for line in new)]
     return list(difflib.unified_diff(old, new, *labels, lineterm=""))
 
 
-def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many pairs of equal lines difflib would try: in a long text it leaves out those that come most often."""
-    most = len(new) if len(new) < 200 else len(new) // 100 + 1
-    in_old = Counter(old)
-    return sum(in_old[line] * count for line, count in Counter(new).items() if count <= most)
+def _is_quick(old: Sequence[str], new: Sequence[str]) -> bool:
+    try:
+        _Counting(old, new).get_matching_blocks()
+    except _TooLongError:
+        return False
+    return True
+
+
+class _TooLongError(Exception):
+    """To go on comparing would take long."""
+
+
+class _Counting(difflib.SequenceMatcher[str]):
+    """Compares as `unified_diff` does, but not for longer than some steps."""
+
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__(None, old, new)
+        # What it looks at for the lines before each of the old text.
+        found: Mapping[str, Sequence[int]] = self.b2j  # type: ignore[attr-defined]
+        self._steps = [0, *accumulate(1 + len(found.get(line, ())) for line in old)]
+        self._left = _MOST_STEPS
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+        """Between two places. Raises _TooLongError."""
+        self._left -= self._steps[-1 if ahi is None else ahi] - self._steps[alo]
+        if self._left < 0:
+            raise _TooLongError
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def _of_rules(before: str, after: str) -> list[str]:

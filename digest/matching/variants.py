@@ -12,6 +12,7 @@ _SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})
 _TITLE = frozenset({Field.TITLE})
 
 _FEWEST_LETTERS = 4  # of a word that becomes a prefix, or is taken for misspelt
+_MOST_LETTERS = 40  # of one that is taken for misspelt: of an endless one there are endless other spellings
 _JOINING = frozenset({"a", "and", "for", "in", "of", "on", "or", "the", "to", "with"})  # say nothing by themselves
 _MOST_TERMS = 20  # of a rule that is varied
 
@@ -78,7 +79,7 @@ def _one_letter_away(word: str, known_words: Collection[str]) -> str:
 
     As in P. Norvig, "How to write a spelling corrector" (2007).
     """
-    if len(word) < _FEWEST_LETTERS or not word.isalpha():
+    if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isalpha():
         return word
     cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
     others = chain(

@@ -6,7 +6,7 @@ let through within that time.
 
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -73,6 +73,29 @@ class Limits:
             theirs.popleft()
             if not theirs:
                 del self._of[whose]
+
+
+class AtOnce:
+    """How much each may have us do at the same time, so that what takes long leaves room for others."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def working(self, client: str) -> Iterator[None]:
+        """Around what may take a while. Raises HTTPException 429 where `client` has as much done already."""
+        with self._lock:
+            if self._of[client] >= self._most:
+                raise HTTPException(429, headers={"Retry-After": "5"})
+            self._of[client] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._of[client] -= 1
+                self._of += Counter()  # forgets who has nothing done
 
 
 def network_of(client: str) -> str:

@@ -1,5 +1,8 @@
 """What was changed from one version of a profile to the next."""
 
+from collections.abc import Callable
+from time import process_time
+
 import pytest
 
 from digest.desk.changes import describe, diff, with_words
@@ -61,10 +64,28 @@ def test_where_no_line_changed_a_diff_is_empty() -> None:
     assert diff(a_version(1, "cat\n"), a_version(2, "cat", "Felines")) == []
 
 
-def test_texts_that_would_keep_a_diff_busy_are_replaced_whole() -> None:
+def the_same_few() -> tuple[list[str], list[str]]:
     old, new = ([f"# {number % 120}" for number in range(begin, begin + 20_000)] for begin in (0, 7))
+    return old, new
+
+
+def every_second_changed() -> tuple[list[str], list[str]]:
+    old = [f"word{number}" for number in range(20_000)]
+    return old, [f"{line}*" if number % 2 else line for number, line in enumerate(old)]
+
+
+def in_a_mess() -> tuple[list[str], list[str]]:
+    lines = [f"word{number}" for number in range(20_000)]
+    return lines, [*lines[::3], *lines[1::3], *lines[2::3]][::-1] + lines[::2]
+
+
+@pytest.mark.parametrize("texts", [the_same_few, every_second_changed, in_a_mess])
+def test_texts_that_would_keep_a_diff_busy_are_replaced_whole(texts: Callable[[], tuple[list[str], list[str]]]) -> None:
+    old, new = texts()
+    begun = process_time()
     lines = diff(a_version(1, "\n".join(old)), a_version(2, "\n".join(new)))
-    assert lines[2] == "@@ -1,20000 +1,20000 @@"
+    assert process_time() - begun < 5  # on a slow machine; else a minute
+    assert lines[2] == f"@@ -1,20000 +1,{len(new)} @@"
     assert lines[3:] == [f"-{line}" for line in old] + [f"+{line}" for line in new]
 
 

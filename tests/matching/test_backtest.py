@@ -1,6 +1,7 @@
 """What a profile would have found: for whoever edits it."""
 
 from datetime import date
+from time import process_time
 
 import pytest
 
@@ -95,6 +96,12 @@ def test_a_field_that_finds_nothing_is_lifted() -> None:
 @pytest.mark.parametrize("rule", ["zzz", "author:Nobody", "cat:math", "cat AND NOT cat", "zz* NEAR/2 yy*"])
 def test_where_nothing_helps_nothing_is_suggested(rule: str) -> None:
     assert suggestion(rule, "cat") is None
+
+
+def test_for_an_endless_word_no_other_spelling_is_looked_for() -> None:
+    begun = process_time()
+    assert suggestion("a" * 100_000, "a" * 99_999) is None
+    assert process_time() - begun < 5  # on a slow machine; else minutes
 
 
 def test_a_rule_that_is_true_of_more_than_a_tenth_floods_and_may_look_in_titles() -> None:

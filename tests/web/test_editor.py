@@ -2,7 +2,10 @@
 
 import html
 import re
+import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +19,7 @@ from digest.matching import compile_rules
 from digest.models import Admin, Role
 from digest.store import admins, audit, profiles, versions
 from digest.web import create_app, listen, serving, url_of
+from digest.web.admin.profiles.trial import Trial, Trying
 from tests.browsing import needs_chromium
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
@@ -362,6 +366,48 @@ def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(
     assert 'action="/admin/profiles/new"' in answer.text
     assert 'value="Animals"' in answer.text
     assert post(site, cookie, "/admin/profiles/preview", rules="cats", profile="1").status_code == 200
+
+
+def test_nobody_waits_to_write_while_a_text_is_tried_that_has_no_profile_any_more(
+    here: Installation, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried_so = Trying.tried
+
+    def writing(*said: Any, **rest: Any) -> Any:
+        with closing(sqlite3.connect(here.store.file, timeout=0)) as database:
+            database.execute("begin immediate")
+            database.rollback()
+        return tried_so(*said, **rest)
+
+    path = f"/admin/profiles/{number(here)}"
+    with here.store.write() as tx:
+        profiles.remove(tx, "Animals")
+    monkeypatch.setattr(Trying, "tried", writing)
+    assert post(site, cookie, path, rules="cats", version="1").status_code == 409
+
+
+def test_an_editor_has_three_texts_tried_at_once_and_no_more(
+    here: Installation, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Trial:
+        begun.release()
+        go_on.wait(30)
+        return Trial()
+
+    monkeypatch.setattr(Trying, "tried", slow)
+    path = f"/admin/profiles/{number(here)}"
+    threads = [threading.Thread(target=look, args=(site, cookie, path)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        assert begun.acquire(timeout=30)
+    statuses = [look(site, cookie, path).status_code, look(site, cookie, "/admin/profiles").status_code]
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert statuses == [429, 200]
+    assert look(site, cookie, path).status_code == 200
 
 
 def test_a_saved_text_that_nobody_can_read_any_more_keeps_nobody_from_mending_it(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from digest.web.limits import Limits, network_of
+from digest.web.limits import AtOnce, Limits, network_of
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)
@@ -111,3 +111,16 @@ def test_threads_together_get_no_more_than_one_could() -> None:
     for thread in threads:
         thread.join()
     assert len(passed) == 500
+
+
+def test_at_the_same_time_each_may_have_so_much_done_and_again_when_it_is() -> None:
+    at_once = AtOnce(2)
+    with at_once.working("a"), at_once.working("a"), at_once.working("b"):
+        with pytest.raises(HTTPException) as refused, at_once.working("a"):
+            pass
+        assert (refused.value.status_code, refused.value.headers) == (429, {"Retry-After": "5"})
+    with pytest.raises(ValueError, match="x"), at_once.working("a"):  # also what fails
+        raise ValueError("x")
+    with at_once.working("a"), at_once.working("a"):
+        pass
+    assert not at_once._of

@@ -15,7 +15,7 @@ from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens
 from digest.web.api.problems import Refused
 from digest.web.clients import Networks, asking
-from digest.web.limits import Limits
+from digest.web.limits import AtOnce, Limits
 
 PATH = "/api/v1"
 
@@ -29,6 +29,7 @@ class Call:
     now: datetime
     changed: Callable[[], None]
     afterwards: Callable[[Callable[[], None]], None]  # does something soon, for which the answer does not wait
+    at_once: AtOnce  # by `by`, of what may take long
 
     @property
     def store(self) -> Store:
@@ -57,6 +58,7 @@ class Access:
     afterwards: Callable[[Callable[[], None]], None]
     trusted: Networks  # proxies
     tries: Limits  # with what is no token
+    at_once: AtOnce
 
     def call(self, request: Request, token: str | None, needed: TokenScope) -> Call:
         """The call, where its token is good for it. Raises Refused 401, 403 and, for who guesses, 429."""
@@ -71,7 +73,14 @@ class Access:
         if needed not in found.opens:
             challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{needed.value}"'
             raise Refused(403, f"this needs a token for {needed.value}", headers={"WWW-Authenticate": challenge})
-        return Call(here=self.here, by=str(found), now=now, changed=self.changed, afterwards=self.afterwards)
+        return Call(
+            here=self.here,
+            by=str(found),
+            now=now,
+            changed=self.changed,
+            afterwards=self.afterwards,
+            at_once=self.at_once,
+        )
 
 
 def _unknown(detail: str, *, error: str = "") -> Refused:

@@ -27,7 +27,7 @@ from digest.web.api import (
 from digest.web.api.access import PATH, Access
 from digest.web.api.document import document
 from digest.web.api.problems import answer_problems
-from digest.web.limits import Limits
+from digest.web.limits import AtOnce, Limits
 
 _AT_ONCE = 8  # calls that are being answered: more would only wait for each other
 _NOUNS = (profiles, preview, subscribers, explaining, importing, suppressions, deliveries, submissions, operations)
@@ -54,6 +54,7 @@ def _app(
         afterwards=lambda act: afterwards.begin(act, page=PATH),
         trusted=[ip_network(written, strict=False) for written in here.config.web.trusted_proxies],
         tries=Limits(per_client=20, overall=1_000, within=timedelta(minutes=15)),
+        at_once=AtOnce(2),
     )
     answer_problems(app)
     # Not include_router, which puts them in boxes: who asks which methods an address has looks at all.

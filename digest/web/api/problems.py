@@ -104,7 +104,7 @@ _WORDS = {
     405: "this address has other methods",
     408: "what was sent came too slowly",
     413: f"more than {MAX_BODY // 1024} KiB were sent",
-    429: "too many wrong tokens; try again later",
+    429: "too much at once, or too many wrong tokens; try again later",
 }
 
 

@@ -1,6 +1,7 @@
 """The editor of shared profiles: what a rule does is seen before it is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
 from digest.web.admin.profiles.trial import SAMPLE_TRIAL, Trial, Trying
 from digest.web.keywords import read_keywords
-from digest.web.limits import Limits
+from digest.web.limits import AtOnce, Limits
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
 
 _TEMPLATE = "desk-editor.html.j2"
@@ -59,6 +60,7 @@ class Editing:
     store: Store
     trying: Trying
     limits: Limits  # of what is tried, by editor
+    at_once: AtOnce
     timezone: ZoneInfo
 
     def look_at_new(self, _visit: Visit, _admin: Admin) -> Answer:
@@ -93,7 +95,8 @@ class Editing:
         if saved is not None:
             shows = replace(shows, name=saved.name)
         if line := visit.form.get("use", ""):
-            text = self.trying.used(text, number_of(line), now=visit.now)
+            with self._limited(visit, admin):
+                text = self.trying.used(text, number_of(line), now=visit.now)
         shows = self._tried(shows, text, saved, visit, admin)
         return Page(template="desk-trial.html.j2", shows=shows) if visit.fragment else _page(shows)
 
@@ -115,19 +118,25 @@ class Editing:
             saved, known = _find(tx, visit.id), versions.list_of(tx, visit.id)
             if saved is None and not known:
                 raise NotFoundError("profile", str(visit.id), listed_by="digest profile list")
-            if saved is None:
-                shows = replace(shows, id=0, name=known[0].name, gone=True)
-                return _page(self._tried(shows, shows.text, None, visit, admin), 409)
-            conflict = _conflict(known, shows, visit, self.timezone)
-            if rules is not None and conflict is None:
+            conflict = None if saved is None else _conflict(known, shows, visit, self.timezone)
+            if saved is not None and rules is not None and conflict is None:
                 desk.edit(tx, saved.name, rules=rules, by=admin.email, now=visit.now)
                 return Redirect(path=f"/admin/profiles/{visit.id}?done=saved")
+        # What takes long is done where nobody waits to write.
+        if saved is None:
+            shows = replace(shows, id=0, name=known[0].name, gone=True)
+            return _page(self._tried(shows, shows.text, None, visit, admin), 409)
         shows = replace(shows, name=saved.name, conflict=conflict if rules is not None else None)
         return _page(self._tried(shows, shows.text, saved, visit, admin), 422 if rules is None else 409)
 
     def _tried(self, shows: Editor, text: str, saved: Profile | None, visit: Visit, admin: Admin) -> Editor:
-        with self.limits.working(admin.email, now=visit.now):
+        with self._limited(visit, admin):
             return replace(shows, text=text, trial=self.trying.tried(text, saved, now=visit.now))
+
+    @contextmanager
+    def _limited(self, visit: Visit, admin: Admin) -> Iterator[None]:
+        with self.at_once.working(admin.email), self.limits.working(admin.email, now=visit.now):
+            yield
 
 
 def _typed(visit: Visit) -> Editor:

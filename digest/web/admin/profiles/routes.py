@@ -24,7 +24,7 @@ from digest.web.admin.profiles import (
 )
 from digest.web.admin.sending.bench import Bench, new_reader
 from digest.web.desk import Desk
-from digest.web.limits import Limits
+from digest.web.limits import AtOnce, Limits
 from digest.web.papers import Showcase
 
 _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody waits for its page
@@ -97,7 +97,8 @@ def _editing(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
     # Browsers ask again as soon as they are answered, while somebody types: far more often than strangers' may.
     trying = Limits(per_client=1_800, overall=3_600, within=timedelta(minutes=1))
     timezone = ZoneInfo(here.config.newsletter.timezone)
-    editing = editor.Editing(here.store, trial.Trying(here.library, showcase), trying, timezone)
+    at_once = AtOnce(3)  # two tabs and a preview: rules without an end take seconds, and others' pages would wait
+    editing = editor.Editing(here.store, trial.Trying(here.library, showcase), trying, at_once, timezone)
     return [
         desk.route("/admin/profiles", listing.look, needs=Role.EDITOR),
         desk.route("/admin/profiles/new", editing.look_at_new, editing.add, needs=Role.EDITOR),
