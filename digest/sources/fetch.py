@@ -33,6 +33,8 @@ _RETRY_SECONDS = 60.0
 # arXiv allows one request every three seconds over one connection (info.arxiv.org/help/api/tou.html).
 _PAUSES = {"arxiv.org": 3.0}
 
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
@@ -214,10 +216,22 @@ def _public_address(host: str, port: int | None) -> str:
         raise httpx2.ConnectError(f"{host}: {error}") from None
     addresses = [str(address[4][0]) for address in found]
     for address in addresses:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if not _is_public(ipaddress.ip_address(address.partition("%")[0])):
             reason = f"{host} is at the private address {address}"
             raise _PrivateAddressError(f"{reason}; if that is meant, add {host!r} to fetch.allow_private")
     return addresses[0]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether it is in nobody's own network; nor is an IPv4 address to which a gateway leads from an IPv6 one."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if not isinstance(address, ipaddress.IPv6Address):
+        return True
+    behind = address.sixtofour
+    if address in _NAT64:
+        behind = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return behind is None or behind.is_global
 
 
 def _read(source: str, path: Path, etag: str) -> Fetched:

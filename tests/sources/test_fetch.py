@@ -197,6 +197,22 @@ def test_a_private_address_is_not_asked_unless_it_is_meant(tmp_path: Path) -> No
             assert f"add '{host}' to fetch.allow_private" in said
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("10.0.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1%eth0", "fd00::1"),
+        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "ff0e::1"),
+    ],
+)
+def test_a_name_that_stands_for_a_private_address_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    public = (0, 0, 0, "", ("93.184.215.14", 443))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [public, (0, 0, 0, "", (address, 443))])
+    with Fetcher(base=tmp_path, attempts=1) as fetcher:
+        assert f"example.org is at the private address {address}" in reason(fetcher, "https://example.org/")
+
+
 def test_a_redirect_to_a_private_address_is_not_followed(tmp_path: Path) -> None:
     with (
         serving(lambda handler: say(handler, 200, b"secret")) as inner,

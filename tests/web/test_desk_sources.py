@@ -21,7 +21,7 @@ base_url = "https://digest.example.org"
 [[source]]
 name = "<b>arxiv"
 kind = "feed"
-url = "https://reader:hunter2@example.org/rss?category=cs&api_key=hunter3&page=1"
+url = "https://reader:hunter2@example.org/rss?category=cs&api_key=hunter3&Auth=hunter4&author=smith"
 [[source]]
 name = "blog"
 kind = "feed"
@@ -61,7 +61,7 @@ def test_each_configured_source_is_there_with_how_it_did(configured: Installatio
 def test_no_password_or_key_in_an_address_is_shown(configured: Installation) -> None:
     text = looked_at(configured).read("/admin/sources")
     assert "hunter" not in text
-    assert "https://…@example.org/rss?category=cs&amp;api_key=…&amp;page=1" in text
+    assert "https://…@example.org/rss?category=cs&amp;api_key=…&amp;Auth=…&amp;author=smith" in text
 
 
 def test_the_new_papers_of_thirty_days_are_counted_by_source(configured: Installation) -> None:

@@ -19,7 +19,7 @@ from digest.web.pages import Answer, Page, Redirect, Visit
 
 _LATELY = timedelta(days=30)
 _PASSWORD = re.compile(r"^([a-z]+://)[^/?#]*@", re.IGNORECASE)
-_KEY = re.compile(r"([?&][^=&#]*(?:key|token|secret|password)[^=&#]*=)[^&#]+", re.IGNORECASE)
+_KEY = re.compile(r"([?&][^=&#]*(?:key|token|secret|pass|pwd|auth(?!or)|signature|cred)[^=&#]*=)[^&#]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
