@@ -64,11 +64,13 @@ class Desk:
 
         `changes`: to act may leave mail to deliver.
         """
-        return self.door.route(path, look and self._for(look, needs), act and self._for(act, needs), changes=changes)
+        looking, acting = look and self._for(look, needs), act and self._for(act, needs)
+        return self.door.route(path, looking, acting, changes=changes, from_here=True)
 
     def upload_route(self, path: str, look: ForAdmin, act: ForAdmin) -> Route:
         """A page that takes a file, of admins; of others not even what they send is read."""
-        return self.door.route(path, self._for(look, Role.ADMIN), self._for(act, Role.ADMIN), refusal=self._refusal)
+        looking, acting = self._for(look, Role.ADMIN), self._for(act, Role.ADMIN)
+        return self.door.route(path, looking, acting, from_here=True, refusal=self._refusal)
 
     def _refusal(self, visit: Visit) -> Answer | None:
         admin = self.find(visit)

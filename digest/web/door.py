@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
@@ -29,6 +29,8 @@ _AT_ONCE = 8  # pages that are being made: more would only wait for each other
 _SLOWEST_BODY = 10.0  # seconds
 _SLOWEST_UPLOAD = 300.0
 _MOST_FIELDS = 1000  # a tick for each shared profile
+_OTHER_SITES = frozenset({"cross-site"})  # of Sec-Fetch-Site
+_NO_PAGES_OF_OURS = _OTHER_SITES | {"same-site"}
 _OUR_LETTERS = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
 Answering = Callable[[Visit], Answer]
@@ -71,17 +73,20 @@ class Door:
         *,
         changes: bool = True,
         from_anywhere: bool = False,
+        from_here: bool = False,
         refusal: Callable[[Visit], Answer | None] | None = None,
     ) -> Route:
         """A page that is looked at (GET, HEAD), or acts (POST), or both.
 
-        `changes`: to act may leave mail to deliver. `from_anywhere`: other sites' forms may make it act; elsewhere a
-        browser that tells of another site is refused. `refusal`: the page takes a file with its form, of whom this is
-        None; else it is the answer, and of what they send nothing is read.
+        `changes`: to act may leave mail to deliver. A browser that tells that a form came from another site is refused
+        but where it may act `from_anywhere`; where it is to act `from_here` alone, also one that comes from another
+        host of our own domain. `refusal`: the page takes a file with its form, of whom this is None; else it is the
+        answer, and of what they send nothing is read.
         """
         asked = {"GET": look, "POST": act}
         answers = {method: answering for method, answering in asked.items() if answering is not None}
-        endpoint = self._endpoint(answers, changes=changes, from_anywhere=from_anywhere, refusal=refusal)
+        strangers = frozenset() if from_anywhere else _NO_PAGES_OF_OURS if from_here else _OTHER_SITES
+        endpoint = self._endpoint(answers, changes=changes, strangers=strangers, refusal=refusal)
         return Route(path, endpoint, methods=[*answers])
 
     def everybody(self, path: str, look: Answering) -> Route:
@@ -121,12 +126,12 @@ class Door:
         answers: Mapping[str, Answering],
         *,
         changes: bool,
-        from_anywhere: bool,
+        strangers: Collection[str],
         refusal: Callable[[Visit], Answer | None] | None,
     ) -> _Endpoint:
         async def answer(request: Request) -> Response:
             posted = request.method == "POST"
-            if posted and not from_anywhere and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            if posted and request.headers.get("Sec-Fetch-Site") in strangers:
                 raise HTTPException(403, headers=HANG_UP)
             now = self._clock()
             visit = Visit(

@@ -47,7 +47,7 @@ _HEADERS = {
 # Of a mail that is shown as a mail program would: styled inline, and nothing runs or is fetched.
 OF_MAILS = (
     "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 _NO_STORE = (b"cache-control", b"no-store")

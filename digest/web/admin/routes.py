@@ -48,7 +48,7 @@ def _entrance(here: Installation, door: Door, desk: Desk) -> list[Route]:
     tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
     signing_in = sign_in.SigningInAtTheDesk(here.store, desk, tries)
     return [
-        door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False),
+        door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False, from_here=True),
         desk.route("/admin/sign-out", act=signing_in.leave, needs=Role.EDITOR),
     ]
 
