@@ -24,8 +24,8 @@ from digest.models import MailKind, Role
 from digest.sources import Fetcher
 from digest.store import admins, outbox, profiles, subscribers
 from tests.builders import NOW
-from tests.web.api import Client, an_admin, filled, token_of
-from tests.web.at_desk import DESK, AtDesk, signed_in
+from tests.web.api import Client, filled, token_of
+from tests.web.at_desk import DESK, AtDesk, an_admin, signed_in
 
 SIGN_IN = "/admin/sign-in"
 ENDS_SESSION = "/admin/sign-out"
@@ -184,7 +184,7 @@ def test_an_editor_learns_of_readers_how_many_they_are_and_no_more(here: Install
         profiles.set_personal(tx, reader.id, compile_rules("xylophone"), now=NOW)
         own = profiles.find_personal(tx, reader.id)
     assert own is not None
-    editor = signed_in(here, site, "editor@example.org", Role.EDITOR)
+    editor = signed_in(here, site, Role.EDITOR)
     for path in paths(site, "GET"):
         for number in (1, 2, own.id):
             text = editor.get(filled_in(path, str(number))).text
