@@ -18,6 +18,7 @@ from digest.bounce import BounceReport, Proofs, read_bounces
 from digest.chooser import Publishing
 from digest.config import Config, load
 from digest.deliver import DeliveryReport, deliver
+from digest.desk.lookups import LookUps
 from digest.errors import ConfigError, UsageError
 from digest.ingest import IngestReport, ingest
 from digest.interests import Interests
@@ -178,6 +179,11 @@ class Installation:
         No file, no address in our own network, whatever is configured; tried once, and for some seconds.
         """
         return Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8)
+
+    @cached_property
+    def look_ups(self) -> LookUps:
+        """What looks up the papers that readers propose."""
+        return LookUps(self.strangers_fetcher)
 
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Run the first stage."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from digest.errors import SourceError, UsageError
 from digest.ingest import keep
+from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
 from digest.sources import Fetcher, parse, parse_page
 from digest.sources.proposed import arxiv_id_of
@@ -25,6 +26,11 @@ def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = ARXIV_API) -> Entry:
     if not entries:
         raise SourceError(_SOURCE, f"arXiv knows no paper {arxiv_id}")
     return entries[0]
+
+
+def in_one_line(text: str) -> str:
+    """A title or an abstract as somebody typed it, without line ends and what no page can show."""
+    return " ".join(clean(text).split())
 
 
 def by_hand(url: str, title: str, abstract: str, found: Entry | None) -> Entry:

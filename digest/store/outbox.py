@@ -252,13 +252,10 @@ def count_in_doubt(tx: Transaction) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(in_doubt)).scalar_one()
 
 
-def list_deliveries(
-    tx: Transaction, *, state: DeliveryState | None = None, before: int = 0, limit: int = 100
-) -> list[Delivery]:
-    """The newest deliveries, newest first, without their digests' content; those below number `before` if given."""
+def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
+    """The newest deliveries, newest first, without their digests' content."""
     condition = sa.true() if state is None else deliveries.c.state == state.value
-    older = deliveries.c.id < before if before else sa.true()
-    rows = tx.execute(sa.select(deliveries).where(condition, older).order_by(deliveries.c.id.desc()).limit(limit)).all()
+    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id.desc()).limit(limit)).all()
     people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
     return [_delivery(row, people[row.subscriber_id]) for row in rows]
 

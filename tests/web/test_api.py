@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.errors import StoreError
+from digest.desk.lookups import BusyError, LookUps
+from digest.errors import SourceError, StoreError
 from digest.installation import Installation
-from digest.store import profiles
+from digest.sources import Fetcher
+from digest.sources.fetch import Fetched
+from digest.store import profiles, submissions
 from digest.web import create_app
 from digest.web.api import fields
-from tests.builders import NOW
+from tests.builders import NOW, all_papers
 from tests.web.api import Client, filled, token_of
 from tests.web.at_desk import DESK, an_admin, logged
 from tests.web.conftest import Opened
@@ -301,6 +304,79 @@ def test_a_proposal_is_put_aside(here: Installation, api: Client) -> None:
     problem(api("POST", "/submissions/2/reject"), 409)
 
 
+ABSTRACT = b'<meta name="citation_title" content="On cats"><meta name="citation_abstract" content="We look.">'
+
+
+def reads(monkeypatch: pytest.MonkeyPatch, body: bytes = ABSTRACT, *, fails: str = "") -> list[str]:
+    """What strangers' pages say. The addresses that are asked."""
+    asked: list[str] = []
+
+    def fetch(_: Fetcher, source: str, url: str) -> Fetched:
+        asked.append(url)
+        if fails:
+            raise SourceError(source, fails)
+        return Fetched(body=body)
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    return asked
+
+
+def test_a_proposal_is_looked_up_and_put_in(here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = reads(monkeypatch)
+    with here.store.write() as tx:
+        submissions.add(tx, "https://example.org/paper", origin="page", now=NOW)
+    said = api.ok("POST", "/submissions/1/approve", json={"abstract": " Line one\r\nline two\u202e "})
+    assert (said["state"], asked) == ("approved", ["https://example.org/paper"])
+    with here.store.read() as tx:
+        (paper,) = all_papers(tx)
+    assert (paper.id, paper.title, paper.abstract) == (said["paper_id"], "On cats", "Line one line two")
+    assert logged(here)[0] == (BY, "submission approve", f"1, {paper.id}")
+    problem(api("POST", "/submissions/1/approve", json={}), 409)
+    problem(api("POST", "/submissions/9/approve", json={}), 404)
+    assert len(asked) == 1
+
+
+def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
+    here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(here)
+    reads(monkeypatch, fails="answers 500")
+    for body in ({}, {"title": " \n"}, {"abstract": "Typed"}):
+        detail = problem(api("POST", "/submissions/1/approve", json=body), 422)["detail"]
+        assert detail == "answers 500; with a title it can be put in as it is given"
+    assert api.ok("GET", "/submissions")["items"][0]["state"] == "waiting"
+    assert api.ok("POST", "/submissions/1/approve", json={"title": "Typed"})["state"] == "approved"
+
+
+def test_few_proposals_are_looked_up_at_once(here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(here)
+
+    def busy(*_: Any) -> Any:
+        raise BusyError
+
+    monkeypatch.setattr(LookUps, "look_up", busy)
+    answer = api("POST", "/submissions/1/approve", json={"title": "Typed"})
+    assert "try again in a moment" in problem(answer, 503)["detail"]
+    assert int(answer.headers["Retry-After"]) > 0
+    assert api.ok("GET", "/submissions")["items"][0]["state"] == "waiting"
+
+
+def test_a_digest_that_never_came_is_sent_once_more(here: Installation, api: Client) -> None:
+    filled(here)
+    number = api.ok("GET", "/deliveries?state=in-doubt")["items"][0]["id"]
+    api.ok("POST", "/deliveries/resolve", json={"ids": [number], "arrived": True})
+    answer = api("POST", "/deliveries/resend", json={"id": number})
+    again = answer.json()
+    assert (answer.status_code, again["state"], again["kind"], again["email"]) == (201, "queued", "digest", EMAIL)
+    assert answer.headers["Location"].endswith(f"/api/v1/deliveries/{again['id']}")
+    assert api.ok("GET", f"/deliveries/{again['id']}")["id"] == again["id"]
+    assert logged(here)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
+    assert "again already" in problem(api("POST", "/deliveries/resend", json={"id": number}), 409)["detail"]
+    assert "is queued" in problem(api("POST", "/deliveries/resend", json={"id": again["id"]}), 409)["detail"]
+    problem(api("POST", "/deliveries/resend", json={"id": 999}), 404)
+    problem(api("POST", "/deliveries/resend", json={"id": True}), 422)
+
+
 def test_sources_are_told_without_their_addresses(open_site: Opened, tmp_path: Any) -> None:
     site = open_site(
         '[newsletter]\nbase_url = "https://digest.example.org"\n'
@@ -477,7 +553,7 @@ def test_the_document_describes_every_call(here: Installation, site: TestClient)
     document = Client(site).ok("GET", "/openapi.json")
     calls = [call for path in document["paths"].values() for call in path.values()]
     names = [call["operationId"] for call in calls]
-    assert len(set(names)) == len(names) == 37
+    assert len(set(names)) == len(names) == 39
     scheme = document["components"]["securitySchemes"]["token"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for call in calls:

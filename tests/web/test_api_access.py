@@ -43,9 +43,11 @@ NEEDS = {
         *("POST /suppressions", "POST /suppressions/lift"),
     ],
     "deliveries:read": ["GET /deliveries", "GET /deliveries/{id}", "GET /hold"],
-    "deliveries:write": ["POST /deliveries/retry", "POST /deliveries/resolve", "PUT /hold", "DELETE /hold"],
+    "deliveries:write": [
+        *("POST /deliveries/retry", "POST /deliveries/resolve", "POST /deliveries/resend", "PUT /hold", "DELETE /hold"),
+    ],
     "submissions:read": ["GET /submissions"],
-    "submissions:write": ["POST /submissions/{id}/reject"],
+    "submissions:write": ["POST /submissions/{id}/approve", "POST /submissions/{id}/reject"],
     "operations:read": ["GET /today", "GET /sources", "GET /bounces", "GET /log"],
 }
 NEEDED = {call: TokenScope(scope) for scope, calls in NEEDS.items() for call in calls}

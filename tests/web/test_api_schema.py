@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from digest.errors import SourceError
 from digest.installation import Installation
+from digest.sources import Fetcher
 from digest.web import create_app
 from tests.builders import NOW
 from tests.web.api import filled, token_of
@@ -57,7 +59,11 @@ def _tried(schema: Any) -> tuple[list[str], Counter[int], set[str]]:
     return found, statuses, checked
 
 
-def test_it_answers_as_the_document_says(here: Installation) -> None:
+def test_it_answers_as_the_document_says(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: Fetcher, source: str, url: str) -> Any:
+        raise SourceError(source, f"cannot reach {url}")
+
+    monkeypatch.setattr(Fetcher, "fetch", nothing)
     filled(here)
     minutes = count()  # a minute from call to call: tokens that are none are tried, and must not be too many at once
     app = create_app(here, clock=lambda: NOW + timedelta(minutes=next(minutes)), lag=0)

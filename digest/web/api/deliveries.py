@@ -3,18 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from digest import models
 from digest.desk import outbox as desk
-from digest.errors import NotFoundError
 from digest.models import BounceKind, DeliveryState, MailKind
 from digest.people.roster import one_line
 from digest.store import Transaction, bounces, outbox
+from digest.store import deliveries as sent
 from digest.web.api.access import ReadsDeliveries, WritesDeliveries
-from digest.web.api.fields import Id, Ids, Line, Numbered, Page, Wanted, a_router, page_of
-from digest.web.api.problems import responses
+from digest.web.api.fields import MOST_ID, Id, Ids, Line, Numbered, Page, Wanted, a_router
+from digest.web.api.problems import responses, told_as
 
 router = a_router("deliveries")
 
@@ -74,6 +74,12 @@ class Resolution(Wanted):
     arrived: bool = Field(description="They arrived; else the same mails are sent again.")
 
 
+class Once(Wanted):
+    """One delivery."""
+
+    id: int = Field(ge=1, le=MOST_ID)
+
+
 class Done(BaseModel):
     """The deliveries that it was done to; others stay as they are."""
 
@@ -103,17 +109,16 @@ class NewHold(Wanted):
 def list_deliveries(call: ReadsDeliveries, sought: Annotated[DeliveriesSought, Query()]) -> Page[Delivery]:
     """Mails, the newest first."""
     with call.store.read() as tx:
-        found = outbox.list_deliveries(tx, state=sought.state, before=sought.number, limit=sought.limit + 1)
-    return page_of(found, sought.limit, shown=lambda one: Delivery(**_values(one)), cursor=lambda one: one.id)
+        found = sent.page(tx, sent.Sought(state=sought.state), before=sought.number, limit=sought.limit)
+    items = [Delivery(**_values(one)) for one in found.deliveries]
+    return Page(items=items, next=str(found.before) if found.before else None)
 
 
 @router.get("/deliveries/{id:number}", responses=responses(404))
 def get_delivery(call: ReadsDeliveries, id: Id) -> DeliveryInFull:  # noqa: A002
     """One mail, and what came back of it."""
     with call.store.read() as tx:
-        found = outbox.find(tx, id)
-        if found is None:
-            raise NotFoundError("delivery", str(id), listed_by="digest outbox list")
+        found = outbox.get(tx, id)
         came_back = [CameBack(**bounce) for bounce in bounces.list_of_delivery(tx, id)]
         return DeliveryInFull(**_values(found), sent_at=outbox.find_sent_at(tx, id), came_back=came_back)
 
@@ -131,6 +136,17 @@ def resolve_deliveries(call: WritesDeliveries, said: Resolution) -> Done:
     """Decide what became of mails in doubt."""
     with call.writing() as tx:
         return Done(ids=desk.resolve(tx, said.ids, arrived=said.arrived, by=call.by, now=call.now))
+
+
+@router.post("/deliveries/resend", status_code=201, responses=responses(404, 409, body=True))
+def resend_delivery(call: WritesDeliveries, which: Once, response: Response) -> Delivery:
+    """Send a digest that was sent and never came once more, as a mail of its own. 409 where it may not be."""
+    with call.store.read() as tx:
+        outbox.get(tx, which.id)
+    with call.writing() as tx, told_as(409):
+        again = desk.resend(tx, call.here.membership, which.id, by=call.by, now=call.now)
+        response.headers["Location"] = call.url(f"/deliveries/{again}")
+        return Delivery(**_values(outbox.get(tx, again)))
 
 
 @router.get("/hold", responses=responses())

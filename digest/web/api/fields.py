@@ -16,14 +16,14 @@ from digest.web.security import HANG_UP
 
 _SLOWEST_BODY = 10.0  # seconds
 _MOST_DIGITS = 15  # no more than a database counts, and than every JSON reader keeps exactly
-_NO_NUL = r"^[^\x00]*$"  # lone surrogates are refused as it is
+NO_NUL = r"^[^\x00]*$"  # lone surrogates are refused as it is
 
 MOST_ID = 10**_MOST_DIGITS - 1
 Id = Annotated[int, Path(ge=1, le=MOST_ID, description="Its number.")]
 Ids = Annotated[list[Annotated[int, Field(ge=1, le=MOST_ID)]], Field(min_length=1, max_length=1000)]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
-Address = Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=_NO_NUL)]
-Rules = Annotated[str, StringConstraints(max_length=200_000, pattern=_NO_NUL)]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=NO_NUL)]
+Rules = Annotated[str, StringConstraints(max_length=200_000, pattern=NO_NUL)]
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
 from digest.desk import submissions as desk
-from digest.models import SubmissionState
+from digest.desk.lookups import BusyError
+from digest.errors import SourceError
+from digest.models import Entry, SubmissionState
 from digest.store import submissions
-from digest.web.api.access import ReadsSubmissions, WritesSubmissions
-from digest.web.api.fields import Id, Numbered, Page, a_router, page_of
-from digest.web.api.problems import responses, told_as
+from digest.web.api.access import Call, ReadsSubmissions, WritesSubmissions
+from digest.web.api.fields import NO_NUL, Id, Numbered, Page, Wanted, a_router, page_of
+from digest.web.api.problems import Refused, responses, told_as
 
 router = a_router("submissions")
 
@@ -34,6 +36,13 @@ class SubmissionsSought(Numbered):
     state: SubmissionState | None = None
 
 
+class Approval(Wanted):
+    """What shall stand there instead of what is found; where there is a title, nothing need be found."""
+
+    title: Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)] = ""
+    abstract: Annotated[str, StringConstraints(max_length=20_000, pattern=NO_NUL)] = ""
+
+
 @router.get("/submissions", responses=responses())
 def list_submissions(call: ReadsSubmissions, sought: Annotated[SubmissionsSought, Query()]) -> Page[Submission]:
     """What was proposed, the oldest first."""
@@ -45,12 +54,42 @@ def list_submissions(call: ReadsSubmissions, sought: Annotated[SubmissionsSought
 @router.post("/submissions/{id:number}/reject", responses=responses(404, 409))
 def reject_submission(call: WritesSubmissions, id: Id) -> Submission:  # noqa: A002
     """Put a proposal aside. 409 for one that was approved already."""
-    with call.store.read() as tx:
-        submissions.get(tx, id)
+    _get(call, id)
     with call.writing() as tx, told_as(409):
         desk.reject(tx, id, by=call.by, now=call.now)
+    return _record(_get(call, id))
+
+
+@router.post("/submissions/{id:number}/approve", responses=responses(404, 409, body=True))
+def approve_submission(call: WritesSubmissions, id: Id, approval: Approval) -> Submission:  # noqa: A002
+    """Look a paper up and put it into today's edition.
+
+    422 where nothing is found and no title is given, 409 for one that was approved already, 503 where as many papers as
+    may be are being looked up just now.
+    """
+    submission = _get(call, id)
+    title, abstract = desk.in_one_line(approval.title), desk.in_one_line(approval.abstract)
+    with told_as(409):
+        desk.check_open(submission)
+    entry = desk.by_hand(submission.url, title, abstract, _found(call, submission, needed=not title))
+    with call.writing() as tx, told_as(409):
+        desk.approve(tx, id, entry, by=call.by, now=call.now, timezone=call.here.config.newsletter.timezone)
+    return _record(_get(call, id))
+
+
+def _found(call: Call, submission: models.Submission, *, needed: bool) -> Entry | None:
+    try:
+        return call.here.look_ups.find(submission, needed=needed)
+    except SourceError as error:
+        raise Refused(422, f"{desk.in_one_line(error.reason)}; with a title it can be put in as it is given") from None
+    except BusyError:
+        headers = {"Retry-After": "10"}
+        raise Refused(503, "other papers are being looked up; try again in a moment", headers=headers) from None
+
+
+def _get(call: Call, number: int) -> models.Submission:
     with call.store.read() as tx:
-        return _record(submissions.get(tx, id))
+        return submissions.get(tx, number)
 
 
 def _record(s: models.Submission) -> Submission:

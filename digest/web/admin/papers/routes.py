@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from digest.installation import Installation
 from digest.web.admin.papers import sources, submission, submissions
-from digest.web.admin.papers.lookups import LookUps
 from digest.web.desk import Desk
 
 WITH_SAMPLES: tuple[Any, ...] = (sources, submissions, submission)
@@ -19,7 +18,7 @@ def routes(here: Installation, desk: Desk, ask_sources: Callable[[], None] | Non
     timezone = ZoneInfo(here.config.newsletter.timezone)
     asking = sources.LookingAtSources(here.store, here.config.source, timezone, ask_sources)
     listing = submissions.ListingSubmissions(here.store, timezone)
-    looking = submission.LookingAtSubmission(here.store, timezone, LookUps(here.strangers_fetcher))
+    looking = submission.LookingAtSubmission(here.store, timezone, here.look_ups)
     return [
         desk.route("/admin/sources", asking.look, asking.ask),
         desk.route("/admin/submissions", listing.look),

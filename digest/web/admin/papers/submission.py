@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from digest.desk import submissions as proposals
+from digest.desk.lookups import BusyError, LookUps
 from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
 from digest.store import Store, submissions
 from digest.web.admin.lists import local
-from digest.web.admin.papers.lookups import BusyError, LookUps
 from digest.web.admin.samples import AT, UTC_ZONE, a_submission
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.papers import paper_path
@@ -76,11 +76,9 @@ class LookingAtSubmission:
     def _approve(self, submission: Submission, visit: Visit, admin: Admin) -> Answer:
         typed = self._typed(submission, visit)
         try:
-            found = self.look_ups.known(submission) or self.look_ups.look_up(submission)
+            found = self.look_ups.find(submission, needed=not typed.title)
         except SourceError as error:
-            if not typed.title:
-                return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
-            found = None
+            return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
         except BusyError:
             return _page(replace(typed, busy=True), 503)
         entry = proposals.by_hand(submission.url, *_changed(typed, found), found)
@@ -93,7 +91,7 @@ class LookingAtSubmission:
             return submissions.get(tx, visit.id)
 
     def _typed(self, submission: Submission, visit: Visit) -> ShownSubmission:
-        title, abstract = (_in_one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
+        title, abstract = (proposals.in_one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
         known = self._shown(submission, self.look_ups.known(submission))
         return replace(known, title=title[:_MOST_TITLE], abstract=abstract[:_MOST_ABSTRACT])
 
@@ -120,12 +118,10 @@ def _shown(submission: Submission, found: Entry | None, timezone: ZoneInfo) -> S
 
 def _changed(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
     """Title and abstract where they are not as they were found, which has its LaTeX beside it."""
-    before = (_in_one_line(found.title), _in_one_line(found.abstract)) if found is not None else ("", "")
+    before = (
+        (proposals.in_one_line(found.title), proposals.in_one_line(found.abstract)) if found is not None else ("", "")
+    )
     return "" if typed.title == before[0] else typed.title, "" if typed.abstract == before[1] else typed.abstract
-
-
-def _in_one_line(text: str) -> str:
-    return " ".join(clean(text).split())
 
 
 def _page(shown: ShownSubmission, status: int = 200) -> Page:

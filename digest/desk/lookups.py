@@ -1,4 +1,4 @@
-"""What the pages of proposed papers say, kept for a while: looked at, mended and approved without being asked twice."""
+"""Looking up what readers propose, while somebody waits: few at once, and what was found is kept for a while."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from digest.errors import SourceError
 from digest.models import Entry, Submission
 from digest.sources import Fetcher
 
-_AT_ONCE = 2  # a slow site keeps a page waiting, and pages are few
+_AT_ONCE = 2  # a slow site keeps somebody waiting, and few are answered at once
 _KEPT = 50
 _FOR_ADMINS_OF_SOURCES = "; if that is meant"
 
@@ -32,6 +32,15 @@ class LookUps:
         """What was found of it lately."""
         with self._lock:
             return self._found.get(submission.id)
+
+    def find(self, submission: Submission, *, needed: bool) -> Entry | None:
+        """What was found lately, or there is now. Raises BusyError, and SourceError where it is `needed`; else None."""
+        try:
+            return self.known(submission) or self.look_up(submission)
+        except SourceError:
+            if needed:
+                raise
+            return None
 
     def look_up(self, submission: Submission) -> Entry:
         """What there is now. Raises SourceError, BusyError."""
