@@ -63,7 +63,7 @@ def delivery(
 
 def to_nobody(mail: Delivery, address: str) -> Delivery:
     """The same mail to an address, its links nobody's: whoever looks at it must not unsubscribe the reader."""
-    nobody = replace(mail.subscriber, id=0, email=address)
+    nobody = replace(mail.subscriber, id=0, email=address, new_email="")
     return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digest.errors import RuleError
-from digest.matching import compile_rules
+from digest.matching import compile_rules, parse_rules
 from digest.models import CompiledRules
 
 
@@ -45,6 +45,15 @@ def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
         return compile_rules(text), Keywords(text)
     except RuleError as error:
         return None, Keywords(text, mistakes_in(text, error))
+
+
+def is_readable(rules: str) -> bool:
+    """Whether rules that were saved can be read: an older version may have read what this one does not."""
+    try:
+        parse_rules(rules)
+    except RuleError:
+        return False
+    return True
 
 
 def readable(keywords: Keywords) -> str:

@@ -6,12 +6,11 @@ from datetime import date, datetime
 
 from digest.errors import RuleError
 from digest.library import Library
-from digest.matching import parse_rules
 from digest.matching.backtest import RuleRecord, Suggestion
 from digest.matching.shelf import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.store import Store, profiles
-from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.web.keywords import Keywords, Mistake, is_readable, read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
@@ -134,13 +133,5 @@ class Previewing:
         try:
             return self.library.matches(wanted, days=days, now=now, limit=_BEST)
         except RuleError:  # a shared profile's that an older version could read: digests leave it out, too
-            readable = [profile for profile in wanted if _is_readable(profile)]
+            readable = [profile for profile in wanted if is_readable(profile.rules)]
             return self.library.matches(readable, days=days, now=now, limit=_BEST)
-
-
-def _is_readable(profile: Profile) -> bool:
-    try:
-        parse_rules(profile.rules)
-    except RuleError:
-        return False
-    return True

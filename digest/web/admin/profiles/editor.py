@@ -10,6 +10,7 @@ from digest.desk import profiles as desk
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
+from digest.web.admin.lists import local
 from digest.web.admin.profiles.trial import SAMPLE_TRIAL, Trial, Trying
 from digest.web.keywords import read_keywords
 from digest.web.limits import AtOnce, Limits
@@ -186,7 +187,7 @@ def _conflict(
     if newest.number in seen or newest.rules == shows.text or (opened and opened.rules == newest.rules):
         return None
     diff = [line for line in changes.diff(opened, newest)[2:_MOST_DIFF] if not line.startswith("@@")]
-    at = f"{newest.saved_at.astimezone(timezone):%Y-%m-%d %H:%M}"
+    at = local(newest.saved_at, timezone)
     return Conflict(number=newest.number, who=newest.saved_by, at=at, diff=diff)
 
 

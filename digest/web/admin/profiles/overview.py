@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.errors import RuleError
 from digest.library import Library
-from digest.matching import parse_rules
 from digest.models import Admin, Profile
 from digest.store import Store, profiles
 from digest.web.admin.profiles.trial import FULL
+from digest.web.keywords import is_readable
 from digest.web.pages import Answer, Page, Visit
 
 _MOST_TRIED = 300  # profiles whose papers are counted: more would take a second
@@ -55,19 +54,11 @@ class ListingProfiles:
 
     def _a_day(self, shared: Sequence[Profile], now: datetime) -> Mapping[int, float]:
         """By profile; nothing of those that cannot be read any more, and nothing of very many."""
-        readable = [profile for profile in shared if len(shared) <= _MOST_TRIED and _is_readable(profile)]
+        readable = [profile for profile in shared if len(shared) <= _MOST_TRIED and is_readable(profile.rules)]
         if not readable:
             return {}
         counted = self.library.per_day(readable, now=now)
         return {profile.id: count for profile, count in zip(readable, counted, strict=True)}
-
-
-def _is_readable(profile: Profile) -> bool:
-    try:
-        parse_rules(profile.rules)
-    except RuleError:
-        return False
-    return True
 
 
 def _listed(profile: Profile, followers: int, a_day: float | None) -> ListedProfile:

@@ -9,6 +9,7 @@ from digest.desk import changes
 from digest.desk import profiles as desk
 from digest.models import Admin, Profile, ProfileVersion
 from digest.store import Store, profiles, versions
+from digest.web.admin.lists import local
 from digest.web.context import isolated
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
 
@@ -104,7 +105,7 @@ class LookingBack:
 
 
 def _listed(version: ProfileVersion, words: str, timezone: ZoneInfo) -> ListedVersion:
-    at = f"{version.saved_at.astimezone(timezone):%Y-%m-%d %H:%M}"
+    at = local(version.saved_at, timezone)
     return ListedVersion(number=version.number, at=at, who=version.saved_by, words=words)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 
 from digest.desk import outbox as desk
+from digest.desk.testmail import to_nobody
 from digest.mail import Composer
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
@@ -102,14 +103,8 @@ class LookingAtDelivery:
             delivery = outbox.get(tx, visit.id)
         if not _has_mail(delivery):
             raise HTTPException(404)
-        mail = self.composer.render(_to_nobody(delivery))
+        mail = self.composer.render(to_nobody(delivery, delivery.subscriber.email))
         return Document(content=mail.readable_html, media_type="text/html", policy=OF_MAILS)
-
-
-def _to_nobody(mail: Delivery) -> Delivery:
-    """The same mail with links that open nothing: whoever looks at it must not unsubscribe its reader."""
-    nobody = replace(mail.subscriber, id=0, new_email="")
-    return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
 
 
 def _has_mail(delivery: Delivery) -> bool:
