@@ -27,6 +27,9 @@ events = pytest.importorskip("schemathesis.engine.events", reason="needs schemat
 # answer that somebody asks for with If-Match.
 _MAY_ANSWER = ["2xx", "401", "403", "404", "409", "412", "422"]
 
+# What is wrong may be so long that it is not read.
+_REFUSED = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429"]
+
 
 def _config(token: str) -> Any:
     return schemathesis.Config.from_dict(
@@ -35,7 +38,10 @@ def _config(token: str) -> Any:
             "headers": {"Authorization": f"Bearer {token}"},
             "generation": {"deterministic": True, "max-examples": 25, "database": "none"},
             "phases": {"stateful": {"generation": {"max-examples": 10}}},
-            "checks": {"positive_data_acceptance": {"expected-statuses": _MAY_ANSWER}},
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": _MAY_ANSWER},
+                "negative_data_rejection": {"expected-statuses": _REFUSED},
+            },
         }
     )
 
