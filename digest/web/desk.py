@@ -29,7 +29,7 @@ _SIGN_IN = Redirect(path="/admin/sign-in")
 class Refusal:
     """Why something cannot be done."""
 
-    reason: str  # in the words of the command that does the same
+    reason: str = ""  # in the words of the command that does the same; "": it is for admins only
     gone: bool = False  # what was named is not there
 
 
@@ -108,9 +108,8 @@ class Desk:
             posted = visit.form.get("csrf", "")
             if visit.posted and not hmac.compare_digest(csrf.encode(), posted.encode("utf-8", "replace")):
                 return problem(403)
-            if not admin.role.allows(needs):
-                return problem(403)
-            answered = _answered(answering, visit, admin)
+            allowed = admin.role.allows(needs)
+            answered = _answered(answering, visit, admin) if allowed else _refusal(Refusal(), 403)
             if not isinstance(answered, Page):
                 return answered
             return replace(answered, csrf=csrf, signed_in=SignedIn(admin.email, admin.role is Role.ADMIN))
@@ -141,7 +140,7 @@ def _refusal(shows: Refusal, status: int) -> Page:
     return Page(template="desk-refused.html.j2", shows=shows, status=status)
 
 
-SAMPLES = (_refusal(Refusal("no profile", gone=True), 404), _refusal(Refusal("no"), 422))
+SAMPLES = (_refusal(Refusal(), 403), _refusal(Refusal("no profile", gone=True), 404), _refusal(Refusal("no"), 422))
 
 
 def _hash(token: str) -> str:

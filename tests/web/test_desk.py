@@ -163,8 +163,10 @@ def test_an_editor_is_refused_what_is_an_admins(here: Installation, site: TestCl
     assert (begins.status_code, begins.headers["Location"]) == (303, "/admin/profiles")
     text = site.get("/admin/profiles", headers={"Cookie": cookie}).text
     assert ("/admin/log" in text, faults_of(text)) == (False, [])
-    for where in ("/admin/log",):
-        assert site.get(where, headers={"Cookie": cookie}).status_code == 403
+    refused = site.get("/admin/log", headers={"Cookie": cookie})
+    assert refused.status_code == 403
+    assert "Only admins may do that" in refused.text
+    assert '<a href="/admin">' in refused.text
     for where in ("/admin/hold", "/admin/release"):
         assert site.post(where, headers={"Cookie": cookie}).status_code == 403
     assert held(here) == ""
