@@ -104,7 +104,7 @@ def test_a_page_fits_stands_out_and_is_valid_and_axe_finds_nothing_serious(
     look: Opening, written: list[str], name: str
 ) -> None:
     written.clear()
-    page = look(name)
+    page = look(name, 1280)  # wide, as the desk has its navigation in a menu on phones
     assert STATES[name].template in written
     assert faults_of(page.answers[-1].text()) == []
     for width in (320, 1280, 375):
@@ -269,3 +269,15 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
         width = page.evaluate("document.documentElement.scrollWidth")
         page.close()
     assert width == 320
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_a_phone_the_desk_has_its_pages_in_a_menu(look: Opening, scripts: bool) -> None:
+    page = look("today", 1280, scripts=scripts)
+    entry = page.get_by_role("navigation", name="Desk").get_by_role("link", name="Bounces")
+    assert entry.is_visible()
+    page.set_viewport_size({"width": 375, "height": 720})
+    assert not entry.is_visible()
+    page.get_by_text("Menu", exact=True).click()
+    entry.click()
+    page.get_by_role("heading", name="Bounces").wait_for()

@@ -628,11 +628,11 @@ def test_who_leaves_with_something_unsaved_is_asked_first(opened: Any) -> None:
         dialog.accept()
 
     opened.on("dialog", accept)
-    opened.get_by_role("link", name="Profiles").click()
+    opened.get_by_role("link", name="Profiles").first.click()
     opened.get_by_role("link", name="Animals").click()
     assert asked == []
     field(opened).press_sequentially("# ")
-    opened.get_by_role("link", name="Profiles").click()
+    opened.get_by_role("link", name="Profiles").first.click()
     opened.get_by_role("heading", name="Profiles").wait_for()
     assert asked == ["beforeunload"]
 

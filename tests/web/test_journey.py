@@ -1,39 +1,17 @@
 """A reader's way through the pages and their mails, in a browser, on the demo that is really served."""
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from digest.links import Scope
-from tests.browsing import launched, needs_chromium
-from tests.serving import IN_TIME, Serving
+from tests.browsing import needs_chromium
+from tests.web.demos import Demo, Visitor, browsing, served_demo
 
 pytestmark = needs_chromium
-
-
-class Mailbox:
-    """The mails that really arrived for one address."""
-
-    def __init__(self, folder: Path, email: str) -> None:
-        self._folder = folder
-        self._email = email
-        self._read = 0
-
-    def next(self) -> Any:
-        """The mail that comes next, waited for."""
-        deadline = time.monotonic() + 2 * IN_TIME
-        while len(found := sorted(self._folder.glob(f"*-{self._email}.eml"))) <= self._read:
-            assert time.monotonic() < deadline, "no mail came"
-            time.sleep(0.05)
-        mail = message_from_bytes(found[self._read].read_bytes(), policy=policy.default)
-        self._read += 1
-        return mail
 
 
 def link(mail: Any, scope: Scope) -> str:
@@ -52,62 +30,30 @@ def first_mute(mail: Any) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """(where the demo is served, where its mails arrive)."""
-    folder = tmp_path_factory.mktemp("demo")
-    serving = Serving(folder, "demo", "--serve")
-    try:
-        url = serving.wait_for(r"(?m)\Ahttp://\S+$")
-        serving.wait_for("Ctrl-C ends it")
-        yield url, folder / "digest-demo" / "mail"
-    finally:
-        serving.stop()
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with served_demo(tmp_path_factory.mktemp("demo")) as served:
+        yield served
 
 
-class Reader:
-    """Somebody at a browser, on a phone, and their mailbox. `scripts` run in it or do not."""
+class Reader(Visitor):
+    """Somebody on a phone, and their mailbox."""
 
-    def __init__(self, page: Any, url: str, mails: Path, *, scripts: bool) -> None:
-        self.page = page
-        self.scripts = scripts
+    def __init__(self, page: Any, demo: Demo, *, scripts: bool) -> None:
+        super().__init__(page, demo.url, scripts=scripts)
         self.email = f"new-reader-{'with' if scripts else 'without'}@example.org"
-        self.mailbox = Mailbox(mails, self.email)
-        self._url = url
+        self.mailbox = demo.mailbox(self.email)
 
     @property
     def keywords(self) -> Any:
         """The field for them."""
         return self.page.get_by_role("textbox", name="Keywords")
 
-    def open(self, path: str) -> None:
-        """A page by its path, or a link by its whole address."""
-        self.page.goto(path if path.startswith("http") else f"{self._url}{path}")
-
-    def press(self, button: str) -> None:
-        """The first button of that name."""
-        self.page.get_by_role("button", name=button).first.click()
-
-    def sees(self, heading: str) -> None:
-        """The page of that heading, as soon as it is there."""
-        self.page.get_by_role("heading", name=heading).wait_for()
-
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
-def reader(request: pytest.FixtureRequest, demo: tuple[str, Path]) -> Iterator[Reader]:
+def reader(request: pytest.FixtureRequest, demo: Demo) -> Iterator[Reader]:
     """Their browser complains of nothing but forms with mistakes."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as driver:
-        browser = launched(driver)
-        context = browser.new_context(
-            java_script_enabled=request.param, viewport={"width": 375, "height": 720}, timezone_id="America/Lima"
-        )
-        page = context.new_page()
-        page.set_default_timeout(1000 * IN_TIME)
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        yield Reader(page, *demo, scripts=request.param)
-        browser.close()
-    assert [text for text in complaints if "422" not in text] == []
+    with browsing(scripts=request.param, width=375, complains_of="422") as page:
+        yield Reader(page, demo, scripts=request.param)
 
 
 def test_a_new_reader_joins_chooses_pauses_and_leaves(reader: Reader) -> None:

@@ -1,0 +1,289 @@
+"""An admin's day at the desk, and an editor's, in a browser, on the demo that is really served."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from digest.demo import ADMIN
+from digest.models import MailKind
+from digest.store import Store, outbox, subscribers
+from tests.browsing import needs_chromium
+from tests.serving import IN_TIME
+from tests.web.demos import Demo, Visitor, browsing, served_demo
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with served_demo(tmp_path_factory.mktemp("demo")) as served:
+        yield served
+
+
+class AtTheDesk(Visitor):
+    """Somebody who looks after the demo, on a desktop. What they make is called after how they browse."""
+
+    def __init__(self, page: Any, demo: Demo, *, scripts: bool) -> None:
+        super().__init__(page, demo.url, scripts=scripts)
+        self.demo = demo
+        self.way = "with" if scripts else "without"
+        self.profile = f"Geometry {self.way} scripts"
+
+    @property
+    def rules(self) -> Any:
+        """The editor's field for them."""
+        return self.page.get_by_label("Rules", exact=True)
+
+    def goes_to(self, entry: str) -> None:
+        """A page by the desk's navigation."""
+        self.page.get_by_role("navigation", name="Desk").get_by_role("link", name=entry, exact=True).click()
+        self.page.get_by_role("heading", level=1, name=entry, exact=True).wait_for()
+
+    def signs_in(self, email: str, password: str) -> None:
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Password").fill(password)
+        self.press("Sign in")
+
+    def types(self, rules: str) -> None:
+        """Rules into the editor, which says what they would find."""
+        self.rules.fill(rules)
+        if not self.scripts:
+            self.press("Try without saving")
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
+def at_the_desk(request: pytest.FixtureRequest, demo: Demo) -> Iterator[AtTheDesk]:
+    """Their browser complains of nothing but what is refused."""
+    with browsing(scripts=request.param, width=1280, complains_of=r"\b(403|422)\b") as page:
+        yield AtTheDesk(page, demo, scripts=request.param)
+
+
+def test_an_admin_spends_a_day_at_the_desk(at_the_desk: AtTheDesk) -> None:
+    signs_in_at_the_second_try(at_the_desk)
+    writes_a_profile_and_mends_its_mistake(at_the_desk)
+    changes_a_rule(at_the_desk)
+    restores_the_version_before(at_the_desk)
+    gets_a_test_mail(at_the_desk)
+    imports_people_and_learns_who_is_wrong(at_the_desk)
+    puts_a_proposed_paper_into_the_edition(at_the_desk)
+    holds_sending_and_releases_it(at_the_desk)
+    tries_a_failed_mail_again(at_the_desk)
+    finds_all_of_it_in_the_log(at_the_desk)
+    signs_out(at_the_desk)
+
+
+def test_an_editor_sees_to_profiles_and_to_nothing_else(at_the_desk: AtTheDesk) -> None:
+    is_made_an_editor(at_the_desk)
+    sees_only_their_navigation(at_the_desk)
+    edits_a_profile(at_the_desk)
+    is_refused_everything_else(at_the_desk)
+    signs_out(at_the_desk)
+
+
+def signs_in_at_the_second_try(admin: AtTheDesk) -> None:
+    admin.open("/admin")
+    admin.signs_in(ADMIN, "not the password")
+    admin.reads("Address and password do not belong together.")
+    admin.signs_in(ADMIN, admin.demo.password)
+    admin.sees("Today")
+
+
+def writes_a_profile_and_mends_its_mistake(admin: AtTheDesk) -> None:
+    page = admin.page
+    admin.goes_to("Profiles")
+    admin.follow("New profile")
+    admin.sees("New profile")
+    admin.page.get_by_label("Name").fill(admin.profile)
+    admin.types("Ricci flow\nblack hole)")
+    page.locator("#mistakes").get_by_text("Line 2, column").wait_for()
+    assert page.locator("#marked mark").inner_text() == ")"
+    assert admin.rules.get_attribute("aria-invalid") == "true"
+    admin.reads("1 of the 4")
+    admin.types("Ricci flow\nblack hole")
+    admin.reads("3 of the 4")
+    assert page.locator("#mistakes li").count() == page.locator("#marked mark").count() == 0
+    admin.press("Save")
+    admin.reads("Added. Readers can follow it now.")
+
+
+def changes_a_rule(admin: AtTheDesk) -> None:
+    admin.types("Ricci flow\nlanguage model")
+    admin.page.locator("#changed").get_by_text("disappear").wait_for()
+    admin.press("Save")
+    admin.reads("Saved. The next digests are chosen by these rules.")
+
+
+def restores_the_version_before(admin: AtTheDesk) -> None:
+    admin.follow("History")
+    admin.follow("Version 1")
+    assert "black hole" in admin.page.locator("pre").last.inner_text()
+    admin.press("Restore this version")
+    admin.reads("Restored. The next digests are chosen by these rules.")
+    assert admin.rules.input_value() == "Ricci flow\nblack hole"
+
+
+def gets_a_test_mail(admin: AtTheDesk) -> None:
+    mailbox = admin.demo.mailbox(ADMIN)
+    admin.press("Send me a test mail")
+    admin.press("Send it to me")
+    admin.reads("It is on its way to you.")
+    mail = mailbox.next()
+    assert mail["To"] == ADMIN
+    assert "The entropy formula for the Ricci flow" in mail.get_body(("plain",)).get_content()
+
+
+def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
+    page, good = admin.page, f"imported-{admin.way}@example.org"
+    table = f"email,timezone\n{good},Europe/Berlin\nno address,UTC\nlost-{admin.way}@example.org,Atlantis\n"
+    table += "engineer@example.org,UTC\n"
+    fates = {"Bad rows": ["no address", "Atlantis"], "There already": ["engineer@example.org"], "Added": [good]}
+    admin.goes_to("Subscribers")
+    admin.follow("Import subscribers")
+    page.get_by_label("File").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": table.encode()})
+    page.get_by_label("They have agreed already").check()
+    admin.press("Check the file")
+    admin.sees("What would become of each row")
+    for fate, rows in fates.items():
+        assert page.get_by_role("heading", name=fate).is_visible()
+        assert all(page.get_by_role("row").get_by_text(row).first.is_visible() for row in rows)
+    with Store.open(admin.demo.folder / "digest.db").read() as tx:
+        assert subscribers.find(tx, good) is None
+    admin.press("Import 1 row")
+    admin.sees("The import is done")
+    admin.goes_to("Subscribers")
+    page.get_by_role("searchbox").fill(admin.way + "@")
+    admin.press("Search")
+    admin.reads("1 subscriber")
+    assert page.get_by_role("rowheader", name=good).is_visible()
+
+
+def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
+    page, title = admin.page, f"On maps, drawn {admin.way} scripts"
+    admin.open("/propose")
+    page.get_by_label("Web address").fill(f"https://maps.example.org/{admin.way}")
+    admin.press("Propose it")
+    admin.open("/admin/submissions")
+    admin.follow(f"https://maps.example.org/{admin.way}")
+    page.get_by_label("Title").fill(title)
+    page.get_by_label("Abstract").fill("We draw maps by hand.")
+    admin.press("Put it into today’s edition")
+    admin.reads("It is in today’s edition")
+    admin.open("/papers")
+    admin.sees(title)
+
+
+def holds_sending_and_releases_it(admin: AtTheDesk) -> None:
+    page, email, reason = admin.page, f"asked-{admin.way}@example.org", f"a look at the mail, {admin.way} scripts"
+    mailbox = admin.demo.mailbox(email)
+    admin.open("/admin")
+    page.get_by_label("Reason").fill(reason)
+    admin.press("Hold all sending")
+    admin.reads("On hold since")
+    admin.goes_to("Subscribers")
+    admin.follow("Add somebody")
+    page.get_by_label("E-mail address").fill(email)
+    admin.press("Add")
+    admin.reads("They are added.")
+    admin.demo.serving.wait_for(rf"sending is on hold.*{re.escape(reason)}")
+    assert mailbox.is_empty()
+    admin.goes_to("Deliveries")
+    assert page.get_by_role("row").filter(has_text=email).get_by_text("waits").is_visible()
+    admin.goes_to("Today")
+    admin.press("Release: send what waits")
+    assert mailbox.next()["Subject"] == "Please confirm your subscription to Daily Papers"
+
+
+def tries_a_failed_mail_again(admin: AtTheDesk) -> None:
+    page, email = admin.page, f"asked-{admin.way}@example.org"
+    mailbox = admin.demo.mailbox(email)
+    fails_to_send(admin.demo, email, f"lost-{admin.way}@example.org")
+    admin.goes_to("Today")
+    admin.reads("Mails were refused for good.")
+    admin.follow("Look at them")
+    row = page.get_by_role("row").filter(has_text=email)
+    assert row.get_by_text("the cable was cut").is_visible()
+    row.get_by_role("checkbox").check()
+    admin.press("Try again now")
+    admin.reads("1 mail is tried again now.")
+    assert mailbox.next()["Message-ID"] == f"<lost-{admin.way}@example.org>"
+
+
+def fails_to_send(demo: Demo, email: str, message_id: str) -> None:
+    """An operator's accident, beside the desk."""
+    with Store.open(demo.folder / "digest.db").write() as tx:
+        whom = subscribers.get(tx, email)
+        outbox.queue_note(
+            tx, MailKind.CONFIRMATION, whom, message_id=message_id, now=datetime.now(UTC), why_not="the cable was cut"
+        )
+
+
+def finds_all_of_it_in_the_log(admin: AtTheDesk) -> None:
+    page = admin.page
+    admin.goes_to("Log")
+    page.get_by_label("Who").fill(ADMIN)
+    admin.press("Search")
+    page.wait_for_url("**/admin/log?who=*")
+    done = [row.inner_text() for row in page.locator("tbody tr").all()]
+    assert all(ADMIN in line for line in done)
+    for line in [
+        "sign in",
+        f"profile add: {admin.profile}",
+        f"profile edit: {admin.profile}",
+        f"profile restore: {admin.profile}, version 1",
+        f"profile test: {admin.profile}",
+        "subscriber import: 1 new",
+        "submission approve",
+        f"outbox hold: a look at the mail, {admin.way} scripts",
+        "subscriber add",
+        "outbox release",
+        "outbox retry",
+    ]:
+        assert any(line in text for text in done), line
+
+
+def signs_out(somebody: AtTheDesk) -> None:
+    somebody.press("Sign out")
+    somebody.sees("Sign in at the desk")
+    somebody.open("/admin/profiles")
+    somebody.sees("Sign in at the desk")
+
+
+def is_made_an_editor(editor: AtTheDesk) -> None:
+    """By who runs the demo, at a terminal."""
+    email = f"editor-{editor.way}@example.org"
+    command = ["admin", "add", email, "--role", "editor", "--config", str(editor.demo.folder / "config.toml")]
+    subprocess.run(
+        [sys.executable, "-m", "digest", *command], input="a password of mine\n", text=True, timeout=IN_TIME, check=True
+    )
+    editor.open("/admin")
+    editor.signs_in(email, "a password of mine")
+    editor.sees("Profiles")
+
+
+def sees_only_their_navigation(editor: AtTheDesk) -> None:
+    entries = editor.page.get_by_role("navigation", name="Desk").get_by_role("link")
+    assert entries.all_inner_texts() == ["Profiles", "Tokens"]
+
+
+def edits_a_profile(editor: AtTheDesk) -> None:
+    editor.follow("Quantum computing" if editor.scripts else "Vision and graphics")
+    editor.types(f"{editor.rules.input_value()}\nRicci flow")
+    editor.page.locator("#changed").get_by_text("1 paper appears").wait_for()
+    editor.press("Save")
+    editor.reads("Saved. The next digests are chosen by these rules.")
+
+
+def is_refused_everything_else(editor: AtTheDesk) -> None:
+    for path in [
+        "/next", "/subscribers", "/subscribers/1", "/suppressions", "/deliveries", "/deliveries/1", "/bounces",
+        "/sources", "/submissions", "/templates", "/log",
+    ]:  # fmt: skip
+        editor.open(f"/admin{path}")
+        editor.sees("That is for admins")
+    editor.open("/admin")
+    editor.sees("Profiles")
