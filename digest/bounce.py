@@ -14,7 +14,7 @@ from digest.links import Links, Scope
 from digest.models import Bounce, BounceKind, ConsentEvent, Delivery, MailKind, Subscriber
 from digest.people.membership import Membership
 from digest.returnpath import ReturnPaths
-from digest.store import Store, Transaction, consents, outbox, subscribers
+from digest.store import Store, Transaction, consents, deliveries, subscribers
 from digest.transport import bounces
 from digest.transport.inbound import Inbound
 
@@ -52,7 +52,7 @@ class Proofs:
     def find(self, tx: Transaction, content: bytes) -> Proof | None:
         """What a message proves; None without proof, and for what only asked at an address whether it is theirs."""
         for path in self.return_paths.find(content) if self.return_paths else ():
-            delivery = outbox.find(tx, path.delivery_id)
+            delivery = deliveries.find(tx, path.delivery_id)
             if delivery is not None and path.proves(delivery.message_id):
                 return None if delivery.kind is MailKind.ADDRESS else _of_delivery(tx, delivery)
         for token in self.links.find(Scope.UNSUBSCRIBE, content):
@@ -121,7 +121,7 @@ def _read_one(
 
 def _of_delivery(tx: Transaction, delivery: Delivery) -> Proof:
     moved = consents.find_last(tx, delivery.subscriber.id, ConsentEvent.MOVED)
-    sent_at = outbox.find_sent_at(tx, delivery.id)
+    sent_at = deliveries.find_sent_at(tx, delivery.id)
     elsewhere = moved is not None and sent_at is not None and sent_at <= moved.at
     return Proof(delivery.subscriber, delivery.id, elsewhere)
 

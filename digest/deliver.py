@@ -13,7 +13,7 @@ from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
 from digest.models import Bounce, Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
 from digest.people.membership import Membership
-from digest.store import Store, Transaction, leases, outbox
+from digest.store import Store, Transaction, deliveries, leases, outbox
 from digest.store.outbox import Settled
 from digest.transport import Transport
 from digest.transport.retry import GAVE_UP, bounce_of, is_policy_refusal, retry_at
@@ -121,7 +121,7 @@ def _with_what_is_left(report: DeliveryReport, tx: Transaction, *, now: datetime
     return replace(
         report,
         waiting=outbox.count_ready(tx, now=now),
-        in_doubt=outbox.count_in_doubt(tx),
+        in_doubt=deliveries.count_in_doubt(tx),
         hold=outbox.find_hold(tx),
     )
 

@@ -31,7 +31,7 @@ from digest.people import roster
 from digest.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.service import serve
-from digest.store import Store, Transaction, outbox, profiles, subscribers
+from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from digest.transport.sink import FolderHandler, SmtpServer
 from digest.web import url_of
 
@@ -162,7 +162,7 @@ def _open_up(mail: Path) -> None:
 
 def _rows(here: Installation, published: PublishReport) -> tuple[tuple[str, int, str], ...]:
     with here.store.read() as tx:
-        queued = outbox.list_queued(tx)
+        queued = deliveries.list_queued(tx)
     shown = [
         (d.subscriber.email, len(d.digest.items), d.digest.items[0].paper.title) for d in queued if d.digest is not None
     ]

@@ -9,7 +9,7 @@ from digest.bounce import BounceReport, Proofs, read_bounces
 from digest.links import Scope
 from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SuppressionReason
 from digest.returnpath import ReturnPaths
-from digest.store import Store, outbox, subscribers
+from digest.store import Store, deliveries, subscribers
 from digest.transport import bounces
 from digest.transport.inbound import Inbound
 from tests.builders import MEMBERSHIP, NOW
@@ -26,7 +26,7 @@ def our_mail(store: Store, email: str = READER) -> tuple[Delivery, Message]:
     """A mail to a new subscriber as it went out."""
     queue(store, email)
     with store.read() as tx:
-        delivery = outbox.list_queued(tx)[-1]
+        delivery = deliveries.list_queued(tx)[-1]
     return delivery, composer(return_paths=RETURN_PATHS, leave_by_mail=True).message(delivery)
 
 
@@ -161,7 +161,7 @@ def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
     assert read(store, wish, wish).unsubscribed == [READER]
     assert reason(store) is SuppressionReason.UNSUBSCRIBED
     with store.read() as tx:
-        assert [d.kind.value for d in outbox.list_queued(tx)] == ["goodbye"]
+        assert [d.kind.value for d in deliveries.list_queued(tx)] == ["goodbye"]
 
 
 def test_a_mail_by_which_somebody_left_does_not_take_them_off_again_when_they_are_back(store: Store) -> None:
@@ -277,7 +277,7 @@ def test_what_comes_back_from_the_new_address_bars_that(store: Store) -> None:
     our_mail(store)
     moved(store)
     with store.read() as tx:
-        delivery = next(d for d in outbox.list_queued(tx) if d.kind is MailKind.DIGEST)
+        delivery = next(d for d in deliveries.list_queued(tx) if d.kind is MailKind.DIGEST)
     sent = composer(return_paths=RETURN_PATHS).message(delivery)
     read(store, a_report(sent.sender, recipient="new@example.org"))
     assert (reason(store), reason(store, "new@example.org")) == (None, SuppressionReason.HARD_BOUNCE)
@@ -287,7 +287,7 @@ def test_a_new_address_that_is_none_bars_nobody(store: Store) -> None:
     our_mail(store)
     with store.write() as tx:
         MEMBERSHIP.ask_at(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
-        delivery = next(d for d in outbox.list_queued(tx) if d.kind is MailKind.ADDRESS)
+        delivery = next(d for d in deliveries.list_queued(tx) if d.kind is MailKind.ADDRESS)
     sent = composer(return_paths=RETURN_PATHS).message(delivery)
     read(store, a_report(sent.sender, recipient="new@example.org"))
     assert (reason(store), reason(store, "new@example.org")) == (None, None)

@@ -12,7 +12,7 @@ from digest.deliver import DeliveryReport, deliver
 from digest.errors import TemplateError, TransportError
 from digest.mail import Composer
 from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt, SuppressionReason
-from digest.store import Store, digests, outbox, papers, subscribers
+from digest.store import Store, deliveries, digests, outbox, papers, subscribers
 from digest.transport.sink import SmtpServer
 from digest.transport.smtp import SmtpTransport
 from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
@@ -36,7 +36,7 @@ def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **r
 
 def states(store: Store) -> dict[str, int]:
     with store.read() as tx:
-        return dict(Counter(d.state.value for d in outbox.list_deliveries(tx, limit=1000)))
+        return dict(Counter(d.state.value for d in deliveries.list_newest(tx, limit=1000)))
 
 
 def test_everything_that_is_queued_is_sent_once(store: Store) -> None:
@@ -150,8 +150,8 @@ def test_a_service_that_stops_leaves_the_rest_queued(store: Store) -> None:
 def test_a_mail_that_is_sent_again_is_the_same_mail(store: Store) -> None:
     queue(store, "a@example.org")
     with store.read() as tx:
-        (first,) = outbox.list_queued(tx)
-        (again,) = outbox.list_queued(tx)
+        (first,) = deliveries.list_queued(tx)
+        (again,) = deliveries.list_queued(tx)
     made: Composer = composer()
     assert made.message(first) == made.message(replace(again, state=DeliveryState.SENDING))
 

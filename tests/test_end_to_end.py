@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from digest.models import Digest
-from digest.store import Store, outbox, papers
+from digest.store import Store, deliveries, papers
 from digest.transport.sink import SmtpServer
 from tests.builders import RECORDINGS, at, needs_recordings
 from tests.commandline import Cli
@@ -142,7 +142,7 @@ def test_every_mail_is_sound_and_says_the_same_twice(newsletter: Cli, postbox: t
     newsletter.ok("ingest", "--now", MORNING)
     newsletter.ok("publish", "--now", MORNING)
     with Store.open(newsletter.folder / "digest.db") as store, store.read() as tx:
-        decided = {d.subscriber.email: d.digest for d in outbox.list_queued(tx)}
+        decided = {d.subscriber.email: d.digest for d in deliveries.list_queued(tx)}
     newsletter.ok("deliver", "--now", MORNING)
     assert len(postbox[0].mails) == 3
     for recipient, raw in postbox[0].mails:

@@ -23,7 +23,7 @@ from digest.models import (
 )
 from digest.people.pauses import paused
 from digest.publish import publish, welcome
-from digest.store import Store, bounces, outbox, papers, profiles, subscribers
+from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
 from digest.store.outbox import Settled
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
@@ -117,7 +117,7 @@ def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: 
     got_cats(store)
     settle(store, DeliveryState.SENT, "250 ok")
     with store.write() as tx:
-        (delivery,) = outbox.list_deliveries(tx)
+        (delivery,) = deliveries.list_newest(tx)
         back = Bounce(kind=BounceKind.HARD, status="5.1.1", reply="no such user")
         bounces.add(tx, back, pseudonym="p", delivery_id=delivery.id, fingerprint="f", now=at("2026-06-03 07:30"))
     assert "it came back at 2026-06-03 07:30 UTC: hard 5.1.1 no such user" in asked(store).facts

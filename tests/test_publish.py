@@ -11,7 +11,7 @@ from digest.matching import compile_rules
 from digest.models import AnnounceType, Delivery, MailKind, Subscriber, SubscriberState
 from digest.people.pauses import paused
 from digest.publish import PublishReport, next_publish_at, publish, welcome
-from digest.store import Store, outbox, papers, profiles, subscribers
+from digest.store import Store, deliveries, papers, profiles, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
 PENDING = SubscriberState.PENDING
@@ -43,7 +43,7 @@ def run(store: Store, now: str = "2026-06-03 07:00", *, everyone: bool = False) 
 
 def queued(store: Store) -> list[Delivery]:
     with store.read() as tx:
-        return outbox.list_queued(tx)
+        return deliveries.list_queued(tx)
 
 
 def shown(deliveries: Sequence[Delivery]) -> list[list[str]]:

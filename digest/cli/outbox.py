@@ -11,7 +11,7 @@ from digest.desk import outbox as desk
 from digest.errors import UsageError
 from digest.models import DeliveryState
 from digest.people.roster import one_line
-from digest.store import outbox
+from digest.store import deliveries, outbox
 
 app = typer.Typer(help="The outbox: every mail that was decided, and what became of it.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def list_(
 ) -> None:
     """List the newest deliveries."""
     with installation(config) as here, here.store.read() as tx:
-        found = outbox.list_deliveries(tx, state=state, limit=limit)
+        found = deliveries.list_newest(tx, state=state, limit=limit)
     records = [
         {
             "id": d.id,

@@ -6,7 +6,7 @@ from datetime import datetime
 from digest.errors import UsageError
 from digest.models import Delivery, DeliveryState, MailKind, message_id
 from digest.people.membership import Membership
-from digest.store import Transaction, audit, outbox
+from digest.store import Transaction, audit, deliveries, outbox
 
 _MOST_NAMED = 20  # deliveries, in a line of the log
 
@@ -46,7 +46,7 @@ def resend(tx: Transaction, membership: Membership, number: int, *, by: str, now
     Under another Message-ID, or many mailboxes would take it for one that they have, and drop it. Raises UsageError
     where there is nothing to send again, or it may not be, and NotFoundError.
     """
-    delivery = outbox.get(tx, number)
+    delivery = deliveries.get(tx, number)
     reason = why_not_again(delivery)
     if reason:
         raise UsageError(f"delivery {number} {reason}")

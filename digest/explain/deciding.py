@@ -15,7 +15,7 @@ from digest.models import Consent, ConsentEvent, Paper, Subscriber, SubscriberSt
 from digest.people.membership import Membership
 from digest.people.pauses import CATCH_UP, resumed
 from digest.sources.identity import arxiv_id_in, doi_in
-from digest.store import Transaction, consents, digests, outbox, papers, profiles, subscribers
+from digest.store import Transaction, consents, deliveries, digests, papers, profiles, subscribers
 from digest.store.digests import Decision
 
 _BEFORE_CHOOSING = {
@@ -119,7 +119,7 @@ class _Case:
         """A digest names it."""
         told: list[Told] = []
         names = papers.list_names(self.tx, self.paper.id)
-        for delivery in outbox.list_holding(self.tx, self.subscriber.id, names):
+        for delivery in deliveries.list_holding(self.tx, self.subscriber.id, names):
             if delivery.digest is None or (found := find_place(delivery.digest, names)) is None:
                 continue
             verdict, place, item = found

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from digest.explain.record import Place, Verdict
 from digest.models import Delivery, DeliveryState, Digest, DigestItem
-from digest.store import Transaction, bounces, outbox
+from digest.store import Transaction, bounces, deliveries, outbox
 
 
 def find_place(digest: Digest, ids: Sequence[str]) -> tuple[Verdict, Place, DigestItem | None] | None:
@@ -49,7 +49,7 @@ def facts_of_mail(tx: Transaction, delivery: Delivery) -> list[str]:
     named = f"delivery {delivery.id}"
     match delivery.state:
         case DeliveryState.SENT:
-            sent_at = outbox.find_sent_at(tx, delivery.id)
+            sent_at = deliveries.find_sent_at(tx, delivery.id)
             return [
                 f"{named} was sent{f' at {sent_at:%Y-%m-%d %H:%M} UTC' if sent_at else ''}{said}",
                 *_came_back(tx, delivery),

@@ -6,7 +6,7 @@ from typing import Any
 from digest.models import Delivery, MailKind, Subscriber
 from digest.people import roster
 from digest.people.membership import Membership
-from digest.store import Transaction, bounces, consents, digests, outbox, profiles, subscribers
+from digest.store import Transaction, bounces, consents, deliveries, digests, profiles, subscribers
 
 
 def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _wordings(tx: Transaction, versions: set[str]) -> dict[str, str]:
 
 def _deliveries(tx: Transaction, subscriber: Subscriber) -> list[dict[str, Any]]:
     """Their mails. What asked at a new address is none so far, and would tell whether that is somebody else's."""
-    return [_delivery(d) for d in outbox.list_of(tx, subscriber.id) if d.kind is not MailKind.ADDRESS]
+    return [_delivery(d) for d in deliveries.list_of(tx, subscriber.id) if d.kind is not MailKind.ADDRESS]
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from digest.models import (
     message_id,
 )
 from digest.people.membership import ASKED_AGAIN, Membership
-from digest.store import Transaction, outbox, profiles, subscribers
+from digest.store import Transaction, deliveries, outbox, profiles, subscribers
 
 _LEFT_ALONE = timedelta(days=30)  # who does not want to be mailed is not asked again before
 _SIGN_IN_AGAIN = timedelta(minutes=10)
@@ -97,7 +97,7 @@ class Joining:
             self._send(tx, answer, known, origin=origin, now=now)
 
     def _known(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> Known:
-        let_in_at = None if subscriber is None else outbox.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN)
+        let_in_at = None if subscriber is None else deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN)
         return Known(
             state=None if subscriber is None else subscriber.state,
             stands=self.membership.find_suppression(tx, email),

@@ -25,7 +25,7 @@ from digest.models import (
     Wording,
     message_id,
 )
-from digest.store import Transaction, bounces, consents, outbox, subscribers, suppressions
+from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
 
 ASKED_AGAIN = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
 _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
@@ -255,7 +255,7 @@ class Membership:
         is not sent counts as one that is, or who has a few addresses of their own could see which was not counted.
         """
         subscriber = self.wish(tx, subscriber, new_email, now=now)
-        today = outbox.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
+        today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
         if today >= _MOST_MOVES:
             return
         asked_at = self.last_asked_at(tx, new_email)

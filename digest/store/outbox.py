@@ -1,7 +1,7 @@
 """The outbox: every mail that is decided, leased to one worker at a time, and what the server said of it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.addresses import Pseudonyms
-from digest.errors import NotFoundError
-from digest.models import Delivery, DeliveryState, Digest, Doubt, Hold, MailKind, Subscriber, Suppression
-from digest.store import digests, numbers, subscribers, suppressions
+from digest.models import Delivery, DeliveryState, Doubt, Hold, MailKind, Subscriber, Suppression
+from digest.store import numbers, suppressions
 from digest.store.database import Transaction
+from digest.store.deliveries import load
 from digest.store.leases import LEASE, LONGEST, SENDING, is_dead, is_here
 from digest.store.schema import deliveries, holds
 from digest.store.schema import subscribers as people_table
@@ -67,13 +67,6 @@ def queue_notes(
     tx.execute(sa.insert(deliveries), rows)
 
 
-def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
-    """When the newest mail of a kind to somebody was queued, whatever became of it, or None."""
-    theirs = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
-    last: datetime | None = tx.execute(sa.select(sa.func.max(deliveries.c.queued_at)).where(theirs)).scalar()
-    return last
-
-
 def claim(
     tx: Transaction,
     *,
@@ -100,7 +93,7 @@ def claim(
     these = deliveries.c.id.in_(ids)
     leased = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
     tx.execute(sa.update(deliveries).where(these).values(leased))
-    return _load(tx, these, deliveries.c.next_at, deliveries.c.id)
+    return load(tx, these, deliveries.c.next_at, deliveries.c.id)
 
 
 def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
@@ -246,79 +239,6 @@ def count_ready(tx: Transaction, *, now: datetime) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
 
 
-def count_in_doubt(tx: Transaction) -> int:
-    """How many deliveries wait for an admin's word."""
-    in_doubt = deliveries.c.state == DeliveryState.IN_DOUBT.value
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(in_doubt)).scalar_one()
-
-
-def list_deliveries(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
-    """The newest deliveries, newest first, without their digests' content."""
-    condition = sa.true() if state is None else deliveries.c.state == state.value
-    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id.desc()).limit(limit)).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
-    return [_delivery(row, people[row.subscriber_id]) for row in rows]
-
-
-def find(tx: Transaction, delivery_id: int) -> Delivery | None:
-    """A delivery without its digest's content, or None."""
-    row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
-    return None if row is None else _delivery(row, subscribers.list_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
-
-
-def get(tx: Transaction, delivery_id: int) -> Delivery:
-    """A delivery with its digest. Raises NotFoundError."""
-    found = _load(tx, deliveries.c.id == delivery_id)
-    if not found:
-        raise NotFoundError("delivery", str(delivery_id), listed_by="digest outbox list")
-    return found[0]
-
-
-def list_by_ids(tx: Transaction, delivery_ids: Collection[int]) -> list[Delivery]:
-    """Some deliveries, newest first, without their digests' content."""
-    these = deliveries.c.id.in_(delivery_ids)
-    rows = tx.execute(sa.select(deliveries).where(these).order_by(deliveries.c.id.desc())).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
-    return [_delivery(row, people[row.subscriber_id]) for row in rows]
-
-
-def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
-    """When the mail server took a delivery; None where it has not, or that is not written down."""
-    sent = sa.and_(deliveries.c.id == delivery_id, deliveries.c.state == DeliveryState.SENT.value)
-    sent_at: datetime | None = tx.execute(sa.select(deliveries.c.finished_at).where(sent)).scalar_one_or_none()
-    return sent_at
-
-
-def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
-    """One subscriber's deliveries in the order in which they were queued, with their digests."""
-    return _load(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
-
-
-def list_last(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
-    """One subscriber's last deliveries, newest first, without their digests' content."""
-    theirs = sa.select(deliveries).where(deliveries.c.subscriber_id == subscriber.id)
-    return [_delivery(row, subscriber) for row in tx.execute(theirs.order_by(deliveries.c.id.desc()).limit(limit))]
-
-
-def list_holding(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
-    """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
-    naming = digests.naming(subscriber_id, paper_ids)
-    return _load(tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming)))
-
-
-def list_queued(tx: Transaction) -> list[Delivery]:
-    """The deliveries that were never tried, oldest first, with their digests."""
-    return _load(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)
-
-
-def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
-    """How many mails of a kind were queued for somebody after a moment, whatever became of them."""
-    these = sa.and_(
-        deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value, deliveries.c.queued_at > after
-    )
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(these)).scalar_one()
-
-
 def _ready(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
 
@@ -392,29 +312,3 @@ def _address(row: Any) -> str:
 
 def _unsent(why: str, now: datetime) -> dict[str, Any]:
     return _NOBODYS | {"state": DeliveryState.FAILED.value, "reply": why, "finished_at": now}
-
-
-def _load(tx: Transaction, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> list[Delivery]:
-    rows = tx.execute(sa.select(deliveries).where(condition).order_by(*order)).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
-    message_ids = {row.digest_id: row.message_id for row in rows if row.digest_id is not None}
-    frozen = digests.list_by_row(tx, message_ids, people)
-    return [_delivery(row, people[row.subscriber_id], frozen.get(row.digest_id)) for row in rows]
-
-
-def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = None) -> Delivery:
-    if row.kind == MailKind.ADDRESS.value and subscriber.new_email:
-        # Without the name: whoever chose it could write anything to people who never asked for mail.
-        subscriber = replace(subscriber, email=subscriber.new_email, name="")
-    return Delivery(
-        id=row.id,
-        kind=MailKind(row.kind),
-        subscriber=subscriber,
-        message_id=row.message_id,
-        state=DeliveryState(row.state),
-        attempts=row.attempts,
-        queued_at=row.queued_at,
-        next_at=row.next_at,
-        reply=row.reply,
-        digest=digest,
-    )

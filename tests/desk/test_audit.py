@@ -11,7 +11,7 @@ from digest.errors import DigestError
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberState, TokenScope
-from digest.store import Transaction, audit, digests, subscribers
+from digest.store import Transaction, audit, deliveries, digests, subscribers
 from digest.store import outbox as stored
 from digest.store import submissions as stored_submissions
 from digest.store.outbox import Settled
@@ -36,7 +36,7 @@ Act = Callable[[On], object]
 def _failed(tx: Transaction, reader: Subscriber, state: DeliveryState) -> int:
     """The number of a mail to somebody that came to this."""
     stored.queue_note(tx, MailKind.SIGN_IN, reader, message_id=f"{state}@example.org", now=NOW)
-    number = stored.list_of(tx, reader.id)[-1].id
+    number = deliveries.list_of(tx, reader.id)[-1].id
     stored.record(tx, [Settled(delivery_id=number, state=state, reply="550 no")], worker="", now=NOW)
     return number
 
@@ -57,7 +57,7 @@ def _resent(on: On) -> object:
     digest = a_digest([], subscriber=on.reader, message_id="d@example.org")
     digests.freeze(on.tx, [digest], kind=MailKind.WELCOME, now=NOW)
     on.tx.exec_driver_sql("update deliveries set state = 'sent'")
-    return outbox.resend(on.tx, on.here.membership, stored.list_of(on.tx, on.reader.id)[-1].id, **BY)
+    return outbox.resend(on.tx, on.here.membership, deliveries.list_of(on.tx, on.reader.id)[-1].id, **BY)
 
 
 def _proposed(on: On) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import DeliveryState, Subscriber, SubscriberState
-from digest.store import outbox, profiles, subscribers
+from digest.store import deliveries, profiles, subscribers
 from tests.commandline import ABSTRACT, CONFIG, Ran
 
 CONNECTIONS = 4
@@ -73,12 +73,12 @@ class Newsletter:
     def states(self) -> Counter[str]:
         """How many deliveries are in which state."""
         with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
-            return Counter(d.state.value for d in outbox.list_deliveries(tx, limit=len(self.readers) + 1))
+            return Counter(d.state.value for d in deliveries.list_newest(tx, limit=len(self.readers) + 1))
 
     def list_in_doubt(self) -> set[str]:
         """The readers whose mails are in doubt."""
         with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
-            found = outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT, limit=len(self.readers) + 1)
+            found = deliveries.list_newest(tx, state=DeliveryState.IN_DOUBT, limit=len(self.readers) + 1)
         return {delivery.subscriber.email for delivery in found}
 
 

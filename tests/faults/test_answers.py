@@ -13,7 +13,7 @@ import pytest
 from digest.deliver import DeliveryReport, deliver
 from digest.mail import Composer, Templates
 from digest.models import Delivery, Doubt, Message, Outcome
-from digest.store import Store, outbox
+from digest.store import Store, deliveries
 from digest.transport.smtp import SmtpTransport
 from tests.builders import MEMBERSHIP, NOW
 from tests.faults.server import Act, Fault, FaultyServer, Step
@@ -63,7 +63,7 @@ def run(store: Store, server: FaultyServer, doubt: Doubt, *, later: timedelta = 
 def told(store: Store) -> dict[int, tuple[str, str]]:
     """What the outbox says of each mail: state and reply."""
     with store.read() as tx:
-        return {d.id: (d.state.value, d.reply) for d in outbox.list_deliveries(tx)}
+        return {d.id: (d.state.value, d.reply) for d in deliveries.list_newest(tx)}
 
 
 def state_of(outcome: Outcome, doubt: Doubt) -> str:

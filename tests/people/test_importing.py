@@ -10,7 +10,7 @@ import pytest
 from digest.models import MailKind, SubscriberState, SuppressionReason
 from digest.people.importing import Fate, Outcome, enlist, enlist_in_pieces, rehearse
 from digest.people.roster import Row
-from digest.store import Store, outbox, subscribers
+from digest.store import Store, deliveries, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 
 PENDING, ACTIVE = SubscriberState.PENDING, SubscriberState.ACTIVE
@@ -47,7 +47,7 @@ def test_who_has_not_said_yes_is_asked_in_words_that_are_kept(store: Store) -> N
     assert asked.fate is Fate.ASKED
     with store.read() as tx:
         subscriber = subscribers.get(tx, "a@example.org")
-        assert outbox.last_queued_at(tx, subscriber.id, MailKind.CONFIRMATION) == NOW
+        assert deliveries.last_queued_at(tx, subscriber.id, MailKind.CONFIRMATION) == NOW
         (happened,) = MEMBERSHIP.history(tx, "a@example.org")
     assert (happened.event.value, bool(happened.wording)) == ("asked", True)
 
@@ -112,7 +112,7 @@ def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Sto
         assert in_pieces(other, some) == imported(store, some)
         with store.read() as one, other.read() as two:
             assert subscribers.list_all(one) == subscribers.list_all(two)
-            assert len(outbox.list_queued(one)) == len(outbox.list_queued(two)) == 1200
+            assert len(deliveries.list_queued(one)) == len(deliveries.list_queued(two)) == 1200
 
 
 def test_others_write_between_two_pieces_and_what_is_stored_by_then_stays(store: Store) -> None:

@@ -18,7 +18,7 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.people.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
-from digest.store import Store, Transaction, outbox, profiles, subscribers
+from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 from tests.web.people import known_as
 
@@ -46,7 +46,7 @@ def sign_in(tx: Transaction, *, after: timedelta = timedelta()) -> None:
 
 
 def queued(tx: Transaction) -> list[MailKind]:
-    return [delivery.kind for delivery in outbox.list_queued(tx)]
+    return [delivery.kind for delivery in deliveries.list_queued(tx)]
 
 
 def own_rules(tx: Transaction) -> str:
@@ -188,7 +188,7 @@ def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store
             MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
             MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
         sign_in(tx)
-        kinds = [delivery.kind for delivery in outbox.list_of(tx, reader.id)]
+        kinds = [delivery.kind for delivery in deliveries.list_of(tx, reader.id)]
     assert kinds == [MailKind.GOODBYE, MailKind.GOODBYE, MailKind.SIGN_IN]
 
 

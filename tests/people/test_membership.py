@@ -18,7 +18,7 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.people.pauses import paused
-from digest.store import Store, Transaction, consents, outbox, subscribers
+from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
 from digest.transport.retry import GAVE_UP, bounce_of
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 
@@ -59,7 +59,7 @@ def events(tx: Transaction) -> list[str]:
 
 
 def queued(tx: Transaction) -> list[MailKind]:
-    return [d.kind for d in outbox.list_queued(tx)]
+    return [d.kind for d in deliveries.list_queued(tx)]
 
 
 def test_who_asks_to_join_is_asked_by_mail_and_the_words_are_kept(store: Store) -> None:
@@ -293,8 +293,8 @@ def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) ->
     with store.write() as tx:
         reader = enrol(tx)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
-        (sent,) = outbox.list_queued(tx)
+        (sent,) = deliveries.list_queued(tx)
         arrived = outbox.Settled(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")
         outbox.record(tx, [arrived], worker="w/1/1", now=NOW)
         leave(tx)
-        assert [d.state.value for d in outbox.list_of(tx, reader.id)] == ["sent", "queued"]
+        assert [d.state.value for d in deliveries.list_of(tx, reader.id)] == ["sent", "queued"]

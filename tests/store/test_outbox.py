@@ -19,7 +19,7 @@ from digest.models import (
     Suppression,
     SuppressionReason,
 )
-from digest.store import Store, digests, leases, outbox, papers, subscribers, suppressions
+from digest.store import Store, deliveries, digests, leases, outbox, papers, subscribers, suppressions
 from digest.store.outbox import Settled
 from tests.builders import NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
@@ -146,7 +146,7 @@ def test_what_is_settled_is_not_tried_again(store: Store, state: DeliveryState) 
     settle(store, claim(store)[0], state)
     assert claim(store) == []
     with store.read() as tx:
-        (listed,) = outbox.list_deliveries(tx)
+        (listed,) = deliveries.list_newest(tx)
         assert (listed.state, listed.attempts, listed.reply) == (state, 1, "said")
 
 
@@ -186,7 +186,7 @@ def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
 
 def states(store: Store) -> list[str]:
     with store.read() as tx:
-        return [d.state.value for d in reversed(outbox.list_deliveries(tx))]
+        return [d.state.value for d in reversed(deliveries.list_newest(tx))]
 
 
 def begin(store: Store, *found: Delivery, worker: str = WORKER) -> set[int]:
@@ -278,7 +278,7 @@ def test_a_suppressed_address_gets_nothing_however_the_mail_came_into_the_outbox
             suppressions.add(tx, barred)
     assert emails([*claim(store, limit=2), *claim(store, limit=2)]) == emails_[5:]
     with store.read() as tx:
-        (first, *_) = reversed(outbox.list_deliveries(tx))
+        (first, *_) = reversed(deliveries.list_newest(tx))
     assert (first.state.value, first.reply) == (
         "failed",
         "not sent: suppressed since 2026-06-03 (complaint: spam)",
@@ -302,7 +302,7 @@ def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> N
 def test_the_deliveries_that_hold_a_paper_are_one_subscribers_own(store: Store, named: str) -> None:
     decided, _ = freeze(store, "a@example.org", "b@example.org")
     with store.read() as tx:
-        (found,) = outbox.list_holding(tx, decided.subscriber.id, [named, "arxiv:1"])
+        (found,) = deliveries.list_holding(tx, decided.subscriber.id, [named, "arxiv:1"])
         assert found.message_id == decided.message_id
         assert found.digest is not None
-        assert outbox.list_holding(tx, decided.subscriber.id, [named[:-1]]) == []
+        assert deliveries.list_holding(tx, decided.subscriber.id, [named[:-1]]) == []

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from digest.desk import tokens
 from digest.installation import Installation
 from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
-from digest.store import digests, outbox, submissions
+from digest.store import deliveries, digests, outbox, submissions
 from digest.store.outbox import Settled
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.papers import published, sharing
@@ -60,7 +60,7 @@ def filled(here: Installation) -> None:
     with here.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(PAPER, "Cats")], subscriber=reader)], now=NOW)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)
-        for delivery, state in zip(outbox.list_of(tx, reader.id), ("in-doubt", "failed"), strict=True):
+        for delivery, state in zip(deliveries.list_of(tx, reader.id), ("in-doubt", "failed"), strict=True):
             outbox.record(
                 tx,
                 [Settled(delivery_id=delivery.id, state=DeliveryState.SENT, reply="250 ok")],

@@ -7,7 +7,7 @@ from digest.errors import NotFoundError
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import Bounce, BounceKind, DeliveryState, Field, SubscriberState, SuppressionReason
-from digest.store import outbox, profiles, sources, submissions
+from digest.store import deliveries, outbox, profiles, sources, submissions
 from digest.store.sources import SourceState
 from tests.builders import NOW, an_item
 from tests.web.at_desk import session
@@ -50,7 +50,7 @@ def _with_mails(below: str) -> Where:
 
     def where(here: Installation) -> str:
         with here.store.read() as tx:
-            is_new = not outbox.list_deliveries(tx, state=DeliveryState.IN_DOUBT)
+            is_new = not deliveries.list_newest(tx, state=DeliveryState.IN_DOUBT)
         if is_new:
             _fill(here)
         return below
@@ -72,7 +72,7 @@ def _mailed(here: Installation, state: DeliveryState) -> None:
     send(here, whose, an_item(CROWD, LONG_NAME, 1.0))
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=_REPLY)
     with here.store.write() as tx:
-        number = outbox.list_of(tx, whose.id)[-1].id
+        number = deliveries.list_of(tx, whose.id)[-1].id
         here.membership.bounced(tx, whose.email, bounce, delivery_id=number, fingerprint=whose.email, now=NOW)
         tx.exec_driver_sql(
             "UPDATE deliveries SET state = ?, reply = ?, finished_at = queued_at WHERE id = ?", (state, _REPLY, number)

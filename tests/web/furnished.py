@@ -2,7 +2,7 @@
 
 from digest.installation import Installation
 from digest.models import Bounce, BounceKind, DeliveryState, Field, MailKind, Subscriber
-from digest.store import audit, digests, outbox, sources, submissions, subscribers
+from digest.store import audit, deliveries, digests, outbox, sources, submissions, subscribers
 from digest.store.outbox import Settled
 from digest.store.sources import SourceState
 from tests.builders import NOW, a_digest, an_item
@@ -22,7 +22,7 @@ def furnished(here: Installation) -> Subscriber:
     with here.store.write() as tx:
         digests.freeze(tx, [a_digest(evil, subscriber=reader, slot_at=NOW, created_at=NOW)], now=NOW)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="1@example.org", now=NOW)
-        first, second = outbox.list_of(tx, reader.id)
+        first, second = deliveries.list_of(tx, reader.id)
         leased = outbox.claim(
             tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=here.membership.pseudonyms
         )  # so that replies are written down

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from digest.installation import Installation
 from digest.links import LASTS, Scope
 from digest.models import Bounce, BounceKind, MailKind, Subscriber, SubscriberState, SuppressionReason
-from digest.store import outbox, subscribers
+from digest.store import deliveries, subscribers
 from tests.builders import NOW, a_subscriber
 
 EMAIL = "reader@example.org"
@@ -98,7 +98,7 @@ def history(here: Installation, email: str = EMAIL) -> list[tuple[str, str]]:
 
 def queued(here: Installation) -> list[MailKind]:
     with here.store.read() as tx:
-        return [delivery.kind for delivery in outbox.list_queued(tx)]
+        return [delivery.kind for delivery in deliveries.list_queued(tx)]
 
 
 def settled(site: TestClient) -> None:

@@ -13,7 +13,7 @@ from digest.config import SignupConfig
 from digest.installation import Installation
 from digest.links import Scope
 from digest.models import Delivery, MailKind, SubscriberState, SuppressionReason
-from digest.store import outbox, subscribers
+from digest.store import deliveries, outbox, subscribers
 from tests.builders import NOW, PSEUDONYMS
 from tests.web.conftest import browser
 from tests.web.html import faults_of
@@ -31,7 +31,7 @@ def own(here: Installation, site: TestClient) -> Signed:
 
 def mails(here: Installation) -> list[Delivery]:
     with here.store.read() as tx:
-        return [d for d in outbox.list_queued(tx) if d.kind is MailKind.ADDRESS]
+        return [d for d in deliveries.list_queued(tx) if d.kind is MailKind.ADDRESS]
 
 
 def link_in(here: Installation, delivery: Delivery) -> str:
@@ -89,7 +89,7 @@ def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
     assert own.get("/settings").headers["Location"] == "/sign-in"
     assert site.get(f"/preferences/{old}").status_code == 410
     with here.store.read() as tx:
-        assert [d.subscriber.email for d in outbox.list_queued(tx)] == [NEW]
+        assert [d.subscriber.email for d in deliveries.list_queued(tx)] == [NEW]
 
 
 def test_the_link_moves_once(here: Installation, own: Signed, site: TestClient) -> None:
@@ -173,7 +173,7 @@ def test_a_reader_has_a_few_addresses_asked_a_day(here: Installation, own: Signe
     for n in range(8):
         wish(own, f"{n}@example.net")
     with here.store.read() as tx:
-        asked = [d for d in outbox.list_deliveries(tx) if d.kind is MailKind.ADDRESS]
+        asked = [d for d in deliveries.list_newest(tx) if d.kind is MailKind.ADDRESS]
     assert len(asked) == 5
 
 
@@ -249,7 +249,7 @@ def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(here: Installation
     changed(here, stored(here), new_email="")
     with here.store.write() as tx:
         claimed = outbox.claim(tx, worker="w", now=NOW + timedelta(hours=1), clock=NOW, limit=9, pseudonyms=PSEUDONYMS)
-        (delivery,) = outbox.list_deliveries(tx)
+        (delivery,) = deliveries.list_newest(tx)
     assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
 
 

@@ -46,7 +46,7 @@ def mailed(here: Installation, reader: Subscriber, state: DeliveryState, reply: 
 def put(here: Installation, reader: Subscriber, state: DeliveryState, reply: str = "") -> int:
     """The newest mail to somebody comes to this; its number."""
     with here.store.write() as tx:
-        number = outbox.list_of(tx, reader.id)[-1].id
+        number = deliveries.list_of(tx, reader.id)[-1].id
         if state is not QUEUED:
             outbox.record(tx, [Settled(delivery_id=number, state=SENT, reply=reply)], worker="", now=NOW)
             tx.execute(sa.update(schema.deliveries).where(schema.deliveries.c.id == number).values(state=state.value))
@@ -55,12 +55,12 @@ def put(here: Installation, reader: Subscriber, state: DeliveryState, reply: str
 
 def of(here: Installation, number: int) -> Delivery:
     with here.store.read() as tx:
-        return outbox.get(tx, number)
+        return deliveries.get(tx, number)
 
 
 def states(here: Installation) -> dict[int, str]:
     with here.store.read() as tx:
-        return {d.id: d.state.value for d in outbox.list_deliveries(tx)}
+        return {d.id: d.state.value for d in deliveries.list_newest(tx)}
 
 
 def log(here: Installation) -> list[tuple[str, str, str]]:

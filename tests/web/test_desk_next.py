@@ -12,7 +12,7 @@ from digest.desk import forecast as ahead
 from digest.installation import Installation
 from digest.matching import compile_rules
 from digest.models import EVERY_DAY, Schedule, Subscriber, SubscriberState, Weekday
-from digest.store import outbox, profiles, subscribers
+from digest.store import deliveries, outbox, profiles, subscribers
 from tests.builders import NOW, a_subscriber
 from tests.web.at_desk import refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE, printed, sharing
@@ -76,7 +76,7 @@ def test_it_is_the_hour_in_which_publishing_has_somebody(here: Installation) -> 
     told = {d.subscriber.email: (d.items and d.items[0].paper.title, d.empty_reason) for d in coming.decided}
     assert here.publish(now=hour.ends_at).digests == 1
     with here.store.read() as tx:
-        (mail,) = outbox.list_queued(tx)
+        (mail,) = deliveries.list_queued(tx)
     assert mail.digest is not None
     assert told[mail.subscriber.email] == (mail.digest.items[0].paper.title, "")
     assert told["zebra@example.org"][1] == "follows no profile and has no keywords"

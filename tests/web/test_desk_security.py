@@ -22,7 +22,7 @@ from digest.links import Scope
 from digest.matching import compile_rules
 from digest.models import MailKind, Role
 from digest.sources import Fetcher
-from digest.store import admins, outbox, profiles, subscribers
+from digest.store import admins, deliveries, outbox, profiles, subscribers
 from tests.builders import NOW
 from tests.web.api import Client, filled, token_of
 from tests.web.at_desk import DESK, AtDesk, an_admin, signed_in
@@ -200,7 +200,7 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(
         subscribers.save(tx, replace(reader, feed="c0ffee", new_email="new@example.org"))
         for number, kind in enumerate(kind for kind in MailKind if kind not in {MailKind.DIGEST, MailKind.WELCOME}):
             outbox.queue_note(tx, kind, reader, message_id=f"{number}@example.org", now=NOW)
-        numbers = [delivery.id for delivery in outbox.list_of(tx, reader.id)]
+        numbers = [delivery.id for delivery in deliveries.list_of(tx, reader.id)]
     found = 0
     for path in paths(site, "GET"):
         for number in numbers if "{id}" in path else [1]:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from digest.installation import Installation
 from digest.models import Role, SuppressionReason
-from digest.store import outbox
+from digest.store import deliveries, outbox
 from digest.transport.sink import SmtpServer
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
@@ -81,7 +81,7 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
         assert set(re.findall(r"org/(?:unsubscribe|read|mute|pause|preferences)/(\d+)\.", text)) == {"0"}
     assert log(here) == [(EDITOR, "profile test", "Cats")]
     with here.store.read() as tx:
-        assert outbox.list_deliveries(tx) == []
+        assert deliveries.list_newest(tx) == []
     assert "It is on its way to you." in editor.read(answer.headers["Location"])
 
 

@@ -10,7 +10,7 @@ from digest import models
 from digest.desk import outbox as desk
 from digest.models import BounceKind, DeliveryState, MailKind
 from digest.people.roster import one_line
-from digest.store import Transaction, bounces, outbox
+from digest.store import Transaction, bounces, deliveries, outbox
 from digest.store import deliveries as sent
 from digest.web.api.access import ReadsDeliveries, WritesDeliveries
 from digest.web.api.fields import MOST_ID, Id, Ids, Line, Numbered, Page, Wanted, a_router
@@ -118,9 +118,9 @@ def list_deliveries(call: ReadsDeliveries, sought: Annotated[DeliveriesSought, Q
 def get_delivery(call: ReadsDeliveries, id: Id) -> DeliveryInFull:  # noqa: A002
     """One mail, and what came back of it."""
     with call.store.read() as tx:
-        found = outbox.get(tx, id)
+        found = deliveries.get(tx, id)
         came_back = [CameBack(**bounce) for bounce in bounces.list_of_delivery(tx, id)]
-        return DeliveryInFull(**_values(found), sent_at=outbox.find_sent_at(tx, id), came_back=came_back)
+        return DeliveryInFull(**_values(found), sent_at=deliveries.find_sent_at(tx, id), came_back=came_back)
 
 
 @router.post("/deliveries/retry", responses=responses(body=True))
@@ -142,11 +142,11 @@ def resolve_deliveries(call: WritesDeliveries, said: Resolution) -> Done:
 def resend_delivery(call: WritesDeliveries, which: Once, response: Response) -> Delivery:
     """Send a digest that was sent and never came once more, as a mail of its own. 409 where it may not be."""
     with call.store.read() as tx:
-        outbox.get(tx, which.id)
+        deliveries.get(tx, which.id)
     with call.writing() as tx, told_as(409):
         again = desk.resend(tx, call.here.membership, which.id, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/deliveries/{again}")
-        return Delivery(**_values(outbox.get(tx, again)))
+        return Delivery(**_values(deliveries.get(tx, again)))
 
 
 @router.get("/hold", responses=responses())

@@ -13,7 +13,7 @@ from digest.people.membership import Membership
 from digest.people.pauses import LONGEST, parse_until
 from digest.people.roster import one_line
 from digest.schedule import next_slot
-from digest.store import Store, Transaction, bounces, outbox, profiles, subscribers
+from digest.store import Store, Transaction, bounces, deliveries, profiles, subscribers
 from digest.web.admin.lists import local
 from digest.web.pages import Answer, Fields, Page, Redirect, Visit
 from digest.web.subscriber.mailfields import Weekdays, days_of
@@ -178,7 +178,7 @@ class SeeingToSomebody:
             last_digest_at=local(whom.last_digest_at, self.timezone),
             barred=self._barred(stands),
             consents=self._consents(tx, whom),
-            deliveries=self._deliveries(outbox.list_last(tx, whom, limit=_LAST)),
+            deliveries=self._deliveries(deliveries.list_last(tx, whom, limit=_LAST)),
             bounces=self._bounces(tx, whom),
             can=people.can_be_done(tx, self.membership, whom, now=now),
             first_on=today + timedelta(days=1),

@@ -14,7 +14,7 @@ from digest.mail import Composer
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.people.membership import Membership
-from digest.store import Store, bounces, outbox
+from digest.store import Store, bounces, deliveries
 from digest.web.admin.lists import local
 from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE, a_delivery
 from digest.web.admin.sending.deliveries import TO_RETRY, settle
@@ -80,9 +80,9 @@ class LookingAtDelivery:
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
-            delivery = outbox.get(tx, visit.id)
+            delivery = deliveries.get(tx, visit.id)
             came_back = bounces.list_of_delivery(tx, delivery.id)
-            sent_at = outbox.find_sent_at(tx, delivery.id)
+            sent_at = deliveries.find_sent_at(tx, delivery.id)
             barred = self.membership.find_suppression(tx, delivery.subscriber.email) is not None
         shown = _shown(delivery, came_back, self.timezone, sent_at=sent_at, done=visit.query.get("done", ""))
         return _page(replace(shown, can_resend=shown.can_resend and not barred))
@@ -100,7 +100,7 @@ class LookingAtDelivery:
     def look_at_mail(self, visit: Visit, _admin: Admin) -> Answer:
         """GET: the mail as its reader sees it, its links nobody's. Raises NotFoundError, HTTPException 404."""
         with self.store.read() as tx:
-            delivery = outbox.get(tx, visit.id)
+            delivery = deliveries.get(tx, visit.id)
         if not _has_mail(delivery):
             raise HTTPException(404)
         mail = self.composer.render(to_nobody(delivery, delivery.subscriber.email))
