@@ -44,7 +44,7 @@ class SigningInAtTheDesk:
     def act(self, visit: Visit) -> Answer:
         """POST: a new session. What is wrong is not told, and takes as long. Raises HTTPException 429.
 
-        Tries are counted by network address, so that nobody keeps an admin out by trying.
+        Tries are counted by network address: who tries from a few keeps nobody out but themselves.
         """
         self.tries.check(visit.client, now=visit.now)
         email = visit.form.get("email", "").strip()
