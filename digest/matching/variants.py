@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from string import ascii_lowercase
 
-from digest.matching.language.query import AllOf, AnyOf, Query, Term
+from digest.matching.language.query import AllOf, AnyOf, Not, Query, Term
 from digest.models import Field
 
 _SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})
@@ -14,12 +14,18 @@ _TITLE = frozenset({Field.TITLE})
 _FEWEST_LETTERS = 4  # of a word that becomes a prefix, or is taken for misspelt
 _MOST_LETTERS = 40  # of one that is taken for misspelt: of an endless one there are endless other spellings
 _JOINING = frozenset({"a", "and", "for", "in", "of", "on", "or", "the", "to", "with"})  # say nothing by themselves
+_JOINED: dict[str, Callable[[Term, Term], Query]] = {
+    "or": lambda before, after: AnyOf((before, after)),
+    "and": lambda before, after: AllOf((before, after)),
+    "not": lambda before, after: AllOf((before, Not(after))),
+}
 _MOST_TERMS = 20  # of a rule that is varied
 
 
 def wider(query: Query, known_words: Collection[str]) -> Iterator[Query]:
     """Queries that ask for a little more, the nearest first. `known_words` are those that papers hold."""
     ways: Sequence[Callable[[Term], Query]] = (
+        _with_capitals,
         _as_prefix,
         lambda term: replace(term, exact=False),
         lambda term: _respelt(term, known_words),
@@ -61,6 +67,17 @@ def _with(query: Query, term: Term, variant: Query) -> Query:
             return type(query)(tuple(_with(part, term, variant) for part in parts))
         case _:
             return query
+
+
+def _with_capitals(term: Term) -> Query:
+    """Small words between others as AND, OR and NOT are written: `cats or dogs` is a phrase of three words."""
+    words = term.text.split(" ")
+    for small in ("or", "and", "not"):
+        if small in words[1:-1] and not term.exact:
+            at = words.index(small, 1)
+            before, after = (replace(term, text=" ".join(some)) for some in (words[:at], words[at + 1 :]))
+            return _JOINED[small](before, after)
+    return term
 
 
 def _as_prefix(term: Term) -> Term:

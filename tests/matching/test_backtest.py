@@ -80,6 +80,9 @@ def test_a_rule_written_twice_is_listed_twice() -> None:
         ("pruning and distillation", "Pruning, or distillation", "distillation AND pruning"),
         ("pruning network", "Pruning of a network", "network AND pruning"),
         ("cat AND (integrable hierarch)", "Integrable hierarchies of cats", "cat AND integrable hierarch*"),
+        ("cats or dogs", "A dog", "cat OR dog"),
+        ("cats and dogs", "Dogs after cats", "cat AND dog"),
+        ("large cats not small dogs", "A large cat", "large cat AND NOT small dog"),
     ],
 )
 def test_a_rule_that_was_never_true_has_a_suggestion_that_is(rule: str, title: str, better: str) -> None:

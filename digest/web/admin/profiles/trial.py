@@ -18,6 +18,7 @@ from digest.web.papers import SAMPLE, Showcase, ShownPaper
 
 FULL = 25  # papers: more than most readers' digests hold
 
+_FEW = 10  # papers a day
 _BEST = 10  # papers that are shown
 _CHANGED = 5  # of those that come, and of those that go
 _RULES = 100  # that are shown
@@ -77,8 +78,8 @@ class Trial:
     count: int = 0
     of: int = 0  # papers that there were
     days: int = 0  # that had papers
-    a_day: int = 0  # on one of these days, rounded
-    before: int = 0  # the same by the rules that are saved
+    a_day: float = 0  # on one of these days; of few with one decimal
+    before: float = 0  # the same by the rules that are saved
     chart: Chart | None = None
     rules: tuple[JudgedRule, ...] = ()  # of very many those that could be better
     unlisted: int = 0  # the others of these
@@ -142,8 +143,8 @@ class Trying:
             count=change.after.count,
             of=sum(day.of for day in days),
             days=there,
-            a_day=round(change.after.count / max(there, 1)),
-            before=round(change.before.count / max(there, 1)),
+            a_day=rate(change.after.count / max(there, 1)),
+            before=rate(change.before.count / max(there, 1)),
             chart=chart(days, compared=compared, full=FULL) if days else None,
             rules=tuple(listed),
             unlisted=len(rules) - len(listed),
@@ -157,6 +158,11 @@ class Trying:
 
     def _shown(self, items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
         return tuple(_found(self.showcase.show(item.paper, item.evidence)) for item in items)
+
+
+def rate(a_day: float) -> float:
+    """Papers a day as they are told: each line that is added should show, so of few with one decimal."""
+    return round(a_day, 1) if a_day < _FEW else round(a_day)
 
 
 def _days(change: Comparison) -> list[ChartDay]:
