@@ -13,6 +13,7 @@ from digest.demo import ADMIN
 from digest.models import MailKind
 from digest.store import Store, outbox, subscribers
 from tests.browsing import needs_chromium
+from tests.mta import wait_until
 from tests.serving import IN_TIME
 from tests.web.demos import Demo, Visitor, browsing, served_demo
 
@@ -163,11 +164,18 @@ def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
 
 def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
     page, title = admin.page, f"On maps, drawn {admin.way} scripts"
+    address = f"https://maps.example.org/{admin.way}"
+
+    def is_listed() -> bool:
+        admin.open("/admin/submissions")
+        return bool(page.get_by_role("link", name=address).count())
+
     admin.open("/propose")
-    page.get_by_label("Web address").fill(f"https://maps.example.org/{admin.way}")
+    page.get_by_label("Web address").fill(address)
     admin.press("Propose it")
-    admin.open("/admin/submissions")
-    admin.follow(f"https://maps.example.org/{admin.way}")
+    admin.sees("Thank you")
+    wait_until(is_listed, "the proposed paper")  # it is written down beside the answer
+    admin.follow(address)
     page.get_by_label("Title").fill(title)
     page.get_by_label("Abstract").fill("We draw maps by hand.")
     admin.press("Put it into today’s edition")
