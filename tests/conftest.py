@@ -4,18 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import settings
 
 from digest.installation import Installation
-from digest.mail import Templates
-from digest.mail.languages import Language
 from digest.store import Store
 from tests.browsing import launched
 from tests.builders import a_pem
 from tests.commandline import CONFIG, Cli
+
+pytest_plugins = ["tests.built_once"]
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -87,21 +86,3 @@ def browser() -> Iterator[Any]:
         opened = launched(driver)
         yield opened
         opened.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _our_templates_compiled_once() -> Iterator[None]:
-    """Whoever opens a newsletter compiles all templates; where they are ours alone they are the same for every test."""
-    compiled: dict[str, jinja2.Environment] = {}
-    compile_anew = Templates.environment
-
-    def environment(self: Templates, language: Language) -> jinja2.Environment:
-        if self._overriding is not None:
-            return compile_anew(self, language)
-        if language.code not in compiled:
-            compiled[language.code] = compile_anew(self, language)
-        return compiled[language.code]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Templates, "environment", environment)
-        yield

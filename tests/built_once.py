@@ -1,0 +1,100 @@
+"""Work that is the same for every test and therefore done once per process: migrations, templates and their checks.
+
+`Store.upgrade`, newsletters with templates of their own, and commands in other processes still do all of it.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from digest.mail import Templates, compose, languages, proof, writer
+from digest.mail.cardpress import Outline
+from digest.mail.languages import Language
+from digest.mail.stencil import Part, take_apart
+from digest.mail.templates import shipped_folder
+from digest.store import Store
+from digest.web.pages import Page, Pages
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """New databases are copies of one that the migrations made."""
+    template = tmp_path_factory.mktemp("migrated") / "digest.db"
+    Store.open(template).close()
+    open_existing = Store.open
+
+    def open_or_copy(file: Path) -> Store:
+        if file.parent.is_dir() and not file.exists():
+            shutil.copyfile(template, file)
+        return open_existing(file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "open", open_or_copy)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_templates_compiled_once() -> Iterator[None]:
+    """Newsletters that use only the shipped templates share the compiled templates and the catalogues of words."""
+    environments: dict[str, jinja2.Environment] = {}
+    parts: dict[tuple[str, str], Part] = {}
+    catalogues: dict[Path, Language] = {}
+    compile_templates, read_catalogue = Templates.environment, languages._read
+
+    def environment(self: Templates, language: Language) -> jinja2.Environment:
+        if self._overriding is not None:
+            return compile_templates(self, language)
+        if language.code not in environments:
+            environments[language.code] = compile_templates(self, language)
+        return environments[language.code]
+
+    def split(environment: jinja2.Environment, name: str, *rest: Any) -> Part:
+        code = next((code for code, shared in environments.items() if shared is environment), None)
+        if code is None:
+            return take_apart(environment, name, *rest)
+        if (code, name) not in parts:
+            parts[code, name] = take_apart(environment, name, *rest)
+        return parts[code, name]
+
+    def read(file: Path) -> Language:
+        if file.parent != shipped_folder() / "locale":
+            return read_catalogue(file)
+        if file not in catalogues:
+            catalogues[file] = read_catalogue(file)
+        return catalogues[file]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Templates, "environment", environment)
+        patch.setattr(writer, "take_apart", split)
+        patch.setattr(languages, "_read", read)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_templates_checked_once() -> Iterator[None]:
+    """The samples of pages and mails are rendered from the shipped templates once, not for every newsletter."""
+    checked: set[object] = set()
+    check_pages, prove_mails = Pages.check, proof.prove
+
+    def check(self: Pages, samples: Iterable[Page]) -> None:
+        samples = list(samples)
+        known = tuple(sample.template for sample in samples)
+        if self._templates._overriding is not None or known not in checked:
+            check_pages(self, samples)
+            checked.add(known)
+
+    def prove(by: writer.Writer, templates: Templates, *, outlines: Iterable[Outline], **rest: Any) -> None:
+        outlines = list(outlines)
+        known = (by.language.code, outlines[0].mail.newsletter)
+        if templates._overriding is not None or known not in checked:
+            prove_mails(by, templates, outlines=outlines, **rest)
+            checked.add(known)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pages, "check", check)
+        patch.setattr(compose, "prove", prove)
+        yield
