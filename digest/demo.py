@@ -17,21 +17,21 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-from digest import passwords
+from digest.admin import admins
+from digest.app import App
 from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
-from digest.deliver import DeliveryReport
-from digest.desk import admins
 from digest.errors import UsageError
-from digest.ingest import IngestReport
-from digest.installation import Installation
 from digest.mail.languages import DEFAULT
 from digest.matching import compile_rules
 from digest.models import Role
-from digest.people import roster
-from digest.publish import PublishReport
+from digest.pipeline.deliver import DeliveryReport
+from digest.pipeline.ingest import IngestReport
+from digest.pipeline.publish import PublishReport
 from digest.samples import PAPERS, SUBSCRIBERS
+from digest.security import passwords
 from digest.service import serve
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
+from digest.subscribers import fields
 from digest.transport.sink import FolderHandler, SmtpServer
 from digest.web import url_of
 
@@ -67,8 +67,8 @@ class DemoReport:
 
 def demo(folder: Path, *, now: datetime) -> DemoReport:
     """Run the whole job in `folder`. Raises UsageError if something else lies there."""
-    with _opened(folder, base_url=_URL) as here:
-        return _run(here, folder / _MAIL, now=now)
+    with _opened(folder, base_url=_URL) as app:
+        return _run(app, folder / _MAIL, now=now)
 
 
 def serve_demo(
@@ -84,16 +84,16 @@ def serve_demo(
     `done` is told when the job is done and the pages are about to answer, and the password of `ADMIN` at the desk.
     Raises UsageError as `demo` does.
     """
-    with _opened(folder, base_url=url_of(listener)) as here:
-        report, password = _run(here, folder / _MAIL, now=now), secrets.token_urlsafe(9)
-        with here.store.write() as tx:
+    with _opened(folder, base_url=url_of(listener)) as app:
+        report, password = _run(app, folder / _MAIL, now=now), secrets.token_urlsafe(9)
+        with app.store.write() as tx:
             admins.add(tx, ADMIN, Role.ADMIN, passwords.hashed(password), by="demo", now=now)
         done(report, password)
-        serve(here, stop=stop, listener=listener, inbox=folder / _MAIL)
+        serve(app, stop=stop, listener=listener, inbox=folder / _MAIL)
 
 
 @contextmanager
-def _opened(folder: Path, *, base_url: str) -> Iterator[Installation]:
+def _opened(folder: Path, *, base_url: str) -> Iterator[App]:
     """The demo's newsletter in `folder`, with the SMTP server that takes its mail."""
     mail = _prepare(folder)
     (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
@@ -102,19 +102,19 @@ def _opened(folder: Path, *, base_url: str) -> Iterator[Installation]:
     with SmtpServer(FolderHandler(mail)) as server:
         delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
         config = load(folder / DEFAULT_FILE).model_copy(update={"delivery": delivery})
-        with Installation(config, Store.open(config.database_file)) as here:
-            yield here
+        with App(config, Store.open(config.database_file)) as app:
+            yield app
 
 
-def _run(here: Installation, mail: Path, *, now: datetime) -> DemoReport:
+def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
     """The whole job, once."""
     people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         _enrol(tx, people, now=now)
-    ingested = here.ingest(now=now)
-    published = here.publish(now=now, everyone=True)
-    rows = _rows(here, published)
-    delivered = here.deliver(now=now)
+    ingested = app.ingest(now=now)
+    published = app.publish(now=now, everyone=True)
+    rows = _rows(app, published)
+    delivered = app.deliver(now=now)
     _open_up(mail)
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
 
@@ -138,7 +138,7 @@ def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None
     for profile in people["profile"]:
         profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), by="demo", now=now)
     for person in people["subscriber"]:
-        new = roster.new_subscriber(
+        new = fields.new_subscriber(
             person["email"],
             name=person["name"],
             timezone=person["timezone"],
@@ -160,8 +160,8 @@ def _open_up(mail: Path) -> None:
             file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
 
 
-def _rows(here: Installation, published: PublishReport) -> tuple[tuple[str, int, str], ...]:
-    with here.store.read() as tx:
+def _rows(app: App, published: PublishReport) -> tuple[tuple[str, int, str], ...]:
+    with app.store.read() as tx:
         queued = deliveries.list_queued(tx)
     shown = [
         (d.subscriber.email, len(d.digest.items), d.digest.items[0].paper.title) for d in queued if d.digest is not None

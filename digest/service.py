@@ -20,15 +20,15 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from digest.app import App
 from digest.errors import DigestError
-from digest.installation import Installation
 from digest.web import create_app, listen, serving, url_of
 
 log = structlog.get_logger()
 
 
 def serve(
-    here: Installation,
+    app: App,
     *,
     stop: threading.Event,
     listener: socket.socket | None = None,
@@ -40,7 +40,7 @@ def serve(
     Raises DigestError at once where it cannot begin (a template is faulty, the port is taken), and at the end if the
     pages stopped by themselves.
     """
-    for file, why in here.composer.slow.items():
+    for file, why in app.composer.slow.items():
         log.warning("template is rendered anew for every mail", file=file, reason=why)
     lost = threading.Event()
 
@@ -49,18 +49,18 @@ def serve(
         stop.set()
 
     mail_came = threading.Event()
-    scheduler = _scheduler(here, stop, mail_came)
-    app = create_app(
-        here,
+    scheduler = _scheduler(app, stop, mail_came)
+    asgi = create_app(
+        app,
         changed=lambda: _hurry(scheduler, mail_came),
         ask_sources=lambda: _ask_now(scheduler),
         inbox=inbox,
     )
-    listener = listener or listen(here.config.web.host, here.config.web.port)
-    with serving(app, listener, on_loss=on_loss):
+    listener = listener or listen(app.config.web.host, app.config.web.port)
+    with serving(asgi, listener, on_loss=on_loss):
         scheduler.start()
         beats = {job.id: f"every {job.trigger.interval_length / 60:.0f} min" for job in scheduler.get_jobs()}
-        log.info("serving", url=url_of(listener), config=str(here.config.file), **beats)
+        log.info("serving", url=url_of(listener), config=str(app.config.file), **beats)
         stop.wait()
         log.info("stopping")
     scheduler.shutdown(wait=True)
@@ -69,7 +69,7 @@ def serve(
         raise DigestError("the pages stopped by themselves; what was logged before says why")
 
 
-def _scheduler(here: Installation, stop: threading.Event, mail_came: threading.Event) -> BackgroundScheduler:
+def _scheduler(app: App, stop: threading.Event, mail_came: threading.Event) -> BackgroundScheduler:
     """The stages, each due now and then at its beat."""
     logging.getLogger("apscheduler").setLevel(
         logging.ERROR
@@ -80,14 +80,14 @@ def _scheduler(here: Installation, stop: threading.Event, mail_came: threading.E
         # coalesce: a machine that slept catches up with one run. max_instances: a slow run is not overtaken.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
-    beats = here.config.serve
+    beats = app.config.serve
     stages: list[tuple[str, Callable[[], None], int]] = [
-        ("ingest", lambda: _ingest(here), beats.ingest_minutes),
-        ("publish", lambda: _publish(here), beats.publish_minutes),
-        ("deliver", lambda: _deliver_all(here, stop, mail_came), beats.deliver_minutes),
+        ("ingest", lambda: _ingest(app), beats.ingest_minutes),
+        ("publish", lambda: _publish(app), beats.publish_minutes),
+        ("deliver", lambda: _deliver_all(app, stop, mail_came), beats.deliver_minutes),
     ]
-    if here.config.bounces.has_inbox:
-        stages.append(("bounce", lambda: _bounce(here, stop), beats.bounce_minutes))
+    if app.config.bounces.has_inbox:
+        stages.append(("bounce", lambda: _bounce(app, stop), beats.bounce_minutes))
     for name, stage, minutes in stages:
         first_at = datetime.now(UTC)
         scheduler.add_job(_guarded(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=first_at)
@@ -149,16 +149,16 @@ def _guarded(name: str, stage: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-def _ingest(here: Installation) -> None:
-    report = here.ingest(now=datetime.now(UTC))
+def _ingest(app: App) -> None:
+    report = app.ingest(now=datetime.now(UTC))
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
-    here.library.read(now=datetime.now(UTC))
+    app.recent_papers.read(now=datetime.now(UTC))
 
 
-def _publish(here: Installation) -> None:
-    report = here.publish(now=datetime.now(UTC))
+def _publish(app: App) -> None:
+    report = app.publish(now=datetime.now(UTC))
     for whose, reason in report.unreadable:
         log.warning("rules cannot be read", whose=whose, reason=reason)
     for email, reason in report.reasons:
@@ -167,17 +167,17 @@ def _publish(here: Installation) -> None:
         log.info("published", digests=report.digests)
 
 
-def _deliver_all(here: Installation, stop: threading.Event, mail_came: threading.Event) -> None:
+def _deliver_all(app: App, stop: threading.Event, mail_came: threading.Event) -> None:
     """Deliver, and again if mail came meanwhile: a run may have ended before, and sends no digest that is newer."""
     while True:
         mail_came.clear()
-        _deliver(here, stop)
+        _deliver(app, stop)
         if stop.is_set() or not mail_came.is_set():
             return
 
 
-def _deliver(here: Installation, stop: threading.Event) -> None:
-    report = here.deliver(now=datetime.now(UTC), stopping=stop.is_set)
+def _deliver(app: App, stop: threading.Event) -> None:
+    report = app.deliver(now=datetime.now(UTC), stopping=stop.is_set)
     if report.hold is not None and report.waiting:
         log.warning("sending is on hold", since=report.hold.held_at, reason=report.hold.reason, waiting=report.waiting)
     if report.in_doubt:
@@ -190,8 +190,8 @@ def _deliver(here: Installation, stop: threading.Event) -> None:
         log.info("delivered", sent=report.sent)
 
 
-def _bounce(here: Installation, stop: threading.Event) -> None:
-    report = here.poll_bounces(now=datetime.now(UTC), stopping=stop.is_set)
+def _bounce(app: App, stop: threading.Event) -> None:
+    report = app.poll_bounces(now=datetime.now(UTC), stopping=stop.is_set)
     for email in report.unsubscribed:
         log.info("unsubscribed by mail", subscriber=email)
     for email, suppression in report.suppressed:

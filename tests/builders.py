@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from digest.addresses import Pseudonyms
 from digest.models import (
     Delivery,
     DeliveryState,
@@ -30,8 +29,9 @@ from digest.models import (
     Subscriber,
     Wording,
 )
-from digest.people.membership import Membership
+from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, papers
+from digest.subscribers.membership import Membership
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import settings
 
-from digest.installation import Installation
+from digest.app import App
 from digest.store import Store
 from tests.browsing import launched
 from tests.builders import a_pem
@@ -30,11 +30,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
+def app(tmp_path: Path) -> Iterator[App]:
     """A newsletter at https://digest.example.org."""
     file = tmp_path / "config.toml"
     file.write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
-    with Installation.open(file) as opened:
+    with App.open(file) as opened:
         yield opened
 
 

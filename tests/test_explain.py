@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from digest.chooser import Publishing
 from digest.errors import NotFoundError, SuppressedError
 from digest.explain import Explanation, Verdict, explain
-from digest.interests import Interests
 from digest.matching import compile_rules
 from digest.models import (
     AnnounceType,
@@ -21,13 +19,15 @@ from digest.models import (
     SubscriberState,
     SuppressionReason,
 )
-from digest.people.pauses import paused
-from digest.publish import publish, welcome
+from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.publish import publish, welcome
+from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
 from digest.store.outbox import Settled
+from digest.subscribers.pauses import paused
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
-PUBLISHING = Publishing(first_digest_days=1, welcome_days=7, trending=1, domain="example.org")
+PUBLISHING = SelectionSettings(first_digest_days=1, welcome_days=7, trending=1, domain="example.org")
 EMAIL = "reader@example.org"
 
 
@@ -47,11 +47,11 @@ def subscribe(store: Store, keywords: str = "cats", *, shared: str = "", **rest:
 
 
 def run(store: Store, when: str = "2026-06-03 07:00") -> None:
-    publish(store, interests(store), PUBLISHING, now=at(when))
+    publish(store, compiled_profiles(store), PUBLISHING, now=at(when))
 
 
-def interests(store: Store) -> Interests:
-    return Interests(store, store.file.with_suffix(".profiles"))
+def compiled_profiles(store: Store) -> CompiledProfiles:
+    return CompiledProfiles(store, store.file.with_suffix(".profiles"))
 
 
 def asked(store: Store, paper: str = "test:cats", now: str | datetime = "2026-06-03 08:00") -> Explanation:
@@ -61,8 +61,8 @@ def asked(store: Store, paper: str = "test:cats", now: str | datetime = "2026-06
             tx,
             EMAIL,
             paper,
-            interests=interests(store),
-            publishing=PUBLISHING,
+            compiled_profiles=compiled_profiles(store),
+            selection_settings=PUBLISHING,
             membership=MEMBERSHIP,
             now=moment,
         )
@@ -313,7 +313,7 @@ def test_a_digest_after_a_long_pause_looks_back_thirty_days(store: Store) -> Non
 def test_a_welcome_looks_back_further(store: Store) -> None:
     added = subscribe(store, "birds")
     see(store, a_paper("cats"), when="2026-05-30 06:00")
-    welcome(store, interests(store), added, PUBLISHING, now=NOW)
+    welcome(store, compiled_profiles(store), added, PUBLISHING, now=NOW)
     assert asked(store).verdict is Verdict.NO_MATCH
 
 

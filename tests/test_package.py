@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from digest.cli import app
+from digest.cli import commands as root
 from tests.serving import Serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,9 +58,9 @@ def test_every_command_in_the_readme_exists() -> None:
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
     written = re.findall(r"^(?:.*\.venv/bin/)?digest ([a-z]+(?: [a-z]+)?)", blocks, re.MULTILINE)
     assert len(written) >= 7
-    root = typer.main.get_command(app)
+    group = typer.main.get_command(root)
     for words in written:
-        command: Any = root
+        command: Any = group
         for word in words.split():
             commands = getattr(command, "commands", None)
             if commands is None:  # what follows is an argument

@@ -9,9 +9,9 @@ import pytest
 
 from digest.matching import parse_rules
 from digest.models import AnnounceType, Entry
-from digest.people.roster import new_subscriber
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.sources import parse, recognise
+from digest.subscribers.fields import new_subscriber
 
 
 @pytest.fixture(scope="module")

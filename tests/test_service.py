@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from digest.app import App
 from digest.errors import StoreError
-from digest.installation import Installation
-from digest.links import Scope
+from digest.security.links import Scope
 from digest.service import _ask_now, _scheduler, serve
 from digest.store import subscribers
 from digest.transport.sink import SmtpServer
@@ -71,9 +71,9 @@ def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[
 
 def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: Callable[[], Serving]) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
-    with Installation.open(cli.folder / "config.toml") as here, here.store.read() as tx:
+    with App.open(cli.folder / "config.toml") as app, app.store.read() as tx:
         reader = subscribers.get(tx, "reader@example.org")
-        link = here.links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
+        link = app.links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
     served = serving()
     url = served.wait_for(r"url=(http://127\.0\.0\.1:\d+)\n?")
     with httpx2.Client() as http:
@@ -119,9 +119,9 @@ def test_a_faulty_template_stops_it_before_it_begins(cli: Cli) -> None:
     assert "digest.txt.j2:1: " in ran.err
 
 
-def serve_for_a_while(here: Installation, until: threading.Event, **rest: Any) -> None:
+def serve_for_a_while(app: App, until: threading.Event, **rest: Any) -> None:
     stop = threading.Event()
-    serving = threading.Thread(target=serve, args=(here,), kwargs={"stop": stop} | rest)
+    serving = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop} | rest)
     serving.start()
     assert until.wait(IN_TIME)
     stop.set()
@@ -133,24 +133,24 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivered = threading.Event()
-    real = Installation.deliver
+    real = App.deliver
 
     def locked(*_: object, **__: object) -> None:
         raise StoreError("the database is locked")
 
-    def deliver(here: Installation, **rest: object) -> object:
+    def deliver(app: App, **rest: object) -> object:
         try:
-            return real(here, **rest)  # type: ignore[arg-type]
+            return real(app, **rest)  # type: ignore[arg-type]
         finally:
             delivered.set()
 
-    monkeypatch.setattr(Installation, "publish", locked)
-    monkeypatch.setattr(Installation, "deliver", deliver)
+    monkeypatch.setattr(App, "publish", locked)
+    monkeypatch.setattr(App, "deliver", deliver)
     cli.configure("[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = 1\n")
     (cli.folder / "papers.txt").unlink()
     cli.ok("subscriber", "add", "other@example.org")
-    with Installation.open(cli.folder / "config.toml") as here:
-        serve_for_a_while(here, delivered)
+    with App.open(cli.folder / "config.toml") as app:
+        serve_for_a_while(app, delivered)
     said = capsys.readouterr().err
     assert "the database is locked" in said
     assert "No such file" in said
@@ -162,27 +162,27 @@ def test_mail_that_comes_while_others_are_sent_follows_at_once(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun, free, again = threading.Event(), threading.Event(), threading.Event()
-    real = Installation.deliver
+    real = App.deliver
 
-    def deliver(here: Installation, **rest: object) -> object:
+    def deliver(app: App, **rest: object) -> object:
         if begun.is_set():
             again.set()
         begun.set()
         assert free.wait(IN_TIME)
-        return real(here, **rest)  # type: ignore[arg-type]
+        return real(app, **rest)  # type: ignore[arg-type]
 
     def leave() -> None:
         assert begun.wait(IN_TIME)
         assert httpx2.post(url + path).status_code == 200
         free.set()
 
-    monkeypatch.setattr(Installation, "deliver", deliver)
+    monkeypatch.setattr(App, "deliver", deliver)
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
-    with Installation.open(cli.folder / "config.toml") as here, listen("127.0.0.1", 0) as listener:
-        url, path = url_of(listener), f"/unsubscribe/{here.links.token(Scope.UNSUBSCRIBE, 1, 0)}"
+    with App.open(cli.folder / "config.toml") as app, listen("127.0.0.1", 0) as listener:
+        url, path = url_of(listener), f"/unsubscribe/{app.links.token(Scope.UNSUBSCRIBE, 1, 0)}"
         leaving = threading.Thread(target=leave)
         leaving.start()
-        serve_for_a_while(here, again, listener=listener)
+        serve_for_a_while(app, again, listener=listener)
         leaving.join(IN_TIME)
     assert cli.ok("outbox", "list", "--json").record["kind"] == "goodbye"
     assert "skipped" not in caplog.text
@@ -196,8 +196,8 @@ def test_a_stop_lets_the_mail_at_hand_finish_and_keeps_the_rest(cli: Cli) -> Non
     with SmtpServer(postbox) as server:
         smtp = f"[delivery.smtp]\nhost = '127.0.0.1'\nport = {server.port}\nconnections = 1\n"
         cli.configure(f"[delivery]\ntransport = 'smtp'\n{smtp}")
-        with Installation.open(cli.folder / "config.toml") as here:
-            serve_for_a_while(here, postbox.arrived)
+        with App.open(cli.folder / "config.toml") as app:
+            serve_for_a_while(app, postbox.arrived)
     states = Counter(d["state"] for d in cli.ok("outbox", "list", "--json").records)
     assert set(states) == {"sent", "queued"}
     assert states["sent"] == len(postbox.mails)
@@ -212,8 +212,8 @@ def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
 
 
 def test_the_sources_are_asked_at_a_word_by_the_runner_that_asks_them_anyway(cli: Cli) -> None:
-    with Installation.open(cli.folder / "config.toml") as here:
-        scheduler = _scheduler(here, threading.Event(), threading.Event())
+    with App.open(cli.folder / "config.toml") as app:
+        scheduler = _scheduler(app, threading.Event(), threading.Event())
         scheduler.start(paused=True)
         later = datetime.now(UTC) + timedelta(hours=1)
         for job in scheduler.get_jobs():

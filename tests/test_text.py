@@ -105,9 +105,9 @@ def test_a_text_is_read_as_its_runs_behind_one_another(text: str) -> None:
     found = [(w.first, w.next, w.folded) for w in words(text)]
     position, expected = 0, []
     for run in RUN.findall(text):
-        here = words(run)
-        expected += [(w.first + position, w.next + position, w.folded) for w in here]
-        position += here[-1].next
+        app = words(run)
+        expected += [(w.first + position, w.next + position, w.folded) for w in app]
+        position += app[-1].next
     assert found == expected
 
 

@@ -33,7 +33,7 @@ from digest.cli.output import complain, print_text
 from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
 
-app = typer.Typer(
+commands = typer.Typer(
     help="A self-hosted newsletter of new research papers: personal, explained, one good mail a day.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,20 +53,20 @@ for command in (
     preview.preview,
     explain.explain,
 ):
-    app.command()(command)
-for noun, commands in (
-    ("admin", admin.app),
-    ("token", token.app),
-    ("profile", profile.app),
-    ("subscriber", subscriber.app),
-    ("suppression", suppression.app),
-    ("source", source.app),
-    ("submission", submission.app),
-    ("outbox", outbox.app),
-    ("dkim", dkim.app),
-    ("db", db.app),
+    commands.command()(command)
+for noun, group in (
+    ("admin", admin.commands),
+    ("token", token.commands),
+    ("profile", profile.commands),
+    ("subscriber", subscriber.commands),
+    ("suppression", suppression.commands),
+    ("source", source.commands),
+    ("submission", submission.commands),
+    ("outbox", outbox.commands),
+    ("dkim", dkim.commands),
+    ("db", db.commands),
 ):
-    app.add_typer(commands, name=noun)
+    commands.add_typer(group, name=noun)
 
 
 def _print_version(asked: bool) -> None:
@@ -75,7 +75,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@commands.callback()
 def _root(
     config: Annotated[
         Path, typer.Option("--config", metavar="FILE", envvar="DIGEST_CONFIG", help="The configuration.")
@@ -92,7 +92,7 @@ def main() -> None:
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for data
     stamina.instrumentation.set_on_retry_hooks([])  # what comes of the last try is told
     try:
-        app()
+        commands()
     except UsageError as error:
         complain(str(error))
         sys.exit(2)

@@ -5,32 +5,32 @@ from typing import Annotated
 
 import typer
 
-from digest import addresses, passwords
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
+from digest.admin import admins as desk
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_records, say
-from digest.desk import admins as desk
 from digest.models import Role
+from digest.security import addresses, passwords
 from digest.store import admins, audit
 
-app = typer.Typer(help="Admins: who may look after this installation on the web.", no_args_is_help=True)
+commands = typer.Typer(help="Admins: who may look after this installation on the web.", no_args_is_help=True)
 
 AdminArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The admin's address.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: keyword profiles only.")]
 
 
-@app.command()
+@commands.command()
 def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
     """Add somebody, with a password that is asked for, or read from stdin."""
     address = addresses.checked(email)
-    with installation(config) as here:
+    with open_app(config) as app:
         hashed = passwords.hashed(_asked_password())
-        with here.store.write() as tx:
+        with app.store.write() as tx:
             desk.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
-        url = here.config.newsletter.base_url
+        url = app.config.newsletter.base_url
     say(f"added {address} as {role.value}; they sign in at {url}/admin")
 
 
-@app.command()
+@commands.command()
 def edit(
     email: AdminArgument,
     role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: profiles only.")] = None,
@@ -40,31 +40,31 @@ def edit(
     config: ConfigOption = None,
 ) -> None:
     """Change somebody's role or password. Where they are signed in they have to sign in again."""
-    with installation(config) as here:
+    with open_app(config) as app:
         hashed = passwords.hashed(_asked_password()) if password else None
-        with here.store.write() as tx:
+        with app.store.write() as tx:
             after = desk.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
 
 
-@app.command("list")
+@commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List them."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         found = admins.list_all(tx)
     records = [{"email": a.email, "role": a.role.value, "created_at": a.created_at} for a in found]
     print_records(records, as_json=as_json, empty="no admins; `digest admin add` adds one")
 
 
-@app.command()
+@commands.command()
 def remove(email: AdminArgument, config: ConfigOption = None) -> None:
     """Remove somebody; where they are signed in, that ends."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         gone = desk.remove(tx, email, by=ORIGIN, now=moment(None))
     say(f"removed {gone.email}")
 
 
-@app.command()
+@commands.command()
 def log(
     who: Annotated[str, typer.Option(help="Only by these: a part of an address, or 'command line'.")] = "",
     what: Annotated[str, typer.Option(help="Only what begins so, such as 'profile' or 'outbox retry'.")] = "",
@@ -73,7 +73,7 @@ def log(
     config: ConfigOption = None,
 ) -> None:
     """Print what admins changed, here, at the desk or by the API: the audit log."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         found = audit.list_changes(tx, audit.Sought(who=who, what=what), limit=limit)
     records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
     empty = "nothing of that kind was changed" if who or what else "nothing was changed"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
+from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, moment, open_app, wanted_rules
 from digest.cli.output import print_json, print_table, print_text, say, warn_of_unreadable
 from digest.errors import RuleError
 from digest.matching import Search, parse_rules
@@ -49,10 +49,10 @@ def command(
     """
     until = moment(now)
     tried = None if rules is None else Profile(name=name, rules=wanted_rules(rules).text)
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         saved = profiles.find(tx, name) if tried else profiles.get(tx, name)
         read = papers.list_first_seen(tx, after=until - timedelta(days=days), until=until)
-        zone = ZoneInfo(here.config.newsletter.timezone)
+        zone = ZoneInfo(app.config.newsletter.timezone)
     search = Search(read)
     dates = [(paper.first_seen_at or until).astimezone(zone).date() for paper in read]
     results = [backtest(profile, search, dates) for profile in _readable(saved, tried)]

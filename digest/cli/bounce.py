@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.bounce import BounceReport
-from digest.cli.options import ConfigOption, JsonOption, installation, moment
+from digest.cli.options import ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
+from digest.pipeline.bounces import BounceReport
 from digest.transport.inbound import Inbound, read_path
 
 _NAMED = 20  # unproven bounces
@@ -29,8 +29,8 @@ def bounce(
     missing = [path for path in paths or () if not path.exists()]
     if missing:
         raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
-    with installation(config) as here:
-        report = here.read_bounces(_all_of(paths), now=now) if paths else here.poll_bounces(now=now)
+    with open_app(config) as app:
+        report = app.read_bounces(_all_of(paths), now=now) if paths else app.poll_bounces(now=now)
     _tell(report)
     if as_json:
         print_json({"bounce": _record(report)})

@@ -6,22 +6,22 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, installation, moment, why_unreadable
+from digest.admin.subscriber_actions import enlist_all
+from digest.app import App
+from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, moment, open_app, why_unreadable
 from digest.cli.output import print_json, print_records, print_text, progress, say, warn
-from digest.desk.people import enlist_all
 from digest.errors import UsageError
-from digest.installation import Installation
-from digest.people import roster
-from digest.people.disclosure import disclose
-from digest.people.importing import Fate, Outcome, rehearse
 from digest.store import subscribers
+from digest.subscribers import fields
+from digest.subscribers.data_export import disclose
+from digest.subscribers.importing import Fate, Outcome, rehearse
 
-app = typer.Typer()
+commands = typer.Typer()
 
 
-@app.command("import")
+@commands.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(roster.COLUMNS)}.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(fields.COLUMNS)}.")],
     confirmed: ConfirmedOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would become of each row; write nothing.")
@@ -37,9 +37,9 @@ def import_(
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
-    with installation(config) as here:
+    with open_app(config) as app:
         try:
-            outcomes = _outcomes(here, text, confirmed=confirmed, dry_run=dry_run)
+            outcomes = _outcomes(app, text, confirmed=confirmed, dry_run=dry_run)
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
     if dry_run or as_json:
@@ -55,7 +55,7 @@ def import_(
         raise typer.Exit(1)
 
 
-@app.command()
+@commands.command()
 def export(
     email: Annotated[
         str | None, typer.Argument(metavar="[EMAIL]", help="Whose; without one, all subscribers as CSV.")
@@ -64,29 +64,29 @@ def export(
     config: ConfigOption = None,
 ) -> None:
     """Print who is on the list as CSV, for `digest subscriber import`; or, as JSON, all that is kept about one."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         if email is None:
             people = subscribers.list_all(tx)
             on_list = [s for s in people if s.state.is_on_the_list]
             if as_json:
-                print_records([roster.record(s) for s in on_list], as_json=True, empty="")
+                print_records([fields.record(s) for s in on_list], as_json=True, empty="")
             else:
-                print_text(roster.write(on_list).rstrip("\n"))
+                print_text(fields.write(on_list).rstrip("\n"))
             if len(on_list) < len(people):
                 warn(f"{len(people) - len(on_list)} are left out: they have not confirmed, or must not be mailed")
         else:
-            print_json(disclose(tx, here.membership, email))
+            print_json(disclose(tx, app.membership, email))
 
 
-def _outcomes(here: Installation, text: str, *, confirmed: bool, dry_run: bool) -> list[Outcome]:
+def _outcomes(app: App, text: str, *, confirmed: bool, dry_run: bool) -> list[Outcome]:
     now = moment(None)
     outcomes: list[Outcome] = []
-    with here.store.read() if dry_run else here.store.write() as tx:
-        rows = here.rows_of(tx, text, confirmed=confirmed)
+    with app.store.read() if dry_run else app.store.write() as tx:
+        rows = app.rows_of(tx, text, confirmed=confirmed)
         if dry_run:
-            decided = rehearse(tx, here.membership, rows, now=now)
+            decided = rehearse(tx, app.membership, rows, now=now)
         else:
-            decided = enlist_all(tx, here.membership, rows, by=ORIGIN, now=now)
+            decided = enlist_all(tx, app.membership, rows, by=ORIGIN, now=now)
         with progress("checking" if dry_run else "importing", text.count("\n")) as advance:
             for outcome in decided:
                 outcomes.append(outcome)

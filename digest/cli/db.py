@@ -7,13 +7,13 @@ import typer
 from digest.cli.options import ConfigOption
 from digest.cli.output import say, warn_of_unreadable
 from digest.config import DEFAULT_FILE, load
-from digest.interests import compile_older
+from digest.pipeline.compiled_profiles import compile_older
 from digest.store import Store, subscribers
 
-app = typer.Typer(help="The database.", no_args_is_help=True)
+commands = typer.Typer(help="The database.", no_args_is_help=True)
 
 
-@app.command()
+@commands.command()
 def upgrade(config: ConfigOption = None) -> None:
     """Bring an older database up to date."""
     file = load(config or Path(DEFAULT_FILE)).database_file

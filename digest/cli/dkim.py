@@ -2,24 +2,24 @@
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, installation
+from digest.cli.options import ConfigOption, JsonOption, open_app
 from digest.cli.output import print_json, print_text
 from digest.errors import UsageError
 from digest.mail.dkim import MAKE_KEY
 
-app = typer.Typer(help="DKIM: the signature that says a mail is the domain's own.", no_args_is_help=True)
+commands = typer.Typer(help="DKIM: the signature that says a mail is the domain's own.", no_args_is_help=True)
 
 _STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 
 
-@app.command()
+@commands.command()
 def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show the DNS record by which receivers check the signature, as a line of a zone file."""
-    with installation(config) as here:
-        signer = here.signer
+    with open_app(config) as app:
+        signer = app.signer
     if signer is None:
         raise UsageError(
-            f"mails are not signed; set dkim.domain and dkim.selector in {here.config.file}, "
+            f"mails are not signed; set dkim.domain and dkim.selector in {app.config.file}, "
             f"and DIGEST_DKIM_KEY_FILE to the file of a private key ({MAKE_KEY})"
         )
     name, value = signer.dns_name, signer.dns_record()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ConfigOption, EmailArgument, JsonOption, NowOption, installation, moment
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, NowOption, moment, open_app
 from digest.cli.output import print_json, print_text
 from digest.explain import explain as explanation_of
 
@@ -20,15 +20,15 @@ def explain(
     config: ConfigOption = None,
 ) -> None:
     """Say why a subscriber got a paper, or did not, or will. Nothing is recorded."""
-    with installation(config) as here:
-        membership = here.membership
-        with here.store.read() as tx:
+    with open_app(config) as app:
+        membership = app.membership
+        with app.store.read() as tx:
             found = explanation_of(
                 tx,
                 email,
                 paper,
-                interests=here.interests,
-                publishing=here.publishing,
+                compiled_profiles=app.compiled_profiles,
+                selection_settings=app.selection_settings,
                 membership=membership,
                 now=moment(now),
             )

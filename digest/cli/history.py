@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
+from digest.admin import profiles as desk
+from digest.admin.changes import describe, diff, with_words
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, print_records, print_text, say
-from digest.desk import profiles as desk
-from digest.desk.changes import describe, diff, with_words
 from digest.models import ProfileVersion
 from digest.store import profiles, versions
 
@@ -24,7 +24,7 @@ def history(
     config: ConfigOption = None,
 ) -> None:
     """List the versions of a profile, the newest first: when each was saved, by whom, and what it changed."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         profile = profiles.get_known(tx, name)
         if number is not None:
             _print_diff(*versions.get(tx, profile, number), as_json=as_json)
@@ -45,7 +45,7 @@ def restore(
     config: ConfigOption = None,
 ) -> None:
     """Give a profile the rules of an earlier version, as a new one. A removed profile comes back, with no followers."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         before = profiles.find(tx, name)
         restored = desk.restore(tx, name, number, by=ORIGIN, now=moment(None))
         newest = versions.list_of(tx, restored.id)[0].number

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from digest.app import App
 from digest.cli.output import say
 from digest.config import DEFAULT_FILE
 from digest.errors import UsageError
-from digest.installation import Installation
 
 _FIRST = """\
 # Every key and its default: config.example.toml in the project.
@@ -41,8 +41,8 @@ def init(
         raise UsageError(f"{file} is there already; edit it, or name another folder") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
-    with Installation.open(file) as here:
-        here.config.secret_key()
+    with App.open(file) as app:
+        app.config.secret_key()
     say(
         f"wrote {file}. Next:\n"
         f"  1. edit it: your name, your sources\n"

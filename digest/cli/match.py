@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.chooser import search_since
-from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, installation, moment, wanted_rules
+from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, moment, open_app, wanted_rules
 from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
 from digest.errors import DigestError, SourceError, UsageError
-from digest.ingest import read_feed
 from digest.matching import Index, Search
 from digest.models import Match, Paper, Profile
+from digest.pipeline.ingest import read_feed
+from digest.pipeline.selection import search_since
 from digest.sources import Fetcher
 
 _DAYS = 7  # that are looked at where nobody says
@@ -79,7 +79,7 @@ def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
 
 
 def _stored(days: int, now: datetime, config: Path | None) -> Search:
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         return search_since(tx, now - timedelta(days=days), until=now)
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from digest.admin.profiles import wanted
+from digest.app import App
 from digest.config import DEFAULT_FILE
-from digest.desk.profiles import wanted
 from digest.errors import UsageError
-from digest.installation import Installation
 from digest.models import CompiledRules
 
 
@@ -45,9 +45,9 @@ MOST_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 
 
-def installation(config: Path | None) -> Installation:
+def open_app(config: Path | None) -> App:
     """The installation that `--config` names. Raises DigestError."""
-    return Installation.open(config or Path(DEFAULT_FILE))
+    return App.open(config or Path(DEFAULT_FILE))
 
 
 def moment(now: datetime | None) -> datetime:

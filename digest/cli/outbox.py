@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
+from digest.admin import outbox as desk
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import described, print_records, say, warn
-from digest.desk import outbox as desk
 from digest.errors import UsageError
 from digest.models import DeliveryState
-from digest.people.roster import one_line
 from digest.store import deliveries, outbox
+from digest.subscribers.fields import one_line
 
-app = typer.Typer(help="The outbox: every mail that was decided, and what became of it.", no_args_is_help=True)
+commands = typer.Typer(help="The outbox: every mail that was decided, and what became of it.", no_args_is_help=True)
 
 
-@app.command("list")
+@commands.command("list")
 def list_(
     state: Annotated[DeliveryState | None, typer.Option(help="Only deliveries in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
@@ -24,7 +24,7 @@ def list_(
     config: ConfigOption = None,
 ) -> None:
     """List the newest deliveries."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         found = deliveries.list_newest(tx, state=state, limit=limit)
     records = [
         {
@@ -45,28 +45,28 @@ def list_(
 Ids = Annotated[list[int], typer.Argument(metavar="ID…", help="Numbers of deliveries, as `digest outbox list` shows.")]
 
 
-@app.command()
+@commands.command()
 def hold(
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
     config: ConfigOption = None,
 ) -> None:
     """Stop all sending at once, in every process, until `release`. What is decided stays queued."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         desk.hold(tx, one_line(reason), by=ORIGIN, now=moment(None))
         held = outbox.find_hold(tx)
     say(described(held) if held else "")
 
 
-@app.command()
+@commands.command()
 def release(config: ConfigOption = None) -> None:
     """Let sending go on after `hold`."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         was_held = desk.release(tx, by=ORIGIN, now=moment(None))
         waiting = outbox.count_ready(tx, now=moment(None))
     say(f"sending goes on; {waiting} mails wait" if was_held else "sending was not on hold")
 
 
-@app.command()
+@commands.command()
 def retry(
     ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="Which; without any, see --all.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="All that were deferred or have failed.")] = False,
@@ -75,12 +75,12 @@ def retry(
     """Try deferred and failed mails again at the next `deliver`, as if they had just been queued."""
     if bool(ids) == all_:
         raise UsageError("give the numbers of some deliveries, or --all")
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         queued = desk.retry(tx, ids or [], by=ORIGIN, now=moment(None))
     _tell(ids or [], queued, "queued again", "neither deferred nor failed")
 
 
-@app.command()
+@commands.command()
 def resolve(
     ids: Ids,
     arrived: Annotated[
@@ -90,19 +90,19 @@ def resolve(
     config: ConfigOption = None,
 ) -> None:
     """Decide what became of mails in doubt: handed over when a process died, so that nobody knows."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         resolved = desk.resolve(tx, ids, arrived=arrived, by=ORIGIN, now=moment(None))
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
 
 
-@app.command()
+@commands.command()
 def resend(ids: Ids, config: ConfigOption = None) -> None:
     """Send digests once more that were sent and never came: each as a mail of its own, at the next `deliver`."""
     queued = 0
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         for number in ids:
             try:
-                desk.resend(tx, here.membership, number, by=ORIGIN, now=moment(None))
+                desk.resend(tx, app.membership, number, by=ORIGIN, now=moment(None))
                 queued += 1
             except UsageError as error:
                 warn(f"not sent again: {error}")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Hold
 
 # Unicode's line ends that JSON leaves as they are.
@@ -80,11 +80,11 @@ def described(hold: Hold) -> str:
     return f"sending is on hold since {hold.held_at:%Y-%m-%d %H:%M} UTC{why}; `digest outbox release` lets it go on"
 
 
-def warn_of_templates(here: Installation) -> None:
+def warn_of_templates(app: App) -> None:
     """Name the admin's templates that have no effect, and those that are rendered anew for every mail."""
-    for file, meant in here.templates.strays().items():
+    for file, meant in app.templates.strays().items():
         warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
-    for file, why in here.composer.slow.items():
+    for file, why in app.composer.slow.items():
         warn(f"{file}: works, but is rendered anew for every mail, which is slow: {why}")
 
 

@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, EmailArgument, installation, moment
+from digest.admin import subscriber_actions
+from digest.cli.options import ORIGIN, ConfigOption, EmailArgument, moment, open_app
 from digest.cli.output import say
-from digest.desk import people
-from digest.people.pauses import parse_until
 from digest.store import subscribers
+from digest.subscribers.pauses import parse_until
 
-app = typer.Typer()
+commands = typer.Typer()
 
 
-@app.command()
+@commands.command()
 def pause(
     email: EmailArgument,
     until: Annotated[
@@ -22,15 +22,15 @@ def pause(
     config: ConfigOption = None,
 ) -> None:
     """Send somebody no digests for a while. The first one afterwards has the best of what they missed."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         s, now = subscribers.get(tx, email), moment(None)
-        people.pause(tx, s, parse_until(until, s.schedule, now), by=ORIGIN, now=now)
+        subscriber_actions.pause(tx, s, parse_until(until, s.schedule, now), by=ORIGIN, now=now)
     say(f"{email} is paused until {until or 'resumed'}")
 
 
-@app.command()
+@commands.command()
 def resume(email: EmailArgument, config: ConfigOption = None) -> None:
     """Send somebody digests again."""
-    with installation(config) as here, here.store.write() as tx:
-        people.resume(tx, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
+    with open_app(config) as app, app.store.write() as tx:
+        subscriber_actions.resume(tx, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"{email} gets digests again")

@@ -6,43 +6,43 @@ from typing import Annotated
 
 import typer
 
+from digest.admin import profiles as desk
 from digest.cli import backtest, history
 from digest.cli.options import (
     ORIGIN,
     ConfigOption,
     JsonOption,
     RulesOption,
-    installation,
     moment,
+    open_app,
     wanted_rules,
     why_unreadable,
 )
 from digest.cli.output import print_json, print_records, print_text, say, warn_of_unreadable
-from digest.desk import profiles as desk
 from digest.errors import RuleError, UsageError
 from digest.matching import parse_rules
 from digest.models import CompiledRules, Profile
 from digest.store import profiles
 
-app = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
+commands = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
 
-app.command("backtest")(backtest.command)
-app.command("history")(history.history)
-app.command("restore")(history.restore)
+commands.command("backtest")(backtest.command)
+commands.command("history")(history.history)
+commands.command("restore")(history.restore)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
 
 
-@app.command()
+@commands.command()
 def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
     text = wanted_rules(rules)
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         added = desk.add(tx, name, text, by=ORIGIN, now=moment(None))
     say(f"added profile {added.name!r}")
 
 
-@app.command()
+@commands.command()
 def edit(
     name: Name,
     rules: Annotated[str | None, typer.Option("--rules", metavar="RULES", help="New rules: text, @FILE or -.")] = None,
@@ -53,15 +53,15 @@ def edit(
     text = None if rules is None else wanted_rules(rules)
     if text is None and rename is None:
         raise UsageError("nothing to change; give --rules or --name")
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         changed = desk.edit(tx, name, rules=text, new_name=rename, by=ORIGIN, now=moment(None))
     say(f"changed profile {changed.name!r}")
 
 
-@app.command("list")
+@commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the shared profiles."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         followers = profiles.count_followers(tx)
         records = [
             {"name": p.name, "rules": _count_rules(p), "followers": followers[p.name]} for p in profiles.list_shared(tx)
@@ -69,10 +69,10 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     print_records(records, as_json=as_json, empty="no profiles yet; `digest profile add NAME --rules RULES` adds one")
 
 
-@app.command()
+@commands.command()
 def show(name: Name, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Print a profile's rules."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         profile = profiles.get(tx, name)
     if as_json:
         print_json({"name": profile.name, "rules": profile.rules})
@@ -80,29 +80,29 @@ def show(name: Name, as_json: JsonOption = False, config: ConfigOption = None) -
         print_text(profile.rules.rstrip("\n"))
 
 
-@app.command()
+@commands.command()
 def remove(name: Name, config: ConfigOption = None) -> None:
     """Remove a profile; nobody follows it any more."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         desk.remove(tx, name, by=ORIGIN, now=moment(None))
     say(f"removed profile {name!r}; `digest profile history` still has its rules")
 
 
-@app.command("export")
+@commands.command("export")
 def export(config: ConfigOption = None) -> None:
     """Print every shared profile as JSON, one a line, for `digest profile import`."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         print_text(desk.written(profiles.list_shared(tx)).rstrip("\n"))
 
 
-@app.command("import")
+@commands.command("import")
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="What `export` printed; - for stdin.")],
     config: ConfigOption = None,
 ) -> None:
     """Add the profiles in FILE, and give those that are there already the rules in FILE. All or none."""
     wanted = _read_profiles(file)
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         desk.take_in(tx, wanted, by=ORIGIN, now=moment(None))
     say(f"imported {len(wanted)} profiles")
 

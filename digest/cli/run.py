@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, NowOption, installation, moment
+from digest.app import App
+from digest.cli.options import ConfigOption, JsonOption, NowOption, moment, open_app
 from digest.cli.output import (
     complain,
     described,
@@ -19,10 +20,9 @@ from digest.cli.output import (
     warn_of_templates,
     warn_of_unreadable,
 )
-from digest.deliver import DeliveryReport
-from digest.ingest import IngestReport
-from digest.installation import Installation
-from digest.publish import PublishReport, next_publish_at
+from digest.pipeline.deliver import DeliveryReport
+from digest.pipeline.ingest import IngestReport
+from digest.pipeline.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
 from digest.service import stop_on_first_signal, stop_on_signals
 
@@ -36,10 +36,10 @@ def run(
 ) -> None:
     """Ingest, publish and deliver, once, for those whose hour has come."""
     at = moment(now)
-    with installation(config) as here:
-        ingested = _ingest(here, at)
-        published = _publish(here, at, everyone=everyone)
-        delivered = _deliver(here, at)
+    with open_app(config) as app:
+        ingested = _ingest(app, at)
+        published = _publish(app, at, everyone=everyone)
+        delivered = _deliver(app, at)
         _report(
             as_json,
             {
@@ -49,14 +49,14 @@ def run(
             },
         )
         if not as_json:
-            _tell_next(here, published, at)
+            _tell_next(app, published, at)
     _exit(failed=_nothing_read(ingested) or bool(delivered.failure))
 
 
 def ingest(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Read the sources and keep what is new."""
-    with installation(config) as here:
-        report = _ingest(here, moment(now))
+    with open_app(config) as app:
+        report = _ingest(app, moment(now))
     _report(as_json, {"ingest": _ingest_record(report)})
     _exit(failed=_nothing_read(report))
 
@@ -66,17 +66,17 @@ def publish(
 ) -> None:
     """Decide who gets what, for those whose hour has come."""
     at = moment(now)
-    with installation(config) as here:
-        report = _publish(here, at, everyone=everyone)
+    with open_app(config) as app:
+        report = _publish(app, at, everyone=everyone)
         _report(as_json, {"publish": _publish_record(report)})
         if not as_json:
-            _tell_next(here, report, at)
+            _tell_next(app, report, at)
 
 
 def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Send what is queued."""
-    with installation(config) as here:
-        report = _deliver(here, moment(now))
+    with open_app(config) as app:
+        report = _deliver(app, moment(now))
     _report(as_json, {"deliver": _deliver_record(report)})
     _exit(failed=bool(report.failure))
 
@@ -85,24 +85,24 @@ def serve(config: ConfigOption = None) -> None:
     """Serve the pages, and run the stages on their beats, until SIGTERM or Ctrl-C."""
     stop = threading.Event()
     stop_on_signals(stop)
-    with installation(config) as here:
-        here.check()
-        serve_until(here, stop=stop)
+    with open_app(config) as app:
+        app.check()
+        serve_until(app, stop=stop)
 
 
-def _ingest(here: Installation, at: datetime) -> IngestReport:
-    with progress("reading sources", len(here.config.source)) as advance:
-        report = here.ingest(now=at, progress=advance)
+def _ingest(app: App, at: datetime) -> IngestReport:
+    with progress("reading sources", len(app.config.source)) as advance:
+        report = app.ingest(now=at, progress=advance)
     for source, reason in report.failures:
         warn(f"source {source}: {reason}")
-    if not here.config.source:
-        warn(f"no sources; add a [[source]] to {here.config.file}")
+    if not app.config.source:
+        warn(f"no sources; add a [[source]] to {app.config.file}")
     return report
 
 
-def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishReport:
+def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
     with progress("choosing papers") as advance:
-        report = here.publish(now=at, everyone=everyone, progress=advance)
+        report = app.publish(now=at, everyone=everyone, progress=advance)
     warn_of_unreadable(report.unreadable)
     without: dict[str, list[str]] = {}
     for email, reason in report.reasons:
@@ -113,12 +113,12 @@ def _publish(here: Installation, at: datetime, *, everyone: bool) -> PublishRepo
     return report
 
 
-def _deliver(here: Installation, at: datetime) -> DeliveryReport:
+def _deliver(app: App, at: datetime) -> DeliveryReport:
     with progress("sending") as advance, stop_on_first_signal() as stop:
-        report = here.deliver(now=at, progress=advance, stopping=stop.is_set)
+        report = app.deliver(now=at, progress=advance, stopping=stop.is_set)
     if stop.is_set() and report.waiting:
         report = replace(report, failure="stopped")
-    warn_of_templates(here)
+    warn_of_templates(app)
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")
     if report.hold is not None:
@@ -132,10 +132,10 @@ def _deliver(here: Installation, at: datetime) -> DeliveryReport:
     return report
 
 
-def _tell_next(here: Installation, report: PublishReport, at: datetime) -> None:
+def _tell_next(app: App, report: PublishReport, at: datetime) -> None:
     if report.digests or report.empty:
         return
-    next_at = next_publish_at(here.store, now=at)
+    next_at = next_publish_at(app.store, now=at)
     say(
         "nobody is due; "
         + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "there are no active subscribers")

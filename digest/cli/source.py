@@ -2,20 +2,20 @@
 
 import typer
 
-from digest.cli.options import ConfigOption, JsonOption, installation
+from digest.cli.options import ConfigOption, JsonOption, open_app
 from digest.cli.output import print_records
 from digest.store import sources
 
-app = typer.Typer(help="Sources: the configured places that papers come from.", no_args_is_help=True)
+commands = typer.Typer(help="Sources: the configured places that papers come from.", no_args_is_help=True)
 
 
-@app.command("list")
+@commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the sources with how they did when they were last asked."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         states = sources.list_states(tx)
         records = []
-        for source in here.config.source:
+        for source in app.config.source:
             state = states.get(source.name)
             records.append(
                 {
@@ -28,4 +28,4 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
                     "url": source.url,
                 }
             )
-    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {here.config.file}")
+    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {app.config.file}")

@@ -4,26 +4,26 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, NowOption, installation, moment
+from digest.admin import submissions as proposals
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, NowOption, moment, open_app
 from digest.cli.output import print_records, say
-from digest.desk import submissions as proposals
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import submissions
 
-app = typer.Typer(help="Submissions: the papers that readers propose, held for you.", no_args_is_help=True)
+commands = typer.Typer(help="Submissions: the papers that readers propose, held for you.", no_args_is_help=True)
 
 IdArgument = Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest submission list` shows it.")]
 
 
-@app.command("list")
+@commands.command("list")
 def list_(
     state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """List what was proposed, the oldest first."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         found = submissions.list_all(tx, state=state)
     records = [
         {
@@ -40,7 +40,7 @@ def list_(
     print_records(records, as_json=as_json, empty="nothing was proposed" if state is None else f"nothing is {state}")
 
 
-@app.command()
+@commands.command()
 def approve(
     submission_id: IdArgument,
     title: Annotated[str, typer.Option(help="Its title, where the page names none or another.")] = "",
@@ -52,12 +52,12 @@ def approve(
 
     With --title it is put in even if its page cannot be read.
     """
-    with installation(config) as here:
-        with here.store.read() as tx:
+    with open_app(config) as app:
+        with app.store.read() as tx:
             submission = submissions.get(tx, submission_id)
         proposals.check_open(submission)
         try:
-            with here.fetcher() as fetcher:
+            with app.fetcher() as fetcher:
                 found = proposals.look_up(fetcher, submission.url)
         except SourceError as error:
             if not title.strip():
@@ -66,16 +66,16 @@ def approve(
                 ) from None
             found = None
         entry = proposals.by_hand(submission.url, title.strip(), abstract.strip(), found)
-        timezone = here.config.newsletter.timezone
-        with here.store.write() as tx:
+        timezone = app.config.newsletter.timezone
+        with app.store.write() as tx:
             at = moment(now)
             paper_id = proposals.approve(tx, submission.id, entry, by=ORIGIN, now=at, timezone=timezone)
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
-@app.command()
+@commands.command()
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
     """Put a proposal aside; it can still be approved."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         proposals.reject(tx, submission_id, by=ORIGIN, now=moment(now))
     say(f"submission {submission_id} is rejected")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from digest.admin import subscriber_actions
 from digest.cli import consent, csvfile, pause
 from digest.cli.options import (
     ORIGIN,
@@ -13,23 +14,22 @@ from digest.cli.options import (
     ConfirmedOption,
     EmailArgument,
     JsonOption,
-    installation,
     moment,
+    open_app,
     read_rules,
 )
 from digest.cli.output import print_json, print_records, print_table, say
-from digest.desk import people
 from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import CompiledRules, SubscriberState
-from digest.people import roster
-from digest.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 from digest.store import profiles, subscribers
 from digest.store.search import Place, Wanted
+from digest.subscribers import fields
+from digest.subscribers.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 
-app = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
-for more in (consent.app, pause.app, csvfile.app):
-    app.add_typer(more)
+commands = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
+for more in (consent.commands, pause.commands, csvfile.commands):
+    commands.add_typer(more)
 
 ProfileOption = Annotated[
     list[str] | None, typer.Option("--profile", metavar="NAME", help="A shared profile to follow; may be repeated.")
@@ -51,7 +51,7 @@ DaysOption = Annotated[
 MaxPapersOption = Annotated[
     int | None,
     typer.Option(
-        "--max-papers", min=1, max=roster.MOST_PAPERS, help="At most this many papers a digest (25 if not given)."
+        "--max-papers", min=1, max=fields.MOST_PAPERS, help="At most this many papers a digest (25 if not given)."
     ),
 ]
 LanguageOption = Annotated[
@@ -65,7 +65,7 @@ AnnounceOption = Annotated[
 TrendingOption = Annotated[bool | None, typer.Option("--trending/--no-trending", help="Popular papers besides.")]
 
 
-@app.command()
+@commands.command()
 def add(
     email: EmailArgument,
     profile: ProfileOption = None,
@@ -81,26 +81,26 @@ def add(
 ) -> None:
     """Add a subscriber. Without --confirmed they are asked by mail first."""
     own_rules = _own_rules(keywords)
-    with installation(config) as here:
-        new = roster.new_subscriber(
+    with open_app(config) as app:
+        new = fields.new_subscriber(
             email,
             name=name or "",
-            timezone=timezone or here.config.newsletter.timezone,
+            timezone=timezone or app.config.newsletter.timezone,
             send_at=send_at or "",
             days=days or "",
-            language=here.templates.languages.checked(language or here.config.newsletter.language),
+            language=app.templates.languages.checked(language or app.config.newsletter.language),
             profiles=profile or (),
             confirmed=confirmed,
         )
         if max_papers is not None:
             new = replace(new, max_papers=max_papers)
         now = moment(None)
-        with here.store.write() as tx:
-            added = people.enrol(tx, here.membership, new, own_rules, by=ORIGIN, now=now)
+        with app.store.write() as tx:
+            added = subscriber_actions.enrol(tx, app.membership, new, own_rules, by=ORIGIN, now=now)
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
 
 
-@app.command()
+@commands.command()
 def edit(
     email: EmailArgument,
     profile: ProfileOption = None,
@@ -117,7 +117,7 @@ def edit(
 ) -> None:
     """Change a subscriber. --profile replaces the profiles they follow; --profile '' leaves none."""
     own_rules = _own_rules(keywords)
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         s = subscribers.get(tx, email)
         schedule = replace(
             s.schedule,
@@ -128,20 +128,20 @@ def edit(
         changed = replace(
             s,
             schedule=schedule,
-            name=s.name if name is None else roster.one_line(name),
-            language=s.language if language is None else here.templates.languages.checked(language),
+            name=s.name if name is None else fields.one_line(name),
+            language=s.language if language is None else app.templates.languages.checked(language),
             profiles=s.profiles if profile is None else tuple(p for p in profile if p),
             max_papers=s.max_papers if max_papers is None else max_papers,
-            announce_types=s.announce_types if announce is None else roster.parse_announced(announce),
+            announce_types=s.announce_types if announce is None else fields.parse_announced(announce),
             wants_trending=s.wants_trending if trending is None else trending,
         )
         if changed == s and own_rules is None:
             raise UsageError("nothing to change; `digest subscriber edit --help` lists what can be")
-        people.edit(tx, changed, own_rules, by=ORIGIN, now=moment(None))
+        subscriber_actions.edit(tx, changed, own_rules, by=ORIGIN, now=moment(None))
     say(f"changed {changed.email}")
 
 
-@app.command("list")
+@commands.command("list")
 def list_(
     text: Annotated[
         str, typer.Option("--search", metavar="TEXT", help="Only those with this anywhere in address or name.")
@@ -153,24 +153,24 @@ def list_(
     config: ConfigOption = None,
 ) -> None:
     """List the subscribers, by address: all, or some."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         wanted = Wanted(state=state, text=text)
         page = subscribers.page(tx, wanted, Place(after=after, limit=limit)) if limit else None
         found = page.people if page else subscribers.list_wanted(tx, wanted, after=after)
     nobody = "nobody like that" if text or state or after else "no subscribers yet"
-    print_records([roster.record(s) for s in found], as_json=as_json, empty=nobody)
+    print_records([fields.record(s) for s in found], as_json=as_json, empty=nobody)
     if page and page.after:
         say(f"there are more; --after {page.after} shows the next")
 
 
-@app.command()
+@commands.command()
 def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Print everything known of a subscriber."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         s = subscribers.get(tx, email)
         own = profiles.find_personal(tx, s.id)
-        suppression = here.membership.find_suppression(tx, s.email)
-    record = roster.record(s) | {
+        suppression = app.membership.find_suppression(tx, s.email)
+    record = fields.record(s) | {
         "keywords": own.rules if own else "",
         "suppression": str(suppression or ""),
         "last_digest_at": s.last_digest_at,
@@ -182,13 +182,13 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
         print_table(("", ""), [(key.replace("_", " "), _shown(value)) for key, value in record.items()])
 
 
-@app.command()
+@commands.command()
 def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     """Remove a subscriber. That they must not be mailed, if so, is kept; `erase` is for who wants to be forgotten."""
-    with installation(config) as here:
-        with here.store.write() as tx:
-            people.remove(tx, here.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
-        here.store.empty_log()
+    with open_app(config) as app:
+        with app.store.write() as tx:
+            subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
+        app.store.empty_log()
     say(f"removed {email}")
 
 

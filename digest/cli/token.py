@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, installation, moment
+from digest.admin import tokens as desk
+from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_records, print_text, say
-from digest.desk import tokens as desk
 from digest.models import TokenScope
 from digest.store import admins, tokens
 
-app = typer.Typer(help="Tokens: what opens the API, for programs of yours.", no_args_is_help=True)
+commands = typer.Typer(help="Tokens: what opens the API, for programs of yours.", no_args_is_help=True)
 
 
-@app.command()
+@commands.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called, such as the program that gets it.")],
     admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Whose it is: it can do no more than they.")],
@@ -22,17 +22,17 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Make a token and print it, once: nobody can look it up again."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
         added, token = desk.add(tx, owner, name, scopes, days=days, by=ORIGIN, now=moment(None))
     print_text(token)
     say(f"made {added}, good until {added.expires_at:%Y-%m-%d}; it is shown this once")
 
 
-@app.command("list")
+@commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List them, without the tokens themselves."""
-    with installation(config) as here, here.store.read() as tx:
+    with open_app(config) as app, app.store.read() as tx:
         found = tokens.list_all(tx)
     records = [
         {
@@ -48,12 +48,12 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     print_records(records, as_json=as_json, empty="no tokens; `digest token add` makes one")
 
 
-@app.command()
+@commands.command()
 def revoke(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest token list` shows it.")],
     config: ConfigOption = None,
 ) -> None:
     """Let a token open nothing any more."""
-    with installation(config) as here, here.store.write() as tx:
+    with open_app(config) as app, app.store.write() as tx:
         gone = desk.revoke(tx, number, by=ORIGIN, now=moment(None))
     say(f"revoked {gone}")

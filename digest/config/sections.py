@@ -20,8 +20,8 @@ from digest.errors import UsageError
 from digest.mail.compose import ABSTRACT
 from digest.mail.dkim import checked_host
 from digest.mail.languages import DEFAULT
-from digest.schedule import parse_timezone
 from digest.sources import KINDS
+from digest.subscribers.schedule import parse_timezone
 
 _LINK = re.compile(r"[!#-;=?-~]+")  # what may stand between < and > in List-Unsubscribe, and in quotes in HTML
 

@@ -3,28 +3,28 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.chooser import Chooser, Publishing, looks_after
 from digest.explain.places import facts_of_place, find_place
 from digest.explain.record import Told
-from digest.interests import Interests
 from digest.models import Paper, Subscriber
-from digest.schedule import next_slot, slot_due
+from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.selection import PaperSelector, SelectionSettings, looks_after
 from digest.store import Transaction, papers
+from digest.subscribers.schedule import next_slot, slot_due
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
     """Chooses papers for the next slot, as publishing will."""
 
-    interests: Interests
-    publishing: Publishing
+    compiled_profiles: CompiledProfiles
+    selection_settings: SelectionSettings
 
     def find(self, tx: Transaction, subscriber: Subscriber, paper: Paper, *, now: datetime) -> Told | None:
         """Where their next digest would have a paper, were they active; None where it would not."""
         slot_at = _slot(subscriber, now)
         if slot_at is None or (paper.first_seen_at or now) <= self.looks_after(subscriber, now=now):
             return None
-        chooser = Chooser(self.interests, self.publishing, now=max(now, slot_at))
+        chooser = PaperSelector(self.compiled_profiles, self.selection_settings, now=max(now, slot_at))
         (digest,) = chooser.decide(tx, [(subscriber, slot_at)])
         found = find_place(digest, papers.list_names(tx, paper.id))
         if found is None:
@@ -34,7 +34,7 @@ class Coming:
 
     def looks_after(self, subscriber: Subscriber, *, now: datetime) -> datetime:
         """Their next digest looks at papers first seen after this."""
-        return looks_after(subscriber, self.publishing, max(now, _slot(subscriber, now) or now))
+        return looks_after(subscriber, self.selection_settings, max(now, _slot(subscriber, now) or now))
 
 
 def _slot(subscriber: Subscriber, now: datetime) -> datetime | None:

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.chooser import OVERLAP, Publishing
 from digest.errors import SuppressedError
 from digest.explain.coming import Coming
 from digest.explain.places import facts_of_mail, facts_of_place, find_place, moment
 from digest.explain.record import Explanation, Told, Verdict
 from digest.explain.rules import judge
-from digest.interests import Interests
 from digest.models import Consent, ConsentEvent, Paper, Subscriber, SubscriberState
-from digest.people.membership import Membership
-from digest.people.pauses import CATCH_UP, resumed
+from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.selection import OVERLAP, SelectionSettings
 from digest.sources.identity import arxiv_id_in, doi_in
 from digest.store import Transaction, consents, deliveries, digests, papers, profiles, subscribers
 from digest.store.digests import Decision
+from digest.subscribers.membership import Membership
+from digest.subscribers.pauses import CATCH_UP, resumed
 
 _BEFORE_CHOOSING = {
     SubscriberState.PENDING: Verdict.PENDING,
@@ -41,8 +41,8 @@ def explain(
     email: str,
     paper_id: str,
     *,
-    interests: Interests,
-    publishing: Publishing,
+    compiled_profiles: CompiledProfiles,
+    selection_settings: SelectionSettings,
     membership: Membership,
     now: datetime,
 ) -> Explanation:
@@ -61,7 +61,7 @@ def explain(
             verdict=Verdict.UNKNOWN_PAPER,
             facts=("papers are named as in the addresses of their pages, such as arxiv:2504.17830",),
         )
-    case = _Case(tx, subscriber, paper, Coming(interests, publishing), membership, now)
+    case = _Case(tx, subscriber, paper, Coming(compiled_profiles, selection_settings), membership, now)
     verdict, place, facts = case.verdict()
     known_as = [f"{paper_id} is known as {paper.id}"] if paper_id != paper.id else []
     return Explanation(
@@ -157,8 +157,8 @@ class _Case:
         if decided is None:
             return self.coming.looks_after(self.subscriber, now=self.now)
         if decided.previous_at is None:
-            publishing = self.coming.publishing
-            of_this = publishing.of_welcome if decided.is_welcome else publishing
+            selection_settings = self.coming.selection_settings
+            of_this = selection_settings.of_welcome if decided.is_welcome else selection_settings
             return decided.created_at - timedelta(days=of_this.first_digest_days)
         return max(decided.previous_at - OVERLAP, decided.created_at - CATCH_UP)
 

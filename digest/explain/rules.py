@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from digest.errors import RuleError
 from digest.explain.record import Verdict
 from digest.matching.language.query import Rule
-from digest.matching.nearness import Nearness, list_true, nearest
+from digest.matching.near_misses import Nearness, list_true, nearest
 from digest.models import Paper, Profile, Subscriber
 
 _NEAREST = 3  # rules of a profile that are told where none matched

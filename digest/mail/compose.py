@@ -9,22 +9,22 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from digest import addresses
 from digest.errors import TemplateError
-from digest.links import Links, Scope, moment
-from digest.mail import specimen
+from digest.mail import sample_mail
 from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
-from digest.mail.cardpress import Outline
 from digest.mail.cards import MAX_NAME, Stockroom, shortened
 from digest.mail.context import DigestMail, Letterhead, NoteMail, Section
 from digest.mail.dkim import Signer
 from digest.mail.encoding import Shown
+from digest.mail.fast.card_renderer import Outline
 from digest.mail.mime import Envelope, Newsletter
-from digest.mail.proof import prove
+from digest.mail.template_check import prove
 from digest.mail.templates import Templates
 from digest.mail.writer import HTML, Rendered, Writer
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
-from digest.returnpath import ReturnPaths
+from digest.security import addresses
+from digest.security.links import Links, Scope, moment
+from digest.security.return_paths import ReturnPaths
 
 ABSTRACT = 280  # characters: three or four lines
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,13 +118,13 @@ class Composer:
         if found.code not in self._writers:
             writer = Writer(self._templates, found, self._room)
             self._prove(writer)
-            self._writers[found.code] = writer, specimen.measured(lambda digest: self._bare_size(digest, writer))
+            self._writers[found.code] = writer, sample_mail.measured(lambda digest: self._bare_size(digest, writer))
         return self._writers[found.code]
 
     def _prove(self, writer: Writer) -> None:
         nameless = Subscriber(email="reader@digest.invalid", language=writer.language.code)
         named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
-        whole, many = specimen.whole(named), specimen.many(nameless, 30)
+        whole, many = sample_mail.whole(named), sample_mail.many(nameless, 30)
         empty = replace(whole, items=(), more=(), trending=())
         prove(
             writer,

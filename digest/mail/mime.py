@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 
-from digest import addresses
 from digest.errors import AddressError
 from digest.mail import headers
 from digest.mail.dkim import Signer
 from digest.mail.encoding import fits_smtp, quoted_printable
 from digest.mail.writer import Rendered
 from digest.models import Message, Subscriber
-from digest.returnpath import ReturnPaths
+from digest.security import addresses
+from digest.security.return_paths import ReturnPaths
 
 _7BIT = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 _QUOTED_PRINTABLE = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"

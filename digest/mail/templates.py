@@ -20,8 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from digest.errors import TemplateError
 from digest.mail import mjml
 from digest.mail.context import Mail
-from digest.mail.faults import FAULTS, located
 from digest.mail.languages import Language, Languages
+from digest.mail.template_errors import FAULTS, located
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from digest.mail import cards
-from digest.mail.cardpress import Outline
 from digest.mail.cards import Stockroom
 from digest.mail.context import Card, DigestMail, Mail
 from digest.mail.encoding import html_bytes, quoted_printable
-from digest.mail.faults import FAULTS
-from digest.mail.ink import HtmlInk, Ink, PlainInk, QuotedPrintableInk
+from digest.mail.fast.card_renderer import Outline
+from digest.mail.fast.encoders import HtmlInk, Ink, PlainInk, QuotedPrintableInk
+from digest.mail.fast.partial_template import Unsuitable, take_apart
+from digest.mail.fast.renderer import MAIL, Press
 from digest.mail.languages import Language
-from digest.mail.press import MAIL, Press
-from digest.mail.stencil import Unsuitable, take_apart
+from digest.mail.template_errors import FAULTS
 from digest.mail.templates import Templates
 from digest.models import DigestItem
 

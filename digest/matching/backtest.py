@@ -16,7 +16,7 @@ from digest.matching.engine.truth import evaluate
 from digest.matching.language.canonical import canonical, format_query
 from digest.matching.language.parser import parse_rules
 from digest.matching.language.query import Query, Rule
-from digest.matching.variants import in_title, wider
+from digest.matching.suggestions import in_title, wider
 from digest.models import Paper, Profile
 
 Known = MutableMapping[Query, Ints]  # by query, the columns of the papers that it is true of

@@ -5,9 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
+from digest.security import addresses
 from digest.store.database import Transaction
 from digest.store.schema import admin_sessions, admins
 

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.addresses import Pseudonyms
 from digest.models import Delivery, DeliveryState, Doubt, Hold, MailKind, Subscriber, Suppression
+from digest.security.addresses import Pseudonyms
 from digest.store import numbers, suppressions
 from digest.store.database import Transaction
 from digest.store.deliveries import load

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from digest import addresses
 from digest.models import SubscriberState
+from digest.security import addresses
 from digest.store.database import Transaction
 from digest.store.schema import SUBSCRIBERS_SEARCH, subscribers
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest import addresses
 from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
+from digest.security import addresses
 from digest.store import numbers, search
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction

@@ -27,12 +27,12 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from digest.app import App
 from digest.errors import DigestError
-from digest.installation import Installation
-from digest.web.afterwards import Afterwards
+from digest.web.background import Afterwards
 from digest.web.cache import Remembering, Versions
 from digest.web.context import Site
-from digest.web.door import Door
+from digest.web.handlers import Door
 from digest.web.inbox import with_inbox
 from digest.web.pages import Pages, problem
 from digest.web.public import notices
@@ -55,7 +55,7 @@ def real_time() -> datetime:
 
 
 def create_app(
-    here: Installation,
+    app: App,
     *,
     clock: Callable[[], datetime] = real_time,
     changed: Callable[[], None] = lambda: None,
@@ -70,22 +70,22 @@ def create_app(
     whose mails stand at /inbox, for the demo. Pages that are the same for everybody are kept, and may be `lag` seconds
     behind what the store holds.
     """
-    base = urlsplit(here.config.newsletter.base_url)
+    base = urlsplit(app.config.newsletter.base_url)
     https = base.scheme == "https"
-    sessions = Sessions(links=here.links, path=base.path, https=https)
-    site = _site(here, base.path, has_inbox=inbox is not None)
-    pages = Pages(here.templates, site, language=here.config.newsletter.language)
+    sessions = Sessions(links=app.links, path=base.path, https=https)
+    site = _site(app, base.path, has_inbox=inbox is not None)
+    pages = Pages(app.templates, site, language=app.config.newsletter.language)
     pages.check([*(problem(status) for status in _STATUSES), *SAMPLES])
     afterwards = Afterwards(changed)
     at_length = Afterwards(changed)
-    door = Door(here, pages, sessions, afterwards, at_length, clock, changed)
-    app = Starlette(
+    door = Door(app, pages, sessions, afterwards, at_length, clock, changed)
+    asgi = Starlette(
         routes=_everywhere(
-            [*routes(here, door, site, ask_sources), *_files(), _api(here, afterwards, clock, changed)],
+            [*routes(app, door, site, ask_sources), *_files(), _api(app, afterwards, clock, changed)],
             unquote(base.path),
         ),
         middleware=[
-            Middleware(Remembering, versions=Versions(here.store, lag=lag)),
+            Middleware(Remembering, versions=Versions(app.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
             Middleware(BodyLimit),
@@ -93,10 +93,10 @@ def create_app(
         exception_handlers=_apologies(pages),
         lifespan=_finishing(afterwards, at_length),
     )
-    app.state.afterwards = afterwards
-    app.state.at_length = at_length
-    app.router.redirect_slashes = False  # it would redirect to the host that the request names
-    return app if inbox is None else with_inbox(app, pages, inbox)
+    asgi.state.afterwards = afterwards
+    asgi.state.at_length = at_length
+    asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
+    return asgi if inbox is None else with_inbox(asgi, pages, inbox)
 
 
 def _everywhere(pages: Sequence[Route | Mount], path: str) -> list[Route | Mount]:
@@ -107,28 +107,26 @@ def _everywhere(pages: Sequence[Route | Mount], path: str) -> list[Route | Mount
     return [*pages, Route(path, first.endpoint), Mount(path, app=Router(pages, redirect_slashes=False))]
 
 
-def _api(
-    here: Installation, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]
-) -> Mount:
+def _api(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
     from digest.web.api.app import mounted  # noqa: PLC0415  (FastAPI takes its time; only who serves needs it)
 
-    return mounted(here, afterwards, clock, changed)
+    return mounted(app, afterwards, clock, changed)
 
 
-def _site(here: Installation, path: str, *, has_inbox: bool) -> Site:
-    newsletter = here.newsletter
+def _site(app: App, path: str, *, has_inbox: bool) -> Site:
+    newsletter = app.newsletter
     return Site(
         name=newsletter.name,
         postal_address=newsletter.postal_address,
         contact=parseaddr(newsletter.reply_to)[1] or newsletter.reply_to or newsletter.mailbox,
-        url=here.config.newsletter.base_url,
+        url=app.config.newsletter.base_url,
         path=path,
         style_url=_static_url(path, "style.css"),
         script_url=_static_url(path, "script.js"),
         desk_script_url=_static_url(path, "desk.js"),
-        indexed=here.config.web.indexed,
-        can_join=here.config.signup.policy != "closed",
-        notices=tuple(notices.files(here.config)),
+        indexed=app.config.web.indexed,
+        can_join=app.config.signup.policy != "closed",
+        notices=tuple(notices.files(app.config)),
         has_inbox=has_inbox,
     )
 

@@ -7,15 +7,16 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
-from digest import publish
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Subscriber
-from digest.people.joining import Joining
-from digest.web import holders
+from digest.pipeline import publish
+from digest.subscribers.joining import Joining
+from digest.web import link_auth
+from digest.web.account import address, data, enter, feed, leave, mute, pause, read, settings
 from digest.web.admin.routes import WITH_SAMPLES as AT_THE_DESK
 from digest.web.admin.routes import desk_routes
 from digest.web.context import Site
-from digest.web.door import Door
+from digest.web.handlers import Door
 from digest.web.limits import Limits
 from digest.web.pages import Page
 from digest.web.papers import Showcase
@@ -36,10 +37,9 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
-from digest.web.subscriber import address, data, enter, feed, leave, mute, pause, read, settings
 
 _WITH_SAMPLES: tuple[Any, ...] = (
-    *(front, editions, paper, profiles, search, preview, propose, notices, holders),
+    *(front, editions, paper, profiles, search, preview, propose, notices, link_auth),
     *(mailbox, subscribe, sign_in, confirm, unsubscribe),
     *(settings, pause, mute, read, feed, address, data, leave),
     *AT_THE_DESK,
@@ -48,35 +48,35 @@ _WITH_SAMPLES: tuple[Any, ...] = (
 SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
 
 
-def routes(here: Installation, door: Door, site: Site, ask_sources: Callable[[], None] | None = None) -> list[Route]:
+def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | None = None) -> list[Route]:
     """The pages of an installation. `ask_sources` has all sources asked soon. Raises DigestError."""
 
     def welcome(reader: Subscriber, now: datetime) -> None:
-        publish.welcome(here.store, here.interests, reader, here.publishing, now=now)
+        publish.welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=now)
 
     showcase = Showcase()
-    leaving = unsubscribe.Unsubscribing(here.store, here.links, here.membership)
-    joining = confirm.Confirming(here.store, here.links, here.membership, door.sessions, welcome)
-    signup = here.config.signup
+    leaving = unsubscribe.Unsubscribing(app.store, app.links, app.membership)
+    joining = confirm.Confirming(app.store, app.links, app.membership, door.sessions, welcome)
+    signup = app.config.signup
     mails = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
     return [
-        *_reading_routes(here, door, site, showcase),
-        *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(here.config).items()),
+        *_reading_routes(app, door, site, showcase),
+        *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(app.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act, from_anywhere=True),
         door.route("/confirm/{token}", joining.look, joining.act),
-        *_joining_routes(here, door, mails),
-        *_search_routes(here, door, showcase),
-        *_own_routes(here, door, site, showcase, mails),
-        *desk_routes(here, door, showcase, ask_sources),
+        *_joining_routes(app, door, mails),
+        *_search_routes(app, door, showcase),
+        *_own_routes(app, door, site, showcase, mails),
+        *desk_routes(app, door, showcase, ask_sources),
     ]
 
 
-def _joining_routes(here: Installation, door: Door, mails: Limits) -> list[Route]:
+def _joining_routes(app: App, door: Door, mails: Limits) -> list[Route]:
     """`mails`: how many strangers may have us send."""
-    signup, newsletter = here.config.signup, here.config.newsletter
-    to_mailbox, rules = mailbox.Mailbox(here.store, mails), Joining(here.membership)
+    signup, newsletter = app.config.signup, app.config.newsletter
+    to_mailbox, rules = mailbox.Mailbox(app.store, mails), Joining(app.membership)
     subscribing = subscribe.Subscribing(
-        store=here.store,
+        store=app.store,
         joining=rules,
         mailbox=to_mailbox,
         signup=signup,
@@ -84,7 +84,7 @@ def _joining_routes(here: Installation, door: Door, mails: Limits) -> list[Route
         language=newsletter.language,
     )
     signing_in = sign_in.SigningIn(
-        store=here.store, links=here.links, sessions=door.sessions, joining=rules, mailbox=to_mailbox
+        store=app.store, links=app.links, sessions=door.sessions, joining=rules, mailbox=to_mailbox
     )
     return [
         door.route("/subscribe", subscribing.look, subscribing.act),
@@ -94,15 +94,15 @@ def _joining_routes(here: Installation, door: Door, mails: Limits) -> list[Route
     ]
 
 
-def _reading_routes(here: Installation, door: Door, site: Site, showcase: Showcase) -> list[Route]:
+def _reading_routes(app: App, door: Door, site: Site, showcase: Showcase) -> list[Route]:
     """The papers, for everybody."""
-    language = here.config.newsletter.language
-    by_date = editions.Editions(here.store, showcase, site, language)
-    by_profile = profiles.Profiles(here.store, showcase, site, language, here.library)
-    one_by_one = paper.Papers(here.store, showcase, ZoneInfo(here.config.newsletter.timezone))
-    citing = cite.Citing(here.store, showcase, site)
+    language = app.config.newsletter.language
+    by_date = editions.Editions(app.store, showcase, site, language)
+    by_profile = profiles.Profiles(app.store, showcase, site, language, app.recent_papers)
+    one_by_one = paper.Papers(app.store, showcase, ZoneInfo(app.config.newsletter.timezone))
+    citing = cite.Citing(app.store, showcase, site)
     return [
-        door.everybody("/", front.Front(here.store, showcase).look),
+        door.everybody("/", front.Front(app.store, showcase).look),
         door.everybody("/papers", by_date.latest),
         door.everybody("/papers.{form}", by_date.latest_feed),
         door.everybody("/papers/{name}", by_date.look),
@@ -115,29 +115,29 @@ def _reading_routes(here: Installation, door: Door, site: Site, showcase: Showca
     ]
 
 
-def _search_routes(here: Installation, door: Door, showcase: Showcase) -> list[Route]:
+def _search_routes(app: App, door: Door, showcase: Showcase) -> list[Route]:
     """Trying rules on papers, and proposing some."""
     trying = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
-    previewing = preview.Previewing(here.store, here.library, showcase, trying)
-    proposing = propose.Proposing(here.store, Limits(per_client=10, overall=200))
+    previewing = preview.Previewing(app.store, app.recent_papers, showcase, trying)
+    proposing = propose.Proposing(app.store, Limits(per_client=10, overall=200))
     return [
-        door.route("/search", search.Searching(here.library, showcase, trying).look),
+        door.route("/search", search.Searching(app.recent_papers, showcase, trying).look),
         door.route("/preview", act=previewing.act, changes=False),
         door.route("/propose", proposing.look, proposing.act, changes=False),
     ]
 
 
-def _own_routes(here: Installation, door: Door, site: Site, showcase: Showcase, mails: Limits) -> list[Route]:
+def _own_routes(app: App, door: Door, site: Site, showcase: Showcase, mails: Limits) -> list[Route]:
     """What subscribers do by the links in their mails, and signed in."""
-    entering = enter.Entering(here.store, here.links, door.sessions)
-    choosing = settings.Choosing(here.store, here.templates)
-    pausing = pause.Pausing(here.store, here.links)
-    muting = mute.Muting(here.store, here.links)
-    reading = read.Reading(here.store, here.links, showcase)
-    feeding = feed.Feeding(here.store, here.links, here.templates, showcase, site)
-    moving = address.Moving(here.store, here.links, here.membership, door.sessions, mails, here.config.signup)
-    keeping = data.Keeping(here.store, here.membership, door.sessions)
-    leaving = leave.Leaving(here.store, here.membership, door.sessions)
+    entering = enter.Entering(app.store, app.links, door.sessions)
+    choosing = settings.Choosing(app.store, app.templates)
+    pausing = pause.Pausing(app.store, app.links)
+    muting = mute.Muting(app.store, app.links)
+    reading = read.Reading(app.store, app.links, showcase)
+    feeding = feed.Feeding(app.store, app.links, app.templates, showcase, site)
+    moving = address.Moving(app.store, app.links, app.membership, door.sessions, mails, app.config.signup)
+    keeping = data.Keeping(app.store, app.membership, door.sessions)
+    leaving = leave.Leaving(app.store, app.membership, door.sessions)
     return [
         door.route("/preferences/{token}", entering.look),
         door.route("/pause/{token}", pausing.look_by_link, pausing.act_by_link),

@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.links import LASTS, Links, Scope
 from digest.models import Subscriber
+from digest.security.links import LASTS, Links, Scope
 
 
 @dataclass(frozen=True, slots=True)

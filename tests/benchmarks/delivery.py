@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from digest.installation import Installation
+from digest.app import App
 from tests.benchmarks.harness import Case, Method
 from tests.benchmarks.morning import MorningScript, feed_of
 from tests.benchmarks.readers import TODAY, configure, found, keywords_of
@@ -54,7 +54,7 @@ def _digest(folder: Path, port: int) -> Method:
         os.sync()  # or else the first commit would wait for all of that
 
     def run(count: int) -> int:
-        with Installation.open(copy / "config.toml") as newsletter:
+        with App.open(copy / "config.toml") as newsletter:
             newsletter.check()
             newsletter.publish(now=NOW)
             report = newsletter.deliver(now=NOW)

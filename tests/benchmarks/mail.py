@@ -28,19 +28,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from mjml import mjml2html
 
-from digest.links import Scope
 from digest.mail import Rendered, Signer, Templates
 from digest.mail.budget import Fit
 from digest.mail.cards import Stockroom
 from digest.mail.encoding import html_bytes
-from digest.mail.ink import HtmlInk, Piece
+from digest.mail.fast.encoders import HtmlInk, Piece
+from digest.mail.fast.partial_template import take_apart
+from digest.mail.fast.renderer import MAIL, Press
 from digest.mail.mime import Envelope
-from digest.mail.press import MAIL, Press
-from digest.mail.stencil import take_apart
 from digest.mail.writer import HTML, Writer, template
 from digest.matching import Index, choose
 from digest.models import Digest, DigestItem, Evidence, Field, Paper
 from digest.samples import PAPERS
+from digest.security.links import Scope
 from digest.sources import parse
 from digest.sources.identity import paper_of
 from tests.benchmarks import harness

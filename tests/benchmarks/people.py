@@ -22,18 +22,18 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from digest.app import App
 from digest.errors import StoreError, UsageError
-from digest.installation import Installation
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
-from digest.people import roster
-from digest.people.importing import enlist
 from digest.store import Store, Transaction, audit, subscribers
 from digest.store.search import Place, Wanted
+from digest.subscribers import fields
+from digest.subscribers.importing import enlist
 from digest.web import create_app
 from tests.benchmarks.harness import Case, Method, Row, compare, report
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
-from tests.web.at_desk import signed_in
+from tests.web.admin_site import signed_in
 
 _PEOPLE, _ROWS = 1_000_000, 100_000
 _PAGE = 50
@@ -143,12 +143,12 @@ def _row(case: str, method: str, took: Sequence[float], part: float) -> Row:
 
 def _import(folder: Path, count: int) -> Case:
     random = Random(2)
-    text = roster.write(somebody(number, random) for number in range(count))
+    text = fields.write(somebody(number, random) for number in range(count))
     languages = Templates().languages
 
-    def rows(most: int) -> Iterator[roster.Row]:
-        defaults = roster.Defaults("UTC", "en")
-        read = roster.read(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
+    def rows(most: int) -> Iterator[fields.Row]:
+        defaults = fields.Defaults("UTC", "en")
+        read = fields.read(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
         return islice(read, most)
 
     def together(most: int) -> None:
@@ -173,24 +173,24 @@ def _import(folder: Path, count: int) -> Case:
 
 def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
     random = Random(2)
-    text = roster.write(somebody(number, random) for number in range(count))
+    text = fields.write(somebody(number, random) for number in range(count))
     waits = {"digest": Waits(), "one transaction": Waits()}
-    with _newsletter(folder / "pieces") as here:
-        client = TestClient(create_app(here, clock=lambda: NOW), follow_redirects=False)
-        desk = signed_in(here, client)
+    with _newsletter(folder / "pieces") as app:
+        client = TestClient(create_app(app, clock=lambda: NOW), follow_redirects=False)
+        desk = signed_in(app, client)
         begin = time.perf_counter()
         where = desk.send("/admin/subscribers/import", text).headers["Location"]
         _wait(client)
         yield [_took("desk, check", "digest", time.perf_counter() - begin, count)]
-        with waits["digest"].measured(here.store):
+        with waits["digest"].measured(app.store):
             begin = time.perf_counter()
             desk.post(where, do="import")
             _wait(client)
             took = time.perf_counter() - begin
-    with _newsletter(folder / "one") as here, waits["one transaction"].measured(here.store):
+    with _newsletter(folder / "one") as app, waits["one transaction"].measured(app.store):
         begin = time.perf_counter()
-        with here.store.write() as tx:
-            for _ in enlist(tx, here.membership, here.rows_of(tx, text, confirmed=False), origin="import", now=NOW):
+        with app.store.write() as tx:
+            for _ in enlist(tx, app.membership, app.rows_of(tx, text, confirmed=False), origin="import", now=NOW):
                 pass
         alone = time.perf_counter() - begin
     yield [_took("desk, import", "digest", took, count), _took("desk, import", "one transaction", alone, count)]
@@ -224,11 +224,11 @@ class Waits:
 
 
 @contextmanager
-def _newsletter(folder: Path) -> Iterator[Installation]:
+def _newsletter(folder: Path) -> Iterator[App]:
     folder.mkdir()
     (folder / "config.toml").write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
-    with Installation.open(folder / "config.toml") as here:
-        yield here
+    with App.open(folder / "config.toml") as app:
+        yield app
 
 
 def _wait(client: TestClient) -> None:

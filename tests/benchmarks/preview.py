@@ -22,10 +22,10 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlencode, urlsplit
 
-from digest.chooser import search_since
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import Index, compile_rules
 from digest.models import Paper, Profile
+from digest.pipeline.selection import search_since
 from digest.store import papers, profiles
 from tests.benchmarks.harness import Row, resident_mb
 from tests.benchmarks.serving import server
@@ -53,10 +53,10 @@ def texts() -> Iterator[str]:
     yield from dict.fromkeys(so_far for so_far in typed if len(so_far.strip()) > 1)
 
 
-def print_papers(here: Installation, count: int, *, now: datetime) -> None:
+def print_papers(app: App, count: int, *, now: datetime) -> None:
     """Put so many papers into the store, over the thirty days before `now`, and a shared profile."""
     made = some_papers(count)
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         for day, begin in enumerate(range(0, count, PER_DAY)):
             seen_at = now - timedelta(days=day, hours=1)
             papers.add(tx, made[begin : begin + PER_DAY], first_seen_at=seen_at, edition_on=seen_at.date())
@@ -124,15 +124,15 @@ def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
 
 
 @contextmanager
-def _changing(here: Installation) -> Iterator[None]:
+def _changing(app: App) -> Iterator[None]:
     """Meanwhile one paper changes every second, so that what is kept is never the newest."""
     stopping = threading.Event()
 
     def change() -> None:
-        with here.store.read() as tx:
+        with app.store.read() as tx:
             paper = papers.list_first_seen(tx, after=datetime.min.replace(tzinfo=UTC), until=datetime.now(UTC))[-1]
         while not stopping.wait(1):
-            with here.store.write() as tx:
+            with app.store.write() as tx:
                 papers.set_popularity(tx, [paper])
 
     thread = threading.Thread(target=change)
@@ -151,15 +151,15 @@ def measure(*, quick: bool) -> Iterator[Sequence[Row]]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.toml")
         config.write_text('[web]\ntrusted_proxies = ["127.0.0.1"]\n', encoding="ascii")
-        with Installation.open(config) as here:
-            print_papers(here, count, now=datetime.now(UTC))
-            anew = [_read_anew(here, text) for text in wanted[:3]]
+        with App.open(config) as app:
+            print_papers(app, count, now=datetime.now(UTC))
+            anew = [_read_anew(app, text) for text in wanted[:3]]
             with server("ours", config) as served:
                 before = resident_mb("VmRSS", served.pid)
                 first = ask_all(served.url, ["a first one"])
                 took = ask_all(served.url, wanted[:half])
                 memory = max(0.0, resident_mb("VmRSS", served.pid) - before)
-                with _changing(here):
+                with _changing(app):
                     meanwhile = ask_all(served.url, wanted[half:])
     yield [_row("preview, the first", "digest", first, 0.5, memory)]
     yield [_row("preview, median", "digest", took, 0.5, memory), _row("preview, median", "read anew", anew, 0.5, 0.0)]
@@ -167,12 +167,12 @@ def measure(*, quick: bool) -> Iterator[Sequence[Row]]:
     yield [_row("preview, p95 while reading", "digest", meanwhile, 0.95, memory)]
 
 
-def _read_anew(here: Installation, text: str) -> float:
+def _read_anew(app: App, text: str) -> float:
     """The seconds that a preview takes which reads the papers for itself, without a page around it."""
     now = datetime.now(UTC)
     profile = Profile(name="tried", rules=text)
     begin = time.perf_counter()
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         search_since(tx, now - timedelta(days=30), until=now).matches(Index.of([profile])).scored(0, profile)
     return time.perf_counter() - begin
 

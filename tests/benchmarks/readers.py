@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 import sqlalchemy as sa
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import Search, compile_rules
 from digest.models import OWN_KEYWORDS, Ask, CompiledRules, Paper, fingerprint
 from digest.store import Transaction, papers, profiles, search, subscribers
@@ -52,22 +52,24 @@ def configure(folder: Path, port: int = 25) -> Path:
 def found(folder: Path, n: int, *, shared: bool) -> None:
     """Make a newsletter with `n` readers who have never had a mail: with keywords of their own, or shared profiles."""
     today = papers_of(TODAY)
-    interests = list(islice(_ten_papers_each(today, _SHARED if shared else n), _SHARED if shared else n))
-    with Installation.open(configure(folder)) as newsletter:
+    compiled_profiles = list(islice(_ten_papers_each(today, _SHARED if shared else n), _SHARED if shared else n))
+    with App.open(configure(folder)) as newsletter:
         with newsletter.store.write() as tx:
             _print_papers(tx, today)
             add_subscribers(tx, n)
-            _add_profiles(tx, interests, shared=shared)
+            _add_profiles(tx, compiled_profiles, shared=shared)
             if shared:
                 _follow(tx, n)
         with newsletter.store.read() as tx:
             wanted = profiles.list_wanted_by(tx, range(1, min(n, 1000) + 1))
-        newsletter.interests.ready([profile for some in wanted.values() for profile in some])  # writes the snapshot
+        newsletter.compiled_profiles.ready(
+            [profile for some in wanted.values() for profile in some]
+        )  # writes the snapshot
 
 
 def keywords_of(folder: Path, most: int) -> list[tuple[str, list[str]]]:
     """(address, phrases to look for) of the first readers."""
-    with Installation.open(folder / "config.toml") as newsletter, newsletter.store.read() as tx:
+    with App.open(folder / "config.toml") as newsletter, newsletter.store.read() as tx:
         readers = subscribers.list_active(tx, limit=most)
         wanted = profiles.list_wanted_by(tx, [reader.id for reader in readers])
     return [(reader.email, [p for profile in wanted[reader.id] for p in _phrases(profile.rules)]) for reader in readers]

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web import create_app, listen, serving, url_of
 
 
@@ -91,8 +91,8 @@ def main() -> None:
     if kind == "bare":
         _serve(bare(path))
     else:
-        with Installation.open(path) as here:
-            _serve(create_app(here))
+        with App.open(path) as app:
+            _serve(create_app(app))
 
 
 if __name__ == "__main__":

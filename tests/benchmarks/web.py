@@ -25,7 +25,7 @@ from statistics import median
 
 import httpx2
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Paper
 from digest.store import papers
 from tests.benchmarks import harness, preview
@@ -45,7 +45,7 @@ def filled(folder: Path) -> Path:
     """A newsletter with some editions in a folder. Its config.toml."""
     config = folder / "config.toml"
     config.write_text("[newsletter]\n", encoding="utf-8")
-    with Installation.open(config) as here, here.store.write() as tx:
+    with App.open(config) as app, app.store.write() as tx:
         for day in range(EDITIONS):
             at = _FIRST + timedelta(days=day)
             new = [_paper(day * PAPERS + number, at) for number in range(PAPERS)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commandline import Cli
-from tests.test_bounce import a_report
+from tests.pipeline.test_bounces import a_report
 
 BOUNCES = '[bounces]\ndomain = "bounces.example.org"\n'
 

@@ -10,7 +10,8 @@ import pytest
 import typer.main
 
 from digest import __version__
-from digest.cli import app, output
+from digest.cli import commands as root
+from digest.cli import output
 from digest.store.schema import HEAD
 from tests.commandline import Cli
 
@@ -26,7 +27,7 @@ def commands() -> Iterator[tuple[str, str]]:
             else:
                 yield typed, command.help or ""
 
-    return within(typer.main.get_command(app), "")
+    return within(typer.main.get_command(root), "")
 
 
 @pytest.mark.parametrize(("command", "meant"), list(commands()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.installation import Installation
+from digest.app import App
 from digest.store import submissions
 from tests.builders import NOW
 from tests.commandline import Cli
@@ -15,7 +15,7 @@ NO_TITLE = b"<title>Hello</title>"
 
 
 def propose(cli: Cli, *urls: str) -> None:
-    with Installation.open(cli.folder / "config.toml") as here, here.store.write() as tx:
+    with App.open(cli.folder / "config.toml") as app, app.store.write() as tx:
         for url in urls:
             submissions.add(tx, url, origin="page", now=NOW)
 

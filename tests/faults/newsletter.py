@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import DeliveryState, Subscriber, SubscriberState
 from digest.store import deliveries, profiles, subscribers
@@ -43,14 +43,14 @@ class Newsletter:
         (folder / "papers.txt").write_text(text, encoding="utf-8")
         self.readers = [f"reader{i}@example.org" for i in range(readers)]
         now = datetime.now(UTC)
-        with Installation.open(folder / "config.toml") as here:
-            here.ingest(now=now)
-            with here.store.write() as tx:
+        with App.open(folder / "config.toml") as app:
+            app.ingest(now=now)
+            with app.store.write() as tx:
                 profiles.add(tx, "Cats", compile_rules("cat"), by="tests", now=now)
                 for email in self.readers:
                     reader = Subscriber(email=email, profiles=("Cats",), state=SubscriberState.ACTIVE)
                     subscribers.add(tx, reader, now=now)
-            here.publish(now=now, everyone=True)
+            app.publish(now=now, everyone=True)
 
     def start(self, *arguments: str, under: str = "") -> subprocess.Popen[str]:
         """`digest …` on its way; `under` is Python that changes the world for it beforehand."""
@@ -72,12 +72,12 @@ class Newsletter:
 
     def states(self) -> Counter[str]:
         """How many deliveries are in which state."""
-        with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
+        with App.open(self.folder / "config.toml") as app, app.store.read() as tx:
             return Counter(d.state.value for d in deliveries.list_newest(tx, limit=len(self.readers) + 1))
 
     def list_in_doubt(self) -> set[str]:
         """The readers whose mails are in doubt."""
-        with Installation.open(self.folder / "config.toml") as here, here.store.read() as tx:
+        with App.open(self.folder / "config.toml") as app, app.store.read() as tx:
             found = deliveries.list_newest(tx, state=DeliveryState.IN_DOUBT, limit=len(self.readers) + 1)
         return {delivery.subscriber.email for delivery in found}
 

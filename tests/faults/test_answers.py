@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from digest.deliver import DeliveryReport, deliver
 from digest.mail import Composer, Templates
 from digest.models import Delivery, Doubt, Message, Outcome
+from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, deliveries
 from digest.transport.smtp import SmtpTransport
 from tests.builders import MEMBERSHIP, NOW
 from tests.faults.server import Act, Fault, FaultyServer, Step
 from tests.mail.samples import LINKS, SENDER
-from tests.test_deliver import queue
+from tests.pipeline.test_deliver import queue
 from tests.transport.test_dialogue import MAIL_STEPS, both_ways, outcome_of, sender
 
 MAILS = 5

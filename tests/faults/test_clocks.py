@@ -8,12 +8,12 @@ from functools import cache
 
 import pytest
 
-from digest.deliver import DeliveryReport, deliver
 from digest.models import Doubt, Message, Outcome, Receipt
+from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, outbox
 from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS
 from tests.mail.samples import composer
-from tests.test_deliver import queue, states
+from tests.pipeline.test_deliver import queue, states
 
 GROUP = 3  # mails that are begun together
 MAILS = 10

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from digest.deliver import deliver
 from digest.models import Doubt
+from digest.pipeline.deliver import deliver
 from digest.store import Store
 from digest.transport.maildir import MaildirTransport
 from tests.builders import MEMBERSHIP, NOW
@@ -23,7 +23,7 @@ from tests.faults.kills import PER_CONNECTION, Ledger
 from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
 from tests.faults.server import FaultyServer
 from tests.faults.test_clocks import WRITER
-from tests.test_deliver import queue, states
+from tests.pipeline.test_deliver import queue, states
 
 
 @pytest.mark.parametrize("doubt", list(Doubt))

@@ -16,7 +16,7 @@ from tests.faults.kills import PER_CONNECTION, Ledger
 from tests.faults.newsletter import CONNECTIONS, Newsletter
 from tests.faults.server import FaultyServer
 from tests.faults.test_clocks import GROUP, MAILS, Clock, Courier, run
-from tests.test_deliver import queue, states
+from tests.pipeline.test_deliver import queue, states
 
 IMPATIENT = "import digest.store.database as d; d._BUSY_SECONDS = 0.3"  # half a minute for everybody else
 

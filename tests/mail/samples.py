@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from digest.links import Links
 from digest.mail import Composer, Newsletter, Templates
 from digest.models import AnnounceType, Digest, Field, Paper
+from digest.security.links import Links
 from tests.builders import a_digest, an_item, at
 
 PAPER = Paper(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from digest.errors import AddressError
-from digest.links import Scope, moment
 from digest.models import OWN_KEYWORDS, AnnounceType, Evidence, Field, MailKind, Paper
+from digest.security.links import Scope, moment
 from tests.builders import NOW, a_delivery, a_digest, a_paper, a_subscriber, an_item, at
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import HTML_REST, LINKS, OTHER, PAPER, SENDER, composer, overriding, two_papers

@@ -10,11 +10,11 @@ from email.utils import format_datetime
 import dkim
 import pytest
 
-from digest.links import Scope
 from digest.mail import Composer, Signer
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.matching import Index, choose
 from digest.models import Digest, Message, Profile
+from digest.security.links import Scope
 from tests.builders import NOW, a_delivery, a_digest, a_profile, a_subscriber, needs_recordings
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import LINKS, composer

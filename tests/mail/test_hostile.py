@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import TemplateError
-from digest.links import Links
 from digest.mail import Composer, Templates
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.models import DigestItem, Entry, Field, MailKind, Paper
-from digest.people.roster import one_line
+from digest.security.links import Links
 from digest.sources.readable import from_html, plain, readable
+from digest.subscribers.fields import one_line
 from tests.builders import a_delivery, a_digest, a_paper, a_subscriber, an_item
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import OTHER, SENDER, composer, overriding, two_papers

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from digest.desk import tokens
-from digest.installation import Installation
+from digest.admin import tokens
+from digest.app import App
 from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
 from digest.store import deliveries, digests, outbox, submissions
 from digest.store.outbox import Settled
@@ -37,7 +37,7 @@ class Client:
 
 
 def token_of(
-    here: Installation,
+    app: App,
     owner: Admin,
     scopes: Collection[TokenScope] = tuple(TokenScope),
     *,
@@ -45,19 +45,19 @@ def token_of(
     days: int = 365,
 ) -> str:
     """A token of theirs."""
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         return tokens.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
 
 
-def filled(here: Installation) -> None:
+def filled(app: App) -> None:
     """Profiles, papers, people, mails in every state that somebody does something about, and what came back."""
-    published(here, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
+    published(app, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
     for name, rules in (("Cats", "cat"), ("Dogs", "dog ^2\n-cat")):
-        sharing(here, name, rules)
-    reader = enrolled(here, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
-    pending(here, email="asking@example.org")
-    enrolled(here, "gone@example.org")
-    with here.store.write() as tx:
+        sharing(app, name, rules)
+    reader = enrolled(app, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
+    pending(app, email="asking@example.org")
+    enrolled(app, "gone@example.org")
+    with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(PAPER, "Cats")], subscriber=reader)], now=NOW)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)
         for delivery, state in zip(deliveries.list_of(tx, reader.id), ("in-doubt", "failed"), strict=True):
@@ -69,7 +69,7 @@ def filled(here: Installation) -> None:
             )
             tx.exec_driver_sql(f"update deliveries set state = '{state}' where id = {delivery.id}")
         bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="452 4.2.2 <full>")
-        here.membership.bounced(tx, reader.email, bounce, delivery_id=1, fingerprint="f", now=NOW)
-        here.membership.suppress(tx, "gone@example.org", SuppressionReason.ADMIN, "asked", now=NOW)
+        app.membership.bounced(tx, reader.email, bounce, delivery_id=1, fingerprint="f", now=NOW)
+        app.membership.suppress(tx, "gone@example.org", SuppressionReason.ADMIN, "asked", now=NOW)
         for number in (1, 2):
             submissions.add(tx, f"https://arxiv.org/abs/2606.0000{number}", origin="page", now=NOW)

@@ -7,46 +7,46 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from digest import addresses
-from digest.installation import Installation
-from digest.links import Scope, moment
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Field, Subscriber, SubscriberState
+from digest.security import addresses
+from digest.security.links import Scope, moment
 from digest.store import profiles
 from digest.web import create_app, listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
 from tests.mail.samples import composer, two_papers
-from tests.web.every_desk import AT_THE_DESK
+from tests.web.every_admin import AT_THE_DESK
 from tests.web.papers import HOSTILE, published, seen, sharing
 from tests.web.people import changed, path, removed, way_in, way_out
 from tests.web.states import CROWD, LONG_NAME, State, Where, filled, numbers, press, reader
 from tests.web.test_read import link, send
 
 
-def cookie(here: Installation, whose: Subscriber) -> dict[str, str]:
+def cookie(app: App, whose: Subscriber) -> dict[str, str]:
     """The cookie with which a browser is theirs."""
-    begun = Sessions(links=here.links, path="", https=False).begin(whose, now=NOW).partition(";")[0]
+    begun = Sessions(links=app.links, path="", https=False).begin(whose, now=NOW).partition(";")[0]
     name, _, value = begun.partition("=")
-    return {"name": name, "value": value, "url": here.config.newsletter.base_url}
+    return {"name": name, "value": value, "url": app.config.newsletter.base_url}
 
 
 @contextmanager
-def served(folder: Path, toml: str = "") -> Iterator[Installation]:
+def served(folder: Path, toml: str = "") -> Iterator[App]:
     """A newsletter that is really served; what `toml` says is configured besides."""
     listener = listen("127.0.0.1", 0)
     newsletter = f'[newsletter]\nbase_url = "{url_of(listener)}"\n'
     (folder / "config.toml").write_text(f"{newsletter}{toml}", encoding="utf-8")
     (folder / "mails").mkdir()
     with (
-        Installation.open(folder / "config.toml") as here,
-        serving(create_app(here, clock=lambda: NOW, inbox=folder / "mails"), listener, on_loss=lambda: None),
+        App.open(folder / "config.toml") as app,
+        serving(create_app(app, clock=lambda: NOW, inbox=folder / "mails"), listener, on_loss=lambda: None),
     ):
-        yield here
+        yield app
 
 
 @contextmanager
-def full_site(folder: Path) -> Iterator[Installation]:
+def full_site(folder: Path) -> Iterator[App]:
     """One that has something of everything, in three languages."""
     (folder / "mine" / "locale").mkdir(parents=True)
     (folder / "mine" / "locale" / "ar.po").write_text(
@@ -61,15 +61,15 @@ def full_site(folder: Path) -> Iterator[Installation]:
     configured = "[signup]\nhourly_per_client = 1000\npolicy = 'domains'\ndomains = ['example.org']\n"
     configured += "[[source]]\nname = 'feed'\nkind = 'feed'\nurl = 'https://example.org/feed'\n"
     configured += "[templates]\npath = 'mine'\n[web]\nprivacy = 'notice.md'\nimprint = 'notice.md'\n"
-    with served(folder, configured) as here:
+    with served(folder, configured) as app:
         mail = composer(folder).message(a_delivery(two_papers())).content
         (folder / "mails" / "01-reader@example.org.eml").write_bytes(mail)
-        published(here, HOSTILE, on="2026-06-01")
-        published(here, CROWD, *(a_paper(f"{LONG_NAME}, number {n}", f"About {n}.") for n in range(54)))
-        seen(here, CROWD, LONG_NAME)
-        sharing(here, LONG_NAME, f"{LONG_NAME}\nspeech")
-        sharing(here, "Nothing", "zebra")
-        yield here
+        published(app, HOSTILE, on="2026-06-01")
+        published(app, CROWD, *(a_paper(f"{LONG_NAME}, number {n}", f"About {n}.") for n in range(54)))
+        seen(app, CROWD, LONG_NAME)
+        sharing(app, LONG_NAME, f"{LONG_NAME}\nspeech")
+        sharing(app, "Nothing", "zebra")
+        yield app
 
 
 def _live(page: Any) -> None:
@@ -100,68 +100,68 @@ def _erased(page: Any) -> None:
     press("Erase my data and leave")(page)
 
 
-def _asked_for_another(here: Installation) -> Subscriber:
-    return changed(here, reader(here), new_email="new@example.org")
+def _asked_for_another(app: App) -> Subscriber:
+    return changed(app, reader(app), new_email="new@example.org")
 
 
-def _move(here: Installation, to: str = "") -> str:
+def _move(app: App, to: str = "") -> str:
     to = to or f"moved-{next(numbers)}@example.org"
-    whose = changed(here, reader(here), new_email=to)
-    about = here.links.about(addresses.key(to))
-    return f"/address/{here.links.token(Scope.ADDRESS, whose.id, whose.epoch, about=about, written_at=NOW)}"
+    whose = changed(app, reader(app), new_email=to)
+    about = app.links.about(addresses.key(to))
+    return f"/address/{app.links.token(Scope.ADDRESS, whose.id, whose.epoch, about=about, written_at=NOW)}"
 
 
-def _taken(here: Installation) -> str:
-    return _move(here, reader(here).email)
+def _taken(app: App) -> str:
+    return _move(app, reader(app).email)
 
 
-def _with_digests(here: Installation) -> Subscriber:
-    whose = reader(here)
+def _with_digests(app: App) -> Subscriber:
+    whose = reader(app)
     wanted = an_item(CROWD, LONG_NAME, 3.0, (Field.ABSTRACT, "speech"))
     own = an_item(a_paper("A study of cats"), "Your keywords", 1.0, (Field.TITLE, "cats"))
     more = tuple(f"test:{LONG_NAME}, number {n}" for n in range(25))
-    send(here, whose, wanted, own, trending=(a_paper("A popular paper", upvotes=9),), more=more)
+    send(app, whose, wanted, own, trending=(a_paper("A popular paper", upvotes=9),), more=more)
     for day in range(1, 35):
-        send(here, whose, wanted, slot_at=NOW - timedelta(days=day))
+        send(app, whose, wanted, slot_at=NOW - timedelta(days=day))
     return whose
 
 
 def _muting(keyword: str, own: str = "cats") -> Where:
-    def where(here: Installation) -> str:
-        whose = reader(here)
-        with here.store.write() as tx:
+    def where(app: App) -> str:
+        whose = reader(app)
+        with app.store.write() as tx:
             profiles.set_personal(tx, whose.id, compile_rules(own), now=NOW)
-        return f"{path(here, Scope.MUTE, whose)}?keyword={quote(keyword)}"
+        return f"{path(app, Scope.MUTE, whose)}?keyword={quote(keyword)}"
 
     return where
 
 
 def _way_out(**rest: Any) -> Where:
-    return lambda here: way_out(here, reader(here, **rest))
+    return lambda app: way_out(app, reader(app, **rest))
 
 
-def _gone(way: Callable[[Installation, Subscriber], str]) -> Where:
+def _gone(way: Callable[[App, Subscriber], str]) -> Where:
     """A link of somebody who was removed."""
 
-    def where(here: Installation) -> str:
-        whose = reader(here)
-        link = way(here, whose)
-        removed(here, whose)
+    def where(app: App) -> str:
+        whose = reader(app)
+        link = way(app, whose)
+        removed(app, whose)
         return link
 
     return where
 
 
 def _by_link(scope: Scope) -> Where:
-    return lambda here: path(here, scope, reader(here))
+    return lambda app: path(app, scope, reader(app))
 
 
-def _paused(here: Installation) -> Subscriber:
-    return reader(here, state=SubscriberState.PAUSED)
+def _paused(app: App) -> Subscriber:
+    return reader(app, state=SubscriberState.PAUSED)
 
 
-def _paused_until(here: Installation) -> Subscriber:
-    return changed(here, _paused(here), resumes_at=at("2026-06-10 07:00"))
+def _paused_until(app: App) -> Subscriber:
+    return changed(app, _paused(app), resumes_at=at("2026-06-10 07:00"))
 
 
 _EDITION = "/papers/2026-06-03"
@@ -210,10 +210,10 @@ STATES = {
     "sign in": State("sign-in", "/sign-in"),
     "sign in mistaken": State("sign-in", "/sign-in", filled("Send me a link", email="me")),
     "enter": State("enter", _by_link(Scope.SIGN_IN)),
-    "yes?": State("confirm", lambda here: way_in(here, reader(here, state=SubscriberState.PENDING))),
+    "yes?": State("confirm", lambda app: way_in(app, reader(app, state=SubscriberState.PENDING))),
     "welcome": State(
         "confirmed",
-        lambda here: way_in(here, reader(here, state=SubscriberState.PENDING)),
+        lambda app: way_in(app, reader(app, state=SubscriberState.PENDING)),
         press("Yes, send it to me"),
     ),
     "in": State("confirmed", _by_link(Scope.CONFIRM)),
@@ -225,7 +225,7 @@ STATES = {
     "left before": State("unsubscribed", _way_out(state=SubscriberState.UNSUBSCRIBED)),
     "absent": State("absent", _gone(way_out)),
     "settings": State("settings", "/settings", reader=reader),
-    "settings in German": State("settings", "/settings", reader=lambda here: reader(here, language="de")),
+    "settings in German": State("settings", "/settings", reader=lambda app: reader(app, language="de")),
     "settings saved": State("settings", "/settings", press("Save"), reader=reader),
     "keywords mistaken": State("settings", "/settings", filled("Save", rules="a AND"), reader=reader),
     "settings mistaken": State("settings", "/settings", _nothing_ticked, reader=reader),
@@ -238,7 +238,7 @@ STATES = {
     "digests": State("digests", "/settings/digests", reader=_with_digests),
     "no digests": State("digests", "/settings/digests", reader=reader),
     "digest": State("read", _SLOT, reader=_with_digests),
-    "digest by link": State("read", lambda here: link(here, _with_digests(here))),
+    "digest by link": State("read", lambda app: link(app, _with_digests(app))),
     "feed": State("feed", "/settings/feed", reader=reader),
     "feed turned on": State("feed", "/settings/feed", press("Turn the feed on"), reader=reader),
     "address": State("address", "/settings/address", reader=reader),

@@ -1,6 +1,6 @@
 """A newsletter that has something of everything, all of it hostile."""
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Bounce, BounceKind, DeliveryState, Field, MailKind, Subscriber
 from digest.store import audit, deliveries, digests, outbox, sources, submissions, subscribers
 from digest.store.outbox import Settled
@@ -12,29 +12,29 @@ from tests.web.people import enrolled
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"{{ 7*7 }}\u202e\u2066\x1b"
 
 
-def furnished(here: Installation) -> Subscriber:
+def furnished(app: App) -> Subscriber:
     """Something of everything, written by somebody who means ill; whom most of it is about."""
-    published(here, HOSTILE)
-    sharing(here, EVIL, f"alert # {EVIL}\ncats")
-    sharing(here, "Plain", "cats")
-    reader = enrolled(here, name=EVIL, profiles=(EVIL,))
+    published(app, HOSTILE)
+    sharing(app, EVIL, f"alert # {EVIL}\ncats")
+    sharing(app, "Plain", "cats")
+    reader = enrolled(app, name=EVIL, profiles=(EVIL,))
     evil = [an_item(HOSTILE, EVIL, 1.0, (Field.TITLE, "alert"))]
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         digests.freeze(tx, [a_digest(evil, subscriber=reader, slot_at=NOW, created_at=NOW)], now=NOW)
         outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="1@example.org", now=NOW)
         first, second = deliveries.list_of(tx, reader.id)
         leased = outbox.claim(
-            tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=here.membership.pseudonyms
+            tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=app.membership.pseudonyms
         )  # so that replies are written down
         outbox.begin(tx, [d.id for d in leased], worker="w", clock=NOW)
         failed = Settled(delivery_id=first.id, state=DeliveryState.FAILED, reply=f"550 5.1.1 {EVIL}")
         later = Settled(delivery_id=second.id, state=DeliveryState.DEFERRED, reply=f"450 {EVIL}", next_at=NOW)
         outbox.record(tx, [failed, later], worker="w", now=NOW)
         bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=EVIL, message_id="1@example.org")
-        here.membership.bounced(tx, reader.email, bounce, delivery_id=first.id, fingerprint="1", now=NOW)
+        app.membership.bounced(tx, reader.email, bounce, delivery_id=first.id, fingerprint="1", now=NOW)
         barred = subscribers.add(tx, Subscriber(email="barred@example.org", name=EVIL), now=NOW)
         hard = Bounce(kind=BounceKind.HARD, status="5.1.1", reply=EVIL)
-        here.membership.bounced(tx, barred.email, hard, delivery_id=None, fingerprint="2", now=NOW)
+        app.membership.bounced(tx, barred.email, hard, delivery_id=None, fingerprint="2", now=NOW)
         submissions.add(tx, "https://example.org/%3Cscript%3E'", origin=f"page from {EVIL}", now=NOW)
         sources.save(tx, SourceState(name=EVIL, url="javascript:alert(1)", checked_at=NOW, failure=EVIL))
         audit.record(tx, EVIL, "outbox hold", EVIL, now=NOW)

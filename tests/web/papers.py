@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Entry, Paper
 from digest.store import papers, profiles
@@ -22,36 +22,36 @@ HOSTILE = Paper(
 )
 
 
-def published(here: Installation, *new: Paper, on: str = "2026-06-03") -> None:
+def published(app: App, *new: Paper, on: str = "2026-06-03") -> None:
     """Papers of the edition of a date, first seen at seven o'clock."""
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         papers.add(tx, new, first_seen_at=at(f"{on} 07:00"), edition_on=date.fromisoformat(on))
 
 
-def printed(here: Installation, *new: Paper | str, seen_at: datetime = NOW) -> None:
+def printed(app: App, *new: Paper | str, seen_at: datetime = NOW) -> None:
     """Papers that are known since then; of a text the paper with that title."""
     made = [paper if isinstance(paper, Paper) else a_paper(paper, f"Abstract of {paper}.") for paper in new]
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         papers.add(tx, made, first_seen_at=seen_at, edition_on=seen_at.date())
 
 
-def merged(here: Installation, younger: str, older: str) -> None:
-    with here.store.write() as tx:
+def merged(app: App, younger: str, older: str) -> None:
+    with app.store.write() as tx:
         papers.merge(tx, younger=younger, older=older)
 
 
-def also_known_as(here: Installation, paper: Paper, key: str) -> None:
-    with here.store.write() as tx:
+def also_known_as(app: App, paper: Paper, key: str) -> None:
+    with app.store.write() as tx:
         papers.name(tx, {key: paper.id})
 
 
-def seen(here: Installation, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:
+def seen(app: App, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:
     entry = Entry(guid=f"{source}/{paper.id}", title=paper.title, **rest)
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         papers.record_sightings(tx, source, [(entry, paper.id)], now=NOW + timedelta(days=days_later))
 
 
-def sharing(here: Installation, name: str, rules: str) -> None:
+def sharing(app: App, name: str, rules: str) -> None:
     """A shared profile."""
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         profiles.add(tx, name, compile_rules(rules), by="tests", now=NOW)

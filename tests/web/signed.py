@@ -6,7 +6,7 @@ from typing import Any
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Subscriber
 from digest.store import profiles, subscribers
 from digest.web.sessions import Sessions
@@ -30,20 +30,20 @@ class Signed:
         return self.client.post(path, data={"csrf": said} | form, headers={"Cookie": self.cookie})
 
 
-def signed(here: Installation, client: TestClient, reader: Subscriber) -> Signed:
-    sessions = Sessions(links=here.links, path="", https=True)
+def signed(app: App, client: TestClient, reader: Subscriber) -> Signed:
+    sessions = Sessions(links=app.links, path="", https=True)
     cookie = sessions.begin(reader, now=NOW).partition(";")[0]
     session = sessions.find(cookie.partition("=")[2], now=NOW)
     assert session is not None
     return Signed(client, cookie, session.csrf)
 
 
-def stored(here: Installation, email: str = EMAIL) -> Subscriber:
-    with here.store.read() as tx:
+def stored(app: App, email: str = EMAIL) -> Subscriber:
+    with app.store.read() as tx:
         return subscribers.get(tx, email)
 
 
-def keywords(here: Installation, email: str = EMAIL) -> str:
-    with here.store.read() as tx:
+def keywords(app: App, email: str = EMAIL) -> str:
+    with app.store.read() as tx:
         own = profiles.find_personal(tx, subscribers.get(tx, email).id)
     return own.rules if own else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Subscriber
 from tests.builders import a_paper
 from tests.web.people import enrolled
@@ -17,7 +17,7 @@ CROWD = a_paper(
 )  # fmt: skip
 
 Doing = Callable[[Any], None]
-Where = Callable[[Installation], str]
+Where = Callable[[App], str]
 
 numbers = count(1)  # of what has to have a name that nothing else has
 
@@ -29,14 +29,14 @@ class State:
     template: str  # "settings": the one that it is written with
     where: str | Where  # its path
     does: Doing | None = None
-    reader: Callable[[Installation], Subscriber] | None = None  # who is signed in
+    reader: Callable[[App], Subscriber] | None = None  # who is signed in
     bare: bool = False  # on a site that has nothing yet
     admin: bool = False  # an admin is signed in
 
 
-def reader(here: Installation, **rest: Any) -> Subscriber:
+def reader(app: App, **rest: Any) -> Subscriber:
     """Somebody new."""
-    return enrolled(here, f"reader-{next(numbers)}@example.org", **rest)
+    return enrolled(app, f"reader-{next(numbers)}@example.org", **rest)
 
 
 def press(name: str, number: int = 0) -> Doing:

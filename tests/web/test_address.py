@@ -8,11 +8,11 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from digest import addresses
+from digest.app import App
 from digest.config import SignupConfig
-from digest.installation import Installation
-from digest.links import Scope
 from digest.models import Delivery, MailKind, SubscriberState, SuppressionReason
+from digest.security import addresses
+from digest.security.links import Scope
 from digest.store import deliveries, outbox, subscribers
 from tests.builders import NOW, PSEUDONYMS
 from tests.web.conftest import browser
@@ -24,19 +24,19 @@ NEW = "New.Reader@example.net"
 
 
 @pytest.fixture
-def own(here: Installation, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> Signed:
     """A browser in which a reader is signed in."""
-    return signed(here, site, enrolled(here))
+    return signed(app, site, enrolled(app))
 
 
-def mails(here: Installation) -> list[Delivery]:
-    with here.store.read() as tx:
+def mails(app: App) -> list[Delivery]:
+    with app.store.read() as tx:
         return [d for d in deliveries.list_queued(tx) if d.kind is MailKind.ADDRESS]
 
 
-def link_in(here: Installation, delivery: Delivery) -> str:
+def link_in(app: App, delivery: Delivery) -> str:
     (found,) = set(
-        re.findall(r"https://digest\.example\.org(/address/\S+)", here.composer.render(delivery).readable_text)
+        re.findall(r"https://digest\.example\.org(/address/\S+)", app.composer.render(delivery).readable_text)
     )
     return str(found)
 
@@ -48,31 +48,29 @@ def wish(own: Signed, email: str = NEW) -> Response:
     return answer
 
 
-def ask(here: Installation, own: Signed, email: str = NEW) -> str:
+def ask(app: App, own: Signed, email: str = NEW) -> str:
     """The link in the mail that it brings."""
     wish(own, email)
-    (delivery,) = mails(here)
-    return link_in(here, delivery)
+    (delivery,) = mails(app)
+    return link_in(app, delivery)
 
 
-def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(
-    here: Installation, own: Signed, site: TestClient
-) -> None:
-    link = ask(here, own)
-    (delivery,) = mails(here)
-    message = here.composer.message(delivery)
+def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(app: App, own: Signed, site: TestClient) -> None:
+    link = ask(app, own)
+    (delivery,) = mails(app)
+    message = app.composer.message(delivery)
     assert (message.recipient, b"Subject: Is this your address for Daily Papers?" in message.content) == (NEW, True)
     page = site.get(link)
     assert (page.status_code, faults_of(page.text)) == (200, [])
     assert "N•••@example.net" in page.text
     assert NEW not in page.text
-    assert stored(here).email == EMAIL
+    assert stored(app).email == EMAIL
     answer = site.post(link)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/settings/address?moved=1")
-    moved = stored(here, NEW)
+    moved = stored(app, NEW)
     assert (moved.id, moved.email, moved.new_email, moved.epoch) == (1, NEW, "", 1)
-    assert history(here)[-1] == ("moved", "page from 192.0.2.7")
-    assert history(here, NEW) == [("asked", "page from 192.0.2.7"), ("confirmed", "page from 192.0.2.7")]
+    assert history(app)[-1] == ("moved", "page from 192.0.2.7")
+    assert history(app, NEW) == [("asked", "page from 192.0.2.7"), ("confirmed", "page from 192.0.2.7")]
     cookie = answer.headers["Set-Cookie"].partition(";")[0]
     page = site.get("/settings/address?moved=1", headers={"Cookie": cookie})
     assert f"Mail goes to {NEW}." in page.text
@@ -80,49 +78,49 @@ def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(
 
 
 def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
-    here: Installation, own: Signed, site: TestClient
+    app: App, own: Signed, site: TestClient
 ) -> None:
-    with here.store.write() as tx:
-        outbox.queue_note(tx, MailKind.GOODBYE, stored(here), message_id="waits", now=NOW)
-    old = here.links.token(Scope.PREFERENCES, 1, 0, written_at=NOW)
-    site.post(ask(here, own))
+    with app.store.write() as tx:
+        outbox.queue_note(tx, MailKind.GOODBYE, stored(app), message_id="waits", now=NOW)
+    old = app.links.token(Scope.PREFERENCES, 1, 0, written_at=NOW)
+    site.post(ask(app, own))
     assert own.get("/settings").headers["Location"] == "/sign-in"
     assert site.get(f"/preferences/{old}").status_code == 410
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         assert [d.subscriber.email for d in deliveries.list_queued(tx)] == [NEW]
 
 
-def test_the_link_moves_once(here: Installation, own: Signed, site: TestClient) -> None:
-    link = ask(here, own)
+def test_the_link_moves_once(app: App, own: Signed, site: TestClient) -> None:
+    link = ask(app, own)
     site.post(link)
     for method in ("GET", "POST"):
         assert site.request(method, link).status_code == 410
-    assert stored(here, NEW).epoch == 1
+    assert stored(app, NEW).epoch == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, own: Signed, site: TestClient, method: str) -> None:
-    link = ask(here, own)
+def test_looking_changes_nothing(app: App, own: Signed, site: TestClient, method: str) -> None:
+    link = ask(app, own)
     assert site.request(method, link).status_code == 200
     assert (
         own.client.request(method, f"/settings/address?email={NEW}", headers={"Cookie": own.cookie}).status_code == 200
     )
-    assert (stored(here).email, len(mails(here))) == (EMAIL, 1)
+    assert (stored(app).email, len(mails(app))) == (EMAIL, 1)
 
 
 @pytest.mark.parametrize("typed", ["", "reader", "a@b@c", "a\n@example.org", "<x>", EMAIL, "x" * 300 + "@example.org"])
-def test_what_is_no_other_address_is_marked_and_nothing_is_sent(here: Installation, own: Signed, typed: str) -> None:
+def test_what_is_no_other_address_is_marked_and_nothing_is_sent(app: App, own: Signed, typed: str) -> None:
     answer = own.post("/settings/address", email=typed)
     assert answer.status_code == 422
     assert "Write another address" in answer.text
     assert faults_of(answer.text) == []
-    assert (stored(here).new_email, mails(here)) == ("", [])
+    assert (stored(app).new_email, mails(app)) == ("", [])
 
 
-def test_nobody_learns_who_is_on_the_list_or_barred(here: Installation, own: Signed) -> None:
-    enrolled(here, "other@example.org")
-    with here.store.write() as tx:
-        here.membership.suppress(tx, "barred@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
+def test_nobody_learns_who_is_on_the_list_or_barred(app: App, own: Signed) -> None:
+    enrolled(app, "other@example.org")
+    with app.store.write() as tx:
+        app.membership.suppress(tx, "barred@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
     said = []
     for email in ("other@example.org", "barred@example.org", "free@example.org"):
         answer = wish(own, email)
@@ -130,92 +128,92 @@ def test_nobody_learns_who_is_on_the_list_or_barred(here: Installation, own: Sig
         said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
         assert f"To change that to {email}, follow the link" in " ".join(page.split())
     assert said[0] == said[1] == said[2]
-    assert [d.subscriber.email for d in mails(here)] == ["free@example.org"]
+    assert [d.subscriber.email for d in mails(app)] == ["free@example.org"]
 
 
 @pytest.mark.parametrize("how", ["taken", "barred"])
 def test_an_address_that_became_anothers_or_barred_meanwhile_is_told_to_who_holds_it(
-    here: Installation, own: Signed, site: TestClient, how: str
+    app: App, own: Signed, site: TestClient, how: str
 ) -> None:
-    link = ask(here, own)
+    link = ask(app, own)
     if how == "taken":
-        enrolled(here, NEW.lower())
+        enrolled(app, NEW.lower())
     else:
-        with here.store.write() as tx:
-            here.membership.suppress(tx, NEW, SuppressionReason.COMPLAINT, "", now=NOW)
+        with app.store.write() as tx:
+            app.membership.suppress(tx, NEW, SuppressionReason.COMPLAINT, "", now=NOW)
     answer = site.post(link)
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (409, False)
     assert "is on the list already, or no mail may be sent to it" in answer.text
-    assert (stored(here).id, stored(here).epoch) == (1, 0)
+    assert (stored(app).id, stored(app).epoch) == (1, 0)
 
 
-def test_at_most_one_mail_a_day_goes_to_an_address(here: Installation, own: Signed, site: TestClient) -> None:
-    first = ask(here, own)
+def test_at_most_one_mail_a_day_goes_to_an_address(app: App, own: Signed, site: TestClient) -> None:
+    first = ask(app, own)
     wish(own, NEW.upper())
-    other = signed(here, site, enrolled(here, "other@example.org"))
+    other = signed(app, site, enrolled(app, "other@example.org"))
     wish(other, NEW)
-    (waiting,) = mails(here)  # pressed twice, it is not taken back
-    assert link_in(here, waiting) == first
-    assert history(here, NEW) == [("asked", "page from 192.0.2.7")]
+    (waiting,) = mails(app)  # pressed twice, it is not taken back
+    assert link_in(app, waiting) == first
+    assert history(app, NEW) == [("asked", "page from 192.0.2.7")]
 
 
-def test_an_address_is_asked_once_a_day_on_whatever_page_it_is_given(here: Installation, own: Signed) -> None:
+def test_an_address_is_asked_once_a_day_on_whatever_page_it_is_given(app: App, own: Signed) -> None:
     for first, second in (("/subscribe", "/settings/address"), ("/settings/address", "/subscribe")):
         email = f"Same+{first[1:4]}@bücher.example"
         for path, spelt in ((first, email), (second, email.upper().replace("BÜCHER", "xn--bcher-kva"))):
             own.post(path, email=spelt, rules="cats")
             settled(own.client)
-        sent = [event for event, _ in history(here, email.replace("bücher", "xn--bcher-kva"))]
+        sent = [event for event, _ in history(app, email.replace("bücher", "xn--bcher-kva"))]
         assert sent == ["asked"]
 
 
-def test_a_reader_has_a_few_addresses_asked_a_day(here: Installation, own: Signed) -> None:
+def test_a_reader_has_a_few_addresses_asked_a_day(app: App, own: Signed) -> None:
     for n in range(8):
         wish(own, f"{n}@example.net")
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         asked = [d for d in deliveries.list_newest(tx) if d.kind is MailKind.ADDRESS]
     assert len(asked) == 5
 
 
 @pytest.mark.parametrize("known", KNOWN)
 def test_neither_the_file_nor_a_mail_that_is_left_out_tells_whose_an_address_is(
-    here: Installation, own: Signed, known: str
+    app: App, own: Signed, known: str
 ) -> None:
-    known_as(here, known, "other@example.org")
+    known_as(app, known, "other@example.org")
     wish(own, "other@example.org")
     assert json.loads(own.get("/settings/data/export").text)["deliveries"] == []
     for n in range(5):
         wish(own, f"{n}@example.net")
-    assert [event for event, _ in history(here, "3@example.net")] == ["asked"]
-    assert history(here, "4@example.net") == []
+    assert [event for event, _ in history(app, "3@example.net")] == ["asked"]
+    assert history(app, "4@example.net") == []
 
 
 def test_mails_to_new_addresses_count_among_those_that_one_client_has_us_send(
-    here: Installation,
+    app: App,
 ) -> None:
-    few = here.config.model_copy(update={"signup": SignupConfig(hourly_per_client=2)})
-    site = browser(Installation(few, here.store))
-    own = signed(here, site, enrolled(here))
+    few = app.config.model_copy(update={"signup": SignupConfig(hourly_per_client=2)})
+    site = browser(App(few, app.store))
+    own = signed(app, site, enrolled(app))
     assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 200
     assert wish(own, "wrong").status_code == 422
     assert [wish(own, f"{n}@example.org").status_code for n in range(2)] == [303, 429]
     assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 429
 
 
-def test_the_mail_says_nothing_that_whoever_asked_wrote(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here, name="Cheap watches at watches.example"))
-    ask(here, own)
-    message = here.composer.message(mails(here)[0])
+def test_the_mail_says_nothing_that_whoever_asked_wrote(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app, name="Cheap watches at watches.example"))
+    ask(app, own)
+    message = app.composer.message(mails(app)[0])
     assert b"watches" not in message.content
     assert b"List-Unsubscribe" not in message.content
 
 
 def test_what_was_agreed_to_at_an_old_address_is_told_and_its_origins_are_erased_with_the_rest(
-    here: Installation, own: Signed, site: TestClient
+    app: App, own: Signed, site: TestClient
 ) -> None:
-    site.post(ask(here, own))
-    enrolled(here, EMAIL, language="de")  # somebody else has it now
-    moved = signed(here, site, stored(here, NEW))
+    site.post(ask(app, own))
+    enrolled(app, EMAIL, language="de")  # somebody else has it now
+    moved = signed(app, site, stored(app, NEW))
     told = json.loads(moved.get("/settings/data/export").text)["consents"]
     assert [(one["event"], one["origin"]) for one in told] == [
         ("vouched", "command line"),
@@ -224,90 +222,86 @@ def test_what_was_agreed_to_at_an_old_address_is_told_and_its_origins_are_erased
         ("confirmed", "page from 192.0.2.7"),
     ]
     moved.post("/settings/data", sure="1")
-    assert history(here) == [("vouched", "command line"), ("moved", "page"), ("vouched", "command line")]
-    assert history(here, NEW) == [("asked", "page"), ("confirmed", "page"), ("erased", "page")]
+    assert history(app) == [("vouched", "command line"), ("moved", "page"), ("vouched", "command line")]
+    assert history(app, NEW) == [("asked", "page"), ("confirmed", "page"), ("erased", "page")]
 
 
-def test_another_new_address_takes_the_place_of_the_one_before(
-    here: Installation, own: Signed, site: TestClient
-) -> None:
-    first = ask(here, own)
-    second = ask(here, own, "second@example.net")
-    assert [d.subscriber.email for d in mails(here)] == ["second@example.net"]
+def test_another_new_address_takes_the_place_of_the_one_before(app: App, own: Signed, site: TestClient) -> None:
+    first = ask(app, own)
+    second = ask(app, own, "second@example.net")
+    assert [d.subscriber.email for d in mails(app)] == ["second@example.net"]
     assert site.post(first).status_code == 410
     site.post(second)
-    assert stored(here, "second@example.net").id == 1
+    assert stored(app, "second@example.net").id == 1
 
 
-def test_the_case_of_an_address_can_be_changed(here: Installation, own: Signed, site: TestClient) -> None:
-    site.post(ask(here, own, "Reader@example.org"))
-    assert stored(here).email == "Reader@example.org"
+def test_the_case_of_an_address_can_be_changed(app: App, own: Signed, site: TestClient) -> None:
+    site.post(ask(app, own, "Reader@example.org"))
+    assert stored(app).email == "Reader@example.org"
 
 
-def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(here: Installation, own: Signed) -> None:
-    ask(here, own)
-    changed(here, stored(here), new_email="")
-    with here.store.write() as tx:
+def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(app: App, own: Signed) -> None:
+    ask(app, own)
+    changed(app, stored(app), new_email="")
+    with app.store.write() as tx:
         claimed = outbox.claim(tx, worker="w", now=NOW + timedelta(hours=1), clock=NOW, limit=9, pseudonyms=PSEUDONYMS)
         (delivery,) = deliveries.list_newest(tx)
     assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
 
 
-def test_a_new_address_that_is_barred_before_the_mail_goes_out_gets_none(here: Installation, own: Signed) -> None:
-    ask(here, own)
-    with here.store.write() as tx:
-        here.membership.suppress(tx, NEW, SuppressionReason.HARD_BOUNCE, "", now=NOW - timedelta(hours=1))
-    report = here.deliver(now=NOW + timedelta(hours=1))
-    assert (report.sent, stored(here).state) == (0, SubscriberState.ACTIVE)
+def test_a_new_address_that_is_barred_before_the_mail_goes_out_gets_none(app: App, own: Signed) -> None:
+    ask(app, own)
+    with app.store.write() as tx:
+        app.membership.suppress(tx, NEW, SuppressionReason.HARD_BOUNCE, "", now=NOW - timedelta(hours=1))
+    report = app.deliver(now=NOW + timedelta(hours=1))
+    assert (report.sent, stored(app).state) == (0, SubscriberState.ACTIVE)
 
 
 @pytest.mark.parametrize("how", ["old", "another", "left"])
 def test_a_link_that_is_too_old_or_about_another_address_moves_nobody(
-    here: Installation, own: Signed, site: TestClient, how: str
+    app: App, own: Signed, site: TestClient, how: str
 ) -> None:
-    link = ask(here, own)
-    about = here.links.about(addresses.key("another@example.net" if how == "another" else NEW))
+    link = ask(app, own)
+    about = app.links.about(addresses.key("another@example.net" if how == "another" else NEW))
     written_at = NOW - timedelta(days=1) if how == "old" else NOW
     if how == "left":
-        with here.store.write() as tx:
-            here.membership.leave(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
+        with app.store.write() as tx:
+            app.membership.leave(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
     else:
-        link = f"/address/{here.links.token(Scope.ADDRESS, 1, 0, about=about, written_at=written_at)}"
+        link = f"/address/{app.links.token(Scope.ADDRESS, 1, 0, about=about, written_at=written_at)}"
     for method in ("GET", "POST"):
         assert site.request(method, link).status_code == 410
-    assert stored(here).email == EMAIL
+    assert stored(app).email == EMAIL
 
 
-def test_a_link_without_an_address_moves_nobody(here: Installation, own: Signed, site: TestClient) -> None:
-    assert site.post(f"/address/{here.links.token(Scope.ADDRESS, 1, 0, written_at=NOW)}").status_code == 410
+def test_a_link_without_an_address_moves_nobody(app: App, own: Signed, site: TestClient) -> None:
+    assert site.post(f"/address/{app.links.token(Scope.ADDRESS, 1, 0, written_at=NOW)}").status_code == 410
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.ADDRESS])
-def test_a_link_for_something_else_moves_nobody(
-    here: Installation, own: Signed, site: TestClient, scope: Scope
-) -> None:
-    ask(here, own)
-    token = here.links.token(scope, 1, 0, about=here.links.about(addresses.key(NEW)), written_at=NOW)
+def test_a_link_for_something_else_moves_nobody(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
+    ask(app, own)
+    token = app.links.token(scope, 1, 0, about=app.links.about(addresses.key(NEW)), written_at=NOW)
     assert site.post(f"/address/{token}").status_code == 404
-    assert stored(here).email == EMAIL
+    assert stored(app).email == EMAIL
 
 
-def test_a_form_without_the_sessions_token_asks_nobody(here: Installation, own: Signed) -> None:
+def test_a_form_without_the_sessions_token_asks_nobody(app: App, own: Signed) -> None:
     assert own.post("/settings/address", csrf="", email=NEW).status_code == 403
-    assert mails(here) == []
+    assert mails(app) == []
 
 
-def test_mail_and_pages_speak_the_readers_language(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here, language="de"))
-    link = ask(here, own)
+def test_mail_and_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app, language="de"))
+    link = ask(app, own)
     assert "Ist das Ihre Adresse für Daily Papers?" in site.get(link).text
-    assert here.composer.render(mails(here)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
+    assert app.composer.render(mails(app)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
 
 
-def test_where_only_some_domains_may_subscribe_nobody_moves_elsewhere(here: Installation) -> None:
+def test_where_only_some_domains_may_subscribe_nobody_moves_elsewhere(app: App) -> None:
     policy = SignupConfig(policy="domains", domains=("example.org",))
-    config = here.config.model_copy(update={"signup": policy})
-    with Installation(config, here.store) as limited:
+    config = app.config.model_copy(update={"signup": policy})
+    with App(config, app.store) as limited:
         own = signed(limited, browser(limited), enrolled(limited))
         answer = wish(own, "new@elsewhere.example")
         assert answer.status_code == 422

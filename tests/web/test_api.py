@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.desk.lookups import BusyError, LookUps
+from digest.admin.paper_lookup import BusyError, PaperLookups
+from digest.app import App
 from digest.errors import SourceError, StoreError
-from digest.installation import Installation
 from digest.sources import Fetcher
 from digest.sources.fetch import Fetched
 from digest.store import profiles, submissions
 from digest.web import create_app
 from digest.web.api import fields
 from tests.builders import NOW, all_papers
+from tests.web.admin_site import DESK, an_admin, logged
 from tests.web.api import Client, filled, token_of
-from tests.web.at_desk import DESK, an_admin, logged
 from tests.web.conftest import Opened
 from tests.web.people import EMAIL, enrolled, history, queued, settled, state
 
@@ -32,9 +32,9 @@ HOSTILE = "<script>alert(1)</script> \u202e\ufdd0 '\" {{ 7*7 }}"
 
 
 @pytest.fixture
-def api(here: Installation, site: TestClient) -> Client:
+def api(app: App, site: TestClient) -> Client:
     """With a token for everything."""
-    return Client(site, token_of(here, an_admin(here)))
+    return Client(site, token_of(app, an_admin(app)))
 
 
 def problem(answer: Any, status: int) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def problem(answer: Any, status: int) -> dict[str, Any]:
     return said
 
 
-def test_a_profile_is_made_changed_gone_back_and_removed(here: Installation, api: Client) -> None:
+def test_a_profile_is_made_changed_gone_back_and_removed(app: App, api: Client) -> None:
     made = api("POST", "/profiles", json={"name": " Cats ", "rules": "cat\r\n"})
     assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
     assert made.headers["Location"] == "https://digest.example.org/api/v1/profiles/1"
@@ -67,10 +67,10 @@ def test_a_profile_is_made_changed_gone_back_and_removed(here: Installation, api
     back = api.ok("POST", "/profiles/1/restore", json={"version": 2})
     assert (back["id"], back["name"], back["rules"], back["version"]) == (1, "Felines", "cat\nlynx", 4)
     does = ["restore", "remove", "restore", "edit", "add"]
-    assert [(who, what) for who, what, _ in logged(here)[:5]] == [(BY, f"profile {do}") for do in does]
+    assert [(who, what) for who, what, _ in logged(app)[:5]] == [(BY, f"profile {do}") for do in does]
 
 
-def test_nobody_overwrites_what_they_have_not_seen(here: Installation, api: Client) -> None:
+def test_nobody_overwrites_what_they_have_not_seen(app: App, api: Client) -> None:
     api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
     new = {"name": "Cats", "rules": "lynx"}
     for etag in ('"0"', '"2"', "1", 'W/"1"', "", "\xff"):
@@ -84,17 +84,17 @@ def test_nobody_overwrites_what_they_have_not_seen(here: Installation, api: Clie
     assert api("DELETE", "/profiles/1", headers={"If-Match": '"2"'}).status_code == 204
 
 
-def test_of_many_who_change_what_they_saw_at_once_one_does(here: Installation, api: Client) -> None:
+def test_of_many_who_change_what_they_saw_at_once_one_does(app: App, api: Client) -> None:
     api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
-    app = create_app(here, clock=lambda: NOW)
+    asgi = create_app(app, clock=lambda: NOW)
     bodies = [json.dumps({"name": "Cats", "rules": f"cat{n}"}).encode() for n in range(12)]
     seen = [(b"if-match", b'"1"')]
-    statuses = asyncio.run(_all_at_once(app, api.token, "PUT", "/profiles/1", bodies, headers=seen))
+    statuses = asyncio.run(_all_at_once(asgi, api.token, "PUT", "/profiles/1", bodies, headers=seen))
     assert sorted(statuses) == [200] + [412] * 11
     assert api.ok("GET", "/profiles/1")["version"] == 2
 
 
-def test_each_line_that_is_no_rule_is_told(here: Installation, api: Client) -> None:
+def test_each_line_that_is_no_rule_is_told(app: App, api: Client) -> None:
     text = "cat\n(dog\nOR fox\nowl"
     for method, path, body in (
         ("POST", "/profiles", {"name": "Cats", "rules": text}),
@@ -119,8 +119,8 @@ def test_a_name_that_is_taken_is_a_conflict(api: Client) -> None:
     assert [p["id"] for p in api.ok("GET", "/profiles")["items"]] == [2]
 
 
-def test_a_preview_says_what_rules_would_have_given_and_why(here: Installation, api: Client) -> None:
-    filled(here)
+def test_a_preview_says_what_rules_would_have_given_and_why(app: App, api: Client) -> None:
+    filled(app)
     found = api.ok("POST", "/preview", json={"rules": "cat\nzebra\n-dog", "days": 7})
     assert (found["count"], [p["id"] for p in found["papers"]]) == (1, ["arxiv:2606.00001"])
     paper = found["papers"][0]
@@ -134,8 +134,8 @@ def test_a_preview_says_what_rules_would_have_given_and_why(here: Installation, 
     assert found["days"] == [{"on": "2026-06-03", "papers": 1, "of": 2}]
 
 
-def test_somebody_is_added_changed_and_seen(here: Installation, api: Client) -> None:
-    filled(here)
+def test_somebody_is_added_changed_and_seen(app: App, api: Client) -> None:
+    filled(app)
     new = {"email": "New@Example.org", "profiles": ["Dogs", "Cats"], "keywords": "lynx", "timezone": "Europe/Berlin"}
     made = api("POST", "/subscribers", json=new)
     assert made.status_code == 201
@@ -148,11 +148,11 @@ def test_somebody_is_added_changed_and_seen(here: Installation, api: Client) -> 
     changed = api.ok("PATCH", path, json=choices)
     assert changed == whose | choices
     assert api.ok("GET", path) == changed
-    before = logged(here)
+    before = logged(app)
     assert api.ok("PATCH", path, json={"name": None, "days": "mon,thu"}) == changed
-    assert logged(here) == before
+    assert logged(app) == before
     assert before[0] == (BY, "subscriber edit", f"subscriber {whose['id']}")
-    assert history(here, "new@example.org") == [("asked", BY)]
+    assert history(app, "new@example.org") == [("asked", BY)]
 
 
 @pytest.mark.parametrize(
@@ -174,15 +174,15 @@ def test_somebody_is_added_changed_and_seen(here: Installation, api: Client) -> 
         ({"epoch": 7}, "body.epoch: Extra inputs are not permitted"),
     ],
 )
-def test_what_nobody_can_choose_is_told(here: Installation, api: Client, wrong: dict[str, Any], says: str) -> None:
-    filled(here)
+def test_what_nobody_can_choose_is_told(app: App, api: Client, wrong: dict[str, Any], says: str) -> None:
+    filled(app)
     before = api.ok("GET", "/subscribers/1")
     assert says in problem(api("PATCH", "/subscribers/1", json=wrong), 422)["detail"]
     assert says in problem(api("POST", "/subscribers", json={"email": "n@example.org"} | wrong), 422)["detail"]
     assert api.ok("GET", "/subscribers/1") == before
 
 
-def test_what_is_done_for_a_subscriber(here: Installation, site: TestClient, api: Client) -> None:
+def test_what_is_done_for_a_subscriber(app: App, site: TestClient, api: Client) -> None:
     api.ok("POST", "/subscribers", json={"email": EMAIL})
     assert "asked" in problem(api("POST", "/subscribers/1/ask"), 409)["detail"]
     assert api.ok("POST", "/subscribers/1/confirm")["state"] == "active"
@@ -198,30 +198,30 @@ def test_what_is_done_for_a_subscriber(here: Installation, site: TestClient, api
     problem(api("POST", "/subscribers/1/pause", json={}), 409)
     problem(api("POST", "/subscribers", json={"email": EMAIL, "confirmed": True}), 409)
     does = ["unsubscribe", "pause", "resume", "pause", "confirm", "add"]
-    assert logged(here)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
+    assert logged(app)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
-def test_who_is_gone_leaves_no_trace(here: Installation, site: TestClient, api: Client, method: str, path: str) -> None:
-    enrolled(here, "somebody@example.org", name="Leander")
+def test_who_is_gone_leaves_no_trace(app: App, site: TestClient, api: Client, method: str, path: str) -> None:
+    enrolled(app, "somebody@example.org", name="Leander")
     assert api(method, f"/subscribers/1{path}").status_code == 204
     problem(api("GET", "/subscribers/1"), 404)
     settled(site)
-    assert b"Leander" not in here.store.file.read_bytes()
+    assert b"Leander" not in app.store.file.read_bytes()
     found = api.ok("GET", "/suppressions?email=somebody@example.org")["items"]
     assert [s["reason"] for s in found] == (["erased"] if path else [])
 
 
-def test_it_explains_why_somebody_got_a_paper(here: Installation, api: Client) -> None:
-    filled(here)
+def test_it_explains_why_somebody_got_a_paper(app: App, api: Client) -> None:
+    filled(app)
     said = api.ok("GET", "/subscribers/1/explain?paper=https://arxiv.org/abs/2606.00001")
     assert (said["verdict"], said["paper"], said["place"]["section"]) == ("shown", "arxiv:2606.00001", "Cats")
     assert api.ok("GET", "/subscribers/1/explain?paper=2606.99999")["verdict"] == "unknown-paper"
     problem(api("GET", "/subscribers/1/explain"), 422)
 
 
-def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(here: Installation, api: Client) -> None:
-    filled(here)
+def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(app: App, api: Client) -> None:
+    filled(app)
     text = "\ufeffemail,profiles\nnew@example.org,Cats\nno address,\ngone@example.org,\nreader@example.org,\n"
     fates = ["added", "bad", "known", "known"]
     rehearsed = api.ok("POST", "/subscribers/import?dry_run=true&confirmed=true", content=text.encode(), headers=CSV)
@@ -230,8 +230,8 @@ def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(here: 
     done = api.ok("POST", "/subscribers/import?confirmed=true", content=text.encode(), headers=CSV)
     assert done == rehearsed | {"dry_run": False}
     assert done["counts"] == {"added": 1, "bad": 1, "known": 2}
-    assert state(here, "new@example.org") == "active"
-    assert logged(here)[0] == (BY, "subscriber import", "1 new")
+    assert state(app, "new@example.org") == "active"
+    assert logged(app)[0] == (BY, "subscriber import", "1 new")
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_a_file_that_cannot_be_read_is_told(api: Client, content: bytes, status:
     assert says in problem(answer, status)["detail"]
 
 
-def test_an_address_is_barred_and_no_more(here: Installation, api: Client) -> None:
-    filled(here)
+def test_an_address_is_barred_and_no_more(app: App, api: Client) -> None:
+    filled(app)
     assert api.ok("POST", "/suppressions", json={"email": EMAIL, "reason": "a\nb"})["evidence"] == "a b"
-    assert state(here) == "suppressed"
+    assert state(app) == "suppressed"
     assert len(api.ok("GET", "/suppressions")["items"]) == 2
     assert api.ok("POST", "/suppressions/lift", json={"email": EMAIL}) == {"suppression": None}
     problem(api("POST", "/suppressions/lift", json={"email": EMAIL}), 409)
@@ -260,8 +260,8 @@ def test_an_address_is_barred_and_no_more(here: Installation, api: Client) -> No
     assert api.ok("GET", f"/suppressions?email={EMAIL}")["items"] == []
 
 
-def test_mails_are_seen_tried_again_and_settled(here: Installation, api: Client) -> None:
-    filled(here)
+def test_mails_are_seen_tried_again_and_settled(app: App, api: Client) -> None:
+    filled(app)
     in_doubt, failed = (api.ok("GET", f"/deliveries?state={s}")["items"][0]["id"] for s in ("in-doubt", "failed"))
     one = api.ok("GET", f"/deliveries/{in_doubt}")
     assert (one["email"], one["reply"], one["kind"]) == (EMAIL, "250 ok", "digest")
@@ -284,22 +284,22 @@ def test_mails_are_seen_tried_again_and_settled(here: Installation, api: Client)
     problem(api("GET", "/deliveries/999"), 404)
 
 
-def test_sending_is_held_and_released(here: Installation, api: Client) -> None:
+def test_sending_is_held_and_released(app: App, api: Client) -> None:
     assert api.ok("GET", "/hold") == {"hold": None}
     held = api.ok("PUT", "/hold", json={"reason": "wrong\nlist"})
     assert held["hold"]["reason"] == "wrong list"
     assert api.ok("PUT", "/hold", json={"reason": "again"}) == held == api.ok("GET", "/hold")
     assert api.ok("GET", "/today")["trouble"] == "hold"
     assert api.ok("DELETE", "/hold") == api.ok("DELETE", "/hold") == {"hold": None}
-    assert [(who, what) for who, what, _ in logged(here)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
+    assert [(who, what) for who, what, _ in logged(app)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
 
 
-def test_a_proposal_is_put_aside(here: Installation, api: Client) -> None:
-    filled(here)
+def test_a_proposal_is_put_aside(app: App, api: Client) -> None:
+    filled(app)
     assert api.ok("POST", "/submissions/1/reject")["state"] == "rejected"
     assert [s["id"] for s in api.ok("GET", "/submissions?state=waiting")["items"]] == [2]
     problem(api("POST", "/submissions/9/reject"), 404)
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         tx.exec_driver_sql("update submissions set state = 'approved' where id = 2")
     problem(api("POST", "/submissions/2/reject"), 409)
 
@@ -321,25 +321,25 @@ def reads(monkeypatch: pytest.MonkeyPatch, body: bytes = ABSTRACT, *, fails: str
     return asked
 
 
-def test_a_proposal_is_looked_up_and_put_in(here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proposal_is_looked_up_and_put_in(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = reads(monkeypatch)
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         submissions.add(tx, "https://example.org/paper", origin="page", now=NOW)
     said = api.ok("POST", "/submissions/1/approve", json={"abstract": " Line one\r\nline two\u202e "})
     assert (said["state"], asked) == ("approved", ["https://example.org/paper"])
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         (paper,) = all_papers(tx)
     assert (paper.id, paper.title, paper.abstract) == (said["paper_id"], "On cats", "Line one line two")
-    assert logged(here)[0] == (BY, "submission approve", f"1, {paper.id}")
+    assert logged(app)[0] == (BY, "submission approve", f"1, {paper.id}")
     problem(api("POST", "/submissions/1/approve", json={}), 409)
     problem(api("POST", "/submissions/9/approve", json={}), 404)
     assert len(asked) == 1
 
 
 def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
-    here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch
+    app: App, api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(here)
+    filled(app)
     reads(monkeypatch, fails="answers 500")
     for body in ({}, {"title": " \n"}, {"abstract": "Typed"}):
         detail = problem(api("POST", "/submissions/1/approve", json=body), 422)["detail"]
@@ -348,21 +348,21 @@ def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
     assert api.ok("POST", "/submissions/1/approve", json={"title": "Typed"})["state"] == "approved"
 
 
-def test_few_proposals_are_looked_up_at_once(here: Installation, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(here)
+def test_few_proposals_are_looked_up_at_once(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(app)
 
     def busy(*_: Any) -> Any:
         raise BusyError
 
-    monkeypatch.setattr(LookUps, "look_up", busy)
+    monkeypatch.setattr(PaperLookups, "look_up", busy)
     answer = api("POST", "/submissions/1/approve", json={"title": "Typed"})
     assert "try again in a moment" in problem(answer, 503)["detail"]
     assert int(answer.headers["Retry-After"]) > 0
     assert api.ok("GET", "/submissions")["items"][0]["state"] == "waiting"
 
 
-def test_a_digest_that_never_came_is_sent_once_more(here: Installation, api: Client) -> None:
-    filled(here)
+def test_a_digest_that_never_came_is_sent_once_more(app: App, api: Client) -> None:
+    filled(app)
     number = api.ok("GET", "/deliveries?state=in-doubt")["items"][0]["id"]
     api.ok("POST", "/deliveries/resolve", json={"ids": [number], "arrived": True})
     answer = api("POST", "/deliveries/resend", json={"id": number})
@@ -370,7 +370,7 @@ def test_a_digest_that_never_came_is_sent_once_more(here: Installation, api: Cli
     assert (answer.status_code, again["state"], again["kind"], again["email"]) == (201, "queued", "digest", EMAIL)
     assert answer.headers["Location"].endswith(f"/api/v1/deliveries/{again['id']}")
     assert api.ok("GET", f"/deliveries/{again['id']}")["id"] == again["id"]
-    assert logged(here)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
+    assert logged(app)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
     assert "again already" in problem(api("POST", "/deliveries/resend", json={"id": number}), 409)["detail"]
     assert "is queued" in problem(api("POST", "/deliveries/resend", json={"id": again["id"]}), 409)["detail"]
     problem(api("POST", "/deliveries/resend", json={"id": 999}), 404)
@@ -382,8 +382,8 @@ def test_sources_are_told_without_their_addresses(open_site: Opened, tmp_path: A
         '[newsletter]\nbase_url = "https://digest.example.org"\n'
         '[[source]]\nname = "feed"\nkind = "feed"\nurl = "https://u:secret@example.org/?key=secret"\n'
     )
-    with Installation.open(tmp_path / "config.toml") as here:
-        api = Client(site, token_of(here, an_admin(here)))
+    with App.open(tmp_path / "config.toml") as app:
+        api = Client(site, token_of(app, an_admin(app)))
     said = api("GET", "/sources")
     assert said.json()["items"][0] | {"kind": ""} == {
         "name": "feed",
@@ -400,12 +400,12 @@ LISTS = ["/subscribers", "/deliveries", "/log", "/bounces", "/suppressions", "/s
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_pages_lead_through_all_of_a_list_and_lose_nothing(here: Installation, api: Client, path: str) -> None:
-    filled(here)
+def test_pages_lead_through_all_of_a_list_and_lose_nothing(app: App, api: Client, path: str) -> None:
+    filled(app)
     for number in range(3):
         api.ok("PUT", "/profiles/1", json={"name": "Cats", "rules": f"cat{number}"})
         api.ok("POST", "/suppressions", json={"email": f"{number}@example.org"})
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         tx.exec_driver_sql(
             "insert into bounces (pseudonym, kind, status, reply, bounced_at, fingerprint) "
             "select pseudonym, kind, status, reply, bounced_at, 'g' from bounces"
@@ -426,14 +426,14 @@ def test_pages_lead_through_all_of_a_list_and_lose_nothing(here: Installation, a
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_what_is_no_page_is_told(here: Installation, api: Client, path: str) -> None:
-    filled(here)
+def test_what_is_no_page_is_told(app: App, api: Client, path: str) -> None:
+    filled(app)
     for query in ("limit=0", "limit=201", "limit=x", "cursor=*", "cursor=", "cursor=a", "page=2", "limit=1%00"):
         assert "query." in problem(api("GET", f"{path}?{query}"), 422)["detail"]
 
 
-def test_subscribers_are_found_by_name_and_state(here: Installation, api: Client) -> None:
-    filled(here)
+def test_subscribers_are_found_by_name_and_state(app: App, api: Client) -> None:
+    filled(app)
 
     def found(query: str) -> list[str]:
         return [s["email"] for s in api.ok("GET", f"/subscribers?{query}")["items"]]
@@ -444,7 +444,7 @@ def test_subscribers_are_found_by_name_and_state(here: Installation, api: Client
     assert len(found("search=example")) == 3
 
 
-def test_hostile_text_is_text(here: Installation, api: Client) -> None:
+def test_hostile_text_is_text(app: App, api: Client) -> None:
     name = HOSTILE
     made = api("POST", "/profiles", json={"name": name, "rules": f'"{"x"}"  # {HOSTILE}'})
     assert (made.status_code, made.json()["name"]) == (201, " ".join(name.split()))
@@ -528,28 +528,28 @@ def test_a_fault_says_nothing_of_itself(
     assert ("secret" in logged, api.token in logged) == (True, False)
 
 
-def test_a_change_is_told_so_that_mail_goes_out_and_a_look_is_not(here: Installation) -> None:
+def test_a_change_is_told_so_that_mail_goes_out_and_a_look_is_not(app: App) -> None:
     told: list[int] = []
-    app = create_app(here, clock=lambda: NOW, changed=lambda: told.append(1))
-    api = Client(TestClient(app, raise_server_exceptions=False), token_of(here, an_admin(here)))
+    asgi = create_app(app, clock=lambda: NOW, changed=lambda: told.append(1))
+    api = Client(TestClient(asgi, raise_server_exceptions=False), token_of(app, an_admin(app)))
     api("GET", "/subscribers")
     api("POST", "/subscribers", json={"email": "nobody"})
     assert told == []
     api.ok("POST", "/subscribers", json={"email": EMAIL})
-    assert (told, len(queued(here))) == ([1], 1)
+    assert (told, len(queued(app))) == ([1], 1)
 
 
 def test_under_a_path_it_is_there_with_the_prefix_and_without(open_site: Opened, tmp_path: Any) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
-    with Installation.open(tmp_path / "config.toml") as here:
-        api = Client(site, token_of(here, an_admin(here)))
+    with App.open(tmp_path / "config.toml") as app:
+        api = Client(site, token_of(app, an_admin(app)))
     for base in ("/digest/api/v1", "/api/v1"):
         assert api.ok("GET", "/profiles", base=base) == {"items": [], "next": None}
         assert api.ok("GET", "/openapi.json", base=base)["servers"] == [{"url": "https://example.org/digest/api/v1"}]
         problem(api("GET", "/nothing", base=base), 404)
 
 
-def test_the_document_describes_every_call(here: Installation, site: TestClient) -> None:
+def test_the_document_describes_every_call(app: App, site: TestClient) -> None:
     document = Client(site).ok("GET", "/openapi.json")
     calls = [call for path in document["paths"].values() for call in path.values()]
     names = [call["operationId"] for call in calls]
@@ -565,19 +565,17 @@ def test_the_document_describes_every_call(here: Installation, site: TestClient)
     assert not re.search(r"HTTPValidationError|<script|digest_[\w-]{20}", json.dumps(document))
 
 
-def test_what_comes_too_slowly_is_not_waited_for_and_holds_up_nobody(
-    here: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_comes_too_slowly_is_not_waited_for_and_holds_up_nobody(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "_SLOWEST_BODY", 0.05)
-    token = token_of(here, an_admin(here))
-    app = create_app(here, clock=lambda: NOW)
-    statuses = asyncio.run(_all_at_once(app, token, "PUT", "/hold", [None] * 12))
+    token = token_of(app, an_admin(app))
+    asgi = create_app(app, clock=lambda: NOW)
+    statuses = asyncio.run(_all_at_once(asgi, token, "PUT", "/hold", [None] * 12))
     assert statuses == [408] * 12
 
 
-def test_no_more_are_answered_at_once_than_pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = token_of(here, an_admin(here))
-    app = create_app(here, clock=lambda: NOW)
+def test_no_more_are_answered_at_once_than_pages(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = token_of(app, an_admin(app))
+    asgi = create_app(app, clock=lambda: NOW)
     lock, busy, most = threading.Lock(), 0, 0
     read = profiles.list_shared
 
@@ -592,12 +590,12 @@ def test_no_more_are_answered_at_once_than_pages(here: Installation, monkeypatch
         return read(tx)
 
     monkeypatch.setattr(profiles, "list_shared", slowly)
-    assert asyncio.run(_all_at_once(app, token, "GET", "/profiles", [b""] * 30)) == [200] * 30
+    assert asyncio.run(_all_at_once(asgi, token, "GET", "/profiles", [b""] * 30)) == [200] * 30
     assert 1 < most <= 8
 
 
 async def _all_at_once(
-    app: Any,
+    asgi: Any,
     token: str,
     method: str,
     path: str,
@@ -622,7 +620,7 @@ async def _all_at_once(
                 await asyncio.sleep(60)
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await app(scope | {"headers": [*said]}, receive, send)
+        await asgi(scope | {"headers": [*said]}, receive, send)
 
     await asyncio.gather(*map(call, bodies))
     return statuses

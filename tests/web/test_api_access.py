@@ -15,16 +15,16 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from digest import passwords
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Admin, Role, TokenScope
+from digest.security import passwords
 from digest.store import admins
 from tests.builders import NOW
+from tests.web.admin_site import DESK, an_admin
 from tests.web.api import Client, filled, token_of
-from tests.web.at_desk import DESK, an_admin
 from tests.web.conftest import browser
 from tests.web.people import EMAIL, changed
-from tests.web.test_desk import PASSWORD, signed_in
+from tests.web.test_admin import PASSWORD, signed_in
 
 # What each route needs, written down once more.
 NEEDS = {
@@ -70,8 +70,8 @@ def here_is(path: str) -> str:
     return path.replace("{id}", "1") + ("?paper=arxiv:2606.00001" if path.endswith("explain") else "")
 
 
-def everything(here: Installation) -> list[str]:
-    with closing(sqlite3.connect(here.store.file)) as database:
+def everything(app: App) -> list[str]:
+    with closing(sqlite3.connect(app.store.file)) as database:
         return list(database.iterdump())
 
 
@@ -79,21 +79,21 @@ def test_every_route_is_in_the_table_of_what_it_needs(site: TestClient) -> None:
     assert sorted(f"{method} {path}" for method, path in calls(site)) == sorted(NEEDED)
 
 
-def test_without_a_token_nothing_is_answered_but_the_document(here: Installation, site: TestClient) -> None:
-    filled(here)
-    before = everything(here)
+def test_without_a_token_nothing_is_answered_but_the_document(app: App, site: TestClient) -> None:
+    filled(app)
+    before = everything(app)
     for method, path in calls(site):
         answer = Client(site)(method, here_is(path))
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="digest"'), path
         assert answer.headers["Content-Type"] == "application/problem+json"
-    assert everything(here) == before
+    assert everything(app) == before
     assert Client(site)("GET", "/openapi.json").status_code == 200
 
 
 @pytest.mark.parametrize("scope", TokenScope)
-def test_a_token_is_good_for_its_scope_alone(here: Installation, site: TestClient, scope: TokenScope) -> None:
-    filled(here)
-    client = Client(site, token_of(here, an_admin(here), [scope]))
+def test_a_token_is_good_for_its_scope_alone(app: App, site: TestClient, scope: TokenScope) -> None:
+    filled(app)
+    client = Client(site, token_of(app, an_admin(app), [scope]))
     for method, path in calls(site):
         needed = NEEDED[f"{method} {path}"]
         answer = client(method, here_is(path))
@@ -105,27 +105,27 @@ def test_a_token_is_good_for_its_scope_alone(here: Installation, site: TestClien
         assert f'error="insufficient_scope", scope="{needed.value}"' in answer.headers["WWW-Authenticate"]
 
 
-def test_the_token_of_who_became_an_editor_opens_nothing_of_an_admins(here: Installation, site: TestClient) -> None:
-    filled(here)
-    admin = an_admin(here)
-    client = Client(site, token_of(here, admin))
-    with here.store.write() as tx:
+def test_the_token_of_who_became_an_editor_opens_nothing_of_an_admins(app: App, site: TestClient) -> None:
+    filled(app)
+    admin = an_admin(app)
+    client = Client(site, token_of(app, admin))
+    with app.store.write() as tx:
         admins.save(tx, replace(admin, role=Role.EDITOR))
-    before = everything(here)
+    before = everything(app)
     for method, path in calls(site):
         if NEEDED[f"{method} {path}"].needs is Role.ADMIN:
             assert client(method, here_is(path)).status_code == 403, path
-    assert everything(here) == before
+    assert everything(app) == before
     assert client("GET", "/profiles").status_code == 200
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         admins.remove(tx, DESK)
     assert client("GET", "/profiles").status_code == 401
 
 
-def test_to_look_changes_nothing(here: Installation, site: TestClient) -> None:
-    filled(here)
-    client = Client(site, token_of(here, an_admin(here)))
-    before = everything(here)
+def test_to_look_changes_nothing(app: App, site: TestClient) -> None:
+    filled(app)
+    client = Client(site, token_of(app, an_admin(app)))
+    before = everything(app)
     looked = [path for method, path in calls(site) if method == "GET"]
     assert len(looked) == 15
     for path in looked:
@@ -135,28 +135,28 @@ def test_to_look_changes_nothing(here: Installation, site: TestClient) -> None:
     as_csv = {"Content-Type": "text/csv"}
     file = "email\nx@example.org\n"
     assert client("POST", "/subscribers/import?dry_run=true", content=file, headers=as_csv).status_code == 200
-    assert everything(here) == before
+    assert everything(app) == before
 
 
-def test_no_answer_holds_a_secret(here: Installation, site: TestClient) -> None:
-    filled(here)
-    admin = an_admin(here)
-    with here.store.write() as tx:
+def test_no_answer_holds_a_secret(app: App, site: TestClient) -> None:
+    filled(app)
+    admin = an_admin(app)
+    with app.store.write() as tx:
         admins.save(tx, replace(admin, password="$argon2id$of the admin"))
-        reader = here.membership.find_known(tx, EMAIL)
+        reader = app.membership.find_known(tx, EMAIL)
     assert reader is not None
-    changed(here, reader, feed="c0ffee", new_email="wished@example.org")
-    token = token_of(here, admin)
+    changed(app, reader, feed="c0ffee", new_email="wished@example.org")
+    token = token_of(app, admin)
     client = Client(site, token)
     said = "".join(client("GET", here_is(path)).text for method, path in calls(site) if method == "GET")
     said += client("PATCH", "/subscribers/1", json={"name": "R"}).text + client("GET", "/log").text
     kept = hashlib.sha256(token.encode()).hexdigest()
-    for secret in ("argon2", "c0ffee", "wished@", token, kept, here.links.secret.hex(), "/unsubscribe/", "epoch"):
+    for secret in ("argon2", "c0ffee", "wished@", token, kept, app.links.secret.hex(), "/unsubscribe/", "epoch"):
         assert secret not in said
 
 
-def test_a_session_at_the_desk_opens_nothing_here(here: Installation, site: TestClient) -> None:
-    with here.store.write() as tx:
+def test_a_session_at_the_desk_opens_nothing_here(app: App, site: TestClient) -> None:
+    with app.store.write() as tx:
         admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=passwords.hashed(PASSWORD)), now=NOW)
     cookie = signed_in(site)
     for method, path in calls(site):
@@ -166,8 +166,8 @@ def test_a_session_at_the_desk_opens_nothing_here(here: Installation, site: Test
 @pytest.mark.parametrize(
     "said", ["", "Bearer", "Bearer ", "Basic {}", "Token {}", "{}", "Bearer {}x", "Bearer  {} {}", "Bearer \xff{}"]
 )
-def test_only_the_token_itself_is_one(here: Installation, site: TestClient, said: str) -> None:
-    token = token_of(here, an_admin(here))
+def test_only_the_token_itself_is_one(app: App, site: TestClient, said: str) -> None:
+    token = token_of(app, an_admin(app))
     header = said.replace("{}", token).encode("latin-1")
     answer = site.get("/api/v1/profiles", headers={b"Authorization": header} if said else {})
     assert (answer.status_code, answer.headers["WWW-Authenticate"][:21]) == (401, 'Bearer realm="digest"')
@@ -176,15 +176,15 @@ def test_only_the_token_itself_is_one(here: Installation, site: TestClient, said
     assert site.get(f"/api/v1/profiles?access_token={token}").status_code == 401
 
 
-def test_an_expired_token_opens_nothing(here: Installation) -> None:
-    token = token_of(here, an_admin(here), days=1)
-    assert Client(browser(here, now=NOW + timedelta(hours=23)), token)("GET", "/profiles").status_code == 200
-    answer = Client(browser(here, now=NOW + timedelta(hours=24)), token)("GET", "/profiles")
+def test_an_expired_token_opens_nothing(app: App) -> None:
+    token = token_of(app, an_admin(app), days=1)
+    assert Client(browser(app, now=NOW + timedelta(hours=23)), token)("GET", "/profiles").status_code == 200
+    answer = Client(browser(app, now=NOW + timedelta(hours=24)), token)("GET", "/profiles")
     assert (answer.status_code, "invalid_token" in answer.headers["WWW-Authenticate"]) == (401, True)
 
 
-def test_guessing_is_limited_by_network_address_and_keeps_nobody_out(here: Installation, site: TestClient) -> None:
-    token = token_of(here, an_admin(here))
+def test_guessing_is_limited_by_network_address_and_keeps_nobody_out(app: App, site: TestClient) -> None:
+    token = token_of(app, an_admin(app))
     statuses = [Client(site, f"digest_{n}")("GET", "/profiles").status_code for n in range(25)]
     assert statuses == [401] * 20 + [429] * 5
     answer = Client(site, "digest_guess")("GET", "/profiles")
@@ -193,4 +193,4 @@ def test_guessing_is_limited_by_network_address_and_keeps_nobody_out(here: Insta
         True,
     )
     assert Client(site, token)("GET", "/profiles").status_code == 200
-    assert Client(browser(here, client="198.51.100.9"), "digest_guess")("GET", "/profiles").status_code == 401
+    assert Client(browser(app, client="198.51.100.9"), "digest_guess")("GET", "/profiles").status_code == 401

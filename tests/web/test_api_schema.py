@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from digest.app import App
 from digest.errors import SourceError
-from digest.installation import Installation
 from digest.sources import Fetcher
 from digest.web import create_app
 from tests.builders import NOW
+from tests.web.admin_site import an_admin
 from tests.web.api import filled, token_of
-from tests.web.at_desk import an_admin
 
 schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
 engine = pytest.importorskip("schemathesis.engine", reason="needs schemathesis")
@@ -65,15 +65,15 @@ def _tried(schema: Any) -> tuple[list[str], Counter[int], set[str]]:
     return found, statuses, checked
 
 
-def test_it_answers_as_the_document_says(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_answers_as_the_document_says(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_: Fetcher, source: str, url: str) -> Any:
         raise SourceError(source, f"cannot reach {url}")
 
     monkeypatch.setattr(Fetcher, "fetch", nothing)
-    filled(here)
+    filled(app)
     minutes = count()  # a minute from call to call: tokens that are none are tried, and must not be too many at once
-    app = create_app(here, clock=lambda: NOW + timedelta(minutes=next(minutes)), lag=0)
-    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, config=_config(token_of(here, an_admin(here))))
+    asgi = create_app(app, clock=lambda: NOW + timedelta(minutes=next(minutes)), lag=0)
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", asgi, config=_config(token_of(app, an_admin(app))))
     found, statuses, checked = _tried(schema)
     assert found == []
     assert set(statuses) >= {200, 201, 204, 400, 401, 404, 405, 409, 412, 422}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from digest.installation import Installation
+from digest.app import App
 from digest.mail.templates import shipped_folder
 from digest.store import subscribers
 from digest.web import create_app, listen, serving, url_of
@@ -19,7 +19,7 @@ from tests.builders import NOW
 from tests.mta import wait_until
 from tests.serving import IN_TIME
 from tests.web.every import STATES, cookie, full_site, served
-from tests.web.every_desk import desk_cookie
+from tests.web.every_admin import desk_cookie
 from tests.web.html import faults_of
 from tests.web.people import enrolled, state, way_out
 from tests.web.states import LONG_NAME, State
@@ -30,13 +30,13 @@ FOLDER = shipped_folder() / "web"
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with full_site(tmp_path_factory.mktemp("full")) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """A newsletter without papers, where nobody can subscribe."""
     with served(tmp_path_factory.mktemp("bare"), "[signup]\npolicy = 'closed'\n") as opened:
         yield opened
@@ -61,14 +61,14 @@ Opening = Callable[..., Any]
 
 
 @pytest.fixture
-def look(browser: Any, written: list[str], here: Installation, bare: Installation) -> Iterator[Opening]:
+def look(browser: Any, written: list[str], app: App, bare: App) -> Iterator[Opening]:
     """Opens a page by its name, in a window of a width. It has no complaints, and its `html` is what came last."""
     opened: list[Any] = []
     complaints: list[str] = []
 
     def open_page(name: str | State, width: int = 375, *, scripts: bool = True) -> Any:
         state = STATES[name] if isinstance(name, str) else name
-        site = bare if state.bare else here
+        site = bare if state.bare else app
         context = browser.new_context(viewport={"width": width, "height": 720}, java_script_enabled=scripts)
         opened.append(context)
         if state.reader is not None:
@@ -144,22 +144,22 @@ def tab_to(page: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, here: Installation, scripts: bool) -> None:
+def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, app: App, scripts: bool) -> None:
     email = f"keyboard-{scripts}@example.org".lower()
-    page = look(State("unsubscribe", way_out(here, enrolled(here, email))), scripts=scripts)
+    page = look(State("unsubscribe", way_out(app, enrolled(app, email))), scripts=scripts)
     assert page.get_by_role("heading", name="Leave Daily Papers?").is_visible()
     page.wait_for_load_state("networkidle")
-    assert state(here, email) == "active"
+    assert state(app, email) == "active"
     to_the_button(page)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="You have left Daily Papers").wait_for()
-    assert state(here, email) == "unsubscribed"
+    assert state(app, email) == "unsubscribed"
     page.reload()  # posts again
     assert page.get_by_role("heading", name="You have left Daily Papers").is_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_the_keyboard_alone_is_enough_to_subscribe(look: Opening, here: Installation, scripts: bool) -> None:
+def test_the_keyboard_alone_is_enough_to_subscribe(look: Opening, app: App, scripts: bool) -> None:
     page = look("subscribe", scripts=scripts)
     email = f"typed-{scripts}@example.org".lower()
     tab_to(page, "email")
@@ -172,7 +172,7 @@ def test_the_keyboard_alone_is_enough_to_subscribe(look: Opening, here: Installa
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # subscribes, and does not try the keywords
     page.get_by_role("heading", name="Look into your mailbox").wait_for()
-    wait_until(lambda: known(here, email), "a new subscriber")
+    wait_until(lambda: known(app, email), "a new subscriber")
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -211,8 +211,8 @@ def test_the_keyboard_alone_is_enough_to_propose_a_paper(look: Opening, scripts:
     page.get_by_role("heading", name="Thank you").wait_for()
 
 
-def known(here: Installation, email: str) -> bool:
-    with here.store.read() as tx:
+def known(app: App, email: str) -> bool:
+    with app.store.read() as tx:
         return subscribers.find(tx, email) is not None
 
 
@@ -237,13 +237,13 @@ def test_a_page_from_right_to_left_begins_at_the_right(look: Opening) -> None:
     assert page.evaluate(begins) == page.evaluate(edge)
 
 
-def test_a_page_asks_nobody_else_for_anything(look: Opening, here: Installation) -> None:
+def test_a_page_asks_nobody_else_for_anything(look: Opening, app: App) -> None:
     page = look("leave?")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload(wait_until="networkidle")
     assert len(asked) >= 2
-    assert all(url.startswith(here.config.newsletter.base_url) for url in asked)
+    assert all(url.startswith(app.config.newsletter.base_url) for url in asked)
 
 
 def test_a_mail_is_shown_in_its_frame_and_cannot_leave_it(look: Opening) -> None:
@@ -261,11 +261,11 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
     listener = listen("127.0.0.1", 0)
     (tmp_path / "config.toml").write_text(f"[newsletter]\nname = '{LONG_NAME}'\n", encoding="utf-8")
     with (
-        Installation.open(tmp_path / "config.toml") as here,
-        serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None),
+        App.open(tmp_path / "config.toml") as app,
+        serving(create_app(app, clock=lambda: NOW), listener, on_loss=lambda: None),
     ):
         page = browser.new_page(viewport={"width": 320, "height": 720})
-        page.goto(url_of(listener) + way_out(here, enrolled(here)))
+        page.goto(url_of(listener) + way_out(app, enrolled(app)))
         width = page.evaluate("document.documentElement.scrollWidth")
         page.close()
     assert width == 320

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from digest.app import App
 from digest.errors import StoreError
-from digest.installation import Installation
 from digest.store import Store, profiles
 from digest.web import create_app, listen, serving, url_of
 from digest.web.cache import Cache, Kept
@@ -21,13 +21,13 @@ PATHS = ["/", "/papers", "/papers/2026-06-03", "/papers.atom", "/papers/2026-06.
 
 
 @pytest.fixture
-def filled(here: Installation) -> Installation:
-    published(here, a_paper("A cat"))
-    sharing(here, "P", "cat")
-    return here
+def filled(app: App) -> App:
+    published(app, a_paper("A cat"))
+    sharing(app, "P", "cat")
+    return app
 
 
-def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: Installation, site: TestClient) -> None:
+def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: App, site: TestClient) -> None:
     for path in [*PATHS, "/paper/test:A cat", "/bibtex/test:A cat", "/profile/P", "/robots.txt"]:
         first, second = site.get(path), site.get(path)
         assert first.status_code == 200, path
@@ -38,7 +38,7 @@ def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: Install
 
 
 @pytest.mark.parametrize("tag", ["{}", "W/{}", '"other", {}', "*"])
-def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, tag: str) -> None:
+def test_who_has_it_already_is_told_so(filled: App, site: TestClient, tag: str) -> None:
     for method, path in product(["GET", "HEAD"], PATHS):
         first = site.get(path)
         asked = {"If-None-Match": tag.format(first.headers["ETag"])}
@@ -49,12 +49,12 @@ def test_who_has_it_already_is_told_so(filled: Installation, site: TestClient, t
         assert "Content-Length" not in again.headers
 
 
-def test_who_has_something_else_gets_it(filled: Installation, site: TestClient) -> None:
+def test_who_has_something_else_gets_it(filled: App, site: TestClient) -> None:
     for tag in ['"other"', "", "other, none", '""']:
         assert site.get("/papers", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_head_has_all_of_get_but_the_body(filled: Installation, site: TestClient) -> None:
+def test_head_has_all_of_get_but_the_body(filled: App, site: TestClient) -> None:
     for path in PATHS:
         cold, get, warm = site.head(path), site.get(path), site.head(path)
         for head in (cold, warm):
@@ -63,7 +63,7 @@ def test_head_has_all_of_get_but_the_body(filled: Installation, site: TestClient
         assert get.headers["Content-Length"] == str(len(get.content))
 
 
-def test_what_changes_is_seen(filled: Installation, site: TestClient) -> None:
+def test_what_changes_is_seen(filled: App, site: TestClient) -> None:
     before = [site.get(path) for path in PATHS]
     published(filled, a_paper("Another cat"))
     with filled.store.write() as tx:
@@ -74,13 +74,13 @@ def test_what_changes_is_seen(filled: Installation, site: TestClient) -> None:
         assert now.headers.get("ETag") != was.headers["ETag"]
 
 
-def test_a_page_and_its_parameters_are_another_page(filled: Installation, site: TestClient) -> None:
+def test_a_page_and_its_parameters_are_another_page(filled: App, site: TestClient) -> None:
     published(filled, a_paper("Liked", upvotes=1))
     orders = [site.get(f"/papers?order={order}").text for order in ("trending", "newest", "trending")]
     assert orders[0] == orders[2] != orders[1]
 
 
-def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: Installation, reads: list[str]) -> None:
+def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: App, reads: list[str]) -> None:
     published(filled, *(a_paper(f"Paper {n}") for n in range(60)))
     site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
     pages = {path: site.get(path) for path in (*PATHS, "/papers?page=2&order=newest")}
@@ -93,7 +93,7 @@ def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: Ins
     assert len(reads) == begun
 
 
-def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: Installation, site: TestClient) -> None:
+def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: App, site: TestClient) -> None:
     for path in PATHS:
         head = site.head(path)
         page = site.get(path)
@@ -101,7 +101,7 @@ def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: I
         assert len(page.content) == int(head.headers["Content-Length"]) > 0
 
 
-def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient) -> None:
+def test_what_is_not_found_is_not_kept(filled: App, site: TestClient) -> None:
     for path in ["/nowhere", "/papers/nonsense", "/paper/nobody"]:
         answer = site.get(path)
         assert answer.status_code == 404
@@ -109,7 +109,7 @@ def test_what_is_not_found_is_not_kept(filled: Installation, site: TestClient) -
         assert "ETag" not in answer.headers
 
 
-def test_a_cookie_changes_nothing(filled: Installation, site: TestClient) -> None:
+def test_a_cookie_changes_nothing(filled: App, site: TestClient) -> None:
     bare = site.get("/papers").content
     assert site.get("/papers", headers={"Cookie": "__Secure-digest=1.2.3"}).content == bare
 
@@ -128,7 +128,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return begun
 
 
-def test_a_page_that_is_kept_asks_the_database_nothing(filled: Installation, reads: list[str]) -> None:
+def test_a_page_that_is_kept_asks_the_database_nothing(filled: App, reads: list[str]) -> None:
     site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
     site.get("/papers")
     begun = len(reads)
@@ -138,7 +138,7 @@ def test_a_page_that_is_kept_asks_the_database_nothing(filled: Installation, rea
     assert len(reads) == begun
 
 
-def test_the_version_is_looked_at_once_in_its_time(filled: Installation, reads: list[str]) -> None:
+def test_the_version_is_looked_at_once_in_its_time(filled: App, reads: list[str]) -> None:
     site = TestClient(create_app(filled, clock=lambda: NOW, lag=0))
     site.get("/papers")
     begun = len(reads)
@@ -184,7 +184,7 @@ def test_an_answer_is_sent_as_asgi_wants_it() -> None:
     assert sent[1]["body"] == b"xxx"
 
 
-def test_over_real_http_one_connection_gets_page_head_and_304_in_turn(filled: Installation) -> None:
+def test_over_real_http_one_connection_gets_page_head_and_304_in_turn(filled: App) -> None:
     listener = listen("127.0.0.1", 0)
     url = f"{url_of(listener)}/papers"
     with serving(create_app(filled), listener, on_loss=lambda: None), httpx2.Client() as http:
@@ -199,7 +199,7 @@ def test_over_real_http_one_connection_gets_page_head_and_304_in_turn(filled: In
 
 @pytest.mark.parametrize(("error", "status"), [(StoreError("locked"), 503), (ValueError("odd"), 500)])
 def test_while_the_database_fails_a_page_says_so_and_is_not_kept(
-    filled: Installation, site: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+    filled: App, site: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     def fail(*_: object) -> None:
         raise error

@@ -5,11 +5,11 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind
-from digest.people.disclosure import disclose
 from digest.store import profiles, subscribers
+from digest.subscribers.data_export import disclose
 from tests.builders import NOW
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, enrolled, history, queued, state
@@ -17,94 +17,94 @@ from tests.web.signed import Signed, signed
 
 
 @pytest.fixture
-def own(here: Installation, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> Signed:
     """A browser in which a reader with keywords of their own is signed in."""
-    reader = enrolled(here)
-    with here.store.write() as tx:
+    reader = enrolled(app)
+    with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules("扩散模型"), now=NOW)
-    return signed(here, site, reader)
+    return signed(app, site, reader)
 
 
-def people(here: Installation) -> list[str]:
-    with here.store.read() as tx:
+def people(app: App) -> list[str]:
+    with app.store.read() as tx:
         return [s.email for s in subscribers.list_all(tx)]
 
 
-def test_the_file_holds_all_that_the_command_line_tells(here: Installation, own: Signed) -> None:
-    enrolled(here, "other@example.org")
+def test_the_file_holds_all_that_the_command_line_tells(app: App, own: Signed) -> None:
+    enrolled(app, "other@example.org")
     answer = own.get("/settings/data/export")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="digest.json"'
     assert answer.headers["Cache-Control"] == "no-store"
-    with here.store.read() as tx:
-        told = disclose(tx, here.membership, EMAIL)
+    with app.store.read() as tx:
+        told = disclose(tx, app.membership, EMAIL)
     assert json.loads(answer.text).keys() == told.keys()
     assert json.loads(answer.text)["subscriber"]["keywords"] == "扩散模型"
     assert "扩散模型" in answer.text
     assert "other@" not in answer.text
 
 
-def test_erasing_needs_the_tick(here: Installation, own: Signed) -> None:
+def test_erasing_needs_the_tick(app: App, own: Signed) -> None:
     page = own.get("/settings/data").text
     assert '<input type="checkbox" name="sure" value="1" required>' in " ".join(page.split())
     answer = own.post("/settings/data")
     assert answer.status_code == 422
     assert "Please tick that you mean it" in answer.text
     assert faults_of(page) == faults_of(answer.text) == []
-    assert people(here) == [EMAIL]
+    assert people(app) == [EMAIL]
 
 
-def test_who_erases_is_forgotten_signed_out_and_not_mailed_again(here: Installation, own: Signed) -> None:
+def test_who_erases_is_forgotten_signed_out_and_not_mailed_again(app: App, own: Signed) -> None:
     answer = own.post("/settings/data", sure="1")
     assert answer.status_code == 200
     assert "Your data is erased" in answer.text
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
     assert faults_of(answer.text) == []
-    assert people(here) == []
-    assert history(here)[-1] == ("erased", "page")
-    with here.store.read() as tx:
-        assert here.membership.find_suppression(tx, EMAIL) is not None
+    assert people(app) == []
+    assert history(app)[-1] == ("erased", "page")
+    with app.store.read() as tx:
+        assert app.membership.find_suppression(tx, EMAIL) is not None
     for page in ("/settings", "/settings/data/export"):
         assert own.get(page).headers["Location"] == "/sign-in"
     assert own.post("/settings/data", sure="1").headers["Location"] == "/sign-in"
 
 
-def test_leaving_asks_and_the_button_leaves_and_signs_out(here: Installation, own: Signed) -> None:
+def test_leaving_asks_and_the_button_leaves_and_signs_out(app: App, own: Signed) -> None:
     page = own.get("/settings/leave").text
     assert "Leave Daily Papers?" in page
     assert faults_of(page) == []
     answer = own.post("/settings/leave")
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (200, True)
     assert "A last mail confirms it." in answer.text
-    assert (state(here), queued(here)) == ("unsubscribed", [MailKind.GOODBYE])
-    assert history(here)[-1] == ("unsubscribed", "page from 192.0.2.7")
+    assert (state(app), queued(app)) == ("unsubscribed", [MailKind.GOODBYE])
+    assert history(app)[-1] == ("unsubscribed", "page from 192.0.2.7")
     assert own.get("/settings").headers["Location"] == "/sign-in"
     assert own.post("/settings/leave").headers["Location"] == "/sign-in"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("page", ["/settings/data?sure=1", "/settings/data/export", "/settings/leave"])
-def test_looking_changes_nothing(here: Installation, own: Signed, method: str, page: str) -> None:
+def test_looking_changes_nothing(app: App, own: Signed, method: str, page: str) -> None:
     assert own.client.request(method, page, headers={"Cookie": own.cookie}).status_code == 200
-    assert (state(here), queued(here)) == ("active", [])
+    assert (state(app), queued(app)) == ("active", [])
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 32])
 @pytest.mark.parametrize("page", ["/settings/data", "/settings/leave"])
-def test_a_form_without_the_sessions_token_does_nothing(here: Installation, own: Signed, csrf: str, page: str) -> None:
+def test_a_form_without_the_sessions_token_does_nothing(app: App, own: Signed, csrf: str, page: str) -> None:
     assert own.post(page, csrf=csrf, sure="1").status_code == 403
-    assert (state(here), queued(here)) == ("active", [])
+    assert (state(app), queued(app)) == ("active", [])
 
 
-def test_a_form_with_another_readers_token_does_nothing(here: Installation, own: Signed, site: TestClient) -> None:
-    other = signed(here, site, enrolled(here, "other@example.org"))
+def test_a_form_with_another_readers_token_does_nothing(app: App, own: Signed, site: TestClient) -> None:
+    other = signed(app, site, enrolled(app, "other@example.org"))
     for page in ("/settings/data", "/settings/leave"):
         assert own.post(page, csrf=other.csrf, sure="1").status_code == 403
-    assert people(here) == ["other@example.org", EMAIL]
+    assert people(app) == ["other@example.org", EMAIL]
 
 
-def test_the_pages_speak_the_readers_language(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here, language="de"))
+def test_the_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app, language="de"))
     assert "Meine Daten löschen und abbestellen" in own.get("/settings/data").text
     assert "Daily Papers abbestellen?" in own.get("/settings/leave").text
     assert "Ihre Daten sind gelöscht" in own.post("/settings/data", sure="1").text

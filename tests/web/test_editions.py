@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from tests.builders import a_paper
 from tests.web.conftest import browser
 from tests.web.html import faults_of
@@ -34,12 +34,12 @@ def words(page: str) -> str:
 
 
 @pytest.fixture
-def many(here: Installation) -> Installation:
+def many(app: App) -> App:
     """Editions with 1, 120 and 2 papers."""
-    published(here, a_paper("First"), on="2026-05-29")
-    published(here, *(a_paper(f"P{i:03}") for i in range(120)), on="2026-06-02")
-    published(here, a_paper("Liked", upvotes=3), a_paper("Last"), on="2026-06-03")
-    return here
+    published(app, a_paper("First"), on="2026-05-29")
+    published(app, *(a_paper(f"P{i:03}") for i in range(120)), on="2026-06-02")
+    published(app, a_paper("Liked", upvotes=3), a_paper("Last"), on="2026-06-03")
+    return app
 
 
 def test_a_newsletter_without_papers_says_so(site: TestClient) -> None:
@@ -50,7 +50,7 @@ def test_a_newsletter_without_papers_says_so(site: TestClient) -> None:
     assert "There are no papers yet." in site.get("/papers").text
 
 
-def test_papers_is_the_newest_edition_under_its_own_name(many: Installation, site: TestClient) -> None:
+def test_papers_is_the_newest_edition_under_its_own_name(many: App, site: TestClient) -> None:
     page = site.get("/papers").text
     assert "<h1>Wednesday, June 3, 2026</h1>" in page
     assert titles(page) == ["Liked", "Last"]
@@ -69,7 +69,7 @@ def test_papers_is_the_newest_edition_under_its_own_name(many: Installation, sit
     ],
 )
 def test_an_edition_leads_to_the_nearest_that_have_papers(
-    many: Installation, site: TestClient, path: str, heading: str, count: str, earlier: str | None, later: str | None
+    many: App, site: TestClient, path: str, heading: str, count: str, earlier: str | None, later: str | None
 ) -> None:
     page = site.get(f"/papers/{path}").text
     assert f"<h1>{heading}</h1>" in page
@@ -79,7 +79,7 @@ def test_an_edition_leads_to_the_nearest_that_have_papers(
     assert all(site.get(links(page)[step]).status_code == 200 for step in steps)
 
 
-def test_a_day_leads_to_its_week_and_month_and_they_to_their_days(many: Installation, site: TestClient) -> None:
+def test_a_day_leads_to_its_week_and_month_and_they_to_their_days(many: App, site: TestClient) -> None:
     day = links(site.get("/papers/2026-06-03").text)
     assert (day["Week 23"], day["June 2026"]) == ("/papers/2026-W23", "/papers/2026-06")
     assert links(site.get("/papers/2026-W23").text)["June 2026"] == "/papers/2026-06"
@@ -87,7 +87,7 @@ def test_a_day_leads_to_its_week_and_month_and_they_to_their_days(many: Installa
     assert {"Tue, Jun 2": "/papers/2026-06-02", "Wed, Jun 3": "/papers/2026-06-03"}.items() <= links(month).items()
 
 
-def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: Installation, site: TestClient) -> None:
+def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: App, site: TestClient) -> None:
     page = site.get("/papers/2026-05-31")
     assert page.status_code == 200
     assert "No papers came in this time." in page.text
@@ -95,7 +95,7 @@ def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: Install
     assert links(page.text)["Later: Jun 2"] == "/papers/2026-06-02"
 
 
-def test_what_is_trending_comes_first_where_anything_is(many: Installation, site: TestClient) -> None:
+def test_what_is_trending_comes_first_where_anything_is(many: App, site: TestClient) -> None:
     published(many, a_paper("Starred", stars=1), on="2026-06-03")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked", "Starred", "Last"]
     newest = site.get("/papers/2026-06-03?order=newest").text
@@ -106,11 +106,11 @@ def test_what_is_trending_comes_first_where_anything_is(many: Installation, site
     assert links(quiet)["Trending first"] == "/papers/2026-05-29?order=trending"
 
 
-def test_an_order_that_there_is_not_is_the_usual_one(many: Installation, site: TestClient) -> None:
+def test_an_order_that_there_is_not_is_the_usual_one(many: App, site: TestClient) -> None:
     assert titles(site.get("/papers/2026-06-03?order='--").text) == ["Liked", "Last"]
 
 
-def test_an_edition_has_pages_of_fifty(many: Installation, site: TestClient) -> None:
+def test_an_edition_has_pages_of_fifty(many: App, site: TestClient) -> None:
     shown: list[str] = []
     path: str | None = "/papers/2026-06-02?order=trending"
     lengths = []
@@ -128,34 +128,34 @@ def test_an_edition_has_pages_of_fifty(many: Installation, site: TestClient) -> 
     assert head_links(page, "canonical") == ["https://digest.example.org/papers/2026-06-02?order=trending&page=3"]
 
 
-def test_a_page_that_there_is_not_is_not_found(many: Installation, site: TestClient) -> None:
+def test_a_page_that_there_is_not_is_not_found(many: App, site: TestClient) -> None:
     for page in ["0", "-1", "4", "x", "", "1.0", "²", "٢", "9" * 5000]:
         assert site.get("/papers/2026-06-02", params={"page": page}).status_code == 404, page
 
 
-def test_what_is_no_period_is_not_found(many: Installation, site: TestClient) -> None:
+def test_what_is_no_period_is_not_found(many: App, site: TestClient) -> None:
     for name in ("2026", "2026-13", "2026-W60", "today", "2026-06-03.", "2026-06-03.pdf", "2026-06.rss.rss", "9999-12"):
         assert site.get(f"/papers/{name}").status_code == 404, name
 
 
-def test_the_ends_of_the_calendar_are_empty_editions(many: Installation, site: TestClient) -> None:
+def test_the_ends_of_the_calendar_are_empty_editions(many: App, site: TestClient) -> None:
     for name in ("0001-01-01", "0001-W01", "0001-01", "9998-12-31", "9998-12"):
         assert "No papers came in this time." in site.get(f"/papers/{name}").text, name
 
 
-def test_an_edition_asks_what_to_search_it_for(many: Installation, site: TestClient) -> None:
+def test_an_edition_asks_what_to_search_it_for(many: App, site: TestClient) -> None:
     page = " ".join(site.get("/papers/2026-W23").text.split())
     assert '<form class="inline" role="search" action="/search">' in page
     assert '<input type="hidden" name="in" value="2026-W23">' in page
 
 
-def test_what_was_merged_stands_in_one_edition(many: Installation, site: TestClient) -> None:
+def test_what_was_merged_stands_in_one_edition(many: App, site: TestClient) -> None:
     merged(many, "test:Last", "test:First")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked"]
     assert "1 new paper" in words(site.get("/papers/2026-06-03").text)
 
 
-def test_the_front_page_shows_the_best_of_the_newest_edition(many: Installation, site: TestClient) -> None:
+def test_the_front_page_shows_the_best_of_the_newest_edition(many: App, site: TestClient) -> None:
     published(many, *(a_paper(f"More {i}", "word " * 500, upvotes=i) for i in range(7)), on="2026-06-04")
     page = site.get("/").text
     assert titles(page) == ["More 6", "More 5", "More 4", "More 3", "More 2"]
@@ -172,9 +172,9 @@ def test_the_front_page_shows_the_best_of_the_newest_edition(many: Installation,
         ("/profile/Cats", ["/profile/Cats"]),
     ],
 )
-def test_feeds_are_links_on_the_page(here: Installation, site: TestClient, path: str, feeds: list[str]) -> None:
-    published(here, a_paper("A cat"))
-    sharing(here, "Cats", "cat")
+def test_feeds_are_links_on_the_page(app: App, site: TestClient, path: str, feeds: list[str]) -> None:
+    published(app, a_paper("A cat"))
+    sharing(app, "Cats", "cat")
     shown = re.findall(r'<li><a href="(/[^"]+)">(RSS|Atom|JSON)</a>', site.get(path).text)
     forms = {"RSS": "rss", "Atom": "atom", "JSON": "json"}
     assert shown == [(f"{feed}.{forms[form]}", form) for feed in feeds for form in forms]
@@ -186,8 +186,8 @@ def test_nobody_is_asked_to_subscribe_where_nobody_can(open_site: Callable[..., 
 
 
 @pytest.mark.parametrize("path", ["/", "/papers", "/papers/2026-06-03", "/papers/2026-W23", "/papers/2026-06"])
-def test_what_papers_say_is_never_markup(here: Installation, site: TestClient, path: str) -> None:
-    published(here, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("]]>"), a_paper("0", upvotes=10**12, stars=1))
+def test_what_papers_say_is_never_markup(app: App, site: TestClient, path: str) -> None:
+    published(app, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("]]>"), a_paper("0", upvotes=10**12, stars=1))
     page = site.get(path).text
     assert faults_of(page) == []
     assert "<script" not in page
@@ -205,10 +205,10 @@ def test_the_dates_of_editions_are_in_the_newsletters_language(open_site: Callab
 
 def test_editions_below_a_path_link_to_pages_below_it(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[newsletter]\nbase_url = "https://example.org/a/b"\n', encoding="utf-8")
-    with Installation.open(tmp_path / "config.toml") as here:
-        published(here, *(a_paper(f"P{i}") for i in range(60)), on="2026-06-02")
-        published(here, a_paper("Last"))
+    with App.open(tmp_path / "config.toml") as app:
+        published(app, *(a_paper(f"P{i}") for i in range(60)), on="2026-06-02")
+        published(app, a_paper("Last"))
         for path in ("/a/b", "/papers", "/a/b/papers/2026-06-02", "/papers/2026-06", "/paper/test:P1", "/profiles"):
-            page = browser(here).get(path).text
+            page = browser(app).get(path).text
             assert not re.search(r'(href|action)="/(?!a/b)', page)
             assert head_links(page, "canonical")[0].startswith("https://example.org/a/b/")

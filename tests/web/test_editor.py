@@ -13,10 +13,10 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from digest import passwords
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Admin, Role
+from digest.security import passwords
 from digest.store import admins, audit, profiles, versions
 from digest.web import create_app, listen, serving, url_of
 from digest.web.admin.profiles.trial import Trial, Trying
@@ -27,7 +27,7 @@ from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, printed, sharing
 from tests.web.people import enrolled
 from tests.web.signed import signed
-from tests.web.test_desk import PASSWORD, log, signed_in
+from tests.web.test_admin import PASSWORD, log, signed_in
 
 EDITOR = "editor@example.org"
 HOSTILE_NAME = "</bdi><script>alert(1)</script> \"' \u202e &"
@@ -40,27 +40,27 @@ def hashed() -> str:
 
 
 @pytest.fixture
-def cookie(here: Installation, site: TestClient, hashed: str) -> str:
+def cookie(app: App, site: TestClient, hashed: str) -> str:
     """An editor is signed in; there are papers on cats and dogs, and a profile."""
-    entered(here, hashed)
+    entered(app, hashed)
     return signed_in(site, EDITOR)
 
 
-def entered(here: Installation, hashed: str) -> None:
-    with here.store.write() as tx:
+def entered(app: App, hashed: str) -> None:
+    with app.store.write() as tx:
         admins.add(tx, Admin(email=EDITOR, role=Role.EDITOR, password=hashed), now=NOW)
-    printed(here, *(f"A paper on cats, number {n}" for n in range(12)), seen_at=NOW - timedelta(days=2))
-    printed(here, "A paper on dogs", "A paper on quantization", seen_at=NOW - timedelta(days=1))
-    sharing(here, "Animals", "dogs")
+    printed(app, *(f"A paper on cats, number {n}" for n in range(12)), seen_at=NOW - timedelta(days=2))
+    printed(app, "A paper on dogs", "A paper on quantization", seen_at=NOW - timedelta(days=1))
+    sharing(app, "Animals", "dogs")
 
 
-def number(here: Installation, name: str = "Animals") -> int:
-    with here.store.read() as tx:
+def number(app: App, name: str = "Animals") -> int:
+    with app.store.read() as tx:
         return profiles.get(tx, name).id
 
 
-def rules(here: Installation, name: str = "Animals") -> str:
-    with here.store.read() as tx:
+def rules(app: App, name: str = "Animals") -> str:
+    with app.store.read() as tx:
         return profiles.get(tx, name).rules
 
 
@@ -94,52 +94,46 @@ def typed(html: str) -> str:
     return found[1]
 
 
-def test_nobody_looks_or_saves_without_a_session_of_the_desks(
-    here: Installation, site: TestClient, hashed: str
-) -> None:
-    entered(here, hashed)
-    reader = signed(here, site, enrolled(here))
-    pages = ("/admin/profiles", "/admin/profiles/new", f"/admin/profiles/{number(here)}", "/admin/profiles/preview")
+def test_nobody_looks_or_saves_without_a_session_of_the_desks(app: App, site: TestClient, hashed: str) -> None:
+    entered(app, hashed)
+    reader = signed(app, site, enrolled(app))
+    pages = ("/admin/profiles", "/admin/profiles/new", f"/admin/profiles/{number(app)}", "/admin/profiles/preview")
     for path in pages:
         for answer in (site.get(path), reader.get(path), site.post(path), reader.post(path, rules="cats", name="Mine")):
             assert answer.status_code in {303, 405}
             assert answer.headers.get("Location", "/admin/sign-in") == "/admin/sign-in"
-    assert rules(here) == "dogs"
+    assert rules(app) == "dogs"
 
 
-def test_nothing_is_saved_or_tried_without_the_sessions_own_token(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    for path in ("/admin/profiles/new", f"/admin/profiles/{number(here)}", "/admin/profiles/preview"):
+def test_nothing_is_saved_or_tried_without_the_sessions_own_token(app: App, site: TestClient, cookie: str) -> None:
+    for path in ("/admin/profiles/new", f"/admin/profiles/{number(app)}", "/admin/profiles/preview"):
         answer = site.post(path, data={"csrf": "0" * 32, "rules": "cats", "name": "X"}, headers={"Cookie": cookie})
         assert answer.status_code == 403
-    assert rules(here) == "dogs"
+    assert rules(app) == "dogs"
 
 
-def test_the_list_says_how_many_papers_a_day_each_profile_finds(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    sharing(here, "Cats", "cats\n\n# a note")
+def test_the_list_says_how_many_papers_a_day_each_profile_finds(app: App, site: TestClient, cookie: str) -> None:
+    sharing(app, "Cats", "cats\n\n# a note")
     text = look(site, cookie, "/admin/profiles").text
     assert re.findall(r'data-label="Papers a day">([^<]*)<', text) == ["less than 1", "6"]
     assert 'href="/admin/profiles/new"' in text
     assert faults_of(text) == []
 
 
-def test_the_list_calls_what_is_more_than_a_digest_holds(here: Installation, site: TestClient, cookie: str) -> None:
-    printed(here, *(f"Cats again, number {n}" for n in range(100)))
-    sharing(here, "Cats", "cats")
+def test_the_list_calls_what_is_more_than_a_digest_holds(app: App, site: TestClient, cookie: str) -> None:
+    printed(app, *(f"Cats again, number {n}" for n in range(100)))
+    sharing(app, "Cats", "cats")
     assert look(site, cookie, "/admin/profiles").text.count("more than a digest holds") == 1
 
 
-def test_a_profile_opens_with_its_rules_and_what_they_find(here: Installation, site: TestClient, cookie: str) -> None:
-    text = look(site, cookie, f"/admin/profiles/{number(here)}").text
+def test_a_profile_opens_with_its_rules_and_what_they_find(app: App, site: TestClient, cookie: str) -> None:
+    text = look(site, cookie, f"/admin/profiles/{number(app)}").text
     assert (typed(text), faults_of(text)) == ("dogs", [])
     said = plain(text)
     assert "1 of the 14 papers that came on 2 of the last 30 days." in said
     assert "The same papers as by the saved rules." in said
     for page in ("history", "rename", "remove"):
-        assert f'href="/admin/profiles/{number(here)}/{page}"' in text
+        assert f'href="/admin/profiles/{number(app)}/{page}"' in text
 
 
 def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, cookie: str) -> None:
@@ -151,8 +145,8 @@ def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, coo
     assert post(site, cookie, "/admin/profiles/999", rules="cats").status_code == 404
 
 
-def test_to_try_shows_what_would_be_found_and_saves_nothing(here: Installation, site: TestClient, cookie: str) -> None:
-    said = tried(site, cookie, "cats\r\nunheard of", number(here))
+def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: TestClient, cookie: str) -> None:
+    said = tried(site, cookie, "cats\r\nunheard of", number(app))
     assert "About 6 papers a day" in said
     assert "12 of the 14 papers" in said
     assert said.count("<rect") == 1
@@ -162,8 +156,8 @@ def test_to_try_shows_what_would_be_found_and_saves_nothing(here: Installation, 
     assert "and 2 more" in said
     assert "never true" in said
     assert "cats\nunheard of" in typed(post(site, cookie, "/admin/profiles/preview", rules="cats\r\nunheard of").text)
-    assert rules(here) == "dogs"
-    assert log(here) == [(EDITOR, "sign in")]
+    assert rules(app) == "dogs"
+    assert log(app) == [(EDITOR, "sign in")]
 
 
 def test_a_new_profile_has_nothing_to_be_compared_with(site: TestClient, cookie: str) -> None:
@@ -173,10 +167,8 @@ def test_a_new_profile_has_nothing_to_be_compared_with(site: TestClient, cookie:
     assert "<polyline" not in said
 
 
-def test_what_saving_would_change_is_drawn_beside_the_saved_rules(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    said = tried(site, cookie, "cats", number(here))
+def test_what_saving_would_change_is_drawn_beside_the_saved_rules(app: App, site: TestClient, cookie: str) -> None:
+    said = tried(site, cookie, "cats", number(app))
     assert "<polyline" in said
     assert re.search(r"From Jun 1 to Jun 2. Most were 12, on Jun 1.", said)
     assert re.search(r"<th scope=\"row\">Mon, Jun 1</th><td>12</td><td>0</td><td>12</td>", said)
@@ -197,8 +189,8 @@ def test_empty_lines_above_a_mistake_are_counted(site: TestClient, cookie: str) 
     assert "<mark>OR</mark> dogs" in said
 
 
-def test_more_than_a_digest_holds_is_said(here: Installation, site: TestClient, cookie: str) -> None:
-    printed(here, *(f"Cats again, number {n}" for n in range(120)))
+def test_more_than_a_digest_holds_is_said(app: App, site: TestClient, cookie: str) -> None:
+    printed(app, *(f"Cats again, number {n}" for n in range(120)))
     assert "more than a digest of 25 holds" in tried(site, cookie, "cats")
     assert "more than a digest of 25 holds" not in tried(site, cookie, "paper AND cats")
 
@@ -244,19 +236,19 @@ def test_where_nothing_is_suggested_nothing_is_replaced(site: TestClient, cookie
     assert typed(answer.text) == "dogs\nquantizatio"
 
 
-def test_a_new_profile_is_added_with_a_line_in_the_log(here: Installation, site: TestClient, cookie: str) -> None:
+def test_a_new_profile_is_added_with_a_line_in_the_log(app: App, site: TestClient, cookie: str) -> None:
     answer = post(site, cookie, "/admin/profiles/new", name="  Big   cats ", rules="cats\r\n-dogs\r\n")
-    assert answer.headers["Location"] == f"/admin/profiles/{number(here, 'Big cats')}?done=added"
-    assert rules(here, "Big cats") == "cats\n-dogs"
-    assert log(here)[-1] == (EDITOR, "profile add")
+    assert answer.headers["Location"] == f"/admin/profiles/{number(app, 'Big cats')}?done=added"
+    assert rules(app, "Big cats") == "cats\n-dogs"
+    assert log(app)[-1] == (EDITOR, "profile add")
     said = look(site, cookie, answer.headers["Location"]).text
     assert "Readers can follow it now." in said
     assert "Nobody follows it yet." in said
 
 
-def test_who_has_followers_is_not_told_how_to_get_some(here: Installation, site: TestClient, cookie: str) -> None:
-    enrolled(here, "reader@example.org", profiles=("Animals",))
-    assert "Nobody follows it yet." not in look(site, cookie, f"/admin/profiles/{number(here)}").text
+def test_who_has_followers_is_not_told_how_to_get_some(app: App, site: TestClient, cookie: str) -> None:
+    enrolled(app, "reader@example.org", profiles=("Animals",))
+    assert "Nobody follows it yet." not in look(site, cookie, f"/admin/profiles/{number(app)}").text
 
 
 def test_text_that_cannot_be_read_yet_is_not_taken_for_none(site: TestClient, cookie: str) -> None:
@@ -286,40 +278,38 @@ def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient,
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
-    here: Installation, site: TestClient, cookie: str, fields: dict[str, str], said: str
+    app: App, site: TestClient, cookie: str, fields: dict[str, str], said: str
 ) -> None:
     answer = post(site, cookie, "/admin/profiles/new", name=fields["name"], rules=fields["rules"])
     assert (answer.status_code, faults_of(answer.text)) == (422, [])
     assert said in plain(answer.text)
     assert typed(answer.text) == fields["rules"]
     assert f'value="{fields["name"]}"' in answer.text
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         assert [profile.name for profile in profiles.list_shared(tx)] == ["Animals"]
 
 
-def test_rules_are_saved_as_a_version_of_the_editors(here: Installation, site: TestClient, cookie: str) -> None:
-    path = f"/admin/profiles/{number(here)}"
+def test_rules_are_saved_as_a_version_of_the_editors(app: App, site: TestClient, cookie: str) -> None:
+    path = f"/admin/profiles/{number(app)}"
     answer = post(site, cookie, path, rules="cats", version="1")
     assert answer.headers["Location"] == f"{path}?done=saved"
-    with here.store.read() as tx:
-        assert [v.saved_by for v in versions.list_of(tx, number(here))] == [EDITOR, "tests"]
+    with app.store.read() as tx:
+        assert [v.saved_by for v in versions.list_of(tx, number(app))] == [EDITOR, "tests"]
         (change, *_) = audit.list_changes(tx, limit=1)
     assert (change.who, change.what, change.subject) == (EDITOR, "profile edit", "Animals")
     assert "The next digests are chosen by these rules." in look(site, cookie, f"{path}?done=saved").text
 
 
-def test_rules_that_cannot_be_saved_leave_those_that_are(here: Installation, site: TestClient, cookie: str) -> None:
+def test_rules_that_cannot_be_saved_leave_those_that_are(app: App, site: TestClient, cookie: str) -> None:
     for text in ("cats AND", "-cats", ""):
-        answer = post(site, cookie, f"/admin/profiles/{number(here)}", rules=text, version="1")
+        answer = post(site, cookie, f"/admin/profiles/{number(app)}", rules=text, version="1")
         assert (answer.status_code, typed(answer.text)) == (422, text)
         assert 'aria-invalid="true"' in answer.text
-    assert rules(here) == "dogs"
+    assert rules(app) == "dogs"
 
 
-def test_what_somebody_saved_meanwhile_is_shown_and_not_undone(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    path = f"/admin/profiles/{number(here)}"
+def test_what_somebody_saved_meanwhile_is_shown_and_not_undone(app: App, site: TestClient, cookie: str) -> None:
+    path = f"/admin/profiles/{number(app)}"
     post(site, cookie, path, rules="dogs\nbirds", version="1")
     answer = post(site, cookie, path, rules="cats", version="1")
     assert (answer.status_code, faults_of(answer.text)) == (409, [])
@@ -327,38 +317,34 @@ def test_what_somebody_saved_meanwhile_is_shown_and_not_undone(
     assert f"<bdi>{EDITOR}</bdi>, 2026-06-03 " in answer.text
     assert "@@" not in answer.text
     assert "<ins>+birds</ins>" in answer.text
-    assert (typed(answer.text), rules(here)) == ("cats", "dogs\nbirds")
+    assert (typed(answer.text), rules(app)) == ("cats", "dogs\nbirds")
     assert post(site, cookie, path, rules="cats", version="1").status_code == 409
     assert 'name="anyway" value="2"' in answer.text
     assert post(site, cookie, path, rules="cats", version="1", anyway="2").status_code == 303
-    assert rules(here) == "cats"
+    assert rules(app) == "cats"
 
 
-def test_to_save_all_the_same_overwrites_only_what_was_shown(here: Installation, site: TestClient, cookie: str) -> None:
-    path = f"/admin/profiles/{number(here)}"
+def test_to_save_all_the_same_overwrites_only_what_was_shown(app: App, site: TestClient, cookie: str) -> None:
+    path = f"/admin/profiles/{number(app)}"
     post(site, cookie, path, rules="birds", version="1")
     post(site, cookie, path, rules="fish", version="2")
     answer = post(site, cookie, path, rules="cats", version="1", anyway="2")
     assert answer.status_code == 409
     assert "<ins>+fish</ins>" in answer.text
-    assert rules(here) == "fish"
+    assert rules(app) == "fish"
 
 
-def test_who_wrote_the_same_or_changed_no_rule_is_in_nobodys_way(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    path = f"/admin/profiles/{number(here)}"
-    with here.store.write() as tx:
+def test_who_wrote_the_same_or_changed_no_rule_is_in_nobodys_way(app: App, site: TestClient, cookie: str) -> None:
+    path = f"/admin/profiles/{number(app)}"
+    with app.store.write() as tx:
         profiles.edit(tx, "Animals", new_name="Pets", by="tests", now=NOW)
     assert post(site, cookie, path, rules="cats", version="1").status_code == 303
     assert post(site, cookie, path, rules="cats", version="1").status_code == 303
 
 
-def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(
-    here: Installation, site: TestClient, cookie: str
-) -> None:
-    path = f"/admin/profiles/{number(here)}"
-    with here.store.write() as tx:
+def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(app: App, site: TestClient, cookie: str) -> None:
+    path = f"/admin/profiles/{number(app)}"
+    with app.store.write() as tx:
         profiles.remove(tx, "Animals")
     answer = post(site, cookie, path, rules="cats", version="1")
     assert (answer.status_code, typed(answer.text)) == (409, "cats")
@@ -369,25 +355,25 @@ def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(
 
 
 def test_nobody_waits_to_write_while_a_text_is_tried_that_has_no_profile_any_more(
-    here: Installation, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
+    app: App, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried_so = Trying.tried
 
     def writing(*said: Any, **rest: Any) -> Any:
-        with closing(sqlite3.connect(here.store.file, timeout=0)) as database:
+        with closing(sqlite3.connect(app.store.file, timeout=0)) as database:
             database.execute("begin immediate")
             database.rollback()
         return tried_so(*said, **rest)
 
-    path = f"/admin/profiles/{number(here)}"
-    with here.store.write() as tx:
+    path = f"/admin/profiles/{number(app)}"
+    with app.store.write() as tx:
         profiles.remove(tx, "Animals")
     monkeypatch.setattr(Trying, "tried", writing)
     assert post(site, cookie, path, rules="cats", version="1").status_code == 409
 
 
 def test_an_editor_has_three_texts_tried_at_once_and_no_more(
-    here: Installation, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
+    app: App, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
@@ -397,7 +383,7 @@ def test_an_editor_has_three_texts_tried_at_once_and_no_more(
         return Trial()
 
     monkeypatch.setattr(Trying, "tried", slow)
-    path = f"/admin/profiles/{number(here)}"
+    path = f"/admin/profiles/{number(app)}"
     threads = [threading.Thread(target=look, args=(site, cookie, path)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -411,20 +397,20 @@ def test_an_editor_has_three_texts_tried_at_once_and_no_more(
 
 
 def test_a_saved_text_that_nobody_can_read_any_more_keeps_nobody_from_mending_it(
-    here: Installation, site: TestClient, cookie: str
+    app: App, site: TestClient, cookie: str
 ) -> None:
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         tx.exec_driver_sql("UPDATE profiles SET rules = 'dogs AND'")
-    text = look(site, cookie, f"/admin/profiles/{number(here)}").text
+    text = look(site, cookie, f"/admin/profiles/{number(app)}").text
     assert "Line 1, column 9:" in plain(text)
-    assert "12 of the 14" in tried(site, cookie, "cats", number(here))
+    assert "12 of the 14" in tried(site, cookie, "cats", number(app))
     assert look(site, cookie, "/admin/profiles").status_code == 200
 
 
-def test_what_profiles_papers_and_editors_write_is_text(here: Installation, site: TestClient, cookie: str) -> None:
-    printed(here, HOSTILE, a_paper("Plain", "<script>alert(1)</script>"), seen_at=NOW - timedelta(hours=1))
-    sharing(here, HOSTILE_NAME, "script")
-    path = f"/admin/profiles/{number(here, HOSTILE_NAME)}"
+def test_what_profiles_papers_and_editors_write_is_text(app: App, site: TestClient, cookie: str) -> None:
+    printed(app, HOSTILE, a_paper("Plain", "<script>alert(1)</script>"), seen_at=NOW - timedelta(hours=1))
+    sharing(app, HOSTILE_NAME, "script")
+    path = f"/admin/profiles/{number(app, HOSTILE_NAME)}"
     text = 'script\n"</textarea><script>alert(1)</script>\n"</pre><img src=x>'
     answers = [
         look(site, cookie, "/admin/profiles"),
@@ -448,32 +434,32 @@ def test_a_part_of_the_page_is_for_scripts(site: TestClient, cookie: str) -> Non
     assert len(part) < 20_000
 
 
-def test_to_try_wakes_nobody_who_delivers(here: Installation, hashed: str) -> None:
-    entered(here, hashed)
+def test_to_try_wakes_nobody_who_delivers(app: App, hashed: str) -> None:
+    entered(app, hashed)
     woken: list[bool] = []
-    app = create_app(here, clock=lambda: NOW, changed=lambda: woken.append(True))
-    site = TestClient(app, client=("192.0.2.7", 50000), follow_redirects=False)
+    asgi = create_app(app, clock=lambda: NOW, changed=lambda: woken.append(True))
+    site = TestClient(asgi, client=("192.0.2.7", 50000), follow_redirects=False)
     cookie = signed_in(site, EDITOR)
     post(site, cookie, "/admin/profiles/preview", rules="cats")
     assert woken == []
-    post(site, cookie, f"/admin/profiles/{number(here)}", rules="cats", version="1")
+    post(site, cookie, f"/admin/profiles/{number(app)}", rules="cats", version="1")
     assert woken == [True]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, hashed: str) -> Iterator[tuple[Installation, str]]:
+def served(tmp_path_factory: pytest.TempPathFactory, hashed: str) -> Iterator[tuple[App, str]]:
     """A newsletter that is really served, and where."""
     folder = tmp_path_factory.mktemp("site")
     listener = listen("127.0.0.1", 0)
     (folder / "config.toml").write_text(f'[newsletter]\nbase_url = "{url_of(listener)}"\n', encoding="utf-8")
-    with Installation.open(folder / "config.toml") as here:
-        entered(here, hashed)
-        with serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None):
-            yield here, url_of(listener)
+    with App.open(folder / "config.toml") as app:
+        entered(app, hashed)
+        with serving(create_app(app, clock=lambda: NOW), listener, on_loss=lambda: None):
+            yield app, url_of(listener)
 
 
 @pytest.fixture(scope="module")
-def session(served: tuple[Installation, str]) -> dict[str, str]:
+def session(served: tuple[App, str]) -> dict[str, str]:
     """The cookie with which a browser is the editor's, who may not sign in as often as there are tests."""
     answer = httpx2.post(f"{served[1]}/admin/sign-in", data={"email": EDITOR, "password": PASSWORD})
     name, _, value = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
@@ -482,10 +468,10 @@ def session(served: tuple[Installation, str]) -> dict[str, str]:
 
 @pytest.fixture
 def opened(
-    browser: Any, served: tuple[Installation, str], session: dict[str, str], request: pytest.FixtureRequest
+    browser: Any, served: tuple[App, str], session: dict[str, str], request: pytest.FixtureRequest
 ) -> Iterator[Any]:
     """The editor of the profile, in a browser. It has no complaints."""
-    here, base = served
+    app, base = served
     scripts = getattr(request, "param", True)
     context = browser.new_context(viewport={"width": 1280, "height": 720}, java_script_enabled=scripts)
     context.set_default_timeout(1000 * IN_TIME)
@@ -494,7 +480,7 @@ def opened(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto(f"{base}/admin/profiles/{number(here)}")
+    page.goto(f"{base}/admin/profiles/{number(app)}")
     yield page
     context.close()
     assert [text for text in complaints if "Failed to load" not in text] == []
@@ -649,7 +635,7 @@ def test_what_is_open_stays_open(opened: Any) -> None:
 
 @needs_chromium
 @pytest.mark.parametrize("opened", [True, False], indirect=True)
-def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[Installation, str]) -> None:
+def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[App, str]) -> None:
     field(opened).fill("quantizatio\ncats AND")
     opened.get_by_role("button", name="Try without saving").click()
     opened.wait_for_url("**/preview")

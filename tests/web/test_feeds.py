@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web.feeds import FORMATS, Feed, document, item
 from digest.web.papers import Showcase
 from tests.builders import NOW, a_paper
@@ -28,10 +28,10 @@ PLACES = ["/papers", "/papers/2026-06-03", "/papers/2026-W23", "/papers/2026-06"
 
 
 @pytest.fixture
-def filled(here: Installation) -> Installation:
-    published(here, PAPER, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("0"), a_paper("]]>", "x < y & z"))
-    sharing(here, "All & more", "low precision\nمرحبا")
-    return here
+def filled(app: App) -> App:
+    published(app, PAPER, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("0"), a_paper("]]>", "x < y & z"))
+    sharing(app, "All & more", "low precision\nمرحبا")
+    return app
 
 
 def parsed(content: bytes, form: str) -> Any:
@@ -57,9 +57,7 @@ def check_json(content: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("form", ["rss", "atom"])
-def test_feedparser_finds_nothing_wrong_with_any_feed(
-    filled: Installation, site: TestClient, place: str, form: str
-) -> None:
+def test_feedparser_finds_nothing_wrong_with_any_feed(filled: App, site: TestClient, place: str, form: str) -> None:
     answer = site.get(f"{place}.{form}")
     assert answer.headers["Content-Type"] == f"{MEDIA[form]}; charset=utf-8"
     feed = parsed(answer.content, form)
@@ -75,7 +73,7 @@ def test_feedparser_finds_nothing_wrong_with_any_feed(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_json_feed_has_what_it_must(filled: Installation, site: TestClient, place: str) -> None:
+def test_a_json_feed_has_what_it_must(filled: App, site: TestClient, place: str) -> None:
     answer = site.get(f"{place}.json")
     assert answer.headers["Content-Type"] == "application/feed+json; charset=utf-8"
     feed = check_json(answer.content)
@@ -83,9 +81,7 @@ def test_a_json_feed_has_what_it_must(filled: Installation, site: TestClient, pl
     assert all(one["id"] == one["url"] for one in feed["items"])
 
 
-def test_a_paper_stands_in_each_with_its_authors_categories_and_abstract(
-    filled: Installation, site: TestClient
-) -> None:
+def test_a_paper_stands_in_each_with_its_authors_categories_and_abstract(filled: App, site: TestClient) -> None:
     (entry,) = [e for e in parsed(site.get("/papers.atom").content, "atom").entries if e.id.endswith("2606.00001")]
     assert entry.title == PAPER.title
     assert [author.name for author in entry.authors] == list(PAPER.authors)
@@ -100,7 +96,7 @@ def test_a_paper_stands_in_each_with_its_authors_categories_and_abstract(
     assert (one["title"], one["tags"], one["external_url"]) == (PAPER.title, list(PAPER.categories), PAPER.url)
 
 
-def test_dates_are_written_as_each_format_has_them(filled: Installation, site: TestClient) -> None:
+def test_dates_are_written_as_each_format_has_them(filled: App, site: TestClient) -> None:
     rss = site.get("/papers.rss").text
     dates = re.findall("<(?:pubDate|lastBuildDate)>(.*?)</", rss)
     assert {parsedate_to_datetime(date) for date in dates} == {NOW}
@@ -108,9 +104,9 @@ def test_dates_are_written_as_each_format_has_them(filled: Installation, site: T
     assert set(re.findall("<(?:updated|published)>(.*?)</", site.get("/papers.atom").text)) == {"2026-06-03T07:00:00Z"}
 
 
-def test_the_latest_hundred_are_in_the_feed_of_the_newest(here: Installation, site: TestClient) -> None:
-    published(here, *(a_paper(f"{i:03}") for i in range(90)), on="2026-06-01")
-    published(here, *(a_paper(f"{i:03}") for i in range(90, 120)), on="2026-06-02")
+def test_the_latest_hundred_are_in_the_feed_of_the_newest(app: App, site: TestClient) -> None:
+    published(app, *(a_paper(f"{i:03}") for i in range(90)), on="2026-06-01")
+    published(app, *(a_paper(f"{i:03}") for i in range(90, 120)), on="2026-06-02")
     latest = [one["title"] for one in site.get("/papers.json").json()["items"]]
     assert latest == [f"{i:03}" for i in reversed(range(20, 120))]
     assert len(site.get("/papers/2026-06-01.json").json()["items"]) == 90
@@ -119,18 +115,18 @@ def test_the_latest_hundred_are_in_the_feed_of_the_newest(here: Installation, si
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("place", ["/papers", "/papers/2026-06-03"])
-def test_a_feed_without_papers_is_a_feed(here: Installation, site: TestClient, form: str, place: str) -> None:
+def test_a_feed_without_papers_is_a_feed(app: App, site: TestClient, form: str, place: str) -> None:
     content = site.get(f"{place}.{form}").content
     assert (check_json(content)["items"] if form == "json" else parsed(content, form).entries) == []
 
 
 @pytest.mark.parametrize("path", ["/papers.xml", "/papers.", "/papers/x.atom", "/profile/none.atom", "/profile/.atom"])
-def test_what_is_no_feed_is_not_found(filled: Installation, site: TestClient, path: str) -> None:
+def test_what_is_no_feed_is_not_found(filled: App, site: TestClient, path: str) -> None:
     assert site.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("page", [*PLACES, "/"])
-def test_pages_say_in_their_head_where_their_feeds_are(filled: Installation, site: TestClient, page: str) -> None:
+def test_pages_say_in_their_head_where_their_feeds_are(filled: App, site: TestClient, page: str) -> None:
     head = site.get(page).text
     named = re.findall(r'<link\s+rel="alternate" type="([^"]*)"[^>]*href="([^"]*)"', head)
     assert {kind for kind, _ in named} == set(MEDIA.values())

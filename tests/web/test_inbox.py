@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web import create_app
 from tests.builders import NOW, a_delivery, a_subscriber
 from tests.mail.samples import composer, two_papers
@@ -27,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def inbox(here: Installation, folder: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(here, clock=lambda: NOW, inbox=folder)) as client:
+def inbox(app: App, folder: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(app, clock=lambda: NOW, inbox=folder)) as client:
         yield client
 
 

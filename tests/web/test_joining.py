@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind, Subscriber, SubscriberState
 from digest.store import profiles, subscribers
@@ -23,20 +23,20 @@ CONFIRMATION, SIGN_IN = MailKind.CONFIRMATION, MailKind.SIGN_IN
 
 
 @pytest.fixture
-def shared(here: Installation) -> None:
+def shared(app: App) -> None:
     """Two shared profiles."""
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         profiles.add(tx, "Audio & <speech>", compile_rules("# a note\nspeech\naudio AND codec"), by="tests", now=NOW)
         profiles.add(tx, "Vision", compile_rules("segmentation"), by="tests", now=NOW)
 
 
-def reader(here: Installation) -> Subscriber:
-    with here.store.read() as tx:
+def reader(app: App) -> Subscriber:
+    with app.store.read() as tx:
         return subscribers.get(tx, EMAIL)
 
 
-def own_rules(here: Installation) -> str:
-    with here.store.read() as tx:
+def own_rules(app: App) -> str:
+    with app.store.read() as tx:
         own = profiles.find_personal(tx, subscribers.get(tx, EMAIL).id)
     return own.rules if own else ""
 
@@ -56,14 +56,14 @@ def test_the_form_shows_the_shared_profiles_with_their_rules(site: TestClient) -
 
 
 @pytest.mark.usefixtures("shared")
-def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(here: Installation, site: TestClient) -> None:
+def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(app: App, site: TestClient) -> None:
     page = site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "cats\r\n-survey"})
     assert (page.status_code, "Look into your mailbox" in page.text) == (200, True)
     settled(site)
-    new = reader(here)
+    new = reader(app)
     assert (new.state, new.profiles, new.schedule.timezone) == (SubscriberState.PENDING, ("Vision",), "Asia/Tokyo")
-    assert (own_rules(here), queued(here)) == ("cats\n-survey", [CONFIRMATION])
-    assert history(here) == [("asked", "page from 192.0.2.7")]
+    assert (own_rules(app), queued(app)) == ("cats\n-survey", [CONFIRMATION])
+    assert history(app) == [("asked", "page from 192.0.2.7")]
 
 
 def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., TestClient]) -> None:
@@ -87,7 +87,7 @@ def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., Tes
     ],
 )
 def test_a_fault_is_told_beside_its_field_and_nothing_typed_is_lost(
-    here: Installation, site: TestClient, typed: dict[str, str | list[str]], says: str
+    app: App, site: TestClient, typed: dict[str, str | list[str]], says: str
 ) -> None:
     form = FORM | {"profile": [] if "rules" in typed else ["Vision"]} | typed
     page = site.post("/subscribe", data=form)
@@ -100,12 +100,10 @@ def test_a_fault_is_told_beside_its_field_and_nothing_typed_is_lost(
     assert str(form["rules"]).strip() + "</textarea>" in page.text
     assert ('value="Vision" checked' in page.text) is ("Vision" in form["profile"])
     settled(site)
-    assert queued(here) == []
+    assert queued(app) == []
 
 
-def test_keywords_that_only_mute_are_enough_beside_a_profile(
-    here: Installation, site: TestClient, shared: None
-) -> None:
+def test_keywords_that_only_mute_are_enough_beside_a_profile(app: App, site: TestClient, shared: None) -> None:
     assert site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "-survey"}).status_code == 200
 
 
@@ -146,13 +144,13 @@ def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callabl
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(here: Installation, way: str) -> None:
+def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(app: App, way: str) -> None:
     answers = set()
     for known in KNOWN:
         email = f"{known}@example.org"
-        known_as(here, known, email)
+        known_as(app, known, email)
         for _ in range(2):  # the second time they were just written to
-            site = browser(here)
+            site = browser(app)
             answer = site.post(way, data=FORM | {"email": email})
             settled(site)
             answers.add((answer.status_code, tuple(answer.headers.multi_items()), answer.content))
@@ -160,59 +158,59 @@ def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(here:
 
 
 @pytest.mark.parametrize("known", KNOWN)
-def test_a_form_with_a_fault_is_the_same_too(here: Installation, site: TestClient, known: str) -> None:
+def test_a_form_with_a_fault_is_the_same_too(app: App, site: TestClient, known: str) -> None:
     before = site.post("/subscribe", data=FORM | {"rules": "a AND"})
-    known_as(here, known)
+    known_as(app, known)
     after = site.post("/subscribe", data=FORM | {"rules": "a AND"})
     assert (after.status_code, after.headers, after.content) == (422, before.headers, before.content)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_answer_comes_while_somebody_else_is_writing(here: Installation, site: TestClient, way: str) -> None:
+def test_the_answer_comes_while_somebody_else_is_writing(app: App, site: TestClient, way: str) -> None:
     for known in KNOWN:
-        known_as(here, known, f"{known}@example.org")
-    before = queued(here)
-    with closing(sqlite3.connect(here.store.file, isolation_level=None)) as other:
+        known_as(app, known, f"{known}@example.org")
+    before = queued(app)
+    with closing(sqlite3.connect(app.store.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         for known in KNOWN:  # more than pages are made at once
             assert site.post(way, data=FORM | {"email": f"{known}@example.org"}).status_code == 200
         assert time.monotonic() - begun < 15  # a transaction would have waited for thirty seconds
-        assert queued(here) == before
+        assert queued(app) == before
         other.execute("COMMIT")
     settled(site)
-    assert len(queued(here)) > len(before)
+    assert len(queued(app)) > len(before)
 
 
-def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(here: Installation) -> None:
+def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(app: App) -> None:
     for hours, client, asked in [(0, 1, 1), (0, 2, 1), (23, 3, 1), (24, 4, 2), (25, 5, 2)]:
-        site = browser(here, client=f"192.0.2.{client}", now=NOW + timedelta(hours=hours))
+        site = browser(app, client=f"192.0.2.{client}", now=NOW + timedelta(hours=hours))
         for way in WAYS:
             site.post(way, data=FORM | {"email": EMAIL.upper()})
             settled(site)
-        assert queued(here) == [CONFIRMATION] * asked
+        assert queued(app) == [CONFIRMATION] * asked
 
 
-def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most(here: Installation) -> None:
-    before = enrolled(here)
+def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most(app: App) -> None:
+    before = enrolled(app)
     for minutes, sent in [(0, 1), (9, 1), (11, 2)]:
-        site = browser(here, now=NOW + timedelta(minutes=minutes))
+        site = browser(app, now=NOW + timedelta(minutes=minutes))
         for way in WAYS:
             site.post(way, data=FORM)
             settled(site)
-        assert queued(here) == [SIGN_IN] * sent
-    assert (reader(here), own_rules(here)) == (before, "")
+        assert queued(app) == [SIGN_IN] * sent
+    assert (reader(app), own_rules(app)) == (before, "")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("known", ["nobody", "active", "unsubscribed"])
-def test_looking_sends_nothing(here: Installation, site: TestClient, method: str, known: str) -> None:
-    known_as(here, known)
-    before = queued(here)
+def test_looking_sends_nothing(app: App, site: TestClient, method: str, known: str) -> None:
+    known_as(app, known)
+    before = queued(app)
     for way in WAYS:
         assert site.request(method, way, params=FORM).status_code == 200
     settled(site)
-    assert queued(here) == before
+    assert queued(app) == before
 
 
 # How often.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from digest.links import Scope
+from digest.security.links import Scope
 from tests.browsing import needs_chromium
 from tests.web.demos import Demo, Visitor, browsing, served_demo
 

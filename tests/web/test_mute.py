@@ -5,10 +5,10 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Subscriber
+from digest.security.links import Scope
 from digest.store import profiles
 from tests.builders import NOW
 from tests.web.html import faults_of
@@ -16,109 +16,107 @@ from tests.web.people import enrolled, outdated, path
 from tests.web.signed import keywords
 
 
-def reader_with(here: Installation, rules: str) -> Subscriber:
-    reader = enrolled(here)
-    with here.store.write() as tx:
+def reader_with(app: App, rules: str) -> Subscriber:
+    reader = enrolled(app)
+    with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules(rules), now=NOW)
     return reader
 
 
-def way_to(here: Installation, reader: Subscriber, keyword: str) -> str:
-    return f"{path(here, Scope.MUTE, reader)}?keyword={quote(keyword, safe='')}"
+def way_to(app: App, reader: Subscriber, keyword: str) -> str:
+    return f"{path(app, Scope.MUTE, reader)}?keyword={quote(keyword, safe='')}"
 
 
-def test_the_page_asks_with_a_button(here: Installation, site: TestClient) -> None:
-    page = site.get(way_to(here, reader_with(here, "cats"), "audio-visual nets"))
+def test_the_page_asks_with_a_button(app: App, site: TestClient) -> None:
+    page = site.get(way_to(app, reader_with(app, "cats"), "audio-visual nets"))
     assert page.status_code == 200
     assert "<h1>Mute “audio-visual nets”?</h1>" in page.text
     assert "<button>Mute “audio-visual nets”</button>" in page.text
     assert faults_of(page.text) == []
 
 
-def test_the_button_adds_a_line_says_so_and_offers_the_way_back(here: Installation, site: TestClient) -> None:
-    link = way_to(here, reader_with(here, "cats\n# mine"), "author:LeCun, Y & co")
+def test_the_button_adds_a_line_says_so_and_offers_the_way_back(app: App, site: TestClient) -> None:
+    link = way_to(app, reader_with(app, "cats\n# mine"), "author:LeCun, Y & co")
     answer = site.post(link)
     assert (answer.status_code, answer.headers["Location"]) == (303, link)
-    assert keywords(here) == "cats\n# mine\n-author:LeCun, Y & co"
+    assert keywords(app) == "cats\n# mine\n-author:LeCun, Y & co"
     page = site.get(link).text
     assert "is muted</h1>" in page
     assert "Undo" in page
     assert faults_of(page) == []
     site.post(link, data={"do": "undo"})
-    assert keywords(here) == "cats\n# mine"
+    assert keywords(app) == "cats\n# mine"
     assert "<h1>Mute" in site.get(link).text
 
 
-def test_who_has_no_keywords_of_their_own_can_mute(here: Installation, site: TestClient) -> None:
-    link = way_to(here, enrolled(here), "survey")
+def test_who_has_no_keywords_of_their_own_can_mute(app: App, site: TestClient) -> None:
+    link = way_to(app, enrolled(app), "survey")
     site.post(link)
-    assert keywords(here) == "-survey"
+    assert keywords(app) == "-survey"
     site.post(link, data={"do": "undo"})
-    assert keywords(here) == ""
+    assert keywords(app) == ""
 
 
-def test_muting_twice_is_muting_once(here: Installation, site: TestClient) -> None:
-    reader = reader_with(here, "-Surveys")
+def test_muting_twice_is_muting_once(app: App, site: TestClient) -> None:
+    reader = reader_with(app, "-Surveys")
     for keyword in ("survey", "survey", "surveys"):
-        assert "is muted</h1>" in site.get(way_to(here, reader, keyword)).text
-        site.post(way_to(here, reader, keyword))
-    assert keywords(here) == "-Surveys"
+        assert "is muted</h1>" in site.get(way_to(app, reader, keyword)).text
+        site.post(way_to(app, reader, keyword))
+    assert keywords(app) == "-Surveys"
 
 
 @pytest.mark.parametrize("keyword", ["", "  ", "(cats", "a\nb", "a\r\n*", "-cats", "cats ^2", "cats AND", "x" * 60_000])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_no_keyword_is_told_and_nothing_is_muted(
-    here: Installation, site: TestClient, keyword: str, method: str
-) -> None:
-    answer = site.request(method, way_to(here, reader_with(here, "cats"), keyword))
-    assert (answer.status_code, keywords(here)) == (422, "cats")
+def test_what_is_no_keyword_is_told_and_nothing_is_muted(app: App, site: TestClient, keyword: str, method: str) -> None:
+    answer = site.request(method, way_to(app, reader_with(app, "cats"), keyword))
+    assert (answer.status_code, keywords(app)) == (422, "cats")
     assert "That cannot be muted" in answer.text
     assert "<button" not in answer.text
 
 
-def test_without_a_keyword_there_is_nothing_to_mute(here: Installation, site: TestClient) -> None:
-    assert site.post(path(here, Scope.MUTE, enrolled(here))).status_code == 422
+def test_without_a_keyword_there_is_nothing_to_mute(app: App, site: TestClient) -> None:
+    assert site.post(path(app, Scope.MUTE, enrolled(app))).status_code == 422
 
 
-def test_own_keywords_that_cannot_be_read_any_more_are_left_as_they_are(here: Installation, site: TestClient) -> None:
-    reader = reader_with(here, "cats")
-    with here.store.write() as tx:
+def test_own_keywords_that_cannot_be_read_any_more_are_left_as_they_are(app: App, site: TestClient) -> None:
+    reader = reader_with(app, "cats")
+    with app.store.write() as tx:
         tx.exec_driver_sql("UPDATE profiles SET rules = 'cats ^1e1'")
-    answer = site.post(way_to(here, reader, "survey"))
-    assert (answer.status_code, keywords(here)) == (422, "cats ^1e1")
+    answer = site.post(way_to(app, reader, "survey"))
+    assert (answer.status_code, keywords(app)) == (422, "cats ^1e1")
     assert "Please mend them first" in answer.text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, site: TestClient, method: str) -> None:
-    assert site.request(method, way_to(here, reader_with(here, "cats"), "survey") + "&do=mute").status_code == 200
-    assert keywords(here) == "cats"
+def test_looking_changes_nothing(app: App, site: TestClient, method: str) -> None:
+    assert site.request(method, way_to(app, reader_with(app, "cats"), "survey") + "&do=mute").status_code == 200
+    assert keywords(app) == "cats"
 
 
-def test_a_keyword_is_text(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
+def test_a_keyword_is_text(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
     for keyword in ('"<script>alert(1)</script>"', "<script>("):
-        page = site.get(way_to(here, reader, keyword)).text
+        page = site.get(way_to(app, reader, keyword)).text
         assert "<script" not in page
         assert "&lt;script&gt;" in page
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_mutes_nothing(here: Installation, site: TestClient, method: str, how: str) -> None:
-    reader = reader_with(here, "cats")
-    token = outdated(here, Scope.MUTE, reader, how)
+def test_a_link_that_is_too_old_mutes_nothing(app: App, site: TestClient, method: str, how: str) -> None:
+    reader = reader_with(app, "cats")
+    token = outdated(app, Scope.MUTE, reader, how)
     assert site.request(method, f"/mute/{token}?keyword=survey").status_code == 410
-    assert how == "removed" or keywords(here) == "cats"
+    assert how == "removed" or keywords(app) == "cats"
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.MUTE])
-def test_a_link_for_something_else_mutes_nothing(here: Installation, site: TestClient, scope: Scope) -> None:
-    token = path(here, scope, reader_with(here, "cats")).rpartition("/")[2]
+def test_a_link_for_something_else_mutes_nothing(app: App, site: TestClient, scope: Scope) -> None:
+    token = path(app, scope, reader_with(app, "cats")).rpartition("/")[2]
     assert site.post(f"/mute/{token}?keyword=survey").status_code == 404
-    assert keywords(here) == "cats"
+    assert keywords(app) == "cats"
 
 
-def test_the_page_speaks_the_readers_language(here: Installation, site: TestClient) -> None:
-    link = way_to(here, enrolled(here, language="de"), "survey")
+def test_the_page_speaks_the_readers_language(app: App, site: TestClient) -> None:
+    link = way_to(app, enrolled(app, language="de"), "survey")
     assert "„survey“ stummschalten?" in site.get(link).text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import AnnounceType
 from digest.store import papers
 from digest.web.papers import paper_path
@@ -21,10 +21,10 @@ def lines(page: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
-def test_a_paper_has_all_that_is_known_of_it(here: Installation, site: TestClient) -> None:
-    published(here, PAPER)
-    seen(here, PAPER, "arxiv-ml")
-    seen(here, PAPER, "hf", days_later=1, announce_type=AnnounceType.REPLACE_CROSS)
+def test_a_paper_has_all_that_is_known_of_it(app: App, site: TestClient) -> None:
+    published(app, PAPER)
+    seen(app, PAPER, "arxiv-ml")
+    seen(app, PAPER, "hf", days_later=1, announce_type=AnnounceType.REPLACE_CROSS)
     page = site.get("/paper/arxiv:2606.00001").text
     said = lines(page)
     assert "Low-precision training of audio–visual nets &amp; friends" in said.replace("&#8211;", "–")
@@ -38,11 +38,11 @@ def test_a_paper_has_all_that_is_known_of_it(here: Installation, site: TestClien
 
 
 @pytest.mark.parametrize("place", ["paper", "bibtex", "ris"])
-def test_another_name_of_a_paper_leads_to_the_one_that_stays(here: Installation, site: TestClient, place: str) -> None:
+def test_another_name_of_a_paper_leads_to_the_one_that_stays(app: App, site: TestClient, place: str) -> None:
     older, younger = a_paper("Older", id="arxiv:1"), a_paper("Younger", id="doi:10.1/a(b)<c>")
-    published(here, older, younger)
-    also_known_as(here, older, "title:abcdef012345")
-    merged(here, younger.id, older.id)
+    published(app, older, younger)
+    also_known_as(app, older, "title:abcdef012345")
+    merged(app, younger.id, older.id)
     for name in ("doi:10.1/a(b)%3Cc%3E", "title:abcdef012345"):
         answer = site.get(f"/{place}/{name}")
         assert (answer.status_code, answer.headers["Location"]) == (303, f"/{place}/arxiv:1")
@@ -52,14 +52,14 @@ def test_another_name_of_a_paper_leads_to_the_one_that_stays(here: Installation,
 @pytest.mark.parametrize(
     "path", ["/paper/", "/paper/arxiv:9", "/paper/%00", "/paper/x%0d%0aSet-Cookie:%20a=b", "/paper"]
 )
-def test_what_is_no_paper_is_not_found(here: Installation, site: TestClient, path: str) -> None:
+def test_what_is_no_paper_is_not_found(app: App, site: TestClient, path: str) -> None:
     assert site.get(path).status_code == 404
 
 
-def test_a_paper_of_any_kind_has_a_valid_page(here: Installation, site: TestClient) -> None:
+def test_a_paper_of_any_kind_has_a_valid_page(app: App, site: TestClient) -> None:
     kinds = [HOSTILE, a_paper("مرحبا بالعالم"), a_paper("0"), a_paper("x" * 5000, "y" * 100_000), a_paper(" a/b//c#?")]
-    published(here, *kinds)
-    seen(here, HOSTILE, "<b>feed</b>")
+    published(app, *kinds)
+    seen(app, HOSTILE, "<b>feed</b>")
     for paper in kinds:
         answer = site.get(paper_path(paper.id))
         assert answer.status_code == 200
@@ -69,8 +69,8 @@ def test_a_paper_of_any_kind_has_a_valid_page(here: Installation, site: TestClie
         assert not set(answer.text) & set("\0\x0b\x1b\u202e\u2066\ufeff\ufffe\uffff\ufdd0")
 
 
-def test_a_reference_is_a_file_named_after_its_paper(here: Installation, site: TestClient) -> None:
-    published(here, HOSTILE, PAPER)
+def test_a_reference_is_a_file_named_after_its_paper(app: App, site: TestClient) -> None:
+    published(app, HOSTILE, PAPER)
     bib, ris = site.get("/bibtex/arxiv:2606.00001"), site.get("/ris/arxiv:2606.00001")
     assert bib.headers["Content-Type"] == "application/x-bibtex; charset=utf-8"
     assert bib.headers["Content-Disposition"] == 'attachment; filename="arxiv-2606.00001.bib"'
@@ -80,15 +80,15 @@ def test_a_reference_is_a_file_named_after_its_paper(here: Installation, site: T
     assert hostile.headers["Content-Disposition"] == 'attachment; filename="doi-10.1-b-.ris"'
 
 
-def test_a_paper_that_has_no_page_elsewhere_is_cited_by_its_page_here(here: Installation, site: TestClient) -> None:
-    published(here, a_paper("A", published_at=at("2025-02-03")))
+def test_a_paper_that_has_no_page_elsewhere_is_cited_by_its_page_here(app: App, site: TestClient) -> None:
+    published(app, a_paper("A", published_at=at("2025-02-03")))
     assert "url = {https://digest.example.org/paper/test:A}" in site.get("/bibtex/test:A").text
 
 
 def test_a_paper_was_seen_on_the_date_of_its_edition(open_site: Callable[..., TestClient], tmp_path: Path) -> None:
     site = open_site('[newsletter]\ntimezone = "Asia/Tokyo"\n')
-    with Installation.open(tmp_path / "config.toml") as here:
-        published(here, PAPER, on="2026-06-04")
-        with here.store.write() as tx:
+    with App.open(tmp_path / "config.toml") as app:
+        published(app, PAPER, on="2026-06-04")
+        with app.store.write() as tx:
             papers.record_sightings(tx, "hf", [(an_entry(), PAPER.id)], now=at("2026-06-03 20:00"))
     assert "hf new Jun 4, 2026" in lines(site.get("/paper/arxiv:2606.00001").text)

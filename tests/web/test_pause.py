@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.models import Schedule, Subscriber, SubscriberState
+from digest.security.links import Scope
 from tests.builders import at
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, changed, enrolled, outdated, path, state
@@ -18,26 +18,24 @@ Post = Callable[..., Any]
 
 
 @pytest.fixture(params=["link", "session"])
-def way(
-    request: pytest.FixtureRequest, here: Installation, site: TestClient
-) -> Callable[[Subscriber], tuple[str, Post]]:
+def way(request: pytest.FixtureRequest, app: App, site: TestClient) -> Callable[[Subscriber], tuple[str, Post]]:
     """(the page's address, what posts to it) of a reader: by link, or signed in."""
 
     def to(reader: Subscriber) -> tuple[str, Post]:
-        own = signed(here, site, reader)
+        own = signed(app, site, reader)
         site.headers["Cookie"] = own.cookie if request.param == "session" else ""
-        where = "/settings/pause" if request.param == "session" else path(here, Scope.PAUSE, reader)
+        where = "/settings/pause" if request.param == "session" else path(app, Scope.PAUSE, reader)
         csrf = {"csrf": own.csrf} if request.param == "session" else {}
         return where, lambda **form: site.post(where, data=csrf | form)
 
     return to
 
 
-def test_a_pause_lasts_until_a_date_on_the_readers_clock(here: Installation, site: TestClient, way: Any) -> None:
-    where, post = way(enrolled(here, schedule=Schedule(timezone="Asia/Tokyo")))
+def test_a_pause_lasts_until_a_date_on_the_readers_clock(app: App, site: TestClient, way: Any) -> None:
+    where, post = way(enrolled(app, schedule=Schedule(timezone="Asia/Tokyo")))
     answer = post(until="2026-06-10")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{where}?saved=1")
-    assert (state(here), stored(here).resumes_at) == ("paused", at("2026-06-09 15:00"))
+    assert (state(app), stored(app).resumes_at) == ("paused", at("2026-06-09 15:00"))
     page = site.get(f"{where}?saved=1").text
     assert 'role="status">Saved.' in page
     assert "until Wednesday, June 10, 2026." in page
@@ -45,71 +43,67 @@ def test_a_pause_lasts_until_a_date_on_the_readers_clock(here: Installation, sit
     assert faults_of(page) == []
 
 
-def test_a_pause_without_a_date_lasts_until_its_reader_ends_it(here: Installation, site: TestClient, way: Any) -> None:
-    where, post = way(enrolled(here))
+def test_a_pause_without_a_date_lasts_until_its_reader_ends_it(app: App, site: TestClient, way: Any) -> None:
+    where, post = way(enrolled(app))
     post(until="")
-    assert (state(here), stored(here).resumes_at) == ("paused", None)
+    assert (state(app), stored(app).resumes_at) == ("paused", None)
     assert "until you end the pause." in site.get(where).text
     post(do="resume")
-    assert state(here) == "active"
+    assert state(app) == "active"
     assert "End the pause" not in site.get(where).text
 
 
-def test_a_pause_can_be_changed(here: Installation, way: Any) -> None:
-    _, post = way(enrolled(here, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 00:00")))
+def test_a_pause_can_be_changed(app: App, way: Any) -> None:
+    _, post = way(enrolled(app, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 00:00")))
     post(until="2026-06-04")
-    assert (state(here), stored(here).resumes_at) == ("paused", at("2026-06-04 00:00"))
+    assert (state(app), stored(app).resumes_at) == ("paused", at("2026-06-04 00:00"))
 
 
 @pytest.mark.parametrize(
     "until", ["2026-06-03", "2020-01-01", "2028-06-10", "9999-12-31", "0001-01-01", "soon", "2026-13-01"]
 )
-def test_a_date_that_no_pause_can_end_on_is_marked_and_nothing_happens(
-    here: Installation, way: Any, until: str
-) -> None:
-    _, post = way(enrolled(here))
+def test_a_date_that_no_pause_can_end_on_is_marked_and_nothing_happens(app: App, way: Any, until: str) -> None:
+    _, post = way(enrolled(app))
     answer = post(until=until)
     assert answer.status_code == 422
     assert "Choose a date to come, within two years." in answer.text
     assert f'value="{until}"' in answer.text
     assert faults_of(answer.text) == []
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
-def test_what_was_typed_is_text(here: Installation, way: Any) -> None:
-    _, post = way(enrolled(here))
+def test_what_was_typed_is_text(app: App, way: Any) -> None:
+    _, post = way(enrolled(app))
     assert 'value="&#34;&gt;&lt;script&gt;"' in post(until='"><script>').text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, site: TestClient, way: Any, method: str) -> None:
-    where, _ = way(enrolled(here))
+def test_looking_changes_nothing(app: App, site: TestClient, way: Any, method: str) -> None:
+    where, _ = way(enrolled(app))
     assert site.request(method, f"{where}?until=2026-06-10&do=pause").status_code == 200
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
 @pytest.mark.parametrize("before", [SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED])
 def test_who_gets_no_digests_is_not_made_to_get_them(
-    here: Installation, site: TestClient, way: Any, before: SubscriberState
+    app: App, site: TestClient, way: Any, before: SubscriberState
 ) -> None:
-    reader = changed(here, enrolled(here), state=before)
+    reader = changed(app, enrolled(app), state=before)
     where, post = way(reader)
     assert "You get no digests at present." in site.get(where).text
     for form in ({"until": ""}, {"do": "resume"}):
         post(**form)
-        assert state(here) == before.value
+        assert state(app) == before.value
 
 
-def test_ending_a_pause_twice_is_ending_it_once(here: Installation, way: Any) -> None:
-    _, post = way(enrolled(here))
+def test_ending_a_pause_twice_is_ending_it_once(app: App, way: Any) -> None:
+    _, post = way(enrolled(app))
     assert post(do="resume").status_code == 303
-    assert stored(here).last_slot_at is None
+    assert stored(app).last_slot_at is None
 
 
-def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(
-    here: Installation, site: TestClient
-) -> None:
-    page = site.get(path(here, Scope.PAUSE, enrolled(here))).text
+def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(app: App, site: TestClient) -> None:
+    page = site.get(path(app, Scope.PAUSE, enrolled(app))).text
     assert "r•••@example.org" in page
     assert EMAIL not in page
     assert "/settings/" not in page
@@ -119,26 +113,26 @@ def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_pauses_nobody(here: Installation, site: TestClient, method: str, how: str) -> None:
-    reader = enrolled(here)
-    token = outdated(here, Scope.PAUSE, reader, how)
+def test_a_link_that_is_too_old_pauses_nobody(app: App, site: TestClient, method: str, how: str) -> None:
+    reader = enrolled(app)
+    token = outdated(app, Scope.PAUSE, reader, how)
     assert site.request(method, f"/pause/{token}").status_code == 410
-    assert how == "removed" or state(here) == "active"
+    assert how == "removed" or state(app) == "active"
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.PAUSE])
-def test_a_link_for_something_else_pauses_nobody(here: Installation, site: TestClient, scope: Scope) -> None:
-    token = path(here, scope, enrolled(here)).rpartition("/")[2]
+def test_a_link_for_something_else_pauses_nobody(app: App, site: TestClient, scope: Scope) -> None:
+    token = path(app, scope, enrolled(app)).rpartition("/")[2]
     assert site.post(f"/pause/{token}").status_code == 404
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
-def test_a_form_without_the_sessions_token_pauses_nobody(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here))
+def test_a_form_without_the_sessions_token_pauses_nobody(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app))
     assert own.post("/settings/pause", csrf="", until="").status_code == 403
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
-def test_the_page_speaks_the_readers_language(here: Installation, way: Any, site: TestClient) -> None:
-    where, _ = way(enrolled(here, language="de"))
+def test_the_page_speaks_the_readers_language(app: App, way: Any, site: TestClient) -> None:
+    where, _ = way(enrolled(app, language="de"))
     assert "Nach einer Pause enthält der erste das Beste" in site.get(where).text

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from digest.app import App
 from digest.errors import ConfigError, TemplateError
-from digest.installation import Installation
 from digest.mail import Templates
 from digest.web import create_app
-from digest.web.clients import client_address
+from digest.web.client_address import client_address
 from digest.web.context import partly_shown
 from tests.web.conftest import browser
 from tests.web.people import enrolled, history, state, way_out
@@ -20,13 +20,13 @@ SUBPATHS = ["/digest", "/a/b", "/d%C3%A4ily"]
 
 
 @pytest.fixture
-def below(tmp_path: Path) -> Callable[[str], Installation]:
+def below(tmp_path: Path) -> Callable[[str], App]:
     """A newsletter whose pages are below a path."""
 
-    def opened(path: str) -> Installation:
+    def opened(path: str) -> App:
         file = tmp_path / "config.toml"
         file.write_text(f'[newsletter]\nbase_url = "https://example.org{path}"\n', encoding="utf-8")
-        return Installation.open(file)
+        return App.open(file)
 
     return opened
 
@@ -34,12 +34,12 @@ def below(tmp_path: Path) -> Callable[[str], Installation]:
 @pytest.mark.parametrize("subpath", SUBPATHS)
 @pytest.mark.parametrize("stripped", [True, False])
 def test_pages_work_below_a_path_whether_the_proxy_strips_it_or_not(
-    below: Callable[[str], Installation], subpath: str, stripped: bool
+    below: Callable[[str], App], subpath: str, stripped: bool
 ) -> None:
-    with below(subpath) as here:
-        site = browser(here)
+    with below(subpath) as app:
+        site = browser(app)
         before = "" if stripped else subpath
-        link = before + way_out(here, enrolled(here))
+        link = before + way_out(app, enrolled(app))
         page = site.get(link).text
         assert f'href="{subpath}/static/style.css?' in page
         assert f'href="{subpath}/"' in page
@@ -47,12 +47,12 @@ def test_pages_work_below_a_path_whether_the_proxy_strips_it_or_not(
         for path in (f"{before}/", f"{before}/static/style.css", f"{before}/health"):
             assert site.get(path).status_code == 200
         assert site.post(link).status_code == 200
-        assert state(here) == "unsubscribed"
+        assert state(app) == "unsubscribed"
 
 
-def test_the_path_itself_is_the_front_page(below: Callable[[str], Installation]) -> None:
-    with below("/digest") as here:
-        assert "sends you what your keywords ask for" in browser(here).get("/digest").text
+def test_the_path_itself_is_the_front_page(below: Callable[[str], App]) -> None:
+    with below("/digest") as app:
+        assert "sends you what your keywords ask for" in browser(app).get("/digest").text
 
 
 TRUSTED = "trusted_proxies = ['127.0.0.1', '10.0.0.0/8', '::1']"
@@ -78,10 +78,10 @@ def test_only_trusted_proxies_are_believed_whom_they_ask_for(
     open_site: Callable[..., TestClient], tmp_path: Path, trusted: str, peer: str, forwarded: str, client: str
 ) -> None:
     site = open_site(f"[web]\n{trusted}\n", client=peer)
-    with Installation.open(tmp_path / "config.toml") as here:
-        link = way_out(here, enrolled(here))
+    with App.open(tmp_path / "config.toml") as app:
+        link = way_out(app, enrolled(app))
         site.post(link, headers={"X-Forwarded-For": forwarded})
-        assert history(here)[-1] == ("unsubscribed", f"page from {client}")
+        assert history(app)[-1] == ("unsubscribed", f"page from {client}")
 
 
 def test_several_headers_are_one_list() -> None:
@@ -96,7 +96,7 @@ def test_a_client_without_an_address_is_unknown() -> None:
 def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[web]\ntrusted_proxies = ['127.0.0.1', '*']\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"web\.trusted_proxies\[2\]: '\*' is not an address or a network of them"):
-        Installation.open(tmp_path / "config.toml")
+        App.open(tmp_path / "config.toml")
 
 
 @pytest.mark.parametrize(
@@ -124,17 +124,17 @@ def test_an_admins_template_replaces_ours(tmp_path: Path) -> None:
         "front.html.j2",
         '{% extends "web/base.html.j2" %}{% set title = "Hello" %}{% block main %}Mine <3{% endblock %}',
     )
-    with Installation.open(config) as here:
-        page = browser(here).get("/").text
+    with App.open(config) as app:
+        page = browser(app).get("/").text
         assert "<h1>Hello</h1>" in page
         assert "Mine" in page
-        assert here.templates.strays() == {}
+        assert app.templates.strays() == {}
 
 
 def test_a_faulty_template_is_found_before_any_page_is_asked_for(tmp_path: Path) -> None:
     config = own_template(tmp_path, "unsubscribed.html.j2", "Goodbye\n{{ page.emial }}\n")
-    with Installation.open(config) as here, pytest.raises(TemplateError) as caught:
-        create_app(here)
+    with App.open(config) as app, pytest.raises(TemplateError) as caught:
+        create_app(app)
     assert caught.value.file == str(tmp_path / "mine" / "web" / "unsubscribed.html.j2")
     assert caught.value.line == 2
     assert "emial" in caught.value.reason

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.store import subscribers
 from digest.web import create_app
 from tests.builders import NOW
@@ -25,17 +25,17 @@ def preview(site: TestClient, rules: str, **fields: Any) -> str:
     return " ".join(page.text.split())
 
 
-def test_it_says_how_many_and_shows_the_best_marked(here: Installation, site: TestClient) -> None:
-    printed(here, *(f"cat number {n}" for n in range(14)), "a dog")
+def test_it_says_how_many_and_shows_the_best_marked(app: App, site: TestClient) -> None:
+    printed(app, *(f"cat number {n}" for n in range(14)), "a dog")
     page = preview(site, "cat")
     assert "14 papers of the last 7 days. About 14 a day." in page
     assert page.count("<mark>cat</mark>") == 20  # title and abstract of ten
     assert page.count("<article") == 10
 
 
-def test_papers_are_counted_day_by_day(here: Installation, site: TestClient) -> None:
-    printed(here, "cat", "dog", "bird", seen_at=NOW - timedelta(days=2))
-    printed(here, "cat two")
+def test_papers_are_counted_day_by_day(app: App, site: TestClient) -> None:
+    printed(app, "cat", "dog", "bird", seen_at=NOW - timedelta(days=2))
+    printed(app, "cat two")
     page = preview(site, "cat")
     rows = [row.partition("</tr>")[0] for row in page.split('<tr><th scope="row">')[1:]]
     assert rows == [
@@ -46,16 +46,16 @@ def test_papers_are_counted_day_by_day(here: Installation, site: TestClient) -> 
 
 
 @pytest.mark.parametrize(("days", "count"), [("7", 1), ("30", 2), ("365", 1), ("x", 1), ("", 1)])
-def test_it_looks_back_seven_days_or_thirty(here: Installation, site: TestClient, days: str, count: int) -> None:
-    printed(here, "cat old", seen_at=NOW - timedelta(days=20))
-    printed(here, "cat new")
+def test_it_looks_back_seven_days_or_thirty(app: App, site: TestClient, days: str, count: int) -> None:
+    printed(app, "cat old", seen_at=NOW - timedelta(days=20))
+    printed(app, "cat new")
     assert preview(site, "cat", days=days).count("<article") == count
 
 
-def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: Installation, site: TestClient) -> None:
-    sharing(here, "Birds & more", "bird")
-    sharing(here, "Dogs", "dog")
-    printed(here, "a bird", "a bird in a cage", "a dog", "a cat")
+def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(app: App, site: TestClient) -> None:
+    sharing(app, "Birds & more", "bird")
+    sharing(app, "Dogs", "dog")
+    printed(app, "a bird", "a bird in a cage", "a dog", "a cat")
     page = preview(site, "cat\n-cage", profile=["Birds & more", "nobody's"])
     assert "2 papers" in page
     assert ("a <mark>bird</mark>" in page, "cage" in page.partition('id="preview"')[2]) == (True, False)
@@ -63,26 +63,26 @@ def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(here: I
     assert 'value="Dogs">' in page
 
 
-def test_a_mute_that_has_nothing_to_do_is_no_mistake(here: Installation, site: TestClient) -> None:
-    printed(here, "A cat")
+def test_a_mute_that_has_nothing_to_do_is_no_mistake(app: App, site: TestClient) -> None:
+    printed(app, "A cat")
     assert "stands in no paper" not in preview(site, "cat\n-survey")
 
 
-def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(here: Installation, site: TestClient) -> None:
-    printed(here, *(f"model {n}" for n in range(8)), "neural nets", "cat")
+def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site: TestClient) -> None:
+    printed(app, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')
     assert "“model” stands in 80% of all papers, which says little about any." in page
     assert "“&#34;nets neural&#34;” stands in no paper of 30 days." in page
     assert "“cat”" not in page
 
 
-def test_a_rule_that_finds_nothing_comes_with_one_that_would(here: Installation, site: TestClient) -> None:
-    printed(here, "neural radiance field", "cat")
+def test_a_rule_that_finds_nothing_comes_with_one_that_would(app: App, site: TestClient) -> None:
+    printed(app, "neural radiance field", "cat")
     assert "would find 1." in preview(site, "neural field\ncat")
 
 
-def test_mistakes_are_marked_and_what_was_typed_is_kept(here: Installation, site: TestClient) -> None:
-    printed(here, "cat")
+def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClient) -> None:
+    printed(app, "cat")
     page = preview(site, "cat\r\ndog AND", days="30")
     assert "Not all keywords can be read yet." in page
     assert page.count("Line 2, column 8:") == 2  # at the field, and in the preview
@@ -92,8 +92,8 @@ def test_mistakes_are_marked_and_what_was_typed_is_kept(here: Installation, site
 
 
 @pytest.mark.parametrize("rules", ["", "# a comment", "-cat"])
-def test_what_asks_for_nothing_says_so(here: Installation, site: TestClient, rules: str) -> None:
-    printed(here, "cat")
+def test_what_asks_for_nothing_says_so(app: App, site: TestClient, rules: str) -> None:
+    printed(app, "cat")
     assert "Nothing is asked for yet" in preview(site, rules)
 
 
@@ -101,8 +101,8 @@ def test_no_paper_is_said(site: TestClient) -> None:
     assert "No paper of the last 7 days." in preview(site, "cat")
 
 
-def test_a_script_gets_the_part_without_the_page_around(here: Installation, site: TestClient) -> None:
-    printed(here, "cat")
+def test_a_script_gets_the_part_without_the_page_around(app: App, site: TestClient) -> None:
+    printed(app, "cat")
     part = site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT).text
     assert part.lstrip().startswith('<p class="tally">')
     assert "<mark>cat</mark>" in part
@@ -110,8 +110,8 @@ def test_a_script_gets_the_part_without_the_page_around(here: Installation, site
     assert "<form" not in part
 
 
-def test_what_is_typed_is_never_markup(here: Installation, site: TestClient) -> None:
-    printed(here, *(f"script alert {n} <b>bold</b>" for n in range(3)))
+def test_what_is_typed_is_never_markup(app: App, site: TestClient) -> None:
+    printed(app, *(f"script alert {n} <b>bold</b>" for n in range(3)))
     typed = "<script>alert(1)</script>\nscript alert"
     for headers in ({}, FRAGMENT):
         page = site.post("/preview", data={"rules": typed}, headers=headers).text
@@ -119,7 +119,7 @@ def test_what_is_typed_is_never_markup(here: Installation, site: TestClient) -> 
         assert "<b>" not in page
 
 
-def test_nothing_is_kept_and_nothing_is_there_to_look_at(here: Installation, site: TestClient) -> None:
+def test_nothing_is_kept_and_nothing_is_there_to_look_at(app: App, site: TestClient) -> None:
     answer = site.post("/preview", data={"rules": "cat"})
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Set-Cookie" not in answer.headers
@@ -127,24 +127,24 @@ def test_nothing_is_kept_and_nothing_is_there_to_look_at(here: Installation, sit
 
 
 def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_tried(
-    here: Installation, site: TestClient
+    app: App, site: TestClient
 ) -> None:
-    sharing(here, "Old", "bird")
-    printed(here, "cat")
-    with here.store.write() as tx:
+    sharing(app, "Old", "bird")
+    printed(app, "cat")
+    with app.store.write() as tx:
         tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
     assert "1 paper of the last 7 days." in preview(site, "cat", profile="Old")
 
 
-def test_who_asks_too_often_is_told_so(here: Installation) -> None:
-    site = TestClient(create_app(here, clock=lambda: NOW), client=("192.0.2.7", 50000))
+def test_who_asks_too_often_is_told_so(app: App) -> None:
+    site = TestClient(create_app(app, clock=lambda: NOW), client=("192.0.2.7", 50000))
     answers = [site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT) for _ in range(121)]
     assert [answer.status_code for answer in answers] == [200] * 120 + [429]
     assert answers[-1].headers["Retry-After"] == "60"
 
 
-def test_what_was_typed_besides_is_carried_back_to_the_form(here: Installation, site: TestClient) -> None:
-    sharing(here, "Dogs", "dog")
+def test_what_was_typed_besides_is_carried_back_to_the_form(app: App, site: TestClient) -> None:
+    sharing(app, "Dogs", "dog")
     typed = {"email": "new@example.org", "timezone": "Europe/Berlin", "back": "subscribe", "profile": ["Dogs"]}
     page = preview(site, "cat", **typed)
     assert '<input type="hidden" name="email" value="new@example.org">' in page
@@ -155,7 +155,7 @@ def test_what_was_typed_besides_is_carried_back_to_the_form(here: Installation, 
     assert 'value="Europe/Berlin"' in form.text
     assert 'value="Dogs" checked' in form.text
     assert "cat\nbird</textarea>" in form.text
-    with here.store.read() as tx:
+    with app.store.read() as tx:
         assert subscribers.list_all(tx) == []
 
 

@@ -9,9 +9,9 @@ import feedparser
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.models import Field
+from digest.security.links import Scope
 from tests.builders import NOW, a_paper, an_item
 from tests.web.html import faults_of
 from tests.web.people import changed, enrolled, removed
@@ -22,9 +22,9 @@ FORMATS = ["atom", "rss", "json"]
 
 
 @pytest.fixture
-def own(here: Installation, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> Signed:
     """A browser in which a reader is signed in."""
-    return signed(here, site, enrolled(here))
+    return signed(app, site, enrolled(app))
 
 
 def turned_on(own: Signed, form: str = "atom") -> str:
@@ -48,11 +48,11 @@ def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_fo
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_it_has_the_papers_of_the_last_digests_with_their_reasons(
-    here: Installation, own: Signed, site: TestClient, form: str
+    app: App, own: Signed, site: TestClient, form: str
 ) -> None:
-    reader = stored(here)
-    send(here, reader, cats("Old cats"), slot_at=NOW - timedelta(days=1))
-    send(here, reader, cats("New cats", "Your keywords"), cats("Old cats"), more=("test:Left over",))
+    reader = stored(app)
+    send(app, reader, cats("Old cats"), slot_at=NOW - timedelta(days=1))
+    send(app, reader, cats("New cats", "Your keywords"), cats("Old cats"), more=("test:Left over",))
     answer = site.get(turned_on(own, form))
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"].startswith("private")
@@ -69,8 +69,8 @@ def test_it_has_the_papers_of_the_last_digests_with_their_reasons(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_hostile_papers_are_text(here: Installation, own: Signed, site: TestClient, form: str) -> None:
-    send(here, stored(here), an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)")))
+def test_hostile_papers_are_text(app: App, own: Signed, site: TestClient, form: str) -> None:
+    send(app, stored(app), an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)")))
     answer = site.get(turned_on(own, form))
     if form == "json":
         (one,) = json.loads(answer.text)["items"]
@@ -82,9 +82,9 @@ def test_hostile_papers_are_text(here: Installation, own: Signed, site: TestClie
         assert "&lt;script" in parsed.entries[0].summary
 
 
-def test_only_the_last_thirty_digests_are_in_it(here: Installation, own: Signed, site: TestClient) -> None:
+def test_only_the_last_thirty_digests_are_in_it(app: App, own: Signed, site: TestClient) -> None:
     for day in range(32):
-        send(here, stored(here), cats(f"cats of {day}"), slot_at=NOW - timedelta(days=day))
+        send(app, stored(app), cats(f"cats of {day}"), slot_at=NOW - timedelta(days=day))
     assert len(feedparser.parse(site.get(turned_on(own)).content).entries) == 30
 
 
@@ -95,15 +95,15 @@ def test_an_empty_feed_is_a_feed(own: Signed, site: TestClient) -> None:
 
 @pytest.mark.parametrize("how", ["new", "off", "left", "removed"])
 def test_an_address_opens_nothing_any_more_when_it_is_revoked(
-    here: Installation, own: Signed, site: TestClient, how: str
+    app: App, own: Signed, site: TestClient, how: str
 ) -> None:
     first = turned_on(own)
     if how in {"new", "off"}:
         own.post("/settings/feed", do="on" if how == "new" else "off")
     elif how == "left":
-        changed(here, stored(here), epoch=1)
+        changed(app, stored(app), epoch=1)
     else:
-        removed(here, stored(here))
+        removed(app, stored(app))
     answer = site.get(first)
     assert (answer.status_code, answer.text) == (404, site.get("/nothing/here").text)
     if how == "new":
@@ -111,21 +111,17 @@ def test_an_address_opens_nothing_any_more_when_it_is_revoked(
 
 
 @pytest.mark.parametrize("about", ["", "0" * 16])
-def test_a_feed_that_was_never_turned_on_has_no_address(
-    here: Installation, own: Signed, site: TestClient, about: str
-) -> None:
-    token = here.links.token(Scope.FEED, 1, 0, about=about)
+def test_a_feed_that_was_never_turned_on_has_no_address(app: App, own: Signed, site: TestClient, about: str) -> None:
+    token = app.links.token(Scope.FEED, 1, 0, about=about)
     assert site.get(f"/feed/{token}/atom").status_code == 404
     turned_on(own)
     assert site.get(f"/feed/{token}/atom").status_code == 404
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.FEED])
-def test_a_link_for_something_else_opens_no_feed(
-    here: Installation, own: Signed, site: TestClient, scope: Scope
-) -> None:
+def test_a_link_for_something_else_opens_no_feed(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
     turned_on(own)
-    token = here.links.token(scope, 1, 0, about=stored(here).feed, written_at=NOW)
+    token = app.links.token(scope, 1, 0, about=stored(app).feed, written_at=NOW)
     assert site.get(f"/feed/{token}/atom").status_code == 404
 
 
@@ -142,37 +138,37 @@ def test_a_format_that_is_none_is_not_found(own: Signed, site: TestClient, form:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, own: Signed, method: str) -> None:
+def test_looking_changes_nothing(app: App, own: Signed, method: str) -> None:
     where = turned_on(own)
-    before = stored(here)
+    before = stored(app)
     for path in ("/settings/feed?do=off", where):
         assert own.client.request(method, path, headers={"Cookie": own.cookie}).status_code == 200
-    assert stored(here) == before
+    assert stored(app) == before
 
 
-def test_a_form_without_the_sessions_token_turns_nothing_on_or_off(here: Installation, own: Signed) -> None:
+def test_a_form_without_the_sessions_token_turns_nothing_on_or_off(app: App, own: Signed) -> None:
     assert own.post("/settings/feed", csrf="", do="on").status_code == 403
-    assert stored(here).feed == ""
+    assert stored(app).feed == ""
     turned_on(own)
     assert own.post("/settings/feed", csrf="", do="off").status_code == 403
-    assert stored(here).feed != ""
+    assert stored(app).feed != ""
 
 
-def test_nobody_sees_another_readers_papers(here: Installation, own: Signed, site: TestClient) -> None:
-    send(here, enrolled(here, "other@example.org"), cats("Secret cats"))
+def test_nobody_sees_another_readers_papers(app: App, own: Signed, site: TestClient) -> None:
+    send(app, enrolled(app, "other@example.org"), cats("Secret cats"))
     assert "Secret" not in site.get(turned_on(own)).text
 
 
-def test_reasons_are_in_the_readers_language(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here, language="de")
-    send(here, reader, an_item(a_paper("cats"), "Your keywords", 1.0, (Field.TITLE, "cats")))
-    own = signed(here, site, reader)
+def test_reasons_are_in_the_readers_language(app: App, site: TestClient) -> None:
+    reader = enrolled(app, language="de")
+    send(app, reader, an_item(a_paper("cats"), "Your keywords", 1.0, (Field.TITLE, "cats")))
+    own = signed(app, site, reader)
     assert "Warum: „cats“ · Ihre Stichwörter" in site.get(turned_on(own)).text
 
 
-def test_below_a_path_its_address_has_it(open_site: Any, here: Installation) -> None:
+def test_below_a_path_its_address_has_it(open_site: Any, app: App) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
-    own = signed(here, site, enrolled(here))
+    own = signed(app, site, enrolled(app))
     own.post("/digest/settings/feed", do="on")
     found = re.search(r'href="https://example\.org(/digest/feed/[^"]+/atom)"', own.get("/digest/settings/feed").text)
     assert found is not None

@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import CompiledRules
 from digest.store import profiles, subscribers
@@ -15,10 +15,10 @@ from tests.web.papers import HOSTILE, published, sharing
 from tests.web.test_editions import titles
 
 
-def test_every_shared_profile_is_listed_with_its_rules(here: Installation, site: TestClient) -> None:
+def test_every_shared_profile_is_listed_with_its_rules(app: App, site: TestClient) -> None:
     assert "There are no shared profiles yet." in site.get("/profiles").text
-    sharing(here, "Cats & dogs", "cat AND dog # both\n-survey")
-    with here.store.write() as tx:
+    sharing(app, "Cats & dogs", "cat AND dog # both\n-survey")
+    with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("secret"), now=NOW)
     page = site.get("/profiles").text
@@ -28,26 +28,26 @@ def test_every_shared_profile_is_listed_with_its_rules(here: Installation, site:
     assert faults_of(page) == []
 
 
-def test_a_profile_shows_what_it_found_in_the_last_days_the_best_first(here: Installation, site: TestClient) -> None:
-    published(here, a_paper("An old cat"), on="2026-05-20")
-    published(here, a_paper("Something", "About a cat."), on="2026-05-30")
-    published(here, a_paper("A cat"), a_paper("A dog"), on="2026-06-03")
-    sharing(here, "Cats", "cat")
+def test_a_profile_shows_what_it_found_in_the_last_days_the_best_first(app: App, site: TestClient) -> None:
+    published(app, a_paper("An old cat"), on="2026-05-20")
+    published(app, a_paper("Something", "About a cat."), on="2026-05-30")
+    published(app, a_paper("A cat"), a_paper("A dog"), on="2026-06-03")
+    sharing(app, "Cats", "cat")
     page = site.get("/profile/Cats").text
     assert titles(page) == ["A <mark>cat</mark>", "Something"]
     assert faults_of(page) == []
     assert [one["title"] for one in site.get("/profile/Cats.json").json()["items"]] == ["A cat", "Something"]
 
 
-def test_a_profile_that_found_nothing_says_so(here: Installation, site: TestClient) -> None:
-    sharing(here, "Cats", "cat")
+def test_a_profile_that_found_nothing_says_so(app: App, site: TestClient) -> None:
+    sharing(app, "Cats", "cat")
     assert "It found nothing in the last 7 days." in site.get("/profile/Cats").text
 
 
 @pytest.mark.parametrize("name", ["a/b", "<script>", "ü 图", "a?b#c%d", "x.atom", "a.b"])
-def test_a_profile_of_any_name_has_a_page_and_feeds(here: Installation, site: TestClient, name: str) -> None:
-    published(here, HOSTILE, a_paper("A cat"))
-    sharing(here, name, "cat")
+def test_a_profile_of_any_name_has_a_page_and_feeds(app: App, site: TestClient, name: str) -> None:
+    published(app, HOSTILE, a_paper("A cat"))
+    sharing(app, name, "cat")
     found = re.search(r'href="(/profile/[^"]*)"', site.get("/profiles").text)
     assert found
     page = site.get(found[1])
@@ -56,16 +56,16 @@ def test_a_profile_of_any_name_has_a_page_and_feeds(here: Installation, site: Te
     assert site.get(f"{found[1]}.atom").headers["Content-Type"].startswith("application/atom+xml")
 
 
-def test_nobodys_own_profile_has_a_page(here: Installation, site: TestClient) -> None:
-    with here.store.write() as tx:
+def test_nobodys_own_profile_has_a_page(app: App, site: TestClient) -> None:
+    with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("secret"), now=NOW)
     for path in ("/profile/Your%20keywords", "/profile/", "/profile/nobody"):
         assert site.get(path).status_code == 404
 
 
-def test_rules_that_cannot_be_read_any_more_find_nothing(here: Installation, site: TestClient) -> None:
-    with here.store.write() as tx:
+def test_rules_that_cannot_be_read_any_more_find_nothing(app: App, site: TestClient) -> None:
+    with app.store.write() as tx:
         profiles.add(tx, "Broken", CompiledRules("(cat", ()), by="tests", now=NOW)
     page = site.get("/profile/Broken")
     assert page.status_code == 200

@@ -7,10 +7,10 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from digest import addresses
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.models import MailKind
+from digest.security import addresses
+from digest.security.links import Scope
 from digest.store import subscribers
 from tests.builders import NOW
 from tests.web.conftest import browser
@@ -22,9 +22,9 @@ INTERESTS = {"part": "interests", "rules": "cats"}
 
 
 @pytest.fixture
-def two(here: Installation) -> tuple[TestClient, TestClient]:
+def two(app: App) -> tuple[TestClient, TestClient]:
     """Two browsers."""
-    return browser(here), browser(here, client="192.0.2.8")
+    return browser(app), browser(app, client="192.0.2.8")
 
 
 def at_once(*asking: Callable[[], Response]) -> list[Response]:
@@ -52,31 +52,31 @@ def emails() -> Sequence[str]:
 
 
 def test_who_confirms_twice_at_once_is_welcomed_and_signed_in_once(
-    here: Installation, two: tuple[TestClient, TestClient]
+    app: App, two: tuple[TestClient, TestClient]
 ) -> None:
     for email in emails():
-        link = way_in(here, pending(here, email=email))
+        link = way_in(app, pending(app, email=email))
         answers = at_once(lambda: two[0].post(link), lambda: two[1].post(link))  # noqa: B023  (they end in this round)
         assert [answer.status_code for answer in answers] == [200, 200]
         assert sum("Set-Cookie" in answer.headers for answer in answers) == 1
-        assert [event for event, _ in history(here, email)] == ["asked", "confirmed"]
-    assert queued(here) == [MailKind.WELCOME] * len(ROUNDS)
+        assert [event for event, _ in history(app, email)] == ["asked", "confirmed"]
+    assert queued(app) == [MailKind.WELCOME] * len(ROUNDS)
 
 
 @pytest.mark.parametrize("how", ["erase", "leave", "unsubscribe"])
 def test_a_save_at_the_moment_of_leaving_brings_nobody_back(
-    here: Installation, two: tuple[TestClient, TestClient], how: str
+    app: App, two: tuple[TestClient, TestClient], how: str
 ) -> None:
     for email in emails():
-        reader = enrolled(here, email)
-        tabs = [signed(here, client, reader) for client in two]
-        link = way_out(here, reader)
+        reader = enrolled(app, email)
+        tabs = [signed(app, client, reader) for client in two]
+        link = way_out(app, reader)
         ways: dict[str, Callable[[], Response]] = {
             "erase": lambda: tabs[0].post("/settings/data", sure="1"),  # noqa: B023
             "leave": lambda: tabs[0].post("/settings/leave"),  # noqa: B023
             "unsubscribe": lambda: two[0].post(link),  # noqa: B023
         }
-        mute, stop = path(here, Scope.MUTE, reader), path(here, Scope.PAUSE, reader)
+        mute, stop = path(app, Scope.MUTE, reader), path(app, Scope.PAUSE, reader)
         at_once(
             ways[how],
             lambda: tabs[1].post("/settings", **INTERESTS),  # noqa: B023
@@ -85,47 +85,41 @@ def test_a_save_at_the_moment_of_leaving_brings_nobody_back(
         )
         for client in two:
             settled(client)
-        with here.store.read() as tx:
+        with app.store.read() as tx:
             left = subscribers.find(tx, email)
         assert (left.state.value, left.epoch) == ("unsubscribed", 1) if left else how == "erase"
-        assert [event for event, _ in history(here, email)][-1] in {"erased", "unsubscribed"}
-        assert len(history(here, email)) == 2
+        assert [event for event, _ in history(app, email)][-1] in {"erased", "unsubscribed"}
+        assert len(history(app, email)) == 2
 
 
-def test_two_keywords_that_are_muted_at_once_are_both_muted(
-    here: Installation, two: tuple[TestClient, TestClient]
-) -> None:
+def test_two_keywords_that_are_muted_at_once_are_both_muted(app: App, two: tuple[TestClient, TestClient]) -> None:
     for email in emails():
-        link = path(here, Scope.MUTE, enrolled(here, email))
+        link = path(app, Scope.MUTE, enrolled(app, email))
         at_once(
             lambda: two[0].post(f"{link}?keyword=cats"),  # noqa: B023
             lambda: two[1].post(f"{link}?keyword=dogs"),  # noqa: B023
         )
-        assert sorted(keywords(here, email).split("\n")) == ["-cats", "-dogs"]
+        assert sorted(keywords(app, email).split("\n")) == ["-cats", "-dogs"]
 
 
-def test_of_two_who_move_to_one_address_at_once_one_does(
-    here: Installation, two: tuple[TestClient, TestClient]
-) -> None:
+def test_of_two_who_move_to_one_address_at_once_one_does(app: App, two: tuple[TestClient, TestClient]) -> None:
     for number in ROUNDS:
         new = f"new{number}@example.org"
         links = []
         for name in ("one", "other"):
-            reader = changed(here, enrolled(here, f"{name}{number}@example.org"), new_email=new)
-            about = here.links.about(addresses.key(new))
-            links.append(f"/address/{here.links.token(Scope.ADDRESS, reader.id, 0, about=about, written_at=NOW)}")
+            reader = changed(app, enrolled(app, f"{name}{number}@example.org"), new_email=new)
+            about = app.links.about(addresses.key(new))
+            links.append(f"/address/{app.links.token(Scope.ADDRESS, reader.id, 0, about=about, written_at=NOW)}")
         answers = at_once(lambda: two[0].post(links[0]), lambda: two[1].post(links[1]))  # noqa: B023
         assert sorted(answer.status_code for answer in answers) == [303, 409]
-        assert stored(here, new).epoch == 1
+        assert stored(app, new).epoch == 1
 
 
-def test_of_two_who_ask_at_one_address_at_once_one_is_heard(
-    here: Installation, two: tuple[TestClient, TestClient]
-) -> None:
-    tabs = [signed(here, two[n], enrolled(here, f"reader{n}@example.org")) for n in (0, 1)]
+def test_of_two_who_ask_at_one_address_at_once_one_is_heard(app: App, two: tuple[TestClient, TestClient]) -> None:
+    tabs = [signed(app, two[n], enrolled(app, f"reader{n}@example.org")) for n in (0, 1)]
     at_once(*(lambda tab=tab: tab.post("/settings/address", email="new@example.org") for tab in tabs))
     for client in two:
         settled(client)
-    assert [event for event, _ in history(here, "new@example.org")] == ["asked"]
-    assert queued(here) == [MailKind.ADDRESS]
-    assert state(here, "reader0@example.org") == "active"
+    assert [event for event, _ in history(app, "new@example.org")] == ["asked"]
+    assert queued(app) == [MailKind.ADDRESS]
+    assert state(app, "reader0@example.org") == "active"

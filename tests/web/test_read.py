@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope, moment
+from digest.app import App
 from digest.models import Digest, Field, MailKind, Subscriber
+from digest.security.links import Scope, moment
 from digest.store import digests, papers
 from tests.builders import NOW, a_digest, a_paper, an_item, at
 from tests.web.html import faults_of
@@ -22,7 +22,7 @@ HOSTILE_PAPER = a_paper(HOSTILE, HOSTILE, id="test:hostile", url="javascript:ale
 
 
 def send(
-    here: Installation,
+    app: App,
     reader: Subscriber,
     *items: Any,
     slot_at: datetime = NOW,
@@ -39,7 +39,7 @@ def send(
         message_id=f"{moment(slot_at)}.{reader.id}@example.org",
         **rest,
     )
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         named = [*(item.paper for item in items), *digest.trending, *(a_paper(i[5:], id=i) for i in digest.more)]
         known = papers.find_by_keys(tx, [paper.id for paper in named])
         new = list({paper.id: paper for paper in named if paper.id not in known}.values())
@@ -48,8 +48,8 @@ def send(
     return digest
 
 
-def link(here: Installation, reader: Subscriber, about: str = "", written_at: datetime = NOW) -> str:
-    token = here.links.token(Scope.READ, reader.id, reader.epoch, about=about or moment(NOW), written_at=written_at)
+def link(app: App, reader: Subscriber, about: str = "", written_at: datetime = NOW) -> str:
+    token = app.links.token(Scope.READ, reader.id, reader.epoch, about=about or moment(NOW), written_at=written_at)
     return f"/read/{token}"
 
 
@@ -58,11 +58,11 @@ def cats(title: str = "A study of cats", profile: str = "Cats", **rest: Any) -> 
     return an_item(paper, profile, 3.0, (Field.TITLE, "cats"), **rest)
 
 
-def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
+def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
     popular = a_paper("A popular paper", upvotes=9)
-    send(here, reader, cats(), cats("More cats", "Your keywords"), more=("test:Left over",), trending=(popular,))
-    page = site.get(link(here, reader))
+    send(app, reader, cats(), cats("More cats", "Your keywords"), more=("test:Left over",), trending=(popular,))
+    page = site.get(link(app, reader))
     flat = " ".join(page.text.split())
     assert page.status_code == 200
     assert "Your digest of June 3, 2026" in flat
@@ -78,40 +78,38 @@ def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(here: Insta
     assert faults_of(page.text) == []
 
 
-def test_a_reason_mutes_as_long_as_in_the_mail_and_no_longer(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
+def test_a_reason_mutes_as_long_as_in_the_mail_and_no_longer(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
     before = NOW - timedelta(days=61)
-    send(here, reader, cats(), slot_at=before)
-    for where, status in ((link(here, reader, moment(before)), 410), (f"/settings/digests/{moment(before)}", 200)):
-        page = site.get(where, headers={"Cookie": signed(here, site, reader).cookie}).text
+    send(app, reader, cats(), slot_at=before)
+    for where, status in ((link(app, reader, moment(before)), 410), (f"/settings/digests/{moment(before)}", 200)):
+        page = site.get(where, headers={"Cookie": signed(app, site, reader).cookie}).text
         (mute,) = set(re.findall(r'href="https://digest\.example\.org(/mute/[^"]+\?keyword=cats)"', page))
         assert site.get(mute).status_code == status
 
 
-def test_a_digest_stays_as_it_was_when_a_paper_is_revised(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats())
-    with here.store.write() as tx:
+def test_a_digest_stays_as_it_was_when_a_paper_is_revised(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats())
+    with app.store.write() as tx:
         papers.revise(tx, a_paper("Withdrawn", id="test:A study of cats"))
-    page = site.get(link(here, reader)).text
+    page = site.get(link(app, reader)).text
     assert "Withdrawn" not in page
 
 
-def test_a_welcome_without_a_paper_is_a_page_and_what_was_never_sent_is_none(
-    here: Installation, site: TestClient
-) -> None:
-    reader = enrolled(here)
-    send(here, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
-    assert "There are none here." in site.get(link(here, reader)).text
-    send(here, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
-    assert site.get(link(here, reader, moment(NOW + timedelta(days=1)))).status_code == 404
-    assert "There are none here." in signed(here, site, reader).get("/settings/digests").text
+def test_a_welcome_without_a_paper_is_a_page_and_what_was_never_sent_is_none(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
+    assert "There are none here." in site.get(link(app, reader)).text
+    send(app, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
+    assert site.get(link(app, reader, moment(NOW + timedelta(days=1)))).status_code == 404
+    assert "There are none here." in signed(app, site, reader).get("/settings/digests").text
 
 
-def test_what_did_not_fit_is_shown_page_by_page(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats(), more=tuple(f"test:left {n:03}" for n in range(120)))
-    where = link(here, reader)
+def test_what_did_not_fit_is_shown_page_by_page(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats(), more=tuple(f"test:left {n:03}" for n in range(120)))
+    where = link(app, reader)
     first, second, last = (site.get(f"{where}?page={n}").text for n in (1, 2, 3))
     assert ("left 000" in first, "left 049" in first, "left 050" in first) == (True, True, False)
     assert ("left 050" in second, "left 119" in second, "A study of" in second) == (True, False, False)
@@ -121,19 +119,19 @@ def test_what_did_not_fit_is_shown_page_by_page(here: Installation, site: TestCl
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "9" * 30, "٣", ""])
-def test_a_page_that_is_no_number_is_none(here: Installation, site: TestClient, page: str) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats())
-    own = signed(here, site, reader)
-    for where in (link(here, reader), f"/settings/digests/{moment(NOW)}", "/settings/digests"):
+def test_a_page_that_is_no_number_is_none(app: App, site: TestClient, page: str) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats())
+    own = signed(app, site, reader)
+    for where in (link(app, reader), f"/settings/digests/{moment(NOW)}", "/settings/digests"):
         assert own.get(f"{where}?page={page}").status_code == 404
 
 
-def test_hostile_papers_are_text(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
+def test_hostile_papers_are_text(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
     item = an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)"))
-    send(here, reader, replace(item, also=(HOSTILE,)), more=("test:" + HOSTILE,), trending=(HOSTILE_PAPER,))
-    page = site.get(link(here, reader)).text
+    send(app, reader, replace(item, also=(HOSTILE,)), more=("test:" + HOSTILE,), trending=(HOSTILE_PAPER,))
+    page = site.get(link(app, reader)).text
     assert faults_of(page) == []
     assert "<script" not in page
     assert "<img" not in page
@@ -141,11 +139,11 @@ def test_hostile_papers_are_text(here: Installation, site: TestClient) -> None:
     assert "{{ 7*7 }}" in page
 
 
-def test_past_digests_are_listed_newest_first_with_their_counts(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
+def test_past_digests_are_listed_newest_first_with_their_counts(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
     for day in range(1, 36):
-        send(here, reader, *(cats(f"cats {n}") for n in range(day % 3 + 1)), slot_at=NOW - timedelta(days=day))
-    own = signed(here, site, reader)
+        send(app, reader, *(cats(f"cats {n}") for n in range(day % 3 + 1)), slot_at=NOW - timedelta(days=day))
+    own = signed(app, site, reader)
     page = own.get("/settings/digests").text
     rows = re.findall(
         r'href="/settings/digests/(\w+)">([^<]+)</a></td><td>(\d+)<', re.sub(r"\n", " ", page).replace("> <", "><")
@@ -162,62 +160,62 @@ def test_past_digests_are_listed_newest_first_with_their_counts(here: Installati
     assert faults_of(shown.text) == []
 
 
-def test_nobody_reads_another_readers_digest(here: Installation, site: TestClient) -> None:
-    reader, other = enrolled(here), enrolled(here, "other@example.org")
-    send(here, other, cats("Secret cats"))
-    own = signed(here, site, reader)
-    for answer in (site.get(link(here, reader)), own.get(f"/settings/digests/{moment(NOW)}")):
+def test_nobody_reads_another_readers_digest(app: App, site: TestClient) -> None:
+    reader, other = enrolled(app), enrolled(app, "other@example.org")
+    send(app, other, cats("Secret cats"))
+    own = signed(app, site, reader)
+    for answer in (site.get(link(app, reader)), own.get(f"/settings/digests/{moment(NOW)}")):
         assert answer.status_code == 404
         assert "Secret" not in answer.text
     assert "Wednesday" not in own.get("/settings/digests").text
 
 
 @pytest.mark.parametrize("slot", ["x", "-1", "f" * 30, "0", "6a%2f..", "1" * 5000])
-def test_a_slot_of_no_digest_is_not_found(here: Installation, site: TestClient, slot: str) -> None:
-    assert signed(here, site, enrolled(here)).get(f"/settings/digests/{slot}").status_code == 404
+def test_a_slot_of_no_digest_is_not_found(app: App, site: TestClient, slot: str) -> None:
+    assert signed(app, site, enrolled(app)).get(f"/settings/digests/{slot}").status_code == 404
 
 
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_shows_nothing(here: Installation, site: TestClient, how: str) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats())
-    where = link(here, reader, written_at=NOW - timedelta(days=180) if how == "old" else NOW)
+def test_a_link_that_is_too_old_shows_nothing(app: App, site: TestClient, how: str) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats())
+    where = link(app, reader, written_at=NOW - timedelta(days=180) if how == "old" else NOW)
     if how == "left":
-        changed(here, reader, epoch=1)
+        changed(app, reader, epoch=1)
     elif how == "removed":
-        removed(here, reader)
+        removed(app, reader)
     answer = site.get(where)
     assert (answer.status_code, "cats" in answer.text) == (410, False)
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.READ])
-def test_a_link_for_something_else_shows_nothing(here: Installation, site: TestClient, scope: Scope) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats())
-    token = here.links.token(scope, reader.id, reader.epoch, about=moment(NOW), written_at=NOW)
+def test_a_link_for_something_else_shows_nothing(app: App, site: TestClient, scope: Scope) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats())
+    token = app.links.token(scope, reader.id, reader.epoch, about=moment(NOW), written_at=NOW)
     assert site.get(f"/read/{token}").status_code == 404
 
 
-def test_the_link_of_the_mail_itself_is_the_one(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    digest = send(here, reader, cats(), slot_at=at("2026-06-03 07:00").replace(microsecond=123456))
-    token = here.links.token(Scope.READ, reader.id, 0, about=moment(digest.slot_at), written_at=digest.created_at)
+def test_the_link_of_the_mail_itself_is_the_one(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    digest = send(app, reader, cats(), slot_at=at("2026-06-03 07:00").replace(microsecond=123456))
+    token = app.links.token(Scope.READ, reader.id, 0, about=moment(digest.slot_at), written_at=digest.created_at)
     assert site.get(f"/read/{token}").status_code == 200
 
 
-def test_the_page_speaks_the_readers_language(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here, language="de")
-    send(here, reader, cats("cats", "Your keywords"), more=("test:Left over",))
-    page = site.get(link(here, reader)).text
+def test_the_page_speaks_the_readers_language(app: App, site: TestClient) -> None:
+    reader = enrolled(app, language="de")
+    send(app, reader, cats("cats", "Your keywords"), more=("test:Left over",))
+    page = site.get(link(app, reader)).text
     assert "Ihr Digest vom 3. Juni 2026" in page
     assert "Ihre Stichwörter" in page
     assert "1 weiterer, der nicht mehr hineinpasste" in page
 
 
-def test_papers_that_were_merged_since_are_shown_once_under_their_name(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    send(here, reader, cats(), more=("test:younger", "test:older"))
-    with here.store.write() as tx:
+def test_papers_that_were_merged_since_are_shown_once_under_their_name(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    send(app, reader, cats(), more=("test:younger", "test:older"))
+    with app.store.write() as tx:
         papers.merge(tx, younger="test:younger", older="test:older")
-    page = site.get(link(here, reader)).text
+    page = site.get(link(app, reader)).text
     assert page.count("/paper/test:older") == 1

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
+from digest.security.links import Scope
 from tests.builders import a_paper
 from tests.web.conftest import browser
 from tests.web.papers import published, sharing
@@ -16,16 +16,16 @@ FOR_EVERYBODY = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test
 
 
 @pytest.fixture(params=["true", "false"])
-def indexed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+def indexed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
     (tmp_path / "config.toml").write_text(f"[web]\nindexed = {request.param}\n", encoding="utf-8")
-    with Installation.open(tmp_path / "config.toml") as here:
-        published(here, a_paper("A cat"))
-        sharing(here, "P", "cat")
-        yield here
+    with App.open(tmp_path / "config.toml") as app:
+        published(app, a_paper("A cat"))
+        sharing(app, "P", "cat")
+        yield app
 
 
 @pytest.mark.parametrize("page", FOR_EVERYBODY)
-def test_header_and_page_agree_on_what_is_for_everybody(indexed: Installation, page: str) -> None:
+def test_header_and_page_agree_on_what_is_for_everybody(indexed: App, page: str) -> None:
     site = browser(indexed)
     for answer in (site.get(page), site.get(page)):
         assert answer.status_code == 200
@@ -34,14 +34,14 @@ def test_header_and_page_agree_on_what_is_for_everybody(indexed: Installation, p
 
 
 @pytest.mark.parametrize("scope", [Scope.UNSUBSCRIBE, Scope.CONFIRM, None])
-def test_what_is_behind_a_signed_link_or_not_there_is_never_shown(indexed: Installation, scope: Scope | None) -> None:
+def test_what_is_behind_a_signed_link_or_not_there_is_never_shown(indexed: App, scope: Scope | None) -> None:
     link = path(indexed, scope, enrolled(indexed)) if scope else "/papers/nonsense"
     answer = browser(indexed).get(link)
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert 'content="noindex"' in answer.text
 
 
-def test_robots_txt_says_what_is_configured(indexed: Installation) -> None:
+def test_robots_txt_says_what_is_configured(indexed: App) -> None:
     answer = browser(indexed).get("/robots.txt")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.text == f"User-agent: *\nDisallow: {'/search' if indexed.config.web.indexed else '/'}\n"

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import httpx2
 import pytest
 
-from digest.installation import Installation
+from digest.app import App
 from digest.transport.sink import SmtpServer
 from digest.web import create_app, listen, serving, url_of
 from tests.commandline import Cli
@@ -34,7 +34,7 @@ def newsletter(cli: Cli, postbox: tuple[Postbox, int]) -> Iterator[Cli]:
     config.write_text(config.read_text().replace("https://digest.example.org", url_of(listener)))
     smtp = f"[delivery.smtp]\nhost = '127.0.0.1'\nport = {postbox[1]}\n"
     cli.configure(f"[delivery]\ntransport = 'smtp'\n{smtp}")
-    with Installation.open(config) as here, serving(create_app(here), listener, on_loss=lambda: None):
+    with App.open(config) as app, serving(create_app(app), listener, on_loss=lambda: None):
         yield cli
 
 

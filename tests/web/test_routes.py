@@ -15,10 +15,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from digest import addresses
-from digest.installation import Installation
-from digest.links import LASTS, Scope, moment
+from digest.app import App
 from digest.models import Field, Subscriber
+from digest.security import addresses
+from digest.security.links import LASTS, Scope, moment
 from digest.store import Store, digests
 from digest.web.feeds import FORMATS
 from digest.web.sessions import Sessions
@@ -40,12 +40,12 @@ FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "pa
 
 
 @pytest.fixture
-def reader(here: Installation) -> Subscriber:
+def reader(app: App) -> Subscriber:
     """Somebody to whom every page can be shown, and who has something to lose on each."""
-    published(here, HOSTILE, CATS)
-    sharing(here, "Vision", "cats")
-    one = changed(here, enrolled(here, profiles=("Vision",)), new_email=NEW, feed=FEED)
-    with here.store.write() as tx:
+    published(app, HOSTILE, CATS)
+    sharing(app, "Vision", "cats")
+    one = changed(app, enrolled(app, profiles=("Vision",)), new_email=NEW, feed=FEED)
+    with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(CATS)], subscriber=one, slot_at=NOW, created_at=NOW)], now=NOW)
     return one
 
@@ -56,26 +56,26 @@ def routes(site: TestClient) -> list[Route]:
     return found
 
 
-def token(here: Installation, scope: Scope, reader: Subscriber, *, days_ago: float = 0) -> str:
+def token(app: App, scope: Scope, reader: Subscriber, *, days_ago: float = 0) -> str:
     """A token that is good for its scope, if it is not too old."""
     about = {
-        Scope.ADDRESS: here.links.about(addresses.key(NEW)),
+        Scope.ADDRESS: app.links.about(addresses.key(NEW)),
         Scope.FEED: FEED,
         Scope.READ: moment(NOW),
         Scope.SESSION: "0",
     }.get(scope, "")
     written_at = NOW - timedelta(days=days_ago)
-    return here.links.token(scope, reader.id, reader.epoch, about=about, written_at=written_at)
+    return app.links.token(scope, reader.id, reader.epoch, about=about, written_at=written_at)
 
 
-def addresses_of(here: Installation, site: TestClient, reader: Subscriber) -> Iterator[str]:
+def addresses_of(app: App, site: TestClient, reader: Subscriber) -> Iterator[str]:
     """An address of every page, behind whose links is whom they are for."""
-    asking = pending(here, email="asking@example.org")
+    asking = pending(app, email="asking@example.org")
     for route in routes(site):
         scope = route.path.split("/")[1]
         whose = asking if scope == Scope.CONFIRM else reader
         yield (
-            route.path.replace("{token}", token(here, Scope(scope), whose) if "{token}" in route.path else "")
+            route.path.replace("{token}", token(app, Scope(scope), whose) if "{token}" in route.path else "")
             .replace("{id:path}", "arxiv:2606.00001")
             .replace("{name:path}", "Vision")
             .replace("{name}", "2026-06-03")
@@ -89,19 +89,17 @@ def addresses_of(here: Installation, site: TestClient, reader: Subscriber) -> It
         )
 
 
-def everything(here: Installation) -> list[str]:
+def everything(app: App) -> list[str]:
     """All that the database holds."""
-    with closing(sqlite3.connect(here.store.file)) as database:
+    with closing(sqlite3.connect(app.store.file)) as database:
         return list(database.iterdump())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_to_look_at_any_page_changes_nothing(
-    here: Installation, site: TestClient, reader: Subscriber, method: str
-) -> None:
-    pages = list(addresses_of(here, site, reader))
-    own = signed(here, site, reader)
-    before = everything(here)
+def test_to_look_at_any_page_changes_nothing(app: App, site: TestClient, reader: Subscriber, method: str) -> None:
+    pages = list(addresses_of(app, site, reader))
+    own = signed(app, site, reader)
+    before = everything(app)
     for page in pages:
         for query in (
             "?keyword=cats",
@@ -113,15 +111,15 @@ def test_to_look_at_any_page_changes_nothing(
                 assert answer.status_code in {200, 303, 405}, page
                 assert (answer.status_code == 405) == (page in POSTED_ONLY)
     settled(site)
-    assert everything(here) == before
+    assert everything(app) == before
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_every_answer_is_careful_and_tracks_nobody(
-    here: Installation, site: TestClient, reader: Subscriber, signed_in: bool
+    app: App, site: TestClient, reader: Subscriber, signed_in: bool
 ) -> None:
-    pages = list(addresses_of(here, site, reader))
-    cookie = {"Cookie": signed(here, site, reader).cookie} if signed_in else {}
+    pages = list(addresses_of(app, site, reader))
+    cookie = {"Cookie": signed(app, site, reader).cookie} if signed_in else {}
     for page in pages:
         answer = site.get(f"{page}?keyword=cats", headers=cookie)
         assert ("Set-Cookie" in answer.headers) == (page.startswith("/preferences/")), page
@@ -143,46 +141,44 @@ def test_every_answer_is_careful_and_tracks_nobody(
 
 @pytest.mark.parametrize("opens", LOOKED_AT)
 def test_a_link_opens_its_own_page_and_nothing_else(
-    here: Installation, site: TestClient, reader: Subscriber, opens: Scope
+    app: App, site: TestClient, reader: Subscriber, opens: Scope
 ) -> None:
     pages = [route for route in routes(site) if route.path.startswith(f"/{opens}/{{token}}")]
     assert len(pages) == 1
     path = pages[0].path.replace("{form}", "atom")
-    before = everything(here)
+    before = everything(app)
     for scope in Scope:
         for method in ("GET", "POST"):
             if scope is not opens:
-                answer = site.request(method, path.replace("{token}", token(here, scope, reader)), data=FORM)
+                answer = site.request(method, path.replace("{token}", token(app, scope, reader)), data=FORM)
                 assert answer.status_code in {404, 405}, scope
                 assert "Set-Cookie" not in answer.headers
     settled(site)
-    assert everything(here) == before
-    assert site.get(path.replace("{token}", token(here, opens, reader)), params={"keyword": "cats"}).status_code < 400
+    assert everything(app) == before
+    assert site.get(path.replace("{token}", token(app, opens, reader)), params={"keyword": "cats"}).status_code < 400
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_no_link_is_a_session(here: Installation, site: TestClient, reader: Subscriber, scope: Scope) -> None:
-    cookie = f"__Secure-digest={token(here, scope, reader)}"
+def test_no_link_is_a_session(app: App, site: TestClient, reader: Subscriber, scope: Scope) -> None:
+    cookie = f"__Secure-digest={token(app, scope, reader)}"
     answer = site.get("/settings", headers={"Cookie": cookie})
     assert answer.status_code == (200 if scope is Scope.SESSION else 303)
 
 
 @pytest.mark.parametrize("scope", [scope for scope in LASTS if scope is not Scope.SESSION])
-def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(
-    here: Installation, reader: Subscriber, scope: Scope
-) -> None:
-    path = f"/{scope}/{token(here, scope, reader)}?keyword=cats"
+def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(app: App, reader: Subscriber, scope: Scope) -> None:
+    path = f"/{scope}/{token(app, scope, reader)}?keyword=cats"
     lasts = LASTS[scope]
-    assert browser(here, now=NOW + lasts - timedelta(seconds=2)).get(path).status_code in {200, 303}
-    before = everything(here)
-    late = browser(here, now=NOW + lasts)
+    assert browser(app, now=NOW + lasts - timedelta(seconds=2)).get(path).status_code in {200, 303}
+    before = everything(app)
+    late = browser(app, now=NOW + lasts)
     for method in ("GET", "POST"):
         answer = late.request(method, path, data=FORM)
         assert answer.status_code in {410, 405}
         assert "Set-Cookie" not in answer.headers
         assert reader.email[1:] not in answer.text
     settled(late)
-    assert everything(here) == before
+    assert everything(app) == before
 
 
 def acting(site: TestClient) -> list[str]:
@@ -193,11 +189,11 @@ def acting(site: TestClient) -> list[str]:
 
 @pytest.mark.parametrize("whose", ["nobody", "older", "newer", "another", "cookie"])
 def test_no_form_acts_with_a_token_that_is_not_its_sessions(
-    here: Installation, site: TestClient, reader: Subscriber, whose: str
+    app: App, site: TestClient, reader: Subscriber, whose: str
 ) -> None:
-    own = signed(here, site, reader)
-    other = signed(here, site, enrolled(here, "other@example.org"))
-    sessions = Sessions(links=here.links, path="", https=True)
+    own = signed(app, site, reader)
+    other = signed(app, site, enrolled(app, "other@example.org"))
+    sessions = Sessions(links=app.links, path="", https=True)
 
     def begun(hours: int) -> str:
         cookie = sessions.begin(reader, now=NOW + timedelta(hours=hours)).partition(";")[0].partition("=")[2]
@@ -212,57 +208,57 @@ def test_no_form_acts_with_a_token_that_is_not_its_sessions(
         "another": other.csrf,
         "cookie": own.cookie.partition("=")[2],
     }[whose]
-    before = everything(here)
+    before = everything(app)
     assert len(acting(site)) == 7
     for path in acting(site):
         answer = own.post(path, csrf=said, **FORM)
         assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False), path
     settled(site)
-    assert everything(here) == before
+    assert everything(app) == before
 
 
-def test_no_form_acts_in_a_session_that_is_over(here: Installation, site: TestClient, reader: Subscriber) -> None:
-    own = signed(here, site, reader)
-    before = everything(here)
-    late = Signed(browser(here, now=NOW + timedelta(hours=12)), own.cookie, own.csrf)
+def test_no_form_acts_in_a_session_that_is_over(app: App, site: TestClient, reader: Subscriber) -> None:
+    own = signed(app, site, reader)
+    before = everything(app)
+    late = Signed(browser(app, now=NOW + timedelta(hours=12)), own.cookie, own.csrf)
     for path in acting(site):
         assert late.post(path, **FORM).headers["Location"] == "/sign-in"
-    assert everything(here) == before
+    assert everything(app) == before
 
 
 @pytest.mark.parametrize("how", ["leaves", "erases", "moves", "is barred"])
 def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
-    here: Installation, site: TestClient, reader: Subscriber, how: str
+    app: App, site: TestClient, reader: Subscriber, how: str
 ) -> None:
-    own, tab = signed(here, site, reader), signed(here, site, reader)
+    own, tab = signed(app, site, reader), signed(app, site, reader)
     if how == "leaves":
-        assert site.post(f"/unsubscribe/{token(here, Scope.UNSUBSCRIBE, reader)}").status_code == 200
+        assert site.post(f"/unsubscribe/{token(app, Scope.UNSUBSCRIBE, reader)}").status_code == 200
     if how == "erases":
         assert own.post("/settings/data", sure="1").status_code == 200
     if how == "moves":
-        assert site.post(f"/address/{token(here, Scope.ADDRESS, reader)}").status_code == 303
+        assert site.post(f"/address/{token(app, Scope.ADDRESS, reader)}").status_code == 303
     if how == "is barred":
-        changed(here, reader, epoch=reader.epoch + 1)
+        changed(app, reader, epoch=reader.epoch + 1)
     settled(site)
-    before = everything(here)
+    before = everything(app)
     for path in acting(site):
         assert tab.post(path, **FORM).headers["Location"] == "/sign-in"
     for path in (route.path for route in routes(site)):
         if path.startswith("/settings") and "{" not in path:
             assert tab.get(path).headers["Location"] == "/sign-in"
     settled(site)
-    assert everything(here) == before
+    assert everything(app) == before
 
 
 def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
-    here: Installation,
+    app: App,
     site: TestClient,
     reader: Subscriber,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pages = list(addresses_of(here, site, reader))
-    own = signed(here, site, reader)
+    pages = list(addresses_of(app, site, reader))
+    own = signed(app, site, reader)
 
     def fail(*_: object) -> None:
         raise ValueError
@@ -276,26 +272,26 @@ def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
     settled(site)
     said = "".join(capsys.readouterr())
     assert said.count("page failed") > 40
-    secrets = [*(token(here, scope, reader) for scope in Scope), own.cookie, own.csrf, FORM["email"], reader.email]
+    secrets = [*(token(app, scope, reader) for scope in Scope), own.cookie, own.csrf, FORM["email"], reader.email]
     secrets += [page.split("/")[2] for page in pages if page.count(".") > 1 and "~" in page]
     assert [secret for secret in secrets if secret in said] == []
 
 
 def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
-    here: Installation, site: TestClient, reader: Subscriber
+    app: App, site: TestClient, reader: Subscriber
 ) -> None:
     huge = replace(HOSTILE, id="doi:10.1/huge", title=HOSTILE.title * 50, abstract=HOSTILE.abstract * 500)
-    published(here, huge)
-    sharing(here, "Hostile", "script\ntitle:alert\nJOUR")
-    with here.store.write() as tx:
+    published(app, huge)
+    sharing(app, "Hostile", "script\ntitle:alert\nJOUR")
+    with app.store.write() as tx:
         items = [an_item(paper, "Hostile", 1.0, (Field.TITLE, "<script>")) for paper in (HOSTILE, huge)]
         digest = a_digest(items, subscriber=reader, slot_at=NOW + timedelta(hours=1), created_at=NOW, message_id="h@x")
         digests.freeze(tx, [digest], now=NOW)
-    own = signed(here, site, reader)
+    own = signed(app, site, reader)
     slot, hostile = moment(NOW + timedelta(hours=1)), quote(HOSTILE.id)
-    told = here.links.token(Scope.READ, reader.id, reader.epoch, about=slot, written_at=NOW)
+    told = app.links.token(Scope.READ, reader.id, reader.epoch, about=slot, written_at=NOW)
     files = [f"{path}.{form}" for path in ("/papers", "/papers/2026-06", "/profile/Hostile") for form in FORMATS]
-    files += [f"/feed/{token(here, Scope.FEED, reader)}/{form}" for form in FORMATS]
+    files += [f"/feed/{token(app, Scope.FEED, reader)}/{form}" for form in FORMATS]
     files += [f"/{kind}/{hostile}" for kind in ("bibtex", "ris")]
     pages = ["/", "/papers", "/profile/Hostile", f"/paper/{hostile}", "/paper/doi:10.1/huge", "/search?q=script"]
     pages += [f"/read/{told}", f"/settings/digests/{slot}"]
@@ -311,7 +307,7 @@ def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
             assert faults_of(answer.text) == []
 
 
-def test_what_was_typed_in_an_odd_charset_is_not_decoded(here: Installation, site: TestClient) -> None:
+def test_what_was_typed_in_an_odd_charset_is_not_decoded(app: App, site: TestClient) -> None:
     def post(path: str, content_type: str, field: str) -> int:
         body = f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
         return site.post(path, content=body.encode(), headers={"Content-Type": content_type}).status_code

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web import create_app, listen, serving, url_of
 from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
@@ -26,10 +26,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
     listener = listen("127.0.0.1", 0)
     (folder / "config.toml").write_text(f'[newsletter]\nbase_url = "{url_of(listener)}"\n', encoding="utf-8")
-    with Installation.open(folder / "config.toml") as here:
-        printed(here, *(f"A paper on cats, number {n}" for n in range(12)), "A paper on dogs", "A bird")
-        sharing(here, "Birds", "bird")
-        with serving(create_app(here, clock=lambda: NOW), listener, on_loss=lambda: None):
+    with App.open(folder / "config.toml") as app:
+        printed(app, *(f"A paper on cats, number {n}" for n in range(12)), "A paper on dogs", "A bird")
+        sharing(app, "Birds", "bird")
+        with serving(create_app(app, clock=lambda: NOW), listener, on_loss=lambda: None):
             yield url_of(listener)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web import create_app
 from tests.builders import NOW, a_paper
 from tests.web.html import faults_of
@@ -34,23 +34,23 @@ def test_only_the_empty_form_may_be_indexed(open_site: Callable[..., TestClient]
         assert '<meta name="robots" content="noindex">' in " ".join(site.get("/search", params=query).text.split())
 
 
-def test_what_matches_is_shown_best_first_and_marked(here: Installation, site: TestClient) -> None:
-    printed(here, a_paper("A dog", "and a cat"), a_paper("The cat's way"), "A bird")
+def test_what_matches_is_shown_best_first_and_marked(app: App, site: TestClient) -> None:
+    printed(app, a_paper("A dog", "and a cat"), a_paper("The cat's way"), "A bird")
     page = search(site, "cat")
     assert "2 papers · the last 30 days" in page
     assert page.index("The <mark>cat</mark>") < page.index("and a <mark>cat</mark>")
     assert "A bird" not in page
 
 
-def test_several_lines_are_several_rules_and_stay_lines(here: Installation, site: TestClient) -> None:
-    printed(here, "cats", "dogs", "birds")
+def test_several_lines_are_several_rules_and_stay_lines(app: App, site: TestClient) -> None:
+    printed(app, "cats", "dogs", "birds")
     page = search(site, "cat\r\ndog")
     assert "2 papers" in page
     assert "> cat dog</textarea>" in page
 
 
-def test_twenty_stand_on_a_page(here: Installation, site: TestClient) -> None:
-    printed(here, *(f"cat {n}" for n in range(45)))
+def test_twenty_stand_on_a_page(app: App, site: TestClient) -> None:
+    printed(app, *(f"cat {n}" for n in range(45)))
     first, last = search(site, "cat AND co OR cat"), search(site, "cat", page="3")
     assert (first.count("<article"), last.count("<article")) == (20, 5)
     assert '<a href="/search?q=cat%20AND%20co%20OR%20cat&amp;page=2" rel="next">' in first
@@ -61,16 +61,16 @@ def test_twenty_stand_on_a_page(here: Installation, site: TestClient) -> None:
 
 
 @pytest.mark.parametrize("page", ["0", "4", "-1", "x", "٣", "9" * 50])
-def test_a_page_that_is_not_there_says_so(here: Installation, site: TestClient, page: str) -> None:
-    printed(here, *(f"cat {n}" for n in range(45)))
+def test_a_page_that_is_not_there_says_so(app: App, site: TestClient, page: str) -> None:
+    printed(app, *(f"cat {n}" for n in range(45)))
     answer = search(site, "cat", page=page, status=404)
     assert "There is no such page of what was found." in answer
     assert '<a href="/search?q=cat">To the first page</a>' in answer
 
 
-def test_a_period_is_searched_by_its_editions(here: Installation, site: TestClient) -> None:
-    printed(here, "cat of old", seen_at=NOW - timedelta(days=400))
-    printed(here, "cat of today")
+def test_a_period_is_searched_by_its_editions(app: App, site: TestClient) -> None:
+    printed(app, "cat of old", seen_at=NOW - timedelta(days=400))
+    printed(app, "cat of today")
     old, today = search(site, "cat", period="2025-04"), search(site, "cat", period="2026-W23")
     assert ("1 paper · 2025-04" in old, "of old" in old, "of today" in old) == (True, True, False)
     assert ("1 paper · 2026-W23" in today, "of old" in today, "of today" in today) == (True, False, True)
@@ -91,8 +91,8 @@ def test_mistakes_are_marked_where_they_are(site: TestClient) -> None:
     assert 'value="cat AND &#34;dog"' in page
 
 
-def test_keywords_that_only_exclude_find_nothing_and_say_why(here: Installation, site: TestClient) -> None:
-    printed(here, "cat")
+def test_keywords_that_only_exclude_find_nothing_and_say_why(app: App, site: TestClient) -> None:
+    printed(app, "cat")
     page = search(site, "-dog", status=422)
     assert "only say what you do not want" in page
     assert "<article" not in page
@@ -102,16 +102,16 @@ def test_nothing_found_is_said(site: TestClient) -> None:
     assert "No paper has that · the last 30 days" in search(site, "cat")
 
 
-def test_one_client_searches_so_often_and_sees_the_empty_form_all_the_same(here: Installation) -> None:
-    site = TestClient(create_app(here, clock=lambda: NOW), client=("192.0.2.7", 50000))
+def test_one_client_searches_so_often_and_sees_the_empty_form_all_the_same(app: App) -> None:
+    site = TestClient(create_app(app, clock=lambda: NOW), client=("192.0.2.7", 50000))
     answers = [site.get("/search", params={"q": "cat AND"}).status_code for _ in range(121)]
     assert answers == [422] * 120 + [429]
     assert site.get("/search").status_code == 200
     assert site.post("/preview", data={"rules": "cat"}).status_code == 429
 
 
-def test_what_is_asked_is_never_markup(here: Installation, site: TestClient) -> None:
-    printed(here, a_paper("<script>alert(1)</script> cat"))
+def test_what_is_asked_is_never_markup(app: App, site: TestClient) -> None:
+    printed(app, a_paper("<script>alert(1)</script> cat"))
     page = search(site, 'cat OR "<script>alert(1)</script>"')
     assert "<script>alert" not in page
     assert "&lt;" in page

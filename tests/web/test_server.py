@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import httpx2
 import pytest
 
+from digest.app import App
 from digest.errors import DigestError
-from digest.installation import Installation
 from digest.web import create_app, listen, serving, url_of
 from tests.web.people import enrolled, state, way_out
 
@@ -21,12 +21,12 @@ FORM = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-url
 class Running:
     """A server, and the end of it."""
 
-    def __init__(self, here: Installation) -> None:
+    def __init__(self, app: App) -> None:
         listener = listen("127.0.0.1", 0)
         self.url = url_of(listener)
         self.address = listener.getsockname()
         self._open = ExitStack()
-        self._open.enter_context(serving(create_app(here), listener, on_loss=lambda: None))
+        self._open.enter_context(serving(create_app(app), listener, on_loss=lambda: None))
 
     def stop(self) -> None:
         self._open.close()
@@ -42,14 +42,14 @@ class Running:
 
 
 @pytest.fixture
-def running(here: Installation) -> Iterator[Running]:
-    server = Running(here)
+def running(app: App) -> Iterator[Running]:
+    server = Running(app)
     yield server
     server.stop()
 
 
-def test_head_has_the_headers_of_get_and_no_body(running: Running, here: Installation) -> None:
-    link = running.url + way_out(here, enrolled(here))
+def test_head_has_the_headers_of_get_and_no_body(running: Running, app: App) -> None:
+    link = running.url + way_out(app, enrolled(app))
     with httpx2.Client() as http:
         head, get = http.head(link), http.get(link)
     assert (head.status_code, head.content) == (200, b"")
@@ -68,47 +68,47 @@ def test_a_head_of_more_than_16_kb_is_refused_and_logged_as_the_rest_is(
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(
-    running: Running, here: Installation, monkeypatch: pytest.MonkeyPatch
+    running: Running, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.door._SLOWEST_BODY", 0.05)
-    answer = running.say(FORM % way_out(here, enrolled(here)).encode() + b"List-")
+    monkeypatch.setattr("digest.web.handlers._SLOWEST_BODY", 0.05)
+    answer = running.say(FORM % way_out(app, enrolled(app)).encode() + b"List-")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Content-Security-Policy".lower() in answer.lower()
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
-def test_a_body_that_is_too_large_is_answered_over_real_http(running: Running, here: Installation) -> None:
-    link = way_out(here, enrolled(here)).encode()
+def test_a_body_that_is_too_large_is_answered_over_real_http(running: Running, app: App) -> None:
+    link = way_out(app, enrolled(app)).encode()
     answer = running.say((FORM % link).replace(b"26", b"300000") + b"x" * 20_000)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
 
 
 def test_who_hangs_up_in_the_middle_does_nothing_and_is_no_fault(
-    running: Running, here: Installation, capsys: pytest.CaptureFixture[str]
+    running: Running, app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(running.address) as connection:
-        connection.sendall(FORM % way_out(here, enrolled(here)).encode() + b"List-")
+        connection.sendall(FORM % way_out(app, enrolled(app)).encode() + b"List-")
     with httpx2.Client() as http:
         assert http.get(f"{running.url}/health").text == "ok"
     running.stop()
-    assert state(here) == "active"
+    assert state(app) == "active"
     assert "page failed" not in "".join(capsys.readouterr())
 
 
 def test_an_answer_under_way_is_finished_when_the_program_stops(
-    running: Running, here: Installation, monkeypatch: pytest.MonkeyPatch
+    running: Running, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = threading.Event()
-    leave = type(here.membership).leave
+    leave = type(app.membership).leave
 
     def slowly(*args: object, **kwargs: object) -> None:
         begun.set()
         time.sleep(0.3)
         leave(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(here.membership), "leave", slowly)
-    link = running.url + way_out(here, enrolled(here))
+    monkeypatch.setattr(type(app.membership), "leave", slowly)
+    link = running.url + way_out(app, enrolled(app))
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(httpx2.post(link).status_code))
     asking.start()
@@ -116,7 +116,7 @@ def test_an_answer_under_way_is_finished_when_the_program_stops(
     running.stop()
     asking.join(20)
     assert answers == [200]
-    assert state(here) == "unsubscribed"
+    assert state(app) == "unsubscribed"
 
 
 def test_what_is_accepted_sends_small_answers_at_once() -> None:

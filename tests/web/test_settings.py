@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.matching import compile_rules
 from digest.models import AnnounceType, Schedule, SubscriberState, Weekday
-from digest.publish import publish
+from digest.pipeline.publish import publish
+from digest.security.links import Scope
 from digest.store import profiles, subscribers
+from digest.web.account.settings import Choosing
 from digest.web.pages import Fields, Redirect, Visit
-from digest.web.subscriber.settings import Choosing
 from tests.builders import NOW, a_subscriber, at
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, changed, enrolled, path, state
@@ -34,19 +34,19 @@ MAILS: dict[str, Any] = {
 
 
 @pytest.fixture
-def own(here: Installation, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> Signed:
     """A browser in which a reader is signed in."""
-    return signed(here, site, enrolled(here))
+    return signed(app, site, enrolled(app))
 
 
-def share(here: Installation, *names: str) -> None:
-    with here.store.write() as tx:
+def share(app: App, *names: str) -> None:
+    with app.store.write() as tx:
         for name in names:
             profiles.add(tx, name, compile_rules("x"), by="tests", now=NOW)
 
 
-def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(here: Installation, site: TestClient) -> None:
-    answer = site.get(path(here, Scope.PREFERENCES, enrolled(here)))
+def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(app: App, site: TestClient) -> None:
+    answer = site.get(path(app, Scope.PREFERENCES, enrolled(app)))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/settings")
     cookie = answer.headers["Set-Cookie"]
     assert re.fullmatch(r"__Secure-digest=[^;]+; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Secure", cookie)
@@ -54,13 +54,13 @@ def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(here: Install
 
 
 @pytest.mark.parametrize("how", ["old", "revoked", "removed"])
-def test_a_link_that_is_too_old_signs_nobody_in(here: Installation, site: TestClient, how: str) -> None:
-    reader = enrolled(here)
+def test_a_link_that_is_too_old_signs_nobody_in(app: App, site: TestClient, how: str) -> None:
+    reader = enrolled(app)
     written_at = NOW - timedelta(days=60) if how == "old" else NOW
-    link = here.links.url(Scope.PREFERENCES, reader.id, reader.epoch, written_at=written_at).partition(".org")[2]
-    with here.store.write() as tx:
+    link = app.links.url(Scope.PREFERENCES, reader.id, reader.epoch, written_at=written_at).partition(".org")[2]
+    with app.store.write() as tx:
         if how == "revoked":
-            here.membership.leave(tx, reader, origin="", now=NOW)
+            app.membership.leave(tx, reader, origin="", now=NOW)
         elif how == "removed":
             subscribers.remove(tx, EMAIL)
     answer = site.get(link)
@@ -68,8 +68,8 @@ def test_a_link_that_is_too_old_signs_nobody_in(here: Installation, site: TestCl
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.PREFERENCES])
-def test_a_link_for_something_else_signs_nobody_in(here: Installation, site: TestClient, scope: Scope) -> None:
-    token = path(here, scope, enrolled(here)).rpartition("/")[2]
+def test_a_link_for_something_else_signs_nobody_in(app: App, site: TestClient, scope: Scope) -> None:
+    token = path(app, scope, enrolled(app)).rpartition("/")[2]
     answer = site.get(f"/preferences/{token}")
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (404, False)
 
@@ -78,39 +78,37 @@ def test_a_link_for_something_else_signs_nobody_in(here: Installation, site: Tes
     "page",
     ["", "/pause", "/digests", "/digests/6a", "/address", "/data", "/data/export", "/leave"],
 )
-def test_who_is_not_signed_in_sees_nothing_of_anybody(here: Installation, site: TestClient, page: str) -> None:
-    reader = enrolled(here)
+def test_who_is_not_signed_in_sees_nothing_of_anybody(app: App, site: TestClient, page: str) -> None:
+    reader = enrolled(app)
     cookies = ["", "__Secure-digest=1.0.AAAAAAAAAAAAAAAAAAAAAA"]
     for scope in Scope:  # no link of any kind is a session, but the session's own token
         if scope is not Scope.SESSION:
-            token = here.links.token(scope, reader.id, reader.epoch, written_at=NOW)
+            token = app.links.token(scope, reader.id, reader.epoch, written_at=NOW)
             cookies.append(f"__Secure-digest={token}")
     for cookie in cookies:
         answer = site.get(f"/settings{page}", headers={"Cookie": cookie})
         assert (answer.status_code, answer.headers["Location"], answer.text) == (303, "/sign-in", "")
 
 
-def test_a_session_ends_after_twelve_hours_and_when_its_reader_leaves(
-    here: Installation, own: Signed, site: TestClient
-) -> None:
-    old = here.links.token(Scope.SESSION, 1, 0, about="0", written_at=NOW - timedelta(hours=12))
+def test_a_session_ends_after_twelve_hours_and_when_its_reader_leaves(app: App, own: Signed, site: TestClient) -> None:
+    old = app.links.token(Scope.SESSION, 1, 0, about="0", written_at=NOW - timedelta(hours=12))
     assert site.get("/settings", headers={"Cookie": f"__Secure-digest={old}"}).status_code == 303
-    with here.store.write() as tx:
-        here.membership.leave(tx, stored(here), origin="", now=NOW)
+    with app.store.write() as tx:
+        app.membership.leave(tx, stored(app), origin="", now=NOW)
     answer = own.get("/settings")
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (303, True)
 
 
-def test_the_page_shows_what_is_chosen(here: Installation, site: TestClient) -> None:
-    share(here, "Cats", "Dogs")
+def test_the_page_shows_what_is_chosen(app: App, site: TestClient) -> None:
+    share(app, "Cats", "Dogs")
     reader = enrolled(
-        here, name="A <b>Reader</b>", profiles=("Cats",), max_papers=9, announce_types=frozenset({AnnounceType.CROSS})
+        app, name="A <b>Reader</b>", profiles=("Cats",), max_papers=9, announce_types=frozenset({AnnounceType.CROSS})
     )
-    with here.store.write() as tx:
+    with app.store.write() as tx:
         profiles.set_personal(
             tx, reader.id, compile_rules("cats AND </textarea>\n-dogs".replace("</", "").replace(">", "")), now=NOW
         )
-    page = signed(here, site, reader).get("/settings")
+    page = signed(app, site, reader).get("/settings")
     flat = " ".join(page.text.split())
     assert page.status_code == 200
     assert 'value="A &lt;b&gt;Reader&lt;/b&gt;"' in flat
@@ -125,18 +123,18 @@ def test_the_page_shows_what_is_chosen(here: Installation, site: TestClient) -> 
     assert faults_of(page.text) == []
 
 
-def test_a_readers_clock_tells_when_the_next_digest_comes(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here, schedule=Schedule(timezone="Pacific/Auckland", days=frozenset({Weekday.FRI})))
-    page = signed(here, site, reader).get("/settings").text
+def test_a_readers_clock_tells_when_the_next_digest_comes(app: App, site: TestClient) -> None:
+    reader = enrolled(app, schedule=Schedule(timezone="Pacific/Auckland", days=frozenset({Weekday.FRI})))
+    page = signed(app, site, reader).get("/settings").text
     assert "Friday, June 5, 2026 at 07:00" in page
-    paused = changed(here, reader, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 12:00"))
-    assert "You pause until Wednesday, June 10, 2026." in signed(here, site, paused).get("/settings").text
+    paused = changed(app, reader, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 12:00"))
+    assert "You pause until Wednesday, June 10, 2026." in signed(app, site, paused).get("/settings").text
 
 
-def test_how_mails_come_is_saved_and_the_page_says_so(here: Installation, own: Signed) -> None:
+def test_how_mails_come_is_saved_and_the_page_says_so(app: App, own: Signed) -> None:
     answer = own.post("/settings", **MAILS)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/settings?saved=1")
-    s = stored(here)
+    s = stored(app)
     assert s == a_subscriber(
         id=1,
         name="A Reader",
@@ -152,9 +150,9 @@ def test_how_mails_come_is_saved_and_the_page_says_so(here: Installation, own: S
     assert "Donnerstag, 4. Juni 2026 um 06:30" in page
 
 
-def test_trending_papers_are_wanted_where_the_box_is_ticked(here: Installation, own: Signed) -> None:
+def test_trending_papers_are_wanted_where_the_box_is_ticked(app: App, own: Signed) -> None:
     own.post("/settings", **MAILS, trending="1")
-    assert stored(here).wants_trending
+    assert stored(app).wants_trending
 
 
 @pytest.mark.parametrize(
@@ -177,9 +175,9 @@ def test_trending_papers_are_wanted_where_the_box_is_ticked(here: Installation, 
     ],
 )
 def test_what_cannot_be_read_is_marked_with_the_rest_as_it_was_typed_and_nothing_is_saved(
-    here: Installation, own: Signed, field: str, typed: Any, says: str
+    app: App, own: Signed, field: str, typed: Any, says: str
 ) -> None:
-    before = stored(here)
+    before = stored(app)
     answer = own.post("/settings", **MAILS | {"name": "Typed <i>", field: typed})
     assert answer.status_code == 422
     assert says in answer.text
@@ -187,29 +185,29 @@ def test_what_cannot_be_read_is_marked_with_the_rest_as_it_was_typed_and_nothing
     assert 'aria-invalid="true"' in answer.text
     assert 'value="Typed &lt;i&gt;"' in answer.text
     assert faults_of(answer.text) == []
-    assert stored(here) == before
+    assert stored(app) == before
 
 
-def test_more_papers_than_a_page_lets_choose_may_stay(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here, max_papers=300))
+def test_more_papers_than_a_page_lets_choose_may_stay(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app, max_papers=300))
     assert own.post("/settings", **MAILS | {"max_papers": "300"}).status_code == 303
     assert own.post("/settings", **MAILS | {"max_papers": "301"}).status_code == 422
 
 
-def test_a_name_is_one_line(here: Installation, own: Signed) -> None:
+def test_a_name_is_one_line(app: App, own: Signed) -> None:
     own.post("/settings", **MAILS | {"name": "A\r\nBcc: x@example.org" + "x" * 500})
-    assert stored(here).name.startswith("A Bcc: x@example.org")
-    assert len(stored(here).name) == 200
+    assert stored(app).name.startswith("A Bcc: x@example.org")
+    assert len(stored(app).name) == 200
 
 
-def test_profiles_and_keywords_are_saved(here: Installation, own: Signed) -> None:
-    share(here, "Cats", "Dogs", "Birds")
-    interests: dict[str, Any] = {"part": "interests", "profile": ["Dogs", "Cats", "Nobody's"]}
-    interests |= {"rules": "mice\r\n-survey\r\n"}
-    assert own.post("/settings", **interests).headers["Location"] == "/settings?saved=1"
-    assert (stored(here).profiles, keywords(here)) == (("Cats", "Dogs"), "mice\n-survey")
+def test_profiles_and_keywords_are_saved(app: App, own: Signed) -> None:
+    share(app, "Cats", "Dogs", "Birds")
+    compiled_profiles: dict[str, Any] = {"part": "interests", "profile": ["Dogs", "Cats", "Nobody's"]}
+    compiled_profiles |= {"rules": "mice\r\n-survey\r\n"}
+    assert own.post("/settings", **compiled_profiles).headers["Location"] == "/settings?saved=1"
+    assert (stored(app).profiles, keywords(app)) == (("Cats", "Dogs"), "mice\n-survey")
     own.post("/settings", part="interests", rules="")
-    assert (stored(here).profiles, keywords(here)) == ((), "")
+    assert (stored(app).profiles, keywords(app)) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -224,15 +222,15 @@ def test_profiles_and_keywords_are_saved(here: Installation, own: Signed) -> Non
     ],
 )
 def test_what_everybody_mistypes_is_explained_in_their_language(
-    here: Installation, site: TestClient, rule: str, said: str
+    app: App, site: TestClient, rule: str, said: str
 ) -> None:
-    own = signed(here, site, enrolled(here, language="de"))
+    own = signed(app, site, enrolled(app, language="de"))
     answer = own.post("/settings", part="interests", rules=rule)
     assert f": {said}" in " ".join(answer.text.split())
 
 
-def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(here: Installation, own: Signed) -> None:
-    share(here, "Cats")
+def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(app: App, own: Signed) -> None:
+    share(app, "Cats")
     answer = own.post("/settings", part="interests", profile="Cats", rules="mice\n<b> AND (")
     assert answer.status_code == 422
     flat = " ".join(answer.text.split())
@@ -241,28 +239,28 @@ def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(here: Install
     assert "mice &lt;b&gt; AND (</textarea>" in flat
     assert 'value="Cats" checked' in flat
     assert faults_of(answer.text) == []
-    assert (stored(here).profiles, keywords(here)) == ((), "")
+    assert (stored(app).profiles, keywords(app)) == ((), "")
 
 
-def test_long_keywords_in_any_script_are_taken(here: Installation, own: Signed) -> None:
+def test_long_keywords_in_any_script_are_taken(app: App, own: Signed) -> None:
     rules = "\n".join(f"扩散模型 {n}" for n in range(2000))
     assert own.post("/settings", part="interests", rules=rules).status_code == 303
-    assert keywords(here) == rules
+    assert keywords(app) == rules
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 32, "\u0660"])
 @pytest.mark.parametrize("form", [MAILS, {"part": "interests", "rules": "x"}])
 def test_a_form_without_this_sessions_token_changes_nothing(
-    here: Installation, own: Signed, csrf: str, form: dict[str, Any]
+    app: App, own: Signed, csrf: str, form: dict[str, Any]
 ) -> None:
-    before = stored(here)
+    before = stored(app)
     assert own.post("/settings", csrf=csrf, **form).status_code == 403
-    assert (stored(here), keywords(here)) == (before, "")
+    assert (stored(app), keywords(app)) == (before, "")
 
 
-def test_another_sessions_token_is_none(here: Installation, own: Signed, site: TestClient) -> None:
-    same = signed(here, site, stored(here)).csrf
-    other = signed(here, site, enrolled(here, "other@example.org")).csrf
+def test_another_sessions_token_is_none(app: App, own: Signed, site: TestClient) -> None:
+    same = signed(app, site, stored(app)).csrf
+    other = signed(app, site, enrolled(app, "other@example.org")).csrf
     for csrf in (same, other):
         assert own.post("/settings", csrf=csrf, **MAILS).status_code == 403
 
@@ -272,56 +270,56 @@ def test_a_form_that_is_none_of_these_is_refused(own: Signed) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, own: Signed, method: str) -> None:
-    before = stored(here)
+def test_looking_changes_nothing(app: App, own: Signed, method: str) -> None:
+    before = stored(app)
     form = "?part=mails&name=X&max_papers=1&rules=x"
     answer = own.client.request(method, f"/settings{form}", headers={"Cookie": own.cookie})
-    assert (answer.status_code, stored(here), keywords(here)) == (200, before, "")
+    assert (answer.status_code, stored(app), keywords(app)) == (200, before, "")
 
 
-def test_of_two_tabs_the_last_save_counts_and_each_form_saves_its_own_fields(here: Installation, own: Signed) -> None:
+def test_of_two_tabs_the_last_save_counts_and_each_form_saves_its_own_fields(app: App, own: Signed) -> None:
     own.post("/settings", part="interests", rules="cats")
     own.post("/settings", **MAILS)
     own.post("/settings", part="interests", rules="dogs")
     own.post("/settings", **MAILS | {"max_papers": "3"})
-    assert (keywords(here), stored(here).max_papers, stored(here).name) == ("dogs", 3, "A Reader")
+    assert (keywords(app), stored(app).max_papers, stored(app).name) == ("dogs", 3, "A Reader")
 
 
 @pytest.mark.parametrize("form", [MAILS, {"part": "interests", "rules": "x"}])
-def test_a_save_does_not_bring_back_who_left_meanwhile(here: Installation, form: dict[str, Any]) -> None:
-    reader = enrolled(here)
-    with here.store.write() as tx:
-        here.membership.leave(tx, reader, origin="", now=NOW)
+def test_a_save_does_not_bring_back_who_left_meanwhile(app: App, form: dict[str, Any]) -> None:
+    reader = enrolled(app)
+    with app.store.write() as tx:
+        app.membership.leave(tx, reader, origin="", now=NOW)
     pairs = [(name, one) for name, many in form.items() for one in (many if isinstance(many, list) else [many])]
     visit = Visit(form=Fields(pairs), posted=True, client="", now=NOW)
-    answer = Choosing(here.store, here.templates).act(visit, reader)  # as the door read them before
+    answer = Choosing(app.store, app.templates).act(visit, reader)  # as the door read them before
     assert answer == Redirect(path="/sign-in")
-    assert (state(here), keywords(here)) == ("unsubscribed", "")
+    assert (state(app), keywords(app)) == ("unsubscribed", "")
 
 
-def test_an_earlier_hour_gives_no_second_digest_today(here: Installation, own: Signed) -> None:
-    changed(here, stored(here), last_slot_at=NOW, last_digest_at=NOW)
+def test_an_earlier_hour_gives_no_second_digest_today(app: App, own: Signed) -> None:
+    changed(app, stored(app), last_slot_at=NOW, last_digest_at=NOW)
     own.post("/settings", **MAILS | {"timezone": "UTC", "send_at": "06:00", "day": [day.value for day in Weekday]})
-    publish(here.store, here.interests, here.publishing, now=NOW + timedelta(hours=1))
-    assert stored(here).last_digest_at == NOW
+    publish(app.store, app.compiled_profiles, app.selection_settings, now=NOW + timedelta(hours=1))
+    assert stored(app).last_digest_at == NOW
 
 
-def test_a_digest_that_is_due_comes_though_the_hour_is_changed(here: Installation, own: Signed) -> None:
-    changed(here, stored(here), last_slot_at=NOW - timedelta(days=1), last_digest_at=NOW - timedelta(days=1))
+def test_a_digest_that_is_due_comes_though_the_hour_is_changed(app: App, own: Signed) -> None:
+    changed(app, stored(app), last_slot_at=NOW - timedelta(days=1), last_digest_at=NOW - timedelta(days=1))
     own.post("/settings", **MAILS | {"timezone": "UTC", "send_at": "06:00", "day": [day.value for day in Weekday]})
     later = NOW + timedelta(hours=1)
-    publish(here.store, here.interests, here.publishing, now=later)
-    assert stored(here).last_digest_at == later
+    publish(app.store, app.compiled_profiles, app.selection_settings, now=later)
+    assert stored(app).last_digest_at == later
 
 
-def test_a_zone_that_is_no_place_is_among_those_to_choose(here: Installation, site: TestClient) -> None:
-    own = signed(here, site, enrolled(here, schedule=Schedule(timezone="CET")))
+def test_a_zone_that_is_no_place_is_among_those_to_choose(app: App, site: TestClient) -> None:
+    own = signed(app, site, enrolled(app, schedule=Schedule(timezone="CET")))
     assert "<option selected>CET</option>" in own.get("/settings").text
 
 
-def test_below_a_path_every_link_and_redirect_has_it(open_site: Any, here: Installation) -> None:
+def test_below_a_path_every_link_and_redirect_has_it(open_site: Any, app: App) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
-    link = here.links.token(Scope.PREFERENCES, enrolled(here).id, 0, written_at=NOW)
+    link = app.links.token(Scope.PREFERENCES, enrolled(app).id, 0, written_at=NOW)
     answer = site.get(f"/digest/preferences/{link}")
     assert (answer.headers["Location"], "Path=/digest/;" in answer.headers["Set-Cookie"]) == ("/digest/settings", True)
     page = site.get("/digest/settings", headers={"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}).text
@@ -330,11 +328,11 @@ def test_below_a_path_every_link_and_redirect_has_it(open_site: Any, here: Insta
     assert not re.search(r'(href|action)="/(?!digest/)', page)
 
 
-def test_a_reader_sees_only_their_own(here: Installation, own: Signed, site: TestClient) -> None:
-    other = enrolled(here, "other@example.org", name="Somebody Else")
-    with here.store.write() as tx:
+def test_a_reader_sees_only_their_own(app: App, own: Signed, site: TestClient) -> None:
+    other = enrolled(app, "other@example.org", name="Somebody Else")
+    with app.store.write() as tx:
         profiles.set_personal(tx, other.id, compile_rules("secret interest"), now=NOW)
     page = own.get("/settings").text
     assert "Somebody Else" not in page
     assert "secret interest" not in page
-    assert stored(here) == replace(stored(here), email=EMAIL)
+    assert stored(app) == replace(stored(app), email=EMAIL)

@@ -3,28 +3,16 @@
 import pytest
 from starlette.testclient import TestClient
 
-from digest.installation import Installation
-from digest.links import Scope
+from digest.app import App
 from digest.models import MailKind, SubscriberState, SuppressionReason
+from digest.security.links import Scope
 from digest.store import subscribers
 from tests.builders import NOW
-from tests.web.people import (
-    EMAIL,
-    ONE_CLICK,
-    changed,
-    enrolled,
-    history,
-    path,
-    queued,
-    removed,
-    state,
-    way_in,
-    way_out,
-)
+from tests.web.people import EMAIL, ONE_CLICK, changed, enrolled, history, path, queued, removed, state, way_in, way_out
 
 
-def test_the_page_asks_with_a_button_and_shows_the_address_partly(here: Installation, site: TestClient) -> None:
-    page = site.get(way_out(here, enrolled(here)))
+def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site: TestClient) -> None:
+    page = site.get(way_out(app, enrolled(app)))
     assert page.status_code == 200
     assert "Leave Daily Papers?" in page.text
     assert "r•••@example.org" in page.text
@@ -33,15 +21,15 @@ def test_the_page_asks_with_a_button_and_shows_the_address_partly(here: Installa
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(here: Installation, site: TestClient, method: str) -> None:
-    reader = enrolled(here)
-    for link in (way_out(here, reader), way_out(here, reader) + "?List-Unsubscribe=One-Click"):
+def test_looking_changes_nothing(app: App, site: TestClient, method: str) -> None:
+    reader = enrolled(app)
+    for link in (way_out(app, reader), way_out(app, reader) + "?List-Unsubscribe=One-Click"):
         assert site.request(method, link, headers={"Purpose": "prefetch"}).status_code == 200
-    assert (state(here), queued(here), history(here)) == ("active", [], [("vouched", "command line")])
+    assert (state(app), queued(app), history(app)) == ("active", [], [("vouched", "command line")])
 
 
-def test_nothing_on_the_page_acts_without_the_button(here: Installation, site: TestClient) -> None:
-    page = site.get(way_out(here, enrolled(here))).text
+def test_nothing_on_the_page_acts_without_the_button(app: App, site: TestClient) -> None:
+    page = site.get(way_out(app, enrolled(app))).text
     assert "<script" not in page
     assert "http-equiv" not in page
     assert "unsubscribe/" not in page  # no link that leaves: what follows links finds none
@@ -49,79 +37,79 @@ def test_nothing_on_the_page_acts_without_the_button(here: Installation, site: T
 
 @pytest.mark.parametrize("multipart", [False, True])
 def test_one_click_leaves_at_once_without_a_page_before_or_a_cookie(
-    here: Installation, site: TestClient, multipart: bool
+    app: App, site: TestClient, multipart: bool
 ) -> None:
-    link = way_out(here, enrolled(here))
+    link = way_out(app, enrolled(app))
     fields = {name: (None, value) for name, value in ONE_CLICK.items()}
     answer = site.post(link, files=fields) if multipart else site.post(link, data=ONE_CLICK)
     assert (answer.status_code, answer.text) == (200, "You have left Daily Papers\n")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "Set-Cookie" not in answer.headers
-    assert (state(here), queued(here)) == ("unsubscribed", [MailKind.GOODBYE])
-    assert history(here)[-1] == ("unsubscribed", "one-click from 192.0.2.7")
+    assert (state(app), queued(app)) == ("unsubscribed", [MailKind.GOODBYE])
+    assert history(app)[-1] == ("unsubscribed", "one-click from 192.0.2.7")
 
 
-def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(here: Installation, site: TestClient) -> None:
-    page = site.post(way_out(here, enrolled(here)))
+def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(app: App, site: TestClient) -> None:
+    page = site.post(way_out(app, enrolled(app)))
     assert page.status_code == 200
     assert "You have left Daily Papers" in page.text
     assert "A last mail confirms it." in page.text
     assert "its link takes you back" in page.text
     assert EMAIL not in page.text
-    assert history(here)[-1] == ("unsubscribed", "page from 192.0.2.7")
-    assert queued(here) == [MailKind.GOODBYE]
+    assert history(app)[-1] == ("unsubscribed", "page from 192.0.2.7")
+    assert queued(app) == [MailKind.GOODBYE]
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe=%zz&&", b"List-Unsubscribe=Maybe"])
 @pytest.mark.parametrize(
     "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data", "x/y"]
 )
-def test_no_odd_form_keeps_anybody_on_the_list(here: Installation, site: TestClient, body: bytes, kind: str) -> None:
-    answer = site.post(way_out(here, enrolled(here)), content=body, headers={"Content-Type": kind})
-    assert (answer.status_code, state(here)) == (200, "unsubscribed")
+def test_no_odd_form_keeps_anybody_on_the_list(app: App, site: TestClient, body: bytes, kind: str) -> None:
+    answer = site.post(way_out(app, enrolled(app)), content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, state(app)) == (200, "unsubscribed")
 
 
-def test_leaving_twice_is_leaving_once(here: Installation, site: TestClient) -> None:
-    link = way_out(here, enrolled(here))
+def test_leaving_twice_is_leaving_once(app: App, site: TestClient) -> None:
+    link = way_out(app, enrolled(app))
     site.post(link)
     assert site.post(link, data=ONE_CLICK).text == "You have left Daily Papers\n"
     for again in (site.post(link), site.get(link)):
         assert "You have left Daily Papers" in again.text
         assert "No more mail will come." in again.text
         assert "<button" not in again.text
-    assert queued(here) == [MailKind.GOODBYE]
-    assert [event for event, _ in history(here)] == ["vouched", "unsubscribed"]
+    assert queued(app) == [MailKind.GOODBYE]
+    assert [event for event, _ in history(app)] == ["vouched", "unsubscribed"]
 
 
-def test_the_link_outlives_leaving_and_coming_back(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    first_link = way_out(here, reader)
+def test_the_link_outlives_leaving_and_coming_back(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    first_link = way_out(app, reader)
     for _ in range(2):
         site.post(first_link)
-        with here.store.write() as tx:
-            back = here.membership.confirm(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
+        with app.store.write() as tx:
+            back = app.membership.confirm(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
     assert back.epoch == 2
     site.post(first_link)
-    assert state(here) == "unsubscribed"
+    assert state(app) == "unsubscribed"
 
 
-def test_a_pending_or_paused_subscriber_can_leave(here: Installation, site: TestClient) -> None:
+def test_a_pending_or_paused_subscriber_can_leave(app: App, site: TestClient) -> None:
     for email, at in (("a@example.org", SubscriberState.PENDING), ("b@example.org", SubscriberState.PAUSED)):
-        site.post(way_out(here, enrolled(here, email, state=at)))
-        assert state(here, email) == "unsubscribed"
+        site.post(way_out(app, enrolled(app, email, state=at)))
+        assert state(app, email) == "unsubscribed"
 
 
 @pytest.mark.parametrize("how", ["removed", "erased"])
 def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
-    here: Installation, site: TestClient, how: str
+    app: App, site: TestClient, how: str
 ) -> None:
-    reader = enrolled(here)
+    reader = enrolled(app)
     if how == "removed":
-        removed(here, reader)
+        removed(app, reader)
     else:
-        with here.store.write() as tx:
-            here.membership.erase(tx, reader.email, origin="", now=NOW)
-    link = way_out(here, reader)
+        with app.store.write() as tx:
+            app.membership.erase(tx, reader.email, origin="", now=NOW)
+    link = way_out(app, reader)
     for page in (site.get(link), site.post(link)):
         assert page.status_code == 200
         assert "Not on the list" in page.text
@@ -131,52 +119,52 @@ def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
     assert "is not on the list of Daily Papers." in one_click.text
 
 
-def test_an_old_link_takes_nobody_else_off_the_list(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    removed(here, reader)
-    enrolled(here, "next@example.org")
-    site.post(way_out(here, reader), data=ONE_CLICK)
-    assert state(here, "next@example.org") == "active"
+def test_an_old_link_takes_nobody_else_off_the_list(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    removed(app, reader)
+    enrolled(app, "next@example.org")
+    site.post(way_out(app, reader), data=ONE_CLICK)
+    assert state(app, "next@example.org") == "active"
 
 
 @pytest.mark.parametrize("forged", ["1.0.AAAAAAAAAAAAAAAAAAAAAA", "1", "x", "1.0", "9" * 300, "%00", "١.٠.x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_token_that_we_did_not_sign_finds_nothing_and_tells_nothing(
-    here: Installation, site: TestClient, forged: str, method: str
+    app: App, site: TestClient, forged: str, method: str
 ) -> None:
-    reader = enrolled(here)
+    reader = enrolled(app)
     answer = site.request(method, f"/unsubscribe/{forged}")
     assert answer.status_code == 404
     assert answer.text == site.get("/nothing/here").text
-    assert (state(here), reader.id) == ("active", 1)
+    assert (state(app), reader.id) == ("active", 1)
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.UNSUBSCRIBE])
-def test_a_link_for_something_else_does_not_unsubscribe(here: Installation, site: TestClient, scope: Scope) -> None:
-    token = path(here, scope, enrolled(here)).rpartition("/")[2]
+def test_a_link_for_something_else_does_not_unsubscribe(app: App, site: TestClient, scope: Scope) -> None:
+    token = path(app, scope, enrolled(app)).rpartition("/")[2]
     assert site.post(f"/unsubscribe/{token}", data=ONE_CLICK).status_code == 404
-    assert state(here) == "active"
+    assert state(app) == "active"
 
 
-def test_the_page_promises_no_mail_to_an_address_that_takes_none(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    with here.store.write() as tx:
-        here.membership.suppress(tx, EMAIL, SuppressionReason.HARD_BOUNCE, "550", now=NOW)
-    page = site.post(way_out(here, reader)).text
+def test_the_page_promises_no_mail_to_an_address_that_takes_none(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    with app.store.write() as tx:
+        app.membership.suppress(tx, EMAIL, SuppressionReason.HARD_BOUNCE, "550", now=NOW)
+    page = site.post(way_out(app, reader)).text
     assert "A last mail" not in page
     assert '<a href="mailto:digest@example.org">' in page
-    assert (state(here), queued(here)) == ("unsubscribed", [])
+    assert (state(app), queued(app)) == ("unsubscribed", [])
 
 
-def test_the_link_opens_nothing_else(here: Installation, site: TestClient) -> None:
-    reader = enrolled(here)
-    for page in (site.get(way_out(here, reader)), site.post(way_out(here, reader))):
+def test_the_link_opens_nothing_else(app: App, site: TestClient) -> None:
+    reader = enrolled(app)
+    for page in (site.get(way_out(app, reader)), site.post(way_out(app, reader))):
         assert "/confirm/" not in page.text
-        assert way_in(here, reader) not in page.text
+        assert way_in(app, reader) not in page.text
 
 
-def test_pages_speak_the_readers_language(here: Installation, site: TestClient) -> None:
-    link = way_out(here, changed(here, enrolled(here), language="de"))
+def test_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
+    link = way_out(app, changed(app, enrolled(app), language="de"))
     asked = site.get(link)
     assert '<html lang="de" dir="ltr">' in " ".join(asked.text.split("\n"))
     assert "Daily Papers abbestellen?" in asked.text

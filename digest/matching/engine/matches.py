@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from digest.matching.engine.evidence import Witness
 from digest.matching.engine.join import Asks, Best
 from digest.matching.engine.ragged import Floats, Ints
 from digest.matching.engine.truth import Truth
-from digest.matching.engine.witness import Witness
 from digest.matching.language.parser import rule_texts
 from digest.models import Evidence, Field, Match, Profile, Reason
 

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Role
-from digest.web import desk as entrance
+from digest.web import admin_auth as entrance
 from digest.web.admin import log, sign_in, today, tokens
 from digest.web.admin.papers import routes as papers
-from digest.web.admin.people import routes as people
 from digest.web.admin.profiles import routes as profiles
 from digest.web.admin.sending import routes as sending
-from digest.web.desk import Desk
-from digest.web.door import Door
+from digest.web.admin.subscribers import routes as people
+from digest.web.admin_auth import Desk
+from digest.web.handlers import Door
 from digest.web.limits import Limits
 from digest.web.papers import Showcase
 
@@ -26,48 +26,44 @@ WITH_SAMPLES: tuple[Any, ...] = (
 )
 
 
-def desk_routes(
-    here: Installation, door: Door, showcase: Showcase, ask_sources: Callable[[], None] | None
-) -> list[Route]:
+def desk_routes(app: App, door: Door, showcase: Showcase, ask_sources: Callable[[], None] | None) -> list[Route]:
     """What admins and editors do. `ask_sources` has all sources asked soon."""
-    desk = Desk(
-        store=here.store, secret=here.links.secret, path=door.sessions.path, https=door.sessions.https, door=door
-    )
+    desk = Desk(store=app.store, secret=app.links.secret, path=door.sessions.path, https=door.sessions.https, door=door)
     return [
-        *_entrance(here, door, desk),
-        *_operating(here, desk),
-        *_tokens(here, desk),
-        *profiles.routes(here, desk, showcase),
-        *people.routes(here, desk),
-        *sending.routes(here, desk),
-        *papers.routes(here, desk, ask_sources),
+        *_entrance(app, door, desk),
+        *_operating(app, desk),
+        *_tokens(app, desk),
+        *profiles.routes(app, desk, showcase),
+        *people.routes(app, desk),
+        *sending.routes(app, desk),
+        *papers.routes(app, desk, ask_sources),
     ]
 
 
-def _entrance(here: Installation, door: Door, desk: Desk) -> list[Route]:
+def _entrance(app: App, door: Door, desk: Desk) -> list[Route]:
     tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
-    signing_in = sign_in.SigningInAtTheDesk(here.store, desk, tries)
+    signing_in = sign_in.SigningInAtTheDesk(app.store, desk, tries)
     return [
         door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False, from_here=True),
         desk.route("/admin/sign-out", act=signing_in.leave, needs=Role.EDITOR),
     ]
 
 
-def _operating(here: Installation, desk: Desk) -> list[Route]:
+def _operating(app: App, desk: Desk) -> list[Route]:
     """What goes out, and what was done."""
-    timezone = ZoneInfo(here.config.newsletter.timezone)
-    looking = today.LookingAtToday(here.store, timezone)
+    timezone = ZoneInfo(app.config.newsletter.timezone)
+    looking = today.LookingAtToday(app.store, timezone)
     return [
         desk.route("/admin", looking.look, needs=Role.EDITOR),
         desk.route("/admin/hold", act=looking.hold),
         desk.route("/admin/release", act=looking.release),
-        desk.route("/admin/log", log.LookingAtTheLog(here.store, timezone).look),
+        desk.route("/admin/log", log.LookingAtTheLog(app.store, timezone).look),
     ]
 
 
-def _tokens(here: Installation, desk: Desk) -> list[Route]:
+def _tokens(app: App, desk: Desk) -> list[Route]:
     """What opens the API: each their own, so for editors, too."""
-    keeping = tokens.KeepingTokens(here.store, f"{here.config.newsletter.base_url}/api/v1")
+    keeping = tokens.KeepingTokens(app.store, f"{app.config.newsletter.base_url}/api/v1")
     return [
         desk.route("/admin/tokens", keeping.look, keeping.make, needs=Role.EDITOR),
         desk.route("/admin/tokens/{id}/revoke", act=keeping.revoke, needs=Role.EDITOR),

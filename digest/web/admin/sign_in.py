@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from digest import passwords
 from digest.models import Admin
+from digest.security import passwords
 from digest.store import Store, admins, audit
-from digest.web.desk import Desk
+from digest.web.admin_auth import Desk
 from digest.web.limits import Limits
 from digest.web.pages import Answer, Page, Redirect, Visit
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from digest.desk import outbox
-from digest.desk.forecast import next_hour
+from digest.admin import outbox
+from digest.admin.forecast import next_hour
 from digest.models import Admin, DeliveryState, Hold, Role, Today, Trouble
-from digest.people.roster import one_line
 from digest.store import Store
 from digest.store import today as days
+from digest.subscribers.fields import one_line
 from digest.web.admin.sending.coming import ShownHour, shown_hour
 from digest.web.pages import Answer, Page, Redirect, Visit
 

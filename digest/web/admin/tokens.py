@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from digest.desk import tokens as desk
+from digest.admin import tokens as desk
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
 from digest.store import Store, tokens

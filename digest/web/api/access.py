@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from digest.desk.tokens import hashed
-from digest.installation import Installation
+from digest.admin.tokens import hashed
+from digest.app import App
 from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens
 from digest.web.api.problems import Refused
-from digest.web.clients import Networks, asking
+from digest.web.client_address import Networks, asking
 from digest.web.limits import AtOnce, Limits
 
 PATH = "/api/v1"
@@ -24,7 +24,7 @@ PATH = "/api/v1"
 class Call:
     """One request, by somebody who may make it."""
 
-    here: Installation
+    app: App
     by: str  # for the audit log: `token "website" of desk@example.org`
     now: datetime
     changed: Callable[[], None]
@@ -34,11 +34,11 @@ class Call:
     @property
     def store(self) -> Store:
         """The database."""
-        return self.here.store
+        return self.app.store
 
     def url(self, path: str) -> str:
         """Where something is that was made."""
-        return f"{self.here.config.newsletter.base_url}{PATH}{path}"
+        return f"{self.app.config.newsletter.base_url}{PATH}{path}"
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -52,7 +52,7 @@ class Call:
 class Access:
     """Lets in who has a token."""
 
-    here: Installation
+    app: App
     clock: Callable[[], datetime]
     changed: Callable[[], None]
     afterwards: Callable[[Callable[[], None]], None]
@@ -65,7 +65,7 @@ class Access:
         now = self.clock()
         if token is None:
             raise _unknown("this needs a token, as in: Authorization: Bearer digest_…")
-        with self.here.store.read() as tx:
+        with self.app.store.read() as tx:
             found = tokens.find(tx, hashed(token), now=now)
         if found is None:
             self.tries.check(asking(request, self.trusted), now=now)
@@ -74,7 +74,7 @@ class Access:
             challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{needed.value}"'
             raise Refused(403, f"this needs a token for {needed.value}", headers={"WWW-Authenticate": challenge})
         return Call(
-            here=self.here,
+            app=self.app,
             by=str(found),
             now=now,
             changed=self.changed,

@@ -11,8 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from digest import __version__
-from digest.installation import Installation
-from digest.web.afterwards import Afterwards
+from digest.app import App
 from digest.web.api import (
     deliveries,
     explaining,
@@ -27,47 +26,44 @@ from digest.web.api import (
 from digest.web.api.access import PATH, Access
 from digest.web.api.document import document
 from digest.web.api.problems import answer_problems
+from digest.web.background import Afterwards
 from digest.web.limits import AtOnce, Limits
 
 _AT_ONCE = 8  # calls that are being answered: more would only wait for each other
 _NOUNS = (profiles, preview, subscribers, explaining, importing, suppressions, deliveries, submissions, operations)
 
 
-def mounted(
-    here: Installation, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]
-) -> Mount:
+def mounted(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
     """The API of an installation, in its place. `changed` is told, in any thread, when a call has done something."""
-    return Mount(PATH, app=_app(here, afterwards, clock, changed))
+    return Mount(PATH, app=_app(app, afterwards, clock, changed))
 
 
-def _app(
-    here: Installation, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]
-) -> FastAPI:
+def _app(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> FastAPI:
     # No pages that show the document: they would load scripts from elsewhere.
-    app = FastAPI(title="Digest", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
-    app.router.redirect_slashes = False  # it would redirect to the host that the request names
-    app.state.turns = CapacityLimiter(_AT_ONCE)
-    app.state.access = Access(
-        here=here,
+    asgi = FastAPI(title="Digest", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
+    asgi.state.turns = CapacityLimiter(_AT_ONCE)
+    asgi.state.access = Access(
+        app=app,
         clock=clock,
         changed=changed,
         afterwards=lambda act: afterwards.begin(act, page=PATH),
-        trusted=[ip_network(written, strict=False) for written in here.config.web.trusted_proxies],
+        trusted=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
         tries=Limits(per_client=20, overall=1_000, within=timedelta(minutes=15)),
         at_once=AtOnce(2),
     )
-    answer_problems(app)
+    answer_problems(asgi)
     # Not include_router, which puts them in boxes: who asks which methods an address has looks at all.
-    app.router.routes.extend(route for noun in _NOUNS for route in noun.router.routes)
-    app.router.routes.append(_document_route(app, f"{here.config.newsletter.base_url}{PATH}"))
-    return app
+    asgi.router.routes.extend(route for noun in _NOUNS for route in noun.router.routes)
+    asgi.router.routes.append(_document_route(asgi, f"{app.config.newsletter.base_url}{PATH}"))
+    return asgi
 
 
-def _document_route(app: FastAPI, url: str) -> Route:
+def _document_route(asgi: FastAPI, url: str) -> Route:
     def answer(_request: Request) -> JSONResponse:
         """GET /openapi.json: for everybody."""
-        if app.openapi_schema is None:
-            app.openapi_schema = document(app, url=url)
-        return JSONResponse(app.openapi_schema)
+        if asgi.openapi_schema is None:
+            asgi.openapi_schema = document(asgi, url=url)
+        return JSONResponse(asgi.openapi_schema)
 
     return Route("/openapi.json", answer, methods=["GET"])

@@ -7,11 +7,11 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from digest import models
-from digest.desk import outbox as desk
+from digest.admin import outbox as desk
 from digest.models import BounceKind, DeliveryState, MailKind
-from digest.people.roster import one_line
 from digest.store import Transaction, bounces, deliveries, outbox
 from digest.store import deliveries as sent
+from digest.subscribers.fields import one_line
 from digest.web.api.access import ReadsDeliveries, WritesDeliveries
 from digest.web.api.fields import MOST_ID, Id, Ids, Line, Numbered, Page, Wanted, a_router
 from digest.web.api.problems import responses, told_as
@@ -144,7 +144,7 @@ def resend_delivery(call: WritesDeliveries, which: Once, response: Response) -> 
     with call.store.read() as tx:
         deliveries.get(tx, which.id)
     with call.writing() as tx, told_as(409):
-        again = desk.resend(tx, call.here.membership, which.id, by=call.by, now=call.now)
+        again = desk.resend(tx, call.app.membership, which.id, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/deliveries/{again}")
         return Delivery(**_values(deliveries.get(tx, again)))
 

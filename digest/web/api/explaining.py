@@ -53,15 +53,15 @@ class Explanation(BaseModel):
 @router.get("/subscribers/{id:number}/explain", responses=responses(404))
 def explain_paper(call: ReadsSubscribers, id: Id, asked: Annotated[Asked, Query()]) -> Explanation:  # noqa: A002
     """Why somebody got a paper, or did not, or will."""
-    here = call.here
+    app = call.app
     with call.store.read() as tx:
         found = explain(
             tx,
             people.get(tx, id).email,
             asked.paper,
-            interests=here.interests,
-            publishing=here.publishing,
-            membership=here.membership,
+            compiled_profiles=app.compiled_profiles,
+            selection_settings=app.selection_settings,
+            membership=app.membership,
             now=call.now,
         )
     return Explanation(

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from digest.desk import people as desk
-from digest.people import roster
-from digest.people.importing import Fate, Outcome, rehearse
+from digest.admin import subscriber_actions as desk
 from digest.store import Transaction, profiles
+from digest.subscribers import fields
+from digest.subscribers.importing import Fate, Outcome, rehearse
 from digest.web.api.access import Call, WritesSubscribers
 from digest.web.api.fields import a_router
 from digest.web.api.problems import Refused, responses
@@ -70,22 +70,22 @@ def import_subscribers(
 
 def _rehearsed(call: Call, text: str, options: ImportOptions) -> list[Outcome]:
     with call.store.read() as tx:
-        return list(rehearse(tx, call.here.membership, _rows(call, tx, text, options), now=call.now))
+        return list(rehearse(tx, call.app.membership, _rows(call, tx, text, options), now=call.now))
 
 
 def _enlisted(call: Call, text: str, options: ImportOptions) -> list[Outcome]:
     with call.writing() as tx:
         rows = _rows(call, tx, text, options)
-        return list(desk.enlist_all(tx, call.here.membership, rows, by=call.by, now=call.now))
+        return list(desk.enlist_all(tx, call.app.membership, rows, by=call.by, now=call.now))
 
 
-def _rows(call: Call, tx: Transaction, text: str, options: ImportOptions) -> Iterator[roster.Row]:
-    newsletter = call.here.config.newsletter
-    return roster.read(
+def _rows(call: Call, tx: Transaction, text: str, options: ImportOptions) -> Iterator[fields.Row]:
+    newsletter = call.app.config.newsletter
+    return fields.read(
         text,
-        defaults=roster.Defaults(newsletter.timezone, newsletter.language),
+        defaults=fields.Defaults(newsletter.timezone, newsletter.language),
         known_profiles={profile.name for profile in profiles.list_shared(tx)},
-        languages=call.here.templates.languages,
+        languages=call.app.templates.languages,
         confirmed=options.confirmed,
     )
 

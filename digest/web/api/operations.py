@@ -65,7 +65,7 @@ class LogLine(BaseModel):
 @router.get("/today", responses=responses())
 def get_today(call: ReadsOperations) -> Today:
     """How it goes today."""
-    timezone = ZoneInfo(call.here.config.newsletter.timezone)
+    timezone = ZoneInfo(call.app.config.newsletter.timezone)
     on = call.now.astimezone(timezone).date()
     since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
     with call.store.read() as tx:
@@ -86,7 +86,7 @@ def list_sources(call: ReadsOperations) -> Page[Source]:
     """The sources that are configured, and how each did. Their addresses are left out: some hold a key."""
     with call.store.read() as tx:
         states = sources.list_states(tx)
-    return Page(items=[_source(s.name, s.kind, states.get(s.name)) for s in call.here.config.source], next=None)
+    return Page(items=[_source(s.name, s.kind, states.get(s.name)) for s in call.app.config.source], next=None)
 
 
 @router.get("/bounces", responses=responses())

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from digest import models
+from digest.app import App
 from digest.errors import NotFoundError
-from digest.installation import Installation
 from digest.models import SubscriberState
-from digest.people import roster
-from digest.schedule import format_days, parse_days, parse_send_at, parse_timezone
 from digest.store import Transaction, profiles, subscribers
+from digest.subscribers import fields
+from digest.subscribers.schedule import format_days, parse_days, parse_send_at, parse_timezone
 from digest.web.api.fields import Address, Line, Rules, Wanted
 from digest.web.api.problems import told_as
 
@@ -53,7 +53,7 @@ class Choices(Wanted):
     send_at: Line | None = Field(None, examples=["07:00"])
     days: Line | None = Field(None, description="daily, weekdays, or some.", examples=["mon,thu"])
     language: Line | None = Field(None, examples=["en"])
-    max_papers: int | None = Field(None, ge=1, le=roster.MOST_PAPERS)
+    max_papers: int | None = Field(None, ge=1, le=fields.MOST_PAPERS)
     announce: Line | None = Field(None, description="all, or of new,cross,updates.", examples=["new,cross"])
     trending: bool | None = None
     profiles: list[Line] | None = Field(None, max_length=500, description="Names of shared profiles to follow.")
@@ -74,14 +74,14 @@ _SCHEDULE: dict[str, Callable[[str], Any]] = {
 }
 
 
-def changed(here: Installation, tx: Transaction, before: models.Subscriber, choices: Choices) -> models.Subscriber:
+def changed(app: App, tx: Transaction, before: models.Subscriber, choices: Choices) -> models.Subscriber:
     """Somebody with other choices. Raises UsageError, and Refused 422 for a profile that is not there."""
     said = choices.model_dump(exclude_none=True)
     plain: dict[str, Callable[[Any], tuple[str, Any]]] = {
-        "name": lambda name: ("name", roster.one_line(name)),
-        "language": lambda code: ("language", here.templates.languages.checked(code)),
+        "name": lambda name: ("name", fields.one_line(name)),
+        "language": lambda code: ("language", app.templates.languages.checked(code)),
         "max_papers": lambda most: ("max_papers", most),
-        "announce": lambda written: ("announce_types", roster.parse_announced(written)),
+        "announce": lambda written: ("announce_types", fields.parse_announced(written)),
         "trending": lambda wants: ("wants_trending", wants),
         "profiles": lambda names: ("profiles", _known_profiles(tx, names)),
     }
@@ -131,7 +131,7 @@ def _values(s: models.Subscriber) -> dict[str, Any]:
         "days": format_days(s.schedule.days),
         "language": s.language,
         "max_papers": s.max_papers,
-        "announce": roster.format_announced(s.announce_types),
+        "announce": fields.format_announced(s.announce_types),
         "trending": s.wants_trending,
         "profiles": list(s.profiles),
         "resumes_at": s.resumes_at,

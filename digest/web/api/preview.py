@@ -88,10 +88,10 @@ def preview_rules(call: ReadsProfiles, trial: Trial) -> Preview:
     """What rules would have given in the last days, and how each does. Changes nothing. Two at once are answered."""
     text = rules.shared(trial.rules).text
     profile = models.Profile(name="preview", rules=text, owner_id=0)
-    library = call.here.library
+    recent_papers = call.app.recent_papers
     with call.at_once.working(call.by):
-        found = library.matches([profile], days=trial.days, now=call.now, limit=trial.limit)
-        judged = library.judged(profile, now=call.now)
+        found = recent_papers.matches([profile], days=trial.days, now=call.now, limit=trial.limit)
+        judged = recent_papers.judged(profile, now=call.now)
     return Preview(
         count=found.count,
         days=[Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()],

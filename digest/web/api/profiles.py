@@ -7,8 +7,8 @@ from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
-from digest.desk import profiles as desk
-from digest.desk.changes import with_words
+from digest.admin import profiles as desk
+from digest.admin.changes import with_words
 from digest.errors import NotFoundError
 from digest.models import ProfileVersion
 from digest.store import Transaction, profiles, versions

@@ -1,11 +1,11 @@
 """Rules as they are sent: read, or told line by line where they cannot be."""
 
-from digest.desk.profiles import wanted
+from digest.admin.profiles import wanted
 from digest.errors import RuleError
 from digest.matching import compile_rules
 from digest.models import CompiledRules
 from digest.web.api.problems import Refused, RuleMistake
-from digest.web.keywords import mistakes_in
+from digest.web.forms.keywords import mistakes_in
 
 
 def shared(text: str) -> CompiledRules:

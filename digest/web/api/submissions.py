@@ -7,8 +7,8 @@ from fastapi import Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
-from digest.desk import submissions as desk
-from digest.desk.lookups import BusyError
+from digest.admin import submissions as desk
+from digest.admin.paper_lookup import BusyError
 from digest.errors import SourceError
 from digest.models import Entry, SubmissionState
 from digest.store import submissions
@@ -73,13 +73,13 @@ def approve_submission(call: WritesSubmissions, id: Id, approval: Approval) -> S
         desk.check_open(submission)
     entry = desk.by_hand(submission.url, title, abstract, _found(call, submission, needed=not title))
     with call.writing() as tx, told_as(409):
-        desk.approve(tx, id, entry, by=call.by, now=call.now, timezone=call.here.config.newsletter.timezone)
+        desk.approve(tx, id, entry, by=call.by, now=call.now, timezone=call.app.config.newsletter.timezone)
     return _record(_get(call, id))
 
 
 def _found(call: Call, submission: models.Submission, *, needed: bool) -> Entry | None:
     try:
-        return call.here.look_ups.find(submission, needed=needed)
+        return call.app.paper_lookups.find(submission, needed=needed)
     except SourceError as error:
         raise Refused(422, f"{desk.in_one_line(error.reason)}; with a title it can be put in as it is given") from None
     except BusyError:

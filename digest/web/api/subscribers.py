@@ -9,13 +9,13 @@ from fastapi import Query, Response
 from pydantic import Field, StringConstraints
 
 from digest import models
-from digest.desk import people as desk
+from digest.admin import subscriber_actions as desk
 from digest.models import SubscriberState
-from digest.people import roster
-from digest.people.pauses import parse_until
 from digest.store import Transaction, subscribers
 from digest.store.search import Place
 from digest.store.search import Wanted as Sought
+from digest.subscribers import fields
+from digest.subscribers.pauses import parse_until
 from digest.web.api import people, rules
 from digest.web.api.access import Call, ReadsSubscribers, WritesSubscribers
 from digest.web.api.fields import Id, Line, Page, Paging, Wanted, a_router
@@ -55,15 +55,15 @@ def list_subscribers(call: ReadsSubscribers, sought: Annotated[SubscribersSought
 @router.post("/subscribers", status_code=201, responses=responses(409, body=True))
 def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Response) -> SubscriberInFull:
     """Add somebody. Who has not agreed yet is asked by mail. 409 for who is there already, or must not be mailed."""
-    newsletter = call.here.config.newsletter
+    newsletter = call.app.config.newsletter
     own = None if new.keywords is None else rules.own(new.keywords)
-    plain = roster.new_subscriber(
+    plain = fields.new_subscriber(
         new.email, timezone=newsletter.timezone, language=newsletter.language, confirmed=new.confirmed
     )
     with call.writing() as tx:
-        chosen = people.changed(call.here, tx, plain, new)
+        chosen = people.changed(call.app, tx, plain, new)
         with told_as(409):
-            added = desk.enrol(tx, call.here.membership, chosen, own, by=call.by, now=call.now)
+            added = desk.enrol(tx, call.app.membership, chosen, own, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/subscribers/{added.id}")
         return people.in_full(tx, added.id)
 
@@ -81,7 +81,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, choices: Choices) -> Subscr
     own = None if choices.keywords is None else rules.own(choices.keywords)
     with call.writing() as tx:
         before = people.get(tx, id)
-        after = people.changed(call.here, tx, before, choices)
+        after = people.changed(call.app, tx, before, choices)
         if after != before or own is not None:
             desk.edit(tx, after, own, by=call.by, now=call.now)
         return people.in_full(tx, id)
@@ -91,7 +91,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, choices: Choices) -> Subscr
 def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Take somebody out. What bars their address stays, and the consent log."""
     with call.writing() as tx:
-        desk.remove(tx, call.here.membership, people.get(tx, id), by=call.by, now=call.now)
+        desk.remove(tx, call.app.membership, people.get(tx, id), by=call.by, now=call.now)
     call.afterwards(call.store.empty_log)
 
 
@@ -99,20 +99,20 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
 def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Forget somebody at their own wish; they are not mailed again."""
     with call.writing() as tx:
-        desk.erase(tx, call.here.membership, people.get(tx, id).email, by=call.by, now=call.now)
+        desk.erase(tx, call.app.membership, people.get(tx, id).email, by=call.by, now=call.now)
     call.afterwards(call.store.empty_log)
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))
 def confirm_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Say that somebody has agreed already. 409 for who is not pending, or must not be mailed."""
-    return _done(call, id, lambda tx, s: desk.vouch(tx, call.here.membership, s, by=call.by, now=call.now))
+    return _done(call, id, lambda tx, s: desk.vouch(tx, call.app.membership, s, by=call.by, now=call.now))
 
 
 @router.post("/subscribers/{id:number}/ask", responses=responses(404, 409))
 def ask_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Mail somebody again whether they want the digest. 409 for who was asked today, or is not to be asked."""
-    return _done(call, id, lambda tx, s: desk.ask(tx, call.here.membership, s, by=call.by, now=call.now))
+    return _done(call, id, lambda tx, s: desk.ask(tx, call.app.membership, s, by=call.by, now=call.now))
 
 
 @router.post("/subscribers/{id:number}/pause", responses=responses(404, 409, body=True))
@@ -135,7 +135,7 @@ def resume_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # n
 @router.post("/subscribers/{id:number}/unsubscribe", responses=responses(404))
 def unsubscribe_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Take somebody off the list at their word; a last mail says goodbye."""
-    return _done(call, id, lambda tx, s: desk.unsubscribe(tx, call.here.membership, s, by=call.by, now=call.now))
+    return _done(call, id, lambda tx, s: desk.unsubscribe(tx, call.app.membership, s, by=call.by, now=call.now))
 
 
 def _done(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberInFull:

@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, Field, StringConstraints
 
-from digest import addresses, models
-from digest.desk import people as desk
+from digest import models
+from digest.admin import subscriber_actions as desk
 from digest.models import SuppressionReason
-from digest.people.roster import one_line
+from digest.security import addresses
 from digest.store import suppressions
+from digest.subscribers.fields import one_line
 from digest.web.api.access import ReadsSubscribers, WritesSubscribers
 from digest.web.api.fields import Address, Line, Page, Paging, Wanted, a_router, page_of
 from digest.web.api.problems import responses, told_as
@@ -62,7 +63,7 @@ def list_suppressions(call: ReadsSubscribers, sought: Annotated[SuppressionsSoug
     """Who must not be mailed, subscriber or not, by pseudonym; or what stands against one address."""
     with call.store.read() as tx:
         if sought.email is not None:
-            stands = call.here.membership.find_suppression(tx, sought.email)
+            stands = call.app.membership.find_suppression(tx, sought.email)
             return Page(items=[] if stands is None else [_record(stands)], next=None)
         found = suppressions.list_after(tx, sought.cursor or "", limit=sought.limit + 1)
     return page_of(found, sought.limit, shown=_record, cursor=lambda one: one.pseudonym)
@@ -73,7 +74,7 @@ def add_suppression(call: WritesSubscribers, new: NewSuppression) -> Suppression
     """Never mail an address, whoever says yes for it. What stands now: a weightier reason stays."""
     address = addresses.checked(new.email)
     with call.writing() as tx:
-        membership = call.here.membership
+        membership = call.app.membership
         return _record(desk.suppress(tx, membership, address, one_line(new.reason), by=call.by, now=call.now))
 
 
@@ -81,7 +82,7 @@ def add_suppression(call: WritesSubscribers, new: NewSuppression) -> Suppression
 def lift_suppression(call: WritesSubscribers, lift: Lift) -> Lifted:
     """Take back what an admin did. 409 for what only the address's owner can lift, and where nothing stands."""
     with call.writing() as tx, told_as(409):
-        stands = desk.lift(tx, call.here.membership, lift.email, by=call.by, now=call.now)
+        stands = desk.lift(tx, call.app.membership, lift.email, by=call.by, now=call.now)
     return Lifted(suppression=None if stands is None else _record(stands))
 
 

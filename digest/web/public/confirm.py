@@ -7,12 +7,12 @@ from datetime import datetime
 import structlog
 
 from digest.errors import DigestError, SuppressedError
-from digest.links import Links, Scope
 from digest.models import Subscriber
-from digest.people.membership import Membership
+from digest.security.links import Links, Scope
 from digest.store import Store
+from digest.subscribers.membership import Membership
 from digest.web.context import Joined, Question, partly_shown
-from digest.web.holders import TOO_OLD, find_holder
+from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Page, Visit, problem
 from digest.web.sessions import Sessions
 

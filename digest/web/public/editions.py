@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 from starlette.exceptions import HTTPException
 
-from digest.editions import Period, Span
 from digest.errors import UsageError
 from digest.models import Paper
+from digest.models.periods import Period, Span
 from digest.store import Store, Transaction, editions
 from digest.store.editions import Order
 from digest.web.context import Site

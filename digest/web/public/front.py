@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from digest.editions import Period, Span
+from digest.models.periods import Period, Span
 from digest.store import Store, editions
 from digest.store.editions import Order
 from digest.web.pages import Page, Visit

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from digest.errors import RuleError
-from digest.library import Library
 from digest.matching.backtest import RuleRecord, Suggestion
-from digest.matching.shelf import Findings
+from digest.matching.paper_collection import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
+from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
-from digest.web.keywords import Keywords, Mistake, is_readable, read_keywords
+from digest.web.forms.keywords import Keywords, Mistake, is_readable, read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
@@ -85,7 +85,7 @@ class Previewing:
     """The page at /preview, and the part of it that script.js asks for."""
 
     store: Store
-    library: Library
+    recent_papers: RecentPapers
     showcase: Showcase
     limits: Limits
 
@@ -116,7 +116,7 @@ class Previewing:
     def _tried(self, asked: Previewed, rules: CompiledRules, shared: Sequence[Profile], now: datetime) -> Previewed:
         own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
         found = self._found([own, *shared], asked.days, now)
-        records = self.library.judged(own, now=now)
+        records = self.recent_papers.judged(own, now=now)
         days = [of for _, of in found.days.values() if of]
         return replace(
             asked,
@@ -131,7 +131,7 @@ class Previewing:
 
     def _found(self, wanted: Sequence[Profile], days: int, now: datetime) -> Findings:
         try:
-            return self.library.matches(wanted, days=days, now=now, limit=_BEST)
+            return self.recent_papers.matches(wanted, days=days, now=now, limit=_BEST)
         except RuleError:  # a shared profile's that an older version could read: digests leave it out, too
             readable = [profile for profile in wanted if is_readable(profile.rules)]
-            return self.library.matches(readable, days=days, now=now, limit=_BEST)
+            return self.recent_papers.matches(readable, days=days, now=now, limit=_BEST)

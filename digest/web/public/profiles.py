@@ -7,9 +7,9 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 
 from digest.errors import RuleError
-from digest.library import Library
 from digest.mail.encoding import clean
 from digest.models import DigestItem, Profile
+from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
 from digest.web.context import Site
 from digest.web.feeds import FORMATS, Feed, document, item
@@ -65,7 +65,7 @@ class Profiles:
     showcase: Showcase
     site: Site
     language: str  # of what feeds say of themselves
-    library: Library
+    recent_papers: RecentPapers
 
     def all(self, _visit: Visit) -> Page:
         """GET /profiles"""
@@ -93,7 +93,7 @@ class Profiles:
     def _found(self, profile: Profile, visit: Visit) -> Sequence[DigestItem]:
         """The best papers of the last days; nothing by rules that cannot be read."""
         try:
-            return self.library.matches([profile], days=_DAYS, now=visit.now, limit=_MOST).items
+            return self.recent_papers.matches([profile], days=_DAYS, now=visit.now, limit=_MOST).items
         except RuleError:
             return ()
 

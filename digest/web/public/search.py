@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from digest.editions import Period
 from digest.errors import UsageError
-from digest.library import Library
-from digest.matching.shelf import Findings
+from digest.matching.paper_collection import Findings
 from digest.models import CompiledRules, Profile
-from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.models.periods import Period
+from digest.pipeline.recent_papers import RecentPapers
+from digest.web.forms.keywords import Keywords, Mistake, read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
@@ -53,7 +53,7 @@ SAMPLES = tuple(
 class Searching:
     """The page at /search."""
 
-    library: Library
+    recent_papers: RecentPapers
     showcase: Showcase
     limits: Limits
 
@@ -94,8 +94,10 @@ class Searching:
     def _found(self, rules: CompiledRules, period: Period | None, visit: Visit, number: int) -> Findings:
         profile, begin = Profile(name="search", rules=rules.text), (number - 1) * _A_PAGE
         if period is None:
-            return self.library.matches([profile], now=visit.now, begin=begin, limit=_A_PAGE)
-        return self.library.find(profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE)
+            return self.recent_papers.matches([profile], now=visit.now, begin=begin, limit=_A_PAGE)
+        return self.recent_papers.find(
+            profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE
+        )
 
 
 def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 422) -> Page:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from digest import addresses
 from digest.errors import AddressError
-from digest.links import Links, Scope
 from digest.models import Subscriber
-from digest.people.joining import Joining
+from digest.security import addresses
+from digest.security.links import Links, Scope
 from digest.store import Store, Transaction
+from digest.subscribers.joining import Joining
 from digest.web.context import Question, partly_shown
-from digest.web.holders import TOO_OLD, find_holder
+from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.public.mailbox import Mailbox
 from digest.web.sessions import Sessions

@@ -6,17 +6,17 @@ What is wrong with what was typed is told beside its field. Whether the address 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from digest import addresses
 from digest.config import SignupConfig
 from digest.errors import AddressError
 from digest.models import CompiledRules, Profile
-from digest.people import roster
-from digest.people.joining import Joining
+from digest.security import addresses
 from digest.store import Store, Transaction, profiles
-from digest.web.keywords import Keywords, Mistake, read_keywords
+from digest.subscribers import fields
+from digest.subscribers.joining import Joining
+from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.timezones import find_timezone, suggested
 from digest.web.pages import Fields, Page, Visit
 from digest.web.public.mailbox import Mailbox
-from digest.web.timezones import find_timezone, suggested
 
 _MOST_SHOWN = 120  # characters of a profile's rules
 
@@ -101,7 +101,7 @@ class Subscribing:
             return _page(_unmarked(form))
         if rules is None or form.faulty:
             return replace(_page(form), status=422)
-        new = roster.new_subscriber(
+        new = fields.new_subscriber(
             form.email,
             timezone=find_timezone(form.timezone),
             language=self.language,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
-from digest.links import Links, Scope
 from digest.models import Subscriber, SubscriberState
-from digest.people.membership import Membership
+from digest.security.links import Links, Scope
 from digest.store import Store, Transaction, subscribers
+from digest.subscribers.membership import Membership
 from digest.web.context import Left, OneClick, Question, partly_shown
 from digest.web.pages import Page, Visit
 

@@ -6,19 +6,19 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web.admin.papers import sources, submission, submissions
-from digest.web.desk import Desk
+from digest.web.admin_auth import Desk
 
 WITH_SAMPLES: tuple[Any, ...] = (sources, submissions, submission)
 
 
-def routes(here: Installation, desk: Desk, ask_sources: Callable[[], None] | None) -> list[Route]:
+def routes(app: App, desk: Desk, ask_sources: Callable[[], None] | None) -> list[Route]:
     """The pages of an installation. `ask_sources` has all sources asked soon."""
-    timezone = ZoneInfo(here.config.newsletter.timezone)
-    asking = sources.LookingAtSources(here.store, here.config.source, timezone, ask_sources)
-    listing = submissions.ListingSubmissions(here.store, timezone)
-    looking = submission.LookingAtSubmission(here.store, timezone, here.look_ups)
+    timezone = ZoneInfo(app.config.newsletter.timezone)
+    asking = sources.LookingAtSources(app.store, app.config.source, timezone, ask_sources)
+    listing = submissions.ListingSubmissions(app.store, timezone)
+    looking = submission.LookingAtSubmission(app.store, timezone, app.paper_lookups)
     return [
         desk.route("/admin/sources", asking.look, asking.ask),
         desk.route("/admin/submissions", listing.look),

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
-from digest.ingest import ConfiguredSource
 from digest.mail.encoding import clean
 from digest.models import Admin
+from digest.pipeline.ingest import ConfiguredSource
 from digest.store import Store, sources
 from digest.store.sources import SourceState
 from digest.web.admin.lists import local

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from digest.desk import submissions as proposals
-from digest.desk.lookups import BusyError, LookUps
+from digest.admin import submissions as proposals
+from digest.admin.paper_lookup import BusyError, PaperLookups
 from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
@@ -45,12 +45,12 @@ class LookingAtSubmission:
 
     store: Store
     timezone: ZoneInfo
-    look_ups: LookUps
+    paper_lookups: PaperLookups
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET: asks no other server. Raises NotFoundError."""
         submission = self._get(visit)
-        shown = self._shown(submission, self.look_ups.known(submission))
+        shown = self._shown(submission, self.paper_lookups.known(submission))
         return _page(replace(shown, approved_now=visit.query.get("done") == "approved"))
 
     def act(self, visit: Visit, admin: Admin) -> Answer:
@@ -67,7 +67,7 @@ class LookingAtSubmission:
 
     def _look_up(self, submission: Submission, visit: Visit) -> Answer:
         try:
-            return _page(self._shown(submission, self.look_ups.look_up(submission)))
+            return _page(self._shown(submission, self.paper_lookups.look_up(submission)))
         except SourceError as error:
             return _page(replace(self._typed(submission, visit), why_not=clean(error.reason)), 422)
         except BusyError:
@@ -76,7 +76,7 @@ class LookingAtSubmission:
     def _approve(self, submission: Submission, visit: Visit, admin: Admin) -> Answer:
         typed = self._typed(submission, visit)
         try:
-            found = self.look_ups.find(submission, needed=not typed.title)
+            found = self.paper_lookups.find(submission, needed=not typed.title)
         except SourceError as error:
             return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
         except BusyError:
@@ -92,7 +92,7 @@ class LookingAtSubmission:
 
     def _typed(self, submission: Submission, visit: Visit) -> ShownSubmission:
         title, abstract = (proposals.in_one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
-        known = self._shown(submission, self.look_ups.known(submission))
+        known = self._shown(submission, self.paper_lookups.known(submission))
         return replace(known, title=title[:_MOST_TITLE], abstract=abstract[:_MOST_ABSTRACT])
 
     def _shown(self, submission: Submission, found: Entry | None) -> ShownSubmission:

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-from digest.desk import changes
-from digest.desk import profiles as desk
+from digest.admin import changes
+from digest.admin import profiles as desk
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
 from digest.web.admin.lists import local
 from digest.web.admin.profiles.trial import SAMPLE_TRIAL, Trial, Trying
-from digest.web.keywords import read_keywords
+from digest.web.forms.keywords import read_keywords
 from digest.web.limits import AtOnce, Limits
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
 

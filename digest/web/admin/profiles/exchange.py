@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digest.desk import profiles as desk
-from digest.desk.profiles import Foreseen
+from digest.admin import profiles as desk
+from digest.admin.profiles import Foreseen
 from digest.errors import UsageError
 from digest.models import Admin, CompiledRules
 from digest.store import Store, profiles

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.library import Library
 from digest.models import Admin, Profile
+from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
 from digest.web.admin.profiles.trial import FULL
-from digest.web.keywords import is_readable
+from digest.web.forms.keywords import is_readable
 from digest.web.pages import Answer, Page, Visit
 
 _MOST_TRIED = 300  # profiles whose papers are counted: more would take a second
@@ -42,7 +42,7 @@ class ListingProfiles:
     """The page at /admin/profiles."""
 
     store: Store
-    library: Library
+    recent_papers: RecentPapers
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
@@ -57,7 +57,7 @@ class ListingProfiles:
         readable = [profile for profile in shared if len(shared) <= _MOST_TRIED and is_readable(profile.rules)]
         if not readable:
             return {}
-        counted = self.library.per_day(readable, now=now)
+        counted = self.recent_papers.per_day(readable, now=now)
         return {profile.id: count for profile, count in zip(readable, counted, strict=True)}
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from digest.errors import RuleError
-from digest.library import DAYS, Library
 from digest.matching.language.pasted import Translation, translated
 from digest.models import Admin, Profile
+from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.web.pages import Answer, Page, Visit
 from digest.web.papers import SAMPLE, Showcase, ShownPaper
 
@@ -41,7 +41,7 @@ SAMPLES = (
 class AskingAsElsewhere:
     """The page at /admin/profiles/query."""
 
-    library: Library
+    recent_papers: RecentPapers
     showcase: Showcase
 
     def look(self, _visit: Visit, _admin: Admin) -> Answer:
@@ -56,6 +56,6 @@ class AskingAsElsewhere:
         except RuleError as error:
             return _page(pasted=pasted, mistake=error.reason, status=422)
         profile = Profile(name="", rules=translation.rules)
-        found = self.library.matches([profile], now=visit.now, limit=_BEST)
+        found = self.recent_papers.matches([profile], now=visit.now, limit=_BEST)
         shown = (self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items)
         return _page(pasted=pasted, translation=translation, count=found.count, papers=tuple(shown))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digest.desk import profiles as desk
+from digest.admin import profiles as desk
 from digest.models import Admin
 from digest.store import Store, profiles
 from digest.web.context import isolated

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
-from digest.installation import Installation
+from digest.app import App
 from digest.models import Role
 from digest.web.admin.profiles import (
     editor,
@@ -18,12 +18,12 @@ from digest.web.admin.profiles import (
     query,
     remove,
     rename,
-    testmail,
+    test_mail,
     trial,
     versions,
 )
 from digest.web.admin.sending.bench import Bench, new_reader
-from digest.web.desk import Desk
+from digest.web.admin_auth import Desk
 from digest.web.limits import AtOnce, Limits
 from digest.web.papers import Showcase
 
@@ -38,23 +38,23 @@ WITH_SAMPLES: tuple[Any, ...] = (
     followers,
     exchange,
     query,
-    testmail,
+    test_mail,
 )
 
 
-def routes(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
+def routes(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
     """The pages of an installation."""
-    return [*_around(here, desk, showcase), *_editing(here, desk, showcase)]
+    return [*_around(app, desk, showcase), *_editing(app, desk, showcase)]
 
 
-def _around(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
+def _around(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
     """Before `_editing`, for whose {id} their names would be taken."""
     editor = Role.EDITOR
-    looking_back = versions.LookingBack(here.store, ZoneInfo(here.config.newsletter.timezone))
-    renaming, removing = rename.RenamingProfiles(here.store), remove.RemovingProfiles(here.store)
-    exchanging = exchange.Exchanging(here.store)
-    asking = query.AskingAsElsewhere(here.library, showcase)
-    mailing = _mailing(here, showcase)
+    looking_back = versions.LookingBack(app.store, ZoneInfo(app.config.newsletter.timezone))
+    renaming, removing = rename.RenamingProfiles(app.store), remove.RemovingProfiles(app.store)
+    exchanging = exchange.Exchanging(app.store)
+    asking = query.AskingAsElsewhere(app.recent_papers, showcase)
+    mailing = _mailing(app, showcase)
     version = "/admin/profiles/{id}/history/{version}"
     return [
         desk.route("/admin/profiles/removed", looking_back.removed, needs=editor),
@@ -65,24 +65,24 @@ def _around(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
         desk.route(version, looking_back.look, looking_back.restore, needs=editor),
         desk.route("/admin/profiles/{id}/rename", renaming.look, renaming.act, needs=editor),
         desk.route("/admin/profiles/{id}/remove", removing.look, removing.act, needs=editor),
-        desk.route("/admin/profiles/{id}/followers", followers.ListingFollowers(here.store).look),
+        desk.route("/admin/profiles/{id}/followers", followers.ListingFollowers(app.store).look),
         desk.route("/admin/profiles/{id}/test", mailing.look, mailing.act, needs=editor),
     ]
 
 
-def _mailing(here: Installation, showcase: Showcase) -> testmail.SendingTestMails:
-    newsletter, delivery = here.config.newsletter, here.config.delivery
-    maildir = str(here.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
-    way = testmail.Way(
-        bench=Bench(here),
-        transport=partial(here.transport, timeout=_PATIENCE),
-        membership=here.membership,
-        domain=here.domain,
+def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
+    newsletter, delivery = app.config.newsletter, app.config.delivery
+    maildir = str(app.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
+    way = test_mail.Way(
+        bench=Bench(app),
+        transport=partial(app.transport, timeout=_PATIENCE),
+        membership=app.membership,
+        domain=app.domain,
         maildir=maildir,
     )
-    return testmail.SendingTestMails(
-        store=here.store,
-        library=here.library,
+    return test_mail.SendingTestMails(
+        store=app.store,
+        recent_papers=app.recent_papers,
         showcase=showcase,
         way=way,
         reader=new_reader(newsletter.timezone, newsletter.language),
@@ -91,14 +91,14 @@ def _mailing(here: Installation, showcase: Showcase) -> testmail.SendingTestMail
     )
 
 
-def _editing(here: Installation, desk: Desk, showcase: Showcase) -> list[Route]:
+def _editing(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
     """What readers are given to follow: for editors, too."""
-    listing = overview.ListingProfiles(here.store, here.library)
+    listing = overview.ListingProfiles(app.store, app.recent_papers)
     # Browsers ask again as soon as they are answered, while somebody types: far more often than strangers' may.
     trying = Limits(per_client=1_800, overall=3_600, within=timedelta(minutes=1))
-    timezone = ZoneInfo(here.config.newsletter.timezone)
+    timezone = ZoneInfo(app.config.newsletter.timezone)
     at_once = AtOnce(3)  # two tabs and a preview: rules without an end take seconds, and others' pages would wait
-    editing = editor.Editing(here.store, trial.Trying(here.library, showcase), trying, at_once, timezone)
+    editing = editor.Editing(app.store, trial.Trying(app.recent_papers, showcase), trying, at_once, timezone)
     return [
         desk.route("/admin/profiles", listing.look, needs=Role.EDITOR),
         desk.route("/admin/profiles/new", editing.look_at_new, editing.add, needs=Role.EDITOR),

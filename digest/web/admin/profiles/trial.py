@@ -6,14 +6,14 @@ from datetime import date, datetime
 from itertools import takewhile
 
 from digest.errors import RuleError
-from digest.library import Library
 from digest.mail.context import Segment
 from digest.mail.encoding import Shown
 from digest.matching.backtest import RuleRecord, Suggestion
-from digest.matching.shelf import Comparison, Findings
+from digest.matching.paper_collection import Comparison, Findings
 from digest.models import DigestItem, Profile
+from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
-from digest.web.keywords import Mistake, Piece, marked, read_lines, readable
+from digest.web.forms.keywords import Mistake, Piece, marked, read_lines, readable
 from digest.web.papers import SAMPLE, Showcase, ShownPaper
 
 FULL = 25  # papers: more than most readers' digests hold
@@ -102,7 +102,7 @@ class Trial:
 class Trying:
     """Tries rules on the papers of the last thirty days."""
 
-    library: Library
+    recent_papers: RecentPapers
     showcase: Showcase
 
     def tried(self, text: str, saved: Profile | None, *, now: datetime) -> Trial:
@@ -116,11 +116,11 @@ class Trying:
         tried = Profile(name="tried", rules=rules.text)
         before = saved or tried
         try:
-            change = self.library.compared(before, tried, now=now, limit=_BEST)
+            change = self.recent_papers.compared(before, tried, now=now, limit=_BEST)
         except RuleError:  # the saved rules', which an older version could read
             saved, before = None, tried
-            change = self.library.compared(before, tried, now=now, limit=_BEST)
-        records = self.library.judged(tried, now=now)
+            change = self.recent_papers.compared(before, tried, now=now, limit=_BEST)
+        records = self.recent_papers.judged(tried, now=now)
         return self._trial(mistaken, change, records, compared=saved is not None)
 
     def used(self, text: str, line: int, *, now: datetime) -> str:

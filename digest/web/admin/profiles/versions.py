@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from digest.desk import changes
-from digest.desk import profiles as desk
+from digest.admin import changes
+from digest.admin import profiles as desk
 from digest.models import Admin, Profile, ProfileVersion
 from digest.store import Store, profiles, versions
 from digest.web.admin.lists import local

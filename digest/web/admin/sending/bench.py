@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from digest.installation import Installation
+from digest.app import App
 from digest.mail import Composer, Templates
 from digest.models import Schedule, Subscriber
 
@@ -15,13 +15,13 @@ _Stamp = tuple[tuple[str, int, int], ...]
 class Bench:
     """Composers for one page at a time, made when the first asks. Safe to share between threads."""
 
-    def __init__(self, here: Installation, *, follows_files: bool = False) -> None:
+    def __init__(self, app: App, *, follows_files: bool = False) -> None:
         """`follows_files`: made anew when a file in the admin's folder of templates has changed."""
-        self._here = here
-        self._folder = here.config.path(here.config.templates.path) if here.config.templates.path else None
+        self._app = app
+        self._folder = app.config.path(app.config.templates.path) if app.config.templates.path else None
         self._watched = self._folder if follows_files else None
         self._lock = threading.Lock()
-        self._made: Installation | None = None
+        self._made: App | None = None
         self._stamp: _Stamp = ()
 
     @property
@@ -33,19 +33,19 @@ class Bench:
     def composer(self) -> Iterator[Composer]:
         """What writes mails; for nobody else meanwhile. Raises TemplateError, ConfigError."""
         with self._lock:
-            yield self._installation().composer
+            yield self._current().composer
 
     @contextmanager
     def templates(self) -> Iterator[Templates]:
         """Its templates. Raises TemplateError."""
         with self._lock:
-            yield self._installation().templates
+            yield self._current().templates
 
-    def _installation(self) -> Installation:
+    def _current(self) -> App:
         """The same newsletter once more: all that it makes of its configuration it makes for itself."""
         stamp = _stamp(self._watched)
         if self._made is None or stamp != self._stamp:
-            self._made, self._stamp = Installation(self._here.config, self._here.store), stamp
+            self._made, self._stamp = App(self._app.config, self._app.store), stamp
         return self._made
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from digest.chooser import Publishing
-from digest.desk.forecast import Forecast, Hour, forecast, next_hour
-from digest.interests import Interests
+from digest.admin.forecast import Forecast, Hour, forecast, next_hour
 from digest.mail.encoding import clean
 from digest.models import Admin, Digest, Hold, Schedule
+from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, outbox
 from digest.web.admin.lists import local
 from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE
@@ -73,8 +73,8 @@ class LookingAtNext:
     """The page at /admin/next."""
 
     store: Store
-    interests: Interests
-    publishing: Publishing
+    compiled_profiles: CompiledProfiles
+    selection_settings: SelectionSettings
     timezone: ZoneInfo
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
@@ -83,7 +83,7 @@ class LookingAtNext:
             hour = next_hour(tx, timezone=self.timezone, now=visit.now)
             if hour is None:
                 return _page(Nobody())
-            coming = forecast(tx, self.interests, self.publishing, hour)
+            coming = forecast(tx, self.compiled_profiles, self.selection_settings, hour)
             return _page(_shown(coming, self.timezone, outbox.find_hold(tx)))
 
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
-from digest.desk import outbox as desk
-from digest.desk.testmail import to_nobody
+from digest.admin import outbox as desk
+from digest.admin.test_mail import to_nobody
 from digest.mail import Composer
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
-from digest.people.membership import Membership
 from digest.store import Store, bounces, deliveries
+from digest.subscribers.membership import Membership
 from digest.web.admin.lists import local
 from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE, a_delivery
 from digest.web.admin.sending.deliveries import TO_RETRY, settle

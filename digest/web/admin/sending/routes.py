@@ -5,26 +5,26 @@ from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
-from digest.installation import Installation
+from digest.app import App
 from digest.web.admin.sending import coming, deliveries, delivery, templates
 from digest.web.admin.sending.bench import Bench, new_reader
-from digest.web.desk import Desk
+from digest.web.admin_auth import Desk
 
 WITH_SAMPLES: tuple[Any, ...] = (coming, deliveries, delivery, templates)
 
 
-def routes(here: Installation, desk: Desk) -> list[Route]:
+def routes(app: App, desk: Desk) -> list[Route]:
     """The pages of an installation."""
-    timezone = ZoneInfo(here.config.newsletter.timezone)
-    ahead = coming.LookingAtNext(here.store, here.interests, here.publishing, timezone)
-    return [desk.route("/admin/next", ahead.look), *_deliveries(here, desk), *_templates(here, desk)]
+    timezone = ZoneInfo(app.config.newsletter.timezone)
+    ahead = coming.LookingAtNext(app.store, app.compiled_profiles, app.selection_settings, timezone)
+    return [desk.route("/admin/next", ahead.look), *_deliveries(app, desk), *_templates(app, desk)]
 
 
-def _deliveries(here: Installation, desk: Desk) -> list[Route]:
+def _deliveries(app: App, desk: Desk) -> list[Route]:
     """What became of every mail."""
-    timezone = ZoneInfo(here.config.newsletter.timezone)
-    listing = deliveries.ListingDeliveries(here.store, timezone)
-    looking = delivery.LookingAtDelivery(here.store, here.membership, here.composer, timezone)
+    timezone = ZoneInfo(app.config.newsletter.timezone)
+    listing = deliveries.ListingDeliveries(app.store, timezone)
+    looking = delivery.LookingAtDelivery(app.store, app.membership, app.composer, timezone)
     return [
         desk.route("/admin/deliveries", listing.look, listing.act),
         desk.route("/admin/deliveries/{id}", looking.look, looking.act),
@@ -32,14 +32,14 @@ def _deliveries(here: Installation, desk: Desk) -> list[Route]:
     ]
 
 
-def _templates(here: Installation, desk: Desk) -> list[Route]:
-    newsletter = here.config.newsletter
+def _templates(app: App, desk: Desk) -> list[Route]:
+    newsletter = app.config.newsletter
     looking = templates.LookingAtTemplates(
-        store=here.store,
-        library=here.library,
-        bench=Bench(here, follows_files=True),
+        store=app.store,
+        recent_papers=app.recent_papers,
+        bench=Bench(app, follows_files=True),
         reader=new_reader(newsletter.timezone, newsletter.language),
-        domain=here.domain,
+        domain=app.domain,
     )
     return [
         desk.route("/admin/templates", looking.look),

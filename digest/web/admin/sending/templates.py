@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from digest.desk import testmail
+from digest.admin import test_mail
 from digest.errors import DigestError, NotFoundError, RuleError
-from digest.library import DAYS, Library
-from digest.mail import Rendered, Templates, specimen
+from digest.mail import Rendered, Templates, sample_mail
 from digest.models import Admin, Delivery, Digest, MailKind, Subscriber
+from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.store import Store, profiles
 from digest.web.admin.sending.bench import Bench
 from digest.web.pages import Answer, Document, Page, Visit
@@ -68,7 +68,7 @@ class LookingAtTemplates:
     """The pages at /admin/templates and below it. They show the files as they are now, read again when they change."""
 
     store: Store
-    library: Library
+    recent_papers: RecentPapers
     bench: Bench
     reader: Subscriber  # made up
     domain: str
@@ -122,14 +122,14 @@ class LookingAtTemplates:
         """(the mail, whether its papers are real); its links are nobody's."""
         mail, real = self._composed(kind, replace(self.reader, language=code), now)
         with self.bench.composer() as composer:
-            return composer.render(testmail.to_nobody(mail, mail.subscriber.email)), real
+            return composer.render(test_mail.to_nobody(mail, mail.subscriber.email)), real
 
     def _composed(self, kind: MailKind, reader: Subscriber, now: datetime) -> tuple[Delivery, bool]:
         if kind not in {MailKind.DIGEST, MailKind.WELCOME}:
-            return testmail.delivery(kind, reader, None, domain=self.domain, now=now), False
+            return test_mail.delivery(kind, reader, None, domain=self.domain, now=now), False
         digest = self._digest(reader, now)
-        found = digest or specimen.whole(reader)
-        return testmail.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
+        found = digest or sample_mail.whole(reader)
+        return test_mail.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
 
     def _digest(self, reader: Subscriber, now: datetime) -> Digest | None:
         """The best of the last days for who follows every profile; None where there is nothing."""
@@ -137,7 +137,7 @@ class LookingAtTemplates:
             shared = profiles.list_shared(tx)
         try:
             reader = replace(reader, max_papers=_PAPERS)
-            digest = testmail.digest_of(self.library, shared, reader, days=DAYS, now=now) if shared else None
+            digest = test_mail.digest_of(self.recent_papers, shared, reader, days=DAYS, now=now) if shared else None
         except RuleError:  # of a profile that an older version could read
             return None
         return digest if digest is not None and digest.items else None

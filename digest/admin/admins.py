@@ -1,0 +1,35 @@
+"""Who may sign in at the desk."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from digest.models import Admin, Role
+from digest.security import addresses
+from digest.store import Transaction, admins, audit
+
+
+def add(tx: Transaction, email: str, role: Role, hashed: str, *, by: str, now: datetime) -> Admin:
+    """Somebody new. Raises AddressError, and UsageError where they are there already."""
+    added = admins.add(tx, Admin(email=addresses.checked(email), role=role, password=hashed), now=now)
+    audit.record(tx, by, "admin add", added.email, now=now)
+    return added
+
+
+def edit(
+    tx: Transaction, email: str, *, role: Role | None = None, hashed: str | None = None, by: str, now: datetime
+) -> Admin:
+    """Another role or password; where they are signed in that ends. Raises NotFoundError."""
+    before = admins.get(tx, email)
+    after = replace(before, role=role or before.role, password=hashed or before.password)
+    if after != before:
+        admins.save(tx, after)
+        audit.record(tx, by, "admin edit", before.email, now=now)
+    return after
+
+
+def remove(tx: Transaction, email: str, *, by: str, now: datetime) -> Admin:
+    """Somebody may sign in no more; who it was. Raises NotFoundError."""
+    gone = admins.get(tx, email)
+    admins.remove(tx, email)
+    audit.record(tx, by, "admin remove", gone.email, now=now)
+    return gone

@@ -1,0 +1,70 @@
+"""What an editor makes of the papers that readers propose."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from digest.errors import SourceError, UsageError
+from digest.mail.encoding import clean
+from digest.models import Entry, Submission, SubmissionState
+from digest.pipeline.ingest import keep
+from digest.sources import Fetcher, parse, parse_page
+from digest.sources.proposed import arxiv_id_of
+from digest.store import Transaction, audit, submissions
+
+ARXIV_API = "https://export.arxiv.org/api/query"  # info.arxiv.org/help/api/user-manual.html
+
+_SOURCE = "submissions"  # where such a paper was seen
+
+
+def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = ARXIV_API) -> Entry:
+    """The paper at a canonical URL: what arXiv's API, or the page itself, says of it. Raises SourceError."""
+    arxiv_id = arxiv_id_of(url)
+    if not arxiv_id:
+        return parse_page(fetcher.fetch(_SOURCE, url).body or b"", url=url, source=_SOURCE)
+    body = fetcher.fetch(_SOURCE, f"{arxiv_api}?id_list={arxiv_id}").body or b""
+    entries = [entry for entry in parse("arxiv", body, source=_SOURCE) if entry.arxiv_id == arxiv_id]
+    if not entries:
+        raise SourceError(_SOURCE, f"arXiv knows no paper {arxiv_id}")
+    return entries[0]
+
+
+def in_one_line(text: str) -> str:
+    """A title or an abstract as somebody typed it, without line ends and what no page can show."""
+    return " ".join(clean(text).split())
+
+
+def by_hand(url: str, title: str, abstract: str, found: Entry | None) -> Entry:
+    """What was found, if anything was, with title and abstract as an editor gives them where they are not ""."""
+    entry = found or Entry(guid=url, title=title, url=url, arxiv_id=arxiv_id_of(url))
+    if title:
+        entry = replace(entry, title=title, title_source="")
+    return replace(entry, abstract=abstract, abstract_source="") if abstract else entry
+
+
+def approve(tx: Transaction, submission_id: int, entry: Entry, *, by: str, now: datetime, timezone: str) -> str:
+    """Put a paper in as if a source had announced it now; its public id. One that is known is seen once more.
+
+    Raises NotFoundError, and UsageError where it was approved already.
+    """
+    submission = submissions.get(tx, submission_id)
+    check_open(submission)
+    found = keep(tx, _SOURCE, [entry], now=now, timezone=timezone)
+    _, paper_id = found.sightings[0]
+    submissions.decide(tx, submission.id, SubmissionState.APPROVED, paper_id=paper_id, now=now)
+    audit.record(tx, by, "submission approve", f"{submission.id}, {paper_id}", now=now)
+    return paper_id
+
+
+def reject(tx: Transaction, submission_id: int, *, by: str, now: datetime) -> None:
+    """Put it aside. Raises NotFoundError, and UsageError where it was approved already."""
+    submission = submissions.get(tx, submission_id)
+    check_open(submission)
+    if submission.state is not SubmissionState.REJECTED:
+        submissions.decide(tx, submission.id, SubmissionState.REJECTED, now=now)
+        audit.record(tx, by, "submission reject", str(submission.id), now=now)
+
+
+def check_open(submission: Submission) -> None:
+    """Raise UsageError where it was approved already."""
+    if submission.state is SubmissionState.APPROVED:
+        raise UsageError(f"submission {submission.id} was approved already: {submission.paper_id}")

@@ -1,0 +1,317 @@
+"""What a configuration stands for, opened: the store, the mail composer, the way out. The stages run on it.
+
+The command line and the service both work on an Installation, so that a stage is wired up in one place.
+"""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from digest.admin.paper_lookup import PaperLookups
+from digest.config import Config, load
+from digest.errors import ConfigError, UsageError
+from digest.mail import Composer, Newsletter, Signer, Templates
+from digest.models import Doubt
+from digest.pipeline.bounces import BounceReport, Proofs, read_bounces
+from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.ingest import IngestReport, ingest
+from digest.pipeline.publish import PublishReport, publish
+from digest.pipeline.recent_papers import RecentPapers
+from digest.pipeline.selection import SelectionSettings
+from digest.security.addresses import Pseudonyms
+from digest.security.links import Links
+from digest.security.return_paths import ReturnPaths
+from digest.sources import Fetcher
+from digest.store import Store, Transaction, profiles
+from digest.subscribers import fields
+from digest.subscribers.membership import Membership
+from digest.transport import Transport
+from digest.transport.inbound import ImapMailbox, Inbound, Inbox, MaildirInbox
+from digest.transport.maildir import MaildirTransport
+from digest.transport.pace import Pace
+from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport
+
+# Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
+_UNMARKED_PER_CONNECTION = 10
+
+_MARKED_WITHIN = 5  # seconds, where mails go slowly
+
+# New objects after which Python looks for cycles; by itself it does after 700. The stages make records by the hundred
+# thousand and hardly a cycle: looking that often takes a fifth of their time.
+_OBJECTS_BETWEEN_SEARCHES = 10_000
+
+_Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class App:
+    """One newsletter, ready to work."""
+
+    config: Config
+    store: Store
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """The installation that `file` configures; its database is created on first use. Raises DigestError."""
+        gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
+        config = load(file)
+        config.database_file.parent.mkdir(parents=True, exist_ok=True)
+        return cls(config, Store.open(config.database_file))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The mail templates, and the languages there are. Raises TemplateError."""
+        overriding = self.config.path(self.config.templates.path) if self.config.templates.path else None
+        return Templates(overriding)
+
+    @cached_property
+    def links(self) -> Links:
+        """Writes and reads the signed links. Raises ConfigError."""
+        return Links(self.config.newsletter.base_url, self.config.secret_key())
+
+    @cached_property
+    def return_paths(self) -> ReturnPaths | None:
+        """Where mail comes back to; None where that is the sender. Raises ConfigError."""
+        domain = self.config.bounces.domain
+        return ReturnPaths(domain, self.config.secret_key()) if domain else None
+
+    @cached_property
+    def membership(self) -> Membership:
+        """The rules of who may be mailed. Raises ConfigError."""
+        rules = Membership(Pseudonyms(self.config.secret_key()), self.domain, self.composer.wording)
+        with self.store.read() as tx:
+            rules.check(tx)
+        return rules
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
+        newsletter = self.config.newsletter
+        try:
+            self.templates.languages.checked(newsletter.language)
+        except UsageError as error:
+            raise ConfigError(str(self.config.file), "newsletter.language", str(error)) from None
+        return Composer(
+            self.newsletter,
+            self.templates,
+            self.links,
+            signer=self.signer,
+            return_paths=self.return_paths,
+            leave_by_mail=self.config.bounces.has_inbox,
+            max_abstract=newsletter.abstract_characters,
+        )
+
+    @cached_property
+    def newsletter(self) -> Newsletter:
+        """What every mail says of its sender."""
+        newsletter = self.config.newsletter
+        return Newsletter(
+            name=newsletter.name,
+            sender=newsletter.sender,
+            postal_address=newsletter.postal_address,
+            reply_to=newsletter.reply_to,
+        )
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """Signs the mails (DKIM); None where [dkim] is not configured. Raises ConfigError."""
+        dkim = self.config.dkim
+        if not dkim.domain:
+            return None
+        pem = self.config.dkim_key()
+        return Signer.from_pem(pem, domain=dkim.domain, selector=dkim.selector, named=str(self.config.dkim_key_file))
+
+    def check(self) -> None:
+        """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
+        self.composer.check()
+
+    @cached_property
+    def selection_settings(self) -> SelectionSettings:
+        """What deciding depends on besides papers and people."""
+        newsletter = self.config.newsletter
+        return SelectionSettings(
+            first_digest_days=newsletter.first_digest_days,
+            welcome_days=newsletter.welcome_days,
+            trending=newsletter.trending,
+            domain=self.domain,
+        )
+
+    @cached_property
+    def compiled_profiles(self) -> CompiledProfiles:
+        """What all profiles ask, ready to be matched."""
+        return CompiledProfiles(
+            self.store, self.config.database_file.with_name(f"{self.config.database_file.name}.profiles")
+        )
+
+    @cached_property
+    def recent_papers(self) -> RecentPapers:
+        """The papers of the last days, kept to try rules on."""
+        return RecentPapers(self.store)
+
+    @cached_property
+    def domain(self) -> str:
+        """The domain that the mails come from. Raises AddressError."""
+        return self.newsletter.domain
+
+    def fetcher(self) -> Fetcher:
+        """What reads from the web as configured; close it."""
+        fetch = self.config.fetch
+        return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
+
+    def strangers_fetcher(self) -> Fetcher:
+        """What reads addresses that strangers wrote, while somebody waits; close it.
+
+        No file, no address in our own network, whatever is configured; tried once, and for some seconds.
+        """
+        return Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8)
+
+    @cached_property
+    def paper_lookups(self) -> PaperLookups:
+        """What looks up the papers that readers propose."""
+        return PaperLookups(self.strangers_fetcher)
+
+    def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
+        """Run the first stage."""
+        config = self.config
+        with self.fetcher() as fetcher:
+            return ingest(
+                self.store,
+                config.source,
+                fetcher,
+                now=now,
+                timezone=config.newsletter.timezone,
+                progress=progress,
+            )
+
+    def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
+        """Run the second stage."""
+        return publish(
+            self.store, self.compiled_profiles, self.selection_settings, now=now, everyone=everyone, progress=progress
+        )
+
+    def deliver(
+        self,
+        *,
+        now: datetime,
+        progress: _Progress = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> DeliveryReport:
+        """Run the third stage, until nothing is left or `stopping` says so."""
+        with self.transport() as transport:
+            return deliver(
+                self.store,
+                transport,
+                self.composer,
+                self.membership,
+                now=now,
+                mark_every=self._marked_together,
+                doubt=Doubt(self.config.delivery.in_doubt),
+                progress=progress,
+                stopping=stopping,
+            )
+
+    @property
+    def _marked_together(self) -> int:
+        """How many mails are begun and their receipts marked together: of a slow pace, what goes in some seconds."""
+        smtp = self.config.delivery.smtp
+        most = _UNMARKED_PER_CONNECTION * smtp.connections
+        rates = [rate for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
+        return max(1, min([most, *(int(rate * _MARKED_WITHIN) for rate in rates)]))
+
+    def read_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
+        """Deal with mails that came back."""
+        return read_bounces(self.store, self.membership, self._proofs, messages, now=now)
+
+    def rows_of(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.Row]:
+        """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
+        return fields.read(
+            text,
+            defaults=fields.Defaults(self.config.newsletter.timezone, self.config.newsletter.language),
+            known_profiles={profile.name for profile in profiles.list_shared(tx)},
+            languages=self.templates.languages,
+            confirmed=confirmed,
+        )
+
+    def poll_bounces(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
+        """Deal with what has arrived in the configured mailbox, until nothing is left or `stopping` says so.
+
+        Raises UsageError where none is configured, TransportError where it cannot be read.
+        """
+        with self.inbox() as inbox:
+            return read_bounces(
+                self.store,
+                self.membership,
+                self._proofs,
+                inbox.unread(),
+                now=now,
+                done=lambda name: inbox.done([name]),
+                stopping=stopping,
+            )
+
+    @property
+    def _proofs(self) -> Proofs:
+        return Proofs(self.links, self.return_paths)
+
+    @contextmanager
+    def inbox(self) -> Iterator[Inbox]:
+        """Where mail comes back to. Raises UsageError where none is configured, TransportError."""
+        bounces = self.config.bounces
+        if bounces.imap.host:
+            with ImapMailbox(
+                bounces.imap.host,
+                bounces.imap.port,
+                username=bounces.imap.username,
+                password=self.config.secrets.imap_password.get_secret_value(),
+                security=Security(bounces.imap.security),
+                folder=bounces.imap.folder,
+            ) as mailbox:
+                yield mailbox
+        elif bounces.maildir:
+            yield MaildirInbox(self.config.path(bounces.maildir))
+        else:
+            raise UsageError(
+                f"{self.config.file}: no mailbox is configured under [bounces]; name the files that came back"
+            )
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How fast mail may go by SMTP; remembers from one delivery to the next that the server complained."""
+        return Pace(self.config.delivery.smtp.rate)
+
+    @contextmanager
+    def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:
+        """The configured way out, closed afterwards. `timeout` (seconds) is for each step of a mail server's."""
+        delivery = self.config.delivery
+        if delivery.transport == "maildir":
+            with MaildirTransport(self.config.path(delivery.maildir.path)) as maildir:
+                yield maildir
+        else:
+            with SmtpTransport(
+                delivery.smtp.host,
+                delivery.smtp.port,
+                security=Security(delivery.smtp.security),
+                username=delivery.smtp.username,
+                password=self.config.secrets.smtp_password.get_secret_value(),
+                connections=delivery.smtp.connections,
+                connection_rate=delivery.smtp.connection_rate,
+                pace=self.pace,
+                timeout=timeout,
+            ) as smtp:
+                yield smtp

@@ -1,0 +1,1 @@
+"""The stages that turn feeds into mails: ingest, publish, deliver, and the bounces that come back."""

@@ -1,0 +1,1 @@
+"""Signed links, return paths, addresses under pseudonyms, and passwords."""

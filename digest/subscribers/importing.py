@@ -1,0 +1,159 @@
+"""Many subscribers at once: what becomes of each row of a file, and doing it. A rehearsal decides by the same rules.
+
+Rows are looked up and stored by the hundred: one at a time, each would cost a dozen statements.
+"""
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from digest.models import Subscriber, SubscriberState, Suppression
+from digest.security import addresses
+from digest.store import Store, Transaction, consents, subscribers, suppressions
+from digest.subscribers.fields import Row
+from digest.subscribers.membership import Membership, why_not_asked
+
+_TOGETHER = 500
+_PIECE = 1000  # rows: a sixth of a second
+_LONGEST_WAY = 0.25  # seconds
+
+
+class Fate(StrEnum):
+    """What becomes of a row."""
+
+    ADDED = "added"
+    ASKED = "asked"  # added too; a mail asks for their yes
+    KNOWN = "known"  # a subscriber already, who stays as they are
+    SUPPRESSED = "suppressed"  # not to be mailed, so left out
+    BAD = "bad"  # left out
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is a subscriber more."""
+        return self in {Fate.ADDED, Fate.ASKED}
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the row is left out and somebody should know."""
+        return self in {Fate.SUPPRESSED, Fate.BAD}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A row, what becomes of it, and why where that is not plain."""
+
+    row: Row
+    fate: Fate
+    reason: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        row = {"line": self.row.line, "email": self.row.email, "fate": self.fate.value}
+        return row | {"column": self.row.column, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of some addresses: subscribers by key; what stands against mailing, and the last time asked."""
+
+    keys: Collection[str]
+    stands: Mapping[str, Suppression]  # by pseudonym
+    asked_at: Mapping[str, datetime]
+
+
+def outcome(row: Row, known: Known, pseudonym: str, *, now: datetime) -> Outcome:
+    """What becomes of a row. `pseudonym` is that of its address."""
+    if row.subscriber is None:
+        return Outcome(row=row, fate=Fate.BAD, reason=row.reason)
+    if addresses.key(row.email) in known.keys:
+        return Outcome(row=row, fate=Fate.KNOWN)
+    if barred := known.stands.get(pseudonym):
+        why = f"{row.email} is {barred}; nobody is asked or mailed by an import"
+        return Outcome(row=row, fate=Fate.SUPPRESSED, reason=why)
+    if row.subscriber.state is not SubscriberState.PENDING:
+        return Outcome(row=row, fate=Fate.ADDED)
+    if why := why_not_asked(row.email, known.asked_at.get(pseudonym), now=now):
+        return Outcome(row=row, fate=Fate.BAD, reason=why)
+    return Outcome(row=row, fate=Fate.ASKED)
+
+
+def rehearse(tx: Transaction, membership: Membership, rows: Iterable[Row], *, now: datetime) -> Iterator[Outcome]:
+    """What an import would do, in the order of the rows. Writes nothing."""
+    for some in _decided(tx, membership, rows, now=now):
+        yield from some
+
+
+def enlist(
+    tx: Transaction, membership: Membership, rows: Iterable[Row], *, origin: str, now: datetime
+) -> Iterator[Outcome]:
+    """Store whom these rows add, and queue the mails that ask. Each row's outcome, once it is written down."""
+    for some in _decided(tx, membership, rows, now=now):
+        _enrol(tx, membership, some, origin=origin, now=now)
+        yield from some
+
+
+def enlist_in_pieces(
+    store: Store, membership: Membership, rows: Iterable[Row], *, origin: str, now: datetime
+) -> Generator[list[Outcome]]:
+    """The same, each thousand rows in a transaction of their own: others write in between.
+
+    Where it ends half way what was stored stays; who is stored is known, and done again it adds those who are left.
+    """
+    first_line: dict[str, int] = {}
+    for some in _together(rows, _PIECE):
+        with store.write() as tx:
+            decided = _decide(tx, membership, some, first_line, now=now)
+            _enrol(tx, membership, decided, origin=origin, now=now)
+        yield decided
+        store.give_way(_LONGEST_WAY)
+
+
+def _enrol(tx: Transaction, membership: Membership, decided: Iterable[Outcome], *, origin: str, now: datetime) -> None:
+    membership.enrol_all(tx, [new for o in decided if (new := _new(o)) is not None], origin=origin, now=now)
+
+
+def _new(decided: Outcome) -> Subscriber | None:
+    return decided.row.subscriber if decided.fate.is_new else None
+
+
+def _decided(tx: Transaction, membership: Membership, rows: Iterable[Row], *, now: datetime) -> Iterator[list[Outcome]]:
+    first_line: dict[str, int] = {}
+    for some in _together(rows, _TOGETHER):
+        yield _decide(tx, membership, some, first_line, now=now)
+
+
+def _together(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
+    left = iter(rows)
+    while some := list(islice(left, most)):
+        yield some
+
+
+def _decide(
+    tx: Transaction, membership: Membership, rows: list[Row], first_line: dict[str, int], *, now: datetime
+) -> list[Outcome]:
+    """`first_line`: where everybody stands who is new, of all rows so far."""
+    pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
+    known = _known(tx, rows, pseudonyms)
+    decided = [outcome(row, known, pseudonym, now=now) for row, pseudonym in zip(rows, pseudonyms, strict=True)]
+    return [_first(one, first_line) for one in decided]
+
+
+def _first(decided: Outcome, first_line: dict[str, int]) -> Outcome:
+    """Of two rows with one address the first counts, whether it is stored by now or only would be."""
+    key = addresses.key(decided.row.email)
+    if decided.row.subscriber is not None and key in first_line:
+        return Outcome(row=decided.row, fate=Fate.KNOWN, reason=f"stands in line {first_line[key]} already")
+    if decided.fate.is_new:
+        first_line[key] = decided.row.line
+    return decided
+
+
+def _known(tx: Transaction, rows: Iterable[Row], pseudonyms: Collection[str]) -> Known:
+    return Known(
+        keys=subscribers.known_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
+        stands=suppressions.find_all(tx, pseudonyms),
+        asked_at=consents.last_asked(tx, pseudonyms),
+    )

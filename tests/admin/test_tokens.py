@@ -1,0 +1,67 @@
+"""Making tokens: who may have which, what they are called, and what is kept of them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from digest.admin import tokens
+from digest.errors import UsageError
+from digest.models import Admin, Role, TokenScope
+from digest.store import Store, admins
+from digest.store import tokens as stored
+from tests.builders import NOW
+
+BY: Any = {"by": "desk@example.org", "now": NOW}
+READ = [TokenScope.PROFILES_READ]
+
+
+def an_owner(store: Store, role: Role = Role.ADMIN) -> Admin:
+    with store.write() as tx:
+        return admins.add(tx, Admin(email="desk@example.org", role=role, password="x"), now=NOW)
+
+
+def test_the_token_is_long_and_random_and_only_its_hash_is_kept(store: Store) -> None:
+    owner = an_owner(store)
+    with store.write() as tx:
+        made, token = tokens.add(tx, owner, " my \n website ", READ, **BY)
+        _, another = tokens.add(tx, owner, "another", READ, days=1, **BY)
+        assert stored.find(tx, tokens.hashed(token), now=NOW) == made
+    assert token.startswith("digest_")
+    assert (len(token), token != another) == (50, True)
+    assert (made.name, made.expires_at) == ("my website", NOW + timedelta(days=365))
+    store.empty_log()
+    assert token[7:].encode() not in store.file.read_bytes()
+
+
+@pytest.mark.parametrize("scope", TokenScope)
+def test_an_editor_has_tokens_for_profiles_only(store: Store, scope: TokenScope) -> None:
+    owner = an_owner(store, Role.EDITOR)
+    with store.write() as tx:
+        if scope.value.startswith("profiles:"):
+            tokens.add(tx, owner, "website", [scope], **BY)
+        else:
+            with pytest.raises(UsageError, match=f"is editor and may have no token for {scope.value}"):
+                tokens.add(tx, owner, "website", [TokenScope.PROFILES_READ, scope], **BY)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "days", "says"),
+    [
+        ("", READ, 1, "a token needs a name"),
+        (" \n ", READ, 1, "a token needs a name"),
+        ("x" * 61, READ, 1, "at most 60 characters"),
+        ('x" of other@example.org', READ, 1, "no quotation marks"),
+        ("x\x00y", READ, 1, "no control characters"),
+        ("x\u202ey", READ, 1, "no control characters"),
+        ("website", [], 1, "a token needs a scope; there are profiles:read, "),
+        ("website", READ, 0, "a token lasts 1 to 3650 days"),
+        ("website", READ, 3651, "a token lasts 1 to 3650 days"),
+    ],
+)
+def test_what_cannot_be_made_is_told(store: Store, name: str, scopes: list[TokenScope], days: int, says: str) -> None:
+    owner = an_owner(store)
+    with store.write() as tx:
+        with pytest.raises(UsageError, match=says):
+            tokens.add(tx, owner, name, scopes, days=days, **BY)
+        assert stored.list_all(tx) == []

@@ -1,0 +1,53 @@
+"""How near rules came to a paper that they do not match."""
+
+import pytest
+
+from digest.matching.near_misses import Nearness, list_true, nearest
+from tests.builders import a_paper, a_profile
+
+PAPER = a_paper("Low precision training", "We train big networks on small machines.", authors=("Ada Lovelace",))
+
+
+def near(rules: str, limit: int = 9) -> list[Nearness]:
+    return nearest(a_profile(rules), PAPER, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("rule", "has", "lacks", "barred_by"),
+    [
+        ("low rank", ("low",), ("rank",), ()),
+        ("training precision", ("training", "precision"), (), ()),  # the words, and not in this order
+        ("title:networks OR precision AND pruning", ("precision",), ("network", "pruning"), ()),
+        ("precision NOT machines", ("precision",), (), ("machine",)),
+        ("precision NOT (big AND fish)", ("precision",), (), ("big",)),
+        ("train* NEAR/1 pruning", ("train*",), ("pruning",), ()),
+        ("author:ada_byron", ("ada",), ("byron",), ()),
+    ],
+)
+def test_a_rule_tells_which_of_its_words_the_paper_has(
+    rule: str, has: tuple[str, ...], lacks: tuple[str, ...], barred_by: tuple[str, ...]
+) -> None:
+    (found,) = near(rule)
+    assert (found.rule, set(found.has), set(found.lacks)) == (rule, set(has), set(lacks))
+    assert found.barred_by == barred_by
+
+
+def test_the_rule_with_the_largest_part_of_its_words_comes_first() -> None:
+    assert [found.rule for found in near("low rank model\nlow rank\nprecision NOT machines")] == [
+        "precision NOT machines",
+        "low rank",
+        "low rank model",
+    ]
+
+
+def test_rules_without_a_word_of_the_paper_and_lines_that_keep_out_are_not_near() -> None:
+    assert near("cats\n-low rank") == []
+
+
+def test_no_more_are_told_than_asked_for() -> None:
+    assert len(near("low rank\nlow rank model", limit=1)) == 1
+
+
+def test_the_rules_that_are_true_are_told_with_those_that_keep_it_out() -> None:
+    found = list_true(a_profile("cats\nprecision^2  # a note\n-machine\n-cats"), PAPER)
+    assert [(rule.line, rule.text, rule.excludes) for rule in found] == [(2, "precision", False), (3, "machine", True)]

@@ -1,0 +1,246 @@
+"""The third stage: what is written down is sent, whatever happens."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.errors import TemplateError, TransportError
+from digest.mail import Composer
+from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt, SuppressionReason
+from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.store import Store, deliveries, digests, outbox, papers, subscribers
+from digest.transport.sink import SmtpServer
+from digest.transport.smtp import SmtpTransport
+from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
+from tests.mail.samples import composer
+from tests.smtp import Postbox
+
+
+def queue(store: Store, *emails: str) -> None:
+    with store.write() as tx:
+        papers.add(tx, [a_paper("Cats")], first_seen_at=NOW, edition_on=NOW.date())
+        (paper,) = papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)
+        added = [subscribers.add(tx, a_subscriber(email), now=NOW) for email in emails]
+        decided = [a_digest([an_item(paper)], subscriber=s, message_id=f"{s.id}@example.org") for s in added]
+        digests.freeze(tx, decided, now=NOW)
+
+
+def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **rest: object) -> DeliveryReport:
+    with SmtpServer(postbox) as server, SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport:
+        return deliver(store, transport, composer(), MEMBERSHIP, now=NOW + later, **rest)  # type: ignore[arg-type]
+
+
+def states(store: Store) -> dict[str, int]:
+    with store.read() as tx:
+        return dict(Counter(d.state.value for d in deliveries.list_newest(tx, limit=1000)))
+
+
+def test_everything_that_is_queued_is_sent_once(store: Store) -> None:
+    emails = sorted(f"{i}@example.org" for i in range(450))  # more than two batches
+    queue(store, *emails)
+    postbox = Postbox()
+    assert send(store, postbox) == DeliveryReport(sent=450)
+    assert postbox.recipients == emails
+    assert send(store, postbox) == DeliveryReport()
+
+
+def test_a_deferred_mail_is_tried_again_in_its_time(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org")
+    report = send(store, Postbox(at_rcpt={"a@example.org": "450 later"}))
+    assert (report.sent, report.deferred, report.refused) == (1, 1, (("a@example.org", "450 later"),))
+    postbox = Postbox()
+    assert send(store, postbox, later=timedelta(minutes=4)) == DeliveryReport()
+    assert send(store, postbox, later=timedelta(minutes=8)).sent == 1
+    assert postbox.recipients == ["a@example.org"]
+
+
+def test_a_refused_mail_is_failed_for_good(store: Store) -> None:
+    queue(store, "a@example.org")
+    assert send(store, Postbox(at_rcpt={"a@example.org": "550 nobody"})).failed == 1
+    assert send(store, Postbox(), later=timedelta(days=1)) == DeliveryReport()
+
+
+def test_a_mail_that_is_deferred_for_five_days_is_given_up(store: Store) -> None:
+    queue(store, "a@example.org")
+    postbox = Postbox(at_rcpt={"a@example.org": "450 later"})
+    send(store, postbox)
+    report = send(store, postbox, later=timedelta(days=5))
+    assert report.refused == (("a@example.org", "gave up after five days: 450 later"),)
+
+
+def test_when_the_server_is_down_everything_stays_queued(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org")
+    with SmtpTransport("127.0.0.1", 1, connections=2, timeout=2) as nowhere:
+        report = deliver(store, nowhere, composer(), MEMBERSHIP, now=NOW)
+    assert "cannot be reached" in report.failure
+    assert report.waiting == 2
+    assert states(store) == {"queued": 2}
+    assert send(store, Postbox()).sent == 2
+
+
+def test_one_mail_that_cannot_be_written_does_not_stop_the_others(store: Store) -> None:
+    queue(store, "jürgen@example.org", "b@example.org")
+    report = send(store, Postbox())
+    assert (report.sent, report.failed) == (1, 1)
+    assert report.refused[0][1].startswith("not sent: 'jürgen@example.org'")
+
+
+def test_a_faulty_template_loses_nothing(store: Store, tmp_path: Path) -> None:
+    queue(store, "a@example.org")
+    (tmp_path / "email").mkdir()
+    (tmp_path / "email" / "digest.txt.j2").write_text("{{ mail.typo }}")
+    with pytest.raises(TemplateError):
+        deliver(store, Breaking(9), composer(tmp_path), MEMBERSHIP, now=NOW)
+    assert states(store) == {"queued": 1}
+
+
+class Breaking:
+    """A transport that takes some mails and then breaks."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for taken, message in enumerate(messages):
+            if taken == self.takes:
+                raise TransportError("the line is down")
+            yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply="250")
+
+
+def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(10)))
+    report = deliver(store, Breaking(7), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    assert (report.sent, report.waiting, report.failure) == (7, 3, "the line is down")
+    assert states(store) == {"sent": 7, "queued": 3}
+
+
+def test_after_its_lease_a_worker_starts_no_new_mail(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(5)))
+    ticks = iter([NOW, NOW, NOW, NOW, *[NOW + timedelta(minutes=5)] * 3])
+    stop_after = [False] * 4 + [True] * 99
+    report = deliver(
+        store,
+        Breaking(99),
+        composer(),
+        MEMBERSHIP,
+        now=NOW,
+        clock=lambda: next(ticks),
+        stopping=lambda: stop_after.pop(0),
+    )
+    assert report.sent == 2
+    assert states(store) == {"sent": 2, "queued": 3}
+
+
+def test_a_service_that_stops_leaves_the_rest_queued(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(5)))
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    report = deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW, stopping=stopping)
+    assert (report.sent, report.waiting) == (2, 3)
+
+
+def test_a_mail_that_is_sent_again_is_the_same_mail(store: Store) -> None:
+    queue(store, "a@example.org")
+    with store.read() as tx:
+        (first,) = deliveries.list_queued(tx)
+        (again,) = deliveries.list_queued(tx)
+    made: Composer = composer()
+    assert made.message(first) == made.message(replace(again, state=DeliveryState.SENDING))
+
+
+def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(10)))
+
+    class Held(Breaking):
+        def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+            for taken, receipt in enumerate(super().send(messages), 1):
+                yield receipt
+                if taken == 4:
+                    with store.write() as tx:
+                        outbox.hold(tx, "wrong template", now=NOW)
+
+    report = deliver(store, Held(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    assert (report.sent, report.waiting, report.hold) == (6, 4, Hold(NOW, "wrong template"))
+    assert deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW).sent == 0
+    with store.write() as tx:
+        outbox.end_hold(tx)
+    assert deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW).sent == 4
+
+
+def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(60)))
+    blocked = Postbox(at_rcpt={f"{i}@example.org": "550 5.7.1 your address is on a list" for i in range(60)})
+    report = send(store, blocked)
+    assert report.hold is not None
+    assert report.hold.reason == "the mail server refused 5 mails in a row: 550 5.7.1 your address is on a list"
+    assert report.failed <= 5 + 2 * 2  # those that were on their way on two connections
+    assert report.waiting == 60 - report.failed
+
+
+def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org", "c@example.org")
+    said = {"a@example.org": "550 5.1.1 no such user", "b@example.org": "552 5.3.4 too big"}
+    assert send(store, Postbox(at_rcpt=said)).failed == 2
+    with store.read() as tx:
+        suppressed = MEMBERSHIP.find_suppression(tx, "a@example.org")
+        assert MEMBERSHIP.find_suppression(tx, "b@example.org") is None
+        assert [s.email for s in subscribers.list_active(tx, limit=9)] == ["b@example.org", "c@example.org"]
+    assert suppressed is not None
+    assert (suppressed.reason, suppressed.evidence) == (SuppressionReason.HARD_BOUNCE, "550 5.1.1 no such user")
+
+
+def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_one_is_not(store: Store) -> None:
+    with store.write() as tx:
+        reader = subscribers.add(tx, a_subscriber("old@example.org"), now=NOW)
+        MEMBERSHIP.ask_at(tx, reader, "new@example.org", origin="", now=NOW)
+    report = send(store, Postbox(at_rcpt={"new@example.org": "550 5.1.1 no such user"}))
+    assert report.refused == (("new@example.org", "550 5.1.1 no such user"),)
+    with store.read() as tx:
+        assert MEMBERSHIP.find_suppression(tx, "new@example.org") is not None
+        assert MEMBERSHIP.find_suppression(tx, "old@example.org") is None
+
+
+def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(store: Store) -> None:
+    emails = [f"{i}@example.org" for i in range(10)]
+    queue(store, *emails)
+
+    class Leaving(Breaking):
+        def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+            for taken, receipt in enumerate(super().send(messages), 1):
+                yield receipt
+                if taken == 1:
+                    with store.write() as tx:
+                        MEMBERSHIP.leave(tx, subscribers.get(tx, emails[8]), origin="page", now=NOW)
+
+    report = deliver(store, Leaving(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    assert (report.sent, states(store)) == (10, {"sent": 10, "failed": 1})  # nine digests and the goodbye
+
+
+def test_refusals_of_single_mails_hold_nothing(store: Store) -> None:
+    queue(store, *(f"{i}@example.org" for i in range(12)))
+    refusing = {f"{i}@example.org": "550 5.7.1 no" if i % 3 else "550 5.1.1 nobody" for i in range(12)}
+    report = send(store, Postbox(at_rcpt=refusing))
+    assert (report.failed, report.hold) == (12, None)
+
+
+class Silent(Breaking):
+    """A transport whose server takes each mail and never answers."""
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for message in messages:
+            yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.UNKNOWN, reply="no answer")
+
+
+@pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, "deferred"), (Doubt.PARK, "in-doubt")])
+def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: Doubt, state: str) -> None:
+    queue(store, "a@example.org")
+    report = deliver(store, Silent(9), composer(), MEMBERSHIP, now=NOW, doubt=doubt)
+    assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))

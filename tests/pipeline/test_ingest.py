@@ -1,0 +1,145 @@
+"""The first stage: sources become papers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from digest.pipeline.ingest import IngestReport, ingest, read_feed
+from digest.sources import Fetcher
+from digest.store import Store, papers, schema, sources
+from tests.builders import NOW, all_papers, at
+
+LONG = "An abstract of more than three hundred characters says enough to be one. " * 5
+
+
+@dataclass
+class Source:
+    name: str
+    url: str
+    kind: str = "text"
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
+    with Fetcher(base=tmp_path) as opened:
+        yield opened
+
+
+def write(folder: Path, name: str, *titles: str) -> Source:
+    (folder / name).write_text("\n".join(f"{title}\n{LONG}{title}" for title in titles), encoding="utf-8")
+    return Source(name, name)
+
+
+def run(store: Store, fetcher: Fetcher, *configured: Source, now: str = "2026-06-03 07:00") -> IngestReport:
+    return ingest(store, configured, fetcher, now=at(now), timezone="Asia/Tokyo")
+
+
+def titles(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [p.title for p in all_papers(tx)]
+
+
+def test_entries_become_papers_first_seen_now(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    report = run(store, fetcher, write(tmp_path, "list", "One paper on cats", "Another paper on dogs"))
+    assert report == IngestReport(sources=1, entries=2, papers_new=2)
+    with store.read() as tx:
+        found = papers.list_first_seen(tx, after=at("2026-06-03 06:59"), until=NOW)
+    assert [p.title for p in found] == ["One paper on cats", "Another paper on dogs"]
+
+
+def test_a_source_that_has_not_changed_tells_nothing_new(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = write(tmp_path, "list", "One paper on cats")
+    run(store, fetcher, source)
+    assert run(store, fetcher, source) == IngestReport(sources=1)
+
+
+def test_a_changed_address_forgets_the_validators(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = write(tmp_path, "list", "One paper on cats")
+    run(store, fetcher, source)
+    moved = Source("list", f"{tmp_path}/list")
+    assert run(store, fetcher, moved).entries == 1
+
+
+def test_the_same_paper_from_two_sources_is_one(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    one = write(tmp_path, "one", "The same paper on cats")
+    two = write(tmp_path, "two", "The Same Paper on Cats!", "And a paper on dogs")
+    assert run(store, fetcher, one, two).papers_new == 2
+    assert titles(store) == ["The same paper on cats", "And a paper on dogs"]
+
+
+def test_one_bad_source_does_not_stop_the_others(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("<!doctype html><html></html>")
+    bad, gone = Source("bad", "page", "feed"), Source("gone", "nowhere")
+    report = run(store, fetcher, bad, gone, write(tmp_path, "good", "One paper on cats"))
+    assert report.papers_new == 1
+    assert [name for name, _ in report.failures] == ["bad", "gone"]
+    with store.read() as tx:
+        states = sources.list_states(tx)
+    assert "web page" in states["bad"].failure
+    assert "No such file" in states["gone"].failure
+    assert (states["good"].failure, states["good"].succeeded_at) == ("", NOW)
+
+
+def test_a_source_that_recovers_is_read_from_where_it_stopped(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = write(tmp_path, "list", "One paper on cats")
+    run(store, fetcher, source)
+    (tmp_path / "list").write_bytes(b"\xff")
+    assert run(store, fetcher, source).failures
+    write(tmp_path, "list", "One paper on cats", "Another paper on dogs")
+    assert run(store, fetcher, source).papers_new == 1
+    with store.read() as tx:
+        assert sources.list_states(tx)["list"].failure == ""
+
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:arxiv="http://arxiv.org/schemas/atom"><title>T</title>
+<entry><id>oai:arXiv.org:2606.00001v{version}</id><title>{title}</title><summary>arXiv:2606.00001v1 Announce Type: new
+Abstract: Text.</summary></entry></feed>"""
+
+
+def test_a_new_version_is_a_revision_of_the_same_paper(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = Source("arxiv", "feed.xml", "arxiv")
+    for version, title in ((1, "First title"), (2, "Better title")):
+        (tmp_path / "feed.xml").write_text(ATOM.format(version=version, title=title))
+        run(store, fetcher, source, now=f"2026-06-0{version} 07:00")
+    with store.read() as tx:
+        (paper,) = papers.list_first_seen(tx, after=at("2026-01-01"), until=NOW)
+    assert (paper.title, paper.revision, paper.first_seen_at) == ("Better title", 2, at("2026-06-01 07:00"))
+
+
+def test_votes_that_rise_make_no_revision(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = Source("hf", "hf.json", "huggingface")
+    for votes in (3, 40):
+        (tmp_path / "hf.json").write_text(f'[{{"paper": {{"id": "2606.00001", "title": "T", "upvotes": {votes}}}}}]')
+        run(store, fetcher, source)
+    with store.read() as tx:
+        (paper,) = papers.list_first_seen(tx, after=at("2026-01-01"), until=NOW)
+    assert (paper.upvotes, paper.revision) == (40, 1)
+
+
+def test_two_papers_that_turn_out_to_be_one_are_merged(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    entry = "<item><guid>{0}</guid><title>{1}</title><link>{2}</link><description>{3}</description></item>"
+    doi, arxiv = "https://doi.org/10.1101/x", "https://arxiv.org/abs/2606.00001"
+    feed = '<rss version="2.0"><channel><title>T</title>{}</channel></rss>'
+    (tmp_path / "a").write_text(feed.format(entry.format("1", "A short one", doi, "")))
+    (tmp_path / "b").write_text(feed.format(entry.format("2", "Its long title at another place", arxiv, "")))
+    run(store, fetcher, Source("a", "a", "feed"), now="2026-06-01 07:00")
+    run(store, fetcher, Source("b", "b", "feed"), now="2026-06-02 07:00")
+    both = f"<guid>{doi}</guid><title>Its long title at another place</title><link>{arxiv}</link>"
+    (tmp_path / "c").write_text(feed.format(f"<item>{both}</item>"))
+    assert run(store, fetcher, Source("c", "c", "feed")).papers_new == 0
+    assert titles(store) == ["A short one"]
+
+
+def test_an_edition_is_dated_in_the_newsletters_time_zone(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    run(store, fetcher, write(tmp_path, "list", "One paper on cats"), now="2026-06-03 16:00")
+    with store.read() as tx:
+        assert tx.execute(sa.select(schema.papers.c.edition_on)).scalar_one() == date(2026, 6, 4)
+
+
+def test_a_feed_is_read_without_keeping_it(fetcher: Fetcher, tmp_path: Path) -> None:
+    write(tmp_path, "list", "One paper on cats")
+    assert [p.title for p in read_feed(fetcher, "list")] == ["One paper on cats"]

@@ -1,0 +1,171 @@
+"""Subscribers as people write them."""
+
+from typing import Any
+
+import pytest
+
+from digest.errors import AddressError, UsageError
+from digest.mail import Templates
+from digest.models import Schedule, SubscriberState
+from digest.security import addresses
+from digest.subscribers import fields
+from tests.builders import a_subscriber, at
+
+LANGUAGES = Templates().languages
+
+
+def read(text: str) -> list[fields.Row]:
+    defaults = fields.Defaults("Europe/Berlin", "en")
+    return list(fields.read(text, defaults=defaults, known_profiles={"A", "B"}, languages=LANGUAGES, confirmed=True))
+
+
+def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
+    (row,) = read("email\nreader@example.org\n")
+    assert row.subscriber == a_subscriber(schedule=Schedule(timezone="Europe/Berlin"))
+
+
+def test_every_column_is_read() -> None:
+    header = "email,name,timezone,send_at,days,profiles,language"
+    (row,) = read(f"{header}\nreader@example.org, A Reader ,Asia/Tokyo,18:30,weekdays,A;B,de\n")
+    s = row.subscriber
+    assert s is not None
+    assert (s.name, s.schedule.timezone, f"{s.schedule.send_at:%H:%M}", s.profiles, s.language) == (
+        "A Reader", "Asia/Tokyo", "18:30", ("A", "B"), "de",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("reader", "'reader' is not an e-mail address"),
+        ("r@example.org,,Mars/Base,,,", "no time zone 'Mars/Base'"),
+        ("r@example.org,,,late,,", "'late' is not an hour"),
+        ("r@example.org,,,,never,", "'never' are not days"),
+        ("r@example.org,,,,,C", "no profile 'C'"),
+        ("r@example.org,,,,,,tlh", "no language 'tlh'; there are en, de"),
+        ("r@example.org,Doe, J.,,,,,", "more cells than columns"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_next_is_read(row: str, reason: str) -> None:
+    bad, good = read(f"email,name,timezone,send_at,days,profiles,language\n{row}\ngood@example.org,,,,,\n")
+    assert bad.subscriber is None
+    assert reason in bad.reason
+    assert bad.line == 2
+    assert good.subscriber is not None
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("timezone", "Mars/Base"),
+        ("send_at", "late"),
+        ("days", "never"),
+        ("profiles", "C"),
+        ("language", "tlh"),
+        ("max_papers", "0"),
+        ("announce", "old"),
+        ("trending", "maybe"),
+        ("paused", "soon"),
+    ],
+)
+def test_a_bad_row_says_which_column_is_wrong(columns: str, cells: str) -> None:
+    (row,) = read(f"email,{columns}\nreader@example.org,{cells}\n")
+    assert (row.email, row.column) == ("reader@example.org", columns)
+
+
+def test_a_row_has_the_line_that_it_begins_in() -> None:
+    rows = read('email,name\na@example.org,"two\nlines"\n\nb@example.org\n')
+    assert [row.line for row in rows] == [2, 5]
+
+
+def test_a_cell_without_end_is_refused_with_its_line() -> None:
+    with pytest.raises(UsageError, match="line 3: field larger than field limit"):
+        read(f'email,name\na@example.org,\nb@example.org,"{"x" * 200_000}\n')
+
+
+@pytest.mark.parametrize("header", ["mail", "email,nmae", ""])
+def test_a_header_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(UsageError, match="line 1: .*the header is email,name"):
+        read(f"{header}\nx@example.org\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "reason"),
+    [
+        ("max_papers", "0", "'0' is not how many papers"),
+        ("max_papers", "501", "write 1 to 500"),
+        ("announce", "old", "'old' is not how papers are announced"),
+        ("trending", "maybe", "'maybe' says neither yes nor no of trending"),
+        ("paused", "soon", "'soon' is not a date"),
+        ("paused", "0001-01-01", "0001-01-01 is too long ago"),
+    ],
+)
+def test_what_somebody_chose_is_read_strictly(columns: str, cells: str, reason: str) -> None:
+    (row,) = read(f"email,{columns}\nreader@example.org,{cells}\n")
+    assert row.subscriber is None
+    assert reason in row.reason
+
+
+def test_who_has_not_said_yes_pauses_nothing() -> None:
+    text = "email,paused\nreader@example.org,yes\n"
+    defaults = fields.Defaults("Europe/Berlin", "en")
+    (row,) = fields.read(text, defaults=defaults, known_profiles=(), languages=LANGUAGES, confirmed=False)
+    assert row.subscriber is not None
+    assert row.subscriber.state is SubscriberState.PENDING
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"max_papers": 7, "announce_types": fields.ANNOUNCED["new"] | fields.ANNOUNCED["updates"]},
+        {"wants_trending": False, "state": SubscriberState.PAUSED},
+        {"state": SubscriberState.PAUSED, "resumes_at": at("2026-06-30 15:00")},  # midnight in Tokyo
+    ],
+)
+def test_what_is_written_is_read_back(chosen: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {
+        "name": 'Doe, "J"',
+        "profiles": ("A", "B"),
+        "schedule": Schedule(timezone="Asia/Tokyo"),
+        "language": "de",
+    }
+    s = a_subscriber(**whole, **chosen)
+    assert [row.subscriber for row in read(fields.write([s]))] == [s]
+
+
+def test_without_confirmation_a_subscriber_is_pending() -> None:
+    new = fields.new_subscriber("a@example.org", timezone="UTC", language="en", confirmed=False)
+    assert new.state is SubscriberState.PENDING
+
+
+def test_a_name_becomes_one_line() -> None:
+    assert fields.one_line(" A\r\nBcc:\tx\x00 ") == "A Bcc: x"
+
+
+def test_an_address_is_brought_to_its_normal_form() -> None:
+    assert addresses.checked(" Reader@EXAMPLE.org ") == "Reader@example.org"
+    assert addresses.checked("reader@bücher.example") == "reader@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü@example.org"]
+)
+def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> None:
+    with pytest.raises(AddressError, match="is not an e-mail address: "):
+        addresses.checked(address)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "'=1", "''@", "'", "'x", "x=1", "' =1", "", "''"])
+def test_no_cell_is_worked_out_by_a_spreadsheet_and_each_is_read_back(name: str) -> None:
+    text = fields.write([a_subscriber("=x@example.org", name=name)])
+    cells = text.splitlines()[1].split(",")
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    (row,) = read(text)
+    assert row.subscriber is not None
+    assert (row.subscriber.email, row.subscriber.name) == ("=x@example.org", name)
+
+
+def test_cells_over_several_lines_are_read_whatever_ends_them() -> None:
+    found = read('email,name\r\na@example.org,"one\n\rtwo\x0bthree\u2028four"\r\nb@example.org,x\n\nc@example.org,y')
+    assert [row.line for row in found] == [2, 4, 6]

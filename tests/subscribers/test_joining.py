@@ -1,0 +1,229 @@
+"""What follows where somebody gives an address on a page: decided, stored, and really mailed."""
+
+import re
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+
+from digest.app import App
+from digest.matching import compile_rules
+from digest.models import MailKind, Schedule, Subscriber, SubscriberState, Suppression, SuppressionReason
+from digest.store import Store, Transaction, deliveries, profiles, subscribers
+from digest.subscribers.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
+from tests.builders import MEMBERSHIP, NOW, a_subscriber
+from tests.web.people import known_as
+
+EMAIL = "reader@example.org"
+PENDING, ACTIVE, PAUSED = SubscriberState.PENDING, SubscriberState.ACTIVE, SubscriberState.PAUSED
+GONE, SUPPRESSED = SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+BOUNCES = (SuppressionReason.HARD_BOUNCE, SuppressionReason.SOFT_BOUNCES)
+OWN_WILL = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED, SuppressionReason.COMPLAINT)
+
+
+def barred(reason: SuppressionReason, *, ago: timedelta = 100 * DAY) -> Suppression:
+    return Suppression(pseudonym="p", reason=reason, suppressed_at=NOW - ago)
+
+
+def join(
+    tx: Transaction, rules: str = "cats", *, after: timedelta = timedelta(), email: str = EMAIL, **rest: object
+) -> None:
+    new = Subscriber(email=email, state=PENDING, **rest)  # type: ignore[arg-type]
+    Joining(MEMBERSHIP).join(tx, new, compile_rules(rules), origin="page from 192.0.2.7", now=NOW + after)
+
+
+def sign_in(tx: Transaction, *, after: timedelta = timedelta()) -> None:
+    Joining(MEMBERSHIP).sign_in(tx, EMAIL, origin="page from 192.0.2.7", now=NOW + after)
+
+
+def queued(tx: Transaction) -> list[MailKind]:
+    return [delivery.kind for delivery in deliveries.list_queued(tx)]
+
+
+def own_rules(tx: Transaction) -> str:
+    own = profiles.find_personal(tx, subscribers.get(tx, EMAIL).id)
+    return own.rules if own else ""
+
+
+def test_whoever_is_unknown_is_asked() -> None:
+    assert answer_to_join(Known(), now=NOW) is Answer.QUESTION
+    assert answer_to_sign_in(Known(), now=NOW) is Answer.NOTHING
+
+
+@pytest.mark.parametrize("answer", [answer_to_join, answer_to_sign_in])
+@pytest.mark.parametrize("state", [ACTIVE, PAUSED])
+def test_who_is_on_the_list_gets_a_sign_in_mail_every_ten_minutes_at_most(
+    answer: object, state: SubscriberState
+) -> None:
+    assert callable(answer)
+    assert answer(Known(state=state), now=NOW) is Answer.SIGN_IN
+    assert answer(Known(state=state, let_in_at=NOW - 10 * MINUTE), now=NOW) is Answer.SIGN_IN
+    assert answer(Known(state=state, let_in_at=NOW - 9 * MINUTE), now=NOW) is Answer.NOTHING
+
+
+@pytest.mark.parametrize("answer", [answer_to_join, answer_to_sign_in])
+def test_who_has_not_answered_is_asked_once_a_day_at_most(answer: object) -> None:
+    assert callable(answer)
+    assert answer(Known(state=PENDING, asked_at=NOW - DAY), now=NOW) is Answer.QUESTION
+    assert answer(Known(state=PENDING, asked_at=NOW - DAY + MINUTE), now=NOW) is Answer.NOTHING
+
+
+@pytest.mark.parametrize("reason", BOUNCES)
+def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: SuppressionReason) -> None:
+    known = Known(state=SUPPRESSED, stands=barred(reason), asked_at=NOW - DAY)
+    assert answer_to_join(known, now=NOW) is Answer.QUESTION
+    assert answer_to_join(known, now=NOW - MINUTE) is Answer.NOTHING
+    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+
+
+@pytest.mark.parametrize("state", [GONE, SUPPRESSED, None])
+@pytest.mark.parametrize("reason", OWN_WILL)
+def test_who_wants_no_mail_is_asked_once_in_thirty_days_at_most(
+    reason: SuppressionReason, state: SubscriberState | None
+) -> None:
+    known = Known(state=state, stands=barred(reason), asked_at=NOW - 30 * DAY)
+    assert answer_to_join(known, now=NOW) is Answer.QUESTION
+    assert answer_to_join(known, now=NOW - MINUTE) is Answer.NOTHING
+    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+
+
+def test_who_left_by_mistake_is_asked_although_the_question_before_is_not_old() -> None:
+    left = Known(state=GONE, stands=barred(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY)
+    assert answer_to_join(left, now=NOW) is Answer.QUESTION
+
+
+def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
+    complained = Known(state=SUPPRESSED, stands=barred(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY)
+    assert answer_to_join(complained, now=NOW + 29 * DAY - MINUTE) is Answer.NOTHING
+    assert answer_to_join(complained, now=NOW + 29 * DAY) is Answer.QUESTION
+
+
+@pytest.mark.parametrize("state", [None, *SubscriberState])
+def test_to_an_address_that_an_admin_barred_nothing_is_sent(state: SubscriberState | None) -> None:
+    known = Known(state=state, stands=barred(SuppressionReason.ADMIN))
+    assert answer_to_join(known, now=NOW) is Answer.NOTHING
+    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+
+
+def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> None:
+    with store.write() as tx:
+        profiles.add(tx, "Shared", compile_rules("dogs"), by="tests", now=NOW)
+        join(tx, "cats", profiles=("Shared",), schedule=Schedule(timezone="Asia/Tokyo"))
+        new = subscribers.get(tx, EMAIL)
+        assert (new.state, new.profiles, new.schedule.timezone, own_rules(tx)) == (
+            PENDING, ("Shared",), "Asia/Tokyo", "cats",
+        )  # fmt: skip
+        assert queued(tx) == [MailKind.CONFIRMATION]
+        (asked,) = MEMBERSHIP.history(tx, EMAIL)
+        assert (asked.event.value, asked.origin, bool(asked.wording)) == ("asked", "page from 192.0.2.7", True)
+
+
+def test_of_who_has_not_said_yes_the_newest_choices_hold(store: Store) -> None:
+    with store.write() as tx:
+        join(tx, "cats")
+        subscribers.save(tx, a_subscriber(EMAIL, id=1, state=PENDING, name="A Name", max_papers=7))
+        join(tx, "dogs", after=MINUTE, email=EMAIL.upper(), schedule=Schedule(timezone="Asia/Tokyo"))
+        after = subscribers.get(tx, EMAIL)
+        assert (own_rules(tx), after.schedule.timezone) == ("dogs", "Asia/Tokyo")
+        assert (after.email, after.name, after.max_papers) == (EMAIL, "A Name", 7)
+        assert queued(tx) == [MailKind.CONFIRMATION]
+
+
+@pytest.mark.parametrize("state", [ACTIVE, PAUSED, GONE])
+def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: SubscriberState) -> None:
+    with store.write() as tx:
+        before = MEMBERSHIP.enrol(tx, a_subscriber(EMAIL), origin="", now=NOW)
+        profiles.set_personal(tx, before.id, compile_rules("birds"), now=NOW)
+        before = subscribers.save(tx, a_subscriber(EMAIL, id=before.id, state=state))
+        join(tx, "cats", schedule=Schedule(timezone="Asia/Tokyo"))
+        assert (subscribers.get(tx, EMAIL), own_rules(tx)) == (before, "birds")
+
+
+def test_a_stranger_changes_nothing_of_who_has_to_say_yes_again(store: Store) -> None:
+    with store.write() as tx:
+        MEMBERSHIP.enrol(tx, a_subscriber(EMAIL, language="de"), origin="", now=NOW)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+        MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        join(tx, "cats")
+        assert (subscribers.get(tx, EMAIL).language, own_rules(tx)) == ("de", "")
+        assert queued(tx) == [MailKind.CONFIRMATION]
+
+
+def test_who_was_erased_is_forgotten_until_they_are_asked_anew(store: Store) -> None:
+    with store.write() as tx:
+        join(tx)
+        MEMBERSHIP.erase(tx, EMAIL, origin="page", now=NOW + MINUTE)
+        join(tx, after=2 * MINUTE)
+        assert subscribers.find(tx, EMAIL) is None
+        join(tx, after=DAY)
+        assert (subscribers.get(tx, EMAIL).state, queued(tx)) == (PENDING, [MailKind.CONFIRMATION])
+        assert MEMBERSHIP.find_suppression(tx, EMAIL) is not None
+        join(tx, after=30 * DAY)  # the second question is younger
+        assert queued(tx) == [MailKind.CONFIRMATION]
+        MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW + 30 * DAY)
+        assert MEMBERSHIP.find_suppression(tx, EMAIL) is None
+
+
+def test_of_an_address_that_an_admin_barred_nothing_is_stored(store: Store) -> None:
+    with store.write() as tx:
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+        join(tx)
+        sign_in(tx)
+        assert (subscribers.find(tx, EMAIL), MEMBERSHIP.history(tx, EMAIL)) == (None, [])
+
+
+def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store) -> None:
+    with store.write() as tx:
+        reader = MEMBERSHIP.enrol(tx, a_subscriber(EMAIL), origin="", now=NOW)
+        for _ in range(2):
+            MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+            MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+        sign_in(tx)
+        kinds = [delivery.kind for delivery in deliveries.list_of(tx, reader.id)]
+    assert kinds == [MailKind.GOODBYE, MailKind.GOODBYE, MailKind.SIGN_IN]
+
+
+@pytest.mark.parametrize(
+    ("known", "joins", "signs_in"),
+    [
+        ("nobody", "confirm", ""),
+        ("pending", "confirm", "confirm"),
+        ("active", "sign-in", "sign-in"),
+        ("paused", "sign-in", "sign-in"),
+        ("unsubscribed", "confirm", ""),
+        ("erased", "confirm", ""),
+        ("hard", "confirm", ""),
+        ("complaint", "confirm", ""),
+        ("admin", "", ""),
+    ],
+)
+@pytest.mark.parametrize("way", ["join", "sign in"])
+def test_the_mail_with_the_link_really_arrives(
+    app: App, tmp_path: Path, known: str, joins: str, signs_in: str, way: str
+) -> None:
+    known_as(app, known, EMAIL)
+    app.deliver(now=NOW)  # a goodbye
+    for old in (tmp_path / "outbox" / "new").glob("*"):
+        old.unlink()
+    later = NOW + 31 * DAY
+    with app.store.write() as tx:
+        pages = Joining(app.membership)
+        if way == "join":
+            pages.join(tx, a_subscriber(EMAIL, state=PENDING), compile_rules("cats"), origin="page", now=later)
+        else:
+            pages.sign_in(tx, EMAIL, origin="page", now=later)
+    app.deliver(now=later)
+    arrived = [file.read_bytes() for file in (tmp_path / "outbox" / "new").glob("*")]
+    links = [link for mail in arrived for link in links_in(mail)]
+    wanted = joins if way == "join" else signs_in
+    assert [re.sub(r"/[^/]*$", "", link) for link in links] == (
+        [f"https://digest.example.org/{wanted}"] if wanted else []
+    )
+
+
+def links_in(mail: bytes) -> list[str]:
+    part = message_from_bytes(mail, policy=policy.default).get_body(("plain",))
+    assert part is not None
+    return re.findall(r"https://digest\.example\.org/\S+", part.get_content())

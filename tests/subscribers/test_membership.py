@@ -1,0 +1,300 @@
+"""Joining, leaving, and what stands against being mailed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from digest.errors import ConfigError, SuppressedError, UsageError
+from digest.models import (
+    Bounce,
+    BounceKind,
+    ConsentEvent,
+    DeliveryState,
+    MailKind,
+    Subscriber,
+    SubscriberState,
+    SuppressionReason,
+)
+from digest.security.addresses import Pseudonyms
+from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
+from digest.subscribers.pauses import paused
+from digest.transport.retry import GAVE_UP, bounce_of
+from tests.builders import MEMBERSHIP, NOW, a_subscriber
+
+EMAIL = "reader@example.org"
+ACTIVE = a_subscriber(EMAIL)
+PENDING = a_subscriber(EMAIL, state=SubscriberState.PENDING)
+HARD = Bounce(kind=BounceKind.HARD, recipient=EMAIL, status="5.1.1", reply="550 5.1.1 no such user", message_id="")
+SOFT = replace(HARD, kind=BounceKind.SOFT, status="4.2.2", reply="452 4.2.2 mailbox full")
+LATER = NOW + timedelta(days=2)
+
+
+def enrol(tx: Transaction, new: Subscriber = ACTIVE) -> Subscriber:
+    return MEMBERSHIP.enrol(tx, new, origin="command line", now=NOW)
+
+
+def leave(tx: Transaction) -> None:
+    MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page from 192.0.2.7", now=NOW)
+
+
+def bounced(tx: Transaction, bounce: Bounce, *, days: int = 0, fingerprint: str = "") -> SuppressionReason | None:
+    found = MEMBERSHIP.bounced(
+        tx,
+        EMAIL,
+        bounce,
+        delivery_id=None,
+        fingerprint=fingerprint or f"{bounce.kind} {days}",
+        now=NOW + timedelta(days=days),
+    )
+    return found.reason if found else None
+
+
+def state(tx: Transaction) -> str:
+    return subscribers.get(tx, EMAIL).state.value
+
+
+def events(tx: Transaction) -> list[str]:
+    return [happened.event.value for happened in MEMBERSHIP.history(tx, EMAIL)]
+
+
+def queued(tx: Transaction) -> list[MailKind]:
+    return [d.kind for d in deliveries.list_queued(tx)]
+
+
+def test_who_asks_to_join_is_asked_by_mail_and_the_words_are_kept(store: Store) -> None:
+    with store.write() as tx:
+        asked = enrol(tx, PENDING)
+        assert (state(tx), queued(tx), events(tx)) == ("pending", [MailKind.CONFIRMATION], ["asked"])
+        MEMBERSHIP.confirm(tx, asked, origin="page from 192.0.2.7", now=LATER)
+        assert (state(tx), events(tx)) == ("active", ["asked", "confirmed"])
+        said_yes = MEMBERSHIP.history(tx, EMAIL)[-1]
+        agreed_to = consents.find_wording(tx, said_yes.wording)
+    assert (said_yes.event, said_yes.at, said_yes.origin) == (ConsentEvent.CONFIRMED, LATER, "page from 192.0.2.7")
+    assert agreed_to is not None
+    assert agreed_to.text == "Shall we?"
+
+
+def test_an_admins_word_is_logged_as_that(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        assert (events(tx), queued(tx)) == (["vouched"], [])
+
+
+def test_who_is_pending_is_asked_once_a_day_at_most(store: Store) -> None:
+    with store.write() as tx:
+        asked = enrol(tx, PENDING)
+        with pytest.raises(UsageError, match="was asked at 2026-06-03 07:00 UTC; once a day is enough"):
+            MEMBERSHIP.ask(tx, asked, origin="", now=NOW + timedelta(hours=23))
+        MEMBERSHIP.ask(tx, asked, origin="", now=NOW + timedelta(hours=24))
+        assert queued(tx) == [MailKind.CONFIRMATION] * 2
+        MEMBERSHIP.confirm(tx, asked, origin="", now=LATER)
+        with pytest.raises(UsageError, match="is active: there is nothing to confirm"):
+            MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+
+
+def test_who_leaves_is_gone_at_once_with_a_goodbye_and_links_revoked(store: Store) -> None:
+    with store.write() as tx:
+        before = enrol(tx)
+        leave(tx)
+        leave(tx)  # a second press of the button
+        after = subscribers.get(tx, EMAIL)
+        assert (state(tx), after.epoch) == ("unsubscribed", before.epoch + 1)
+        assert (events(tx), queued(tx)) == (["vouched", "unsubscribed"], [MailKind.GOODBYE])
+
+
+@pytest.mark.parametrize("new_state", [SubscriberState.ACTIVE, SubscriberState.PENDING])
+def test_who_left_cannot_be_brought_back_by_anybody_else_even_after_removal(
+    store: Store, new_state: SubscriberState
+) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        leave(tx)
+        with pytest.raises(SuppressedError, match="only they can come back"):
+            MEMBERSHIP.vouch(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+        with pytest.raises(SuppressedError, match="only they can come back"):
+            MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+        subscribers.remove(tx, EMAIL)
+        with pytest.raises(SuppressedError, match=r"suppressed since 2026-06-03 \(unsubscribed"):
+            enrol(tx, a_subscriber(EMAIL.upper(), state=new_state))
+
+
+def test_their_own_fresh_yes_lifts_it(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        leave(tx)
+        MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=LATER)
+        assert (state(tx), MEMBERSHIP.find_suppression(tx, EMAIL)) == ("active", None)
+        MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=LATER)
+        assert events(tx) == ["vouched", "unsubscribed", "confirmed"]
+
+
+def test_who_left_during_a_pause_and_comes_back_pauses_no_more(store: Store) -> None:
+    with store.write() as tx:
+        subscribers.save(tx, paused(enrol(tx), LATER))
+        leave(tx)
+        back = MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+    assert (back.state, back.resumes_at) == (SubscriberState.ACTIVE, None)
+
+
+def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> None:
+    with store.write() as tx:
+        reader = enrol(tx)
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
+        assert bounced(tx, HARD) is SuppressionReason.HARD_BOUNCE
+        assert bounced(tx, HARD) is None  # the same message, read again
+        assert (state(tx), queued(tx)) == ("suppressed", [])
+        with pytest.raises(SuppressedError, match="only their own yes lifts that"):
+            MEMBERSHIP.vouch(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+        MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+        assert (state(tx), queued(tx)) == ("suppressed", [MailKind.CONFIRMATION])
+        MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=LATER)
+        assert state(tx) == "active"
+
+
+def test_an_address_that_bounced_can_be_asked_when_it_is_added_anew_but_not_vouched_for(store: Store) -> None:
+    with store.write() as tx:
+        bounced(tx, HARD)
+        with pytest.raises(SuppressedError, match="hard-bounce: 550 5.1.1 no such user"):
+            enrol(tx)
+        enrol(tx, PENDING)
+        assert (state(tx), MEMBERSHIP.find_suppression(tx, EMAIL) is None) == ("pending", False)
+
+
+def test_soft_bounces_suppress_on_the_fifth_date_within_thirty_days(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        assert [bounced(tx, SOFT, days=day) for day in (0, 1, 8, 9)] == [None] * 4
+        assert bounced(tx, SOFT, days=9, fingerprint="another on that day") is None
+        assert bounced(tx, SOFT, days=31) is None  # the first two are too old now
+        assert [bounced(tx, SOFT, days=day) for day in (32, 33)] == [None, SuppressionReason.SOFT_BOUNCES]
+        found = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert found is not None
+        assert found.evidence == "bounced on 5 dates within 30 days, last: 452 4.2.2 mailbox full"
+        MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW + timedelta(days=33))
+        assert bounced(tx, SOFT, days=34) is None  # counted anew
+
+
+def test_a_suppression_revokes_the_links_in_mails_so_far(store: Store) -> None:
+    with store.write() as tx:
+        before = enrol(tx)
+        bounced(tx, HARD)
+        assert subscribers.get(tx, EMAIL).epoch == before.epoch + 1
+
+
+def test_what_is_kept_of_a_bounce_does_not_hold_the_address(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        bounced(tx, replace(HARD, reply=f"550 5.1.1 <{EMAIL.upper()}>: no such user"))
+        found = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert found is not None
+        assert found.evidence == "550 5.1.1 <…>: no such user"
+
+
+def test_a_mailbox_that_was_full_for_five_days_is_counted(store: Store) -> None:
+    full = bounce_of(f"{GAVE_UP}452 4.2.2 mailbox full")
+    assert full is not None
+    assert full.kind is BounceKind.SOFT
+    assert bounce_of(f"{GAVE_UP}451 4.7.1 greylisted") is None
+    assert bounce_of(f"{GAVE_UP}no answer") is None
+
+
+def test_the_heavier_reason_stands(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        bounced(tx, HARD)
+        assert bounced(tx, replace(HARD, kind=BounceKind.COMPLAINT), days=1) is SuppressionReason.COMPLAINT
+        assert bounced(tx, HARD, days=2) is SuppressionReason.COMPLAINT
+        leave(tx)  # through the link in an old mail
+        stands = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert stands is not None
+        assert (stands.reason, stands.suppressed_at) == (SuppressionReason.COMPLAINT, NOW + timedelta(days=1))
+        assert (state(tx), queued(tx)) == ("unsubscribed", [])  # no goodbye to who cannot or will not be mailed
+
+
+def test_what_an_admin_barred_only_an_admin_lifts(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "asked by phone", now=NOW)
+        leave(tx)
+        with pytest.raises(SuppressedError, match="asked by phone.*`digest suppression lift`"):
+            MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+        stands = MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        assert stands is not None
+        assert stands.reason is SuppressionReason.UNSUBSCRIBED  # that they left is not forgotten
+
+
+def test_who_was_barred_by_mistake_has_to_be_confirmed_again(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
+        assert MEMBERSHIP.lift(tx, EMAIL, now=NOW) is None
+        assert state(tx) == "pending"
+
+
+def test_an_admin_lifts_nothing_but_an_admins_word(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        with pytest.raises(UsageError, match=f"{EMAIL} is not suppressed"):
+            MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        bounced(tx, HARD)
+        with pytest.raises(UsageError, match="only its owner's own yes lifts that"):
+            MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+
+
+def test_who_bounces_while_a_goodbye_waits_gets_no_goodbye(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        leave(tx)
+        bounced(tx, replace(HARD, kind=BounceKind.COMPLAINT), days=1)
+        claimed = outbox.claim(tx, worker="w/1/1", now=LATER, clock=LATER, limit=9, pseudonyms=MEMBERSHIP.pseudonyms)
+    assert claimed == []
+
+
+def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_said(store: Store) -> None:
+    with store.write() as tx:
+        enrol(tx)
+        bounced(tx, HARD)
+        leave(tx)
+        MEMBERSHIP.erase(tx, EMAIL, origin="page from 192.0.2.7", now=LATER)
+        assert subscribers.find(tx, EMAIL) is None
+        assert events(tx) == ["vouched", "unsubscribed", "erased"]
+        assert [happened.origin for happened in MEMBERSHIP.history(tx, EMAIL)] == ["command line", "page", "page"]
+        with pytest.raises(SuppressedError):
+            enrol(tx)
+        barred = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert barred is not None
+        assert barred.evidence == ""
+    store.empty_log()
+    for file in store.file.parent.glob(f"{store.file.name}*"):
+        assert b"reader@" not in file.read_bytes().lower()
+        assert b"no such user" not in file.read_bytes()
+        assert b"192.0.2.7" not in file.read_bytes()
+
+
+def test_a_number_that_somebody_had_is_never_given_to_another(store: Store) -> None:
+    with store.write() as tx:
+        first = enrol(tx)
+        subscribers.remove(tx, EMAIL)
+        assert enrol(tx).id == first.id + 1
+
+
+def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store) -> None:
+    other = replace(MEMBERSHIP, pseudonyms=Pseudonyms(b"q" * 32))
+    with store.write() as tx:
+        other.check(tx)
+        bounced(tx, HARD)
+        MEMBERSHIP.check(tx)
+        with pytest.raises(ConfigError, match="DIGEST_SECRET_KEY: is not the one that this database was begun with"):
+            other.check(tx)
+
+
+def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) -> None:
+    with store.write() as tx:
+        reader = enrol(tx)
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
+        (sent,) = deliveries.list_queued(tx)
+        arrived = outbox.Settled(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")
+        outbox.record(tx, [arrived], worker="w/1/1", now=NOW)
+        leave(tx)
+        assert [d.state.value for d in deliveries.list_of(tx, reader.id)] == ["sent", "queued"]

@@ -1,0 +1,230 @@
+"""The desk: signing in, what an editor may, how it goes today, and holding all sending."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.app import App
+from digest.models import Admin, MailKind, Role
+from digest.security import passwords
+from digest.store import admins, audit, outbox, sources
+from digest.store.sources import SourceState
+from tests.builders import NOW
+from tests.web.conftest import Opened, browser
+from tests.web.html import faults_of
+from tests.web.papers import published, sharing
+from tests.web.people import enrolled
+
+DESK, PASSWORD = "desk@example.org", "four words make one"
+COOKIE = "__Secure-digest-desk"
+
+
+@pytest.fixture(scope="module")
+def hashed() -> str:
+    """It takes a while on purpose."""
+    return passwords.hashed(PASSWORD)
+
+
+@pytest.fixture
+def admin(app: App, hashed: str) -> Admin:
+    with app.store.write() as tx:
+        return admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=hashed), now=NOW)
+
+
+def enter(site: TestClient, email: str = DESK, password: str = PASSWORD, cookie: str = "") -> Any:
+    return site.post("/admin/sign-in", data={"email": email, "password": password}, headers={"Cookie": cookie})
+
+
+def signed_in(site: TestClient, email: str = DESK) -> str:
+    """The cookie, as the browser sends it."""
+    answer = enter(site, email)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/admin")
+    return str(answer.headers["Set-Cookie"].partition(";")[0])
+
+
+def page(site: TestClient, cookie: str) -> Any:
+    return site.get("/admin", headers={"Cookie": cookie})
+
+
+def press(site: TestClient, cookie: str, where: str, **fields: str) -> Any:
+    csrf = re.search(r'name="csrf" value="(\w+)"', page(site, cookie).text)
+    assert csrf is not None
+    return site.post(where, data={"csrf": csrf[1]} | fields, headers={"Cookie": cookie})
+
+
+def held(app: App) -> str:
+    with app.store.read() as tx:
+        hold = outbox.find_hold(tx)
+    return hold.reason if hold is not None else ""
+
+
+def log(app: App) -> list[tuple[str, str]]:
+    with app.store.read() as tx:
+        return [(change.who, change.what) for change in reversed(audit.list_changes(tx, limit=10))]
+
+
+def test_who_is_not_signed_in_is_asked_to(site: TestClient) -> None:
+    answer = site.get("/admin")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/sign-in")
+    form = site.get("/admin/sign-in").text
+    assert 'type="password"' in form
+    assert faults_of(form) == []
+
+
+def test_where_there_is_no_admin_the_form_says_how_to_add_one(site: TestClient) -> None:
+    assert "digest admin add" in site.get("/admin/sign-in").text
+
+
+def test_where_there_is_one_it_does_not(site: TestClient, admin: Admin) -> None:
+    assert "digest admin add" not in site.get("/admin/sign-in").text
+
+
+def test_a_new_installation_is_told_what_comes_first(app: App, site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    assert "begin with a profile" in page(site, cookie).text
+    sharing(app, "Animals", "dogs")
+    assert "readers do that themselves, or you add them" in page(site, cookie).text
+    enrolled(app, "reader@example.org")
+    assert "There is nothing to do." in page(site, cookie).text
+
+
+def test_the_cookie_is_for_the_desk_alone(site: TestClient, admin: Admin) -> None:
+    said = enter(site).headers["Set-Cookie"]
+    assert said.startswith(f"{COOKIE}=")
+    assert said.endswith("; Max-Age=43200; Path=/admin; HttpOnly; SameSite=Strict; Secure")
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [(DESK, "four words make two"), (DESK, ""), ("nobody@example.org", PASSWORD), ("", ""), (DESK, "\ud800")],
+)
+def test_a_wrong_password_and_a_wrong_address_are_answered_alike(
+    site: TestClient, admin: Admin, email: str, password: str
+) -> None:
+    answer = enter(site, email, password.encode("utf-8", "replace").decode())
+    assert answer.status_code == 422
+    assert "Address and password do not belong together." in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert password not in answer.text or password == ""
+
+
+def test_tries_are_limited_by_network_address(app: App, site: TestClient, admin: Admin) -> None:
+    for _ in range(10):
+        enter(site, "nobody@example.org")
+    answer = enter(site)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert enter(browser(app, client="198.51.100.9")).status_code == 303
+
+
+def test_each_sign_in_is_another_session_and_ends_the_one_before(site: TestClient, admin: Admin) -> None:
+    first = signed_in(site)
+    second = enter(site, cookie=first).headers["Set-Cookie"].partition(";")[0]
+    assert first != second
+    assert page(site, first).status_code == 303
+    assert page(site, second).status_code == 200
+
+
+def test_a_session_is_stored_as_a_hash_only(app: App, site: TestClient, admin: Admin) -> None:
+    token = signed_in(site).partition("=")[2]
+    app.store.empty_log()
+    assert token.encode() not in app.store.file.read_bytes()
+
+
+def test_signing_out_ends_it_on_the_server(site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    answer = press(site, cookie, "/admin/sign-out")
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert page(site, cookie).status_code == 303
+
+
+def test_it_is_over_after_twelve_hours(app: App, site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    assert page(browser(app, now=NOW + timedelta(hours=11)), cookie).status_code == 200
+    assert page(browser(app, now=NOW + timedelta(hours=13)), cookie).status_code == 303
+
+
+def test_another_password_ends_it(app: App, site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    with app.store.write() as tx:
+        admins.save(tx, replace(admin, password=passwords.hashed("another four words")))
+    assert page(site, cookie).status_code == 303
+
+
+def test_an_editor_is_refused_what_is_an_admins(app: App, site: TestClient, admin: Admin) -> None:
+    with app.store.write() as tx:
+        admins.save(tx, replace(admin, role=Role.EDITOR))
+    cookie = signed_in(site)
+    begins = page(site, cookie)
+    assert (begins.status_code, begins.headers["Location"]) == (303, "/admin/profiles")
+    text = site.get("/admin/profiles", headers={"Cookie": cookie}).text
+    assert ("/admin/log" in text, faults_of(text)) == (False, [])
+    refused = site.get("/admin/log", headers={"Cookie": cookie})
+    assert refused.status_code == 403
+    assert "Only admins may do that" in refused.text
+    assert '<a href="/admin">' in refused.text
+    for where in ("/admin/hold", "/admin/release"):
+        assert site.post(where, headers={"Cookie": cookie}).status_code == 403
+    assert held(app) == ""
+
+
+def test_nothing_is_done_without_the_sessions_own_token(app: App, site: TestClient, admin: Admin) -> None:
+    first, second = signed_in(site), signed_in(browser(app))
+    for csrf in ("", "0" * 32, "é"):
+        assert site.post("/admin/hold", data={"csrf": csrf}, headers={"Cookie": first}).status_code == 403
+    token = re.search(r'name="csrf" value="(\w+)"', page(site, second).text)
+    assert token is not None
+    assert site.post("/admin/hold", data={"csrf": token[1]}, headers={"Cookie": first}).status_code == 403
+    assert held(app) == ""
+
+
+def test_sending_is_held_and_released_with_a_line_in_the_log(app: App, site: TestClient, admin: Admin) -> None:
+    cookie = signed_in(site)
+    assert "All is well." in page(site, cookie).text
+    press(site, cookie, "/admin/hold", reason="the list\r\nis wrong <b>")
+    assert held(app) == "the list is wrong <b>"
+    text = page(site, cookie).text
+    assert "Sending is on hold" in text
+    assert "the list is wrong &lt;b&gt;" in text
+    assert faults_of(text) == []
+    press(site, cookie, "/admin/release")
+    assert held(app) == ""
+    text = site.get("/admin/log", headers={"Cookie": cookie}).text
+    assert "outbox hold: <bdi>the list is wrong &lt;b&gt;</bdi>" in text
+    assert faults_of(text) == []
+    assert log(app) == [(DESK, "sign in"), (DESK, "outbox hold"), (DESK, "outbox release")]
+
+
+def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: Admin) -> None:
+    published(app, on="2026-06-03")
+    failed = SourceState(name="arxiv", url="https://example.org", checked_at=NOW, failure="HTTP 500 <x>")
+    with app.store.write() as tx:
+        sources.save(tx, failed)
+    text = page(site, signed_in(site)).text
+    assert "No source could be read" in text
+    assert 'href="/admin/sources"' in text
+    assert 'href="/admin/next"' in text
+
+
+@pytest.mark.parametrize("state", ["failed", "in-doubt"])
+def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
+    app: App, site: TestClient, admin: Admin, state: str
+) -> None:
+    reader = enrolled(app)
+    with app.store.write() as tx:
+        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
+        tx.exec_driver_sql("UPDATE deliveries SET state = ?", (state,))
+    cookie = signed_in(site)
+    assert f'href="/admin/deliveries?state={state}"' in page(site, cookie).text
+    listed = site.get(f"/admin/deliveries?state={state}", headers={"Cookie": cookie}).text
+    assert "reader@example.org" in listed
+
+
+def test_under_a_path_the_cookie_is_for_the_desk_there(open_site: Opened) -> None:
+    site = open_site('[newsletter]\nbase_url = "http://example.org/digest"\n')
+    answer = site.get("/digest/admin")
+    assert answer.headers["Location"] == "/digest/admin/sign-in"

@@ -1,0 +1,118 @@
+"""What came back, at the desk, and reading the mailbox from there."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from digest.app import App
+from digest.errors import TransportError
+from digest.models import Bounce, BounceKind
+from digest.pipeline.bounces import BounceReport
+from tests.builders import NOW, an_item
+from tests.web.admin_site import DESK, AtDesk, logged, signed_in
+from tests.web.conftest import Opened
+from tests.web.people import EMAIL, enrolled
+from tests.web.test_admin_subscriber import CATS
+from tests.web.test_read import send
+
+PAGE = "/admin/bounces"
+
+
+@pytest.fixture
+def desk(app: App, site: TestClient) -> AtDesk:
+    return signed_in(app, site)
+
+
+def came_back(app: App, kind: BounceKind, reply: str, delivery_id: int | None = None) -> None:
+    with app.store.write() as tx:
+        bounce = Bounce(kind=kind, status="4.2.2", reply=reply)
+        app.membership.bounced(tx, EMAIL, bounce, delivery_id=delivery_id, fingerprint=reply, now=NOW)
+
+
+def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App, desk: AtDesk) -> None:
+    one = enrolled(app)
+    send(app, one, an_item(CATS))
+    came_back(app, BounceKind.SOFT, "450 first")
+    came_back(app, BounceKind.HARD, "550 <script>alert(1)</script> \"'\u202e", 1)
+    text = desk.read(PAGE)
+    assert text.index("550 &lt;script&gt;alert(1)&lt;/script&gt;") < text.index("450 first")
+    assert text.count(f'<a href="/admin/subscribers/{one.id}"><bdi>{EMAIL}</bdi></a>') == 2
+    assert text.count('<a href="/admin/deliveries/1">1</a>') == 1
+    assert "Read the mailbox now" not in text
+    assert desk.post(PAGE).status_code == 422
+
+
+def test_a_kind_is_shown_by_itself_and_pages_follow(app: App, desk: AtDesk) -> None:
+    enrolled(app)
+    came_back(app, BounceKind.COMPLAINT, "spam")
+    for number in range(51):
+        came_back(app, BounceKind.SOFT, f"450 no. {number}.")
+    first = desk.read(f"{PAGE}?kind=soft")
+    assert ("no. 50." in first, "no. 1." in first, "no. 0." in first) == (True, True, False)
+    assert f'href="{PAGE}?kind=soft&amp;before=3" rel="next"' in first
+    assert "no. 0." in desk.read(f"{PAGE}?kind=soft&before=3")
+    assert "spam" in desk.read(f"{PAGE}?kind=complaint")
+    for odd in ("kind=%00&before=x", "before=-1", f"before={'9' * 40}"):
+        assert "no. 50." in desk.read(f"{PAGE}?{odd}")
+
+
+@pytest.fixture
+def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[AtDesk, list[Any], App]:
+    """A site with a mailbox in which is what the list says: reports, or errors."""
+    opened: list[App] = []
+    open_one = App.open
+
+    def noted(file: Path) -> App:
+        opened.append(open_one(file))
+        return opened[-1]
+
+    monkeypatch.setattr(App, "open", noted)
+    site = open_site(
+        '[newsletter]\nbase_url = "https://digest.example.org"\n[bounces]\ndomain = "example.org"\nmaildir = "mails"\n'
+    )
+    held: list[Any] = []
+
+    def poll(_app: App, **_: Any) -> BounceReport:
+        one = held.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return cast(BounceReport, one)
+
+    monkeypatch.setattr(App, "poll_bounces", poll)
+    return signed_in(opened[0], site), held, opened[0]
+
+
+def waited(desk: AtDesk) -> None:
+    assert cast(Starlette, desk.client.app).state.at_length.finish(20)
+
+
+def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
+    with_mailbox: tuple[AtDesk, list[Any], App],
+) -> None:
+    desk, held, app = with_mailbox
+    assert "Read the mailbox now" in desk.read(PAGE)
+    held.append(BounceReport(read=3, suppressed=[("a@example.org", "550"), ("b@example.org", "550")]))
+    assert desk.post(PAGE).headers["Location"] == PAGE
+    waited(desk)
+    text = desk.read(PAGE)
+    assert "3 mails read, 2 addresses barred." in text
+    assert logged(app)[0] == (DESK, "bounce", "3 read, 2 suppressed")
+
+
+@pytest.mark.parametrize("error", [TransportError("<script>alert(1)</script> no answer"), ValueError("secret")])
+def test_a_mailbox_that_cannot_be_read_is_said_and_tried_again(
+    with_mailbox: tuple[AtDesk, list[Any], App], error: Exception
+) -> None:
+    desk, held, app = with_mailbox
+    held += [error, BounceReport(read=1)]
+    desk.post(PAGE)
+    waited(desk)
+    text = desk.read(PAGE)
+    assert ("could not be read" in text, "secret" in text) == (True, False)
+    desk.post(PAGE)
+    waited(desk)
+    assert "1 mail read," in desk.read(PAGE)
+    assert [what for _, what, _ in logged(app)] == ["bounce"]

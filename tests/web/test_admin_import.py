@@ -1,0 +1,382 @@
+"""Importing subscribers at the desk: a file, what would become of its rows, and what became of them."""
+
+import asyncio
+import csv
+import io
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from digest.app import App
+from digest.models import Role, SuppressionReason
+from digest.store import subscribers
+from digest.subscribers import importing
+from digest.subscribers.fields import Row
+from digest.web import create_app
+from digest.web.admin.subscribers import uploads
+from digest.web.security import MAX_BODY, MAX_UPLOAD
+from tests.builders import NOW
+from tests.web.admin_site import DESK, AtDesk, logged, signed_in
+from tests.web.conftest import browser
+from tests.web.people import enrolled, history, queued, state
+
+PAGE = "/admin/subscribers/import"
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def desk(app: App, site: TestClient) -> AtDesk:
+    return signed_in(app, site)
+
+
+def waited(desk: AtDesk) -> None:
+    assert cast(Starlette, desk.client.app).state.at_length.finish(30)
+
+
+def checked(desk: AtDesk, content: bytes | str, **form: Any) -> str:
+    """The page of a file that was uploaded and checked."""
+    answer = desk.send(PAGE, content, **form)
+    assert answer.status_code == 303, answer.text
+    waited(desk)
+    return str(answer.headers["Location"])
+
+
+def everybody(app: App) -> list[str]:
+    with app.store.read() as tx:
+        return [one.email for one in subscribers.list_all(tx)]
+
+
+@contextmanager
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Imports are of two rows a piece, and wait before the second one until the event is set."""
+    go_on = threading.Event()
+    together = importing._together
+
+    def slowly(rows: Iterable[Row], _most: int) -> Iterator[list[Row]]:
+        for number, some in enumerate(together(rows, 2)):
+            if number == 1:
+                go_on.wait(20)
+            yield some
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "_together", slowly)
+        yield go_on
+        go_on.set()
+
+
+def rows(count: int, first: int = 0) -> str:
+    return "email\n" + "".join(f"r{number}@example.org\n" for number in range(first, first + count))
+
+
+def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(app: App, desk: AtDesk) -> None:
+    enrolled(app, "known@example.org")
+    with app.store.write() as tx:
+        app.membership.suppress(tx, "out@example.org", SuppressionReason.ADMIN, HOSTILE, now=NOW)
+    text = f"email,name\nnew@example.org,N\nknown@example.org,\nout@example.org,\n{HOSTILE},x\nNEW@example.org,\n"
+    page = desk.read(checked(desk, text))
+    found = re.findall(r'<tr><th scope="row">([^<]+)</th><td>(\d+)</td>', page)
+    assert found == [
+        ("Bad rows, left out", "1"),
+        ("Must not be mailed, left out", "1"),
+        ("There already, and stay as they are", "2"),
+        ("Added, and asked by mail", "1"),
+    ]
+    assert "stands in line 2 already" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an e-mail address" in page
+    assert '<td data-label="Column">email</td>' in page
+    assert "Import 1 row" in page
+    assert (everybody(app), queued(app), logged(app)) == (["known@example.org"], [], [])
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_the_good_rows_are_imported_and_asked_unless_they_have_agreed(app: App, desk: AtDesk, agreed: bool) -> None:
+    where = checked(desk, "\ufeffemail,name\nnew@example.org,Ünï\nbad,\n", **({"confirmed": "1"} if agreed else {}))
+    assert ("they get their first digest" in desk.read(where)) == agreed
+    assert desk.post(where, do="import").headers["Location"] == where
+    waited(desk)
+    text = desk.read(where)
+    assert "1 new subscriber." in text
+    assert 'http-equiv="refresh"' not in text
+    assert state(app, "new@example.org") == ("active" if agreed else "pending")
+    assert history(app, "new@example.org") == [("vouched" if agreed else "asked", f"import by {DESK}")]
+    assert len(queued(app)) == (0 if agreed else 1)
+    assert logged(app) == [(DESK, "subscriber import", "1 new"), (DESK, "subscriber import", "begun")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_they_do_on_any_computer(app: App, desk: AtDesk, end: str) -> None:
+    assert "Import 3 rows" in desk.read(checked(desk, rows(3).replace("\n", end)))
+
+
+def test_a_file_is_imported_once_however_often_the_button_is_pressed(app: App, desk: AtDesk) -> None:
+    where = checked(desk, rows(3))
+    for _ in range(3):
+        desk.post(where, do="import")
+        waited(desk)
+    assert len(logged(app)) == 2
+    again = checked(desk, rows(4))
+    desk.post(again, do="import")
+    waited(desk)
+    assert everybody(app) == [f"r{number}@example.org" for number in range(4)]
+    assert "1 new subscriber." in desk.read(again)
+
+
+def test_what_is_thrown_away_is_gone(app: App, desk: AtDesk) -> None:
+    where = checked(desk, rows(3))
+    answer = desk.post(where, do="drop")
+    assert "Nothing was imported" in desk.read(answer.headers["Location"])
+    for path in (where, f"{where}/report"):
+        assert desk.get(path).status_code == 404
+    assert desk.post(where, do="import").status_code == 404
+    assert everybody(app) == []
+
+
+def test_the_report_has_every_row_and_runs_nothing_in_a_spreadsheet(app: App, desk: AtDesk) -> None:
+    where = checked(desk, 'email,name\n"=HYPERLINK(1)",\n+1@example.org,\n@x,\n-x,\n"\t=1",\nok@example.org,\n')
+    answer = desk.get(f"{where}/report")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="import.csv"'
+    report = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["fate"] for row in report] == ["bad", "asked", "bad", "bad", "bad", "asked"]
+    assert [row["email"] for row in report][:4] == ["'=HYPERLINK(1)", "'+1@example.org", "'@x", "'-x"]
+    assert not [cell for row in report for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t"))]
+    assert report[0]["line"] == "2"
+    assert report[0]["column"] == "email"
+
+
+def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: App, desk: AtDesk) -> None:
+    where = checked(desk, rows(1234))
+    text = desk.read(where)
+    assert text.count("<bdi>r") == 100
+    assert "The first 100 of 1,234:" in text
+    assert len(desk.get(f"{where}/report").text.splitlines()) == 1235
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "Choose a file first."),
+        (b"email\ncaf\xe9@example.org\n", "not a text in UTF-8"),
+        ("email\na@example.org\n".encode("utf-16"), "not a text in UTF-8"),
+        (b"email\na\x00@example.org\n", "not a text in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\xff", "not a text in UTF-8"),
+        (b"a@example.org\n", "the header is"),
+        (b"email;name\na@example.org;A\n", "separated by"),
+        (b"email\tname\na@example.org\tA\n", "separated by"),
+        (b"\n\n", "no column"),
+        (b"<script>alert(1)</script>\n", "unknown column"),
+        (b"email\n" + b"\n" * (uploads.MOST_ROWS + 1), "more than 500,000 rows"),
+    ],
+)
+def test_what_is_no_such_file_is_said_beside_the_field(app: App, desk: AtDesk, content: bytes, says: str) -> None:
+    answer = desk.send(PAGE, content, confirmed="1")
+    assert answer.status_code == 422
+    assert says in answer.text.partition('id="file-mistake"')[2].partition("</p>")[0]
+    assert "<script>alert" not in answer.text
+    assert 'value="1" checked' in answer.text
+
+
+def test_a_form_without_a_file_or_with_two_or_in_an_odd_charset_takes_nothing_in(app: App, desk: AtDesk) -> None:
+    assert desk.post(PAGE).status_code == 422
+    headers = {"Cookie": desk.cookie}
+    two = [("file", ("a.csv", "email\n")), ("file", ("b.csv", "email\n"))]
+    assert desk.client.post(PAGE, data={"csrf": desk.csrf}, files=two, headers=headers).status_code == 403
+    odd = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7", **headers}
+    assert desk.client.post(PAGE, content=b"--x--\r\n", headers=odd).status_code == 403
+
+
+def test_a_row_that_ends_the_csv_is_said_and_stops_the_check(app: App, desk: AtDesk) -> None:
+    where = checked(desk, "email\na@example.org\n" + "x" * 200_000 + "\n")
+    text = desk.read(where)
+    assert "field larger than field limit" in text
+    assert "Import 1" not in text
+    assert desk.post(where, do="import").status_code == 303
+    waited(desk)
+    assert everybody(app) == []
+
+
+def test_the_files_name_is_text(app: App, desk: AtDesk) -> None:
+    answer = desk.send(PAGE, rows(1), name=f"{HOSTILE}.csv")
+    waited(desk)
+    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;.csv</bdi>" in desk.read(answer.headers["Location"])
+
+
+def test_another_admins_file_is_not_there_and_another_of_ones_own_takes_its_place(
+    app: App, site: TestClient, desk: AtDesk
+) -> None:
+    other = signed_in(app, site, email="other@example.org")
+    first, theirs = checked(desk, rows(1)), checked(other, rows(2))
+    for path in (first, f"{first}/report"):
+        assert other.get(path).status_code == 404
+    assert other.post(first, do="import").status_code == 404
+    second = checked(desk, rows(3))
+    assert (desk.get(first).status_code, desk.get(second).status_code, other.get(theirs).status_code) == (404, 200, 200)
+
+
+def test_a_file_is_kept_for_an_hour(app: App, desk: AtDesk) -> None:
+    now = [NOW]
+    client = TestClient(create_app(app, clock=lambda: now[0]), follow_redirects=False)
+    there = AtDesk(client, desk.cookie, desk.csrf)
+    where = checked(there, rows(1))
+    now[0] = NOW + timedelta(minutes=59)
+    assert there.get(where).status_code == 200
+    now[0] = NOW + timedelta(minutes=60)
+    assert there.get(where).status_code == 404
+    assert there.post(where, do="import").status_code == 404
+
+
+def test_no_more_is_kept_in_all_than_two_of_the_largest(
+    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_MOST_KEPT", 50)
+    other = signed_in(app, site, email="other@example.org")
+    where = checked(desk, rows(2))
+    assert "An import is under way" in other.send(PAGE, rows(2)).text
+    desk.post(where, do="drop")
+    checked(other, rows(2))
+
+
+def test_it_goes_on_beside_the_pages_and_others_write_in_between(
+    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = checked(desk, rows(5))
+    with held_up(monkeypatch) as go_on:
+        desk.post(where, do="import")
+        for _ in range(200):
+            text = desk.get(where).text
+            if "33 % so far" in text:
+                break
+            threading.Event().wait(0.02)
+        assert 'http-equiv="refresh"' in text
+        assert '<progress id="percent" max="100" value="33">' in re.sub(r"\n(?=[a-z])", " ", text)
+        assert everybody(app) == ["r0@example.org", "r1@example.org"]
+        enrolled(app, "r4@example.org")  # by themselves, in the meantime
+        assert "An import is under way" in desk.send(PAGE, rows(1)).text
+        desk.post(where, do="drop")  # too late
+        go_on.set()
+    waited(desk)
+    assert "4 new subscribers." in desk.read(where)
+
+
+def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_added_again(
+    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = checked(desk, rows(5))
+    with held_up(monkeypatch) as go_on:
+        desk.post(where, do="import")
+        with TestClient(site.app):  # as it is served, and then stops
+            threading.Timer(0.3, go_on.set).start()
+        waited(desk)
+    assert "What was stored stays." in desk.read(where)
+    assert logged(app)[0] == (DESK, "subscriber import", "2 new")
+    after = signed_in(app, browser(app))
+    assert after.get(where).status_code == 404
+    again = checked(after, rows(5))
+    after.post(again, do="import")
+    waited(after)
+    assert "3 new subscribers." in after.read(again)
+    assert everybody(app) == [f"r{number}@example.org" for number in range(5)]
+
+
+def test_a_fault_half_way_is_said_and_leaves_no_import_that_never_ends(
+    app: App, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = checked(desk, rows(5))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "_enrol", fail)
+        desk.post(where, do="import")
+        waited(desk)
+    text = desk.read(where)
+    assert ("It broke off" in text, "secret" in text) == (True, False)
+    assert logged(app)[0] == (DESK, "subscriber import", "0 new")
+    checked(desk, rows(5))
+
+
+async def _asked(app: App, headers: dict[str, str], body: Iterator[bytes]) -> tuple[int, int]:
+    """The status of what is posted to the form, and how many parts of the body were read."""
+    sent: list[int] = []
+    read = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        part = next(body, None)
+        read += part is not None
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            sent.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PAGE,
+        "raw_path": PAGE.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "scheme": "https",
+        "http_version": "1.1",
+        "server": ("digest.example.org", 443),
+        "client": ("192.0.2.7", 50000),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await create_app(app, clock=lambda: NOW)(scope, receive, send)
+    return sent[0], read
+
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+def a_body(csrf: str, size: int) -> Iterator[bytes]:
+    """A form with a file of a size, in parts of 64 KB."""
+    yield f'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{csrf}\r\n'.encode()
+    yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nemail\n'
+    for _ in range(size // 65536):
+        yield b"#" * 65535 + b"\n"
+    yield b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize("who", ["nobody", "a reader", "an editor", "an admin"])
+def test_a_body_is_read_of_an_admin_alone(app: App, desk: AtDesk, who: str) -> None:
+    cookie = {
+        "nobody": "",
+        "a reader": "__Secure-digest=x; __Secure-digest-desk=x",
+        "an editor": signed_in(app, desk.client, Role.EDITOR).cookie,
+        "an admin": desk.cookie,
+    }[who]
+    status, read = asyncio.run(_asked(app, {"Cookie": cookie, **MULTIPART}, a_body(desk.csrf, MAX_BODY * 4)))
+    assert (status, read > 0) == {"an admin": (303, True), "an editor": (403, False)}.get(who, (303, False))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_of_thirty_two_megabytes_is_the_most_that_is_read(app: App, desk: AtDesk, told: bool) -> None:
+    length = {"Content-Length": str(MAX_UPLOAD + 1)} if told else {}
+    headers = {"Cookie": desk.cookie, **MULTIPART, **length}
+    status, read = asyncio.run(_asked(app, headers, a_body(desk.csrf, 3 * MAX_UPLOAD)))
+    assert status == 413
+    assert read <= (0 if told else 2 + MAX_UPLOAD // 65536 + 1)
+
+
+def test_a_file_is_not_taken_in_without_the_sessions_own_token(app: App, desk: AtDesk) -> None:
+    for csrf in ("", "0" * 32):
+        forged = AtDesk(desk.client, desk.cookie, csrf)
+        assert forged.send(PAGE, rows(1)).status_code == 403
+    waited(desk)
+    assert everybody(app) == []
+
+
+def test_no_other_page_takes_a_file(app: App, desk: AtDesk) -> None:
+    one = enrolled(app)
+    for path in (f"/admin/subscribers/{one.id}", f"{PAGE}/7", "/admin/suppressions", "/admin/hold"):
+        assert desk.send(path, rows(1)).status_code == 403  # the form is not read, so there is no token
+        assert desk.post(path, x="x" * MAX_BODY).status_code == 413

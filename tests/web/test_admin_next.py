@@ -1,0 +1,168 @@
+"""What goes out next: the hour, how many mails, to whom, and why to others none."""
+
+from dataclasses import replace
+from datetime import time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from starlette.testclient import TestClient
+
+from digest.admin import forecast as ahead
+from digest.app import App
+from digest.matching import compile_rules
+from digest.models import EVERY_DAY, Schedule, Subscriber, SubscriberState, Weekday
+from digest.store import deliveries, outbox, profiles, subscribers
+from tests.builders import NOW, a_subscriber
+from tests.web.admin_site import refuses_an_editor, signed_in
+from tests.web.papers import HOSTILE, printed, sharing
+from tests.web.people import enrolled
+from tests.web.test_routes import everything
+
+_STATES = (SubscriberState.ACTIVE, SubscriberState.PAUSED)
+
+EARLY = NOW - timedelta(minutes=30)  # half past six
+
+
+def somebody(app: App, name: str, hour: str = "08:30", zone: str = "UTC", **rest: Any) -> Subscriber:
+    days = rest.pop("days", EVERY_DAY)
+    schedule = Schedule(timezone=zone, send_at=time.fromisoformat(hour), days=days)
+    return enrolled(app, f"{name}@example.org", schedule=schedule, **rest)
+
+
+def text_of(app: App, site: TestClient) -> str:
+    return " ".join(signed_in(app, site).read("/admin/next").split())
+
+
+def test_it_says_the_hour_how_many_what_and_to_whom(app: App, site: TestClient) -> None:
+    printed(app, "A paper on cats", "A second one on cats", "On dogs", seen_at=EARLY)
+    sharing(app, "Cats", "cats")
+    sharing(app, "Zebras", "zebra")
+    reader = somebody(app, "cat", profiles=("Cats",))
+    somebody(app, "zebra", profiles=("Zebras",))
+    somebody(app, "nothing", "08:59")
+    somebody(app, "later", "09:00", profiles=("Cats",))
+    somebody(app, "past", "07:00", profiles=("Cats",))
+    somebody(app, "paused", state=SubscriberState.PAUSED, profiles=("Cats",))
+    text = text_of(app, site)
+    assert "Between 2026-06-03 08:00 and 09:00 the time of 3 subscribers comes." in text
+    assert "1 gets a mail. 2 papers in all." in text
+    assert f'href="/admin/subscribers/{reader.id}"' in text
+    assert "A paper on cats" in text or "A second one on cats" in text
+    assert "follows no profile and has no keywords" in text
+    assert "no keyword matched any of 3 new papers" in text
+    assert "later@example.org" not in text
+
+
+def test_an_hour_is_that_of_the_newsletters_clock_and_a_readers_is_their_own(app: App, site: TestClient) -> None:
+    somebody(app, "far", "17:00", "Asia/Tokyo")  # 08:00 UTC
+    somebody(app, "near", "08:45")
+    somebody(app, "half", "14:00", "Asia/Kolkata")  # 08:30 UTC
+    assert "the time of 3 subscribers comes" in text_of(app, site)
+
+
+def test_it_is_the_hour_in_which_publishing_has_somebody(app: App) -> None:
+    printed(app, "A paper on cats", seen_at=NOW + timedelta(days=4, hours=20))
+    sharing(app, "Cats", "cats")
+    somebody(app, "cat", profiles=("Cats",), days=frozenset({Weekday.MON}))
+    somebody(app, "zebra", "08:10", days=frozenset({Weekday.MON}))
+    with app.store.read() as tx:
+        hour = ahead.next_hour(tx, timezone=ZoneInfo("UTC"), now=NOW)
+        assert hour is not None
+        coming = ahead.forecast(tx, app.compiled_profiles, app.selection_settings, hour)
+    assert f"{hour.begins_at:%a %H:%M}" == "Mon 08:00"
+    told = {d.subscriber.email: (d.items and d.items[0].paper.title, d.empty_reason) for d in coming.decided}
+    assert app.publish(now=hour.ends_at).digests == 1
+    with app.store.read() as tx:
+        (mail,) = deliveries.list_queued(tx)
+    assert mail.digest is not None
+    assert told[mail.subscriber.email] == (mail.digest.items[0].paper.title, "")
+    assert told["zebra@example.org"][1] == "follows no profile and has no keywords"
+
+
+def test_of_very_many_the_first_are_looked_at_and_it_says_so(
+    app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "MOST_DECIDED", 3)
+    printed(app, "A paper on cats", seen_at=EARLY)
+    sharing(app, "Cats", "cats")
+    for number in range(5):
+        somebody(app, f"cat{number}", profiles=("Cats",))
+    text = text_of(app, site)
+    assert "the time of 5 subscribers comes" in text
+    assert "Of the first 3, 3 get a mail." in text
+    assert ("cat2@" in text, "cat3@" in text) == (True, False)
+
+
+def test_ten_are_named(app: App, site: TestClient) -> None:
+    printed(app, "A paper on cats", seen_at=EARLY)
+    sharing(app, "Cats", "cats")
+    for number in range(12):
+        somebody(app, f"cat{number}", profiles=("Cats",))
+    text = text_of(app, site)
+    assert ("Some who get one" in text, text.count("@example.org")) == (True, 10)
+
+
+def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
+    printed(app, "A paper on cats", seen_at=EARLY)
+    sharing(app, "Cats", "cats")
+    somebody(app, "cat", profiles=("Cats",))
+    desk = signed_in(app, site)
+    before = everything(app)
+    desk.read("/admin/next")
+    assert everything(app) == before
+
+
+def test_a_hold_and_rules_that_cannot_be_read_are_told(app: App, site: TestClient) -> None:
+    reader = somebody(app, "cat")
+    with app.store.write() as tx:
+        outbox.hold(tx, "", now=NOW)
+        profiles.set_personal(tx, reader.id, compile_rules("cat"), now=NOW)
+        tx.exec_driver_sql("UPDATE profiles SET rules = 'a AND', compiled = NULL")
+    text = text_of(app, site)
+    assert "Sending is on hold" in text
+    assert "the keywords of cat@example.org" in text
+
+
+def test_a_hostile_paper_is_text(app: App, site: TestClient) -> None:
+    printed(app, HOSTILE, seen_at=EARLY)
+    sharing(app, "Hostile", "script")
+    somebody(app, "cat", profiles=("Hostile",))
+    text = text_of(app, site)
+    assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)
+
+
+def test_where_nobody_waits_it_says_so(app: App, site: TestClient) -> None:
+    assert "Nobody waits for a digest" in text_of(app, site)
+
+
+def test_it_is_not_for_editors(app: App, site: TestClient) -> None:
+    assert refuses_an_editor(app, site, "/admin/next")
+
+
+def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
+    app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = signed_in(app, site)
+    assert "the time of" not in desk.read("/admin")
+    for number in range(60):
+        somebody(app, f"reader{number}", "08:30" if number % 2 else "18:30")
+    said = "Between 2026-06-03 08:00 and 09:00 the time of {} subscribers comes."
+    assert said.format("30") in " ".join(desk.read("/admin").split())
+    monkeypatch.setattr(subscribers, "_COUNTED", 59)
+    monkeypatch.setattr(subscribers, "_SAMPLED", 20)
+    for path in ("/admin", "/admin/next"):
+        assert said.format("about 30") in " ".join(desk.read(path).split())
+
+
+def test_what_is_counted_by_a_sample_is_about_right(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribers, "_COUNTED", 100)
+    monkeypatch.setattr(subscribers, "_SAMPLED", 100)
+    early, late = (Schedule(send_at=time(hour)) for hour in (6, 20))
+    people = [a_subscriber(f"{n}@example.org", schedule=late if n % 10 == 0 else early) for n in range(1000)]
+    with app.store.write() as tx:
+        subscribers.add_all(tx, [replace(one, state=_STATES[n % 7 == 0]) for n, one in enumerate(people)], now=NOW)
+        counted = subscribers.count_by_schedule(tx)
+    assert not counted.is_exact
+    assert 700 < sum(counted.counts.values()) < 1000
+    assert 20 < counted.counts[late] < 200 < counted.counts[early]

@@ -1,0 +1,115 @@
+"""What is done when an answer is out."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+
+from digest.app import App
+from digest.errors import StoreError
+from digest.web import create_app, listen, serving, url_of
+from digest.web.background import Afterwards
+from digest.web.pages import Page, Visit
+from digest.web.public.sign_in import SigningIn
+
+Act = Callable[[], None]
+
+
+@pytest.fixture
+def afterwards() -> Afterwards:
+    return Afterwards()
+
+
+def test_one_thing_is_done_after_another(afterwards: Afterwards) -> None:
+    done: list[int] = []
+    for number in range(100):
+        afterwards.begin(lambda number=number: done.append(number), page="/x")  # type: ignore[misc]
+    assert afterwards.finish(20)
+    assert done == list(range(100))
+    assert afterwards.finish(0)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(StoreError("locked"), "reason=locked"), (ValueError("unforeseen"), "ValueError: unforeseen")]
+)
+def test_what_fails_is_logged_and_what_follows_is_done(
+    afterwards: Afterwards, capsys: pytest.CaptureFixture[str], error: Exception, told: str
+) -> None:
+    done: list[str] = []
+    afterwards.begin(failing(error), page="/subscribe")
+    afterwards.begin(lambda: done.append("the next"), page="/subscribe")
+    assert afterwards.finish(20)
+    said = re.sub(r"\x1b\[[\d;]*m", "", "".join(capsys.readouterr()))
+    assert "page failed afterwards" in said
+    assert "page=/subscribe" in said
+    assert told in said
+    assert done == ["the next"]
+
+
+def test_nobody_waits_for_longer_than_they_said(afterwards: Afterwards, capsys: pytest.CaptureFixture[str]) -> None:
+    free = threading.Event()
+
+    def slowly() -> None:
+        free.wait(20)
+
+    afterwards.begin(slowly, page="/x")
+    afterwards.begin(lambda: None, page="/x")
+    assert not afterwards.finish(0.01)
+    assert "undone" in "".join(capsys.readouterr())
+    free.set()
+    assert afterwards.finish(20)
+
+
+@contextmanager
+def served(app: App, act: Act, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A page that does something afterwards, really served."""
+
+    def look(_self: SigningIn, _visit: Visit) -> Page:
+        return Page(template="mailbox.html.j2", afterwards=act)
+
+    monkeypatch.setattr(SigningIn, "look", look)
+    listener = listen("127.0.0.1", 0)
+    with serving(create_app(app), listener, on_loss=lambda: None):
+        yield f"{url_of(listener)}/sign-in"
+
+
+def test_an_answer_does_not_wait_for_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    free, done = threading.Event(), threading.Event()
+
+    def act() -> None:
+        assert free.wait(20)
+        done.set()
+
+    with served(app, act, monkeypatch) as url, httpx2.Client() as http:
+        for _ in range(20):  # more than pages are made at once
+            assert http.get(url).status_code == 200
+        assert not done.is_set()
+        free.set()
+        assert done.wait(20)
+
+
+def test_what_has_begun_is_finished_when_the_program_stops(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+    done: list[str] = []
+
+    def act() -> None:
+        begun.set()
+        time.sleep(0.3)
+        done.append("all of it")
+
+    with served(app, act, monkeypatch) as url:
+        assert httpx2.get(url).status_code == 200
+        assert begun.wait(20)
+        assert done == []
+    assert done == ["all of it"]
+
+
+def failing(error: Exception) -> Act:
+    def fail() -> None:
+        raise error
+
+    return fail
