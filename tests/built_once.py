@@ -11,10 +11,10 @@ from typing import Any
 import jinja2
 import pytest
 
-from digest.mail import Templates, compose, languages, proof, writer
-from digest.mail.cardpress import Outline
+from digest.mail import Templates, compose, languages, template_check, writer
+from digest.mail.fast.card_renderer import Outline
+from digest.mail.fast.partial_template import Part, take_apart
 from digest.mail.languages import Language
-from digest.mail.stencil import Part, take_apart
 from digest.mail.templates import shipped_folder
 from digest.store import Store
 from digest.web.pages import Page, Pages
@@ -78,7 +78,7 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
 def _shipped_templates_checked_once() -> Iterator[None]:
     """The samples of pages and mails are rendered from the shipped templates once, not for every newsletter."""
     checked: set[object] = set()
-    check_pages, prove_mails = Pages.check, proof.prove
+    check_pages, prove_mails = Pages.check, template_check.prove
 
     def check(self: Pages, samples: Iterable[Page]) -> None:
         samples = list(samples)
