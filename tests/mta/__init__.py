@@ -7,7 +7,17 @@ nothing of them outlives its `with`.
 from tests.mta.dovecot import Account, Dovecot, needs_dovecot
 from tests.mta.postfix import Postfix, needs_postfix
 from tests.mta.proxy import cut_after
-from tests.mta.running import wait_until
+from tests.mta.running import a_free_port, wait_until
 from tests.mta.scripted import scripted
 
-__all__ = ["Account", "Dovecot", "Postfix", "cut_after", "needs_dovecot", "needs_postfix", "scripted", "wait_until"]
+__all__ = [
+    "Account",
+    "Dovecot",
+    "Postfix",
+    "a_free_port",
+    "cut_after",
+    "needs_dovecot",
+    "needs_postfix",
+    "scripted",
+    "wait_until",
+]

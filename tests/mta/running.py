@@ -1,6 +1,7 @@
 """Starting and stopping a mail server."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -38,9 +39,11 @@ def a_folder(name: str) -> Iterator[Path]:
 
 
 def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+    """A port that no other process gets before the server listens: below those that systems give out themselves."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from digest.errors import TransportError
 from digest.transport.connection import Security
 from digest.transport.inbound import MOST_BYTES, ImapMailbox
 from digest.transport.sink import SmtpServer
-from tests.mta import Account, Dovecot, cut_after, needs_dovecot, scripted
+from tests.mta import Account, Dovecot, a_free_port, cut_after, needs_dovecot, scripted
 from tests.smtp import Postbox
 
 
@@ -201,8 +201,7 @@ def test_a_folder_of_any_name_is_read(account: Account) -> None:
 
 
 def test_a_server_that_is_not_there_is_said_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = a_free_port()
     assert refusal(a_mailbox(port)) == f"the mailbox localhost:{port} cannot be reached: [Errno 111] Connection refused"
 
 

@@ -1,7 +1,6 @@
 """SMTP against real servers: every reply belongs to its own mail, and nothing is lost."""
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
 from digest.transport.sink import SmtpServer
 from digest.transport.smtp import Security, SmtpTransport
+from tests.mta import a_free_port
 from tests.smtp import Postbox
 from tests.transport.conftest import server_context
 
@@ -97,14 +97,8 @@ def test_lines_end_in_crlf_and_a_dot_never_ends_a_mail(content: bytes, received:
     assert [body for _, body in postbox.mails] == [b"S: x\r\n\r\n" + received]
 
 
-def unused_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 def test_without_a_server_nothing_is_taken() -> None:
-    with SmtpTransport("127.0.0.1", unused_port(), connections=3, timeout=2) as transport:
+    with SmtpTransport("127.0.0.1", a_free_port(), connections=3, timeout=2) as transport:
         receipts: list[Receipt] = []
         with pytest.raises(TransportError, match="the mail server 127.0.0.1:.* cannot be reached: .*refused"):
             receipts.extend(transport.send(a_message(i) for i in range(20)))
