@@ -60,26 +60,39 @@ def written() -> Iterator[list[str]]:
 Opening = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def windows(browser: Any) -> Iterator[dict[bool, Any]]:
+    """One with JavaScript, one without: every new window would cost a new process."""
+    with browser.new_context() as context, browser.new_context(java_script_enabled=False) as plain:
+        yield {True: context.new_page(), False: plain.new_page()}
+
+
 @pytest.fixture
-def look(browser: Any, written: list[str], app: App, bare: App) -> Iterator[Opening]:
-    """Opens a page by its name, in a window of a width. It has no complaints, and its `html` is what came last."""
+def look(windows: dict[bool, Any], written: list[str], app: App, bare: App) -> Iterator[Opening]:
+    """Opens a page by its name, in a window of a width, with no cookie but its own.
+
+    It has no complaints, and its `answers` are the pages that came.
+    """
     opened: list[Any] = []
     complaints: list[str] = []
+
+    def complain(message: Any) -> None:
+        complaints.append(message.text)
 
     def open_page(name: str | State, width: int = 375, *, scripts: bool = True) -> Any:
         state = STATES[name] if isinstance(name, str) else name
         site = bare if state.bare else app
-        context = browser.new_context(viewport={"width": width, "height": 720}, java_script_enabled=scripts)
-        opened.append(context)
-        if state.reader is not None:
-            context.add_cookies([cookie(site, state.reader(site))])
-        if state.admin:
-            context.add_cookies([desk_cookie(site)])
-        page = context.new_page()
+        page = windows[scripts]
+        opened.append(page)
+        page.set_viewport_size({"width": width, "height": 720})
         page.set_default_timeout(1000 * IN_TIME)
-        page.on("console", lambda message: complaints.append(message.text))
         page.answers = []
-        page.on("response", lambda answer: page.answers.append(answer) if is_page(answer) else None)
+        page.on("console", complain)
+        page.on("response", note_answer)
+        if state.reader is not None:
+            page.context.add_cookies([cookie(site, state.reader(site))])
+        if state.admin:
+            page.context.add_cookies([desk_cookie(site)])
         where = state.where if isinstance(state.where, str) else state.where(site)
         page.goto(site.config.newsletter.base_url + where)
         if state.does is not None:
@@ -88,15 +101,21 @@ def look(browser: Any, written: list[str], app: App, bare: App) -> Iterator[Open
         return page
 
     yield open_page
-    for context in opened:
-        context.close()
+    for page in opened:
+        page.goto("about:blank")
+        page.context.clear_cookies()
+        page.emulate_media(color_scheme="light")
+        page.remove_listener("console", complain)
+        page.remove_listener("response", note_answer)
     # A frame where nothing may run says so when a test looks into it.
     expected = r"40[349]|410|422|429|^Blocked script execution in '[^']*/admin/templates/|^Framing '"
     assert [text for text in complaints if not re.search(expected, text)] == []
 
 
-def is_page(answer: Any) -> bool:
-    return bool(answer.request.is_navigation_request() and answer.status != 303)
+def note_answer(answer: Any) -> None:
+    """Add what is a page, of a window or of a frame in it, to those that came."""
+    if answer.request.is_navigation_request() and answer.status != 303:
+        answer.frame.page.answers.append(answer)
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -107,7 +126,7 @@ def test_a_page_fits_stands_out_and_is_valid_and_axe_finds_nothing_serious(
     page = look(name, 1280)  # wide, as the desk has its navigation in a menu on phones
     assert STATES[name].template in written
     assert faults_of(page.answers[-1].text()) == []
-    for width in (320, 1280, 375):
+    for width in (1280, 320, 375):
         page.set_viewport_size({"width": width, "height": 720})
         assert page.evaluate("document.documentElement.scrollWidth") == width
     for scheme in ("light", "dark"):
