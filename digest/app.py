@@ -18,7 +18,7 @@ from digest.config import Config, load
 from digest.errors import ConfigError, UsageError
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import Doubt
-from digest.pipeline.bounces import BounceReport, Proofs, read_bounces
+from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.ingest import IngestReport, ingest
@@ -175,7 +175,7 @@ class App:
         fetch = self.config.fetch
         return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
 
-    def strangers_fetcher(self) -> Fetcher:
+    def restricted_fetcher(self) -> Fetcher:
         """What reads addresses that strangers wrote, while somebody waits; close it.
 
         No file, no address in our own network, whatever is configured; tried once, and for some seconds.
@@ -185,7 +185,7 @@ class App:
     @cached_property
     def paper_lookups(self) -> PaperLookups:
         """What looks up the papers that readers propose."""
-        return PaperLookups(self.strangers_fetcher)
+        return PaperLookups(self.restricted_fetcher)
 
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Run the first stage."""
@@ -221,7 +221,7 @@ class App:
                 self.composer,
                 self.membership,
                 now=now,
-                mark_every=self._marked_together,
+                group_size=self._marked_together,
                 doubt=Doubt(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
@@ -235,11 +235,11 @@ class App:
         rates = [rate for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
         return max(1, min([most, *(int(rate * _MARKED_WITHIN) for rate in rates)]))
 
-    def read_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
+    def process_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
         """Deal with mails that came back."""
-        return read_bounces(self.store, self.membership, self._proofs, messages, now=now)
+        return process_bounces(self.store, self.membership, self._bounce_authenticator, messages, now=now)
 
-    def rows_of(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.Row]:
+    def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.Row]:
         """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
         return fields.read(
             text,
@@ -249,16 +249,16 @@ class App:
             confirmed=confirmed,
         )
 
-    def poll_bounces(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
+    def process_inbox(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
         """Deal with what has arrived in the configured mailbox, until nothing is left or `stopping` says so.
 
         Raises UsageError where none is configured, TransportError where it cannot be read.
         """
         with self.inbox() as inbox:
-            return read_bounces(
+            return process_bounces(
                 self.store,
                 self.membership,
-                self._proofs,
+                self._bounce_authenticator,
                 inbox.unread(),
                 now=now,
                 done=lambda name: inbox.done([name]),
@@ -266,8 +266,8 @@ class App:
             )
 
     @property
-    def _proofs(self) -> Proofs:
-        return Proofs(self.links, self.return_paths)
+    def _bounce_authenticator(self) -> BounceAuthenticator:
+        return BounceAuthenticator(self.links, self.return_paths)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

@@ -87,7 +87,7 @@ def serve_demo(
     with _opened(folder, base_url=url_of(listener)) as app:
         report, password = _run(app, folder / _MAIL, now=now), secrets.token_urlsafe(9)
         with app.store.write() as tx:
-            admins.add(tx, ADMIN, Role.ADMIN, passwords.hashed(password), by="demo", now=now)
+            admins.add(tx, ADMIN, Role.ADMIN, passwords.hash_password(password), by="demo", now=now)
         done(report, password)
         serve(app, stop=stop, listener=listener, inbox=folder / _MAIL)
 
@@ -166,4 +166,4 @@ def _rows(app: App, published: PublishReport) -> tuple[tuple[str, int, str], ...
     shown = [
         (d.subscriber.email, len(d.digest.items), d.digest.items[0].paper.title) for d in queued if d.digest is not None
     ]
-    return (*shown, *((email, 0, f"no mail: {reason}") for email, reason in published.reasons))
+    return (*shown, *((email, 0, f"no mail: {reason}") for email, reason in published.empty_reasons))

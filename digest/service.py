@@ -154,14 +154,14 @@ def _ingest(app: App) -> None:
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
-    app.recent_papers.read(now=datetime.now(UTC))
+    app.recent_papers.load(now=datetime.now(UTC))
 
 
 def _publish(app: App) -> None:
     report = app.publish(now=datetime.now(UTC))
-    for whose, reason in report.unreadable:
+    for whose, reason in report.invalid_rules:
         log.warning("rules cannot be read", whose=whose, reason=reason)
-    for email, reason in report.reasons:
+    for email, reason in report.empty_reasons:
         log.info("no mail", subscriber=email, reason=reason)
     if report.digests:
         log.info("published", digests=report.digests)
@@ -191,7 +191,7 @@ def _deliver(app: App, stop: threading.Event) -> None:
 
 
 def _bounce(app: App, stop: threading.Event) -> None:
-    report = app.poll_bounces(now=datetime.now(UTC), stopping=stop.is_set)
+    report = app.process_inbox(now=datetime.now(UTC), stopping=stop.is_set)
     for email in report.unsubscribed:
         log.info("unsubscribed by mail", subscriber=email)
     for email, suppression in report.suppressed:

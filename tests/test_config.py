@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.config import Config, File, load
+from digest.config import Config, ConfigFile, load
 from digest.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config.example.toml"
@@ -33,9 +33,9 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 
 def test_the_example_shows_every_key_with_its_default() -> None:
     written = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-    shown = File.model_validate(written)
-    assert shown.model_copy(update={"source": ()}) == File()
-    known = File().model_dump(by_alias=True)
+    shown = ConfigFile.model_validate(written)
+    assert shown.model_copy(update={"source": ()}) == ConfigFile()
+    known = ConfigFile().model_dump(by_alias=True)
     for section, keys in known.items():
         assert section in written, section
         if isinstance(keys, dict):

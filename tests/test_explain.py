@@ -20,7 +20,7 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.pipeline.compiled_profiles import CompiledProfiles
-from digest.pipeline.publish import publish, welcome
+from digest.pipeline.publish import publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
 from digest.store.outbox import Settled
@@ -313,7 +313,7 @@ def test_a_digest_after_a_long_pause_looks_back_thirty_days(store: Store) -> Non
 def test_a_welcome_looks_back_further(store: Store) -> None:
     added = subscribe(store, "birds")
     see(store, a_paper("cats"), when="2026-05-30 06:00")
-    welcome(store, compiled_profiles(store), added, PUBLISHING, now=NOW)
+    publish_welcome(store, compiled_profiles(store), added, PUBLISHING, now=NOW)
     assert asked(store).verdict is Verdict.NO_MATCH
 
 

@@ -10,7 +10,7 @@ from digest.store import Transaction, admins, audit
 
 def add(tx: Transaction, email: str, role: Role, hashed: str, *, by: str, now: datetime) -> Admin:
     """Somebody new. Raises AddressError, and UsageError where they are there already."""
-    added = admins.add(tx, Admin(email=addresses.checked(email), role=role, password=hashed), now=now)
+    added = admins.add(tx, Admin(email=addresses.normalize(email), role=role, password=hashed), now=now)
     audit.record(tx, by, "admin add", added.email, now=now)
     return added
 

@@ -63,9 +63,9 @@ def forecast(
     tx: Transaction, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, hour: Hour
 ) -> Forecast:
     """What the people of an hour would get. Reads only, and decides for `MOST_DECIDED` of them at most."""
-    chooser = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
-    decided = chooser.decide(tx, _some(tx, hour))
-    return Forecast(hour=hour, decided=decided, unreadable=chooser.unreadable)
+    selector = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
+    decided = selector.select(tx, _some(tx, hour))
+    return Forecast(hour=hour, decided=decided, unreadable=selector.invalid_rules)
 
 
 def _some(tx: Transaction, hour: Hour) -> list[tuple[Subscriber, datetime]]:

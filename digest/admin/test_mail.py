@@ -34,7 +34,7 @@ def digest_of(
 
     `reader` need not be stored. The papers that did not fit are only counted.
     """
-    found = recent_papers.matches(wanted, days=days, now=now, limit=reader.max_papers)
+    found = recent_papers.find_recent(wanted, days=days, now=now, limit=reader.max_papers)
     return Digest(
         subscriber=reader,
         slot_at=now,

@@ -21,9 +21,9 @@ RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; edi
 @commands.command()
 def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
     """Add somebody, with a password that is asked for, or read from stdin."""
-    address = addresses.checked(email)
+    address = addresses.normalize(email)
     with open_app(config) as app:
-        hashed = passwords.hashed(_asked_password())
+        hashed = passwords.hash_password(_asked_password())
         with app.store.write() as tx:
             desk.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
         url = app.config.newsletter.base_url
@@ -41,7 +41,7 @@ def edit(
 ) -> None:
     """Change somebody's role or password. Where they are signed in they have to sign in again."""
     with open_app(config) as app:
-        hashed = passwords.hashed(_asked_password()) if password else None
+        hashed = passwords.hash_password(_asked_password()) if password else None
         with app.store.write() as tx:
             after = desk.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")

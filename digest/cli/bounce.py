@@ -30,7 +30,7 @@ def bounce(
     if missing:
         raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
     with open_app(config) as app:
-        report = app.read_bounces(_all_of(paths), now=now) if paths else app.poll_bounces(now=now)
+        report = app.process_bounces(_all_of(paths), now=now) if paths else app.process_inbox(now=now)
     _tell(report)
     if as_json:
         print_json({"bounce": _record(report)})

@@ -82,7 +82,7 @@ def _outcomes(app: App, text: str, *, confirmed: bool, dry_run: bool) -> list[Ou
     now = moment(None)
     outcomes: list[Outcome] = []
     with app.store.read() if dry_run else app.store.write() as tx:
-        rows = app.rows_of(tx, text, confirmed=confirmed)
+        rows = app.read_subscriber_rows(tx, text, confirmed=confirmed)
         if dry_run:
             decided = rehearse(tx, app.membership, rows, now=now)
         else:

@@ -7,7 +7,7 @@ import typer
 from digest.cli.options import ConfigOption
 from digest.cli.output import say, warn_of_unreadable
 from digest.config import DEFAULT_FILE, load
-from digest.pipeline.compiled_profiles import compile_older
+from digest.pipeline.compiled_profiles import compile_outdated
 from digest.store import Store, subscribers
 
 commands = typer.Typer(help="The database.", no_args_is_help=True)
@@ -21,7 +21,7 @@ def upgrade(config: ConfigOption = None) -> None:
         before = store.version()
         store.upgrade()
         say(f"{file}: from {before or 'nothing'} to {store.version()}")
-        unreadable = compile_older(store)
+        unreadable = compile_outdated(store)
         with store.read() as tx:
             people = subscribers.list_by_ids(tx, [p.owner_id for p, _ in unreadable if p.owner_id is not None])
     warn_of_unreadable(

@@ -45,7 +45,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(app, test_mail.to_nobody(mail, _may_be_mailed(app, addresses.checked(send_to))))
+            _send(app, test_mail.to_nobody(mail, _may_be_mailed(app, addresses.normalize(send_to))))
         elif form is Format.EML:
             sys.stdout.buffer.write(app.composer.message(mail).content)
         else:
@@ -56,14 +56,14 @@ def preview(
 
 def _mail(app: App, email: str, kind: MailKind, at: datetime) -> Delivery:
     """The mail as the outbox would hold it."""
-    selection_settings = app.selection_settings.of_welcome if kind is MailKind.WELCOME else app.selection_settings
+    selection_settings = app.selection_settings.for_welcome if kind is MailKind.WELCOME else app.selection_settings
     digest: Digest | None = None
     with app.store.read() as tx:
         subscriber = subscribers.get(tx, email)
         if kind in {MailKind.DIGEST, MailKind.WELCOME}:
-            chooser = PaperSelector(app.compiled_profiles, selection_settings, now=at)
-            (digest,) = chooser.decide(tx, [(subscriber, at)])
-            warn_of_unreadable(chooser.unreadable.items())
+            selector = PaperSelector(app.compiled_profiles, selection_settings, now=at)
+            (digest,) = selector.select(tx, [(subscriber, at)])
+            warn_of_unreadable(selector.invalid_rules.items())
     named = digest.message_id if digest else ""
     return test_mail.delivery(kind, subscriber, digest, domain=app.domain, now=at, named=named)
 

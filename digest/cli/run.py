@@ -103,9 +103,9 @@ def _ingest(app: App, at: datetime) -> IngestReport:
 def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
     with progress("choosing papers") as advance:
         report = app.publish(now=at, everyone=everyone, progress=advance)
-    warn_of_unreadable(report.unreadable)
+    warn_of_unreadable(report.invalid_rules)
     without: dict[str, list[str]] = {}
-    for email, reason in report.reasons:
+    for email, reason in report.empty_reasons:
         without.setdefault(reason, []).append(email)
     for reason, emails in without.items():
         more = f" and {len(emails) - _NAMED} more" if len(emails) > _NAMED else ""
@@ -165,7 +165,7 @@ def _publish_record(report: PublishReport) -> dict[str, Any]:
     return {
         "digests": report.digests,
         "empty": report.empty,
-        "reasons": [{"email": email, "reason": reason} for email, reason in report.reasons],
+        "reasons": [{"email": email, "reason": reason} for email, reason in report.empty_reasons],
     }
 
 

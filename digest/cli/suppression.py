@@ -42,7 +42,7 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Never mail an address, whoever says yes for it; `digest suppression lift` takes it back."""
-    address = addresses.checked(email)
+    address = addresses.normalize(email)
     with open_app(config) as app, app.store.write() as tx:
         stands = subscriber_actions.suppress(tx, app.membership, address, one_line(why), by=ORIGIN, now=moment(None))
     say(f"{address} is {stands}")

@@ -6,8 +6,17 @@ unknown key, the nearest known one. Paths are relative to the config file. Secre
 
 from digest.config.loaded import Config
 from digest.config.loading import load
-from digest.config.sections import DeliveryConfig, FetchConfig, File, SignupConfig, SmtpConfig
+from digest.config.sections import ConfigFile, DeliveryConfig, FetchConfig, SignupConfig, SmtpConfig
 
 DEFAULT_FILE = "config.toml"
 
-__all__ = ["DEFAULT_FILE", "Config", "DeliveryConfig", "FetchConfig", "File", "SignupConfig", "SmtpConfig", "load"]
+__all__ = [
+    "DEFAULT_FILE",
+    "Config",
+    "ConfigFile",
+    "DeliveryConfig",
+    "FetchConfig",
+    "SignupConfig",
+    "SmtpConfig",
+    "load",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.config.sections import File
+from digest.config.sections import ConfigFile
 from digest.errors import ConfigError
 from digest.mail.dkim import MAKE_KEY
 
@@ -24,7 +24,7 @@ class Secrets(BaseSettings):
     dkim_key_file: str = ""
 
 
-class Config(File):
+class Config(ConfigFile):
     """A whole configuration. `file` is where it came from; relative paths in it start at the file's folder."""
 
     file: Path

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from digest.config.loaded import Config, Secrets
-from digest.config.sections import File, SourceConfig, did_you_mean
+from digest.config.sections import ConfigFile, SourceConfig, did_you_mean
 from digest.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def load(file: Path) -> Config:
 def _parse(written: dict[str, Any], file: Path) -> Config:
     """The configuration in a dictionary as TOML gives it, as if read from `file`. Raises ConfigError."""
     try:
-        checked = File.model_validate(written)
+        checked = ConfigFile.model_validate(written)
         environment = Secrets()
     except ValidationError as error:
         first = error.errors()[0]
@@ -60,7 +60,7 @@ def _reason(error: ErrorDetails) -> str:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     """The keys known in the section where `location` lies."""
-    model: Any = File
+    model: Any = ConfigFile
     for part in location[:-1]:
         if isinstance(part, str):
             annotation = model.model_fields[part].annotation

@@ -133,7 +133,7 @@ class SignupConfig(_Section):
             raise ValueError("domains is missing: those whose addresses may subscribe, such as example.org")
         return self
 
-    def welcomes(self, email: str) -> bool:
+    def accepts(self, email: str) -> bool:
         """Whether an address is at one of the domains, or their subdomains, where only those may subscribe."""
         if self.policy != "domains":
             return True
@@ -242,7 +242,7 @@ class ServeConfig(_Section):
     bounce_minutes: int = Field(5, ge=1, le=1440)
 
 
-class File(_Section):
+class ConfigFile(_Section):
     """All that a configuration file may hold."""
 
     newsletter: NewsletterConfig = NewsletterConfig()

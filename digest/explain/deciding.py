@@ -155,10 +155,10 @@ class _Case:
     def _looked_after(self, decided: Decision | None) -> datetime:
         """Papers first seen after this were looked at when papers were chosen, or will be next time."""
         if decided is None:
-            return self.coming.looks_after(self.subscriber, now=self.now)
+            return self.coming.candidates_since(self.subscriber, now=self.now)
         if decided.previous_at is None:
             selection_settings = self.coming.selection_settings
-            of_this = selection_settings.of_welcome if decided.is_welcome else selection_settings
+            of_this = selection_settings.for_welcome if decided.is_welcome else selection_settings
             return decided.created_at - timedelta(days=of_this.first_digest_days)
         return max(decided.previous_at - OVERLAP, decided.created_at - CATCH_UP)
 

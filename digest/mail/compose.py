@@ -23,7 +23,7 @@ from digest.mail.templates import Templates
 from digest.mail.writer import HTML, Rendered, Writer
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
 from digest.security import addresses
-from digest.security.links import Links, Scope, moment
+from digest.security.links import Links, Scope, encode_time
 from digest.security.return_paths import ReturnPaths
 
 ABSTRACT = 280  # characters: three or four lines
@@ -156,7 +156,7 @@ class Composer:
             preheader=Shown(shortened(titles, _PREHEADER)),
             sections=_sections(fit.items),
             trending=fit.trending,
-            web_url=self._url(Scope.READ, reader, written_at, about=moment(digest.slot_at)),
+            web_url=self._url(Scope.READ, reader, written_at, about=encode_time(digest.slot_at)),
             preferences_url=self._url(Scope.PREFERENCES, reader, written_at),
             pause_url=self._url(Scope.PAUSE, reader, written_at),
             unsubscribe_url=self._url(Scope.UNSUBSCRIBE, reader, written_at),
@@ -169,7 +169,7 @@ class Composer:
         )
 
     def _note(self, kind: MailKind, subscriber: Subscriber, created_at: datetime) -> NoteMail:
-        about = self._links.about(addresses.key(subscriber.new_email)) if kind is MailKind.ADDRESS else ""
+        about = self._links.text_hash(addresses.key(subscriber.new_email)) if kind is MailKind.ADDRESS else ""
         action_url = self._url(_NOTES[kind], subscriber, created_at, about=about)
         return NoteMail(**self._same_for_all(subscriber), action_url=action_url)
 
@@ -186,7 +186,10 @@ class Composer:
         by_link = self._links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
         if self._leave_by_mail is None:
             return [by_link]
-        return [by_link, f"mailto:{self._leave_by_mail.to_leave(reader.id, reader.epoch)}?subject=unsubscribe"]
+        return [
+            by_link,
+            f"mailto:{self._leave_by_mail.unsubscribe_address(reader.id, reader.epoch)}?subject=unsubscribe",
+        ]
 
     def _url(self, scope: Scope, subscriber: Subscriber, written_at: datetime, *, about: str = "") -> str:
         return self._links.url(scope, subscriber.id, subscriber.epoch, about=about, written_at=written_at)

@@ -34,7 +34,7 @@ class Newsletter:
     @property
     def mailbox(self) -> str:
         """The sender's bare address, for envelope and header. Raises AddressError."""
-        return addresses.checked(parseaddr(self.sender)[1] or self.sender)
+        return addresses.normalize(parseaddr(self.sender)[1] or self.sender)
 
     @property
     def domain(self) -> str:
@@ -65,7 +65,7 @@ class Envelope:
         self._from = headers.address("From", parseaddr(newsletter.sender)[0] or newsletter.name, self._sender)
         if newsletter.reply_to:
             name, mailbox = parseaddr(newsletter.reply_to)
-            self._from += headers.address("Reply-To", name, addresses.checked(mailbox or newsletter.reply_to))
+            self._from += headers.address("Reply-To", name, addresses.normalize(mailbox or newsletter.reply_to))
         self._list_id = headers.structured("List-Id", f"<{newsletter.list_id}>")
 
     def message(
@@ -112,7 +112,7 @@ class Envelope:
         )
         if self._signer is not None:
             content = self._signer.sign(content, signed_at=dated_at)
-        sender = self._return_paths.of_delivery(delivery_id, message_id) if self._return_paths else self._sender
+        sender = self._return_paths.for_delivery(delivery_id, message_id) if self._return_paths else self._sender
         return Message(delivery_id=delivery_id, sender=sender, recipient=recipient, content=content)
 
     def _boundary(self, message_id: str) -> bytes:

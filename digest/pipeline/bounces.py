@@ -34,45 +34,45 @@ class BounceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class BounceOrigin:
     """Whose mail came back, and which delivery's if that is told."""
 
     subscriber: Subscriber
     delivery_id: int | None
-    elsewhere: bool  # it went to an address that they have left since
+    former_address: bool  # it went to an address that they have left since
 
 
 @dataclass(frozen=True, slots=True)
-class Proofs:
+class BounceAuthenticator:
     """What tells that a message is about a mail of ours. `return_paths` is None where none are written."""
 
     links: Links
     return_paths: ReturnPaths | None
 
-    def find(self, tx: Transaction, content: bytes) -> Proof | None:
+    def authenticate(self, tx: Transaction, content: bytes) -> BounceOrigin | None:
         """What a message proves; None without proof, and for what only asked at an address whether it is theirs."""
         for path in self.return_paths.find(content) if self.return_paths else ():
             delivery = deliveries.find(tx, path.delivery_id)
-            if delivery is not None and path.proves(delivery.message_id):
+            if delivery is not None and path.matches(delivery.message_id):
                 return None if delivery.kind is MailKind.ADDRESS else _of_delivery(tx, delivery)
-        for token in self.links.find(Scope.UNSUBSCRIBE, content):
+        for token in self.links.find_tokens(Scope.UNSUBSCRIBE, content):
             subscriber = subscribers.find_by_id(tx, token.subscriber_id)
             if subscriber is not None:
                 moved = consents.find_last(tx, subscriber.id, ConsentEvent.MOVED) is not None
-                return Proof(subscriber, None, elsewhere=moved and token.epoch < subscriber.epoch)
+                return BounceOrigin(subscriber, None, former_address=moved and token.epoch < subscriber.epoch)
         return None
 
-    def find_leaving(self, tx: Transaction, content: bytes) -> Subscriber | None:
+    def find_unsubscriber(self, tx: Transaction, content: bytes) -> Subscriber | None:
         """Who wrote to the address that their mails name for leaving."""
         recipients = bounces.sent_to(content).encode()
-        subscriber_id = self.return_paths.find_leaving(recipients) if self.return_paths else None
+        subscriber_id = self.return_paths.find_unsubscriber_id(recipients) if self.return_paths else None
         return None if subscriber_id is None else subscribers.find_by_id(tx, subscriber_id)
 
 
-def read_bounces(
+def process_bounces(
     store: Store,
     membership: Membership,
-    proofs: Proofs,
+    authenticator: BounceAuthenticator,
     messages: Iterable[Inbound],
     *,
     now: datetime,
@@ -87,7 +87,7 @@ def read_bounces(
     for message in messages:
         report.read += 1
         try:
-            _read_one(store, membership, proofs, message, report, now=now)
+            _read_one(store, membership, authenticator, message, report, now=now)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 one mail that nobody foresaw must not keep all others from being read
@@ -99,15 +99,21 @@ def read_bounces(
 
 
 def _read_one(
-    store: Store, membership: Membership, proofs: Proofs, message: Inbound, report: BounceReport, *, now: datetime
+    store: Store,
+    membership: Membership,
+    authenticator: BounceAuthenticator,
+    message: Inbound,
+    report: BounceReport,
+    *,
+    now: datetime,
 ) -> None:
     found = bounces.read(message.content)
     for bounce in found:
         report.kinds[bounce.kind] += 1
     counting = [bounce for bounce in found if bounce.kind in _COUNT]
     with store.read() as tx:  # whoever writes waits for nobody who only looks
-        proven = proofs.find(tx, message.content) if counting else None
-        leaving = proofs.find_leaving(tx, message.content) if found[0].kind is BounceKind.OTHER else None
+        proven = authenticator.authenticate(tx, message.content) if counting else None
+        leaving = authenticator.find_unsubscriber(tx, message.content) if found[0].kind is BounceKind.OTHER else None
     if counting and proven is None:
         report.unproven += [(message.name, bounce) for bounce in counting]
     if proven is not None or leaving is not None:
@@ -119,17 +125,17 @@ def _read_one(
                 report.unsubscribed.append(leaving.email)
 
 
-def _of_delivery(tx: Transaction, delivery: Delivery) -> Proof:
+def _of_delivery(tx: Transaction, delivery: Delivery) -> BounceOrigin:
     moved = consents.find_last(tx, delivery.subscriber.id, ConsentEvent.MOVED)
     sent_at = deliveries.find_sent_at(tx, delivery.id)
-    elsewhere = moved is not None and sent_at is not None and sent_at <= moved.at
-    return Proof(delivery.subscriber, delivery.id, elsewhere)
+    former_address = moved is not None and sent_at is not None and sent_at <= moved.at
+    return BounceOrigin(delivery.subscriber, delivery.id, former_address)
 
 
 def _count(
     tx: Transaction,
     membership: Membership,
-    proven: Proof,
+    proven: BounceOrigin,
     counting: Iterable[Bounce],
     fingerprint: str,
     *,
@@ -138,7 +144,7 @@ def _count(
     """Hold bounces against whom they are proven to be about; our mails have one recipient each. Who is suppressed."""
     subscriber, delivery_id = proven.subscriber, proven.delivery_id
     for number, bounce in enumerate(counting):
-        if proven.elsewhere and bounce.kind is not BounceKind.COMPLAINT:
+        if proven.former_address and bounce.kind is not BounceKind.COMPLAINT:
             continue
         suppression = membership.bounced(
             tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=f"{fingerprint}/{number}", now=now

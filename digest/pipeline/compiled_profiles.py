@@ -77,7 +77,7 @@ class CompiledProfiles:
 
     def _renewed(self) -> Snapshot:
         """A snapshot of all profiles as they are in the store."""
-        compile_older(self._store)
+        compile_outdated(self._store)
         with self._store.write() as tx:
             profiles.forget_unasked(tx)
             all_ = profiles.load_compiled(tx)
@@ -90,7 +90,7 @@ class CompiledProfiles:
         return self._snapshot
 
 
-def compile_older(store: Store) -> list[tuple[Profile, RuleError]]:
+def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
     """Compile what an older version saved; the profiles whose rules cannot be read any more, and why."""
     with store.read() as tx:
         older = profiles.list_uncompiled(tx)

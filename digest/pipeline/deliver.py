@@ -56,7 +56,7 @@ def deliver(
     membership: Membership,
     *,
     now: datetime,
-    mark_every: int = 40,
+    group_size: int = 40,
     doubt: Doubt = Doubt.RESEND,
     clock: Callable[[], datetime] = real_time,
     stopping: Callable[[], bool] = lambda: False,
@@ -66,7 +66,7 @@ def deliver(
 
     If the mail server cannot be reached, nothing is lost: the report says so and the deliveries stay queued.
     `stopping` is asked before each mail, `clock` is the real time that leases run by, whatever `now` is.
-    `mark_every` mails are begun and their receipts marked together: a process that dies leaves no more than that in
+    `group_size` mails are begun and their receipts marked together: a process that dies leaves no more than that in
     `doubt`, and those in flight. An address that the server says does not exist is suppressed.
     """
     worker = leases.new_worker()
@@ -95,7 +95,7 @@ def deliver(
                 batch,
                 worker,
                 now=now,
-                mark_every=mark_every,
+                group_size=group_size,
                 doubt=doubt,
                 leased_at=leased_at,
                 clock=clock,
@@ -138,7 +138,7 @@ class _Sending:
         worker: str,
         *,
         now: datetime,
-        mark_every: int,
+        group_size: int,
         doubt: Doubt,
         leased_at: datetime,
         clock: Callable[[], datetime],
@@ -151,7 +151,7 @@ class _Sending:
         self._batch = {delivery.id: delivery for delivery in batch}
         self._worker = worker
         self._now = now
-        self._mark_every = mark_every
+        self._mark_every = group_size
         self._doubt = doubt
         self._until = leased_at + leases.LEASE
         self._clock = clock

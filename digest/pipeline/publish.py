@@ -1,6 +1,6 @@
 """The second stage: decide, for every subscriber whose hour has come, which papers they get, and write that down.
 
-chooser.py says what is decided. Nothing is rendered and nobody is mailed here.
+selector.py says what is decided. Nothing is rendered and nobody is mailed here.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from datetime import datetime
 from digest.models import Digest, MailKind, Subscriber
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import PaperSelector, SelectionSettings
-from digest.security.links import LASTS, Scope
+from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import Store, digests, subscribers
 from digest.subscribers.pauses import catches_up, resumed
 from digest.subscribers.schedule import next_slot, slot_due
@@ -24,8 +24,8 @@ class PublishReport:
 
     digests: int = 0
     empty: int = 0
-    reasons: tuple[tuple[str, str], ...] = ()  # (address, why there is no mail)
-    unreadable: tuple[tuple[str, str], ...] = ()  # (whose rules, why they cannot be read)
+    empty_reasons: tuple[tuple[str, str], ...] = ()  # (address, why there is no mail)
+    invalid_rules: tuple[tuple[str, str], ...] = ()  # (whose rules, why they cannot be read)
 
 
 def publish(
@@ -45,12 +45,12 @@ def publish(
     _end_pauses(store, now=now)
     _forget_unanswered(store, now=now)
     report = PublishReport()
-    chooser, catching_up = (PaperSelector(compiled_profiles, selection_settings, now=now) for _ in range(2))
+    selector, catching_up = (PaperSelector(compiled_profiles, selection_settings, now=now) for _ in range(2))
     for due in _due(store, now=now, everyone=everyone):
         late = [(s, slot_at) for s, slot_at in due if catches_up(s)]  # the others are not matched over thirty days
         with store.read() as tx:
-            decided = chooser.decide(tx, [(s, slot_at) for s, slot_at in due if not catches_up(s)] if late else due)
-            decided += catching_up.decide(tx, late) if late else []
+            decided = selector.select(tx, [(s, slot_at) for s, slot_at in due if not catches_up(s)] if late else due)
+            decided += catching_up.select(tx, late) if late else []
         with store.write() as tx:
             queued = digests.freeze(tx, decided, now=now)
         empty = tuple((d.subscriber.email, d.empty_reason) for d in decided if not d.items)
@@ -58,13 +58,13 @@ def publish(
             report,
             digests=report.digests + queued,
             empty=report.empty + len(empty),
-            reasons=report.reasons + empty,
+            empty_reasons=report.empty_reasons + empty,
         )
         progress(len(due))
-    return replace(report, unreadable=tuple((chooser.unreadable | catching_up.unreadable).items()))
+    return replace(report, invalid_rules=tuple((selector.invalid_rules | catching_up.invalid_rules).items()))
 
 
-def welcome(
+def publish_welcome(
     store: Store,
     compiled_profiles: CompiledProfiles,
     subscriber: Subscriber,
@@ -77,7 +77,7 @@ def welcome(
     It goes out also where no paper matches, to say that they are in. An admin's word (`--confirmed`) welcomes nobody.
     """
     with store.read() as tx:
-        decided = PaperSelector(compiled_profiles, selection_settings.of_welcome, now=now).decide(
+        decided = PaperSelector(compiled_profiles, selection_settings.for_welcome, now=now).select(
             tx, [(subscriber, now)]
         )
     with store.write() as tx:
@@ -105,7 +105,7 @@ def _forget_unanswered(store: Store, *, now: datetime) -> None:
 
     When they were asked stays in the consent log, under their pseudonym.
     """
-    before = now - LASTS[Scope.CONFIRM]
+    before = now - TOKEN_LIFETIMES[Scope.CONFIRM]
     with store.read() as tx:
         if not subscribers.list_unanswered(tx, before=before):
             return

@@ -54,11 +54,11 @@ class RecentPapers:
         self._older_lock = threading.Lock()
         self._older: dict[tuple[date, date], tuple[PaperCollection, int]] = {}  # the last asked for is the last
 
-    def read(self, *, now: datetime) -> None:
+    def load(self, *, now: datetime) -> None:
         """Have the papers there before somebody asks. Raises StoreError."""
         self._recent(now)
 
-    def matches(
+    def find_recent(
         self, profiles: Sequence[Profile], *, days: int = DAYS, now: datetime, begin: int = 0, limit: int = 10
     ) -> Findings:
         """What these profiles together want of the papers of the last days, at most 30.
@@ -71,13 +71,13 @@ class RecentPapers:
         among = collection.seen_after(now - timedelta(days=days))
         return collection.find(profiles, among, background=_background(now), begin=begin, limit=limit)
 
-    def compared(self, before: Profile, after: Profile, *, now: datetime, limit: int = 10) -> Comparison:
+    def compare(self, before: Profile, after: Profile, *, now: datetime, limit: int = 10) -> Comparison:
         """What another text of a profile changes in the last thirty days. Raises RuleError, StoreError."""
         collection = self._recent(now).collection
         background = _background(now)
         return collection.compare(before, after, collection.seen_after(background), background=background, limit=limit)
 
-    def per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float]:
+    def matches_per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float]:
         """How many papers each wants on a day of the last thirty that has papers. Raises RuleError, StoreError.
 
         All are looked up in one go: a hundred take about as long as a few.
@@ -87,11 +87,11 @@ class RecentPapers:
         days = max(collection.days(among), 1)
         return [count / days for count in collection.counts(profiles, among)]
 
-    def judged(self, profile: Profile, *, now: datetime) -> list[RuleRecord]:
+    def rule_records(self, profile: Profile, *, now: datetime) -> list[RuleRecord]:
         """How each rule of a profile does among the papers of the last thirty days. Raises RuleError, StoreError."""
         return self._recent(now).collection.judged(profile)
 
-    def find(
+    def find_between(
         self, profile: Profile, first_on: date, last_on: date, *, now: datetime, begin: int = 0, limit: int = 10
     ) -> Findings:
         """What a profile wants of the papers of the editions of [first_on, last_on]. Raises RuleError, StoreError."""

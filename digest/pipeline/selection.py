@@ -33,7 +33,7 @@ class SelectionSettings:
     domain: str  # the right side of every Message-ID
 
     @property
-    def of_welcome(self) -> Self:
+    def for_welcome(self) -> Self:
         """The same for a welcome."""
         return replace(self, first_digest_days=self.welcome_days)
 
@@ -53,21 +53,21 @@ class PaperSelector:
     def __init__(
         self, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, *, now: datetime
     ) -> None:
-        self._interests = compiled_profiles
-        self._publishing = selection_settings
+        self._compiled_profiles = compiled_profiles
+        self._settings = selection_settings
         self._now = now
         self._after = now
         self._search = Search([])
-        self.unreadable: dict[str, str] = {}  # whose rules cannot be read, and why
+        self.invalid_rules: dict[str, str] = {}  # whose rules cannot be read, and why
 
-    def decide(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
+    def select(self, tx: Transaction, due: Sequence[tuple[Subscriber, datetime]]) -> list[Digest]:
         """What each of these (subscriber, slot) pairs would get now. Reads only."""
-        selection_settings, now = self._publishing, self._now
-        since = {s.id: looks_after(s, selection_settings, now) for s, _ in due}
+        selection_settings, now = self._settings, self._now
+        since = {s.id: candidates_since(s, selection_settings, now) for s, _ in due}
         after = min(since.values(), default=now)
         wanted = profiles.list_wanted_by(tx, list(since))
-        found = _Found(self._reaching_back_to(tx, after), self._interests, wanted)
-        self.unreadable |= {
+        found = _Found(self._reaching_back_to(tx, after), self._compiled_profiles, wanted)
+        self.invalid_rules |= {
             _whose(p, s): found.unreadable[p.id].reason
             for s, _ in due
             for p in wanted[s.id]
@@ -195,7 +195,7 @@ def _decide_one(
     )
 
 
-def looks_after(subscriber: Subscriber, selection_settings: SelectionSettings, now: datetime) -> datetime:
+def candidates_since(subscriber: Subscriber, selection_settings: SelectionSettings, now: datetime) -> datetime:
     """Papers first seen after this are candidates for a subscriber's digest that is decided at `now`."""
     if subscriber.last_digest_at is None:
         return now - timedelta(days=selection_settings.first_digest_days)

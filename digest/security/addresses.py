@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from digest.errors import AddressError
 
 
-def checked(address: str) -> str:
+def normalize(address: str) -> str:
     """The address in its normal form (domain in lower case). Raises AddressError with the reason."""
     try:
         found = validate_email(address.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False)

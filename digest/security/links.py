@@ -33,14 +33,14 @@ class Scope(StrEnum):
     PREFERENCES = "preferences"
     PAUSE = "pause"
     MUTE = "mute"  # the keyword stands beside the token: its holder may mute any of their own
-    READ = "read"  # about: the slot of the digest that is read on the web, as `moment` writes it
+    READ = "read"  # about: the slot of the digest that is read on the web, as `encode_time` writes it
     ADDRESS = "address"  # about: which new address is confirmed
     FEED = "feed"  # about: as the subscriber's `feed` says; another one revokes it
     UNSUBSCRIBE = "unsubscribe"
 
 
 # How long a token is good for. The others never expire.
-LASTS = {
+TOKEN_LIFETIMES = {
     Scope.CONFIRM: timedelta(days=30),
     Scope.SIGN_IN: timedelta(hours=1),
     Scope.SESSION: timedelta(hours=12),  # every mail has a link to the next one
@@ -89,21 +89,21 @@ class Links:
     ) -> str:
         """The same without an address around it."""
         said = f"{subscriber_id}.{epoch}.{about}" if about else f"{subscriber_id}.{epoch}"
-        if scope in LASTS:
+        if scope in TOKEN_LIFETIMES:
             if written_at is None:
                 raise ValueError(f"a link to {scope.value} expires; it has to be told when it is written")
-            said = f"{said}~{moment(written_at + LASTS[scope])}"
+            said = f"{said}~{encode_time(written_at + TOKEN_LIFETIMES[scope])}"
         return f"{said}.{self._mac(scope, said)}"
 
     def paper_url(self, public_id: str) -> str:
         """Where a paper stands on the web, for everybody."""
         return f"{self.base_url.rstrip('/')}/paper/{public_id}"
 
-    def about(self, said: str) -> str:
+    def text_hash(self, said: str) -> str:
         """What a link is about that tells one text from others, and not what it says: 16 hexadecimal digits."""
         return hmac.digest(self.secret, f"about\0{said}".encode(), hashlib.sha256).hex()[:16]
 
-    def read(self, scope: Scope, token: str) -> Token | None:
+    def verify(self, scope: Scope, token: str) -> Token | None:
         """What a token says that this installation signed for `scope`; None for any other text.
 
         Whether it has expired is for its reader to see: who has an old link is told another thing than who made it up.
@@ -116,14 +116,14 @@ class Links:
             return None
         return Token(int(found["id"]), int(found["epoch"]), found["about"] or "", _expires_at(scope, found["expires"]))
 
-    def find(self, scope: Scope, content: bytes) -> Iterator[Token]:
+    def find_tokens(self, scope: Scope, content: bytes) -> Iterator[Token]:
         """What the links of `scope` say that stand anywhere in a message, first to last; those not signed are none."""
         begin = f"/{scope.value}/".encode()
         at = content.find(begin)
         while at >= 0:
             at += len(begin)
             written = _IN_TEXT.match(content, at)
-            token = self.read(scope, written[0].decode()) if written else None
+            token = self.verify(scope, written[0].decode()) if written else None
             if token is not None:
                 yield token
             at = content.find(begin, at)
@@ -133,7 +133,7 @@ class Links:
         return urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def moment(at: datetime) -> str:
+def encode_time(at: datetime) -> str:
     """A moment as it stands in a link: seconds since 1970, hexadecimal."""
     return f"{int(at.timestamp()):x}"
 
@@ -142,4 +142,4 @@ def _expires_at(scope: Scope, written: str | None) -> datetime | None:
     """When a token expires; one that should say and does not is as old as links that never did."""
     if written is not None:
         return _LONG_AGO + timedelta(seconds=int(written, 16))
-    return _LONG_AGO if scope in LASTS else None
+    return _LONG_AGO if scope in TOKEN_LIFETIMES else None

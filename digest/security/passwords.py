@@ -14,14 +14,14 @@ _LONGEST = 1000  # to hash a book would be a way to keep us busy
 _HASHER = PasswordHasher()
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """What is stored of a password. Raises UsageError for one that is too short or too long."""
     if not SHORTEST <= len(password) <= _LONGEST:
         raise UsageError(f"the password has {len(password)} characters; write at least {SHORTEST}, such as four words")
     return _HASHER.hash(password)
 
 
-def matches(password: str, stored: str | None) -> bool:
+def verify(password: str, stored: str | None) -> bool:
     """Whether it is the password that `stored` came from. None, nobody's, takes as long and is never it."""
     nobodys = _nobodys()  # whoever it is: the first who asks would tell who is nobody
     try:

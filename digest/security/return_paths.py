@@ -19,14 +19,14 @@ _LEAVE = re.compile(rb"leave-(\d{1,18})-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECA
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReturnPath:
     """A return path that stands in a message. It says nothing before it `proves` something."""
 
     delivery_id: int
     _mac: str
     _ours: "ReturnPaths"
 
-    def proves(self, message_id: str) -> bool:
+    def matches(self, message_id: str) -> bool:
         """Whether we wrote it for the mail with this Message-ID: a restored backup gives out numbers again."""
         return hmac.compare_digest(self._ours.mac("bounce", self.delivery_id, message_id), self._mac)
 
@@ -38,20 +38,20 @@ class ReturnPaths:
     domain: str
     secret: bytes
 
-    def of_delivery(self, delivery_id: int, message_id: str) -> str:
+    def for_delivery(self, delivery_id: int, message_id: str) -> str:
         """Where the bounce of a mail goes."""
         return f"bounce-{delivery_id}-{self.mac('bounce', delivery_id, message_id)}@{self.domain}"
 
-    def to_leave(self, subscriber_id: int, epoch: int) -> str:
+    def unsubscribe_address(self, subscriber_id: int, epoch: int) -> str:
         """A mail to this address unsubscribes."""
         return f"leave-{subscriber_id}-{epoch}-{self.mac('leave', subscriber_id, epoch)}@{self.domain}"
 
-    def find(self, content: bytes) -> list[Found]:
+    def find(self, content: bytes) -> list[ReturnPath]:
         """The first few return paths that stand in a message; who writes thousands into one proves nothing."""
-        found = (Found(int(f[1]), f[2].decode().lower(), self) for f in self._at_domain(_BOUNCE, content))
+        found = (ReturnPath(int(f[1]), f[2].decode().lower(), self) for f in self._at_domain(_BOUNCE, content))
         return list(islice(dict.fromkeys(islice(found, _MOST_REPEATED)), _MOST_LOOKED_AT))
 
-    def find_leaving(self, recipients: bytes) -> int | None:
+    def find_unsubscriber_id(self, recipients: bytes) -> int | None:
         """The number of the subscriber who leaves by a mail to one of these addresses, or None."""
         for found in self._at_domain(_LEAVE, recipients):
             subscriber_id, epoch = int(found[1]), int(found[2])

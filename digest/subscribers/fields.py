@@ -77,7 +77,7 @@ def new_subscriber(
 ) -> Subscriber:
     """A subscriber who is not stored yet. Empty values mean the defaults. Raises AddressError, UsageError."""
     return Subscriber(
-        email=addresses.checked(email),
+        email=addresses.normalize(email),
         name=one_line(name),
         schedule=parse_schedule(timezone=timezone, send_at=send_at or DEFAULT_SEND_AT, days=days or DEFAULT_DAYS),
         state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
@@ -232,7 +232,7 @@ def _from_cells(
         days=_read("days", value["days"] or DEFAULT_DAYS, parse_days),
     )
     subscriber = Subscriber(
-        email=_read("email", value["email"], addresses.checked),
+        email=_read("email", value["email"], addresses.normalize),
         name=one_line(value["name"]),
         schedule=schedule,
         state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,

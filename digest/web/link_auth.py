@@ -23,7 +23,7 @@ def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> Su
 
 def find_held(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tuple[Subscriber, Token] | None:
     """The same, and what the link says."""
-    token = links.read(scope, visit.token)
+    token = links.verify(scope, visit.token)
     if token is None:
         raise HTTPException(404)
     reader = subscribers.find_by_id(tx, token.subscriber_id)

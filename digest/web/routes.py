@@ -52,7 +52,7 @@ def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | N
     """The pages of an installation. `ask_sources` has all sources asked soon. Raises DigestError."""
 
     def welcome(reader: Subscriber, now: datetime) -> None:
-        publish.welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=now)
+        publish.publish_welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=now)
 
     showcase = Showcase()
     leaving = unsubscribe.Unsubscribing(app.store, app.links, app.membership)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.models import Subscriber
-from digest.security.links import LASTS, Links, Scope
+from digest.security.links import TOKEN_LIFETIMES, Links, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Sessions:
         """The Set-Cookie header of a new session."""
         chance = secrets.token_hex(8)
         token = self.links.token(Scope.SESSION, reader.id, reader.epoch, about=chance, written_at=now)
-        return self._header(token, int(LASTS[Scope.SESSION].total_seconds()))
+        return self._header(token, int(TOKEN_LIFETIMES[Scope.SESSION].total_seconds()))
 
     def end(self) -> str:
         """The Set-Cookie header that makes a browser forget it."""
@@ -52,7 +52,7 @@ class Sessions:
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
         """The session that a cookie tells of, while it lasts. Whether the epoch is still the reader's is not seen."""
-        token = self.links.read(Scope.SESSION, cookie)
+        token = self.links.verify(Scope.SESSION, cookie)
         if token is None or token.has_expired(now):
             return None
         csrf = hmac.new(self.links.secret, f"csrf\0{cookie}".encode(), hashlib.sha256).hexdigest()[:32]

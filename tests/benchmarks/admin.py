@@ -98,7 +98,7 @@ def _filled(config: Path, count: int) -> str:
     with App.open(config) as app:
         print_papers(app, count, now=now)
         with app.store.write() as tx:
-            new = Admin(email=_EMAIL, role=Role.EDITOR, password=passwords.hashed(_PASSWORD))
+            new = Admin(email=_EMAIL, role=Role.EDITOR, password=passwords.hash_password(_PASSWORD))
             admins.add(tx, new, now=now)
             profile = profiles.add(tx, "Efficient models", compile_rules(RULES), by="tests", now=now)
     return f"/admin/profiles/{profile.id}"

@@ -57,7 +57,7 @@ def five(queued: Path, tmp_path: Path) -> Iterator[Store]:
 
 def run(store: Store, server: FaultyServer, doubt: Doubt, *, later: timedelta = timedelta(0)) -> DeliveryReport:
     with SmtpTransport("127.0.0.1", server.port, connections=1, timeout=5) as transport:
-        return deliver(store, transport, writer(), MEMBERSHIP, now=NOW + later, mark_every=2, doubt=doubt)
+        return deliver(store, transport, writer(), MEMBERSHIP, now=NOW + later, group_size=2, doubt=doubt)
 
 
 def told(store: Store) -> dict[int, tuple[str, str]]:

@@ -60,7 +60,7 @@ def full(store: Store) -> Store:
 
 
 def run(store: Store, courier: Courier, clock: Clock, doubt: Doubt = Doubt.RESEND) -> DeliveryReport:
-    return deliver(store, courier, WRITER(), MEMBERSHIP, now=NOW, clock=clock, mark_every=GROUP, doubt=doubt)
+    return deliver(store, courier, WRITER(), MEMBERSHIP, now=NOW, clock=clock, group_size=GROUP, doubt=doubt)
 
 
 def claim(store: Store, *, worker: str, clock: datetime) -> list[int]:

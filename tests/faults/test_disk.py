@@ -110,12 +110,12 @@ def test_a_maildir_on_a_full_disk_keeps_the_rest_queued_and_holds_no_half_mail(
 
     monkeypatch.setattr("digest.transport.maildir.os.fsync", fsync)
     maildir = MaildirTransport(tmp_path / "mail")
-    report = deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, mark_every=3, doubt=doubt)
+    report = deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, group_size=3, doubt=doubt)
     assert report.failure == f"the maildir {tmp_path}/mail cannot be written: No space left on device"
     assert (report.sent, report.waiting) == (4, 6)
     assert states(store) == {"sent": 4, "queued": 6}
     assert len(list((tmp_path / "mail" / "new").iterdir())) == 4
-    assert deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, mark_every=3, doubt=doubt).sent == 6
+    assert deliver(store, maildir, WRITER(), MEMBERSHIP, now=NOW, group_size=3, doubt=doubt).sent == 6
     numbers = Counter(file.name.partition(".")[0] for file in (tmp_path / "mail" / "new").iterdir())
     assert (len(numbers), numbers.total()) == (10, 10)
     assert list((tmp_path / "mail" / "tmp").iterdir()) == []

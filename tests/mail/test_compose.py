@@ -9,7 +9,7 @@ import pytest
 
 from digest.errors import AddressError
 from digest.models import OWN_KEYWORDS, AnnounceType, Evidence, Field, MailKind, Paper
-from digest.security.links import Scope, moment
+from digest.security.links import Scope, encode_time
 from tests.builders import NOW, a_delivery, a_digest, a_paper, a_subscriber, an_item, at
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import HTML_REST, LINKS, OTHER, PAPER, SENDER, composer, overriding, two_papers
@@ -89,7 +89,7 @@ def test_a_mail_has_everything_a_reader_needs() -> None:
             LINKS.url(Scope.UNSUBSCRIBE, 7, 0),
             LINKS.url(Scope.PREFERENCES, 7, 0, written_at=NOW),
             LINKS.url(Scope.PAUSE, 7, 0, written_at=NOW),
-            LINKS.url(Scope.READ, 7, 0, about=moment(NOW), written_at=NOW),
+            LINKS.url(Scope.READ, 7, 0, about=encode_time(NOW), written_at=NOW),
             SENDER.postal_address,
             "reader@example.org",
             "Wednesday, June 3, 2026",

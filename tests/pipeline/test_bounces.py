@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SuppressionReason
-from digest.pipeline.bounces import BounceReport, Proofs, read_bounces
+from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
 from digest.security.links import Scope
 from digest.security.return_paths import ReturnPaths
 from digest.store import Store, deliveries, subscribers
@@ -18,7 +18,7 @@ from tests.pipeline.test_deliver import queue
 
 DOMAIN = "bounces.example.org"
 RETURN_PATHS = ReturnPaths(DOMAIN, LINKS.secret)
-PROOFS = Proofs(LINKS, RETURN_PATHS)
+PROOFS = BounceAuthenticator(LINKS, RETURN_PATHS)
 READER = "reader@example.org"
 
 
@@ -60,9 +60,9 @@ def about(returned: bytes, head: str, kind: str, said: str, *, prose: str = "") 
     )
 
 
-def read(store: Store, *contents: bytes, proofs: Proofs = PROOFS) -> BounceReport:
+def read(store: Store, *contents: bytes, proofs: BounceAuthenticator = PROOFS) -> BounceReport:
     messages = [Inbound(name=f"mail {i}", content=content) for i, content in enumerate(contents, 1)]
-    return read_bounces(store, MEMBERSHIP, proofs, messages, now=NOW)
+    return process_bounces(store, MEMBERSHIP, proofs, messages, now=NOW)
 
 
 def reason(store: Store, email: str = READER) -> SuppressionReason | None:
@@ -90,7 +90,7 @@ def test_the_return_path_survives_other_letters_and_forwarding(store: Store) -> 
 
 def test_without_a_return_path_the_returned_mail_is_the_proof(store: Store) -> None:
     _, sent = our_mail(store)
-    no_paths = Proofs(LINKS, None)
+    no_paths = BounceAuthenticator(LINKS, None)
     assert len(read(store, a_report("digest@example.org", returned=sent.content), proofs=no_paths).suppressed) == 1
 
 
@@ -130,7 +130,7 @@ def test_a_forged_bounce_is_named_and_suppresses_nobody(store: Store) -> None:
 def test_a_return_path_that_was_made_for_another_mail_of_that_number_proves_nothing(store: Store) -> None:
     """As after a restored backup, when numbers are given out again."""
     delivery, _ = our_mail(store)
-    lost = RETURN_PATHS.of_delivery(delivery.id, "another@example.org")
+    lost = RETURN_PATHS.for_delivery(delivery.id, "another@example.org")
     assert len(read(store, a_report(lost)).unproven) == 1
     assert reason(store) is None
 
@@ -155,7 +155,7 @@ def test_a_message_that_is_read_again_counts_once(store: Store) -> None:
 
 def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
     delivery, sent = our_mail(store)
-    to = RETURN_PATHS.to_leave(delivery.subscriber.id, delivery.subscriber.epoch)
+    to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
     assert f"<mailto:{to}?subject=unsubscribe>".encode() in sent.content
     wish = f"From: {READER}\r\nTo: {to.upper()}\r\nSubject: unsubscribe\r\n\r\n".encode()
     assert read(store, wish, wish).unsubscribed == [READER]
@@ -166,7 +166,7 @@ def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
 
 def test_a_mail_by_which_somebody_left_does_not_take_them_off_again_when_they_are_back(store: Store) -> None:
     delivery, _ = our_mail(store)
-    to = RETURN_PATHS.to_leave(delivery.subscriber.id, delivery.subscriber.epoch)
+    to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
     wish = f"From: {READER}\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\n".encode()
     read(store, wish)
     with store.write() as tx:
@@ -226,7 +226,7 @@ def test_reading_ends_after_the_mail_at_hand_when_it_is_asked_to(store: Store) -
     our_mail(store)
     messages = [Inbound(name=str(i), content=b"Subject: x\r\n\r\n") for i in range(3)]
     done: list[str] = []
-    read_bounces(store, MEMBERSHIP, PROOFS, messages, now=NOW, done=done.append, stopping=lambda: len(done) == 2)
+    process_bounces(store, MEMBERSHIP, PROOFS, messages, now=NOW, done=done.append, stopping=lambda: len(done) == 2)
     assert done == ["0", "1"]
 
 
@@ -240,8 +240,10 @@ def test_reading_ends_after_the_mail_at_hand_when_it_is_asked_to(store: Store) -
 )
 def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head: str) -> None:
     delivery, _ = our_mail(store)
-    to = RETURN_PATHS.to_leave(delivery.subscriber.id, delivery.subscriber.epoch)
-    forged = RETURN_PATHS.to_leave(delivery.subscriber.id + 1, 0).replace(f"-{delivery.subscriber.id + 1}-", "-1-")
+    to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
+    forged = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id + 1, 0).replace(
+        f"-{delivery.subscriber.id + 1}-", "-1-"
+    )
     wish = (
         f"From: {READER}\r\n{head.format(to=to, forged=forged)}\r\n\r\n> List-Unsubscribe: <mailto:{to}>\r\n".encode()
     )
@@ -249,7 +251,7 @@ def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head:
 
 
 def test_an_address_of_ours_fits_into_smtp() -> None:
-    longest = RETURN_PATHS.of_delivery(10**18 - 1, "x" * 200), RETURN_PATHS.to_leave(10**18 - 1, 10**18 - 1)
+    longest = RETURN_PATHS.for_delivery(10**18 - 1, "x" * 200), RETURN_PATHS.unsubscribe_address(10**18 - 1, 10**18 - 1)
     assert all(len(address.partition("@")[0]) <= 64 for address in longest)
 
 
@@ -266,7 +268,7 @@ def moved(store: Store, sent: Delivery | None = None) -> None:
 def test_what_comes_back_from_an_address_that_its_reader_has_left_does_not_bar_the_new_one(store: Store) -> None:
     delivery, sent = our_mail(store)
     moved(store, delivery)
-    for proofs in (PROOFS, Proofs(LINKS, None)):
+    for proofs in (PROOFS, BounceAuthenticator(LINKS, None)):
         assert read(store, a_report(sent.sender, returned=sent.content), proofs=proofs).suppressed == []
     assert (reason(store), reason(store, "new@example.org")) == (None, None)
     read(store, a_complaint(sent.content))  # it is the same person's wish

@@ -113,7 +113,7 @@ class Breaking:
 
 def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
-    report = deliver(store, Breaking(7), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    report = deliver(store, Breaking(7), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, report.waiting, report.failure) == (7, 3, "the line is down")
     assert states(store) == {"sent": 7, "queued": 3}
 
@@ -167,7 +167,7 @@ def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> No
                     with store.write() as tx:
                         outbox.hold(tx, "wrong template", now=NOW)
 
-    report = deliver(store, Held(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    report = deliver(store, Held(99), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, report.waiting, report.hold) == (6, 4, Hold(NOW, "wrong template"))
     assert deliver(store, Breaking(99), composer(), MEMBERSHIP, now=NOW).sent == 0
     with store.write() as tx:
@@ -220,7 +220,7 @@ def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(
                     with store.write() as tx:
                         MEMBERSHIP.leave(tx, subscribers.get(tx, emails[8]), origin="page", now=NOW)
 
-    report = deliver(store, Leaving(99), composer(), MEMBERSHIP, now=NOW, mark_every=3)
+    report = deliver(store, Leaving(99), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, states(store)) == (10, {"sent": 10, "failed": 1})  # nine digests and the goodbye
 
 

@@ -8,7 +8,7 @@ import pytest
 from digest.matching import compile_rules
 from digest.models import AnnounceType, Delivery, MailKind, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
-from digest.pipeline.publish import PublishReport, next_publish_at, publish, welcome
+from digest.pipeline.publish import PublishReport, next_publish_at, publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, deliveries, papers, profiles, subscribers
 from digest.subscribers.pauses import paused
@@ -133,16 +133,16 @@ def test_nobody_gets_an_empty_mail_and_the_reason_is_recorded(store: Store) -> N
     subscribe(store, "birds")
     see(store, "cats")
     assert run(store) == PublishReport(
-        empty=1, reasons=(("reader@example.org", "no keyword matched any of 1 new papers"),)
+        empty=1, empty_reasons=(("reader@example.org", "no keyword matched any of 1 new papers"),)
     )
     assert queued(store) == []
-    assert run(store, "2026-06-04 07:00").reasons[0][1] == "no new papers"
+    assert run(store, "2026-06-04 07:00").empty_reasons[0][1] == "no new papers"
 
 
 def test_somebody_who_follows_nothing_is_told_so(store: Store) -> None:
     subscribe(store, "")
     see(store, "cats")
-    assert run(store).reasons == (("reader@example.org", "follows no profile and has no keywords"),)
+    assert run(store).empty_reasons == (("reader@example.org", "follows no profile and has no keywords"),)
 
 
 def test_shared_and_own_keywords_meet_in_one_digest(store: Store) -> None:
@@ -182,7 +182,7 @@ def test_who_was_away_for_months_has_the_same_scores_as_the_others(store: Store)
 def test_own_mutes_hold_for_shared_profiles_too(store: Store) -> None:
     subscribe(store, "-loud", profiles=("Dogs",))
     see(store, "loud dogs")
-    assert run(store).reasons[0][1] == "every match is muted"
+    assert run(store).empty_reasons[0][1] == "every match is muted"
 
 
 def test_a_shared_profiles_exclusions_hold_for_itself_alone(store: Store) -> None:
@@ -256,7 +256,7 @@ def test_who_confirms_by_themselves_is_welcomed_at_once_with_the_last_days(store
     see(store, "cats long ago", when="2026-05-20 06:00")
     with store.read() as tx:
         reader = subscribers.get(tx, "reader@example.org")
-    welcome(store, compiled_profiles(store), reader, PUBLISHING, now=at("2026-06-03 12:34"))
+    publish_welcome(store, compiled_profiles(store), reader, PUBLISHING, now=at("2026-06-03 12:34"))
     (delivery,) = queued(store)
     assert delivery.kind is MailKind.WELCOME
     assert shown([delivery]) == [["cats last week"]]
@@ -269,7 +269,7 @@ def test_a_welcome_goes_out_also_where_nothing_matched(store: Store) -> None:
     subscribe(store)
     with store.read() as tx:
         reader = subscribers.get(tx, "reader@example.org")
-    welcome(store, compiled_profiles(store), reader, PUBLISHING, now=NOW)
+    publish_welcome(store, compiled_profiles(store), reader, PUBLISHING, now=NOW)
     (delivery,) = queued(store)
     assert (delivery.kind, shown([delivery])) == (MailKind.WELCOME, [[]])
 
@@ -281,8 +281,11 @@ def test_rules_that_an_older_version_took_keep_nobody_from_their_mail(store: Sto
     see(store, "cats", "dogs")
     report = run(store)
     assert shown(queued(store)) == [["dogs"]]
-    assert sorted(whose for whose, _ in report.unreadable) == ["profile 'Birds'", "the keywords of reader@example.org"]
-    assert all("expected a weight" in reason for _, reason in report.unreadable)
+    assert sorted(whose for whose, _ in report.invalid_rules) == [
+        "profile 'Birds'",
+        "the keywords of reader@example.org",
+    ]
+    assert all("expected a weight" in reason for _, reason in report.invalid_rules)
 
 
 def test_the_reason_for_no_mail_counts_only_papers_of_the_readers_own_time(store: Store) -> None:
@@ -291,7 +294,7 @@ def test_the_reason_for_no_mail_counts_only_papers_of_the_readers_own_time(store
     with store.write() as tx:
         subscribers.save(tx, replace(subscribers.get(tx, "away@example.org"), last_digest_at=at("2026-01-02 07:00")))
     see(store, "cats", "dogs", when="2026-05-20 06:00")
-    assert dict(run(store).reasons) == {
+    assert dict(run(store).empty_reasons) == {
         "new@example.org": "no new papers",
         "away@example.org": "no keyword matched any of 2 new papers",
     }
@@ -323,7 +326,7 @@ def test_the_reason_for_no_mail_tells_an_unwanted_type_from_a_mute(store: Store)
     subscribe(store, "-replace", "both@example.org", **wants)
     subscribe(store, "-cats", "mute@example.org", **wants)
     announce(store, AnnounceType.CROSS, AnnounceType.REPLACE)
-    assert dict(run(store).reasons) == {
+    assert dict(run(store).empty_reasons) == {
         "type@example.org": "every match is of an announce type that they do not want",
         "both@example.org": "every match is muted or of an announce type that they do not want",
         "mute@example.org": "every match is muted",

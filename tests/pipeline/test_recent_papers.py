@@ -54,7 +54,7 @@ def test_it_finds_what_a_digest_would_hold(store: Store) -> None:
     rules = ["cat\ndog^2\ntitle:the\n-8", "dog NEAR/2 on\nbird"]
     digest = _digest(store, own=rules[0], shared=rules[1], days=7)
     wanted = [a_profile(rules[0], OWN_KEYWORDS, owner_id=0), a_profile(rules[1], "Shared")]
-    found = RecentPapers(store).matches(wanted, days=7, now=NOW, limit=100)
+    found = RecentPapers(store).find_recent(wanted, days=7, now=NOW, limit=100)
     shown = {item.paper.id: (item.profile, item.score, item.also, item.evidence) for item in found.items}
     assert shown == {item.paper.id: (item.profile, item.score, item.also, item.evidence) for item in digest.items}
     assert found.count == len(digest.items) > 5
@@ -67,56 +67,56 @@ def _digest(store: Store, *, own: str, shared: str, days: int) -> Digest:
         profiles.add(tx, "Shared", compile_rules(shared), by="tests", now=NOW)
         profiles.follow(tx, reader.id, ["Shared"])
     selection_settings = SelectionSettings(first_digest_days=days, welcome_days=days, trending=0, domain="example.org")
-    chooser = PaperSelector(CompiledProfiles(store, store.file.with_suffix(".profiles")), selection_settings, now=NOW)
+    selector = PaperSelector(CompiledProfiles(store, store.file.with_suffix(".profiles")), selection_settings, now=NOW)
     with store.read() as tx:
-        (digest,) = chooser.decide(tx, [(reader, NOW)])
+        (digest,) = selector.select(tx, [(reader, NOW)])
     return digest
 
 
 def test_new_papers_show_up_beside_and_the_old_ones_answer_meanwhile(store: Store) -> None:
     add(store, "cat one")
     recent_papers = at_once(store)
-    assert titles(recent_papers.matches([CATS], now=NOW)) == ["cat one"]
+    assert titles(recent_papers.find_recent([CATS], now=NOW)) == ["cat one"]
     add(store, "cat two two")
-    assert titles(recent_papers.matches([CATS], now=NOW)) == ["cat one"]
-    eventually(lambda: sorted(titles(recent_papers.matches([CATS], now=NOW))), ["cat one", "cat two two"])
+    assert titles(recent_papers.find_recent([CATS], now=NOW)) == ["cat one"]
+    eventually(lambda: sorted(titles(recent_papers.find_recent([CATS], now=NOW))), ["cat one", "cat two two"])
 
 
 def test_what_is_shown_follows_a_revision(store: Store) -> None:
     add(store, "cat")
     recent_papers = at_once(store)
-    recent_papers.matches([CATS], now=NOW)
+    recent_papers.find_recent([CATS], now=NOW)
     with store.write() as tx:
         papers.revise(tx, a_paper("cats of today", id="test:cat"))
-    eventually(lambda: titles(recent_papers.matches([CATS], now=NOW)), ["cats of today"])
+    eventually(lambda: titles(recent_papers.find_recent([CATS], now=NOW)), ["cats of today"])
 
 
 def test_the_store_is_asked_at_most_once_a_second(store: Store) -> None:
     seconds = [0.0]
     recent_papers = RecentPapers(store, clock=lambda: seconds[0])
-    recent_papers.matches([CATS], now=NOW)
+    recent_papers.find_recent([CATS], now=NOW)
     add(store, "cat")
     seconds[0] = 0.9
     for _ in range(3):
-        assert recent_papers.matches([CATS], now=NOW).count == 0
+        assert recent_papers.find_recent([CATS], now=NOW).count == 0
     assert "library" not in {thread.name for thread in threading.enumerate()}
     seconds[0] = 1.1
-    eventually(lambda: titles(recent_papers.matches([CATS], now=NOW)), ["cat"])
+    eventually(lambda: titles(recent_papers.find_recent([CATS], now=NOW)), ["cat"])
 
 
 def test_papers_grow_too_old_without_being_read_anew(store: Store) -> None:
     add(store, "cat")
     recent_papers = RecentPapers(store)
-    assert recent_papers.matches([CATS], days=7, now=NOW).count == 1
-    assert recent_papers.matches([CATS], days=7, now=NOW + timedelta(days=8)).count == 0
+    assert recent_papers.find_recent([CATS], days=7, now=NOW).count == 1
+    assert recent_papers.find_recent([CATS], days=7, now=NOW + timedelta(days=8)).count == 0
 
 
 def test_after_a_day_they_are_read_anew(store: Store) -> None:
     recent_papers = at_once(store)
-    recent_papers.matches([CATS], now=NOW)
+    recent_papers.find_recent([CATS], now=NOW)
     late = NOW + timedelta(days=40)
     add(store, "cat", seen_at=late)
-    eventually(lambda: titles(recent_papers.matches([CATS], now=late)), ["cat"])
+    eventually(lambda: titles(recent_papers.find_recent([CATS], now=late)), ["cat"])
 
 
 @pytest.mark.parametrize("day", [date(2026, 6, 1), date(2025, 1, 15)])
@@ -125,17 +125,17 @@ def test_a_period_is_found_by_its_editions(store: Store, day: date) -> None:
         at = NOW.replace(year=day.year, month=day.month, day=day.day) + timedelta(days=offset)
         add(store, f"cat {at:%d}", seen_at=at)
     recent_papers = RecentPapers(store)
-    assert titles(recent_papers.find(CATS, day, day, now=NOW)) == [f"cat {day:%d}"]
-    week = recent_papers.find(CATS, day, day + timedelta(days=6), now=NOW)
+    assert titles(recent_papers.find_between(CATS, day, day, now=NOW)) == [f"cat {day:%d}"]
+    week = recent_papers.find_between(CATS, day, day + timedelta(days=6), now=NOW)
     assert list(week.days) == [day, day + timedelta(days=1)]
 
 
 def test_an_older_period_shows_papers_that_came_to_it_since(store: Store) -> None:
     recent_papers = RecentPapers(store)
     day = date(2025, 1, 15)
-    assert recent_papers.find(CATS, day, day, now=NOW).count == 0
+    assert recent_papers.find_between(CATS, day, day, now=NOW).count == 0
     add(store, "cat", seen_at=NOW.replace(year=2025, month=1, day=15))
-    assert recent_papers.find(CATS, day, day, now=NOW).count == 1
+    assert recent_papers.find_between(CATS, day, day, now=NOW).count == 1
 
 
 def test_an_older_period_is_made_ready_when_its_papers_are_read_and_the_store_is_let_go(
@@ -159,12 +159,12 @@ def test_an_older_period_is_made_ready_when_its_papers_are_read_and_the_store_is
     monkeypatch.setattr(Store, "read", read)
     monkeypatch.setattr("digest.pipeline.recent_papers.PaperCollection", collection)
     day = (NOW - timedelta(days=90)).date()
-    assert titles(RecentPapers(store).find(CATS, day, day, now=NOW)) == ["cat"]
+    assert titles(RecentPapers(store).find_between(CATS, day, day, now=NOW)) == ["cat"]
 
 
 def test_a_rule_that_cannot_be_read_says_where(store: Store) -> None:
     with pytest.raises(RuleError, match="line 1"):
-        RecentPapers(store).matches([a_profile("cat AND")], now=NOW)
+        RecentPapers(store).find_recent([a_profile("cat AND")], now=NOW)
 
 
 def test_many_threads_get_the_same_answers(store: Store) -> None:
@@ -175,7 +175,7 @@ def test_many_threads_get_the_same_answers(store: Store) -> None:
     def ask(number: int) -> None:
         for turn in range(20):
             wanted = [f"cat {200 - number - turn} dog"]
-            got = titles(recent_papers.matches([a_profile(f'"cat {200 - number - turn}"')], now=NOW))
+            got = titles(recent_papers.find_recent([a_profile(f'"cat {200 - number - turn}"')], now=NOW))
             if got != wanted:
                 wrong.append(got)
 
@@ -191,7 +191,7 @@ def test_many_threads_get_the_same_answers(store: Store) -> None:
 
 def test_rules_are_judged_over_the_kept_papers(store: Store) -> None:
     add(store, "cat", "dog")
-    (record,) = RecentPapers(store).judged(CATS, now=NOW)
+    (record,) = RecentPapers(store).rule_records(CATS, now=NOW)
     assert (record.papers, record.share) == (1, 0.5)
 
 
@@ -199,11 +199,11 @@ def test_papers_a_day_are_those_of_days_that_have_some(store: Store) -> None:
     add(store, "cat one", "cat two", "dog", seen_at=NOW - timedelta(days=2))
     add(store, "cat three", seen_at=NOW - timedelta(days=9))
     add(store, "cat before all", seen_at=NOW - timedelta(days=31))
-    assert RecentPapers(store).per_day([CATS, a_profile("dog"), a_profile("bird")], now=NOW) == [1.5, 0.5, 0]
+    assert RecentPapers(store).matches_per_day([CATS, a_profile("dog"), a_profile("bird")], now=NOW) == [1.5, 0.5, 0]
 
 
 def test_rules_are_compared_over_thirty_days(store: Store) -> None:
     add(store, "cat", "dog", seen_at=NOW - timedelta(days=2))
     add(store, "cat before all", "dog before all", seen_at=NOW - timedelta(days=31))
-    change = RecentPapers(store).compared(CATS, a_profile("dog"), now=NOW)
+    change = RecentPapers(store).compare(CATS, a_profile("dog"), now=NOW)
     assert (titles(change.added), titles(change.removed)) == (["dog"], ["cat"])

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.security.links import LASTS, Links, Scope, Token, moment
+from digest.security.links import TOKEN_LIFETIMES, Links, Scope, Token, encode_time
 from digest.web.sessions import Session
 from tests.builders import NOW, at
 
@@ -18,13 +18,13 @@ def token(url: str) -> str:
 def test_a_link_opens_what_it_was_written_for() -> None:
     url = LINKS.url(Scope.UNSUBSCRIBE, 17, 2)
     assert url.startswith("https://digest.example.org/papers/unsubscribe/")
-    assert LINKS.read(Scope.UNSUBSCRIBE, token(url)) == Token(17, 2)
+    assert LINKS.verify(Scope.UNSUBSCRIBE, token(url)) == Token(17, 2)
 
 
 def test_a_link_says_what_it_is_about() -> None:
     url = LINKS.url(Scope.FEED, 17, 2, about="6a1fd0f0")
-    assert LINKS.read(Scope.FEED, token(url)) == Token(17, 2, "6a1fd0f0")
-    assert LINKS.read(Scope.FEED, token(url).replace("6a1fd0f0", "6a1fd0f1")) is None
+    assert LINKS.verify(Scope.FEED, token(url)) == Token(17, 2, "6a1fd0f0")
+    assert LINKS.verify(Scope.FEED, token(url).replace("6a1fd0f0", "6a1fd0f1")) is None
 
 
 def test_the_same_link_can_be_written_again() -> None:
@@ -32,32 +32,32 @@ def test_the_same_link_can_be_written_again() -> None:
     assert first == again
 
 
-@pytest.mark.parametrize("scope", LASTS)
+@pytest.mark.parametrize("scope", TOKEN_LIFETIMES)
 def test_a_link_expires_when_its_time_is_over(scope: Scope) -> None:
-    read = LINKS.read(scope, token(LINKS.url(scope, 17, 2, about="ab", written_at=NOW)))
-    assert read == Token(17, 2, "ab", NOW + LASTS[scope])
-    assert not read.has_expired(NOW + LASTS[scope] - timedelta(seconds=1))
-    assert read.has_expired(NOW + LASTS[scope])
+    read = LINKS.verify(scope, token(LINKS.url(scope, 17, 2, about="ab", written_at=NOW)))
+    assert read == Token(17, 2, "ab", NOW + TOKEN_LIFETIMES[scope])
+    assert not read.has_expired(NOW + TOKEN_LIFETIMES[scope] - timedelta(seconds=1))
+    assert read.has_expired(NOW + TOKEN_LIFETIMES[scope])
 
 
 def test_the_links_that_unsubscribe_and_that_a_feed_reader_keeps_never_expire() -> None:
-    assert set(Scope) - set(LASTS) == {Scope.UNSUBSCRIBE, Scope.FEED}
+    assert set(Scope) - set(TOKEN_LIFETIMES) == {Scope.UNSUBSCRIBE, Scope.FEED}
     for scope in (Scope.UNSUBSCRIBE, Scope.FEED):
-        read = LINKS.read(scope, token(LINKS.url(scope, 17, 2)))
+        read = LINKS.verify(scope, token(LINKS.url(scope, 17, 2)))
         assert read is not None
         assert not read.has_expired(at("2999-01-01"))
 
 
 def test_when_a_link_expires_cannot_be_changed() -> None:
     url = token(LINKS.url(Scope.PAUSE, 17, 2, written_at=NOW))
-    later = url.replace(moment(NOW + LASTS[Scope.PAUSE]), moment(at("2999-01-01")))
+    later = url.replace(encode_time(NOW + TOKEN_LIFETIMES[Scope.PAUSE]), encode_time(at("2999-01-01")))
     assert later != url
-    assert LINKS.read(Scope.PAUSE, later) is None
+    assert LINKS.verify(Scope.PAUSE, later) is None
 
 
 def test_a_link_from_before_links_expired_has_expired() -> None:
     older = "17.2." + LINKS._mac(Scope.PAUSE, "17.2")
-    read = LINKS.read(Scope.PAUSE, older)
+    read = LINKS.verify(Scope.PAUSE, older)
     assert read is not None
     assert read.has_expired(NOW)
 
@@ -69,12 +69,12 @@ def test_a_link_that_expires_is_never_written_without_saying_when() -> None:
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.UNSUBSCRIBE])
 def test_a_link_of_one_scope_opens_no_other(scope: Scope) -> None:
-    assert LINKS.read(scope, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
+    assert LINKS.verify(scope, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
 
 
 def test_another_key_opens_nothing() -> None:
     other = Links(LINKS.base_url, b"o" * 32)
-    assert other.read(Scope.UNSUBSCRIBE, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
+    assert other.verify(Scope.UNSUBSCRIBE, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_another_key_opens_nothing() -> None:
 )  # fmt: skip
 def test_a_forged_token_opens_nothing(forged: str) -> None:
     mac = LINKS.url(Scope.UNSUBSCRIBE, 17, 2).rpartition(".")[2]
-    assert LINKS.read(Scope.UNSUBSCRIBE, forged.format(mac=mac)) is None
+    assert LINKS.verify(Scope.UNSUBSCRIBE, forged.format(mac=mac)) is None
 
 
 def test_what_is_secret_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_what_is_secret_is_compared_in_constant_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("hmac.compare_digest", compare)
     written = LINKS.token(Scope.UNSUBSCRIBE, 17, 3)
     mac = written.rpartition(".")[2]
-    assert LINKS.read(Scope.UNSUBSCRIBE, written) is not None
-    assert LINKS.read(Scope.CONFIRM, written) is None
+    assert LINKS.verify(Scope.UNSUBSCRIBE, written) is not None
+    assert LINKS.verify(Scope.CONFIRM, written) is None
     assert Session(17, 3, "c0ffee").allows("c0ffee")
     assert compared == [mac, mac, b"c0ffee"]

@@ -7,21 +7,21 @@ from digest.security import passwords
 
 
 def test_the_password_and_no_other_is_the_one() -> None:
-    stored = passwords.hashed("four words make one")
+    stored = passwords.hash_password("four words make one")
     assert stored.startswith("$argon2id$")
-    assert passwords.matches("four words make one", stored)
-    assert not passwords.matches("four words make two", stored)
+    assert passwords.verify("four words make one", stored)
+    assert not passwords.verify("four words make two", stored)
 
 
 def test_nobodys_password_is_none() -> None:
-    assert not passwords.matches("four words make one", None)
+    assert not passwords.verify("four words make one", None)
 
 
 def test_what_is_stored_badly_is_nobodys() -> None:
-    assert not passwords.matches("four words make one", "four words make one")
+    assert not passwords.verify("four words make one", "four words make one")
 
 
 @pytest.mark.parametrize("length", [11, 1001])
 def test_a_password_has_a_length(length: int) -> None:
     with pytest.raises(UsageError, match=f"has {length} characters"):
-        passwords.hashed("x" * length)
+        passwords.hash_password("x" * length)

@@ -144,8 +144,8 @@ def test_a_name_becomes_one_line() -> None:
 
 
 def test_an_address_is_brought_to_its_normal_form() -> None:
-    assert addresses.checked(" Reader@EXAMPLE.org ") == "Reader@example.org"
-    assert addresses.checked("reader@bücher.example") == "reader@xn--bcher-kva.example"
+    assert addresses.normalize(" Reader@EXAMPLE.org ") == "Reader@example.org"
+    assert addresses.normalize("reader@bücher.example") == "reader@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_address_is_brought_to_its_normal_form() -> None:
 )
 def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> None:
     with pytest.raises(AddressError, match="is not an e-mail address: "):
-        addresses.checked(address)
+        addresses.normalize(address)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "'=1", "''@", "'", "'x", "x=1", "' =1", "", "''"])

@@ -11,7 +11,7 @@ from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Field, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.security.links import Scope, moment
+from digest.security.links import Scope, encode_time
 from digest.store import profiles
 from digest.web import create_app, listen, serving, url_of
 from digest.web.sessions import Sessions
@@ -107,7 +107,7 @@ def _asked_for_another(app: App) -> Subscriber:
 def _move(app: App, to: str = "") -> str:
     to = to or f"moved-{next(numbers)}@example.org"
     whose = changed(app, reader(app), new_email=to)
-    about = app.links.about(addresses.key(to))
+    about = app.links.text_hash(addresses.key(to))
     return f"/address/{app.links.token(Scope.ADDRESS, whose.id, whose.epoch, about=about, written_at=NOW)}"
 
 
@@ -165,7 +165,7 @@ def _paused_until(app: App) -> Subscriber:
 
 
 _EDITION = "/papers/2026-06-03"
-_SLOT = f"/settings/digests/{moment(NOW)}"
+_SLOT = f"/settings/digests/{encode_time(NOW)}"
 
 STATES = {
     "front": State("front", "/"),

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.models import Bounce, BounceKind, MailKind, Subscriber, SubscriberState, SuppressionReason
-from digest.security.links import LASTS, Scope
+from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import deliveries, subscribers
 from tests.builders import NOW, a_subscriber
 
@@ -69,7 +69,7 @@ def path(app: App, scope: Scope, reader: Subscriber) -> str:
 
 def outdated(app: App, scope: Scope, reader: Subscriber, how: str) -> str:
     """A token of theirs that is void: "old", or written before they "left" or were "removed"."""
-    written_at = NOW - LASTS[scope] if how == "old" else NOW
+    written_at = NOW - TOKEN_LIFETIMES[scope] if how == "old" else NOW
     if how == "left":
         changed(app, reader, epoch=reader.epoch + 1)
     elif how == "removed":

@@ -26,7 +26,7 @@ COOKIE = "__Secure-digest-desk"
 @pytest.fixture(scope="module")
 def hashed() -> str:
     """It takes a while on purpose."""
-    return passwords.hashed(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_it_is_over_after_twelve_hours(app: App, site: TestClient, admin: Admin)
 def test_another_password_ends_it(app: App, site: TestClient, admin: Admin) -> None:
     cookie = signed_in(site)
     with app.store.write() as tx:
-        admins.save(tx, replace(admin, password=passwords.hashed("another four words")))
+        admins.save(tx, replace(admin, password=passwords.hash_password("another four words")))
     assert page(site, cookie).status_code == 303
 
 

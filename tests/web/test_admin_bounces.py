@@ -81,7 +81,7 @@ def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[At
             raise one
         return cast(BounceReport, one)
 
-    monkeypatch.setattr(App, "poll_bounces", poll)
+    monkeypatch.setattr(App, "process_inbox", poll)
     return signed_in(opened[0], site), held, opened[0]
 
 

@@ -202,7 +202,7 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(app: App, site: 
         for number in numbers if "{id}" in path else [1]:
             text = desk.get(path.replace("{id}", str(number))).text
             for written in re.findall(r"[\w.~-]{24,}", text):
-                for read in filter(None, (app.links.read(scope, written) for scope in Scope)):
+                for read in filter(None, (app.links.verify(scope, written) for scope in Scope)):
                     found += 1
                     assert read.subscriber_id == 0, (path, written)
     assert found  # the links of nobody's
@@ -244,14 +244,14 @@ def test_a_token_has_two_texts_tried_at_once_and_no_more(
 ) -> None:
     clients = [Client(site, token_of(app, an_admin(app), name=name)) for name in ("one", "other")]
     begun, go_on = threading.Semaphore(0), threading.Event()
-    judged = RecentPapers.judged
+    judged = RecentPapers.rule_records
 
     def slow(*said: Any, **rest: Any) -> Any:
         begun.release()
         go_on.wait(30)
         return judged(*said, **rest)
 
-    monkeypatch.setattr(RecentPapers, "judged", slow)
+    monkeypatch.setattr(RecentPapers, "rule_records", slow)
     asked = ("POST", "/preview")
     threads = [threading.Thread(target=clients[0], args=asked, kwargs={"json": {"rules": "x"}}) for _ in range(2)]
     for thread in threads:

@@ -102,7 +102,7 @@ def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(a
         ["ann@example.org", "''+1"],
     ]
     with app.store.read() as tx:
-        rows = list(app.rows_of(tx, answer.text, confirmed=True))
+        rows = list(app.read_subscriber_rows(tx, answer.text, confirmed=True))
         everybody = subscribers.list_all(tx)
     assert [(row.email, row.subscriber and row.subscriber.name) for row in rows] == [
         ("=cmd@example.org", "=HYPERLINK(1)"),

@@ -157,7 +157,7 @@ def test_no_answer_holds_a_secret(app: App, site: TestClient) -> None:
 
 def test_a_session_at_the_desk_opens_nothing_here(app: App, site: TestClient) -> None:
     with app.store.write() as tx:
-        admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=passwords.hashed(PASSWORD)), now=NOW)
+        admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=passwords.hash_password(PASSWORD)), now=NOW)
     cookie = signed_in(site)
     for method, path in calls(site):
         assert Client(site)(method, here_is(path), headers={"Cookie": cookie}).status_code == 401

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.errors import StoreError
 from digest.models import MailKind, SubscriberState, SuppressionReason
-from digest.security.links import LASTS, Scope
+from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import subscribers
 from tests.builders import NOW, a_subscriber
 from tests.web.conftest import browser
@@ -91,7 +91,7 @@ def test_a_link_from_before_they_left_is_too_old(app: App, site: TestClient, met
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_works_for_thirty_days(app: App, site: TestClient, method: str) -> None:
     link = way_in(app, pending(app))
-    after = browser(app, now=NOW + LASTS[Scope.CONFIRM])
+    after = browser(app, now=NOW + TOKEN_LIFETIMES[Scope.CONFIRM])
     assert (after.request(method, link).status_code, state(app)) == (410, "pending")
     before = browser(app, now=NOW + timedelta(days=30) - timedelta(seconds=1))
     assert before.request(method, link).status_code == 200
@@ -132,7 +132,7 @@ def test_where_the_welcome_fails_they_are_in_all_the_same(
     def locked(*_: object, **__: object) -> None:
         raise StoreError("the database is locked")
 
-    monkeypatch.setattr("digest.pipeline.publish.welcome", locked)
+    monkeypatch.setattr("digest.pipeline.publish.publish_welcome", locked)
     page = site.post(way_in(app, pending(app)))
     assert page.status_code == 200
     assert "is on the list of Daily Papers." in page.text

@@ -36,7 +36,7 @@ HOSTILE_NAME = "</bdi><script>alert(1)</script> \"' \u202e &"
 @pytest.fixture(scope="module")
 def hashed() -> str:
     """It takes a while on purpose."""
-    return passwords.hashed(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 @pytest.fixture

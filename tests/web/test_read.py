@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.models import Digest, Field, MailKind, Subscriber
-from digest.security.links import Scope, moment
+from digest.security.links import Scope, encode_time
 from digest.store import digests, papers
 from tests.builders import NOW, a_digest, a_paper, an_item, at
 from tests.web.html import faults_of
@@ -36,7 +36,7 @@ def send(
         slot_at=slot_at,
         created_at=slot_at,
         dated_on=slot_at.date(),
-        message_id=f"{moment(slot_at)}.{reader.id}@example.org",
+        message_id=f"{encode_time(slot_at)}.{reader.id}@example.org",
         **rest,
     )
     with app.store.write() as tx:
@@ -49,7 +49,7 @@ def send(
 
 
 def link(app: App, reader: Subscriber, about: str = "", written_at: datetime = NOW) -> str:
-    token = app.links.token(Scope.READ, reader.id, reader.epoch, about=about or moment(NOW), written_at=written_at)
+    token = app.links.token(Scope.READ, reader.id, reader.epoch, about=about or encode_time(NOW), written_at=written_at)
     return f"/read/{token}"
 
 
@@ -82,7 +82,10 @@ def test_a_reason_mutes_as_long_as_in_the_mail_and_no_longer(app: App, site: Tes
     reader = enrolled(app)
     before = NOW - timedelta(days=61)
     send(app, reader, cats(), slot_at=before)
-    for where, status in ((link(app, reader, moment(before)), 410), (f"/settings/digests/{moment(before)}", 200)):
+    for where, status in (
+        (link(app, reader, encode_time(before)), 410),
+        (f"/settings/digests/{encode_time(before)}", 200),
+    ):
         page = site.get(where, headers={"Cookie": signed(app, site, reader).cookie}).text
         (mute,) = set(re.findall(r'href="https://digest\.example\.org(/mute/[^"]+\?keyword=cats)"', page))
         assert site.get(mute).status_code == status
@@ -102,7 +105,7 @@ def test_a_welcome_without_a_paper_is_a_page_and_what_was_never_sent_is_none(app
     send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
     assert "There are none here." in site.get(link(app, reader)).text
     send(app, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
-    assert site.get(link(app, reader, moment(NOW + timedelta(days=1)))).status_code == 404
+    assert site.get(link(app, reader, encode_time(NOW + timedelta(days=1)))).status_code == 404
     assert "There are none here." in signed(app, site, reader).get("/settings/digests").text
 
 
@@ -123,7 +126,7 @@ def test_a_page_that_is_no_number_is_none(app: App, site: TestClient, page: str)
     reader = enrolled(app)
     send(app, reader, cats())
     own = signed(app, site, reader)
-    for where in (link(app, reader), f"/settings/digests/{moment(NOW)}", "/settings/digests"):
+    for where in (link(app, reader), f"/settings/digests/{encode_time(NOW)}", "/settings/digests"):
         assert own.get(f"{where}?page={page}").status_code == 404
 
 
@@ -149,7 +152,7 @@ def test_past_digests_are_listed_newest_first_with_their_counts(app: App, site: 
         r'href="/settings/digests/(\w+)">([^<]+)</a></td><td>(\d+)<', re.sub(r"\n", " ", page).replace("> <", "><")
     )
     assert len(rows) == 30
-    assert rows[0] == (moment(NOW - timedelta(days=1)), "Tuesday, June 2, 2026", "2")
+    assert rows[0] == (encode_time(NOW - timedelta(days=1)), "Tuesday, June 2, 2026", "2")
     assert faults_of(page) == []
     assert 'href="/settings/digests?page=2" rel="next"' in " ".join(page.split())
     later = own.get("/settings/digests?page=2").text
@@ -164,7 +167,7 @@ def test_nobody_reads_another_readers_digest(app: App, site: TestClient) -> None
     reader, other = enrolled(app), enrolled(app, "other@example.org")
     send(app, other, cats("Secret cats"))
     own = signed(app, site, reader)
-    for answer in (site.get(link(app, reader)), own.get(f"/settings/digests/{moment(NOW)}")):
+    for answer in (site.get(link(app, reader)), own.get(f"/settings/digests/{encode_time(NOW)}")):
         assert answer.status_code == 404
         assert "Secret" not in answer.text
     assert "Wednesday" not in own.get("/settings/digests").text
@@ -192,14 +195,14 @@ def test_a_link_that_is_too_old_shows_nothing(app: App, site: TestClient, how: s
 def test_a_link_for_something_else_shows_nothing(app: App, site: TestClient, scope: Scope) -> None:
     reader = enrolled(app)
     send(app, reader, cats())
-    token = app.links.token(scope, reader.id, reader.epoch, about=moment(NOW), written_at=NOW)
+    token = app.links.token(scope, reader.id, reader.epoch, about=encode_time(NOW), written_at=NOW)
     assert site.get(f"/read/{token}").status_code == 404
 
 
 def test_the_link_of_the_mail_itself_is_the_one(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     digest = send(app, reader, cats(), slot_at=at("2026-06-03 07:00").replace(microsecond=123456))
-    token = app.links.token(Scope.READ, reader.id, 0, about=moment(digest.slot_at), written_at=digest.created_at)
+    token = app.links.token(Scope.READ, reader.id, 0, about=encode_time(digest.slot_at), written_at=digest.created_at)
     assert site.get(f"/read/{token}").status_code == 200
 
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Field, Subscriber
 from digest.security import addresses
-from digest.security.links import LASTS, Scope, moment
+from digest.security.links import TOKEN_LIFETIMES, Scope, encode_time
 from digest.store import Store, digests
 from digest.web.feeds import FORMATS
 from digest.web.sessions import Sessions
@@ -59,9 +59,9 @@ def routes(site: TestClient) -> list[Route]:
 def token(app: App, scope: Scope, reader: Subscriber, *, days_ago: float = 0) -> str:
     """A token that is good for its scope, if it is not too old."""
     about = {
-        Scope.ADDRESS: app.links.about(addresses.key(NEW)),
+        Scope.ADDRESS: app.links.text_hash(addresses.key(NEW)),
         Scope.FEED: FEED,
-        Scope.READ: moment(NOW),
+        Scope.READ: encode_time(NOW),
         Scope.SESSION: "0",
     }.get(scope, "")
     written_at = NOW - timedelta(days=days_ago)
@@ -80,7 +80,7 @@ def addresses_of(app: App, site: TestClient, reader: Subscriber) -> Iterator[str
             .replace("{name:path}", "Vision")
             .replace("{name}", "2026-06-03")
             .replace("{id}", "1")
-            .replace("{slot}", moment(NOW))
+            .replace("{slot}", encode_time(NOW))
             .replace("{form}", "atom")
             .replace("{id}", "1")
             .replace("{version}", "1")
@@ -165,10 +165,10 @@ def test_no_link_is_a_session(app: App, site: TestClient, reader: Subscriber, sc
     assert answer.status_code == (200 if scope is Scope.SESSION else 303)
 
 
-@pytest.mark.parametrize("scope", [scope for scope in LASTS if scope is not Scope.SESSION])
+@pytest.mark.parametrize("scope", [scope for scope in TOKEN_LIFETIMES if scope is not Scope.SESSION])
 def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(app: App, reader: Subscriber, scope: Scope) -> None:
     path = f"/{scope}/{token(app, scope, reader)}?keyword=cats"
-    lasts = LASTS[scope]
+    lasts = TOKEN_LIFETIMES[scope]
     assert browser(app, now=NOW + lasts - timedelta(seconds=2)).get(path).status_code in {200, 303}
     before = everything(app)
     late = browser(app, now=NOW + lasts)
@@ -288,7 +288,7 @@ def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
         digest = a_digest(items, subscriber=reader, slot_at=NOW + timedelta(hours=1), created_at=NOW, message_id="h@x")
         digests.freeze(tx, [digest], now=NOW)
     own = signed(app, site, reader)
-    slot, hostile = moment(NOW + timedelta(hours=1)), quote(HOSTILE.id)
+    slot, hostile = encode_time(NOW + timedelta(hours=1)), quote(HOSTILE.id)
     told = app.links.token(Scope.READ, reader.id, reader.epoch, about=slot, written_at=NOW)
     files = [f"{path}.{form}" for path in ("/papers", "/papers/2026-06", "/profile/Hostile") for form in FORMATS]
     files += [f"/feed/{token(app, Scope.FEED, reader)}/{form}" for form in FORMATS]

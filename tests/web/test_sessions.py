@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.models import Subscriber
-from digest.security.links import LASTS, Scope
+from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.web.sessions import Session, Sessions
 from tests.builders import NOW
 from tests.web.conftest import browser
@@ -143,7 +143,7 @@ def test_the_cookie_is_for_these_pages_alone_and_for_no_script(
 
 def test_a_session_lasts_twelve_hours(app: App) -> None:
     cookie = begun(app, enrolled(app))
-    assert sessions(app).find(cookie, now=NOW + LASTS[Scope.SESSION] - timedelta(seconds=1)) is not None
+    assert sessions(app).find(cookie, now=NOW + TOKEN_LIFETIMES[Scope.SESSION] - timedelta(seconds=1)) is not None
     assert sessions(app).find(cookie, now=NOW + timedelta(hours=12)) is None
 
 

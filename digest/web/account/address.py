@@ -51,12 +51,12 @@ class Moving:
         """
         typed = visit.form.get("email", "")
         try:
-            new_email = addresses.checked(typed)
+            new_email = addresses.normalize(typed)
         except AddressError:
             return _page(visit, reader, typed=typed, wrong=True)
         if new_email == reader.email:
             return _page(visit, reader, typed=typed, wrong=True)
-        if not self.signup.welcomes(new_email):
+        if not self.signup.accepts(new_email):
             return _page(visit, reader, typed=typed, elsewhere=self.signup.domains)
         self.limits.check(visit.client, now=visit.now)
         with self.store.write() as tx:
@@ -101,7 +101,7 @@ class Moving:
         if held is None or not held[0].new_email:
             return None
         reader, token = held
-        return reader if compare_digest(self.links.about(addresses.key(reader.new_email)), token.about) else None
+        return reader if compare_digest(self.links.text_hash(addresses.key(reader.new_email)), token.about) else None
 
 
 def _page(

@@ -80,7 +80,7 @@ class Feeding:
 
     def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
         """Whose feed it is, provided that it is on, and at this address still."""
-        token = self._links.read(Scope.FEED, visit.token)
+        token = self._links.verify(Scope.FEED, visit.token)
         reader = None if token is None else subscribers.find_by_id(tx, token.subscriber_id)
         if token is None or reader is None or not reader.feed or reader.epoch != token.epoch:
             return None

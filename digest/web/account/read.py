@@ -8,7 +8,7 @@ from itertools import groupby
 from starlette.exceptions import HTTPException
 
 from digest.models import OWN_KEYWORDS, Digest, DigestItem, Paper, Subscriber
-from digest.security.links import Links, Scope, moment
+from digest.security.links import Links, Scope, encode_time
 from digest.store import Store, Transaction, digests, papers
 from digest.store.digests import PastDigest
 from digest.web.link_auth import TOO_OLD, find_held
@@ -156,7 +156,7 @@ def _number(visit: Visit) -> int:
 
 
 def _past(digest: PastDigest) -> Past:
-    return Past(name=moment(digest.slot_at), dated_on=digest.dated_on, count=digest.count)
+    return Past(name=encode_time(digest.slot_at), dated_on=digest.dated_on, count=digest.count)
 
 
 def _samples() -> tuple[Page, ...]:

@@ -50,7 +50,7 @@ class SigningInAtTheDesk:
         email = visit.form.get("email", "").strip()
         with self.store.read() as tx:
             admin = admins.find(tx, email)
-        right = passwords.matches(visit.form.get("password", ""), admin.password if admin is not None else None)
+        right = passwords.verify(visit.form.get("password", ""), admin.password if admin is not None else None)
         if admin is None or not right:
             return Page(template="desk-sign-in.html.j2", shows=DeskForm(email[:254], wrong=True), status=422)
         with self.store.write() as tx:

@@ -72,7 +72,7 @@ def list_suppressions(call: ReadsSubscribers, sought: Annotated[SuppressionsSoug
 @router.post("/suppressions", responses=responses(body=True))
 def add_suppression(call: WritesSubscribers, new: NewSuppression) -> Suppression:
     """Never mail an address, whoever says yes for it. What stands now: a weightier reason stays."""
-    address = addresses.checked(new.email)
+    address = addresses.normalize(new.email)
     with call.writing() as tx:
         membership = call.app.membership
         return _record(desk.suppress(tx, membership, address, one_line(new.reason), by=call.by, now=call.now))

@@ -116,7 +116,7 @@ class Previewing:
     def _tried(self, asked: Previewed, rules: CompiledRules, shared: Sequence[Profile], now: datetime) -> Previewed:
         own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
         found = self._found([own, *shared], asked.days, now)
-        records = self.recent_papers.judged(own, now=now)
+        records = self.recent_papers.rule_records(own, now=now)
         days = [of for _, of in found.days.values() if of]
         return replace(
             asked,
@@ -131,7 +131,7 @@ class Previewing:
 
     def _found(self, wanted: Sequence[Profile], days: int, now: datetime) -> Findings:
         try:
-            return self.recent_papers.matches(wanted, days=days, now=now, limit=_BEST)
+            return self.recent_papers.find_recent(wanted, days=days, now=now, limit=_BEST)
         except RuleError:  # a shared profile's that an older version could read: digests leave it out, too
             readable = [profile for profile in wanted if is_readable(profile.rules)]
-            return self.recent_papers.matches(readable, days=days, now=now, limit=_BEST)
+            return self.recent_papers.find_recent(readable, days=days, now=now, limit=_BEST)

@@ -93,7 +93,7 @@ class Profiles:
     def _found(self, profile: Profile, visit: Visit) -> Sequence[DigestItem]:
         """The best papers of the last days; nothing by rules that cannot be read."""
         try:
-            return self.recent_papers.matches([profile], days=_DAYS, now=visit.now, limit=_MOST).items
+            return self.recent_papers.find_recent([profile], days=_DAYS, now=visit.now, limit=_MOST).items
         except RuleError:
             return ()
 

@@ -94,8 +94,8 @@ class Searching:
     def _found(self, rules: CompiledRules, period: Period | None, visit: Visit, number: int) -> Findings:
         profile, begin = Profile(name="search", rules=rules.text), (number - 1) * _A_PAGE
         if period is None:
-            return self.recent_papers.matches([profile], now=visit.now, begin=begin, limit=_A_PAGE)
-        return self.recent_papers.find(
+            return self.recent_papers.find_recent([profile], now=visit.now, begin=begin, limit=_A_PAGE)
+        return self.recent_papers.find_between(
             profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE
         )
 

@@ -48,7 +48,7 @@ class SigningIn:
         """POST /sign-in: to the mailbox, whoever the address belongs to."""
         typed = visit.form.get("email", "").strip()
         try:
-            email = addresses.checked(typed)
+            email = addresses.normalize(typed)
         except AddressError:
             return Page(template="sign-in.html.j2", shows=SignInForm(typed, not_an_address=True), status=422)
 

@@ -121,14 +121,14 @@ class Subscribing:
         email = fields.get("email", "").strip()
         timezone = fields.get("timezone", "").strip() or self.timezone
         try:
-            checked = addresses.checked(email)
+            checked = addresses.normalize(email)
         except AddressError:
             checked = ""
         form = replace(
             self._empty(),
             email=email,
             not_an_address=not checked,
-            elsewhere=bool(checked) and not self.signup.welcomes(checked),
+            elsewhere=bool(checked) and not self.signup.accepts(checked),
             offers=_offers(shared, chosen),
             gone=not {profile.name for profile in shared}.issuperset(chosen),
             keywords=keywords,

@@ -69,7 +69,7 @@ class Unsubscribing:
         The token's epoch is not looked at: each time somebody leaves it rises, and this link outlives that. Numbers of
         subscribers are never used again, so that an old link cannot take anybody else off the list.
         """
-        token = self.links.read(Scope.UNSUBSCRIBE, visit.token)
+        token = self.links.verify(Scope.UNSUBSCRIBE, visit.token)
         if token is None:
             raise HTTPException(404)
         return subscribers.find_by_id(tx, token.subscriber_id)

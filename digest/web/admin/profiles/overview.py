@@ -57,7 +57,7 @@ class ListingProfiles:
         readable = [profile for profile in shared if len(shared) <= _MOST_TRIED and is_readable(profile.rules)]
         if not readable:
             return {}
-        counted = self.recent_papers.per_day(readable, now=now)
+        counted = self.recent_papers.matches_per_day(readable, now=now)
         return {profile.id: count for profile, count in zip(readable, counted, strict=True)}
 
 

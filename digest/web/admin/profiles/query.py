@@ -56,6 +56,6 @@ class AskingAsElsewhere:
         except RuleError as error:
             return _page(pasted=pasted, mistake=error.reason, status=422)
         profile = Profile(name="", rules=translation.rules)
-        found = self.recent_papers.matches([profile], now=visit.now, limit=_BEST)
+        found = self.recent_papers.find_recent([profile], now=visit.now, limit=_BEST)
         shown = (self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items)
         return _page(pasted=pasted, translation=translation, count=found.count, papers=tuple(shown))

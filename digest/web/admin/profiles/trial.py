@@ -116,11 +116,11 @@ class Trying:
         tried = Profile(name="tried", rules=rules.text)
         before = saved or tried
         try:
-            change = self.recent_papers.compared(before, tried, now=now, limit=_BEST)
+            change = self.recent_papers.compare(before, tried, now=now, limit=_BEST)
         except RuleError:  # the saved rules', which an older version could read
             saved, before = None, tried
-            change = self.recent_papers.compared(before, tried, now=now, limit=_BEST)
-        records = self.recent_papers.judged(tried, now=now)
+            change = self.recent_papers.compare(before, tried, now=now, limit=_BEST)
+        records = self.recent_papers.rule_records(tried, now=now)
         return self._trial(mistaken, change, records, compared=saved is not None)
 
     def used(self, text: str, line: int, *, now: datetime) -> str:

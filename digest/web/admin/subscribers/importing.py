@@ -109,7 +109,7 @@ class Importing:
         """What is wrong with the first line, "" for nothing."""
         try:
             with self.app.store.read() as tx:
-                next(self.app.rows_of(tx, text, confirmed=False), None)
+                next(self.app.read_subscriber_rows(tx, text, confirmed=False), None)
         except UsageError as error:
             return str(error)
         return ""

@@ -53,7 +53,7 @@ def _undeliverable(app: App, desk: Desk, timezone: ZoneInfo) -> list[Route]:
     at_length = desk.door.at_length
 
     def read(now: datetime) -> BounceReport:
-        return app.poll_bounces(now=now, stopping=at_length.stopping.is_set)
+        return app.process_inbox(now=now, stopping=at_length.stopping.is_set)
 
     reads = read if app.config.bounces.has_inbox else None
     suppressing = suppressions.Suppressing(app.store, app.membership, timezone)

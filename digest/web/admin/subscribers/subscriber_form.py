@@ -74,7 +74,7 @@ class WritingDown:
         own = typed.rules if typed.keywords.text else None
         try:
             with self.store.write() as tx:
-                new = replace(typed.read(tx, nobody, self.templates), email=addresses.checked(email))
+                new = replace(typed.read(tx, nobody, self.templates), email=addresses.normalize(email))
                 added = subscriber_actions.enrol(tx, self.membership, new, own, by=admin.email, now=visit.now)
         except UsageError as error:
             return self._again(nobody, typed, mistakes, why_not=str(error))

@@ -68,7 +68,7 @@ class Suppressing:
     def _add(self, visit: Visit, admin: Admin) -> Answer:
         typed, why = one_line(visit.form.get("email", "")), one_line(visit.form.get("reason", ""))[:_MOST_REASON]
         try:
-            email = addresses.checked(typed)
+            email = addresses.normalize(typed)
         except AddressError:
             return self._list(1, SuppressionList(typed=typed, why=why, wrong="typed"))
         with self.store.write() as tx:
@@ -84,7 +84,7 @@ class Suppressing:
 
     def _of_one(self, asked: str, done: str) -> Page:
         try:
-            email = addresses.checked(asked)
+            email = addresses.normalize(asked)
         except AddressError:
             return self._list(1, SuppressionList(asked=asked, wrong="asked"))
         with self.store.read() as tx:

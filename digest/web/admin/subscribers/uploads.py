@@ -152,13 +152,13 @@ class Imports:
         if one.id not in self._kept:  # thrown away in the meantime
             return
         with self._app.store.read() as tx:
-            rows = self._app.rows_of(tx, _text(one), confirmed=one.confirmed)
+            rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
             outcomes = rehearse(tx, self._app.membership, rows, now=one.uploaded_at)
             self._follow(one, _pieces(outcomes), then=Stage.CHECKED)
 
     def _store(self, one: Import, now: datetime) -> None:
         with self._app.store.read() as tx:
-            rows = self._app.rows_of(tx, _text(one), confirmed=one.confirmed)
+            rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
         store, membership = self._app.store, self._app.membership
         pieces = subscriber_actions.enlist_in_pieces(store, membership, rows, by=one.admin.email, now=now)
         self._follow(one, pieces, then=Stage.DONE, pause=_LETS_OTHERS)
