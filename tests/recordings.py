@@ -7,7 +7,7 @@ from random import Random
 
 from digest.models import Entry, Paper
 from digest.sources.identity import paper_of
-from digest.sources.readable import plain, readable
+from digest.sources.parsing import clean_entry, plain_text
 from tests.builders import RECORDINGS
 
 LISTINGS = RECORDINGS / "arxiv" / "listings"
@@ -18,13 +18,15 @@ def papers_of(day: str) -> list[Paper]:
     """The papers announced on one of DAYS, each once, readable as at ingest."""
     with (LISTINGS / f"{day}.jsonl").open(encoding="utf-8") as lines:
         entries = [_entry(json.loads(line)) for line in lines]
-    return list({e.guid: paper_of(readable(e), f"arxiv:{e.guid}") for e in entries}.values())
+    return list({e.guid: paper_of(clean_entry(e), f"arxiv:{e.guid}") for e in entries}.values())
 
 
 def rule_lists(count: int, *, lines: int, seed: int = 1) -> Iterator[str]:
     """Rules of `count` profiles, each of so many of the topics that people gave."""
     with (RECORDINGS / "profiles" / "arXivDigest_topics.csv").open(encoding="utf-8") as rows:
-        topics = [topic for row in csv.reader(rows) if (topic := plain(row[0])) and topic.replace(" ", "").isalpha()]
+        topics = [
+            topic for row in csv.reader(rows) if (topic := plain_text(row[0])) and topic.replace(" ", "").isalpha()
+        ]
     random = Random(seed)
     for _ in range(count):
         yield "\n".join(random.sample(topics, lines))
@@ -33,9 +35,9 @@ def rule_lists(count: int, *, lines: int, seed: int = 1) -> Iterator[str]:
 def _entry(record: dict[str, object]) -> Entry:
     return Entry(
         guid=str(record["id"]),
-        title=plain(str(record["title"])),
-        abstract=plain(str(record["summary"])),
-        authors=tuple(plain(name) for name in record["authors"]),  # type: ignore[attr-defined]
+        title=plain_text(str(record["title"])),
+        abstract=plain_text(str(record["summary"])),
+        authors=tuple(plain_text(name) for name in record["authors"]),  # type: ignore[attr-defined]
         categories=tuple(record["categories"]),  # type: ignore[arg-type]
         url=str(record["abs"]),
         pdf_url=str(record["pdf"]),

@@ -10,14 +10,14 @@ import pytest
 from digest.matching import parse_rules
 from digest.models import AnnounceType, Entry
 from digest.samples import PAPERS, SUBSCRIBERS
-from digest.sources import parse, recognise
+from digest.sources import detect_kind, parse
 from digest.subscribers.fields import new_subscriber
 
 
 @pytest.fixture(scope="module")
 def entries() -> list[Entry]:
     body = PAPERS.read_bytes()
-    return parse(recognise(body), body, source="samples")
+    return parse(detect_kind(body), body, source="samples")
 
 
 @pytest.fixture(scope="module")

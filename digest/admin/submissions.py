@@ -3,29 +3,19 @@
 from dataclasses import replace
 from datetime import datetime
 
-from digest.errors import SourceError, UsageError
+from digest.errors import UsageError
 from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
 from digest.pipeline.ingest import keep
-from digest.sources import Fetcher, parse, parse_page
-from digest.sources.proposed import arxiv_id_of
+from digest.sources import Fetcher, arxiv, fetch_paper
 from digest.store import Transaction, audit, submissions
-
-ARXIV_API = "https://export.arxiv.org/api/query"  # info.arxiv.org/help/api/user-manual.html
 
 _SOURCE = "submissions"  # where such a paper was seen
 
 
-def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = ARXIV_API) -> Entry:
+def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = arxiv.API) -> Entry:
     """The paper at a canonical URL: what arXiv's API, or the page itself, says of it. Raises SourceError."""
-    arxiv_id = arxiv_id_of(url)
-    if not arxiv_id:
-        return parse_page(fetcher.fetch(_SOURCE, url).body or b"", url=url, source=_SOURCE)
-    body = fetcher.fetch(_SOURCE, f"{arxiv_api}?id_list={arxiv_id}").body or b""
-    entries = [entry for entry in parse("arxiv", body, source=_SOURCE) if entry.arxiv_id == arxiv_id]
-    if not entries:
-        raise SourceError(_SOURCE, f"arXiv knows no paper {arxiv_id}")
-    return entries[0]
+    return fetch_paper(fetcher, url, source=_SOURCE, arxiv_api=arxiv_api)
 
 
 def in_one_line(text: str) -> str:
@@ -35,7 +25,7 @@ def in_one_line(text: str) -> str:
 
 def by_hand(url: str, title: str, abstract: str, found: Entry | None) -> Entry:
     """What was found, if anything was, with title and abstract as an editor gives them where they are not ""."""
-    entry = found or Entry(guid=url, title=title, url=url, arxiv_id=arxiv_id_of(url))
+    entry = found or Entry(guid=url, title=title, url=url, arxiv_id=arxiv.id_of_url(url))
     if title:
         entry = replace(entry, title=title, title_source="")
     return replace(entry, abstract=abstract, abstract_source="") if abstract else entry

@@ -12,7 +12,7 @@ from digest.explain.rules import judge
 from digest.models import Consent, ConsentEvent, Paper, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import OVERLAP, SelectionSettings
-from digest.sources.identity import arxiv_id_in, doi_in
+from digest.sources.identity import keys_in
 from digest.store import Transaction, consents, deliveries, digests, papers, profiles, subscribers
 from digest.store.digests import Decision
 from digest.subscribers.membership import Membership
@@ -83,8 +83,7 @@ def _subscriber(tx: Transaction, email: str, membership: Membership) -> Subscrib
 
 
 def _paper(tx: Transaction, named: str) -> Paper | None:
-    arxiv_id, doi = arxiv_id_in(named)[0], doi_in(named)
-    keys = [named, *([f"arxiv:{arxiv_id}"] if arxiv_id else []), *([f"doi:{doi}"] if doi else [])]
+    keys = [named, *keys_in(named)]
     found = papers.find_by_keys(tx, keys)
     return next((found[key] for key in keys if key in found), None)
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import SourceError
 from digest.models import Entry, Paper
-from digest.sources import Fetched, Fetcher, identity, parse, recognise
+from digest.sources import Fetched, Fetcher, detect_kind, identity, parse
 from digest.store import Store, Transaction, papers, sources
 from digest.store.sources import SourceState
 
@@ -63,7 +63,7 @@ def ingest(
 def read_feed(fetcher: Fetcher, url: str) -> list[Paper]:
     """The papers that a feed holds, of whatever kind it looks like; nothing is kept. Raises SourceError."""
     body = fetcher.fetch(url, url).body or b""
-    entries = parse(recognise(body), body, source=url)
+    entries = parse(detect_kind(body), body, source=url)
     return list(identity.reconcile(entries, {}).papers.values())
 
 
@@ -95,7 +95,7 @@ def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> Sourc
 
 def keep(
     tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str
-) -> identity.Reconciled:
+) -> identity.Reconciliation:
     """Store what the entries tell as first seen at `now`, in the edition of that date in `timezone`."""
     entries = list(entries)
     known = papers.find_by_keys(tx, (key for entry in entries for key in identity.keys(entry)))
@@ -106,7 +106,7 @@ def keep(
         papers.merge(tx, younger=younger, older=older)
     for paper_id in found.revised:
         papers.revise(tx, found.papers[paper_id])
-    papers.set_popularity(tx, [found.papers[i] for i in found.counted])
+    papers.set_popularity(tx, [found.papers[i] for i in found.popularity_changed])
     papers.name(tx, found.keys)
     papers.record_sightings(tx, source, found.sightings, now=now)
     return found

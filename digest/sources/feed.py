@@ -5,34 +5,33 @@ from typing import Any
 
 from digest.models import Entry
 from digest.sources import arxiv
-from digest.sources.identity import arxiv_id_in, doi_in
-from digest.sources.readable import from_html
-from digest.sources.syndication import moment_of, read
+from digest.sources.arxiv import arxiv_id_in
+from digest.sources.parsing import doi_in, html_to_text, parse_feed, published_at
 
 
 def parse(body: bytes) -> list[Entry]:
-    """The entries of a feed. Raises UnreadableError: not a feed, an error served as a feed, or one that breaks off."""
-    parsed = read(body)
+    """The entries of a feed. Raises ParseError: not a feed, an error served as a feed, or one that breaks off."""
+    parsed = parse_feed(body)
     if arxiv.is_arxiv(parsed):
         return arxiv.entries(parsed)
     return [_entry(item) for item in parsed.entries if item.get("title") or item.get("summary")]
 
 
 def _entry(item: Any) -> Entry:
-    title = from_html(item.get("title") or "")
-    abstract = from_html((item.content[0].get("value") if item.get("content") else item.get("summary")) or "")
+    title = html_to_text(item.get("title") or "")
+    abstract = html_to_text((item.content[0].get("value") if item.get("content") else item.get("summary")) or "")
     url = web_url(item.get("link"))
     announced = (item.get("prism_doi"), item.get("dc_identifier"), item.get("id"), url)
     return Entry(
         guid=item.get("id") or url or hashlib.sha256(f"{title}\0{abstract}".encode()).hexdigest(),
         title=title or "(no title)",
         abstract=abstract,
-        authors=tuple(name for a in item.get("authors", ()) if (name := from_html(a.get("name") or ""))),
-        categories=tuple(dict.fromkeys(from_html(t.term) for t in item.get("tags", ()) if t.get("term"))),
+        authors=tuple(name for a in item.get("authors", ()) if (name := html_to_text(a.get("name") or ""))),
+        categories=tuple(dict.fromkeys(html_to_text(t.term) for t in item.get("tags", ()) if t.get("term"))),
         url=url,
         arxiv_id=arxiv_id_in(url)[0],
         doi=next((doi for text in announced if text and (doi := doi_in(text))), ""),
-        published_at=moment_of(item),
+        published_at=published_at(item),
     )
 
 

@@ -6,13 +6,15 @@ Every failure is a SourceError whose reason says what to do about it.
 import ipaddress
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -20,8 +22,8 @@ import httpx2
 import stamina
 
 from digest.errors import SourceError
-from digest.sources.deadline import Deadline
-from digest.sources.readable import from_html
+from digest.sources import arxiv
+from digest.sources.parsing import html_to_text
 
 MAX_BYTES = 32 * 1024 * 1024  # of a body, decompressed
 MAX_SECONDS = 120.0  # for one body, however slowly it drips
@@ -30,8 +32,9 @@ _CONNECT_SECONDS = 10.0
 _ATTEMPTS = 3
 _RETRY_SECONDS = 60.0
 
-# arXiv allows one request every three seconds over one connection (info.arxiv.org/help/api/tou.html).
-_PAUSES = {"arxiv.org": 3.0}
+_PAUSES = {arxiv.DOMAIN: arxiv.SECONDS_BETWEEN_REQUESTS}  # also for subdomains
+
+_CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 
@@ -116,7 +119,7 @@ class Fetcher:
         self._pause(urlsplit(url).hostname or "")
         try:
             with (
-                Deadline(self._most_seconds + self._seconds) as deadline,
+                _Deadline(self._most_seconds + self._seconds) as deadline,
                 self._client.stream("GET", url, headers=headers, extensions={"trace": deadline.watch}) as answer,
             ):
                 return self._fetched(source, answer, headers)
@@ -182,6 +185,43 @@ class Fetcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+class _Deadline:
+    """Cuts the connections that are opened under it when its time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._is_over = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def watch(self, event: str, told: dict[str, Any]) -> None:
+        """What a client calls as its `trace` (python-httpx.org/advanced/extensions)."""
+        if event not in _CONNECTED:
+            return
+        with self._lock:
+            self._sockets.append(told["return_value"].get_extra_info("socket"))
+            if self._is_over:
+                self._cut()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_over = True
+            self._cut()
+
+    def _cut(self) -> None:
+        for one in self._sockets:
+            with suppress(OSError):  # it is closed already
+                one.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._timer.cancel()
 
 
 class _PrivateAddressError(Exception):
@@ -263,4 +303,4 @@ def _retry_after(answer: httpx2.Response) -> float | None:
 def _told(body: bytes) -> str:
     """What an error page is called: arXiv says there which category it does not know."""
     title = re.search(rb"<title[^>]*>(.{1,300}?)</title>", body[:20_000], re.DOTALL | re.IGNORECASE)
-    return f": {from_html(title.group(1).decode(errors='replace'))}" if title else ""
+    return f": {html_to_text(title.group(1).decode(errors='replace'))}" if title else ""

@@ -5,24 +5,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from digest.models import Entry
+from digest.sources import arxiv
 from digest.sources.feed import web_url
-from digest.sources.identity import arxiv_id_in
-from digest.sources.readable import plain
-from digest.sources.unreadable import UnreadableError
+from digest.sources.parsing import ParseError, plain_text
 
 
 def parse(body: bytes) -> list[Entry]:
-    """The papers of a day. Raises UnreadableError if the answer is not such a list."""
+    """The papers of a day. Raises ParseError if the answer is not such a list."""
     try:
         items = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"the answer is not JSON: {error}") from None
+        raise ParseError(f"the answer is not JSON: {error}") from None
     if not isinstance(items, list):
         told = items.get("error", "") if isinstance(items, dict) else ""
-        raise UnreadableError(f"the answer is not a list of papers{': ' + plain(str(told)) if told else ''}")
+        raise ParseError(f"the answer is not a list of papers{': ' + plain_text(str(told)) if told else ''}")
     found = [entry for item in items if (entry := _entry(item)) is not None]
     if items and not found:
-        raise UnreadableError(f"none of its {len(items)} items has a paper with an id and a title")
+        raise ParseError(f"none of its {len(items)} items has a paper with an id and a title")
     return found
 
 
@@ -31,14 +30,14 @@ def _entry(item: Any) -> Entry | None:
     paper_id, title = _text(paper, "id"), _text(paper, "title") or _text(_record(item), "title")
     if not paper_id or not title:
         return None
-    arxiv_id = arxiv_id_in(paper_id)[0]
+    arxiv_id = arxiv.arxiv_id_in(paper_id)[0]
     return Entry(
         guid=f"huggingface:{paper_id}",
         title=title,
         abstract=_text(paper, "summary") or _text(_record(item), "summary"),
         authors=tuple(name for author in _list(paper.get("authors")) if (name := _text(_record(author), "name"))),
-        url=f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else f"https://huggingface.co/papers/{paper_id}",
-        pdf_url=f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else "",
+        url=arxiv.abs_url(arxiv_id) if arxiv_id else f"https://huggingface.co/papers/{paper_id}",
+        pdf_url=arxiv.pdf_url(arxiv_id) if arxiv_id else "",
         code_url=web_url(_text(paper, "githubRepo")),
         discussion_url=f"https://huggingface.co/papers/{paper_id}",
         arxiv_id=arxiv_id,
@@ -58,7 +57,7 @@ def _list(value: Any) -> list[Any]:
 
 def _text(record: dict[str, Any], key: str) -> str:
     value = record.get(key)
-    return plain(value) if isinstance(value, str) else ""
+    return plain_text(value) if isinstance(value, str) else ""
 
 
 def _count(value: Any) -> int | None:

@@ -4,36 +4,19 @@ Keys are written as public ids are: `arxiv:2504.17830`, `doi:10.1101/…`, `titl
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from digest.models import AnnounceType, Entry, Paper
+from digest.sources.arxiv import arxiv_id_in
+from digest.sources.parsing import doi_in
 from digest.text import plain
-
-_ARXIV_ID = re.compile(
-    r"(?:^|arxiv[:./]|arxiv\.org:|/abs/|/pdf/|/papers/)(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d+))?(?![\w.]*\d)",
-    re.IGNORECASE,
-)
-_DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"<>?#&]+)", re.IGNORECASE)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 # A title with fewer words ("Editorial", "Corrigendum", "0") does not tell works apart.
 _TELLING_WORDS = 4
-
-
-def arxiv_id_in(text: str) -> tuple[str, int]:
-    """The arXiv id in an id, link or DOI, and its version (0: not said); ("", 0) if there is none."""
-    found = _ARXIV_ID.search(text)
-    return (found.group(1), int(found.group(2) or 0)) if found else ("", 0)
-
-
-def doi_in(text: str) -> str:
-    """The DOI in an id or link, in lower case (DOIs do not tell case apart); "" if there is none."""
-    found = _DOI.search(text)
-    return found.group(1).rstrip(".,;)").lower() if found else ""
 
 
 def keys(entry: Entry) -> tuple[str, ...]:
@@ -48,7 +31,13 @@ def keys(entry: Entry) -> tuple[str, ...]:
     return tuple(found) or (_title_key(f"{title}\0{plain(entry.abstract)}"),)
 
 
-def same_work(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool:
+def keys_in(text: str) -> list[str]:
+    """The keys of the arXiv id and of the DOI in an id or link, as far as it holds them."""
+    arxiv_id, doi = arxiv_id_in(text)[0], doi_in(text)
+    return [key for key, found in ((f"arxiv:{arxiv_id}", arxiv_id), (f"doi:{doi}", doi)) if found]
+
+
+def is_same_paper(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool:
     """Whether an entry that shares `shared_key` with the paper of public id `known_as` is that paper.
 
     Two arXiv ids, or two DOIs, are two works, however much their titles agree.
@@ -60,29 +49,29 @@ def same_work(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool
 
 
 @dataclass(slots=True)
-class Reconciled:
+class Reconciliation:
     """What a feed's entries mean for the papers that are known. Papers are named by public id."""
 
     papers: dict[str, Paper] = field(default_factory=dict)  # every paper the entries touch, as it reads now
     new: list[str] = field(default_factory=list)
     revised: list[str] = field(default_factory=list)  # known papers that read differently now
-    counted: list[str] = field(default_factory=list)  # known papers whose upvotes or stars changed
+    popularity_changed: list[str] = field(default_factory=list)  # known papers whose upvotes or stars changed
     merged: dict[str, str] = field(default_factory=dict)  # known papers that are the same work: younger -> older
     keys: dict[str, str] = field(default_factory=dict)  # key -> paper, for every key of the entries
     sightings: list[tuple[Entry, str]] = field(default_factory=list)  # every entry with its paper
 
 
-def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconciled:
+def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconciliation:
     """Which papers these entries are. `known` holds the stored papers by key, for the keys of the entries.
 
     An entry that shows two papers to be one merges them: the one that was seen first stays.
     """
-    result = Reconciled(papers={paper.id: paper for paper in known.values()})
+    result = Reconciliation(papers={paper.id: paper for paper in known.values()})
     result.keys = {key: paper.id for key, paper in known.items()}
     before = dict(result.papers)
     for entry in entries:
         entry_keys = keys(entry)
-        found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and same_work(i, entry_keys, k)]
+        found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and is_same_paper(i, entry_keys, k)]
         if found:
             home = _merge(result, list(dict.fromkeys(found)))
             result.papers[home] = update(result.papers[home], entry)
@@ -100,11 +89,11 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcile
         if _shown(now) != _shown(was):
             result.revised.append(paper_id)
         if (now.upvotes, now.stars) != (was.upvotes, was.stars):
-            result.counted.append(paper_id)
+            result.popularity_changed.append(paper_id)
     return result
 
 
-def _merge(result: Reconciled, found: Sequence[str]) -> str:
+def _merge(result: Reconciliation, found: Sequence[str]) -> str:
     """The first seen of these papers, now one; the others' keys and sightings go over to it."""
     home, *others = sorted(found, key=lambda i: result.papers[i].first_seen_at or _NEVER)
     for other in others:

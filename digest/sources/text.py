@@ -6,25 +6,24 @@ Blank lines do not count. The first title is the line before the first long one;
 import hashlib
 
 from digest.models import Entry
-from digest.sources.readable import plain
-from digest.sources.unreadable import UnreadableError
+from digest.sources.parsing import ParseError, plain_text
 
 _LONG = 300  # characters: no title has more, hardly an abstract fewer
 
 
 def parse(body: bytes) -> list[Entry]:
-    """The papers in a text. Raises UnreadableError if it is not UTF-8 or holds no abstract."""
+    """The papers in a text. Raises ParseError if it is not UTF-8 or holds no abstract."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"the text is not UTF-8 (byte {error.start})") from None
-    lines = [line for written in text.splitlines() if (line := plain(written))]
+        raise ParseError(f"the text is not UTF-8 (byte {error.start})") from None
+    lines = [line for written in text.splitlines() if (line := plain_text(written))]
     first_long = next((i for i, line in enumerate(lines) if len(line) > _LONG), 0)
     if first_long == 0:
-        raise UnreadableError(f"found no line of more than {_LONG} characters with a title before it")
+        raise ParseError(f"found no line of more than {_LONG} characters with a title before it")
     papers = lines[first_long - 1 :]
     if len(papers) % 2:
-        raise UnreadableError(f"the last title has no abstract: {papers[-1][:60]!r}")
+        raise ParseError(f"the last title has no abstract: {papers[-1][:60]!r}")
     return [_entry(title, abstract) for title, abstract in zip(papers[::2], papers[1::2], strict=True)]
 
 

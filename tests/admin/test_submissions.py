@@ -77,7 +77,7 @@ def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"), [(ERROR, "arXiv says: incorrect id"), (ENTRY, "arXiv knows no paper 2601.00001")]
+    ("answer", "reason"), [(ERROR, "arXiv says: incorrect id"), (ENTRY, "arXiv has no paper 2601.00001")]
 )
 def test_what_arxiv_does_not_know_is_told(fetcher: Fetcher, answer: str, reason: str) -> None:
     with serving(answering(answer.encode(), [])) as api, pytest.raises(SourceError) as caught:

@@ -13,7 +13,7 @@ from digest.mail import Composer, Templates
 from digest.mail.budget import MAX_HTML_BYTES
 from digest.models import DigestItem, Entry, Field, MailKind, Paper
 from digest.security.links import Links
-from digest.sources.readable import from_html, plain, readable
+from digest.sources.parsing import clean_entry, html_to_text, plain_text
 from digest.subscribers.fields import one_line
 from tests.builders import a_delivery, a_digest, a_paper, a_subscriber, an_item
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
@@ -39,7 +39,7 @@ def mail_of(*papers: Paper, **rest: object) -> tuple[str, str]:
 def test_whatever_papers_and_people_are_called_the_mail_is_whole(
     title: str, abstract: str, profile: str, name: str
 ) -> None:
-    paper = a_paper(plain(title) or "x", plain(abstract), url="https://x.org")
+    paper = a_paper(plain_text(title) or "x", plain_text(abstract), url="https://x.org")
     item = replace(an_item(paper), profile=profile, also=(profile,))
     reader = a_subscriber(id=7, name=one_line(name))
     message = COMPOSER.message(a_delivery(a_digest([item], subscriber=reader)))
@@ -134,7 +134,7 @@ def test_a_quote_in_a_link_stays_in_its_attribute() -> None:
     ids=["tags", "divs", "210 KB", "word", "Chinese", "emoji", "braces", "accents", "scripts", "cdata"],
 )
 def test_an_abstract_of_any_kind_makes_a_small_mail(abstract: str) -> None:
-    entry = readable(Entry(guid="x", title="T", abstract=from_html(abstract)))
+    entry = clean_entry(Entry(guid="x", title="T", abstract=html_to_text(abstract)))
     made = composer(max_abstract=10_000)
     for paper in (a_paper(abstract=entry.abstract), a_paper(abstract=abstract)):
         message = made.message(a_delivery(a_digest([an_item(paper)])))

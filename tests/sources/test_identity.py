@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from digest.models import AnnounceType, Paper
-from digest.sources.identity import arxiv_id_in, doi_in, keys, paper_of, reconcile, update
+from digest.sources.arxiv import arxiv_id_in
+from digest.sources.identity import keys, paper_of, reconcile, update
+from digest.sources.parsing import doi_in
 from tests.builders import an_entry, at
 
 LONG = "A long title that tells works apart"
@@ -79,7 +81,7 @@ def test_a_known_paper_is_not_new_and_nothing_new_is_no_revision() -> None:
     entry = an_entry(LONG, arxiv_id="2504.00001")
     known = {"arxiv:2504.00001": replace(paper_of(entry, "arxiv:2504.00001"), first_seen_at=at("2026-06-01"))}
     found = reconcile([entry], known)
-    assert (found.new, found.revised, found.counted, found.merged) == ([], [], [], {})
+    assert (found.new, found.revised, found.popularity_changed, found.merged) == ([], [], [], {})
 
 
 def test_an_entry_that_joins_two_known_papers_merges_them_into_the_older() -> None:
@@ -104,7 +106,7 @@ def test_new_papers_that_turn_out_to_be_one_are_added_once() -> None:
 def test_votes_alone_are_counted_and_make_no_revision() -> None:
     entry = an_entry(LONG, arxiv_id="2504.00001", upvotes=9)
     found = reconcile([entry], {"arxiv:2504.00001": stored("arxiv:2504.00001", upvotes=2)})
-    assert (found.revised, found.counted) == ([], ["arxiv:2504.00001"])
+    assert (found.revised, found.popularity_changed) == ([], ["arxiv:2504.00001"])
 
 
 def test_arxivs_own_word_replaces_the_text_and_others_only_fill_gaps() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from digest.errors import NotFoundError, SourceError
 from digest.models import AnnounceType, Entry
-from digest.sources import parse, recognise
-from digest.sources.readable import from_html, plain
+from digest.sources import detect_kind, parse
+from digest.sources.parsing import html_to_text, plain_text
 from tests.builders import at
 
 ATOM = """<?xml version="1.0" encoding="utf-8"?>
@@ -176,7 +176,7 @@ def test_an_unknown_kind_is_named_with_the_nearest() -> None:
     [(b"\xef\xbb\xbf <rss/>", "feed"), (b" [", "huggingface"), (b"{}", "huggingface"), (b"A title", "text")],
 )
 def test_a_kind_is_recognised_by_what_it_holds(body: bytes, kind: str) -> None:
-    assert recognise(body) == kind
+    assert detect_kind(body) == kind
 
 
 @pytest.mark.parametrize(
@@ -199,17 +199,17 @@ def test_a_kind_is_recognised_by_what_it_holds(body: bytes, kind: str) -> None:
     ],
 )
 def test_html_becomes_the_text_that_was_meant(written: str, shown: str) -> None:
-    assert from_html(written) == shown
+    assert html_to_text(written) == shown
 
 
 @given(st.text())
 def test_plain_text_is_one_clean_line_and_stays_so(text: str) -> None:
-    once = plain(text)
-    assert plain(once) == once
+    once = plain_text(text)
+    assert plain_text(once) == once
     assert "\n" not in once
     assert "\x00" not in once
 
 
 @given(st.text(alphabet="<>/ab=\"' &;lt$", max_size=60))
 def test_html_never_fails(text: str) -> None:
-    assert "\n" not in from_html(text)
+    assert "\n" not in html_to_text(text)

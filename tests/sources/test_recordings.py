@@ -7,7 +7,7 @@ import pytest
 
 from digest.errors import SourceError
 from digest.models import Entry
-from digest.sources import identity, parse, recognise
+from digest.sources import detect_kind, identity, parse
 from tests.builders import RECORDINGS, at, needs_recordings
 
 pytestmark = needs_recordings
@@ -15,7 +15,7 @@ pytestmark = needs_recordings
 
 def read(path: str) -> list[Entry]:
     body = (RECORDINGS / path).read_bytes()
-    return parse(recognise(body), body, source=path)
+    return parse(detect_kind(body), body, source=path)
 
 
 def api(name: str) -> bytes:

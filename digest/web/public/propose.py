@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from digest.sources.proposed import canonical_url
+from digest.sources.paper_url import canonical_url
 from digest.store import Store, submissions
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit

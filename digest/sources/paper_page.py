@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from digest.models import Entry
+from digest.sources.arxiv import arxiv_id_in
 from digest.sources.feed import web_url
-from digest.sources.identity import arxiv_id_in, doi_in
-from digest.sources.readable import from_html
-from digest.sources.unreadable import UnreadableError
+from digest.sources.parsing import ParseError, doi_in, html_to_text
 
 _MOST_READ = 1_000_000  # bytes: meta tags stand at the beginning
 _MOST_TAGS = 2_000
@@ -21,11 +20,11 @@ _DATE = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?!\d)")
 
 
 def parse(body: bytes, *, url: str) -> Entry:
-    """The paper that a web page at `url` shows. Raises UnreadableError where it names no title."""
+    """The paper that a web page at `url` shows. Raises ParseError where it names no title."""
     tags = _tags(body[:_MOST_READ])
     title = _first(tags, "citation_title", "og:title", "dc.title")
     if not title:
-        raise UnreadableError("the page names no title (citation_title, og:title)")
+        raise ParseError("the page names no title (citation_title, og:title)")
     written = _first(tags, "citation_date", "citation_publication_date", "citation_online_date")
     return Entry(
         guid=url,
@@ -55,7 +54,7 @@ class _Metas(HTMLParser):
         self._count += 1
         said = dict(attrs)
         name, content = said.get("name") or said.get("property"), said.get("content")
-        if name and content and (text := from_html(content)):
+        if name and content and (text := html_to_text(content)):
             self.found.setdefault(name.lower(), []).append(text)
 
 

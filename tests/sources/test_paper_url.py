@@ -2,7 +2,8 @@
 
 import pytest
 
-from digest.sources.proposed import arxiv_id_of, canonical_url
+from digest.sources.arxiv import id_of_url
+from digest.sources.paper_url import canonical_url
 
 ARXIV = "https://arxiv.org/abs/2504.17830"
 
@@ -74,5 +75,5 @@ def test_what_not_everybody_can_open_is_none(written: str) -> None:
 
 
 def test_the_arxiv_id_is_told_of_arxivs_addresses_only() -> None:
-    assert arxiv_id_of(ARXIV) == "2504.17830"
-    assert arxiv_id_of("https://example.org/abs/2504.17830") == ""
+    assert id_of_url(ARXIV) == "2504.17830"
+    assert id_of_url("https://example.org/abs/2504.17830") == ""

@@ -4,11 +4,11 @@ import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from digest.sources.identity import arxiv_id_in, doi_in
+from digest.sources import arxiv
+from digest.sources.parsing import doi_in
 
 MAX_URL = 500  # characters
 
-_ARXIV_HOSTS = {"arxiv.org", "www.arxiv.org", "export.arxiv.org", "alphaxiv.org", "www.alphaxiv.org", "huggingface.co"}
 _DOI_HOSTS = {"doi.org", "www.doi.org", "dx.doi.org"}
 _ARXIV_ID = re.compile(r"(?:arxiv:\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DOI = re.compile(r"(?:doi:\s*)?10\.\d{4,9}/\S+", re.IGNORECASE)
@@ -26,15 +26,10 @@ def canonical_url(written: str) -> str:
     if len(written) > MAX_URL:
         return ""
     if _ARXIV_ID.fullmatch(written):
-        return _of_arxiv(arxiv_id_in(written.replace(" ", ""))[0])
+        return _of_arxiv(arxiv.arxiv_id_in(written.replace(" ", ""))[0])
     if _DOI.fullmatch(written):
         return _of_doi(doi_in(written))
     return "" if _UNSAFE.search(written) else _of_address(written)
-
-
-def arxiv_id_of(url: str) -> str:
-    """The arXiv id that a canonical URL stands for, or ""."""
-    return arxiv_id_in(url)[0] if url.startswith("https://arxiv.org/abs/") else ""
 
 
 def _of_address(written: str) -> str:
@@ -50,7 +45,7 @@ def _of_address(written: str) -> str:
 
 
 def _canonical(parts: SplitResult, host: str, port: int | None) -> str:
-    if host in _ARXIV_HOSTS and (arxiv_id := arxiv_id_in(parts.path)[0]):
+    if host in arxiv.HOSTS and (arxiv_id := arxiv.arxiv_id_in(parts.path)[0]):
         return _of_arxiv(arxiv_id)
     if host in _DOI_HOSTS and (doi := doi_in(parts.path)):
         return _of_doi(doi)
@@ -66,7 +61,7 @@ def _of_arxiv(arxiv_id: str) -> str:
 
 
 def _of_doi(doi: str) -> str:
-    if doi and (arxiv_id := arxiv_id_in(doi)[0]):
+    if doi and (arxiv_id := arxiv.arxiv_id_in(doi)[0]):
         return _of_arxiv(arxiv_id)
     url = f"https://doi.org/{quote(doi, safe=_LEFT_AS_IT_IS)}"
     return url if doi and len(url) <= MAX_URL else ""
