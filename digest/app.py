@@ -33,9 +33,9 @@ from digest.store import Store, Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.inbound import ImapMailbox, Inbound, Inbox, MaildirInbox
+from digest.transport.inbound import ImapMailbox, InboundMail, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
-from digest.transport.pace import Pace
+from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport
 
 # Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
@@ -235,7 +235,7 @@ class App:
         rates = [rate for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
         return max(1, min([most, *(int(rate * _MARKED_WITHIN) for rate in rates)]))
 
-    def process_bounces(self, messages: Iterable[Inbound], *, now: datetime) -> BounceReport:
+    def process_bounces(self, messages: Iterable[InboundMail], *, now: datetime) -> BounceReport:
         """Deal with mails that came back."""
         return process_bounces(self.store, self.membership, self._bounce_authenticator, messages, now=now)
 
@@ -261,7 +261,7 @@ class App:
                 self._bounce_authenticator,
                 inbox.unread(),
                 now=now,
-                done=lambda name: inbox.done([name]),
+                done=lambda name: inbox.mark_read([name]),
                 stopping=stopping,
             )
 
@@ -291,9 +291,9 @@ class App:
             )
 
     @cached_property
-    def pace(self) -> Pace:
+    def rate_limiter(self) -> RateLimiter:
         """How fast mail may go by SMTP; remembers from one delivery to the next that the server complained."""
-        return Pace(self.config.delivery.smtp.rate)
+        return RateLimiter(self.config.delivery.smtp.rate)
 
     @contextmanager
     def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:
@@ -311,7 +311,7 @@ class App:
                 password=self.config.secrets.smtp_password.get_secret_value(),
                 connections=delivery.smtp.connections,
                 connection_rate=delivery.smtp.connection_rate,
-                pace=self.pace,
+                rate_limiter=self.rate_limiter,
                 timeout=timeout,
             ) as smtp:
                 yield smtp

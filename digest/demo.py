@@ -32,7 +32,7 @@ from digest.security import passwords
 from digest.service import serve
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from digest.subscribers import fields
-from digest.transport.sink import FolderHandler, SmtpServer
+from digest.transport.smtp_server import FolderHandler, SmtpServer
 from digest.web import url_of
 
 ADMIN = "admin@example.org"  # of the demo that is served

@@ -15,7 +15,7 @@ import pytest
 
 from digest.models import Digest
 from digest.store import Store, deliveries, papers
-from digest.transport.sink import SmtpServer
+from digest.transport.smtp_server import SmtpServer
 from tests.builders import RECORDINGS, at, needs_recordings
 from tests.commandline import Cli
 from tests.smtp import Postbox

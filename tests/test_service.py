@@ -18,7 +18,7 @@ from digest.errors import StoreError
 from digest.security.links import Scope
 from digest.service import _ask_now, _scheduler, serve
 from digest.store import subscribers
-from digest.transport.sink import SmtpServer
+from digest.transport.smtp_server import SmtpServer
 from digest.web import listen, url_of
 from tests.commandline import Cli
 from tests.serving import IN_TIME, Serving

@@ -11,7 +11,7 @@ from digest.cli.output import print_json, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
 from digest.pipeline.bounces import BounceReport
-from digest.transport.inbound import Inbound, read_path
+from digest.transport.inbound import InboundMail, read_path
 
 _NAMED = 20  # unproven bounces
 
@@ -38,7 +38,7 @@ def bounce(
         print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in _record(report).items()))
 
 
-def _all_of(paths: list[Path]) -> Iterator[Inbound]:
+def _all_of(paths: list[Path]) -> Iterator[InboundMail]:
     for path in paths:
         yield from read_path(path)
 

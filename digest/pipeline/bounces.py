@@ -16,7 +16,7 @@ from digest.security.return_paths import ReturnPaths
 from digest.store import Store, Transaction, consents, deliveries, subscribers
 from digest.subscribers.membership import Membership
 from digest.transport import bounces
-from digest.transport.inbound import Inbound
+from digest.transport.inbound import InboundMail
 
 _COUNT = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
 
@@ -64,7 +64,7 @@ class BounceAuthenticator:
 
     def find_unsubscriber(self, tx: Transaction, content: bytes) -> Subscriber | None:
         """Who wrote to the address that their mails name for leaving."""
-        recipients = bounces.sent_to(content).encode()
+        recipients = bounces.header_recipients(content).encode()
         subscriber_id = self.return_paths.find_unsubscriber_id(recipients) if self.return_paths else None
         return None if subscriber_id is None else subscribers.find_by_id(tx, subscriber_id)
 
@@ -73,7 +73,7 @@ def process_bounces(
     store: Store,
     membership: Membership,
     authenticator: BounceAuthenticator,
-    messages: Iterable[Inbound],
+    messages: Iterable[InboundMail],
     *,
     now: datetime,
     done: Callable[[str], None] = lambda _: None,
@@ -102,12 +102,12 @@ def _read_one(
     store: Store,
     membership: Membership,
     authenticator: BounceAuthenticator,
-    message: Inbound,
+    message: InboundMail,
     report: BounceReport,
     *,
     now: datetime,
 ) -> None:
-    found = bounces.read(message.content)
+    found = bounces.parse(message.content)
     for bounce in found:
         report.kinds[bounce.kind] += 1
     counting = [bounce for bounce in found if bounce.kind in _COUNT]

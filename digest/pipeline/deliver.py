@@ -16,7 +16,7 @@ from digest.store import Store, Transaction, deliveries, leases, outbox
 from digest.store.outbox import Settled
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.retry import GAVE_UP, bounce_of, is_policy_refusal, retry_at
+from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_refusal, retry_at
 
 # A server that refuses us so often in a row, whatever the mail, will refuse the rest: better ask an admin.
 _MOST_REFUSALS = 5
@@ -221,7 +221,7 @@ class _Sending:
         """What came of the mails and is not written down yet. It is when `tx` was committed."""
         outbox.record(tx, self._pending, worker=self._worker, now=self._now)
         for settled in self._pending:
-            if settled.state is DeliveryState.FAILED and (bounce := bounce_of(settled.reply)):
+            if settled.state is DeliveryState.FAILED and (bounce := bounce_from_reply(settled.reply)):
                 self._bounced(tx, self._batch[settled.delivery_id], bounce)
 
     def _written_down(self) -> None:

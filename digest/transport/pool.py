@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from digest.errors import TransportError
 from digest.models import Message, Receipt
-from digest.transport.connection import Client, Server
-from digest.transport.dialogue import Dialogue, Untried
-from digest.transport.pace import Pace
+from digest.transport.rate_limiter import RateLimiter
+from digest.transport.smtp_connection import Client, Server
+from digest.transport.smtp_session import Dialogue, Untried
 
 _MAILS_PER_CONNECTION = 500  # then it is renewed: servers close those that never end
 
@@ -69,7 +69,7 @@ class _Line:
 
     dialogue: Dialogue | None = None
     talk: "_Talk | None" = None
-    pace: Pace = field(default_factory=Pace)
+    rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     connecting: bool = False
     given: int = 0  # mails, to this connection
     reason: str = ""  # why there is no connection to be had
@@ -91,11 +91,11 @@ class _Talk:
 class Pool:
     """The connections, and the receipts that came over them."""
 
-    def __init__(self, server: Server, connections: int, *, pace: Pace, connection_rate: float) -> None:
-        """`pace` is that of all connections together, `connection_rate` (mails a second, or 0) that of each."""
+    def __init__(self, server: Server, connections: int, *, rate_limiter: RateLimiter, connection_rate: float) -> None:
+        """`rate_limiter` is that of all connections together, `connection_rate` (mails a second, or 0) that of each."""
         self.receipts: deque[Receipt] = deque()
-        self._pace = pace
-        self._lines = [_Line(pace=Pace(connection_rate)) for _ in range(connections)]
+        self._rate_limiter = rate_limiter
+        self._lines = [_Line(rate_limiter=RateLimiter(connection_rate)) for _ in range(connections)]
         self._connector = _Connector(server)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._connector.bell, selectors.EVENT_READ)
@@ -178,15 +178,15 @@ class Pool:
             self._connector.connect(line)
 
     def _wait(self, line: _Line) -> float:
-        return max(self._pace.wait(), line.pace.wait())
+        return max(self._rate_limiter.delay(), line.rate_limiter.delay())
 
     def _next(self, line: _Line, supply: Supply) -> Untried | None:
         """A mail for a connection, if it may have one now."""
         mail = supply.next() if self._wait(line) <= 0 else None
         if mail is not None:
             line.given += 1
-            line.pace.took()
-            self._pace.took()
+            line.rate_limiter.record()
+            self._rate_limiter.record()
         return mail
 
     def _talk(self, line: _Line, dialogue: Dialogue, first: Untried, supply: Supply) -> None:
@@ -220,7 +220,7 @@ class Pool:
     def _heed(self, dialogue: Dialogue) -> None:
         if dialogue.complained:
             dialogue.complained = False
-            self._pace.slow_down()
+            self._rate_limiter.back_off()
 
     def _fall_silent(self, line: _Line, talk: _Talk) -> None:
         if talk.wants:

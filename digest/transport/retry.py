@@ -8,7 +8,7 @@ import re
 from datetime import datetime, timedelta
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces import kind_of
+from digest.transport.bounces import classify
 
 _REFUSAL = re.compile(r"(5\d\d)(?:[ -](5\.\d{1,3}\.\d{1,3}))?(?:[ -].*)?")
 _COMPLAINT = re.compile(r"^421\b|\b4\.7\.28\b")
@@ -22,7 +22,7 @@ LONGEST_WAIT = timedelta(hours=4)
 KEPT_FOR = timedelta(days=5)
 
 
-def is_complaint(reply: str) -> bool:
+def is_rate_complaint(reply: str) -> bool:
     """Whether a server says that it gets too much: 421, it closes the connection, or 4.7.28, it counts our mails."""
     return _COMPLAINT.search(reply) is not None
 
@@ -33,7 +33,7 @@ def is_policy_refusal(reply: str) -> bool:
     return refusal is not None and (refusal[2] or "").startswith("5.7.")
 
 
-def bounce_of(reply: str) -> Bounce | None:
+def bounce_from_reply(reply: str) -> Bounce | None:
     """What a final refusal says of the address; None where it is about us or the mail, or is no refusal at all.
 
     A mailbox that was full for all the days that a mail is kept counts as well (4.2.z, RFC 3463, 3.3).
@@ -45,7 +45,7 @@ def bounce_of(reply: str) -> Bounce | None:
     if refusal is None or is_policy_refusal(reply):
         return None
     code, status = refusal[1], refusal[2] or ""
-    kind = kind_of(status, reply)
+    kind = classify(status, reply)
     if kind is not BounceKind.HARD and code not in _OF_THE_MAILBOX:
         return None
     return Bounce(kind=kind, status=status, reply=reply)

@@ -7,9 +7,9 @@ from typing import Self
 
 from digest.errors import TransportError
 from digest.models import Message, Receipt
-from digest.transport.connection import Security, Server
-from digest.transport.pace import Pace
 from digest.transport.pool import Pool, Supply
+from digest.transport.rate_limiter import RateLimiter
+from digest.transport.smtp_connection import Security, Server
 
 __all__ = ["Security", "SmtpTransport"]
 
@@ -29,11 +29,11 @@ class SmtpTransport:
         password: str = "",
         connections: int = 4,
         connection_rate: float = 0.0,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
         timeout: float = TIMEOUT_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`pace` limits all connections together, `connection_rate` (mails a second, 0: no limit) each of them.
+        """`rate_limiter` limits all connections together, `connection_rate` (mails a second, 0: no limit) each of them.
 
         `timeout` (seconds) is for each step; `tls` replaces the system's trusted authorities.
         """
@@ -44,7 +44,7 @@ class SmtpTransport:
         )
         self._connections = connections
         self._connection_rate = connection_rate
-        self._pace = pace or Pace()
+        self._rate_limiter = rate_limiter or RateLimiter()
         self._pool: Pool | None = None
 
     def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
@@ -70,7 +70,9 @@ class SmtpTransport:
             raise TransportError(f"the mail server {self._server.host}:{self._server.port} {pool.reason}")
 
     def _new_pool(self) -> Pool:
-        return Pool(self._server, self._connections, pace=self._pace, connection_rate=self._connection_rate)
+        return Pool(
+            self._server, self._connections, rate_limiter=self._rate_limiter, connection_rate=self._connection_rate
+        )
 
     def close(self) -> None:
         """Say goodbye on every connection."""

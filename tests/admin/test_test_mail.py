@@ -10,8 +10,8 @@ from digest.errors import DigestError
 from digest.models import Hold, MailKind, Message, Profile, Subscriber, Suppression, SuppressionReason
 from digest.pipeline.recent_papers import RecentPapers
 from digest.store import outbox
-from digest.transport.sink import SmtpServer
 from digest.transport.smtp import SmtpTransport
+from digest.transport.smtp_server import SmtpServer
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
 from tests.smtp import Postbox
 from tests.web.papers import printed

@@ -5,7 +5,7 @@ from email import message_from_bytes, message_from_string, policy
 
 import pytest
 
-from digest.transport.sink import FolderHandler, SmtpServer
+from digest.transport.smtp_server import FolderHandler, SmtpServer
 from tests.commandline import Cli
 from tests.mail.samples import overriding
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.transport.sink import SmtpServer
+from digest.transport.smtp_server import SmtpServer
 from tests.commandline import Cli
 from tests.smtp import Postbox
 

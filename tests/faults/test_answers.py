@@ -19,7 +19,7 @@ from tests.builders import MEMBERSHIP, NOW
 from tests.faults.server import Act, Fault, FaultyServer, Step
 from tests.mail.samples import LINKS, SENDER
 from tests.pipeline.test_deliver import queue
-from tests.transport.test_dialogue import MAIL_STEPS, both_ways, outcome_of, sender
+from tests.transport.test_smtp_session import MAIL_STEPS, both_ways, outcome_of, sender
 
 MAILS = 5
 THIRD = 3

@@ -11,7 +11,7 @@ from digest.security.links import Scope
 from digest.security.return_paths import ReturnPaths
 from digest.store import Store, deliveries, subscribers
 from digest.transport import bounces
-from digest.transport.inbound import Inbound
+from digest.transport.inbound import InboundMail
 from tests.builders import MEMBERSHIP, NOW
 from tests.mail.samples import LINKS, composer
 from tests.pipeline.test_deliver import queue
@@ -61,7 +61,7 @@ def about(returned: bytes, head: str, kind: str, said: str, *, prose: str = "") 
 
 
 def read(store: Store, *contents: bytes, proofs: BounceAuthenticator = PROOFS) -> BounceReport:
-    messages = [Inbound(name=f"mail {i}", content=content) for i, content in enumerate(contents, 1)]
+    messages = [InboundMail(name=f"mail {i}", content=content) for i, content in enumerate(contents, 1)]
     return process_bounces(store, MEMBERSHIP, proofs, messages, now=NOW)
 
 
@@ -183,9 +183,11 @@ def test_a_mail_that_nobody_foresaw_is_named_and_the_others_are_read(
     def read_one(content: bytes) -> tuple[Bounce, ...]:
         if content == b"odd":
             raise RecursionError("too deep")
-        return bounces.read(content)
+        return bounces.parse(content)
 
-    monkeypatch.setattr("digest.pipeline.bounces.bounces", SimpleNamespace(read=read_one, sent_to=bounces.sent_to))
+    monkeypatch.setattr(
+        "digest.pipeline.bounces.bounces", SimpleNamespace(parse=read_one, header_recipients=bounces.header_recipients)
+    )
     report = read(store, b"odd", a_report(sent.sender))
     assert report.unreadable == [("mail 1", "RecursionError: too deep")]
     assert len(report.suppressed) == 1
@@ -224,7 +226,7 @@ def test_of_several_blocks_the_one_that_is_hard_counts(store: Store) -> None:
 
 def test_reading_ends_after_the_mail_at_hand_when_it_is_asked_to(store: Store) -> None:
     our_mail(store)
-    messages = [Inbound(name=str(i), content=b"Subject: x\r\n\r\n") for i in range(3)]
+    messages = [InboundMail(name=str(i), content=b"Subject: x\r\n\r\n") for i in range(3)]
     done: list[str] = []
     process_bounces(store, MEMBERSHIP, PROOFS, messages, now=NOW, done=done.append, stopping=lambda: len(done) == 2)
     assert done == ["0", "1"]

@@ -13,8 +13,8 @@ from digest.mail import Composer
 from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt, SuppressionReason
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, deliveries, digests, outbox, papers, subscribers
-from digest.transport.sink import SmtpServer
 from digest.transport.smtp import SmtpTransport
+from digest.transport.smtp_server import SmtpServer
 from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
 from tests.mail.samples import composer
 from tests.smtp import Postbox

@@ -19,7 +19,7 @@ from digest.models import (
 from digest.security.addresses import Pseudonyms
 from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
 from digest.subscribers.pauses import paused
-from digest.transport.retry import GAVE_UP, bounce_of
+from digest.transport.retry import GAVE_UP, bounce_from_reply
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 
 EMAIL = "reader@example.org"
@@ -192,11 +192,11 @@ def test_what_is_kept_of_a_bounce_does_not_hold_the_address(store: Store) -> Non
 
 
 def test_a_mailbox_that_was_full_for_five_days_is_counted(store: Store) -> None:
-    full = bounce_of(f"{GAVE_UP}452 4.2.2 mailbox full")
+    full = bounce_from_reply(f"{GAVE_UP}452 4.2.2 mailbox full")
     assert full is not None
     assert full.kind is BounceKind.SOFT
-    assert bounce_of(f"{GAVE_UP}451 4.7.1 greylisted") is None
-    assert bounce_of(f"{GAVE_UP}no answer") is None
+    assert bounce_from_reply(f"{GAVE_UP}451 4.7.1 greylisted") is None
+    assert bounce_from_reply(f"{GAVE_UP}no answer") is None
 
 
 def test_the_heavier_reason_stands(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flufl.bounce import all_failures
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces import read
+from digest.transport.bounces import parse
 from tests.builders import RECORDINGS, needs_recordings
 
 BOUNCES = RECORDINGS / "bounces"
@@ -39,7 +39,7 @@ class Recording(NamedTuple):
 
     @property
     def read(self) -> tuple[Bounce, ...]:
-        return read(self.message)
+        return parse(self.message)
 
     @property
     def told(self) -> tuple[Told, ...]:

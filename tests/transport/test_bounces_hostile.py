@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.models import Bounce
-from digest.transport.bounces import kind_of, read
+from digest.transport.bounces import classify, parse
 from tests.builders import RECORDINGS, needs_recordings
 
 MEGA = 1 << 20
@@ -63,13 +63,13 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 def test_ten_megabytes_of_malice_are_read_in_about_a_second(name: str) -> None:
     message = HOSTILE[name]()
     begun = time.process_time()
-    assert read(message)
+    assert parse(message)
     assert time.process_time() - begun < 1.5
 
 
 @given(st.binary(max_size=2000), st.booleans())
 def test_any_bytes_are_read(message: bytes, as_bounce: bool) -> None:
-    found = read(HEAD + message if as_bounce else message)
+    found = parse(HEAD + message if as_bounce else message)
     assert found
     assert all(isinstance(bounce, Bounce) for bounce in found)
 
@@ -98,12 +98,12 @@ def test_any_bytes_are_read(message: bytes, as_bounce: bool) -> None:
     )
 )
 def test_any_lines_of_bounces_are_read(lines: list[bytes]) -> None:
-    assert read(b"\n".join(lines))
+    assert parse(b"\n".join(lines))
 
 
 @given(st.text(max_size=50), st.text(max_size=500))
 def test_any_status_and_reply_have_a_kind(status: str, reply: str) -> None:
-    assert kind_of(status, reply)
+    assert classify(status, reply)
 
 
 @needs_recordings
@@ -119,4 +119,4 @@ def test_bounces_that_suffered_on_their_way_are_read(seed: int) -> None:
             [chance.randbytes(length), message[other : other + length], b"", b"\n", b":", b"\n\n", b"\0"]
         )
         message = message or bytearray(b"x")
-    assert read(bytes(message))
+    assert parse(bytes(message))

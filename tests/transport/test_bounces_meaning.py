@@ -3,24 +3,24 @@
 import pytest
 
 from digest.models import BounceKind
-from digest.transport.bounces import kind_of
+from digest.transport.bounces import classify
 from digest.transport.bounces.addresses import bare
 from digest.transport.bounces.meaning import better, derived, status_in
 
 
 @pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"])
 def test_an_address_that_is_not_there_is_hard(status: str) -> None:
-    assert kind_of(status, "") is BounceKind.HARD
+    assert classify(status, "") is BounceKind.HARD
 
 
 @pytest.mark.parametrize("status", ["5.2.2", "5.2.3", "5.3.4", "5.4.6", "5.5.1", "5.6.0", "5.7.1", "5.7.26", "5.1.8"])
 def test_a_mail_or_a_sender_that_is_not_wanted_is_soft(status: str) -> None:
-    assert kind_of(status, "") is BounceKind.SOFT
+    assert classify(status, "") is BounceKind.SOFT
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0", "5.1.99", "5.5.0", "nonsense"])
 def test_a_status_that_tells_nothing_is_soft_without_words(status: str) -> None:
-    assert kind_of(status, "550 no") is BounceKind.SOFT
+    assert classify(status, "550 no") is BounceKind.SOFT
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_status_that_tells_nothing_is_soft_without_words(status: str) -> None:
     ],
 )
 def test_words_decide_where_the_status_is_vague(reply: str) -> None:
-    assert kind_of("5.0.0", reply) is BounceKind.HARD
+    assert classify("5.0.0", reply) is BounceKind.HARD
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_words_decide_where_the_status_is_vague(reply: str) -> None:
     ],
 )
 def test_words_that_speak_for_an_address_go_before_any_status(status: str, reply: str) -> None:
-    assert kind_of(status, reply) is BounceKind.SOFT
+    assert classify(status, reply) is BounceKind.SOFT
 
 
 @pytest.mark.parametrize(
@@ -73,26 +73,26 @@ def test_words_that_speak_for_an_address_go_before_any_status(status: str, reply
     ],
 )
 def test_later_is_soft_whatever_is_said(status: str, reply: str) -> None:
-    assert kind_of(status, reply) is BounceKind.SOFT
+    assert classify(status, reply) is BounceKind.SOFT
 
 
 def test_a_refusal_for_good_is_believed_before_a_vague_status_about_it() -> None:
-    assert kind_of("4.0.0", "550 user unknown") is BounceKind.HARD
+    assert classify("4.0.0", "550 user unknown") is BounceKind.HARD
 
 
 def test_the_reply_of_a_session_needs_no_status_beside_it() -> None:
-    assert kind_of("", "550 5.1.1 no") is BounceKind.HARD
-    assert kind_of("", "552 5.2.2 no") is BounceKind.SOFT
+    assert classify("", "550 5.1.1 no") is BounceKind.HARD
+    assert classify("", "552 5.2.2 no") is BounceKind.SOFT
 
 
 def test_no_route_is_hard_only_where_there_is_no_domain() -> None:
-    assert kind_of("5.4.4", "Invalid domain") is BounceKind.HARD
-    assert kind_of("5.4.4", "malformed answer from name server") is BounceKind.SOFT
+    assert classify("5.4.4", "Invalid domain") is BounceKind.HARD
+    assert classify("5.4.4", "malformed answer from name server") is BounceKind.SOFT
 
 
 def test_what_a_host_or_an_address_or_a_link_is_called_means_nothing() -> None:
     reply = "550 5.1.1 <spam@blocked.example>: User unknown, see https://quota.example/policy/spam relay=spam.example"
-    assert kind_of("5.1.1", reply) is BounceKind.HARD
+    assert classify("5.1.1", reply) is BounceKind.HARD
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces import read
+from digest.transport.bounces import parse
 
 DAEMON = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nTo: bounces@example.com\nSubject: failure notice\n\n"
 PERSON = "Return-Path: <ann@example.org>\nFrom: Ann <ann@example.org>\nTo: news@example.com\nSubject: Re: Papers\n"
@@ -20,30 +20,30 @@ def a_complaint(report: str, returned: str = "To: ann@example.org\nMessage-ID: <
 
 
 def the_bounce(message: str) -> Bounce:
-    (bounce,) = read(message.encode())
+    (bounce,) = parse(message.encode())
     return bounce
 
 
 @pytest.mark.parametrize("kind", ["abuse", "Fraud", "opt-out"])
 def test_whoever_wants_no_more_mail_complains(kind: str) -> None:
-    (bounce,) = read(a_complaint(f"Feedback-Type: {kind}\nVersion: 1"))
+    (bounce,) = parse(a_complaint(f"Feedback-Type: {kind}\nVersion: 1"))
     assert (bounce.kind, bounce.recipient) == (BounceKind.COMPLAINT, "ann@example.org")
     assert bounce.message_id == "one@example.com"
 
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "dmarc", "virus"])
 def test_other_feedback_is_no_complaint(kind: str) -> None:
-    assert read(a_complaint(f"Feedback-Type: {kind}"))[0].kind is BounceKind.OTHER
+    assert parse(a_complaint(f"Feedback-Type: {kind}"))[0].kind is BounceKind.OTHER
 
 
 @pytest.mark.parametrize("field", ["Original-Rcpt-To", "Removal-Recipient"])
 def test_a_complaint_names_its_reader_where_the_mail_does_not(field: str) -> None:
     report = f"Feedback-Type: abuse\n{field}: <bob@example.org>"
-    assert read(a_complaint(report, "To: undisclosed"))[0].recipient == "bob@example.org"
+    assert parse(a_complaint(report, "To: undisclosed"))[0].recipient == "bob@example.org"
 
 
 def test_a_complaint_may_name_nobody() -> None:
-    assert read(a_complaint("Feedback-Type: abuse", "To: undisclosed"))[0].recipient == ""
+    assert parse(a_complaint("Feedback-Type: abuse", "To: undisclosed"))[0].recipient == ""
 
 
 def test_a_returned_mail_with_microsofts_mark_is_a_complaint() -> None:
@@ -100,7 +100,7 @@ def test_a_bounce_in_prose_is_read_and_the_copy_below_it_is_not() -> None:
 def test_each_recipient_in_prose_has_its_own_reply() -> None:
     head = DAEMON.replace("\n\n", "\nX-Failed-Recipients: ann@example.org,\n bob@example.org\n\n")
     text = "failed:\n\n  ann@example.org\n    mx: 550 user unknown\n  bob@example.org\n    mx: 552 mailbox full\n"
-    assert [(b.kind, b.recipient, b.status, b.reply) for b in read(f"{head}{text}".encode())] == [
+    assert [(b.kind, b.recipient, b.status, b.reply) for b in parse(f"{head}{text}".encode())] == [
         (BounceKind.HARD, "ann@example.org", "5.1.1", "550 user unknown"),
         (BounceKind.SOFT, "bob@example.org", "5.2.2", "552 mailbox full"),
     ]
@@ -114,7 +114,7 @@ def test_a_bounce_that_nobody_knows_is_soft() -> None:
 def test_a_bounce_is_read_in_its_own_charset() -> None:
     text = "ディレクトリのリストにありません\nann@example.org\n".encode("iso-2022-jp")
     head = DAEMON.replace("\n\n", "\nContent-Type: text/plain; charset=iso-2022-jp\n\n").encode()
-    assert read(head + text)[0].kind is BounceKind.HARD
+    assert parse(head + text)[0].kind is BounceKind.HARD
 
 
 @pytest.mark.parametrize("text", ["This is just a warning.", "It has not yet been delivered.", "It will be retried."])

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.models import BounceKind
-from digest.transport.bounces import read
+from digest.transport.bounces import parse
 
 FAILED = "Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: 5.1.1\n"
 
@@ -20,18 +20,18 @@ def a_report(blocks: str, *, label: str = "message/delivery-status", text: str =
 
 
 def told(message: bytes) -> list[tuple[BounceKind, str, str]]:
-    return [(bounce.kind, bounce.recipient, bounce.status) for bounce in read(message)]
+    return [(bounce.kind, bounce.recipient, bounce.status) for bounce in parse(message)]
 
 
 def test_a_report_tells_who_failed_and_why_and_of_which_mail() -> None:
-    (bounce,) = read(a_report(f"{FAILED}Diagnostic-Code: smtp; 550 5.1.1\n no such\n  user\n"))
+    (bounce,) = parse(a_report(f"{FAILED}Diagnostic-Code: smtp; 550 5.1.1\n no such\n  user\n"))
     assert (bounce.kind, bounce.recipient, bounce.status) == (BounceKind.HARD, "ann@example.org", "5.1.1")
     assert (bounce.reply, bounce.message_id) == ("550 5.1.1 no such user", "one@example.com")
 
 
 def test_line_ends_do_not_matter() -> None:
     message = a_report(FAILED)
-    assert read(message.replace(b"\n", b"\r\n")) == read(message)
+    assert parse(message.replace(b"\n", b"\r\n")) == parse(message)
 
 
 def test_every_failed_recipient_is_one_bounce_and_others_are_none() -> None:
@@ -72,8 +72,8 @@ def test_the_remote_servers_status_goes_before_a_vague_one() -> None:
 
 
 def test_a_reply_may_stand_beside_the_status_or_in_the_text() -> None:
-    assert read(a_report(FAILED.replace("5.1.1", "4.2.2 (Over quota)")))[0].reply == "Over quota"
-    (bounce,) = read(a_report(FAILED.replace("5.1.1", "5.0.0"), text="<ann@example.org>:\n550 user unknown\n\nBye"))
+    assert parse(a_report(FAILED.replace("5.1.1", "4.2.2 (Over quota)")))[0].reply == "Over quota"
+    (bounce,) = parse(a_report(FAILED.replace("5.1.1", "5.0.0"), text="<ann@example.org>:\n550 user unknown\n\nBye"))
     assert (bounce.kind, bounce.reply) == (BounceKind.HARD, "550 user unknown")
 
 
@@ -113,4 +113,4 @@ def test_a_report_is_no_automatic_reply_even_if_it_says_so() -> None:
 
 
 def test_the_same_recipient_twice_is_one_bounce() -> None:
-    assert len(read(a_report(f"{FAILED}\n{FAILED}"))) == 1
+    assert len(parse(a_report(f"{FAILED}\n{FAILED}"))) == 1

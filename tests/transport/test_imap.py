@@ -9,9 +9,9 @@ import pytest
 from imap_tools import MailBoxUnencrypted
 
 from digest.errors import TransportError
-from digest.transport.connection import Security
-from digest.transport.inbound import MOST_BYTES, ImapMailbox
-from digest.transport.sink import SmtpServer
+from digest.transport.inbound import MAX_BYTES, ImapMailbox
+from digest.transport.smtp_connection import Security
+from digest.transport.smtp_server import SmtpServer
 from tests.mta import Account, Dovecot, a_free_port, cut_after, needs_dovecot, scripted
 from tests.smtp import Postbox
 
@@ -66,7 +66,7 @@ def test_looking_marks_nothing_and_done_marks_what_it_names(account: Account) ->
         found = list(mailbox.unread())
         assert [inbound.content for inbound in found] == [a_mail(1), a_mail(2), a_mail(3)]
         assert list(mailbox.unread()) == found
-        mailbox.done([found[0].name, found[2].name])
+        mailbox.mark_read([found[0].name, found[2].name])
         assert list(mailbox.unread()) == [found[1]]
     assert unread(account) == [a_mail(2)]
 
@@ -88,7 +88,7 @@ def test_names_from_another_connection_are_passed_over(account: Account) -> None
     with mailbox:
         (inbound,) = mailbox.unread()
     with mailbox:
-        mailbox.done([inbound.name, "imap://elsewhere/INBOX;UIDVALIDITY=1/;UID=1"])
+        mailbox.mark_read([inbound.name, "imap://elsewhere/INBOX;UIDVALIDITY=1/;UID=1"])
     assert unread(account) == [a_mail(1)]
 
 
@@ -101,7 +101,7 @@ def test_what_arrives_between_is_there_the_next_time(account: Account) -> None:
         account.deliver(a_mail(3))
         found += looking
         assert [inbound.content for inbound in found] == [a_mail(1), a_mail(2)]
-        mailbox.done(inbound.name for inbound in found)
+        mailbox.mark_read(inbound.name for inbound in found)
         assert [inbound.content for inbound in mailbox.unread()] == [a_mail(3)]
 
 
@@ -111,7 +111,7 @@ def test_a_mailbox_of_a_thousand_is_read_and_marked(account: Account) -> None:
     with mailbox_of(account) as mailbox:
         found = list(mailbox.unread())
         assert [inbound.content for inbound in found] == [a_mail(i) for i in range(1000)]
-        mailbox.done(inbound.name for inbound in found)
+        mailbox.mark_read(inbound.name for inbound in found)
         assert list(mailbox.unread()) == []
     assert len(everything(account)) == 1000
 
@@ -119,7 +119,7 @@ def test_a_mailbox_of_a_thousand_is_read_and_marked(account: Account) -> None:
 @needs_dovecot
 def test_of_a_huge_mail_only_the_beginning_is_fetched(account: Account) -> None:
     account.deliver(a_mail(1, 12_000_000), a_mail(2), b"")
-    assert unread(account) == [a_mail(1, 12_000_000)[:MOST_BYTES], a_mail(2), b""]
+    assert unread(account) == [a_mail(1, 12_000_000)[:MAX_BYTES], a_mail(2), b""]
 
 
 @needs_dovecot
@@ -129,7 +129,7 @@ def test_nothing_is_deleted_not_even_what_somebody_else_marked_so(account: Accou
         client.client.uid("STORE", "1", "+FLAGS", r"(\Deleted)")
     with mailbox_of(account) as mailbox:
         found = list(mailbox.unread())
-        mailbox.done(inbound.name for inbound in found)
+        mailbox.mark_read(inbound.name for inbound in found)
     assert [inbound.content for inbound in found] == [a_mail(2)]
     assert [set(flags) - {r"\Recent"} for flags in everything(account)] == [{r"\Deleted"}, {r"\Seen"}]
 
@@ -144,7 +144,7 @@ def test_a_connection_that_is_cut_leaves_everything_unread(account: Account) -> 
         with pytest.raises(TransportError, match=f"^the mailbox localhost:{port} cannot be read: "):
             next(looking)
         with pytest.raises(TransportError, match=f"^the mailbox localhost:{port} is not connected$"):
-            mailbox.done(inbound.name for inbound in found)
+            mailbox.mark_read(inbound.name for inbound in found)
     assert unread(account) == mails
 
 
@@ -195,7 +195,7 @@ def test_a_folder_of_any_name_is_read(account: Account) -> None:
         client.append(a_mail(1), "Rückläufer & Co")
     with mailbox_of(account, folder="Rückläufer & Co") as mailbox:
         (inbound,) = mailbox.unread()
-        mailbox.done([inbound.name])
+        mailbox.mark_read([inbound.name])
         assert list(mailbox.unread()) == []
     assert "/R%C3%BCckl%C3%A4ufer%20%26%20Co;UIDVALIDITY=" in inbound.name
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from digest.errors import TransportError, UsageError
 from digest.models import Message as Outgoing
-from digest.transport.inbound import MOST_BYTES, Inbound, MaildirInbox, read_path
+from digest.transport.inbound import MAX_BYTES, InboundMail, MaildirInbox, read_path
 from digest.transport.maildir import MaildirTransport
 
 MAIL = b"Subject: one\n\nbody\n"
@@ -34,7 +34,7 @@ def mbox(folder: Path, *pieces: bytes) -> Path:
 def test_a_message_is_given_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.eml"
     path.write_bytes(b"\xff\x00 no mail at all\r\n\nFrom x\n")
-    assert list(read_path(path)) == [Inbound(name=str(path), content=path.read_bytes())]
+    assert list(read_path(path)) == [InboundMail(name=str(path), content=path.read_bytes())]
 
 
 def test_an_empty_file_holds_no_mail(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_an_empty_file_holds_no_mail(tmp_path: Path) -> None:
 def test_an_mbox_holds_many_and_counts_them(tmp_path: Path) -> None:
     path = mbox(tmp_path, FROM, MAIL, b"\n", FROM, b"Subject: two\n\n", b"\n")
     assert list(read_path(path)) == [
-        Inbound(name=f"{path}:1", content=MAIL),
-        Inbound(name=f"{path}:2", content=b"Subject: two\n\n"),
+        InboundMail(name=f"{path}:1", content=MAIL),
+        InboundMail(name=f"{path}:2", content=b"Subject: two\n\n"),
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_pipe_that_is_named_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", [b"", FROM])
 def test_of_a_huge_mail_only_the_beginning_is_read(tmp_path: Path, first: bytes) -> None:
     huge = MAIL + LINE * 2000
-    assert contents(mbox(tmp_path, first, huge)) == [huge[:MOST_BYTES]]
+    assert contents(mbox(tmp_path, first, huge)) == [huge[:MAX_BYTES]]
 
 
 def test_a_line_without_end_hides_no_mail_behind_it(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_big_mbox_is_never_in_memory(tmp_path: Path) -> None:
 def test_names_of_files_are_shown_on_one_line(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"a\nb\xff.eml")).write_bytes(MAIL)
     (inbound,) = read_path(tmp_path)
-    assert inbound == Inbound(name=f"{tmp_path}/a b .eml", content=MAIL)
+    assert inbound == InboundMail(name=f"{tmp_path}/a b .eml", content=MAIL)
 
 
 def test_a_path_that_is_not_there_is_said_so(tmp_path: Path) -> None:
@@ -187,14 +187,14 @@ def test_a_maildirs_new_mail_is_unread_until_it_is_done(maildir: Path) -> None:
     inbox = MaildirInbox(maildir)
     first, second = inbox.unread()
     assert (first.content, second.content) == (MAIL + b"1", MAIL + b"2")
-    inbox.done([second.name, "elsewhere/new/3"])
+    inbox.mark_read([second.name, "elsewhere/new/3"])
     assert list(MaildirInbox(maildir).unread()) == [first]
     assert [m.get_flags() for m in mailbox.Maildir(maildir) if m.get_subdir() == "cur"] == ["S"]
 
 
 def test_names_that_an_inbox_did_not_give_move_nothing(maildir: Path) -> None:
     (first, _) = MaildirInbox(maildir).unread()
-    MaildirInbox(maildir).done([first.name])
+    MaildirInbox(maildir).mark_read([first.name])
     assert len(list(MaildirInbox(maildir).unread())) == 2
 
 
@@ -205,14 +205,14 @@ def test_mail_that_another_program_took_is_passed_over(maildir: Path) -> None:
     for path in (maildir / "new").iterdir():
         path.rename(maildir / "cur" / f"{path.name}:2,S")
     assert list(looking) == []
-    inbox.done([first.name])
+    inbox.mark_read([first.name])
     assert len(list((maildir / "cur").iterdir())) == 2
 
 
 def test_a_maildir_without_cur_gets_one(maildir: Path) -> None:
     (maildir / "cur").rmdir()
     inbox = MaildirInbox(maildir)
-    inbox.done([inbound.name for inbound in inbox.unread()])
+    inbox.mark_read([inbound.name for inbound in inbox.unread()])
     assert len(list((maildir / "cur").iterdir())) == 2
 
 
@@ -230,4 +230,4 @@ def test_a_maildir_that_cannot_be_written_is_said_so(maildir: Path) -> None:
     inbox = MaildirInbox(maildir)
     names = [inbound.name for inbound in inbox.unread()]
     with pytest.raises(TransportError, match=f"^the maildir {maildir} cannot be written: {maildir}/cur: File exists$"):
-        inbox.done(names)
+        inbox.mark_read(names)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.models import Message, Outcome, Receipt
-from digest.transport.inbound import Inbound, MaildirInbox
+from digest.transport.inbound import InboundMail, MaildirInbox
 from digest.transport.smtp import SmtpTransport
 from tests.mta import Postfix, needs_postfix, wait_until
 
@@ -47,12 +47,12 @@ def send(postfix: Postfix, *recipients: str, sender: str = BOUNCE) -> list[Recei
         return list(transport.send(messages))
 
 
-def arrivals(maildir: Path, count: int = 1) -> list[Inbound]:
+def arrivals(maildir: Path, count: int = 1) -> list[InboundMail]:
     wait_until(lambda: len(list((maildir / "new").iterdir())) >= count, f"{count} mails in {maildir}")
     return list(MaildirInbox(maildir).unread())
 
 
-def report(inbound: Inbound) -> Iterator[tuple[str, str]]:
+def report(inbound: InboundMail) -> Iterator[tuple[str, str]]:
     """The fields of a delivery status notification."""
     mail = message_from_bytes(inbound.content, policy=policy.default)
     assert mail.get_content_type() == "multipart/report"
@@ -94,7 +94,7 @@ def test_what_was_read_is_moved_and_not_read_again(postfix: Postfix) -> None:
     inbox = MaildirInbox(postfix.bounces)
     assert len(arrivals(postfix.bounces, 2)) == 2
     first, second = inbox.unread()
-    inbox.done([first.name])
+    inbox.mark_read([first.name])
     assert list(inbox.unread()) == [second]
     (seen,) = (postfix.bounces / "cur").iterdir()
     assert seen.name == f"{Path(first.name).name}:2,S"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from digest.models import BounceKind
-from digest.transport.retry import bounce_of, is_complaint, is_policy_refusal, retry_at
+from digest.transport.retry import bounce_from_reply, is_policy_refusal, is_rate_complaint, retry_at
 from tests.builders import NOW
 
 
@@ -58,7 +58,7 @@ def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
     ],
 )
 def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: str, kind: BounceKind | None) -> None:
-    bounce = bounce_of(reply)
+    bounce = bounce_from_reply(reply)
     assert (bounce.kind if bounce else None) == kind
 
 
@@ -72,4 +72,4 @@ def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: 
     ],
 )
 def test_a_server_complains_of_too_much_by_421_and_4_7_28(reply: str, complains: bool) -> None:
-    assert is_complaint(reply) == complains
+    assert is_rate_complaint(reply) == complains

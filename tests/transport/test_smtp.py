@@ -11,8 +11,8 @@ from aiosmtpd.smtp import AuthResult, Session
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
-from digest.transport.sink import SmtpServer
 from digest.transport.smtp import Security, SmtpTransport
+from digest.transport.smtp_server import SmtpServer
 from tests.mta import a_free_port
 from tests.smtp import Postbox
 from tests.transport.conftest import server_context

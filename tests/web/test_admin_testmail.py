@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Role, SuppressionReason
 from digest.store import deliveries, outbox
-from digest.transport.sink import SmtpServer
+from digest.transport.smtp_server import SmtpServer
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.smtp import Postbox

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from digest.app import App
-from digest.transport.sink import SmtpServer
+from digest.transport.smtp_server import SmtpServer
 from digest.web import create_app, listen, serving, url_of
 from tests.commandline import Cli
 from tests.mta import wait_until

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from digest.models import Bounce, BounceKind
 from digest.transport.bounces import answers, complaints, prose, reports
-from digest.transport.bounces.meaning import kind_of
+from digest.transport.bounces.meaning import classify
 from digest.transport.bounces.parts import Mail, fields, header_of, taken_apart
 
-__all__ = ["kind_of", "read", "sent_to"]
+__all__ = ["classify", "header_recipients", "parse"]
 
 _RECIPIENTS = ("delivered-to", "x-original-to", "envelope-to", "to", "cc")
 
 
-def read(message: bytes) -> tuple[Bounce, ...]:
+def parse(message: bytes) -> tuple[Bounce, ...]:
     """What a mail that came back says: one bounce a failed recipient, and always at least one.
 
     AUTO_REPLY and OTHER come alone. Raises nothing, whatever the bytes; only the first megabyte is looked at. Nothing
@@ -23,7 +23,7 @@ def read(message: bytes) -> tuple[Bounce, ...]:
     return tuple(b if b.message_id else replace(b, message_id=message_id) for b in _read(mail))
 
 
-def sent_to(message: bytes) -> str:
+def header_recipients(message: bytes) -> str:
     """What the header says of whom a mail was for; what is quoted in its body is no recipient."""
     head = header_of(message)
     return " ".join(head.get(name, "") for name in _RECIPIENTS)

@@ -114,7 +114,7 @@ _SAID: tuple[tuple[BounceKind, str, str], ...] = (
 _TABLE = tuple((kind, status, re.compile(words, re.IGNORECASE)) for kind, status, words in _SAID)
 
 
-def kind_of(status: str, reply: str) -> BounceKind:
+def classify(status: str, reply: str) -> BounceKind:
     """Whether a final refusal is HARD or SOFT.
 
     `status` is an enhanced status ("5.1.1") or "", in which case one is looked for in the reply. `reply` is what the

@@ -58,7 +58,7 @@ def said_of(recipient: str, text: str, others: Iterable[str] = ()) -> str:
 def _bounce(recipient: str, mail: Mail, recipients: list[str]) -> Bounce:
     reply = said_of(recipient, mail.prose, recipients if len(recipients) > 1 else ())
     status = meaning.status_in(reply) or meaning.derived(reply)
-    return Bounce(kind=meaning.kind_of(status, reply), recipient=recipient, status=status, reply=meaning.sane(reply))
+    return Bounce(kind=meaning.classify(status, reply), recipient=recipient, status=status, reply=meaning.sane(reply))
 
 
 def _named(mail: Mail) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _bounce(block: Fields, mail: Mail) -> Bounce:
     told = _STATUS.search(block.get("status", ""))
     status = meaning.better(told[1] if told else "", meaning.status_in(reply)) or meaning.derived(reply)
     return Bounce(
-        kind=meaning.kind_of(status, reply),
+        kind=meaning.classify(status, reply),
         recipient=_recipient(block, mail),
         status=status,
         reply=meaning.sane(reply),

@@ -2,7 +2,7 @@
 
 from digest.transport.inbound.files import read_path
 from digest.transport.inbound.imap import ImapMailbox
-from digest.transport.inbound.inbox import MOST_BYTES, Inbound, Inbox
+from digest.transport.inbound.inbox import MAX_BYTES, InboundMail, Inbox
 from digest.transport.inbound.maildir import MaildirInbox
 
-__all__ = ["MOST_BYTES", "ImapMailbox", "Inbound", "Inbox", "MaildirInbox", "read_path"]
+__all__ = ["MAX_BYTES", "ImapMailbox", "InboundMail", "Inbox", "MaildirInbox", "read_path"]

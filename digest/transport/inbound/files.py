@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from digest.errors import UsageError
-from digest.transport.inbound.inbox import MOST_BYTES, Inbound
+from digest.transport.inbound.inbox import MAX_BYTES, InboundMail
 from digest.transport.replies import one_line
 
 _CHUNK = 64 * 1024  # the longest line that is taken whole
@@ -18,7 +18,7 @@ _SEPARATOR = re.compile(rb"From (?:.*[A-Z][a-z]{2} +[0-9]{1,2} +[0-9]{1,2}:[0-9]
 _QUOTED = re.compile(rb">+From ")
 
 
-def read_path(path: Path) -> Iterator[Inbound]:
+def read_path(path: Path) -> Iterator[InboundMail]:
     """Every mail in a file (one message, or an mbox) or in a folder (a Maildir, or *.eml), one at a time.
 
     Folders are read in the order of their names, and not what is in folders below. An empty file holds no mail. Raises
@@ -38,10 +38,10 @@ def read_path(path: Path) -> Iterator[Inbound]:
         ) from None
 
 
-def read_message(path: Path) -> Inbound:
+def read_message(path: Path) -> InboundMail:
     """One file as one mail. Raises OSError."""
     with path.open("rb") as file:
-        return Inbound(name=shown(path), content=file.read(MOST_BYTES))
+        return InboundMail(name=shown(path), content=file.read(MAX_BYTES))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def shown(path: Path) -> str:
     return one_line(str(path))
 
 
-def _read_folder(folder: Path) -> Iterator[Inbound]:
+def _read_folder(folder: Path) -> Iterator[InboundMail]:
     parts = [part for part in (folder / "new", folder / "cur") if part.is_dir()]
     if parts:
         paths = [path for part in parts for path in files_in(part)]
@@ -64,13 +64,13 @@ def _read_folder(folder: Path) -> Iterator[Inbound]:
     yield from map(read_message, paths)
 
 
-def _read_file(path: Path, file: BinaryIO) -> Iterator[Inbound]:
+def _read_file(path: Path, file: BinaryIO) -> Iterator[InboundMail]:
     first = file.readline(_CHUNK)
     if first.startswith(b"From "):
         for number, content in enumerate(_messages(file), 1):
-            yield Inbound(name=f"{shown(path)}:{number}", content=content)
+            yield InboundMail(name=f"{shown(path)}:{number}", content=content)
     elif first:
-        yield Inbound(name=shown(path), content=(first + file.read(MOST_BYTES))[:MOST_BYTES])
+        yield InboundMail(name=shown(path), content=(first + file.read(MAX_BYTES))[:MAX_BYTES])
 
 
 def _messages(file: BinaryIO) -> Iterator[bytes]:
@@ -81,7 +81,7 @@ def _messages(file: BinaryIO) -> Iterator[bytes]:
         if begins and _SEPARATOR.match(line):
             yield _without_last_line_end(content)
             content.clear()
-        elif len(content) < MOST_BYTES:
+        elif len(content) < MAX_BYTES:
             content += line[1:] if begins and _QUOTED.match(line) else line
         begins = line.endswith(b"\n")
     yield _without_last_line_end(content)
@@ -91,5 +91,5 @@ def _without_last_line_end(content: bytearray) -> bytes:
     """A message as it was before it got into the mbox: an empty line was put after it."""
     for end in (b"\n\r\n", b"\n\n"):
         if content.endswith(end):
-            return bytes(content[: 1 - len(end)][:MOST_BYTES])
-    return bytes(content[:MOST_BYTES])
+            return bytes(content[: 1 - len(end)][:MAX_BYTES])
+    return bytes(content[:MAX_BYTES])

@@ -13,12 +13,12 @@ from urllib.parse import quote
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxUnencrypted, UnexpectedCommandStatusError
 
 from digest.errors import TransportError
-from digest.transport.connection import Security
-from digest.transport.inbound.inbox import MOST_BYTES, Inbound
+from digest.transport.inbound.inbox import MAX_BYTES, InboundMail
 from digest.transport.replies import one_line
+from digest.transport.smtp_connection import Security
 
 _TIMEOUT_SECONDS = 60.0  # for each step
-_AT_ONCE = 20  # mails in one answer: at most this many MOST_BYTES are in memory
+_AT_ONCE = 20  # mails in one answer: at most this many MAX_BYTES are in memory
 _MARKED_AT_ONCE = 500  # RFC 7162, 4: a server takes command lines of 8192 bytes
 _UID = re.compile(rb"\bUID ([0-9]+)")
 
@@ -73,7 +73,7 @@ class ImapMailbox:
                 self._mailbox.client.logout()
             self._hang_up()
 
-    def unread(self) -> Iterator[Inbound]:
+    def unread(self) -> Iterator[InboundMail]:
         """See Inbox. What arrives meanwhile is there the next time."""
         with self._doing("cannot be read"):
             uids = self._search("UNSEEN UNDELETED")
@@ -83,9 +83,9 @@ class ImapMailbox:
             for uid, content in found.items():
                 name = f"{self._url}/;UID={uid}"
                 self._given[name] = uid
-                yield Inbound(name=name, content=content)
+                yield InboundMail(name=name, content=content)
 
-    def done(self, names: Iterable[str]) -> None:
+    def mark_read(self, names: Iterable[str]) -> None:
         """See Inbox."""
         uids = [uid for name in names if (uid := self._given.pop(name, ""))]
         for start in range(0, len(uids), _MARKED_AT_ONCE):
@@ -132,7 +132,7 @@ class ImapMailbox:
 
     def _fetch(self, uids: list[str]) -> dict[str, bytes]:
         """Mails by UID, without marking them (PEEK). What was deleted meanwhile is missing."""
-        answer = _expect_ok(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MOST_BYTES}>)"))
+        answer = _expect_ok(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
         found = {}
         # imaplib gives (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also stand behind. Between them may
         # be what else happened to the folder.
@@ -141,7 +141,7 @@ class ImapMailbox:
                 before, content = part
                 uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
                 if uid:
-                    found[uid[1].decode()] = content[:MOST_BYTES]
+                    found[uid[1].decode()] = content[:MAX_BYTES]
         return {uid: found[uid] for uid in uids if uid in found}
 
     @property

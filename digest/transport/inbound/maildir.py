@@ -6,7 +6,7 @@ from pathlib import Path
 
 from digest.errors import TransportError
 from digest.transport.inbound.files import files_in, read_message, shown
-from digest.transport.inbound.inbox import Inbound
+from digest.transport.inbound.inbox import InboundMail
 
 
 class MaildirInbox:
@@ -16,7 +16,7 @@ class MaildirInbox:
         self.folder = folder
         self._given: dict[str, Path] = {}
 
-    def unread(self) -> Iterator[Inbound]:
+    def unread(self) -> Iterator[InboundMail]:
         """See Inbox."""
         try:
             for path in files_in(self.folder / "new"):
@@ -27,7 +27,7 @@ class MaildirInbox:
         except OSError as error:
             raise self._failed("read", error) from None
 
-    def done(self, names: Iterable[str]) -> None:
+    def mark_read(self, names: Iterable[str]) -> None:
         """See Inbox."""
         seen = self.folder / "cur"
         try:

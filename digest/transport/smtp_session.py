@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from digest.models import Message, Outcome, Receipt
-from digest.transport.connection import Client
 from digest.transport.replies import Reply, ReplyError, one_line
-from digest.transport.retry import is_complaint
+from digest.transport.retry import is_rate_complaint
+from digest.transport.smtp_connection import Client
 
 # RFC 5321, 4.5.3.2.6: ten minutes for the answer to a whole mail; who gives up sooner sends it twice.
 _PATIENCE = 10  # times the timeout of every other step
@@ -211,7 +211,7 @@ class Dialogue:
                 wait = 0 if self._eager else EVENT_READ
             except _WOULD_WAIT as error:
                 wait = EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else EVENT_READ
-        if answer.refuses and is_complaint(str(answer)):
+        if answer.refuses and is_rate_complaint(str(answer)):
             self.complained = True
         return answer
 

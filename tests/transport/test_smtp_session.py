@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
-from digest.transport.dialogue import on_the_wire
 from digest.transport.smtp import Security, SmtpTransport
+from digest.transport.smtp_session import on_the_wire
 from tests.faults.server import Act, Fault, FaultyServer, Step
 from tests.transport.conftest import server_context
 

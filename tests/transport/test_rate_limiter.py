@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from digest.models import Message
-from digest.transport.pace import Pace
+from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import SmtpTransport
 from tests.faults.server import Fault, FaultyServer, Step
 
@@ -21,12 +21,12 @@ class Clock:
         return self.now
 
 
-def sent_in(pace: Pace, clock: Clock, seconds: float) -> int:
-    """How many mails go in this time, as fast as the pace lets them."""
+def sent_in(rate_limiter: RateLimiter, clock: Clock, seconds: float) -> int:
+    """How many mails go in this time, as fast as the rate_limiter lets them."""
     end, count = clock.now + seconds, 0
-    while clock.now + pace.wait() < end:
-        clock.now += pace.wait() + 0.0001
-        pace.took()
+    while clock.now + rate_limiter.delay() < end:
+        clock.now += rate_limiter.delay() + 0.0001
+        rate_limiter.record()
         count += 1
     clock.now = end
     return count
@@ -35,66 +35,66 @@ def sent_in(pace: Pace, clock: Clock, seconds: float) -> int:
 @pytest.mark.parametrize("rate", [0.1, 3, 14, 200])
 def test_no_more_go_than_the_rate_allows(rate: float) -> None:
     clock = Clock()
-    assert sent_in(Pace(rate, clock=clock), clock, 100) == pytest.approx(rate * 100, rel=0.02, abs=1)
+    assert sent_in(RateLimiter(rate, clock=clock), clock, 100) == pytest.approx(rate * 100, rel=0.02, abs=1)
 
 
 def test_without_a_limit_nothing_waits() -> None:
-    pace = Pace()
-    pace.took()
-    assert pace.wait() == 0
+    rate_limiter = RateLimiter()
+    rate_limiter.record()
+    assert rate_limiter.delay() == 0
 
 
 def test_a_pause_is_not_caught_up_with_in_a_burst() -> None:
     clock = Clock()
-    pace = Pace(10, clock=clock)
-    sent_in(pace, clock, 10)
+    rate_limiter = RateLimiter(10, clock=clock)
+    sent_in(rate_limiter, clock, 10)
     clock.now += 60
-    assert sent_in(pace, clock, 1) <= 11
+    assert sent_in(rate_limiter, clock, 1) <= 11
 
 
 def test_after_a_complaint_half_as_many_go_and_twice_as_many_every_half_minute() -> None:
     clock = Clock()
-    pace = Pace(100, clock=clock)
-    assert sent_in(pace, clock, 10) == pytest.approx(1000, rel=0.02)
-    pace.slow_down()
-    pace.slow_down()  # heard on another connection
-    assert sent_in(pace, clock, 1) == pytest.approx(50, rel=0.1)
+    rate_limiter = RateLimiter(100, clock=clock)
+    assert sent_in(rate_limiter, clock, 10) == pytest.approx(1000, rel=0.02)
+    rate_limiter.back_off()
+    rate_limiter.back_off()  # heard on another connection
+    assert sent_in(rate_limiter, clock, 1) == pytest.approx(50, rel=0.1)
     clock.now += 14
-    pace.slow_down()
-    assert sent_in(pace, clock, 1) == pytest.approx(35, rel=0.1)  # of 71 by now
+    rate_limiter.back_off()
+    assert sent_in(rate_limiter, clock, 1) == pytest.approx(35, rel=0.1)  # of 71 by now
     clock.now += 600
-    assert sent_in(pace, clock, 10) == pytest.approx(1000, rel=0.02)
+    assert sent_in(rate_limiter, clock, 10) == pytest.approx(1000, rel=0.02)
 
 
 def test_a_complaint_also_slows_who_has_no_limit_and_is_forgotten_in_the_end() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    rate_limiter = RateLimiter(clock=clock)
     for _ in range(2000):
         clock.now += 0.001
-        pace.took()
-    pace.slow_down()
-    assert sent_in(pace, clock, 1) == pytest.approx(500, rel=0.1)
+        rate_limiter.record()
+    rate_limiter.back_off()
+    assert sent_in(rate_limiter, clock, 1) == pytest.approx(500, rel=0.1)
     clock.now += 600
-    pace.took()
-    assert pace.wait() == 0
+    rate_limiter.record()
+    assert rate_limiter.delay() == 0
 
 
 def test_a_complaint_halves_what_went_lately_and_not_the_mean_of_all_time() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    rate_limiter = RateLimiter(clock=clock)
     clock.now += 86_400  # a day without mail
     for _ in range(6000):
         clock.now += 0.002
-        pace.took()
-    pace.slow_down()
-    assert sent_in(pace, clock, 1) == pytest.approx(250, rel=0.1)
+        rate_limiter.record()
+    rate_limiter.back_off()
+    assert sent_in(rate_limiter, clock, 1) == pytest.approx(250, rel=0.1)
 
 
 def test_a_complaint_before_the_first_mail_is_no_stop() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
-    pace.slow_down()
-    assert 0 < pace.wait() <= 1
+    rate_limiter = RateLimiter(clock=clock)
+    rate_limiter.back_off()
+    assert 0 < rate_limiter.delay() <= 1
 
 
 def some_mails(count: int) -> list[Message]:
@@ -112,13 +112,15 @@ def timed(send: Callable[[], int]) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-@pytest.mark.parametrize(("pace", "connection_rate"), [(Pace(40), 0.0), (None, 20.0)])
+@pytest.mark.parametrize(("rate_limiter", "connection_rate"), [(RateLimiter(40), 0.0), (None, 20.0)])
 def test_mails_go_as_slowly_as_they_should_over_all_and_over_each_connection(
-    pace: Pace | None, connection_rate: float, pipelining: bool
+    rate_limiter: RateLimiter | None, connection_rate: float, pipelining: bool
 ) -> None:
     with (
         FaultyServer(pipelining=pipelining) as server,
-        SmtpTransport("127.0.0.1", server.port, connections=2, pace=pace, connection_rate=connection_rate) as transport,
+        SmtpTransport(
+            "127.0.0.1", server.port, connections=2, rate_limiter=rate_limiter, connection_rate=connection_rate
+        ) as transport,
     ):
         count, seconds = timed(lambda: len(list(transport.send(some_mails(22)))))
     assert count == 22

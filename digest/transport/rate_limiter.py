@@ -10,7 +10,7 @@ _STRETCH = 10.0  # seconds over which it is measured how fast mails went
 _SLOWEST, _FASTEST = 1.0, 10_000.0  # mails a second: beyond these a limit would be a stop, or limit nothing
 
 
-class Pace:
+class RateLimiter:
     """A limit in mails a second; 0 is none. Mails are spread evenly, not sent in bursts."""
 
     def __init__(self, rate: float = 0.0, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,13 +24,13 @@ class Pace:
         self._slowed = 0.0  # mails a second at the last complaint; 0: nobody complained
         self._slowed_at = 0.0
 
-    def wait(self) -> float:
+    def delay(self) -> float:
         """Seconds until the next mail may go."""
         if not (self._rate or self._slowed):
             return 0.0
         return max(0.0, self._next_at - _EARLY - self._clock())
 
-    def took(self) -> None:
+    def record(self) -> None:
         """A mail goes now."""
         now = self._clock()
         if now - self._begun_at > _STRETCH:
@@ -40,7 +40,7 @@ class Pace:
         if limit:
             self._next_at = max(self._next_at, now - _EARLY) + 1 / limit
 
-    def slow_down(self) -> None:
+    def back_off(self) -> None:
         """The server complains: half as fast as so far, and from there twice as fast every half minute."""
         now = self._clock()
         if self._slowed and now - self._slowed_at < _ONE_COMPLAINT:
