@@ -54,8 +54,8 @@ _LETTERS = f"(?:{_LETTER}++[{MARKS}]*+)++"
 _CHARACTER = f"(?:[{_HAN_AND_KANA}]|[{_HALFWIDTH_KANA}][{_VOICING}]?)(?<=\\w)[{MARKS}]*+"
 
 # Each begins with what nearly every word is: ASCII, with nothing behind it that could belong to it.
-PART = re.compile(f"{_ASCII}(?![^\0-\x7f])|{_LETTERS}|{_CHARACTER}")  # a word
-RUN = re.compile(  # a word, or a compound of words
+WORD = re.compile(f"{_ASCII}(?![^\0-\x7f])|{_LETTERS}|{_CHARACTER}")  # a word
+COMPOUND = re.compile(  # a word, or a compound of words
     f"{_ASCII}(?![^\0-,.-\x7f])|{_LETTERS}(?:[{_DASHES}]{{1,3}}{_LETTERS})*+|{_CHARACTER}"
 )
 
@@ -167,7 +167,7 @@ def _without_ending(folded: str) -> str:
     return word
 
 
-def joins(parts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def compound_words(parts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """How a compound's folded parts read as words: (first part, one behind the last, the word)."""
     for i in range(len(parts)):
         joined = ""
@@ -183,8 +183,8 @@ def readings(text: str) -> list[tuple[str, ...]]:
     """
     sequences: list[tuple[str, ...]] = [()]
     dashes = 0
-    for run in RUN.finditer(text):
-        parts = [fold(m.group()) for m in PART.finditer(run.group())]
+    for run in COMPOUND.finditer(text):
+        parts = [fold(m.group()) for m in WORD.finditer(run.group())]
         dashes += len(parts) - 1
         ways = _ways_to_join(parts) if dashes <= 4 else [tuple(parts), ("".join(parts),)]
         sequences = [s + way for s in sequences for way in ways]
@@ -201,6 +201,6 @@ def _ways_to_join(parts: list[str]) -> list[tuple[str, ...]]:
     return ways
 
 
-def plain(text: str) -> str:
+def normalize(text: str) -> str:
     """The folded words of `text` with one space between them: what two spellings of one title have in common."""
-    return " ".join(fold(m.group()) for m in PART.finditer(text))
+    return " ".join(fold(m.group()) for m in WORD.finditer(text))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text import MARKS, PART, RUN, fold, plain, readings, stem
+from digest.text import COMPOUND, MARKS, WORD, fold, normalize, readings, stem
 from tests.matching.words import words
 
 EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
@@ -85,8 +85,8 @@ def test_the_marks_are_those_of_unicode() -> None:
 
 
 def test_every_character_that_is_a_word_folds_to_a_word() -> None:
-    alone = [c for c in EVERY_CHARACTER if PART.fullmatch(c)]
-    assert [c for c in alone if not PART.fullmatch(fold(c)) or fold(fold(c)) != fold(c)] == []
+    alone = [c for c in EVERY_CHARACTER if WORD.fullmatch(c)]
+    assert [c for c in alone if not WORD.fullmatch(fold(c)) or fold(fold(c)) != fold(c)] == []
 
 
 @given(MIXED)
@@ -96,15 +96,15 @@ def test_what_is_folded_folds_to_itself(text: str) -> None:
 
 @given(MIXED)
 def test_folded_words_are_read_as_the_same_words(text: str) -> None:
-    folded = [fold(part) for part in PART.findall(text)]
-    assert [fold(part) for part in PART.findall(" ".join(folded))] == folded
+    folded = [fold(part) for part in WORD.findall(text)]
+    assert [fold(part) for part in WORD.findall(" ".join(folded))] == folded
 
 
 @given(MIXED)
 def test_a_text_is_read_as_its_runs_behind_one_another(text: str) -> None:
     found = [(w.first, w.next, w.folded) for w in words(text)]
     position, expected = 0, []
-    for run in RUN.findall(text):
+    for run in COMPOUND.findall(text):
         app = words(run)
         expected += [(w.first + position, w.next + position, w.folded) for w in app]
         position += app[-1].next
@@ -183,4 +183,4 @@ def test_a_text_without_words_has_no_reading() -> None:
 
 
 def test_plain_makes_two_spellings_of_a_title_one() -> None:
-    assert plain("Schrödinger’s  cat: A re-view") == plain("SCHRODINGER's cat -- a re view")
+    assert normalize("Schrödinger’s  cat: A re-view") == normalize("SCHRODINGER's cat -- a re view")

@@ -12,7 +12,7 @@ from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, m
 from digest.cli.output import print_json, print_table, print_text, say, warn_of_unreadable
 from digest.errors import RuleError
 from digest.matching import Search, parse_rules
-from digest.matching.backtest import Backtest, RuleRecord, backtest
+from digest.matching.backtest import Backtest, RuleStats, backtest
 from digest.models import Paper, Profile
 from digest.store import papers, profiles
 
@@ -119,12 +119,12 @@ def _print(result: Backtest, changes: Sequence[_Change]) -> None:
             print_table(("", "paper", "title"), [(sign, paper.id, paper.title) for paper in some[:_MOST_LISTED]])
 
 
-def _row(rule: RuleRecord) -> tuple[object, ...]:
+def _row(rule: RuleStats) -> tuple[object, ...]:
     written = f"-{rule.rule}" if rule.excludes else rule.rule
     return rule.papers, f"{rule.share:.1%}", rule.alone, rule.line, written, _note(rule)
 
 
-def _note(rule: RuleRecord) -> str:
+def _note(rule: RuleStats) -> str:
     mend = f"; {rule.suggestion.rule} is true of {rule.suggestion.papers}" if rule.suggestion else ""
     if rule.floods:
         return f"floods{mend}"

@@ -10,7 +10,7 @@ from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, m
 from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
 from digest.errors import DigestError, SourceError, UsageError
-from digest.matching import Index, Search
+from digest.matching import ProfileIndex, Search
 from digest.models import Match, Paper, Profile
 from digest.pipeline.ingest import read_feed
 from digest.pipeline.selection import search_since
@@ -48,7 +48,7 @@ def match(
     if feed and days is not None:
         raise UsageError("--days is for stored papers; leave out --feed, or --days")
     search = Search(_from_feeds(feed, config)) if feed else _stored(days or _DAYS, moment(now), config)
-    found = search.matches(Index.of([profile])).for_profile(0, profile)
+    found = search.matches(ProfileIndex.build([profile])).for_profile(0, profile)
     if as_json:
         for m in found:
             print_json(_record(m))

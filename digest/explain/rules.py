@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from digest.errors import RuleError
 from digest.explain.record import Verdict
 from digest.matching.language.query import Rule
-from digest.matching.near_misses import Nearness, list_true, nearest
+from digest.matching.near_misses import NearMiss, list_matching_rules, list_near_misses
 from digest.models import Paper, Profile, Subscriber
 
 _NEAREST = 3  # rules of a profile that are told where none matched
@@ -46,7 +46,7 @@ def judge(subscriber: Subscriber, wanted: Sequence[Profile], paper: Paper) -> tu
 
 def _judged(profile: Profile, paper: Paper) -> _Judged:
     try:
-        true = list_true(profile, paper)
+        true = list_matching_rules(profile, paper)
     except RuleError as error:
         return _Judged(profile, unreadable=error.reason)
     return _Judged(profile, [r for r in true if not r.excludes], [r for r in true if r.excludes])
@@ -63,15 +63,15 @@ def _facts(one: _Judged, paper: Paper) -> Iterator[str]:
         out_of = "out of their mail" if one.is_own else "out of that profile"
         yield f"{whose}, line {rule.line}: -{rule.text} keeps it {out_of}"
     if not one.wants:
-        near = nearest(one.profile, paper, limit=_NEAREST)
+        near = list_near_misses(one.profile, paper, limit=_NEAREST)
         if not near:
             yield f"{whose}: the paper has no word of its rules where they look"
         for missed in near:
             yield f"{whose}: {missed.rule!r} came near: {_said(missed)}"
 
 
-def _said(rule: Nearness) -> str:
-    has, lacks, barred = (", ".join(map(repr, words)) for words in (rule.has, rule.lacks, rule.barred_by))
+def _said(rule: NearMiss) -> str:
+    has, lacks, barred = (", ".join(map(repr, words)) for words in (rule.has, rule.lacks, rule.excluded_by))
     told = f"the paper has {has}"
     if lacks:
         told += f", not {lacks}"

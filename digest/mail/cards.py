@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 from digest.mail.context import Card, Place, Reason, Segment
 from digest.mail.encoding import Encoded, Shown, clean
 from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
-from digest.text import PART, fold, plain
+from digest.text import WORD, fold, normalize
 
 MAX_REASONS = 4
 _NAMED_AUTHORS = 3
@@ -84,8 +84,8 @@ class Hit:
 @lru_cache(maxsize=8192)
 def _said(matched: str, asked_by: str) -> tuple[Shown, str, str]:
     """(as the paper writes it, the same for every case and accent, as a rule in a query string)."""
-    spelling = asked_by + PART.sub(lambda word: fold(word.group()), matched)
-    return Shown(shortened(matched, _MAX_REASON)), spelling, quote_plus((asked_by + plain(matched))[:_MAX_KEYWORD])
+    spelling = asked_by + WORD.sub(lambda word: fold(word.group()), matched)
+    return Shown(shortened(matched, _MAX_REASON)), spelling, quote_plus((asked_by + normalize(matched))[:_MAX_KEYWORD])
 
 
 class Stock:

@@ -1,6 +1,6 @@
 """Which papers a profile wants, and why. Pure: knows no database and no mail."""
 
-from digest.matching.engine.index import Index
+from digest.matching.engine.index import ProfileIndex
 from digest.matching.engine.matches import Matches
 from digest.matching.engine.search import Search
 from digest.matching.language.compiling import compile_rules
@@ -9,8 +9,8 @@ from digest.matching.ranking import Choice, choose, rarity, trending
 
 __all__ = [
     "Choice",
-    "Index",
     "Matches",
+    "ProfileIndex",
     "Search",
     "choose",
     "compile_rules",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from digest.matching.engine.index import Index
+from digest.matching.engine.index import ProfileIndex
 from digest.matching.engine.program import compiled
 from digest.matching.engine.ragged import Ints, Longs
 from digest.matching.engine.search import Search
@@ -33,7 +33,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleRecord:
+class RuleStats:
     """How one rule did."""
 
     line: int
@@ -56,17 +56,17 @@ class Backtest:
 
     papers: Sequence[Paper]  # best first
     days: Mapping[date, tuple[int, int]]  # (papers found, papers there were), every day from the first to the last
-    rules: Sequence[RuleRecord]
+    rules: Sequence[RuleStats]
 
 
 def backtest(profile: Profile, search: Search, days: Sequence[date]) -> Backtest:
     """Run a profile over the papers of a search; `days` says of each when it came. Raises RuleError."""
-    columns = search.matches(Index.of([profile])).paper.tolist()
+    columns = search.matches(ProfileIndex.build([profile])).paper.tolist()
     there, found = Counter(days), Counter(days[column] for column in columns)
     return Backtest(
         papers=[search.papers[column] for column in columns],
         days={day: (found[day], there[day]) for day in _every_day(days)},
-        rules=judged(profile, search),
+        rules=rule_stats(profile, search),
     )
 
 
@@ -75,7 +75,7 @@ def _every_day(days: Sequence[date]) -> Iterator[date]:
         yield min(days) + timedelta(n)
 
 
-def judged(profile: Profile, search: Search, known: Known | None = None) -> list[RuleRecord]:
+def rule_stats(profile: Profile, search: Search, known: Known | None = None) -> list[RuleStats]:
     """How each rule of a profile does. Raises RuleError.
 
     `known` is what is known of this search's papers already, and is added to.
@@ -97,11 +97,11 @@ def judged(profile: Profile, search: Search, known: Known | None = None) -> list
 
 def _record(
     rule: Rule, met: Ints, wanted: Longs, excluded: Longs, total: int, suggestion: Suggestion | None
-) -> RuleRecord:
+) -> RuleStats:
     """`met` are the papers that the rule is true of; by these, how many rules want and exclude them."""
     counted = wanted > 0
     alone = counted & (excluded == 1 if rule.excludes else (wanted == 1) & (excluded == 0))
-    return RuleRecord(
+    return RuleStats(
         line=rule.line,
         rule=rule.text,
         excludes=rule.excludes,

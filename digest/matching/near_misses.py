@@ -12,18 +12,18 @@ from digest.models import Paper, Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearness:
+class NearMiss:
     """One rule that is not true of a paper, and what speaks for and against it. Words are folded."""
 
     rule: str
     has: tuple[str, ...]  # the rule's words that stand in the paper, wherever the rule may look
     lacks: tuple[str, ...]
-    barred_by: tuple[str, ...]  # what stands behind a NOT, and in the paper
+    excluded_by: tuple[str, ...]  # what stands behind a NOT, and in the paper
 
     @property
     def _order(self) -> tuple[int, float, int]:
         return (
-            -bool(self.barred_by and not self.lacks),
+            -bool(self.excluded_by and not self.lacks),
             -len(self.has) / (len(self.has) + len(self.lacks)),
             len(self.lacks),
         )
@@ -41,14 +41,14 @@ class _Part:
         return " ".join(term.text for term in _leaves(self.query))
 
 
-def list_true(profile: Profile, paper: Paper) -> list[Rule]:
+def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
     """The rules of a profile that are true of a paper, those that keep it out too, by line. Raises RuleError."""
     rules = parse_rules(profile.rules).rules
     true = true_of([rule.query for rule in rules], Search([paper]))
     return [rule for rule in rules if len(true[rule.query])]
 
 
-def nearest(profile: Profile, paper: Paper, *, limit: int) -> list[Nearness]:
+def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[NearMiss]:
     """The rules that came nearest to a paper that the profile does not want, the nearest first. Raises RuleError.
 
     Rules of which the paper has no word are left out.
@@ -57,20 +57,20 @@ def nearest(profile: Profile, paper: Paper, *, limit: int) -> list[Nearness]:
     parts = [list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules]
     true = true_of([part.query for some in parts for part in some], Search([paper]))
     there = {query for query, columns in true.items() if len(columns)}
-    found = [_nearness(rule, some, there) for rule, some in zip(rules, parts, strict=True)]
+    found = [_near_miss(rule, some, there) for rule, some in zip(rules, parts, strict=True)]
     return sorted((near for near in found if near.has), key=lambda near: near._order)[:limit]
 
 
-def _nearness(rule: Rule, parts: Sequence[_Part], there: set[Query]) -> Nearness:
+def _near_miss(rule: Rule, parts: Sequence[_Part], there: set[Query]) -> NearMiss:
     def texts(*, wanted: bool, found: bool) -> tuple[str, ...]:
         some = (p.text for p in parts if p.wanted is wanted and (p.query in there) is found)
         return tuple(dict.fromkeys(some))
 
-    return Nearness(
+    return NearMiss(
         rule=rule.text,
         has=texts(wanted=True, found=True),
         lacks=texts(wanted=True, found=False),
-        barred_by=texts(wanted=False, found=True),
+        excluded_by=texts(wanted=False, found=True),
     )
 
 

@@ -7,9 +7,9 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.matching.backtest import Known, RuleRecord, judged
+from digest.matching.backtest import Known, RuleStats, rule_stats
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.index import Index
+from digest.matching.engine.index import ProfileIndex
 from digest.matching.engine.matches import Matches
 from digest.matching.engine.ragged import Bools, Floats, Ints
 from digest.matching.engine.search import Search
@@ -41,10 +41,10 @@ class Comparison:
 class PaperCollection:
     """Papers and the day of each, read once. Immutable; safe to share between threads."""
 
-    def __init__(self, dated: Sequence[tuple[Paper, date]], *, between: Callable[[], None] = lambda: None) -> None:
-        """Papers, the first seen first. `between` is called again and again while they are read. O(characters)."""
+    def __init__(self, dated: Sequence[tuple[Paper, date]], *, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Papers, the first seen first. `on_progress` is called again and again while they are read. O(characters)."""
         self.papers = [paper for paper, _ in dated]
-        self._corpus = Corpus(self.papers, between=between)
+        self._corpus = Corpus(self.papers, on_progress=on_progress)
         self._day = np.array([day.toordinal() for _, day in dated], np.int64)
         self._seen_at = np.array([_second(paper.first_seen_at) for paper in self.papers], np.float64)
         self._rank = np.empty(len(dated), np.int64)  # by paper, its place among equals
@@ -56,7 +56,7 @@ class PaperCollection:
         """By paper: whether it was first seen after that."""
         return self._seen_at > moment.timestamp()
 
-    def dated(self, first_on: date, last_on: date) -> Bools:
+    def dated_within(self, first_on: date, last_on: date) -> Bools:
         """By paper: whether its day is one of [first_on, last_on]."""
         return (self._day >= first_on.toordinal()) & (self._day <= last_on.toordinal())
 
@@ -70,7 +70,7 @@ class PaperCollection:
         Raises RuleError.
         """
         rows = {profile: row for row, profile in enumerate(dict.fromkeys(profiles))}
-        matches = self._search(background).matches(Index.of(rows))
+        matches = self._search(background).matches(ProfileIndex.build(rows))
         best = self._best(matches, list(rows), among)
         return self._findings(matches, rows, best, among, begin=begin, limit=limit)
 
@@ -81,7 +81,7 @@ class PaperCollection:
 
         What both ask for is looked up once, so that it takes hardly longer than one of them. Raises RuleError.
         """
-        matches = self._search(background).matches(Index.of([before, after]))
+        matches = self._search(background).matches(ProfileIndex.build([before, after]))
         old, new = (self._scores(matches, row, among) for row in (0, 1))
 
         def found(row: int, best: Floats, limit: int) -> Findings:
@@ -95,21 +95,21 @@ class PaperCollection:
             removed=found(0, np.where(new > 0, 0, old), limit),
         )
 
-    def counts(self, profiles: Sequence[Profile], among: Bools) -> list[int]:
+    def count_matches(self, profiles: Sequence[Profile], among: Bools) -> list[int]:
         """How many of the papers `among` these each profile wants. Raises RuleError."""
-        matches = self._search(None).matches(Index.of(profiles))
+        matches = self._search(None).matches(ProfileIndex.build(profiles))
         wanted = matches.profile[among[matches.paper]]
         return [int(count) for count in np.bincount(wanted, minlength=len(profiles))]
 
-    def days(self, among: Bools) -> int:
+    def count_days(self, among: Bools) -> int:
         """On how many days the papers `among` these came."""
         return len(np.unique(self._day[among]))
 
-    def judged(self, profile: Profile) -> list[RuleRecord]:
+    def rule_stats(self, profile: Profile) -> list[RuleStats]:
         """How each rule of a profile does among all the papers. Raises RuleError."""
         if len(self._known) > _MOST_KNOWN:
             self._known = {}
-        return judged(profile, Search(self._corpus), self._known)
+        return rule_stats(profile, Search(self._corpus), self._known)
 
     def _search(self, background: datetime | None) -> Search:
         recent = 0 if background is None else int(np.searchsorted(self._seen_at, background.timestamp(), side="right"))
@@ -139,7 +139,7 @@ class PaperCollection:
         """By paper, the best score that it has with any of the profiles; 0 where it is not wanted."""
         best = np.zeros(len(self.papers), np.float32)
         np.maximum.at(best, matches.paper, matches.score)
-        muted = [matches.excluded(row) for row, profile in enumerate(profiles) if profile.owner_id is not None]
+        muted = [matches.excluded_papers(row) for row, profile in enumerate(profiles) if profile.owner_id is not None]
         best[list(frozenset[int]().union(*muted))] = 0
         best[~among] = 0
         return best
@@ -149,10 +149,10 @@ class PaperCollection:
             found: dict[tuple[int, str], Match] = {}
             for profile, row in row_of.items():
                 some = [match for match in chosen if match.profile == profile]
-                found |= {(row, match.paper.id): match for match in matches.explained(row, some)}
+                found |= {(row, match.paper.id): match for match in matches.with_evidence(row, some)}
             return [found[row_of[match.profile], match.paper.id] for match in chosen]
 
-        wanted = [matches.scored(row, profile, of=shown) for profile, row in row_of.items()]
+        wanted = [matches.without_evidence(row, profile, of=shown) for profile, row in row_of.items()]
         choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explained)
         place = {self.papers[column].id: place for place, column in enumerate(shown.tolist())}
         return tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))

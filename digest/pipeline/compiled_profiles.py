@@ -14,9 +14,8 @@ import structlog
 from numpy.typing import NDArray
 
 from digest.errors import RuleError
-from digest.matching import Index, compile_rules, parse_rules
-from digest.matching.engine import snapshot
-from digest.matching.engine.snapshot import Snapshot
+from digest.matching import ProfileIndex, compile_rules, parse_rules
+from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
 from digest.models import Profile
 from digest.store import Store, profiles
 
@@ -33,7 +32,7 @@ _MOST_EDITED_PART = 0.02
 class Piece:
     """Some profiles, and the rows of an index where they stand."""
 
-    index: Index
+    index: ProfileIndex
     rows: NDArray[np.int64]
     profiles: Sequence[Profile]
 
@@ -72,7 +71,7 @@ class CompiledProfiles:
 
     def _kept(self) -> Snapshot:
         if self._snapshot is None:
-            self._snapshot = snapshot.load(self._file)
+            self._snapshot = load_snapshot(self._file)
         return self._snapshot or self._renewed()
 
     def _renewed(self) -> Snapshot:
@@ -81,10 +80,12 @@ class CompiledProfiles:
         with self._store.write() as tx:
             profiles.forget_unasked(tx)
             all_ = profiles.load_compiled(tx)
-        index = Index.packed(all_.queries, of=all_.of, query=all_.query, weight=all_.weight, line=all_.line)
+        index = ProfileIndex.from_compiled(
+            all_.queries, offsets=all_.of, query=all_.query, weight=all_.weight, line=all_.line
+        )
         self._snapshot = Snapshot(index, all_.ids, all_.fingerprints)
         try:
-            snapshot.save(self._file, self._snapshot)
+            save_snapshot(self._file, self._snapshot)
         except OSError as error:  # a cache: without it the next process takes longer
             log.warning("cannot keep compiled profiles", file=str(self._file), reason=str(error))
         return self._snapshot
@@ -109,7 +110,7 @@ def _compiled(wanted: Sequence[Profile]) -> Ready:
     if not wanted:
         return Ready([], {})
     try:
-        return Ready([Piece(Index.of(wanted), np.arange(len(wanted)), wanted)], {})
+        return Ready([Piece(ProfileIndex.build(wanted), np.arange(len(wanted)), wanted)], {})
     except RuleError:
         unreadable = {profile.id: error for profile in wanted if (error := _complaint(profile)) is not None}
         readable = _compiled([profile for profile in wanted if profile.id not in unreadable])

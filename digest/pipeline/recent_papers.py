@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from digest.errors import DigestError, StoreError
-from digest.matching.backtest import RuleRecord
+from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Comparison, Findings, PaperCollection
 from digest.models import Paper, Profile
 from digest.store import Store, editions, papers
@@ -84,12 +84,12 @@ class RecentPapers:
         """
         collection = self._recent(now).collection
         among = collection.seen_after(_background(now))
-        days = max(collection.days(among), 1)
-        return [count / days for count in collection.counts(profiles, among)]
+        days = max(collection.count_days(among), 1)
+        return [count / days for count in collection.count_matches(profiles, among)]
 
-    def rule_records(self, profile: Profile, *, now: datetime) -> list[RuleRecord]:
+    def rule_records(self, profile: Profile, *, now: datetime) -> list[RuleStats]:
         """How each rule of a profile does among the papers of the last thirty days. Raises RuleError, StoreError."""
-        return self._recent(now).collection.judged(profile)
+        return self._recent(now).collection.rule_stats(profile)
 
     def find_between(
         self, profile: Profile, first_on: date, last_on: date, *, now: datetime, begin: int = 0, limit: int = 10
@@ -100,7 +100,7 @@ class RecentPapers:
         collection = kept.collection if recent else self._of_older(first_on, last_on)
         background = _background(now) if recent else None
         return collection.find(
-            [profile], collection.dated(first_on, last_on), background=background, begin=begin, limit=limit
+            [profile], collection.dated_within(first_on, last_on), background=background, begin=begin, limit=limit
         )
 
     def _recent(self, now: datetime) -> _Kept:
@@ -136,7 +136,7 @@ class RecentPapers:
             if collection is None or read != version:
                 with self._store.read() as tx:
                     dated = editions.list_dated(tx, first_on, last_on)
-                collection = PaperCollection(dated, between=_Turns(_SHORT_REST))
+                collection = PaperCollection(dated, on_progress=_Turns(_SHORT_REST))
             self._older[first_on, last_on] = collection, version
             self._forget_older()
             return collection
@@ -182,4 +182,4 @@ def _read(store: Store, now: datetime, *, between: Callable[[], None]) -> _Kept:
         with store.read() as tx:
             read += editions.list_dated(tx, begin + timedelta(day), begin + timedelta(day))
     read.sort(key=lambda dated: dated[0].first_seen_at or now)
-    return _Kept(PaperCollection(read, between=between), begin, version, now)
+    return _Kept(PaperCollection(read, on_progress=between), begin, version, now)

@@ -103,7 +103,7 @@ class _Found:
         ready = compiled_profiles.ready(list({p.id: p for some in wanted.values() for p in some}.values()))
         self.unreadable = ready.unreadable
         for piece in ready.pieces:
-            matches = search.matches(piece.index.only(piece.rows))
+            matches = search.matches(piece.index.subset(piece.rows))
             self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
 
     def new(self, since: datetime) -> "_News":
@@ -116,7 +116,7 @@ class _Found:
         """Best first, without evidence. Many follow the same profile: made once."""
         if profile.id not in self._scored:
             found = self._matches.get(profile.id)
-            self._scored[profile.id] = [] if found is None else found[0].scored(found[1], profile)
+            self._scored[profile.id] = [] if found is None else found[0].without_evidence(found[1], profile)
         return self._scored[profile.id]
 
     def explained(self, chosen: Sequence[Match]) -> list[Match]:
@@ -127,7 +127,7 @@ class _Found:
                 unknown.setdefault(match.profile.id, []).append(match)
         for profile_id, some in unknown.items():
             matches, row = self._matches[profile_id]
-            self._explained |= {(profile_id, match.paper.id): match for match in matches.explained(row, some)}
+            self._explained |= {(profile_id, match.paper.id): match for match in matches.with_evidence(row, some)}
         return [self._explained[match.profile.id, match.paper.id] for match in chosen]
 
     def excluded(self, profile: Profile) -> set[str]:
@@ -135,7 +135,7 @@ class _Found:
         if profile.id not in self._matches:
             return set()
         matches, row = self._matches[profile.id]
-        return {self._papers[column].id for column in matches.excluded(row)}
+        return {self._papers[column].id for column in matches.excluded_papers(row)}
 
 
 class _News:

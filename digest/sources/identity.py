@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from digest.models import AnnounceType, Entry, Paper
 from digest.sources.arxiv import arxiv_id_in
 from digest.sources.parsing import doi_in
-from digest.text import plain
+from digest.text import normalize
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -25,10 +25,10 @@ def keys(entry: Entry) -> tuple[str, ...]:
     found = [f"arxiv:{arxiv_id}"] if arxiv_id else []
     if entry.doi and not entry.doi.startswith("10.48550/"):  # arXiv's own DOIs say no more than its ids
         found.append(f"doi:{entry.doi}")
-    title = plain(entry.title)
+    title = normalize(entry.title)
     if len(title.split()) >= _TELLING_WORDS:
         found.append(_title_key(title))
-    return tuple(found) or (_title_key(f"{title}\0{plain(entry.abstract)}"),)
+    return tuple(found) or (_title_key(f"{title}\0{normalize(entry.abstract)}"),)
 
 
 def keys_in(text: str) -> list[str]:

@@ -104,7 +104,7 @@ def test_an_approved_paper_is_in_todays_edition_and_is_found_as_any_other(store:
     ((paper, _),) = today
     assert (paper.id, paper.first_seen_at) == (paper_id, NOW)
     collection = PaperCollection(today)
-    everything = collection.dated(NOW.date(), NOW.date())
+    everything = collection.dated_within(NOW.date(), NOW.date())
     assert collection.find([a_profile("cat")], everything, background=None, begin=0, limit=1).count == 1
     decided = again(store, submission)
     assert (decided.state, decided.paper_id, decided.decided_at) == (SubmissionState.APPROVED, paper_id, NOW)

@@ -37,7 +37,7 @@ from digest.mail.fast.partial_template import take_apart
 from digest.mail.fast.renderer import MAIL, Press
 from digest.mail.mime import Envelope
 from digest.mail.writer import HTML, Writer, template
-from digest.matching import Index, choose
+from digest.matching import ProfileIndex, choose
 from digest.models import Digest, DigestItem, Evidence, Field, Paper
 from digest.samples import PAPERS
 from digest.security.links import Scope
@@ -220,7 +220,7 @@ def _digests(n: int) -> list[Digest]:
     while len(made) < n:
         seed += 1
         profiles = [a_profile(rules) for rules in rule_lists(n, lines=60, seed=seed)]
-        matches = Index.of(profiles).match(papers, limit=PAPERS_A_MAIL)
+        matches = ProfileIndex.build(profiles).match(papers, limit=PAPERS_A_MAIL)
         for row in range(n):
             items = choose([matches.for_profile(row, profiles[row])], already=(), muted=(), limit=PAPERS_A_MAIL).items
             if len(items) == PAPERS_A_MAIL and len(made) < n:

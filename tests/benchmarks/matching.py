@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from digest.matching import Index, Matches, Search, compile_rules
-from digest.matching.engine.snapshot import Snapshot, load, save
+from digest.matching import Matches, ProfileIndex, Search, compile_rules
+from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
 from digest.models import Paper
 from digest.samples import PAPERS
 from digest.sources import parse
@@ -56,7 +56,7 @@ def cases(sizes: Sequence[int], papers: Sequence[Paper]) -> Iterator[Case]:
 def methods(people: Population, papers: Sequence[Paper], n: int, file: Path) -> list[Method]:
     """Every way to find what these people want. The others are given as many profiles as they have time for."""
     some = [people.profile(row) for row in range(min(n, 1000))]
-    save(file, Snapshot(indexed(people), np.arange(n), np.zeros(n, np.uint64)))
+    save_snapshot(file, Snapshot(indexed(people), np.arange(n), np.zeros(n, np.uint64)))
     index = loaded(file)
 
     def ours(name: str, workers: int) -> Method:
@@ -84,24 +84,26 @@ def methods(people: Population, papers: Sequence[Paper], n: int, file: Path) -> 
     ]
 
 
-def loaded(file: Path) -> Index:
+def loaded(file: Path) -> ProfileIndex:
     """The index of a snapshot that was just written."""
-    snapshot = load(file)
+    snapshot = load_snapshot(file)
     if snapshot is None:
         raise RuntimeError(f"{file} cannot be read")
     return snapshot.index
 
 
-def indexed(people: Population) -> Index:
+def indexed(people: Population) -> ProfileIndex:
     """As it is made of what the store holds: every query once, in canonical words."""
     written = [compile_rules(wish.rule).asks[0].query for wish in people.pool]
     queries = {query: number for number, query in enumerate(dict.fromkeys(written))}
     number_of = np.array([queries[query] for query in written], np.int32)
     line = np.ones(len(people.wish), np.int32)
-    return Index.packed(list(queries), of=people.of, query=number_of[people.wish], weight=people.weight, line=line)
+    return ProfileIndex.from_compiled(
+        list(queries), offsets=people.of, query=number_of[people.wish], weight=people.weight, line=line
+    )
 
 
-def match(index: Index, papers: Sequence[Paper], *, workers: int = 1) -> Matches:
+def match(index: ProfileIndex, papers: Sequence[Paper], *, workers: int = 1) -> Matches:
     """From texts to the best papers of all, with their scores."""
     return Search(papers).matches(index, limit=LIMIT, workers=workers)
 
@@ -116,8 +118,8 @@ def preview(papers: Sequence[Paper]) -> Method:
     drafts = cycle("\n".join(f"{wish.rule} ^{w:g}" for wish, w in people.profile(row)) for row in range(100))
 
     def looked_at(_: int) -> object:
-        index = Index.of([a_profile(next(drafts))])
-        return search.truth(index.program)[0].counts, search.matches(index)
+        index = ProfileIndex.build([a_profile(next(drafts))])
+        return search.evaluate(index.program)[0].counts, search.matches(index)
 
     return Method("digest", looked_at)
 

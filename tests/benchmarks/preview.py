@@ -23,7 +23,7 @@ from random import Random
 from urllib.parse import urlencode, urlsplit
 
 from digest.app import App
-from digest.matching import Index, compile_rules
+from digest.matching import ProfileIndex, compile_rules
 from digest.models import Paper, Profile
 from digest.pipeline.selection import search_since
 from digest.store import papers, profiles
@@ -173,7 +173,9 @@ def _read_anew(app: App, text: str) -> float:
     profile = Profile(name="tried", rules=text)
     begin = time.perf_counter()
     with app.store.read() as tx:
-        search_since(tx, now - timedelta(days=30), until=now).matches(Index.of([profile])).scored(0, profile)
+        search_since(tx, now - timedelta(days=30), until=now).matches(ProfileIndex.build([profile])).without_evidence(
+            0, profile
+        )
     return time.perf_counter() - begin
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from digest.mail import Composer, Signer
 from digest.mail.budget import MAX_HTML_BYTES
-from digest.matching import Index, choose
+from digest.matching import ProfileIndex, choose
 from digest.models import Digest, Message, Profile
 from digest.security.links import Scope
 from tests.builders import NOW, a_delivery, a_digest, a_profile, a_subscriber, needs_recordings
@@ -30,8 +30,8 @@ def profiles() -> list[Profile]:
 
 
 @pytest.fixture(scope="module")
-def index() -> Index:
-    return Index.of(profiles())
+def index() -> ProfileIndex:
+    return ProfileIndex.build(profiles())
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def post(rsa_pem: bytes) -> Post:
     return Post(composer(signer=signer), signer)
 
 
-def digests(index: Index, day: str) -> Iterator[Digest]:
+def digests(index: ProfileIndex, day: str) -> Iterator[Digest]:
     """What each of the profiles gets of one day, every other reader in German."""
     papers = papers_of(day)
     matches = index.match(papers)
@@ -68,7 +68,7 @@ def digests(index: Index, day: str) -> Iterator[Digest]:
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_every_mail_of_a_real_day_is_right_small_and_signed(index: Index, post: Post, day: str) -> None:
+def test_every_mail_of_a_real_day_is_right_small_and_signed(index: ProfileIndex, post: Post, day: str) -> None:
     made = 0
     for digest in digests(index, day):
         message = post.composer.message(a_delivery(digest))
@@ -80,7 +80,7 @@ def test_every_mail_of_a_real_day_is_right_small_and_signed(index: Index, post: 
     assert made > PROFILES / 2
 
 
-def test_a_mail_that_was_altered_on_its_way_is_not_accepted(index: Index, post: Post) -> None:
+def test_a_mail_that_was_altered_on_its_way_is_not_accepted(index: ProfileIndex, post: Post) -> None:
     for digest in digests(index, DAYS[0]):
         content = post.composer.message(a_delivery(digest)).content
         assert not post.accepted(content.replace(b"=One-Click", b"=Two-Click"))

@@ -1,6 +1,6 @@
 """Which papers rules find: asked of the reference evaluator and of the index, which must say the same."""
 
-from digest.matching import Index, parse_rules
+from digest.matching import ProfileIndex, parse_rules
 from digest.models import Paper
 from tests.builders import a_paper, a_profile
 from tests.matching.oracle import is_true
@@ -14,7 +14,7 @@ def found(rules: str, *papers: Paper) -> list[str]:
         and not any(is_true(rule.query, paper) for rule in read if rule.excludes)
         for paper in papers
     ]
-    matched = set(Index.of([a_profile(rules)]).match(papers).paper.tolist())
+    matched = set(ProfileIndex.build([a_profile(rules)]).match(papers).paper.tolist())
     assert matched == {column for column, is_wanted in enumerate(wanted) if is_wanted}
     return [paper.title for paper, is_wanted in zip(papers, wanted, strict=True) if is_wanted]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, needs_nothing
+from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, matches_empty_paper
 from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
-from digest.text import PART, RUN, fold
+from digest.text import COMPOUND, WORD, fold
 from tests.matching.words import Word, words
 
 Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
@@ -71,10 +71,10 @@ def texts_of(paper: Paper, field: Field) -> list[list[Word]]:
 
 def archive(category: str) -> list[Word]:
     """How a category's beginning reads besides: cs.* of cs.LG."""
-    run = RUN.search(category)
+    run = COMPOUND.search(category)
     if run is None:
         return []
-    parts = [fold(part) for part in PART.findall(run.group())]
+    parts = [fold(part) for part in WORD.findall(run.group())]
     return [Word(0, len(parts), run.start(), run.end(), "-".join(parts) + ".*", "")]
 
 
@@ -97,4 +97,4 @@ def in_title(query: Query, paper: Paper) -> bool:
         case AllOf(parts):
             return any(in_title(part, paper) for part in parts)
         case AnyOf(parts):
-            return not needs_nothing(query) and any(is_true(p, paper) and in_title(p, paper) for p in parts)
+            return not matches_empty_paper(query) and any(is_true(p, paper) and in_title(p, paper) for p in parts)

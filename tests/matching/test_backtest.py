@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from digest.matching import Search
-from digest.matching.backtest import Backtest, RuleRecord, backtest
+from digest.matching.backtest import Backtest, RuleStats, backtest
 from digest.models import Paper
 from tests.builders import a_paper, a_profile
 
@@ -17,7 +17,7 @@ def run(rules: str, *papers: Paper, days: list[date] | None = None) -> Backtest:
     return backtest(a_profile(rules), Search(papers), days or [MONDAY] * len(papers))
 
 
-def of_rule(rule: str, *papers: Paper) -> RuleRecord:
+def of_rule(rule: str, *papers: Paper) -> RuleStats:
     (record,) = run(rule, *papers).rules
     return record
 

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from digest.errors import RuleError
 from digest.matching import parse_query
 from digest.matching.language.canonical import canonical, format_query
-from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, needs_nothing, patterns, terms
+from digest.matching.language.query import (
+    AllOf,
+    AnyOf,
+    Author,
+    Near,
+    Not,
+    Query,
+    iter_terms,
+    matches_empty_paper,
+    patterns,
+)
 from digest.models import Paper
 from tests.matching.oracle import is_true
 from tests.matching.strategies import PAPERS, RULES
@@ -47,7 +57,7 @@ def test_order_repetition_and_nesting_make_no_difference(rule: str) -> None:
 def test_a_canonical_query_means_the_same(rule: str, paper: Paper) -> None:
     query = parse_query(rule)
     assert is_true(turned(query), paper) == is_true(query, paper)
-    assert not needs_nothing(query)
+    assert not matches_empty_paper(query)
 
 
 @given(
@@ -62,7 +72,7 @@ def test_any_words_that_can_be_read_can_be_written_down(words: str) -> None:
             continue
         assert parse_query(format_query(query)) == query
         assert canonical(query) == query
-        assert all(term.readings for term in terms(query))
+        assert all(term.readings for term in iter_terms(query))
 
 
 @pytest.mark.parametrize(
@@ -122,5 +132,5 @@ def test_a_query_is_written_in_few_signs(rule: str, written: str) -> None:
 def test_the_parts_of_compounds_are_stemmed_only_where_nothing_reads_otherwise(compound: str) -> None:
     wanted = patterns(compound, exact=False)
     if wanted:  # a star stands at the end of a reading only
-        (term,) = terms(parse_query(compound))
+        (term,) = iter_terms(parse_query(compound))
         assert term.readings == wanted

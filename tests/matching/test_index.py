@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import RuleError
-from digest.matching import Index, Search, compile_rules, parse_query
+from digest.matching import ProfileIndex, Search, compile_rules, parse_query
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.snapshot import Snapshot, load, save
-from digest.matching.language.query import needs_nothing, terms
+from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
+from digest.matching.language.query import iter_terms, matches_empty_paper
 from digest.models import AnnounceType, Evidence, Field, Match, Paper, Profile
 from digest.text import fold
 from tests.builders import a_paper, a_profile, at
@@ -30,10 +30,10 @@ SOME_PAPERS = st.lists(PAPERS, min_size=1, max_size=5)
 def matched(profile: str | Profile, *papers: Paper) -> list[Match]:
     """The matches of one profile, best first."""
     profile = profile if isinstance(profile, Profile) else a_profile(profile)
-    return Index.of([profile]).match(papers).for_profile(0, profile)
+    return ProfileIndex.build([profile]).match(papers).for_profile(0, profile)
 
 
-def scores(index: Index, papers: list[Paper]) -> dict[tuple[int, int], float]:
+def scores(index: ProfileIndex, papers: list[Paper]) -> dict[tuple[int, int], float]:
     matches = index.match(papers)
     rows = zip(matches.profile.tolist(), matches.paper.tolist(), strict=True)
     return dict(zip(rows, matches.score.tolist(), strict=True))
@@ -46,7 +46,9 @@ def test_the_index_says_what_each_query_says_of_each_paper(rules: list[str], pap
         for row, rule in enumerate(rules)
         for column, paper in enumerate(papers)
     }
-    assert scores(Index.of(map(a_profile, rules)), papers) == {at: score for at, score in expected.items() if score}
+    assert scores(ProfileIndex.build(map(a_profile, rules)), papers) == {
+        at: score for at, score in expected.items() if score
+    }
 
 
 @given(SOME_RULES, SOME_PAPERS)
@@ -59,23 +61,25 @@ def test_a_profile_sums_its_rules_and_leaves_out_what_it_excludes(rules: list[st
         for column, paper in enumerate(papers)
         if not points(excluded, paper)
     }
-    assert scores(Index.of([profile]), papers) == {at: score for at, score in expected.items() if score}
+    assert scores(ProfileIndex.build([profile]), papers) == {at: score for at, score in expected.items() if score}
 
 
 @given(SOME_RULES, SOME_PAPERS)
 def test_what_is_kept_compiled_and_read_back_says_the_same(rules: list[str], papers: list[Paper]) -> None:
-    direct = Index.of(map(a_profile, rules))
+    direct = ProfileIndex.build(map(a_profile, rules))
     assert scores(packed(rules), papers) == scores(direct, papers)
-    assert scores(direct.only(np.array([len(rules) - 1])), papers) == scores(Index.of([a_profile(rules[-1])]), papers)
+    assert scores(direct.subset(np.array([len(rules) - 1])), papers) == scores(
+        ProfileIndex.build([a_profile(rules[-1])]), papers
+    )
 
 
-def packed(rules: list[str]) -> Index:
+def packed(rules: list[str]) -> ProfileIndex:
     asks = [compile_rules(rule).asks for rule in rules]
     flat = [ask for some in asks for ask in some]
     queries = {query: number for number, query in enumerate(dict.fromkeys(ask.query for ask in flat))}
-    return Index.packed(
+    return ProfileIndex.from_compiled(
         list(queries),
-        of=np.cumsum([0, *map(len, asks)]),
+        offsets=np.cumsum([0, *map(len, asks)]),
         query=np.array([queries[ask.query] for ask in flat], np.int32),
         weight=np.array([ask.weight for ask in flat], np.float32),
         line=np.array([ask.line for ask in flat], np.int32),
@@ -85,9 +89,9 @@ def packed(rules: list[str]) -> Index:
 @given(RULES, PAPERS)
 def test_evidence_cuts_out_words_that_the_rule_asks_for(rule: str, paper: Paper) -> None:
     query = parse_query(rule)
-    asked = [word[1:] for term in terms(query) for reading in term.readings for word in reading]
+    asked = [word[1:] for term in iter_terms(query) for reading in term.readings for word in reading]
     for match in matched(rule, paper):
-        assert match.evidence or needs_nothing(query)
+        assert match.evidence or matches_empty_paper(query)
         for e in match.evidence:
             text = paper.text_of(e.field)[e.start : e.end]
             assert text == text.strip()
@@ -134,7 +138,11 @@ def test_what_stands_under_not_is_no_evidence() -> None:
 
 def test_a_rule_in_the_title_counts_twice_and_rules_add_up() -> None:
     papers = [a_paper("cat"), a_paper("x", "cat dog"), a_paper("cat dog net")]
-    assert scores(Index.of([a_profile("cat\ndog\nnet^3")]), papers) == {(0, 0): 2.0, (0, 1): 2.0, (0, 2): 10.0}
+    assert scores(ProfileIndex.build([a_profile("cat\ndog\nnet^3")]), papers) == {
+        (0, 0): 2.0,
+        (0, 1): 2.0,
+        (0, 2): 10.0,
+    }
 
 
 def test_a_rule_written_twice_counts_once() -> None:
@@ -149,14 +157,14 @@ def test_reasons_name_each_rule_with_what_it_adds_the_most_first() -> None:
 def test_a_rule_that_floods_counts_less_than_a_rare_one() -> None:
     papers = [a_paper("x", "cat"), a_paper("y", "dog")]
     older = [a_paper(str(n), "cat") for n in range(14)]
-    matches = Search(papers, older).matches(Index.of([a_profile("cat\ndog")]))
+    matches = Search(papers, older).matches(ProfileIndex.build([a_profile("cat\ndog")]))
     assert matches.paper.tolist() == [1, 0]
     assert matches.score.tolist() == pytest.approx([1 + math.log2(17 / 2), 1 + math.log2(17 / 16)])
 
 
 def test_rarity_is_not_taken_over_papers_before_the_recent_ones() -> None:
     papers = [a_paper("old", "cat"), a_paper("x", "cat"), a_paper("y", "dog")]
-    scored = Search(papers, recent=1).matches(Index.of([a_profile("cat")])).score.tolist()
+    scored = Search(papers, recent=1).matches(ProfileIndex.build([a_profile("cat")])).score.tolist()
     assert scored == pytest.approx([1 + math.log2(3 / 2)] * 2)
 
 
@@ -168,7 +176,7 @@ def test_matches_are_sorted_by_profile_then_score_then_votes_then_age() -> None:
         a_paper("cat dog", id="both"),
         a_paper("cat", id="undated"),
     ]
-    matches = Index.of([a_profile("dog"), a_profile("cat\ndog")]).match(papers)
+    matches = ProfileIndex.build([a_profile("dog"), a_profile("cat\ndog")]).match(papers)
     assert matches.profile.tolist() == [0, 1, 1, 1, 1, 1]
     assert [papers[i].id for i in matches.paper[1:]] == ["both", "liked", "new", "old", "undated"]
 
@@ -176,14 +184,14 @@ def test_matches_are_sorted_by_profile_then_score_then_votes_then_age() -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_limit_keeps_the_best_of_every_profile(workers: int) -> None:
     papers = [a_paper("x", "cat", id="1"), a_paper("cat", id="2"), a_paper("dog", id="3")]
-    matches = Index.of([a_profile("cat"), a_profile("dog")]).match(papers, limit=1, workers=workers)
+    matches = ProfileIndex.build([a_profile("cat"), a_profile("dog")]).match(papers, limit=1, workers=workers)
     assert (matches.profile.tolist(), matches.paper.tolist()) == ([0, 1], [1, 2])
     assert len(matches) == 2
 
 
 def test_many_workers_say_what_one_says() -> None:
     papers = [a_paper(" ".join(w for i, w in enumerate("cat dog net bird".split()) if n >> i & 1)) for n in range(16)]
-    index = Index.of(a_profile(f"cat ^{n % 7 + 1}\ndog\n-net" if n % 3 else "bird") for n in range(20_000))
+    index = ProfileIndex.build(a_profile(f"cat ^{n % 7 + 1}\ndog\n-net" if n % 3 else "bird") for n in range(20_000))
     one, several = index.match(papers, limit=3), index.match(papers, limit=3, workers=4)
     for name in ("profile", "paper", "score"):
         assert np.array_equal(getattr(one, name), getattr(several, name))
@@ -191,20 +199,20 @@ def test_many_workers_say_what_one_says() -> None:
 
 def test_a_profile_of_mutes_matches_nothing_and_excludes() -> None:
     papers = [a_paper("dog"), a_paper("cat", announce_type=AnnounceType.CROSS)]
-    matches = Index.of([a_profile("-cat")]).match(papers)
+    matches = ProfileIndex.build([a_profile("-cat")]).match(papers)
     assert len(matches) == 0
-    assert matches.excluded(0) == {1}
+    assert matches.excluded_papers(0) == {1}
 
 
 def test_no_profiles_or_no_papers_or_no_rules_match_nothing() -> None:
-    assert len(Index.of([]).match([a_paper("cat")])) == 0
-    assert len(Index.of([a_profile("cat")]).match([])) == 0
-    assert len(Index.of([a_profile("# none")]).match([a_paper("cat")])) == 0
+    assert len(ProfileIndex.build([]).match([a_paper("cat")])) == 0
+    assert len(ProfileIndex.build([a_profile("cat")]).match([])) == 0
+    assert len(ProfileIndex.build([a_profile("# none")]).match([a_paper("cat")])) == 0
 
 
 def test_a_profile_with_a_bad_rule_is_named() -> None:
     with pytest.raises(RuleError, match="line 2, column 1: .* \\(profile 'Pets'\\)"):
-        Index.of([a_profile("cats\n*", "Pets")])
+        ProfileIndex.build([a_profile("cats\n*", "Pets")])
 
 
 @pytest.mark.parametrize(
@@ -241,7 +249,7 @@ def test_what_is_true_of_nothing_excludes_nothing() -> None:
 
 def test_a_search_remembers_only_the_last_programs() -> None:
     search = Search([a_paper("cat")])
-    indexes = [Index.of([a_profile("cat")]) for _ in range(5)]
+    indexes = [ProfileIndex.build([a_profile("cat")]) for _ in range(5)]
     programs = [weakref.ref(index.program) for index in indexes]
     for index in indexes:
         assert len(search.matches(index)) == 1
@@ -252,10 +260,10 @@ def test_a_search_remembers_only_the_last_programs() -> None:
 
 def test_matches_are_explained_only_where_somebody_asks() -> None:
     profile = a_profile("cat\ndog")
-    matches = Index.of([profile]).match([a_paper("cat"), a_paper("dog")])
-    scored = matches.scored(0, profile)
+    matches = ProfileIndex.build([profile]).match([a_paper("cat"), a_paper("dog")])
+    scored = matches.without_evidence(0, profile)
     assert [(m.paper.title, m.reasons, m.evidence) for m in scored] == [("cat", (), ()), ("dog", (), ())]
-    assert matches.explained(0, scored[1:]) == matches.for_profile(0, profile)[1:]
+    assert matches.with_evidence(0, scored[1:]) == matches.for_profile(0, profile)[1:]
 
 
 def test_a_compound_and_a_star_take_the_positions_of_their_parts() -> None:
@@ -296,9 +304,11 @@ def _an_array() -> bytes:
 
 def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     profiles = [a_profile("cat AND (dog OR NOT bird)\n-net"), a_profile("author:Han, S ^2"), a_profile("# none")]
-    written = Snapshot(Index.of(profiles), np.arange(3), np.array([p.fingerprint for p in profiles], np.uint64))
-    save(tmp_path / "s", written)
-    read = load(tmp_path / "s")
+    written = Snapshot(
+        ProfileIndex.build(profiles), np.arange(3), np.array([p.fingerprint for p in profiles], np.uint64)
+    )
+    save_snapshot(tmp_path / "s", written)
+    read = load_snapshot(tmp_path / "s")
     papers = [a_paper("cat"), a_paper("cat bird", authors=("Song Han",)), a_paper("cat net")]
     assert read is not None
     assert scores(read.index, papers) == scores(written.index, papers) == {(0, 0): 2.0, (1, 1): 2.0}
@@ -309,5 +319,5 @@ def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a snapshot", b"PK\x03\x04 cut off", b"\x93NUMPY\x01\x00", _an_array()])
 def test_a_snapshot_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s").write_bytes(content)
-    assert load(tmp_path / "s") is None
-    assert load(tmp_path / "nowhere") is None
+    assert load_snapshot(tmp_path / "s") is None
+    assert load_snapshot(tmp_path / "nowhere") is None

@@ -13,7 +13,7 @@ from itertools import islice
 
 import pytest
 
-from digest.matching import Index
+from digest.matching import ProfileIndex
 from digest.models import Paper
 from digest.text import fold, stem
 from tests.builders import RECORDINGS, a_profile, needs_recordings
@@ -39,7 +39,9 @@ class Difference:
         return self._why_we_find_it() if self.ours else self._why_we_do_not()
 
     def _why_we_find_it(self) -> str:
-        (match,) = Index.of([a_profile(self.keyword)]).match([self.paper]).for_profile(0, a_profile(self.keyword))
+        (match,) = (
+            ProfileIndex.build([a_profile(self.keyword)]).match([self.paper]).for_profile(0, a_profile(self.keyword))
+        )
         found = {self.paper.text_of(e.field)[e.start : e.end] for e in match.evidence}
         if any(joined(text) == joined(self.keyword) for text in found):
             return "a dash is a space or nothing, and case and accents fold"
@@ -97,7 +99,7 @@ def lists() -> dict[str, list[str]]:
 
 def ours(keywords: Sequence[str]) -> list[set[str]]:
     """By keyword, the ids of the papers that we find."""
-    matches = Index.of([a_profile(keyword) for keyword in keywords]).match(papers())
+    matches = ProfileIndex.build([a_profile(keyword) for keyword in keywords]).match(papers())
     found: list[set[str]] = [set() for _ in keywords]
     for row, column in zip(matches.profile.tolist(), matches.paper.tolist(), strict=True):
         found[row].add(papers()[column].id)

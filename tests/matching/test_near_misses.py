@@ -2,18 +2,18 @@
 
 import pytest
 
-from digest.matching.near_misses import Nearness, list_true, nearest
+from digest.matching.near_misses import NearMiss, list_matching_rules, list_near_misses
 from tests.builders import a_paper, a_profile
 
 PAPER = a_paper("Low precision training", "We train big networks on small machines.", authors=("Ada Lovelace",))
 
 
-def near(rules: str, limit: int = 9) -> list[Nearness]:
-    return nearest(a_profile(rules), PAPER, limit=limit)
+def near(rules: str, limit: int = 9) -> list[NearMiss]:
+    return list_near_misses(a_profile(rules), PAPER, limit=limit)
 
 
 @pytest.mark.parametrize(
-    ("rule", "has", "lacks", "barred_by"),
+    ("rule", "has", "lacks", "excluded_by"),
     [
         ("low rank", ("low",), ("rank",), ()),
         ("training precision", ("training", "precision"), (), ()),  # the words, and not in this order
@@ -25,11 +25,11 @@ def near(rules: str, limit: int = 9) -> list[Nearness]:
     ],
 )
 def test_a_rule_tells_which_of_its_words_the_paper_has(
-    rule: str, has: tuple[str, ...], lacks: tuple[str, ...], barred_by: tuple[str, ...]
+    rule: str, has: tuple[str, ...], lacks: tuple[str, ...], excluded_by: tuple[str, ...]
 ) -> None:
     (found,) = near(rule)
     assert (found.rule, set(found.has), set(found.lacks)) == (rule, set(has), set(lacks))
-    assert found.barred_by == barred_by
+    assert found.excluded_by == excluded_by
 
 
 def test_the_rule_with_the_largest_part_of_its_words_comes_first() -> None:
@@ -49,5 +49,5 @@ def test_no_more_are_told_than_asked_for() -> None:
 
 
 def test_the_rules_that_are_true_are_told_with_those_that_keep_it_out() -> None:
-    found = list_true(a_profile("cats\nprecision^2  # a note\n-machine\n-cats"), PAPER)
+    found = list_matching_rules(a_profile("cats\nprecision^2  # a note\n-machine\n-cats"), PAPER)
     assert [(rule.line, rule.text, rule.excludes) for rule in found] == [(2, "precision", False), (3, "machine", True)]

@@ -60,7 +60,7 @@ def test_only_what_ones_own_keywords_exclude_is_gone_for_all(owner_id: int | Non
 def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
     dated = [(a_paper("cat"), MONDAY), (a_paper("dog"), MONDAY), (a_paper("x"), date(2026, 6, 3))]
     on = PaperCollection(dated)
-    result = on.find([a_profile("cat")], on.dated(MONDAY, date(2026, 6, 3)), background=None, begin=0, limit=10)
+    result = on.find([a_profile("cat")], on.dated_within(MONDAY, date(2026, 6, 3)), background=None, begin=0, limit=10)
     assert list(result.days.items()) == [(MONDAY, (1, 2)), (TUESDAY, (0, 0)), (date(2026, 6, 3), (0, 1))]
 
 
@@ -83,7 +83,7 @@ def test_a_rule_that_cannot_be_read_says_where() -> None:
 
 
 def test_each_rule_is_judged_among_all_papers() -> None:
-    dead, floods = collection("cat", "cat 2").judged(a_profile("unheard of\ncat"))
+    dead, floods = collection("cat", "cat 2").rule_stats(a_profile("unheard of\ncat"))
     assert (dead.share, floods.share, floods.floods) == (0, 1, True)
 
 
@@ -128,7 +128,9 @@ def test_a_comparison_holds_so_many_papers_of_each_part() -> None:
 
 def test_a_comparison_is_of_the_papers_that_it_was_asked_about() -> None:
     papers = collection("cat", "dog")
-    change = papers.compare(a_profile("cat"), a_profile("dog"), papers.dated(MONDAY, MONDAY), background=None, limit=10)
+    change = papers.compare(
+        a_profile("cat"), a_profile("dog"), papers.dated_within(MONDAY, MONDAY), background=None, limit=10
+    )
     assert [part.count for part in (change.before, change.after, change.added, change.removed)] == [0, 0, 0, 0]
 
 
@@ -136,9 +138,9 @@ def test_many_profiles_are_counted_at_once() -> None:
     papers = collection("cat", "cat dog", "dog", "bird")
     profiles = [a_profile("cat\ndog"), a_profile("fish"), a_profile("cat\n-dog"), a_profile("cat\ndog")]
     everything = papers.seen_after(NOW - timedelta(days=365))
-    assert papers.counts(profiles, everything) == [3, 0, 1, 3]
-    assert papers.counts(profiles, ~everything) == [0, 0, 0, 0]
-    assert (papers.days(everything), papers.days(~everything)) == (1, 0)
+    assert papers.count_matches(profiles, everything) == [3, 0, 1, 3]
+    assert papers.count_matches(profiles, ~everything) == [0, 0, 0, 0]
+    assert (papers.count_days(everything), papers.count_days(~everything)) == (1, 0)
 
 
 def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
@@ -146,12 +148,12 @@ def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
     papers = collection(*titles)
     texts = ("cat\nbirds*", "cat\nbirdson", "-cat\ndog", "cat\nbirds*\nbirdson", "dog AND cat\ncat")
     for text in (*texts, *texts):
-        assert papers.judged(a_profile(text)) == collection(*titles).judged(a_profile(text))
+        assert papers.rule_stats(a_profile(text)) == collection(*titles).rule_stats(a_profile(text))
 
 
 def test_only_so_many_rules_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digest.matching.paper_collection._MOST_KNOWN", 3)
     papers = collection("cat")
     for n in range(20):
-        assert [record.papers for record in papers.judged(a_profile(f"cat\nword{n}"))] == [1, 0]
+        assert [record.papers for record in papers.rule_stats(a_profile(f"cat\nword{n}"))] == [1, 0]
     assert len(papers._known) <= 10

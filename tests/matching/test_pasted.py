@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from digest.errors import RuleError
 from digest.matching import compile_rules, parse_query
-from digest.matching.language.pasted import MAX_PASTED, Translation, translated
+from digest.matching.language.translation import MAX_PASTED, Translation, translate_query
 from tests.builders import a_paper
 from tests.matching.asking import found
 from tests.matching.strategies import RULES
@@ -21,7 +21,7 @@ PUBMED = "https://pubmed.ncbi.nlm.nih.gov/"
 
 def same(pasted: str, rule: str) -> bool:
     """Whether a pasted query asks what a rule of ours asks."""
-    return parse_query(translated(pasted).rules) == parse_query(rule)
+    return parse_query(translate_query(pasted).rules) == parse_query(rule)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def same(pasted: str, rule: str) -> bool:
 )  # fmt: skip
 def test_the_address_of_a_search_is_what_it_searches(address: str, rule: str) -> None:
     assert same(address, rule)
-    assert translated(address).left_out == ()
+    assert translate_query(address).left_out == ()
 
 
 def test_an_advanced_search_of_arxiv_keeps_its_operators_fields_and_ticks() -> None:
@@ -58,11 +58,11 @@ def test_an_advanced_search_of_arxiv_keeps_its_operators_fields_and_ticks() -> N
     pasted = f"{ADVANCED}&{urlencode(asked)}"
     wanted = 'title:(stochastic AND parrot) OR abstract:"language model" AND NOT all:survey'
     assert same(pasted, f"({wanted}) AND (category:cs.* OR category:hep-ph.*)")
-    assert translated(pasted).left_out == ("date-from_date=2020-07-05",)
+    assert translate_query(pasted).left_out == ("date-from_date=2020-07-05",)
 
 
 def test_a_tick_for_all_of_physics_is_each_of_its_archives() -> None:
-    rules = translated(f"{ADVANCED}&classification-physics=y&classification-physics_archives=all").rules
+    rules = translate_query(f"{ADVANCED}&classification-physics=y&classification-physics_archives=all").rules
     papers = [a_paper(name, categories=(name,)) for name in ("hep-th", "astro-ph.CO", "math-ph", "cs.LG", "math.AG")]
     assert found(rules, *papers) == ["hep-th", "astro-ph.CO", "math-ph"]
 
@@ -87,7 +87,7 @@ def test_a_tick_for_all_of_physics_is_each_of_its_archives() -> None:
 )  # fmt: skip
 def test_what_no_feed_says_is_left_out_and_named(pasted: str, rule: str, left_out: list[str]) -> None:
     assert same(pasted, rule)
-    assert translated(pasted).left_out == tuple(left_out)
+    assert translate_query(pasted).left_out == tuple(left_out)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_a_query_may_go_over_several_lines() -> None:
 
 def test_queries_that_stand_by_themselves_are_rules_by_themselves() -> None:
     pasted = f"cats\n\n{API}?search_query=ti:dogs\ncats\nti:birds"
-    assert translated(pasted) == Translation("cats\nti:dogs\nti:birds")
+    assert translate_query(pasted) == Translation("cats\nti:dogs\nti:birds")
 
 
 @pytest.mark.parametrize("rule", ["[CII] emission", "beta[2] agonist", "emission [Pt]", "BERT: pre-training"])
 def test_brackets_and_colons_that_are_no_tags_stay(rule: str) -> None:
-    assert translated(rule) == Translation(rule)
+    assert translate_query(rule) == Translation(rule)
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_brackets_and_colons_that_are_no_tags_stay(rule: str) -> None:
 )
 def test_what_cannot_be_read_says_why(pasted: str, reason: str) -> None:
     with pytest.raises(RuleError, match=re.escape(reason)):
-        translated(pasted)
+        translate_query(pasted)
 
 
 def translation_of(text: str) -> Translation | None:
     """None where it is refused, which is the only error there is."""
     try:
-        return translated(text)
+        return translate_query(text)
     except RuleError:
         return None
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digest.text import PART, RUN, fold, joins, stem
+from digest.text import COMPOUND, WORD, compound_words, fold, stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ def words(text: str) -> list[Word]:
     """Every reading of `text` as words, sorted by `first`, shorter readings first."""
     found: list[Word] = []
     position = 0
-    for run in RUN.finditer(text):
-        spans = [part.span() for part in PART.finditer(text, *run.span())]
-        for i, j, word in joins([fold(text[start:end]) for start, end in spans]):
+    for run in COMPOUND.finditer(text):
+        spans = [part.span() for part in WORD.finditer(text, *run.span())]
+        for i, j, word in compound_words([fold(text[start:end]) for start, end in spans]):
             found.append(Word(position + i, position + j, spans[i][0], spans[j - 1][1], word, stem(word)))
         position += len(spans)
     return found

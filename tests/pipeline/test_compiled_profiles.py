@@ -52,7 +52,7 @@ def found(
     """By profile, the titles that it finds."""
     titles: dict[str, list[str]] = {}
     for piece in compiled_profiles.ready(wanted).pieces:
-        matches = piece.index.only(piece.rows).match(papers)
+        matches = piece.index.subset(piece.rows).match(papers)
         for row, profile in enumerate(piece.profiles):
             titles[profile.name] = [match.paper.title for match in matches.for_profile(row, profile)]
     return titles

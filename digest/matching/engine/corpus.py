@@ -15,14 +15,14 @@ from digest.matching.engine.ragged import Ints, Longs, pointer, rows, spread
 from digest.matching.language.query import ARCHIVE
 from digest.matching.ranking import precedence
 from digest.models import Field, Paper
-from digest.text import PART, RUN, fold, joins, stem
+from digest.text import COMPOUND, WORD, compound_words, fold, stem
 
 FIELDS = tuple(Field)  # a field's number is its place here
 TITLE, CATEGORY = FIELDS.index(Field.TITLE), FIELDS.index(Field.CATEGORY)
 
 _BEGINNING = "\0"  # before a category's first run, which is read as its archive too
 
-_WORDS_BETWEEN = 500  # two calls of `between`
+_WORDS_BETWEEN = 500  # two calls of `on_progress`
 
 _SEPARATOR = ", "  # as Paper.text_of joins authors and categories
 
@@ -40,17 +40,17 @@ class _Runs(dict[str, int]):
         number = self[run] = len(self)
         ids = self._word_ids
         if run[0] == _BEGINNING:
-            parts = [fold(part) for part in PART.findall(run)]
+            parts = [fold(part) for part in WORD.findall(run)]
             archive = 0, len(parts), ids.setdefault("-".join(parts) + ARCHIVE, len(ids))
-            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in joins(parts)]
+            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in compound_words(parts)]
             self._compounds[number] = [archive, *readings]
             self._words.append(archive[2])
         elif run.isalnum():  # one word, as the most are by far
             folded = fold(run)
             self._words.append(ids.setdefault(folded, len(ids)))
         else:
-            parts = [fold(part) for part in PART.findall(run)]
-            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in joins(parts)]
+            parts = [fold(part) for part in WORD.findall(run)]
+            readings = [(i, j, ids.setdefault(word, len(ids))) for i, j, word in compound_words(parts)]
             self._compounds[number] = readings
             self._words.append(readings[0][2])
         return number
@@ -80,17 +80,17 @@ class Corpus:
     readings that begin there). By word: `by_word` under the pointer `of_word` (its readings, ascending).
     """
 
-    def __init__(self, papers: Sequence[Paper], *, between: Callable[[], None] = lambda: None) -> None:
-        """O(characters). `between` is called again and again, for who has to let others have their turn."""
+    def __init__(self, papers: Sequence[Paper], *, on_progress: Callable[[], None] = lambda: None) -> None:
+        """O(characters). `on_progress` is called again and again, for who has to let others have their turn."""
         self.papers = papers
         self.words: dict[str, int] = {}
         runs = _Runs(self.words)
         tokens, tokens_of = array("i"), array("i")
         paper, field = array("i"), array("b")
         for column, one in enumerate(papers):
-            between()
+            on_progress()
             for number, text in _texts(one):
-                found = RUN.findall(text)
+                found = COMPOUND.findall(text)
                 if number == CATEGORY and found:
                     found[0] = _BEGINNING + found[0]
                 tokens.extend(map(runs.__getitem__, found))
@@ -105,7 +105,7 @@ class Corpus:
         self.stems: dict[str, list[int]] = {}
         for folded, number in self.words.items():
             if not number % _WORDS_BETWEEN:
-                between()
+                on_progress()
             self.stems.setdefault(stem(folded), []).append(number)
 
     def __len__(self) -> int:
@@ -160,7 +160,7 @@ class Corpus:
             texts = list(_texts(self.papers[column]))[: text - int(np.searchsorted(self.paper, column)) + 1]
             number, written = texts.pop()
             offset = sum(len(other) + len(_SEPARATOR) for field, other in texts if field == number)
-            spans = [found.span() for found in PART.finditer(written)]
+            spans = [found.span() for found in WORD.finditer(written)]
             starts, ends = (array("i", (offset + span[side] for span in spans)) for side in (0, 1))
             self._spans[text] = starts, ends
         return self._spans[text]

@@ -24,7 +24,7 @@ from digest.matching.ranking import TITLE_FACTOR
 from digest.models import EXCLUDES, Paper, Profile
 
 
-class Index:
+class ProfileIndex:
     """Profiles, compiled, a row each. Immutable; safe to share between threads."""
 
     def __init__(self, program: Program, asks: Asks) -> None:
@@ -32,7 +32,7 @@ class Index:
         self.asks = asks
 
     @classmethod
-    def of(cls, profiles: Iterable[Profile]) -> Self:
+    def build(cls, profiles: Iterable[Profile]) -> Self:
         """Raises RuleError, naming the profile, if rules cannot be read: they are checked when they are saved."""
         rules_of = [_distinct_rules(profile) for profile in profiles]
         rules = list(chain.from_iterable(rules_of))
@@ -46,19 +46,19 @@ class Index:
         return cls(program, asks)
 
     @classmethod
-    def packed(cls, queries: Sequence[str], *, of: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
-        """From what `compile_rules` made: distinct queries, and by profile (`of`, a pointer) which of them it asks."""
+    def from_compiled(cls, queries: Sequence[str], *, offsets: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
+        """From what `compile_rules` made: distinct queries, and by profile (`offsets`) which of them it asks."""
         # What many ask comes first, so that it lies together where it is looked up.
         popular = np.argsort(-np.bincount(query, minlength=len(queries)), kind="stable")
         program, conditions = compiled(parse_query(queries[number]) for number in popular.tolist())
         condition = np.empty_like(conditions)
         condition[popular] = conditions
-        return cls(program, Asks(of=of, condition=condition[query], weight=weight, line=line))
+        return cls(program, Asks(of=offsets, condition=condition[query], weight=weight, line=line))
 
     def __len__(self) -> int:
         return len(self.asks)
 
-    def only(self, wanted: NDArray[np.int64]) -> Self:
+    def subset(self, wanted: NDArray[np.int64]) -> Self:
         """An index of these rows, in this order."""
         asks = self.asks
         each, counts = rows(asks.of, wanted)

@@ -47,9 +47,9 @@ class Matches:
 
     def for_profile(self, row: int, profile: Profile) -> list[Match]:
         """The matches of the profile in that row of the index, best first, with their reasons and evidence."""
-        return self.explained(row, self.scored(row, profile))
+        return self.with_evidence(row, self.without_evidence(row, profile))
 
-    def scored(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
+    def without_evidence(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
         """The same without reasons and evidence, which take longer to find than the matches.
 
         `of`: only those of the papers in these columns.
@@ -65,8 +65,8 @@ class Matches:
             for column, score in zip(found.tolist(), scores.tolist(), strict=True)
         ]
 
-    def explained(self, row: int, matches: Sequence[Match]) -> list[Match]:
-        """Some matches of one profile, as `scored` gave them, with their reasons and evidence."""
+    def with_evidence(self, row: int, matches: Sequence[Match]) -> list[Match]:
+        """Some matches of one profile, as `without_evidence` gave them, with their reasons and evidence."""
         columns = [self._truth.corpus.columns[match.paper.id] for match in matches]
         met = self._met(row, columns)
         lines = {rule.line for rules in met.values() for rule in rules}
@@ -80,7 +80,7 @@ class Matches:
             for match, column in zip(matches, columns, strict=True)
         ]
 
-    def excluded(self, row: int) -> frozenset[int]:
+    def excluded_papers(self, row: int) -> frozenset[int]:
         """The rows of the papers that the profile's lines beginning with - keep out."""
         return frozenset(column for ask in self._asked(row) if ask.weight < 0 for column in self._papers(ask.condition))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.index import Index
+from digest.matching.engine.index import ProfileIndex
 from digest.matching.engine.matches import Matches
 from digest.matching.engine.program import Program
 from digest.matching.engine.ragged import Floats
@@ -35,12 +35,12 @@ class Search:
         """The papers to choose from."""
         return self.corpus.papers
 
-    def matches(self, index: Index, *, limit: int | None = None, workers: int = 1) -> Matches:
+    def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
         """The best `limit` papers of every profile of the index, or all that match."""
-        truth, rare = self.truth(index.program)
+        truth, rare = self.evaluate(index.program)
         return index.match(truth, rarity=rare, limit=limit, workers=workers)
 
-    def truth(self, program: Program) -> tuple[Truth, Floats]:
+    def evaluate(self, program: Program) -> tuple[Truth, Floats]:
         """(what is true of the papers to choose from, by condition how much it counts for being true seldom)."""
         if program in self._known:
             self._known[program] = self._known.pop(program)  # the last one again

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digest.matching.engine.dictionary import Dictionary
-from digest.matching.engine.index import Index
+from digest.matching.engine.index import ProfileIndex
 from digest.matching.engine.join import Asks
 from digest.matching.engine.program import Program
 
@@ -21,12 +21,12 @@ _FORMAT = 2
 class Snapshot:
     """An index, and by row the id of the profile that stands there (ascending) and the fingerprint of its rules."""
 
-    index: Index
+    index: ProfileIndex
     ids: NDArray[np.int64]
     fingerprints: NDArray[np.uint64]
 
 
-def save(file: Path, snapshot: Snapshot) -> None:
+def save_snapshot(file: Path, snapshot: Snapshot) -> None:
     """Write a snapshot, whole or not at all: a reader never sees half of it. Raises OSError."""
     index, dictionary = snapshot.index, snapshot.index.program.dictionary
     arrays = {f"program.{name}": getattr(index.program, name) for name in _PROGRAM}
@@ -50,7 +50,7 @@ def save(file: Path, snapshot: Snapshot) -> None:
             raise
 
 
-def load(file: Path) -> Snapshot | None:
+def load_snapshot(file: Path) -> Snapshot | None:
     """The snapshot in `file`; None if there is none that this version can read."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
@@ -70,4 +70,4 @@ def _read(arrays: Any) -> Snapshot:
     dictionary = Dictionary(symbols, *(arrays[f"dictionary.{name}"] for name in _DICTIONARY))
     program = Program(dictionary=dictionary, **{name: arrays[f"program.{name}"] for name in _PROGRAM})
     asks = Asks(**{name: arrays[f"asks.{name}"] for name in _ASKS})
-    return Snapshot(Index(program, asks), arrays["ids"], arrays["fingerprints"])
+    return Snapshot(ProfileIndex(program, asks), arrays["ids"], arrays["fingerprints"])

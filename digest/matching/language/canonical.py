@@ -9,7 +9,7 @@ from functools import lru_cache
 from digest.matching.language.fields import SHOWN
 from digest.matching.language.query import ARCHIVE, STAR, AllOf, AnyOf, Author, Near, Not, Query, Term, patterns
 from digest.models import Field
-from digest.text import PART, RUN, fold, stem
+from digest.text import COMPOUND, WORD, fold, stem
 
 _CATEGORY = frozenset({Field.CATEGORY})
 _NAME = frozenset({Field.AUTHOR})
@@ -40,7 +40,7 @@ def canonical(query: Query) -> Query:
 @lru_cache(maxsize=16384)
 def canonical_text(written: str, *, exact: bool, between: str = " ") -> str:
     """The text of a Term: folded words, stemmed unless `exact`, compounds with their dashes, `between` between them."""
-    runs = [[fold(part) for part in PART.findall(run)] for run in RUN.findall(written.replace("*", STAR))]
+    runs = [[fold(part) for part in WORD.findall(run)] for run in COMPOUND.findall(written.replace("*", STAR))]
     runs = [run for run in runs if run != [STAR]]  # behind a Han ideograph, which is a whole word, a star says nothing
     if not exact:
         runs = [[_stem(run[0])] if len(run) == 1 else run for run in runs]

@@ -14,7 +14,16 @@ from digest.matching.language.build import Scope, build
 from digest.matching.language.canonical import canonical
 from digest.matching.language.complaints import UnreadableError, explained
 from digest.matching.language.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS
-from digest.matching.language.query import MAX_CHARACTERS, MAX_PHRASE, Query, Rule, Rules, Term, needs_nothing, terms
+from digest.matching.language.query import (
+    MAX_CHARACTERS,
+    MAX_PHRASE,
+    Query,
+    Rule,
+    Rules,
+    Term,
+    iter_terms,
+    matches_empty_paper,
+)
 from digest.matching.language.terms import shown_term
 from digest.text import stem
 
@@ -64,7 +73,7 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
         raise explained(error, text, line, column) from None
     except UnreadableError as error:
         raise RuleError(line, column + error.offset, error.reason) from None
-    if needs_nothing(query):
+    if matches_empty_paper(query):
         reason = "this is true of papers that hold none of its words; say what to look for, or begin a line with -"
         raise RuleError(line, column, reason)
     return query
@@ -90,7 +99,7 @@ def _rules(text: str) -> Iterator[Rule]:
     for number, line in enumerate(_LINE_END.split(text), 1):
         rule = _parse_line(line, number)
         if rule is not None:
-            count += 1 if isinstance(rule.query, Term) else len(set(terms(rule.query)))
+            count += 1 if isinstance(rule.query, Term) else len(set(iter_terms(rule.query)))
             if count > MAX_TERMS:
                 begin = line.index(rule.text) + 1
                 raise RuleError(number, begin, f"the profile has more than {MAX_TERMS:,} terms; make two of it")

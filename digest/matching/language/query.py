@@ -123,20 +123,20 @@ def _pattern(word: str, *, exact: bool) -> str:
     return f"={word}" if exact else f"~{stem(word)}"
 
 
-def needs_nothing(query: Query) -> bool:
+def matches_empty_paper(query: Query) -> bool:
     """Whether a paper without a single one of the query's terms would match it."""
     match query:
         case Term() | Near() | Author():
             return False
         case Not(part):
-            return not needs_nothing(part)
+            return not matches_empty_paper(part)
         case AllOf(parts):
-            return all(map(needs_nothing, parts))
+            return all(map(matches_empty_paper, parts))
         case AnyOf(parts):
-            return any(map(needs_nothing, parts))
+            return any(map(matches_empty_paper, parts))
 
 
-def terms(query: Query) -> Iterator[Term]:
+def iter_terms(query: Query) -> Iterator[Term]:
     """Every term of the query, those under NOT too."""
     match query:
         case Term():
@@ -145,7 +145,7 @@ def terms(query: Query) -> Iterator[Term]:
             yield from left
             yield from right
         case Not(part):
-            yield from terms(part)
+            yield from iter_terms(part)
         case Author(parts) | AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from terms(part)
+                yield from iter_terms(part)

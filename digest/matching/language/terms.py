@@ -7,7 +7,7 @@ from digest.matching.language.complaints import UnreadableError
 from digest.matching.language.fields import SHOWN
 from digest.matching.language.query import ARCHIVE, MAX_PHRASE, STAR, AnyOf, Author, Query, Term, patterns
 from digest.models import Field
-from digest.text import MARKS, PART, RUN
+from digest.text import COMPOUND, MARKS, WORD
 
 _STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
 _ARCHIVE = re.compile(r"\s*(.*\w)\.\*\s*")
@@ -44,14 +44,14 @@ def _category(text: str, offset: int) -> str:
     archive = _ARCHIVE.fullmatch(text)
     if archive is None:
         return _checked(text, offset, exact=True, between=".")
-    if len(RUN.findall(archive[1])) != 1:
+    if len(COMPOUND.findall(archive[1])) != 1:
         raise UnreadableError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
     return _checked(archive[1], offset, exact=True) + ARCHIVE
 
 
 def _author(text: str, offset: int, *, initials: bool) -> Query:
     pieces = [(m.group(), offset + m.start()) for m in _PIECE.finditer(text)]
-    pieces = [piece for piece in pieces if PART.search(piece[0]) or "*" in piece[0]]
+    pieces = [piece for piece in pieces if WORD.search(piece[0]) or "*" in piece[0]]
     if initials and len(pieces) > 1 and _INITIALS.fullmatch(pieces[-1][0]):
         pieces[-1] = (pieces[-1][0][0], pieces[-1][1])
     if len(pieces) > MAX_PHRASE:
@@ -75,7 +75,7 @@ def _checked(text: str, offset: int, *, exact: bool, between: str = " ") -> str:
     starred = _STAR.sub(STAR, text.replace(STAR, " "))
     if "*" in starred:
         raise UnreadableError(offset + starred.index("*"), _TOO_SHORT)
-    parts = sum(1 for _ in PART.finditer(starred))
+    parts = sum(1 for _ in WORD.finditer(starred))
     if not parts:
         raise UnreadableError(offset, f"there is no letter or digit in {_short(text)}")
     if parts > MAX_PHRASE:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pydantic import BaseModel, Field
 
 from digest import models
-from digest.matching.backtest import RuleRecord
+from digest.matching.backtest import RuleStats
 from digest.models import DigestItem
 from digest.web.api import rules
 from digest.web.api.access import ReadsProfiles
@@ -100,7 +100,7 @@ def preview_rules(call: ReadsProfiles, trial: Trial) -> Preview:
     )
 
 
-def _judged(record: RuleRecord) -> Judged:
+def _judged(record: RuleStats) -> Judged:
     better = record.suggestion
     return Judged(
         line=record.line,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from digest.errors import RuleError
-from digest.matching.backtest import RuleRecord, Suggestion
+from digest.matching.backtest import RuleStats, Suggestion
 from digest.matching.paper_collection import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.pipeline.recent_papers import RecentPapers
@@ -46,14 +46,14 @@ class Previewed:
     a_day: int = 0  # on a day that has papers, rounded
     by_day: tuple[Day, ...] = ()
     papers: tuple[ShownPaper, ...] = ()
-    dead: tuple[RuleRecord, ...] = ()  # own rules that ask for papers and were never true
-    floods: tuple[RuleRecord, ...] = ()
+    dead: tuple[RuleStats, ...] = ()  # own rules that ask for papers and were never true
+    floods: tuple[RuleStats, ...] = ()
 
 
 def _samples() -> list[Previewed]:
     mistaken = Keywords("cat AND", (Mistake(1, 8, "something is missing"),))
-    record = RuleRecord(line=1, rule="cat", excludes=False, papers=0, alone=0, share=0.5)
-    mended = RuleRecord(
+    record = RuleStats(line=1, rule="cat", excludes=False, papers=0, alone=0, share=0.5)
+    mended = RuleStats(
         line=1,
         rule="cat",
         excludes=False,

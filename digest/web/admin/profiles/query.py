@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from digest.errors import RuleError
-from digest.matching.language.pasted import Translation, translated
+from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, Profile
 from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.web.pages import Answer, Page, Visit
@@ -52,7 +52,7 @@ class AskingAsElsewhere:
         """POST: looks, and changes nothing."""
         pasted = visit.form.get("query", "").replace("\r\n", "\n").strip()
         try:
-            translation = translated(pasted)
+            translation = translate_query(pasted)
         except RuleError as error:
             return _page(pasted=pasted, mistake=error.reason, status=422)
         profile = Profile(name="", rules=translation.rules)

@@ -8,7 +8,7 @@ from itertools import takewhile
 from digest.errors import RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import Shown
-from digest.matching.backtest import RuleRecord, Suggestion
+from digest.matching.backtest import RuleStats, Suggestion
 from digest.matching.paper_collection import Comparison, Findings
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
@@ -30,7 +30,7 @@ _LEAD = 70  # of these, before what matched
 class JudgedRule:
     """How a rule did, and the line to write instead, "" where there is no better one."""
 
-    record: RuleRecord
+    record: RuleStats
     instead: str = ""
 
     @property
@@ -129,7 +129,7 @@ class Trying:
         lines = text.split("\n")
         return "\n".join(instead[line] if at == line and line in instead else old for at, old in enumerate(lines, 1))
 
-    def _trial(self, asked: Trial, change: Comparison, records: Sequence[RuleRecord], *, compared: bool) -> Trial:
+    def _trial(self, asked: Trial, change: Comparison, records: Sequence[RuleStats], *, compared: bool) -> Trial:
         days = _days(change)
         there = sum(day.of > 0 for day in days)
         rules = [_judged(record, asked.text) for record in records]
@@ -189,7 +189,7 @@ def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return (*found, Segment(Shown("…"), hit=False)) if at > begin + _EXCERPT else tuple(found)
 
 
-def _judged(record: RuleRecord, text: str) -> JudgedRule:
+def _judged(record: RuleStats, text: str) -> JudgedRule:
     """The line keeps its weight and its comment."""
     if record.suggestion is None:
         return JudgedRule(record=record)
@@ -199,7 +199,7 @@ def _judged(record: RuleRecord, text: str) -> JudgedRule:
 
 def _sample_rule(**rest: object) -> JudgedRule:
     values: dict[str, object] = {"line": 1, "rule": "cat", "excludes": False, "papers": 2, "alone": 1, "share": 0.05}
-    record = RuleRecord(**values | rest)  # type: ignore[arg-type]
+    record = RuleStats(**values | rest)  # type: ignore[arg-type]
     return JudgedRule(record=record, instead="cat*" if record.suggestion else "")
 
 

@@ -44,7 +44,7 @@ class Translation:
     left_out: tuple[str, ...] = ()
 
 
-def translated(text: str) -> Translation:
+def translate_query(text: str) -> Translation:
     """A query, or the address of a search, as rules that can be saved.
 
     A query may go over several lines; where a line neither ends nor begins with an operator, and no parenthesis is
