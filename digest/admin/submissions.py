@@ -6,7 +6,7 @@ from datetime import datetime
 from digest.errors import UsageError
 from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
-from digest.pipeline.ingest import keep
+from digest.pipeline.ingest import store_entries
 from digest.sources import Fetcher, arxiv, fetch_paper
 from digest.store import Transaction, audit, submissions
 
@@ -38,7 +38,7 @@ def approve(tx: Transaction, submission_id: int, entry: Entry, *, by: str, now: 
     """
     submission = submissions.get(tx, submission_id)
     check_open(submission)
-    found = keep(tx, _SOURCE, [entry], now=now, timezone=timezone)
+    found = store_entries(tx, _SOURCE, [entry], now=now, timezone=timezone)
     _, paper_id = found.sightings[0]
     submissions.decide(tx, submission.id, SubmissionState.APPROVED, paper_id=paper_id, now=now)
     audit.record(tx, by, "submission approve", f"{submission.id}, {paper_id}", now=now)

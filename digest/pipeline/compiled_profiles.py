@@ -1,8 +1,7 @@
-"""Every profile's rules, ready to be matched.
+"""Compiles the rules of profiles for matching, and caches all of them as a snapshot beside the database.
 
-Rules are compiled when they are saved. Where many profiles are asked for at once, all are kept as a snapshot beside the
-database: a cache, which says of each profile which text it was compiled from, so that what was edited since is compiled
-by itself and the rest is used as it lies there.
+The snapshot records the fingerprint of the rules that each profile was compiled from. Profiles edited since then are
+compiled on the spot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +20,16 @@ from digest.store import Store, profiles
 
 log = structlog.get_logger()
 
-_FEW = 256  # profiles that are compiled sooner than a snapshot is read
+_SNAPSHOT_FROM = 256  # profiles; compiling fewer is faster than reading a snapshot
 
-# The snapshot is made anew when more profiles than this, and more than this part of it, were edited since.
-_MOST_EDITED = 64
-_MOST_EDITED_PART = 0.02
+# The snapshot is rebuilt when more profiles than both of these were edited since.
+_MAX_EDITED = 64
+_MAX_EDITED_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """Some profiles, and the rows of an index where they stand."""
+class IndexPart:
+    """Some profiles and their rows in an index."""
 
     index: ProfileIndex
     rows: NDArray[np.int64]
@@ -38,44 +37,41 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ready:
-    """Profiles, ready to be matched, each in one of the pieces; and those whose rules cannot be read, by id."""
+class CompiledBatch:
+    """Profiles ready for matching, each in one of the parts, and the errors of invalid rules by profile id."""
 
-    pieces: Sequence[Piece]
-    unreadable: Mapping[int, RuleError]
+    parts: Sequence[IndexPart]
+    errors: Mapping[int, RuleError]
 
 
 class CompiledProfiles:
-    """What all profiles ask. Keeps the snapshot in memory once it was read."""
+    """Compiled rules of all profiles. Keeps the snapshot in memory once it is read."""
 
     def __init__(self, store: Store, file: Path) -> None:
-        """`file` is where the snapshot is kept."""
+        """`file` is where the snapshot is saved."""
         self._store = store
         self._file = file
         self._snapshot: Snapshot | None = None
 
-    def ready(self, wanted: Sequence[Profile]) -> Ready:
-        """These profiles as they are now. Raises StoreError."""
-        if len(wanted) < _FEW:
-            return _compiled(wanted)
-        kept = self._kept()
-        rows = _rows(kept, wanted)
-        edited = int((rows < 0).sum())
-        if edited > max(_MOST_EDITED, _MOST_EDITED_PART * len(kept.ids)):
-            kept = self._renewed()
-            rows = _rows(kept, wanted)
-        there = rows >= 0
-        known = [profile for profile, known in zip(wanted, there, strict=True) if known]
-        others = _compiled([profile for profile, known in zip(wanted, there, strict=True) if not known])
-        return Ready([Piece(kept.index, rows[there], known), *others.pieces], others.unreadable)
-
-    def _kept(self) -> Snapshot:
+    def compile(self, wanted: Sequence[Profile]) -> CompiledBatch:
+        """Return these profiles, with their current rules, ready for matching. Raises StoreError."""
+        if len(wanted) < _SNAPSHOT_FROM:
+            return _compile(wanted)
         if self._snapshot is None:
             self._snapshot = load_snapshot(self._file)
-        return self._snapshot or self._renewed()
+        current = self._snapshot or self._rebuild()
+        rows = _rows(current, wanted)
+        edited = int((rows < 0).sum())
+        if edited > max(_MAX_EDITED, _MAX_EDITED_SHARE * len(current.ids)):
+            current = self._rebuild()
+            rows = _rows(current, wanted)
+        in_snapshot = rows >= 0
+        known = [profile for profile, known in zip(wanted, in_snapshot, strict=True) if known]
+        others = _compile([profile for profile, known in zip(wanted, in_snapshot, strict=True) if not known])
+        return CompiledBatch([IndexPart(current.index, rows[in_snapshot], known), *others.parts], others.errors)
 
-    def _renewed(self) -> Snapshot:
-        """A snapshot of all profiles as they are in the store."""
+    def _rebuild(self) -> Snapshot:
+        """Make and save a snapshot of all profiles in the store."""
         compile_outdated(self._store)
         with self._store.write() as tx:
             profiles.forget_unasked(tx)
@@ -86,51 +82,47 @@ class CompiledProfiles:
         self._snapshot = Snapshot(index, all_.ids, all_.fingerprints)
         try:
             save_snapshot(self._file, self._snapshot)
-        except OSError as error:  # a cache: without it the next process takes longer
-            log.warning("cannot keep compiled profiles", file=str(self._file), reason=str(error))
+        except OSError as error:  # only a cache: the next process rebuilds it
+            log.warning("cannot save compiled profiles", file=str(self._file), reason=str(error))
         return self._snapshot
 
 
 def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
-    """Compile what an older version saved; the profiles whose rules cannot be read any more, and why."""
+    """Compile the profiles saved by an older version. Returns those whose rules are no longer valid, with the error."""
     with store.read() as tx:
-        older = profiles.list_uncompiled(tx)
-    unreadable: list[tuple[Profile, RuleError]] = []
-    if older:
+        outdated = profiles.list_uncompiled(tx)
+    invalid: list[tuple[Profile, RuleError]] = []
+    if outdated:
         with store.write() as tx:
-            for profile in older:
+            for profile in outdated:
                 try:
                     profiles.set_compiled(tx, profile.id, compile_rules(profile.rules))
                 except RuleError as error:
-                    unreadable.append((profile, error))
-    return unreadable
+                    invalid.append((profile, error))
+    return invalid
 
 
-def _compiled(wanted: Sequence[Profile]) -> Ready:
+def _compile(wanted: Sequence[Profile]) -> CompiledBatch:
     if not wanted:
-        return Ready([], {})
+        return CompiledBatch([], {})
     try:
-        return Ready([Piece(ProfileIndex.build(wanted), np.arange(len(wanted)), wanted)], {})
+        return CompiledBatch([IndexPart(ProfileIndex.build(wanted), np.arange(len(wanted)), wanted)], {})
     except RuleError:
-        unreadable = {profile.id: error for profile in wanted if (error := _complaint(profile)) is not None}
-        readable = _compiled([profile for profile in wanted if profile.id not in unreadable])
-        return Ready(readable.pieces, unreadable)
+        errors: dict[int, RuleError] = {}
+        for profile in wanted:
+            try:
+                parse_rules(profile.rules)
+            except RuleError as error:
+                errors[profile.id] = error
+        return CompiledBatch(_compile([profile for profile in wanted if profile.id not in errors]).parts, errors)
 
 
-def _complaint(profile: Profile) -> RuleError | None:
-    try:
-        parse_rules(profile.rules)
-    except RuleError as error:
-        return error
-    return None
-
-
-def _rows(kept: Snapshot, wanted: Sequence[Profile]) -> NDArray[np.int64]:
-    """The row of each profile in the snapshot, -1 where it holds none with these rules."""
+def _rows(current: Snapshot, wanted: Sequence[Profile]) -> NDArray[np.int64]:
+    """The row of each profile in the snapshot, or -1 where it is missing or was compiled from other rules."""
+    if not len(current.ids):
+        return np.full(len(wanted), -1)
     ids = np.array([profile.id for profile in wanted], np.int64)
     fingerprints = np.array([profile.fingerprint for profile in wanted], np.uint64)
-    at = np.searchsorted(kept.ids, ids)
-    at[at == len(kept.ids)] = 0
-    if not len(kept.ids):
-        return np.full(len(wanted), -1)
-    return np.where((kept.ids[at] == ids) & (kept.fingerprints[at] == fingerprints), at, -1)
+    at = np.searchsorted(current.ids, ids)
+    at[at == len(current.ids)] = 0
+    return np.where((current.ids[at] == ids) & (current.fingerprints[at] == fingerprints), at, -1)

@@ -80,7 +80,7 @@ def _ingest_one(
         return 0, 0
     entries = parse(source.kind, fetched.body, source=source.name)
     with store.write() as tx:
-        found = keep(tx, source.name, entries, now=now, timezone=timezone)
+        found = store_entries(tx, source.name, entries, now=now, timezone=timezone)
         sources.save(tx, _succeeded(state, fetched, len(entries), now))
     return len(entries), len(found.new)
 
@@ -93,7 +93,7 @@ def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> Sourc
     return SourceState(name=source.name, url=source.url, checked_at=now)
 
 
-def keep(
+def store_entries(
     tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str
 ) -> identity.Reconciliation:
     """Store what the entries tell as first seen at `now`, in the edition of that date in `timezone`."""

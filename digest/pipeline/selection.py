@@ -100,11 +100,11 @@ class _Found:
         self._scored: dict[int, list[Match]] = {}
         self._explained: dict[tuple[int, str], Match] = {}
         self._new: dict[datetime, _News] = {}
-        ready = compiled_profiles.ready(list({p.id: p for some in wanted.values() for p in some}.values()))
-        self.unreadable = ready.unreadable
-        for piece in ready.pieces:
-            matches = search.matches(piece.index.subset(piece.rows))
-            self._matches |= {profile.id: (matches, row) for row, profile in enumerate(piece.profiles)}
+        compiled = compiled_profiles.compile(list({p.id: p for some in wanted.values() for p in some}.values()))
+        self.unreadable = compiled.errors
+        for part in compiled.parts:
+            matches = search.matches(part.index.subset(part.rows))
+            self._matches |= {profile.id: (matches, row) for row, profile in enumerate(part.profiles)}
 
     def new(self, since: datetime) -> "_News":
         """The papers first seen after that. Many had their last digest at the same time: made once."""

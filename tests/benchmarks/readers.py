@@ -62,7 +62,7 @@ def found(folder: Path, n: int, *, shared: bool) -> None:
                 _follow(tx, n)
         with newsletter.store.read() as tx:
             wanted = profiles.list_wanted_by(tx, range(1, min(n, 1000) + 1))
-        newsletter.compiled_profiles.ready(
+        newsletter.compiled_profiles.compile(
             [profile for some in wanted.values() for profile in some]
         )  # writes the snapshot
 

@@ -19,8 +19,8 @@ PAPERS = [a_paper("cat"), a_paper("dog"), a_paper("bird")]
 
 @pytest.fixture(autouse=True)
 def _a_snapshot_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FEW", 2)
-    monkeypatch.setattr(module, "_MOST_EDITED", 1)
+    monkeypatch.setattr(module, "_SNAPSHOT_FROM", 2)
+    monkeypatch.setattr(module, "_MAX_EDITED", 1)
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def found(
 ) -> dict[str, list[str]]:
     """By profile, the titles that it finds."""
     titles: dict[str, list[str]] = {}
-    for piece in compiled_profiles.ready(wanted).pieces:
-        matches = piece.index.subset(piece.rows).match(papers)
-        for row, profile in enumerate(piece.profiles):
+    for part in compiled_profiles.compile(wanted).parts:
+        matches = part.index.subset(part.rows).match(papers)
+        for row, profile in enumerate(part.profiles):
             titles[profile.name] = [match.paper.title for match in matches.for_profile(row, profile)]
     return titles
 
@@ -64,7 +64,7 @@ ALL = {"cat": ["cat"], "dog": ["dog"], "bird": ["bird"], "fish": []}
 def test_profiles_are_matched_from_the_snapshot(kept: CompiledProfiles, store: Store) -> None:
     assert found(kept, saved(store)) == ALL
     assert file_of(store).exists()
-    assert len(kept.ready(saved(store)).pieces) == 1
+    assert len(kept.compile(saved(store)).parts) == 1
     assert found(CompiledProfiles(store, file_of(store)), saved(store)) == ALL
 
 
@@ -79,8 +79,8 @@ def test_an_edited_profile_is_seen_at_once_and_the_rest_is_not_compiled_again(
     found(kept, saved(store))
     written = file_of(store).read_bytes()
     edit(store, "cat", "dog OR bird")
-    pieces = kept.ready(saved(store)).pieces
-    assert [len(piece.profiles) for piece in pieces] == [3, 1]
+    pieces = kept.compile(saved(store)).parts
+    assert [len(part.profiles) for part in pieces] == [3, 1]
     assert found(kept, saved(store)) == ALL | {"cat": ["bird", "dog"]}
     assert file_of(store).read_bytes() == written
 
@@ -89,8 +89,8 @@ def test_when_many_were_edited_the_snapshot_is_made_anew(kept: CompiledProfiles,
     found(kept, saved(store))
     for name in ("cat", "dog"):
         edit(store, name, "bird")
-    pieces = kept.ready(saved(store)).pieces
-    assert [len(piece.profiles) for piece in pieces] == [4]
+    pieces = kept.compile(saved(store)).parts
+    assert [len(part.profiles) for part in pieces] == [4]
     assert found(kept, saved(store)) == ALL | {"cat": ["bird"], "dog": ["bird"]}
 
 
@@ -100,7 +100,7 @@ def test_a_profile_that_comes_back_to_its_old_rules_is_used_as_it_lies_there(
     found(kept, saved(store))
     edit(store, "cat", "dog")
     edit(store, "cat", "cat")
-    assert len(kept.ready(saved(store)).pieces) == 1
+    assert len(kept.compile(saved(store)).parts) == 1
 
 
 def test_a_snapshot_of_another_database_is_no_use(kept: CompiledProfiles, store: Store, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_without_a_place_for_the_snapshot_profiles_are_matched_all_the_same(
     file_of(store).mkdir()
     with capture_logs() as logged:
         assert found(kept, saved(store)) == ALL
-    assert [entry["event"] for entry in logged] == ["cannot keep compiled profiles"]
+    assert [entry["event"] for entry in logged] == ["cannot save compiled profiles"]
 
 
 def test_profiles_that_cannot_be_read_do_not_keep_others_from_being_matched(
@@ -141,8 +141,8 @@ def test_profiles_that_cannot_be_read_do_not_keep_others_from_being_matched(
         tx.exec_driver_sql("UPDATE profiles SET rules = 'cat ^1e1', compiled = NULL WHERE name = 'cat'")
     cat = next(profile for profile in saved(store) if profile.name == "cat")
     for wanted in (saved(store), [cat]):
-        ready = kept.ready(wanted)
-        assert {number: error.column for number, error in ready.unreadable.items()} == {cat.id: 5}
+        compiled = kept.compile(wanted)
+        assert {number: error.column for number, error in compiled.errors.items()} == {cat.id: 5}
     assert found(kept, saved(store)) == {name: titles for name, titles in ALL.items() if name != "cat"}
 
 
@@ -158,7 +158,7 @@ def test_several_processes_may_make_the_snapshot_at_once(kept: CompiledProfiles,
 
     def renew(_: int) -> dict[str, list[str]]:
         compiled_profiles = CompiledProfiles(store, file_of(store))
-        compiled_profiles._renewed()
+        compiled_profiles._rebuild()
         return found(CompiledProfiles(store, file_of(store)), wanted)
 
     with ThreadPoolExecutor(4) as pool:
