@@ -17,7 +17,7 @@ from digest.admin.paper_lookup import PaperLookups
 from digest.config import Config, load
 from digest.errors import ConfigError, UsageError
 from digest.mail import Composer, Newsletter, Signer, Templates
-from digest.models import Doubt
+from digest.models import DoubtPolicy
 from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
@@ -222,7 +222,7 @@ class App:
                 self.membership,
                 now=now,
                 group_size=self._marked_together,
-                doubt=Doubt(self.config.delivery.in_doubt),
+                doubt=DoubtPolicy(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
             )

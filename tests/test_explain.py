@@ -23,7 +23,7 @@ from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.publish import publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from digest.subscribers.pauses import paused
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
@@ -73,8 +73,8 @@ def settle(store: Store, state: DeliveryState, reply: str) -> None:
     with store.write() as tx:
         claimed = outbox.claim(tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=MEMBERSHIP.pseudonyms)
         again_at = at("2026-06-03 07:05") if state is DeliveryState.DEFERRED else None
-        settled = [Settled(delivery_id=d.id, state=state, reply=reply, next_at=again_at) for d in claimed]
-        outbox.record(tx, settled, worker="w", now=at("2026-06-03 07:01"))
+        settled = [AttemptResult(delivery_id=d.id, state=state, reply=reply, next_at=again_at) for d in claimed]
+        outbox.record_results(tx, settled, worker="w", now=at("2026-06-03 07:01"))
 
 
 def got_cats(store: Store) -> None:
@@ -149,7 +149,7 @@ def test_a_mail_that_did_not_arrive_is_told_with_the_servers_words(
 def test_a_mail_that_waits_is_told_with_the_hold_that_it_waits_for(store: Store) -> None:
     got_cats(store)
     with store.write() as tx:
-        outbox.hold(tx, "a new server", now=NOW)
+        outbox.start_hold(tx, "a new server", now=NOW)
     found = asked(store)
     assert found.answer == "Not yet: it is in a digest of theirs that has not been sent."
     assert "sending is on hold since 2026-06-03 07:00 UTC (a new server)" in found.facts

@@ -14,7 +14,7 @@ _MOST_NAMED = 20  # deliveries, in a line of the log
 def hold(tx: Transaction, reason: str, *, by: str, now: datetime) -> None:
     """From now on nothing is begun, by any process. A hold that is there already stays as it is."""
     if outbox.find_hold(tx) is None:
-        outbox.hold(tx, reason, now=now)
+        outbox.start_hold(tx, reason, now=now)
         audit.record(tx, by, "outbox hold", reason, now=now)
 
 
@@ -35,7 +35,7 @@ def retry(tx: Transaction, ids: Sequence[int], *, by: str, now: datetime) -> lis
 
 def resolve(tx: Transaction, ids: Sequence[int], *, arrived: bool, by: str, now: datetime) -> list[int]:
     """Settle deliveries in doubt: they arrived, or are sent again. The ids that were in doubt."""
-    settled = outbox.resolve(tx, ids, arrived=arrived, now=now)
+    settled = outbox.resolve_doubt(tx, ids, arrived=arrived, now=now)
     _record(tx, by, f"outbox resolve --{'arrived' if arrived else 'again'}", settled, now)
     return settled
 
@@ -67,7 +67,7 @@ def why_not_again(delivery: Delivery) -> str:
         return f"is {delivery.state}, not sent"
     if delivery.digest is None:
         return "was sent again already, as another mail"
-    if not delivery.subscriber.state.is_on_the_list:
+    if not delivery.subscriber.state.is_subscribed:
         return "is to somebody who is not on the list"
     return ""
 

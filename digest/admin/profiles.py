@@ -65,7 +65,7 @@ def restore(tx: Transaction, name: str, number: int, *, by: str, now: datetime) 
 
     Raises NotFoundError, and UsageError where these rules would not be saved today.
     """
-    return restore_known(tx, profiles.get_known(tx, name), number, by=by, now=now)
+    return restore_known(tx, profiles.get_current_or_removed(tx, name), number, by=by, now=now)
 
 
 def restore_known(tx: Transaction, known: Profile, number: int, *, by: str, now: datetime) -> Profile:
@@ -78,7 +78,7 @@ def restore_known(tx: Transaction, known: Profile, number: int, *, by: str, now:
         rules = wanted(version.rules)
     except UsageError as error:
         raise UsageError(f"version {number} of profile {known.name!r}: {error}") from None
-    before = profiles.find_shared(tx, known.id)
+    before = profiles.find_by_id(tx, known.id)
     after = profiles.restore(tx, known, rules, by=by, now=now)
     if after != before:
         audit.record(tx, by, "profile restore", f"{after.name}, version {number}", now=now)

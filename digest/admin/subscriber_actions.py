@@ -95,13 +95,13 @@ def unsubscribe(tx: Transaction, membership: Membership, subscriber: Subscriber,
 
 
 def remove(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
-    """Take somebody out. `Store.empty_log` afterwards wipes what they left."""
+    """Remove a subscriber. Call `Store.erase_deleted_rows` afterwards."""
     membership.remove(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber remove", subscriber, now)
 
 
 def erase(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> None:
-    """Forget somebody at their own wish. `Store.empty_log` afterwards wipes what they left. Raises NotFoundError."""
+    """Erase a subscriber at their own request. Call `Store.erase_deleted_rows` afterwards. Raises NotFoundError."""
     known = membership.find_known(tx, email)
     membership.erase(tx, email, origin=by, now=now)
     subject = _numbered(known) if known is not None else membership.pseudonyms.of(email)
@@ -127,11 +127,11 @@ def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: d
 def can_be_done(tx: Transaction, membership: Membership, whom: Subscriber, *, now: datetime) -> frozenset[str]:
     """Which of the functions above would do something with somebody as they are now, by name."""
     stands = membership.find_suppression(tx, whom.email)
-    may_be_asked = whom.state is SubscriberState.PENDING if stands is None else stands.reason.is_a_bounce
+    may_be_asked = whom.state is SubscriberState.PENDING if stands is None else stands.reason.is_bounce
     asked_today = bool(why_not_asked(whom.email, membership.last_asked_at(tx, whom.email), now=now))
     is_barred_here = stands is not None and stands.reason is SuppressionReason.ADMIN
     can = {
-        "pause": whom.state.is_on_the_list,
+        "pause": whom.state.is_subscribed,
         "resume": whom.state is SubscriberState.PAUSED,
         "vouch": stands is None and whom.state is SubscriberState.PENDING,
         "ask": may_be_asked and not asked_today,

@@ -65,7 +65,7 @@ def _allowed(owner: Admin, scopes: Collection[TokenScope]) -> Collection[TokenSc
     if not scopes:
         raise UsageError(f"a token needs a scope; there are {', '.join(TokenScope)}")
     for scope in TokenScope:
-        if scope in scopes and not owner.role.allows(scope.needs):
+        if scope in scopes and not owner.role.allows(scope.required_role):
             raise UsageError(f"{owner.email} is {owner.role.value} and may have no token for {scope.value}")
     return scopes
 

@@ -74,7 +74,7 @@ def log(
 ) -> None:
     """Print what admins changed, here, at the desk or by the API: the audit log."""
     with open_app(config) as app, app.store.read() as tx:
-        found = audit.list_changes(tx, audit.Sought(who=who, what=what), limit=limit)
+        found = audit.list_changes(tx, audit.AuditFilter(who=who, what=what), limit=limit)
     records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
     empty = "nothing of that kind was changed" if who or what else "nothing was changed"
     print_records(records, as_json=as_json, empty=empty)

@@ -40,5 +40,5 @@ def erase(email: EmailArgument, config: ConfigOption = None) -> None:
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.erase(tx, app.membership, email, by=ORIGIN, now=moment(None))
-        app.store.empty_log()
+        app.store.erase_deleted_rows()
     say(f"erased {email}; copies of the database, mails that were sent and logs still know them")

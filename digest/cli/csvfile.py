@@ -67,7 +67,7 @@ def export(
     with open_app(config) as app, app.store.read() as tx:
         if email is None:
             people = subscribers.list_all(tx)
-            on_list = [s for s in people if s.state.is_on_the_list]
+            on_list = [s for s in people if s.state.is_subscribed]
             if as_json:
                 print_records([fields.record(s) for s in on_list], as_json=True, empty="")
             else:

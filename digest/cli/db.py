@@ -23,7 +23,7 @@ def upgrade(config: ConfigOption = None) -> None:
         say(f"{file}: from {before or 'nothing'} to {store.version()}")
         unreadable = compile_outdated(store)
         with store.read() as tx:
-            people = subscribers.list_by_ids(tx, [p.owner_id for p, _ in unreadable if p.owner_id is not None])
+            people = subscribers.find_by_ids(tx, [p.owner_id for p, _ in unreadable if p.owner_id is not None])
     warn_of_unreadable(
         (f"the keywords of {people[p.owner_id].email}" if p.owner_id else f"profile {p.name!r}", str(error))
         for p, error in unreadable

@@ -25,7 +25,7 @@ def history(
 ) -> None:
     """List the versions of a profile, the newest first: when each was saved, by whom, and what it changed."""
     with open_app(config) as app, app.store.read() as tx:
-        profile = profiles.get_known(tx, name)
+        profile = profiles.get_current_or_removed(tx, name)
         if number is not None:
             _print_diff(*versions.get(tx, profile, number), as_json=as_json)
             return

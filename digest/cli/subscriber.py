@@ -23,7 +23,7 @@ from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import CompiledRules, SubscriberState
 from digest.store import profiles, subscribers
-from digest.store.search import Place, Wanted
+from digest.store.search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 
@@ -154,9 +154,9 @@ def list_(
 ) -> None:
     """List the subscribers, by address: all, or some."""
     with open_app(config) as app, app.store.read() as tx:
-        wanted = Wanted(state=state, text=text)
-        page = subscribers.page(tx, wanted, Place(after=after, limit=limit)) if limit else None
-        found = page.people if page else subscribers.list_wanted(tx, wanted, after=after)
+        wanted = SubscriberFilter(state=state, text=text)
+        page = subscribers.list_page(tx, wanted, PageCursor(after=after, limit=limit)) if limit else None
+        found = page.people if page else subscribers.list_matching(tx, wanted, after=after)
     nobody = "nobody like that" if text or state or after else "no subscribers yet"
     print_records([fields.record(s) for s in found], as_json=as_json, empty=nobody)
     if page and page.after:
@@ -188,7 +188,7 @@ def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
-        app.store.empty_log()
+        app.store.erase_deleted_rows()
     say(f"removed {email}")
 
 

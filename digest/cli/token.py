@@ -39,7 +39,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
             "id": t.id,
             "name": t.name,
             "admin": t.owner.email,
-            "opens": [scope.value for scope in TokenScope if scope in t.opens],
+            "opens": [scope.value for scope in TokenScope if scope in t.active_scopes],
             "created_at": t.created_at,
             "expires_at": t.expires_at,
         }

@@ -26,7 +26,7 @@ class Coming:
             return None
         selector = PaperSelector(self.compiled_profiles, self.selection_settings, now=max(now, slot_at))
         (digest,) = selector.select(tx, [(subscriber, slot_at)])
-        found = find_place(digest, papers.list_names(tx, paper.id))
+        found = find_place(digest, papers.list_public_ids(tx, paper.id))
         if found is None:
             return None
         verdict, place, item = found

@@ -105,7 +105,7 @@ class _Case:
             return frozen
         if self.paper.first_seen_at is not None and self.paper.first_seen_at > self.now:
             return Verdict.UNKNOWN_PAPER, None, [f"that is after {_told(self.now)}, the time asked about"]
-        wanted = profiles.list_wanted_by(self.tx, [self.subscriber.id])[self.subscriber.id]
+        wanted = profiles.find_by_subscribers(self.tx, [self.subscriber.id])[self.subscriber.id]
         judgement = judge(self.subscriber, wanted, self.paper)
         may_come = judgement[0] is Verdict.CHANGED or bool(self.paper.upvotes or self.paper.stars)
         if may_come and self.subscriber.state is SubscriberState.ACTIVE:
@@ -117,8 +117,8 @@ class _Case:
     def _frozen(self) -> Told | None:
         """A digest names it."""
         told: list[Told] = []
-        names = papers.list_names(self.tx, self.paper.id)
-        for delivery in deliveries.list_holding(self.tx, self.subscriber.id, names):
+        names = papers.list_public_ids(self.tx, self.paper.id)
+        for delivery in deliveries.list_with_papers(self.tx, self.subscriber.id, names):
             if delivery.digest is None or (found := find_place(delivery.digest, names)) is None:
                 continue
             verdict, place, item = found
@@ -137,13 +137,13 @@ class _Case:
     def _left_out(self, judgement: tuple[Verdict, list[str]]) -> Told:
         """No digest names it, and the next does not either."""
         seen_at = self.paper.first_seen_at or self.now
-        decided = digests.find_first_decided(self.tx, self.subscriber.id, since=seen_at)
+        decided = digests.find_first_decision(self.tx, self.subscriber.id, since=seen_at)
         looked_after = self._looked_after(decided)
         if decided is None and self.subscriber.state in _BEFORE_CHOOSING:
             return _BEFORE_CHOOSING[self.subscriber.state], None, [*self._state(), *self._after_pause()]
         facts = [*self._state(), _first_chosen(decided)]
         if seen_at <= looked_after:
-            subscribed_at = subscribers.dates(self.tx, self.subscriber.id)["created_at"]
+            subscribed_at = subscribers.get_dates(self.tx, self.subscriber.id)["created_at"]
             looks = f"it looks at papers first seen after {_told(looked_after)}; older ones are known, and no news"
             return Verdict.TOO_EARLY, None, [*facts, looks, f"they were added at {_told(subscribed_at)}"]
         if decided is not None and decided.empty_reason:

@@ -72,7 +72,7 @@ def moment(place: Place) -> str:
 
 def _came_back(tx: Transaction, delivery: Delivery) -> list[str]:
     facts: list[str] = []
-    for bounce in bounces.list_of_delivery(tx, delivery.id):
+    for bounce in bounces.list_by_delivery(tx, delivery.id):
         said = " ".join(filter(None, (bounce["kind"], bounce["status"], bounce["reply"])))
         facts.append(f"it came back at {bounce['bounced_at']:%Y-%m-%d %H:%M} UTC: {said}")
     return facts

@@ -84,7 +84,7 @@ class Message:
     content: bytes
 
 
-class Doubt(StrEnum):
+class DoubtPolicy(StrEnum):
     """What to do with a mail of which nobody knows whether it arrived."""
 
     RESEND = "resend"  # the same mail under the same Message-ID: never lost, perhaps twice

@@ -115,7 +115,7 @@ EXCLUDES = -math.inf  # the weight of a rule that keeps papers out: no sum that 
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompiledRule:
     """One rule of a profile, compiled: what it asks in canonical words, and how much it weighs."""
 
     query: str
@@ -128,10 +128,10 @@ class CompiledRules:
     """A profile's text, read and found good. `asks` holds each query once."""
 
     text: str
-    asks: tuple[Ask, ...]
+    asks: tuple[CompiledRule, ...]
 
     @property
-    def want_any(self) -> bool:
+    def has_positive_rules(self) -> bool:
         """Whether they ask for papers at all: some rules only say what is not wanted."""
         return any(ask.weight != EXCLUDES for ask in self.asks)
 

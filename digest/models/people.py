@@ -44,7 +44,7 @@ class SubscriberState(StrEnum):
     SUPPRESSED = "suppressed"  # mail to them does not arrive, or an admin or they themselves want none
 
     @property
-    def is_on_the_list(self) -> bool:
+    def is_subscribed(self) -> bool:
         """Whether they have said yes, and it holds: also while they pause."""
         return self in {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 
@@ -60,7 +60,7 @@ class SuppressionReason(StrEnum):
     ADMIN = "admin"
 
     @property
-    def is_a_bounce(self) -> bool:
+    def is_bounce(self) -> bool:
         """Whether only the way to them is barred; else somebody does not want them mailed."""
         return self in {SuppressionReason.SOFT_BOUNCES, SuppressionReason.HARD_BOUNCE}
 
@@ -89,7 +89,7 @@ class ConsentEvent(StrEnum):
 
     ASKED = "asked"  # a confirmation mail was queued; its wording is kept
     CONFIRMED = "confirmed"  # they said yes, by the link in it
-    VOUCHED = "vouched"  # an admin says that they have agreed
+    CONFIRMED_BY_ADMIN = "vouched"  # an admin says that they have agreed
     MOVED = "moved"  # they are mailed at another address from now on
     UNSUBSCRIBED = "unsubscribed"
     REMOVED = "removed"  # by an admin

@@ -50,7 +50,7 @@ class Period:
         raise ValueError("of no such form")
 
     @classmethod
-    def holding(cls, span: Span, day: date) -> Self:
+    def containing(cls, span: Span, day: date) -> Self:
         """The period of a span that a day is in."""
         match span:
             case Span.DAY:

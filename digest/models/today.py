@@ -23,7 +23,7 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceToday:
+class SourceStatus:
     """How a source did."""
 
     name: str
@@ -32,7 +32,7 @@ class SourceToday:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
+class DailyStatus:
     """The newsletter's day."""
 
     now: datetime
@@ -41,7 +41,7 @@ class Today:
     deliveries: Mapping[DeliveryState, int]  # queued today, or not settled
     overdue_since: datetime | None  # of the mail that may be sent and has waited longest
     hold: Hold | None
-    sources: Sequence[SourceToday]
+    sources: Sequence[SourceStatus]
 
     @property
     def trouble(self) -> Trouble | None:
@@ -63,5 +63,5 @@ class Today:
             case Trouble.SOURCE:
                 return any(source.failure and self._is_silent(source) for source in self.sources)
 
-    def _is_silent(self, source: SourceToday) -> bool:
+    def _is_silent(self, source: SourceStatus) -> bool:
         return source.succeeded_at is None or self.now - source.succeeded_at > _SILENT

@@ -1,4 +1,4 @@
-"""What opens the API: tokens, and what each is good for."""
+"""Tokens of the API and the scopes that they grant."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class TokenScope(StrEnum):
     OPERATIONS_READ = "operations:read"  # today, sources, bounces, the log
 
     @property
-    def needs(self) -> Role:
+    def required_role(self) -> Role:
         """Who may have it."""
         return Role.EDITOR if self in {TokenScope.PROFILES_READ, TokenScope.PROFILES_WRITE} else Role.ADMIN
 
@@ -38,9 +38,9 @@ class ApiToken:
     created_at: datetime | None = None
 
     @property
-    def opens(self) -> frozenset[TokenScope]:
+    def active_scopes(self) -> frozenset[TokenScope]:
         """What it is good for now: no more than its owner may do."""
-        return frozenset(scope for scope in self.scopes if self.owner.role.allows(scope.needs))
+        return frozenset(scope for scope in self.scopes if self.owner.role.allows(scope.required_role))
 
     def __str__(self) -> str:
         return f'token "{self.name}" of {self.owner.email}'

@@ -74,7 +74,7 @@ class CompiledProfiles:
         """Make and save a snapshot of all profiles in the store."""
         compile_outdated(self._store)
         with self._store.write() as tx:
-            profiles.forget_unasked(tx)
+            profiles.delete_unused_queries(tx)
             all_ = profiles.load_compiled(tx)
         index = ProfileIndex.from_compiled(
             all_.queries, offsets=all_.of, query=all_.query, weight=all_.weight, line=all_.line
@@ -96,7 +96,7 @@ def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
         with store.write() as tx:
             for profile in outdated:
                 try:
-                    profiles.set_compiled(tx, profile.id, compile_rules(profile.rules))
+                    profiles.store_compiled(tx, profile.id, compile_rules(profile.rules))
                 except RuleError as error:
                     invalid.append((profile, error))
     return invalid

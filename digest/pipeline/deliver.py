@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Bounce, Delivery, DeliveryState, Doubt, Hold, Message, Outcome, Receipt
+from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt
 from digest.store import Store, Transaction, deliveries, leases, outbox
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
 from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_refusal, retry_at
@@ -57,7 +57,7 @@ def deliver(
     *,
     now: datetime,
     group_size: int = 40,
-    doubt: Doubt = Doubt.RESEND,
+    doubt: DoubtPolicy = DoubtPolicy.RESEND,
     clock: Callable[[], datetime] = real_time,
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
@@ -69,14 +69,14 @@ def deliver(
     `group_size` mails are begun and their receipts marked together: a process that dies leaves no more than that in
     `doubt`, and those in flight. An address that the server says does not exist is suppressed.
     """
-    worker = leases.new_worker()
+    worker = leases.new_worker_name()
     report = DeliveryReport()
     sending: _Sending | None = None
     try:
         while not stopping():
             leased_at = clock()
             with store.write() as tx:
-                outbox.let_go(tx, worker)  # what the lease was too short for was not handed over
+                outbox.release(tx, worker)  # what the lease was too short for was not handed over
                 batch = outbox.claim(
                     tx,
                     worker=worker,
@@ -111,8 +111,8 @@ def deliver(
         with store.write() as tx:
             if sending is not None:
                 sending.write_down(tx)  # with the rest or not at all: what has a receipt is not to be sent again
-            lost = sending.unanswered if sending is not None and doubt is Doubt.PARK else ()
-            outbox.let_go(tx, worker, in_doubt=lost)
+            lost = sending.unanswered if sending is not None and doubt is DoubtPolicy.PARK else ()
+            outbox.release(tx, worker, in_doubt=lost)
             report = _with_what_is_left(report, tx, now=now)
     return report
 
@@ -120,7 +120,7 @@ def deliver(
 def _with_what_is_left(report: DeliveryReport, tx: Transaction, *, now: datetime) -> DeliveryReport:
     return replace(
         report,
-        waiting=outbox.count_ready(tx, now=now),
+        waiting=outbox.count_due(tx, now=now),
         in_doubt=deliveries.count_in_doubt(tx),
         hold=outbox.find_hold(tx),
     )
@@ -139,7 +139,7 @@ class _Sending:
         *,
         now: datetime,
         group_size: int,
-        doubt: Doubt,
+        doubt: DoubtPolicy,
         leased_at: datetime,
         clock: Callable[[], datetime],
         stopping: Callable[[], bool],
@@ -157,10 +157,10 @@ class _Sending:
         self._clock = clock
         self._stopping = stopping
         self._refusals = 0  # for policy's sake, in a row
-        self._pending: list[Settled] = []
-        self._marked: list[Settled] = []
+        self._pending: list[AttemptResult] = []
+        self._marked: list[AttemptResult] = []
 
-    def run(self, transport: Transport) -> Iterator[list[Settled]]:
+    def run(self, transport: Transport) -> Iterator[list[AttemptResult]]:
         """What came of the mails, each batch after it was written down. Raises TransportError."""
         try:
             for receipt in transport.send(self._messages()):
@@ -189,7 +189,7 @@ class _Sending:
                 return
             with self._store.write() as tx:
                 self.write_down(tx)
-                begun = outbox.begin(tx, [d.id for d in group], worker=self._worker, clock=begun_at)
+                begun = outbox.start_sending(tx, [d.id for d in group], worker=self._worker, clock=begun_at)
             self._until = begun_at + leases.LEASE
             self._written_down()
             for delivery in (delivery for delivery in group if delivery.id in begun):
@@ -199,7 +199,9 @@ class _Sending:
                     message = self._composer.message(delivery)
                 except (AddressError, HeaderError) as error:  # this mail's own fault; a template's would be everybody's
                     reply = f"not sent: {error}"
-                    self._pending.append(Settled(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply))
+                    self._pending.append(
+                        AttemptResult(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply)
+                    )
                     continue
                 self.unanswered.add(delivery.id)
                 yield message
@@ -209,7 +211,7 @@ class _Sending:
 
     def _hold(self, reply: str) -> None:
         with self._store.write() as tx:
-            outbox.hold(tx, f"the mail server refused {_MOST_REFUSALS} mails in a row: {reply}", now=self._now)
+            outbox.start_hold(tx, f"the mail server refused {_MOST_REFUSALS} mails in a row: {reply}", now=self._now)
 
     def _mark_now(self) -> None:
         if self._pending:
@@ -219,7 +221,7 @@ class _Sending:
 
     def write_down(self, tx: Transaction) -> None:
         """What came of the mails and is not written down yet. It is when `tx` was committed."""
-        outbox.record(tx, self._pending, worker=self._worker, now=self._now)
+        outbox.record_results(tx, self._pending, worker=self._worker, now=self._now)
         for settled in self._pending:
             if settled.state is DeliveryState.FAILED and (bounce := bounce_from_reply(settled.reply)):
                 self._bounced(tx, self._batch[settled.delivery_id], bounce)
@@ -239,26 +241,26 @@ class _Sending:
             now=self._now,
         )
 
-    def _written(self) -> Iterator[list[Settled]]:
+    def _written(self) -> Iterator[list[AttemptResult]]:
         if self._marked:
             marked, self._marked = self._marked, []
             yield marked
 
 
 def settle(
-    delivery: Delivery, receipt: Receipt, *, now: datetime, jitter: float, doubt: Doubt = Doubt.RESEND
-) -> Settled:
+    delivery: Delivery, receipt: Receipt, *, now: datetime, jitter: float, doubt: DoubtPolicy = DoubtPolicy.RESEND
+) -> AttemptResult:
     """What the server's word means for a delivery. `jitter` is in [0, 1)."""
 
-    def settled(state: DeliveryState, reply: str = receipt.reply, next_at: datetime | None = None) -> Settled:
-        return Settled(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)
+    def settled(state: DeliveryState, reply: str = receipt.reply, next_at: datetime | None = None) -> AttemptResult:
+        return AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)
 
     match receipt.outcome:
         case Outcome.SENT:
             return settled(DeliveryState.SENT)
         case Outcome.FAILED:
             return settled(DeliveryState.FAILED)
-        case Outcome.UNKNOWN if doubt is Doubt.PARK:
+        case Outcome.UNKNOWN if doubt is DoubtPolicy.PARK:
             return settled(DeliveryState.IN_DOUBT)
         case Outcome.DEFERRED | Outcome.UNKNOWN:
             again_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
@@ -267,7 +269,7 @@ def settle(
             return settled(DeliveryState.DEFERRED, next_at=again_at)
 
 
-def _counted(report: DeliveryReport, batch: Sequence[Delivery], settled: Sequence[Settled]) -> DeliveryReport:
+def _counted(report: DeliveryReport, batch: Sequence[Delivery], settled: Sequence[AttemptResult]) -> DeliveryReport:
     addresses = {delivery.id: delivery.subscriber.email for delivery in batch}
     count = {name: getattr(report, name) for name in _COUNTED.values()}
     refused = list(report.refused)

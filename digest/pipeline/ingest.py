@@ -105,9 +105,9 @@ def store_entries(
     for younger, older in found.merged.items():
         papers.merge(tx, younger=younger, older=older)
     for paper_id in found.revised:
-        papers.revise(tx, found.papers[paper_id])
+        papers.add_revision(tx, found.papers[paper_id])
     papers.set_popularity(tx, [found.papers[i] for i in found.popularity_changed])
-    papers.name(tx, found.keys)
+    papers.add_keys(tx, found.keys)
     papers.record_sightings(tx, source, found.sightings, now=now)
     return found
 

@@ -93,10 +93,10 @@ def next_publish_at(store: Store, *, now: datetime) -> datetime | None:
 
 def _end_pauses(store: Store, *, now: datetime) -> None:
     with store.read() as tx:
-        if not subscribers.list_resuming(tx, now=now):
+        if not subscribers.list_ended_pauses(tx, now=now):
             return
     with store.write() as tx:
-        for subscriber in subscribers.list_resuming(tx, now=now):
+        for subscriber in subscribers.list_ended_pauses(tx, now=now):
             subscribers.save(tx, resumed(subscriber, now))
 
 
@@ -107,12 +107,12 @@ def _forget_unanswered(store: Store, *, now: datetime) -> None:
     """
     before = now - TOKEN_LIFETIMES[Scope.CONFIRM]
     with store.read() as tx:
-        if not subscribers.list_unanswered(tx, before=before):
+        if not subscribers.list_unconfirmed(tx, before=before):
             return
     with store.write() as tx:
-        for email in subscribers.list_unanswered(tx, before=before):
+        for email in subscribers.list_unconfirmed(tx, before=before):
             subscribers.remove(tx, email)
-    store.empty_log()
+    store.erase_deleted_rows()
 
 
 def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:

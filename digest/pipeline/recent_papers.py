@@ -135,7 +135,7 @@ class RecentPapers:
             collection, read = self._older.pop((first_on, last_on), (None, version))
             if collection is None or read != version:
                 with self._store.read() as tx:
-                    dated = editions.list_dated(tx, first_on, last_on)
+                    dated = editions.list_papers_with_dates(tx, first_on, last_on)
                 collection = PaperCollection(dated, on_progress=_Turns(_SHORT_REST))
             self._older[first_on, last_on] = collection, version
             self._forget_older()
@@ -180,6 +180,6 @@ def _read(store: Store, now: datetime, *, between: Callable[[], None]) -> _Kept:
     for day in range(DAYS + 3):
         between()
         with store.read() as tx:
-            read += editions.list_dated(tx, begin + timedelta(day), begin + timedelta(day))
+            read += editions.list_papers_with_dates(tx, begin + timedelta(day), begin + timedelta(day))
     read.sort(key=lambda dated: dated[0].first_seen_at or now)
     return _Kept(PaperCollection(read, on_progress=between), begin, version, now)

@@ -65,7 +65,7 @@ class PaperSelector:
         selection_settings, now = self._settings, self._now
         since = {s.id: candidates_since(s, selection_settings, now) for s, _ in due}
         after = min(since.values(), default=now)
-        wanted = profiles.list_wanted_by(tx, list(since))
+        wanted = profiles.find_by_subscribers(tx, list(since))
         found = _Found(self._reaching_back_to(tx, after), self._compiled_profiles, wanted)
         self.invalid_rules |= {
             _whose(p, s): found.unreadable[p.id].reason
@@ -73,7 +73,7 @@ class PaperSelector:
             for p in wanted[s.id]
             if p.id in found.unreadable
         }
-        held = digests.list_held(tx, list(since), after=after)
+        held = digests.known_paper_ids(tx, list(since), after=after)
         return [
             _decide_one(
                 s, slot_at, found, since=since[s.id], held=held[s.id], selection_settings=selection_settings, now=now

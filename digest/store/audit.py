@@ -11,7 +11,7 @@ from digest.store.schema import audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class AuditFilter:
     """Which changes: by whom, whose names begin so, and with `text` in any part. "" is all. Case does not count."""
 
     who: str = ""
@@ -19,7 +19,7 @@ class Sought:
     text: str = ""
 
 
-_ALL = Sought()
+_ALL = AuditFilter()
 
 
 def record(tx: Transaction, by: str, what: str, subject: str = "", *, now: datetime) -> None:
@@ -27,7 +27,7 @@ def record(tx: Transaction, by: str, what: str, subject: str = "", *, now: datet
     tx.execute(sa.insert(audit).values(at=now, who=by, what=what, subject=subject))
 
 
-def list_changes(tx: Transaction, sought: Sought = _ALL, *, before: int = 0, limit: int) -> list[Change]:
+def list_changes(tx: Transaction, sought: AuditFilter = _ALL, *, before: int = 0, limit: int) -> list[Change]:
     """The last changes, newest first; those before the one numbered `before` if it is given."""
     these = [audit.c.id < before] if before else []
     these += [audit.c.who.icontains(sought.who, autoescape=True)] if sought.who else []

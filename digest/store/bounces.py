@@ -16,7 +16,7 @@ _SOFT = bounces.c.kind == BounceKind.SOFT.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredBounce:
     """A bounce as it is kept: of whom only by a pseudonym."""
 
     id: int
@@ -61,19 +61,21 @@ def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: 
     return tx.execute(sa.select(days).where(recent)).scalar_one()
 
 
-def list_of(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
+def list_by_address(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
     """What is kept of one address, oldest first."""
     rows = tx.execute(sa.select(bounces).where(bounces.c.pseudonym == pseudonym).order_by(bounces.c.id))
     return [_shown(row) for row in rows]
 
 
-def list_of_delivery(tx: Transaction, delivery_id: int) -> list[dict[str, Any]]:
+def list_by_delivery(tx: Transaction, delivery_id: int) -> list[dict[str, Any]]:
     """What came back of one delivery, oldest first, as `list_of` has it."""
     rows = tx.execute(sa.select(bounces).where(bounces.c.delivery_id == delivery_id).order_by(bounces.c.id))
     return [_shown(row) for row in rows]
 
 
-def list_newest(tx: Transaction, *, kind: BounceKind | None = None, before: int = 0, limit: int) -> Sequence[Kept]:
+def list_newest(
+    tx: Transaction, *, kind: BounceKind | None = None, before: int = 0, limit: int
+) -> Sequence[StoredBounce]:
     """What came back last, of all addresses, newest first: of a kind, if one is given, and behind `before`, an id."""
     these = [] if kind is None else [bounces.c.kind == kind.value]
     these += [bounces.c.id < before] if before else []
@@ -81,12 +83,12 @@ def list_newest(tx: Transaction, *, kind: BounceKind | None = None, before: int 
     return [_kept(row) for row in rows]
 
 
-def forgive(tx: Transaction, pseudonym: str) -> None:
+def delete_soft(tx: Transaction, pseudonym: str) -> None:
     """Begin to count anew."""
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, _SOFT))
 
 
-def forget(tx: Transaction, pseudonym: str) -> None:
+def delete_by_address(tx: Transaction, pseudonym: str) -> None:
     """Keep nothing of an address."""
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym))
 
@@ -95,8 +97,8 @@ def _shown(row: sa.Row[Any]) -> dict[str, Any]:
     return {"kind": row.kind, "status": row.status, "reply": row.reply, "bounced_at": row.bounced_at}
 
 
-def _kept(row: sa.Row[Any]) -> Kept:
-    return Kept(
+def _kept(row: sa.Row[Any]) -> StoredBounce:
+    return StoredBounce(
         id=row.id,
         pseudonym=row.pseudonym,
         kind=BounceKind(row.kind),

@@ -33,7 +33,7 @@ def record_all(tx: Transaction, happened: Sequence[tuple[int, str, Consent]]) ->
     tx.execute(sa.insert(consents), rows)
 
 
-def last_asked(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, datetime]:
+def last_asked_at(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, datetime]:
     """When each of these addresses was last asked whether it wants the digest, if it was."""
     asked = sa.and_(consents.c.pseudonym.in_(pseudonyms), consents.c.event == ConsentEvent.ASKED.value)
     last = sa.func.max(consents.c.at).label("at")
@@ -41,13 +41,13 @@ def last_asked(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, dateti
     return {row.pseudonym: row.at for row in rows}
 
 
-def keep_wording(tx: Transaction, wording: Wording) -> None:
+def add_wording(tx: Transaction, wording: Wording) -> None:
     """Keep what somebody is asked to agree to."""
     values = {"version": wording.version, "language": wording.language, "text": wording.text}
     tx.execute(insert(wordings).values(values).on_conflict_do_nothing())
 
 
-def list_of(tx: Transaction, pseudonym: str) -> list[Consent]:
+def list_by_address(tx: Transaction, pseudonym: str) -> list[Consent]:
     """All that happened with one address, oldest first."""
     rows = tx.execute(sa.select(consents).where(consents.c.pseudonym == pseudonym).order_by(consents.c.id))
     return [_consent(row) for row in rows]
@@ -66,26 +66,26 @@ def find_wording(tx: Transaction, version: str) -> Wording | None:
     return None if row is None else Wording(language=row.language, text=row.text)
 
 
-def list_left(tx: Transaction, subscriber_id: int) -> list[str]:
+def list_previous_pseudonyms(tx: Transaction, subscriber_id: int) -> list[str]:
     """The pseudonyms of the addresses that a subscriber had before."""
     these = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == ConsentEvent.MOVED.value)
     return list(tx.execute(sa.select(consents.c.pseudonym).where(these).distinct()).scalars())
 
 
-def find_whose(tx: Transaction, pseudonyms: Collection[str]) -> list[int]:
+def list_subscriber_ids(tx: Transaction, pseudonyms: Collection[str]) -> list[int]:
     """The numbers of those who have, or had, one of these addresses."""
     whose = sa.select(consents.c.subscriber_id).where(consents.c.pseudonym.in_(pseudonyms))
     return list(tx.scalars(whose.distinct()))
 
 
-def list_before(tx: Transaction, subscriber_id: int) -> list[Consent]:
+def list_at_previous_addresses(tx: Transaction, subscriber_id: int) -> list[Consent]:
     """What happened with a subscriber at those addresses, oldest first; not what others did there since."""
-    there = consents.c.pseudonym.in_(list_left(tx, subscriber_id))
+    there = consents.c.pseudonym.in_(list_previous_pseudonyms(tx, subscriber_id))
     theirs = sa.and_(consents.c.subscriber_id == subscriber_id, there)
     return [_consent(row) for row in tx.execute(sa.select(consents).where(theirs).order_by(consents.c.id))]
 
 
-def forget_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) -> None:
+def erase_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) -> None:
     """Keep what happened and when, and of where only the way: "page", not the network address.
 
     That is forgotten of an address, and of a subscriber also at addresses that they had before, or asked for.

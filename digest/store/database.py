@@ -87,7 +87,7 @@ class Store:
             with transaction:
                 yield connection
 
-    def give_way(self, seconds: float) -> None:
+    def yield_to_writers(self, seconds: float) -> None:
         """Let those threads write who wait for it, `seconds` at most: between the pieces of what is written long.
 
         SQLite has no queue: who waits tries anew ten times a second, and seldom finds a gap that is shorter.
@@ -106,7 +106,7 @@ class Store:
                 self._waiting -= 1
                 self._turn.notify_all()
 
-    def empty_log(self) -> None:
+    def erase_deleted_rows(self) -> None:
         """Move everything from the write-ahead log into the database, where what was deleted is overwritten.
 
         Raises StoreError. While somebody else reads, this is left to whoever closes the database last. The index of

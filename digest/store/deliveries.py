@@ -17,7 +17,7 @@ _NEAR = 200_000  # deliveries that are gone through for a page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class DeliveryFilter:
     """Which deliveries: in a state, of a kind, to some subscribers (by id). None is all."""
 
     state: DeliveryState | None = None
@@ -26,14 +26,14 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class DeliveryPage:
     """Deliveries, newest first, without their digests. Older ones are `before` that number; 0 where there are none."""
 
     deliveries: Sequence[Delivery]
     before: int
 
 
-def page(tx: Transaction, sought: Sought, *, before: int = 0, limit: int) -> Page:
+def list_page(tx: Transaction, sought: DeliveryFilter, *, before: int = 0, limit: int) -> DeliveryPage:
     """The newest that are sought, of those numbered less than `before` if it is given.
 
     What has no index is looked for among some hundred thousand: a page may hold few, and older ones all the same.
@@ -45,7 +45,7 @@ def page(tx: Transaction, sought: Sought, *, before: int = 0, limit: int) -> Pag
     asked = sa.select(deliveries.c.id).where(*these).order_by(deliveries.c.id.desc()).limit(limit + 1)
     ids = list(tx.scalars(asked))
     older = ids[limit - 1] if len(ids) > limit else beyond + 1 if beyond else 0
-    return Page(deliveries=list_by_ids(tx, ids[:limit]), before=older)
+    return DeliveryPage(deliveries=list_by_ids(tx, ids[:limit]), before=older)
 
 
 def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
@@ -59,19 +59,19 @@ def list_newest(tx: Transaction, *, state: DeliveryState | None = None, limit: i
     """The newest deliveries, newest first, without their digests' content."""
     condition = sa.true() if state is None else deliveries.c.state == state.value
     rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id.desc()).limit(limit)).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
+    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
     return [_delivery(row, people[row.subscriber_id]) for row in rows]
 
 
 def find(tx: Transaction, delivery_id: int) -> Delivery | None:
     """A delivery without its digest's content, or None."""
     row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
-    return None if row is None else _delivery(row, subscribers.list_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
+    return None if row is None else _delivery(row, subscribers.find_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
 
 
 def get(tx: Transaction, delivery_id: int) -> Delivery:
     """A delivery with its digest. Raises NotFoundError."""
-    found = load(tx, deliveries.c.id == delivery_id)
+    found = list_with_digests(tx, deliveries.c.id == delivery_id)
     if not found:
         raise NotFoundError("delivery", str(delivery_id), listed_by="digest outbox list")
     return found[0]
@@ -81,7 +81,7 @@ def list_by_ids(tx: Transaction, delivery_ids: Collection[int]) -> list[Delivery
     """Some deliveries, newest first, without their digests' content."""
     these = deliveries.c.id.in_(delivery_ids)
     rows = tx.execute(sa.select(deliveries).where(these).order_by(deliveries.c.id.desc())).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
+    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
     return [_delivery(row, people[row.subscriber_id]) for row in rows]
 
 
@@ -92,26 +92,28 @@ def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
     return sent_at
 
 
-def list_of(tx: Transaction, subscriber_id: int) -> list[Delivery]:
+def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[Delivery]:
     """One subscriber's deliveries in the order in which they were queued, with their digests."""
-    return load(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
+    return list_with_digests(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
 
 
-def list_last(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
+def list_recent(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
     """One subscriber's last deliveries, newest first, without their digests' content."""
     theirs = sa.select(deliveries).where(deliveries.c.subscriber_id == subscriber.id)
     return [_delivery(row, subscriber) for row in tx.execute(theirs.order_by(deliveries.c.id.desc()).limit(limit))]
 
 
-def list_holding(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
+def list_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
     """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
-    naming = digests.naming(subscriber_id, paper_ids)
-    return load(tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming)))
+    naming = digests.select_with_papers(subscriber_id, paper_ids)
+    return list_with_digests(
+        tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming))
+    )
 
 
 def list_queued(tx: Transaction) -> list[Delivery]:
     """The deliveries that were never tried, oldest first, with their digests."""
-    return load(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)
+    return list_with_digests(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)
 
 
 def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
@@ -128,16 +130,18 @@ def count_in_doubt(tx: Transaction) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(in_doubt)).scalar_one()
 
 
-def load(tx: Transaction, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> list[Delivery]:
+def list_with_digests(
+    tx: Transaction, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]
+) -> list[Delivery]:
     """Deliveries of which something holds, in some order, with their digests."""
     rows = tx.execute(sa.select(deliveries).where(condition).order_by(*order)).all()
-    people = subscribers.list_by_ids(tx, [row.subscriber_id for row in rows])
+    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
     message_ids = {row.digest_id: row.message_id for row in rows if row.digest_id is not None}
-    frozen = digests.list_by_row(tx, message_ids, people)
+    frozen = digests.find_by_row_ids(tx, message_ids, people)
     return [_delivery(row, people[row.subscriber_id], frozen.get(row.digest_id)) for row in rows]
 
 
-def _is_walked(sought: Sought) -> bool:
+def _is_walked(sought: DeliveryFilter) -> bool:
     """Whether the deliveries are gone through one by one: most are digests, and were sent."""
     found_by_state = sought.state not in {None, DeliveryState.SENT}
     return sought.subscriber_ids is None and not found_by_state and (sought.kind, sought.state) != (None, None)
@@ -149,7 +153,7 @@ def _walked_to(tx: Transaction, before: int) -> int:
     return max(0, (min(before, last + 1) if before else last + 1) - 1 - _NEAR)
 
 
-def _conditions(sought: Sought) -> list[sa.ColumnElement[bool]]:
+def _conditions(sought: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
     these: list[sa.ColumnElement[bool]] = []
     if sought.state is DeliveryState.SENT:  # nearly all: in their own order, and not by the index of states
         these.append(deliveries.c.state.not_in([state.value for state in DeliveryState if state is not sought.state]))

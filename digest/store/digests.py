@@ -12,7 +12,7 @@ from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, 
 from digest.store import numbers, papers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
-from digest.store.subscribers import list_by_ids, mark_served
+from digest.store.subscribers import find_by_ids, mark_served
 
 # An item is [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]],
 # a trending paper [public id, revision, upvotes, stars].
@@ -24,7 +24,7 @@ _FIELDS = {field.value: field for field in Field}  # looked up faster than Field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastDigest:
+class DigestSummary:
     """One line of a list of digests."""
 
     slot_at: datetime
@@ -71,7 +71,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
     return len(queued)
 
 
-def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: datetime) -> dict[int, set[str]]:
+def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: datetime) -> dict[int, set[str]]:
     """For each subscriber the ids of the papers that their digests decided after `after` show or mention as more.
 
     Papers that were merged since are there under both their names.
@@ -85,7 +85,7 @@ def list_held(tx: Transaction, subscriber_ids: Collection[int], *, after: dateti
     for row in rows:
         held[row.subscriber_id].update(item[0] for item in (*row.items, *row.trending))
         held[row.subscriber_id].update(row.more)
-    merged = papers.list_merged(tx, set().union(*held.values()))
+    merged = papers.merged_ids(tx, set().union(*held.values()))
     for ids in held.values():
         ids.update([merged[i] for i in ids if i in merged])
     return held
@@ -109,7 +109,7 @@ def find_by_slot(tx: Transaction, subscriber_id: int, slot_at: datetime) -> Dige
     return found[0] if found else None
 
 
-def list_past(tx: Transaction, subscriber_id: int, *, offset: int, limit: int) -> list[PastDigest]:
+def list_summaries(tx: Transaction, subscriber_id: int, *, offset: int, limit: int) -> list[DigestSummary]:
     """A subscriber's digests that show papers, newest first, without what is in them."""
     rows = tx.execute(
         sa.select(digests.c.slot_at, digests.c.dated_on, sa.func.json_array_length(digests.c["items"]).label("papers"))
@@ -118,10 +118,10 @@ def list_past(tx: Transaction, subscriber_id: int, *, offset: int, limit: int) -
         .offset(offset)
         .limit(limit)
     )
-    return [PastDigest(slot_at=row.slot_at, dated_on=row.dated_on, count=row.papers) for row in rows]
+    return [DigestSummary(slot_at=row.slot_at, dated_on=row.dated_on, count=row.papers) for row in rows]
 
 
-def find_first_decided(tx: Transaction, subscriber_id: int, *, since: datetime) -> Decision | None:
+def find_first_decision(tx: Transaction, subscriber_id: int, *, since: datetime) -> Decision | None:
     """The first time at or after `since` that papers were chosen for a subscriber, or None."""
     theirs = digests.c.subscriber_id == subscriber_id
     row = tx.execute(
@@ -143,7 +143,7 @@ def find_first_decided(tx: Transaction, subscriber_id: int, *, since: datetime) 
     )
 
 
-def naming(subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
+def select_with_papers(subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
     """Selects the rows of a subscriber's digests that show one of these papers, or name it among what did not fit."""
     kept = [sa.func.json_each(digests.c[column]).table_valued("value") for column in ("items", "trending", "more")]
     ids = [sa.func.json_extract(some.c.value, "$[0]") for some in kept[:2]] + [kept[2].c.value]
@@ -159,11 +159,11 @@ def _list_sent(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[
         .order_by(digests.c.created_at.desc(), digests.c.id.desc())
         .limit(limit)
     ).all()
-    frozen = list_by_row(tx, {row.id: row.message_id for row in rows}, list_by_ids(tx, [subscriber_id]))
+    frozen = find_by_row_ids(tx, {row.id: row.message_id for row in rows}, find_by_ids(tx, [subscriber_id]))
     return [frozen[row.id] for row in rows]
 
 
-def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
+def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
     """What was decided for one subscriber, oldest first: slots, the papers' ids with their profiles, or why none."""
     rows = tx.execute(sa.select(digests).where(digests.c.subscriber_id == subscriber_id).order_by(digests.c.id))
     return [
@@ -182,13 +182,15 @@ def list_of(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def list_by_row(tx: Transaction, message_ids: Mapping[int, str], people: Mapping[int, Subscriber]) -> dict[int, Digest]:
+def find_by_row_ids(
+    tx: Transaction, message_ids: Mapping[int, str], people: Mapping[int, Subscriber]
+) -> dict[int, Digest]:
     """Frozen digests by row id, with every paper as it was shown.
 
     `message_ids` are their deliveries', by row id; `people` has their subscribers, by id.
     """
     rows = tx.execute(sa.select(digests).where(digests.c.id.in_(list(message_ids)))).all() if message_ids else []
-    shown = papers.list_revisions(tx, ((item[0], item[1]) for row in rows for item in (*row.items, *row.trending)))
+    shown = papers.find_revisions(tx, ((item[0], item[1]) for row in rows for item in (*row.items, *row.trending)))
     return {
         row.id: Digest(
             subscriber=people[row.subscriber_id],

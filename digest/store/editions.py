@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from digest.models import Paper
 from digest.store.database import Transaction
-from digest.store.papers import list_rows
+from digest.store.papers import list_by_row_ids
 from digest.store.schema import papers
 
 _THERE = papers.c.merged_into.is_(None)
@@ -31,20 +31,20 @@ def list_papers(
 ) -> list[Paper]:
     """Of the papers of the editions in [first_on, last_on], `limit` from number `offset` on."""
     wanted = sa.select(papers.c.id).where(_within(first_on, last_on)).order_by(*_ORDERS[order])
-    return list_rows(tx, tx.scalars(wanted.offset(offset).limit(limit)).all())
+    return list_by_row_ids(tx, tx.scalars(wanted.offset(offset).limit(limit)).all())
 
 
-def list_dated(tx: Transaction, first_on: date, last_on: date) -> list[tuple[Paper, date]]:
+def list_papers_with_dates(tx: Transaction, first_on: date, last_on: date) -> list[tuple[Paper, date]]:
     """All papers of the editions in [first_on, last_on], each with the date of its own, the first seen first."""
     wanted = sa.select(papers.c.id, papers.c.edition_on).where(_within(first_on, last_on))
     rows = tx.execute(wanted.order_by(papers.c.first_seen_at, papers.c.id)).all()
-    found = list_rows(tx, [row.id for row in rows])
+    found = list_by_row_ids(tx, [row.id for row in rows])
     return [(paper, row.edition_on) for paper, row in zip(found, rows, strict=True)]
 
 
-def list_latest(tx: Transaction, *, limit: int) -> list[Paper]:
+def list_newest_papers(tx: Transaction, *, limit: int) -> list[Paper]:
     """The papers first seen last, of whatever editions."""
-    return list_rows(tx, tx.scalars(sa.select(papers.c.id).where(_THERE).order_by(*_NEWEST).limit(limit)).all())
+    return list_by_row_ids(tx, tx.scalars(sa.select(papers.c.id).where(_THERE).order_by(*_NEWEST).limit(limit)).all())
 
 
 def count_by_day(tx: Transaction, first_on: date, last_on: date) -> dict[date, int]:
@@ -60,17 +60,17 @@ def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
     return bool(tx.scalar(sa.select(sa.exists().where(_within(first_on, last_on), popular))))
 
 
-def find_before(tx: Transaction, day: date) -> date | None:
+def find_previous_date(tx: Transaction, day: date) -> date | None:
     """The last date before `day` that has an edition."""
     return _date(tx, sa.select(sa.func.max(papers.c.edition_on)).where(_THERE, papers.c.edition_on < day))
 
 
-def find_after(tx: Transaction, day: date) -> date | None:
+def find_next_date(tx: Transaction, day: date) -> date | None:
     """The first date after `day` that has an edition."""
     return _date(tx, sa.select(sa.func.min(papers.c.edition_on)).where(_THERE, papers.c.edition_on > day))
 
 
-def find_of(tx: Transaction, public_id: str) -> date | None:
+def find_date_of(tx: Transaction, public_id: str) -> date | None:
     """The date of the edition that a paper is in."""
     return _date(tx, sa.select(papers.c.edition_on).where(_THERE, papers.c.public_id == public_id))
 

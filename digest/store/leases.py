@@ -14,21 +14,21 @@ from pathlib import Path
 LEASE = timedelta(minutes=5)
 
 # A mail that was begun is handed over within the lease, and its answer may take ten minutes (RFC 5321, 4.5.3.2.6).
-SENDING = LEASE + timedelta(minutes=11)
+SENDING_LEASE = LEASE + timedelta(minutes=11)
 
 # A lease that ends later than this from now was taken by a clock that was wrong.
-LONGEST = SENDING + timedelta(hours=1)
+MAX_LEASE = SENDING_LEASE + timedelta(hours=1)
 
 _PROC = Path("/proc")
 _RUNS = itertools.count(1)
 
 
-def new_worker() -> str:
+def new_worker_name() -> str:
     """ "host/pid/start/run": a run of this process, as leases name it."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{next(_RUNS)}"
 
 
-def is_here(worker: str) -> bool:
+def is_local(worker: str) -> bool:
     """Whether `worker` is, or was, a process of this host."""
     return worker.partition("/")[0] == socket.gethostname()
 

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from digest.models import Delivery, DeliveryState, Doubt, Hold, MailKind, Subscriber, Suppression
+from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, Suppression
 from digest.security.addresses import Pseudonyms
 from digest.store import numbers, suppressions
 from digest.store.database import Transaction
-from digest.store.deliveries import load
-from digest.store.leases import LEASE, LONGEST, SENDING, is_dead, is_here
+from digest.store.deliveries import list_with_digests
+from digest.store.leases import LEASE, MAX_LEASE, SENDING_LEASE, is_dead, is_local
 from digest.store.schema import deliveries, holds
 from digest.store.schema import subscribers as people_table
 
@@ -32,7 +32,7 @@ _PARKED = _NOBODYS | {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class AttemptResult:
     """What one attempt came to: `next_at` is set where it will be tried again."""
 
     delivery_id: int
@@ -41,25 +41,31 @@ class Settled:
     next_at: datetime | None = None
 
 
-def queue_note(
-    tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime, why_not: str = ""
+def queue_mail(
+    tx: Transaction,
+    kind: MailKind,
+    subscriber: Subscriber,
+    *,
+    message_id: str,
+    now: datetime,
+    not_sent_because: str = "",
 ) -> None:
     """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they.
 
     Somebody waits for it, and a link in it may expire: its turn comes before that of the digests of a morning, also in
-    a run that is under way. With `why_not` it is written down with that reason and never sent.
+    a run that is under way. With `not_sent_because` it is written down with that reason and never sent.
     """
-    queue_notes(tx, kind, [(subscriber.id, message_id)], now=now, why_not=why_not)
+    queue_mails(tx, kind, [(subscriber.id, message_id)], now=now, not_sent_because=not_sent_because)
 
 
-def queue_notes(
-    tx: Transaction, kind: MailKind, notes: Sequence[tuple[int, str]], *, now: datetime, why_not: str = ""
+def queue_mails(
+    tx: Transaction, kind: MailKind, notes: Sequence[tuple[int, str]], *, now: datetime, not_sent_because: str = ""
 ) -> None:
     """The same for several (subscriber's id, Message-ID)."""
     if not notes:
         return
     written = {"kind": kind.value, "queued_at": now, "next_at": now - _AHEAD}
-    written |= _unsent(why_not, now) if why_not else {}
+    written |= _unsent(not_sent_because, now) if not_sent_because else {}
     rows = [
         written | {"id": number, "subscriber_id": subscriber_id, "message_id": message_id}
         for number, (subscriber_id, message_id) in zip(numbers.take(tx, deliveries, len(notes)), notes, strict=True)
@@ -75,7 +81,7 @@ def claim(
     clock: datetime,
     limit: int,
     pseudonyms: Pseudonyms,
-    doubt: Doubt = Doubt.RESEND,
+    doubt: DoubtPolicy = DoubtPolicy.RESEND,
 ) -> list[Delivery]:
     """Lease the next `limit` deliveries that may be tried at `now` to `worker`; none during a hold.
 
@@ -93,10 +99,10 @@ def claim(
     these = deliveries.c.id.in_(ids)
     leased = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
     tx.execute(sa.update(deliveries).where(these).values(leased))
-    return load(tx, these, deliveries.c.next_at, deliveries.c.id)
+    return list_with_digests(tx, these, deliveries.c.next_at, deliveries.c.id)
 
 
-def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
+def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
     """Mark leased deliveries as being sent; the ids of those that were, which alone may be handed over.
 
     What else `worker` has is leased to it anew, from the real time `clock`.
@@ -110,7 +116,7 @@ def begin(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: d
     begun = (
         sa.update(deliveries)
         .where(deliveries.c.id.in_(delivery_ids), unbegun)
-        .values(state=DeliveryState.SENDING.value, leased_until=clock + SENDING)
+        .values(state=DeliveryState.SENDING.value, leased_until=clock + SENDING_LEASE)
     )
     return set(tx.execute(begun.returning(deliveries.c.id)).scalars())
 
@@ -128,7 +134,7 @@ def cancel(
     tx.execute(sa.update(deliveries).where(waiting).values(_unsent(why, now)))
 
 
-def hold(tx: Transaction, reason: str, *, now: datetime) -> None:
+def start_hold(tx: Transaction, reason: str, *, now: datetime) -> None:
     """From now on nothing is begun, by any process. A hold that is there already stays as it is."""
     tx.execute(insert(holds).values(id=1, held_at=now, reason=reason).on_conflict_do_nothing())
 
@@ -144,7 +150,7 @@ def find_hold(tx: Transaction) -> Hold | None:
     return None if row is None else Hold(row.held_at, row.reason)
 
 
-def record(tx: Transaction, settled: Sequence[Settled], *, worker: str, now: datetime) -> None:
+def record_results(tx: Transaction, settled: Sequence[AttemptResult], *, worker: str, now: datetime) -> None:
     """Write down what the server said, and let go of the leases.
 
     What arrived has arrived, whoever has it by now; anything else counts only of what is still `worker`'s.
@@ -176,7 +182,7 @@ def record(tx: Transaction, settled: Sequence[Settled], *, worker: str, now: dat
         tx.execute(sa.update(deliveries).where(this, _held_by(worker)).values(over | became), others)
 
 
-def let_go(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
+def release(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
     """Put back what `worker` has and did not settle; what of it is `in_doubt` is parked."""
     if in_doubt:
         tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt), _held_by(worker)).values(_PARKED))
@@ -190,7 +196,7 @@ def retry(tx: Transaction, delivery_ids: Sequence[int], *, now: datetime) -> lis
     return _requeue(tx, sa.and_(over, among), now=now)
 
 
-def resolve(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool, now: datetime) -> list[int]:
+def resolve_doubt(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool, now: datetime) -> list[int]:
     """Settle deliveries in doubt: they arrived, or are sent again. The ids that were in doubt."""
     wanted = sa.and_(deliveries.c.state == DeliveryState.IN_DOUBT.value, deliveries.c.id.in_(delivery_ids))
     if not arrived:
@@ -234,7 +240,7 @@ def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetim
     return number
 
 
-def count_ready(tx: Transaction, *, now: datetime) -> int:
+def count_due(tx: Transaction, *, now: datetime) -> int:
     """How many deliveries may be tried at `now`."""
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
 
@@ -248,17 +254,17 @@ def _held_by(worker: str) -> sa.ColumnElement[bool]:
     return sa.and_(sa.or_(*(deliveries.c.state == state for state in _UNSETTLED)), deliveries.c.leased_by == worker)
 
 
-def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None:
+def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: DoubtPolicy) -> None:
     unsettled = deliveries.c.state.in_(_UNSETTLED)
     workers = tx.execute(sa.select(deliveries.c.leased_by).where(unsettled).distinct()).scalars().all()
     dead = [worker for worker in workers if is_dead(worker)]
-    elsewhere = [worker for worker in workers if not is_here(worker)]
+    elsewhere = [worker for worker in workers if not is_local(worker)]
     ran_out = sa.or_(
         deliveries.c.leased_until <= clock,
-        sa.and_(deliveries.c.leased_by.in_(elsewhere), deliveries.c.leased_until > clock + LONGEST),
+        sa.and_(deliveries.c.leased_by.in_(elsewhere), deliveries.c.leased_until > clock + MAX_LEASE),
     )
     lost = sa.and_(unsettled, sa.or_(deliveries.c.leased_by.in_(dead), ran_out))
-    if doubt is Doubt.PARK:
+    if doubt is DoubtPolicy.PARK:
         tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
     tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))
 
@@ -266,7 +272,7 @@ def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: Doubt) -> None
 def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonyms) -> list[int]:
     """The next deliveries that may be tried. Those to suppressed addresses, or to none, are failed on the way."""
     while rows := _next(tx, now=now, limit=limit):
-        barred = _suppressed(tx, rows, pseudonyms) if suppressions.any_at_all(tx) else {}
+        barred = _suppressed(tx, rows, pseudonyms) if suppressions.has_any(tx) else {}
         unwanted = {row.id: "no new address waits to be confirmed" for row in rows if not _address(row)}
         unwanted |= {delivery_id: str(suppression) for delivery_id, suppression in barred.items()}
         for delivery_id, why in unwanted.items():

@@ -53,7 +53,7 @@ def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
     return found
 
 
-def list_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Paper]:
+def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Paper]:
     """Papers as they were shown: (public id, revision) -> Paper."""
     pairs = set(wanted)
     found: dict[tuple[str, int], Paper] = {}
@@ -80,7 +80,7 @@ def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> lis
     return [_paper(row) for row in rows]
 
 
-def list_rows(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
+def list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
     """The papers of these rows of the table, in this order."""
     found: dict[int, Paper] = {}
     for begin in range(0, len(row_ids), _BATCH):
@@ -118,7 +118,7 @@ def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, editi
     _changed(tx)
 
 
-def revise(tx: Transaction, paper: Paper) -> None:
+def add_revision(tx: Transaction, paper: Paper) -> None:
     """The paper as it reads from now on: a new revision; earlier ones stay as digests have frozen them."""
     row_id, revision = tx.execute(sa.select(papers.c.id, papers.c.revision).where(papers.c.public_id == paper.id)).one()
     tx.execute(sa.insert(paper_revisions), {"paper_id": row_id, "revision": revision + 1, **_shown(paper)})
@@ -137,7 +137,7 @@ def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
     _changed(tx)
 
 
-def name(tx: Transaction, keys: dict[str, str]) -> None:
+def add_keys(tx: Transaction, keys: dict[str, str]) -> None:
     """Remember further keys: key -> public id. A key that is taken stays with its paper."""
     row_ids = _row_ids(tx, keys.values())
     rows = [{"key": key, "paper_id": row_ids[public_id]} for key, public_id in keys.items()]
@@ -157,7 +157,7 @@ def merge(tx: Transaction, *, younger: str, older: str) -> None:
     _changed(tx)
 
 
-def list_merged(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
     """Of these public ids, those that live on under another: old name -> the name that stays."""
     kept = papers.alias()
     found: dict[str, str] = {}
@@ -171,7 +171,7 @@ def list_merged(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
     return found
 
 
-def list_names(tx: Transaction, public_id: str) -> list[str]:
+def list_public_ids(tx: Transaction, public_id: str) -> list[str]:
     """The public ids that a paper has, or had before it was merged into this one; its own first."""
     kept = papers.alias()
     gone = sa.select(papers.c.public_id).join(kept, kept.c.id == papers.c.merged_into)

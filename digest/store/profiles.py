@@ -31,7 +31,7 @@ _BATCH = 500  # bound values at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CompiledProfiles:
+class StoredRules:
     """Every profile, compiled. `of` is a pointer by profile into `query` (place in `queries`), `line` and `weight`."""
 
     ids: NDArray[np.int64]
@@ -62,15 +62,15 @@ def get(tx: Transaction, name: str) -> Profile:
     return found
 
 
-def find_shared(tx: Transaction, number: int) -> Profile | None:
+def find_by_id(tx: Transaction, number: int) -> Profile | None:
     """The shared profile of that number, or None."""
     row = tx.execute(sa.select(profiles).where(_SHARED, profiles.c.id == number)).one_or_none()
     return None if row is None else _profile(row)
 
 
-def get_shared(tx: Transaction, number: int) -> Profile:
+def get_by_id(tx: Transaction, number: int) -> Profile:
     """The shared profile of that number. Raises NotFoundError."""
-    found = find_shared(tx, number)
+    found = find_by_id(tx, number)
     if found is None:
         raise NotFoundError("profile", str(number), listed_by="digest profile list")
     return found
@@ -92,7 +92,7 @@ def count_followers(tx: Transaction) -> dict[str, int]:
     return {row.name: row.followers for row in rows}
 
 
-def count_following(tx: Transaction, number: int) -> tuple[int, int]:
+def count_followers_of(tx: Transaction, number: int) -> tuple[int, int]:
     """(how many follow a shared profile, how many of them follow nothing else and have no keywords of their own)."""
     other = follows.alias()
     theirs = profiles.alias()
@@ -110,7 +110,7 @@ def list_followers(tx: Transaction, number: int, *, after: int, limit: int) -> l
     return [(row.id, row.email) for row in tx.execute(page.order_by(follows.c.subscriber_id).limit(limit))]
 
 
-def get_known(tx: Transaction, name: str) -> Profile:
+def get_current_or_removed(tx: Transaction, name: str) -> Profile:
     """The shared profile of that name, or else the one that had it when it was removed. Raises NotFoundError."""
     found = find(tx, name) or versions.find_removed(tx, name)
     if found is None:
@@ -119,9 +119,9 @@ def get_known(tx: Transaction, name: str) -> Profile:
     return found
 
 
-def get_once_shared(tx: Transaction, number: int) -> Profile:
+def get_by_id_or_removed(tx: Transaction, number: int) -> Profile:
     """The profile of that number that is shared, or else was; as it was then. Raises NotFoundError."""
-    found = find_shared(tx, number) or versions.find_last(tx, number)
+    found = find_by_id(tx, number) or versions.find_last(tx, number)
     if found is None:
         raise NotFoundError("profile", str(number), listed_by="digest profile list")
     return found
@@ -164,7 +164,7 @@ def restore(tx: Transaction, known: Profile, rules: CompiledRules, *, by: str, n
 
     It is a new version, as an edit is: nothing is lost. Raises UsageError where another has its name by now.
     """
-    shared = find_shared(tx, known.id)
+    shared = find_by_id(tx, known.id)
     if shared is not None:
         return edit(tx, shared.name, rules=rules, by=by, now=now)
     if find(tx, known.name) is not None:
@@ -195,7 +195,7 @@ def set_personal(tx: Transaction, subscriber_id: int, rules: CompiledRules, *, n
         tx.execute(sa.insert(profiles).values(values))
 
 
-def list_wanted_by(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int, list[Profile]]:
+def find_by_subscribers(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int, list[Profile]]:
     """What each of these subscribers follows: their own profile first, then the shared ones by name."""
     wanted: dict[int, list[Profile]] = {i: [] for i in subscriber_ids}
     own = sa.select(profiles, profiles.c.owner_id.label("of")).where(profiles.c.owner_id.in_(subscriber_ids))
@@ -210,13 +210,13 @@ def list_wanted_by(tx: Transaction, subscriber_ids: Collection[int]) -> dict[int
     return wanted
 
 
-def follow(tx: Transaction, subscriber_id: int, names: Sequence[str]) -> None:
+def set_followed(tx: Transaction, subscriber_id: int, names: Sequence[str]) -> None:
     """Make these shared profiles the ones that a subscriber follows, and no others. Raises NotFoundError."""
     tx.execute(sa.delete(follows).where(follows.c.subscriber_id == subscriber_id))
-    follow_all(tx, {subscriber_id: names})
+    add_followers(tx, {subscriber_id: names})
 
 
-def follow_all(tx: Transaction, names_of: Mapping[int, Sequence[str]]) -> None:
+def add_followers(tx: Transaction, names_of: Mapping[int, Sequence[str]]) -> None:
     """Let subscribers who follow nothing so far follow these shared profiles. Raises NotFoundError."""
     ids = {name: get(tx, name).id for name in sorted({name for names in names_of.values() for name in names})}
     rows = [
@@ -233,13 +233,13 @@ def list_uncompiled(tx: Transaction) -> list[Profile]:
     return [_profile(row) for row in tx.execute(sa.select(profiles).where(profiles.c.compiled.is_(None)))]
 
 
-def set_compiled(tx: Transaction, profile_id: int, rules: CompiledRules) -> None:
+def store_compiled(tx: Transaction, profile_id: int, rules: CompiledRules) -> None:
     """Keep a profile's rules compiled, provided that they are still these."""
     unchanged = sa.and_(profiles.c.id == profile_id, profiles.c.rules == rules.text)
     tx.execute(sa.update(profiles).where(unchanged).values(_written(tx, rules)))
 
 
-def forget_unasked(tx: Transaction) -> None:
+def delete_unused_queries(tx: Transaction) -> None:
     """Forget the queries that no profile asks any more."""
     packed = tx.scalars(sa.select(profiles.c.compiled).where(profiles.c.compiled.is_not(None)))
     asked = np.concatenate([np.empty(0, np.int32), *(_unpacked(asks)["query"] for asks in packed)])
@@ -249,7 +249,7 @@ def forget_unasked(tx: Transaction) -> None:
         tx.execute(sa.delete(queries).where(queries.c.id.in_(unasked[i : i + _BATCH])))
 
 
-def load_compiled(tx: Transaction) -> CompiledProfiles:
+def load_compiled(tx: Transaction) -> StoredRules:
     """Every compiled profile, by id, with the queries that they ask."""
     rows = tx.execute(
         sa.select(profiles.c.id, profiles.c.compiled).where(profiles.c.compiled.is_not(None)).order_by(profiles.c.id)
@@ -260,7 +260,7 @@ def load_compiled(tx: Transaction) -> CompiledProfiles:
     np.cumsum([(len(packed) - head) // _ASK.itemsize for _, packed in rows], out=of[1:])
     used, query = np.unique(asks["query"], return_inverse=True)
     text_of = {row.id: row.text for row in tx.execute(sa.select(queries))}
-    return CompiledProfiles(
+    return StoredRules(
         ids=np.array([i for i, _ in rows], np.int64),
         fingerprints=np.frombuffer(b"".join(packed[:head] for _, packed in rows), _FINGERPRINT),
         of=of,

@@ -22,7 +22,7 @@ _index: sa.TableClause = sa.table(SUBSCRIBERS_SEARCH, *map(sa.column, ("rowid", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SubscriberFilter:
     """Whom a list shows: those of a state, if one is given, with `text` anywhere in address or name.
 
     One or two letters stand where an address begins; of scripts that write a whole name with them, anywhere.
@@ -33,7 +33,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PageCursor:
     """Which part of a list: behind an address, or before one, which need not be on it; else from the beginning."""
 
     after: str = ""
@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class IdPage:
     """Numbers of subscribers, by address; whether there are more in that direction; how many in all, where known."""
 
     ids: Sequence[int]
@@ -50,25 +50,25 @@ class Found:
     total: int | None
 
 
-def found_by(email: str, name: str) -> str:
+def search_key(email: str, name: str) -> str:
     """What a subscriber is found by. Sorts by address: the line end comes before everything that one may hold."""
     return f"{addresses.key(email)}\n{name.casefold()}"
 
 
-def know(tx: Transaction, ids: Collection[int]) -> None:
+def add(tx: Transaction, ids: Collection[int]) -> None:
     """Index subscribers who were stored, or changed, just now."""
     rows = sa.select(subscribers.c.id, subscribers.c.found_by).where(subscribers.c.id.in_(ids))
     tx.execute(sa.insert(_index).from_select(["rowid", "found_by"], rows))
 
 
-def forget(tx: Transaction, subscriber_id: int) -> None:
-    """Take somebody out of the index, who is going to be removed or changed. `Store.empty_log` wipes what they left."""
+def remove(tx: Transaction, subscriber_id: int) -> None:
+    """Remove a subscriber from the index, before the row is changed or deleted."""
     row = sa.select(sa.literal("delete"), subscribers.c.id, subscribers.c.found_by)
     row = row.where(subscribers.c.id == subscriber_id)
     tx.execute(sa.insert(_index).from_select([SUBSCRIBERS_SEARCH, "rowid", "found_by"], row))
 
 
-def find(tx: Transaction, wanted: Wanted, place: Place) -> Found:
+def find(tx: Transaction, wanted: SubscriberFilter, place: PageCursor) -> IdPage:
     """One page of a list."""
     text = " ".join(wanted.text.replace("\0", " ").split()).casefold()  # a NUL would end what the index is asked
     these = _conditions(wanted, text)
@@ -89,18 +89,18 @@ def find(tx: Transaction, wanted: Wanted, place: Place) -> Found:
     return _page(tx, matched, place, total=None)
 
 
-def list_behind(tx: Transaction, place: Place) -> Sequence[int]:
+def list_after(tx: Transaction, place: PageCursor) -> Sequence[int]:
     """The numbers of everybody in a part of the list, by address, and nothing is counted."""
     return list(tx.scalars(_placed(sa.select(subscribers.c.id), place).limit(place.limit)))
 
 
-def _page(tx: Transaction, asked: sa.Select[int], place: Place, *, total: int | None) -> Found:
+def _page(tx: Transaction, asked: sa.Select[int], place: PageCursor, *, total: int | None) -> IdPage:
     ids = list(tx.scalars(asked.limit(place.limit + 1)))
     page = ids[: place.limit]
-    return Found(ids=page[::-1] if place.before else page, more=len(ids) > place.limit, total=total)
+    return IdPage(ids=page[::-1] if place.before else page, more=len(ids) > place.limit, total=total)
 
 
-def _placed(asked: sa.Select[int], place: Place) -> sa.Select[int]:
+def _placed(asked: sa.Select[int], place: PageCursor) -> sa.Select[int]:
     """From that place on, in its direction."""
     key = subscribers.c.found_by
     if place.before:
@@ -110,7 +110,7 @@ def _placed(asked: sa.Select[int], place: Place) -> sa.Select[int]:
     return asked.order_by(key)
 
 
-def _near(tx: Transaction, wanted: Wanted, place: Place) -> list[sa.ColumnElement[bool]]:
+def _near(tx: Transaction, wanted: SubscriberFilter, place: PageCursor) -> list[sa.ColumnElement[bool]]:
     """What holds of the next addresses, so that they are walked through no further."""
     walked = _placed(sa.select(subscribers.c.id).where(*_conditions(wanted, "")), place)
     end = tx.scalar(walked.with_only_columns(subscribers.c.found_by).offset(_NEAR).limit(1))
@@ -123,7 +123,7 @@ def _count(tx: Transaction, these: Sequence[sa.ColumnElement[bool]]) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(subscribers).where(*these)).scalar_one()
 
 
-def _conditions(wanted: Wanted, text: str) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: SubscriberFilter, text: str) -> list[sa.ColumnElement[bool]]:
     these = [] if wanted.state is None else [subscribers.c.state == wanted.state.value]
     if not text:
         return these

@@ -26,7 +26,7 @@ def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[S
     return [_submission(row) for row in tx.execute(wanted.order_by(submissions.c.id))]
 
 
-def page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
+def list_page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
     """A part of what was proposed: first what waits, the oldest first, then what was decided, the newest first."""
     waits = submissions.c.state == SubmissionState.WAITING.value
     turn = sa.case((waits, submissions.c.id), else_=-submissions.c.id)

@@ -42,12 +42,12 @@ def get(tx: Transaction, email: str) -> Subscriber:
     return found
 
 
-def known_keys(tx: Transaction, keys: Collection[str]) -> set[str]:
+def existing_keys(tx: Transaction, keys: Collection[str]) -> set[str]:
     """Those of these addresses (as addresses.key has them) that belong to a subscriber."""
     return set(tx.scalars(sa.select(subscribers.c.email_key).where(subscribers.c.email_key.in_(keys))))
 
 
-def dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
+def get_dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
     """When they were added, and when they agreed."""
     columns = (subscribers.c.created_at, subscribers.c.confirmed_at)
     row = tx.execute(sa.select(*columns).where(subscribers.c.id == subscriber_id)).one()
@@ -55,7 +55,7 @@ def dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class SubscriberPage:
     """Subscribers by address; where the pages beside it begin (`before`, `after`), "" where there is none."""
 
     people: Sequence[Subscriber]
@@ -64,14 +64,16 @@ class Page:
     after: str
 
 
-def page(tx: Transaction, wanted: search.Wanted, place: search.Place) -> Page:
+def list_page(tx: Transaction, wanted: search.SubscriberFilter, place: search.PageCursor) -> SubscriberPage:
     """One page of those who are wanted. As fast with a million subscribers as with a hundred, also the last page."""
     found = search.find(tx, wanted, place)
-    known = list_by_ids(tx, found.ids)
+    known = find_by_ids(tx, found.ids)
     people = [known[i] for i in found.ids]
     ends = (people[0].email, people[-1].email) if people else (place.after, place.before)
     earlier, later = (found.more, True) if place.before else (bool(place.after), found.more)
-    return Page(people=people, total=found.total, before=ends[0] if earlier else "", after=ends[1] if later else "")
+    return SubscriberPage(
+        people=people, total=found.total, before=ends[0] if earlier else "", after=ends[1] if later else ""
+    )
 
 
 def list_all(tx: Transaction) -> list[Subscriber]:
@@ -79,20 +81,20 @@ def list_all(tx: Transaction) -> list[Subscriber]:
     return sorted(_select(tx, sa.true()), key=lambda s: addresses.key(s.email))
 
 
-def list_wanted(tx: Transaction, wanted: search.Wanted, *, after: str = "") -> list[Subscriber]:
+def list_matching(tx: Transaction, wanted: search.SubscriberFilter, *, after: str = "") -> list[Subscriber]:
     """All who are wanted, by address, behind one."""
-    ids = search.find(tx, wanted, search.Place(after=after, limit=_EVERYBODY)).ids
+    ids = search.find(tx, wanted, search.PageCursor(after=after, limit=_EVERYBODY)).ids
     people: list[Subscriber] = []
     for at in range(0, len(ids), _TOGETHER):
-        known = list_by_ids(tx, ids[at : at + _TOGETHER])
+        known = find_by_ids(tx, ids[at : at + _TOGETHER])
         people += (known[i] for i in ids[at : at + _TOGETHER])
     return people
 
 
-def list_behind(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
+def list_after(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
     """The next `limit` subscribers behind an address, or from the first on, by address."""
-    ids = search.list_behind(tx, search.Place(after=email, limit=limit))
-    known = list_by_ids(tx, ids)
+    ids = search.list_after(tx, search.PageCursor(after=email, limit=limit))
+    known = find_by_ids(tx, ids)
     return [known[i] for i in ids]
 
 
@@ -102,17 +104,17 @@ def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subsc
 
 
 @dataclass(frozen=True, slots=True)
-class Schedules:
+class ScheduleCounts:
     """When active subscribers want their digest, and how many each time."""
 
     counts: Mapping[Schedule, int]
     is_exact: bool  # else taken from some thousand of them, evenly
 
 
-def count_by_schedule(tx: Transaction) -> Schedules:
+def count_by_schedule(tx: Transaction) -> ScheduleCounts:
     """Of all active subscribers, or of very many by a sample: to look at each takes two seconds for a million."""
     if tx.scalar(sa.select(subscribers.c.id).where(_IS_ACTIVE).offset(_COUNTED).limit(1)) is None:
-        return Schedules(_counted(tx, _IS_ACTIVE), is_exact=True)
+        return ScheduleCounts(_counted(tx, _IS_ACTIVE), is_exact=True)
     last = tx.execute(sa.select(sa.func.max(subscribers.c.id))).scalar_one()
     step = last // _SAMPLED or 1
     # One of each stretch: the same ones each time, and not in step with how a list was made.
@@ -120,7 +122,7 @@ def count_by_schedule(tx: Transaction) -> Schedules:
     numbers_taken = [begin + chance.randrange(step) for begin in range(1, last + 1, step)]
     these = sa.func.json_each(json.dumps(numbers_taken)).table_valued("value")
     counts = _counted(tx, sa.and_(_IS_ACTIVE, subscribers.c.id.in_(sa.select(these.c.value))))
-    return Schedules({schedule: step * count for schedule, count in counts.items()}, is_exact=False)
+    return ScheduleCounts({schedule: step * count for schedule, count in counts.items()}, is_exact=False)
 
 
 def _counted(tx: Transaction, these: sa.ColumnElement[bool]) -> dict[Schedule, int]:
@@ -136,7 +138,7 @@ def list_by_schedules(tx: Transaction, schedules: Collection[Schedule], *, limit
     return _select(tx, sa.and_(_IS_ACTIVE, wanted), limit=limit)
 
 
-def list_resuming(tx: Transaction, *, now: datetime) -> list[Subscriber]:
+def list_ended_pauses(tx: Transaction, *, now: datetime) -> list[Subscriber]:
     """Those whose pause is over at `now`, by id. Found by an index."""
     over = sa.and_(subscribers.c.resumes_at <= now, subscribers.c.state == SubscriberState.PAUSED.value)
     return _select(tx, over)
@@ -144,15 +146,15 @@ def list_resuming(tx: Transaction, *, now: datetime) -> list[Subscriber]:
 
 def find_by_id(tx: Transaction, subscriber_id: int) -> Subscriber | None:
     """The subscriber with this number, or None."""
-    return list_by_ids(tx, [subscriber_id]).get(subscriber_id)
+    return find_by_ids(tx, [subscriber_id]).get(subscriber_id)
 
 
-def list_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
+def find_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
     """Subscribers by id."""
     return {s.id: s for s in _select(tx, subscribers.c.id.in_(ids))}
 
 
-def list_unanswered(tx: Transaction, *, before: datetime) -> list[str]:
+def list_unconfirmed(tx: Transaction, *, before: datetime) -> list[str]:
     """The addresses that have never said yes, and were last asked before then."""
     asked_since = sa.exists().where(consents.c.subscriber_id == subscribers.c.id, consents.c.at >= before)
     silent = sa.select(subscribers.c.email).where(
@@ -179,12 +181,12 @@ def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> lis
     ids = numbers.take(tx, subscribers, len(new))
     added = [replace(s, id=number) for s, number in zip(new, ids, strict=True)]
     rows = [
-        {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_on_the_list else None} | _values(s)
+        {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_subscribed else None} | _values(s)
         for s in added
     ]
     tx.execute(sa.insert(subscribers), rows)
-    search.know(tx, [s.id for s in added])
-    profiles_of.follow_all(tx, {s.id: s.profiles for s in added})
+    search.add(tx, [s.id for s in added])
+    profiles_of.add_followers(tx, {s.id: s.profiles for s in added})
     return added
 
 
@@ -193,11 +195,11 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
     this, values = subscribers.c.id == changed.id, _values(changed)
     is_found_anew = tx.scalar(sa.select(subscribers.c.found_by).where(this)) != values["found_by"]
     if is_found_anew:
-        search.forget(tx, changed.id)
+        search.remove(tx, changed.id)
     tx.execute(sa.update(subscribers).where(this).values(values))
     if is_found_anew:
-        search.know(tx, [changed.id])
-    profiles_of.follow(tx, changed.id, changed.profiles)
+        search.add(tx, [changed.id])
+    profiles_of.set_followed(tx, changed.id, changed.profiles)
     return get(tx, changed.email)
 
 
@@ -210,7 +212,7 @@ def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscr
 def remove(tx: Transaction, email: str) -> None:
     """Forget a subscriber, with their own profile, digests and deliveries. Raises NotFoundError."""
     gone = get(tx, email).id
-    search.forget(tx, gone)
+    search.remove(tx, gone)
     tx.execute(sa.delete(subscribers).where(subscribers.c.id == gone))
 
 
@@ -245,7 +247,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
     return {
         "email": subscriber.email,
         "email_key": addresses.key(subscriber.email),
-        "found_by": search.found_by(subscriber.email, subscriber.name),
+        "found_by": search.search_key(subscriber.email, subscriber.name),
         "name": subscriber.name,
         "timezone": subscriber.schedule.timezone,
         "send_at": subscriber.schedule.send_at,

@@ -29,7 +29,7 @@ def list_all(tx: Transaction, *, skip: int = 0, limit: int | None = None) -> lis
     return [_suppression(row) for row in rows]
 
 
-def any_at_all(tx: Transaction) -> bool:
+def has_any(tx: Transaction) -> bool:
     """Whether there is one."""
     return tx.execute(sa.select(suppressions.c.pseudonym).limit(1)).first() is not None
 
@@ -49,7 +49,7 @@ def add(tx: Transaction, new: Suppression) -> Suppression:
     return new
 
 
-def lift(tx: Transaction, pseudonym: str) -> None:
+def remove(tx: Transaction, pseudonym: str) -> None:
     """They may be mailed again."""
     tx.execute(sa.delete(suppressions).where(suppressions.c.pseudonym == pseudonym))
 
@@ -60,17 +60,17 @@ def list_after(tx: Transaction, pseudonym: str, *, limit: int) -> list[Suppressi
     return [_suppression(row) for row in tx.execute(behind.order_by(suppressions.c.pseudonym).limit(limit))]
 
 
-def forget_evidence(tx: Transaction, pseudonym: str) -> None:
+def erase_evidence(tx: Transaction, pseudonym: str) -> None:
     """Keep that they are suppressed, and not what was said."""
     tx.execute(sa.update(suppressions).where(suppressions.c.pseudonym == pseudonym).values(evidence=""))
 
 
-def find_key(tx: Transaction) -> str | None:
+def find_pseudonym_key(tx: Transaction) -> str | None:
     """Which secret the pseudonyms are made with; None before the first."""
     return tx.execute(sa.select(secrets.c.key_id)).scalar_one_or_none()
 
 
-def keep_key(tx: Transaction, key_id: str) -> None:
+def store_pseudonym_key(tx: Transaction, key_id: str) -> None:
     """From now on pseudonyms are made with this one."""
     tx.execute(insert(secrets).values(key_id=key_id).on_conflict_do_nothing())
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from digest.models import DeliveryState, SourceToday, Today
+from digest.models import DailyStatus, DeliveryState, SourceStatus
 from digest.store import editions, outbox, sources
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests, profiles, subscribers
@@ -13,9 +13,9 @@ _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNSETTLED = (*_WAITING, DeliveryState.LEASED.value, DeliveryState.SENDING.value, DeliveryState.IN_DOUBT.value)
 
 
-def read(tx: Transaction, *, on: date, since: datetime, now: datetime) -> Today:
+def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailyStatus:
     """The day `on`, which began at `since`."""
-    return Today(
+    return DailyStatus(
         now=now,
         papers=editions.count_by_day(tx, on, on).get(on, 0),
         digests=_count_digests(tx, since),
@@ -23,13 +23,13 @@ def read(tx: Transaction, *, on: date, since: datetime, now: datetime) -> Today:
         overdue_since=_overdue_since(tx, now),
         hold=outbox.find_hold(tx),
         sources=[
-            SourceToday(name=state.name, succeeded_at=state.succeeded_at, failure=state.failure)
+            SourceStatus(name=state.name, succeeded_at=state.succeeded_at, failure=state.failure)
             for state in sources.list_states(tx).values()
         ],
     )
 
 
-def lacking(tx: Transaction) -> str:
+def missing_for_launch(tx: Transaction) -> str:
     """What comes first where nobody is subscribed: "profile" if none is shared, else "people". "" where somebody is."""
     if tx.scalar(sa.select(sa.exists().where(subscribers.c.id.is_not(None)))):
         return ""

@@ -25,7 +25,7 @@ def add(tx: Transaction, new: ApiToken, hashed: str, *, now: datetime) -> ApiTok
     return get(tx, tx.execute(sa.insert(api_tokens).values(values).returning(api_tokens.c.id)).scalar_one())
 
 
-def find(tx: Transaction, hashed: str, *, now: datetime) -> ApiToken | None:
+def find_by_hash(tx: Transaction, hashed: str, *, now: datetime) -> ApiToken | None:
     """The token with this hash, until it expires; None for any other text."""
     row = tx.execute(_SELECT.where(api_tokens.c.hash == hashed, api_tokens.c.expires_at > now)).one_or_none()
     return None if row is None else _token(row)

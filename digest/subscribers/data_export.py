@@ -17,7 +17,7 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
     """
     subscriber = membership.find_known(tx, email)
     suppression = membership.find_suppression(tx, email)
-    before = [] if subscriber is None else consents.list_before(tx, subscriber.id)
+    before = [] if subscriber is None else consents.list_at_previous_addresses(tx, subscriber.id)
     now = membership.history(tx, email)
     history = sorted([*(one for one in before if one not in now), *now], key=lambda one: one.at)
     return {
@@ -25,8 +25,8 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
         "suppression": None if suppression is None else asdict(suppression),
         "consents": [asdict(happened) for happened in history],
         "wordings": _wordings(tx, {happened.wording for happened in history if happened.wording}),
-        "bounces": bounces.list_of(tx, membership.pseudonyms.of(email)),
-        "digests": [] if subscriber is None else digests.list_of(tx, subscriber.id),
+        "bounces": bounces.list_by_address(tx, membership.pseudonyms.of(email)),
+        "digests": [] if subscriber is None else digests.list_by_subscriber(tx, subscriber.id),
         "deliveries": [] if subscriber is None else _deliveries(tx, subscriber),
     }
 
@@ -41,7 +41,7 @@ def _subscriber(tx: Transaction, subscriber: Subscriber) -> dict[str, Any]:
         "has_a_feed": bool(subscriber.feed),
         "last_slot_at": subscriber.last_slot_at,
         "last_digest_at": subscriber.last_digest_at,
-        **subscribers.dates(tx, subscriber.id),
+        **subscribers.get_dates(tx, subscriber.id),
     }
 
 
@@ -52,7 +52,7 @@ def _wordings(tx: Transaction, versions: set[str]) -> dict[str, str]:
 
 def _deliveries(tx: Transaction, subscriber: Subscriber) -> list[dict[str, Any]]:
     """Their mails. What asked at a new address is none so far, and would tell whether that is somebody else's."""
-    return [_delivery(d) for d in deliveries.list_of(tx, subscriber.id) if d.kind is not MailKind.ADDRESS]
+    return [_delivery(d) for d in deliveries.list_by_subscriber(tx, subscriber.id) if d.kind is not MailKind.ADDRESS]
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def enlist_in_pieces(
             decided = _decide(tx, membership, some, first_line, now=now)
             _enrol(tx, membership, decided, origin=origin, now=now)
         yield decided
-        store.give_way(_LONGEST_WAY)
+        store.yield_to_writers(_LONGEST_WAY)
 
 
 def _enrol(tx: Transaction, membership: Membership, decided: Iterable[Outcome], *, origin: str, now: datetime) -> None:
@@ -153,7 +153,7 @@ def _first(decided: Outcome, first_line: dict[str, int]) -> Outcome:
 
 def _known(tx: Transaction, rows: Iterable[Row], pseudonyms: Collection[str]) -> Known:
     return Known(
-        keys=subscribers.known_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
+        keys=subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
         stands=suppressions.find_all(tx, pseudonyms),
-        asked_at=consents.last_asked(tx, pseudonyms),
+        asked_at=consents.last_asked_at(tx, pseudonyms),
     )

@@ -51,7 +51,7 @@ def answer_to_join(known: Known, *, now: datetime) -> Answer:
     """
     if known.stands is not None and known.stands.reason is SuppressionReason.ADMIN:
         return Answer.NOTHING
-    if known.state is not None and known.state.is_on_the_list:
+    if known.state is not None and known.state.is_subscribed:
         soon = known.let_in_at is not None and now - known.let_in_at < _SIGN_IN_AGAIN
         return Answer.NOTHING if soon else Answer.SIGN_IN
     return Answer.NOTHING if _asked_lately(known, now) else Answer.QUESTION
@@ -59,7 +59,7 @@ def answer_to_join(known: Known, *, now: datetime) -> Answer:
 
 def answer_to_sign_in(known: Known, *, now: datetime) -> Answer:
     """The same where it is given to sign in: only who is on the list, or pending, gets a mail."""
-    if known.state is not None and (known.state.is_on_the_list or known.state is SubscriberState.PENDING):
+    if known.state is not None and (known.state.is_subscribed or known.state is SubscriberState.PENDING):
         return answer_to_join(known, now=now)
     return Answer.NOTHING
 
@@ -84,7 +84,7 @@ class Joining:
         if known is None:
             known = subscribers.add(tx, new, now=now)
             profiles.set_personal(tx, known.id, rules, now=now)
-        elif known.state is SubscriberState.PENDING and subscribers.dates(tx, known.id)["confirmed_at"] is None:
+        elif known.state is SubscriberState.PENDING and subscribers.get_dates(tx, known.id)["confirmed_at"] is None:
             known = subscribers.save(tx, _with_choices_of(new, known))
             profiles.set_personal(tx, known.id, rules, now=now)
         self._send(tx, answer, known, origin=origin, now=now)
@@ -111,7 +111,7 @@ class Joining:
                 self.membership.question(tx, to, origin=origin, now=now)
             case Answer.SIGN_IN:
                 lets_in = message_id(MailKind.SIGN_IN, to, now, self.membership.domain)
-                outbox.queue_note(tx, MailKind.SIGN_IN, to, message_id=lets_in, now=now)
+                outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=lets_in, now=now)
             case Answer.NOTHING:
                 pass
 
@@ -122,7 +122,7 @@ def _asked_lately(known: Known, now: datetime) -> bool:
         asked_at = max(asked_at or stands.suppressed_at, stands.suppressed_at)
     if asked_at is None:
         return False
-    unwanted = stands is not None and not stands.reason.is_a_bounce and asked_at >= stands.suppressed_at
+    unwanted = stands is not None and not stands.reason.is_bounce and asked_at >= stands.suppressed_at
     return now - asked_at < (_LEFT_ALONE if unwanted else ASKED_AGAIN)
 
 

@@ -50,7 +50,7 @@ class Membership:
 
     def check(self, tx: Transaction) -> None:
         """Raise ConfigError where pseudonyms were made with another secret: who is suppressed would be mailed."""
-        if suppressions.find_key(tx) not in {None, self.pseudonyms.key_id}:
+        if suppressions.find_pseudonym_key(tx) not in {None, self.pseudonyms.key_id}:
             reason = "is not the one that this database was begun with, so nobody who left could be told; give it back"
             raise ConfigError("environment", "DIGEST_SECRET_KEY", reason)
 
@@ -64,13 +64,13 @@ class Membership:
         Raises UsageError if the address is taken or was asked today, SuppressedError if it may not be mailed.
         """
         stands = self.find_suppression(tx, new.email)
-        if stands is not None and (new.state.is_on_the_list or not stands.reason.is_a_bounce):
+        if stands is not None and (new.state.is_subscribed or not stands.reason.is_bounce):
             raise _barred(new.email, stands)
         added = subscribers.add(tx, new, now=now)
         if added.state is SubscriberState.PENDING:
             self._ask(tx, added, origin=origin, now=now)
         else:
-            self._log(tx, added, ConsentEvent.VOUCHED, origin=origin, now=now)
+            self._log(tx, added, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return added
 
     def enrol_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
@@ -78,12 +78,12 @@ class Membership:
         if not new:
             return
         added = subscribers.add_all(tx, new, now=now)
-        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         asked = [s for s in added if s.state is SubscriberState.PENDING]
         wordings = {language: self.wording(language) for language in {s.language for s in asked}}
         for wording in wordings.values():
-            consents.keep_wording(tx, wording)
-        vouched = Consent(event=ConsentEvent.VOUCHED, at=now, origin=origin)
+            consents.add_wording(tx, wording)
+        vouched = Consent(event=ConsentEvent.CONFIRMED_BY_ADMIN, at=now, origin=origin)
         asks = {
             language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
             for language, wording in wordings.items()
@@ -91,12 +91,12 @@ class Membership:
         consents.record_all(
             tx,
             [
-                (s.id, self.pseudonyms.of(s.email), vouched if s.state.is_on_the_list else asks[s.language])
+                (s.id, self.pseudonyms.of(s.email), vouched if s.state.is_subscribed else asks[s.language])
                 for s in added
             ],
         )
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
-        outbox.queue_notes(tx, MailKind.CONFIRMATION, notes, now=now)
+        outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
     def ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue the mail that asks for their yes, once a day at most; also where a bounce bars them.
@@ -104,7 +104,7 @@ class Membership:
         Raises UsageError if there is nothing to ask, SuppressedError if they must not be mailed.
         """
         stands = self.find_suppression(tx, subscriber.email)
-        if stands is not None and not stands.reason.is_a_bounce:
+        if stands is not None and not stands.reason.is_bounce:
             raise _barred(subscriber.email, stands)
         if stands is None:
             _check_pending(subscriber)
@@ -114,21 +114,21 @@ class Membership:
         """Queue that mail, whenever the last one was: joining.py says when that may be."""
         self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
-        outbox.queue_note(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
+        outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """They said yes by themselves: active, whatever stood against it. Who is active or pauses stays so.
 
         Raises SuppressedError where an admin barred them: that is not theirs to lift.
         """
-        if subscriber.state.is_on_the_list:
+        if subscriber.state.is_subscribed:
             return subscriber
         pseudonym = self.pseudonyms.of(subscriber.email)
         stands = suppressions.find(tx, pseudonym)
         if stands is not None and stands.reason is SuppressionReason.ADMIN:
             raise _barred(subscriber.email, stands)
-        suppressions.lift(tx, pseudonym)
-        bounces.forgive(tx, pseudonym)
+        suppressions.remove(tx, pseudonym)
+        bounces.delete_soft(tx, pseudonym)
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
         return self._in(tx, replace(subscriber, last_slot_at=now), now=now)  # their welcome is this slot's digest
 
@@ -138,7 +138,7 @@ class Membership:
         if stands is not None:
             raise _barred(subscriber.email, stands)
         _check_pending(subscriber)
-        self._log(tx, subscriber, ConsentEvent.VOUCHED, origin=origin, now=now)
+        self._log(tx, subscriber, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return self._in(tx, subscriber, now=now)
 
     def leave(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
@@ -157,7 +157,7 @@ class Membership:
         self._log(tx, left, ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
         if could_be_mailed:
             goodbye = message_id(MailKind.GOODBYE, left, now, self.domain)
-            outbox.queue_note(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
+            outbox.queue_mail(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
         return could_be_mailed
 
     def leave_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
@@ -190,7 +190,7 @@ class Membership:
         if stands is None or stands.reason is not SuppressionReason.ADMIN:
             said = f"is {stands}; only its owner's own yes lifts that" if stands else "is not suppressed"
             raise UsageError(f"{email} {said}")
-        suppressions.lift(tx, stands.pseudonym)
+        suppressions.remove(tx, stands.pseudonym)
         last = next((consent.event for consent in reversed(self.history(tx, email))), None)
         if last in _LEFT:
             return self._suppress(tx, email, _LEFT[last], "", now=now)
@@ -234,10 +234,10 @@ class Membership:
         self._suppress(tx, email, SuppressionReason.ERASED, "", now=now)
         erased = Consent(event=ConsentEvent.ERASED, at=now, origin=origin)
         consents.record(tx, subscriber.id if subscriber else 0, pseudonym, erased)
-        consents.forget_origins(tx, pseudonym, subscriber.id if subscriber else None)
-        for one in (pseudonym, *(consents.list_left(tx, subscriber.id) if subscriber else ())):
-            suppressions.forget_evidence(tx, one)
-            bounces.forget(tx, one)
+        consents.erase_origins(tx, pseudonym, subscriber.id if subscriber else None)
+        for one in (pseudonym, *(consents.list_previous_pseudonyms(tx, subscriber.id) if subscriber else ())):
+            suppressions.erase_evidence(tx, one)
+            bounces.delete_by_address(tx, one)
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
@@ -265,8 +265,8 @@ class Membership:
         if may_ask:
             self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
         asks = message_id(MailKind.ADDRESS, there, now, self.domain)
-        why_not = "" if may_ask else "not sent: the address is somebody's, barred, or was asked today"
-        outbox.queue_note(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, why_not=why_not)
+        not_sent_because = "" if may_ask else "not sent: the address is somebody's, barred, or was asked today"
+        outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, not_sent_because=not_sent_because)
 
     def move(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber | None:
         """They said yes at their new address: all mail goes there from now on, what is queued too; who they are now.
@@ -293,7 +293,7 @@ class Membership:
 
     def history(self, tx: Transaction, email: str) -> list[Consent]:
         """What was agreed to and taken back by an address, oldest first."""
-        return consents.list_of(tx, self.pseudonyms.of(email))
+        return consents.list_by_address(tx, self.pseudonyms.of(email))
 
     def owners(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
         """The subscribers who have the addresses of some pseudonyms; of other addresses nobody can tell.
@@ -302,8 +302,8 @@ class Membership:
         """
         found: dict[str, Subscriber] = {}
         for at in range(0, len(pseudonyms), _TOGETHER):
-            ids = consents.find_whose(tx, pseudonyms[at : at + _TOGETHER])
-            found |= {self.pseudonyms.of(s.email): s for s in subscribers.list_by_ids(tx, ids).values()}
+            ids = consents.list_subscriber_ids(tx, pseudonyms[at : at + _TOGETHER])
+            found |= {self.pseudonyms.of(s.email): s for s in subscribers.find_by_ids(tx, ids).values()}
         return {pseudonym: found[pseudonym] for pseudonym in pseudonyms if pseudonym in found}
 
     def last_asked_at(self, tx: Transaction, email: str) -> datetime | None:
@@ -352,7 +352,7 @@ class Membership:
     ) -> Suppression:
         said = _without(email, evidence)
         new = Suppression(pseudonym=self.pseudonyms.of(email), reason=reason, suppressed_at=now, evidence=said)
-        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         return suppressions.add(tx, new)
 
     def _log(
@@ -369,9 +369,9 @@ class Membership:
         version = ""
         if in_words:
             wording = self.wording(subscriber.language)
-            consents.keep_wording(tx, wording)
+            consents.add_wording(tx, wording)
             version = wording.version
-        suppressions.keep_key(tx, self.pseudonyms.key_id)
+        suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         happened = Consent(event=event, at=now, origin=origin, wording=version)
         consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), happened)
 
@@ -394,7 +394,7 @@ def _check_pending(subscriber: Subscriber) -> None:
 
 
 def _barred(email: str, suppression: Suppression) -> SuppressedError:
-    if suppression.reason.is_a_bounce:
+    if suppression.reason.is_bounce:
         mend = "only their own yes lifts that; `digest subscriber ask` asks a subscriber for it"
     elif suppression.reason is SuppressionReason.ADMIN:
         mend = "an admin barred it; `digest suppression lift` lifts that"

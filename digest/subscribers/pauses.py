@@ -50,7 +50,7 @@ def begin_of(day: date, schedule: Schedule) -> datetime:
 
 def paused(subscriber: Subscriber, until: datetime | None) -> Subscriber:
     """They pause from now on. Raises UsageError for who gets no digests anyway."""
-    if not subscriber.state.is_on_the_list:
+    if not subscriber.state.is_subscribed:
         raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to pause")
     return replace(subscriber, state=SubscriberState.PAUSED, resumes_at=until)
 

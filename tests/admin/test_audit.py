@@ -14,7 +14,7 @@ from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberS
 from digest.store import Transaction, audit, deliveries, digests, subscribers
 from digest.store import outbox as stored
 from digest.store import submissions as stored_submissions
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_digest, a_subscriber, an_entry
 
 CAT = compile_rules("cat")
@@ -35,9 +35,9 @@ Act = Callable[[On], object]
 
 def _failed(tx: Transaction, reader: Subscriber, state: DeliveryState) -> int:
     """The number of a mail to somebody that came to this."""
-    stored.queue_note(tx, MailKind.SIGN_IN, reader, message_id=f"{state}@example.org", now=NOW)
-    number = deliveries.list_of(tx, reader.id)[-1].id
-    stored.record(tx, [Settled(delivery_id=number, state=state, reply="550 no")], worker="", now=NOW)
+    stored.queue_mail(tx, MailKind.SIGN_IN, reader, message_id=f"{state}@example.org", now=NOW)
+    number = deliveries.list_by_subscriber(tx, reader.id)[-1].id
+    stored.record_results(tx, [AttemptResult(delivery_id=number, state=state, reply="550 no")], worker="", now=NOW)
     return number
 
 
@@ -57,7 +57,7 @@ def _resent(on: On) -> object:
     digest = a_digest([], subscriber=on.reader, message_id="d@example.org")
     digests.freeze(on.tx, [digest], kind=MailKind.WELCOME, now=NOW)
     on.tx.exec_driver_sql("update deliveries set state = 'sent'")
-    return outbox.resend(on.tx, on.app.membership, deliveries.list_of(on.tx, on.reader.id)[-1].id, **BY)
+    return outbox.resend(on.tx, on.app.membership, deliveries.list_by_subscriber(on.tx, on.reader.id)[-1].id, **BY)
 
 
 def _proposed(on: On) -> int:
@@ -66,7 +66,7 @@ def _proposed(on: On) -> int:
 
 
 def _released(on: On) -> object:
-    stored.hold(on.tx, "", now=NOW)
+    stored.start_hold(on.tx, "", now=NOW)
     return outbox.release(on.tx, **BY)
 
 

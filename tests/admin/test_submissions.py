@@ -100,7 +100,7 @@ def test_an_approved_paper_is_in_todays_edition_and_is_found_as_any_other(store:
     submission = proposed(store)
     paper_id = approve(store, submission)
     with store.read() as tx:
-        today = editions.list_dated(tx, NOW.date(), NOW.date())
+        today = editions.list_papers_with_dates(tx, NOW.date(), NOW.date())
     ((paper, _),) = today
     assert (paper.id, paper.first_seen_at) == (paper_id, NOW)
     collection = PaperCollection(today)
@@ -114,7 +114,7 @@ def test_a_paper_that_is_known_is_only_seen_once_more(store: Store) -> None:
     known = a_paper("A paper that cats proposed", id="arxiv:2504.17830")
     with store.write() as tx:
         papers.add(tx, [known], first_seen_at=NOW, edition_on=NOW.date())
-        papers.name(tx, dict.fromkeys(keys(an_entry(known.title)), known.id))
+        papers.add_keys(tx, dict.fromkeys(keys(an_entry(known.title)), known.id))
     assert approve(store, proposed(store)) == known.id
     with store.read() as tx:
         assert [paper.id for paper in all_papers(tx)] == [known.id]

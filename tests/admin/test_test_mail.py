@@ -59,7 +59,7 @@ def test_to_nobody_is_the_same_mail_with_links_of_nobody(app: App) -> None:
 def test_a_suppression_and_a_hold_stand_against_it(app: App) -> None:
     with app.store.write() as tx:
         assert test_mail.obstacle(tx, app.membership, "x@example.org") is None
-        outbox.hold(tx, "asked", now=NOW)
+        outbox.start_hold(tx, "asked", now=NOW)
         assert isinstance(test_mail.obstacle(tx, app.membership, "x@example.org"), Hold)
         app.membership.suppress(tx, "x@example.org", SuppressionReason.ADMIN, "", now=NOW)
         assert isinstance(test_mail.obstacle(tx, app.membership, "x@example.org"), Suppression)

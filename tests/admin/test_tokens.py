@@ -26,11 +26,11 @@ def test_the_token_is_long_and_random_and_only_its_hash_is_kept(store: Store) ->
     with store.write() as tx:
         made, token = tokens.add(tx, owner, " my \n website ", READ, **BY)
         _, another = tokens.add(tx, owner, "another", READ, days=1, **BY)
-        assert stored.find(tx, tokens.hashed(token), now=NOW) == made
+        assert stored.find_by_hash(tx, tokens.hashed(token), now=NOW) == made
     assert token.startswith("digest_")
     assert (len(token), token != another) == (50, True)
     assert (made.name, made.expires_at) == ("my website", NOW + timedelta(days=365))
-    store.empty_log()
+    store.erase_deleted_rows()
     assert token[7:].encode() not in store.file.read_bytes()
 
 

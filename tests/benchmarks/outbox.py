@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from digest.models import DeliveryState, MailKind, SuppressionReason
 from digest.store import Store, leases, outbox
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from tests.benchmarks.harness import Case, Method
 from tests.benchmarks.readers import add_subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
@@ -45,7 +45,7 @@ def _queue(file: Path, n: int) -> None:
         add_subscribers(tx, n)
         MEMBERSHIP.suppress(tx, "never@example.org", SuppressionReason.ADMIN, "", now=NOW)  # each one is asked about
         for number in range(1, n + 1):
-            outbox.queue_note(
+            outbox.queue_mail(
                 tx, MailKind.GOODBYE, a_subscriber(id=number), message_id=f"{number}@example.org", now=NOW
             )
 
@@ -53,7 +53,7 @@ def _queue(file: Path, n: int) -> None:
 def _marked(file: Path) -> Callable[[int], object]:
     def run(count: int) -> int:
         done = 0
-        worker = leases.new_worker()
+        worker = leases.new_worker_name()
         with Store.open(file) as store:
             while done < count:
                 with store.write() as tx:
@@ -61,15 +61,15 @@ def _marked(file: Path) -> Callable[[int], object]:
                     batch = outbox.claim(
                         tx, worker=worker, now=NOW, clock=NOW, limit=limit, pseudonyms=MEMBERSHIP.pseudonyms
                     )
-                settled: list[Settled] = []
+                settled: list[AttemptResult] = []
                 for at in range(0, len(batch), _MARKED):
                     group = [delivery.id for delivery in batch[at : at + _MARKED]]
                     with store.write() as tx:
-                        outbox.record(tx, settled, worker=worker, now=NOW)
-                        outbox.begin(tx, group, worker=worker, clock=NOW)
-                    settled = [Settled(delivery_id=i, state=DeliveryState.SENT, reply="250 Ok") for i in group]
+                        outbox.record_results(tx, settled, worker=worker, now=NOW)
+                        outbox.start_sending(tx, group, worker=worker, clock=NOW)
+                    settled = [AttemptResult(delivery_id=i, state=DeliveryState.SENT, reply="250 Ok") for i in group]
                 with store.write() as tx:
-                    outbox.record(tx, settled, worker=worker, now=NOW)
+                    outbox.record_results(tx, settled, worker=worker, now=NOW)
                 done += len(batch)
         return done
 

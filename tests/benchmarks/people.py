@@ -27,7 +27,7 @@ from digest.errors import StoreError, UsageError
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
 from digest.store import Store, Transaction, audit, subscribers
-from digest.store.search import Place, Wanted
+from digest.store.search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.importing import enlist
 from digest.web import create_app
@@ -96,7 +96,9 @@ def _asked(store: Store, count: int) -> Iterator[Sequence[Row]]:
             subscribers.add_all(tx, some, now=NOW)
         known += random.sample(some, max(1, len(some) * _ASKED * 2 // count))
     random.shuffle(known)
-    pages = [random.choice((Place(after=s.email, limit=_PAGE), Place(before=s.email, limit=_PAGE))) for s in known]
+    pages = [
+        random.choice((PageCursor(after=s.email, limit=_PAGE), PageCursor(before=s.email, limit=_PAGE))) for s in known
+    ]
     pages, wanted = pages[:_ASKED], texts(known[:_ASKED], random)
     took = {
         ("page", "digest"): _timed(store, [partial(_page, place=place) for place in pages]),
@@ -109,8 +111,8 @@ def _asked(store: Store, count: int) -> Iterator[Sequence[Row]]:
             yield [_row(f"{case}, {name}", method, took[case, method], part) for method in ("digest", rival)]
 
 
-def _page(tx: Transaction, *, place: Place) -> object:
-    return subscribers.page(tx, Wanted(), place)
+def _page(tx: Transaction, *, place: PageCursor) -> object:
+    return subscribers.list_page(tx, SubscriberFilter(), place)
 
 
 def _jump(tx: Transaction, *, at: int) -> object:
@@ -118,7 +120,7 @@ def _jump(tx: Transaction, *, at: int) -> object:
 
 
 def _search(tx: Transaction, *, text: str) -> object:
-    return subscribers.page(tx, Wanted(text=text), Place(limit=_PAGE))
+    return subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_PAGE))
 
 
 def _like(tx: Transaction, *, text: str) -> object:

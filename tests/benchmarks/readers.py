@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from digest.app import App
 from digest.matching import Search, compile_rules
-from digest.models import OWN_KEYWORDS, Ask, CompiledRules, Paper, fingerprint
+from digest.models import OWN_KEYWORDS, CompiledRule, CompiledRules, Paper, fingerprint
 from digest.store import Transaction, papers, profiles, search, subscribers
 from digest.store import schema as tables
 from tests.benchmarks.matching import RULES, indexed
@@ -61,7 +61,7 @@ def found(folder: Path, n: int, *, shared: bool) -> None:
             if shared:
                 _follow(tx, n)
         with newsletter.store.read() as tx:
-            wanted = profiles.list_wanted_by(tx, range(1, min(n, 1000) + 1))
+            wanted = profiles.find_by_subscribers(tx, range(1, min(n, 1000) + 1))
         newsletter.compiled_profiles.compile(
             [profile for some in wanted.values() for profile in some]
         )  # writes the snapshot
@@ -71,7 +71,7 @@ def keywords_of(folder: Path, most: int) -> list[tuple[str, list[str]]]:
     """(address, phrases to look for) of the first readers."""
     with App.open(folder / "config.toml") as newsletter, newsletter.store.read() as tx:
         readers = subscribers.list_active(tx, limit=most)
-        wanted = profiles.list_wanted_by(tx, [reader.id for reader in readers])
+        wanted = profiles.find_by_subscribers(tx, [reader.id for reader in readers])
     return [(reader.email, [p for profile in wanted[reader.id] for p in _phrases(profile.rules)]) for reader in readers]
 
 
@@ -80,7 +80,7 @@ def add_subscribers(tx: Transaction, n: int) -> None:
     for begin in range(1, n + 1, _AT_ONCE):
         numbers = range(begin, min(begin + _AT_ONCE, n + 1))
         tx.execute(sa.insert(tables.subscribers), [_subscriber(number) for number in numbers])
-        search.know(tx, numbers)
+        search.add(tx, numbers)
 
 
 def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
@@ -95,7 +95,7 @@ def _profile(wishes: Sequence[tuple[Wish, float]]) -> CompiledRules:
     """What `compile_rules` makes of a profile with each wish on a line; of two that ask the same the last counts."""
     asked = {_query(wish): (wish, weight) for wish, weight in wishes}
     text = "\n".join(f"{wish.rule} ^{weight:g}" for wish, weight in asked.values())
-    asks = (Ask(query, weight, line) for line, (query, (_, weight)) in enumerate(asked.items(), 1))
+    asks = (CompiledRule(query, weight, line) for line, (query, (_, weight)) in enumerate(asked.items(), 1))
     return CompiledRules(text, tuple(asks))
 
 
@@ -151,7 +151,7 @@ def _subscriber(number: int) -> dict[str, object]:
         "id": number,
         "email": address,
         "email_key": address,
-        "found_by": search.found_by(address, ""),
+        "found_by": search.search_key(address, ""),
         "name": "",
         "timezone": "UTC",
         "send_at": NOW.time(),

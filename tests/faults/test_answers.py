@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest.mail import Composer, Templates
-from digest.models import Delivery, Doubt, Message, Outcome
+from digest.models import Delivery, DoubtPolicy, Message, Outcome
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, deliveries
 from digest.transport.smtp import SmtpTransport
@@ -55,7 +55,7 @@ def five(queued: Path, tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def run(store: Store, server: FaultyServer, doubt: Doubt, *, later: timedelta = timedelta(0)) -> DeliveryReport:
+def run(store: Store, server: FaultyServer, doubt: DoubtPolicy, *, later: timedelta = timedelta(0)) -> DeliveryReport:
     with SmtpTransport("127.0.0.1", server.port, connections=1, timeout=5) as transport:
         return deliver(store, transport, writer(), MEMBERSHIP, now=NOW + later, group_size=2, doubt=doubt)
 
@@ -66,9 +66,9 @@ def told(store: Store) -> dict[int, tuple[str, str]]:
         return {d.id: (d.state.value, d.reply) for d in deliveries.list_newest(tx)}
 
 
-def state_of(outcome: Outcome, doubt: Doubt) -> str:
+def state_of(outcome: Outcome, doubt: DoubtPolicy) -> str:
     if outcome is Outcome.UNKNOWN:
-        return "in-doubt" if doubt is Doubt.PARK else "deferred"
+        return "in-doubt" if doubt is DoubtPolicy.PARK else "deferred"
     return outcome.value
 
 
@@ -77,18 +77,18 @@ def state_of(outcome: Outcome, doubt: Doubt) -> str:
 @pytest.mark.parametrize(
     ("answer", "doubt"),
     [
-        ("250-one\r\n250 two", Doubt.RESEND),
-        ("354 what", Doubt.RESEND),
-        ("354 what", Doubt.PARK),
-        ("421 4.3.2 closing", Doubt.PARK),
-        ("450 4.2.1 later", Doubt.PARK),
-        ("550 5.1.1 never", Doubt.PARK),
-        ("garbage", Doubt.RESEND),
-        ("", Doubt.PARK),
+        ("250-one\r\n250 two", DoubtPolicy.RESEND),
+        ("354 what", DoubtPolicy.RESEND),
+        ("354 what", DoubtPolicy.PARK),
+        ("421 4.3.2 closing", DoubtPolicy.PARK),
+        ("450 4.2.1 later", DoubtPolicy.PARK),
+        ("550 5.1.1 never", DoubtPolicy.PARK),
+        ("garbage", DoubtPolicy.RESEND),
+        ("", DoubtPolicy.PARK),
     ],
 )
 def test_an_answer_settles_its_own_mail_in_the_outbox(
-    five: Store, answer: str, step: Step, doubt: Doubt, pipelining: bool
+    five: Store, answer: str, step: Step, doubt: DoubtPolicy, pipelining: bool
 ) -> None:
     if answer in SENSELESS:
         outcome = Outcome.UNKNOWN if step is Step.DOT else Outcome.DEFERRED
@@ -112,11 +112,11 @@ def test_an_answer_settles_its_own_mail_in_the_outbox(
 
 
 @both_ways
-@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.TAKE_AND_DROP])
 @pytest.mark.parametrize("step", MAIL_STEPS)
 def test_a_connection_that_ends_settles_only_the_mail_that_it_ended_over(
-    five: Store, step: Step, act: Act, doubt: Doubt, pipelining: bool
+    five: Store, step: Step, act: Act, doubt: DoubtPolicy, pipelining: bool
 ) -> None:
     with FaultyServer([Fault(sender(THIRD), step, act, times=1)], pipelining=pipelining) as server:
         run(five, server, doubt)

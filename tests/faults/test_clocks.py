@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from digest.models import Doubt, Message, Outcome, Receipt
+from digest.models import DoubtPolicy, Message, Outcome, Receipt
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, outbox
 from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS
@@ -59,7 +59,7 @@ def full(store: Store) -> Store:
     return store
 
 
-def run(store: Store, courier: Courier, clock: Clock, doubt: Doubt = Doubt.RESEND) -> DeliveryReport:
+def run(store: Store, courier: Courier, clock: Clock, doubt: DoubtPolicy = DoubtPolicy.RESEND) -> DeliveryReport:
     return deliver(store, courier, WRITER(), MEMBERSHIP, now=NOW, clock=clock, group_size=GROUP, doubt=doubt)
 
 
@@ -106,20 +106,20 @@ def test_with_park_nothing_comes_twice_because_somebody_slept(full: Store, at: i
 
     def asleep() -> None:
         clock.jump(minutes=17)
-        run(full, other, clock, Doubt.PARK)
+        run(full, other, clock, DoubtPolicy.PARK)
 
     first = Courier(at, asleep)
-    report = run(full, first, clock, Doubt.PARK)
+    report = run(full, first, clock, DoubtPolicy.PARK)
     assert set(Counter(first.taken + other.taken).values()) == {1}
     assert report.in_doubt <= GROUP
     assert states(full).get("sent", 0) + report.in_doubt == MAILS
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("jump", [{"minutes": 5}, {"days": 365}, {"days": -1}], ids=str)
 @pytest.mark.parametrize("at", MOMENTS)
 def test_a_clock_that_jumps_while_one_process_sends_costs_no_mail_and_doubles_none(
-    full: Store, at: int, jump: dict[str, float], doubt: Doubt
+    full: Store, at: int, jump: dict[str, float], doubt: DoubtPolicy
 ) -> None:
     clock = Clock()
     courier = Courier(at, lambda: clock.jump(**jump))

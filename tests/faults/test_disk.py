@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from digest.models import Doubt
+from digest.models import DoubtPolicy
 from digest.pipeline.deliver import deliver
 from digest.store import Store
 from digest.transport.maildir import MaildirTransport
@@ -26,8 +26,10 @@ from tests.faults.test_clocks import WRITER
 from tests.pipeline.test_deliver import queue, states
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
-def test_a_disk_that_fills_up_while_mails_are_sent_costs_no_more_than_a_kill(tmp_path: Path, doubt: Doubt) -> None:
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
+def test_a_disk_that_fills_up_while_mails_are_sent_costs_no_more_than_a_kill(
+    tmp_path: Path, doubt: DoubtPolicy
+) -> None:
     ledger = Ledger()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150, doubt=doubt.value)
@@ -45,7 +47,7 @@ def test_a_disk_that_fills_up_while_mails_are_sent_costs_no_more_than_a_kill(tmp
     arrived = {mail.recipient for mail in ledger.mails}
     assert arrived | in_doubt == set(newsletter.readers)
     assert len(set(ledger.mails)) == len(arrived)
-    assert len(ledger.mails) - len(arrived) <= (CONNECTIONS * PER_CONNECTION if doubt is Doubt.RESEND else 0)
+    assert len(ledger.mails) - len(arrived) <= (CONNECTIONS * PER_CONNECTION if doubt is DoubtPolicy.RESEND else 0)
     assert newsletter.states()["sent"] + len(in_doubt) == 150
 
 
@@ -97,9 +99,9 @@ def test_a_stage_that_finds_the_disk_full_leaves_nothing_half_done(cli: Cli, com
         assert (after["papers"], after["sightings"]) == (60, 60)
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
 def test_a_maildir_on_a_full_disk_keeps_the_rest_queued_and_holds_no_half_mail(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubt: Doubt
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubt: DoubtPolicy
 ) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
     room = iter([True] * 8 + [False])  # for each mail its file and its folder

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from digest.errors import StoreError
-from digest.models import Doubt
+from digest.models import DoubtPolicy
 from digest.store import Store
-from digest.store.leases import SENDING
+from digest.store.leases import SENDING_LEASE
 from tests.faults.kills import PER_CONNECTION, Ledger
 from tests.faults.newsletter import CONNECTIONS, Newsletter
 from tests.faults.server import FaultyServer
@@ -34,9 +34,9 @@ class Lock:
         self._database.close()
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
 def test_receipts_that_cannot_be_written_down_are_no_more_than_those_that_a_kill_costs(
-    tmp_path: Path, doubt: Doubt
+    tmp_path: Path, doubt: DoubtPolicy
 ) -> None:
     ledger = Ledger()
     with FaultyServer(taking=ledger.take) as server:
@@ -54,7 +54,7 @@ def test_receipts_that_cannot_be_written_down_are_no_more_than_those_that_a_kill
     arrived = {mail.recipient for mail in ledger.mails}
     assert arrived | in_doubt == set(newsletter.readers)
     assert len(set(ledger.mails)) == len(arrived)
-    assert len(ledger.mails) - len(arrived) <= (CONNECTIONS * PER_CONNECTION if doubt is Doubt.RESEND else 0)
+    assert len(ledger.mails) - len(arrived) <= (CONNECTIONS * PER_CONNECTION if doubt is DoubtPolicy.RESEND else 0)
     assert newsletter.states()["sent"] + len(in_doubt) == 150
 
 
@@ -68,11 +68,11 @@ def test_with_park_a_service_sends_nothing_again_that_it_could_not_write_down(
         lock = Lock(store.file)
         courier = Courier(GROUP + 1, lock.take)
         with pytest.raises(StoreError, match="database is locked"):
-            run(store, courier, clock, Doubt.PARK)
+            run(store, courier, clock, DoubtPolicy.PARK)
         lock.release()
         for _ in range(17):  # its beats, while the lease runs out
             clock.jump(minutes=1)
-            report = run(store, courier, clock, Doubt.PARK)
+            report = run(store, courier, clock, DoubtPolicy.PARK)
         assert len(courier.taken) == len(set(courier.taken)) == MAILS
         assert states(store) == {"sent": MAILS - GROUP, "in-doubt": GROUP}
     assert report.in_doubt == GROUP
@@ -93,10 +93,12 @@ def commits(fail: Callable[[], bool]) -> Iterator[None]:
         sa.event.remove(sa.Engine, "commit", commit)
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("failures", [1, 2])
 @pytest.mark.parametrize("at", [1, GROUP, GROUP + 1])
-def test_a_disk_that_is_full_for_a_moment_costs_no_receipt(store: Store, at: int, failures: int, doubt: Doubt) -> None:
+def test_a_disk_that_is_full_for_a_moment_costs_no_receipt(
+    store: Store, at: int, failures: int, doubt: DoubtPolicy
+) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
     courier = Courier()
     left = [True] * failures
@@ -111,14 +113,14 @@ def test_a_disk_that_is_full_for_a_moment_costs_no_receipt(store: Store, at: int
     assert len(courier.taken) == len(set(courier.taken)) == MAILS
 
 
-@pytest.mark.parametrize("doubt", list(Doubt))
-def test_what_was_not_written_down_at_all_is_sent_again_or_parked(store: Store, doubt: Doubt) -> None:
+@pytest.mark.parametrize("doubt", list(DoubtPolicy))
+def test_what_was_not_written_down_at_all_is_sent_again_or_parked(store: Store, doubt: DoubtPolicy) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
     courier, clock = Courier(), Clock()
     with commits(lambda: len(courier.taken) >= GROUP), pytest.raises(StoreError, match="full"):
         run(store, courier, clock, doubt)
-    clock.now += SENDING
+    clock.now += SENDING_LEASE
     report = run(store, courier, clock, doubt)
     twice = len(courier.taken) - len(set(courier.taken))
-    assert (twice, report.in_doubt) == ((GROUP, 0) if doubt is Doubt.RESEND else (0, GROUP))
+    assert (twice, report.in_doubt) == ((GROUP, 0) if doubt is DoubtPolicy.RESEND else (0, GROUP))
     assert states(store)["sent"] + report.in_doubt == MAILS

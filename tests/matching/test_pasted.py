@@ -170,7 +170,7 @@ def check(text: str) -> None:
     """What comes of it compiles, and asks for something."""
     found = translation_of(text)
     if found is not None:
-        assert compile_rules(found.rules).want_any
+        assert compile_rules(found.rules).has_positive_rules
         assert all(part.strip() for part in found.left_out)
 
 

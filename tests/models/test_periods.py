@@ -28,7 +28,7 @@ def test_a_period_begins_and_ends_where_its_name_says(name: str, first_on: str, 
 
 @given(st.dates(date(1990, 1, 8), date(2100, 1, 1)), st.sampled_from(Span))
 def test_a_day_is_in_the_period_that_holds_it(day: date, span: Span) -> None:
-    period = Period.holding(span, day)
+    period = Period.containing(span, day)
     assert period.first_on <= day <= period.last_on
     assert Period.parse(period.name) == period
 

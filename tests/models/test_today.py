@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from digest.models import DeliveryState, Hold, SourceToday, SubscriberState, Today, Trouble
+from digest.models import DailyStatus, DeliveryState, Hold, SourceStatus, SubscriberState, Trouble
 from digest.store import Store, subscribers
 from digest.store import today as days
 from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
 
-WELL = SourceToday(name="a", succeeded_at=NOW, failure="")
-ILL = SourceToday(name="b", succeeded_at=NOW - timedelta(days=1), failure="HTTP 500")
+WELL = SourceStatus(name="a", succeeded_at=NOW, failure="")
+ILL = SourceStatus(name="b", succeeded_at=NOW - timedelta(days=1), failure="HTTP 500")
 
 
-def a_day(**rest: Any) -> Today:
+def a_day(**rest: Any) -> DailyStatus:
     values: dict[str, Any] = {
         "now": NOW,
         "papers": 1,
@@ -24,7 +24,7 @@ def a_day(**rest: Any) -> Today:
         "hold": None,
         "sources": (WELL,),
     }
-    return Today(**values | rest)
+    return DailyStatus(**values | rest)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def a_day(**rest: Any) -> Today:
         ({"deliveries": {DeliveryState.DEFERRED: 1}}, None),
         ({"sources": (ILL, ILL)}, Trouble.SOURCES),
         ({"sources": (WELL, ILL)}, None),
-        ({"sources": (WELL, SourceToday(name="c", succeeded_at=None, failure="?"))}, Trouble.SOURCE),
+        ({"sources": (WELL, SourceStatus(name="c", succeeded_at=None, failure="?"))}, Trouble.SOURCE),
         ({"sources": ()}, None),
         ({"hold": Hold(NOW, ""), "sources": (ILL,)}, Trouble.HOLD),
     ],
@@ -52,7 +52,7 @@ def test_a_mail_that_waits_is_overdue_from_when_it_was_queued(store: Store) -> N
     with store.write() as tx:
         pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
         MEMBERSHIP.question(tx, pending, origin="page", now=NOW)
-        today = days.read(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
+        today = days.get(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
     assert today.deliveries == {DeliveryState.QUEUED: 1}
     assert today.overdue_since == NOW
     assert today.trouble is Trouble.OVERDUE

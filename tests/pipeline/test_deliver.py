@@ -10,7 +10,7 @@ import pytest
 
 from digest.errors import TemplateError, TransportError
 from digest.mail import Composer
-from digest.models import DeliveryState, Doubt, Hold, Message, Outcome, Receipt, SuppressionReason
+from digest.models import DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt, SuppressionReason
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.store import Store, deliveries, digests, outbox, papers, subscribers
 from digest.transport.smtp import SmtpTransport
@@ -165,7 +165,7 @@ def test_a_hold_stops_what_is_being_sent_and_nothing_is_lost(store: Store) -> No
                 yield receipt
                 if taken == 4:
                     with store.write() as tx:
-                        outbox.hold(tx, "wrong template", now=NOW)
+                        outbox.start_hold(tx, "wrong template", now=NOW)
 
     report = deliver(store, Held(99), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, report.waiting, report.hold) == (6, 4, Hold(NOW, "wrong template"))
@@ -239,8 +239,8 @@ class Silent(Breaking):
             yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.UNKNOWN, reply="no answer")
 
 
-@pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, "deferred"), (Doubt.PARK, "in-doubt")])
-def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: Doubt, state: str) -> None:
+@pytest.mark.parametrize(("doubt", "state"), [(DoubtPolicy.RESEND, "deferred"), (DoubtPolicy.PARK, "in-doubt")])
+def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: DoubtPolicy, state: str) -> None:
     queue(store, "a@example.org")
     report = deliver(store, Silent(9), composer(), MEMBERSHIP, now=NOW, doubt=doubt)
     assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))

@@ -65,7 +65,7 @@ def _digest(store: Store, *, own: str, shared: str, days: int) -> Digest:
         reader = subscribers.add(tx, a_subscriber(max_papers=100), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules(own), now=NOW)
         profiles.add(tx, "Shared", compile_rules(shared), by="tests", now=NOW)
-        profiles.follow(tx, reader.id, ["Shared"])
+        profiles.set_followed(tx, reader.id, ["Shared"])
     selection_settings = SelectionSettings(first_digest_days=days, welcome_days=days, trending=0, domain="example.org")
     selector = PaperSelector(CompiledProfiles(store, store.file.with_suffix(".profiles")), selection_settings, now=NOW)
     with store.read() as tx:
@@ -87,7 +87,7 @@ def test_what_is_shown_follows_a_revision(store: Store) -> None:
     recent_papers = at_once(store)
     recent_papers.find_recent([CATS], now=NOW)
     with store.write() as tx:
-        papers.revise(tx, a_paper("cats of today", id="test:cat"))
+        papers.add_revision(tx, a_paper("cats of today", id="test:cat"))
     eventually(lambda: titles(recent_papers.find_recent([CATS], now=NOW)), ["cats of today"])
 
 

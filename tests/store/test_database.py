@@ -74,7 +74,7 @@ def test_a_database_from_before_the_readers_pages_keeps_its_people_as_they_were(
     with Store.open(file) as store:
         with store.read() as tx:
             kept = subscribers.get(tx, "reader@example.org")
-            resuming = subscribers.list_resuming(tx, now=NOW)
+            resuming = subscribers.list_ended_pauses(tx, now=NOW)
         with store.write() as tx:
             assert subscribers.add(tx, a_subscriber("next@example.org"), now=NOW).id == 8
             submissions.add(tx, "https://arxiv.org/abs/2504.17830", origin="page", now=NOW)
@@ -128,14 +128,14 @@ def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(stor
         thread.start()
         while not store._waiting:
             pass
-    store.give_way(20)
+    store.yield_to_writers(20)
     with store.write():
         order.append("the next piece")
     thread.join()
     assert order == ["another", "the next piece"]
-    store.give_way(20)  # nobody waits: at once
+    store.yield_to_writers(20)  # nobody waits: at once
     store._waiting = 1
-    store.give_way(0.01)
+    store.yield_to_writers(0.01)
 
 
 def test_any_number_of_threads_read_at_once_and_none_waits_for_another(store: Store) -> None:

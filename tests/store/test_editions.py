@@ -67,17 +67,17 @@ def test_dates_are_counted_and_those_without_papers_left_out(filled: Store) -> N
 
 def test_the_nearest_editions_are_found_over_days_without_one(filled: Store) -> None:
     with filled.read() as tx:
-        assert editions.find_before(tx, date(2026, 6, 30)) == date(2026, 6, 3)
-        assert editions.find_after(tx, date(2026, 6, 3)) == date(2026, 6, 30)
-        assert editions.find_before(tx, date(2026, 6, 1)) is None
-        assert editions.find_after(tx, date(2026, 6, 30)) is None
+        assert editions.find_previous_date(tx, date(2026, 6, 30)) == date(2026, 6, 3)
+        assert editions.find_next_date(tx, date(2026, 6, 3)) == date(2026, 6, 30)
+        assert editions.find_previous_date(tx, date(2026, 6, 1)) is None
+        assert editions.find_next_date(tx, date(2026, 6, 30)) is None
 
 
 def test_the_edition_of_a_paper_is_known_while_it_stands_for_itself(filled: Store) -> None:
     with filled.read() as tx:
-        assert editions.find_of(tx, "test:e") == date(2026, 6, 30)
-        assert editions.find_of(tx, "test:gone") is None
-        assert editions.find_of(tx, "test:nobody") is None
+        assert editions.find_date_of(tx, "test:e") == date(2026, 6, 30)
+        assert editions.find_date_of(tx, "test:gone") is None
+        assert editions.find_date_of(tx, "test:nobody") is None
 
 
 def test_zero_upvotes_are_not_popular(filled: Store) -> None:

@@ -12,16 +12,16 @@ from digest.store import leases
 
 
 def test_a_new_process_with_an_old_number_is_not_its_predecessor() -> None:
-    host, pid, *_ = leases.new_worker().split("/")
+    host, pid, *_ = leases.new_worker_name().split("/")
     assert int(pid) == os.getpid()
     assert leases.is_dead(f"{host}/{pid}/1")
-    assert not leases.is_dead(leases.new_worker())
+    assert not leases.is_dead(leases.new_worker_name())
     assert not leases.is_dead(f"elsewhere/{pid}/1")
 
 
 def test_a_killed_process_that_its_parent_has_not_buried_is_dead() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from digest.store import leases; print(leases.new_worker(), flush=True); input()"],
+        [sys.executable, "-c", "from digest.store import leases; print(leases.new_worker_name(), flush=True); input()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -39,7 +39,7 @@ def test_a_killed_process_that_its_parent_has_not_buried_is_dead() -> None:
 
 def test_where_there_is_no_proc_a_number_that_runs_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_PROC", tmp_path / "proc")
-    worker = leases.new_worker()
+    worker = leases.new_worker_name()
     assert f"/{os.getpid()}/0/" in worker
     assert not leases.is_dead(worker)
     process = subprocess.Popen([sys.executable, "-c", ""])

@@ -11,7 +11,7 @@ from digest.models import (
     Delivery,
     DeliveryState,
     Digest,
-    Doubt,
+    DoubtPolicy,
     Field,
     Hold,
     MailKind,
@@ -20,10 +20,10 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.store import Store, deliveries, digests, leases, outbox, papers, subscribers, suppressions
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from tests.builders import NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
-WORKER = leases.new_worker()
+WORKER = leases.new_worker_name()
 PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
 
 
@@ -53,14 +53,14 @@ def emails(found: Sequence[Delivery]) -> list[str]:
 
 def settle(store: Store, delivery: Delivery, state: DeliveryState, **rest: object) -> None:
     with store.write() as tx:
-        said = Settled(delivery_id=delivery.id, state=state, reply="said", **rest)  # type: ignore[arg-type]
-        outbox.record(tx, [said], worker=WORKER, now=NOW)
+        said = AttemptResult(delivery_id=delivery.id, state=state, reply="said", **rest)  # type: ignore[arg-type]
+        outbox.record_results(tx, [said], worker=WORKER, now=NOW)
 
 
 def test_what_somebody_waits_for_has_its_turn_before_digests_also_in_a_run_that_began_before_it(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     with store.write() as tx:
-        outbox.queue_note(
+        outbox.queue_mail(
             tx,
             MailKind.SIGN_IN,
             subscribers.get(tx, "b@example.org"),
@@ -81,7 +81,7 @@ def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
 def test_what_was_frozen_stays_when_the_paper_changes(store: Store) -> None:
     freeze(store, "a@example.org")
     with store.write() as tx:
-        papers.revise(tx, a_paper("Birds", id=PAPER.id))
+        papers.add_revision(tx, a_paper("Birds", id=PAPER.id))
     (delivery,) = claim(store)
     assert delivery.digest is not None
     assert delivery.digest.items[0].paper.title == "Cats & dogs"
@@ -105,8 +105,8 @@ def test_what_a_digest_shows_or_mentions_is_held(store: Store) -> None:
     (decided,) = freeze(store, "a@example.org")
     i = decided.subscriber.id
     with store.read() as tx:
-        assert digests.list_held(tx, [i], after=NOW - timedelta(days=1)) == {i: {PAPER.id, "arxiv:2606.00002"}}
-        assert digests.list_held(tx, [i], after=NOW) == {i: set()}
+        assert digests.known_paper_ids(tx, [i], after=NOW - timedelta(days=1)) == {i: {PAPER.id, "arxiv:2606.00002"}}
+        assert digests.known_paper_ids(tx, [i], after=NOW) == {i: set()}
 
 
 def test_a_held_paper_that_was_merged_is_held_under_both_names(store: Store) -> None:
@@ -115,7 +115,7 @@ def test_a_held_paper_that_was_merged_is_held_under_both_names(store: Store) -> 
     with store.write() as tx:
         papers.add(tx, [older], first_seen_at=NOW - timedelta(days=9), edition_on=NOW.date())
         papers.merge(tx, younger=PAPER.id, older=older.id)
-        held = digests.list_held(tx, [decided.subscriber.id], after=NOW - timedelta(days=1))
+        held = digests.known_paper_ids(tx, [decided.subscriber.id], after=NOW - timedelta(days=1))
     assert {PAPER.id, older.id} <= held[decided.subscriber.id]
 
 
@@ -134,7 +134,7 @@ def test_a_lease_of_another_host_runs_out_after_five_minutes(store: Store) -> No
 
 def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
     freeze(store, "a@example.org")
-    script = "from digest.store.leases import new_worker; print(new_worker())"
+    script = "from digest.store.leases import new_worker_name; print(new_worker_name())"
     dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     claim(store, dead)
     assert emails(claim(store)) == ["a@example.org"]
@@ -156,7 +156,7 @@ def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
     assert claim(store) == []
     with store.write() as tx:
         later = NOW + timedelta(minutes=5)
-        assert outbox.count_ready(tx, now=later) == 1
+        assert outbox.count_due(tx, now=later) == 1
         again = outbox.claim(tx, worker="w/1/1", now=later, clock=later, limit=9, pseudonyms=PSEUDONYMS)
     assert emails(again) == ["a@example.org"]
 
@@ -165,7 +165,7 @@ def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     settle(store, claim(store)[0], DeliveryState.SENT)
     with store.write() as tx:
-        outbox.let_go(tx, WORKER)
+        outbox.release(tx, WORKER)
     assert emails(claim(store)) == ["b@example.org"]
 
 
@@ -179,7 +179,7 @@ def test_a_removed_subscriber_gets_nothing_more(store: Store) -> None:
 def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
     with store.write() as tx:
         s: Subscriber = subscribers.add(tx, a_subscriber(), now=NOW)
-        outbox.queue_note(tx, MailKind.CONFIRMATION, s, message_id="c1", now=NOW)
+        outbox.queue_mail(tx, MailKind.CONFIRMATION, s, message_id="c1", now=NOW)
     (delivery,) = claim(store)
     assert (delivery.kind.value, delivery.digest, delivery.message_id) == ("confirmation", None, "c1")
 
@@ -191,17 +191,17 @@ def states(store: Store) -> list[str]:
 
 def begin(store: Store, *found: Delivery, worker: str = WORKER) -> set[int]:
     with store.write() as tx:
-        return outbox.begin(tx, [d.id for d in found], worker=worker, clock=NOW)
+        return outbox.start_sending(tx, [d.id for d in found], worker=worker, clock=NOW)
 
 
 def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     begin(store, claim(store, "elsewhere/1/1")[0], worker="elsewhere/1/1")
     assert states(store) == ["sending", "leased"]
-    later = NOW + leases.SENDING
+    later = NOW + leases.SENDING_LEASE
     with store.write() as tx:
         parked = outbox.claim(
-            tx, worker="w/1/1", now=NOW, clock=later, limit=9, pseudonyms=PSEUDONYMS, doubt=Doubt.PARK
+            tx, worker="w/1/1", now=NOW, clock=later, limit=9, pseudonyms=PSEUDONYMS, doubt=DoubtPolicy.PARK
         )
     assert emails(parked) == ["b@example.org"]
     assert states(store) == ["in-doubt", "leased"]
@@ -214,8 +214,8 @@ def test_what_is_in_doubt_is_not_tried_until_somebody_says_so(store: Store) -> N
         settle(store, delivery, DeliveryState.IN_DOUBT)
     assert claim(store) == []
     with store.write() as tx:
-        assert outbox.resolve(tx, [a.id], arrived=True, now=NOW) == [a.id]
-        assert outbox.resolve(tx, [a.id, b.id], arrived=False, now=NOW) == [b.id]
+        assert outbox.resolve_doubt(tx, [a.id], arrived=True, now=NOW) == [a.id]
+        assert outbox.resolve_doubt(tx, [a.id, b.id], arrived=False, now=NOW) == [b.id]
     assert states(store) == ["sent", "queued"]
     assert emails(claim(store)) == ["b@example.org"]
 
@@ -224,8 +224,8 @@ def test_during_a_hold_nothing_is_claimed_or_begun(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     (leased,) = claim(store, limit=1)
     with store.write() as tx:
-        outbox.hold(tx, "wrong template", now=NOW)
-        outbox.hold(tx, "another reason", now=NOW + timedelta(hours=1))
+        outbox.start_hold(tx, "wrong template", now=NOW)
+        outbox.start_hold(tx, "another reason", now=NOW + timedelta(hours=1))
         assert outbox.find_hold(tx) == Hold(NOW, "wrong template")
     assert claim(store) == []
     assert not begin(store, leased)
@@ -289,12 +289,12 @@ def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> N
     freeze(store, "a@example.org")
     with store.write() as tx:
         reader = subscribers.get(tx, "a@example.org")
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="before", now=NOW - timedelta(seconds=1))
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="before", now=NOW - timedelta(seconds=1))
         barred = Suppression(
             pseudonym=PSEUDONYMS.of(reader.email), reason=SuppressionReason.UNSUBSCRIBED, suppressed_at=NOW
         )
         suppressions.add(tx, barred)
-        outbox.queue_note(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
+        outbox.queue_mail(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
     assert [d.message_id for d in claim(store)] == ["after"]
 
 
@@ -302,7 +302,7 @@ def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> N
 def test_the_deliveries_that_hold_a_paper_are_one_subscribers_own(store: Store, named: str) -> None:
     decided, _ = freeze(store, "a@example.org", "b@example.org")
     with store.read() as tx:
-        (found,) = deliveries.list_holding(tx, decided.subscriber.id, [named, "arxiv:1"])
+        (found,) = deliveries.list_with_papers(tx, decided.subscriber.id, [named, "arxiv:1"])
         assert found.message_id == decided.message_id
         assert found.digest is not None
-        assert deliveries.list_holding(tx, decided.subscriber.id, [named[:-1]]) == []
+        assert deliveries.list_with_papers(tx, decided.subscriber.id, [named[:-1]]) == []

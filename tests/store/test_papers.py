@@ -47,10 +47,10 @@ def test_papers_are_found_by_when_they_were_first_seen(store: Store) -> None:
 def test_a_revision_leaves_the_earlier_ones_as_they_were(store: Store) -> None:
     add(store, FULL)
     with store.write() as tx:
-        papers.revise(tx, replace(FULL, title="Better"))
+        papers.add_revision(tx, replace(FULL, title="Better"))
     with store.read() as tx:
         now = papers.find_by_keys(tx, [FULL.id])[FULL.id]
-        shown = papers.list_revisions(tx, [(FULL.id, 1), (FULL.id, 2), (FULL.id, 3)])
+        shown = papers.find_revisions(tx, [(FULL.id, 1), (FULL.id, 2), (FULL.id, 3)])
     assert (now.title, now.revision) == ("Better", 2)
     assert {k: p.title for k, p in shown.items()} == {(FULL.id, 1): FULL.title, (FULL.id, 2): "Better"}
 
@@ -69,12 +69,12 @@ def test_a_merged_paper_lives_on_under_the_older_id(store: Store) -> None:
     add(store, older, first_seen="2026-06-01")
     add(store, younger, first_seen="2026-06-02")
     with store.write() as tx:
-        papers.name(tx, {"doi:10.1/x": younger.id})
+        papers.add_keys(tx, {"doi:10.1/x": younger.id})
         papers.record_sightings(tx, "feed", [(an_entry(), younger.id)], now=NOW)
         papers.merge(tx, younger=younger.id, older=older.id)
     with store.read() as tx:
         assert papers.find_by_keys(tx, ["doi:10.1/x"])["doi:10.1/x"].id == older.id
-        assert papers.list_merged(tx, [older.id, younger.id]) == {younger.id: older.id}
+        assert papers.merged_ids(tx, [older.id, younger.id]) == {younger.id: older.id}
         assert [p.id for p in papers.list_first_seen(tx, after=at("2026-01-01"), until=NOW)] == [older.id]
 
 
@@ -85,16 +85,16 @@ def test_a_chain_of_merges_ends_at_the_oldest(store: Store) -> None:
         papers.merge(tx, younger=c.id, older=b.id)
         papers.merge(tx, younger=b.id, older=a.id)
     with store.read() as tx:
-        assert papers.list_merged(tx, [b.id, c.id]) == {b.id: a.id, c.id: a.id}
-        assert papers.list_names(tx, a.id) == [a.id, b.id, c.id]
+        assert papers.merged_ids(tx, [b.id, c.id]) == {b.id: a.id, c.id: a.id}
+        assert papers.list_public_ids(tx, a.id) == [a.id, b.id, c.id]
 
 
 def test_a_key_that_is_taken_stays_with_its_paper(store: Store) -> None:
     a, b = a_paper("a"), a_paper("b")
     add(store, a, b)
     with store.write() as tx:
-        papers.name(tx, {"title:x": a.id})
-        papers.name(tx, {"title:x": b.id})
+        papers.add_keys(tx, {"title:x": a.id})
+        papers.add_keys(tx, {"title:x": b.id})
     with store.read() as tx:
         assert papers.find_by_keys(tx, ["title:x"])["title:x"].id == a.id
 
@@ -114,7 +114,7 @@ def test_a_paper_tells_where_it_was_announced_and_what_it_is_known_by(store: Sto
         papers.record_sightings(
             tx, "early", [(an_entry(announce_type=AnnounceType.CROSS), FULL.id)], now=at("2026-06-01")
         )
-        papers.name(tx, {"doi:10.1/x": FULL.id})
+        papers.add_keys(tx, {"doi:10.1/x": FULL.id})
     with store.read() as tx:
         seen = [(s.source, s.announce_type, s.at) for s in papers.list_sightings(tx, FULL.id)]
         assert papers.list_keys(tx, FULL.id) == [FULL.id, "doi:10.1/x"]
@@ -129,7 +129,7 @@ def test_what_is_seen_again_changes_nothing(store: Store) -> None:
     def see() -> None:
         with store.write() as tx:
             papers.record_sightings(tx, "feed", [(an_entry(), FULL.id)], now=NOW)
-            papers.name(tx, {"doi:10.1/x": FULL.id})
+            papers.add_keys(tx, {"doi:10.1/x": FULL.id})
 
     add(store, FULL)
     before = version()

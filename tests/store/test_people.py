@@ -78,7 +78,7 @@ def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: St
         one = subscribers.add(tx, a_subscriber("one@example.org", profiles=("P", "Q")), now=NOW)
         two = subscribers.add(tx, a_subscriber("two@example.org", profiles=("Q",)), now=NOW)
         profiles.set_personal(tx, one.id, compile_rules("own"), now=NOW)
-        wanted = profiles.list_wanted_by(tx, [one.id, two.id])
+        wanted = profiles.find_by_subscribers(tx, [one.id, two.id])
         assert profiles.count_followers(tx) == {"P": 1, "Q": 2}
     assert {i: [p.rules for p in some] for i, some in wanted.items()} == {one.id: ["own", "P", "Q"], two.id: ["Q"]}
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from digest.models import SubscriberState
 from digest.store import Store, search, subscribers
-from digest.store.search import Place, Wanted
+from digest.store.search import PageCursor, SubscriberFilter
 from tests.builders import NOW, a_subscriber
 
 PEOPLE = {
@@ -31,30 +31,30 @@ def people(store: Store) -> Store:
 
 def found(store: Store, text: str = "", state: SubscriberState | None = None) -> list[str]:
     with store.read() as tx:
-        page = subscribers.page(tx, Wanted(text=text, state=state), Place(limit=100))
+        page = subscribers.list_page(tx, SubscriberFilter(text=text, state=state), PageCursor(limit=100))
     return [s.email for s in page.people]
 
 
-def of_page(store: Store, wanted: Wanted, place: Place) -> tuple[list[str], str, str, int | None]:
+def of_page(store: Store, wanted: SubscriberFilter, place: PageCursor) -> tuple[list[str], str, str, int | None]:
     with store.read() as tx:
-        page = subscribers.page(tx, wanted, place)
+        page = subscribers.list_page(tx, wanted, place)
     return [s.email for s in page.people], page.before, page.after, page.total
 
 
 def test_pages_go_by_address_there_and_back(people: Store) -> None:
     one, two, three, four, five = BY_ADDRESS
-    first = of_page(people, Wanted(), Place(limit=2))
-    second = of_page(people, Wanted(), Place(after=first[2], limit=2))
-    last = of_page(people, Wanted(), Place(after=second[2], limit=2))
+    first = of_page(people, SubscriberFilter(), PageCursor(limit=2))
+    second = of_page(people, SubscriberFilter(), PageCursor(after=first[2], limit=2))
+    last = of_page(people, SubscriberFilter(), PageCursor(after=second[2], limit=2))
     assert first == ([one, two], "", two, 5)
     assert second == ([three, four], three, four, 5)
     assert last == ([five], five, "", 5)
-    assert of_page(people, Wanted(), Place(before=last[1], limit=2)) == second
-    assert of_page(people, Wanted(), Place(before=second[1], limit=2)) == first
+    assert of_page(people, SubscriberFilter(), PageCursor(before=last[1], limit=2)) == second
+    assert of_page(people, SubscriberFilter(), PageCursor(before=second[1], limit=2)) == first
 
 
 def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
-    assert of_page(people, Wanted(), Place(after="c@example.org", limit=1))[0] == ["Li@example.net"]
+    assert of_page(people, SubscriberFilter(), PageCursor(after="c@example.org", limit=1))[0] == ["Li@example.net"]
 
 
 @pytest.mark.parametrize(
@@ -93,24 +93,24 @@ def test_what_is_found_comes_in_pages_too(people: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr(search, "_FEW", few)
     monkeypatch.setattr(search, "_NEAR", near)
     one, two, _, _, five = BY_ADDRESS
-    wanted = Wanted(text="example.org")
-    assert of_page(people, wanted, Place(limit=2))[:3] == ([one, two], "", two)
-    assert of_page(people, wanted, Place(after=two, limit=2))[:3] == ([five], five, "")
-    assert of_page(people, wanted, Place(before=five, limit=1))[:3] == ([two], two, two)
-    assert of_page(people, wanted, Place(before=two, limit=5))[:3] == ([one], "", one)
+    wanted = SubscriberFilter(text="example.org")
+    assert of_page(people, wanted, PageCursor(limit=2))[:3] == ([one, two], "", two)
+    assert of_page(people, wanted, PageCursor(after=two, limit=2))[:3] == ([five], five, "")
+    assert of_page(people, wanted, PageCursor(before=five, limit=1))[:3] == ([two], two, two)
+    assert of_page(people, wanted, PageCursor(before=two, limit=5))[:3] == ([one], "", one)
 
 
 def test_state_and_text_both_count(people: Store) -> None:
     assert found(people, state=SubscriberState.PAUSED) == ["zoe@example.org"]
     assert found(people, "example.org", SubscriberState.PAUSED) == ["zoe@example.org"]
     assert found(people, "zoe", SubscriberState.ACTIVE) == []
-    assert of_page(people, Wanted(state=SubscriberState.ACTIVE), Place(limit=1))[3] == 4
+    assert of_page(people, SubscriberFilter(state=SubscriberState.ACTIVE), PageCursor(limit=1))[3] == 4
 
 
 def test_how_many_have_a_text_is_said_where_they_are_few(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert of_page(people, Wanted(text="example.org"), Place(limit=1))[3] == 3
+    assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] == 3
     monkeypatch.setattr(search, "_FEW", 2)
-    assert of_page(people, Wanted(text="example.org"), Place(limit=1))[3] is None
+    assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] is None
 
 
 def test_who_changes_is_found_by_what_they_are_now(people: Store) -> None:
@@ -129,14 +129,14 @@ def test_who_is_removed_leaves_nothing_in_the_index(people: Store) -> None:
     with people.write() as tx:
         for email in BY_ADDRESS[1:]:
             subscribers.remove(tx, email)
-    people.empty_log()
+    people.erase_deleted_rows()
     left = leaves()
     with people.write() as tx:
         tx.execute(sa.text("INSERT INTO subscribers_search (subscribers_search) VALUES ('rebuild')"))
     assert left == leaves() != []
     with people.write() as tx:
         subscribers.remove(tx, BY_ADDRESS[0])
-    people.empty_log()
+    people.erase_deleted_rows()
     assert leaves() == []
     for file in people.file.parent.glob(f"{people.file.name}*"):
         content = file.read_bytes().lower()

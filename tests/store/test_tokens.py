@@ -28,7 +28,7 @@ def test_a_token_is_found_by_its_hash_until_it_expires(store: Store) -> None:
     with store.write() as tx:
         made = a_token(tx, an_owner(tx))
         found = [
-            tokens.find(tx, hashed, now=now)
+            tokens.find_by_hash(tx, hashed, now=now)
             for hashed, now in (
                 ("hash of website of desk@example.org", NOW),
                 ("another", NOW),
@@ -45,7 +45,7 @@ def test_a_token_opens_no_more_than_its_owner_may_do_now(store: Store) -> None:
         made = a_token(tx, owner)
         admins.save(tx, replace(owner, role=Role.EDITOR))
         found = tokens.get(tx, made.id)
-    assert (made.opens, found.opens, found.scopes) == (EVERY, FOR_PROFILES, EVERY)
+    assert (made.active_scopes, found.active_scopes, found.scopes) == (EVERY, FOR_PROFILES, EVERY)
 
 
 def test_tokens_go_with_their_owner_and_stay_with_another_password(store: Store) -> None:
@@ -75,6 +75,6 @@ def test_what_is_removed_opens_nothing(store: Store) -> None:
     with store.write() as tx:
         made = a_token(tx, an_owner(tx))
         tokens.remove(tx, made.id)
-        assert tokens.find(tx, "hash of website of desk@example.org", now=NOW) is None
+        assert tokens.find_by_hash(tx, "hash of website of desk@example.org", now=NOW) is None
         with pytest.raises(NotFoundError, match="no token '1'; `digest token list` shows them"):
             tokens.get(tx, made.id)

@@ -30,7 +30,7 @@ def test_what_is_saved_as_it_was_is_no_version(store: Store) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", rules=CAT, new_name="P", by="tests", now=NOW)
-        profiles.restore(tx, profiles.get_known(tx, "P"), CAT, by="tests", now=NOW)
+        profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="tests", now=NOW)
         assert [v.number for v in versions.list_of(tx, added.id)] == [1]
 
 
@@ -73,7 +73,7 @@ def test_a_removed_profile_comes_back_with_its_history_and_without_followers(sto
         reader = subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
         profiles.remove(tx, "P")
         profiles.set_personal(tx, reader.id, DOG, now=NOW)
-        back = profiles.restore(tx, profiles.get_known(tx, "P"), CAT, by="admin@example.org", now=NOW)
+        back = profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="admin@example.org", now=NOW)
         assert (back.id, back.rules, profiles.count_followers(tx)) == (added.id, "cat", {"P": 0})
         assert [(v.number, v.saved_by) for v in versions.list_of(tx, back.id)] == [
             (2, "admin@example.org"),
@@ -89,11 +89,11 @@ def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
         assert versions.find_removed(tx, "P") is None
         removed = profiles.get(tx, "Quolls")
         profiles.remove(tx, "Quolls")
-        assert profiles.get_known(tx, "Quolls") == removed
+        assert profiles.get_current_or_removed(tx, "Quolls") == removed
         with pytest.raises(NotFoundError, match="no profile 'P'; `digest profile list` shows them"):
-            profiles.get_known(tx, "P")
+            profiles.get_current_or_removed(tx, "P")
         with pytest.raises(NotFoundError, match="did you mean 'Quolls'"):
-            profiles.restore(tx, profiles.get_known(tx, "Quols"), CAT, by="tests", now=NOW)
+            profiles.restore(tx, profiles.get_current_or_removed(tx, "Quols"), CAT, by="tests", now=NOW)
 
 
 def test_of_several_that_had_a_name_the_one_that_is_there_counts_then_the_newest(store: Store) -> None:
@@ -102,11 +102,11 @@ def test_of_several_that_had_a_name_the_one_that_is_there_counts_then_the_newest
         for _ in range(2):
             numbers.append(profiles.add(tx, "P", CAT, by="tests", now=NOW).id)
             profiles.remove(tx, "P")
-        assert profiles.get_known(tx, "P").id == numbers[1]
+        assert profiles.get_current_or_removed(tx, "P").id == numbers[1]
         assert (
-            profiles.get_known(tx, "P")
+            profiles.get_current_or_removed(tx, "P")
             != profiles.add(tx, "P", DOG, by="tests", now=NOW)
-            == profiles.get_known(tx, "P")
+            == profiles.get_current_or_removed(tx, "P")
         )
 
 

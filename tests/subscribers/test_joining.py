@@ -181,7 +181,7 @@ def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store
             MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
             MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
         sign_in(tx)
-        kinds = [delivery.kind for delivery in deliveries.list_of(tx, reader.id)]
+        kinds = [delivery.kind for delivery in deliveries.list_by_subscriber(tx, reader.id)]
     assert kinds == [MailKind.GOODBYE, MailKind.GOODBYE, MailKind.SIGN_IN]
 
 

@@ -140,7 +140,7 @@ def test_who_left_during_a_pause_and_comes_back_pauses_no_more(store: Store) -> 
 def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> None:
     with store.write() as tx:
         reader = enrol(tx)
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
         assert bounced(tx, HARD) is SuppressionReason.HARD_BOUNCE
         assert bounced(tx, HARD) is None  # the same message, read again
         assert (state(tx), queued(tx)) == ("suppressed", [])
@@ -265,7 +265,7 @@ def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_sa
         barred = MEMBERSHIP.find_suppression(tx, EMAIL)
         assert barred is not None
         assert barred.evidence == ""
-    store.empty_log()
+    store.erase_deleted_rows()
     for file in store.file.parent.glob(f"{store.file.name}*"):
         assert b"reader@" not in file.read_bytes().lower()
         assert b"no such user" not in file.read_bytes()
@@ -292,9 +292,9 @@ def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store
 def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) -> None:
     with store.write() as tx:
         reader = enrol(tx)
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)
         (sent,) = deliveries.list_queued(tx)
-        arrived = outbox.Settled(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")
-        outbox.record(tx, [arrived], worker="w/1/1", now=NOW)
+        arrived = outbox.AttemptResult(delivery_id=sent.id, state=DeliveryState.SENT, reply="250")
+        outbox.record_results(tx, [arrived], worker="w/1/1", now=NOW)
         leave(tx)
-        assert [d.state.value for d in deliveries.list_of(tx, reader.id)] == ["sent", "queued"]
+        assert [d.state.value for d in deliveries.list_by_subscriber(tx, reader.id)] == ["sent", "queued"]

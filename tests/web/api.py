@@ -10,7 +10,7 @@ from digest.admin import tokens
 from digest.app import App
 from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
 from digest.store import deliveries, digests, outbox, submissions
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.papers import published, sharing
 from tests.web.people import enrolled, pending
@@ -59,11 +59,11 @@ def filled(app: App) -> None:
     enrolled(app, "gone@example.org")
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(PAPER, "Cats")], subscriber=reader)], now=NOW)
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)
-        for delivery, state in zip(deliveries.list_of(tx, reader.id), ("in-doubt", "failed"), strict=True):
-            outbox.record(
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)
+        for delivery, state in zip(deliveries.list_by_subscriber(tx, reader.id), ("in-doubt", "failed"), strict=True):
+            outbox.record_results(
                 tx,
-                [Settled(delivery_id=delivery.id, state=DeliveryState.SENT, reply="250 ok")],
+                [AttemptResult(delivery_id=delivery.id, state=DeliveryState.SENT, reply="250 ok")],
                 worker="",
                 now=NOW,
             )

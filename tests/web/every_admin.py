@@ -72,7 +72,7 @@ def _mailed(app: App, state: DeliveryState) -> None:
     send(app, whose, an_item(CROWD, LONG_NAME, 1.0))
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=_REPLY)
     with app.store.write() as tx:
-        number = deliveries.list_of(tx, whose.id)[-1].id
+        number = deliveries.list_by_subscriber(tx, whose.id)[-1].id
         app.membership.bounced(tx, whose.email, bounce, delivery_id=number, fingerprint=whose.email, now=NOW)
         tx.exec_driver_sql(
             "UPDATE deliveries SET state = ?, reply = ?, finished_at = queued_at WHERE id = ?", (state, _REPLY, number)

@@ -3,7 +3,7 @@
 from digest.app import App
 from digest.models import Bounce, BounceKind, DeliveryState, Field, MailKind, Subscriber
 from digest.store import audit, deliveries, digests, outbox, sources, submissions, subscribers
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from digest.store.sources import SourceState
 from tests.builders import NOW, a_digest, an_item
 from tests.web.papers import HOSTILE, published, sharing
@@ -21,15 +21,15 @@ def furnished(app: App) -> Subscriber:
     evil = [an_item(HOSTILE, EVIL, 1.0, (Field.TITLE, "alert"))]
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest(evil, subscriber=reader, slot_at=NOW, created_at=NOW)], now=NOW)
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="1@example.org", now=NOW)
-        first, second = deliveries.list_of(tx, reader.id)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="1@example.org", now=NOW)
+        first, second = deliveries.list_by_subscriber(tx, reader.id)
         leased = outbox.claim(
             tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=app.membership.pseudonyms
         )  # so that replies are written down
-        outbox.begin(tx, [d.id for d in leased], worker="w", clock=NOW)
-        failed = Settled(delivery_id=first.id, state=DeliveryState.FAILED, reply=f"550 5.1.1 {EVIL}")
-        later = Settled(delivery_id=second.id, state=DeliveryState.DEFERRED, reply=f"450 {EVIL}", next_at=NOW)
-        outbox.record(tx, [failed, later], worker="w", now=NOW)
+        outbox.start_sending(tx, [d.id for d in leased], worker="w", clock=NOW)
+        failed = AttemptResult(delivery_id=first.id, state=DeliveryState.FAILED, reply=f"550 5.1.1 {EVIL}")
+        later = AttemptResult(delivery_id=second.id, state=DeliveryState.DEFERRED, reply=f"450 {EVIL}", next_at=NOW)
+        outbox.record_results(tx, [failed, later], worker="w", now=NOW)
         bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=EVIL, message_id="1@example.org")
         app.membership.bounced(tx, reader.email, bounce, delivery_id=first.id, fingerprint="1", now=NOW)
         barred = subscribers.add(tx, Subscriber(email="barred@example.org", name=EVIL), now=NOW)
@@ -38,5 +38,5 @@ def furnished(app: App) -> Subscriber:
         submissions.add(tx, "https://example.org/%3Cscript%3E'", origin=f"page from {EVIL}", now=NOW)
         sources.save(tx, SourceState(name=EVIL, url="javascript:alert(1)", checked_at=NOW, failure=EVIL))
         audit.record(tx, EVIL, "outbox hold", EVIL, now=NOW)
-        outbox.hold(tx, EVIL, now=NOW)
+        outbox.start_hold(tx, EVIL, now=NOW)
     return reader

@@ -42,7 +42,7 @@ def merged(app: App, younger: str, older: str) -> None:
 
 def also_known_as(app: App, paper: Paper, key: str) -> None:
     with app.store.write() as tx:
-        papers.name(tx, {key: paper.id})
+        papers.add_keys(tx, {key: paper.id})
 
 
 def seen(app: App, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:

@@ -81,7 +81,7 @@ def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
     app: App, own: Signed, site: TestClient
 ) -> None:
     with app.store.write() as tx:
-        outbox.queue_note(tx, MailKind.GOODBYE, stored(app), message_id="waits", now=NOW)
+        outbox.queue_mail(tx, MailKind.GOODBYE, stored(app), message_id="waits", now=NOW)
     old = app.links.token(Scope.PREFERENCES, 1, 0, written_at=NOW)
     site.post(ask(app, own))
     assert own.get("/settings").headers["Location"] == "/sign-in"

@@ -131,7 +131,7 @@ def test_each_sign_in_is_another_session_and_ends_the_one_before(site: TestClien
 
 def test_a_session_is_stored_as_a_hash_only(app: App, site: TestClient, admin: Admin) -> None:
     token = signed_in(site).partition("=")[2]
-    app.store.empty_log()
+    app.store.erase_deleted_rows()
     assert token.encode() not in app.store.file.read_bytes()
 
 
@@ -216,7 +216,7 @@ def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
 ) -> None:
     reader = enrolled(app)
     with app.store.write() as tx:
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         tx.exec_driver_sql("UPDATE deliveries SET state = ?", (state,))
     cookie = signed_in(site)
     assert f'href="/admin/deliveries?state={state}"' in page(site, cookie).text

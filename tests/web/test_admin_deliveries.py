@@ -20,7 +20,7 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.store import audit, deliveries, digests, outbox, schema
-from digest.store.outbox import Settled
+from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_paper, an_item
 from tests.web.admin_site import DESK, AtDesk, refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE
@@ -46,9 +46,9 @@ def mailed(app: App, reader: Subscriber, state: DeliveryState, reply: str = "", 
 def put(app: App, reader: Subscriber, state: DeliveryState, reply: str = "") -> int:
     """The newest mail to somebody comes to this; its number."""
     with app.store.write() as tx:
-        number = deliveries.list_of(tx, reader.id)[-1].id
+        number = deliveries.list_by_subscriber(tx, reader.id)[-1].id
         if state is not QUEUED:
-            outbox.record(tx, [Settled(delivery_id=number, state=SENT, reply=reply)], worker="", now=NOW)
+            outbox.record_results(tx, [AttemptResult(delivery_id=number, state=SENT, reply=reply)], worker="", now=NOW)
             tx.execute(sa.update(schema.deliveries).where(schema.deliveries.c.id == number).values(state=state.value))
     return number
 
@@ -102,7 +102,7 @@ def test_they_are_found_by_state_kind_and_whom(app: App, desk: AtDesk, asked: st
     other = enrolled(app, "other@example.org")
     mailed(app, other, SENT)
     with app.store.write() as tx:
-        outbox.queue_note(tx, MailKind.SIGN_IN, other, message_id="x@example.org", now=NOW)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, other, message_id="x@example.org", now=NOW)
     put(app, other, SENT)
     text = desk.read(f"/admin/deliveries?{asked}")
     assert {number for number in (1, 2, 3) if f'href="/admin/deliveries/{number}"' in text} == found
@@ -123,13 +123,13 @@ def test_a_kind_that_is_rare_is_looked_for_a_stretch_at_a_time(app: App, monkeyp
     monkeypatch.setattr(deliveries, "_NEAR", 3)
     reader = enrolled(app)
     with app.store.write() as tx:
-        outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
     for hour in range(5):
         mailed(app, reader, SENT, slot_at=NOW + timedelta(hours=hour))
-    sought = deliveries.Sought(kind=MailKind.SIGN_IN)
+    sought = deliveries.DeliveryFilter(kind=MailKind.SIGN_IN)
     with app.store.read() as tx:
-        near = deliveries.page(tx, sought, limit=50)
-        far = deliveries.page(tx, sought, before=near.before, limit=50)
+        near = deliveries.list_page(tx, sought, limit=50)
+        far = deliveries.list_page(tx, sought, before=near.before, limit=50)
     assert (near.deliveries, near.before) == ([], 4)
     assert ([d.id for d in far.deliveries], far.before) == ([1], 0)
 
@@ -204,7 +204,7 @@ def test_a_hostile_paper_is_text_in_the_mail_and_on_its_page(app: App, desk: AtD
 def test_no_mail_with_a_key_in_it_shows_one_that_opens_anything(app: App, desk: AtDesk, kind: MailKind) -> None:
     reader = enrolled(app)
     with app.store.write() as tx:
-        outbox.queue_note(tx, kind, reader, message_id="x@example.org", now=NOW)
+        outbox.queue_mail(tx, kind, reader, message_id="x@example.org", now=NOW)
     answer = desk.get("/admin/deliveries/1/mail")
     assert answer.status_code == 200
     assert f"/{reader.id}." not in answer.text
@@ -274,7 +274,7 @@ def test_nobody_is_mailed_once_more_who_may_not_be(app: App, desk: AtDesk, how: 
     number = 1
     if how == "sign-in":
         with app.store.write() as tx:
-            outbox.queue_note(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
+            outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         number = put(app, reader, SENT)
     before = states(app)
     assert "Send it once more" not in desk.read(f"/admin/deliveries/{number}")

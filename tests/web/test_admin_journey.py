@@ -224,8 +224,13 @@ def fails_to_send(demo: Demo, email: str, message_id: str) -> None:
     """An operator's accident, beside the desk."""
     with Store.open(demo.folder / "digest.db").write() as tx:
         whom = subscribers.get(tx, email)
-        outbox.queue_note(
-            tx, MailKind.CONFIRMATION, whom, message_id=message_id, now=datetime.now(UTC), why_not="the cable was cut"
+        outbox.queue_mail(
+            tx,
+            MailKind.CONFIRMATION,
+            whom,
+            message_id=message_id,
+            now=datetime.now(UTC),
+            not_sent_because="the cable was cut",
         )
 
 

@@ -116,7 +116,7 @@ def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
 def test_a_hold_and_rules_that_cannot_be_read_are_told(app: App, site: TestClient) -> None:
     reader = somebody(app, "cat")
     with app.store.write() as tx:
-        outbox.hold(tx, "", now=NOW)
+        outbox.start_hold(tx, "", now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("cat"), now=NOW)
         tx.exec_driver_sql("UPDATE profiles SET rules = 'a AND', compiled = NULL")
     text = text_of(app, site)

@@ -177,7 +177,7 @@ def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AtDesk
         editor.read("/admin/profiles/2/remove")
     )
     with app.store.read() as tx:
-        assert profiles.count_following(tx, 1) == (3, 1)
+        assert profiles.count_followers_of(tx, 1) == (3, 1)
 
 
 def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AtDesk) -> None:

@@ -195,8 +195,8 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(app: App, site: 
         assert reader is not None
         subscribers.save(tx, replace(reader, feed="c0ffee", new_email="new@example.org"))
         for number, kind in enumerate(kind for kind in MailKind if kind not in {MailKind.DIGEST, MailKind.WELCOME}):
-            outbox.queue_note(tx, kind, reader, message_id=f"{number}@example.org", now=NOW)
-        numbers = [delivery.id for delivery in deliveries.list_of(tx, reader.id)]
+            outbox.queue_mail(tx, kind, reader, message_id=f"{number}@example.org", now=NOW)
+        numbers = [delivery.id for delivery in deliveries.list_by_subscriber(tx, reader.id)]
     found = 0
     for path in paths(site, "GET"):
         for number in numbers if "{id}" in path else [1]:

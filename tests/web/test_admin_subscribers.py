@@ -108,7 +108,7 @@ def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(a
         ("=cmd@example.org", "=HYPERLINK(1)"),
         ("ann@example.org", "'+1"),
     ]
-    assert answer.text == fields.write(s for s in everybody if s.state.is_on_the_list)
+    assert answer.text == fields.write(s for s in everybody if s.state.is_subscribed)
 
 
 def test_an_export_of_many_parts_has_everybody_once(app: App, desk: AtDesk) -> None:

@@ -145,7 +145,7 @@ def test_without_a_server_it_says_in_which_folder_the_mail_lies(app: App, editor
 
 def test_while_sending_is_on_hold_nothing_goes(app: App, editor: AtDesk) -> None:
     with app.store.write() as tx:
-        outbox.hold(tx, "wrong list <b>", now=NOW)
+        outbox.start_hold(tx, "wrong list <b>", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
     assert "Sending is on hold, for test mails, too. <bdi>wrong list &lt;b&gt;</bdi>" in answer.text

@@ -113,7 +113,7 @@ def test_the_token_of_who_became_an_editor_opens_nothing_of_an_admins(app: App, 
         admins.save(tx, replace(admin, role=Role.EDITOR))
     before = everything(app)
     for method, path in calls(site):
-        if NEEDED[f"{method} {path}"].needs is Role.ADMIN:
+        if NEEDED[f"{method} {path}"].required_role is Role.ADMIN:
             assert client(method, here_is(path)).status_code == 403, path
     assert everything(app) == before
     assert client("GET", "/profiles").status_code == 200

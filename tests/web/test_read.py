@@ -95,7 +95,7 @@ def test_a_digest_stays_as_it_was_when_a_paper_is_revised(app: App, site: TestCl
     reader = enrolled(app)
     send(app, reader, cats())
     with app.store.write() as tx:
-        papers.revise(tx, a_paper("Withdrawn", id="test:A study of cats"))
+        papers.add_revision(tx, a_paper("Withdrawn", id="test:A study of cats"))
     page = site.get(link(app, reader)).text
     assert "Withdrawn" not in page
 

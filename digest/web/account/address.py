@@ -92,7 +92,7 @@ class Moving:
         return Redirect(
             path="/settings/address?moved=1",
             cookie=self.sessions.begin(moved, now=visit.now),
-            afterwards=self.store.empty_log,  # the old address is to be found nowhere in the file
+            afterwards=self.store.erase_deleted_rows,  # the old address is to be found nowhere in the file
         )
 
     def _holder(self, tx: Transaction, visit: Visit) -> Subscriber | None:

@@ -63,7 +63,7 @@ class Keeping:
             template="erased.html.j2",
             language=reader.language,
             cookie=self.sessions.end(),
-            afterwards=self.store.empty_log,  # it may have to wait for who is reading
+            afterwards=self.store.erase_deleted_rows,  # it may have to wait for who is reading
         )
 
 

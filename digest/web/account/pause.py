@@ -67,7 +67,7 @@ class Pausing:
             return _page(visit, reader, typed=typed)
         with self.store.write() as tx:
             still = find_still(tx, reader)
-            if still is not None and still.state.is_on_the_list:
+            if still is not None and still.state.is_subscribed:
                 ends = visit.form.get("do") == "resume"
                 if not ends:
                     subscribers.save(tx, paused(still, until))

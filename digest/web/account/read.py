@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from digest.models import OWN_KEYWORDS, Digest, DigestItem, Paper, Subscriber
 from digest.security.links import Links, Scope, encode_time
 from digest.store import Store, Transaction, digests, papers
-from digest.store.digests import PastDigest
+from digest.store.digests import DigestSummary
 from digest.web.link_auth import TOO_OLD, find_held
 from digest.web.pages import Answer, Page, Visit
 from digest.web.papers import Showcase, ShownPaper
@@ -91,7 +91,7 @@ class Reading:
         """GET: all their digests, newest first."""
         number = _number(visit)
         with self._store.read() as tx:
-            found = digests.list_past(tx, reader.id, offset=(number - 1) * _DIGESTS, limit=_DIGESTS + 1)
+            found = digests.list_summaries(tx, reader.id, offset=(number - 1) * _DIGESTS, limit=_DIGESTS + 1)
         past = tuple(_past(digest) for digest in found[:_DIGESTS])
         shows = PastDigests(digests=past, number=number, is_last=len(found) <= _DIGESTS)
         return Page(template="digests.html.j2", shows=shows, language=reader.language)
@@ -155,7 +155,7 @@ def _number(visit: Visit) -> int:
     return visit.number
 
 
-def _past(digest: PastDigest) -> Past:
+def _past(digest: DigestSummary) -> Past:
     return Past(name=encode_time(digest.slot_at), dated_on=digest.dated_on, count=digest.count)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from digest.mail.encoding import clean
 from digest.models import Admin, Change
 from digest.store import Store, audit
-from digest.store.audit import Sought
+from digest.store.audit import AuditFilter
 from digest.web.admin.lists import link, local, typed
 from digest.web.pages import Answer, Page, Visit
 
@@ -33,7 +33,7 @@ class ShownChange:
 class Log:
     """A part of the log, newest first."""
 
-    sought: Sought
+    sought: AuditFilter
     changes: tuple[ShownChange, ...]
     older: str  # the path of the next page, "" for none
     is_first: bool
@@ -48,14 +48,14 @@ class LookingAtTheLog:
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET"""
-        sought = Sought(who=typed(visit, "who"), what=typed(visit, "what"), text=typed(visit, "q"))
+        sought = AuditFilter(who=typed(visit, "who"), what=typed(visit, "what"), text=typed(visit, "q"))
         before = visit.number_in("before")
         with self.store.read() as tx:
             found = audit.list_changes(tx, sought, before=before, limit=_MOST + 1)
         return _page(found, sought, self.timezone, before)
 
 
-def _page(found: Sequence[Change], sought: Sought, timezone: ZoneInfo, before: int = 0) -> Page:
+def _page(found: Sequence[Change], sought: AuditFilter, timezone: ZoneInfo, before: int = 0) -> Page:
     changes, more = found[:_MOST], len(found) > _MOST
     asked = {"who": sought.who, "what": sought.what, "q": sought.text}
     shows = Log(
@@ -86,7 +86,7 @@ _SAMPLE = Change(at=datetime(2026, 6, 3, 7, tzinfo=UTC), who="desk@digest.invali
 _OF_SOMEBODY = Change(at=_SAMPLE.at, who="command line", what="subscriber edit", subject="subscriber 12", id=1)
 
 SAMPLES = (
-    _page([], Sought(), ZoneInfo("UTC")),
-    _page([], Sought(text="…"), ZoneInfo("UTC"), 7),
-    _page([_SAMPLE, *[_OF_SOMEBODY] * _MOST], Sought(), ZoneInfo("UTC")),
+    _page([], AuditFilter(), ZoneInfo("UTC")),
+    _page([], AuditFilter(text="…"), ZoneInfo("UTC"), 7),
+    _page([_SAMPLE, *[_OF_SOMEBODY] * _MOST], AuditFilter(), ZoneInfo("UTC")),
 )

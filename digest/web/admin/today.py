@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from digest.admin import outbox
 from digest.admin.forecast import next_hour
-from digest.models import Admin, DeliveryState, Hold, Role, Today, Trouble
+from digest.models import Admin, DailyStatus, DeliveryState, Hold, Role, Trouble
 from digest.store import Store
 from digest.store import today as days
 from digest.subscribers.fields import one_line
@@ -52,9 +52,9 @@ class LookingAtToday:
         on = visit.now.astimezone(self.timezone).date()
         since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
         with self.store.read() as tx:
-            today = days.read(tx, on=on, since=since, now=visit.now)
+            today = days.get(tx, on=on, since=since, now=visit.now)
             hour = next_hour(tx, timezone=self.timezone, now=visit.now)
-            begin = days.lacking(tx)
+            begin = days.missing_for_launch(tx)
         shows = _shown(today, on, shown_hour(hour, self.timezone) if hour else None)
         return Page(template="today.html.j2", shows=replace(shows, begin=begin))
 
@@ -72,7 +72,7 @@ class LookingAtToday:
         return Redirect(path="/admin")
 
 
-def _shown(today: Today, on: date, coming: ShownHour | None) -> ShownToday:
+def _shown(today: DailyStatus, on: date, coming: ShownHour | None) -> ShownToday:
     return ShownToday(
         on=on,
         trouble=today.trouble,

@@ -100,7 +100,7 @@ class KeepingTokens:
             found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
         return Tokens(
             tokens=tuple(_listed(token, visit.now) for token in found),
-            scopes=tuple(scope.value for scope in TokenScope if admin.role.allows(scope.needs)),
+            scopes=tuple(scope.value for scope in TokenScope if admin.role.allows(scope.required_role)),
             name=name,
             ticked=tuple(scope.value for scope in ticked),
             days=days,
@@ -115,7 +115,7 @@ def _listed(token: ApiToken, now: datetime) -> ListedToken:
         id=token.id,
         name=token.name,
         owner=token.owner.email,
-        opens=tuple(scope.value for scope in TokenScope if scope in token.opens),
+        opens=tuple(scope.value for scope in TokenScope if scope in token.active_scopes),
         expires_at=token.expires_at,
         expired=token.expires_at <= now,
     )

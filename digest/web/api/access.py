@@ -66,11 +66,11 @@ class Access:
         if token is None:
             raise _unknown("this needs a token, as in: Authorization: Bearer digest_…")
         with self.app.store.read() as tx:
-            found = tokens.find(tx, hashed(token), now=now)
+            found = tokens.find_by_hash(tx, hashed(token), now=now)
         if found is None:
             self.tries.check(asking(request, self.trusted), now=now)
             raise _unknown("this is no token, or one that has expired or was revoked", error="invalid_token")
-        if needed not in found.opens:
+        if needed not in found.active_scopes:
             challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{needed.value}"'
             raise Refused(403, f"this needs a token for {needed.value}", headers={"WWW-Authenticate": challenge})
         return Call(

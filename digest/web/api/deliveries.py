@@ -109,7 +109,7 @@ class NewHold(Wanted):
 def list_deliveries(call: ReadsDeliveries, sought: Annotated[DeliveriesSought, Query()]) -> Page[Delivery]:
     """Mails, the newest first."""
     with call.store.read() as tx:
-        found = sent.page(tx, sent.Sought(state=sought.state), before=sought.number, limit=sought.limit)
+        found = sent.list_page(tx, sent.DeliveryFilter(state=sought.state), before=sought.number, limit=sought.limit)
     items = [Delivery(**_values(one)) for one in found.deliveries]
     return Page(items=items, next=str(found.before) if found.before else None)
 
@@ -119,7 +119,7 @@ def get_delivery(call: ReadsDeliveries, id: Id) -> DeliveryInFull:  # noqa: A002
     """One mail, and what came back of it."""
     with call.store.read() as tx:
         found = deliveries.get(tx, id)
-        came_back = [CameBack(**bounce) for bounce in bounces.list_of_delivery(tx, id)]
+        came_back = [CameBack(**bounce) for bounce in bounces.list_by_delivery(tx, id)]
         return DeliveryInFull(**_values(found), sent_at=deliveries.find_sent_at(tx, id), came_back=came_back)
 
 

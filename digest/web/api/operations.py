@@ -69,7 +69,7 @@ def get_today(call: ReadsOperations) -> Today:
     on = call.now.astimezone(timezone).date()
     since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
     with call.store.read() as tx:
-        today = days.read(tx, on=on, since=since, now=call.now)
+        today = days.get(tx, on=on, since=since, now=call.now)
     counts = {state.value: today.deliveries[state] for state in DeliveryState if state in today.deliveries}
     return Today(
         on=on,
@@ -116,7 +116,7 @@ def _source(name: str, kind: str, state: sources.SourceState | None) -> Source:
     )
 
 
-def _bounce(kept: bounces.Kept) -> Bounce:
+def _bounce(kept: bounces.StoredBounce) -> Bounce:
     return Bounce(
         id=kept.id,
         delivery_id=kept.delivery_id,

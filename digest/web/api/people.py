@@ -117,7 +117,7 @@ def in_full(tx: Transaction, number: int) -> SubscriberInFull:
     """Somebody as they are now. Raises NotFoundError."""
     s = get(tx, number)
     own = profiles.find_personal(tx, number)
-    return SubscriberInFull(**_values(s), **subscribers.dates(tx, number), keywords=own.rules if own else "")
+    return SubscriberInFull(**_values(s), **subscribers.get_dates(tx, number), keywords=own.rules if own else "")
 
 
 def _values(s: models.Subscriber) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def add_profile(call: WritesProfiles, wanted: WantedProfile, response: Response)
 def get_profile(call: ReadsProfiles, id: Id, response: Response) -> Profile:  # noqa: A002
     """One profile. Its ETag is for `If-Match`: so that nobody overwrites what they have not seen."""
     with call.store.read() as tx:
-        return _answered(tx, profiles.get_shared(tx, id), response)
+        return _answered(tx, profiles.get_by_id(tx, id), response)
 
 
 @router.put("/profiles/{id:number}", responses=responses(404, 409, 412, body=True))
@@ -136,7 +136,7 @@ def restore_profile(call: WritesProfiles, id: Id, wanted: WantedVersion, respons
 
 def _matching(tx: Transaction, number: int, if_match: str | None) -> models.Profile:
     """The profile, where it is still as the client saw it. Raises NotFoundError, Refused 412."""
-    found = profiles.get_shared(tx, number)
+    found = profiles.get_by_id(tx, number)
     etag = _etag(versions.newest(tx).get(number, 0))
     if if_match is not None and not {"*", etag} & {tag.strip() for tag in if_match.split(",")}:
         raise Refused(412, f"the profile has changed: its ETag is {etag} now")

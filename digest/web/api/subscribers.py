@@ -12,8 +12,8 @@ from digest import models
 from digest.admin import subscriber_actions as desk
 from digest.models import SubscriberState
 from digest.store import Transaction, subscribers
-from digest.store.search import Place
-from digest.store.search import Wanted as Sought
+from digest.store.search import PageCursor
+from digest.store.search import SubscriberFilter as Sought
 from digest.subscribers import fields
 from digest.subscribers.pauses import parse_until
 from digest.web.api import people, rules
@@ -46,9 +46,9 @@ class Pause(Wanted):
 @router.get("/subscribers", responses=responses())
 def list_subscribers(call: ReadsSubscribers, sought: Annotated[SubscribersSought, Query()]) -> Page[Subscriber]:
     """Subscribers by address."""
-    place = Place(after=_address(sought.cursor), limit=sought.limit)
+    place = PageCursor(after=_address(sought.cursor), limit=sought.limit)
     with call.store.read() as tx:
-        page = subscribers.page(tx, Sought(state=sought.state, text=sought.search), place)
+        page = subscribers.list_page(tx, Sought(state=sought.state, text=sought.search), place)
     return Page(items=[people.record(s) for s in page.people], next=_cursor(page.after))
 
 
@@ -92,7 +92,7 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Take somebody out. What bars their address stays, and the consent log."""
     with call.writing() as tx:
         desk.remove(tx, call.app.membership, people.get(tx, id), by=call.by, now=call.now)
-    call.afterwards(call.store.empty_log)
+    call.afterwards(call.store.erase_deleted_rows)
 
 
 @router.post("/subscribers/{id:number}/erase", status_code=204, response_class=Response, responses=responses(404))
@@ -100,7 +100,7 @@ def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Forget somebody at their own wish; they are not mailed again."""
     with call.writing() as tx:
         desk.erase(tx, call.app.membership, people.get(tx, id).email, by=call.by, now=call.now)
-    call.afterwards(call.store.empty_log)
+    call.afterwards(call.store.erase_deleted_rows)
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))

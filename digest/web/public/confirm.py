@@ -43,7 +43,7 @@ class Confirming:
             reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
         if reader is None:
             return TOO_OLD
-        if reader.state.is_on_the_list:
+        if reader.state.is_subscribed:
             return _joined(reader, welcome=False)
         question = Question(partly_shown(reader.email))
         return Page(template="confirm.html.j2", shows=question, language=reader.language)
@@ -58,7 +58,7 @@ class Confirming:
             reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
             if reader is None:
                 return TOO_OLD
-            new = not reader.state.is_on_the_list
+            new = not reader.state.is_subscribed
             try:
                 reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
             except SuppressedError:

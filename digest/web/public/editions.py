@@ -51,7 +51,7 @@ class NoEdition:
 
 def _sample(span: Span, *papers: ShownPaper, page: int = 1) -> Page:
     day = date(2026, 9, 11)
-    period = Period.holding(span, day)
+    period = Period.containing(span, day)
     edition = Edition(
         period=period,
         papers=papers,
@@ -61,8 +61,8 @@ def _sample(span: Span, *papers: ShownPaper, page: int = 1) -> Page:
         pages=3 if papers else 1,
         count=len(papers),
         days={} if span is Span.DAY else {day: 1},
-        before=Period.holding(span, day - timedelta(days=31)) if page < 3 else None,
-        after=Period.holding(span, day + timedelta(days=31)) if page > 1 else None,
+        before=Period.containing(span, day - timedelta(days=31)) if page < 3 else None,
+        after=Period.containing(span, day + timedelta(days=31)) if page > 1 else None,
         wider=_wider(period),
     )
     return Page(template="edition.html.j2", shows=edition)
@@ -70,7 +70,7 @@ def _sample(span: Span, *papers: ShownPaper, page: int = 1) -> Page:
 
 def _wider(period: Period) -> tuple[Period, ...]:
     spans = {Span.DAY: (Span.WEEK, Span.MONTH), Span.WEEK: (Span.MONTH,), Span.MONTH: ()}[period.span]
-    return tuple(Period.holding(span, period.first_on) for span in spans)
+    return tuple(Period.containing(span, period.first_on) for span in spans)
 
 
 SAMPLES = (
@@ -92,7 +92,7 @@ class Editions:
     def latest(self, visit: Visit) -> Page:
         """GET /papers: the newest edition."""
         with self.store.read() as tx:
-            day = editions.find_before(tx, date.max)
+            day = editions.find_previous_date(tx, date.max)
             if day is None:
                 return Page(template="no-edition.html.j2", shows=NoEdition())
             return self._page(tx, Period(Span.DAY, day), visit)
@@ -103,7 +103,7 @@ class Editions:
         if form not in FORMATS:
             raise HTTPException(404)
         with self.store.read() as tx:
-            found = editions.list_latest(tx, limit=_LATEST)
+            found = editions.list_newest_papers(tx, limit=_LATEST)
         return self._feed(self.site.name, "/papers", form, found)
 
     def look(self, visit: Visit) -> Page | Document:
@@ -134,7 +134,7 @@ class Editions:
         asked = visit.query.get("order", "")
         order = Order(asked) if asked in list(Order) else by_default
         found = editions.list_papers(tx, first_on, last_on, order, offset=(number - 1) * _A_PAGE, limit=_A_PAGE)
-        before, after = editions.find_before(tx, first_on), editions.find_after(tx, last_on)
+        before, after = editions.find_previous_date(tx, first_on), editions.find_next_date(tx, last_on)
         shown = Edition(
             period=period,
             papers=tuple(map(self.showcase.show, found)),
@@ -144,8 +144,8 @@ class Editions:
             pages=pages,
             count=count,
             days={} if period.span is Span.DAY else days,
-            before=Period.holding(period.span, before) if before else None,
-            after=Period.holding(period.span, after) if after else None,
+            before=Period.containing(period.span, before) if before else None,
+            after=Period.containing(period.span, after) if after else None,
             wider=_wider(period),
         )
         return Page(template="edition.html.j2", shows=shown)

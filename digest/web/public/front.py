@@ -41,7 +41,7 @@ class Front:
     def look(self, _visit: Visit) -> Page:
         """GET"""
         with self.store.read() as tx:
-            day = editions.find_before(tx, date.max)
+            day = editions.find_previous_date(tx, date.max)
             found = [] if day is None else editions.list_papers(tx, day, day, Order.TRENDING, offset=0, limit=_SHOWN)
             count = 0 if day is None else editions.count_by_day(tx, day, day)[day]
         shown = Newest(

@@ -63,7 +63,7 @@ class Papers:
             paper = papers.find_by_keys(tx, [asked]).get(asked)
             if paper is None:
                 raise HTTPException(404)
-            edition_on = editions.find_of(tx, paper.id)
+            edition_on = editions.find_date_of(tx, paper.id)
             sightings = papers.list_sightings(tx, paper.id)
         if paper.id != asked:
             return Redirect(path=paper_path(paper.id))

@@ -109,7 +109,7 @@ class Previewing:
             carried=tuple(field for field in visit.form.multi_items() if field[0] not in _SHOWN)[:_MOST_CARRIED],
         )
         wanted = [profile for profile in shared if profile.name in named]
-        if rules is not None and (wanted or rules.want_any):
+        if rules is not None and (wanted or rules.has_positive_rules):
             shows = self._tried(shows, rules, wanted, visit.now)
         return Page(template="previewed.html.j2" if visit.fragment else "preview.html.j2", shows=shows)
 

@@ -73,7 +73,7 @@ class Searching:
         shown_period = "" if period is None else period.name
         if rules is None or not rules.asks:
             return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 422)
-        if not rules.want_any:
+        if not rules.has_positive_rules:
             return _complaining(Complaint.EXCLUDES, keywords, shown_period)
         number = visit.number
         found = self._found(rules, period, visit, max(number, 1))

@@ -132,7 +132,7 @@ class Subscribing:
             offers=_offers(shared, chosen),
             gone=not {profile.name for profile in shared}.issuperset(chosen),
             keywords=keywords,
-            nothing=not chosen and rules is not None and not rules.want_any,
+            nothing=not chosen and rules is not None and not rules.has_positive_rules,
             timezone=timezone,
             no_timezone=not find_timezone(timezone),
         )

@@ -47,7 +47,7 @@ class ListingSubmissions:
         """GET"""
         number = min(max(visit.number, 1), _LAST_PAGE)
         with self.store.read() as tx:
-            found = submissions.page(tx, offset=(number - 1) * _MOST, limit=_MOST + 1)
+            found = submissions.list_page(tx, offset=(number - 1) * _MOST, limit=_MOST + 1)
             waiting = submissions.count_waiting(tx)
         rejected = visit.query.get("done") == "rejected"
         return _page(found, self.timezone, waiting=waiting, number=number, rejected=rejected)

@@ -71,9 +71,9 @@ class Editing:
     def look(self, visit: Visit, admin: Admin) -> Answer:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
-            profile = profiles.get_shared(tx, visit.id)
+            profile = profiles.get_by_id(tx, visit.id)
             version = len(versions.list_of(tx, visit.id))
-            followers, _ = profiles.count_following(tx, visit.id)
+            followers, _ = profiles.count_followers_of(tx, visit.id)
         done = visit.query.get("done", "")
         shows = Editor(
             id=profile.id,
@@ -154,7 +154,7 @@ def _lines(text: str) -> str:
 
 def _find(tx: Transaction, number: int) -> Profile | None:
     try:
-        return profiles.get_shared(tx, number)
+        return profiles.get_by_id(tx, number)
     except NotFoundError:
         return None
 

@@ -41,8 +41,8 @@ class ListingFollowers:
         """GET. Raises NotFoundError."""
         after = number_of(visit.query.get("after", "0"))
         with self.store.read() as tx:
-            profile = profiles.get_shared(tx, visit.id)
-            count, _ = profiles.count_following(tx, visit.id)
+            profile = profiles.get_by_id(tx, visit.id)
+            count, _ = profiles.count_followers_of(tx, visit.id)
             people = profiles.list_followers(tx, visit.id, after=after, limit=_A_PAGE + 1)
         shows = Followers(
             id=profile.id,

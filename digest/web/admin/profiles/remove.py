@@ -44,13 +44,13 @@ class RemovingProfiles:
         if not visit.form.get("sure"):
             return self._page(visit, unsure=True)
         with self.store.write() as tx:
-            desk.remove(tx, profiles.get_shared(tx, visit.id).name, by=admin.email, now=visit.now)
+            desk.remove(tx, profiles.get_by_id(tx, visit.id).name, by=admin.email, now=visit.now)
         return Redirect(path="/admin/profiles/removed?done=removed")
 
     def _page(self, visit: Visit, *, unsure: bool = False) -> Page:
         with self.store.read() as tx:
-            profile = profiles.get_shared(tx, visit.id)
-            followers, silenced = profiles.count_following(tx, visit.id)
+            profile = profiles.get_by_id(tx, visit.id)
+            followers, silenced = profiles.count_followers_of(tx, visit.id)
         shows = Removing(
             id=profile.id, name=isolated(profile.name), followers=followers, silenced=silenced, unsure=unsure
         )

@@ -47,7 +47,7 @@ class RenamingProfiles:
         typed = visit.form.get("name", "")[:MOST_NAME]
         try:
             with self.store.write() as tx:
-                name = profiles.get_shared(tx, visit.id).name
+                name = profiles.get_by_id(tx, visit.id).name
                 desk.edit(tx, name, new_name=typed, by=admin.email, now=visit.now)
         except NotFoundError:
             raise
@@ -57,8 +57,8 @@ class RenamingProfiles:
 
     def _page(self, visit: Visit, typed: str | None = None, mistake: str = "") -> Page:
         with self.store.read() as tx:
-            profile = profiles.get_shared(tx, visit.id)
-            followers, _ = profiles.count_following(tx, visit.id)
+            profile = profiles.get_by_id(tx, visit.id)
+            followers, _ = profiles.count_followers_of(tx, visit.id)
         shows = Renaming(
             id=profile.id,
             name=isolated(profile.name),

@@ -102,7 +102,7 @@ class SendingTestMails:
 
     def _profile(self, visit: Visit) -> Profile:
         with self.store.read() as tx:
-            return profiles.get_shared(tx, visit.id)
+            return profiles.get_by_id(tx, visit.id)
 
     def _digest(self, profile: Profile, visit: Visit, admin: Admin) -> Digest:
         reader = replace(self.reader, email=admin.email)

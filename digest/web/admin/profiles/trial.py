@@ -111,7 +111,7 @@ class Trying:
         mistaken = Trial(text=text, mistakes=keywords.mistakes, marked=marked(keywords) if rules is None else ())
         if rules is None:
             rules, _ = read_lines(readable(keywords))
-        if rules is None or not rules.want_any:
+        if rules is None or not rules.has_positive_rules:
             return mistaken
         tried = Profile(name="tried", rules=rules.text)
         before = saved or tried

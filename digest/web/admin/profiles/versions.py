@@ -65,16 +65,16 @@ class LookingBack:
     def history(self, visit: Visit, _admin: Admin) -> Answer:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
-            profile = profiles.get_once_shared(tx, visit.id)
-            removed = profiles.find_shared(tx, visit.id) is None
+            profile = profiles.get_by_id_or_removed(tx, visit.id)
+            removed = profiles.find_by_id(tx, visit.id) is None
             kept = changes.with_words(versions.list_of(tx, visit.id))
         return _history(profile, [_listed(version, words, self.timezone) for version, words in kept], removed=removed)
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET one version. Raises NotFoundError."""
         with self.store.read() as tx:
-            profile = profiles.get_once_shared(tx, visit.id)
-            removed = profiles.find_shared(tx, visit.id) is None
+            profile = profiles.get_by_id_or_removed(tx, visit.id)
+            removed = profiles.find_by_id(tx, visit.id) is None
             before, version = versions.get(tx, profile, number_of(visit.path["version"]))
             newest = versions.list_of(tx, visit.id)[0].number
         return _version(
@@ -92,7 +92,7 @@ class LookingBack:
     def restore(self, visit: Visit, admin: Admin) -> Answer:
         """POST: the rules of that version become the profile's again. Raises NotFoundError, UsageError."""
         with self.store.write() as tx:
-            known = profiles.get_once_shared(tx, visit.id)
+            known = profiles.get_by_id_or_removed(tx, visit.id)
             number = number_of(visit.path["version"])
             desk.restore_known(tx, known, number, by=admin.email, now=visit.now)
         return Redirect(path=f"/admin/profiles/{visit.id}?done=restored")

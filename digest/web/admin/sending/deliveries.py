@@ -8,8 +8,8 @@ from digest.admin import outbox
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.store import Store, Transaction, deliveries, subscribers
-from digest.store.deliveries import Sought
-from digest.store.search import Place, Wanted
+from digest.store.deliveries import DeliveryFilter
+from digest.store.search import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, local, one_of, typed
 from digest.web.admin.samples import UTC_ZONE, a_delivery
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
@@ -77,8 +77,8 @@ class ListingDeliveries:
         before = visit.number_in("before")
         with self.store.read() as tx:
             people, too_many = _people(tx, asked.text)
-            sought = Sought(state=asked.state, kind=asked.kind, subscriber_ids=people)
-            found = deliveries.page(tx, sought, before=before, limit=_MOST)
+            sought = DeliveryFilter(state=asked.state, kind=asked.kind, subscriber_ids=people)
+            found = deliveries.list_page(tx, sought, before=before, limit=_MOST)
         shows = ShownDeliveries(
             state=asked.state or "",
             kind=asked.kind or "",
@@ -123,7 +123,7 @@ def _people(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
         return None, False
     if found := number_of(text):
         return [found], False
-    page = subscribers.page(tx, Wanted(text=text), Place(limit=_MOST_PEOPLE))
+    page = subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_MOST_PEOPLE))
     return [one.id for one in page.people], bool(page.after)
 
 

@@ -81,7 +81,7 @@ class LookingAtDelivery:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
             delivery = deliveries.get(tx, visit.id)
-            came_back = bounces.list_of_delivery(tx, delivery.id)
+            came_back = bounces.list_by_delivery(tx, delivery.id)
             sent_at = deliveries.find_sent_at(tx, delivery.id)
             barred = self.membership.find_suppression(tx, delivery.subscriber.email) is not None
         shown = _shown(delivery, came_back, self.timezone, sent_at=sent_at, done=visit.query.get("done", ""))

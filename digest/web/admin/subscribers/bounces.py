@@ -11,7 +11,7 @@ from digest.errors import DigestError, UsageError
 from digest.models import Admin, BounceKind, Subscriber
 from digest.pipeline.bounces import BounceReport
 from digest.store import Store, bounces
-from digest.store.bounces import Kept
+from digest.store.bounces import StoredBounce
 from digest.subscribers.membership import Membership
 from digest.web.admin.lists import local
 from digest.web.background import Afterwards
@@ -119,7 +119,7 @@ class ListingBounces:
         finally:
             self._reading = replace(done, ended_at=local(now, self._timezone))
 
-    def _listed(self, kept: Kept, owner: Subscriber | None) -> ListedBounce:
+    def _listed(self, kept: StoredBounce, owner: Subscriber | None) -> ListedBounce:
         return ListedBounce(
             at=local(kept.bounced_at, self._timezone),
             kind=kept.kind,

@@ -38,8 +38,8 @@ class Exporting:
         after = ""
         while True:
             with self.store.read() as tx:
-                some = subscribers.list_behind(tx, after, limit=_TOGETHER)
-            yield [one for one in some if one.state.is_on_the_list]
+                some = subscribers.list_after(tx, after, limit=_TOGETHER)
+            yield [one for one in some if one.state.is_subscribed]
             if len(some) < _TOGETHER:
                 return
             after = some[-1].email

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from digest.models import Admin, Subscriber, SubscriberState
 from digest.store import Store, subscribers
-from digest.store.search import Place, Wanted
+from digest.store.search import PageCursor, SubscriberFilter
 from digest.subscribers.fields import one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import local
@@ -55,8 +55,8 @@ class ListingSubscribers:
         before, after = (visit.query.get(name, "")[:_LONGEST] for name in ("before", "after"))
         state = next((state for state in SubscriberState if state.value == visit.query.get("state")), None)
         with self.store.read() as tx:
-            found = subscribers.page(
-                tx, Wanted(state=state, text=text), Place(before=before, after=after, limit=_A_PAGE)
+            found = subscribers.list_page(
+                tx, SubscriberFilter(state=state, text=text), PageCursor(before=before, after=after, limit=_A_PAGE)
             )
         return _page(
             SubscriberList(

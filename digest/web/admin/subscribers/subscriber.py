@@ -135,7 +135,7 @@ class SeeingToSomebody:
                 Doing(tx=tx, membership=self.membership, whom=whom, form=visit.form, by=admin.email, now=visit.now)
             )
         if do in _FOR_GOOD:
-            return Redirect(path=f"/admin/subscribers?done={_FOR_GOOD[do]}", afterwards=self.store.empty_log)
+            return Redirect(path=f"/admin/subscribers?done={_FOR_GOOD[do]}", afterwards=self.store.erase_deleted_rows)
         return Redirect(path=f"/admin/subscribers/{visit.id}?done={do}")
 
     def _cannot_end(self, visit: Visit) -> bool:
@@ -156,7 +156,7 @@ class SeeingToSomebody:
 
     def _shown(self, tx: Transaction, whom: Subscriber, now: datetime) -> ShownSubscriber:
         own = profiles.find_personal(tx, whom.id)
-        dates = subscribers.dates(tx, whom.id)
+        dates = subscribers.get_dates(tx, whom.id)
         next_at = next_slot(whom.schedule, now) if whom.state is SubscriberState.ACTIVE else None
         form, clock = MailForm.of(whom), ZoneInfo(whom.schedule.timezone)
         today = now.astimezone(clock).date()
@@ -180,7 +180,7 @@ class SeeingToSomebody:
             last_digest_at=local(whom.last_digest_at, self.timezone),
             barred=self._barred(stands),
             consents=self._consents(tx, whom),
-            deliveries=self._deliveries(deliveries.list_last(tx, whom, limit=_LAST)),
+            deliveries=self._deliveries(deliveries.list_recent(tx, whom, limit=_LAST)),
             bounces=self._bounces(tx, whom),
             can=subscriber_actions.can_be_done(tx, self.membership, whom, now=now),
             first_on=today + timedelta(days=1),
@@ -206,7 +206,7 @@ class SeeingToSomebody:
         )
 
     def _bounces(self, tx: Transaction, whom: Subscriber) -> tuple[Happened, ...]:
-        last = bounces.list_of(tx, self.membership.pseudonyms.of(whom.email))[: -_LAST - 1 : -1]
+        last = bounces.list_by_address(tx, self.membership.pseudonyms.of(whom.email))[: -_LAST - 1 : -1]
         return tuple(
             Happened(
                 at=local(kept["bounced_at"], self.timezone),
