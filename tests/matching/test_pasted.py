@@ -204,6 +204,26 @@ def test_whatever_a_search_asks_for_is_rules_or_a_rule_error(asked: dict[str, st
         check(f"{address}?{urlencode(asked)}")
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "(cat OR dog) AND net",
+        "(cat OR dog) NOT net",
+        "(ti:cat OR ti:dog) AND (cat:cs.LG OR cat:cs.CL)",
+        "(cat OR dog) OR (cat OR dog) AND net",
+        "cat OR cat AND dog",
+        "net AND (cat OR dog) OR x",
+    ],
+)
+def test_parentheses_stay_where_they_matter(rule: str) -> None:
+    assert same(rule, rule)
+
+
 @given(RULES)
 def test_a_rule_of_ours_is_never_misread_without_an_error(rule: str) -> None:
+    """With PubMed's tags it is a query of PubMed's, which is read from left to right and joins words with AND."""
     check(rule)
+    found = translation_of(rule)
+    if found is not None and "[" not in rule:
+        assert found.left_out == ()
+        assert parse_query(found.rules) == parse_query(rule)

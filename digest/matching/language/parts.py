@@ -27,19 +27,27 @@ class Joined:
 
 def joined(parts: Sequence[Joined], *, from_left: bool = False) -> Part | None:
     """Parts as one; AND binds tighter than OR, unless they are taken from left to right. None where there is none."""
+    if from_left:
+        return _in_turn(parts)
+    alternatives: list[list[Joined]] = []
+    for one in parts:
+        if one.operator == "OR" or not alternatives:
+            alternatives.append([])
+        alternatives[-1].append(one)
+    return _in_turn([Joined(part, "OR") for each in alternatives if (part := _in_turn(each)) is not None])
+
+
+def _in_turn(parts: Sequence[Joined]) -> Part | None:
+    """Parts joined one after another, each to all of those before it."""
     found: Part | None = None
     for one in parts:
         if found is None:
             found = Part(f"NOT {one.part.within('AND', 'OR')}") if one.negated else one.part
-        elif one.operator == "OR":
-            if found == one.part and not one.negated:  # "cancer"[Mesh] OR "cancer"[tiab]
-                continue
-            found = Part(f"{found.text} OR {_signed(one)}", "OR")
-        else:
-            before = found.within("OR") if from_left else found.text
-            loose = "OR" if found.loose == "OR" and not from_left else "AND"
+        elif one.operator == "AND":
             operator = "" if one.negated else "AND "
-            found = Part(f"{before} {operator}{_signed(one)}", loose)
+            found = Part(f"{found.within('OR')} {operator}{_signed(one)}", "AND")
+        elif found != one.part or one.negated:  # else it is said twice: "cancer"[Mesh] OR "cancer"[tiab]
+            found = Part(f"{found.text} OR {_signed(one)}", "OR")
     return found
 
 
