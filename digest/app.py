@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from digest.admin.paper_lookup import PaperLookups
+from digest.admin.submission_actions import PaperLookups
 from digest.config import Config, load
 from digest.errors import ConfigError, UsageError
 from digest.mail import Composer, Newsletter, Signer, Templates
@@ -97,7 +97,7 @@ class App:
         """The rules of who may be mailed. Raises ConfigError."""
         rules = Membership(Pseudonyms(self.config.secret_key()), self.domain, self.composer.wording)
         with self.store.read() as tx:
-            rules.check(tx)
+            rules.check_secret_key(tx)
         return rules
 
     @cached_property
@@ -239,9 +239,9 @@ class App:
         """Deal with mails that came back."""
         return process_bounces(self.store, self.membership, self._bounce_authenticator, messages, now=now)
 
-    def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.Row]:
+    def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
         """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
-        return fields.read(
+        return fields.read_csv(
             text,
             defaults=fields.Defaults(self.config.newsletter.timezone, self.config.newsletter.language),
             known_profiles={profile.name for profile in profiles.list_shared(tx)},

@@ -17,7 +17,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-from digest.admin import admins
+from digest.admin import admin_actions
 from digest.app import App
 from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
 from digest.errors import UsageError
@@ -87,7 +87,7 @@ def serve_demo(
     with _opened(folder, base_url=url_of(listener)) as app:
         report, password = _run(app, folder / _MAIL, now=now), secrets.token_urlsafe(9)
         with app.store.write() as tx:
-            admins.add(tx, ADMIN, Role.ADMIN, passwords.hash_password(password), by="demo", now=now)
+            admin_actions.add(tx, ADMIN, Role.ADMIN, passwords.hash_password(password), by="demo", now=now)
         done(report, password)
         serve(app, stop=stop, listener=listener, inbox=folder / _MAIL)
 

@@ -237,11 +237,11 @@ def test_who_is_not_on_the_list_gets_nothing(store: Store, state: SubscriberStat
 
 def test_since_when_somebody_is_pending_or_has_left(store: Store) -> None:
     with store.write() as tx:
-        asked_of = MEMBERSHIP.enrol(tx, a_subscriber(EMAIL, state=SubscriberState.PENDING), origin="page", now=NOW)
+        asked_of = MEMBERSHIP.add(tx, a_subscriber(EMAIL, state=SubscriberState.PENDING), origin="page", now=NOW)
     see(store, a_paper("cats"), when="2026-06-03 07:30")
     assert "they are pending since 2026-06-03 07:00 UTC" in asked(store).facts
     with store.write() as tx:
-        MEMBERSHIP.leave(tx, asked_of, origin="page", now=at("2026-06-03 07:10"))
+        MEMBERSHIP.unsubscribe(tx, asked_of, origin="page", now=at("2026-06-03 07:10"))
     found = asked(store)
     assert found.verdict is Verdict.UNSUBSCRIBED
     assert "they are unsubscribed since 2026-06-03 07:10 UTC" in found.facts

@@ -11,7 +11,7 @@ from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.store import Transaction, subscribers
 from digest.subscribers.schedule import next_slot
 
-MOST_DECIDED = 200  # subscribers
+MAX_DECIDED = 200  # subscribers
 
 _HOUR = timedelta(hours=1)
 _MOST_SCHEDULES = 300  # of which people are taken
@@ -62,7 +62,7 @@ def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | N
 def forecast(
     tx: Transaction, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, hour: Hour
 ) -> Forecast:
-    """What the people of an hour would get. Reads only, and decides for `MOST_DECIDED` of them at most."""
+    """What the people of an hour would get. Reads only, and decides for `MAX_DECIDED` of them at most."""
     selector = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
     decided = selector.select(tx, _some(tx, hour))
     return Forecast(hour=hour, decided=decided, unreadable=selector.invalid_rules)
@@ -71,5 +71,5 @@ def forecast(
 def _some(tx: Transaction, hour: Hour) -> list[tuple[Subscriber, datetime]]:
     """(subscriber, slot) of some of them: of the times that most have chosen, where there are very many."""
     usual = sorted(hour.counts, key=lambda schedule: -hour.counts[schedule])[:_MOST_SCHEDULES]
-    people = subscribers.list_by_schedules(tx, usual, limit=MOST_DECIDED)
+    people = subscribers.list_by_schedules(tx, usual, limit=MAX_DECIDED)
     return [(one, hour.slots[one.schedule]) for one in people]

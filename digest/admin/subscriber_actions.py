@@ -6,37 +6,37 @@ from datetime import datetime
 from digest.models import CompiledRules, Subscriber, SubscriberState, Suppression, SuppressionReason
 from digest.store import Store, Transaction, audit, profiles, subscribers
 from digest.subscribers import importing
-from digest.subscribers.fields import Row
-from digest.subscribers.importing import Outcome
-from digest.subscribers.membership import Membership, why_not_asked
+from digest.subscribers.fields import CsvRow
+from digest.subscribers.importing import RowOutcome
+from digest.subscribers.membership import Membership, reason_not_to_ask
 from digest.subscribers.pauses import paused, resumed
 
 
-def enrol(
+def add(
     tx: Transaction, membership: Membership, new: Subscriber, own: CompiledRules | None, *, by: str, now: datetime
 ) -> Subscriber:
-    """Add somebody, with keywords of their own or none. Raises what `Membership.enrol` does."""
-    added = membership.enrol(tx, new, origin=by, now=now)
+    """Add somebody, with keywords of their own or none. Raises what `Membership.add` does."""
+    added = membership.add(tx, new, origin=by, now=now)
     if own is not None:
         profiles.set_personal(tx, added.id, own, now=now)
     _record(tx, by, "subscriber add", added, now)
     return added
 
 
-def enlist_all(
-    tx: Transaction, membership: Membership, rows: Iterable[Row], *, by: str, now: datetime
-) -> Iterator[Outcome]:
+def import_rows(
+    tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, by: str, now: datetime
+) -> Iterator[RowOutcome]:
     """Add many. Each row's outcome, once it is written down; the log's line is written when the last one is."""
     count = 0
-    for outcome in importing.enlist(tx, membership, rows, origin=f"import by {by}", now=now):
+    for outcome in importing.import_rows(tx, membership, rows, origin=f"import by {by}", now=now):
         count += outcome.fate.is_new
         yield outcome
     audit.record(tx, by, "subscriber import", f"{count} new", now=now)
 
 
-def enlist_in_pieces(
-    store: Store, membership: Membership, rows: Iterable[Row], *, by: str, now: datetime
-) -> Generator[list[Outcome]]:
+def import_rows_in_batches(
+    store: Store, membership: Membership, rows: Iterable[CsvRow], *, by: str, now: datetime
+) -> Generator[list[RowOutcome]]:
     """The same beside pages on which others write: a transaction every few hundred rows, not one of many seconds.
 
     The log has a line as it begins and one as it ends; half way, too, where whoever asks for the outcomes stops.
@@ -45,7 +45,7 @@ def enlist_in_pieces(
         audit.record(tx, by, "subscriber import", "begun", now=now)
     count = 0
     try:
-        for some in importing.enlist_in_pieces(store, membership, rows, origin=f"import by {by}", now=now):
+        for some in importing.import_rows_in_batches(store, membership, rows, origin=f"import by {by}", now=now):
             count += sum(outcome.fate.is_new for outcome in some)
             yield some
     finally:
@@ -76,21 +76,25 @@ def resume(tx: Transaction, subscriber: Subscriber, *, by: str, now: datetime) -
     return stored
 
 
-def vouch(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
-    """Somebody has agreed already. Raises what `Membership.vouch` does."""
-    membership.vouch(tx, subscriber, origin=by, now=now)
+def confirm_by_admin(
+    tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime
+) -> None:
+    """Somebody has agreed already. Raises what `Membership.confirm_by_admin` does."""
+    membership.confirm_by_admin(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber confirm", subscriber, now)
 
 
-def ask(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
-    """Queue the mail again that asks. Raises what `Membership.ask` does."""
-    membership.ask(tx, subscriber, origin=by, now=now)
+def request_confirmation(
+    tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime
+) -> None:
+    """Queue the mail again that asks. Raises what `Membership.request_confirmation` does."""
+    membership.request_confirmation(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber ask", subscriber, now)
 
 
 def unsubscribe(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
     """Take somebody off the list at their word."""
-    membership.leave(tx, subscriber, origin=by, now=now)
+    membership.unsubscribe(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber unsubscribe", subscriber, now)
 
 
@@ -124,11 +128,11 @@ def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: d
     return stands
 
 
-def can_be_done(tx: Transaction, membership: Membership, whom: Subscriber, *, now: datetime) -> frozenset[str]:
+def possible_actions(tx: Transaction, membership: Membership, whom: Subscriber, *, now: datetime) -> frozenset[str]:
     """Which of the functions above would do something with somebody as they are now, by name."""
     stands = membership.find_suppression(tx, whom.email)
     may_be_asked = whom.state is SubscriberState.PENDING if stands is None else stands.reason.is_bounce
-    asked_today = bool(why_not_asked(whom.email, membership.last_asked_at(tx, whom.email), now=now))
+    asked_today = bool(reason_not_to_ask(whom.email, membership.last_asked_at(tx, whom.email), now=now))
     is_barred_here = stands is not None and stands.reason is SuppressionReason.ADMIN
     can = {
         "pause": whom.state.is_subscribed,

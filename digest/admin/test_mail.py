@@ -27,7 +27,7 @@ from digest.subscribers.membership import Membership
 from digest.transport import Transport
 
 
-def digest_of(
+def recent_digest(
     recent_papers: RecentPapers, wanted: Sequence[Profile], reader: Subscriber, *, days: int, now: datetime
 ) -> Digest:
     """What somebody new who wants these profiles would get of the papers of the last days. Raises RuleError.
@@ -46,7 +46,7 @@ def digest_of(
     )
 
 
-def delivery(
+def make_delivery(
     kind: MailKind, reader: Subscriber, digest: Digest | None, *, domain: str, now: datetime, named: str = ""
 ) -> Delivery:
     """A mail as the outbox would hold it; its Message-ID is `named`, or one like any other mail's."""
@@ -63,13 +63,13 @@ def delivery(
     )
 
 
-def to_nobody(mail: Delivery, address: str) -> Delivery:
+def copy_without_links(mail: Delivery, address: str) -> Delivery:
     """The same mail to an address, its links nobody's: whoever looks at it must not unsubscribe the reader."""
     nobody = replace(mail.subscriber, id=0, email=address, new_email="")
     return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
 
 
-def obstacle(tx: Transaction, membership: Membership, address: str) -> Suppression | Hold | None:
+def find_obstacle(tx: Transaction, membership: Membership, address: str) -> Suppression | Hold | None:
     """What stands against sending a mail there just now."""
     return membership.find_suppression(tx, address) or outbox.find_hold(tx)
 
@@ -81,7 +81,7 @@ def send(transport: Transport, message: Message) -> None:
         raise DigestError(f"not sent to {message.recipient}: {receipt.reply}")
 
 
-def note(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
+def record_sent(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
     """Write down that somebody had a profile's mail sent to themselves."""
     audit.record(tx, by, "profile test", name, now=now)
 

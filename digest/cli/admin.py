@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import admins as desk
+from digest.admin import admin_actions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_records, say
 from digest.models import Role
@@ -25,7 +25,7 @@ def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOptio
     with open_app(config) as app:
         hashed = passwords.hash_password(_asked_password())
         with app.store.write() as tx:
-            desk.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
+            admin_actions.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
         url = app.config.newsletter.base_url
     say(f"added {address} as {role.value}; they sign in at {url}/admin")
 
@@ -43,7 +43,7 @@ def edit(
     with open_app(config) as app:
         hashed = passwords.hash_password(_asked_password()) if password else None
         with app.store.write() as tx:
-            after = desk.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
+            after = admin_actions.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
 
 
@@ -60,7 +60,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 def remove(email: AdminArgument, config: ConfigOption = None) -> None:
     """Remove somebody; where they are signed in, that ends."""
     with open_app(config) as app, app.store.write() as tx:
-        gone = desk.remove(tx, email, by=ORIGIN, now=moment(None))
+        gone = admin_actions.remove(tx, email, by=ORIGIN, now=moment(None))
     say(f"removed {gone.email}")
 
 

@@ -14,7 +14,7 @@ commands = typer.Typer()
 def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
     """Record that a subscriber has agreed: they are active from now on."""
     with open_app(config) as app, app.store.write() as tx:
-        subscriber_actions.vouch(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
+        subscriber_actions.confirm_by_admin(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
     say(f"confirmed {email}")
 
 
@@ -22,7 +22,9 @@ def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
 def ask(email: EmailArgument, config: ConfigOption = None) -> None:
     """Send the mail again that asks whether they agree: once a day at most. Their yes lifts what a bounce barred."""
     with open_app(config) as app, app.store.write() as tx:
-        subscriber_actions.ask(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
+        subscriber_actions.request_confirmation(
+            tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None)
+        )
     say(f"a confirmation mail to {email} is queued, `digest deliver` sends it")
 
 

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from digest.admin.subscriber_actions import enlist_all
+from digest.admin.subscriber_actions import import_rows
 from digest.app import App
 from digest.cli.options import ORIGIN, ConfigOption, ConfirmedOption, JsonOption, moment, open_app, why_unreadable
 from digest.cli.output import print_json, print_records, print_text, progress, say, warn
 from digest.errors import UsageError
 from digest.store import subscribers
 from digest.subscribers import fields
-from digest.subscribers.data_export import disclose
-from digest.subscribers.importing import Fate, Outcome, rehearse
+from digest.subscribers.data_export import export_personal_data
+from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 
 commands = typer.Typer()
 
@@ -48,8 +48,8 @@ def import_(
         for refused in (o for o in outcomes if o.fate.is_refused):
             warn(f"line {refused.row.line}: {refused.reason}")
     counts = Counter(o.fate for o in outcomes)
-    added, bad = counts[Fate.ADDED] + counts[Fate.ASKED], counts[Fate.BAD] + counts[Fate.SUPPRESSED]
-    rest = f"{counts[Fate.KNOWN]} there already, {bad} bad rows"
+    added, bad = counts[RowStatus.ADDED] + counts[RowStatus.ASKED], counts[RowStatus.BAD] + counts[RowStatus.SUPPRESSED]
+    rest = f"{counts[RowStatus.KNOWN]} there already, {bad} bad rows"
     say(f"would add {added}, {rest}; nothing was written" if dry_run else f"added {added}, {rest}")
     if bad:
         raise typer.Exit(1)
@@ -71,22 +71,22 @@ def export(
             if as_json:
                 print_records([fields.record(s) for s in on_list], as_json=True, empty="")
             else:
-                print_text(fields.write(on_list).rstrip("\n"))
+                print_text(fields.to_csv(on_list).rstrip("\n"))
             if len(on_list) < len(people):
                 warn(f"{len(people) - len(on_list)} are left out: they have not confirmed, or must not be mailed")
         else:
-            print_json(disclose(tx, app.membership, email))
+            print_json(export_personal_data(tx, app.membership, email))
 
 
-def _outcomes(app: App, text: str, *, confirmed: bool, dry_run: bool) -> list[Outcome]:
+def _outcomes(app: App, text: str, *, confirmed: bool, dry_run: bool) -> list[RowOutcome]:
     now = moment(None)
-    outcomes: list[Outcome] = []
+    outcomes: list[RowOutcome] = []
     with app.store.read() if dry_run else app.store.write() as tx:
         rows = app.read_subscriber_rows(tx, text, confirmed=confirmed)
         if dry_run:
-            decided = rehearse(tx, app.membership, rows, now=now)
+            decided = preview_import(tx, app.membership, rows, now=now)
         else:
-            decided = enlist_all(tx, app.membership, rows, by=ORIGIN, now=now)
+            decided = import_rows(tx, app.membership, rows, by=ORIGIN, now=now)
         with progress("checking" if dry_run else "importing", text.count("\n")) as advance:
             for outcome in decided:
                 outcomes.append(outcome)

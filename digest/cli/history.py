@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import profiles as desk
-from digest.admin.changes import describe, diff, with_words
+from digest.admin import profile_actions
+from digest.admin.profile_diff import describe, diff, with_descriptions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, print_records, print_text, say
 from digest.models import ProfileVersion
@@ -29,7 +29,7 @@ def history(
         if number is not None:
             _print_diff(*versions.get(tx, profile, number), as_json=as_json)
             return
-        kept = with_words(versions.list_of(tx, profile.id))
+        kept = with_descriptions(versions.list_of(tx, profile.id))
         removed = profiles.find(tx, name) is None
     records = [_record(version, words, whole=as_json) for version, words in kept]
     print_records(records, as_json=as_json, empty=f"nothing is known of profile {name!r} before now")
@@ -47,7 +47,7 @@ def restore(
     """Give a profile the rules of an earlier version, as a new one. A removed profile comes back, with no followers."""
     with open_app(config) as app, app.store.write() as tx:
         before = profiles.find(tx, name)
-        restored = desk.restore(tx, name, number, by=ORIGIN, now=moment(None))
+        restored = profile_actions.restore(tx, name, number, by=ORIGIN, now=moment(None))
         newest = versions.list_of(tx, restored.id)[0].number
     if before == restored:
         say(f"profile {name!r} has these rules already")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin.profiles import wanted
+from digest.admin.profile_actions import compile_profile_rules
 from digest.app import App
 from digest.config import DEFAULT_FILE
 from digest.errors import UsageError
@@ -57,7 +57,7 @@ def moment(now: datetime | None) -> datetime:
 
 def wanted_rules(written: str) -> CompiledRules:
     """RULES as a command takes them, read and found to ask for something. Raises RuleError, UsageError."""
-    return wanted(read_rules(written))
+    return compile_profile_rules(read_rules(written))
 
 
 def read_rules(written: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import outbox as desk
+from digest.admin import outbox_actions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import described, print_records, say, warn
 from digest.errors import UsageError
@@ -52,7 +52,7 @@ def hold(
 ) -> None:
     """Stop all sending at once, in every process, until `release`. What is decided stays queued."""
     with open_app(config) as app, app.store.write() as tx:
-        desk.hold(tx, one_line(reason), by=ORIGIN, now=moment(None))
+        outbox_actions.hold(tx, one_line(reason), by=ORIGIN, now=moment(None))
         held = outbox.find_hold(tx)
     say(described(held) if held else "")
 
@@ -61,7 +61,7 @@ def hold(
 def release(config: ConfigOption = None) -> None:
     """Let sending go on after `hold`."""
     with open_app(config) as app, app.store.write() as tx:
-        was_held = desk.release(tx, by=ORIGIN, now=moment(None))
+        was_held = outbox_actions.release(tx, by=ORIGIN, now=moment(None))
         waiting = outbox.count_due(tx, now=moment(None))
     say(f"sending goes on; {waiting} mails wait" if was_held else "sending was not on hold")
 
@@ -76,7 +76,7 @@ def retry(
     if bool(ids) == all_:
         raise UsageError("give the numbers of some deliveries, or --all")
     with open_app(config) as app, app.store.write() as tx:
-        queued = desk.retry(tx, ids or [], by=ORIGIN, now=moment(None))
+        queued = outbox_actions.retry(tx, ids or [], by=ORIGIN, now=moment(None))
     _tell(ids or [], queued, "queued again", "neither deferred nor failed")
 
 
@@ -91,7 +91,7 @@ def resolve(
 ) -> None:
     """Decide what became of mails in doubt: handed over when a process died, so that nobody knows."""
     with open_app(config) as app, app.store.write() as tx:
-        resolved = desk.resolve(tx, ids, arrived=arrived, by=ORIGIN, now=moment(None))
+        resolved = outbox_actions.resolve(tx, ids, arrived=arrived, by=ORIGIN, now=moment(None))
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
 
 
@@ -102,7 +102,7 @@ def resend(ids: Ids, config: ConfigOption = None) -> None:
     with open_app(config) as app, app.store.write() as tx:
         for number in ids:
             try:
-                desk.resend(tx, app.membership, number, by=ORIGIN, now=moment(None))
+                outbox_actions.resend(tx, app.membership, number, by=ORIGIN, now=moment(None))
                 queued += 1
             except UsageError as error:
                 warn(f"not sent again: {error}")

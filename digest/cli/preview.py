@@ -45,7 +45,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(app, test_mail.to_nobody(mail, _may_be_mailed(app, addresses.normalize(send_to))))
+            _send(app, test_mail.copy_without_links(mail, _may_be_mailed(app, addresses.normalize(send_to))))
         elif form is Format.EML:
             sys.stdout.buffer.write(app.composer.message(mail).content)
         else:
@@ -65,7 +65,7 @@ def _mail(app: App, email: str, kind: MailKind, at: datetime) -> Delivery:
             (digest,) = selector.select(tx, [(subscriber, at)])
             warn_of_unreadable(selector.invalid_rules.items())
     named = digest.message_id if digest else ""
-    return test_mail.delivery(kind, subscriber, digest, domain=app.domain, now=at, named=named)
+    return test_mail.make_delivery(kind, subscriber, digest, domain=app.domain, now=at, named=named)
 
 
 def _last(app: App, email: str, at: datetime) -> Delivery:
@@ -75,13 +75,15 @@ def _last(app: App, email: str, at: datetime) -> Delivery:
         digest = digests.find_last(tx, subscriber.id)
     if digest is None:
         raise UsageError(f"{email} has had no digest yet; `digest preview {email} --kind welcome` shows a first one")
-    return test_mail.delivery(MailKind.DIGEST, subscriber, digest, domain=app.domain, now=at, named=digest.message_id)
+    return test_mail.make_delivery(
+        MailKind.DIGEST, subscriber, digest, domain=app.domain, now=at, named=digest.message_id
+    )
 
 
 def _may_be_mailed(app: App, address: str) -> str:
     """The address. Raises UsageError where it is suppressed, or nothing may be sent just now."""
     with app.store.read() as tx:
-        obstacle = test_mail.obstacle(tx, app.membership, address)
+        obstacle = test_mail.find_obstacle(tx, app.membership, address)
     if isinstance(obstacle, Suppression):
         raise UsageError(f"{address} is {obstacle}; send it to another address")
     if obstacle is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import profiles as desk
+from digest.admin import profile_actions
 from digest.cli import backtest, history
 from digest.cli.options import (
     ORIGIN,
@@ -38,7 +38,7 @@ def add(name: Name, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
     text = wanted_rules(rules)
     with open_app(config) as app, app.store.write() as tx:
-        added = desk.add(tx, name, text, by=ORIGIN, now=moment(None))
+        added = profile_actions.add(tx, name, text, by=ORIGIN, now=moment(None))
     say(f"added profile {added.name!r}")
 
 
@@ -54,7 +54,7 @@ def edit(
     if text is None and rename is None:
         raise UsageError("nothing to change; give --rules or --name")
     with open_app(config) as app, app.store.write() as tx:
-        changed = desk.edit(tx, name, rules=text, new_name=rename, by=ORIGIN, now=moment(None))
+        changed = profile_actions.edit(tx, name, rules=text, new_name=rename, by=ORIGIN, now=moment(None))
     say(f"changed profile {changed.name!r}")
 
 
@@ -84,7 +84,7 @@ def show(name: Name, as_json: JsonOption = False, config: ConfigOption = None) -
 def remove(name: Name, config: ConfigOption = None) -> None:
     """Remove a profile; nobody follows it any more."""
     with open_app(config) as app, app.store.write() as tx:
-        desk.remove(tx, name, by=ORIGIN, now=moment(None))
+        profile_actions.remove(tx, name, by=ORIGIN, now=moment(None))
     say(f"removed profile {name!r}; `digest profile history` still has its rules")
 
 
@@ -92,7 +92,7 @@ def remove(name: Name, config: ConfigOption = None) -> None:
 def export(config: ConfigOption = None) -> None:
     """Print every shared profile as JSON, one a line, for `digest profile import`."""
     with open_app(config) as app, app.store.read() as tx:
-        print_text(desk.written(profiles.list_shared(tx)).rstrip("\n"))
+        print_text(profile_actions.to_json_lines(profiles.list_shared(tx)).rstrip("\n"))
 
 
 @commands.command("import")
@@ -103,7 +103,7 @@ def import_(
     """Add the profiles in FILE, and give those that are there already the rules in FILE. All or none."""
     wanted = _read_profiles(file)
     with open_app(config) as app, app.store.write() as tx:
-        desk.take_in(tx, wanted, by=ORIGIN, now=moment(None))
+        profile_actions.import_all(tx, wanted, by=ORIGIN, now=moment(None))
     say(f"imported {len(wanted)} profiles")
 
 
@@ -121,6 +121,6 @@ def _read_profiles(file: str) -> list[tuple[str, CompiledRules]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
     try:
-        return desk.read(text)
+        return profile_actions.parse_json_lines(text)
     except UsageError as error:
         raise UsageError(f"{file}:{error}") from None

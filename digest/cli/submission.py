@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import submissions as proposals
+from digest.admin import submission_actions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, NowOption, moment, open_app
 from digest.cli.output import print_records, say
 from digest.errors import SourceError
@@ -55,21 +55,21 @@ def approve(
     with open_app(config) as app:
         with app.store.read() as tx:
             submission = submissions.get(tx, submission_id)
-        proposals.check_open(submission)
+        submission_actions.check_open(submission)
         try:
             with app.fetcher() as fetcher:
-                found = proposals.look_up(fetcher, submission.url)
+                found = submission_actions.look_up(fetcher, submission.url)
         except SourceError as error:
             if not title.strip():
                 raise SourceError(
                     submission.url, f"{error.reason}; --title and --abstract give what is missing"
                 ) from None
             found = None
-        entry = proposals.by_hand(submission.url, title.strip(), abstract.strip(), found)
+        entry = submission_actions.edited_entry(submission.url, title.strip(), abstract.strip(), found)
         timezone = app.config.newsletter.timezone
         with app.store.write() as tx:
             at = moment(now)
-            paper_id = proposals.approve(tx, submission.id, entry, by=ORIGIN, now=at, timezone=timezone)
+            paper_id = submission_actions.approve(tx, submission.id, entry, by=ORIGIN, now=at, timezone=timezone)
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
@@ -77,5 +77,5 @@ def approve(
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
     """Put a proposal aside; it can still be approved."""
     with open_app(config) as app, app.store.write() as tx:
-        proposals.reject(tx, submission_id, by=ORIGIN, now=moment(now))
+        submission_actions.reject(tx, submission_id, by=ORIGIN, now=moment(now))
     say(f"submission {submission_id} is rejected")

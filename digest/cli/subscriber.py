@@ -51,7 +51,7 @@ DaysOption = Annotated[
 MaxPapersOption = Annotated[
     int | None,
     typer.Option(
-        "--max-papers", min=1, max=fields.MOST_PAPERS, help="At most this many papers a digest (25 if not given)."
+        "--max-papers", min=1, max=fields.MAX_PAPERS, help="At most this many papers a digest (25 if not given)."
     ),
 ]
 LanguageOption = Annotated[
@@ -96,7 +96,7 @@ def add(
             new = replace(new, max_papers=max_papers)
         now = moment(None)
         with app.store.write() as tx:
-            added = subscriber_actions.enrol(tx, app.membership, new, own_rules, by=ORIGIN, now=now)
+            added = subscriber_actions.add(tx, app.membership, new, own_rules, by=ORIGIN, now=now)
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
 
 
@@ -132,7 +132,7 @@ def edit(
             language=s.language if language is None else app.templates.languages.checked(language),
             profiles=s.profiles if profile is None else tuple(p for p in profile if p),
             max_papers=s.max_papers if max_papers is None else max_papers,
-            announce_types=s.announce_types if announce is None else fields.parse_announced(announce),
+            announce_types=s.announce_types if announce is None else fields.parse_announce(announce),
             wants_trending=s.wants_trending if trending is None else trending,
         )
         if changed == s and own_rules is None:

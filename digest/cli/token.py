@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import tokens as desk
+from digest.admin import token_actions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_records, print_text, say
 from digest.models import TokenScope
@@ -18,13 +18,15 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called, such as the program that gets it.")],
     admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Whose it is: it can do no more than they.")],
     scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it is good for; may be repeated.")],
-    days: Annotated[int, typer.Option("--days", min=1, max=desk.MOST_DAYS, help="How long it lasts.")] = desk.LASTS,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=token_actions.MAX_DAYS, help="How long it lasts.")
+    ] = token_actions.DEFAULT_DAYS,
     config: ConfigOption = None,
 ) -> None:
     """Make a token and print it, once: nobody can look it up again."""
     with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
-        added, token = desk.add(tx, owner, name, scopes, days=days, by=ORIGIN, now=moment(None))
+        added, token = token_actions.add(tx, owner, name, scopes, days=days, by=ORIGIN, now=moment(None))
     print_text(token)
     say(f"made {added}, good until {added.expires_at:%Y-%m-%d}; it is shown this once")
 
@@ -55,5 +57,5 @@ def revoke(
 ) -> None:
     """Let a token open nothing any more."""
     with open_app(config) as app, app.store.write() as tx:
-        gone = desk.revoke(tx, number, by=ORIGIN, now=moment(None))
+        gone = token_actions.revoke(tx, number, by=ORIGIN, now=moment(None))
     say(f"revoked {gone}")

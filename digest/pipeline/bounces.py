@@ -121,7 +121,7 @@ def _read_one(
         with store.write() as tx:
             if proven is not None:
                 report.suppressed += _count(tx, membership, proven, counting, fingerprint, now=now)
-            elif leaving is not None and membership.leave_by_mail(tx, leaving, fingerprint=fingerprint, now=now):
+            elif leaving is not None and membership.unsubscribe_by_mail(tx, leaving, fingerprint=fingerprint, now=now):
                 report.unsubscribed.append(leaving.email)
 
 
@@ -146,7 +146,7 @@ def _count(
     for number, bounce in enumerate(counting):
         if proven.former_address and bounce.kind is not BounceKind.COMPLAINT:
             continue
-        suppression = membership.bounced(
+        suppression = membership.record_bounce(
             tx, subscriber.email, bounce, delivery_id=delivery_id, fingerprint=f"{fingerprint}/{number}", now=now
         )
         if suppression is not None:

@@ -232,7 +232,7 @@ class _Sending:
 
     def _bounced(self, tx: Transaction, delivery: Delivery, bounce: Bounce) -> None:
         """The server said at once what else comes back as a mail."""
-        self._membership.bounced(
+        self._membership.record_bounce(
             tx,
             delivery.subscriber.email,
             bounce,

@@ -9,7 +9,7 @@ from digest.subscribers import fields
 from digest.subscribers.membership import Membership
 
 
-def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, Any]:
+def export_personal_data(tx: Transaction, membership: Membership, email: str) -> dict[str, Any]:
     """A record of plain values, ready for JSON but for its dates and times.
 
     Of who is no subscriber any more it has what is kept under their pseudonym. Raises NotFoundError where that is
@@ -18,7 +18,7 @@ def disclose(tx: Transaction, membership: Membership, email: str) -> dict[str, A
     subscriber = membership.find_known(tx, email)
     suppression = membership.find_suppression(tx, email)
     before = [] if subscriber is None else consents.list_at_previous_addresses(tx, subscriber.id)
-    now = membership.history(tx, email)
+    now = membership.list_consents(tx, email)
     history = sorted([*(one for one in before if one not in now), *now], key=lambda one: one.at)
     return {
         "subscriber": None if subscriber is None else _subscriber(tx, subscriber),

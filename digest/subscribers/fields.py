@@ -12,7 +12,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.subscribers.pauses import begin_of, parse_day, paused
+from digest.subscribers.pauses import parse_day, paused, start_of_day
 from digest.subscribers.schedule import format_days, parse_days, parse_schedule, parse_send_at, parse_timezone
 
 COLUMNS = (
@@ -20,10 +20,10 @@ COLUMNS = (
     *("max_papers", "announce", "trending", "paused"),
 )
 
-MOST_PAPERS = 500  # a digest
+MAX_PAPERS = 500  # a digest
 
 # How papers are announced, as people choose: an updated paper is one, cross-listed or not.
-ANNOUNCED = {
+ANNOUNCE_NAMES = {
     "new": frozenset({AnnounceType.NEW}),
     "cross": frozenset({AnnounceType.CROSS}),
     "updates": frozenset({AnnounceType.REPLACE, AnnounceType.REPLACE_CROSS}),
@@ -50,7 +50,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CsvRow:
     """What became of one row: a subscriber, or the reason why not and the column that it is about.
 
     `line` is where the row begins, counted from 1, the header included. `email` is as written where there is no
@@ -91,38 +91,38 @@ def one_line(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME].rstrip()
 
 
-def parse_max_papers(written: str, *, most: int = MOST_PAPERS) -> int:
+def parse_max_papers(written: str, *, most: int = MAX_PAPERS) -> int:
     """How many papers a digest has at most. Raises UsageError."""
     if written.isascii() and written.isdecimal() and len(written) <= len(str(most)) and 1 <= int(written) <= most:
         return int(written)
     raise UsageError(f"{written!r} is not how many papers a digest has at most; write 1 to {most}")
 
 
-def parse_announced(written: str) -> frozenset[AnnounceType]:
+def parse_announce(written: str) -> frozenset[AnnounceType]:
     """ "all", or a list such as "new,cross". Raises UsageError."""
     if written.strip().lower() == "all":
         return EVERY_TYPE
     try:
-        return frozenset().union(*(ANNOUNCED[name.strip().lower()] for name in written.split(",")))
+        return frozenset().union(*(ANNOUNCE_NAMES[name.strip().lower()] for name in written.split(",")))
     except KeyError:
         raise UsageError(
-            f"{written!r} is not how papers are announced; write all, or of {','.join(ANNOUNCED)}"
+            f"{written!r} is not how papers are announced; write all, or of {','.join(ANNOUNCE_NAMES)}"
         ) from None
 
 
-def format_announced(types: frozenset[AnnounceType]) -> str:
-    """What `parse_announced` reads back as the same."""
-    return "all" if types == EVERY_TYPE else ",".join(name for name, some in ANNOUNCED.items() if some & types)
+def format_announce(types: frozenset[AnnounceType]) -> str:
+    """What `parse_announce` reads back as the same."""
+    return "all" if types == EVERY_TYPE else ",".join(name for name, some in ANNOUNCE_NAMES.items() if some & types)
 
 
-def read(
+def read_csv(
     text: str,
     *,
     defaults: Defaults,
     known_profiles: Collection[str],
     languages: Languages,
     confirmed: bool,
-) -> Iterator[Row]:
+) -> Iterator[CsvRow]:
     """The subscribers in a CSV file with a header line; columns may be left out, only email is needed.
 
     A bad row is given with its reason and the next one is read. Raises UsageError if the header is not one.
@@ -138,23 +138,23 @@ def read(
         raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
     for line, cells in records:
         value = dict.fromkeys(COLUMNS, "") | {
-            c: as_meant(cell.strip()) for c, cell in zip(columns, cells, strict=False)
+            c: unescape_formula(cell.strip()) for c, cell in zip(columns, cells, strict=False)
         }
         try:
             if len(cells) > len(columns):
                 raise _CellError("", "more cells than columns; put quotes around values that hold a comma")
             subscriber = _from_cells(value, defaults, known_profiles, languages, confirmed=confirmed)
-            yield Row(line=line, email=subscriber.email, subscriber=subscriber)
+            yield CsvRow(line=line, email=subscriber.email, subscriber=subscriber)
         except _CellError as error:
-            yield Row(line=line, email=value["email"], column=error.column, reason=str(error))
+            yield CsvRow(line=line, email=value["email"], column=error.column, reason=str(error))
 
 
-def write(people: Iterable[Subscriber]) -> str:
-    """What `read` reads back as the same subscribers, of those on the list."""
+def to_csv(people: Iterable[Subscriber]) -> str:
+    """What `read_csv` reads back as the same subscribers, of those on the list."""
     return csv_lines([COLUMNS, *(_cells(s) for s in people)])
 
 
-def write_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
+def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
     """The same text in parts, of very many subscribers."""
     yield csv_lines([COLUMNS])
     for people in parts:
@@ -164,17 +164,17 @@ def write_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV, in which a spreadsheet finds nothing to work out."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([harmless(str(cell)) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows([escape_formula(str(cell)) for cell in row] for row in rows)
     return text.getvalue()
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell as a CSV file holds it: what begins with = + - @ is worked out by spreadsheets, but for an apostrophe."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def as_meant(cell: str) -> str:
-    """What `harmless` made such a cell of."""
+def unescape_formula(cell: str) -> str:
+    """What `escape_formula` made such a cell of."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
@@ -189,7 +189,7 @@ def record(s: Subscriber) -> dict[str, Any]:
         "days": format_days(s.schedule.days),
         "language": s.language,
         "max_papers": s.max_papers,
-        "announce": format_announced(s.announce_types),
+        "announce": format_announce(s.announce_types),
         "trending": s.wants_trending,
         "resumes_at": s.resumes_at,
         "profiles": list(s.profiles),
@@ -239,7 +239,7 @@ def _from_cells(
         language=_read("language", value["language"] or defaults.language, languages.checked),
         profiles=_read("profiles", value["profiles"], lambda written: _parse_profiles(written, known_profiles)),
         max_papers=_read("max_papers", value["max_papers"] or str(_DEFAULT_MAX_PAPERS), parse_max_papers),
-        announce_types=_read("announce", value["announce"] or "all", parse_announced),
+        announce_types=_read("announce", value["announce"] or "all", parse_announce),
         wants_trending=_read("trending", value["trending"] or _YES, _parse_yes),
     )
     return _read("paused", value["paused"], lambda written: _with_pause(subscriber, written))
@@ -264,7 +264,7 @@ def _with_pause(subscriber: Subscriber, written: str) -> Subscriber:
     """Who has still to say yes pauses nothing. A pause that is over ends as soon as digests are published."""
     if written in {"", _NO} or subscriber.state is SubscriberState.PENDING:
         return subscriber
-    return paused(subscriber, None if written == _YES else begin_of(parse_day(written), subscriber.schedule))
+    return paused(subscriber, None if written == _YES else start_of_day(parse_day(written), subscriber.schedule))
 
 
 def _parse_yes(written: str) -> bool:
@@ -280,7 +280,7 @@ def _cells(s: Subscriber) -> tuple[object, ...]:
 def _choice_cells(s: Subscriber) -> tuple[object, ...]:
     until = "" if s.resumes_at is None else s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat()
     pause = until or _YES if s.state is SubscriberState.PAUSED else ""
-    return s.language, s.max_papers, format_announced(s.announce_types), _YES if s.wants_trending else _NO, pause
+    return s.language, s.max_papers, format_announce(s.announce_types), _YES if s.wants_trending else _NO, pause
 
 
 def _schedule_cells(schedule: Schedule) -> tuple[str, str, str]:

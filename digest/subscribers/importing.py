@@ -13,15 +13,15 @@ from typing import Any
 from digest.models import Subscriber, SubscriberState, Suppression
 from digest.security import addresses
 from digest.store import Store, Transaction, consents, subscribers, suppressions
-from digest.subscribers.fields import Row
-from digest.subscribers.membership import Membership, why_not_asked
+from digest.subscribers.fields import CsvRow
+from digest.subscribers.membership import Membership, reason_not_to_ask
 
 _TOGETHER = 500
 _PIECE = 1000  # rows: a sixth of a second
 _LONGEST_WAY = 0.25  # seconds
 
 
-class Fate(StrEnum):
+class RowStatus(StrEnum):
     """What becomes of a row."""
 
     ADDED = "added"
@@ -33,20 +33,20 @@ class Fate(StrEnum):
     @property
     def is_new(self) -> bool:
         """Whether there is a subscriber more."""
-        return self in {Fate.ADDED, Fate.ASKED}
+        return self in {RowStatus.ADDED, RowStatus.ASKED}
 
     @property
     def is_refused(self) -> bool:
         """Whether the row is left out and somebody should know."""
-        return self in {Fate.SUPPRESSED, Fate.BAD}
+        return self in {RowStatus.SUPPRESSED, RowStatus.BAD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RowOutcome:
     """A row, what becomes of it, and why where that is not plain."""
 
-    row: Row
-    fate: Fate
+    row: CsvRow
+    fate: RowStatus
     reason: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownAddresses:
     """What is known of some addresses: subscribers by key; what stands against mailing, and the last time asked."""
 
     keys: Collection[str]
@@ -64,40 +64,42 @@ class Known:
     asked_at: Mapping[str, datetime]
 
 
-def outcome(row: Row, known: Known, pseudonym: str, *, now: datetime) -> Outcome:
+def decide(row: CsvRow, known: KnownAddresses, pseudonym: str, *, now: datetime) -> RowOutcome:
     """What becomes of a row. `pseudonym` is that of its address."""
     if row.subscriber is None:
-        return Outcome(row=row, fate=Fate.BAD, reason=row.reason)
+        return RowOutcome(row=row, fate=RowStatus.BAD, reason=row.reason)
     if addresses.key(row.email) in known.keys:
-        return Outcome(row=row, fate=Fate.KNOWN)
+        return RowOutcome(row=row, fate=RowStatus.KNOWN)
     if barred := known.stands.get(pseudonym):
         why = f"{row.email} is {barred}; nobody is asked or mailed by an import"
-        return Outcome(row=row, fate=Fate.SUPPRESSED, reason=why)
+        return RowOutcome(row=row, fate=RowStatus.SUPPRESSED, reason=why)
     if row.subscriber.state is not SubscriberState.PENDING:
-        return Outcome(row=row, fate=Fate.ADDED)
-    if why := why_not_asked(row.email, known.asked_at.get(pseudonym), now=now):
-        return Outcome(row=row, fate=Fate.BAD, reason=why)
-    return Outcome(row=row, fate=Fate.ASKED)
+        return RowOutcome(row=row, fate=RowStatus.ADDED)
+    if why := reason_not_to_ask(row.email, known.asked_at.get(pseudonym), now=now):
+        return RowOutcome(row=row, fate=RowStatus.BAD, reason=why)
+    return RowOutcome(row=row, fate=RowStatus.ASKED)
 
 
-def rehearse(tx: Transaction, membership: Membership, rows: Iterable[Row], *, now: datetime) -> Iterator[Outcome]:
+def preview_import(
+    tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, now: datetime
+) -> Iterator[RowOutcome]:
     """What an import would do, in the order of the rows. Writes nothing."""
     for some in _decided(tx, membership, rows, now=now):
         yield from some
 
 
-def enlist(
-    tx: Transaction, membership: Membership, rows: Iterable[Row], *, origin: str, now: datetime
-) -> Iterator[Outcome]:
+def import_rows(
+    tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, origin: str, now: datetime
+) -> Iterator[RowOutcome]:
     """Store whom these rows add, and queue the mails that ask. Each row's outcome, once it is written down."""
     for some in _decided(tx, membership, rows, now=now):
         _enrol(tx, membership, some, origin=origin, now=now)
         yield from some
 
 
-def enlist_in_pieces(
-    store: Store, membership: Membership, rows: Iterable[Row], *, origin: str, now: datetime
-) -> Generator[list[Outcome]]:
+def import_rows_in_batches(
+    store: Store, membership: Membership, rows: Iterable[CsvRow], *, origin: str, now: datetime
+) -> Generator[list[RowOutcome]]:
     """The same, each thousand rows in a transaction of their own: others write in between.
 
     Where it ends half way what was stored stays; who is stored is known, and done again it adds those who are left.
@@ -111,48 +113,52 @@ def enlist_in_pieces(
         store.yield_to_writers(_LONGEST_WAY)
 
 
-def _enrol(tx: Transaction, membership: Membership, decided: Iterable[Outcome], *, origin: str, now: datetime) -> None:
-    membership.enrol_all(tx, [new for o in decided if (new := _new(o)) is not None], origin=origin, now=now)
+def _enrol(
+    tx: Transaction, membership: Membership, decided: Iterable[RowOutcome], *, origin: str, now: datetime
+) -> None:
+    membership.add_all(tx, [new for o in decided if (new := _new(o)) is not None], origin=origin, now=now)
 
 
-def _new(decided: Outcome) -> Subscriber | None:
+def _new(decided: RowOutcome) -> Subscriber | None:
     return decided.row.subscriber if decided.fate.is_new else None
 
 
-def _decided(tx: Transaction, membership: Membership, rows: Iterable[Row], *, now: datetime) -> Iterator[list[Outcome]]:
+def _decided(
+    tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, now: datetime
+) -> Iterator[list[RowOutcome]]:
     first_line: dict[str, int] = {}
     for some in _together(rows, _TOGETHER):
         yield _decide(tx, membership, some, first_line, now=now)
 
 
-def _together(rows: Iterable[Row], most: int) -> Iterator[list[Row]]:
+def _together(rows: Iterable[CsvRow], most: int) -> Iterator[list[CsvRow]]:
     left = iter(rows)
     while some := list(islice(left, most)):
         yield some
 
 
 def _decide(
-    tx: Transaction, membership: Membership, rows: list[Row], first_line: dict[str, int], *, now: datetime
-) -> list[Outcome]:
+    tx: Transaction, membership: Membership, rows: list[CsvRow], first_line: dict[str, int], *, now: datetime
+) -> list[RowOutcome]:
     """`first_line`: where everybody stands who is new, of all rows so far."""
     pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
     known = _known(tx, rows, pseudonyms)
-    decided = [outcome(row, known, pseudonym, now=now) for row, pseudonym in zip(rows, pseudonyms, strict=True)]
+    decided = [decide(row, known, pseudonym, now=now) for row, pseudonym in zip(rows, pseudonyms, strict=True)]
     return [_first(one, first_line) for one in decided]
 
 
-def _first(decided: Outcome, first_line: dict[str, int]) -> Outcome:
+def _first(decided: RowOutcome, first_line: dict[str, int]) -> RowOutcome:
     """Of two rows with one address the first counts, whether it is stored by now or only would be."""
     key = addresses.key(decided.row.email)
     if decided.row.subscriber is not None and key in first_line:
-        return Outcome(row=decided.row, fate=Fate.KNOWN, reason=f"stands in line {first_line[key]} already")
+        return RowOutcome(row=decided.row, fate=RowStatus.KNOWN, reason=f"stands in line {first_line[key]} already")
     if decided.fate.is_new:
         first_line[key] = decided.row.line
     return decided
 
 
-def _known(tx: Transaction, rows: Iterable[Row], pseudonyms: Collection[str]) -> Known:
-    return Known(
+def _known(tx: Transaction, rows: Iterable[CsvRow], pseudonyms: Collection[str]) -> KnownAddresses:
+    return KnownAddresses(
         keys=subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
         stands=suppressions.find_all(tx, pseudonyms),
         asked_at=consents.last_asked_at(tx, pseudonyms),

@@ -27,7 +27,7 @@ from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
 
-ASKED_AGAIN = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
+ASK_AGAIN_AFTER = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
 _AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
 _MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
@@ -48,7 +48,7 @@ class Membership:
     domain: str  # the right side of every Message-ID
     wording: Callable[[str], Wording]  # what a confirmation mail says in a language
 
-    def check(self, tx: Transaction) -> None:
+    def check_secret_key(self, tx: Transaction) -> None:
         """Raise ConfigError where pseudonyms were made with another secret: who is suppressed would be mailed."""
         if suppressions.find_pseudonym_key(tx) not in {None, self.pseudonyms.key_id}:
             reason = "is not the one that this database was begun with, so nobody who left could be told; give it back"
@@ -58,7 +58,7 @@ class Membership:
         """What stands against mailing an address, or None."""
         return suppressions.find(tx, self.pseudonyms.of(email))
 
-    def enrol(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
+    def add(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Store a new subscriber: one on the list on the admin's word, a pending one is asked by mail.
 
         Raises UsageError if the address is taken or was asked today, SuppressedError if it may not be mailed.
@@ -73,7 +73,7 @@ class Membership:
             self._log(tx, added, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return added
 
-    def enrol_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
+    def add_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
         """The same for many of whom it is known that nothing stands against it. Raises NotFoundError (of a profile)."""
         if not new:
             return
@@ -98,7 +98,7 @@ class Membership:
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
-    def ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+    def request_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue the mail that asks for their yes, once a day at most; also where a bounce bars them.
 
         Raises UsageError if there is nothing to ask, SuppressedError if they must not be mailed.
@@ -110,8 +110,8 @@ class Membership:
             _check_pending(subscriber)
         self._ask(tx, subscriber, origin=origin, now=now)
 
-    def question(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Queue that mail, whenever the last one was: joining.py says when that may be."""
+    def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+        """Queue that mail, whenever the last one was: sign_up.py says when that may be."""
         self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
@@ -132,7 +132,7 @@ class Membership:
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
         return self._in(tx, replace(subscriber, last_slot_at=now), now=now)  # their welcome is this slot's digest
 
-    def vouch(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
+    def confirm_by_admin(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """An admin says that they have agreed. Raises UsageError, SuppressedError."""
         stands = self.find_suppression(tx, subscriber.email)
         if stands is not None:
@@ -141,7 +141,7 @@ class Membership:
         self._log(tx, subscriber, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return self._in(tx, subscriber, now=now)
 
-    def leave(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
+    def unsubscribe(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
         """Their own word, at once: what is queued is not sent, and a last mail says goodbye and shows the way back.
 
         Whether there is such a mail: not for who has left already, nor where none arrives. Every link in mails so far
@@ -160,13 +160,13 @@ class Membership:
             outbox.queue_mail(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
         return could_be_mailed
 
-    def leave_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
+    def unsubscribe_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
         """The same by a mail of theirs. Whether it did anything: one that is read again takes nobody off again."""
         wish = Bounce(kind=BounceKind.OTHER, reply="wants to leave")
         if not self._keep(tx, subscriber.email, wish, delivery_id=None, fingerprint=fingerprint, now=now):
             return False
         was_gone = subscriber.state is SubscriberState.UNSUBSCRIBED
-        self.leave(tx, subscriber, origin="mail", now=now)
+        self.unsubscribe(tx, subscriber, origin="mail", now=now)
         return not was_gone
 
     def suppress(
@@ -191,7 +191,7 @@ class Membership:
             said = f"is {stands}; only its owner's own yes lifts that" if stands else "is not suppressed"
             raise UsageError(f"{email} {said}")
         suppressions.remove(tx, stands.pseudonym)
-        last = next((consent.event for consent in reversed(self.history(tx, email))), None)
+        last = next((consent.event for consent in reversed(self.list_consents(tx, email))), None)
         if last in _LEFT:
             return self._suppress(tx, email, _LEFT[last], "", now=now)
         subscriber = subscribers.find(tx, email)
@@ -199,7 +199,7 @@ class Membership:
             subscribers.save(tx, replace(subscriber, state=SubscriberState.PENDING))
         return None
 
-    def bounced(
+    def record_bounce(
         self, tx: Transaction, email: str, bounce: Bounce, *, delivery_id: int | None, fingerprint: str, now: datetime
     ) -> Suppression | None:
         """Keep a bounce, and suppress the address if that follows: the suppression, or None.
@@ -241,25 +241,29 @@ class Membership:
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
-    def wish(self, tx: Transaction, subscriber: Subscriber, new_email: str, *, now: datetime) -> Subscriber:
+    def request_address_change(
+        self, tx: Transaction, subscriber: Subscriber, new_email: str, *, now: datetime
+    ) -> Subscriber:
         """They want to be mailed at another address; nobody is asked there so far, nor at the one before any more."""
         if addresses.key(new_email) != addresses.key(subscriber.new_email):
             outbox.cancel(tx, subscriber.id, "not sent: asked anew", kinds=[MailKind.ADDRESS], now=now)
         return subscribers.save(tx, replace(subscriber, new_email=new_email))
 
-    def ask_at(self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime) -> None:
+    def queue_address_confirmation(
+        self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime
+    ) -> None:
         """They want to be mailed at another address: a mail there asks whether it is theirs.
 
         None is sent to an address that is somebody else's, may not be mailed or was asked today, nor more than a few a
         day at one subscriber's wish. They are not told: whoever asks must not learn who is on the list. So a mail that
         is not sent counts as one that is, or who has a few addresses of their own could see which was not counted.
         """
-        subscriber = self.wish(tx, subscriber, new_email, now=now)
-        today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASKED_AGAIN)
+        subscriber = self.request_address_change(tx, subscriber, new_email, now=now)
+        today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASK_AGAIN_AFTER)
         if today >= _MOST_MOVES:
             return
         asked_at = self.last_asked_at(tx, new_email)
-        asked_today = asked_at is not None and now - asked_at < ASKED_AGAIN
+        asked_today = asked_at is not None and now - asked_at < ASK_AGAIN_AFTER
         may_ask = self._may_move(tx, subscriber, new_email) and not asked_today
         there = replace(subscriber, email=new_email)
         if may_ask:
@@ -268,7 +272,9 @@ class Membership:
         not_sent_because = "" if may_ask else "not sent: the address is somebody's, barred, or was asked today"
         outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, not_sent_because=not_sent_because)
 
-    def move(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber | None:
+    def change_address(
+        self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime
+    ) -> Subscriber | None:
         """They said yes at their new address: all mail goes there from now on, what is queued too; who they are now.
 
         None where it cannot be: the address has become somebody else's, or may not be mailed. Every link in mails so
@@ -288,14 +294,14 @@ class Membership:
 
         Raises NotFoundError where that is nothing either.
         """
-        kept = self.find_suppression(tx, email) is not None or bool(self.history(tx, email))
+        kept = self.find_suppression(tx, email) is not None or bool(self.list_consents(tx, email))
         return subscribers.find(tx, email) if kept else subscribers.get(tx, email)
 
-    def history(self, tx: Transaction, email: str) -> list[Consent]:
+    def list_consents(self, tx: Transaction, email: str) -> list[Consent]:
         """What was agreed to and taken back by an address, oldest first."""
         return consents.list_by_address(tx, self.pseudonyms.of(email))
 
-    def owners(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
+    def find_by_pseudonyms(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
         """The subscribers who have the addresses of some pseudonyms; of other addresses nobody can tell.
 
         They are looked up in the consent log; who was on a list before that was kept is not told either.
@@ -308,7 +314,7 @@ class Membership:
 
     def last_asked_at(self, tx: Transaction, email: str) -> datetime | None:
         """When an address was last asked whether it wants the digest, or None."""
-        asked = [c.at for c in self.history(tx, email) if c.event is ConsentEvent.ASKED]
+        asked = [c.at for c in self.list_consents(tx, email) if c.event is ConsentEvent.ASKED]
         return asked[-1] if asked else None
 
     def _may_move(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
@@ -318,9 +324,9 @@ class Membership:
 
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)
-        if too_soon := why_not_asked(subscriber.email, asked_at, now=now):
+        if too_soon := reason_not_to_ask(subscriber.email, asked_at, now=now):
             raise UsageError(too_soon)
-        self.question(tx, subscriber, origin=origin, now=now)
+        self.queue_confirmation(tx, subscriber, origin=origin, now=now)
 
     def _in(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
         """Active from now on; a question that still waits to be sent is answered."""
@@ -376,9 +382,9 @@ class Membership:
         consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), happened)
 
 
-def why_not_asked(email: str, asked_at: datetime | None, *, now: datetime) -> str:
+def reason_not_to_ask(email: str, asked_at: datetime | None, *, now: datetime) -> str:
     """Why an address that was asked then whether it wants the digest is not asked again now; "" where it may be."""
-    if asked_at is None or now - asked_at >= ASKED_AGAIN:
+    if asked_at is None or now - asked_at >= ASK_AGAIN_AFTER:
         return ""
     return f"{email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough"
 

@@ -21,14 +21,14 @@ def is_muted(text: str, rule: str) -> bool:
     return any(_found(line) == query for line in text.split("\n"))
 
 
-def muted(text: str, rule: str) -> CompiledRules:
+def add_mute(text: str, rule: str) -> CompiledRules:
     """The keywords with a rule muted. Raises RuleError, also for keywords that cannot be read any more."""
     if is_muted(text, rule):
         return compile_rules(text)
     return compile_rules("\n".join([*filter(None, [text.rstrip("\n")]), f"-{rule}"]))
 
 
-def unmuted(text: str, rule: str) -> CompiledRules:
+def remove_mute(text: str, rule: str) -> CompiledRules:
     """The keywords without the lines that mute a rule. Raises RuleError likewise."""
     query = _muting(rule)
     return compile_rules("\n".join(line for line in text.split("\n") if _found(line) != query))

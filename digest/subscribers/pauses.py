@@ -12,7 +12,7 @@ from digest.models import Schedule, Subscriber, SubscriberState
 
 CATCH_UP = timedelta(days=30)  # what is older has been overtaken
 
-LONGEST = timedelta(days=2 * 366)
+MAX_PAUSE = timedelta(days=2 * 366)
 _JUST = timedelta(seconds=1)
 
 
@@ -27,9 +27,9 @@ def parse_until(written: str, schedule: Schedule, now: datetime) -> datetime | N
     today = now.astimezone(ZoneInfo(schedule.timezone)).date()
     if day <= today:
         raise UsageError(f"{day} has begun already; a pause ends on a date to come")
-    if day > today + LONGEST:
+    if day > today + MAX_PAUSE:
         raise UsageError(f"{day} is too far away; a pause lasts two years at most, or until its reader ends it")
-    return begin_of(day, schedule)
+    return start_of_day(day, schedule)
 
 
 def parse_day(written: str) -> date:
@@ -40,7 +40,7 @@ def parse_day(written: str) -> date:
         raise UsageError(f"{written!r} is not a date; write one such as 2026-06-03") from None
 
 
-def begin_of(day: date, schedule: Schedule) -> datetime:
+def start_of_day(day: date, schedule: Schedule) -> datetime:
     """Midnight at the beginning of a day, on somebody's clock. Raises UsageError where that is before all time."""
     try:
         return datetime.combine(day, time(), tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)

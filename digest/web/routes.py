@@ -10,7 +10,7 @@ from starlette.routing import Route
 from digest.app import App
 from digest.models import Subscriber
 from digest.pipeline import publish
-from digest.subscribers.joining import Joining
+from digest.subscribers.sign_up import SignUp
 from digest.web import link_auth
 from digest.web.account import address, data, enter, feed, leave, mute, pause, read, settings
 from digest.web.admin.routes import WITH_SAMPLES as AT_THE_DESK
@@ -74,7 +74,7 @@ def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | N
 def _joining_routes(app: App, door: Door, mails: Limits) -> list[Route]:
     """`mails`: how many strangers may have us send."""
     signup, newsletter = app.config.signup, app.config.newsletter
-    to_mailbox, rules = mailbox.Mailbox(app.store, mails), Joining(app.membership)
+    to_mailbox, rules = mailbox.Mailbox(app.store, mails), SignUp(app.membership)
     subscribing = subscribe.Subscribing(
         store=app.store,
         joining=rules,

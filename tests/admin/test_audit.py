@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from digest.admin import admins, outbox, profiles, submissions, subscriber_actions, test_mail, tokens
+from digest.admin import (
+    admin_actions,
+    outbox_actions,
+    profile_actions,
+    submission_actions,
+    subscriber_actions,
+    test_mail,
+    token_actions,
+)
 from digest.app import App
 from digest.errors import DigestError
 from digest.matching import compile_rules
@@ -44,20 +52,22 @@ def _failed(tx: Transaction, reader: Subscriber, state: DeliveryState) -> int:
 def _retry(on: On) -> object:
     number = _failed(on.tx, on.reader, DeliveryState.DEFERRED)
     on.tx.exec_driver_sql("update deliveries set state = 'failed'")
-    return outbox.retry(on.tx, [number], **BY)
+    return outbox_actions.retry(on.tx, [number], **BY)
 
 
 def _resolve(on: On) -> object:
     number = _failed(on.tx, on.reader, DeliveryState.DEFERRED)
     on.tx.exec_driver_sql("update deliveries set state = 'in-doubt'")
-    return outbox.resolve(on.tx, [number], arrived=True, **BY)
+    return outbox_actions.resolve(on.tx, [number], arrived=True, **BY)
 
 
 def _resent(on: On) -> object:
     digest = a_digest([], subscriber=on.reader, message_id="d@example.org")
     digests.freeze(on.tx, [digest], kind=MailKind.WELCOME, now=NOW)
     on.tx.exec_driver_sql("update deliveries set state = 'sent'")
-    return outbox.resend(on.tx, on.app.membership, deliveries.list_by_subscriber(on.tx, on.reader.id)[-1].id, **BY)
+    return outbox_actions.resend(
+        on.tx, on.app.membership, deliveries.list_by_subscriber(on.tx, on.reader.id)[-1].id, **BY
+    )
 
 
 def _proposed(on: On) -> int:
@@ -67,7 +77,7 @@ def _proposed(on: On) -> int:
 
 def _released(on: On) -> object:
     stored.start_hold(on.tx, "", now=NOW)
-    return outbox.release(on.tx, **BY)
+    return outbox_actions.release(on.tx, **BY)
 
 
 def _lifted(on: On) -> object:
@@ -84,51 +94,53 @@ def _pending(tx: Transaction, reader: Subscriber) -> Subscriber:
 
 
 def _restored(on: On) -> object:
-    profiles.edit(on.tx, "Cats", rules=compile_rules("dog"), **BY)
-    return profiles.restore(on.tx, "Cats", 1, **BY)
+    profile_actions.edit(on.tx, "Cats", rules=compile_rules("dog"), **BY)
+    return profile_actions.restore(on.tx, "Cats", 1, **BY)
 
 
 def _enlisted(on: On) -> object:
-    return list(subscriber_actions.enlist_all(on.tx, on.app.membership, [], **BY))
+    return list(subscriber_actions.import_rows(on.tx, on.app.membership, [], **BY))
 
 
 def _token(on: On) -> int:
-    owner = admins.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY)
-    return tokens.add(on.tx, owner, "website", [TokenScope.PROFILES_READ], **BY)[0].id
+    owner = admin_actions.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY)
+    return token_actions.add(on.tx, owner, "website", [TokenScope.PROFILES_READ], **BY)[0].id
 
 
 OPERATIONS: dict[str, Act] = {
-    "profile add": lambda on: profiles.add(on.tx, "Dogs", CAT, **BY),
-    "profile edit": lambda on: profiles.edit(on.tx, "Cats", new_name="Felines", **BY),
-    "profile remove": lambda on: profiles.remove(on.tx, "Cats", **BY),
+    "profile add": lambda on: profile_actions.add(on.tx, "Dogs", CAT, **BY),
+    "profile edit": lambda on: profile_actions.edit(on.tx, "Cats", new_name="Felines", **BY),
+    "profile remove": lambda on: profile_actions.remove(on.tx, "Cats", **BY),
     "profile restore": _restored,
-    "profile test": lambda on: test_mail.note(on.tx, "Cats", **BY),
-    "outbox hold": lambda on: outbox.hold(on.tx, "a reason", **BY),
+    "profile test": lambda on: test_mail.record_sent(on.tx, "Cats", **BY),
+    "outbox hold": lambda on: outbox_actions.hold(on.tx, "a reason", **BY),
     "outbox release": _released,
     "outbox retry": _retry,
     "outbox resolve --arrived": _resolve,
     "outbox resend": _resent,
-    "submission approve": lambda on: submissions.approve(on.tx, _proposed(on), an_entry(), timezone="UTC", **BY),
-    "submission reject": lambda on: submissions.reject(on.tx, _proposed(on), **BY),
-    "subscriber add": lambda on: subscriber_actions.enrol(
+    "submission approve": lambda on: submission_actions.approve(on.tx, _proposed(on), an_entry(), timezone="UTC", **BY),
+    "submission reject": lambda on: submission_actions.reject(on.tx, _proposed(on), **BY),
+    "subscriber add": lambda on: subscriber_actions.add(
         on.tx, on.app.membership, a_subscriber("new@example.org"), CAT, **BY
     ),
     "subscriber import": _enlisted,
     "subscriber edit": lambda on: subscriber_actions.edit(on.tx, replace(on.reader, name="R"), CAT, **BY),
     "subscriber pause": lambda on: subscriber_actions.pause(on.tx, on.reader, None, **BY),
     "subscriber resume": lambda on: subscriber_actions.resume(on.tx, _paused(on.tx, on.reader), **BY),
-    "subscriber confirm": lambda on: subscriber_actions.vouch(
+    "subscriber confirm": lambda on: subscriber_actions.confirm_by_admin(
         on.tx, on.app.membership, _pending(on.tx, on.reader), **BY
     ),
-    "subscriber ask": lambda on: subscriber_actions.ask(on.tx, on.app.membership, _pending(on.tx, on.reader), **BY),
+    "subscriber ask": lambda on: subscriber_actions.request_confirmation(
+        on.tx, on.app.membership, _pending(on.tx, on.reader), **BY
+    ),
     "subscriber unsubscribe": lambda on: subscriber_actions.unsubscribe(on.tx, on.app.membership, on.reader, **BY),
     "subscriber remove": lambda on: subscriber_actions.remove(on.tx, on.app.membership, on.reader, **BY),
     "subscriber erase": lambda on: subscriber_actions.erase(on.tx, on.app.membership, on.reader.email, **BY),
     "suppression add": lambda on: subscriber_actions.suppress(on.tx, on.app.membership, on.reader.email, "", **BY),
     "suppression lift": _lifted,
-    "admin add": lambda on: admins.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY),
+    "admin add": lambda on: admin_actions.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY),
     "token add": _token,
-    "token revoke": lambda on: tokens.revoke(on.tx, _token(on), **BY),
+    "token revoke": lambda on: token_actions.revoke(on.tx, _token(on), **BY),
 }
 
 
@@ -136,7 +148,7 @@ OPERATIONS: dict[str, Act] = {
 def test_each_change_is_in_the_log_with_who_made_it(app: App, what: str) -> None:
     with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
-        profiles.add(tx, "Cats", CAT, **BY)
+        profile_actions.add(tx, "Cats", CAT, **BY)
         before = len(audit.list_changes(tx, limit=100))
         OPERATIONS[what](On(tx, app, reader))
         newest, *_ = changes = audit.list_changes(tx, limit=100)
@@ -147,11 +159,11 @@ def test_each_change_is_in_the_log_with_who_made_it(app: App, what: str) -> None
 
 def test_what_changes_nothing_leaves_no_line(app: App) -> None:
     with app.store.write() as tx:
-        outbox.hold(tx, "", **BY)
+        outbox_actions.hold(tx, "", **BY)
         before = audit.list_changes(tx, limit=100)
-        outbox.hold(tx, "again", **BY)
-        outbox.retry(tx, [], **BY)
-        profiles.take_in(tx, [], **BY)
+        outbox_actions.hold(tx, "again", **BY)
+        outbox_actions.retry(tx, [], **BY)
+        profile_actions.import_all(tx, [], **BY)
         with pytest.raises(DigestError):
-            profiles.remove(tx, "Dogs", **BY)
+            profile_actions.remove(tx, "Dogs", **BY)
         assert audit.list_changes(tx, limit=100) == before

@@ -21,7 +21,7 @@ CATS, DOGS = Profile(name="Cats", rules="cats"), Profile(id=2, name="Dogs", rule
 
 def titles(app: App, *wanted: Profile, most: int = 25, days: int = 7) -> list[tuple[str, str]]:
     reader = Subscriber(email="desk@example.org", max_papers=most)
-    digest = test_mail.digest_of(RecentPapers(app.store), wanted, reader, days=days, now=NOW)
+    digest = test_mail.recent_digest(RecentPapers(app.store), wanted, reader, days=days, now=NOW)
     return [(item.profile, item.paper.title) for item in digest.items]
 
 
@@ -41,15 +41,15 @@ def test_it_is_the_best_of_the_last_days_in_sections(app: App) -> None:
 def test_what_does_not_fit_is_counted(app: App) -> None:
     printed(app, *(f"On cats, {n}" for n in range(5)))
     reader = Subscriber(email="desk@example.org", max_papers=2)
-    digest = test_mail.digest_of(RecentPapers(app.store), [CATS], reader, days=7, now=NOW)
+    digest = test_mail.recent_digest(RecentPapers(app.store), [CATS], reader, days=7, now=NOW)
     assert (len(digest.items), len(digest.more)) == (2, 3)
 
 
 def test_to_nobody_is_the_same_mail_with_links_of_nobody(app: App) -> None:
     reader = a_subscriber("reader@example.org", id=7, name="R")
     digest = a_digest([an_item(a_paper("On cats"))], subscriber=reader)
-    mail = test_mail.delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
-    looked_at = test_mail.to_nobody(mail, "desk@example.org")
+    mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
+    looked_at = test_mail.copy_without_links(mail, "desk@example.org")
     message = app.composer.message(looked_at)
     assert message.recipient == "desk@example.org"
     assert b"/unsubscribe/0.0." in message.content.replace(b"=\r\n", b"").replace(b"\r\n ", b"")
@@ -58,11 +58,11 @@ def test_to_nobody_is_the_same_mail_with_links_of_nobody(app: App) -> None:
 
 def test_a_suppression_and_a_hold_stand_against_it(app: App) -> None:
     with app.store.write() as tx:
-        assert test_mail.obstacle(tx, app.membership, "x@example.org") is None
+        assert test_mail.find_obstacle(tx, app.membership, "x@example.org") is None
         outbox.start_hold(tx, "asked", now=NOW)
-        assert isinstance(test_mail.obstacle(tx, app.membership, "x@example.org"), Hold)
+        assert isinstance(test_mail.find_obstacle(tx, app.membership, "x@example.org"), Hold)
         app.membership.suppress(tx, "x@example.org", SuppressionReason.ADMIN, "", now=NOW)
-        assert isinstance(test_mail.obstacle(tx, app.membership, "x@example.org"), Suppression)
+        assert isinstance(test_mail.find_obstacle(tx, app.membership, "x@example.org"), Suppression)
 
 
 def test_a_refusal_has_the_servers_words() -> None:

@@ -29,7 +29,7 @@ from digest.models import Subscriber, SubscriberState
 from digest.store import Store, Transaction, audit, subscribers
 from digest.store.search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
-from digest.subscribers.importing import enlist
+from digest.subscribers.importing import import_rows
 from digest.web import create_app
 from tests.benchmarks.harness import Case, Method, Row, compare, report
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
@@ -145,17 +145,17 @@ def _row(case: str, method: str, took: Sequence[float], part: float) -> Row:
 
 def _import(folder: Path, count: int) -> Case:
     random = Random(2)
-    text = fields.write(somebody(number, random) for number in range(count))
+    text = fields.to_csv(somebody(number, random) for number in range(count))
     languages = Templates().languages
 
-    def rows(most: int) -> Iterator[fields.Row]:
+    def rows(most: int) -> Iterator[fields.CsvRow]:
         defaults = fields.Defaults("UTC", "en")
-        read = fields.read(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
+        read = fields.read_csv(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
         return islice(read, most)
 
     def together(most: int) -> None:
         with Store.open(folder / "import.db") as store, store.write() as tx:
-            for _ in enlist(tx, MEMBERSHIP, rows(most), origin="import", now=NOW):
+            for _ in import_rows(tx, MEMBERSHIP, rows(most), origin="import", now=NOW):
                 pass
 
     def one_by_one(most: int) -> None:
@@ -163,7 +163,7 @@ def _import(folder: Path, count: int) -> Case:
             for row in rows(most):
                 if row.subscriber is None:
                     raise UsageError(row.reason)
-                MEMBERSHIP.enrol(tx, row.subscriber, origin="import", now=NOW)
+                MEMBERSHIP.add(tx, row.subscriber, origin="import", now=NOW)
 
     def afresh() -> None:
         for file in folder.glob("import.db*"):
@@ -175,7 +175,7 @@ def _import(folder: Path, count: int) -> Case:
 
 def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
     random = Random(2)
-    text = fields.write(somebody(number, random) for number in range(count))
+    text = fields.to_csv(somebody(number, random) for number in range(count))
     waits = {"digest": Waits(), "one transaction": Waits()}
     with _newsletter(folder / "pieces") as app:
         client = TestClient(create_app(app, clock=lambda: NOW), follow_redirects=False)
@@ -192,7 +192,7 @@ def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
     with _newsletter(folder / "one") as app, waits["one transaction"].measured(app.store):
         begin = time.perf_counter()
         with app.store.write() as tx:
-            for _ in enlist(
+            for _ in import_rows(
                 tx, app.membership, app.read_subscriber_rows(tx, text, confirmed=False), origin="import", now=NOW
             ):
                 pass

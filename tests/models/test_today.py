@@ -51,7 +51,7 @@ def test_the_most_urgent_trouble_is_told(facts: dict[str, Any], trouble: Trouble
 def test_a_mail_that_waits_is_overdue_from_when_it_was_queued(store: Store) -> None:
     with store.write() as tx:
         pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
-        MEMBERSHIP.question(tx, pending, origin="page", now=NOW)
+        MEMBERSHIP.queue_confirmation(tx, pending, origin="page", now=NOW)
         today = days.get(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
     assert today.deliveries == {DeliveryState.QUEUED: 1}
     assert today.overdue_since == NOW

@@ -204,7 +204,7 @@ def test_who_is_removed_while_their_mail_is_bouncing_stops_nothing(store: Store)
     with store.write() as tx:
         subscribers.remove(tx, READER)
         bounce = Bounce(kind=BounceKind.HARD, reply="550 5.1.1 nobody")
-        MEMBERSHIP.bounced(tx, READER, bounce, delivery_id=delivery.id, fingerprint="smtp", now=NOW)
+        MEMBERSHIP.record_bounce(tx, READER, bounce, delivery_id=delivery.id, fingerprint="smtp", now=NOW)
     assert reason(store) is SuppressionReason.HARD_BOUNCE
 
 
@@ -263,8 +263,8 @@ def moved(store: Store, sent: Delivery | None = None) -> None:
         if sent is not None:
             tx.exec_driver_sql(f"UPDATE deliveries SET state = 'sent', finished_at = queued_at WHERE id = {sent.id}")
         reader = subscribers.get(tx, READER)
-        MEMBERSHIP.ask_at(tx, reader, "new@example.org", origin="", now=NOW)
-        MEMBERSHIP.move(tx, subscribers.get(tx, READER), origin="", now=NOW)
+        MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
+        MEMBERSHIP.change_address(tx, subscribers.get(tx, READER), origin="", now=NOW)
 
 
 def test_what_comes_back_from_an_address_that_its_reader_has_left_does_not_bar_the_new_one(store: Store) -> None:
@@ -290,7 +290,7 @@ def test_what_comes_back_from_the_new_address_bars_that(store: Store) -> None:
 def test_a_new_address_that_is_none_bars_nobody(store: Store) -> None:
     our_mail(store)
     with store.write() as tx:
-        MEMBERSHIP.ask_at(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
+        MEMBERSHIP.queue_address_confirmation(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
         delivery = next(d for d in deliveries.list_queued(tx) if d.kind is MailKind.ADDRESS)
     sent = composer(return_paths=RETURN_PATHS).message(delivery)
     read(store, a_report(sent.sender, recipient="new@example.org"))

@@ -200,7 +200,7 @@ def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(s
 def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_one_is_not(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber("old@example.org"), now=NOW)
-        MEMBERSHIP.ask_at(tx, reader, "new@example.org", origin="", now=NOW)
+        MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
     report = send(store, Postbox(at_rcpt={"new@example.org": "550 5.1.1 no such user"}))
     assert report.refused == (("new@example.org", "550 5.1.1 no such user"),)
     with store.read() as tx:
@@ -218,7 +218,7 @@ def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(
                 yield receipt
                 if taken == 1:
                     with store.write() as tx:
-                        MEMBERSHIP.leave(tx, subscribers.get(tx, emails[8]), origin="page", now=NOW)
+                        MEMBERSHIP.unsubscribe(tx, subscribers.get(tx, emails[8]), origin="page", now=NOW)
 
     report = deliver(store, Leaving(99), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, states(store)) == (10, {"sent": 10, "failed": 1})  # nine digests and the goodbye

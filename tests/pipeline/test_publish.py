@@ -420,7 +420,7 @@ def test_who_catches_up_and_who_does_not_are_served_together(store: Store) -> No
 def ask(store: Store, email: str = "reader@example.org", *, when: str) -> None:
     with store.write() as tx:
         known = subscribers.find(tx, email) or subscribers.add(tx, a_subscriber(email, state=PENDING), now=at(when))
-        MEMBERSHIP.question(tx, known, origin="page", now=at(when))
+        MEMBERSHIP.queue_confirmation(tx, known, origin="page", now=at(when))
 
 
 def emails(store: Store) -> list[str]:
@@ -435,7 +435,7 @@ def test_who_never_said_yes_is_forgotten_when_the_link_has_expired(store: Store)
     run(store, "2026-05-31 07:01")
     assert emails(store) == []
     with store.read() as tx:
-        assert [c.event.value for c in MEMBERSHIP.history(tx, "reader@example.org")] == ["asked"]
+        assert [c.event.value for c in MEMBERSHIP.list_consents(tx, "reader@example.org")] == ["asked"]
 
 
 def test_who_was_asked_again_or_had_said_yes_once_is_kept(store: Store) -> None:

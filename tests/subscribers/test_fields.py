@@ -14,9 +14,11 @@ from tests.builders import a_subscriber, at
 LANGUAGES = Templates().languages
 
 
-def read(text: str) -> list[fields.Row]:
+def read(text: str) -> list[fields.CsvRow]:
     defaults = fields.Defaults("Europe/Berlin", "en")
-    return list(fields.read(text, defaults=defaults, known_profiles={"A", "B"}, languages=LANGUAGES, confirmed=True))
+    return list(
+        fields.read_csv(text, defaults=defaults, known_profiles={"A", "B"}, languages=LANGUAGES, confirmed=True)
+    )
 
 
 def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
@@ -109,7 +111,7 @@ def test_what_somebody_chose_is_read_strictly(columns: str, cells: str, reason: 
 def test_who_has_not_said_yes_pauses_nothing() -> None:
     text = "email,paused\nreader@example.org,yes\n"
     defaults = fields.Defaults("Europe/Berlin", "en")
-    (row,) = fields.read(text, defaults=defaults, known_profiles=(), languages=LANGUAGES, confirmed=False)
+    (row,) = fields.read_csv(text, defaults=defaults, known_profiles=(), languages=LANGUAGES, confirmed=False)
     assert row.subscriber is not None
     assert row.subscriber.state is SubscriberState.PENDING
 
@@ -118,7 +120,7 @@ def test_who_has_not_said_yes_pauses_nothing() -> None:
     "chosen",
     [
         {},
-        {"max_papers": 7, "announce_types": fields.ANNOUNCED["new"] | fields.ANNOUNCED["updates"]},
+        {"max_papers": 7, "announce_types": fields.ANNOUNCE_NAMES["new"] | fields.ANNOUNCE_NAMES["updates"]},
         {"wants_trending": False, "state": SubscriberState.PAUSED},
         {"state": SubscriberState.PAUSED, "resumes_at": at("2026-06-30 15:00")},  # midnight in Tokyo
     ],
@@ -131,7 +133,7 @@ def test_what_is_written_is_read_back(chosen: dict[str, Any]) -> None:
         "language": "de",
     }
     s = a_subscriber(**whole, **chosen)
-    assert [row.subscriber for row in read(fields.write([s]))] == [s]
+    assert [row.subscriber for row in read(fields.to_csv([s]))] == [s]
 
 
 def test_without_confirmation_a_subscriber_is_pending() -> None:
@@ -158,7 +160,7 @@ def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> Non
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "'=1", "''@", "'", "'x", "x=1", "' =1", "", "''"])
 def test_no_cell_is_worked_out_by_a_spreadsheet_and_each_is_read_back(name: str) -> None:
-    text = fields.write([a_subscriber("=x@example.org", name=name)])
+    text = fields.to_csv([a_subscriber("=x@example.org", name=name)])
     cells = text.splitlines()[1].split(",")
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     (row,) = read(text)

@@ -9,29 +9,29 @@ import pytest
 
 from digest.models import MailKind, SubscriberState, SuppressionReason
 from digest.store import Store, deliveries, subscribers
-from digest.subscribers.fields import Row
-from digest.subscribers.importing import Fate, Outcome, enlist, enlist_in_pieces, rehearse
+from digest.subscribers.fields import CsvRow
+from digest.subscribers.importing import RowOutcome, RowStatus, import_rows, import_rows_in_batches, preview_import
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 
 PENDING, ACTIVE = SubscriberState.PENDING, SubscriberState.ACTIVE
 
 
-def rows(*emails: str, state: SubscriberState = ACTIVE) -> list[Row]:
-    return [Row(line=i, email=e, subscriber=a_subscriber(e, state=state)) for i, e in enumerate(emails, 2)]
+def rows(*emails: str, state: SubscriberState = ACTIVE) -> list[CsvRow]:
+    return [CsvRow(line=i, email=e, subscriber=a_subscriber(e, state=state)) for i, e in enumerate(emails, 2)]
 
 
-def imported(store: Store, some: Sequence[Row], *, days: int = 0) -> list[Outcome]:
+def imported(store: Store, some: Sequence[CsvRow], *, days: int = 0) -> list[RowOutcome]:
     """What was done, which is what a rehearsal said."""
     now = NOW + timedelta(days=days)
     with store.read() as tx:
-        said = list(rehearse(tx, MEMBERSHIP, some, now=now))
+        said = list(preview_import(tx, MEMBERSHIP, some, now=now))
     with store.write() as tx:
-        done = list(enlist(tx, MEMBERSHIP, some, origin="import", now=now))
+        done = list(import_rows(tx, MEMBERSHIP, some, origin="import", now=now))
     assert done == said
     return done
 
 
-def fates(outcomes: Sequence[Outcome]) -> list[str]:
+def fates(outcomes: Sequence[RowOutcome]) -> list[str]:
     return [o.fate.value for o in outcomes]
 
 
@@ -39,16 +39,16 @@ def test_who_is_new_is_added_and_logged_on_the_admins_word(store: Store) -> None
     assert fates(imported(store, rows("a@example.org", "b@example.org"))) == ["added", "added"]
     with store.read() as tx:
         assert [s.state for s in subscribers.list_all(tx)] == [ACTIVE, ACTIVE]
-        assert [c.event.value for c in MEMBERSHIP.history(tx, "b@example.org")] == ["vouched"]
+        assert [c.event.value for c in MEMBERSHIP.list_consents(tx, "b@example.org")] == ["vouched"]
 
 
 def test_who_has_not_said_yes_is_asked_in_words_that_are_kept(store: Store) -> None:
     (asked,) = imported(store, rows("a@example.org", state=PENDING))
-    assert asked.fate is Fate.ASKED
+    assert asked.fate is RowStatus.ASKED
     with store.read() as tx:
         subscriber = subscribers.get(tx, "a@example.org")
         assert deliveries.last_queued_at(tx, subscriber.id, MailKind.CONFIRMATION) == NOW
-        (happened,) = MEMBERSHIP.history(tx, "a@example.org")
+        (happened,) = MEMBERSHIP.list_consents(tx, "a@example.org")
     assert (happened.event.value, bool(happened.wording)) == ("asked", True)
 
 
@@ -63,7 +63,7 @@ def test_who_is_there_already_stays_as_they_are(store: Store) -> None:
 def test_of_two_rows_with_one_address_the_first_counts(store: Store, apart: int) -> None:
     others = [f"{i}@example.org" for i in range(apart)]
     *_, last = imported(store, rows("a@example.org", *others, "A@example.org"))
-    assert (last.fate, last.reason) == (Fate.KNOWN, "stands in line 2 already")
+    assert (last.fate, last.reason) == (RowStatus.KNOWN, "stands in line 2 already")
 
 
 @pytest.mark.parametrize("state", [PENDING, ACTIVE])
@@ -71,7 +71,7 @@ def test_who_must_not_be_mailed_is_left_out_with_the_reason(store: Store, state:
     with store.write() as tx:
         MEMBERSHIP.suppress(tx, "a@example.org", SuppressionReason.HARD_BOUNCE, "550 gone", now=NOW)
     (barred,) = imported(store, rows("A@example.org", state=state))
-    assert barred.fate is Fate.SUPPRESSED
+    assert barred.fate is RowStatus.SUPPRESSED
     assert barred.reason.startswith("A@example.org is suppressed since 2026-06-03 (hard-bounce: 550 gone)")
     with store.read() as tx:
         assert subscribers.list_all(tx) == []
@@ -82,14 +82,14 @@ def test_who_was_asked_today_is_not_asked_again_and_not_stored(store: Store) -> 
     with store.write() as tx:
         subscribers.remove(tx, "a@example.org")
     (again,) = imported(store, rows("a@example.org", state=PENDING))
-    assert (again.fate, "once a day is enough" in again.reason) == (Fate.BAD, True)
+    assert (again.fate, "once a day is enough" in again.reason) == (RowStatus.BAD, True)
     with store.read() as tx:
         assert subscribers.list_all(tx) == []
     assert fates(imported(store, rows("a@example.org", state=PENDING), days=1)) == ["asked"]
 
 
 def test_a_bad_row_keeps_its_reason_and_stops_no_other(store: Store) -> None:
-    bad = Row(line=2, email="nonsense", column="email", reason="no address")
+    bad = CsvRow(line=2, email="nonsense", column="email", reason="no address")
     outcomes = imported(store, [bad, *rows("a@example.org")])
     assert fates(outcomes) == ["bad", "added"]
     assert outcomes[0].record() == {
@@ -101,8 +101,8 @@ def test_a_bad_row_keeps_its_reason_and_stops_no_other(store: Store) -> None:
     }
 
 
-def in_pieces(store: Store, some: Sequence[Row]) -> list[Outcome]:
-    pieces = enlist_in_pieces(store, MEMBERSHIP, some, origin="import", now=NOW)
+def in_pieces(store: Store, some: Sequence[CsvRow]) -> list[RowOutcome]:
+    pieces = import_rows_in_batches(store, MEMBERSHIP, some, origin="import", now=NOW)
     return [outcome for piece in pieces for outcome in piece]
 
 
@@ -117,7 +117,7 @@ def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Sto
 
 def test_others_write_between_two_pieces_and_what_is_stored_by_then_stays(store: Store) -> None:
     some = rows(*(f"{i}@example.org" for i in range(2100)))
-    with closing(enlist_in_pieces(store, MEMBERSHIP, some, origin="import", now=NOW)) as pieces:
+    with closing(import_rows_in_batches(store, MEMBERSHIP, some, origin="import", now=NOW)) as pieces:
         assert len(next(pieces)) == 1000
         with store.write() as tx:
             subscribers.add(tx, a_subscriber("1700@example.org"), now=NOW)

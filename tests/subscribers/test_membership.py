@@ -31,15 +31,15 @@ LATER = NOW + timedelta(days=2)
 
 
 def enrol(tx: Transaction, new: Subscriber = ACTIVE) -> Subscriber:
-    return MEMBERSHIP.enrol(tx, new, origin="command line", now=NOW)
+    return MEMBERSHIP.add(tx, new, origin="command line", now=NOW)
 
 
 def leave(tx: Transaction) -> None:
-    MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page from 192.0.2.7", now=NOW)
+    MEMBERSHIP.unsubscribe(tx, subscribers.get(tx, EMAIL), origin="page from 192.0.2.7", now=NOW)
 
 
 def bounced(tx: Transaction, bounce: Bounce, *, days: int = 0, fingerprint: str = "") -> SuppressionReason | None:
-    found = MEMBERSHIP.bounced(
+    found = MEMBERSHIP.record_bounce(
         tx,
         EMAIL,
         bounce,
@@ -55,7 +55,7 @@ def state(tx: Transaction) -> str:
 
 
 def events(tx: Transaction) -> list[str]:
-    return [happened.event.value for happened in MEMBERSHIP.history(tx, EMAIL)]
+    return [happened.event.value for happened in MEMBERSHIP.list_consents(tx, EMAIL)]
 
 
 def queued(tx: Transaction) -> list[MailKind]:
@@ -68,7 +68,7 @@ def test_who_asks_to_join_is_asked_by_mail_and_the_words_are_kept(store: Store) 
         assert (state(tx), queued(tx), events(tx)) == ("pending", [MailKind.CONFIRMATION], ["asked"])
         MEMBERSHIP.confirm(tx, asked, origin="page from 192.0.2.7", now=LATER)
         assert (state(tx), events(tx)) == ("active", ["asked", "confirmed"])
-        said_yes = MEMBERSHIP.history(tx, EMAIL)[-1]
+        said_yes = MEMBERSHIP.list_consents(tx, EMAIL)[-1]
         agreed_to = consents.find_wording(tx, said_yes.wording)
     assert (said_yes.event, said_yes.at, said_yes.origin) == (ConsentEvent.CONFIRMED, LATER, "page from 192.0.2.7")
     assert agreed_to is not None
@@ -85,12 +85,12 @@ def test_who_is_pending_is_asked_once_a_day_at_most(store: Store) -> None:
     with store.write() as tx:
         asked = enrol(tx, PENDING)
         with pytest.raises(UsageError, match="was asked at 2026-06-03 07:00 UTC; once a day is enough"):
-            MEMBERSHIP.ask(tx, asked, origin="", now=NOW + timedelta(hours=23))
-        MEMBERSHIP.ask(tx, asked, origin="", now=NOW + timedelta(hours=24))
+            MEMBERSHIP.request_confirmation(tx, asked, origin="", now=NOW + timedelta(hours=23))
+        MEMBERSHIP.request_confirmation(tx, asked, origin="", now=NOW + timedelta(hours=24))
         assert queued(tx) == [MailKind.CONFIRMATION] * 2
         MEMBERSHIP.confirm(tx, asked, origin="", now=LATER)
         with pytest.raises(UsageError, match="is active: there is nothing to confirm"):
-            MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+            MEMBERSHIP.request_confirmation(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
 
 
 def test_who_leaves_is_gone_at_once_with_a_goodbye_and_links_revoked(store: Store) -> None:
@@ -111,9 +111,9 @@ def test_who_left_cannot_be_brought_back_by_anybody_else_even_after_removal(
         enrol(tx)
         leave(tx)
         with pytest.raises(SuppressedError, match="only they can come back"):
-            MEMBERSHIP.vouch(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+            MEMBERSHIP.confirm_by_admin(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
         with pytest.raises(SuppressedError, match="only they can come back"):
-            MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+            MEMBERSHIP.request_confirmation(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
         subscribers.remove(tx, EMAIL)
         with pytest.raises(SuppressedError, match=r"suppressed since 2026-06-03 \(unsubscribed"):
             enrol(tx, a_subscriber(EMAIL.upper(), state=new_state))
@@ -145,8 +145,8 @@ def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> No
         assert bounced(tx, HARD) is None  # the same message, read again
         assert (state(tx), queued(tx)) == ("suppressed", [])
         with pytest.raises(SuppressedError, match="only their own yes lifts that"):
-            MEMBERSHIP.vouch(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
-        MEMBERSHIP.ask(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+            MEMBERSHIP.confirm_by_admin(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
+        MEMBERSHIP.request_confirmation(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
         assert (state(tx), queued(tx)) == ("suppressed", [MailKind.CONFIRMATION])
         MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=LATER)
         assert state(tx) == "active"
@@ -259,7 +259,7 @@ def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_sa
         MEMBERSHIP.erase(tx, EMAIL, origin="page from 192.0.2.7", now=LATER)
         assert subscribers.find(tx, EMAIL) is None
         assert events(tx) == ["vouched", "unsubscribed", "erased"]
-        assert [happened.origin for happened in MEMBERSHIP.history(tx, EMAIL)] == ["command line", "page", "page"]
+        assert [happened.origin for happened in MEMBERSHIP.list_consents(tx, EMAIL)] == ["command line", "page", "page"]
         with pytest.raises(SuppressedError):
             enrol(tx)
         barred = MEMBERSHIP.find_suppression(tx, EMAIL)
@@ -282,11 +282,11 @@ def test_a_number_that_somebody_had_is_never_given_to_another(store: Store) -> N
 def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store) -> None:
     other = replace(MEMBERSHIP, pseudonyms=Pseudonyms(b"q" * 32))
     with store.write() as tx:
-        other.check(tx)
+        other.check_secret_key(tx)
         bounced(tx, HARD)
-        MEMBERSHIP.check(tx)
+        MEMBERSHIP.check_secret_key(tx)
         with pytest.raises(ConfigError, match="DIGEST_SECRET_KEY: is not the one that this database was begun with"):
-            other.check(tx)
+            other.check_secret_key(tx)
 
 
 def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.errors import RuleError
-from digest.subscribers.mutes import check_mute, is_muted, muted, unmuted
+from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
 
 
 @pytest.mark.parametrize(
@@ -16,25 +16,25 @@ from digest.subscribers.mutes import check_mute, is_muted, muted, unmuted
     ],
 )
 def test_a_muted_rule_is_a_line_more(before: str, after: str) -> None:
-    assert muted(before, "survey").text == after
+    assert add_mute(before, "survey").text == after
     assert is_muted(after, "survey")
-    assert unmuted(after, "survey").text == before.rstrip("\n")
+    assert remove_mute(after, "survey").text == before.rstrip("\n")
 
 
 @pytest.mark.parametrize("before", ["cats\n-surveys", "- Survey\ncats", "-survey # enough\n"])
 def test_a_rule_is_muted_once_however_it_is_written(before: str) -> None:
-    assert muted(before, "survey").text == before
-    assert not is_muted(unmuted(before, "survey").text, "survey")
+    assert add_mute(before, "survey").text == before
+    assert not is_muted(remove_mute(before, "survey").text, "survey")
 
 
 @pytest.mark.parametrize(
     "rule", ["", " ", "a\nb", "a\n*", "a\r-b", " # note", "cats ^2", "(cats", "-cats", "a AND", "\u2028a"]
 )
 def test_what_is_not_one_rule_mutes_nothing(rule: str) -> None:
-    for refused in (check_mute, lambda rule: is_muted("cats", rule), lambda rule: muted("cats", rule)):
+    for refused in (check_mute, lambda rule: is_muted("cats", rule), lambda rule: add_mute("cats", rule)):
         with pytest.raises(RuleError):
             refused(rule)
 
 
 def test_wanted_lines_stay_when_the_same_words_are_muted_and_wanted_again() -> None:
-    assert unmuted(muted("survey\ncats", "survey").text, "survey").text == "survey\ncats"
+    assert remove_mute(add_mute("survey\ncats", "survey").text, "survey").text == "survey\ncats"

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from digest.admin import tokens
+from digest.admin import token_actions
 from digest.app import App
 from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
 from digest.store import deliveries, digests, outbox, submissions
@@ -46,7 +46,7 @@ def token_of(
 ) -> str:
     """A token of theirs."""
     with app.store.write() as tx:
-        return tokens.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
+        return token_actions.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
 
 
 def filled(app: App) -> None:
@@ -69,7 +69,7 @@ def filled(app: App) -> None:
             )
             tx.exec_driver_sql(f"update deliveries set state = '{state}' where id = {delivery.id}")
         bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="452 4.2.2 <full>")
-        app.membership.bounced(tx, reader.email, bounce, delivery_id=1, fingerprint="f", now=NOW)
+        app.membership.record_bounce(tx, reader.email, bounce, delivery_id=1, fingerprint="f", now=NOW)
         app.membership.suppress(tx, "gone@example.org", SuppressionReason.ADMIN, "asked", now=NOW)
         for number in (1, 2):
             submissions.add(tx, f"https://arxiv.org/abs/2606.0000{number}", origin="page", now=NOW)

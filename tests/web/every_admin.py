@@ -73,7 +73,7 @@ def _mailed(app: App, state: DeliveryState) -> None:
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=_REPLY)
     with app.store.write() as tx:
         number = deliveries.list_by_subscriber(tx, whose.id)[-1].id
-        app.membership.bounced(tx, whose.email, bounce, delivery_id=number, fingerprint=whose.email, now=NOW)
+        app.membership.record_bounce(tx, whose.email, bounce, delivery_id=number, fingerprint=whose.email, now=NOW)
         tx.exec_driver_sql(
             "UPDATE deliveries SET state = ?, reply = ?, finished_at = queued_at WHERE id = ?", (state, _REPLY, number)
         )
@@ -199,7 +199,9 @@ def _somebody(app: App) -> str:
         profiles.set_personal(tx, whose.id, compile_rules(f"{LONG_NAME}\n-cats"), now=NOW)
         for number, kind in enumerate((BounceKind.SOFT, BounceKind.HARD)):
             bounce = Bounce(kind=kind, status="5.1.1", reply=f"550 <script>alert(1)</script> {LONG_NAME}")
-            app.membership.bounced(tx, whose.email, bounce, delivery_id=1, fingerprint=f"{whose.id}/{number}", now=NOW)
+            app.membership.record_bounce(
+                tx, whose.email, bounce, delivery_id=1, fingerprint=f"{whose.id}/{number}", now=NOW
+            )
     return f"/subscribers/{whose.id}"
 
 

@@ -19,7 +19,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 def enrolled(app: App, email: str = EMAIL, **rest: Any) -> Subscriber:
     """A subscriber, active if nothing else is said."""
     with app.store.write() as tx:
-        return app.membership.enrol(tx, a_subscriber(email, **rest), origin="command line", now=NOW)
+        return app.membership.add(tx, a_subscriber(email, **rest), origin="command line", now=NOW)
 
 
 # All that may be known of an address.
@@ -40,9 +40,9 @@ def known_as(app: App, known: str, email: str = EMAIL) -> None:
     with app.store.write() as tx:
         if known in {"hard", "complaint"}:
             bounce = Bounce(kind=BounceKind(known), reply="550 5.1.1 no such user")
-            app.membership.bounced(tx, email, bounce, delivery_id=None, fingerprint=email, now=NOW)
+            app.membership.record_bounce(tx, email, bounce, delivery_id=None, fingerprint=email, now=NOW)
         if known == "unsubscribed":
-            app.membership.leave(tx, reader, origin="page", now=NOW)
+            app.membership.unsubscribe(tx, reader, origin="page", now=NOW)
         if known == "erased":
             app.membership.erase(tx, email, origin="page", now=NOW)
 
@@ -93,7 +93,7 @@ def state(app: App, email: str = EMAIL) -> str:
 def history(app: App, email: str = EMAIL) -> list[tuple[str, str]]:
     """What happened, and from where."""
     with app.store.read() as tx:
-        return [(consent.event.value, consent.origin) for consent in app.membership.history(tx, email)]
+        return [(consent.event.value, consent.origin) for consent in app.membership.list_consents(tx, email)]
 
 
 def queued(app: App) -> list[MailKind]:

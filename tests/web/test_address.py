@@ -266,7 +266,7 @@ def test_a_link_that_is_too_old_or_about_another_address_moves_nobody(
     written_at = NOW - timedelta(days=1) if how == "old" else NOW
     if how == "left":
         with app.store.write() as tx:
-            app.membership.leave(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
+            app.membership.unsubscribe(tx, subscribers.get(tx, EMAIL), origin="", now=NOW)
     else:
         link = f"/address/{app.links.token(Scope.ADDRESS, 1, 0, about=about, written_at=written_at)}"
     for method in ("GET", "POST"):

@@ -29,7 +29,7 @@ def desk(app: App, site: TestClient) -> AtDesk:
 def came_back(app: App, kind: BounceKind, reply: str, delivery_id: int | None = None) -> None:
     with app.store.write() as tx:
         bounce = Bounce(kind=kind, status="4.2.2", reply=reply)
-        app.membership.bounced(tx, EMAIL, bounce, delivery_id=delivery_id, fingerprint=reply, now=NOW)
+        app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=delivery_id, fingerprint=reply, now=NOW)
 
 
 def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App, desk: AtDesk) -> None:

@@ -168,7 +168,7 @@ def test_a_mail_has_a_page_with_all_that_is_known_of_it(app: App, desk: AtDesk) 
     number = mailed(app, reader, SENT, "250 2.0.0 Ok <b>")
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="mailbox <script>full</script>")
     with app.store.write() as tx:
-        app.membership.bounced(tx, reader.email, bounce, delivery_id=number, fingerprint="x", now=NOW)
+        app.membership.record_bounce(tx, reader.email, bounce, delivery_id=number, fingerprint="x", now=NOW)
     text = desk.read(f"/admin/deliveries/{number}")
     for said in ("250 2.0.0 Ok &lt;b&gt;", "mailbox &lt;script&gt;full", "4.2.2", of(app, number).message_id):
         assert said in text
@@ -264,7 +264,7 @@ def test_nobody_is_mailed_once_more_who_may_not_be(app: App, desk: AtDesk, how: 
     mailed(app, reader, SENT)
     if how == "left":
         with app.store.write() as tx:
-            app.membership.leave(tx, reader, origin="page", now=NOW)
+            app.membership.unsubscribe(tx, reader, origin="page", now=NOW)
     if how == "barred":
         with app.store.write() as tx:
             app.membership.suppress(tx, reader.email, SuppressionReason.ADMIN, "", now=NOW)

@@ -18,7 +18,7 @@ from digest.app import App
 from digest.models import Role, SuppressionReason
 from digest.store import subscribers
 from digest.subscribers import importing
-from digest.subscribers.fields import Row
+from digest.subscribers.fields import CsvRow
 from digest.web import create_app
 from digest.web.admin.subscribers import uploads
 from digest.web.security import MAX_BODY, MAX_UPLOAD
@@ -59,7 +59,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     go_on = threading.Event()
     together = importing._together
 
-    def slowly(rows: Iterable[Row], _most: int) -> Iterator[list[Row]]:
+    def slowly(rows: Iterable[CsvRow], _most: int) -> Iterator[list[CsvRow]]:
         for number, some in enumerate(together(rows, 2)):
             if number == 1:
                 go_on.wait(20)

@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from digest.admin import profiles as desk
+from digest.admin import profile_actions
 from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Profile, Role
@@ -27,14 +27,14 @@ def editor(app: App, site: TestClient) -> AtDesk:
 def edited(app: App, name: str, rules: str | None = None, new_name: str | None = None) -> Profile:
     compiled = None if rules is None else compile_rules(rules)
     with app.store.write() as tx:
-        return desk.edit(tx, name, rules=compiled, new_name=new_name, by="command line", now=NOW)
+        return profile_actions.edit(tx, name, rules=compiled, new_name=new_name, by="command line", now=NOW)
 
 
 def removed(app: App, name: str) -> int:
     """The number that it had."""
     with app.store.write() as tx:
         number = profiles.get(tx, name).id
-        desk.remove(tx, name, by="command line", now=NOW)
+        profile_actions.remove(tx, name, by="command line", now=NOW)
     return number
 
 
@@ -216,7 +216,7 @@ def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(app: App, 
 def test_names_rules_and_authors_of_versions_are_text(app: App, site: TestClient) -> None:
     admin = signed_in(app, site)
     with app.store.write() as tx:
-        desk.add(tx, HOSTILE, compile_rules(f'"{HOSTILE[1:8]}" # {HOSTILE}'), by=HOSTILE, now=NOW)
+        profile_actions.add(tx, HOSTILE, compile_rules(f'"{HOSTILE[1:8]}" # {HOSTILE}'), by=HOSTILE, now=NOW)
     edited(app, " ".join(HOSTILE.split()), "cat")
     pages = [f"/admin/profiles/1/{page}" for page in ("history", "history/1", "history/2", "rename", "remove")]
     pages += ["/admin/profiles/1/followers", "/admin/profiles/1/test"]

@@ -54,7 +54,7 @@ def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, desk: AtDesk
     send(app, one, an_item(CATS, HOSTILE, 3.0, (Field.TITLE, "Cats")))
     with app.store.write() as tx:
         bounce = Bounce(kind=BounceKind.HARD, status="5.1.1", reply=f"550 {HOSTILE}")
-        app.membership.bounced(tx, EMAIL, bounce, delivery_id=1, fingerprint="x", now=NOW)
+        app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=1, fingerprint="x", now=NOW)
     text = desk.read(page_of(app))
     for said in (
         "takes no mail",
@@ -282,5 +282,5 @@ def test_what_can_be_done_is_what_the_functions_do(app: App) -> None:
     """An admin's word, a day after the last question."""
     one = enrolled(app, state=SubscriberState.PENDING)
     with app.store.read() as tx:
-        assert "ask" not in subscriber_actions.can_be_done(tx, app.membership, one, now=NOW + timedelta(hours=23))
-        assert "ask" in subscriber_actions.can_be_done(tx, app.membership, one, now=NOW + timedelta(hours=24))
+        assert "ask" not in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=23))
+        assert "ask" in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=24))

@@ -26,7 +26,7 @@ def test_the_address_is_shown_where_it_is_still_known_and_the_evidence_is_text(a
     with app.store.write() as tx:
         for email in (EMAIL, gone.email):
             bounce = Bounce(kind=BounceKind.HARD, reply=HOSTILE)
-            app.membership.bounced(tx, email, bounce, delivery_id=None, fingerprint=email, now=NOW)
+            app.membership.record_bounce(tx, email, bounce, delivery_id=None, fingerprint=email, now=NOW)
     removed(app, gone)
     text = desk.read(PAGE)
     assert f'<a href="/admin/subscribers/{one.id}"><bdi>{EMAIL}</bdi></a>' in text

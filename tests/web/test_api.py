@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from digest.admin.paper_lookup import BusyError, PaperLookups
+from digest.admin.submission_actions import LookupsBusyError, PaperLookups
 from digest.app import App
 from digest.errors import SourceError, StoreError
 from digest.sources import Fetcher
@@ -352,7 +352,7 @@ def test_few_proposals_are_looked_up_at_once(app: App, api: Client, monkeypatch:
     filled(app)
 
     def busy(*_: Any) -> Any:
-        raise BusyError
+        raise LookupsBusyError
 
     monkeypatch.setattr(PaperLookups, "look_up", busy)
     answer = api("POST", "/submissions/1/approve", json={"title": "Typed"})

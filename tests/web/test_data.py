@@ -9,7 +9,7 @@ from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind
 from digest.store import profiles, subscribers
-from digest.subscribers.data_export import disclose
+from digest.subscribers.data_export import export_personal_data
 from tests.builders import NOW
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, enrolled, history, queued, state
@@ -37,7 +37,7 @@ def test_the_file_holds_all_that_the_command_line_tells(app: App, own: Signed) -
     assert answer.headers["Content-Disposition"] == 'attachment; filename="digest.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     with app.store.read() as tx:
-        told = disclose(tx, app.membership, EMAIL)
+        told = export_personal_data(tx, app.membership, EMAIL)
     assert json.loads(answer.text).keys() == told.keys()
     assert json.loads(answer.text)["subscriber"]["keywords"] == "扩散模型"
     assert "扩散模型" in answer.text

@@ -100,14 +100,14 @@ def test_an_answer_under_way_is_finished_when_the_program_stops(
     running: Running, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = threading.Event()
-    leave = type(app.membership).leave
+    unsubscribe = type(app.membership).unsubscribe
 
     def slowly(*args: object, **kwargs: object) -> None:
         begun.set()
         time.sleep(0.3)
-        leave(*args, **kwargs)  # type: ignore[arg-type]
+        unsubscribe(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(app.membership), "leave", slowly)
+    monkeypatch.setattr(type(app.membership), "unsubscribe", slowly)
     link = running.url + way_out(app, enrolled(app))
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(httpx2.post(link).status_code))

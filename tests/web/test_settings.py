@@ -60,7 +60,7 @@ def test_a_link_that_is_too_old_signs_nobody_in(app: App, site: TestClient, how:
     link = app.links.url(Scope.PREFERENCES, reader.id, reader.epoch, written_at=written_at).partition(".org")[2]
     with app.store.write() as tx:
         if how == "revoked":
-            app.membership.leave(tx, reader, origin="", now=NOW)
+            app.membership.unsubscribe(tx, reader, origin="", now=NOW)
         elif how == "removed":
             subscribers.remove(tx, EMAIL)
     answer = site.get(link)
@@ -94,7 +94,7 @@ def test_a_session_ends_after_twelve_hours_and_when_its_reader_leaves(app: App, 
     old = app.links.token(Scope.SESSION, 1, 0, about="0", written_at=NOW - timedelta(hours=12))
     assert site.get("/settings", headers={"Cookie": f"__Secure-digest={old}"}).status_code == 303
     with app.store.write() as tx:
-        app.membership.leave(tx, stored(app), origin="", now=NOW)
+        app.membership.unsubscribe(tx, stored(app), origin="", now=NOW)
     answer = own.get("/settings")
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (303, True)
 
@@ -289,7 +289,7 @@ def test_of_two_tabs_the_last_save_counts_and_each_form_saves_its_own_fields(app
 def test_a_save_does_not_bring_back_who_left_meanwhile(app: App, form: dict[str, Any]) -> None:
     reader = enrolled(app)
     with app.store.write() as tx:
-        app.membership.leave(tx, reader, origin="", now=NOW)
+        app.membership.unsubscribe(tx, reader, origin="", now=NOW)
     pairs = [(name, one) for name, many in form.items() for one in (many if isinstance(many, list) else [many])]
     visit = Visit(form=Fields(pairs), posted=True, client="", now=NOW)
     answer = Choosing(app.store, app.templates).act(visit, reader)  # as the door read them before

@@ -62,13 +62,15 @@ class Moving:
         with self.store.write() as tx:
             still = find_still(tx, reader)
             if still is not None:
-                self.membership.wish(tx, still, new_email, now=visit.now)
+                self.membership.request_address_change(tx, still, new_email, now=visit.now)
 
         def ask() -> None:
             with self.store.write() as tx:
                 still = find_still(tx, reader)
                 if still is not None:
-                    self.membership.ask_at(tx, still, new_email, origin=f"page from {visit.client}", now=visit.now)
+                    self.membership.queue_address_confirmation(
+                        tx, still, new_email, origin=f"page from {visit.client}", now=visit.now
+                    )
 
         return Redirect(path="/settings/address", afterwards=ask)
 
@@ -86,7 +88,7 @@ class Moving:
             reader = self._holder(tx, visit)
             if reader is None:
                 return TOO_OLD
-            moved = self.membership.move(tx, reader, origin=f"page from {visit.client}", now=visit.now)
+            moved = self.membership.change_address(tx, reader, origin=f"page from {visit.client}", now=visit.now)
         if moved is None:
             return Page(template="not-moved.html.j2", language=reader.language, status=409)
         return Redirect(

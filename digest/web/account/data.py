@@ -8,7 +8,7 @@ from typing import Any
 
 from digest.models import Subscriber
 from digest.store import Store
-from digest.subscribers.data_export import disclose
+from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.membership import Membership
 from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
@@ -46,7 +46,7 @@ class Keeping:
             still = find_still(tx, reader)
             if still is None:
                 return Redirect(path="/sign-in")
-            told = disclose(tx, self.membership, still.email)
+            told = export_personal_data(tx, self.membership, still.email)
         return as_file(told, "digest.json")
 
     def erase(self, visit: Visit, reader: Subscriber) -> Answer:

@@ -31,6 +31,6 @@ class Leaving:
             still = find_still(tx, reader)
             if still is None:
                 return Redirect(path="/sign-in", cookie=self.sessions.end())
-            goodbye = self.membership.leave(tx, still, origin=f"page from {visit.client}", now=visit.now)
+            goodbye = self.membership.unsubscribe(tx, still, origin=f"page from {visit.client}", now=visit.now)
         shows = Left(email=partly_shown(reader.email), goodbye=goodbye)
         return Page(template="unsubscribed.html.j2", shows=shows, language=reader.language, cookie=self.sessions.end())

@@ -7,7 +7,7 @@ from digest.errors import RuleError
 from digest.models import Subscriber
 from digest.security.links import Links, Scope
 from digest.store import Store, Transaction, profiles
-from digest.subscribers.mutes import check_mute, is_muted, muted, unmuted
+from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
 from digest.web.link_auth import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 
@@ -60,7 +60,7 @@ class Muting:
             check_mute(keyword)
         except RuleError:
             return _no_mute(reader, keyword, own=False)
-        change = unmuted if visit.form.get("do") == "undo" else muted
+        change = remove_mute if visit.form.get("do") == "undo" else add_mute
         try:
             with self.store.write() as tx:
                 if find_still(tx, reader) is not None:

@@ -8,7 +8,7 @@ from digest.errors import UsageError
 from digest.models import Subscriber, SubscriberState
 from digest.security.links import Links, Scope
 from digest.store import Store, subscribers
-from digest.subscribers.pauses import LONGEST, parse_until, paused, resumed
+from digest.subscribers.pauses import MAX_PAUSE, parse_until, paused, resumed
 from digest.web.context import partly_shown
 from digest.web.link_auth import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
@@ -88,7 +88,7 @@ def _page(visit: Visit, reader: Subscriber, *, typed: str | None = None) -> Page
         paused=reader.state is SubscriberState.PAUSED,
         resumes_on=resumes_on,
         first_on=today + timedelta(days=1),
-        last_on=today + LONGEST,
+        last_on=today + MAX_PAUSE,
         typed=typed if typed is not None else resumes_on.isoformat() if resumes_on else "",
         wrong=typed is not None,
     )

@@ -11,8 +11,15 @@ from digest.models import CompiledRules, Schedule, Subscriber, SubscriberState
 from digest.store import Store, Transaction, profiles, subscribers
 from digest.subscribers.schedule import next_slot
 from digest.web.forms.keywords import Keywords, Mistake, read_keywords
-from digest.web.forms.mail_fields import A_MONDAY, Choice, MailFields, choices
-from digest.web.forms.mail_form import MOST_CHOSEN, MailForm, not_twice_today
+from digest.web.forms.mail_form import (
+    A_MONDAY,
+    MAX_CHOSEN_PAPERS,
+    Choice,
+    MailFields,
+    MailForm,
+    choices,
+    skip_slot_served_today,
+)
 from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 
@@ -87,7 +94,7 @@ class Choosing:
             still = find_still(tx, reader)
             if still is not None:
                 changed, _ = form.read(still, self.templates)
-                subscribers.save(tx, not_twice_today(still, changed, at=visit.now))
+                subscribers.save(tx, skip_slot_served_today(still, changed, at=visit.now))
         return _GONE if still is None else _SAVED
 
     def _page(
@@ -113,7 +120,7 @@ class Choosing:
             profiles=choices(shared, follows if follows is not None else reader.profiles),
             keywords=keywords or Keywords(own.rules if own else ""),
             mails=MailFields.of(
-                form or MailForm.of(reader), reader, self.templates, most_papers=MOST_CHOSEN, mistakes=mistakes
+                form or MailForm.of(reader), reader, self.templates, most_papers=MAX_CHOSEN_PAPERS, mistakes=mistakes
             ),
         )
         wrong = bool(mistakes) or (keywords is not None and bool(keywords.mistakes))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from digest.admin import outbox
+from digest.admin import outbox_actions
 from digest.admin.forecast import next_hour
 from digest.models import Admin, DailyStatus, DeliveryState, Hold, Role, Trouble
 from digest.store import Store
@@ -62,13 +62,13 @@ class LookingAtToday:
         """POST: nothing is sent any more, by any process."""
         reason = one_line(visit.form.get("reason", ""))[:_MOST_REASON] or f"held by {admin.email}"
         with self.store.write() as tx:
-            outbox.hold(tx, reason, by=admin.email, now=visit.now)
+            outbox_actions.hold(tx, reason, by=admin.email, now=visit.now)
         return Redirect(path="/admin")
 
     def release(self, visit: Visit, admin: Admin) -> Answer:
         """POST: sending goes on."""
         with self.store.write() as tx:
-            outbox.release(tx, by=admin.email, now=visit.now)
+            outbox_actions.release(tx, by=admin.email, now=visit.now)
         return Redirect(path="/admin")
 
 

@@ -4,13 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from digest.admin import tokens as desk
+from digest.admin import token_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
 from digest.store import Store, tokens
 from digest.web.pages import Answer, Page, Redirect, Visit
 
-_LASTING = (30, 90, desk.LASTS)  # days, to choose from
+_LASTING = (30, 90, token_actions.DEFAULT_DAYS)  # days, to choose from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Tokens:
     lasting: tuple[int, ...] = _LASTING  # days
     name: str = ""
     ticked: tuple[str, ...] = ()
-    days: int = desk.LASTS
+    days: int = token_actions.DEFAULT_DAYS
     wrong: str = ""  # what the name is no good for
     unticked: bool = False  # it would be good for nothing
     revoked: bool = False
@@ -65,12 +65,12 @@ class KeepingTokens:
         """POST: a new one, which this answer alone shows: no address, no log and no other page has it."""
         name = visit.form.get("name", "")
         scopes = [scope for scope in TokenScope if scope in visit.form.getlist("scope")]
-        days = next((days for days in _LASTING if visit.form.get("days") == str(days)), desk.LASTS)
+        days = next((days for days in _LASTING if visit.form.get("days") == str(days)), token_actions.DEFAULT_DAYS)
         if not scopes:
             return _page(self._shown(visit, admin, name=name[:200], days=days, unticked=True), 422)
         try:
             with self.store.write() as tx:
-                made, token = desk.add(tx, admin, name, scopes, days=days, by=admin.email, now=visit.now)
+                made, token = token_actions.add(tx, admin, name, scopes, days=days, by=admin.email, now=visit.now)
         except UsageError as error:
             return _page(self._shown(visit, admin, name=name[:200], ticked=scopes, days=days, wrong=str(error)), 422)
         return _shown_once(NewToken(name=made.name, token=token, expires_at=made.expires_at, api_url=self.api_url))
@@ -81,7 +81,7 @@ class KeepingTokens:
             token = tokens.get(tx, visit.id)
             if admin.role is not Role.ADMIN and token.owner.id != admin.id:
                 raise NotFoundError("token", str(visit.id))
-            desk.revoke(tx, visit.id, by=admin.email, now=visit.now)
+            token_actions.revoke(tx, visit.id, by=admin.email, now=visit.now)
         return Redirect(path="/admin/tokens?done=revoked")
 
     def _shown(
@@ -91,7 +91,7 @@ class KeepingTokens:
         *,
         name: str = "",
         ticked: Collection[TokenScope] = (),
-        days: int = desk.LASTS,
+        days: int = token_actions.DEFAULT_DAYS,
         wrong: str = "",
         unticked: bool = False,
         revoked: bool = False,

@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from digest.admin.tokens import hashed
 from digest.app import App
 from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens
@@ -66,7 +65,7 @@ class Access:
         if token is None:
             raise _unknown("this needs a token, as in: Authorization: Bearer digest_…")
         with self.app.store.read() as tx:
-            found = tokens.find_by_hash(tx, hashed(token), now=now)
+            found = tokens.find_by_hash(tx, token_hash(token), now=now)
         if found is None:
             self.tries.check(asking(request, self.trusted), now=now)
             raise _unknown("this is no token, or one that has expired or was revoked", error="invalid_token")

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from digest import models
-from digest.admin import outbox as desk
+from digest.admin import outbox_actions
 from digest.models import BounceKind, DeliveryState, MailKind
 from digest.store import Transaction, bounces, deliveries, outbox
 from digest.store import deliveries as sent
@@ -128,14 +128,14 @@ def retry_deliveries(call: WritesDeliveries, which: These | All) -> Done:
     """Try mails again that were put off or have failed."""
     with call.writing() as tx:
         ids = which.ids if isinstance(which, These) else []
-        return Done(ids=desk.retry(tx, ids, by=call.by, now=call.now))
+        return Done(ids=outbox_actions.retry(tx, ids, by=call.by, now=call.now))
 
 
 @router.post("/deliveries/resolve", responses=responses(body=True))
 def resolve_deliveries(call: WritesDeliveries, said: Resolution) -> Done:
     """Decide what became of mails in doubt."""
     with call.writing() as tx:
-        return Done(ids=desk.resolve(tx, said.ids, arrived=said.arrived, by=call.by, now=call.now))
+        return Done(ids=outbox_actions.resolve(tx, said.ids, arrived=said.arrived, by=call.by, now=call.now))
 
 
 @router.post("/deliveries/resend", status_code=201, responses=responses(404, 409, body=True))
@@ -144,7 +144,7 @@ def resend_delivery(call: WritesDeliveries, which: Once, response: Response) -> 
     with call.store.read() as tx:
         deliveries.get(tx, which.id)
     with call.writing() as tx, told_as(409):
-        again = desk.resend(tx, call.app.membership, which.id, by=call.by, now=call.now)
+        again = outbox_actions.resend(tx, call.app.membership, which.id, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/deliveries/{again}")
         return Delivery(**_values(deliveries.get(tx, again)))
 
@@ -160,7 +160,7 @@ def get_hold(call: ReadsDeliveries) -> Holding:
 def hold(call: WritesDeliveries, new: NewHold) -> Holding:
     """Send nothing from now on, by any process. A hold that is on already stays as it is."""
     with call.writing() as tx:
-        desk.hold(tx, one_line(new.reason), by=call.by, now=call.now)
+        outbox_actions.hold(tx, one_line(new.reason), by=call.by, now=call.now)
         return _holding(tx)
 
 
@@ -168,7 +168,7 @@ def hold(call: WritesDeliveries, new: NewHold) -> Holding:
 def release(call: WritesDeliveries) -> Holding:
     """Let sending go on."""
     with call.writing() as tx:
-        desk.release(tx, by=call.by, now=call.now)
+        outbox_actions.release(tx, by=call.by, now=call.now)
         return _holding(tx)
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from digest.admin import subscriber_actions as desk
+from digest.admin import subscriber_actions
 from digest.store import Transaction, profiles
 from digest.subscribers import fields
-from digest.subscribers.importing import Fate, Outcome, rehearse
+from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.api.access import Call, WritesSubscribers
 from digest.web.api.fields import a_router
 from digest.web.api.problems import Refused, responses
@@ -32,7 +32,7 @@ class ImportedRow(BaseModel):
 
     line: int
     email: str
-    fate: Fate
+    fate: RowStatus
     column: str = Field(description="Of a bad row: what is wrong.")
     reason: str
 
@@ -68,20 +68,20 @@ def import_subscribers(
     return Imported(dry_run=options.dry_run, counts=counts, rows=[_shown(outcome) for outcome in outcomes])
 
 
-def _rehearsed(call: Call, text: str, options: ImportOptions) -> list[Outcome]:
+def _rehearsed(call: Call, text: str, options: ImportOptions) -> list[RowOutcome]:
     with call.store.read() as tx:
-        return list(rehearse(tx, call.app.membership, _rows(call, tx, text, options), now=call.now))
+        return list(preview_import(tx, call.app.membership, _rows(call, tx, text, options), now=call.now))
 
 
-def _enlisted(call: Call, text: str, options: ImportOptions) -> list[Outcome]:
+def _enlisted(call: Call, text: str, options: ImportOptions) -> list[RowOutcome]:
     with call.writing() as tx:
         rows = _rows(call, tx, text, options)
-        return list(desk.enlist_all(tx, call.app.membership, rows, by=call.by, now=call.now))
+        return list(subscriber_actions.import_rows(tx, call.app.membership, rows, by=call.by, now=call.now))
 
 
-def _rows(call: Call, tx: Transaction, text: str, options: ImportOptions) -> Iterator[fields.Row]:
+def _rows(call: Call, tx: Transaction, text: str, options: ImportOptions) -> Iterator[fields.CsvRow]:
     newsletter = call.app.config.newsletter
-    return fields.read(
+    return fields.read_csv(
         text,
         defaults=fields.Defaults(newsletter.timezone, newsletter.language),
         known_profiles={profile.name for profile in profiles.list_shared(tx)},
@@ -90,5 +90,5 @@ def _rows(call: Call, tx: Transaction, text: str, options: ImportOptions) -> Ite
     )
 
 
-def _shown(outcome: Outcome) -> ImportedRow:
+def _shown(outcome: RowOutcome) -> ImportedRow:
     return ImportedRow(**outcome.record())

@@ -53,7 +53,7 @@ class Choices(Wanted):
     send_at: Line | None = Field(None, examples=["07:00"])
     days: Line | None = Field(None, description="daily, weekdays, or some.", examples=["mon,thu"])
     language: Line | None = Field(None, examples=["en"])
-    max_papers: int | None = Field(None, ge=1, le=fields.MOST_PAPERS)
+    max_papers: int | None = Field(None, ge=1, le=fields.MAX_PAPERS)
     announce: Line | None = Field(None, description="all, or of new,cross,updates.", examples=["new,cross"])
     trending: bool | None = None
     profiles: list[Line] | None = Field(None, max_length=500, description="Names of shared profiles to follow.")
@@ -81,7 +81,7 @@ def changed(app: App, tx: Transaction, before: models.Subscriber, choices: Choic
         "name": lambda name: ("name", fields.one_line(name)),
         "language": lambda code: ("language", app.templates.languages.checked(code)),
         "max_papers": lambda most: ("max_papers", most),
-        "announce": lambda written: ("announce_types", fields.parse_announced(written)),
+        "announce": lambda written: ("announce_types", fields.parse_announce(written)),
         "trending": lambda wants: ("wants_trending", wants),
         "profiles": lambda names: ("profiles", _known_profiles(tx, names)),
     }
@@ -131,7 +131,7 @@ def _values(s: models.Subscriber) -> dict[str, Any]:
         "days": format_days(s.schedule.days),
         "language": s.language,
         "max_papers": s.max_papers,
-        "announce": fields.format_announced(s.announce_types),
+        "announce": fields.format_announce(s.announce_types),
         "trending": s.wants_trending,
         "profiles": list(s.profiles),
         "resumes_at": s.resumes_at,

@@ -7,8 +7,8 @@ from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
-from digest.admin import profiles as desk
-from digest.admin.changes import with_words
+from digest.admin import profile_actions
+from digest.admin.profile_diff import with_descriptions
 from digest.errors import NotFoundError
 from digest.models import ProfileVersion
 from digest.store import Transaction, profiles, versions
@@ -71,9 +71,9 @@ def list_profiles(call: ReadsProfiles) -> Page[Profile]:
 @router.post("/profiles", status_code=201, responses=responses(409, body=True))
 def add_profile(call: WritesProfiles, wanted: WantedProfile, response: Response) -> Profile:
     """Add a profile. 409 where its name is taken."""
-    compiled, name = rules.shared(wanted.rules), desk.named(wanted.name)
+    compiled, name = rules.shared(wanted.rules), profile_actions.clean_name(wanted.name)
     with call.writing() as tx, told_as(409):
-        added = desk.add(tx, name, compiled, by=call.by, now=call.now)
+        added = profile_actions.add(tx, name, compiled, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/profiles/{added.id}")
         return _answered(tx, added, response)
 
@@ -94,11 +94,11 @@ def put_profile(
     if_match: IfMatch = None,
 ) -> Profile:
     """Give a profile another name or other rules; its followers stay. What it was stays among its versions."""
-    compiled, name = rules.shared(wanted.rules), desk.named(wanted.name)
+    compiled, name = rules.shared(wanted.rules), profile_actions.clean_name(wanted.name)
     with call.writing() as tx:
         before = _matching(tx, id, if_match)
         with told_as(409):
-            after = desk.edit(tx, before.name, rules=compiled, new_name=name, by=call.by, now=call.now)
+            after = profile_actions.edit(tx, before.name, rules=compiled, new_name=name, by=call.by, now=call.now)
         return _answered(tx, after, response)
 
 
@@ -106,14 +106,14 @@ def put_profile(
 def remove_profile(call: WritesProfiles, id: Id, if_match: IfMatch = None) -> None:  # noqa: A002
     """Remove a profile; nobody follows it any more. Its versions stay."""
     with call.writing() as tx:
-        desk.remove(tx, _matching(tx, id, if_match).name, by=call.by, now=call.now)
+        profile_actions.remove(tx, _matching(tx, id, if_match).name, by=call.by, now=call.now)
 
 
 @router.get("/profiles/{id:number}/versions", responses=responses(404))
 def list_versions(call: ReadsProfiles, id: Id, page: Annotated[Numbered, Query()]) -> Page[Version]:  # noqa: A002
     """What a profile was, the newest first; also of one that was removed."""
     with call.store.read() as tx:
-        kept = with_words(versions.list_of(tx, id))
+        kept = with_descriptions(versions.list_of(tx, id))
     if not kept:
         raise NotFoundError("profile", str(id), listed_by="digest profile list")
     older = [(v, words) for v, words in kept if not page.number or v.number < page.number]
@@ -128,7 +128,7 @@ def restore_profile(call: WritesProfiles, id: Id, wanted: WantedVersion, respons
         if not known:
             raise NotFoundError("profile", str(id), listed_by="digest profile list")
         with told_as(422):  # also where there is no such version: the profile is there
-            restored = desk.restore(tx, known[0].name, wanted.version, by=call.by, now=call.now)
+            restored = profile_actions.restore(tx, known[0].name, wanted.version, by=call.by, now=call.now)
         if restored.id != id:
             raise Refused(409, f"there is another profile {restored.name!r} by now; rename that first")
         return _answered(tx, restored, response)

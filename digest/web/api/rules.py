@@ -1,6 +1,6 @@
 """Rules as they are sent: read, or told line by line where they cannot be."""
 
-from digest.admin.profiles import wanted
+from digest.admin.profile_actions import compile_profile_rules
 from digest.errors import RuleError
 from digest.matching import compile_rules
 from digest.models import CompiledRules
@@ -11,7 +11,7 @@ from digest.web.forms.keywords import mistakes_in
 def shared(text: str) -> CompiledRules:
     """The rules of a shared profile. Raises Refused, and UsageError where they could never find a paper."""
     own(text)
-    return wanted(text)
+    return compile_profile_rules(text)
 
 
 def own(text: str) -> CompiledRules:

@@ -7,8 +7,8 @@ from fastapi import Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
-from digest.admin import submissions as desk
-from digest.admin.paper_lookup import BusyError
+from digest.admin import submission_actions
+from digest.admin.submission_actions import LookupsBusyError
 from digest.errors import SourceError
 from digest.models import Entry, SubmissionState
 from digest.store import submissions
@@ -56,7 +56,7 @@ def reject_submission(call: WritesSubmissions, id: Id) -> Submission:  # noqa: A
     """Put a proposal aside. 409 for one that was approved already."""
     _get(call, id)
     with call.writing() as tx, told_as(409):
-        desk.reject(tx, id, by=call.by, now=call.now)
+        submission_actions.reject(tx, id, by=call.by, now=call.now)
     return _record(_get(call, id))
 
 
@@ -68,12 +68,14 @@ def approve_submission(call: WritesSubmissions, id: Id, approval: Approval) -> S
     may be are being looked up just now.
     """
     submission = _get(call, id)
-    title, abstract = desk.in_one_line(approval.title), desk.in_one_line(approval.abstract)
+    title, abstract = submission_actions.one_line(approval.title), submission_actions.one_line(approval.abstract)
     with told_as(409):
-        desk.check_open(submission)
-    entry = desk.by_hand(submission.url, title, abstract, _found(call, submission, needed=not title))
+        submission_actions.check_open(submission)
+    entry = submission_actions.edited_entry(submission.url, title, abstract, _found(call, submission, needed=not title))
     with call.writing() as tx, told_as(409):
-        desk.approve(tx, id, entry, by=call.by, now=call.now, timezone=call.app.config.newsletter.timezone)
+        submission_actions.approve(
+            tx, id, entry, by=call.by, now=call.now, timezone=call.app.config.newsletter.timezone
+        )
     return _record(_get(call, id))
 
 
@@ -81,8 +83,10 @@ def _found(call: Call, submission: models.Submission, *, needed: bool) -> Entry 
     try:
         return call.app.paper_lookups.find(submission, needed=needed)
     except SourceError as error:
-        raise Refused(422, f"{desk.in_one_line(error.reason)}; with a title it can be put in as it is given") from None
-    except BusyError:
+        raise Refused(
+            422, f"{submission_actions.one_line(error.reason)}; with a title it can be put in as it is given"
+        ) from None
+    except LookupsBusyError:
         headers = {"Retry-After": "10"}
         raise Refused(503, "other papers are being looked up; try again in a moment", headers=headers) from None
 

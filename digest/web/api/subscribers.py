@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import Field, StringConstraints
 
 from digest import models
-from digest.admin import subscriber_actions as desk
+from digest.admin import subscriber_actions
 from digest.models import SubscriberState
 from digest.store import Transaction, subscribers
 from digest.store.search import PageCursor
@@ -63,7 +63,7 @@ def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Respon
     with call.writing() as tx:
         chosen = people.changed(call.app, tx, plain, new)
         with told_as(409):
-            added = desk.enrol(tx, call.app.membership, chosen, own, by=call.by, now=call.now)
+            added = subscriber_actions.add(tx, call.app.membership, chosen, own, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/subscribers/{added.id}")
         return people.in_full(tx, added.id)
 
@@ -83,7 +83,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, choices: Choices) -> Subscr
         before = people.get(tx, id)
         after = people.changed(call.app, tx, before, choices)
         if after != before or own is not None:
-            desk.edit(tx, after, own, by=call.by, now=call.now)
+            subscriber_actions.edit(tx, after, own, by=call.by, now=call.now)
         return people.in_full(tx, id)
 
 
@@ -91,7 +91,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, choices: Choices) -> Subscr
 def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Take somebody out. What bars their address stays, and the consent log."""
     with call.writing() as tx:
-        desk.remove(tx, call.app.membership, people.get(tx, id), by=call.by, now=call.now)
+        subscriber_actions.remove(tx, call.app.membership, people.get(tx, id), by=call.by, now=call.now)
     call.afterwards(call.store.erase_deleted_rows)
 
 
@@ -99,20 +99,28 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
 def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Forget somebody at their own wish; they are not mailed again."""
     with call.writing() as tx:
-        desk.erase(tx, call.app.membership, people.get(tx, id).email, by=call.by, now=call.now)
+        subscriber_actions.erase(tx, call.app.membership, people.get(tx, id).email, by=call.by, now=call.now)
     call.afterwards(call.store.erase_deleted_rows)
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))
 def confirm_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Say that somebody has agreed already. 409 for who is not pending, or must not be mailed."""
-    return _done(call, id, lambda tx, s: desk.vouch(tx, call.app.membership, s, by=call.by, now=call.now))
+    return _done(
+        call,
+        id,
+        lambda tx, s: subscriber_actions.confirm_by_admin(tx, call.app.membership, s, by=call.by, now=call.now),
+    )
 
 
 @router.post("/subscribers/{id:number}/ask", responses=responses(404, 409))
 def ask_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Mail somebody again whether they want the digest. 409 for who was asked today, or is not to be asked."""
-    return _done(call, id, lambda tx, s: desk.ask(tx, call.app.membership, s, by=call.by, now=call.now))
+    return _done(
+        call,
+        id,
+        lambda tx, s: subscriber_actions.request_confirmation(tx, call.app.membership, s, by=call.by, now=call.now),
+    )
 
 
 @router.post("/subscribers/{id:number}/pause", responses=responses(404, 409, body=True))
@@ -121,7 +129,7 @@ def pause_subscriber(call: WritesSubscribers, id: Id, pause: Pause) -> Subscribe
 
     def act(tx: Transaction, s: models.Subscriber) -> object:
         until = _until(pause, s, call)
-        return desk.pause(tx, s, until, by=call.by, now=call.now)
+        return subscriber_actions.pause(tx, s, until, by=call.by, now=call.now)
 
     return _done(call, id, act)
 
@@ -129,13 +137,15 @@ def pause_subscriber(call: WritesSubscribers, id: Id, pause: Pause) -> Subscribe
 @router.post("/subscribers/{id:number}/resume", responses=responses(404, 409))
 def resume_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Send somebody digests again. 409 for who does not pause."""
-    return _done(call, id, lambda tx, s: desk.resume(tx, s, by=call.by, now=call.now))
+    return _done(call, id, lambda tx, s: subscriber_actions.resume(tx, s, by=call.by, now=call.now))
 
 
 @router.post("/subscribers/{id:number}/unsubscribe", responses=responses(404))
 def unsubscribe_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
     """Take somebody off the list at their word; a last mail says goodbye."""
-    return _done(call, id, lambda tx, s: desk.unsubscribe(tx, call.app.membership, s, by=call.by, now=call.now))
+    return _done(
+        call, id, lambda tx, s: subscriber_actions.unsubscribe(tx, call.app.membership, s, by=call.by, now=call.now)
+    )
 
 
 def _done(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberInFull:

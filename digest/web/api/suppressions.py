@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
-from digest.admin import subscriber_actions as desk
+from digest.admin import subscriber_actions
 from digest.models import SuppressionReason
 from digest.security import addresses
 from digest.store import suppressions
@@ -75,14 +75,16 @@ def add_suppression(call: WritesSubscribers, new: NewSuppression) -> Suppression
     address = addresses.normalize(new.email)
     with call.writing() as tx:
         membership = call.app.membership
-        return _record(desk.suppress(tx, membership, address, one_line(new.reason), by=call.by, now=call.now))
+        return _record(
+            subscriber_actions.suppress(tx, membership, address, one_line(new.reason), by=call.by, now=call.now)
+        )
 
 
 @router.post("/suppressions/lift", responses=responses(409, body=True))
 def lift_suppression(call: WritesSubscribers, lift: Lift) -> Lifted:
     """Take back what an admin did. 409 for what only the address's owner can lift, and where nothing stands."""
     with call.writing() as tx, told_as(409):
-        stands = desk.lift(tx, call.app.membership, lift.email, by=call.by, now=call.now)
+        stands = subscriber_actions.lift(tx, call.app.membership, lift.email, by=call.by, now=call.now)
     return Lifted(suppression=None if stands is None else _record(stands))
 
 

@@ -7,7 +7,7 @@ from digest.models import Subscriber
 from digest.security import addresses
 from digest.security.links import Links, Scope
 from digest.store import Store, Transaction
-from digest.subscribers.joining import Joining
+from digest.subscribers.sign_up import SignUp
 from digest.web.context import Question, partly_shown
 from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Answer, Page, Redirect, Visit
@@ -37,7 +37,7 @@ class SigningIn:
     store: Store
     links: Links
     sessions: Sessions
-    joining: Joining
+    joining: SignUp
     mailbox: Mailbox
 
     def look(self, _visit: Visit) -> Page:

@@ -12,9 +12,9 @@ from digest.models import CompiledRules, Profile
 from digest.security import addresses
 from digest.store import Store, Transaction, profiles
 from digest.subscribers import fields
-from digest.subscribers.joining import Joining
+from digest.subscribers.sign_up import SignUp
 from digest.web.forms.keywords import Keywords, Mistake, read_keywords
-from digest.web.forms.timezones import find_timezone, suggested
+from digest.web.forms.mail_form import find_timezone, suggested
 from digest.web.pages import Fields, Page, Visit
 from digest.web.public.mailbox import Mailbox
 
@@ -77,7 +77,7 @@ class Subscribing:
     """The pages at /subscribe."""
 
     store: Store
-    joining: Joining
+    joining: SignUp
     mailbox: Mailbox
     signup: SignupConfig
     timezone: str  # of who does not say

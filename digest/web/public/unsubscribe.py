@@ -57,7 +57,7 @@ class Unsubscribing:
             reader = self._reader(tx, visit)
             goodbye = False
             if reader is not None:
-                goodbye = self.membership.leave(tx, reader, origin=f"{way} from {visit.client}", now=visit.now)
+                goodbye = self.membership.unsubscribe(tx, reader, origin=f"{way} from {visit.client}", now=visit.now)
         if one_click:
             language = reader.language if reader is not None else ""
             return Page(template="one-click.txt.j2", shows=OneClick(reader is not None), language=language)

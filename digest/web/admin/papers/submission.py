@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from digest.admin import submissions as proposals
-from digest.admin.paper_lookup import BusyError, PaperLookups
+from digest.admin import submission_actions
+from digest.admin.submission_actions import PaperLookups
 from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
@@ -56,10 +56,10 @@ class LookingAtSubmission:
     def act(self, visit: Visit, admin: Admin) -> Answer:
         """POST: looks it up, approves or rejects it. Raises NotFoundError, UsageError."""
         submission = self._get(visit)
-        proposals.check_open(submission)
+        submission_actions.check_open(submission)
         if visit.form.get("do") == "reject":
             with self.store.write() as tx:
-                proposals.reject(tx, submission.id, by=admin.email, now=visit.now)
+                submission_actions.reject(tx, submission.id, by=admin.email, now=visit.now)
             return Redirect(path="/admin/submissions?done=rejected")
         if visit.form.get("do") == "approve":
             return self._approve(submission, visit, admin)
@@ -70,7 +70,7 @@ class LookingAtSubmission:
             return _page(self._shown(submission, self.paper_lookups.look_up(submission)))
         except SourceError as error:
             return _page(replace(self._typed(submission, visit), not_sent_because=clean(error.reason)), 422)
-        except BusyError:
+        except LookupsBusyError:
             return _page(replace(self._typed(submission, visit), busy=True), 503)
 
     def _approve(self, submission: Submission, visit: Visit, admin: Admin) -> Answer:
@@ -79,11 +79,13 @@ class LookingAtSubmission:
             found = self.paper_lookups.find(submission, needed=not typed.title)
         except SourceError as error:
             return _page(replace(typed, not_sent_because=clean(error.reason), needs_title=True), 422)
-        except BusyError:
+        except LookupsBusyError:
             return _page(replace(typed, busy=True), 503)
-        entry = proposals.by_hand(submission.url, *_changed(typed, found), found)
+        entry = submission_actions.edited_entry(submission.url, *_changed(typed, found), found)
         with self.store.write() as tx:
-            proposals.approve(tx, submission.id, entry, by=admin.email, now=visit.now, timezone=self.timezone.key)
+            submission_actions.approve(
+                tx, submission.id, entry, by=admin.email, now=visit.now, timezone=self.timezone.key
+            )
         return Redirect(path=f"/admin/submissions/{submission.id}?done=approved")
 
     def _get(self, visit: Visit) -> Submission:
@@ -91,7 +93,7 @@ class LookingAtSubmission:
             return submissions.get(tx, visit.id)
 
     def _typed(self, submission: Submission, visit: Visit) -> ShownSubmission:
-        title, abstract = (proposals.in_one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
+        title, abstract = (submission_actions.one_line(visit.form.get(name, "")) for name in ("title", "abstract"))
         known = self._shown(submission, self.paper_lookups.known(submission))
         return replace(known, title=title[:_MOST_TITLE], abstract=abstract[:_MOST_ABSTRACT])
 
@@ -119,7 +121,9 @@ def _shown(submission: Submission, found: Entry | None, timezone: ZoneInfo) -> S
 def _changed(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
     """Title and abstract where they are not as they were found, which has its LaTeX beside it."""
     before = (
-        (proposals.in_one_line(found.title), proposals.in_one_line(found.abstract)) if found is not None else ("", "")
+        (submission_actions.one_line(found.title), submission_actions.one_line(found.abstract))
+        if found is not None
+        else ("", "")
     )
     return "" if typed.title == before[0] else typed.title, "" if typed.abstract == before[1] else typed.abstract
 

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-from digest.admin import changes
-from digest.admin import profiles as desk
+from digest.admin import profile_actions, profile_diff
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
@@ -108,7 +107,7 @@ class Editing:
         with self.store.write() as tx:
             shows = replace(shows, name_mistake=_name_mistake(tx, shows.name))
             if rules is not None and not shows.name_mistake:
-                added = desk.add(tx, shows.name, rules, by=admin.email, now=visit.now)
+                added = profile_actions.add(tx, shows.name, rules, by=admin.email, now=visit.now)
                 return Redirect(path=f"/admin/profiles/{added.id}?done=added")
         return _page(self._tried(shows, shows.text, None, visit, admin), 422)
 
@@ -121,7 +120,7 @@ class Editing:
                 raise NotFoundError("profile", str(visit.id), listed_by="digest profile list")
             conflict = None if saved is None else _conflict(known, shows, visit, self.timezone)
             if saved is not None and rules is not None and conflict is None:
-                desk.edit(tx, saved.name, rules=rules, by=admin.email, now=visit.now)
+                profile_actions.edit(tx, saved.name, rules=rules, by=admin.email, now=visit.now)
                 return Redirect(path=f"/admin/profiles/{visit.id}?done=saved")
         # What takes long is done where nobody waits to write.
         if saved is None:
@@ -166,7 +165,7 @@ def _read(shows: Editor, visit: Visit) -> tuple[CompiledRules | None, Editor]:
     if rules is None:
         return None, shows
     try:
-        return desk.wanted(rules.text), shows
+        return profile_actions.compile_profile_rules(rules.text), shows
     except UsageError as error:
         return None, replace(shows, refused=str(error))
 
@@ -186,7 +185,7 @@ def _conflict(
     opened = next((version for version in newest_first if version.number == shows.version), None)
     if newest.number in seen or newest.rules == shows.text or (opened and opened.rules == newest.rules):
         return None
-    diff = [line for line in changes.diff(opened, newest)[2:_MOST_DIFF] if not line.startswith("@@")]
+    diff = [line for line in profile_diff.diff(opened, newest)[2:_MOST_DIFF] if not line.startswith("@@")]
     at = local(newest.saved_at, timezone)
     return Conflict(number=newest.number, who=newest.saved_by, at=at, diff=diff)
 

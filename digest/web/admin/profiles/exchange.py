@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digest.admin import profiles as desk
-from digest.admin.profiles import Foreseen
+from digest.admin import profile_actions
+from digest.admin.profile_actions import ImportPreview
 from digest.errors import UsageError
 from digest.models import Admin, CompiledRules
 from digest.store import Store, profiles
@@ -19,7 +19,7 @@ class Import:
 
     text: str = ""
     mistake: str = ""  # what cannot be read of it; begins with the number of the line
-    foreseen: tuple[Foreseen, ...] = ()  # what would become of each, where it can be read
+    foreseen: tuple[ImportPreview, ...] = ()  # what would become of each, where it can be read
     done: bool = False
 
 
@@ -34,9 +34,9 @@ SAMPLES = (
     _page(
         text="x",
         foreseen=(
-            Foreseen(name="Cats", new=True, words="1 line added"),
-            Foreseen(name="Dogs", new=False, words="1 line removed"),
-            Foreseen(name="Mice", new=False),
+            ImportPreview(name="Cats", new=True, words="1 line added"),
+            ImportPreview(name="Dogs", new=False, words="1 line removed"),
+            ImportPreview(name="Mice", new=False),
         ),
     ),
 )
@@ -51,7 +51,7 @@ class Exchanging:
     def export(self, _visit: Visit, _admin: Admin) -> Answer:
         """GET the file, as `digest profile export` prints it."""
         with self.store.read() as tx:
-            text = desk.written(profiles.list_shared(tx))
+            text = profile_actions.to_json_lines(profiles.list_shared(tx))
         return Document(content=text, media_type="application/jsonl; charset=utf-8", filename=_FILE)
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
@@ -62,7 +62,7 @@ class Exchanging:
         """POST: what would be changed; where `do` is "import", it is. All or nothing."""
         text = visit.form.get("text", "").replace("\r\n", "\n")
         try:
-            some = desk.read(text.lstrip("\ufeff"))
+            some = profile_actions.parse_json_lines(text.lstrip("\ufeff"))
         except UsageError as error:
             return _page(text=text, mistake=str(error), status=422)
         if not some:
@@ -70,10 +70,10 @@ class Exchanging:
         if visit.form.get("do") != "import":
             return self._foreseen(text, some)
         with self.store.write() as tx:
-            desk.take_in(tx, some, by=admin.email, now=visit.now)
+            profile_actions.import_all(tx, some, by=admin.email, now=visit.now)
         return Redirect(path="/admin/profiles/import?done=imported")
 
     def _foreseen(self, text: str, some: Sequence[tuple[str, CompiledRules]]) -> Page:
         with self.store.read() as tx:
-            foreseen = desk.foreseen(tx, some)
+            foreseen = profile_actions.preview_import(tx, some)
         return _page(text=text, foreseen=tuple(foreseen))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digest.admin import profiles as desk
+from digest.admin import profile_actions
 from digest.models import Admin
 from digest.store import Store, profiles
 from digest.web.context import isolated
@@ -44,7 +44,7 @@ class RemovingProfiles:
         if not visit.form.get("sure"):
             return self._page(visit, unsure=True)
         with self.store.write() as tx:
-            desk.remove(tx, profiles.get_by_id(tx, visit.id).name, by=admin.email, now=visit.now)
+            profile_actions.remove(tx, profiles.get_by_id(tx, visit.id).name, by=admin.email, now=visit.now)
         return Redirect(path="/admin/profiles/removed?done=removed")
 
     def _page(self, visit: Visit, *, unsure: bool = False) -> Page:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from digest.admin import profiles as desk
+from digest.admin import profile_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin
 from digest.store import Store, profiles
@@ -48,7 +48,7 @@ class RenamingProfiles:
         try:
             with self.store.write() as tx:
                 name = profiles.get_by_id(tx, visit.id).name
-                desk.edit(tx, name, new_name=typed, by=admin.email, now=visit.now)
+                profile_actions.edit(tx, name, new_name=typed, by=admin.email, now=visit.now)
         except NotFoundError:
             raise
         except UsageError as error:

@@ -106,11 +106,11 @@ class SendingTestMails:
 
     def _digest(self, profile: Profile, visit: Visit, admin: Admin) -> Digest:
         reader = replace(self.reader, email=admin.email)
-        return test_mail.digest_of(self.recent_papers, [profile], reader, days=self.days, now=visit.now)
+        return test_mail.recent_digest(self.recent_papers, [profile], reader, days=self.days, now=visit.now)
 
     def _obstacle(self, admin: Admin) -> tuple[Fate | None, str]:
         with self.store.read() as tx:
-            found = test_mail.obstacle(tx, self.way.membership, admin.email)
+            found = test_mail.find_obstacle(tx, self.way.membership, admin.email)
         if isinstance(found, Suppression):
             return Fate.SUPPRESSED, str(found)
         return (None, "") if found is None else (Fate.HELD, found.reason)
@@ -132,7 +132,7 @@ class SendingTestMails:
         finally:
             self.sending.release()
         with self.store.write() as tx:
-            test_mail.note(tx, profile.name, by=admin.email, now=visit.now)
+            test_mail.record_sent(tx, profile.name, by=admin.email, now=visit.now)
         return (Fate.LEFT, self.way.maildir) if self.way.maildir else (Fate.SENT, "")
 
     def _subject(self, digest: Digest) -> str:
@@ -141,8 +141,8 @@ class SendingTestMails:
 
     def _mail(self, digest: Digest) -> Delivery:
         now, reader = digest.created_at, digest.subscriber
-        mail = test_mail.delivery(MailKind.DIGEST, reader, digest, domain=self.way.domain, now=now)
-        return test_mail.to_nobody(mail, reader.email)
+        mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain=self.way.domain, now=now)
+        return test_mail.copy_without_links(mail, reader.email)
 
     def _shown(self, profile: Profile, digest: Digest, fate: Fate | None, said: str) -> ShownTestMail:
         return replace(

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from digest.admin import changes
-from digest.admin import profiles as desk
+from digest.admin import profile_actions, profile_diff
 from digest.models import Admin, Profile, ProfileVersion
 from digest.store import Store, profiles, versions
 from digest.web.admin.lists import local
@@ -67,7 +66,7 @@ class LookingBack:
         with self.store.read() as tx:
             profile = profiles.get_by_id_or_removed(tx, visit.id)
             removed = profiles.find_by_id(tx, visit.id) is None
-            kept = changes.with_words(versions.list_of(tx, visit.id))
+            kept = profile_diff.with_descriptions(versions.list_of(tx, visit.id))
         return _history(profile, [_listed(version, words, self.timezone) for version, words in kept], removed=removed)
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
@@ -83,9 +82,9 @@ class LookingBack:
                 name=isolated(version.name),
                 removed=removed,
                 is_newest=version.number == newest,
-                version=_listed(version, changes.describe(before, version), self.timezone),
+                version=_listed(version, profile_diff.describe(before, version), self.timezone),
                 rules=version.rules,
-                diff=signed(changes.diff(before, version)),
+                diff=signed(profile_diff.diff(before, version)),
             )
         )
 
@@ -94,7 +93,7 @@ class LookingBack:
         with self.store.write() as tx:
             known = profiles.get_by_id_or_removed(tx, visit.id)
             number = number_of(visit.path["version"])
-            desk.restore_known(tx, known, number, by=admin.email, now=visit.now)
+            profile_actions.restore_version(tx, known, number, by=admin.email, now=visit.now)
         return Redirect(path=f"/admin/profiles/{visit.id}?done=restored")
 
     def removed(self, visit: Visit, _admin: Admin) -> Answer:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.admin import outbox
+from digest.admin import outbox_actions
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.store import Store, Transaction, deliveries, subscribers
@@ -103,9 +103,9 @@ class ListingDeliveries:
 def settle(tx: Transaction, how: str, ids: list[int], *, by: str, now: datetime) -> list[int]:
     """Try mails again ("retry"), or decide on those in doubt ("arrived", "again"). The ids of those that were so."""
     if how == "retry":
-        return outbox.retry(tx, ids, by=by, now=now)
+        return outbox_actions.retry(tx, ids, by=by, now=now)
     if how in {"arrived", "again"}:
-        return outbox.resolve(tx, ids, arrived=how == "arrived", by=by, now=now)
+        return outbox_actions.resolve(tx, ids, arrived=how == "arrived", by=by, now=now)
     return []
 
 

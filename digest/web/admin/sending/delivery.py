@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
-from digest.admin import outbox as desk
-from digest.admin.test_mail import to_nobody
+from digest.admin import outbox_actions
+from digest.admin.test_mail import copy_without_links
 from digest.mail import Composer
 from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
@@ -92,7 +92,7 @@ class LookingAtDelivery:
         done, shown = visit.form.get("do", ""), visit.id
         with self.store.write() as tx:
             if done == "resend":
-                shown = desk.resend(tx, self.membership, visit.id, by=admin.email, now=visit.now)
+                shown = outbox_actions.resend(tx, self.membership, visit.id, by=admin.email, now=visit.now)
             elif not settle(tx, done, [visit.id], by=admin.email, now=visit.now):
                 done = "none"
         return Redirect(path=f"/admin/deliveries/{shown}?done={done}")
@@ -103,7 +103,7 @@ class LookingAtDelivery:
             delivery = deliveries.get(tx, visit.id)
         if not _has_mail(delivery):
             raise HTTPException(404)
-        mail = self.composer.render(to_nobody(delivery, delivery.subscriber.email))
+        mail = self.composer.render(copy_without_links(delivery, delivery.subscriber.email))
         return Document(content=mail.readable_html, media_type="text/html", policy=OF_MAILS)
 
 
@@ -135,7 +135,7 @@ def _shown(
         bounces=tuple(_listed_bounce(bounce, timezone) for bounce in came_back),
         can_retry=delivery.state in TO_RETRY,
         in_doubt=delivery.state is DeliveryState.IN_DOUBT,
-        can_resend=not desk.why_not_again(delivery),
+        can_resend=not outbox_actions.reason_not_to_resend(delivery),
         has_mail=_has_mail(delivery),
         done=done,
     )

@@ -122,14 +122,14 @@ class LookingAtTemplates:
         """(the mail, whether its papers are real); its links are nobody's."""
         mail, real = self._composed(kind, replace(self.reader, language=code), now)
         with self.bench.composer() as composer:
-            return composer.render(test_mail.to_nobody(mail, mail.subscriber.email)), real
+            return composer.render(test_mail.copy_without_links(mail, mail.subscriber.email)), real
 
     def _composed(self, kind: MailKind, reader: Subscriber, now: datetime) -> tuple[Delivery, bool]:
         if kind not in {MailKind.DIGEST, MailKind.WELCOME}:
-            return test_mail.delivery(kind, reader, None, domain=self.domain, now=now), False
+            return test_mail.make_delivery(kind, reader, None, domain=self.domain, now=now), False
         digest = self._digest(reader, now)
         found = digest or sample_mail.whole(reader)
-        return test_mail.delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
+        return test_mail.make_delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
 
     def _digest(self, reader: Subscriber, now: datetime) -> Digest | None:
         """The best of the last days for who follows every profile; None where there is nothing."""
@@ -137,7 +137,7 @@ class LookingAtTemplates:
             shared = profiles.list_shared(tx)
         try:
             reader = replace(reader, max_papers=_PAPERS)
-            digest = test_mail.digest_of(self.recent_papers, shared, reader, days=DAYS, now=now) if shared else None
+            digest = test_mail.recent_digest(self.recent_papers, shared, reader, days=DAYS, now=now) if shared else None
         except RuleError:  # of a profile that an older version could read
             return None
         return digest if digest is not None and digest.items else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.admin.bounces import poll
+from digest.admin.outbox_actions import poll_bounces
 from digest.errors import DigestError, UsageError
 from digest.models import Admin, BounceKind, Subscriber
 from digest.pipeline.bounces import BounceReport
@@ -81,7 +81,7 @@ class ListingBounces:
         kind = next((kind for kind in BounceKind if kind.value == visit.query.get("kind")), None)
         with self._store.read() as tx:
             found = bounces.list_newest(tx, kind=kind, before=visit.number_in("before"), limit=_A_PAGE + 1)
-            owners = self._membership.owners(tx, [kept.pseudonym for kept in found])
+            owners = self._membership.find_by_pseudonyms(tx, [kept.pseudonym for kept in found])
         shown = found[:_A_PAGE]
         return _page(
             BounceList(
@@ -111,7 +111,7 @@ class ListingBounces:
     def _poll(self, read: Callable[[], BounceReport], by: str, now: datetime) -> None:
         done = Reading(failure="it broke off; the log says where")
         try:
-            report = poll(self._store, read, by=by, now=now)
+            report = poll_bounces(self._store, read, by=by, now=now)
             done = Reading(read=report.read, suppressed=len(report.suppressed))
         except DigestError as error:
             done = Reading(failure=str(error))

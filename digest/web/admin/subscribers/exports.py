@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from digest.models import Admin, Subscriber
 from digest.store import Store, subscribers
-from digest.subscribers.data_export import disclose
-from digest.subscribers.fields import write_in_parts
+from digest.subscribers.data_export import export_personal_data
+from digest.subscribers.fields import csv_in_parts
 from digest.subscribers.membership import Membership
 from digest.web.account.data import as_file
 from digest.web.admin.subscribers.subscriber import get
@@ -24,13 +24,13 @@ class Exporting:
 
     def everybody(self, _visit: Visit, _admin: Admin) -> Answer:
         """GET: what `digest subscriber export` prints, made while it is sent: of a million in no more memory."""
-        parts = write_in_parts(self._on_the_list())
+        parts = csv_in_parts(self._on_the_list())
         return Document(content=parts, media_type="text/csv", filename="subscribers.csv")
 
     def one(self, visit: Visit, _admin: Admin) -> Answer:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
-            told = disclose(tx, self.membership, get(tx, visit.id).email)
+            told = export_personal_data(tx, self.membership, get(tx, visit.id).email)
         return as_file(told, f"subscriber-{visit.id}.json")
 
     def _on_the_list(self) -> Iterator[list[Subscriber]]:

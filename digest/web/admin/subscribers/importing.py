@@ -7,12 +7,12 @@ from digest.app import App
 from digest.errors import UsageError
 from digest.models import Admin
 from digest.subscribers.fields import COLUMNS
-from digest.subscribers.importing import Fate, Outcome
+from digest.subscribers.importing import RowOutcome, RowStatus
 from digest.web.admin.subscribers.uploads import MOST_ROWS, SHOWN, Import, Imports, Stage, decoded
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
 
 _PATH = "/admin/subscribers/import"
-_WORST_FIRST = (Fate.BAD, Fate.SUPPRESSED, Fate.KNOWN, Fate.ASKED, Fate.ADDED)
+_WORST_FIRST = (RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class ShownRow:
 class OfOneFate:
     """What became of some rows, or would."""
 
-    fate: Fate
+    fate: RowStatus
     count: int
     rows: tuple[ShownRow, ...]  # the first of them
 
@@ -127,12 +127,12 @@ def _shown(one: Import) -> ShownImport:
         percent=min(100, progress.rows * 100 // max(1, one.rows)),
         confirmed=one.confirmed,
         fates=_fates(progress.counts, progress.first),
-        good=sum(progress.counts.get(fate, 0) for fate in Fate if fate.is_new),
+        good=sum(progress.counts.get(fate, 0) for fate in RowStatus if fate.is_new),
         failure=progress.failure,
     )
 
 
-def _fates(counts: Mapping[Fate, int], first: Mapping[Fate, tuple[Outcome, ...]]) -> tuple[OfOneFate, ...]:
+def _fates(counts: Mapping[RowStatus, int], first: Mapping[RowStatus, tuple[RowOutcome, ...]]) -> tuple[OfOneFate, ...]:
     return tuple(
         OfOneFate(fate=fate, count=counts[fate], rows=tuple(_row(outcome) for outcome in first[fate][:SHOWN]))
         for fate in _WORST_FIRST
@@ -140,7 +140,7 @@ def _fates(counts: Mapping[Fate, int], first: Mapping[Fate, tuple[Outcome, ...]]
     )
 
 
-def _row(outcome: Outcome) -> ShownRow:
+def _row(outcome: RowOutcome) -> ShownRow:
     row = outcome.row
     return ShownRow(line=row.line, email=row.email, column=row.column, reason=outcome.reason)
 
@@ -157,7 +157,7 @@ _SAMPLE = ShownImport(
     confirmed=False,
     fates=tuple(
         OfOneFate(fate=fate, count=2, rows=(ShownRow(line=2, email="x", column="email", reason="is none"),))
-        for fate in Fate
+        for fate in RowStatus
     ),
     good=2,
     failure="",

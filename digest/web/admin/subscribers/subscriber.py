@@ -12,11 +12,10 @@ from digest.models import Admin, Delivery, Subscriber, SubscriberState, Suppress
 from digest.store import Store, Transaction, bounces, deliveries, profiles, subscribers
 from digest.subscribers.fields import one_line
 from digest.subscribers.membership import Membership
-from digest.subscribers.pauses import LONGEST, parse_until
+from digest.subscribers.pauses import MAX_PAUSE, parse_until
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import local
-from digest.web.forms.mail_fields import Weekdays, days_of
-from digest.web.forms.mail_form import MailForm
+from digest.web.forms.mail_form import MailForm, WeekdayChoice, weekday_choices
 from digest.web.pages import Answer, Fields, Page, Redirect, Visit
 
 _LAST = 10  # deliveries and bounces
@@ -56,7 +55,7 @@ class ShownSubscriber:
     next_at: str
     next_on_their_clock: str
     form: MailForm  # what they get and how it comes, as text
-    days: tuple[Weekdays, ...]
+    days: tuple[WeekdayChoice, ...]
     profiles: tuple[str, ...]
     keywords: str
     new_email: str
@@ -96,8 +95,8 @@ class Doing:
 _ACTS: dict[str, Callable[[Doing], object]] = {
     "pause": lambda on: subscriber_actions.pause(on.tx, on.whom, _until(on.form, on.whom, on.now), **on.signed),
     "resume": lambda on: subscriber_actions.resume(on.tx, on.whom, **on.signed),
-    "vouch": lambda on: subscriber_actions.vouch(on.tx, on.membership, on.whom, **on.signed),
-    "ask": lambda on: subscriber_actions.ask(on.tx, on.membership, on.whom, **on.signed),
+    "vouch": lambda on: subscriber_actions.confirm_by_admin(on.tx, on.membership, on.whom, **on.signed),
+    "ask": lambda on: subscriber_actions.request_confirmation(on.tx, on.membership, on.whom, **on.signed),
     "unsubscribe": lambda on: subscriber_actions.unsubscribe(on.tx, on.membership, on.whom, **on.signed),
     "suppress": lambda on: subscriber_actions.suppress(
         on.tx, on.membership, on.whom.email, _reason(on.form), **on.signed
@@ -129,7 +128,7 @@ class SeeingToSomebody:
             return self._page(visit, typed=visit.form.get("until", ""))
         with self.store.write() as tx:
             whom = get(tx, visit.id)
-            if do not in subscriber_actions.can_be_done(tx, self.membership, whom, now=visit.now):
+            if do not in subscriber_actions.possible_actions(tx, self.membership, whom, now=visit.now):
                 raise UsageError(f"{whom.email} is {whom.state.value}: that cannot be done with them now")
             _ACTS[do](
                 Doing(tx=tx, membership=self.membership, whom=whom, form=visit.form, by=admin.email, now=visit.now)
@@ -170,7 +169,7 @@ class SeeingToSomebody:
             next_at=local(next_at, self.timezone),
             next_on_their_clock=local(next_at, clock),
             form=form,
-            days=tuple(day for day in days_of(form) if day.chosen),
+            days=tuple(day for day in weekday_choices(form) if day.chosen),
             profiles=whom.profiles,
             keywords=own.rules if own else "",
             new_email=whom.new_email,
@@ -182,9 +181,9 @@ class SeeingToSomebody:
             consents=self._consents(tx, whom),
             deliveries=self._deliveries(deliveries.list_recent(tx, whom, limit=_LAST)),
             bounces=self._bounces(tx, whom),
-            can=subscriber_actions.can_be_done(tx, self.membership, whom, now=now),
+            can=subscriber_actions.possible_actions(tx, self.membership, whom, now=now),
             first_on=today + timedelta(days=1),
-            last_on=today + LONGEST,
+            last_on=today + MAX_PAUSE,
         )
 
     def _barred(self, stands: Suppression | None) -> Barred | None:
@@ -194,7 +193,7 @@ class SeeingToSomebody:
         return Barred(reason=stands.reason, since=since, evidence=stands.evidence)
 
     def _consents(self, tx: Transaction, whom: Subscriber) -> tuple[Happened, ...]:
-        history = reversed(self.membership.history(tx, whom.email))
+        history = reversed(self.membership.list_consents(tx, whom.email))
         return tuple(Happened(at=local(c.at, self.timezone), what=c.event.value, said=c.origin) for c in history)
 
     def _deliveries(self, last: Sequence[Delivery]) -> tuple[Happened, ...]:
@@ -244,7 +243,7 @@ def _sample(**changed: object) -> Page:
         "next_at": "2026-06-03 07:00",
         "next_on_their_clock": "2026-06-03 07:00",
         "form": MailForm.of(whom),
-        "days": days_of(MailForm.of(whom)),
+        "days": weekday_choices(MailForm.of(whom)),
         "profiles": (),
         "keywords": "",
         "new_email": "",
@@ -281,7 +280,7 @@ SAMPLES = (
         has_feed=True,
         confirmed_at="2026-06-03 07:00",
         last_digest_at="2026-06-03 07:00",
-        days=days_of(MailForm.of(Subscriber(email="")))[:2],
+        days=weekday_choices(MailForm.of(Subscriber(email="")))[:2],
         consents=(_LINE,),
         deliveries=(replace(_LINE, what="digest", state="sent", delivery=1),),
         bounces=(replace(_LINE, what="hard"),),

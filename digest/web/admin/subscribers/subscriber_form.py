@@ -8,12 +8,11 @@ from digest.mail import Templates
 from digest.models import Admin, CompiledRules, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
 from digest.store import Store, Transaction, profiles
-from digest.subscribers.fields import MOST_PAPERS, one_line
+from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
 from digest.web.admin.subscribers.subscriber import get
 from digest.web.forms.keywords import Keywords, Mistake, read_keywords
-from digest.web.forms.mail_fields import Choice, MailFields, choices
-from digest.web.forms.mail_form import MailForm, not_twice_today
+from digest.web.forms.mail_form import Choice, MailFields, MailForm, choices, skip_slot_served_today
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 
@@ -46,7 +45,7 @@ class _Typed:
         return cls(form=MailForm.typed(visit.form), rules=rules, keywords=keywords, follows=follows)
 
     def read(self, tx: Transaction, before: Subscriber, templates: Templates) -> Subscriber:
-        changed, _ = self.form.read(before, templates, most_papers=MOST_PAPERS)
+        changed, _ = self.form.read(before, templates, most_papers=MAX_PAPERS)
         return replace(changed, profiles=tuple(name for name in _shared(tx) if name in self.follows))
 
 
@@ -68,14 +67,14 @@ class WritingDown:
         """POST: adds somebody, who is asked by mail where they have not agreed already."""
         email, confirmed, typed = one_line(visit.form.get("email", "")), "confirmed" in visit.form, _Typed.of(visit)
         nobody = self._nobody(email, confirmed=confirmed)
-        _, mistakes = typed.form.read(nobody, self.templates, most_papers=MOST_PAPERS)
+        _, mistakes = typed.form.read(nobody, self.templates, most_papers=MAX_PAPERS)
         if mistakes or typed.rules is None:
             return self._again(nobody, typed, mistakes)
         own = typed.rules if typed.keywords.text else None
         try:
             with self.store.write() as tx:
                 new = replace(typed.read(tx, nobody, self.templates), email=addresses.normalize(email))
-                added = subscriber_actions.enrol(tx, self.membership, new, own, by=admin.email, now=visit.now)
+                added = subscriber_actions.add(tx, self.membership, new, own, by=admin.email, now=visit.now)
         except UsageError as error:
             return self._again(nobody, typed, mistakes, not_sent_because=str(error))
         return Redirect(path=f"/admin/subscribers/{added.id}?done=added")
@@ -92,7 +91,7 @@ class WritingDown:
         with self.store.read() as tx:
             whom = get(tx, visit.id)
         typed = _Typed.of(visit)
-        _, mistakes = typed.form.read(whom, self.templates, most_papers=MOST_PAPERS)
+        _, mistakes = typed.form.read(whom, self.templates, most_papers=MAX_PAPERS)
         if mistakes or typed.rules is None:
             return self._again(whom, typed, mistakes)
         with self.store.write() as tx:
@@ -100,7 +99,7 @@ class WritingDown:
         return Redirect(path=f"/admin/subscribers/{visit.id}?done=saved")
 
     def _save(self, tx: Transaction, whom: Subscriber, typed: _Typed, visit: Visit, admin: Admin) -> None:
-        changed = not_twice_today(whom, typed.read(tx, whom, self.templates), at=visit.now)
+        changed = skip_slot_served_today(whom, typed.read(tx, whom, self.templates), at=visit.now)
         before = profiles.find_personal(tx, whom.id)
         own = typed.rules if typed.keywords.text != (before.rules if before else "") else None
         if changed != whom or own is not None:
@@ -129,7 +128,7 @@ class WritingDown:
         with self.store.read() as tx:
             shared = _shared(tx)
         mails = MailFields.of(
-            form or MailForm.of(whom), whom, self.templates, most_papers=MOST_PAPERS, mistakes=mistakes
+            form or MailForm.of(whom), whom, self.templates, most_papers=MAX_PAPERS, mistakes=mistakes
         )
         shows = SubscriberForm(
             id=whom.id,

@@ -89,14 +89,14 @@ class Suppressing:
             return self._list(1, SuppressionList(asked=asked, wrong="asked"))
         with self.store.read() as tx:
             stands = self.membership.find_suppression(tx, email)
-            owners = self.membership.owners(tx, [stands.pseudonym]) if stands else {}
+            owners = self.membership.find_by_pseudonyms(tx, [stands.pseudonym]) if stands else {}
         found = () if stands is None else (self._listed(stands, owners.get(stands.pseudonym), email),)
         return _page(SuppressionList(listed=found, asked=email, done=done))
 
     def _list(self, number: int, shows: SuppressionList) -> Page:
         with self.store.read() as tx:
             found = suppressions.list_all(tx, skip=(number - 1) * _A_PAGE, limit=_A_PAGE + 1)
-            owners = self.membership.owners(tx, [one.pseudonym for one in found])
+            owners = self.membership.find_by_pseudonyms(tx, [one.pseudonym for one in found])
         if number > 1 and not found:
             raise NotFoundError("page", str(number))
         listed = tuple(self._listed(one, owners.get(one.pseudonym)) for one in found[:_A_PAGE])

@@ -24,7 +24,7 @@ from digest.app import App
 from digest.errors import DigestError, NotFoundError
 from digest.models import Admin
 from digest.subscribers.fields import csv_lines
-from digest.subscribers.importing import Fate, Outcome, rehearse
+from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.background import Afterwards
 from digest.web.pages import Upload
 from digest.web.security import MAX_UPLOAD
@@ -61,8 +61,8 @@ class Progress:
 
     stage: Stage
     rows: int = 0
-    counts: Mapping[Fate, int] = field(default_factory=dict)
-    first: Mapping[Fate, tuple[Outcome, ...]] = field(default_factory=dict)  # the first of each fate
+    counts: Mapping[RowStatus, int] = field(default_factory=dict)
+    first: Mapping[RowStatus, tuple[RowOutcome, ...]] = field(default_factory=dict)  # the first of each fate
     failure: str = ""
 
 
@@ -153,18 +153,18 @@ class Imports:
             return
         with self._app.store.read() as tx:
             rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
-            outcomes = rehearse(tx, self._app.membership, rows, now=one.uploaded_at)
+            outcomes = preview_import(tx, self._app.membership, rows, now=one.uploaded_at)
             self._follow(one, _pieces(outcomes), then=Stage.CHECKED)
 
     def _store(self, one: Import, now: datetime) -> None:
         with self._app.store.read() as tx:
             rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
         store, membership = self._app.store, self._app.membership
-        pieces = subscriber_actions.enlist_in_pieces(store, membership, rows, by=one.admin.email, now=now)
+        pieces = subscriber_actions.import_rows_in_batches(store, membership, rows, by=one.admin.email, now=now)
         self._follow(one, pieces, then=Stage.DONE, pause=_LETS_OTHERS)
         one.content = b""
 
-    def _follow(self, one: Import, pieces: Generator[list[Outcome]], *, then: Stage, pause: float = 0.0) -> None:
+    def _follow(self, one: Import, pieces: Generator[list[RowOutcome]], *, then: Stage, pause: float = 0.0) -> None:
         """Write down what becomes of the rows, until there are no more or the program stops."""
         told = _Told()
         ended, failure = Stage.STOPPED, ""
@@ -205,13 +205,13 @@ class _Told:
     """Counts, the first rows of each fate, and the report of all, as outcomes come."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Fate] = Counter()
-        self._first: dict[Fate, tuple[Outcome, ...]] = {}
+        self._counts: Counter[RowStatus] = Counter()
+        self._first: dict[RowStatus, tuple[RowOutcome, ...]] = {}
         self._packed = io.BytesIO()
         self._report = gzip.GzipFile(fileobj=self._packed, mode="wb", compresslevel=1)
         self._write([_REPORT])
 
-    def add(self, some: list[Outcome]) -> None:
+    def add(self, some: list[RowOutcome]) -> None:
         self._counts.update(outcome.fate for outcome in some)
         for outcome in some:
             first = self._first.get(outcome.fate, ())
@@ -244,7 +244,7 @@ def _text(one: Import) -> str:
     return decoded(one.content) or ""
 
 
-def _pieces(outcomes: Iterator[Outcome]) -> Generator[list[Outcome]]:
+def _pieces(outcomes: Iterator[RowOutcome]) -> Generator[list[RowOutcome]]:
     while some := list(islice(outcomes, _TOGETHER)):
         yield some
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.admin import submissions as proposals
+from digest.admin import submission_actions
 from digest.errors import SourceError, UsageError
 from digest.matching.paper_collection import PaperCollection
 from digest.models import Submission, SubmissionState
@@ -45,12 +45,12 @@ def again(store: Store, submission: Submission) -> Submission:
 def approve(store: Store, submission: Submission, title: str = "A paper that cats proposed") -> str:
     entry = an_entry(title, guid=submission.url, url=submission.url)
     with store.write() as tx:
-        return proposals.approve(tx, submission.id, entry, by="tests", now=NOW, timezone="UTC")
+        return submission_actions.approve(tx, submission.id, entry, by="tests", now=NOW, timezone="UTC")
 
 
 def reject(store: Store, submission: Submission) -> None:
     with store.write() as tx:
-        proposals.reject(tx, submission.id, by="tests", now=NOW)
+        submission_actions.reject(tx, submission.id, by="tests", now=NOW)
 
 
 def answering(body: bytes, asked: list[str]) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -63,14 +63,14 @@ def answering(body: bytes, asked: list[str]) -> Callable[[BaseHTTPRequestHandler
 
 def test_a_page_is_looked_up_by_its_tags(fetcher: Fetcher) -> None:
     with serving(answering(PAGE, [])) as url:
-        entry = proposals.look_up(fetcher, url)
+        entry = submission_actions.look_up(fetcher, url)
     assert (entry.title, entry.url) == ("A paper that cats proposed", url)
 
 
 def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
     asked: list[str] = []
     with serving(answering(ENTRY.encode(), asked)) as api:
-        entry = proposals.look_up(fetcher, "https://arxiv.org/abs/2504.17830", arxiv_api=api)
+        entry = submission_actions.look_up(fetcher, "https://arxiv.org/abs/2504.17830", arxiv_api=api)
     assert asked == ["/feed?id_list=2504.17830"]
     assert (entry.title, entry.abstract, entry.arxiv_id) == ("Spin waves", "On spin.", "2504.17830")
     assert (entry.authors, entry.categories) == (("Jane Doe",), ("quant-ph",))
@@ -81,7 +81,7 @@ def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
 )
 def test_what_arxiv_does_not_know_is_told(fetcher: Fetcher, answer: str, reason: str) -> None:
     with serving(answering(answer.encode(), [])) as api, pytest.raises(SourceError) as caught:
-        proposals.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
+        submission_actions.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
     assert caught.value.reason == reason
 
 
@@ -92,7 +92,7 @@ def test_a_page_inside_our_own_network_is_not_asked(tmp_path: Path) -> None:
         Fetcher(base=tmp_path) as careful,
         pytest.raises(SourceError, match="private address"),
     ):
-        proposals.look_up(careful, url)
+        submission_actions.look_up(careful, url)
     assert asked == []
 
 
@@ -147,8 +147,8 @@ def test_what_was_rejected_and_is_proposed_again_stays_rejected(store: Store) ->
 def test_what_an_editor_gives_by_hand_stands_before_what_was_found() -> None:
     url = "https://arxiv.org/abs/2504.17830"
     found = an_entry("Found", abstract="Found, too", title_source="$F$")
-    both = proposals.by_hand(url, "Given", "Given, too", found)
+    both = submission_actions.edited_entry(url, "Given", "Given, too", found)
     assert (both.title, both.title_source, both.abstract) == ("Given", "", "Given, too")
-    assert proposals.by_hand(url, "", "", found) == found
-    alone = proposals.by_hand(url, "Given", "", None)
+    assert submission_actions.edited_entry(url, "", "", found) == found
+    alone = submission_actions.edited_entry(url, "Given", "", None)
     assert (alone.title, alone.arxiv_id, alone.url) == ("Given", "2504.17830", url)

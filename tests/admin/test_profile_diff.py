@@ -5,7 +5,7 @@ from time import process_time
 
 import pytest
 
-from digest.admin.changes import describe, diff, with_words
+from digest.admin.profile_diff import describe, diff, with_descriptions
 from digest.models import ProfileVersion
 from tests.builders import NOW
 
@@ -44,7 +44,7 @@ def test_the_first_version_is_told_by_its_length() -> None:
 
 def test_each_version_is_told_against_the_one_before_it() -> None:
     newest_first = [a_version(3, "lion"), a_version(2, "cat\nlion"), a_version(1, "cat")]
-    assert [(version.number, words) for version, words in with_words(newest_first)] == [
+    assert [(version.number, words) for version, words in with_descriptions(newest_first)] == [
         (3, "1 line removed"),
         (2, "1 line added"),
         (1, "begins with 1 line"),

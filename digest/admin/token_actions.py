@@ -10,9 +10,9 @@ from digest.models import Admin, ApiToken, TokenScope
 from digest.store import Transaction, audit, tokens
 
 PREFIX = "digest_"  # by which scanners of what was published know one
-LASTS = 365  # days, where nobody says otherwise
-MOST_DAYS = 3650
-MOST_NAME = 60  # characters
+DEFAULT_DAYS = 365  # days, where nobody says otherwise
+MAX_DAYS = 3650
+MAX_NAME = 60  # characters
 
 
 def add(
@@ -21,17 +21,17 @@ def add(
     name: str,
     scopes: Collection[TokenScope],
     *,
-    days: int = LASTS,
+    days: int = DEFAULT_DAYS,
     by: str,
     now: datetime,
 ) -> tuple[ApiToken, str]:
     """A new one of an admin's, and the token itself, which nobody can look up again. Raises UsageError."""
-    if not 1 <= days <= MOST_DAYS:
-        raise UsageError(f"a token lasts 1 to {MOST_DAYS} days")
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError(f"a token lasts 1 to {MAX_DAYS} days")
     ends = now + timedelta(days=days)
-    new = ApiToken(owner=owner, name=named(name), scopes=frozenset(_allowed(owner, scopes)), expires_at=ends)
+    new = ApiToken(owner=owner, name=clean_name(name), scopes=frozenset(_allowed(owner, scopes)), expires_at=ends)
     token = f"{PREFIX}{secrets.token_urlsafe(32)}"
-    added = tokens.add(tx, new, hashed(token), now=now)
+    added = tokens.add(tx, new, token_hash(token), now=now)
     audit.record(tx, by, "token add", _subject(added), now=now)
     return added, token
 
@@ -44,19 +44,19 @@ def revoke(tx: Transaction, token_id: int, *, by: str, now: datetime) -> ApiToke
     return gone
 
 
-def named(name: str) -> str:
+def clean_name(name: str) -> str:
     """A name that the log can quote: inside one line, not endless, without quotation marks. Raises UsageError."""
     folded = " ".join(name.split())
     if not folded:
         raise UsageError("a token needs a name, such as: website")
-    if len(folded) > MOST_NAME:
-        raise UsageError(f"a token's name has at most {MOST_NAME} characters")
+    if len(folded) > MAX_NAME:
+        raise UsageError(f"a token's name has at most {MAX_NAME} characters")
     if not folded.isprintable() or '"' in folded:
         raise UsageError("a token's name has no quotation marks and no control characters")
     return folded
 
 
-def hashed(token: str) -> str:
+def token_hash(token: str) -> str:
     """What is kept of a token. It is random and long: to hash it slowly would protect nothing."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 

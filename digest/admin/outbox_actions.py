@@ -1,11 +1,12 @@
 """Sending held and released, and what becomes of mails that were not sent, or perhaps were."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from digest.errors import UsageError
 from digest.models import Delivery, DeliveryState, MailKind, message_id
-from digest.store import Transaction, audit, deliveries, outbox
+from digest.pipeline.bounces import BounceReport
+from digest.store import Store, Transaction, audit, deliveries, outbox
 from digest.subscribers.membership import Membership
 
 _MOST_NAMED = 20  # deliveries, in a line of the log
@@ -47,7 +48,7 @@ def resend(tx: Transaction, membership: Membership, number: int, *, by: str, now
     where there is nothing to send again, or it may not be, and NotFoundError.
     """
     delivery = deliveries.get(tx, number)
-    reason = why_not_again(delivery)
+    reason = reason_not_to_resend(delivery)
     if reason:
         raise UsageError(f"delivery {number} {reason}")
     stands = membership.find_suppression(tx, delivery.subscriber.email)
@@ -59,7 +60,7 @@ def resend(tx: Transaction, membership: Membership, number: int, *, by: str, now
     return again
 
 
-def why_not_again(delivery: Delivery) -> str:
+def reason_not_to_resend(delivery: Delivery) -> str:
     """What stands against sending a mail once more, "" where nothing does but perhaps a suppression."""
     if delivery.kind not in {MailKind.DIGEST, MailKind.WELCOME}:
         return "is no digest: its reader can ask for another one"
@@ -70,6 +71,14 @@ def why_not_again(delivery: Delivery) -> str:
     if not delivery.subscriber.state.is_subscribed:
         return "is to somebody who is not on the list"
     return ""
+
+
+def poll_bounces(store: Store, read: Callable[[], BounceReport], *, by: str, now: datetime) -> BounceReport:
+    """Deal with what has arrived in the mailbox, which `read` does. Raises TransportError where it cannot be read."""
+    report = read()
+    with store.write() as tx:
+        audit.record(tx, by, "bounce", f"{report.read} read, {len(report.suppressed)} suppressed", now=now)
+    return report
 
 
 def _record(tx: Transaction, by: str, what: str, ids: Sequence[int], now: datetime) -> None:

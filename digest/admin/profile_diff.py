@@ -21,12 +21,12 @@ def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
     return ", ".join(words) or "brought back after it was removed"
 
 
-def describe_rules(before: str, after: str) -> str:
+def describe_rule_changes(before: str, after: str) -> str:
     """The same of two texts; "" where they are one."""
     return ", ".join(_of_rules(before, after))
 
 
-def with_words(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVersion, str]]:
+def with_descriptions(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVersion, str]]:
     """Each version of a profile, as they come, with what it changed."""
     before = [*newest_first[1:], None]
     return [(after, describe(older, after)) for older, after in zip(before, newest_first, strict=False)]

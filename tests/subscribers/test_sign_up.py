@@ -11,7 +11,7 @@ from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind, Schedule, Subscriber, SubscriberState, Suppression, SuppressionReason
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
-from digest.subscribers.joining import Answer, Joining, Known, answer_to_join, answer_to_sign_in
+from digest.subscribers.sign_up import AddressStatus, SignUp, SignUpMail, mail_for_join, mail_for_sign_in
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 from tests.web.people import known_as
 
@@ -31,11 +31,11 @@ def join(
     tx: Transaction, rules: str = "cats", *, after: timedelta = timedelta(), email: str = EMAIL, **rest: object
 ) -> None:
     new = Subscriber(email=email, state=PENDING, **rest)  # type: ignore[arg-type]
-    Joining(MEMBERSHIP).join(tx, new, compile_rules(rules), origin="page from 192.0.2.7", now=NOW + after)
+    SignUp(MEMBERSHIP).join(tx, new, compile_rules(rules), origin="page from 192.0.2.7", now=NOW + after)
 
 
 def sign_in(tx: Transaction, *, after: timedelta = timedelta()) -> None:
-    Joining(MEMBERSHIP).sign_in(tx, EMAIL, origin="page from 192.0.2.7", now=NOW + after)
+    SignUp(MEMBERSHIP).sign_in(tx, EMAIL, origin="page from 192.0.2.7", now=NOW + after)
 
 
 def queued(tx: Transaction) -> list[MailKind]:
@@ -48,34 +48,34 @@ def own_rules(tx: Transaction) -> str:
 
 
 def test_whoever_is_unknown_is_asked() -> None:
-    assert answer_to_join(Known(), now=NOW) is Answer.QUESTION
-    assert answer_to_sign_in(Known(), now=NOW) is Answer.NOTHING
+    assert mail_for_join(AddressStatus(), now=NOW) is SignUpMail.CONFIRMATION
+    assert mail_for_sign_in(AddressStatus(), now=NOW) is SignUpMail.NOTHING
 
 
-@pytest.mark.parametrize("answer", [answer_to_join, answer_to_sign_in])
+@pytest.mark.parametrize("answer", [mail_for_join, mail_for_sign_in])
 @pytest.mark.parametrize("state", [ACTIVE, PAUSED])
 def test_who_is_on_the_list_gets_a_sign_in_mail_every_ten_minutes_at_most(
     answer: object, state: SubscriberState
 ) -> None:
     assert callable(answer)
-    assert answer(Known(state=state), now=NOW) is Answer.SIGN_IN
-    assert answer(Known(state=state, let_in_at=NOW - 10 * MINUTE), now=NOW) is Answer.SIGN_IN
-    assert answer(Known(state=state, let_in_at=NOW - 9 * MINUTE), now=NOW) is Answer.NOTHING
+    assert answer(AddressStatus(state=state), now=NOW) is SignUpMail.SIGN_IN
+    assert answer(AddressStatus(state=state, let_in_at=NOW - 10 * MINUTE), now=NOW) is SignUpMail.SIGN_IN
+    assert answer(AddressStatus(state=state, let_in_at=NOW - 9 * MINUTE), now=NOW) is SignUpMail.NOTHING
 
 
-@pytest.mark.parametrize("answer", [answer_to_join, answer_to_sign_in])
+@pytest.mark.parametrize("answer", [mail_for_join, mail_for_sign_in])
 def test_who_has_not_answered_is_asked_once_a_day_at_most(answer: object) -> None:
     assert callable(answer)
-    assert answer(Known(state=PENDING, asked_at=NOW - DAY), now=NOW) is Answer.QUESTION
-    assert answer(Known(state=PENDING, asked_at=NOW - DAY + MINUTE), now=NOW) is Answer.NOTHING
+    assert answer(AddressStatus(state=PENDING, asked_at=NOW - DAY), now=NOW) is SignUpMail.CONFIRMATION
+    assert answer(AddressStatus(state=PENDING, asked_at=NOW - DAY + MINUTE), now=NOW) is SignUpMail.NOTHING
 
 
 @pytest.mark.parametrize("reason", BOUNCES)
 def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: SuppressionReason) -> None:
-    known = Known(state=SUPPRESSED, stands=barred(reason), asked_at=NOW - DAY)
-    assert answer_to_join(known, now=NOW) is Answer.QUESTION
-    assert answer_to_join(known, now=NOW - MINUTE) is Answer.NOTHING
-    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+    known = AddressStatus(state=SUPPRESSED, stands=barred(reason), asked_at=NOW - DAY)
+    assert mail_for_join(known, now=NOW) is SignUpMail.CONFIRMATION
+    assert mail_for_join(known, now=NOW - MINUTE) is SignUpMail.NOTHING
+    assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
 @pytest.mark.parametrize("state", [GONE, SUPPRESSED, None])
@@ -83,28 +83,30 @@ def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: Suppressi
 def test_who_wants_no_mail_is_asked_once_in_thirty_days_at_most(
     reason: SuppressionReason, state: SubscriberState | None
 ) -> None:
-    known = Known(state=state, stands=barred(reason), asked_at=NOW - 30 * DAY)
-    assert answer_to_join(known, now=NOW) is Answer.QUESTION
-    assert answer_to_join(known, now=NOW - MINUTE) is Answer.NOTHING
-    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+    known = AddressStatus(state=state, stands=barred(reason), asked_at=NOW - 30 * DAY)
+    assert mail_for_join(known, now=NOW) is SignUpMail.CONFIRMATION
+    assert mail_for_join(known, now=NOW - MINUTE) is SignUpMail.NOTHING
+    assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
 def test_who_left_by_mistake_is_asked_although_the_question_before_is_not_old() -> None:
-    left = Known(state=GONE, stands=barred(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY)
-    assert answer_to_join(left, now=NOW) is Answer.QUESTION
+    left = AddressStatus(state=GONE, stands=barred(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY)
+    assert mail_for_join(left, now=NOW) is SignUpMail.CONFIRMATION
 
 
 def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
-    complained = Known(state=SUPPRESSED, stands=barred(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY)
-    assert answer_to_join(complained, now=NOW + 29 * DAY - MINUTE) is Answer.NOTHING
-    assert answer_to_join(complained, now=NOW + 29 * DAY) is Answer.QUESTION
+    complained = AddressStatus(
+        state=SUPPRESSED, stands=barred(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY
+    )
+    assert mail_for_join(complained, now=NOW + 29 * DAY - MINUTE) is SignUpMail.NOTHING
+    assert mail_for_join(complained, now=NOW + 29 * DAY) is SignUpMail.CONFIRMATION
 
 
 @pytest.mark.parametrize("state", [None, *SubscriberState])
 def test_to_an_address_that_an_admin_barred_nothing_is_sent(state: SubscriberState | None) -> None:
-    known = Known(state=state, stands=barred(SuppressionReason.ADMIN))
-    assert answer_to_join(known, now=NOW) is Answer.NOTHING
-    assert answer_to_sign_in(known, now=NOW) is Answer.NOTHING
+    known = AddressStatus(state=state, stands=barred(SuppressionReason.ADMIN))
+    assert mail_for_join(known, now=NOW) is SignUpMail.NOTHING
+    assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
 def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> None:
@@ -116,7 +118,7 @@ def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> No
             PENDING, ("Shared",), "Asia/Tokyo", "cats",
         )  # fmt: skip
         assert queued(tx) == [MailKind.CONFIRMATION]
-        (asked,) = MEMBERSHIP.history(tx, EMAIL)
+        (asked,) = MEMBERSHIP.list_consents(tx, EMAIL)
         assert (asked.event.value, asked.origin, bool(asked.wording)) == ("asked", "page from 192.0.2.7", True)
 
 
@@ -134,7 +136,7 @@ def test_of_who_has_not_said_yes_the_newest_choices_hold(store: Store) -> None:
 @pytest.mark.parametrize("state", [ACTIVE, PAUSED, GONE])
 def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: SubscriberState) -> None:
     with store.write() as tx:
-        before = MEMBERSHIP.enrol(tx, a_subscriber(EMAIL), origin="", now=NOW)
+        before = MEMBERSHIP.add(tx, a_subscriber(EMAIL), origin="", now=NOW)
         profiles.set_personal(tx, before.id, compile_rules("birds"), now=NOW)
         before = subscribers.save(tx, a_subscriber(EMAIL, id=before.id, state=state))
         join(tx, "cats", schedule=Schedule(timezone="Asia/Tokyo"))
@@ -143,7 +145,7 @@ def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: Su
 
 def test_a_stranger_changes_nothing_of_who_has_to_say_yes_again(store: Store) -> None:
     with store.write() as tx:
-        MEMBERSHIP.enrol(tx, a_subscriber(EMAIL, language="de"), origin="", now=NOW)
+        MEMBERSHIP.add(tx, a_subscriber(EMAIL, language="de"), origin="", now=NOW)
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
         MEMBERSHIP.lift(tx, EMAIL, now=NOW)
         join(tx, "cats")
@@ -171,14 +173,14 @@ def test_of_an_address_that_an_admin_barred_nothing_is_stored(store: Store) -> N
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
         join(tx)
         sign_in(tx)
-        assert (subscribers.find(tx, EMAIL), MEMBERSHIP.history(tx, EMAIL)) == (None, [])
+        assert (subscribers.find(tx, EMAIL), MEMBERSHIP.list_consents(tx, EMAIL)) == (None, [])
 
 
 def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store) -> None:
     with store.write() as tx:
-        reader = MEMBERSHIP.enrol(tx, a_subscriber(EMAIL), origin="", now=NOW)
+        reader = MEMBERSHIP.add(tx, a_subscriber(EMAIL), origin="", now=NOW)
         for _ in range(2):
-            MEMBERSHIP.leave(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
+            MEMBERSHIP.unsubscribe(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
             MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
         sign_in(tx)
         kinds = [delivery.kind for delivery in deliveries.list_by_subscriber(tx, reader.id)]
@@ -209,7 +211,7 @@ def test_the_mail_with_the_link_really_arrives(
         old.unlink()
     later = NOW + 31 * DAY
     with app.store.write() as tx:
-        pages = Joining(app.membership)
+        pages = SignUp(app.membership)
         if way == "join":
             pages.join(tx, a_subscriber(EMAIL, state=PENDING), compile_rules("cats"), origin="page", now=later)
         else:

@@ -18,22 +18,22 @@ from digest.models import (
     message_id,
 )
 from digest.store import Transaction, deliveries, outbox, profiles, subscribers
-from digest.subscribers.membership import ASKED_AGAIN, Membership
+from digest.subscribers.membership import ASK_AGAIN_AFTER, Membership
 
 _LEFT_ALONE = timedelta(days=30)  # who does not want to be mailed is not asked again before
 _SIGN_IN_AGAIN = timedelta(minutes=10)
 
 
-class Answer(Enum):
+class SignUpMail(Enum):
     """The mail that is sent to an address because somebody gave it."""
 
-    QUESTION = auto()  # whether they want the digest
+    CONFIRMATION = auto()  # whether they want the digest
     SIGN_IN = auto()  # a link to their own pages: they have the digest already
     NOTHING = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class AddressStatus:
     """What is known of an address."""
 
     state: SubscriberState | None = None  # None: no subscriber
@@ -42,7 +42,7 @@ class Known:
     let_in_at: datetime | None = None  # last, by a sign-in mail
 
 
-def answer_to_join(known: Known, *, now: datetime) -> Answer:
+def mail_for_join(known: AddressStatus, *, now: datetime) -> SignUpMail:
     """What follows where an address is given to subscribe.
 
     Who is unknown, pending, or barred by a bounce is asked, once a day at most. Who does not want to be mailed (left,
@@ -50,22 +50,22 @@ def answer_to_join(known: Known, *, now: datetime) -> Answer:
     pauses may have forgotten, and gets a sign-in mail, every ten minutes at most. Whom an admin barred gets nothing.
     """
     if known.stands is not None and known.stands.reason is SuppressionReason.ADMIN:
-        return Answer.NOTHING
+        return SignUpMail.NOTHING
     if known.state is not None and known.state.is_subscribed:
         soon = known.let_in_at is not None and now - known.let_in_at < _SIGN_IN_AGAIN
-        return Answer.NOTHING if soon else Answer.SIGN_IN
-    return Answer.NOTHING if _asked_lately(known, now) else Answer.QUESTION
+        return SignUpMail.NOTHING if soon else SignUpMail.SIGN_IN
+    return SignUpMail.NOTHING if _asked_lately(known, now) else SignUpMail.CONFIRMATION
 
 
-def answer_to_sign_in(known: Known, *, now: datetime) -> Answer:
+def mail_for_sign_in(known: AddressStatus, *, now: datetime) -> SignUpMail:
     """The same where it is given to sign in: only who is on the list, or pending, gets a mail."""
     if known.state is not None and (known.state.is_subscribed or known.state is SubscriberState.PENDING):
-        return answer_to_join(known, now=now)
-    return Answer.NOTHING
+        return mail_for_join(known, now=now)
+    return SignUpMail.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class SignUp:
     """What the pages do with an address, by the rules of one list."""
 
     membership: Membership
@@ -78,8 +78,8 @@ class Joining:
         Raises NotFoundError where a profile is gone.
         """
         known = subscribers.find(tx, new.email)
-        answer = answer_to_join(self._known(tx, new.email, known), now=now)
-        if known is None and answer is Answer.NOTHING:
+        answer = mail_for_join(self._known(tx, new.email, known), now=now)
+        if known is None and answer is SignUpMail.NOTHING:
             return
         if known is None:
             known = subscribers.add(tx, new, now=now)
@@ -93,37 +93,37 @@ class Joining:
         """Somebody wants to see their own pages."""
         known = subscribers.find(tx, email)
         if known is not None:
-            answer = answer_to_sign_in(self._known(tx, email, known), now=now)
+            answer = mail_for_sign_in(self._known(tx, email, known), now=now)
             self._send(tx, answer, known, origin=origin, now=now)
 
-    def _known(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> Known:
+    def _known(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> AddressStatus:
         let_in_at = None if subscriber is None else deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN)
-        return Known(
+        return AddressStatus(
             state=None if subscriber is None else subscriber.state,
             stands=self.membership.find_suppression(tx, email),
             asked_at=self.membership.last_asked_at(tx, email),
             let_in_at=let_in_at,
         )
 
-    def _send(self, tx: Transaction, answer: Answer, to: Subscriber, *, origin: str, now: datetime) -> None:
+    def _send(self, tx: Transaction, answer: SignUpMail, to: Subscriber, *, origin: str, now: datetime) -> None:
         match answer:
-            case Answer.QUESTION:
-                self.membership.question(tx, to, origin=origin, now=now)
-            case Answer.SIGN_IN:
+            case SignUpMail.CONFIRMATION:
+                self.membership.queue_confirmation(tx, to, origin=origin, now=now)
+            case SignUpMail.SIGN_IN:
                 lets_in = message_id(MailKind.SIGN_IN, to, now, self.membership.domain)
                 outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=lets_in, now=now)
-            case Answer.NOTHING:
+            case SignUpMail.NOTHING:
                 pass
 
 
-def _asked_lately(known: Known, now: datetime) -> bool:
+def _asked_lately(known: AddressStatus, now: datetime) -> bool:
     asked_at, stands = known.asked_at, known.stands
     if stands is not None and stands.reason is SuppressionReason.COMPLAINT:  # perhaps about being asked
         asked_at = max(asked_at or stands.suppressed_at, stands.suppressed_at)
     if asked_at is None:
         return False
     unwanted = stands is not None and not stands.reason.is_bounce and asked_at >= stands.suppressed_at
-    return now - asked_at < (_LEFT_ALONE if unwanted else ASKED_AGAIN)
+    return now - asked_at < (_LEFT_ALONE if unwanted else ASK_AGAIN_AFTER)
 
 
 def _with_choices_of(new: Subscriber, known: Subscriber) -> Subscriber:
