@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from digest.admin.token_actions import token_hash
 from digest.app import App
 from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens

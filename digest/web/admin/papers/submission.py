@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from digest.admin import submission_actions
-from digest.admin.submission_actions import PaperLookups
+from digest.admin.submission_actions import LookupsBusyError, PaperLookups
 from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
