@@ -68,10 +68,10 @@ class TemplateError(UsageError):
 
 
 class SuppressedError(UsageError):
-    """An address that must not be mailed. `reason` says since when and why, `mend` who can change that."""
+    """An address that must not be mailed. `reason` says since when and why, `remedy` who can change that."""
 
-    def __init__(self, address: str, reason: str, mend: str) -> None:
-        super().__init__(f"{address} is {reason}; {mend}")
+    def __init__(self, address: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{address} is {reason}; {remedy}")
         self.address = address
         self.reason = reason
 

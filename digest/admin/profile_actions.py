@@ -15,9 +15,9 @@ from digest.store import Transaction, audit, profiles, versions
 def compile_profile_rules(text: str) -> CompiledRules:
     """Rules that ask for some papers. Raises RuleError, and UsageError where they could never find one."""
     rules = compile_rules(text)
-    if not rules.asks:
+    if not rules.rules:
         raise UsageError("no rules; write one a line, such as: diffusion model")
-    if all(ask.weight == EXCLUDES for ask in rules.asks):
+    if all(rule.weight == EXCLUDES for rule in rules.rules):
         raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
     return rules
 

@@ -109,8 +109,8 @@ def resend(ids: Ids, config: ConfigOption = None) -> None:
     say(f"queued as new mails: {queued}")
 
 
-def _tell(asked: Sequence[int], done: Sequence[int], what: str, why_not: str) -> None:
+def _tell(asked: Sequence[int], done: Sequence[int], what: str, not_sent_because: str) -> None:
     others = [number for number in asked if number not in done]
     if others:
-        warn(f"left as they are, being {why_not}: {', '.join(map(str, others))}")
+        warn(f"left as they are, being {not_sent_because}: {', '.join(map(str, others))}")
     say(f"{what}: {len(done)}")

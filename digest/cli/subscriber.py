@@ -23,7 +23,7 @@ from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import CompiledRules, SubscriberState
 from digest.store import profiles, subscribers
-from digest.store.search import PageCursor, SubscriberFilter
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.schedule import next_slot, parse_days, parse_send_at, parse_timezone
 

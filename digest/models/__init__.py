@@ -3,7 +3,8 @@
 `_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
 """
 
-from digest.models.admins import Admin, Change, Role
+from digest.models.admins import Admin, ApiToken, Change, Role, TokenScope
+from digest.models.daily_status import DailyStatus, SourceStatus, Trouble
 from digest.models.mails import (
     Bounce,
     BounceKind,
@@ -19,23 +20,20 @@ from digest.models.mails import (
     Receipt,
     message_id,
 )
-from digest.models.papers import (
+from digest.models.papers import AnnounceType, Entry, Field, Paper, Sighting, Submission, SubmissionState
+from digest.models.profiles import (
     EXCLUDES,
     OWN_KEYWORDS,
-    AnnounceType,
     CompiledRule,
     CompiledRules,
-    Entry,
     Evidence,
-    Field,
     Match,
-    Paper,
     Profile,
+    ProfileVersion,
     Reason,
-    Sighting,
     fingerprint,
 )
-from digest.models.people import (
+from digest.models.subscribers import (
     EVERY_DAY,
     EVERY_TYPE,
     WEEKDAYS,
@@ -49,10 +47,6 @@ from digest.models.people import (
     Weekday,
     Wording,
 )
-from digest.models.submissions import Submission, SubmissionState
-from digest.models.today import DailyStatus, SourceStatus, Trouble
-from digest.models.tokens import ApiToken, TokenScope
-from digest.models.versions import ProfileVersion
 
 __all__ = [
     "EVERY_DAY",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from digest.models.papers import Evidence, Paper
-from digest.models.people import Subscriber
+from digest.models.papers import Paper
+from digest.models.profiles import Evidence
+from digest.models.subscribers import Subscriber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
-from digest.store import numbers, papers
+from digest.store import counters, papers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests
 from digest.store.subscribers import find_by_ids, mark_served
@@ -66,7 +66,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
         if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in made
     ]
     if queued:
-        given = numbers.take(tx, deliveries, len(queued))
+        given = counters.reserve_ids(tx, deliveries, len(queued))
         tx.execute(sa.insert(deliveries), [{"id": number} | row for number, row in zip(given, queued, strict=True)])
     return len(queued)
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, Suppression
 from digest.security.addresses import Pseudonyms
-from digest.store import numbers, suppressions
+from digest.store import counters, suppressions
 from digest.store.database import Transaction
 from digest.store.deliveries import list_with_digests
 from digest.store.leases import LEASE, MAX_LEASE, SENDING_LEASE, is_dead, is_local
@@ -66,9 +66,10 @@ def queue_mails(
         return
     written = {"kind": kind.value, "queued_at": now, "next_at": now - _AHEAD}
     written |= _unsent(not_sent_because, now) if not_sent_because else {}
+    ids = counters.reserve_ids(tx, deliveries, len(notes))
     rows = [
         written | {"id": number, "subscriber_id": subscriber_id, "message_id": message_id}
-        for number, (subscriber_id, message_id) in zip(numbers.take(tx, deliveries, len(notes)), notes, strict=True)
+        for number, (subscriber_id, message_id) in zip(ids, notes, strict=True)
     ]
     tx.execute(sa.insert(deliveries), rows)
 
@@ -233,7 +234,7 @@ def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetim
     before = deliveries.c.id == delivery.id
     digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(before)).scalar_one()
     tx.execute(sa.update(deliveries).where(before).values(digest_id=None))
-    (number,) = numbers.take(tx, deliveries, 1)
+    (number,) = counters.reserve_ids(tx, deliveries, 1)
     queued = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
     queued |= {"id": number, "message_id": message_id, "queued_at": now, "next_at": now}
     tx.execute(sa.insert(deliveries).values(queued))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
-from digest.store import numbers
+from digest.store import counters
 from digest.store.database import Transaction
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
@@ -36,7 +36,7 @@ _SHOWN = (
 
 def version(tx: Transaction) -> int:
     """Rises with every change of what papers there are, what is shown of them, and where they were seen."""
-    return numbers.last(tx, papers)
+    return counters.current(tx, papers)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
@@ -214,7 +214,7 @@ def list_keys(tx: Transaction, public_id: str) -> list[str]:
 
 
 def _changed(tx: Transaction) -> None:
-    numbers.take(tx, papers, 1)
+    counters.reserve_ids(tx, papers, 1)
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, fingerprint
-from digest.store import numbers, versions
+from digest.store import counters, versions
 from digest.store.database import Transaction
 from digest.store.schema import follows, profiles, queries, subscribers
 
@@ -45,7 +45,7 @@ class StoredRules:
 
 def version(tx: Transaction) -> int:
     """Rises with every change of the shared profiles."""
-    return numbers.last(tx, profiles)
+    return counters.current(tx, profiles)
 
 
 def find(tx: Transaction, name: str) -> Profile | None:
@@ -187,7 +187,7 @@ def find_personal(tx: Transaction, subscriber_id: int) -> Profile | None:
 def set_personal(tx: Transaction, subscriber_id: int, rules: CompiledRules, *, now: datetime) -> None:
     """Replace a subscriber's own rules; empty rules leave none."""
     tx.execute(sa.delete(profiles).where(profiles.c.owner_id == subscriber_id))
-    if rules.asks:
+    if rules.rules:
         # The number of a shared profile that was removed is kept for it.
         number = versions.last_profile_id(tx) + 1
         values = {"id": number, "name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now}
@@ -281,7 +281,7 @@ def _insert(tx: Transaction, number: int, name: str, rules: CompiledRules, *, by
 
 
 def _changed(tx: Transaction) -> None:
-    numbers.take(tx, profiles, 1)
+    counters.reserve_ids(tx, profiles, 1)
 
 
 def _unpacked(packed: bytes) -> NDArray[Any]:
@@ -290,8 +290,8 @@ def _unpacked(packed: bytes) -> NDArray[Any]:
 
 def _written(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:
     """A profile's columns that say what it asks."""
-    number_of = _numbers(tx, [ask.query for ask in rules.asks])
-    asks = np.array([(number_of[ask.query], ask.line, ask.weight) for ask in rules.asks], _ASK)
+    number_of = _numbers(tx, [ask.query for ask in rules.rules])
+    asks = np.array([(number_of[ask.query], ask.line, ask.weight) for ask in rules.rules], _ASK)
     return {"rules": rules.text, "compiled": np.array(fingerprint(rules.text), _FINGERPRINT).tobytes() + asks.tobytes()}
 
 

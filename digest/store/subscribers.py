@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.security import addresses
-from digest.store import numbers, search
+from digest.store import counters, subscriber_search
 from digest.store import profiles as profiles_of
 from digest.store.database import Transaction
 from digest.store.schema import consents, follows, profiles, subscribers
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 
 _TOGETHER = 1000  # read from the database
 _EVERYBODY = 2**31
@@ -64,9 +65,9 @@ class SubscriberPage:
     after: str
 
 
-def list_page(tx: Transaction, wanted: search.SubscriberFilter, place: search.PageCursor) -> SubscriberPage:
+def list_page(tx: Transaction, wanted: SubscriberFilter, place: PageCursor) -> SubscriberPage:
     """One page of those who are wanted. As fast with a million subscribers as with a hundred, also the last page."""
-    found = search.find(tx, wanted, place)
+    found = subscriber_search.find(tx, wanted, place)
     known = find_by_ids(tx, found.ids)
     people = [known[i] for i in found.ids]
     ends = (people[0].email, people[-1].email) if people else (place.after, place.before)
@@ -81,9 +82,9 @@ def list_all(tx: Transaction) -> list[Subscriber]:
     return sorted(_select(tx, sa.true()), key=lambda s: addresses.key(s.email))
 
 
-def list_matching(tx: Transaction, wanted: search.SubscriberFilter, *, after: str = "") -> list[Subscriber]:
+def list_matching(tx: Transaction, wanted: SubscriberFilter, *, after: str = "") -> list[Subscriber]:
     """All who are wanted, by address, behind one."""
-    ids = search.find(tx, wanted, search.PageCursor(after=after, limit=_EVERYBODY)).ids
+    ids = subscriber_search.find(tx, wanted, PageCursor(after=after, limit=_EVERYBODY)).ids
     people: list[Subscriber] = []
     for at in range(0, len(ids), _TOGETHER):
         known = find_by_ids(tx, ids[at : at + _TOGETHER])
@@ -93,7 +94,7 @@ def list_matching(tx: Transaction, wanted: search.SubscriberFilter, *, after: st
 
 def list_after(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
     """The next `limit` subscribers behind an address, or from the first on, by address."""
-    ids = search.list_after(tx, search.PageCursor(after=email, limit=limit))
+    ids = subscriber_search.list_after(tx, PageCursor(after=email, limit=limit))
     known = find_by_ids(tx, ids)
     return [known[i] for i in ids]
 
@@ -178,14 +179,14 @@ def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> lis
     """Some hundred new subscribers whose addresses are known to be free, with their numbers. Raises NotFoundError."""
     if not new:
         return []
-    ids = numbers.take(tx, subscribers, len(new))
+    ids = counters.reserve_ids(tx, subscribers, len(new))
     added = [replace(s, id=number) for s, number in zip(new, ids, strict=True)]
     rows = [
         {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_subscribed else None} | _values(s)
         for s in added
     ]
     tx.execute(sa.insert(subscribers), rows)
-    search.add(tx, [s.id for s in added])
+    subscriber_search.add(tx, [s.id for s in added])
     profiles_of.add_followers(tx, {s.id: s.profiles for s in added})
     return added
 
@@ -195,10 +196,10 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
     this, values = subscribers.c.id == changed.id, _values(changed)
     is_found_anew = tx.scalar(sa.select(subscribers.c.found_by).where(this)) != values["found_by"]
     if is_found_anew:
-        search.remove(tx, changed.id)
+        subscriber_search.remove(tx, changed.id)
     tx.execute(sa.update(subscribers).where(this).values(values))
     if is_found_anew:
-        search.add(tx, [changed.id])
+        subscriber_search.add(tx, [changed.id])
     profiles_of.set_followed(tx, changed.id, changed.profiles)
     return get(tx, changed.email)
 
@@ -212,7 +213,7 @@ def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscr
 def remove(tx: Transaction, email: str) -> None:
     """Forget a subscriber, with their own profile, digests and deliveries. Raises NotFoundError."""
     gone = get(tx, email).id
-    search.remove(tx, gone)
+    subscriber_search.remove(tx, gone)
     tx.execute(sa.delete(subscribers).where(subscribers.c.id == gone))
 
 
@@ -247,7 +248,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
     return {
         "email": subscriber.email,
         "email_key": addresses.key(subscriber.email),
-        "found_by": search.search_key(subscriber.email, subscriber.name),
+        "found_by": subscriber_search.search_key(subscriber.email, subscriber.name),
         "name": subscriber.name,
         "timezone": subscriber.schedule.timezone,
         "send_at": subscriber.schedule.send_at,

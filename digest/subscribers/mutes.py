@@ -42,7 +42,7 @@ def _muting(rule: str) -> str:
 
 
 def _query(line: str) -> str:
-    asks = compile_rules(line).asks
+    asks = compile_rules(line).rules
     if len(line.splitlines()) != 1 or len(asks) != 1 or asks[0].weight != EXCLUDES:
         raise RuleError(1, 1, "expected one rule")
     return asks[0].query

@@ -94,7 +94,7 @@ def loaded(file: Path) -> ProfileIndex:
 
 def indexed(people: Population) -> ProfileIndex:
     """As it is made of what the store holds: every query once, in canonical words."""
-    written = [compile_rules(wish.rule).asks[0].query for wish in people.pool]
+    written = [compile_rules(wish.rule).rules[0].query for wish in people.pool]
     queries = {query: number for number, query in enumerate(dict.fromkeys(written))}
     number_of = np.array([queries[query] for query in written], np.int32)
     line = np.ones(len(people.wish), np.int32)

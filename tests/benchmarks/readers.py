@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from digest.app import App
 from digest.matching import Search, compile_rules
 from digest.models import OWN_KEYWORDS, CompiledRule, CompiledRules, Paper, fingerprint
-from digest.store import Transaction, papers, profiles, search, subscribers
+from digest.store import Transaction, papers, profiles, subscriber_search, subscribers
 from digest.store import schema as tables
 from tests.benchmarks.matching import RULES, indexed
 from tests.benchmarks.profiles import Wish, pool, population
@@ -80,7 +80,7 @@ def add_subscribers(tx: Transaction, n: int) -> None:
     for begin in range(1, n + 1, _AT_ONCE):
         numbers = range(begin, min(begin + _AT_ONCE, n + 1))
         tx.execute(sa.insert(tables.subscribers), [_subscriber(number) for number in numbers])
-        search.add(tx, numbers)
+        subscriber_search.add(tx, numbers)
 
 
 def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
@@ -101,7 +101,7 @@ def _profile(wishes: Sequence[tuple[Wish, float]]) -> CompiledRules:
 
 @cache
 def _query(wish: Wish) -> str:
-    return compile_rules(wish.rule).asks[0].query
+    return compile_rules(wish.rule).rules[0].query
 
 
 def _print_papers(tx: Transaction, today: Sequence[Paper]) -> None:
@@ -117,13 +117,13 @@ def _add_profiles(tx: Transaction, made: Sequence[CompiledRules], *, shared: boo
     """As profiles.add and set_personal write them, but many at once."""
     number_of: dict[str, int] = {}
     for rules in made:
-        for ask in rules.asks:
+        for ask in rules.rules:
             number_of.setdefault(ask.query, len(number_of) + 1)
     tx.execute(sa.insert(tables.queries), [{"id": number, "text": query} for query, number in number_of.items()])
     for begin in range(0, len(made), _AT_ONCE):
         rows = []
         for number, rules in enumerate(made[begin : begin + _AT_ONCE], begin + 1):
-            asks = np.array([(number_of[a.query], a.line, a.weight) for a in rules.asks], profiles._ASK)
+            asks = np.array([(number_of[a.query], a.line, a.weight) for a in rules.rules], profiles._ASK)
             packed = np.array(fingerprint(rules.text), profiles._FINGERPRINT).tobytes() + asks.tobytes()
             whose = (
                 {"name": f"Profile {number}", "owner_id": None}
@@ -151,7 +151,7 @@ def _subscriber(number: int) -> dict[str, object]:
         "id": number,
         "email": address,
         "email_key": address,
-        "found_by": search.search_key(address, ""),
+        "found_by": subscriber_search.search_key(address, ""),
         "name": "",
         "timezone": "UTC",
         "send_at": NOW.time(),

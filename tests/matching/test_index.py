@@ -74,7 +74,7 @@ def test_what_is_kept_compiled_and_read_back_says_the_same(rules: list[str], pap
 
 
 def packed(rules: list[str]) -> ProfileIndex:
-    asks = [compile_rules(rule).asks for rule in rules]
+    asks = [compile_rules(rule).rules for rule in rules]
     flat = [ask for some in asks for ask in some]
     queries = {query: number for number, query in enumerate(dict.fromkeys(ask.query for ask in flat))}
     return ProfileIndex.from_compiled(

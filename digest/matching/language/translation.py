@@ -59,7 +59,7 @@ def translate_query(text: str) -> Translation:
         raise RuleError(1, 1, _nothing(reader.left_out))
     rules = "\n".join(dict.fromkeys(found))
     try:
-        asks = compile_rules(rules).asks
+        asks = compile_rules(rules).rules
     except RuleError as error:
         raise RuleError(1, 1, error.reason) from None
     if not any(ask.weight != EXCLUDES for ask in asks):

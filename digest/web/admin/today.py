@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 from digest.admin import outbox_actions
 from digest.admin.forecast import next_hour
 from digest.models import Admin, DailyStatus, DeliveryState, Hold, Role, Trouble
-from digest.store import Store
-from digest.store import today as days
+from digest.store import Store, daily_status
 from digest.subscribers.fields import one_line
 from digest.web.admin.sending.coming import ShownHour, shown_hour
 from digest.web.pages import Answer, Page, Redirect, Visit
@@ -52,9 +51,9 @@ class LookingAtToday:
         on = visit.now.astimezone(self.timezone).date()
         since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
         with self.store.read() as tx:
-            today = days.get(tx, on=on, since=since, now=visit.now)
+            today = daily_status.get(tx, on=on, since=since, now=visit.now)
             hour = next_hour(tx, timezone=self.timezone, now=visit.now)
-            begin = days.missing_for_launch(tx)
+            begin = daily_status.missing_for_launch(tx)
         shows = _shown(today, on, shown_hour(hour, self.timezone) if hour else None)
         return Page(template="today.html.j2", shows=replace(shows, begin=begin))
 

@@ -8,8 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from digest.models import BounceKind, Change, DeliveryState, Trouble
-from digest.store import audit, bounces, sources
-from digest.store import today as days
+from digest.store import audit, bounces, daily_status, sources
 from digest.web.api.access import ReadsOperations
 from digest.web.api.fields import Numbered, Page, a_router, page_of
 from digest.web.api.problems import responses
@@ -69,7 +68,7 @@ def get_today(call: ReadsOperations) -> Today:
     on = call.now.astimezone(timezone).date()
     since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
     with call.store.read() as tx:
-        today = days.get(tx, on=on, since=since, now=call.now)
+        today = daily_status.get(tx, on=on, since=since, now=call.now)
     counts = {state.value: today.deliveries[state] for state in DeliveryState if state in today.deliveries}
     return Today(
         on=on,

@@ -12,8 +12,8 @@ from digest import models
 from digest.admin import subscriber_actions
 from digest.models import SubscriberState
 from digest.store import Transaction, subscribers
-from digest.store.search import PageCursor
-from digest.store.search import SubscriberFilter as Sought
+from digest.store.subscriber_search import PageCursor
+from digest.store.subscriber_search import SubscriberFilter as Sought
 from digest.subscribers import fields
 from digest.subscribers.pauses import parse_until
 from digest.web.api import people, rules

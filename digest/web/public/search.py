@@ -71,7 +71,7 @@ class Searching:
         except UsageError:
             return _complaining(Complaint.PERIOD, keywords, status=404)
         shown_period = "" if period is None else period.name
-        if rules is None or not rules.asks:
+        if rules is None or not rules.rules:
             return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 422)
         if not rules.has_positive_rules:
             return _complaining(Complaint.EXCLUDES, keywords, shown_period)

@@ -9,7 +9,7 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.store import Store, Transaction, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
-from digest.store.search import PageCursor, SubscriberFilter
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, local, one_of, typed
 from digest.web.admin.samples import UTC_ZONE, a_delivery
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of

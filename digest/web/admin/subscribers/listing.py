@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from digest.models import Admin, Subscriber, SubscriberState
 from digest.store import Store, subscribers
-from digest.store.search import PageCursor, SubscriberFilter
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers.fields import one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import local

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from digest.models import SubscriberState
-from digest.store import Store, search, subscribers
-from digest.store.search import PageCursor, SubscriberFilter
+from digest.store import Store, subscriber_search, subscribers
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from tests.builders import NOW, a_subscriber
 
 PEOPLE = {
@@ -79,19 +79,23 @@ def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
         ('"""', []),
     ],
 )
-@pytest.mark.parametrize(("few", "near"), [(search._FEW, search._NEAR), (0, search._NEAR), (0, 1)])
+@pytest.mark.parametrize(
+    ("few", "near"), [(subscriber_search._FEW, subscriber_search._NEAR), (0, subscriber_search._NEAR), (0, 1)]
+)
 def test_a_text_is_found_anywhere(
     people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int, text: str, emails: list[str]
 ) -> None:
-    monkeypatch.setattr(search, "_FEW", few)  # none is few: the addresses are walked through
-    monkeypatch.setattr(search, "_NEAR", near)  # one is near: those who stand further on are found by the index
+    monkeypatch.setattr(subscriber_search, "_FEW", few)  # none is few: the addresses are walked through
+    monkeypatch.setattr(subscriber_search, "_NEAR", near)  # 1: the others are found by the index
     assert found(people, text) == emails
 
 
-@pytest.mark.parametrize(("few", "near"), [(search._FEW, search._NEAR), (0, search._NEAR), (0, 2)])
+@pytest.mark.parametrize(
+    ("few", "near"), [(subscriber_search._FEW, subscriber_search._NEAR), (0, subscriber_search._NEAR), (0, 2)]
+)
 def test_what_is_found_comes_in_pages_too(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
-    monkeypatch.setattr(search, "_FEW", few)
-    monkeypatch.setattr(search, "_NEAR", near)
+    monkeypatch.setattr(subscriber_search, "_FEW", few)
+    monkeypatch.setattr(subscriber_search, "_NEAR", near)
     one, two, _, _, five = BY_ADDRESS
     wanted = SubscriberFilter(text="example.org")
     assert of_page(people, wanted, PageCursor(limit=2))[:3] == ([one, two], "", two)
@@ -109,7 +113,7 @@ def test_state_and_text_both_count(people: Store) -> None:
 
 def test_how_many_have_a_text_is_said_where_they_are_few(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] == 3
-    monkeypatch.setattr(search, "_FEW", 2)
+    monkeypatch.setattr(subscriber_search, "_FEW", 2)
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] is None
 
 

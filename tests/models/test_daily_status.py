@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from digest.models import DailyStatus, DeliveryState, Hold, SourceStatus, SubscriberState, Trouble
-from digest.store import Store, subscribers
-from digest.store import today as days
+from digest.store import Store, daily_status, subscribers
 from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
 
 WELL = SourceStatus(name="a", succeeded_at=NOW, failure="")
@@ -52,7 +51,7 @@ def test_a_mail_that_waits_is_overdue_from_when_it_was_queued(store: Store) -> N
     with store.write() as tx:
         pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
         MEMBERSHIP.queue_confirmation(tx, pending, origin="page", now=NOW)
-        today = days.get(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
+        today = daily_status.get(tx, on=NOW.date(), since=at("2026-06-03"), now=NOW + timedelta(hours=2))
     assert today.deliveries == {DeliveryState.QUEUED: 1}
     assert today.overdue_since == NOW
     assert today.trouble is Trouble.OVERDUE

@@ -13,7 +13,7 @@ from digest.store.database import Transaction
 from digest.store.schema import numbers
 
 
-def take(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
+def reserve_ids(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
     """The next `count` numbers for rows of a table."""
     first = insert(numbers).values(of=table.name, last=count)
     more = {"last": numbers.c.last + count}
@@ -22,6 +22,6 @@ def take(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
     return range(last - count + 1, last + 1)
 
 
-def last(tx: Transaction, table: sa.Table) -> int:
+def current(tx: Transaction, table: sa.Table) -> int:
     """The last number that was given out; 0 before there was one."""
     return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == table.name)).scalar() or 0
