@@ -16,7 +16,7 @@ from digest.store import Store, Transaction, deliveries, leases, outbox
 from digest.store.outbox import AttemptResult
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_refusal, retry_at
+from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_rejection, retry_at
 
 # A server that refuses us so often in a row, whatever the mail, will refuse the rest: better ask an admin.
 _MOST_REFUSALS = 5
@@ -165,7 +165,7 @@ class _Sending:
         try:
             for receipt in transport.send(self._messages()):
                 self.unanswered.discard(receipt.delivery_id)
-                self._refusals = self._refusals + 1 if is_policy_refusal(receipt.reply) else 0
+                self._refusals = self._refusals + 1 if is_policy_rejection(receipt.reply) else 0
                 if self._refusals == _MOST_REFUSALS:
                     self._hold(receipt.reply)
                 delivery = self._batch[receipt.delivery_id]

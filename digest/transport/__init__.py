@@ -1,4 +1,4 @@
-"""How mail reaches its readers."""
+"""Transports hand mails over for delivery. A new one implements Transport and is opened in App.transport."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -7,12 +7,12 @@ from digest.models import Message, Receipt
 
 
 class Transport(Protocol):
-    """A way out. Used from one thread at a time."""
+    """Sends mail. Used from one thread at a time."""
 
     def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
-        """Hand over each message and yield the other side's word on each, in any order.
+        """Send each message and yield a receipt for each, in any order.
 
-        Messages are taken as they are needed, in the calling thread. A message that is refused does not stop the
-        others. Raises TransportError when none can be handed over any more; what then has no receipt was not taken.
+        Takes messages when it needs them, in the calling thread. A rejected message does not stop the others. Raises
+        TransportError when no more can be sent; messages without a receipt were not sent.
         """
         ...

@@ -1,4 +1,4 @@
-"""A Maildir as the way out: works with nothing else installed. Mails appear whole in new/, or not at all."""
+"""A Maildir as the transport: needs nothing installed. A mail appears in new/ completely or not at all."""
 
 import hashlib
 import os
@@ -12,13 +12,13 @@ from digest.models import Message, Outcome, Receipt
 
 
 class MaildirTransport:
-    """Writes each mail to a file of its own. A mail that is sent again after a crash replaces itself."""
+    """Writes each mail to its own file. A mail that is sent again after a crash replaces its file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
-        """See Transport."""
+        """Write each message and yield its receipt; see Transport."""
         try:
             for part in ("tmp", "new", "cur"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,12 @@ class MaildirTransport:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(self.folder / "new" / name)
-        _sync(self.folder / "new")  # or else a power cut could take back what is marked as sent
+        # Without syncing the folder, a power cut could lose a mail that is recorded as sent.
+        folder = os.open(self.folder / "new", os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
         return name
 
     def __enter__(self) -> Self:
@@ -44,11 +49,3 @@ class MaildirTransport:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         return None
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -1,35 +1,126 @@
-"""A way in to a mail server: connecting, TLS and AUTH are smtplib's, the replies are read by us."""
+"""One connection to a mail server: connecting, TLS and AUTH are smtplib's, replies are read by ReplyReader."""
 
 import re
 import smtplib
 import socket
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from digest.errors import TransportError
-from digest.transport.replies import ReplyReader, one_line
 
-_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # what OpenSSL makes of a greeting in plain text
+_RECEIVE_BYTES = 8192  # asked of the socket at once
+_MAX_UNREAD_BYTES = 64 * 1024  # RFC 5321, 4.5.3.1.5 allows 512 bytes a line
+_MAX_LINES = 1000
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_PLAIN_TEXT_GREETING = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # OpenSSL's errors for one
+
+
+class ReplyError(smtplib.SMTPException):
+    """Not a valid SMTP reply. Later replies can no longer be told apart, so the connection must be closed."""
+
+
+class Reply(NamedTuple):
+    """One complete SMTP reply (RFC 5321, 4.2)."""
+
+    code: int
+    text: bytes  # without the codes; lines are separated by LF
+
+    @property
+    def accepts(self) -> bool:
+        """The server did as asked (2yz)."""
+        return 200 <= self.code < 300
+
+    @property
+    def rejects(self) -> bool:
+        """The server did not do as asked, for now (4yz) or permanently (5yz)."""
+        return self.code >= 400
+
+    @property
+    def closes_connection(self) -> bool:
+        """421: the server closes the connection after this reply, whatever was asked (RFC 5321, 3.8)."""
+        return self.code == 421
+
+    def __str__(self) -> str:
+        return f"{self.code} {one_line(self.text)}".rstrip()
+
+
+class ReplyReader:
+    """Reads replies from a socket, as many at once as have arrived."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = b""
+        self._position = 0  # bytes of the buffer that were read
+        self._lines: list[bytes] = []  # of an incomplete reply
+        self._code = b""
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes were received and not read yet."""
+        return self._position < len(self._buffer)
+
+    def read(self, timeout: float) -> Reply:
+        """Return the next reply, which must be complete within `timeout` seconds.
+
+        Raises ReplyError, ConnectionError if the server closed the connection, TimeoutError, and other socket errors.
+        """
+        deadline = time.monotonic() + timeout
+        while (reply := self.find()) is None:
+            self.receive()
+            if time.monotonic() > deadline:
+                raise TimeoutError("timed out")
+        return reply
+
+    def find(self) -> Reply | None:
+        """Return the next reply if it has arrived completely, or None. Raises ReplyError."""
+        while (end := self._buffer.find(b"\n", self._position)) >= 0:
+            line = self._buffer[self._position : end].rstrip(b"\r")
+            self._position = end + 1
+            found = _LINE.fullmatch(line)
+            if found is None or not line.startswith(self._code):  # all lines of a reply have the same code
+                raise ReplyError(f"not a valid SMTP reply: {one_line(line[:100])!r}")
+            code, separator, text = found.groups(b"")
+            self._lines.append(text)
+            if separator != b"-":
+                reply = Reply(int(code), b"\n".join(self._lines))
+                self._lines, self._code = [], b""
+                return reply
+            self._code = code
+            if len(self._lines) > _MAX_LINES:
+                raise ReplyError("the server's reply is too long")
+        return None
+
+    def receive(self) -> None:
+        """Receive what has arrived. Raises ReplyError, ConnectionError and other socket errors."""
+        received = self.sock.recv(_RECEIVE_BYTES)
+        if not received:
+            raise ConnectionError("the server closed the connection")
+        self._buffer = self._buffer[self._position :] + received
+        self._position = 0
+        if len(self._buffer) > _MAX_UNREAD_BYTES:
+            raise ReplyError("the server's reply is too long")
 
 
 class Security(StrEnum):
-    """How the line is protected. Certificates are always verified."""
+    """How the connection is encrypted. Certificates are always verified."""
 
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
 
 
-class Client(smtplib.SMTP):
-    """smtplib's client with a reader of its own: the same bytes are read in fewer turns, and no reply is endless."""
+class SmtpClient(smtplib.SMTP):
+    """smtplib's client with our ReplyReader: it needs fewer reads, and limits the length of a reply."""
 
     _reader: ReplyReader | None = None
 
     @property
     def reader(self) -> ReplyReader:
-        """Reads from the socket as it is now: what came before TLS began is forgotten (RFC 3207, 6)."""
+        """The reader of the current socket. STARTTLS replaces the socket and drops what came before (RFC 3207, 6)."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("not connected")
         if self._reader is None or self._reader.sock is not self.sock:
@@ -37,39 +128,33 @@ class Client(smtplib.SMTP):
         return self._reader
 
     def getreply(self) -> tuple[int, bytes]:
-        """smtplib asks for each reply here."""
+        """Read one reply; overrides smtplib's method."""
         try:
             return self.reader.read(self.timeout)
         except OSError:
             self.close()
             raise
 
-    def limit(self) -> int:
-        """The most bytes that a mail may have, or 0 if the server did not say (RFC 1870, 4)."""
-        said = self.esmtp_features.get("size", "")
-        return int(said) if re.fullmatch("[0-9]{1,19}", said) else 0
+    def max_size(self) -> int:
+        """The most bytes a mail may have (RFC 1870, 4), or 0 if the server states no limit."""
+        value = self.esmtp_features.get("size", "")
+        return int(value) if re.fullmatch("[0-9]{1,19}", value) else 0
 
-    def begin(self) -> None:
-        """From here on nothing waits, neither for the server nor for a packet to fill (TCP_NODELAY)."""
-        sock = self.reader.sock
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setblocking(False)
-
-    def leave(self) -> None:
-        """Say goodbye and wait for the answer; the server may have gone already."""
+    def close_politely(self) -> None:
+        """Send QUIT, wait for the reply, and close. The server may be gone already."""
         with suppress(OSError):
             self.reader.sock.settimeout(self.timeout)
             self.quit()
         self.close()
 
 
-class _TlsClient(Client, smtplib.SMTP_SSL):
-    """The same, with TLS from the first byte (RFC 8314, 3.3)."""
+class _TlsClient(SmtpClient, smtplib.SMTP_SSL):
+    """A client that uses TLS from the first byte (RFC 8314, 3.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Where mail is handed over, and how. `timeout` (seconds) is for each step."""
+class MailServer:
+    """The address and credentials of a mail server. `timeout` (seconds) applies to each step."""
 
     host: str
     port: int
@@ -77,46 +162,53 @@ class Server:
     username: str
     password: str
     timeout: float
-    tls: ssl.SSLContext | None  # none where there is no TLS
+    tls: ssl.SSLContext | None  # None without TLS
 
-    def connected(self) -> Client:
-        """A client that has said EHLO and logged in. Raises TransportError."""
+    def connect(self) -> SmtpClient:
+        """Return a client that has said EHLO and logged in, with a non-blocking socket. Raises TransportError."""
         try:
             return self._connect()
         except smtplib.SMTPAuthenticationError as error:
             reply = one_line(error.smtp_error)
-            mend = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
-            raise TransportError(f"refuses user {self.username!r}: {error.smtp_code} {reply}; {mend}") from None
+            fix = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
+            raise TransportError(f"refuses user {self.username!r}: {error.smtp_code} {reply}; {fix}") from None
         except smtplib.SMTPNotSupportedError as error:
-            raise TransportError(f"does not do what delivery.smtp asks: {one_line(str(error))}") from None
+            raise TransportError(f"does not support what delivery.smtp requires: {one_line(str(error))}") from None
         except smtplib.SMTPResponseException as error:
-            raise TransportError(f"does not take mail: {error.smtp_code} {one_line(error.smtp_error)}") from None
+            raise TransportError(f"does not accept mail: {error.smtp_code} {one_line(error.smtp_error)}") from None
         except ssl.SSLError as error:
-            mend = '; perhaps it wants delivery.smtp.security = "starttls"' if error.reason in _NO_TLS else ""
-            raise TransportError(f"cannot be reached: {one_line(str(error))}{mend}") from None
+            fix = '; try delivery.smtp.security = "starttls"' if error.reason in _PLAIN_TEXT_GREETING else ""
+            raise TransportError(f"cannot be reached: {one_line(str(error))}{fix}") from None
         except (smtplib.SMTPException, OSError) as error:
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
 
-    def _connect(self) -> Client:
-        client: Client
+    def _connect(self) -> SmtpClient:
+        # Our own name for EHLO: fully qualified, or else an address literal (RFC 5321, 4.1.4). No DNS look-up.
+        hostname = socket.gethostname()
+        name = hostname if "." in hostname else "[127.0.0.1]"
+        client: SmtpClient
         if self.security is Security.TLS:
-            client = _TlsClient(self.host, self.port, _own_name(), timeout=self.timeout, context=self.tls)
+            client = _TlsClient(self.host, self.port, name, timeout=self.timeout, context=self.tls)
         else:
-            client = Client(self.host, self.port, _own_name(), timeout=self.timeout)
+            client = SmtpClient(self.host, self.port, name, timeout=self.timeout)
         try:
             if self.security is Security.STARTTLS:
                 client.starttls(context=self.tls)
             client.ehlo_or_helo_if_needed()
             if self.username:
                 client.login(self.username, self.password)
-            client.begin()
+            client.reader.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.reader.sock.setblocking(False)
         except BaseException:
             client.close()
             raise
         return client
 
 
-def _own_name() -> str:
-    """What we call ourselves: our full name, else an address literal (RFC 5321, 4.1.4). Asks no DNS."""
-    name = socket.gethostname()
-    return name if "." in name else "[127.0.0.1]"
+def one_line(text: str | bytes) -> str:
+    """Return a server's text as one printable line."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())

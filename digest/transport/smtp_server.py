@@ -1,4 +1,4 @@
-"""A real SMTP server on a free loopback port that keeps what it receives: for the demo, and for tests."""
+"""A real SMTP server on a free loopback port that stores what it receives: for the demo and for tests."""
 
 import asyncio
 import threading
@@ -10,11 +10,11 @@ from aiosmtpd.smtp import SMTP, Envelope
 
 
 class SmtpServer:
-    """Serves SMTP on 127.0.0.1 in a thread of its own, from `with` to its end. `handler` is aiosmtpd's kind."""
+    """Serves SMTP on 127.0.0.1 in its own thread, within a `with` block. `handler` is an aiosmtpd handler."""
 
     def __init__(self, handler: Any, **options: Any) -> None:
-        """`options` go to aiosmtpd's SMTP."""
-        self.port = 0  # known once it serves
+        """`options` are passed to aiosmtpd's SMTP."""
+        self.port = 0  # known once it is serving
         self._handler = handler
         self._options = {"hostname": "localhost", "ident": "digest"} | options
         self._sessions: list[SMTP] = []
@@ -31,19 +31,19 @@ class SmtpServer:
         self.stop()
 
     def stop(self) -> None:
-        """Hang up on everybody and stop serving; once is enough."""
+        """Close all connections and stop serving. Safe to repeat."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
     def new_session(self) -> SMTP:
-        """What asyncio calls for each client."""
+        """Create the protocol for a client; asyncio calls this."""
         session = SMTP(self._handler, loop=self._loop, **self._options)
         self._sessions.append(session)
         return session
 
     async def listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
-        """Begin to serve on a free port."""
+        """Start listening on a free port."""
         return await loop.create_server(self.new_session, host="127.0.0.1", port=0)
 
     def _run(self) -> None:
@@ -56,23 +56,23 @@ class SmtpServer:
         for session in self._sessions:
             if session.transport is not None:
                 session.transport.close()
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
+        unfinished = asyncio.all_tasks(self._loop)
+        for task in unfinished:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.gather(*unfinished, return_exceptions=True))
         self._loop.run_until_complete(asyncio.sleep(0))  # the sockets are closed one turn later
         self._loop.close()
 
 
 class FolderHandler:
-    """Keeps every mail as `NN-recipient.eml` in a folder, byte for byte as it came over the wire."""
+    """Stores every mail as `NN-recipient.eml` in a folder, byte for byte as it was received."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._count = 0
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
-        """aiosmtpd calls this with a whole mail; the answer goes to the client."""
+        """Store a mail and return the reply to the client; aiosmtpd calls this."""
         self._count += 1
         recipient = "".join(c if c.isalnum() or c in "@.-_" else "_" for c in envelope.rcpt_tos[0])
         file = self.folder / f"{self._count:02d}-{recipient}.eml"

@@ -1,8 +1,8 @@
-"""One connection's conversation: mails one after another, in groups where the server offers PIPELINING (RFC 2920).
+"""An SMTP session: the mails sent over one connection, one after another.
 
-Where it does, MAIL, RCPT and DATA go in one write, and the next mail's with the body and final dot of the one before:
-one round trip a mail. DATA ends a group, because the body must wait for the 354. Each reply of a group is looked at by
-itself: a server may answer 354 to DATA though it refused the mail (RFC 2920, 3.1), and an empty body ends that then.
+With PIPELINING (RFC 2920), MAIL, RCPT and DATA go in one write, together with the body of the mail before: one round
+trip a mail. DATA ends a group, because the body must wait for the 354. Each reply of a group is checked by itself: a
+server may answer 354 to DATA though it rejected the recipient (RFC 2920, 3.1). An empty body then ends the transaction.
 """
 
 import re
@@ -18,88 +18,102 @@ from typing import NamedTuple
 import numpy as np
 
 from digest.models import Message, Outcome, Receipt
-from digest.transport.replies import Reply, ReplyError, one_line
-from digest.transport.retry import is_rate_complaint
-from digest.transport.smtp_connection import Client
+from digest.transport.retry import asks_to_slow_down
+from digest.transport.smtp_connection import Reply, ReplyError, SmtpClient, one_line
 
-# RFC 5321, 4.5.3.2.6: ten minutes for the answer to a whole mail; who gives up sooner sends it twice.
-_PATIENCE = 10  # times the timeout of every other step
+# RFC 5321, 4.5.3.2.6: wait ten minutes for the reply to a whole mail. A client that gives up sooner sends it twice.
+_FINAL_REPLY_FACTOR = 10  # times the timeout of all other steps
 
 _DATA = b"DATA\r\n"
-_WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_NOTHING = Reply(0, b"")
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")  # would end the address, or the command
 
 
-class Untried(NamedTuple):
-    """A mail that was announced at most: its body was not sent, so it may go over another connection."""
+class PendingMail(NamedTuple):
+    """A mail whose body has not been sent, so it can go over another connection."""
 
     message: Message
-    again: bool = False  # a new connection broke over it before
+    retried: bool = False  # a new connection broke during its MAIL, RCPT or DATA before
 
 
 @dataclass(slots=True)
-class _Mail:
-    untried: Untried
+class _Transaction:
+    """One mail transaction: MAIL, RCPT, DATA and the body (RFC 5321, 3.3)."""
+
+    mail: PendingMail
     commands: tuple[bytes, bytes, bytes]  # MAIL, RCPT, DATA
     body: bytes  # with the final dot
-    announced: bool = False
-    refusal: Reply | None = None  # the first; it settles the mail, whatever is answered to the rest of the group
+    announced: bool = False  # its commands were sent with the body of the mail before
+    rejection: Reply | None = None  # the first one decides, whatever follows in the same group
+
+    def receipt(self, outcome: Outcome, reply: str) -> Receipt:
+        return Receipt(delivery_id=self.mail.message.delivery_id, outcome=outcome, reply=reply)
+
+    def receipt_for(self, reply: Reply) -> Receipt:
+        outcome = Outcome.SENT if reply.accepts else Outcome.FAILED if reply.code >= 500 else Outcome.DEFERRED
+        return self.receipt(outcome, str(reply))
+
+    def unanswered(self, reason: str) -> Receipt:
+        return self.receipt(Outcome.UNKNOWN, f"no answer after the mail was handed over: {reason}")
 
 
-class Dialogue:
-    """What is said over one connection. It is `over` once it broke or the server hung up."""
+class SmtpSession:
+    """The dialogue over one connection. `closed` is set when it broke or the server closed it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: SmtpClient) -> None:
         self._client = client
         self._reader = client.reader
         self.sock = self._reader.sock
         self._pipelining = client.has_extn("pipelining")
-        self._utf8 = client.has_extn("smtputf8")
-        self._sized = client.has_extn("size")
-        self._limit = client.limit()
-        self._eager = isinstance(self.sock, ssl.SSLSocket)  # may hold what was received already
+        self._smtputf8 = client.has_extn("smtputf8")
+        self._size_extension = client.has_extn("size")
+        self._max_size = client.max_size()
+        self._buffers_input = isinstance(self.sock, ssl.SSLSocket)  # TLS may hold bytes that a selector does not see
         self.deadline = 0.0
-        self._written = 0  # bytes of the last write that went out
-        self.over = False
-        self.complained = False  # the server said that this is too much, or too fast
-        self.settled = 0  # mails that are done with, one way or another
+        self._written = 0  # bytes of the last write that were sent
+        self.closed = False
+        self.rate_limited = False  # the server asked to slow down
+        self._finished = 0  # mails with a receipt
 
-    def carry(
-        self,
-        first: Untried,
-        following: Callable[[], Untried | None],
-        settle: Callable[[Receipt], None],
-    ) -> Generator[int, None, Untried | None]:
-        """Hand over `first` and what `following` gives, until that is None or the connection is over.
+    def send_all(
+        self, first: PendingMail, next_mail: Callable[[], PendingMail | None], record: Callable[[Receipt], None]
+    ) -> Generator[int, None, PendingMail | None]:
+        """Send `first` and what `next_mail` returns, until that is None or the connection is closed.
 
-        Every mail is either settled by a receipt or, if it was announced only, returned. One over which a
-        second new connection breaks is deferred.
+        Each mail gets a receipt. One that was only announced when the connection closed is returned instead, to be sent
+        over another. If this happens on two new connections in a row, it is deferred.
 
-        Waits by yielding what for: selectors.EVENT_READ or EVENT_WRITE on `sock`, until `deadline` (of
-        time.monotonic). After that TimeoutError is to be thrown in.
+        Yields what it waits for: selectors.EVENT_READ or EVENT_WRITE on `sock`, until `deadline` (time.monotonic).
+        After the deadline the caller throws TimeoutError in.
         """
-        mail = self._fit(first, settle) or self._next(following, settle)
-        while mail is not None:
+
+        def following() -> _Transaction | None:
+            while (mail := next_mail()) is not None:
+                if prepared := self._prepare(mail, record):
+                    return prepared
+            return None
+
+        transaction = self._prepare(first, record) or following()
+        while transaction is not None:
             try:
-                wanted = yield from self._announce(mail)
+                wants_body = yield from self._announce(transaction)
             except OSError as error:
-                self.end()
-                return self._unheard(mail, error, settle)
-            coming = self._next(following, settle) if self._pipelining else None
-            settle((yield from self._finish(mail, coming, wanted=wanted)))
-            self.settled += 1
-            if self.over:
-                return coming.untried if coming else None
-            mail = coming or (None if self._pipelining else self._next(following, settle))
+                self.abort()
+                return self._announcement_failed(transaction, error, record)
+            upcoming = following() if self._pipelining else None
+            record((yield from self._finish(transaction, upcoming, wants_body=wants_body)))
+            self._finished += 1
+            if self.closed:
+                return upcoming.mail if upcoming else None
+            transaction = upcoming or (None if self._pipelining else following())
         return None
 
     @property
-    def left(self) -> bool:
-        """Whether the server has said something, or gone, while nothing was asked of it."""
+    def is_stale(self) -> bool:
+        """Whether an idle server has closed the connection, or sent something that was not asked for."""
         try:
-            socket.socket.recv(self.sock, 1, socket.MSG_PEEK)  # under TLS too: whatever came, it was not asked for
+            socket.socket.recv(self.sock, 1, socket.MSG_PEEK)  # the raw bytes, also under TLS
         except BlockingIOError:
             return False
         except OSError:
@@ -107,170 +121,167 @@ class Dialogue:
         return True
 
     def close(self) -> None:
-        """Say goodbye, and wait for the answer."""
-        if not self.over:
-            self.over = True
-            self._client.leave()
+        """End the session with QUIT and wait for the reply."""
+        if not self.closed:
+            self.closed = True
+            self._client.close_politely()
 
-    def _announce(self, mail: _Mail) -> Generator[int, None, bool]:
-        """Whether the server now waits for a body. Raises OSError; `mail.refusal` stands even so."""
-        if self._pipelining and not mail.announced:
-            yield from self._write(b"".join(mail.commands))
-        answer = _NOTHING
-        for command in mail.commands:
+    def abort(self) -> None:
+        """Close the connection without QUIT."""
+        self.closed = True
+        self._client.close()
+
+    def _announce(self, transaction: _Transaction) -> Generator[int, None, bool]:
+        """Exchange MAIL, RCPT and DATA. Returns True if the server waits for a body.
+
+        Raises OSError; `transaction.rejection` is valid even then.
+        """
+        if self._pipelining and not transaction.announced:
+            yield from self._write(b"".join(transaction.commands))
+        reply = Reply(0, b"")
+        for command in transaction.commands:
             if not self._pipelining:
-                if mail.refusal:
+                if transaction.rejection:
                     return False
                 yield from self._write(command)
-            answer = yield from self._reply()
-            if answer.code == 421:
-                raise _HangingUpError(answer)
-            if answer.refuses:
-                mail.refusal = mail.refusal or answer
-            elif not _expected(command, answer, refused=bool(mail.refusal)):
-                raise ReplyError(f"the server's answer is out of place: {answer}")
-        return answer.code == 354
+            reply = yield from self._read_reply()
+            if reply.closes_connection:
+                raise _ServerClosingError(reply)
+            if reply.rejects:
+                transaction.rejection = transaction.rejection or reply
+            # A recipient accepted after MAIL was rejected would get an empty mail.
+            elif reply.code != 354 if command is _DATA else not reply.accepts or transaction.rejection:
+                raise ReplyError(f"unexpected reply: {reply}")
+        return reply.code == 354
 
-    def _finish(self, mail: _Mail, coming: _Mail | None, *, wanted: bool) -> Generator[int, None, Receipt]:
-        """Send what is left of a mail, and the next one's announcement with it; the word that settles the mail."""
-        rest = b"RSET\r\n" if not wanted else b".\r\n" if mail.refusal else mail.body
-        ahead = b"".join(coming.commands) if coming else b""
+    def _announcement_failed(
+        self, transaction: _Transaction, error: OSError, record: Callable[[Receipt], None]
+    ) -> PendingMail | None:
+        """Record or return a mail whose announcement the connection did not survive."""
+        if transaction.rejection:
+            record(transaction.receipt_for(transaction.rejection))
+            return None
+        # Servers close old connections at will. Only on a new connection may the mail be the cause.
+        if self._finished:
+            return transaction.mail
+        reason = _reason(error)
+        if not isinstance(error, _ServerClosingError):
+            if not transaction.mail.retried:
+                return PendingMail(transaction.mail.message, retried=True)
+            reason = f"the connection broke before the mail was handed over: {reason}"
+        record(transaction.receipt(Outcome.DEFERRED, reason))
+        return None
+
+    def _finish(
+        self, transaction: _Transaction, upcoming: _Transaction | None, *, wants_body: bool
+    ) -> Generator[int, None, Receipt]:
+        """Send the body, and with it the commands of the upcoming mail. Returns the receipt."""
+        rejection = transaction.rejection
+        rest = b"RSET\r\n" if not wants_body else b".\r\n" if rejection else transaction.body
+        ahead = b"".join(upcoming.commands) if upcoming else b""
         try:
             yield from self._write(rest + ahead)
-            answer = yield from self._reply(1 if mail.refusal else _PATIENCE)
+            reply = yield from self._read_reply(1 if rejection else _FINAL_REPLY_FACTOR)
         except OSError as error:
-            receipt = yield from self._broken(mail, error, whole=self._written >= len(rest))
-            self.end()
+            receipt = yield from self._body_failed(transaction, error, complete=self._written >= len(rest))
+            self.abort()
             return receipt
-        if coming:
-            coming.announced = True
-        if answer.code == 421 or not (answer.accepts or (wanted and answer.refuses)):
-            self.end()
-        if mail.refusal:
-            return _receipt(mail, mail.refusal)
-        if not (answer.accepts or answer.refuses):
-            return _unanswered(mail, f"the server's answer is out of place: {answer}")
-        return _receipt(mail, answer)
+        if upcoming:
+            upcoming.announced = True
+        if reply.closes_connection or not (reply.accepts or (wants_body and reply.rejects)):
+            self.abort()
+        if rejection:
+            return transaction.receipt_for(rejection)
+        if not (reply.accepts or reply.rejects):
+            return transaction.unanswered(f"unexpected reply: {reply}")
+        return transaction.receipt_for(reply)
 
-    def _unheard(self, mail: _Mail, error: OSError, settle: Callable[[Receipt], None]) -> Untried | None:
-        """What becomes of a mail over whose announcement the connection broke."""
-        if mail.refusal:
-            settle(_receipt(mail, mail.refusal))
-            return None
-        hanging_up = isinstance(error, _HangingUpError)
-        # A server leaves connections that it thinks too old: only over a new one does that mean this mail.
-        if self.settled:
-            return mail.untried
-        if not (hanging_up or mail.untried.again):
-            return Untried(mail.untried.message, again=True)
-        reason = _reason(error)
-        settle(
-            _deferred(mail, reason if hanging_up else f"the connection broke before the mail was handed over: {reason}")
-        )
-        return None
-
-    def _broken(self, mail: _Mail, error: OSError, *, whole: bool) -> Generator[int, None, Receipt]:
-        """The receipt of a mail over whose body the connection broke; `whole`: all of that was written."""
-        if mail.refusal:
-            return _receipt(mail, mail.refusal)
-        if whole:
-            return _unanswered(mail, _reason(error))
-        if last_word := (yield from self._last_word()):
-            return _receipt(mail, last_word)
-        return _deferred(mail, f"the connection broke while the mail was handed over: {_reason(error)}")
-
-    def _last_word(self) -> Generator[int, None, Reply | None]:
-        """Why the server took no more of a mail, if it said so before it hung up."""
-        with suppress(OSError):
-            answer = yield from self._reply(0.2 / self._client.timeout)
-            return answer if answer.refuses else None
-        return None
+    def _body_failed(
+        self, transaction: _Transaction, error: OSError, *, complete: bool
+    ) -> Generator[int, None, Receipt]:
+        """The receipt of a mail during whose body the connection broke. `complete`: all of the body was written."""
+        if transaction.rejection:
+            return transaction.receipt_for(transaction.rejection)
+        if complete:
+            return transaction.unanswered(_reason(error))
+        with suppress(OSError):  # a server may say why before it closes the connection
+            reply = yield from self._read_reply(0.2 / self._client.timeout)
+            if reply.rejects:
+                return transaction.receipt_for(reply)
+        reason = f"the connection broke while the mail was handed over: {_reason(error)}"
+        return transaction.receipt(Outcome.DEFERRED, reason)
 
     def _write(self, data: bytes) -> Generator[int, None, None]:
-        """Raises OSError; `self._written` bytes went out even so."""
+        """Send all of `data`. Raises OSError; `self._written` bytes were sent even then."""
         self._written = 0
-        if self._reader.ahead:
-            raise ReplyError("the server says more than it was asked")
+        if self._reader.has_unread:
+            raise ReplyError("the server sent a reply to no command")
         self.deadline = time.monotonic() + self._client.timeout
         rest = memoryview(data)
         while self._written < len(data):
             try:
                 self._written += self.sock.send(rest[self._written :])
-            except _WOULD_WAIT as error:
+            except _WOULD_BLOCK as error:
                 yield EVENT_READ if isinstance(error, ssl.SSLWantReadError) else EVENT_WRITE
 
-    def _reply(self, times: float = 1) -> Generator[int, None, Reply]:
-        """The next reply, if it comes whole within `times` the timeout. Raises OSError."""
-        self.deadline = time.monotonic() + self._client.timeout * times
-        wait = 0 if self._eager else EVENT_READ
-        while (answer := self._reader.find()) is None:
+    def _read_reply(self, factor: float = 1) -> Generator[int, None, Reply]:
+        """Return the next reply, which must be complete within `factor` times the timeout. Raises OSError."""
+        self.deadline = time.monotonic() + self._client.timeout * factor
+        wait = 0 if self._buffers_input else EVENT_READ
+        while (reply := self._reader.find()) is None:
             if wait:
                 yield wait
             try:
                 self._reader.receive()
-                wait = 0 if self._eager else EVENT_READ
-            except _WOULD_WAIT as error:
+                wait = 0 if self._buffers_input else EVENT_READ
+            except _WOULD_BLOCK as error:
                 wait = EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else EVENT_READ
-        if answer.refuses and is_rate_complaint(str(answer)):
-            self.complained = True
-        return answer
+        if reply.rejects and asks_to_slow_down(str(reply)):
+            self.rate_limited = True
+        return reply
 
-    def end(self) -> None:
-        """Hang up without a goodbye."""
-        self.over = True
-        self._client.close()
-
-    def _next(self, following: Callable[[], Untried | None], settle: Callable[[Receipt], None]) -> _Mail | None:
-        while (untried := following()) is not None:
-            if mail := self._fit(untried, settle):
-                return mail
-        return None
-
-    def _fit(self, untried: Untried, settle: Callable[[Receipt], None]) -> _Mail | None:
-        """The mail as it will be said, or None if this server cannot take it: then it is settled, and not sent."""
-        message = untried.message
-        length, body = on_the_wire(message.content)
-        fault = self._fault(message, length)
-        if fault:
-            settle(Receipt(delivery_id=message.delivery_id, outcome=Outcome.FAILED, reply=f"not sent: {fault}"))
-            return None
-        size = f" SIZE={length}" if self._sized else ""
+    def _prepare(self, mail: PendingMail, record: Callable[[Receipt], None]) -> _Transaction | None:
+        """The transaction for a mail, or None if this server cannot accept it: then it is recorded as failed."""
+        message = mail.message
+        length, body = encode_data(message.content)
+        size = f" SIZE={length}" if self._size_extension else ""
         utf8 = "" if (message.sender + message.recipient).isascii() else " SMTPUTF8"
-        return _Mail(
-            untried,
-            (
-                f"MAIL FROM:<{message.sender}>{size}{utf8}\r\n".encode(),
-                f"RCPT TO:<{message.recipient}>\r\n".encode(),
-                _DATA,
-            ),
-            body,
+        commands = (
+            f"MAIL FROM:<{message.sender}>{size}{utf8}\r\n".encode(),
+            f"RCPT TO:<{message.recipient}>\r\n".encode(),
+            _DATA,
         )
+        transaction = _Transaction(mail, commands, body)
+        if problem := self._problem(message, length):
+            record(transaction.receipt(Outcome.FAILED, f"not sent: {problem}"))
+            return None
+        return transaction
 
-    def _fault(self, message: Message, size: int) -> str:
-        if 0 < self._limit < size:
-            return f"it has {size:,} bytes, and the server takes {self._limit:,} (SIZE)"
+    def _problem(self, message: Message, size: int) -> str:
+        """Why this server cannot accept a mail, or ""."""
+        if 0 < self._max_size < size:
+            return f"it has {size:,} bytes, and the server takes {self._max_size:,} (SIZE)"
         for address in (message.sender, message.recipient):
             if _UNSAFE.search(address):
-                return f"{address!r} cannot be said in SMTP"
-            if not address.isascii() and not self._utf8:
+                return f"{address!r} contains characters that SMTP does not allow"
+            if not address.isascii() and not self._smtputf8:
                 return f"{address!r} is not ASCII, and the server does not offer SMTPUTF8"
         return "" if message.recipient else "it has no recipient"
 
 
-class _HangingUpError(ConnectionError):
+class _ServerClosingError(ConnectionError):
     """421: the server closes the connection (RFC 5321, 3.8)."""
 
 
-def on_the_wire(content: bytes) -> tuple[int, bytes]:
-    """How many bytes a mail has (RFC 1870, 6.1), and how DATA says them (RFC 5321, 4.5.2).
+def encode_data(content: bytes) -> tuple[int, bytes]:
+    """Return a mail's size in bytes (RFC 1870, 6.1) and its encoding for DATA (RFC 5321, 4.5.2), with the final dot.
 
-    Every line ends in CRLF, also the last: a bare CR or LF would let a mail smuggle in another. A line that begins with
-    a dot gets one more, and a lone dot ends it all. A mail that needs nothing of this is looked through once and copied
-    once.
+    All lines end in CRLF: a bare CR or LF would let a mail smuggle in another. A line's leading dot is doubled.
     """
     if not content.endswith(b"\r\n"):
         content = _LINE_END.sub(b"\r\n", content)
         content = content if content.endswith(b"\r\n") else content + b"\r\n"
+    # Most mails need no change: NumPy finds that out in one pass, and the mail is copied once.
     octets = np.frombuffer(content, np.uint8)
     feeds = octets == 10
     if feeds[0] or ((octets[:-1] == 13) != feeds[1:]).any():
@@ -280,26 +291,6 @@ def on_the_wire(content: bytes) -> tuple[int, bytes]:
         dotted = bool((feeds[:-1] & (octets[1:] == 46)).any())
     body = content.replace(b"\r\n.", b"\r\n..") if dotted else content
     return len(content), b"".join((b"." if body.startswith(b".") else b"", body, b".\r\n"))
-
-
-def _expected(command: bytes, answer: Reply, *, refused: bool) -> bool:
-    if command is _DATA:
-        return answer.code == 354
-    return answer.accepts and not refused  # a recipient of no mail: an empty body would be delivered
-
-
-def _receipt(mail: _Mail, answer: Reply) -> Receipt:
-    outcome = Outcome.SENT if answer.accepts else Outcome.FAILED if answer.code >= 500 else Outcome.DEFERRED
-    return Receipt(delivery_id=mail.untried.message.delivery_id, outcome=outcome, reply=str(answer))
-
-
-def _deferred(mail: _Mail, reply: str) -> Receipt:
-    return Receipt(delivery_id=mail.untried.message.delivery_id, outcome=Outcome.DEFERRED, reply=reply)
-
-
-def _unanswered(mail: _Mail, reason: str) -> Receipt:
-    reply = f"no answer after the mail was handed over: {reason}"
-    return Receipt(delivery_id=mail.untried.message.delivery_id, outcome=Outcome.UNKNOWN, reply=reply)
 
 
 def _reason(error: OSError) -> str:

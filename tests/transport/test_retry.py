@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from digest.models import BounceKind
-from digest.transport.retry import bounce_from_reply, is_policy_refusal, is_rate_complaint, retry_at
+from digest.transport.retry import asks_to_slow_down, bounce_from_reply, is_policy_rejection, retry_at
 from tests.builders import NOW
 
 
@@ -41,7 +41,7 @@ def test_after_five_days_it_is_given_up() -> None:
     ],
 )
 def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
-    assert is_policy_refusal(reply) == refuses_us
+    assert is_policy_rejection(reply) == refuses_us
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: 
     ],
 )
 def test_a_server_complains_of_too_much_by_421_and_4_7_28(reply: str, complains: bool) -> None:
-    assert is_rate_complaint(reply) == complains
+    assert asks_to_slow_down(reply) == complains

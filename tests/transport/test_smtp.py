@@ -190,7 +190,7 @@ def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for() -> None:
     with (
         SmtpServer(Postbox()) as server,
         SmtpTransport("127.0.0.1", server.port, security=Security.STARTTLS) as transport,
-        pytest.raises(TransportError, match="does not do what delivery.smtp asks: STARTTLS"),
+        pytest.raises(TransportError, match="does not support what delivery.smtp requires: STARTTLS"),
     ):
         list(transport.send([a_message()]))
 
@@ -199,7 +199,7 @@ def test_a_server_that_begins_in_plain_text_is_told_from_one_that_is_not_there()
     with (
         SmtpServer(Postbox()) as server,
         SmtpTransport("127.0.0.1", server.port, security=Security.TLS) as transport,
-        pytest.raises(TransportError, match='perhaps it wants delivery.smtp.security = "starttls"'),
+        pytest.raises(TransportError, match='try delivery.smtp.security = "starttls"'),
     ):
         list(transport.send([a_message()]))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
 from digest.transport.smtp import Security, SmtpTransport
-from digest.transport.smtp_session import on_the_wire
+from digest.transport.smtp_session import encode_data
 from tests.faults.server import Act, Fault, FaultyServer, Step
 from tests.transport.conftest import server_context
 
@@ -236,7 +236,7 @@ def test_where_no_connection_can_be_made_any_more_the_rest_is_handed_back(pipeli
         FaultyServer(faults, pipelining=pipelining) as server,
         SmtpTransport("127.0.0.1", server.port, connections=1, timeout=5) as transport,
     ):
-        with pytest.raises(TransportError, match="does not take mail: 554 no"):
+        with pytest.raises(TransportError, match="does not accept mail: 554 no"):
             receipts.extend(transport.send(map(a_message, range(1, 6))))
         assert arrived(server) == Counter([1, 2])
     assert [(r.delivery_id, r.outcome) for r in receipts] == [(1, Outcome.SENT), (2, Outcome.SENT)]
@@ -257,7 +257,7 @@ def test_connections_that_ended_between_two_sendings_cost_no_mail(last_word: byt
 
 @both_ways
 def test_a_connection_is_renewed_after_some_mails(pipelining: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.transport.pool._MAILS_PER_CONNECTION", 3)
+    monkeypatch.setattr("digest.transport.smtp._MAILS_PER_CONNECTION", 3)
     with FaultyServer(pipelining=pipelining) as server:
         receipts = send(server, map(a_message, range(10)))
         assert arrived(server) == Counter(range(10))
@@ -386,7 +386,10 @@ def test_an_address_never_says_a_command(address: str) -> None:
     with FaultyServer() as server:
         receipt = send(server, [a_message(1, recipient=address), a_message(2)])[1]
         assert arrived(server) == Counter([2])
-    assert (receipt.outcome, receipt.reply) == (Outcome.FAILED, f"not sent: {address!r} cannot be said in SMTP")
+    assert (receipt.outcome, receipt.reply) == (
+        Outcome.FAILED,
+        f"not sent: {address!r} contains characters that SMTP does not allow",
+    )
 
 
 @pytest.mark.parametrize(
@@ -407,12 +410,12 @@ def test_an_address_never_says_a_command(address: str) -> None:
     ],
 )
 def test_lines_end_in_crlf_and_dots_that_begin_one_are_doubled(content: bytes, wire: bytes) -> None:
-    assert on_the_wire(content) == (len(wire.replace(b"\r\n..", b"\r\n.").removeprefix(b".")) - 3, wire)
+    assert encode_data(content) == (len(wire.replace(b"\r\n..", b"\r\n.").removeprefix(b".")) - 3, wire)
 
 
 @given(st.text("a.\r\n").map(str.encode))
-def test_what_is_on_the_wire_is_what_was_meant(content: bytes) -> None:
-    length, wire = on_the_wire(content)
+def test_encoded_data_decodes_to_the_content(content: bytes) -> None:
+    length, wire = encode_data(content)
     assert wire.endswith(b"\r\n.\r\n")
     lines = wire.removesuffix(b".\r\n").removesuffix(b"\r\n").split(b"\r\n")
     assert not any(line == b"." or b"\r" in line or b"\n" in line for line in lines)

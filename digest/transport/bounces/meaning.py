@@ -6,7 +6,7 @@ A wrong HARD loses a reader; a wrong SOFT is only counted. So what is not clear 
 import re
 
 from digest.models import BounceKind
-from digest.transport.replies import one_line
+from digest.transport.smtp_connection import one_line
 
 LONGEST = 500  # characters of a reply that are kept and looked at
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from digest.errors import UsageError
 from digest.transport.inbound.inbox import MAX_BYTES, InboundMail
-from digest.transport.replies import one_line
+from digest.transport.smtp_connection import one_line
 
 _CHUNK = 64 * 1024  # the longest line that is taken whole
 

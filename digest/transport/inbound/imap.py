@@ -14,8 +14,7 @@ from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxUnencrypted,
 
 from digest.errors import TransportError
 from digest.transport.inbound.inbox import MAX_BYTES, InboundMail
-from digest.transport.replies import one_line
-from digest.transport.smtp_connection import Security
+from digest.transport.smtp_connection import Security, one_line
 
 _TIMEOUT_SECONDS = 60.0  # for each step
 _AT_ONCE = 20  # mails in one answer: at most this many MAX_BYTES are in memory
