@@ -64,7 +64,7 @@ def items(draw: st.DrawFn) -> list[DigestItem]:
 
 
 @given(items(), st.booleans(), st.sampled_from(("en", "de")), st.sampled_from((80, 120, 300)))
-@settings(max_examples=150)
+@settings(max_examples=2 * settings().max_examples)
 def test_the_press_prints_what_jinja_renders(
     some: Sequence[DigestItem], welcome: bool, language: str, most: int
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import TemplateError
@@ -35,7 +35,6 @@ def mail_of(*papers: Paper, **rest: object) -> tuple[str, str]:
 
 
 @given(WAYWARD, WAYWARD, st.text(max_size=40), st.text(max_size=40))
-@settings(max_examples=60, deadline=None)
 def test_whatever_papers_and_people_are_called_the_mail_is_whole(
     title: str, abstract: str, profile: str, name: str
 ) -> None:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.errors import NotFoundError, SourceError
@@ -113,7 +113,6 @@ def test_a_bomb_of_entities_is_refused() -> None:
 @given(st.integers(0, len(ATOM)), st.integers(0, 40), st.binary(max_size=6))
 @example(30, 0, b"\x00")  # in the declared encoding
 @example(30, 0, b"\x80")
-@settings(deadline=None)
 def test_damaged_bytes_give_entries_or_a_reason(begin: int, length: int, junk: bytes) -> None:
     body = ATOM.encode()
     with suppress(SourceError):  # anything else is a fault

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.models import Bounce
@@ -107,7 +107,6 @@ def test_any_status_and_reply_have_a_kind(status: str, reply: str) -> None:
 
 
 @needs_recordings
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_bounces_that_suffered_on_their_way_are_read(seed: int) -> None:
     chance = random.Random(seed)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import TransportError
@@ -453,7 +453,6 @@ def as_received(content: bytes) -> bytes:
     return ended if ended.endswith(b"\r\n") else ended + b"\r\n"
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(faults, max_size=8),
     st.lists(contents, min_size=20, max_size=20),
