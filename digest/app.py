@@ -114,7 +114,7 @@ class App:
             self.links,
             signer=self.signer,
             return_paths=self.return_paths,
-            leave_by_mail=self.config.bounces.has_inbox,
+            unsubscribe_by_mail=self.config.bounces.has_inbox,
             max_abstract=newsletter.abstract_characters,
         )
 

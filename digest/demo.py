@@ -21,7 +21,7 @@ from digest.admin import admin_actions
 from digest.app import App
 from digest.config import DEFAULT_FILE, DeliveryConfig, SmtpConfig, load
 from digest.errors import UsageError
-from digest.mail.languages import DEFAULT
+from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.matching import compile_rules
 from digest.models import Role
 from digest.pipeline.deliver import DeliveryReport
@@ -144,7 +144,7 @@ def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None
             timezone=person["timezone"],
             send_at=person["send_at"],
             days=person["days"],
-            language=person.get("language", DEFAULT),
+            language=person.get("language", DEFAULT_LANGUAGE),
             profiles=person["profiles"],
             confirmed=True,
         )

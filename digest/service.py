@@ -40,7 +40,7 @@ def serve(
     Raises DigestError at once where it cannot begin (a template is faulty, the port is taken), and at the end if the
     pages stopped by themselves.
     """
-    for file, why in app.composer.slow.items():
+    for file, why in app.composer.slow_templates.items():
         log.warning("template is rendered anew for every mail", file=file, reason=why)
     lost = threading.Event()
 

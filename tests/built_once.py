@@ -11,10 +11,11 @@ from typing import Any
 import jinja2
 import pytest
 
-from digest.mail import Templates, compose, languages, template_check, writer
+from digest.mail import Templates, compose, languages, mail_renderer, template_check
 from digest.mail.fast.card_renderer import Outline
-from digest.mail.fast.partial_template import Part, take_apart
+from digest.mail.fast.fragments import Fragment, split_template
 from digest.mail.languages import Language
+from digest.mail.mail_renderer import MailRenderer
 from digest.mail.templates import shipped_folder
 from digest.store import Store
 from digest.web.pages import Page, Pages
@@ -41,9 +42,9 @@ def _databases_migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def _shipped_templates_compiled_once() -> Iterator[None]:
     """Newsletters that use only the shipped templates share the compiled templates and the catalogues of words."""
     environments: dict[str, jinja2.Environment] = {}
-    parts: dict[tuple[str, str], Part] = {}
+    parts: dict[tuple[str, str], Fragment] = {}
     catalogues: dict[Path, Language] = {}
-    compile_templates, read_catalogue = Templates.environment, languages._read
+    compile_templates, read_catalogue = Templates.environment, languages.read_catalogue
 
     def environment(self: Templates, language: Language) -> jinja2.Environment:
         if self._overriding is not None:
@@ -52,12 +53,12 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
             environments[language.code] = compile_templates(self, language)
         return environments[language.code]
 
-    def split(environment: jinja2.Environment, name: str, *rest: Any) -> Part:
+    def split(environment: jinja2.Environment, name: str, *rest: Any) -> Fragment:
         code = next((code for code, shared in environments.items() if shared is environment), None)
         if code is None:
-            return take_apart(environment, name, *rest)
+            return split_template(environment, name, *rest)
         if (code, name) not in parts:
-            parts[code, name] = take_apart(environment, name, *rest)
+            parts[code, name] = split_template(environment, name, *rest)
         return parts[code, name]
 
     def read(file: Path) -> Language:
@@ -69,8 +70,8 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Templates, "environment", environment)
-        patch.setattr(writer, "take_apart", split)
-        patch.setattr(languages, "_read", read)
+        patch.setattr(mail_renderer, "split_template", split)
+        patch.setattr(languages, "read_catalogue", read)
         yield
 
 
@@ -78,7 +79,7 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
 def _shipped_templates_checked_once() -> Iterator[None]:
     """The samples of pages and mails are rendered from the shipped templates once, not for every newsletter."""
     checked: set[object] = set()
-    check_pages, prove_mails = Pages.check, template_check.prove
+    check_pages, prove_mails = Pages.check, template_check.check_templates
 
     def check(self: Pages, samples: Iterable[Page]) -> None:
         samples = list(samples)
@@ -87,7 +88,7 @@ def _shipped_templates_checked_once() -> Iterator[None]:
             check_pages(self, samples)
             checked.add(known)
 
-    def prove(by: writer.Writer, templates: Templates, *, outlines: Iterable[Outline], **rest: Any) -> None:
+    def check_templates(by: MailRenderer, templates: Templates, *, outlines: Iterable[Outline], **rest: Any) -> None:
         outlines = list(outlines)
         known = (by.language.code, outlines[0].mail.newsletter)
         if templates._overriding is not None or known not in checked:
@@ -96,5 +97,5 @@ def _shipped_templates_checked_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pages, "check", check)
-        patch.setattr(compose, "prove", prove)
+        patch.setattr(compose, "check_templates", check_templates)
         yield

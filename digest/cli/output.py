@@ -82,9 +82,9 @@ def described(hold: Hold) -> str:
 
 def warn_of_templates(app: App) -> None:
     """Name the admin's templates that have no effect, and those that are rendered anew for every mail."""
-    for file, meant in app.templates.strays().items():
+    for file, meant in app.templates.unused_files().items():
         warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
-    for file, why in app.composer.slow.items():
+    for file, why in app.composer.slow_templates.items():
         warn(f"{file}: works, but is rendered anew for every mail, which is slow: {why}")
 
 

@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from digest.errors import UsageError
-from digest.mail.compose import ABSTRACT
+from digest.mail.compose import ABSTRACT_CHARACTERS
 from digest.mail.dkim import checked_host
-from digest.mail.languages import DEFAULT
+from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
@@ -80,10 +80,10 @@ class NewsletterConfig(_Section):
     postal_address: str = "Daily Papers, 1 Example Street, Example City"
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     reply_to: str = ""
-    language: str = DEFAULT
+    language: str = DEFAULT_LANGUAGE
     first_digest_days: int = Field(1, ge=1, le=31)
     welcome_days: int = Field(7, ge=1, le=31)
-    abstract_characters: int = Field(ABSTRACT, ge=80, le=10_000)
+    abstract_characters: int = Field(ABSTRACT_CHARACTERS, ge=80, le=10_000)
     trending: int = Field(0, ge=0, le=20)
 
 

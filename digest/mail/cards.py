@@ -1,6 +1,6 @@
 """One card a paper: what a template needs to show it, with the reader's matches marked. Holds no HTML.
 
-What is the paper's own is prepared once (`Stock`) and used for every reader.
+What is the paper's own is prepared once (`PreparedPaper`) and used for every reader.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 from digest.mail.context import Card, Place, Reason, Segment
-from digest.mail.encoding import Encoded, Shown, clean
+from digest.mail.encoding import Encoded, SafeText, clean
 from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
 from digest.text import WORD, fold, normalize
 
@@ -34,7 +34,7 @@ _PLACES = {
 _ASKED_BY = {Field.AUTHOR: "author:", Field.CATEGORY: "category:"}  # how rules look in these fields
 
 
-class Text:
+class Excerpt:
     """A title or an abstract as it is shown: its beginning, encoded once, any stretch of it at hand."""
 
     __slots__ = ("encoded", "kept", "shown")
@@ -45,13 +45,13 @@ class Text:
         self.encoded = Encoded(self.shown)
 
     @property
-    def plain(self) -> Shown:
+    def plain(self) -> SafeText:
         """All of it."""
-        return Shown(self.shown, self.encoded.html)
+        return SafeText(self.shown, self.encoded.html)
 
-    def stretch(self, start: int, end: int) -> Shown:
+    def stretch(self, start: int, end: int) -> SafeText:
         """A stretch of it, [start, end) in code points."""
-        return Shown(self.shown[start:end], self.encoded.part(start, end))
+        return SafeText(self.shown[start:end], self.encoded.part(start, end))
 
     def segments(self, spans: Iterable[tuple[int, int]]) -> tuple[Segment, ...]:
         """The text cut at spans, which may overlap. Joined, the segments are the text again."""
@@ -82,31 +82,37 @@ class Hit:
 
 
 @lru_cache(maxsize=8192)
-def _said(matched: str, asked_by: str) -> tuple[Shown, str, str]:
+def _said(matched: str, asked_by: str) -> tuple[SafeText, str, str]:
     """(as the paper writes it, the same for every case and accent, as a rule in a query string)."""
     spelling = asked_by + WORD.sub(lambda word: fold(word.group()), matched)
-    return Shown(shortened(matched, _MAX_REASON)), spelling, quote_plus((asked_by + normalize(matched))[:_MAX_KEYWORD])
+    return (
+        SafeText(shortened(matched, _MAX_REASON)),
+        spelling,
+        quote_plus((asked_by + normalize(matched))[:_MAX_KEYWORD]),
+    )
 
 
-class Stock:
+class PreparedPaper:
     """What mails show of one paper, whoever the reader is."""
 
-    __slots__ = ("_abstracts", "_sizes", "authors", "categories", "cuts", "links", "paper", "title")
+    __slots__ = ("_abstracts", "_sizes", "authors", "card_templates", "categories", "links", "paper", "title")
 
     def __init__(self, paper: Paper) -> None:
         self.paper = paper
-        self.title = Text(paper.title, _MAX_TITLE)
+        self.title = Excerpt(paper.title, _MAX_TITLE)
         self.links = {name: web_url(getattr(paper, name)) for name in ("url", "pdf_url", "code_url", "discussion_url")}
-        self.authors = Shown(", ".join(shortened(name, MAX_NAME) for name in paper.authors[:_NAMED_AUTHORS]))
-        self.categories = Shown(", ".join(shortened(name, MAX_NAME) for name in paper.categories[:_NAMED_CATEGORIES]))
-        self.cuts: dict[object, Any] = {}  # the press's own: cards, rendered
-        self._abstracts: dict[int, Text] = {}
+        self.authors = SafeText(", ".join(shortened(name, MAX_NAME) for name in paper.authors[:_NAMED_AUTHORS]))
+        self.categories = SafeText(
+            ", ".join(shortened(name, MAX_NAME) for name in paper.categories[:_NAMED_CATEGORIES])
+        )
+        self.card_templates: dict[object, Any] = {}  # the card renderer's own
+        self._abstracts: dict[int, Excerpt] = {}
         self._sizes: dict[int, int] = {}
 
-    def abstract(self, most: int) -> Text:
+    def abstract(self, most: int) -> Excerpt:
         """The abstract in at most `most` characters."""
         if most not in self._abstracts:
-            self._abstracts[most] = Text(self.paper.abstract, most)
+            self._abstracts[most] = Excerpt(self.paper.abstract, most)
         return self._abstracts[most]
 
     def size(self, most: int) -> int:
@@ -117,43 +123,43 @@ class Stock:
         return self._sizes[most]
 
 
-class Stockroom:
+class PaperCache:
     """Stocks of the papers of the day."""
 
     _MOST = 4096
 
     def __init__(self) -> None:
-        self._stocks: dict[tuple[object, ...], Stock] = {}
+        self._papers: dict[tuple[object, ...], PreparedPaper] = {}
 
-    def get(self, paper: Paper) -> Stock:
-        """The stock of exactly this paper."""
+    def get(self, paper: Paper) -> PreparedPaper:
+        """The prepared of exactly this paper."""
         key = (paper.id, paper.revision, paper.upvotes, paper.stars)
-        stock = self._stocks.get(key)
-        if stock is None or (stock.paper is not paper and stock.paper != paper):
-            if len(self._stocks) >= self._MOST:
-                del self._stocks[next(iter(self._stocks))]
-            stock = self._stocks[key] = Stock(paper)
-        return stock
+        prepared = self._papers.get(key)
+        if prepared is None or (prepared.paper is not paper and prepared.paper != paper):
+            if len(self._papers) >= self._MOST:
+                del self._papers[next(iter(self._papers))]
+            prepared = self._papers[key] = PreparedPaper(paper)
+        return prepared
 
 
-def card(item: DigestItem, stock: Stock, *, max_abstract: int, paper_url: str, mute_url: str) -> Card:
+def build_card(item: DigestItem, prepared: PreparedPaper, *, max_abstract: int, paper_url: str, mute_url: str) -> Card:
     """One paper of a digest as its mail shows it.
 
     `paper_url` is where the paper stands on our own pages, `mute_url` the link that mutes, up to its keyword.
     """
-    paper, abstract = stock.paper, stock.abstract(max_abstract)
+    paper, abstract = prepared.paper, prepared.abstract(max_abstract)
     hits = [Hit(paper, evidence) for evidence in item.evidence]
     shortened_to = abstract.kept < len(paper.abstract)
     return Card(
-        url=stock.links["url"],
-        title=stock.title.segments(spans(hits, Field.TITLE)),
-        plain_title=stock.title.plain,
+        url=prepared.links["url"],
+        title=prepared.title.segments(spans(hits, Field.TITLE)),
+        plain_title=prepared.title.plain,
         abstract=abstract.segments(spans(hits, Field.ABSTRACT)),
         plain_abstract=abstract.plain,
-        rest_url=(stock.links["url"] or paper_url) if shortened_to else "",
-        authors=stock.authors,
+        rest_url=(prepared.links["url"] or paper_url) if shortened_to else "",
+        authors=prepared.authors,
         et_al=len(paper.authors) > _NAMED_AUTHORS,
-        categories=stock.categories,
+        categories=prepared.categories,
         published_on=paper.published_at.date() if paper.published_at else None,
         updated=paper.announce_type in {AnnounceType.REPLACE, AnnounceType.REPLACE_CROSS},
         cross_listed=paper.announce_type in {AnnounceType.CROSS, AnnounceType.REPLACE_CROSS},
@@ -163,9 +169,9 @@ def card(item: DigestItem, stock: Stock, *, max_abstract: int, paper_url: str, m
             Reason(text=hit.text, place=place, mute_url=mute_url + hit.keyword) for hit, place in reasons(hits)
         ),
         also=also(item),
-        pdf_url=stock.links["pdf_url"],
-        code_url=stock.links["code_url"],
-        discussion_url=stock.links["discussion_url"],
+        pdf_url=prepared.links["pdf_url"],
+        code_url=prepared.links["code_url"],
+        discussion_url=prepared.links["discussion_url"],
     )
 
 
@@ -206,10 +212,10 @@ def reasons(hits: Sequence[FoundT]) -> list[tuple[FoundT, Place]]:
     return [(hit, Place.TITLE_AND_ABSTRACT if hit.spelling in both else hit.place) for hit in shown]
 
 
-def also(item: DigestItem) -> Shown:
+def also(item: DigestItem) -> SafeText:
     """The other profiles that want the paper, the first few of them."""
     named = ", ".join(shortened(name, MAX_NAME) for name in item.also[:_NAMED_PROFILES])
-    return Shown(f"{named} …" if len(item.also) > _NAMED_PROFILES else named)
+    return SafeText(f"{named} …" if len(item.also) > _NAMED_PROFILES else named)
 
 
 def shortened(text: str, most: int) -> str:

@@ -11,22 +11,22 @@ from typing import Any
 
 from digest.errors import TemplateError
 from digest.mail import sample_mail
-from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
-from digest.mail.cards import MAX_NAME, Stockroom, shortened
-from digest.mail.context import DigestMail, Letterhead, NoteMail, Section
+from digest.mail.cards import MAX_NAME, PaperCache, shortened
+from digest.mail.context import DigestMail, NoteMail, Section, SenderInfo
 from digest.mail.dkim import Signer
-from digest.mail.encoding import Shown
+from digest.mail.encoding import SafeText
 from digest.mail.fast.card_renderer import Outline
-from digest.mail.mime import Envelope, Newsletter
-from digest.mail.template_check import prove
+from digest.mail.html_budget import MAX_HTML_BYTES, Fit, TemplateSizes, candidate_fits
+from digest.mail.mail_renderer import HTML, MailRenderer, RenderedMail
+from digest.mail.mime import MessageBuilder, Newsletter
+from digest.mail.template_check import check_templates
 from digest.mail.templates import Templates
-from digest.mail.writer import HTML, Rendered, Writer
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
 from digest.security import addresses
 from digest.security.links import Links, Scope, encode_time
 from digest.security.return_paths import ReturnPaths
 
-ABSTRACT = 280  # characters: three or four lines
+ABSTRACT_CHARACTERS = 280  # characters: three or four lines
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _PREHEADER = 120
 _TOP_TITLE = 80
@@ -50,27 +50,27 @@ class Composer:
         *,
         signer: Signer | None = None,
         return_paths: ReturnPaths | None = None,
-        leave_by_mail: bool = False,
-        max_abstract: int = ABSTRACT,
+        unsubscribe_by_mail: bool = False,
+        max_abstract: int = ABSTRACT_CHARACTERS,
     ) -> None:
-        """`signer` signs every mail, `return_paths` tell which one came back. `leave_by_mail`: mail to their domain is
-        read, so that one can unsubscribe by it. `max_abstract`: characters of each abstract.
+        """`signer` signs every mail; `return_paths` tell which mail bounced. `unsubscribe_by_mail`: mail to the
+        return paths' domain is read, so it can unsubscribe. `max_abstract`: characters of each abstract.
 
         Raises AddressError if the sender, or where answers go, is not an address.
         """
-        self._letterhead = Letterhead(Shown(newsletter.name), Shown(newsletter.postal_address))
+        self._letterhead = SenderInfo(SafeText(newsletter.name), SafeText(newsletter.postal_address))
         self._templates = templates
         self._links = links
         self._max_abstract = max_abstract
-        self._room = Stockroom()
-        self._writers: dict[str, tuple[Writer, Sizes]] = {}
-        self._leave_by_mail = return_paths if leave_by_mail else None
-        self._envelope = Envelope(newsletter, links.secret, signer=signer, return_paths=return_paths)
+        self._cache = PaperCache()
+        self._renderers: dict[str, tuple[MailRenderer, TemplateSizes]] = {}
+        self._unsubscribe_by_mail = return_paths if unsubscribe_by_mail else None
+        self._messages = MessageBuilder(newsletter, links.secret, signer=signer, return_paths=return_paths)
 
     def message(self, delivery: Delivery) -> Message:
         """The mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
         digest, reader = delivery.digest, delivery.subscriber
-        return self._envelope.message(
+        return self._messages.build(
             self.render(delivery),
             reader,
             message_id=delivery.message_id,
@@ -79,16 +79,16 @@ class Composer:
             delivery_id=delivery.id,
         )
 
-    def render(self, delivery: Delivery) -> Rendered:
+    def render(self, delivery: Delivery) -> RenderedMail:
         """Its subject, HTML (at most MAX_HTML_BYTES) and text, with the same papers in the same order."""
         digest, kind, reader = delivery.digest, delivery.kind, delivery.subscriber
-        writer, sizes = self._writer(reader.language)
+        renderer, sizes = self._renderer(reader.language)
         if digest is None:
-            return writer.note(kind.value, self._note(kind, reader, delivery.queued_at))
+            return renderer.render_note(kind.value, self._note(kind, reader, delivery.queued_at))
         trending = _as_items(digest.trending)
-        items = _named(digest.items, writer.language.words.gettext(OWN_KEYWORDS))
-        for fit in fits(items, trending, max_abstract=self._max_abstract, sizes=sizes, room=self._room):
-            rendered = writer.digest(self._outline(digest, fit, welcome=kind is MailKind.WELCOME))
+        items = _named(digest.items, renderer.language.translations.gettext(OWN_KEYWORDS))
+        for fit in candidate_fits(items, trending, max_abstract=self._max_abstract, sizes=sizes, cache=self._cache):
+            rendered = renderer.render_digest(self._outline(digest, fit, welcome=kind is MailKind.WELCOME))
             if len(rendered.html) <= MAX_HTML_BYTES:
                 return rendered
         file = self._templates.file("email/digest.mjml.j2")
@@ -96,51 +96,54 @@ class Composer:
 
     def wording(self, language: str) -> Wording:
         """What a reader is asked to agree to: the confirmation mail's words, to nobody. Raises TemplateError."""
-        writer, _ = self._writer(language)
+        renderer, _ = self._renderer(language)
         note = self._note(MailKind.CONFIRMATION, Subscriber(email="…", language=language), _NEVER)
-        rendered = writer.note(MailKind.CONFIRMATION.value, note)
+        rendered = renderer.render_note(MailKind.CONFIRMATION.value, note)
         text = f"{rendered.subject}\n\n{rendered.readable_text}".replace(note.action_url, "…")
-        return Wording(language=writer.language.code, text=text)
+        return Wording(language=renderer.language.code, text=text)
 
     def check(self) -> None:
         """Raise now, as a TemplateError, what would stop every mail in some language."""
         for language in self._templates.languages:
-            self._writer(language.code)
+            self._renderer(language.code)
 
     @property
-    def slow(self) -> dict[str, str]:
+    def slow_templates(self) -> dict[str, str]:
         """The template files that ordinary Jinja renders for every mail, and why they cannot be taken apart."""
-        return {file: why for writer, _ in self._writers.values() for file, why in writer.slow.items()}
+        return {file: why for renderer, _ in self._renderers.values() for file, why in renderer.slow_templates.items()}
 
-    def _writer(self, language: str) -> tuple[Writer, Sizes]:
+    def _renderer(self, language: str) -> tuple[MailRenderer, TemplateSizes]:
         """What writes in a language, proven, and how large its templates are. Raises TemplateError."""
         found = self._templates.languages.find(language)
-        if found.code not in self._writers:
-            writer = Writer(self._templates, found, self._room)
-            self._prove(writer)
-            self._writers[found.code] = writer, sample_mail.measured(lambda digest: self._bare_size(digest, writer))
-        return self._writers[found.code]
+        if found.code not in self._renderers:
+            renderer = MailRenderer(self._templates, found, self._cache)
+            self._prove(renderer)
+            self._renderers[found.code] = (
+                renderer,
+                sample_mail.measure_sizes(lambda digest: self._bare_size(digest, renderer)),
+            )
+        return self._renderers[found.code]
 
-    def _prove(self, writer: Writer) -> None:
-        nameless = Subscriber(email="reader@digest.invalid", language=writer.language.code)
+    def _prove(self, renderer: MailRenderer) -> None:
+        nameless = Subscriber(email="reader@digest.invalid", language=renderer.language.code)
         named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
-        whole, many = sample_mail.whole(named), sample_mail.many(nameless, 30)
+        whole, many = sample_mail.full_digest(named), sample_mail.long_digest(nameless, 30)
         empty = replace(whole, items=(), more=(), trending=())
-        prove(
-            writer,
+        check_templates(
+            renderer,
             self._templates,
             outlines=[
-                self._outline(whole, Fit(whole.items, _as_items(whole.trending), ABSTRACT), welcome=False),
-                self._outline(whole, Fit(whole.items, (), ABSTRACT), welcome=True),
-                self._outline(many, Fit(many.items, (), ABSTRACT), welcome=False),
-                self._outline(empty, Fit((), (), ABSTRACT), welcome=True),
+                self._outline(whole, Fit(whole.items, _as_items(whole.trending), ABSTRACT_CHARACTERS), welcome=False),
+                self._outline(whole, Fit(whole.items, (), ABSTRACT_CHARACTERS), welcome=True),
+                self._outline(many, Fit(many.items, (), ABSTRACT_CHARACTERS), welcome=False),
+                self._outline(empty, Fit((), (), ABSTRACT_CHARACTERS), welcome=True),
             ],
             notes=[(kind.value, self._note(kind, to, whole.created_at)) for kind in _NOTES for to in (named, nameless)],
         )
 
-    def _bare_size(self, digest: Digest, writer: Writer) -> int:
+    def _bare_size(self, digest: Digest, renderer: MailRenderer) -> int:
         fit = Fit(digest.items, (), self._max_abstract)
-        return len(writer.by_jinja(HTML, self._outline(digest, fit, welcome=False)))
+        return len(renderer.render_with_jinja(HTML, self._outline(digest, fit, welcome=False)))
 
     def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:
         reader, written_at = digest.subscriber, digest.created_at
@@ -152,8 +155,8 @@ class Composer:
             dated_on=digest.dated_on,
             count=len(fit.items),
             more=len(digest.more) + len(digest.items) - len(fit.items),
-            top_title=Shown.isolated(shortened(best[0].paper.title, _TOP_TITLE) if best else ""),
-            preheader=Shown(shortened(titles, _PREHEADER)),
+            top_title=SafeText.isolated(shortened(best[0].paper.title, _TOP_TITLE) if best else ""),
+            preheader=SafeText(shortened(titles, _PREHEADER)),
             sections=_sections(fit.items),
             trending=fit.trending,
             web_url=self._url(Scope.READ, reader, written_at, about=encode_time(digest.slot_at)),
@@ -177,18 +180,18 @@ class Composer:
         """What every kind of mail shows."""
         return {
             "newsletter": self._letterhead,
-            "email": Shown(subscriber.email),
-            "name": Shown(subscriber.name),
+            "email": SafeText(subscriber.email),
+            "name": SafeText(subscriber.name),
         }
 
     def _ways_out(self, reader: Subscriber) -> list[str]:
         """What List-Unsubscribe says; https first, which RFC 8058 asks for."""
         by_link = self._links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
-        if self._leave_by_mail is None:
+        if self._unsubscribe_by_mail is None:
             return [by_link]
         return [
             by_link,
-            f"mailto:{self._leave_by_mail.unsubscribe_address(reader.id, reader.epoch)}?subject=unsubscribe",
+            f"mailto:{self._unsubscribe_by_mail.unsubscribe_address(reader.id, reader.epoch)}?subject=unsubscribe",
         ]
 
     def _url(self, scope: Scope, subscriber: Subscriber, written_at: datetime, *, about: str = "") -> str:
@@ -213,4 +216,6 @@ def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:
 
 def _sections(items: Iterable[DigestItem]) -> tuple[Section[DigestItem], ...]:
     grouped = ((name, tuple(some)) for name, some in groupby(items, key=lambda item: item.profile))
-    return tuple(Section(name=Shown(shortened(name, MAX_NAME)), count=len(some), cards=some) for name, some in grouped)
+    return tuple(
+        Section(name=SafeText(shortened(name, MAX_NAME)), count=len(some), cards=some) for name, some in grouped
+    )

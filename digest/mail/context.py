@@ -1,6 +1,6 @@
 """All that mail templates see: frozen records with nothing in them that a reader may not know.
 
-Texts are `Shown`, so that they are safe and 7-bit in HTML; links are plain `str`, and only http or https.
+Texts are `SafeText`, so that they are safe and 7-bit in HTML; links are plain `str`, and only http or https.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from digest.mail.encoding import Shown
+from digest.mail.encoding import SafeText
 
 PaperT = TypeVar("PaperT")  # what stands for a paper: a Card for templates, a DigestItem before there are cards
 
@@ -27,7 +27,7 @@ class Place(StrEnum):
 class Segment:
     """A stretch of a title or an abstract; `hit` where the reader's keywords matched."""
 
-    text: Shown
+    text: SafeText
     hit: bool
 
 
@@ -35,7 +35,7 @@ class Segment:
 class Reason:
     """A matched keyword, as the paper writes it, where it stands, and the link that mutes it."""
 
-    text: Shown
+    text: SafeText
     place: Place
     mute_url: str
 
@@ -46,20 +46,20 @@ class Card:
 
     url: str  # of its abstract; each link is "" where there is none
     title: tuple[Segment, ...]
-    plain_title: Shown
+    plain_title: SafeText
     abstract: tuple[Segment, ...]
-    plain_abstract: Shown
+    plain_abstract: SafeText
     rest_url: str  # where the whole abstract stands, if this is only its beginning
-    authors: Shown  # the first few
+    authors: SafeText  # the first few
     et_al: bool  # there are more
-    categories: Shown
+    categories: SafeText
     published_on: date | None
     updated: bool
     cross_listed: bool
     upvotes: int  # 0: none, or not said
     stars: int
     reasons: tuple[Reason, ...]
-    also: Shown  # other profiles that want it, with commas
+    also: SafeText  # other profiles that want it, with commas
     pdf_url: str
     code_url: str
     discussion_url: str
@@ -69,13 +69,13 @@ class Card:
 class Section(Generic[PaperT]):
     """The papers of one profile."""
 
-    name: Shown
+    name: SafeText
     count: int
     cards: tuple[PaperT, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LanguageInfo:
     """What every template sees, as `language`: how the mail's own words are read."""
 
     code: str  # "de", as in lang="de"
@@ -84,20 +84,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class SenderInfo:
     """What every mail says of its sender."""
 
-    name: Shown
-    postal_address: Shown
+    name: SafeText
+    postal_address: SafeText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """What every template sees, as `mail`."""
 
-    newsletter: Letterhead
-    email: Shown
-    name: Shown
+    newsletter: SenderInfo
+    email: SafeText
+    name: SafeText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +108,8 @@ class DigestMail(Mail, Generic[PaperT]):
     dated_on: date
     count: int  # papers shown, without the trending ones
     more: int  # papers that matched and are not shown
-    top_title: Shown
-    preheader: Shown
+    top_title: SafeText
+    preheader: SafeText
     sections: tuple[Section[PaperT], ...]
     trending: tuple[PaperT, ...]
     web_url: str

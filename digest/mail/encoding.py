@@ -25,20 +25,20 @@ _RUN = 120  # characters of text a line; an entity takes up to 10 bytes, and tag
 _ENTITY_RUN = 60
 
 
-class Shown(str):
+class SafeText(str):
     """A text for templates: without control characters, and in HTML 7-bit with lines of its own."""
 
     __slots__ = ("_html",)
     _html: bytes | None
 
-    def __new__(cls, text: str, html: bytes | None = None) -> "Shown":
+    def __new__(cls, text: str, html: bytes | None = None) -> "SafeText":
         """`html` is how the text is written in HTML, where that is known already."""
         shown = super().__new__(cls, clean(text))
         shown._html = html
         return shown
 
     @classmethod
-    def isolated(cls, text: str) -> "Shown":
+    def isolated(cls, text: str) -> "SafeText":
         """A text that goes from right to left, kept from turning what stands beside it on its line (UAX 9, 6.3)."""
         shown = cls(text)
         if _RTL.search(shown):
@@ -99,7 +99,7 @@ def without_controls(text: str) -> str:
 
 
 def html_bytes(markup: str) -> bytes:
-    """Rendered HTML as it is sent: what is not ASCII as entities, CRLF line ends."""
+    """RenderedMail HTML as it is sent: what is not ASCII as entities, CRLF line ends."""
     return markup.encode("ascii", "xmlcharrefreplace").replace(b"\n", b"\r\n")
 
 

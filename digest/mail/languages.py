@@ -16,9 +16,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
 from digest.errors import TemplateError, UsageError
-from digest.mail.context import Reading
+from digest.mail.context import LanguageInfo
 
-DEFAULT = "en"
+DEFAULT_LANGUAGE = "en"
 
 _LINE = re.compile(r'(?:msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d\])?\s*"(?:[^"\\]|\\.)*"')
 _PLACEHOLDER = re.compile(r"%%|%\(\w+\)s|%")
@@ -30,7 +30,7 @@ class Language:
 
     code: str
     locale: Locale
-    words: NullTranslations
+    translations: NullTranslations
 
     @property
     def name(self) -> str:
@@ -38,10 +38,10 @@ class Language:
         return self.locale.get_display_name() or self.code
 
     @property
-    def reading(self) -> Reading:
+    def info(self) -> LanguageInfo:
         """How it is read, for templates."""
         direction = self.locale.text_direction
-        return Reading(self.code, direction, "right" if direction == "rtl" else "left")
+        return LanguageInfo(self.code, direction, "right" if direction == "rtl" else "left")
 
 
 class Languages:
@@ -50,8 +50,8 @@ class Languages:
     def __init__(self, folders: Iterable[Path]) -> None:
         """Catalogues in an earlier folder stand before those of the same name in a later one. Raises TemplateError."""
         files = {file.stem: file for folder in reversed(list(folders)) for file in folder.glob("locale/*.po")}
-        read = [Language(DEFAULT, Locale(DEFAULT), NullTranslations())]
-        read += [_read(file) for _, file in sorted(files.items())]
+        read = [Language(DEFAULT_LANGUAGE, Locale(DEFAULT_LANGUAGE), NullTranslations())]
+        read += [read_catalogue(file) for _, file in sorted(files.items())]
         self._by_code: Mapping[str, Language] = {language.code: language for language in read}
 
     def __iter__(self) -> Iterator[Language]:
@@ -59,7 +59,7 @@ class Languages:
 
     def find(self, code: str) -> Language:
         """The language itself, or the one it is a variety of (de-AT: de), or English."""
-        return self._by_code.get(code) or self._by_code.get(code.partition("-")[0]) or self._by_code[DEFAULT]
+        return self._by_code.get(code) or self._by_code.get(code.partition("-")[0]) or self._by_code[DEFAULT_LANGUAGE]
 
     def checked(self, code: str) -> str:
         """The code of a language that there is. Raises UsageError with those that there are."""
@@ -69,7 +69,7 @@ class Languages:
         return normal
 
 
-def _read(file: Path) -> Language:
+def read_catalogue(file: Path) -> Language:
     try:
         locale = Locale.parse(file.stem)
     except (ValueError, UnknownLocaleError):

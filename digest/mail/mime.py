@@ -13,7 +13,7 @@ from digest.errors import AddressError
 from digest.mail import headers
 from digest.mail.dkim import Signer
 from digest.mail.encoding import fits_smtp, quoted_printable
-from digest.mail.writer import Rendered
+from digest.mail.mail_renderer import RenderedMail
 from digest.models import Message, Subscriber
 from digest.security import addresses
 from digest.security.return_paths import ReturnPaths
@@ -48,7 +48,7 @@ class Newsletter:
         return f"{slug}.{self.domain}"
 
 
-class Envelope:
+class MessageBuilder:
     """Puts the mails of one newsletter together."""
 
     def __init__(
@@ -68,9 +68,9 @@ class Envelope:
             self._from += headers.address("Reply-To", name, addresses.normalize(mailbox or newsletter.reply_to))
         self._list_id = headers.structured("List-Id", f"<{newsletter.list_id}>")
 
-    def message(
+    def build(
         self,
-        rendered: Rendered,
+        rendered: RenderedMail,
         subscriber: Subscriber,
         *,
         message_id: str,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from digest.mail.budget import Sizes
+from digest.mail.html_budget import TemplateSizes
 from digest.models import AnnounceType, Digest, DigestItem, Evidence, Field, Paper, Subscriber
 
 _AT = datetime(2026, 6, 3, 7, tzinfo=UTC)
@@ -14,7 +14,7 @@ _KEYWORD = 60  # bytes that a keyword takes in a reason, as text and in its link
 MARKUP = "specimen"  # a tag that stands in a paper's title and may never become one of the mail's
 
 
-def measured(size: Callable[[Digest], int]) -> Sizes:
+def measure_sizes(size: Callable[[Digest], int]) -> TemplateSizes:
     """What a template adds to papers' texts, from the `size` in bytes that it gives to digests."""
     none = size(_digest(["A"], ""))
     two_cards = size(_digest(["A", "A"], ""))
@@ -22,7 +22,7 @@ def measured(size: Callable[[Digest], int]) -> Sizes:
     one_hit = size(_digest(["A"], "x"))
     same_again = size(_digest(["A"], "xx"))
     mark = max(0, same_again - one_hit)
-    return Sizes(
+    return TemplateSizes(
         shell=none,
         section=max(0, two_sections - two_cards),
         card=max(0, two_cards - none),
@@ -31,7 +31,7 @@ def measured(size: Callable[[Digest], int]) -> Sizes:
     )
 
 
-def whole(subscriber: Subscriber) -> Digest:
+def full_digest(subscriber: Subscriber) -> Digest:
     """A digest with everything in it that a mail can show, and papers that lack all but their titles."""
     full = _paper(
         "full",
@@ -72,7 +72,7 @@ def whole(subscriber: Subscriber) -> Digest:
     )
 
 
-def many(subscriber: Subscriber, count: int) -> Digest:
+def long_digest(subscriber: Subscriber, count: int) -> Digest:
     """A digest of so many papers of which there is little to say."""
     return replace(_digest(["Graphs"] * count, ""), subscriber=subscriber)
 

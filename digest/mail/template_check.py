@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from html.parser import HTMLParser
 
 from digest.errors import TemplateError
-from digest.mail.budget import MAX_HTML_BYTES
 from digest.mail.context import NoteMail
 from digest.mail.fast.card_renderer import Outline
+from digest.mail.html_budget import MAX_HTML_BYTES
+from digest.mail.mail_renderer import DIGEST, HTML, SUBJECT, TEXT, MailRenderer, RenderedMail, template
 from digest.mail.sample_mail import MARKUP
 from digest.mail.templates import Templates
-from digest.mail.writer import DIGEST, HTML, SUBJECT, TEXT, Rendered, Writer, template
 
 _BALANCED = set("a b i em strong small span bdi h1 h2 h3 h4 div table tbody tr td center".split())
 _EMPTY = set("br img hr input meta link col".split())
 
 
-def prove(
-    writer: Writer, templates: Templates, *, outlines: Iterable[Outline], notes: Iterable[tuple[str, NoteMail]]
+def check_templates(
+    renderer: MailRenderer, templates: Templates, *, outlines: Iterable[Outline], notes: Iterable[tuple[str, NoteMail]]
 ) -> None:
     """Raises TemplateError, with file and line, for what would spoil mails. `notes` have their templates' names.
 
@@ -24,15 +24,15 @@ def prove(
     """
     for outline in outlines:
         mail = outline.mail
-        writer.compare(outline)
-        proof = _Proof(DIGEST, writer.digest(outline), templates)
+        renderer.compare_with_jinja(outline)
+        proof = _Proof(DIGEST, renderer.render_digest(outline), templates)
         proof.check_all()
         proof.check_link("mail.unsubscribe_url", mail.unsubscribe_url)
         proof.check_text("mail.newsletter.postal_address", mail.newsletter.postal_address)
         for section in mail.sections:
             proof.check_text("card.plain_title", section.cards[0].paper.title)
     for name, note in notes:
-        proof = _Proof(name, writer.note(name, note), templates)
+        proof = _Proof(name, renderer.render_note(name, note), templates)
         proof.check_all()
         proof.check_link("mail.action_url", note.action_url)
 
@@ -40,7 +40,7 @@ def prove(
 class _Proof:
     """One made-up mail, and what is wrong with it."""
 
-    def __init__(self, name: str, rendered: Rendered, templates: Templates) -> None:
+    def __init__(self, name: str, rendered: RenderedMail, templates: Templates) -> None:
         self._name = name
         self._templates = templates
         self._rendered = rendered
@@ -84,7 +84,7 @@ class _Proof:
 
     def _refuse(self, part: str, line: int, reason: str) -> None:
         file = self._templates.file(template(self._name, part))
-        own = [name for name in self._templates.replaced() if name != template(self._name, part)]
+        own = [name for name in self._templates.overridden_files() if name != template(self._name, part)]
         also = f" (with your {', '.join(own)})" if own else ""
         raise TemplateError(file, line, reason + also)
 

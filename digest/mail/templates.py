@@ -6,11 +6,13 @@ A folder of the admin's replaces ours file by file. Each template is compiled on
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from textwrap import fill
+from traceback import extract_tb
 
 import jinja2
 from babel.dates import format_date, format_skeleton
@@ -18,16 +20,31 @@ from babel.numbers import format_decimal
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest.errors import TemplateError
-from digest.mail import mjml
+from digest.mail import context, mjml
 from digest.mail.context import Mail
 from digest.mail.languages import Language, Languages
-from digest.mail.template_errors import FAULTS, located
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
 _USED = ("email/", "web/")  # folders in them; other files count where these name them
 _TEXT = ".txt.j2"
 _WIDTH = 72
+
+# What an expression in a template may come to, besides Jinja's own errors.
+RENDER_ERRORS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
+
+_HTML = ".html.j2"
+_NAMED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
+_NO_FIELD = re.compile(r"'digest\.mail\.context\.(\w+) object' has no attribute '(\w+)'")
 
 
 def shipped_folder() -> Path:
@@ -56,7 +73,7 @@ class Templates:
 
     def render(self, name: str, language: Language, mail: Mail) -> str:
         """The template `name` ("email/digest.mjml.j2") for one mail. Raises TemplateError with file and line."""
-        with self.faults_named(name):
+        with self.errors_located(name):
             return self.environment(language).get_template(name).render(mail=mail)
 
     def file(self, name: str) -> str:
@@ -67,11 +84,11 @@ class Templates:
         """How many lines that file has."""
         return self._load(name)[0].count("\n") + 1
 
-    def replaced(self) -> list[str]:
+    def overridden_files(self) -> list[str]:
         """The names of our files that the admin's folder replaces."""
         return [name for name in self._own_files() if (shipped_folder() / name).is_file()]
 
-    def strays(self) -> dict[str, str]:
+    def unused_files(self) -> dict[str, str]:
         """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
         own = self._own_files()
         said = "".join(self._load(name)[0] for name in own if name.startswith(_USED))
@@ -94,14 +111,14 @@ class Templates:
         ]
 
     @contextmanager
-    def faults_named(self, name: str) -> Iterator[None]:
+    def errors_located(self, name: str) -> Iterator[None]:
         """Jinja's errors as TemplateErrors of the template `name`."""
         try:
             yield
         except jinja2.TemplateNotFound as error:
             raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
-        except FAULTS as error:
-            raise located(error, name, self._load) from None
+        except RENDER_ERRORS as error:
+            raise locate_error(error, name, self._load) from None
 
     def _new_environment(self, language: Language) -> jinja2.Environment:
         environment = ImmutableSandboxedEnvironment(
@@ -113,8 +130,8 @@ class Templates:
             keep_trailing_newline=True,
             extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
-        environment.globals["language"] = language.reading
+        environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
+        environment.globals["language"] = language.info
         environment.filters |= {
             "date": _date_filter(language),
             "number": lambda number: format_decimal(number, locale=language.locale),
@@ -166,3 +183,46 @@ def _wrap(text: str, indent: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def locate_error(error: Exception, name: str, load: Callable[[str], tuple[str, str]]) -> TemplateError:
+    """An error while the template `name` was rendered, at the line of its file, or of one that it uses.
+
+    `load` gives a template's text and file. MJML has no lines left: there it is the first that names what is missing.
+    """
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        file = error.filename or error.name or name
+        return TemplateError(file, _written_line(file, error.lineno), error.message or "cannot be read")
+    reason = _plainly(str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}")
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith((".txt.j2", _HTML))]
+    if frames:
+        file = frames[-1].filename
+        return TemplateError(file, _written_line(file, frames[-1].lineno or 0), reason)
+    source, file = load(name)
+    named = _NAMED.search(str(error))
+    if named is not None:
+        word = re.compile(rf"\b{named[1] or named[2]}\b")
+        for text, where in [(source, file), *map(load, re.findall(r"[\"'](email/[\w.-]+)[\"']", source))]:
+            found = word.search(text)
+            if found is not None:
+                return TemplateError(where, text.count("\n", 0, found.start()) + 1, reason)
+    return TemplateError(file, 0, reason)
+
+
+def _written_line(file: str, line: int) -> int:
+    """The line that its author knows: HTML is compiled with line ends of its own, in place of spaces."""
+    if not file.endswith(_HTML):
+        return line
+    written = Path(file).read_text(encoding="utf-8-sig")
+    before = mjml.in_lines(written).splitlines(keepends=True)[: line - 1]
+    return written.count("\n", 0, sum(map(len, before))) + 1
+
+
+def _plainly(reason: str) -> str:
+    """Jinja's words for a field that is not there, in ours, with the nearest that is."""
+    found = _NO_FIELD.search(reason)
+    if found is None:
+        return reason
+    known = [field.name for field in fields(getattr(context, found[1]))]
+    near = get_close_matches(found[2], known, n=1)
+    return f"a {found[1]} has no {found[2]!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -142,7 +142,7 @@ class Pages:
         name = f"web/{page.template}"
         language = self._templates.languages.find(page.language or self._language)
         csrf = page.csrf or (session.csrf if session is not None else "")
-        with self._templates.faults_named(name):
+        with self._templates.errors_located(name):
             template = self._templates.environment(language).get_template(name)
             written = template.render(site=self._site, page=page.shows, csrf=csrf, signed_in=page.signed_in)
         # The desk shows what feeds, mail servers and strangers said, as it was said.

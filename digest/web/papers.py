@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from digest.mail import Card, Stockroom, card
+from digest.mail import Card, PaperCache, build_card
 from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
 
 _WHOLE = 20_000  # characters: more than any abstract has
@@ -25,7 +25,7 @@ class Showcase:
     """Makes cards for pages; what is a paper's own is made once. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._room = Stockroom()
+        self._cache = PaperCache()
         self._lock = threading.Lock()
 
     def show(self, paper: Paper, evidence: Sequence[Evidence] = (), *, most: int = _WHOLE) -> ShownPaper:
@@ -36,8 +36,8 @@ class Showcase:
         """A paper of somebody's digest. `mute_url` is the link that mutes, up to its keyword."""
         path = paper_path(item.paper.id)
         with self._lock:
-            stock = self._room.get(item.paper)
-        made = card(item, stock, max_abstract=most, paper_url=path, mute_url=mute_url)
+            prepared = self._cache.get(item.paper)
+        made = build_card(item, prepared, max_abstract=most, paper_url=path, mute_url=mute_url)
         return ShownPaper(id=item.paper.id, path=path, card=made)
 
 

@@ -28,15 +28,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from mjml import mjml2html
 
-from digest.mail import Rendered, Signer, Templates
-from digest.mail.budget import Fit
-from digest.mail.cards import Stockroom
+from digest.mail import RenderedMail, Signer, Templates
+from digest.mail.cards import PaperCache
 from digest.mail.encoding import html_bytes
-from digest.mail.fast.encoders import HtmlInk, Piece
-from digest.mail.fast.partial_template import take_apart
-from digest.mail.fast.renderer import MAIL, Press
-from digest.mail.mime import Envelope
-from digest.mail.writer import HTML, Writer, template
+from digest.mail.fast.encoders import HtmlEncoder, Piece
+from digest.mail.fast.fragments import split_template
+from digest.mail.fast.renderer import MAIL, FastRenderer
+from digest.mail.html_budget import Fit
+from digest.mail.mail_renderer import HTML, MailRenderer, template
+from digest.mail.mime import MessageBuilder
 from digest.matching import ProfileIndex, choose
 from digest.models import Digest, DigestItem, Evidence, Field, Paper
 from digest.samples import PAPERS
@@ -78,39 +78,39 @@ class _Mails:
         self._outlines = [self._composer._outline(d, Fit(d.items, (), FULL), welcome=False) for d in self._digests]
 
     def render(self) -> list[Method]:
-        writer = _writer()
-        ink = _Recording()
-        recording = Press(take_apart(*_page(writer), MAIL, "mail"), ink, Stockroom())
+        renderer = _renderer()
+        encoder = _Recording()
+        recording = FastRenderer(split_template(*_page(renderer), MAIL, "mail"), encoder, PaperCache())
         for outline in self._outlines:
-            recording.print(outline)
-        contexts = [writer._with_cards(outline) for outline in self._outlines]
-        page, mjml = _page(writer)[0].get_template(DIGEST_HTML), mjml_by_reader(_page(writer)[0])
+            recording.render(outline)
+        contexts = [renderer._with_cards(outline) for outline in self._outlines]
+        page, mjml = _page(renderer)[0].get_template(DIGEST_HTML), mjml_by_reader(_page(renderer)[0])
         return [
-            Method("digest", _each(self._outlines, lambda outline: writer.printed(HTML, outline))),
-            Method("join", _each(ink.recorded, b"".join)),
-            Method("copy", _copied([b"".join(pieces) for pieces in ink.recorded])),
+            Method("digest", _each(self._outlines, lambda outline: renderer.render_part(HTML, outline))),
+            Method("join", _each(encoder.recorded, b"".join)),
+            Method("copy", _copied([b"".join(pieces) for pieces in encoder.recorded])),
             Method("jinja", _each(contexts, lambda mail: html_bytes(page.render(mail=mail))), most=100),
             Method("jinja->mrml", _each(contexts, lambda mail: mjml2html(mjml.render(mail=mail))), most=100),
         ]
 
     def cold(self) -> list[Method]:
         def printed(count: int) -> object:
-            writer = _writer()
-            return [writer.printed(HTML, outline) for outline in self._outlines[:count]]
+            renderer = _renderer()
+            return [renderer.render_part(HTML, outline) for outline in self._outlines[:count]]
 
         def rendered(count: int) -> object:
-            writer = _writer()
-            return [writer.by_jinja(HTML, outline) for outline in self._outlines[:count]]
+            renderer = _renderer()
+            return [renderer.render_with_jinja(HTML, outline) for outline in self._outlines[:count]]
 
         return [Method("digest", printed), Method("jinja", rendered, most=100)]
 
     def message(self) -> list[Method]:
-        envelope = Envelope(SENDER, LINKS.secret, signer=None, return_paths=None)
+        envelope = MessageBuilder(SENDER, LINKS.secret, signer=None, return_paths=None)
         bodies = [(d, url, self._composer.render(a_delivery(d))) for d, url in self._addressed]
 
-        def ours(mail: tuple[Digest, str, Rendered]) -> object:
+        def ours(mail: tuple[Digest, str, RenderedMail]) -> object:
             d, url, rendered = mail
-            return envelope.message(
+            return envelope.build(
                 rendered, d.subscriber, message_id=d.message_id, dated_at=d.created_at, unsubscribe=[url]
             )
 
@@ -158,7 +158,7 @@ class _Mails:
         return [self._composer.message(a_delivery(digest)).content for digest in self._digests]
 
 
-class _Recording(HtmlInk):
+class _Recording(HtmlEncoder):
     """Keeps the pieces that mails are joined from."""
 
     def __init__(self) -> None:
@@ -179,13 +179,13 @@ def _copied(mails: Sequence[bytes]) -> Callable[[int], object]:
     return lambda count: b"".join(mails[:count])
 
 
-def _writer() -> Writer:
+def _renderer() -> MailRenderer:
     templates = Templates()
-    return Writer(templates, templates.languages.find("en"), Stockroom())
+    return MailRenderer(templates, templates.languages.find("en"), PaperCache())
 
 
-def _page(writer: Writer) -> tuple[jinja2.Environment, str]:
-    return writer._templates.environment(writer.language), DIGEST_HTML
+def _page(renderer: MailRenderer) -> tuple[jinja2.Environment, str]:
+    return renderer._templates.environment(renderer.language), DIGEST_HTML
 
 
 def _scattered(n: int) -> list[Digest]:

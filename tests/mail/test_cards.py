@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.cards import Hit, Stockroom, Text, card, reasons, shortened, web_url
+from digest.mail.cards import Excerpt, Hit, PaperCache, build_card, reasons, shortened, web_url
 from digest.mail.context import Card, Place
 from digest.models import AnnounceType, DigestItem, Evidence, Field
 from tests.builders import a_paper, an_item, at
@@ -14,20 +14,20 @@ PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
 
 def a_card(item: DigestItem, max_abstract: int = 99) -> Card:
-    stock = Stockroom().get(item.paper)
-    return card(item, stock, max_abstract=max_abstract, paper_url="https://p", mute_url="https://m?keyword=")
+    prepared = PaperCache().get(item.paper)
+    return build_card(item, prepared, max_abstract=max_abstract, paper_url="https://p", mute_url="https://m?keyword=")
 
 
 @given(PLAIN, SPANS)
 def test_marking_never_changes_the_text(text: str, spans: list[tuple[int, int]]) -> None:
-    found = Text(text, 99).segments(spans)
+    found = Excerpt(text, 99).segments(spans)
     assert "".join(s.text for s in found) == text
     assert all(s.text for s in found)
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=30, max_size=30), SPANS)
 def test_what_lies_in_a_span_is_marked_and_nothing_else(text: str, spans: list[tuple[int, int]]) -> None:
-    marked = [c for s in Text(text, 99).segments(spans) for c in [s.hit] * len(s.text)]
+    marked = [c for s in Excerpt(text, 99).segments(spans) for c in [s.hit] * len(s.text)]
     assert marked == [any(a <= i < b for a, b in spans) for i in range(30)]
 
 

@@ -11,7 +11,7 @@ import dkim
 import pytest
 
 from digest.mail import Composer, Signer
-from digest.mail.budget import MAX_HTML_BYTES
+from digest.mail.html_budget import MAX_HTML_BYTES
 from digest.matching import ProfileIndex, choose
 from digest.models import Digest, Message, Profile
 from digest.security.links import Scope

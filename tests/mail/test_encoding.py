@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from digest.mail.encoding import Encoded, Shown, clean, fits_smtp, quoted_printable
+from digest.mail.encoding import Encoded, SafeText, clean, fits_smtp, quoted_printable
 
 TEXT = st.text(st.sampled_from("abc é&<>\"'图😀\u0301\u200d"), max_size=400)
 
@@ -32,7 +32,7 @@ def test_any_stretch_of_it_can_be_cut_out(text: str, a: int, b: int) -> None:
 
 @given(st.text(max_size=60))
 def test_what_is_shown_is_what_jinja_would_escape(text: str) -> None:
-    shown = Shown(text)
+    shown = SafeText(text)
     assert read(str(shown.__html__()).replace("\n", "\r\n").encode("ascii")) == clean(text)
     assert escape(shown) == shown.__html__()
 
@@ -71,5 +71,5 @@ def test_only_short_lines_of_ascii_go_as_they_are(lines: bytes, fit: bool) -> No
 
 
 def test_a_title_from_right_to_left_is_isolated_and_others_are_not() -> None:
-    assert Shown.isolated("مرحبا") == "\u2068مرحبا\u2069"
-    assert Shown.isolated("Hello") == "Hello"
+    assert SafeText.isolated("مرحبا") == "\u2068مرحبا\u2069"
+    assert SafeText.isolated("Hello") == "Hello"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail import Composer, Templates, sample_mail
-from digest.mail.budget import Fit
-from digest.mail.cards import Stockroom
-from digest.mail.writer import HTML, SUBJECT, TEXT, Writer
+from digest.mail.cards import PaperCache
+from digest.mail.html_budget import Fit
+from digest.mail.mail_renderer import HTML, SUBJECT, TEXT, MailRenderer
 from digest.models import AnnounceType, Digest, DigestItem, Evidence, Field, Paper
 from tests.builders import a_delivery, a_digest, a_paper, a_subscriber, an_item, at
 from tests.mail.samples import HTML_REST, REST, composer, overriding, two_papers
@@ -23,12 +23,12 @@ PARTS = (HTML, TEXT, SUBJECT)
 
 def check_same(made: Composer, digest: Digest, *, welcome: bool = False, max_abstract: int = 280) -> None:
     """Both ways of writing each part give the same bytes, and the press did print it."""
-    writer, _ = made._writer(digest.subscriber.language)
+    renderer, _ = made._renderer(digest.subscriber.language)
     trending = tuple(DigestItem(paper=paper, profile="", score=0, evidence=()) for paper in digest.trending)
     outline = made._outline(digest, Fit(digest.items, trending, max_abstract), welcome=welcome)
     for part in PARTS:
-        assert writer.printed(part, outline) == writer.by_jinja(part, outline)
-    assert writer.slow == {}
+        assert renderer.render_part(part, outline) == renderer.render_with_jinja(part, outline)
+    assert renderer.slow_templates == {}
 
 
 TEXT_OF_PAPERS = st.text(st.sampled_from("ab é&<>\"'图😀\u0301\u202e\0\n-=."), max_size=200)
@@ -123,9 +123,9 @@ HTML_REST</mj-text></mj-column></mj-section></mj-body></mjml>""".replace("HTML_R
 )
 def test_a_template_of_the_admins_with_plain_loops_is_printed(tmp_path: Path, card: str) -> None:
     made = composer(overriding(tmp_path, "digest.mjml.j2", PAGE.replace("CARD", card)))
-    check_same(made, sample_mail.whole(a_subscriber(id=7)))
+    check_same(made, sample_mail.full_digest(a_subscriber(id=7)))
     check_same(made, two_papers())
-    assert made.slow == {}
+    assert made.slow_templates == {}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path
     folder = overriding(tmp_path, "digest.mjml.j2", PAGE.replace("CARD", card))
     made = composer(folder)
     rendered = made.render(a_delivery(two_papers()))
-    ((file, reason),) = made.slow.items()
+    ((file, reason),) = made.slow_templates.items()
     assert file == str(folder / "email" / "digest.mjml.j2")
     assert why in reason
     assert "Efficient models" in rendered.readable_html
@@ -172,11 +172,11 @@ def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path
 )
 def test_what_only_jinja_can_do_is_left_to_jinja(tmp_path: Path, text: str) -> None:
     made = composer(overriding(tmp_path, "digest.txt.j2", f"{text} {REST}"))
-    writer, _ = made._writer("en")
+    renderer, _ = made._renderer("en")
     reader = a_subscriber("A.Reader@Example.org", id=7, name="ada reader")
     outline = made._outline(replace(two_papers(), subscriber=reader), Fit(two_papers().items, (), 280), welcome=False)
-    assert writer.printed(TEXT, outline) == writer.by_jinja(TEXT, outline)
-    assert list(made.slow) == [str(tmp_path / "email" / "digest.txt.j2")]
+    assert renderer.render_part(TEXT, outline) == renderer.render_with_jinja(TEXT, outline)
+    assert list(made.slow_templates) == [str(tmp_path / "email" / "digest.txt.j2")]
 
 
 def test_a_place_in_a_loop_may_be_asked_for_anywhere(tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_a_place_in_a_loop_may_be_asked_for_anywhere(tmp_path: Path) -> None:
 
 
 def test_each_language_is_printed_in_its_own_words() -> None:
-    room = Stockroom()
+    cache = PaperCache()
     templates = Templates()
-    english, german = (Writer(templates, templates.languages.find(code), room) for code in ("en", "de"))
+    english, german = (MailRenderer(templates, templates.languages.find(code), cache) for code in ("en", "de"))
     outline = COMPOSER._outline(two_papers(), Fit(two_papers().items, (), 280), welcome=False)
-    texts: list[Any] = [writer.printed(TEXT, outline) for writer in (english, german, english)]
+    texts: list[Any] = [renderer.render_part(TEXT, outline) for renderer in (english, german, english)]
     assert b"Unsubscribe" in texts[0]
     assert b"Abbestellen" in texts[1]
     assert texts[2] == texts[0]

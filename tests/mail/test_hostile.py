@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from digest.errors import TemplateError
 from digest.mail import Composer, Templates
-from digest.mail.budget import MAX_HTML_BYTES
+from digest.mail.html_budget import MAX_HTML_BYTES
 from digest.models import DigestItem, Entry, Field, MailKind, Paper
 from digest.security.links import Links
 from digest.sources.parsing import clean_entry, html_to_text, plain_text

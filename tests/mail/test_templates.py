@@ -6,7 +6,7 @@ import pytest
 
 from digest.errors import TemplateError
 from digest.mail import Templates
-from digest.mail.budget import MAX_HTML_BYTES
+from digest.mail.html_budget import MAX_HTML_BYTES
 from digest.models import MailKind
 from tests.builders import a_delivery
 from tests.mail.samples import REST, composer, overriding, two_papers
@@ -17,7 +17,7 @@ PAGE = "<mjml><mj-body><mj-section><mj-column><mj-text>\n{}\n</mj-text></mj-colu
 def test_ours_can_be_used_in_every_language() -> None:
     made = composer()
     made.check()
-    assert made.slow == {}
+    assert made.slow_templates == {}
 
 
 def test_a_file_in_the_admins_folder_replaces_ours_alone(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_file_in_the_admins_folder_replaces_ours_alone(tmp_path: Path) -> None
 def test_a_card_of_the_admins_stands_in_our_digest(tmp_path: Path) -> None:
     made = composer(overriding(tmp_path, "card.html.j2", "<h3>* {{ card.plain_title }}</h3>"))
     assert "<h3>* Low-precision" in made.render(a_delivery(two_papers())).readable_html
-    assert made.slow == {}
+    assert made.slow_templates == {}
 
 
 def test_a_head_of_the_admins_stands_in_every_mail(tmp_path: Path) -> None:
@@ -146,15 +146,15 @@ def test_a_mail_that_lacks_what_its_reader_needs_is_refused(tmp_path: Path, name
 def test_a_file_that_replaces_nothing_is_told(tmp_path: Path, name: str, meant: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
-    assert Templates(tmp_path).strays() == {str(tmp_path / name): meant}
+    assert Templates(tmp_path).unused_files() == {str(tmp_path / name): meant}
 
 
 def test_a_file_of_the_admins_that_another_uses_is_no_stray(tmp_path: Path) -> None:
     overriding(tmp_path, "card.html.j2", '{% include "email/mine.html.j2" %}')
     overriding(tmp_path, "mine.html.j2", "x")
     overriding(tmp_path, ".card.html.j2.swp", "x")
-    assert Templates(tmp_path).strays() == {}
-    assert Templates(tmp_path).replaced() == ["email/card.html.j2"]
+    assert Templates(tmp_path).unused_files() == {}
+    assert Templates(tmp_path).overridden_files() == ["email/card.html.j2"]
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:

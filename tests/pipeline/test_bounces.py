@@ -27,7 +27,7 @@ def our_mail(store: Store, email: str = READER) -> tuple[Delivery, Message]:
     queue(store, email)
     with store.read() as tx:
         delivery = deliveries.list_queued(tx)[-1]
-    return delivery, composer(return_paths=RETURN_PATHS, leave_by_mail=True).message(delivery)
+    return delivery, composer(return_paths=RETURN_PATHS, unsubscribe_by_mail=True).message(delivery)
 
 
 def a_report(to: str, status: str = "5.1.1", *, returned: bytes = b"", recipient: str = READER) -> bytes:

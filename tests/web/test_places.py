@@ -128,7 +128,7 @@ def test_an_admins_template_replaces_ours(tmp_path: Path) -> None:
         page = browser(app).get("/").text
         assert "<h1>Hello</h1>" in page
         assert "Mine" in page
-        assert app.templates.strays() == {}
+        assert app.templates.unused_files() == {}
 
 
 def test_a_faulty_template_is_found_before_any_page_is_asked_for(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_a_faulty_template_is_found_before_any_page_is_asked_for(tmp_path: Path)
 
 def test_a_template_that_replaces_nothing_is_told(tmp_path: Path) -> None:
     own_template(tmp_path, "unsubscibe.html.j2", "Goodbye")
-    strays = Templates(tmp_path / "mine").strays()
+    strays = Templates(tmp_path / "mine").unused_files()
     assert strays == {str(tmp_path / "mine" / "web" / "unsubscibe.html.j2"): "web/unsubscribe.html.j2"}

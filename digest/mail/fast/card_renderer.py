@@ -7,16 +7,16 @@ from itertools import repeat
 from typing import Any
 
 from digest.mail import cards
-from digest.mail.cards import Hit, Stock, Stockroom, Text
+from digest.mail.cards import Excerpt, Hit, PaperCache, PreparedPaper
 from digest.mail.context import Card, DigestMail, Place, Reason, Segment
-from digest.mail.encoding import Shown, html_bytes
-from digest.mail.fast.encoders import Ink, Piece, Pieces
-from digest.mail.fast.partial_template import Hole, Kind, Loop, Part, Position, Unsuitable
+from digest.mail.encoding import SafeText, html_bytes
+from digest.mail.fast.encoders import Encoder, Piece, Pieces
+from digest.mail.fast.fragments import Fragment, Hole, Loop, Position, RecordType, UnsplittableError
 from digest.models import DigestItem, Evidence, Field, Paper
 
-_SEGMENT = Kind(Segment, slots=frozenset({"text"}))
-_REASON = Kind(Reason, slots=frozenset({"text", "mute_url"}))
-CARD = Kind(Card, slots=frozenset({"also"}), loops={"title": _SEGMENT, "abstract": _SEGMENT, "reasons": _REASON})
+_SEGMENT = RecordType(Segment, slots=frozenset({"text"}))
+_REASON = RecordType(Reason, slots=frozenset({"text", "mute_url"}))
+CARD = RecordType(Card, slots=frozenset({"also"}), loops={"title": _SEGMENT, "abstract": _SEGMENT, "reasons": _REASON})
 
 # Where a record stands among others: a part that asks for it is cut for each.
 POSITIONS = tuple(Position(first=first, last=last) for first in (False, True) for last in (False, True))
@@ -100,7 +100,7 @@ class _CardCut:
         return spot
 
 
-class CardPress:
+class CardRenderer:
     """Prints the cards of one loop over papers. Readers who share matches share what was printed of them.
 
     A card is kept when it is printed for the second time: where every reader has matches of their own, keeping each
@@ -110,17 +110,17 @@ class CardPress:
     _MOST_KEPT = 4096  # some 15 MB
     _FORGOTTEN_AFTER = 100_000  # cards: what was kept is of yesterday then
 
-    def __init__(self, part: Part, ink: Ink, room: Stockroom) -> None:
+    def __init__(self, part: Fragment, encoder: Encoder, cache: PaperCache) -> None:
         self._part = part
-        self._ink = ink
-        self._room = room
+        self._encoder = encoder
+        self._cache = cache
         looped = [loop for loop in part.loops if loop.part.kind is _SEGMENT]
-        if looped and not ink.marks:
-            raise Unsuitable("segments are for HTML; plain_title and plain_abstract are for text")
+        if looped and not encoder.marks:
+            raise UnsplittableError("segments are for HTML; plain_title and plain_abstract are for text")
         if len({loop.field for loop in looped}) < len(looped):
-            raise Unsuitable("a card shows its title or its abstract twice")
+            raise UnsplittableError("a card shows its title or its abstract twice")
         self._marks = {id(loop): _marks(loop.part) for loop in looped}
-        self._reasons = {id(loop): _Reasons(loop.part, ink) for loop in part.loops if loop.part.kind is _REASON}
+        self._reasons = {id(loop): _Reasons(loop.part, encoder) for loop in part.loops if loop.part.kind is _REASON}
         self._kept: dict[tuple[object, ...], tuple[Paper, Sequence[Sequence[Piece]]]] = {}
         self._seen: set[int] = set()  # hashes of the keys of cards printed once
         self._since_forgotten = 0
@@ -150,7 +150,7 @@ class CardPress:
         if known not in self._seen:
             self._seen.add(known)
         elif len(self._kept) < self._MOST_KEPT or key in self._kept:
-            printed = tuple(map(self._ink.seal, self._runs(item, place, outline)))
+            printed = tuple(map(self._encoder.seal, self._runs(item, place, outline)))
             self._kept[key] = item.paper, printed
             return printed
         return self._runs(item, place, outline, sealed=True)
@@ -163,11 +163,11 @@ class CardPress:
             self._seen.clear()
 
     def _runs(self, item: DigestItem, place: int, outline: Outline, *, sealed: bool = False) -> _Runs:
-        stock = self._room.get(item.paper)
+        prepared = self._cache.get(item.paper)
         about = (self, outline.max_abstract, place, not item.evidence, not (item.also and cards.also(item)))
-        cut = stock.cuts.get(about)
+        cut = prepared.card_templates.get(about)
         if cut is None:
-            cut = stock.cuts[about] = self._cut(item, stock, place, outline)
+            cut = prepared.card_templates[about] = self._cut(item, prepared, place, outline)
         spots = cut.spots(item.evidence)
         runs: _Runs = [[]]
         for raw, pieces, fill in cut.steps:
@@ -176,15 +176,15 @@ class CardPress:
                 fill(item, spots, runs)
         return runs
 
-    def _cut(self, item: DigestItem, stock: Stock, place: int, outline: Outline) -> _CardCut:
-        card = cards.card(
+    def _cut(self, item: DigestItem, prepared: PreparedPaper, place: int, outline: Outline) -> _CardCut:
+        card = cards.build_card(
             item,
-            stock,
+            prepared,
             max_abstract=outline.max_abstract,
             paper_url=outline.paper_url(item.paper.id),
             mute_url=outline.mute_url,
         )
-        texts = {"title": stock.title, "abstract": stock.abstract(outline.max_abstract)}
+        texts = {"title": prepared.title, "abstract": prepared.abstract(outline.max_abstract)}
         marked: list[_Marked] = []
         steps: list[_Step] = []
         for text, hole in self._part.cut(card, POSITIONS[place]):
@@ -198,20 +198,20 @@ class CardPress:
                 case Loop(field=field):
                     marked.append(_Marked(Field(field), texts[field], *self._marks[id(hole)]))
                     fill = marked[-1].fill
-            raw = self._ink.raw(text)
-            steps.append((raw, self._ink.seal([raw]), fill))
+            raw = self._encoder.raw(text)
+            steps.append((raw, self._encoder.seal([raw]), fill))
         return _CardCut(item.paper, steps, marked)
 
     def _also(self, item: DigestItem, _spots: list[_Spot], runs: _Runs) -> None:
-        runs[-1].append(self._ink.slot(cards.also(item)))
+        runs[-1].append(self._encoder.slot(cards.also(item)))
 
 
-def _marks(part: Part) -> tuple[bytes, bytes]:
-    """What stands before and behind a match. Raises Unsuitable if other text is not written as it is."""
-    match part.cut(Segment(Shown("x"), hit=False)), part.cut(Segment(Shown("x"), hit=True)):
+def _marks(part: Fragment) -> tuple[bytes, bytes]:
+    """What stands before and behind a match. Raises UnsplittableError if other text is not written as it is."""
+    match part.cut(Segment(SafeText("x"), hit=False)), part.cut(Segment(SafeText("x"), hit=True)):
         case [("", "text"), ("", None)], [(before, "text"), (after, None)]:
             return html_bytes(before), html_bytes(after)
-    raise Unsuitable("a title or an abstract has more than marks around its matches")
+    raise UnsplittableError("a title or an abstract has more than marks around its matches")
 
 
 class _Marked:
@@ -219,7 +219,7 @@ class _Marked:
 
     __slots__ = ("_after", "_before", "_field", "_text")
 
-    def __init__(self, field: Field, text: Text, before: bytes, after: bytes) -> None:
+    def __init__(self, field: Field, text: Excerpt, before: bytes, after: bytes) -> None:
         self._field = field
         self._text = text
         self._before = before
@@ -266,9 +266,9 @@ class _Marked:
 class _Reasons:
     """The reasons on the cards of one loop. Each way to say one is rendered once, whatever the keyword."""
 
-    def __init__(self, part: Part, ink: Ink) -> None:
+    def __init__(self, part: Fragment, encoder: Encoder) -> None:
         self._part = part
-        self._ink = ink
+        self._encoder = encoder
         self._cuts: dict[tuple[Place, int], list[tuple[Any, Hole | None]]] = {}
 
     def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
@@ -283,11 +283,11 @@ class _Reasons:
 
     def _reason(self, hit: Hit, where: Place, place: int) -> list[Any]:
         if (where, place) not in self._cuts:
-            some = Reason(text=Shown("x"), place=where, mute_url="https://x")
+            some = Reason(text=SafeText("x"), place=where, mute_url="https://x")
             cut = self._part.cut(some, POSITIONS[place])
-            self._cuts[where, place] = [(self._ink.raw(literal), hole) for literal, hole in cut]
-        slot = self._ink.slot
-        made = [self._ink.raw("")]
+            self._cuts[where, place] = [(self._encoder.raw(literal), hole) for literal, hole in cut]
+        slot = self._encoder.slot
+        made = [self._encoder.raw("")]
         for literal, hole in self._cuts[where, place]:
             made[-1] += literal
             if hole == "text":

@@ -6,13 +6,13 @@ from typing import Any
 
 from markupsafe import escape
 
-from digest.mail.encoding import Shown, html_bytes, quoted_printable
+from digest.mail.encoding import SafeText, html_bytes, quoted_printable
 
 Piece = bytes | str
 Pieces = tuple[Piece, ...]
 
 
-class Ink(ABC):
+class Encoder(ABC):
     """One way to write a part of a mail. What `raw` and `slot` give is of one type and can be added."""
 
     marks: bool  # whether segments of a text are written one by one
@@ -34,7 +34,7 @@ class Ink(ABC):
         """The part of the mail that the pieces make."""
 
 
-class HtmlInk(Ink):
+class HtmlEncoder(Encoder):
     """7-bit HTML with CRLF line ends."""
 
     marks = True
@@ -43,7 +43,7 @@ class HtmlInk(Ink):
         return html_bytes(text)
 
     def slot(self, text: str) -> bytes:
-        return text.encoded if type(text) is Shown else html_bytes(escape(text))
+        return text.encoded if type(text) is SafeText else html_bytes(escape(text))
 
     def seal(self, raws: Iterable[bytes]) -> Pieces:
         return (b"".join(raws),)
@@ -52,7 +52,7 @@ class HtmlInk(Ink):
         return b"".join(pieces)
 
 
-class PlainInk(Ink):
+class PlainTextEncoder(Encoder):
     """Text for a header: UTF-8."""
 
     marks = False
@@ -70,7 +70,7 @@ class PlainInk(Ink):
         return "".join(pieces).encode()
 
 
-class QuotedPrintableInk(PlainInk):
+class QuotedPrintableEncoder(PlainTextEncoder):
     """A text part. Whole lines are bytes, encoded once; what may share its line with something else is not yet."""
 
     def seal(self, raws: Iterable[str]) -> Pieces:

@@ -67,7 +67,7 @@ class Feeding:
             if reader is None or form not in FORMATS:
                 raise HTTPException(404)
             last = digests.list_last(tx, reader.id, limit=_DIGESTS)
-        words = self._languages.find(reader.language).words
+        words = self._languages.find(reader.language).translations
         feed = Feed(
             title=f"{self._site.name} · {words.gettext('My digest')}",
             author=self._site.name,
@@ -102,7 +102,7 @@ class Feeding:
 
     def _why(self, one: DigestItem, card: Card, language: str) -> str:
         """The reason in the reader's language, as in the mail: Why: “cats”, “dogs” · Your keywords."""
-        say = self._languages.find(language).words.gettext
+        say = self._languages.find(language).translations.gettext
         said = [say("“%(keyword)s”") % {"keyword": reason.text} for reason in card.reasons]
         profile = say(OWN_KEYWORDS) if one.profile == OWN_KEYWORDS else one.profile
         return clean(f"{say('Why:')} {' · '.join([', '.join(said), profile] if said else [profile])}")

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from digest.errors import RuleError
 from digest.mail.context import Segment
-from digest.mail.encoding import Shown
+from digest.mail.encoding import SafeText
 from digest.matching.backtest import RuleStats, Suggestion
 from digest.matching.paper_collection import Comparison, Findings
 from digest.models import DigestItem, Profile
@@ -180,13 +180,13 @@ def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     ahead = list(takewhile(lambda segment: not segment.hit, segments))
     first = sum(len(segment.text) for segment in ahead) if len(ahead) < len(segments) else 0
     begin = text.rfind(" ", 0, first - _LEAD) + 1 if first > _LEAD else 0
-    found: list[Segment] = [Segment(Shown("… "), hit=False)] if begin else []
+    found: list[Segment] = [Segment(SafeText("… "), hit=False)] if begin else []
     at = 0
     for segment in segments:
         part = segment.text[max(begin - at, 0) : max(begin + _EXCERPT - at, 0)]
-        found += [Segment(Shown(part), segment.hit)] if part else []
+        found += [Segment(SafeText(part), segment.hit)] if part else []
         at += len(segment.text)
-    return (*found, Segment(Shown("…"), hit=False)) if at > begin + _EXCERPT else tuple(found)
+    return (*found, Segment(SafeText("…"), hit=False)) if at > begin + _EXCERPT else tuple(found)
 
 
 def _judged(record: RuleStats, text: str) -> JudgedRule:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from digest.admin import test_mail
 from digest.errors import DigestError, NotFoundError, RuleError
-from digest.mail import Rendered, Templates, sample_mail
+from digest.mail import RenderedMail, Templates, sample_mail
 from digest.models import Admin, Delivery, Digest, MailKind, Subscriber
 from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.store import Store, profiles
@@ -79,10 +79,10 @@ class LookingAtTemplates:
         try:
             with self.bench.composer() as composer:
                 composer.check()
-                slow = tuple(composer.slow.items())
+                slow = tuple(composer.slow_templates.items())
             with self.bench.templates() as templates:
                 check_pages(templates)
-                replaced, strays = tuple(templates.replaced()), tuple(templates.strays().items())
+                replaced, strays = tuple(templates.overridden_files()), tuple(templates.unused_files().items())
                 languages = tuple((each.code, each.name) for each in templates.languages)
         except DigestError as error:
             return _list(Overview(folder=folder, fault=str(error), languages=()))
@@ -118,7 +118,7 @@ class LookingAtTemplates:
             raise NotFoundError("mail", f"{named}/{code}", MailKind)
         return kind, code, language.name
 
-    def _rendered(self, kind: MailKind, code: str, now: datetime) -> tuple[Rendered, bool]:
+    def _rendered(self, kind: MailKind, code: str, now: datetime) -> tuple[RenderedMail, bool]:
         """(the mail, whether its papers are real); its links are nobody's."""
         mail, real = self._composed(kind, replace(self.reader, language=code), now)
         with self.bench.composer() as composer:
@@ -128,7 +128,7 @@ class LookingAtTemplates:
         if kind not in {MailKind.DIGEST, MailKind.WELCOME}:
             return test_mail.make_delivery(kind, reader, None, domain=self.domain, now=now), False
         digest = self._digest(reader, now)
-        found = digest or sample_mail.whole(reader)
+        found = digest or sample_mail.full_digest(reader)
         return test_mail.make_delivery(kind, reader, found, domain=self.domain, now=now), digest is not None
 
     def _digest(self, reader: Subscriber, now: datetime) -> Digest | None:
@@ -145,9 +145,9 @@ class LookingAtTemplates:
 
 def check_pages(templates: Templates) -> None:
     """Raise, as a TemplateError, what is wrong with how pages' templates of the admin's are written."""
-    for name in templates.replaced():
+    for name in templates.overridden_files():
         if Path(name).suffix == ".j2" and name.startswith("web/"):
-            with templates.faults_named(name):
+            with templates.errors_located(name):
                 templates.environment(templates.languages.find("en")).get_template(name)
 
 

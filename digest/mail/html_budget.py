@@ -1,4 +1,4 @@
-"""The byte budget: how much of a digest fits into a mail, decided before it is written. Pure.
+"""The byte budget: how much of a digest candidate_fits into a mail, decided before it is written. Pure.
 
 Gmail clips a mail's HTML at 102 KB. Abstracts are shortened before papers become "more on the web".
 """
@@ -6,7 +6,7 @@ Gmail clips a mail's HTML at 102 KB. Abstracts are shortened before papers becom
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from digest.mail.cards import MAX_REASONS, Stockroom
+from digest.mail.cards import MAX_REASONS, PaperCache
 from digest.models import DigestItem
 
 MAX_HTML_BYTES = 95_000
@@ -15,7 +15,7 @@ _SHORTER = (2000, 1000, 600, 320, 200, 120)  # characters of each abstract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class TemplateSizes:
     """What a template adds to the papers' own texts, in bytes of HTML."""
 
     shell: int
@@ -34,13 +34,13 @@ class Fit:
     max_abstract: int
 
 
-def fits(
+def candidate_fits(
     items: Sequence[DigestItem],
     trending: Sequence[DigestItem],
     *,
     max_abstract: int,
-    sizes: Sizes,
-    room: Stockroom,
+    sizes: TemplateSizes,
+    cache: PaperCache,
     budget: int = MAX_HTML_BYTES,
 ) -> Iterator[Fit]:
     """Ever smaller ways to show a digest, beginning with the largest that should fit into `budget` bytes.
@@ -50,7 +50,7 @@ def fits(
 
     def size(item: DigestItem, most: int) -> int:
         found = len(item.evidence)
-        own = room.get(item.paper).size(most)
+        own = cache.get(item.paper).size(most)
         return own + sizes.card + found * sizes.mark + min(found, MAX_REASONS) * sizes.reason
 
     frame = sizes.shell + len({item.profile for item in items}) * sizes.section

@@ -9,26 +9,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from digest.mail import cards
-from digest.mail.cards import Stockroom
+from digest.mail.cards import PaperCache
 from digest.mail.context import Card, DigestMail, Mail
 from digest.mail.encoding import html_bytes, quoted_printable
 from digest.mail.fast.card_renderer import Outline
-from digest.mail.fast.encoders import HtmlInk, Ink, PlainInk, QuotedPrintableInk
-from digest.mail.fast.partial_template import Unsuitable, take_apart
-from digest.mail.fast.renderer import MAIL, Press
+from digest.mail.fast.encoders import Encoder, HtmlEncoder, PlainTextEncoder, QuotedPrintableEncoder
+from digest.mail.fast.fragments import UnsplittableError, split_template
+from digest.mail.fast.renderer import MAIL, FastRenderer
 from digest.mail.languages import Language
-from digest.mail.template_errors import FAULTS
-from digest.mail.templates import Templates
+from digest.mail.templates import RENDER_ERRORS, Templates
 from digest.models import DigestItem
 
 DIGEST = "digest"
 SUBJECT, HTML, TEXT = "subject.txt", "mjml", "txt"  # a mail's three templates
 
-_INKS: dict[str, Ink] = {SUBJECT: PlainInk(), HTML: HtmlInk(), TEXT: QuotedPrintableInk()}
+_ENCODERS: dict[str, Encoder] = {SUBJECT: PlainTextEncoder(), HTML: HtmlEncoder(), TEXT: QuotedPrintableEncoder()}
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedMail:
     """A mail's subject, and its two bodies as they travel: 7-bit with CRLF, the text quoted-printable."""
 
     subject: str
@@ -46,60 +45,60 @@ class Rendered:
         return quopri.decodestring(self.text).decode().replace("\r\n", "\n")
 
 
-class Writer:
+class MailRenderer:
     """Writes mails in one language."""
 
-    def __init__(self, templates: Templates, language: Language, room: Stockroom) -> None:
+    def __init__(self, templates: Templates, language: Language, cache: PaperCache) -> None:
         self.language = language
-        self.slow: dict[str, str] = {}  # a template's file -> why ordinary Jinja renders it for every mail
+        self.slow_templates: dict[str, str] = {}  # a template's file -> why ordinary Jinja renders it for every mail
         self._templates = templates
-        self._room = room
-        self._presses: dict[str, Press | None] = {}
+        self._cache = cache
+        self._presses: dict[str, FastRenderer | None] = {}
 
-    def digest(self, outline: Outline) -> Rendered:
+    def render_digest(self, outline: Outline) -> RenderedMail:
         """A digest's mail. Raises TemplateError."""
-        return _rendered(self.printed(part, outline) for part in _INKS)
+        return _rendered(self.render_part(part, outline) for part in _ENCODERS)
 
-    def note(self, name: str, mail: Mail) -> Rendered:
+    def render_note(self, name: str, mail: Mail) -> RenderedMail:
         """Another mail, such as "confirmation". Raises TemplateError."""
-        return _rendered(self._by_jinja(name, part, mail) for part in _INKS)
+        return _rendered(self._render_template(name, part, mail) for part in _ENCODERS)
 
-    def printed(self, part: str, outline: Outline) -> bytes:
+    def render_part(self, part: str, outline: Outline) -> bytes:
         """One part of a digest's mail, by the press if it can be. Raises TemplateError."""
         press = self._press(part)
         if press is not None:
             try:
-                return press.print(outline)
-            except (Unsuitable, *FAULTS) as reason:
+                return press.render(outline)
+            except (UnsplittableError, *RENDER_ERRORS) as reason:
                 self._print_no_more(part, str(reason))
-        return self.by_jinja(part, outline)
+        return self.render_with_jinja(part, outline)
 
-    def _press(self, part: str) -> Press | None:
+    def _press(self, part: str) -> FastRenderer | None:
         """What prints a part; None if ordinary Jinja has to. A fault that is the template's own shows there again."""
         if part not in self._presses:
             try:
                 environment = self._templates.environment(self.language)
-                page = take_apart(environment, template(DIGEST, part), MAIL, "mail")
-                self._presses[part] = Press(page, _INKS[part], self._room)
-            except (Unsuitable, *FAULTS) as reason:
+                page = split_template(environment, template(DIGEST, part), MAIL, "mail")
+                self._presses[part] = FastRenderer(page, _ENCODERS[part], self._cache)
+            except (UnsplittableError, *RENDER_ERRORS) as reason:
                 self._print_no_more(part, str(reason))
         return self._presses[part]
 
-    def compare(self, outline: Outline) -> None:
+    def compare_with_jinja(self, outline: Outline) -> None:
         """Print a mail and render it; where the two differ, print no more."""
-        for part in _INKS:
-            if self.printed(part, outline) != self.by_jinja(part, outline):
+        for part in _ENCODERS:
+            if self.render_part(part, outline) != self.render_with_jinja(part, outline):
                 self._print_no_more(part, "what is printed of it is not what Jinja renders")
 
-    def by_jinja(self, part: str, outline: Outline) -> bytes:
+    def render_with_jinja(self, part: str, outline: Outline) -> bytes:
         """The same bytes as `printed`, by ordinary Jinja. Raises TemplateError."""
-        return self._by_jinja(DIGEST, part, self._with_cards(outline))
+        return self._render_template(DIGEST, part, self._with_cards(outline))
 
     def _print_no_more(self, part: str, reason: str) -> None:
         self._presses[part] = None
-        self.slow[self._templates.file(template(DIGEST, part))] = reason
+        self.slow_templates[self._templates.file(template(DIGEST, part))] = reason
 
-    def _by_jinja(self, mail_name: str, part: str, mail: Mail) -> bytes:
+    def _render_template(self, mail_name: str, part: str, mail: Mail) -> bytes:
         text = self._templates.render(template(mail_name, part), self.language, mail)
         if part == HTML:
             return html_bytes(text)
@@ -114,9 +113,9 @@ class Writer:
 
     def _cards(self, items: Iterable[DigestItem], outline: Outline) -> tuple[Card, ...]:
         return tuple(
-            cards.card(
+            cards.build_card(
                 item,
-                self._room.get(item.paper),
+                self._cache.get(item.paper),
                 max_abstract=outline.max_abstract,
                 paper_url=outline.paper_url(item.paper.id),
                 mute_url=outline.mute_url,
@@ -130,6 +129,6 @@ def template(mail_name: str, part: str) -> str:
     return f"email/{mail_name}.{part}.j2"
 
 
-def _rendered(parts: Iterable[bytes]) -> Rendered:
+def _rendered(parts: Iterable[bytes]) -> RenderedMail:
     subject, html, text = parts
-    return Rendered(" ".join(subject.decode().split()), html, text)
+    return RenderedMail(" ".join(subject.decode().split()), html, text)

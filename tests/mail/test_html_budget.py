@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from digest.mail.budget import MAX_HTML_BYTES, Fit, Sizes, fits
-from digest.mail.cards import Stockroom
+from digest.mail.cards import PaperCache
+from digest.mail.html_budget import MAX_HTML_BYTES, Fit, TemplateSizes, candidate_fits
 from digest.models import DigestItem
 from tests.builders import a_delivery, a_digest, a_paper, an_item
 from tests.mail.samples import composer
 
-SIZES = Sizes(shell=1000, section=100, card=100, reason=10, mark=10)
+SIZES = TemplateSizes(shell=1000, section=100, card=100, reason=10, mark=10)
 
 
 def first(items: Sequence[DigestItem], budget: int, trending: Sequence[DigestItem] = ()) -> Fit:
-    return next(fits(items, trending, max_abstract=400, sizes=SIZES, room=Stockroom(), budget=budget))
+    return next(candidate_fits(items, trending, max_abstract=400, sizes=SIZES, cache=PaperCache(), budget=budget))
 
 
 def some(count: int) -> list[DigestItem]:
@@ -47,7 +47,9 @@ def test_the_best_papers_stay_in_their_order() -> None:
 
 
 def test_the_last_way_is_to_show_nothing() -> None:
-    assert list(fits(some(9), (), max_abstract=400, sizes=SIZES, room=Stockroom(), budget=1))[-1] == Fit((), (), 120)
+    assert list(candidate_fits(some(9), (), max_abstract=400, sizes=SIZES, cache=PaperCache(), budget=1))[-1] == Fit(
+        (), (), 120
+    )
 
 
 @pytest.mark.parametrize("words", [10, 100, 1000])

@@ -3,7 +3,7 @@
 A template is taken apart at its loops over the reader's own records (`{% for card in section.cards %}`). Each part is
 rendered by Jinja once for all records that differ only in their slots: texts that are written out and nothing else.
 What comes of it is the literal text with holes. A template that does more with a slot than to write it, or looks out of
-its loop, is Unsuitable, and is rendered by ordinary Jinja for every mail.
+its loop, is UnsplittableError, and is rendered by ordinary Jinja for every mail.
 """
 
 import re
@@ -21,17 +21,17 @@ from markupsafe import Markup
 _MARK = re.compile("\x01([^\x02]*)\x02")  # control characters, which no text of a mail holds
 
 
-class Unsuitable(Exception):  # noqa: N818  (not a fault: ordinary Jinja renders it)
+class UnsplittableError(Exception):
     """Why a template cannot be taken apart, for its author."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RecordType:
     """A kind of record: which of its fields are slots, and which are loops over records of what kind."""
 
     record: type
     slots: frozenset[str]
-    loops: Mapping[str, "Kind"] = field(default_factory=dict)
+    loops: Mapping[str, "RecordType"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Loop:
     """A hole that the records of a field fill, one after another."""
 
     field: str
-    part: "Part"
+    part: "Fragment"
 
 
 Hole = str | Loop  # the name of a slot, or a loop
@@ -55,10 +55,10 @@ Cut = list[tuple[str, Hole | None]]  # literal text and the hole behind it; the 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Fragment:
     """What stands in one loop of a template (or outside all), without what stands in the loops within it."""
 
-    kind: Kind
+    kind: RecordType
     variable: str  # what the template calls the record
     template: jinja2.Template
     loops: tuple[Loop, ...]
@@ -66,14 +66,14 @@ class Part:
     as_text: bool  # not HTML: slots are written by str()
 
     def cut(self, record: Any, position: Position = Position(first=True, last=True)) -> Cut:
-        """The part rendered for one record. Raises Unsuitable."""
-        slots = {name: Slot(name, bool(getattr(record, name)), as_text=self.as_text) for name in self.kind.slots}
-        loops = {name: Slot("", bool(getattr(record, name)), as_text=False) for name in self.kind.loops}
+        """The part rendered for one record. Raises UnsplittableError."""
+        slots = {name: Placeholder(name, bool(getattr(record, name)), as_text=self.as_text) for name in self.kind.slots}
+        loops = {name: Placeholder("", bool(getattr(record, name)), as_text=False) for name in self.kind.loops}
         with_holes = replace(record, **slots, **loops)
         try:
             rendered = self.template.render({self.variable: with_holes, "loop": position})
         except jinja2.UndefinedError as error:
-            raise Unsuitable(f"{error.message} within the loop over {self.variable}") from None
+            raise UnsplittableError(f"{error.message} within the loop over {self.variable}") from None
         literal, *rest = _MARK.split(rendered)
         cut: Cut = []
         for name, following in zip(rest[::2], rest[1::2], strict=True):
@@ -86,10 +86,10 @@ class Part:
             return self.loops[int(name[1:])]
         if name in self.kind.slots:
             return name
-        raise Unsuitable(f"more is done with a text of {self.variable} than to write it")
+        raise UnsplittableError(f"more is done with a text of {self.variable} than to write it")
 
 
-class Slot:
+class Placeholder:
     """Stands for a text (or a loop) while a part is rendered. It can be written, and asked whether it is empty."""
 
     __slots__ = ("_as_text", "_filled", "_name")
@@ -113,7 +113,7 @@ class Slot:
         return self._filled
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise Unsuitable(f"more is done with {self._name or 'a list of the reader'} than to write it")
+        raise UnsplittableError(f"more is done with {self._name or 'a list of the reader'} than to write it")
 
     __hash__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __getattr__ = __getitem__ = __iter__ = __len__ = __contains__ = _refuse
@@ -121,8 +121,8 @@ class Slot:
     __format__ = _refuse
 
 
-def take_apart(environment: jinja2.Environment, name: str, kind: Kind, variable: str) -> Part:
-    """The template `name` as parts. Raises Unsuitable, and Jinja's errors."""
+def split_template(environment: jinja2.Environment, name: str, kind: RecordType, variable: str) -> Fragment:
+    """The template `name` as parts. Raises UnsplittableError, and Jinja's errors."""
     tree, file = _parsed(environment, name)
     return _Splitter(_watchful(environment), name, file).part(tree.body, kind, variable)
 
@@ -156,8 +156,8 @@ def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _refuse_marked(name: str, values: Iterable[object]) -> None:
     for value in values:
-        if isinstance(value, (Slot, jinja2.Undefined)) or (isinstance(value, str) and "\x01" in value):
-            raise Unsuitable(f"{name} is applied to what is each reader's own")
+        if isinstance(value, (Placeholder, jinja2.Undefined)) or (isinstance(value, str) and "\x01" in value):
+            raise UnsplittableError(f"{name} is applied to what is each reader's own")
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:
@@ -170,7 +170,7 @@ def _names(node: nodes.Node) -> Iterator[nodes.Name]:
 
 def _parsed(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:
     if environment.loader is None:
-        raise Unsuitable("templates come from nowhere")
+        raise UnsplittableError("templates come from nowhere")
     source, file, _ = environment.loader.get_source(environment, name)
     return environment.parse(source, name, file), file
 
@@ -183,7 +183,9 @@ class _Splitter:
         self._name = name
         self._file = file
 
-    def part(self, body: list[nodes.Node], kind: Kind, variable: str, around: Sequence[nodes.Node] = ()) -> Part:
+    def part(
+        self, body: list[nodes.Node], kind: RecordType, variable: str, around: Sequence[nodes.Node] = ()
+    ) -> Fragment:
         """The part that `body` is, and in it the parts of its loops. `around` is what macros it may call."""
         holes = _Holes(self, kind, variable, around)
         kept = [node for statement in body for node in holes.replaced(statement)]
@@ -191,7 +193,7 @@ class _Splitter:
         tree.set_environment(self._environment)
         code = self._environment.compile(tree, self._name, self._file)
         template = jinja2.Template.from_code(self._environment, code, self._environment.make_globals(None))
-        return Part(
+        return Fragment(
             kind,
             variable,
             template,
@@ -208,7 +210,7 @@ class _Splitter:
 class _Holes(NodeTransformer):
     """Puts holes where the loops over a record's own records stand, and files where they are included."""
 
-    def __init__(self, splitter: _Splitter, kind: Kind, variable: str, around: Sequence[nodes.Node]) -> None:
+    def __init__(self, splitter: _Splitter, kind: RecordType, variable: str, around: Sequence[nodes.Node]) -> None:
         self.loops: list[Loop] = []
         self._macros = list(around)
         self._splitter = splitter
@@ -225,7 +227,7 @@ class _Holes(NodeTransformer):
     def visit_Include(self, node: nodes.Include) -> Any:  # noqa: N802  (jinja2's name)
         """A file that is included stands here as if it were written here."""
         if not isinstance(node.template, nodes.Const) or node.ignore_missing:
-            raise Unsuitable("which file is included is not said in so many words")
+            raise UnsplittableError("which file is included is not said in so many words")
         return [new for old in self._splitter.included(node.template.value) for new in self.replaced(old)]
 
     def visit_For(self, node: nodes.For) -> Any:  # noqa: N802
