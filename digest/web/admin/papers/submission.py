@@ -33,7 +33,7 @@ class ShownSubmission:
     abstract: str = ""
     authors: str = ""
     looked_up: bool = False
-    not_sent_because: str = ""  # why nothing could be looked up
+    why_not: str = ""  # why nothing could be looked up
     needs_title: bool = False  # nothing was found, and no title was typed
     busy: bool = False
     approved_now: bool = False
@@ -69,7 +69,7 @@ class LookingAtSubmission:
         try:
             return _page(self._shown(submission, self.paper_lookups.look_up(submission)))
         except SourceError as error:
-            return _page(replace(self._typed(submission, visit), not_sent_because=clean(error.reason)), 422)
+            return _page(replace(self._typed(submission, visit), why_not=clean(error.reason)), 422)
         except LookupsBusyError:
             return _page(replace(self._typed(submission, visit), busy=True), 503)
 
@@ -78,7 +78,7 @@ class LookingAtSubmission:
         try:
             found = self.paper_lookups.find(submission, needed=not typed.title)
         except SourceError as error:
-            return _page(replace(typed, not_sent_because=clean(error.reason), needs_title=True), 422)
+            return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
         except LookupsBusyError:
             return _page(replace(typed, busy=True), 503)
         entry = submission_actions.edited_entry(submission.url, *_changed(typed, found), found)
@@ -139,8 +139,8 @@ _APPROVED = replace(a_submission(SubmissionState.APPROVED), paper_id="arxiv:2606
 SAMPLES = (
     _page(_WAITING),
     _page(replace(_WAITING, is_web=False)),
-    _page(replace(_WAITING, not_sent_because="HTTP 500")),
-    _page(replace(_WAITING, not_sent_because="HTTP 500", needs_title=True)),
+    _page(replace(_WAITING, why_not="HTTP 500")),
+    _page(replace(_WAITING, why_not="HTTP 500", needs_title=True)),
     _page(replace(_WAITING, busy=True)),
     _page(_shown(a_submission(SubmissionState.REJECTED), _FOUND, UTC_ZONE)),
     _page(replace(_shown(_APPROVED, None, UTC_ZONE), approved_now=True)),

@@ -22,7 +22,7 @@ class SubscriberForm:
 
     id: int  # 0 for somebody new
     email: str
-    not_sent_because: str  # an address that cannot be added, and why
+    why_not: str  # an address that cannot be added, and why
     confirmed: bool  # ticked: they have agreed already
     mails: MailFields
     profiles: tuple[Choice, ...]
@@ -76,7 +76,7 @@ class WritingDown:
                 new = replace(typed.read(tx, nobody, self.templates), email=addresses.normalize(email))
                 added = subscriber_actions.add(tx, self.membership, new, own, by=admin.email, now=visit.now)
         except UsageError as error:
-            return self._again(nobody, typed, mistakes, not_sent_because=str(error))
+            return self._again(nobody, typed, mistakes, why_not=str(error))
         return Redirect(path=f"/admin/subscribers/{added.id}?done=added")
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
@@ -109,10 +109,10 @@ class WritingDown:
         state = SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING
         return Subscriber(email=email, state=state, language=self.language, schedule=Schedule(timezone=self.timezone))
 
-    def _again(self, whom: Subscriber, typed: _Typed, mistakes: frozenset[str], *, not_sent_because: str = "") -> Page:
+    def _again(self, whom: Subscriber, typed: _Typed, mistakes: frozenset[str], *, why_not: str = "") -> Page:
         shown = replace(whom, profiles=tuple(typed.follows))
         return self._page(
-            shown, typed.keywords, form=typed.form, mistakes=mistakes, not_sent_because=not_sent_because, status=422
+            shown, typed.keywords, form=typed.form, mistakes=mistakes, why_not=why_not, status=422
         )
 
     def _page(
@@ -122,7 +122,7 @@ class WritingDown:
         *,
         form: MailForm | None = None,
         mistakes: frozenset[str] = frozenset(),
-        not_sent_because: str = "",
+        why_not: str = "",
         status: int = 200,
     ) -> Page:
         with self.store.read() as tx:
@@ -133,7 +133,7 @@ class WritingDown:
         shows = SubscriberForm(
             id=whom.id,
             email=whom.email,
-            not_sent_because=not_sent_because,
+            why_not=why_not,
             confirmed=whom.state is SubscriberState.ACTIVE,
             mails=mails,
             profiles=choices(shared, whom.profiles),
@@ -149,7 +149,7 @@ def _shared(tx: Transaction) -> list[str]:
 _SAMPLE = SubscriberForm(
     id=1,
     email="reader@digest.invalid",
-    not_sent_because="",
+    why_not="",
     confirmed=True,
     mails=MailFields.sample(),
     profiles=choices(["Cats", "Dogs"], ["Cats"]),
@@ -158,7 +158,7 @@ _SAMPLE = SubscriberForm(
 _WRONG = replace(
     _SAMPLE,
     id=0,
-    not_sent_because="is a subscriber already",
+    why_not="is a subscriber already",
     confirmed=False,
     mails=MailFields.sample(frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})),
     keywords=Keywords("a AND", (Mistake(1, 6, "expected a word"),)),
