@@ -11,7 +11,8 @@ from digest.cli.output import print_json, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
 from digest.pipeline.bounces import BounceReport
-from digest.transport.inbound import InboundMail, read_path
+from digest.transport.inbound import InboundMail
+from digest.transport.inbound.files import read_path
 
 _NAMED = 20  # unproven bounces
 

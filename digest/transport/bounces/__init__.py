@@ -1,51 +1,90 @@
-"""What comes back: delivery reports, complaints, automatic replies and the odd bounce. Pure: bytes in, records out."""
+"""Reads returned mail: delivery reports, complaints, automatic replies and informal bounces."""
 
+import re
+from contextlib import suppress
 from dataclasses import replace
+from email.errors import MessageError
+from email.header import decode_header, make_header
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces import answers, complaints, prose, reports
-from digest.transport.bounces.meaning import classify
-from digest.transport.bounces.parts import Mail, fields, header_of, taken_apart
+from digest.transport.bounces.classification import classify
+from digest.transport.bounces.parsing import ReturnedMail, parse_fields, parse_header, parse_mail
+from digest.transport.bounces.plain_text import parse_plain_text
+from digest.transport.bounces.reports import parse_report_in_text, parse_reports
 
 __all__ = ["classify", "header_recipients", "parse"]
 
 _RECIPIENTS = ("delivered-to", "x-original-to", "envelope-to", "to", "cc")
+_MAIL_SYSTEM = re.compile(
+    r"mailer.?daemon|\bmdaemon\b|\bpostmaster\b|mail deliver\w* (?:sub)?system|mail\.delivery\.system|^\W*$|<>",
+    re.IGNORECASE,
+)
+_AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-auto-reply", "x-autoreply-from")
+# Prefixes of Outlook and others. A person may write such a subject, too, but no bounce is lost then. After "Re:" it is
+# a person's answer to an automatic reply.
+_AUTO_REPLY_SUBJECT = re.compile(
+    r"(?:automatic reply|auto(?:matic|mated)?[ -]?(?:reply|response|responder)|out of (?:the )?office|vacation"
+    r"|automatische antwort|abwesenheit\w*|réponse automatique|respuesta automática|risposta automatica|自動応答)\b",
+    re.IGNORECASE,
+)
 
 
 def parse(message: bytes) -> tuple[Bounce, ...]:
-    """What a mail that came back says: one bounce a failed recipient, and always at least one.
+    """Return what a returned mail says: one bounce for each failed recipient, and always at least one.
 
-    AUTO_REPLY and OTHER come alone. Raises nothing, whatever the bytes; only the first megabyte is looked at. Nothing
-    here proves that the mail is genuine: anybody can write a bounce.
+    AUTO_REPLY and OTHER come alone. Never raises; reads only the first megabyte. Anyone can write a bounce: the result
+    is not authenticated.
     """
-    mail = taken_apart(message)
-    message_id = _message_id(mail)
-    return tuple(b if b.message_id else replace(b, message_id=message_id) for b in _read(mail))
+    mail = parse_mail(message)
+    message_id = ""
+    for header, name in (
+        (mail.returned, "message-id"),
+        (parse_fields(mail.explanation), "message-id"),
+        (mail.fields, "in-reply-to"),
+    ):
+        if not message_id and (value := header.get(name, "").split()):
+            message_id = value[0].strip("<>")[:998]
+    return tuple(b if b.message_id else replace(b, message_id=message_id) for b in _parse(mail))
 
 
 def header_recipients(message: bytes) -> str:
-    """What the header says of whom a mail was for; what is quoted in its body is no recipient."""
-    head = header_of(message)
-    return " ".join(head.get(name, "") for name in _RECIPIENTS)
+    """The fields of a mail's own header that name its recipients."""
+    header = parse_header(message)
+    return " ".join(header.get(name, "") for name in _RECIPIENTS)
 
 
-def _read(mail: Mail) -> tuple[Bounce, ...]:
-    """What is surest first. A person who quotes a bounce in a mail of their own has not bounced."""
-    if found := reports.read(mail) or complaints.read(mail):
+def _parse(mail: ReturnedMail) -> tuple[Bounce, ...]:
+    # The most reliable evidence comes first. A person who quotes a bounce in a mail has not bounced.
+    if found := parse_reports(mail):
         return found
-    automatic = answers.is_automatic(mail)
-    bounced = answers.is_daemon(mail) or (answers.is_nobody(mail) and not automatic)
-    if bounced and (found := reports.read_text(mail) or prose.read(mail)):
-        return found
+    automatic = _is_automatic(mail)
+    from_mail_system = "x-failed-recipients" in mail.fields or _MAIL_SYSTEM.search(mail.fields.get("from", ""))
+    if from_mail_system or (_has_null_sender(mail) and not automatic):
+        found = parse_report_in_text(mail) or parse_plain_text(mail)
+        if found:
+            return found
     if automatic:
-        return (Bounce(kind=BounceKind.AUTO_REPLY, recipient=answers.author(mail)),)
+        return (Bounce(kind=BounceKind.AUTO_REPLY, recipient=mail.author),)
     return (Bounce(kind=BounceKind.OTHER),)
 
 
-def _message_id(mail: Mail) -> str:
-    """Of the mail that came back: from its header, or from a text that lists it, or from what this one answers."""
-    for header in (mail.returned, fields(mail.prose), mail.fields):
-        name = "in-reply-to" if header is mail.fields else "message-id"
-        if told := header.get(name, "").split():
-            return told[0].strip("<>")[:998]
-    return ""
+def _has_null_sender(mail: ReturnedMail) -> bool:
+    """Whether the mail expects no answer (RFC 5321, 4.5.5), as bounces and most automatic replies."""
+    return mail.fields.get("return-path", "").strip().lower() in {"<>", "<mailer-daemon>"}
+
+
+def _is_automatic(mail: ReturnedMail) -> bool:
+    """Whether the mail declares itself an automatic reply (RFC 3834). Bounces do, too: check for those first."""
+    fields = mail.fields
+    subject = fields.get("subject", "")[:998]
+    with suppress(MessageError, LookupError, ValueError):  # not decodable: compare it as it is
+        subject = str(make_header(decode_header(subject)))
+    return (
+        fields.get("auto-submitted", "").lower().startswith("auto-replied")
+        or any(name in fields for name in _AUTO_REPLY_FIELDS)
+        or fields.get("precedence", "").lower() in {"auto_reply", "auto-reply"}
+        # Newsletters use this field to suppress automatic replies; with a null sender, the mail is one itself.
+        or ("x-auto-response-suppress" in fields and _has_null_sender(mail))
+        or bool(_AUTO_REPLY_SUBJECT.match(subject))
+        or any(mail.of_type("message/disposition-notification"))  # a read receipt (RFC 8098)
+    )

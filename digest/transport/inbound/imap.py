@@ -1,4 +1,4 @@
-"""A mailbox on a mail server, over IMAP (RFC 3501)."""
+"""An IMAP mailbox (RFC 3501)."""
 
 import imaplib
 import re
@@ -13,22 +13,22 @@ from urllib.parse import quote
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxUnencrypted, UnexpectedCommandStatusError
 
 from digest.errors import TransportError
-from digest.transport.inbound.inbox import MAX_BYTES, InboundMail
+from digest.transport.inbound import MAX_BYTES, InboundMail
 from digest.transport.smtp_connection import Security, one_line
 
 _TIMEOUT_SECONDS = 60.0  # for each step
-_AT_ONCE = 20  # mails in one answer: at most this many MAX_BYTES are in memory
-_MARKED_AT_ONCE = 500  # RFC 7162, 4: a server takes command lines of 8192 bytes
+_FETCH_COUNT = 20  # mails fetched at once: at most this many MAX_BYTES are in memory
+_MARK_COUNT = 500  # mails marked at once: servers accept command lines of 8192 bytes (RFC 7162, 4)
 _UID = re.compile(rb"\bUID ([0-9]+)")
 
-# What imaplib and imap_tools raise: their own errors, what sockets raise, and ValueError for an answer without sense.
+# What imaplib and imap_tools raise: their own errors, socket errors, and ValueError for invalid answers.
 _FAILURES = (imaplib.IMAP4.error, ImapToolsError, OSError, ValueError)
 
 
 class ImapMailbox:
-    """See Inbox. One folder, over one connection, from `with` to its end; what is done is marked as \\Seen.
+    """An Inbox in one IMAP folder, over one connection within a `with` block. Read mail is marked as \\Seen.
 
-    A mail that a person or another program has opened is no longer unread: the folder should be this program's own.
+    A mail that another program has opened is no longer unread, so the folder should be this program's own.
     """
 
     def __init__(
@@ -54,87 +54,77 @@ class ImapMailbox:
         self._tls = tls
         self._mailbox: BaseMailBox | None = None
         self._url = ""
-        self._given: dict[str, str] = {}  # name -> UID
+        self._uids: dict[str, str] = {}  # by name
 
     def __enter__(self) -> Self:
         """Connect, log in and open the folder. Raises TransportError."""
-        self._given.clear()  # a UID may be another mail's by now
-        with self._doing("cannot be reached"):
-            self._connect()
+        self._uids.clear()  # a UID may belong to another mail now
+        with self._translate_errors("cannot be reached"):
+            tls = self._tls or ssl.create_default_context()  # without one, imaplib verifies nothing
+            if self._security is Security.TLS:
+                self._mailbox = MailBox(self._host, self._port, timeout=self._timeout, ssl_context=tls)
+            else:
+                self._mailbox = MailBoxUnencrypted(self._host, self._port, timeout=self._timeout)
+                if self._security is Security.STARTTLS:
+                    self._mailbox.client.starttls(tls)
             self._log_in()
-        with self._doing(f"does not open the folder {self._folder!r}"):
-            self._url = self._select()
+        with self._translate_errors(f"does not open the folder {self._folder!r}"):
+            self._open.folder.set(self._folder)
+            # The folder's URL (RFC 5092). With UIDVALIDITY, a UID names one mail forever (RFC 3501, 2.3.1.1).
+            _, values = self._open.client.response("UIDVALIDITY")
+            validity = one_line(values[0] or b"0")
+            self._url = f"imap://{self._host}:{self._port}/{quote(self._folder)};UIDVALIDITY={validity}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._mailbox:
             with suppress(*_FAILURES):
                 self._mailbox.client.logout()
-            self._hang_up()
+            self._disconnect()
 
     def unread(self) -> Iterator[InboundMail]:
-        """See Inbox. What arrives meanwhile is there the next time."""
-        with self._doing("cannot be read"):
-            uids = self._search("UNSEEN UNDELETED")
-        for start in range(0, len(uids), _AT_ONCE):
-            with self._doing("cannot be read"):
-                found = self._fetch(uids[start : start + _AT_ONCE])
+        """Yield the mails that were unread at the first step; see Inbox."""
+        with self._translate_errors("cannot be read"):
+            # imap_tools' uids() would name a character set, which not every server accepts.
+            answer = _check(self._open.client.uid("SEARCH", "UNSEEN UNDELETED"))
+            uids = sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
+        for start in range(0, len(uids), _FETCH_COUNT):
+            with self._translate_errors("cannot be read"):
+                found = self._fetch(uids[start : start + _FETCH_COUNT])
             for uid, content in found.items():
                 name = f"{self._url}/;UID={uid}"
-                self._given[name] = uid
+                self._uids[name] = uid
                 yield InboundMail(name=name, content=content)
 
     def mark_read(self, names: Iterable[str]) -> None:
-        """See Inbox."""
-        uids = [uid for name in names if (uid := self._given.pop(name, ""))]
-        for start in range(0, len(uids), _MARKED_AT_ONCE):
-            some = ",".join(uids[start : start + _MARKED_AT_ONCE])
-            with self._doing("cannot be marked as read"):
-                # Not imap_tools' flag(): that expunges as well, whatever anybody has marked as deleted.
-                _expect_ok(self._open.client.uid("STORE", some, "+FLAGS.SILENT", r"(\Seen)"))
-
-    def _connect(self) -> None:
-        if self._security is Security.TLS:
-            self._mailbox = MailBox(self._host, self._port, timeout=self._timeout, ssl_context=self._context())
-            return
-        self._mailbox = MailBoxUnencrypted(self._host, self._port, timeout=self._timeout)
-        if self._security is Security.STARTTLS:
-            self._mailbox.client.starttls(self._context())
-
-    def _context(self) -> ssl.SSLContext:
-        return self._tls or ssl.create_default_context()  # without one, imaplib verifies nothing
+        """Mark mails as \\Seen; see Inbox."""
+        uids = [uid for name in names if (uid := self._uids.pop(name, ""))]
+        for start in range(0, len(uids), _MARK_COUNT):
+            batch = ",".join(uids[start : start + _MARK_COUNT])
+            with self._translate_errors("cannot be marked as read"):
+                # imap_tools' flag() would also expunge the mails that other programs have marked as deleted.
+                _check(self._open.client.uid("STORE", batch, "+FLAGS.SILENT", r"(\Seen)"))
 
     def _log_in(self) -> None:
         mailbox = self._open
-        # LOGIN takes ASCII only, and not every server takes it.
-        ascii_only = (self._username + self._password).isascii()
-        plain = not ascii_only or "AUTH=PLAIN" in mailbox.client.capabilities
+        # LOGIN takes only ASCII, and not every server allows it.
+        is_ascii = (self._username + self._password).isascii()
+        plain = not is_ascii or "AUTH=PLAIN" in mailbox.client.capabilities
         try:
             (mailbox.login_utf8 if plain else mailbox.login)(self._username, self._password, initial_folder=None)
         except imaplib.IMAP4.abort:
             raise  # not refused: the connection broke
         except (imaplib.IMAP4.error, ImapToolsError) as error:
-            self._hang_up()
-            raise self._failed(f"refuses user {self._username!r}: {_said(error)}; check DIGEST_IMAP_PASSWORD") from None
-
-    def _select(self) -> str:
-        """Open the folder; its URL (RFC 5092). With UIDVALIDITY a UID is one mail for all time (RFC 3501, 2.3.1.1)."""
-        self._open.folder.set(self._folder)
-        _, said = self._open.client.response("UIDVALIDITY")
-        validity = one_line(said[0] or b"0")
-        return f"imap://{self._host}:{self._port}/{quote(self._folder)};UIDVALIDITY={validity}"
-
-    def _search(self, criteria: str) -> list[str]:
-        # Not imap_tools' uids(): that names a character set, which not every server will hear of.
-        answer = _expect_ok(self._open.client.uid("SEARCH", criteria))
-        return sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
+            self._disconnect()
+            reason = f"refuses user {self._username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
+            raise self._failed(reason) from None
 
     def _fetch(self, uids: list[str]) -> dict[str, bytes]:
-        """Mails by UID, without marking them (PEEK). What was deleted meanwhile is missing."""
-        answer = _expect_ok(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
+        """Mails by UID, without marking them (PEEK). Mails deleted meanwhile are missing."""
+        answer = _check(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
         found = {}
-        # imaplib gives (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also stand behind. Between them may
-        # be what else happened to the folder.
+        # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content. Other
+        # changes to the folder may be reported in between.
         for part, following in pairwise([*answer, b""]):
             if isinstance(part, tuple):
                 before, content = part
@@ -150,33 +140,34 @@ class ImapMailbox:
         return self._mailbox
 
     @contextmanager
-    def _doing(self, failing: str) -> Iterator[None]:
-        """What fails here is the end of the connection: nobody knows how much of its answer is still to come."""
+    def _translate_errors(self, failure: str) -> Iterator[None]:
+        """Raise failures as TransportError, after disconnecting: the rest of an answer may still arrive."""
         try:
             yield
         except _FAILURES as error:
-            self._hang_up()
-            raise self._failed(f"{failing}: {_said(error) or type(error).__name__}") from None
+            self._disconnect()
+            raise self._failed(f"{failure}: {_message(error) or type(error).__name__}") from None
 
-    def _failed(self, what: str) -> TransportError:
-        return TransportError(f"the mailbox {self._host}:{self._port} {what}")
+    def _failed(self, reason: str) -> TransportError:
+        return TransportError(f"the mailbox {self._host}:{self._port} {reason}")
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         mailbox, self._mailbox = self._mailbox, None
         if mailbox:
             with suppress(OSError):
                 mailbox.client.shutdown()
 
 
-def _expect_ok(answer: tuple[str, list[Any]]) -> list[Any]:
+def _check(answer: tuple[str, list[Any]]) -> list[Any]:
+    """The parts of a successful answer. Raises IMAP4.error for another."""
     status, parts = answer
     if status != "OK":
         raise imaplib.IMAP4.error(one_line(parts[-1] or b""))
     return parts
 
 
-def _said(error: Exception) -> str:
-    """The server's own words, where there are any."""
+def _message(error: Exception) -> str:
+    """The server's own words, if it sent any."""
     if isinstance(error, UnexpectedCommandStatusError):
         _, parts = error.command_result
         return one_line(parts[-1] or b"")

@@ -4,8 +4,8 @@ import pytest
 
 from digest.models import BounceKind
 from digest.transport.bounces import classify
-from digest.transport.bounces.addresses import bare
-from digest.transport.bounces.meaning import better, derived, status_in
+from digest.transport.bounces.classification import find_status, more_specific, status_from_phrase
+from digest.transport.bounces.parsing import extract_address
 
 
 @pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"])
@@ -108,7 +108,7 @@ def test_what_a_host_or_an_address_or_a_link_is_called_means_nothing() -> None:
     ],
 )
 def test_a_status_is_found_in_a_reply(reply: str, status: str) -> None:
-    assert status_in(reply) == status
+    assert find_status(reply) == status
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_status_is_found_in_a_reply(reply: str, status: str) -> None:
     ],
 )
 def test_the_status_that_says_more_is_kept(told: str, found: str, status: str) -> None:
-    assert better(told, found) == status
+    assert more_specific(told, found) == status
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_status_that_says_more_is_kept(told: str, found: str, status: str) -
     [("550 mailbox full", "5.2.2"), ("450 mailbox full", "4.2.2"), ("550 user unknown", "5.1.1"), ("550 no", "")],
 )
 def test_known_words_amount_to_a_status(reply: str, status: str) -> None:
-    assert derived(reply) == status
+    assert status_from_phrase(reply) == status
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_known_words_amount_to_a_status(reply: str, status: str) -> None:
     ],
 )
 def test_addresses_are_read_by_their_type(value: str, address: str) -> None:
-    assert bare(value) == address
+    assert extract_address(value) == address
