@@ -111,9 +111,7 @@ class WritingDown:
 
     def _again(self, whom: Subscriber, typed: _Typed, mistakes: frozenset[str], *, why_not: str = "") -> Page:
         shown = replace(whom, profiles=tuple(typed.follows))
-        return self._page(
-            shown, typed.keywords, form=typed.form, mistakes=mistakes, why_not=why_not, status=422
-        )
+        return self._page(shown, typed.keywords, form=typed.form, mistakes=mistakes, why_not=why_not, status=422)
 
     def _page(
         self,
