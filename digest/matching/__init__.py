@@ -1,11 +1,9 @@
-"""Which papers a profile wants, and why. Pure: knows no database and no mail."""
+"""Finds the papers that a profile wants, and why. Pure: uses no database and sends no mail."""
 
-from digest.matching.engine.index import ProfileIndex
+from digest.matching.engine.index import ProfileIndex, Search
 from digest.matching.engine.matches import Matches
-from digest.matching.engine.search import Search
-from digest.matching.language.compiling import compile_rules
-from digest.matching.language.parser import parse_query, parse_rules
-from digest.matching.ranking import Choice, choose, rarity, trending
+from digest.matching.language.parser import compile_rules, parse_query, parse_rules
+from digest.matching.ranking import Choice, choose, trending
 
 __all__ = [
     "Choice",
@@ -16,6 +14,5 @@ __all__ = [
     "compile_rules",
     "parse_query",
     "parse_rules",
-    "rarity",
     "trending",
 ]

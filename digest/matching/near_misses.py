@@ -1,32 +1,23 @@
-"""Which rules of a profile are true of one paper, and how near the others came. Pure."""
+"""Says which rules of a profile match one paper, and how close the others came. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from digest.matching.backtest import true_of
-from digest.matching.engine.search import Search
-from digest.matching.language.canonical import canonical
+from digest.matching.backtest import papers_by_query
+from digest.matching.engine.index import Search
 from digest.matching.language.parser import parse_rules
-from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, Rule, Term
+from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, Rule, Term, canonical, iter_terms
 from digest.models import Paper, Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearMiss:
-    """One rule that is not true of a paper, and what speaks for and against it. Words are folded."""
+    """A rule that does not match a paper: which of its words the paper has, and which not. Words are folded."""
 
     rule: str
-    has: tuple[str, ...]  # the rule's words that stand in the paper, wherever the rule may look
+    has: tuple[str, ...]  # words of the rule that are in the paper, in any field
     lacks: tuple[str, ...]
-    excluded_by: tuple[str, ...]  # what stands behind a NOT, and in the paper
-
-    @property
-    def _order(self) -> tuple[int, float, int]:
-        return (
-            -bool(self.excluded_by and not self.lacks),
-            -len(self.has) / (len(self.has) + len(self.lacks)),
-            len(self.lacks),
-        )
+    excluded_by: tuple[str, ...]  # phrases after NOT that are in the paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +25,53 @@ class _Part:
     """A word or phrase of a rule."""
 
     query: Query
-    wanted: bool  # it does not stand behind a NOT
+    wanted: bool  # it is not negated
 
     @property
     def text(self) -> str:
-        return " ".join(term.text for term in _leaves(self.query))
+        return " ".join(term.text for term in iter_terms(self.query))
 
 
 def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
-    """The rules of a profile that are true of a paper, those that keep it out too, by line. Raises RuleError."""
+    """Returns the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
     rules = parse_rules(profile.rules).rules
-    true = true_of([rule.query for rule in rules], Search([paper]))
-    return [rule for rule in rules if len(true[rule.query])]
+    papers = papers_by_query([rule.query for rule in rules], Search([paper]))
+    return [rule for rule in rules if len(papers[rule.query])]
 
 
 def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[NearMiss]:
-    """The rules that came nearest to a paper that the profile does not want, the nearest first. Raises RuleError.
+    """Returns the rules that came closest to matching a paper, the closest first. Raises RuleError.
 
-    Rules of which the paper has no word are left out.
+    Leaves out rules none of whose words are in the paper.
     """
     rules = [rule for rule in parse_rules(profile.rules).rules if not rule.excludes]
-    parts = [list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules]
-    true = true_of([part.query for some in parts for part in some], Search([paper]))
-    there = {query for query, columns in true.items() if len(columns)}
-    found = [_near_miss(rule, some, there) for rule, some in zip(rules, parts, strict=True)]
-    return sorted((near for near in found if near.has), key=lambda near: near._order)[:limit]
+    parts = {rule: list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules}
+    papers = papers_by_query([part.query for some in parts.values() for part in some], Search([paper]))
+
+    def texts(rule: Rule, *, wanted: bool, found: bool) -> tuple[str, ...]:
+        some = (part for part in parts[rule] if part.wanted is wanted and bool(len(papers[part.query])) is found)
+        return tuple(dict.fromkeys(part.text for part in some))
+
+    near_misses = [
+        NearMiss(
+            rule=rule.text,
+            has=texts(rule, wanted=True, found=True),
+            lacks=texts(rule, wanted=True, found=False),
+            excluded_by=texts(rule, wanted=False, found=True),
+        )
+        for rule in rules
+    ]
+    return sorted((near for near in near_misses if near.has), key=_distance)[:limit]
 
 
-def _near_miss(rule: Rule, parts: Sequence[_Part], there: set[Query]) -> NearMiss:
-    def texts(*, wanted: bool, found: bool) -> tuple[str, ...]:
-        some = (p.text for p in parts if p.wanted is wanted and (p.query in there) is found)
-        return tuple(dict.fromkeys(some))
-
-    return NearMiss(
-        rule=rule.text,
-        has=texts(wanted=True, found=True),
-        lacks=texts(wanted=True, found=False),
-        excluded_by=texts(wanted=False, found=True),
-    )
+def _distance(near: NearMiss) -> tuple[bool, float, int]:
+    """Sort key: rules that only a NOT kept from matching first, then by the share and the number of missing words."""
+    only_excluded = bool(near.excluded_by) and not near.lacks
+    return not only_excluded, -len(near.has) / (len(near.has) + len(near.lacks)), len(near.lacks)
 
 
 def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:
-    """The words that a rule asks for, one by one, and what it does not want, phrase by phrase."""
+    """Yields what a rule looks for word by word, and what it negates phrase by phrase."""
     match query:
         case Not(part):
             yield from _parts(part, wanted=not wanted)
@@ -85,18 +81,6 @@ def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:
         case Term() | Near() | Author() if not wanted:
             yield _Part(canonical(query), wanted=False)
         case Term() | Near() | Author():
-            for term in _leaves(query):
+            for term in iter_terms(query):
                 for word in term.text.split():
                     yield _Part(canonical(replace(term, text=word)), wanted=True)
-
-
-def _leaves(query: Query) -> Iterator[Term]:
-    match query:
-        case Term():
-            yield query
-        case Near(left, right, _):
-            yield from (*left, *right)
-        case Author(parts):
-            yield from parts
-        case _:
-            return

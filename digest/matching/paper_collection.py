@@ -1,4 +1,4 @@
-"""Papers that stand ready for any rules that somebody wants to try on them. Pure."""
+"""Papers kept in memory, so that rules can be tried on them at once. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,86 +7,99 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.matching.backtest import Known, RuleStats, rule_stats
+from digest.matching.backtest import QueryCache, RuleStats, rule_stats
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.index import ProfileIndex
+from digest.matching.engine.index import ProfileIndex, Search
 from digest.matching.engine.matches import Matches
 from digest.matching.engine.ragged import Bools, Floats, Ints
-from digest.matching.engine.search import Search
 from digest.matching.ranking import choose
 from digest.models import DigestItem, Match, Paper, Profile
 
-_MOST_KNOWN = 500  # rules whose papers are remembered: some megabytes
+_MOST_CACHED = 500  # rules whose papers are remembered: some megabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What some profiles want of some papers, as one digest without an end would hold it."""
+    """The papers that some profiles find, as a digest without a limit would hold them."""
 
-    count: int  # of the papers that they want
-    items: tuple[DigestItem, ...]  # those that were asked for, best first, with their evidence
-    days: Mapping[date, tuple[int, int]]  # (papers found, papers there were), every day from the first to the last
+    count: int  # of all papers found
+    items: tuple[DigestItem, ...]  # the requested ones, best first, with evidence
+    days: Mapping[date, tuple[int, int]]  # (papers found, all papers), for every day from the first to the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What other rules of a profile change."""
+    """What changes if a profile's rules change."""
 
     before: Findings  # without items
     after: Findings
-    added: Findings  # what only the later rules want
-    removed: Findings  # what only the earlier ones wanted
+    added: Findings  # papers that only the new rules find
+    removed: Findings  # papers that only the old rules found
 
 
 class PaperCollection:
-    """Papers and the day of each, read once. Immutable; safe to share between threads."""
+    """Papers with a date each, read once. Immutable; safe to share between threads.
+
+    Methods take the papers to look at as a mask, `among`, which `seen_after` and `dated_within` return.
+    """
 
     def __init__(self, dated: Sequence[tuple[Paper, date]], *, on_progress: Callable[[], None] = lambda: None) -> None:
-        """Papers, the first seen first. `on_progress` is called again and again while they are read. O(characters)."""
+        """Papers and their dates, the first seen first. O(characters).
+
+        Calls `on_progress` at short intervals while reading, so that the caller can let other threads run.
+        """
         self.papers = [paper for paper, _ in dated]
         self._corpus = Corpus(self.papers, on_progress=on_progress)
         self._day = np.array([day.toordinal() for _, day in dated], np.int64)
-        self._seen_at = np.array([_second(paper.first_seen_at) for paper in self.papers], np.float64)
-        self._rank = np.empty(len(dated), np.int64)  # by paper, its place among equals
+        seen_at = (paper.first_seen_at for paper in self.papers)
+        self._seen_at = np.array([0.0 if moment is None else moment.timestamp() for moment in seen_at], np.float64)
+        self._rank = np.empty(len(dated), np.int64)  # by paper: its place among papers of equal score
         self._rank[self._corpus.by_precedence] = np.arange(len(dated))
-        self._known: Known = {}  # of what was judged last: with the next key only one rule is another
-        _ = self._corpus.columns, self._corpus.spellings  # now, and not when the first asks
+        self._cache: QueryCache = {}  # while a profile is typed, most of its rules stay the same
+        _ = self._corpus.columns, self._corpus.sorted_words  # computed now, so that the first request does not wait
 
     def seen_after(self, moment: datetime) -> Bools:
-        """By paper: whether it was first seen after that."""
+        """By paper: whether it was first seen after that moment."""
         return self._seen_at > moment.timestamp()
 
     def dated_within(self, first_on: date, last_on: date) -> Bools:
-        """By paper: whether its day is one of [first_on, last_on]."""
+        """By paper: whether its date is within [first_on, last_on]."""
         return (self._day >= first_on.toordinal()) & (self._day <= last_on.toordinal())
 
     def find(
         self, profiles: Sequence[Profile], among: Bools, *, background: datetime | None, begin: int, limit: int
     ) -> Findings:
-        """What profiles want of the papers `among` these, and of that `limit` papers from number `begin` on.
+        """Returns what the profiles find together, with `limit` items from number `begin` on. Raises RuleError.
 
-        Rarity is taken over the papers first seen after `background`, or over all. As in a digest, a paper that several
-        want is there once, and what somebody's own keywords keep out (`owner_id` is not None) is not there at all.
-        Raises RuleError.
+        Document frequencies are counted in the papers first seen after `background`, or in all. As in a digest, a paper
+        found by several profiles appears once, and papers that personal rules (`owner_id` is not None) exclude do not
+        appear.
         """
         rows = {profile: row for row, profile in enumerate(dict.fromkeys(profiles))}
         matches = self._search(background).matches(ProfileIndex.build(rows))
-        best = self._best(matches, list(rows), among)
+        best = np.zeros(len(self.papers), np.float32)
+        np.maximum.at(best, matches.paper, matches.score)
+        muted = [matches.excluded_papers(row) for profile, row in rows.items() if profile.owner_id is not None]
+        best[list(frozenset[int]().union(*muted))] = 0
+        best[~among] = 0
         return self._findings(matches, rows, best, among, begin=begin, limit=limit)
 
     def compare(
         self, before: Profile, after: Profile, among: Bools, *, background: datetime | None, limit: int
     ) -> Comparison:
-        """What a profile wants of the papers `among` these by two texts, and the best `limit` papers of each part.
+        """Compares two versions of a profile, with the best `limit` papers of each part. Raises RuleError.
 
-        What both ask for is looked up once, so that it takes hardly longer than one of them. Raises RuleError.
+        Rules in both versions are evaluated once, so this takes hardly longer than `find` for one of them.
         """
         matches = self._search(background).matches(ProfileIndex.build([before, after]))
-        old, new = (self._scores(matches, row, among) for row in (0, 1))
+        old, new = (np.zeros(len(self.papers), np.float32) for _ in range(2))
+        for row, scores in enumerate((old, new)):
+            of_row = matches.profile == row
+            scores[matches.paper[of_row]] = matches.score[of_row]
+            scores[~among] = 0
 
         def found(row: int, best: Floats, limit: int) -> Findings:
-            rows = {(before, after)[row]: row}
-            return self._findings(matches, rows, best, among, begin=0, limit=limit)
+            return self._findings(matches, {(before, after)[row]: row}, best, among, begin=0, limit=limit)
 
         return Comparison(
             before=found(0, old, 0),
@@ -96,20 +109,20 @@ class PaperCollection:
         )
 
     def count_matches(self, profiles: Sequence[Profile], among: Bools) -> list[int]:
-        """How many of the papers `among` these each profile wants. Raises RuleError."""
+        """Returns how many papers each profile finds. Raises RuleError."""
         matches = self._search(None).matches(ProfileIndex.build(profiles))
-        wanted = matches.profile[among[matches.paper]]
-        return [int(count) for count in np.bincount(wanted, minlength=len(profiles))]
+        found = matches.profile[among[matches.paper]]
+        return [int(count) for count in np.bincount(found, minlength=len(profiles))]
 
     def count_days(self, among: Bools) -> int:
-        """On how many days the papers `among` these came."""
+        """Returns how many different dates these papers have."""
         return len(np.unique(self._day[among]))
 
     def rule_stats(self, profile: Profile) -> list[RuleStats]:
-        """How each rule of a profile does among all the papers. Raises RuleError."""
-        if len(self._known) > _MOST_KNOWN:
-            self._known = {}
-        return rule_stats(profile, Search(self._corpus), self._known)
+        """Returns how many of all papers each rule of a profile finds. Raises RuleError."""
+        if len(self._cache) > _MOST_CACHED:
+            self._cache = {}
+        return rule_stats(profile, Search(self._corpus), self._cache)
 
     def _search(self, background: datetime | None) -> Search:
         recent = 0 if background is None else int(np.searchsorted(self._seen_at, background.timestamp(), side="right"))
@@ -118,7 +131,7 @@ class PaperCollection:
     def _findings(
         self, matches: Matches, rows: Mapping[Profile, int], best: Floats, among: Bools, *, begin: int, limit: int
     ) -> Findings:
-        """What some profiles, in these rows of what matched, want; `best` is each paper's score, 0 where it is out."""
+        """`rows` are the profiles' rows in `matches`; `best` is, by paper, its score, or 0 if it is left out."""
         found = np.flatnonzero(best)
         order = found[np.lexsort((self._rank[found], -best[found]))]
         return Findings(
@@ -127,45 +140,24 @@ class PaperCollection:
             days=self._days(found, np.flatnonzero(among)),
         )
 
-    def _scores(self, matches: Matches, row: int, among: Bools) -> Floats:
-        """By paper, the score that it has with the profile in that row; 0 where it is not wanted."""
-        scores = np.zeros(len(self.papers), np.float32)
-        theirs = matches.profile == row
-        scores[matches.paper[theirs]] = matches.score[theirs]
-        scores[~among] = 0
-        return scores
-
-    def _best(self, matches: Matches, profiles: Sequence[Profile], among: Bools) -> Floats:
-        """By paper, the best score that it has with any of the profiles; 0 where it is not wanted."""
-        best = np.zeros(len(self.papers), np.float32)
-        np.maximum.at(best, matches.paper, matches.score)
-        muted = [matches.excluded_papers(row) for row, profile in enumerate(profiles) if profile.owner_id is not None]
-        best[list(frozenset[int]().union(*muted))] = 0
-        best[~among] = 0
-        return best
-
-    def _items(self, matches: Matches, row_of: Mapping[Profile, int], shown: Ints) -> tuple[DigestItem, ...]:
-        def explained(chosen: Sequence[Match]) -> list[Match]:
+    def _items(self, matches: Matches, rows: Mapping[Profile, int], shown: Ints) -> tuple[DigestItem, ...]:
+        def explain(chosen: Sequence[Match]) -> list[Match]:
             found: dict[tuple[int, str], Match] = {}
-            for profile, row in row_of.items():
+            for profile, row in rows.items():
                 some = [match for match in chosen if match.profile == profile]
                 found |= {(row, match.paper.id): match for match in matches.with_evidence(row, some)}
-            return [found[row_of[match.profile], match.paper.id] for match in chosen]
+            return [found[rows[match.profile], match.paper.id] for match in chosen]
 
-        wanted = [matches.without_evidence(row, profile, of=shown) for profile, row in row_of.items()]
-        choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explained)
+        wanted = [matches.without_evidence(row, profile, of=shown) for profile, row in rows.items()]
+        choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explain)
         place = {self.papers[column].id: place for place, column in enumerate(shown.tolist())}
         return tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))
 
-    def _days(self, found: NDArray[np.int64], there: NDArray[np.int64]) -> dict[date, tuple[int, int]]:
-        if not len(there):
+    def _days(self, found: NDArray[np.int64], all_papers: NDArray[np.int64]) -> dict[date, tuple[int, int]]:
+        if not len(all_papers):
             return {}
-        first = int(self._day[there].min())
-        counts = (np.bincount(self._day[there] - first), np.bincount(self._day[found] - first))
-        length = len(counts[0])
-        of, papers = (np.pad(some, (0, length - len(some))).tolist() for some in counts)
-        return {date.fromordinal(first + n): (papers[n], of[n]) for n in range(length)}
-
-
-def _second(moment: datetime | None) -> float:
-    return moment.timestamp() if moment is not None else 0.0
+        first = int(self._day[all_papers].min())
+        total = np.bincount(self._day[all_papers] - first)
+        matched = np.bincount(self._day[found] - first, minlength=len(total))
+        counts = zip(matched.tolist(), total.tolist(), strict=True)
+        return {date.fromordinal(first + day): pair for day, pair in enumerate(counts)}

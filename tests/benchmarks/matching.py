@@ -119,7 +119,7 @@ def preview(papers: Sequence[Paper]) -> Method:
 
     def looked_at(_: int) -> object:
         index = ProfileIndex.build([a_profile(next(drafts))])
-        return search.evaluate(index.program)[0].counts, search.matches(index)
+        return search.evaluate(index.plan)[0].document_frequencies(), search.matches(index)
 
     return Method("digest", looked_at)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from digest.matching.engine.scoring import TITLE_FACTOR
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, matches_empty_paper
-from digest.matching.ranking import TITLE_FACTOR
 from digest.models import Field, Paper
 from digest.text import COMPOUND, WORD, fold
 from tests.matching.words import Word, words

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from digest.errors import RuleError
 from digest.matching import parse_query
-from digest.matching.language.canonical import canonical, format_query
 from digest.matching.language.query import (
     AllOf,
     AnyOf,
@@ -14,6 +13,8 @@ from digest.matching.language.query import (
     Near,
     Not,
     Query,
+    canonical,
+    format_query,
     iter_terms,
     matches_empty_paper,
     patterns,

@@ -250,7 +250,7 @@ def test_what_is_true_of_nothing_excludes_nothing() -> None:
 def test_a_search_remembers_only_the_last_programs() -> None:
     search = Search([a_paper("cat")])
     indexes = [ProfileIndex.build([a_profile("cat")]) for _ in range(5)]
-    programs = [weakref.ref(index.program) for index in indexes]
+    programs = [weakref.ref(index.plan) for index in indexes]
     for index in indexes:
         assert len(search.matches(index)) == 1
     del index, indexes
@@ -276,7 +276,7 @@ def test_a_compound_and_a_star_take_the_positions_of_their_parts() -> None:
 def test_a_corpus_knows_where_every_word_is_shown(abstract: str, authors: list[str]) -> None:
     paper = a_paper("Title", abstract, authors=tuple(authors))
     corpus = Corpus([paper])
-    shown = [corpus.shown(reading, reading) for reading in range(len(corpus.word))]
+    shown = [corpus.locate(reading, reading) for reading in range(len(corpus.word))]
     expected = [(Field.TITLE, 0, 5), *((Field.ABSTRACT, word.start, word.end) for word in words(abstract))]
     offset = 0
     for name in authors:

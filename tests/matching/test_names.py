@@ -3,7 +3,7 @@
 import pytest
 
 from digest.matching import parse_query
-from digest.matching.language.canonical import format_query
+from digest.matching.language.query import format_query
 from digest.models import Paper
 from tests.builders import a_paper
 from tests.matching.asking import matches

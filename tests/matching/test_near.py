@@ -60,9 +60,9 @@ def test_all_means_title_and_abstract_to_near() -> None:
 @pytest.mark.parametrize(
     ("rule", "column", "reason"),
     [
-        ("cats NEAR dogs", 6, "expected the most words between, as in a NEAR/3 b"),
-        ("cats NEAR/x dogs", 6, "expected the most words between, as in a NEAR/3 b"),
-        ("cats NEAR/-1 dogs", 6, "expected the most words between, as in a NEAR/3 b"),
+        ("cats NEAR dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
+        ("cats NEAR/x dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
+        ("cats NEAR/-1 dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
         ("cats NEAR/51 dogs", 6, "at most 50 words between"),
         ("cats NEAR/3", 12, "expected a word, a phrase or ( before the end"),
         ("NEAR/3 cats", 1, "expected a word, a phrase or ( before 'NEAR/3'"),
@@ -72,7 +72,7 @@ def test_all_means_title_and_abstract_to_near() -> None:
         ("(NOT a1) NEAR/3 c1", 10, "write AND and NOT outside: a NEAR/3 b AND NOT c"),
         ("author:(song NEAR/1 han)", 14, "NEAR looks in titles and abstracts"),
         ("cat:cs NEAR/1 dogs", 8, "NEAR looks in titles and abstracts"),
-        ("title:cats NEAR/1 abs:dogs", 12, "these can never stand in one text"),
+        ("title:cats NEAR/1 abs:dogs", 12, "these can never be in one text"),
     ],
 )
 def test_what_near_cannot_join_is_an_error_that_says_how_to_mend_it(rule: str, column: int, reason: str) -> None:

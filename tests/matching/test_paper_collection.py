@@ -152,8 +152,8 @@ def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
 
 
 def test_only_so_many_rules_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.matching.paper_collection._MOST_KNOWN", 3)
+    monkeypatch.setattr("digest.matching.paper_collection._MOST_CACHED", 3)
     papers = collection("cat")
     for n in range(20):
         assert [record.papers for record in papers.rule_stats(a_profile(f"cat\nword{n}"))] == [1, 0]
-    assert len(papers._known) <= 10
+    assert len(papers._cache) <= 10

@@ -97,5 +97,5 @@ def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find
 def test_a_query_that_cannot_be_read_says_why_and_stays(app: App, editor: AtDesk) -> None:
     answer = editor.post("/admin/profiles/query", query='jr:"<b>"\r\n')
     assert answer.status_code == 422
-    assert "nothing is left that a feed says: jr:&#34;&lt;b&gt;&#34;" in answer.text
+    assert "feeds contain none of this: jr:&#34;&lt;b&gt;&#34;" in answer.text
     assert "jr:&#34;&lt;b&gt;&#34;</textarea>" in answer.text

@@ -1,7 +1,7 @@
-"""Many profiles against many papers, on arrays.
+"""Matches many profiles against many papers, on NumPy arrays.
 
-The way of a match: texts become words (corpus.py), queries become a table of conditions (program.py) over one
-dictionary of phrases (dictionary.py), conditions meet papers (truth.py), and what is true is summed into the best
-papers of every profile (join.py). index.py and search.py put it together; matches.py and witness.py say why. ragged.py
-is the arithmetic that all of it stands on; snapshot.py keeps an index in a file.
+Papers become words (corpus.py). The rules of all profiles become one table of conditions (query_plan.py) over one trie
+of phrases (phrase_trie.py). evaluation.py finds the papers that each condition is true of, and scoring.py turns these
+and the rules' weights into the best papers of every profile. index.py runs it all; matches.py explains the results with
+reasons and evidence; snapshot.py stores an index in a file; ragged.py holds the array arithmetic.
 """

@@ -1,8 +1,4 @@
-"""Many profiles, ready to be matched against papers.
-
-Each paper is read once for the phrases of all profiles; equal queries, however written, are evaluated once, and only
-where their rarest word stands; evidence is looked for when a match is asked for.
-"""
+"""Profiles compiled into an index, and papers that are read once for any number of such indexes."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -13,81 +9,122 @@ from numpy.typing import NDArray
 
 from digest.errors import RuleError
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.join import Asks, Facts, best
+from digest.matching.engine.evaluation import Evaluation, evaluate
 from digest.matching.engine.matches import Matches
-from digest.matching.engine.program import Program, compiled
-from digest.matching.engine.ragged import Floats, Ints, Longs, pointer, rows
-from digest.matching.engine.truth import Truth, evaluate
+from digest.matching.engine.query_plan import QueryPlan, compile_queries
+from digest.matching.engine.ragged import Floats, Ints, Longs, indices_of_rows, row_offsets
+from digest.matching.engine.scoring import ProfileRules, best_papers, inverse_document_frequency, posting_values
 from digest.matching.language.parser import parse_query, parse_rules
 from digest.matching.language.query import Rule
-from digest.matching.ranking import TITLE_FACTOR
 from digest.models import EXCLUDES, Paper, Profile
+
+_KEPT_EVALUATIONS = 2  # of the plan of all profiles, and of the plan of those that were edited since
 
 
 class ProfileIndex:
-    """Profiles, compiled, a row each. Immutable; safe to share between threads."""
+    """Compiled profiles, one a row. Immutable; safe to share between threads."""
 
-    def __init__(self, program: Program, asks: Asks) -> None:
-        self.program = program
-        self.asks = asks
+    def __init__(self, plan: QueryPlan, rules: ProfileRules) -> None:
+        self.plan = plan
+        self.rules = rules
 
     @classmethod
     def build(cls, profiles: Iterable[Profile]) -> Self:
-        """Raises RuleError, naming the profile, if rules cannot be read: they are checked when they are saved."""
-        rules_of = [_distinct_rules(profile) for profile in profiles]
+        """Returns an index of these profiles. Raises RuleError, naming the profile, if its rules are invalid."""
+        rules_of: list[list[Rule]] = []
+        for profile in profiles:
+            try:
+                rules_of.append(parse_rules(profile.rules).distinct())
+            except RuleError as error:
+                raise RuleError(error.line, error.column, f"{error.reason} (profile {profile.name!r})") from None
         rules = list(chain.from_iterable(rules_of))
-        program, conditions = compiled(rule.query for rule in rules)
-        asks = Asks(
-            of=pointer(np.array([len(some) for some in rules_of], np.int64)),
+        plan, conditions = compile_queries(rule.query for rule in rules)
+        profile_rules = ProfileRules(
+            offsets=row_offsets(np.array([len(some) for some in rules_of], np.int64)),
             condition=conditions,
             weight=np.array([EXCLUDES if rule.excludes else rule.weight for rule in rules], np.float32),
             line=np.array([rule.line for rule in rules], np.int32),
         )
-        return cls(program, asks)
+        return cls(plan, profile_rules)
 
     @classmethod
     def from_compiled(cls, queries: Sequence[str], *, offsets: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
-        """From what `compile_rules` made: distinct queries, and by profile (`offsets`) which of them it asks."""
-        # What many ask comes first, so that it lies together where it is looked up.
+        """Returns an index of stored rules, as `compile_rules` made them.
+
+        `queries` are distinct; `offsets` are row offsets, by profile, into `query` (a number in `queries`), `weight`
+        and `line`.
+        """
+        # Popular queries come first, so that what is looked up most often is close together in memory.
         popular = np.argsort(-np.bincount(query, minlength=len(queries)), kind="stable")
-        program, conditions = compiled(parse_query(queries[number]) for number in popular.tolist())
+        plan, conditions = compile_queries(parse_query(queries[number]) for number in popular.tolist())
         condition = np.empty_like(conditions)
         condition[popular] = conditions
-        return cls(program, Asks(of=offsets, condition=condition[query], weight=weight, line=line))
+        return cls(plan, ProfileRules(offsets=offsets, condition=condition[query], weight=weight, line=line))
 
     def __len__(self) -> int:
-        return len(self.asks)
+        return len(self.rules)
 
-    def subset(self, wanted: NDArray[np.int64]) -> Self:
-        """An index of these rows, in this order."""
-        asks = self.asks
-        each, counts = rows(asks.of, wanted)
-        some = Asks(pointer(counts), asks.condition[each], asks.weight[each], asks.line[each])
-        return type(self)(self.program, some)
+    def subset(self, rows: NDArray[np.int64]) -> Self:
+        """Returns an index of these rows, in this order."""
+        rules = self.rules
+        each, counts = indices_of_rows(rules.offsets, rows)
+        some = ProfileRules(row_offsets(counts), rules.condition[each], rules.weight[each], rules.line[each])
+        return type(self)(self.plan, some)
 
     def match(
         self,
-        papers: Sequence[Paper] | Truth,
+        papers: Sequence[Paper] | Evaluation,
         *,
-        rarity: Floats | None = None,
+        idf: Floats | None = None,
         limit: int | None = None,
         workers: int = 1,
     ) -> Matches:
-        """The best `limit` papers of every profile, or all that match. O(words + facts + matches). Raises nothing.
+        """Returns the best `limit` papers of every profile, or all that match. O(words + postings + matches).
 
-        `rarity` (by condition of the program, see ranking.py) is how much a rule counts for being met seldom; without
-        it all count the same. With several `workers`, as many processes, where the system can fork.
+        `idf` is the inverse document frequency of each condition of the plan; None counts all the same. Uses that many
+        `workers`, which are processes, where the system can fork.
         """
-        truth = papers if isinstance(papers, Truth) else evaluate(self.program, Corpus(papers))
-        value = np.where(truth.in_title, np.float32(TITLE_FACTOR), np.float32(1))
-        if rarity is not None:
-            value *= np.repeat(rarity, truth.counts)
-        facts = Facts(truth.papers_of, truth.paper, value, truth.corpus.by_precedence)
-        return Matches(self.asks, truth, value, best(self.asks, facts, limit=limit, workers=workers))
+        evaluation = papers if isinstance(papers, Evaluation) else evaluate(self.plan, Corpus(papers))
+        value = posting_values(evaluation, idf)
+        found = best_papers(self.rules, evaluation, value, limit=limit, workers=workers)
+        return Matches(self.rules, evaluation, value, found)
 
 
-def _distinct_rules(profile: Profile) -> list[Rule]:
-    try:
-        return parse_rules(profile.rules).distinct()
-    except RuleError as error:
-        raise RuleError(error.line, error.column, f"{error.reason} (profile {profile.name!r})") from None
+class Search:
+    """Papers to match profiles against, scored by how rare it is that a rule is true.
+
+    Keeps the evaluations of the last plans. Not safe to share between threads.
+    """
+
+    def __init__(self, papers: Sequence[Paper] | Corpus, older: Sequence[Paper] = (), *, recent: int = 0) -> None:
+        """Document frequencies are counted in `older` and in `papers` from number `recent` on.
+
+        O(characters), unless `papers` is a Corpus. Several threads may each have a search of the same corpus.
+        """
+        self.corpus = papers if isinstance(papers, Corpus) else Corpus(papers)
+        self._older = Corpus(older)
+        self._recent = recent
+        self._evaluations: dict[QueryPlan, tuple[Evaluation, Floats]] = {}  # the last used is the last
+
+    @property
+    def papers(self) -> Sequence[Paper]:
+        """The papers to match profiles against."""
+        return self.corpus.papers
+
+    def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
+        """Returns the best `limit` papers of every profile of the index, or all that match."""
+        evaluation, idf = self.evaluate(index.plan)
+        return index.match(evaluation, idf=idf, limit=limit, workers=workers)
+
+    def evaluate(self, plan: QueryPlan) -> tuple[Evaluation, Floats]:
+        """Returns (the evaluation of the plan on the papers, the inverse document frequency of each condition)."""
+        if plan in self._evaluations:
+            self._evaluations[plan] = self._evaluations.pop(plan)
+        else:
+            evaluation, older = evaluate(plan, self.corpus), evaluate(plan, self._older)
+            counts = evaluation.document_frequencies(self._recent) + older.document_frequencies()
+            total = len(self.corpus) - self._recent + len(self._older)
+            self._evaluations[plan] = evaluation, inverse_document_frequency(counts, total)
+            if len(self._evaluations) > _KEPT_EVALUATIONS:
+                del self._evaluations[next(iter(self._evaluations))]
+        return self._evaluations[plan]

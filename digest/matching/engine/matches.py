@@ -1,120 +1,122 @@
-"""What matched, and why: reasons and evidence are looked for only when a match is asked for."""
+"""What matched, and why. Reasons and evidence are computed only for the matches that they are asked for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from digest.matching.engine.evidence import Witness
-from digest.matching.engine.join import Asks, Best
+from digest.matching.engine.evaluation import Evaluation
 from digest.matching.engine.ragged import Floats, Ints
-from digest.matching.engine.truth import Truth
+from digest.matching.engine.scoring import ProfileRules, ScoredPapers
 from digest.matching.language.parser import rule_texts
 from digest.models import Evidence, Field, Match, Profile, Reason
 
-_ORDER = {field: place for place, field in enumerate(Field)}
+_FIELD_ORDER = {field: place for place, field in enumerate(Field)}
+
+Place = tuple[Field, int, int]  # start and end offset in the field's text as shown
 
 
-class _Ask(NamedTuple):
-    line: int
-    condition: int
-    weight: float
+class EvidenceFinder:
+    """Finds the words that make a condition true of a paper. Caches them: many profiles share conditions."""
 
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self._places: dict[tuple[int, int], tuple[Place, ...]] = {}
 
-class _Met(NamedTuple):
-    line: int
-    condition: int
-    points: float
-    in_title: bool
+    def places(self, condition: int, column: int) -> tuple[Place, ...]:
+        """Returns where the condition's words are in a paper that it is true of. Negated children have no places."""
+        key = condition, column
+        if key not in self._places:
+            self._places[key] = tuple(dict.fromkeys(self._find(condition, column)))
+        return self._places[key]
+
+    def _find(self, condition: int, column: int) -> Iterator[Place]:
+        evaluation, plan = self._evaluation, self._evaluation.plan
+        if condition < plan.atoms:
+            corpus, occurrences = evaluation.corpus, evaluation.occurrences
+            for number in dict.fromkeys(evaluation.occurrences_of(condition, column)):
+                yield corpus.locate(int(occurrences.begin[number]), int(occurrences.end[number]))
+            return
+        clause = condition - plan.atoms
+        children = slice(int(plan.child_offsets[clause]), int(plan.child_offsets[clause + 1]))
+        for child, negated in zip(plan.child[children].tolist(), plan.negated[children].tolist(), strict=True):
+            if not negated and evaluation.holds(child, column):
+                yield from self.places(child, column)
 
 
 class Matches:
     """What matched: three arrays of equal length, sorted by profile row, then score descending, then precedence.
 
-    `profile` and `paper` (int32) are rows of the index and of what it was matched against, `score` (float32) is > 0.
+    `profile` (int32) is a row of the index, `paper` (int32) a column of the corpus, `score` (float32) is above 0.
     """
 
-    def __init__(self, asks: Asks, truth: Truth, value: Floats, found: Best) -> None:
+    def __init__(self, rules: ProfileRules, evaluation: Evaluation, value: Floats, found: ScoredPapers) -> None:
         self.profile, self.paper, self.score = found
-        self._asks = asks
-        self._truth = truth
+        self._rules = rules
+        self._evaluation = evaluation
         self._value = value
-        self._witness = Witness(truth)
+        self._evidence_finder = EvidenceFinder(evaluation)
 
     def __len__(self) -> int:
         return len(self.score)
 
     def for_profile(self, row: int, profile: Profile) -> list[Match]:
-        """The matches of the profile in that row of the index, best first, with their reasons and evidence."""
+        """Returns the matches of the profile in that row of the index, best first, with reasons and evidence."""
         return self.with_evidence(row, self.without_evidence(row, profile))
 
     def without_evidence(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
-        """The same without reasons and evidence, which take longer to find than the matches.
+        """Returns the matches of the profile in that row, best first, without reasons and evidence.
 
-        `of`: only those of the papers in these columns.
+        Much faster than with them. `of` limits the matches to papers in these columns.
         """
         begin, end = np.searchsorted(self.profile, [row, row + 1])
         found, scores = self.paper[begin:end], self.score[begin:end]
         if of is not None:
             wanted = np.isin(found, of)
             found, scores = found[wanted], scores[wanted]
-        papers = self._truth.corpus.papers
+        papers = self._evaluation.corpus.papers
         return [
             Match(paper=papers[column], profile=profile, score=score)
             for column, score in zip(found.tolist(), scores.tolist(), strict=True)
         ]
 
     def with_evidence(self, row: int, matches: Sequence[Match]) -> list[Match]:
-        """Some matches of one profile, as `without_evidence` gave them, with their reasons and evidence."""
-        columns = [self._truth.corpus.columns[match.paper.id] for match in matches]
-        met = self._met(row, columns)
-        lines = {rule.line for rules in met.values() for rule in rules}
+        """Returns these matches of one profile, which `without_evidence` returned, with reasons and evidence."""
+        columns = [self._evaluation.corpus.columns[match.paper.id] for match in matches]
+        found: dict[int, list[tuple[int, int, float, bool]]] = {column: [] for column in columns}
+        for line, condition, weight in self._rules_of(row):
+            papers = self._evaluation.papers_of(condition).tolist()
+            for posting, column in enumerate(papers, int(self._evaluation.offsets[condition])):
+                if column in found:
+                    points = weight * float(self._value[posting])
+                    found[column].append((line, condition, points, bool(self._evaluation.in_title[posting])))
+        lines = {line for rules in found.values() for line, *_ in rules}
         texts = rule_texts(matches[0].profile.rules, lines) if matches else {}
-        return [
-            replace(
-                match,
-                reasons=_reasons(met[column], texts),
-                evidence=self._evidence(column, met[column], texts),
+        explained: list[Match] = []
+        for match, column in zip(matches, columns, strict=True):
+            rules = found[column]
+            reasons = [Reason(rule=texts[line], score=points, in_title=title) for line, _, points, title in rules]
+            evidence = {
+                Evidence(field=field, start=start, end=end, rule=texts[line])
+                for line, condition, _, _ in rules
+                for field, start, end in self._evidence_finder.places(condition, column)
+            }
+            explained.append(
+                replace(
+                    match,
+                    reasons=tuple(sorted(reasons, key=lambda reason: (-reason.score, reason.rule))),
+                    evidence=tuple(sorted(evidence, key=lambda e: (_FIELD_ORDER[e.field], e.start, e.end, e.rule))),
+                )
             )
-            for match, column in zip(matches, columns, strict=True)
-        ]
+        return explained
 
     def excluded_papers(self, row: int) -> frozenset[int]:
-        """The rows of the papers that the profile's lines beginning with - keep out."""
-        return frozenset(column for ask in self._asked(row) if ask.weight < 0 for column in self._papers(ask.condition))
+        """Returns the columns of the papers that the profile's lines beginning with - exclude."""
+        excluding = [condition for _, condition, weight in self._rules_of(row) if weight < 0]
+        return frozenset(column for condition in excluding for column in self._evaluation.papers_of(condition).tolist())
 
-    def _met(self, row: int, columns: Sequence[int]) -> dict[int, list[_Met]]:
-        """By paper, the rules of a profile that are true of it."""
-        met: dict[int, list[_Met]] = {column: [] for column in columns}
-        for ask in self._asked(row):
-            first = int(self._truth.papers_of[ask.condition])
-            for fact, column in enumerate(self._papers(ask.condition), first):
-                if column in met:
-                    points = ask.weight * float(self._value[fact])
-                    met[column].append(_Met(ask.line, ask.condition, points, bool(self._truth.in_title[fact])))
-        return met
-
-    def _asked(self, row: int) -> Iterator[_Ask]:
-        asked = slice(int(self._asks.of[row]), int(self._asks.of[row + 1]))
-        columns = (self._asks.line, self._asks.condition, self._asks.weight)
-        return map(_Ask, *(column[asked].tolist() for column in columns))
-
-    def _papers(self, condition: int) -> list[int]:
-        truth = self._truth
-        columns: list[int] = truth.paper[truth.papers_of[condition] : truth.papers_of[condition + 1]].tolist()
-        return columns
-
-    def _evidence(self, column: int, met: Sequence[_Met], texts: Mapping[int, str]) -> tuple[Evidence, ...]:
-        found = {
-            Evidence(field=field, start=start, end=end, rule=texts[rule.line])
-            for rule in met
-            for field, start, end in self._witness.places(rule.condition, column)
-        }
-        return tuple(sorted(found, key=lambda e: (_ORDER[e.field], e.start, e.end, e.rule)))
-
-
-def _reasons(met: Sequence[_Met], texts: Mapping[int, str]) -> tuple[Reason, ...]:
-    """What each rule adds to the score, the most first."""
-    found = (Reason(rule=texts[rule.line], score=rule.points, in_title=rule.in_title) for rule in met)
-    return tuple(sorted(found, key=lambda reason: (-reason.score, reason.rule)))
+    def _rules_of(self, row: int) -> Iterator[tuple[int, int, float]]:
+        """Yields (line, condition, weight) of each rule of the profile in that row."""
+        rules = slice(int(self._rules.offsets[row]), int(self._rules.offsets[row + 1]))
+        columns = (self._rules.line, self._rules.condition, self._rules.weight)
+        return zip(*(column[rules].tolist() for column in columns), strict=True)

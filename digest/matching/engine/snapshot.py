@@ -1,25 +1,30 @@
-"""An index as a file: arrays, read back without parsing a rule."""
+"""Stores a profile index in a file of arrays, which is loaded without parsing a rule."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.matching.engine.dictionary import Dictionary
 from digest.matching.engine.index import ProfileIndex
-from digest.matching.engine.join import Asks
-from digest.matching.engine.program import Program
+from digest.matching.engine.phrase_trie import PhraseTrie
+from digest.matching.engine.query_plan import QueryPlan
+from digest.matching.engine.scoring import ProfileRules
 
-# Raised when what is written changes, and when the same rules come to mean something else.
-_FORMAT = 2
+# Increased when the file's arrays change, and when the same rules come to mean something else.
+_FORMAT = 3
+
+_PLAN = (
+    "slot_offsets", "slot", "fields", "atom", "distance", "is_or", "child_offsets", "child", "negated", "level_offsets",
+)  # fmt: skip
+_RULES = ("offsets", "condition", "weight", "line")
+_TRIE = ("keys", "targets", "phrase_of")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """An index, and by row the id of the profile that stands there (ascending) and the fingerprint of its rules."""
+    """An index with, by row, the profile's id (ascending) and the fingerprint of its rules."""
 
     index: ProfileIndex
     ids: NDArray[np.int64]
@@ -27,23 +32,21 @@ class Snapshot:
 
 
 def save_snapshot(file: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot, whole or not at all: a reader never sees half of it. Raises OSError."""
-    index, dictionary = snapshot.index, snapshot.index.program.dictionary
-    arrays = {f"program.{name}": getattr(index.program, name) for name in _PROGRAM}
-    arrays |= {f"asks.{name}": getattr(index.asks, name) for name in _ASKS}
-    arrays |= {f"dictionary.{name}": getattr(dictionary, name) for name in _DICTIONARY}
-    symbols = np.frombuffer("\n".join(dictionary.symbols).encode(), np.uint8)
+    """Writes a snapshot atomically: readers see the old file or the new one. Raises OSError."""
+    plan, rules = snapshot.index.plan, snapshot.index.rules
+    arrays = {f"plan.{name}": getattr(plan, name) for name in _PLAN}
+    arrays |= {f"rules.{name}": getattr(rules, name) for name in _RULES}
+    arrays |= {f"trie.{name}": getattr(plan.trie, name) for name in _TRIE}
+    arrays |= {
+        "format": np.array(_FORMAT),
+        "symbols": np.frombuffer("\n".join(plan.trie.symbols).encode(), np.uint8),
+        "ids": snapshot.ids,
+        "fingerprints": snapshot.fingerprints,
+    }
     with NamedTemporaryFile(dir=file.parent, prefix=f"{file.name}.", delete=False) as opened:
         written = Path(opened.name)
         try:
-            np.savez(
-                opened,
-                format=np.array(_FORMAT),
-                symbols=symbols,
-                ids=snapshot.ids,
-                fingerprints=snapshot.fingerprints,
-                **arrays,
-            )
+            np.savez(opened, **arrays)
             written.replace(file)
         except OSError:
             written.unlink()
@@ -51,23 +54,16 @@ def save_snapshot(file: Path, snapshot: Snapshot) -> None:
 
 
 def load_snapshot(file: Path) -> Snapshot | None:
-    """The snapshot in `file`; None if there is none that this version can read."""
+    """Returns the snapshot in `file`, or None if there is none that this version can read."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            return _read(arrays) if int(arrays["format"]) == _FORMAT else None
-    except Exception:  # noqa: BLE001  (a damaged zip file raises nearly anything, and a cache is only made anew)
+            if int(arrays["format"]) != _FORMAT:
+                return None
+            text = arrays["symbols"].tobytes().decode()
+            symbols = text.split("\n") if text else []
+            trie = PhraseTrie(symbols, *(arrays[f"trie.{name}"] for name in _TRIE))
+            plan = QueryPlan(trie=trie, **{name: arrays[f"plan.{name}"] for name in _PLAN})
+            rules = ProfileRules(**{name: arrays[f"rules.{name}"] for name in _RULES})
+            return Snapshot(ProfileIndex(plan, rules), arrays["ids"], arrays["fingerprints"])
+    except Exception:  # noqa: BLE001  (a damaged zip file can raise almost anything; the cache is then built again)
         return None
-
-
-_PROGRAM = ("slots_of", "slot", "fields", "atom", "distance", "joins_any", "children_of", "child", "negated", "levels")
-_ASKS = ("of", "condition", "weight", "line")
-_DICTIONARY = ("keys", "targets", "phrase_of")
-
-
-def _read(arrays: Any) -> Snapshot:
-    text = arrays["symbols"].tobytes().decode()
-    symbols = text.split("\n") if text else []
-    dictionary = Dictionary(symbols, *(arrays[f"dictionary.{name}"] for name in _DICTIONARY))
-    program = Program(dictionary=dictionary, **{name: arrays[f"program.{name}"] for name in _PROGRAM})
-    asks = Asks(**{name: arrays[f"asks.{name}"] for name in _ASKS})
-    return Snapshot(ProfileIndex(program, asks), arrays["ids"], arrays["fingerprints"])

@@ -1,1 +1,4 @@
-"""The rules that people write: from text to queries (parser.py), and back to text (canonical.py)."""
+"""The rule language: text becomes queries (parser.py, build.py), and queries become text again (query.py).
+
+translation.py turns queries of arXiv and PubMed into rules.
+"""

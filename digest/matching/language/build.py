@@ -1,65 +1,111 @@
-"""From a rule's parse tree to its query."""
+"""Builds the query of a rule from its parse tree, and checks what the grammar cannot."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lark import Token, Tree
 
-from digest.matching.language.complaints import UnreadableError, check_word, unknown_tag
-from digest.matching.language.fields import EVERYWHERE, FIELDS, SHOWN, TAGS
-from digest.matching.language.query import MAX_DEPTH, AllOf, AnyOf, Near, Not, Query, Term
-from digest.matching.language.terms import shown_term, term
+from digest.matching.language.fields import (
+    AUTHOR,
+    CATEGORY,
+    ELSEWHERE,
+    EVERYWHERE,
+    FIELDS,
+    SHOWN,
+    TAGS,
+    unknown_field,
+    unknown_tag,
+)
+from digest.matching.language.query import (
+    ARCHIVE,
+    MAX_DEPTH,
+    MAX_PHRASE,
+    STAR,
+    AllOf,
+    AnyOf,
+    Author,
+    Near,
+    Not,
+    Query,
+    Term,
+    canonical_text,
+    patterns,
+)
 from digest.models import Field
+from digest.text import COMPOUND, MARKS, WORD
 
-MAX_DISTANCE = 50  # words that may stand between the sides of NEAR
+MAX_DISTANCE = 50  # words between the sides of NEAR
 
 Node = Tree[Token]
 
 _CHAIN = "NEAR joins two sides; write a NEAR/3 b AND b NEAR/3 c"
 _NOT_A_SIDE = "a side of NEAR is words, a phrase or (a OR b); write AND and NOT outside: a NEAR/3 b AND NOT c"
 _NO_TEXT = "NEAR looks in titles and abstracts; in author: a name is found in either order as it is, author:Song Han"
-_APART = "these can never stand in one text: one side looks only in titles, the other only in abstracts"
+_APART = "these can never be in one text: one side looks only in titles, the other only in abstracts"
+_TOO_SHORT = "expected at least two letters before *, as in quantiz*"
+
+# What a word looks like that may be meant as something else. Most words pass this one check.
+_SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]|^(?:\|{1,2}|&&)$|^near/", re.IGNORECASE)
+_SIGNED = re.compile(r"[-+\u2010-\u2015\u2212]+\w")
+_WEIGHT = re.compile(r"\^[\d.]*$")
+_UNKNOWN_FIELD = re.compile(r"([^\W\d_][^\W\d]+):(?=[\w*\[])")
+_FOREIGN_OPERATORS = {"|": "OR", "||": "OR", "&&": "AND"}
+
+_STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
+_ARCHIVE = re.compile(r"\s*(.*\w)\.\*\s*")
+_NAME_PART = re.compile(r"[^\s,._;]+")  # LeCun, Y. and hinton_g have two
+_INITIALS = re.compile(r"[^\W\d_a-z]{1,3}")  # as PubMed writes them after the family name: Hinton GE
+
+
+class QuerySyntaxError(Exception):
+    """An error in a rule, at an `offset` that counts from 0. Becomes a RuleError with line and column."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the words of a node look: the innermost field around them, and how many parentheses, NOTs, fields deep."""
+    """What surrounds a node: the innermost field, and how many parentheses, NOTs and fields deep it is."""
 
     fields: frozenset[Field] = SHOWN
-    initials: bool = False  # names are written as PubMed does: Hinton GE
+    initials: bool = False  # names are written as PubMed writes them: Hinton GE
     depth: int = 0
 
     def deeper(self) -> "Scope":
-        """One parenthesis or NOT further in. Raises UnreadableError where that is too deep."""
+        """Returns the scope one parenthesis or NOT further in. Raises QuerySyntaxError if that is too deep."""
         if self.depth == MAX_DEPTH:
-            raise UnreadableError(0, f"parentheses, fields and NOTs lie deeper than {MAX_DEPTH}")
+            raise QuerySyntaxError(0, f"parentheses, fields and NOTs are nested deeper than {MAX_DEPTH}")
         return Scope(self.fields, self.initials, self.depth + 1)
 
     def within(self, node: Node) -> "Scope":
-        """What stands in the field that an `in_field` or `tagged` node names."""
+        """Returns the scope inside an `in_field` or `tagged` node. Raises QuerySyntaxError."""
         if node.data == "in_field":
             return Scope(FIELDS[_token(node, 0).rstrip().rstrip(":").lower()], depth=self.deeper().depth)
         tag = _token(node, 1)
         fields = TAGS.get(tag.strip("[] \t").lower())
         if fields is None:
-            raise UnreadableError(tag.start_pos or 0, unknown_tag(tag))
+            raise QuerySyntaxError(tag.start_pos or 0, unknown_tag(tag))
         return Scope(fields, initials=fields != EVERYWHERE, depth=self.deeper().depth)
 
 
 def build(node: Node, text: str, scope: Scope) -> Query:
-    """The query that a parse tree of `text` stands for. Raises UnreadableError."""
+    """Returns the query for a parse tree of `text`. Raises QuerySyntaxError."""
     match node.data:
         case "phrase" | "quoted":
             if scope.fields == EVERYWHERE:
-                scope.deeper()  # it becomes an OR, which may need parentheses when it is written down
-            return term(*_words(node, text), scope.fields, exact=node.data == "quoted", initials=scope.initials)
+                scope.deeper()  # it becomes an OR, which may need parentheses when it is written as a rule again
+            return _term(*_words(node, text), scope, exact=node.data == "quoted")
         case "in_field" | "tagged":
-            return build(_inner(node), text, scope.within(node))
+            return build(_child(node), text, scope.within(node))
         case "group":
-            return build(_inner(node), text, scope.deeper())
+            return build(_child(node), text, scope.deeper())
         case "none_of":
-            return Not(build(_inner(node), text, scope.deeper()))
+            return Not(build(_child(node), text, scope.deeper()))
         case "near":
             return _near(node, text, scope)
         case kind:
@@ -69,74 +115,162 @@ def build(node: Node, text: str, scope: Scope) -> Query:
 
 def _near(node: Node, text: str, scope: Scope) -> Near:
     operators = [child for child in node.children if isinstance(child, Token)]
-    distance = _distance(operators[0])
-    if len(operators) > 1:
-        raise UnreadableError(operators[1].start_pos or 0, _CHAIN)
     at = operators[0].start_pos or 0
+    written = re.fullmatch(r"NEAR/([0-9]{1,4})", operators[0])
+    if written is None:
+        raise QuerySyntaxError(at, "expected how many words may be between, as in a NEAR/3 b (quotes make NEAR a word)")
+    distance = int(written[1])
+    if distance > MAX_DISTANCE:
+        raise QuerySyntaxError(at, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
+    if len(operators) > 1:
+        raise QuerySyntaxError(operators[1].start_pos or 0, _CHAIN)
     left, right = (tuple(_side(child, text, scope, at)) for child in _children(node))
-    if not _fields(left) & _fields(right):
-        raise UnreadableError(at, _APART)
+    looked_in = [frozenset[Field]().union(*(term.fields for term in side)) for side in (left, right)]
+    if looked_in[0].isdisjoint(looked_in[1]):
+        raise QuerySyntaxError(at, _APART)
     return Near(left, right, distance)
 
 
-def _distance(operator: Token) -> int:
-    written = re.fullmatch(r"NEAR/([0-9]{1,4})", operator)
-    if written is None:
-        reason = "expected the most words between, as in a NEAR/3 b (quotes make NEAR a word)"
-        raise UnreadableError(operator.start_pos or 0, reason)
-    distance = int(written[1])
-    if distance > MAX_DISTANCE:
-        raise UnreadableError(operator.start_pos or 0, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
-    return distance
-
-
 def _side(node: Node, text: str, scope: Scope, at: int) -> Iterator[Term]:
-    """The terms of a side of the NEAR at offset `at`."""
+    """Yields the terms of one side of the NEAR at offset `at`."""
     match node.data:
         case "phrase" | "quoted":
             if not scope.fields & SHOWN:
-                raise UnreadableError(at, _NO_TEXT)
+                raise QuerySyntaxError(at, _NO_TEXT)
             yield shown_term(*_words(node, text), scope.fields & SHOWN, exact=node.data == "quoted")
         case "in_field" | "tagged":
-            yield from _side(_inner(node), text, scope.within(node), at)
+            yield from _side(_child(node), text, scope.within(node), at)
         case "group":
-            yield from _side(_inner(node), text, scope.deeper(), at)
+            yield from _side(_child(node), text, scope.deeper(), at)
         case "any_of":
             for child in _children(node):
                 yield from _side(child, text, scope, at)
         case kind:
-            raise UnreadableError(at, _CHAIN if kind == "near" else _NOT_A_SIDE)
+            raise QuerySyntaxError(at, _CHAIN if kind == "near" else _NOT_A_SIDE)
 
 
 def _words(node: Node, text: str) -> tuple[str, int]:
-    """(what was written, where it begins)."""
+    """Returns (the words as written, their offset)."""
     first, last = _token(node, 0), _token(node, -1)
     start = first.start_pos or 0
     if node.data == "quoted":
         return first[1:-1], start + 1
-    for word in node.children:
-        check_word(_as_token(word))
+    for at in range(len(node.children)):
+        _check_word(_token(node, at))
     return text[start : last.end_pos], start
 
 
-def _fields(side: tuple[Term, ...]) -> frozenset[Field]:
-    return frozenset[Field]().union(*(term.fields for term in side))
+def _check_word(word: Token) -> None:
+    """Raises QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
+    if not _SUSPECT.search(word):
+        return
+    start = word.start_pos or 0
+    if _SIGNED.match(word):
+        hint = "" if word[0] == "+" else "; to exclude it, write NOT or begin a line with a plain -"
+        raise QuerySyntaxError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{hint}")
+    if word in _FOREIGN_OPERATORS:
+        raise QuerySyntaxError(start, f"write {_FOREIGN_OPERATORS[word]} for {word}")
+    if word.lower().startswith("near/"):
+        raise QuerySyntaxError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
+    if _WEIGHT.search(word):
+        raise QuerySyntaxError(start + word.index("^"), "expected a weight at the end of the line only")
+    if word.endswith(":"):
+        # Before a space, most names belong to a title (BERT: pre-training). Only misspelt fields are errors.
+        name = word[:-1].lower()
+        if name in ELSEWHERE or difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.8):
+            raise QuerySyntaxError(start, unknown_field(word[:-1]))
+    if field := _UNKNOWN_FIELD.match(word):
+        raise QuerySyntaxError(start, unknown_field(field.group(1)))
+
+
+def _term(text: str, offset: int, scope: Scope, *, exact: bool) -> Query:
+    """Returns what `text`, which begins at `offset`, asks for in the scope's fields. Raises QuerySyntaxError.
+
+    Names (authors, categories) are compared as they are, also outside quotes.
+    """
+    terms: list[Query] = []
+    if scope.fields & SHOWN:
+        terms.append(shown_term(text, offset, scope.fields & SHOWN, exact=exact))
+    if Field.AUTHOR in scope.fields:
+        terms.append(_author(text, offset, initials=scope.initials))
+    if Field.CATEGORY in scope.fields:
+        terms.append(_category(text, offset))
+    return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
+
+
+def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Term:
+    """Returns a term for words, a phrase or a prefix in title or abstract. Raises QuerySyntaxError."""
+    return Term(_checked_text(text, offset, exact=exact), fields, exact)
+
+
+def _category(text: str, offset: int) -> Term:
+    """Returns a term for a category, or, with cs.*, for all categories of the archive cs."""
+    archive = _ARCHIVE.fullmatch(text)
+    if archive is None:
+        return Term(_checked_text(text, offset, exact=True, separator="."), CATEGORY, exact=True)
+    if len(COMPOUND.findall(archive[1])) != 1:
+        raise QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
+    return Term(_checked_text(archive[1], offset, exact=True) + ARCHIVE, CATEGORY, exact=True)
+
+
+def _author(text: str, offset: int, *, initials: bool) -> Query:
+    """With `initials`, one to three capitals after a family name are initials, of which the first counts."""
+    written = [(m.group(), offset + m.start()) for m in _NAME_PART.finditer(text)]
+    written = [(name, at) for name, at in written if WORD.search(name) or "*" in name]
+    if initials and len(written) > 1 and _INITIALS.fullmatch(written[-1][0]):
+        written[-1] = (written[-1][0][0], written[-1][1])
+    if len(written) > MAX_PHRASE:
+        raise QuerySyntaxError(offset, f"a name of more than {MAX_PHRASE} parts")
+    if len(written) > 1:
+        parts: list[Term] = []
+        for name, at in written:
+            letter = canonical_text(name.removesuffix("*"), exact=True)
+            is_initial = len(letter) == 1 and letter.upper() != letter  # only scripts with capitals have initials
+            parts.append(Term(f"{letter}*" if is_initial else _checked_text(name, at, exact=True), AUTHOR, exact=True))
+        parts = list(dict.fromkeys(parts))
+        if len(parts) > 1:
+            return Author(tuple(parts))
+    name, at = written[0] if written else (text, offset)
+    return Term(_checked_text(name, at, exact=True), AUTHOR, exact=True)
+
+
+def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") -> str:
+    """Returns the canonical text. Raises QuerySyntaxError if it cannot be looked for."""
+    starred = _STAR.sub(STAR, text.replace(STAR, " "))
+    if "*" in starred:
+        raise QuerySyntaxError(offset + starred.index("*"), _TOO_SHORT)
+    words = sum(1 for _ in WORD.finditer(starred))
+    if not words:
+        raise QuerySyntaxError(offset, f"there is no letter or digit in {shortened(text)}")
+    if words > MAX_PHRASE:
+        raise QuerySyntaxError(offset, f"a phrase of more than {MAX_PHRASE} words")
+    canonical = canonical_text(starred, exact=exact, separator=separator)
+    if STAR in starred:
+        ways = patterns(canonical, exact=exact)
+        at = offset + starred.index(STAR)
+        if not ways:
+            raise QuerySyntaxError(at, "expected * at the end of a word only")
+        if any(word[0] == "^" and len(word) < 3 for way in ways for word in way):
+            raise QuerySyntaxError(at, _TOO_SHORT)
+    return canonical
+
+
+def shortened(text: str) -> str:
+    """Returns the text in quotes, cut to a length that fits an error message."""
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def _children(node: Node) -> list[Node]:
     return [child for child in node.children if not isinstance(child, Token)]
 
 
-def _inner(node: Node) -> Node:
+def _child(node: Node) -> Node:
     (child,) = _children(node)
     return child
 
 
 def _token(node: Node, index: int) -> Token:
-    return _as_token(node.children[index])
-
-
-def _as_token(child: Token | Node) -> Token:
-    if not isinstance(child, Token):
-        raise TypeError(child)
-    return child
+    token = node.children[index]
+    if not isinstance(token, Token):
+        raise TypeError(token)
+    return token

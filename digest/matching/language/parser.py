@@ -1,19 +1,17 @@
-"""From the text of a profile to its rules, or to an error that says where and what was expected."""
+"""Parses the text of a profile into rules, or raises an error that says where it is wrong and what was expected."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Set
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-from lark import Lark, UnexpectedInput
+from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from digest.errors import RuleError
-from digest.matching.language.build import Scope, build
-from digest.matching.language.canonical import canonical
-from digest.matching.language.complaints import UnreadableError, explained
-from digest.matching.language.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS
+from digest.matching.language.build import QuerySyntaxError, Scope, build, shortened, shown_term
+from digest.matching.language.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS, unknown_field, unknown_tag
 from digest.matching.language.query import (
     MAX_CHARACTERS,
     MAX_PHRASE,
@@ -21,10 +19,12 @@ from digest.matching.language.query import (
     Rule,
     Rules,
     Term,
+    canonical,
+    format_query,
     iter_terms,
     matches_empty_paper,
 )
-from digest.matching.language.terms import shown_term
+from digest.models import EXCLUDES, CompiledRule, CompiledRules
 from digest.text import stem
 
 MAX_TERMS = 20_000  # of a profile
@@ -32,16 +32,16 @@ MAX_TERMS = 20_000  # of a profile
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»')
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors make of a -
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors replace - with
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?")
 
-# Letters in brackets behind a term and before a space (foo[mesh], not beta[2], [18F]FDG or benzo[ghi]perylene).
+# Letters in brackets after a term and before a space (foo[mesh], not beta[2], [18F]FDG or benzo[ghi]perylene).
 _GLUED_TAG = r"""(?<=[\w"“”»*)])\[[A-Za-z][A-Za-z0-9 :/-]+\](?=[\s()]|$)"""
 
-# arXiv's API takes queries in an address; there is no space in it, but a sign that it was written for one.
+# A query for arXiv's API, copied from a URL: it contains no space but an encoded operator or parenthesis.
 _FROM_A_URL = re.compile(r"search_query=\S+|\S*(?:\+(?:AND|OR|ANDNOT)\+|%2[28])\S*")
 
-# Most rules are plain words, and need no grammar.
+# Most rules are plain words. They skip the grammar, which takes much longer than these expressions.
 _OPERATORS = frozenset({"AND", "OR", "NOT", "ANDNOT", "NEAR"})
 _PLAIN = re.compile(r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*")
 _NEEDS_GRAMMAR = re.compile(
@@ -49,67 +49,70 @@ _NEEDS_GRAMMAR = re.compile(
 )
 
 
+def compile_rules(text: str) -> CompiledRules:
+    """Returns what the store keeps of a profile's text: its distinct rules in canonical form.
+
+    Raises RuleError with line and column.
+    """
+    rules = parse_rules(text).distinct()
+    compiled = (CompiledRule(format_query(r.query), EXCLUDES if r.excludes else r.weight, r.line) for r in rules)
+    return CompiledRules(text, tuple(compiled))
+
+
 def parse_rules(text: str) -> Rules:
-    """The rules in a profile's text, one a line. Raises RuleError with line and column, both counting from 1."""
+    """Returns the rules in a profile's text, one a line. Raises RuleError with line and column, counting from 1."""
     if len(text) > MAX_CHARACTERS:
-        raise RuleError(1, 1, f"the profile has {len(text):,} characters; {MAX_CHARACTERS:,} is the most")
-    return Rules(tuple(_rules(text)))
+        raise RuleError(1, 1, f"the profile has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}")
+    rules: list[Rule] = []
+    terms = 0
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        rule = _parse_line(line, number)
+        if rule is not None:
+            terms += 1 if isinstance(rule.query, Term) else len(set(iter_terms(rule.query)))
+            if terms > MAX_TERMS:
+                column = line.index(rule.text) + 1
+                raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
+            rules.append(rule)
+    return Rules(tuple(rules))
 
 
 def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
-    """One rule without its leading "-", weight and comment, in canonical form.
+    """Returns the canonical query of one rule without its leading "-", weight and comment.
 
-    Raises RuleError; errors are placed from `line` and `column` on.
+    Raises RuleError; `line` and `column` are where the text begins.
     """
     if _PLAIN.fullmatch(text):
         words = text.split(" ")
         if len(words) <= MAX_PHRASE and _OPERATORS.isdisjoint(words):
             return Term(" ".join(map(stem, text.lower().split(" "))), SHOWN)
-    if _FROM_A_URL.fullmatch(text):
-        return _decoded(text, line, column)
+    if _FROM_A_URL.fullmatch(text):  # search_query=ti:%22diffusion+model%22+AND+cat:cs.CV
+        try:
+            return parse_query(unquote_plus(text.removeprefix("search_query=")))
+        except RuleError as error:
+            raise RuleError(line, column, error.reason) from None
     try:
-        query = _read(text)
+        query = _parse(text)
     except UnexpectedInput as error:
-        raise explained(error, text, line, column) from None
-    except UnreadableError as error:
+        raise _grammar_error(error, text, line, column) from None
+    except QuerySyntaxError as error:
         raise RuleError(line, column + error.offset, error.reason) from None
     if matches_empty_paper(query):
-        reason = "this is true of papers that hold none of its words; say what to look for, or begin a line with -"
+        reason = "this matches papers that contain none of its words; add what to look for, or begin a line with -"
         raise RuleError(line, column, reason)
     return query
 
 
-def _decoded(text: str, line: int, column: int) -> Query:
-    """A query as it stands in an address: ti:%22diffusion+model%22+AND+cat:cs.CV."""
-    try:
-        return parse_query(unquote_plus(text.removeprefix("search_query=")))
-    except RuleError as error:
-        raise RuleError(line, column, error.reason) from None
-
-
-@lru_cache(maxsize=1024)  # who edits a profile has all its other lines read again with every key
-def _read(text: str) -> Query:
+@lru_cache(maxsize=1024)  # while a profile is typed, all its other lines are parsed again with every key
+def _parse(text: str) -> Query:
     if _NEEDS_GRAMMAR.search(text):
         return canonical(build(_parser().parse(text), text, Scope()))
     return canonical(shown_term(text.strip(), _indent(text), SHOWN, exact=False))
 
 
-def _rules(text: str) -> Iterator[Rule]:
-    count = 0
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        rule = _parse_line(line, number)
-        if rule is not None:
-            count += 1 if isinstance(rule.query, Term) else len(set(iter_terms(rule.query)))
-            if count > MAX_TERMS:
-                begin = line.index(rule.text) + 1
-                raise RuleError(number, begin, f"the profile has more than {MAX_TERMS:,} terms; make two of it")
-            yield rule
-
-
 def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
-    """How the rules on these lines of a profile that was parsed are written, without their -, weight and comment."""
+    """Returns, by line, the rules of a valid profile as written, without their -, weight and comment."""
     found = _LINE_END.split(text)
-    return {number: _written(found[number - 1], number).text for number in lines}
+    return {number: _split_line(found[number - 1], number).text for number in lines}
 
 
 def _parse_line(line: str, number: int) -> Rule | None:
@@ -117,19 +120,20 @@ def _parse_line(line: str, number: int) -> Rule | None:
         return Rule(text=line, line=number, query=parse_query(line, line=number))
     if not _without_comment(line).strip():
         return None
-    rule = _written(line, number)
+    rule = _split_line(line, number)
     query = parse_query(rule.text, line=number, column=rule.column)
     return Rule(text=rule.text, line=number, query=query, weight=rule.weight, excludes=rule.excludes)
 
 
-class _Written(NamedTuple):
+class _Line(NamedTuple):
     text: str
     column: int
     weight: float
     excludes: bool
 
 
-def _written(line: str, number: int) -> _Written:
+def _split_line(line: str, number: int) -> _Line:
+    """Splits a line into its -, text and weight. Raises RuleError."""
     rule = _without_comment(line)
     begin = _indent(rule)
     excludes = rule[begin] == "-"
@@ -137,50 +141,73 @@ def _written(line: str, number: int) -> _Written:
         raise RuleError(number, begin + 1, f"to exclude, begin the line with a plain -, not {rule[begin]}")
     if excludes:
         begin += 1 + _indent(rule[begin + 1 :])
-    end, weight = _weight(rule, number)
-    if excludes and end < len(rule):
-        raise RuleError(number, end + 1, "a line that excludes has no weight")
-    return _Written(rule[begin:end].rstrip(), begin + 1, weight, excludes)
+    hidden = _hide_quoted(rule)
+    at = hidden.rfind("^")
+    written = hidden[at + 1 :].strip()
+    if at < 0 or len(written.split()) > 1:  # not a weight: if it is an error, then one of the words
+        return _Line(rule[begin:].rstrip(), begin + 1, 1.0, excludes)
+    before = hidden[:at].rstrip()
+    weight = float(written) if _NUMBER.fullmatch(written) and not before.endswith("^") else 0.0
+    if not 0 < weight <= 100:
+        raise RuleError(number, at + 1, "expected a weight above 0 and at most 100 after ^, such as ^2")
+    if excludes:
+        raise RuleError(number, len(before) + 1, "a line that excludes has no weight")
+    return _Line(rule[begin : len(before)].rstrip(), begin + 1, weight, excludes)
 
 
 def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
+def _hide_quoted(text: str) -> str:
+    """Replaces quoted text by letters, so that what it contains is not taken for an operator."""
+    return _QUOTED.sub(lambda quoted: "x" * len(quoted.group()), text)
+
+
 def _without_comment(line: str) -> str:
-    """The line up to a `#` at its start or after a space, unless that stands in quotes."""
-    hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted.group()), line)
-    comment = _COMMENT.search(hidden)
+    """Returns the line up to a `#` at its start or after a space, unless the `#` is in quotes."""
+    comment = _COMMENT.search(_hide_quoted(line))
     return (line[: comment.start()] if comment else line).rstrip()
-
-
-def _weight(rule: str, number: int) -> tuple[int, float]:
-    """(where the rule's own text ends, its weight)."""
-    hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted.group()), rule)
-    at = hidden.rfind("^")
-    written = hidden[at + 1 :].strip()
-    if at < 0 or len(written.split()) > 1:  # what is no weight is complained of as a word
-        return len(rule), 1.0
-    before = hidden[:at].rstrip()
-    weight = float(written) if _NUMBER.fullmatch(written) and not before.endswith("^") else 0.0
-    if not 0 < weight <= 100:
-        raise RuleError(number, at + 1, "expected a weight above 0 and at most 100 after ^, such as ^2")
-    return len(before), weight
 
 
 @cache
 def _parser() -> Lark:
+    def in_brackets(tags: Iterable[str]) -> str:
+        return rf"(?i:\[\s*(?:{'|'.join(tags)})\s*\])"
+
     grammar = Path(__file__).with_name("rules.lark").read_text(encoding="utf-8")
     terminals = {
         "FIELDS": "|".join(FIELDS),
-        "TAG": _in_brackets(TAGS),
-        "OTHER_TAG": f"{_in_brackets(OTHER_TAGS)}|{_GLUED_TAG}",
+        "TAG": in_brackets(TAGS),
+        "OTHER_TAG": f"{in_brackets(OTHER_TAGS)}|{_GLUED_TAG}",
     }
     for name, pattern in terminals.items():
         grammar = grammar.replace(f"<{name}>", pattern.replace("/", "\\/"))
-    # The basic lexer: with the contextual one a field in the wrong place would be read as a word.
+    # The basic lexer: the contextual one would read a field in the wrong place as a word.
     return Lark(grammar, parser="lalr", lexer="basic")
 
 
-def _in_brackets(tags: Iterable[str]) -> str:
-    return rf"(?i:\[\s*(?:{'|'.join(tags)})\s*\])"
+def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) -> RuleError:
+    """Returns the parser's error for `text`, which begins at `line` and `column`."""
+    if isinstance(error, UnexpectedCharacters):
+        return RuleError(line, column + (error.pos_in_stream or 0), "this quotation mark is not closed")
+    token = error.token if isinstance(error, UnexpectedToken) else Token("$END", "")
+    at = len(text) if token.type == "$END" else token.start_pos or 0
+    accepted = (error.accepts if isinstance(error, UnexpectedToken) else None) or set()
+    return RuleError(line, column + at, _expected(token, accepted, text[:at]))
+
+
+def _expected(token: Token, accepted: Set[str], before: str) -> str:
+    shown = "the end" if token.type == "$END" else shortened(token.strip())
+    if token.type == "$END" and "RPAR" in accepted:
+        return "expected ) before the end"
+    if token.type == "RPAR" and "$END" in accepted:
+        return "this ) has no matching ("
+    if token.type == "OTHER_TAG":
+        return unknown_tag(token)
+    if "_AND" not in accepted:
+        return f"expected a word, a phrase or ( before {shown}"
+    if field := re.search(r"(\w+):$", before):
+        return unknown_field(field[1])
+    hint = "; for words close to each other, write a NEAR/3 b" if "~" in shown else ""
+    return f"expected AND, OR or NOT before {shown}{hint}"

@@ -1,27 +1,32 @@
-"""What people copy from arXiv and PubMed, as rules of ours: queries as they stand there, and addresses of searches."""
+"""Translates what people copy from arXiv and PubMed into our rules: queries, and the addresses of search pages.
+
+Parts that no feed contains, such as dates, are left out and reported. PubMed evaluates operators from left to right and
+joins words side by side with AND; arXiv binds NOT, AND and OR as we do.
+"""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote_plus, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from digest.errors import RuleError
-from digest.matching.language.compiling import compile_rules
-from digest.matching.language.foreign import Reader
-from digest.matching.language.parts import Joined, Part, joined
-from digest.models import EXCLUDES
+from digest.matching.language.build import MAX_DISTANCE
+from digest.matching.language.fields import ABSTRACT, AUTHOR, ELSEWHERE, EVERYWHERE, FIELDS, SHOWN, TAGS, TITLE
+from digest.matching.language.parser import compile_rules
+from digest.matching.language.query import MAX_DEPTH
+from digest.models import EXCLUDES, Field
 
 MAX_PASTED = 20_000  # characters
 
 _ADDRESS = re.compile(r"(?:https?://|(?:www\.|export\.)?arxiv\.org/|pubmed\.ncbi\.|www\.ncbi\.)\S", re.IGNORECASE)
 _OPERATOR = r"(?:AND|OR|NOT|ANDNOT)"
-_GOES_ON = re.compile(rf"(?:^|[\s)\]\"”]){_OPERATOR}$|[(:]$")
-_BEGINS_LATE = re.compile(rf"{_OPERATOR}(?:[\s(\"“]|$)|[)\[:]")
+_ENDS_OPEN = re.compile(rf"(?:^|[\s)\]\"”]){_OPERATOR}$|[(:]$")
+_CONTINUES = re.compile(rf"{_OPERATOR}(?:[\s(\"“]|$)|[)\[:]")
 _ENCODED = re.compile(rf"search_query=|\+{_OPERATOR}\+|%2[028]|%3A", re.IGNORECASE)
 
-# What arxiv.org's search calls fields, of those that we know; https://arxiv.org/search/advanced.
-_SEARCHED = {"all": "all", "title": "title", "abstract": "abstract", "author": "author", "": "all"}
-_ARCHIVES = {
+# https://arxiv.org/search/advanced: the fields that we have, too.
+_ARXIV_FIELDS = {"all": "all", "title": "title", "abstract": "abstract", "author": "author", "": "all"}
+_ARXIV_ARCHIVES = {
     "computer_science": "cs",
     "economics": "econ",
     "eess": "eess",
@@ -33,165 +38,403 @@ _ARCHIVES = {
 _PHYSICS = "astro-ph cond-mat gr-qc hep-ex hep-lat hep-ph hep-th math-ph nlin nucl-ex nucl-th physics quant-ph".split()
 _MOST_TERMS = 50
 
-_Asked = Mapping[str, list[str]]
+# https://pubmed.ncbi.nlm.nih.gov/help/#search-tags. Subject headings: their words may be in a text as well.
+_SUBJECT_TAGS = frozenset(
+    "mesh|mh|mesh terms|majr|mesh major topic|nm|supplementary concept|ot|other term|pa|pharmacological action".split(
+        "|"
+    )
+)
+_NAME_TAGS = frozenset("author - first|first author|lastau|author - last|last author|fau|full author name".split("|"))
+_TAGS_ELSEWHERE = frozenset(  # for what no feed contains
+    (
+        "ad|affiliation|aid|article identifier|auid|author identifier|bk|book|cn|corporate author"
+        "|author - corporate|cois|conflict of interest statements|crdt|date - create|date - completion|dcom"
+        "|date - entry|edat|date - entrez|date - mesh|mhda|date - modification|lr|date - publication|dp|pdat"
+        "|publication date|ec/rn number|rn|ed|editor|ein|isbn|filter|sb|subset|gr|grants and funding|grant number"
+        "|ir|investigator|ip|issue|ta|jour|journal|is|issn|la|lang|language|lid|location id|jid|nlmuniqueid"
+        "|nlm unique id|pg|pagination|pl|place of publication|pmid|uid|pmcid|ps|subject - personal name|pt|ptyp"
+        "|publication type|pubn|publisher|si|secondary source id|sh|mesh subheading|tt|transliterated title|vi"
+        "|volume"
+    ).split("|")
+)
+_KNOWN_TAGS = _SUBJECT_TAGS | _NAME_TAGS | _TAGS_ELSEWHERE | set(TAGS)
+_FIELDS_ELSEWHERE = frozenset({*ELSEWHERE, "doi"})
+_PREFIX_OF = {TITLE: "title:", ABSTRACT: "abstract:", EVERYWHERE: "all:", SHOWN: ""}
+_QUOTES = '"“”„«»'
+
+# Words that PubMed does not look for if there are others beside them.
+_STOP_WORDS = frozenset("a an and as at by for from in of on or the to with".split())
+
+_TOKENS = re.compile(
+    r"""
+    (?P<quoted> "[^"]*" | “[^”]*” | „[^“”]*[“”] | «[^»]*» )
+    | (?P<date> (?i:submittedDate|lastUpdatedDate) : \[ [^\[\]]* \] )
+    | (?P<tag> \[ [^\[\]]* \] )
+    | (?P<open> \( ) | (?P<close> \) )
+    | (?P<operator> (?: ANDNOT | AND | OR | NOT ) (?= [\s()"“„«] | $ ) )
+    | (?P<field> (?i: FIELDS ) : (?= [^\s)] ) )
+    | (?P<to> : (?= [\s"(] | $ ) )
+    | (?P<word> [^\s()"“”„«»\[\]]+ )
+    """.replace("FIELDS", "|".join([*FIELDS, *_FIELDS_ELSEWHERE])),
+    re.VERBOSE,
+)
+_PROXIMITY = re.compile(r"~([0-9]{1,3})")
+
+_Parameters = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Rules that ask the same, as far as feeds say it; and the parts of the query that they do not."""
+    """Rules that ask the same as a query, and the parts of the query that were left out since no feed contains them."""
 
     rules: str
     left_out: tuple[str, ...] = ()
 
 
 def translate_query(text: str) -> Translation:
-    """A query, or the address of a search, as rules that can be saved.
+    """Translates queries and addresses of searches into rules, one line each.
 
-    A query may go over several lines; where a line neither ends nor begins with an operator, and no parenthesis is
-    open, the next is a query of its own. Raises RuleError, whose line and column say nothing.
+    A query may take several lines: it continues after a line that ends with an operator or an open parenthesis, and on
+    a line that begins with an operator. Raises RuleError, whose line and column mean nothing.
     """
     if len(text) > MAX_PASTED:
         raise RuleError(1, 1, f"that is longer than {MAX_PASTED:,} characters")
-    reader = Reader()
-    parts = [_part(query, reader) for query in _queries(text)]
+    reader = _Reader()
+    parts = [_read(query, reader) for query in _split_queries(text)]
     found = [part.text for part in parts if part is not None and part.text]
     if not found:
-        raise RuleError(1, 1, _nothing(reader.left_out))
+        missing = ", ".join(reader.left_out)[:200]
+        raise RuleError(1, 1, f"feeds contain none of this: {missing}" if missing else "there is nothing to look for")
     rules = "\n".join(dict.fromkeys(found))
     try:
-        asks = compile_rules(rules).rules
+        compiled = compile_rules(rules).rules
     except RuleError as error:
         raise RuleError(1, 1, error.reason) from None
-    if not any(ask.weight != EXCLUDES for ask in asks):
-        raise RuleError(1, 1, "this only says what is not wanted")
+    if not any(rule.weight != EXCLUDES for rule in compiled):
+        raise RuleError(1, 1, "this only says what to exclude")
     return Translation(rules, tuple(dict.fromkeys(reader.left_out)))
 
 
-def _nothing(left_out: list[str]) -> str:
-    if not left_out:
-        return "there is nothing to look for"
-    return f"nothing is left that a feed says: {', '.join(left_out)[:200]}"
-
-
-def _queries(text: str) -> Iterator[str]:
-    """The text cut into queries of one line each."""
+def _split_queries(text: str) -> Iterator[str]:
+    """Yields each query of the text in one line."""
     lines: list[str] = []
     opened, quoted = 0, False
-    for line in (" ".join(line.split()) for line in text.splitlines()):
+    for line in (_one_line(line) for line in text.splitlines()):
         if not line:
             continue
-        goes_on = lines and (opened > 0 or quoted or _GOES_ON.search(lines[-1]) or _BEGINS_LATE.match(line))
-        if lines and (not goes_on or _ADDRESS.match(line)):
+        continues = lines and (opened > 0 or quoted or _ENDS_OPEN.search(lines[-1]) or _CONTINUES.match(line))
+        if lines and (not continues or _ADDRESS.match(line)):
             yield " ".join(lines)
             lines, opened, quoted = [], 0, False
         lines.append(line)
-        opened, quoted = _left_open(line, opened, quoted=quoted)
+        for character in re.findall(r'["()]', line):
+            if character == '"':
+                quoted = not quoted
+            elif not quoted:
+                opened += 1 if character == "(" else -1
         if _ADDRESS.match(lines[0]):
-            opened = 0  # what may stand in an address, without a partner
+            opened = 0  # an address may contain an unmatched parenthesis
     if lines:
         yield " ".join(lines)
 
 
-def _left_open(line: str, opened: int, *, quoted: bool) -> tuple[int, bool]:
-    """(how many parentheses are open, whether a quotation mark is) behind a line, where so many were before it."""
-    for sign in re.findall(r'["()]', line):
-        if sign == '"':
-            quoted = not quoted
-        elif not quoted:
-            opened += 1 if sign == "(" else -1
-    return opened, quoted
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def _part(query: str, reader: Reader) -> Part | None:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of a rule, and its outermost operator: "AND", "OR" or ""."""
+
+    text: str
+    operator: str = ""
+
+    def grouped(self, *operators: str) -> str:
+        """Returns the text, in parentheses if its outermost operator is one of these."""
+        return f"({self.text})" if self.operator in operators else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A part, and how it is joined to the parts before it."""
+
+    part: _Part
+    operator: str = "AND"  # or "OR"
+    negated: bool = False
+
+
+def _join(parts: Sequence[_Joined], *, left_to_right: bool = False) -> _Part | None:
+    """Joins parts; AND binds tighter than OR, unless they are evaluated left to right. Returns None for no parts."""
+    if not left_to_right:
+        alternatives: list[list[_Joined]] = []
+        for one in parts:
+            if one.operator == "OR" or not alternatives:
+                alternatives.append([])
+            alternatives[-1].append(one)
+        found = (_join(some, left_to_right=True) for some in alternatives)
+        parts = [_Joined(part, "OR") for part in found if part is not None]
+    joined: _Part | None = None
+    for one in parts:
+        text = f"NOT {one.part.grouped('AND', 'OR')}" if one.negated else one.part.grouped("OR")
+        if joined is None:
+            joined = _Part(text) if one.negated else one.part
+        elif one.operator == "AND":
+            joined = _Part(f"{joined.grouped('OR')} {text if one.negated else f'AND {text}'}", "AND")
+        elif joined != one.part or one.negated:  # "cancer"[Mesh] OR "cancer"[tiab] become the same
+            joined = _Part(f"{joined.text} OR {text}", "OR")
+    return joined
+
+
+def _read(query: str, reader: "_Reader") -> _Part | None:
     if _ADDRESS.match(query):
-        return _of_address(query, reader)
+        return _read_address(query, reader)
     if _ENCODED.search(query) and " " not in query:
         query = unquote_plus(query.partition("search_query=")[2].partition("&")[0] or query)
     return reader.read(_one_line(query))
 
 
-def _of_address(address: str, reader: Reader) -> Part | None:
-    """What the address of a search asks. Raises RuleError where it is of none that we know."""
+def _read_address(address: str, reader: "_Reader") -> _Part | None:
+    """Reads the query in the address of a search. Raises RuleError for any other address."""
     try:
         split = urlsplit(address if "//" in address[:8] else f"https://{address}")
-        host, asked = split.hostname or "", parse_qs(split.query)
-    except ValueError:  # no such host, or too many fields
-        host, asked, split = "", {}, SplitResult("", "", "", "", "")
-    read = _reading(host.lower(), split.path, asked)
-    if read is None:
-        raise RuleError(
-            1, 1, "this is the address of no search of arXiv or PubMed that we know; paste the query itself"
-        )
-    return read(asked, reader)
-
-
-def _reading(host: str, path: str, asked: _Asked) -> Callable[[_Asked, Reader], Part | None] | None:
-    """What reads an address of a host and path, which asks that."""
+        host, path, parameters = (split.hostname or "").lower(), split.path, parse_qs(split.query)
+    except ValueError:  # an invalid host, or too many parameters
+        host, path, parameters = "", "", {}
     if host == "arxiv.org" or host.endswith(".arxiv.org"):
-        if "search_query" in asked:
-            return _arxiv_api
-        if path.startswith("/search/advanced") or "terms-0-term" in asked:
-            return _arxiv_advanced
-        return _arxiv_simple if "query" in asked else None
-    return _pubmed if host.endswith("ncbi.nlm.nih.gov") and "term" in asked else None
+        if "search_query" in parameters:
+            reader.left_out += [f"id_list={ids}" for ids in parameters.get("id_list", ())]
+            return reader.read(_one_line(parameters["search_query"][-1]))
+        if path.startswith("/search/advanced") or "terms-0-term" in parameters:
+            return _read_advanced_search(parameters, reader)
+        if "query" in parameters:
+            return _read_search_field(parameters["query"][-1], _last(parameters, "searchtype"), reader)
+    elif host.endswith("ncbi.nlm.nih.gov") and "term" in parameters:
+        part = reader.read(_one_line(parameters["term"][-1]), pubmed=True)
+        reader.left_out += [f"filter={each}" for each in parameters.get("filter", ())]
+        return part
+    raise RuleError(1, 1, "this is not the address of a search of arXiv or PubMed; paste the query itself")
 
 
-def _arxiv_api(asked: _Asked, reader: Reader) -> Part | None:
-    reader.left_out += [f"id_list={ids}" for ids in asked.get("id_list", ())]
-    return reader.read(_one_line(asked["search_query"][-1]))
+def _last(parameters: _Parameters, name: str) -> str:
+    return parameters.get(name, [""])[-1]
 
 
-def _arxiv_simple(asked: _Asked, reader: Reader) -> Part | None:
-    return _searched(asked["query"][-1], _last(asked, "searchtype"), reader)
-
-
-def _arxiv_advanced(asked: _Asked, reader: Reader) -> Part | None:
-    found: list[Joined] = []
+def _read_advanced_search(parameters: _Parameters, reader: "_Reader") -> _Part | None:
+    """Reads the parameters of arXiv's advanced search."""
+    found: list[_Joined] = []
     for n in range(_MOST_TERMS):
-        term, operator = _last(asked, f"terms-{n}-term").strip(), _last(asked, f"terms-{n}-operator")
-        part = _searched(term, _last(asked, f"terms-{n}-field"), reader) if term else None
+        term, operator = _last(parameters, f"terms-{n}-term").strip(), _last(parameters, f"terms-{n}-operator")
+        part = _read_search_field(term, _last(parameters, f"terms-{n}-field"), reader) if term else None
         if part is not None:
-            found.append(Joined(part, "OR" if operator == "OR" else "AND", operator == "NOT"))
+            found.append(_Joined(part, "OR" if operator == "OR" else "AND", operator == "NOT"))
     reader.left_out += [
-        f"{name}={_last(asked, name)}"
+        f"{name}={_last(parameters, name)}"
         for name in ("date-filter_by", "date-year", "date-from_date", "date-to_date")
-        if _last(asked, name) not in {"", "all_dates", "date_range", "specific_year"}
+        if _last(parameters, name) not in {"", "all_dates", "date_range", "specific_year"}
     ]
-    terms, archives = joined(found), _archives(asked)
+    wanted = [archive for name, archive in _ARXIV_ARCHIVES.items() if _last(parameters, f"classification-{name}")]
+    if _last(parameters, "classification-physics"):
+        archive = _last(parameters, "classification-physics_archives")
+        wanted += [archive] if archive in _PHYSICS else _PHYSICS
+    terms, archives = _join(found), _join([_Joined(_Part(f"category:{archive}.*"), "OR") for archive in wanted])
     if terms is None or archives is None:
         return terms or archives
-    return Part(f"{terms.within('OR')} AND {archives.within('OR')}", "AND")
+    return _Part(f"{terms.grouped('OR')} AND {archives.grouped('OR')}", "AND")
 
 
-def _archives(asked: _Asked) -> Part | None:
-    """The ticks of the advanced search, as categories."""
-    wanted = [short for name, short in _ARCHIVES.items() if _last(asked, f"classification-{name}")]
-    if _last(asked, "classification-physics"):
-        archive = _last(asked, "classification-physics_archives")
-        wanted += [archive] if archive in _PHYSICS else _PHYSICS
-    return joined([Joined(Part(f"category:{archive}.*"), "OR") for archive in wanted])
-
-
-def _searched(query: str, field: str, reader: Reader) -> Part | None:
-    """What stands in a field of arXiv's search, where words may stand apart and `;` parts authors."""
-    if field not in _SEARCHED:
-        reader.left_out.append(f"{field}: {_one_line(query)}")
+def _read_search_field(query: str, field: str, reader: "_Reader") -> _Part | None:
+    """Reads a field of arXiv's search, where words need not be side by side and `;` separates authors."""
+    query = _one_line(query)
+    if field not in _ARXIV_FIELDS:
+        reader.left_out.append(f"{field}: {query}")
         return None
-    names = [name for name in _one_line(query).split(";") if name.strip()] if field == "author" else [_one_line(query)]
-    parts = [reader.read(name, each_word=field != "author") for name in names]
-    found = joined([Joined(part) for part in parts if part is not None])
-    return found and Part(f"{_SEARCHED[field]}:{found.within('AND', 'OR')}")
+    names = [name for name in query.split(";") if name.strip()] if field == "author" else [query]
+    parts = [reader.read(name, separate_words=field != "author") for name in names]
+    found = _join([_Joined(part) for part in parts if part is not None])
+    return found and _Part(f"{_ARXIV_FIELDS[field]}:{found.grouped('AND', 'OR')}")
 
 
-def _pubmed(asked: _Asked, reader: Reader) -> Part | None:
-    part = reader.read(_one_line(asked["term"][-1]), pubmed=True)
-    reader.left_out += [f"filter={each}" for each in asked.get("filter", ())]
-    return part
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def tag(self) -> tuple[str, str]:
+        """(a tag's name, its option after a colon), as in [mh:noexp] and [tiab:~3]."""
+        name, _, option = _one_line(self.text.strip("[]").lower()).partition(":")
+        return name.strip(), option.strip()
 
 
-def _last(asked: _Asked, name: str) -> str:
-    return asked.get(name, [""])[-1]
+class _Reader:
+    """A recursive descent parser of queries. Collects what it left out of them in `left_out`."""
+
+    def __init__(self) -> None:
+        self.left_out: list[str] = []
+        self._text = ""
+        self._tokens: Sequence[_Token] = ()
+        self._at = 0
+        self._separate_words = False
+        self._left_to_right = False
+
+    def read(self, text: str, *, separate_words: bool = False, pubmed: bool = False) -> _Part | None:
+        """Reads a query in one line. Returns None if nothing of it is left. Raises RuleError.
+
+        With `separate_words`, words side by side need not be side by side in a paper. A query with PubMed's tags is
+        read as PubMed reads it, also without `pubmed`.
+        """
+        self._text, self._tokens, self._at = text, list(_tokens(text)), 0
+        self._left_to_right = pubmed or any(self._is_tag(at) for at in range(len(self._tokens)))
+        self._separate_words = separate_words or self._left_to_right
+        found = self._expression(0)
+        if self._at < len(self._tokens):
+            raise RuleError(1, 1, "this ) has no matching (")
+        return found
+
+    @property
+    def _kind(self) -> str:
+        return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
+
+    def _next(self) -> _Token:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _expression(self, depth: int) -> _Part | None:
+        """Reads up to the next ) or the end."""
+        if depth > MAX_DEPTH:
+            raise RuleError(1, 1, f"parentheses and fields are nested deeper than {MAX_DEPTH}")
+        found: list[_Joined] = []
+        first = True
+        while self._kind not in {"", "close"}:
+            operators: list[str] = []
+            while self._kind == "operator":
+                operators.append(self._next().text)
+            *before, last = operators or ["AND"]
+            if len(before) > 1 or (before and last != "NOT") or (first and operators and operators != ["NOT"]):
+                raise RuleError(1, 1, f"expected a word, a phrase or ( next to {operators[0]}")
+            if operators and self._kind in {"", "close"}:
+                raise RuleError(1, 1, f"expected a word, a phrase or ( after {last}")
+            part = self._operand(depth)
+            if part is not None:
+                operator = "OR" if operators[:1] == ["OR"] else "AND"
+                found.append(_Joined(part, operator, last in {"NOT", "ANDNOT"}))
+            first = False
+        return _join(found, left_to_right=self._left_to_right)
+
+    def _operand(self, depth: int) -> _Part | None:
+        begin, token = self._tokens[self._at].start, self._next()
+        match token.kind:
+            case "open":
+                part = self._expression(depth + 1)
+                if self._kind != "close":
+                    raise RuleError(1, 1, "expected ) before the end")
+                self._next()
+            case "field":
+                return self._field(token, depth)
+            case "date":
+                return self._leave_out(begin)
+            case "quoted":
+                part = _Part(token.text)
+            case _:
+                part = self._words(token)
+        return self._tagged(part, begin)
+
+    def _field(self, field: _Token, depth: int) -> _Part | None:
+        name, left_out_before = field.text[:-1].lower(), len(self.left_out)
+        if self._kind in {"", "close", "operator"} or depth >= MAX_DEPTH:
+            raise RuleError(1, 1, f"expected a word, a phrase or ( after {field.text}")
+        part = self._operand(depth + 1)
+        if name in _FIELDS_ELSEWHERE:
+            del self.left_out[left_out_before:]  # it is part of what is left out now
+            return self._leave_out(field.start)
+        return part and _Part(f"{name}:{part.grouped('AND', 'OR')}")
+
+    def _words(self, first: _Token) -> _Part:
+        last = first
+        while self._kind in {"word", "tag", "to"} and not self._is_tag(self._at):
+            last = self._next()
+        words = self._text[first.start : last.end].split()
+        if any(re.fullmatch(r"#[0-9]+", word) for word in words):
+            raise RuleError(1, 1, f"{first.text} is a line of a search history; paste the query of that line")
+        if not self._separate_words or self._is_tag(self._at):
+            return _Part(" ".join(word.lstrip("#") for word in words))
+        separate = [word.lstrip("#") for word in words if re.search(r"\w", word)]
+        separate = [word for word in separate if word not in _STOP_WORDS] or separate or words
+        return _Part(" AND ".join(separate), "AND" if len(separate) > 1 else "")
+
+    def _is_tag(self, at: int) -> bool:
+        """Whether a token is a PubMed tag. Two letters may be a chemical element, if there is a space before them."""
+        if at >= len(self._tokens) or self._tokens[at].kind != "tag":
+            return False
+        name, _ = self._tokens[at].tag
+        follows_directly = at > 0 and self._tokens[at - 1].end == self._tokens[at].start
+        return name in _KNOWN_TAGS and (len(name) > 2 or follows_directly)
+
+    def _tagged(self, part: _Part | None, begin: int) -> _Part | None:
+        """Applies the tags that follow a part."""
+        while self._is_tag(self._at):
+            tag = self._next()
+            name, option = tag.tag
+            if name in _TAGS_ELSEWHERE or part is None:
+                while self._kind == "to":  # a range: "2020"[dp] : "3000"[dp]
+                    self._next()
+                    while self._kind in {"quoted", "word"}:
+                        self._next()
+                    if self._is_tag(self._at):
+                        self._next()
+                return self._leave_out(begin)
+            if name in _SUBJECT_TAGS:
+                self.left_out.append(tag.text)
+                part = _subject(part)
+            elif proximity := _PROXIMITY.fullmatch(option):
+                part = _proximity(part, TAGS.get(name, SHOWN), int(proximity[1]))
+            else:
+                part = _in_fields(part, TAGS.get(name, AUTHOR))
+        return part
+
+    def _leave_out(self, begin: int) -> _Part | None:
+        """Adds the text from `begin` to the current token to `left_out`. Returns None: nothing is left of it."""
+        self.left_out.append(self._text[begin : self._tokens[self._at - 1].end])
+        return None
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _tokens(text: str) -> Iterator[_Token]:
+    at = 0
+    while at < len(text):
+        found = _TOKENS.match(text, at)
+        if found is not None:
+            yield _Token(found.lastgroup or "", found.group(), at, found.end())
+        elif not text[at].isspace():
+            raise RuleError(1, 1, f"a {'bracket' if text[at] in '[]' else 'quotation mark'} is unmatched")
+        at = found.end() if found is not None else at + 1
+
+
+def _in_fields(part: _Part, fields: frozenset[Field]) -> _Part:
+    """Restricts a part to fields. Names keep PubMed's form, Hinton GE."""
+    text = part.grouped("AND", "OR")
+    if fields not in _PREFIX_OF:
+        return _Part(f"{text}[au]")
+    prefix = _PREFIX_OF[fields]
+    return _Part(f"{prefix}{text}", "" if prefix else part.operator)
+
+
+def _proximity(part: _Part, fields: frozenset[Field], distance: int) -> _Part:
+    """Translates words close to each other: two words become a NEAR, more words an AND."""
+    words = [] if part.operator else part.text.strip(_QUOTES).split()
+    if len(words) == 2:
+        part = _Part(f"{words[0]} NEAR/{min(distance, MAX_DISTANCE)} {words[1]}", "AND")
+    elif len(words) > 2:
+        part = _Part(" AND ".join(words), "AND")
+    return _in_fields(part, fields)
+
+
+def _subject(part: _Part) -> _Part:
+    """Returns the words of a subject heading without its subheading, in the order of a text: Diabetes, Type 2."""
+    if part.operator:
+        return part
+    heading = part.text.strip(_QUOTES).partition("/")[0]
+    first, comma, last = heading.partition(", ")
+    heading = f"{last} {first}" if comma and "," not in last else heading
+    return _Part(f'"{heading}"' if part.text.startswith(('"', "“", "„", "«")) else heading)

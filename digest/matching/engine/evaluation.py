@@ -1,0 +1,224 @@
+"""Finds the papers that each condition of a query plan is true of.
+
+Phrases are found before clauses are evaluated, and the candidates of an AND are the papers of its rarest child. Its
+other children are looked up for these candidates only, so a clause whose rarest phrase occurs nowhere costs nothing.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from digest.matching.engine.corpus import TITLE, Corpus
+from digest.matching.engine.phrase_trie import Occurrences
+from digest.matching.engine.query_plan import QueryPlan
+from digest.matching.engine.ragged import Bools, Ints, Longs, indices_of_rows, row_offsets
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The posting list of each condition: the papers that it is true of. Immutable.
+
+    `offsets` are row offsets, by condition, into `paper` (its column, ascending) and `in_title` (whether one of the
+    condition's words is in the title).
+    """
+
+    plan: QueryPlan
+    corpus: Corpus
+    occurrences: Occurrences
+    offsets: Longs
+    paper: Ints
+    in_title: Bools
+
+    def papers_of(self, condition: int) -> Ints:
+        """The columns of the papers that the condition is true of, ascending."""
+        return self.paper[self.offsets[condition] : self.offsets[condition + 1]]
+
+    def holds(self, condition: int, column: int) -> bool:
+        """Whether the condition is true of the paper."""
+        papers = self.papers_of(condition)
+        at = int(np.searchsorted(papers, column))
+        return at < len(papers) and int(papers[at]) == column
+
+    def occurrences_of(self, atom: int, column: int) -> list[int]:
+        """The numbers of the occurrences that make an atom true of a paper."""
+        numbers, offsets = self._occurrences_of_atoms
+        posting = int(self.offsets[atom]) + int(np.searchsorted(self.papers_of(atom), column))
+        found: list[int] = numbers[offsets[posting] : offsets[posting + 1]].tolist()
+        return found
+
+    @cached_property
+    def _occurrences_of_atoms(self) -> tuple[Longs, Longs]:
+        """(numbers of occurrences, the row offsets into them by posting of an atom; atoms' postings come first).
+
+        Computed for all atoms at once when evidence is first asked for: that costs as much as for a single match.
+        """
+        atom, number = _occurrences_by_atom(self.plan, self.corpus, self.occurrences)
+        text = self.corpus.text[self.occurrences.begin[number]]
+        keys = atom.astype(np.int64) * len(self.corpus) + self.corpus.paper[text]
+        order = np.lexsort((number, keys))
+        return number[order], row_offsets(np.unique(keys, return_counts=True)[1])
+
+    def document_frequencies(self, first_column: int = 0) -> Longs:
+        """By condition: the number of papers, from `first_column` on, that it is true of."""
+        before = row_offsets(self.paper >= first_column)[self.offsets] if first_column else self.offsets
+        return np.diff(before)
+
+
+def evaluate(plan: QueryPlan, corpus: Corpus) -> Evaluation:
+    """Evaluates all conditions on all papers. O(tokens that begin a phrase + occurrences + candidates)."""
+    occurrences = plan.trie.find(corpus)
+    atom, number = _occurrences_by_atom(plan, corpus, occurrences)
+    text = corpus.text[occurrences.begin[number]]
+    postings = _Postings(max(len(corpus), 1))
+    postings.append(_distinct(postings.pack(atom, corpus.paper[text], corpus.field[text] == TITLE)), plan.atoms)
+    for begin, end in zip(plan.level_offsets[:-1].tolist(), plan.level_offsets[1:].tolist(), strict=True):
+        clauses = np.arange(begin, end)
+        is_or = plan.is_or[clauses]
+        parts = _evaluate_or(plan, postings, clauses[is_or]), _evaluate_and(plan, postings, clauses[~is_or])
+        postings.append(np.sort(np.concatenate(parts)), plan.atoms + end)
+    paper = (postings.keys % postings.papers).astype(np.int32)
+    return Evaluation(plan, corpus, occurrences, postings.offsets, paper, postings.in_title)
+
+
+class _Postings:
+    """The postings found so far: `keys` (condition times papers plus paper, sorted), `in_title`, `counts` by condition.
+
+    New postings come packed: twice the key, plus one if in the title. Sorting these numbers keeps both together.
+    """
+
+    def __init__(self, papers: int) -> None:
+        self.papers = papers
+        self.keys: Longs = np.empty(0, np.int64)
+        self.in_title: Bools = np.empty(0, np.bool_)
+        self.counts: Longs = np.zeros(0, np.int64)
+        self.offsets: Longs = row_offsets(self.counts)
+
+    def pack(self, condition: Longs | Ints, paper: Longs | Ints, in_title: Bools) -> Longs:
+        """Returns packed postings."""
+        return (condition.astype(np.int64) * self.papers + paper) << 1 | in_title
+
+    def append(self, packed: Longs, conditions: int) -> None:
+        """Adds sorted postings of later conditions. `conditions` is how many conditions there are now."""
+        keys = packed >> 1
+        counts = np.bincount(keys // self.papers, minlength=conditions)
+        counts[: len(self.counts)] += self.counts
+        self.counts, self.offsets = counts, row_offsets(counts)
+        self.keys = np.concatenate((self.keys, keys))
+        self.in_title = np.concatenate((self.in_title, (packed & 1).astype(np.bool_)))
+
+    def find(self, condition: Longs | Ints, paper: Longs | Ints) -> tuple[Longs, Bools]:
+        """Returns (the index of each posting, whether it exists)."""
+        keys = condition.astype(np.int64) * self.papers + paper
+        at = np.searchsorted(self.keys, keys)
+        at[at == len(self.keys)] = 0
+        return at, self.keys[at] == keys
+
+
+def _occurrences_by_atom(plan: QueryPlan, corpus: Corpus, occurrences: Occurrences) -> tuple[Ints, Longs]:
+    """Returns (atom, occurrence) for each occurrence that helps to make an atom true."""
+    each, counts = indices_of_rows(plan.slot_offsets, occurrences.phrase)
+    number = np.repeat(np.arange(len(occurrences.phrase)), counts)
+    slot = plan.slot[each]
+    allowed = (plan.fields[each] >> corpus.field[corpus.text[occurrences.begin[number]]]) & 1 == 1
+    slot, number = slot[allowed], number[allowed]
+    atom = plan.atom[slot]
+    single = plan.slots_of_atom[atom] == 1
+    if single.all():
+        return atom, number
+    together = _all_slots_filled(plan, corpus, occurrences, slot[~single], number[~single])
+    return np.concatenate((atom[single], together[0])), np.concatenate((number[single], together[1]))
+
+
+def _all_slots_filled(
+    plan: QueryPlan, corpus: Corpus, occurrences: Occurrences, slot: Ints, number: Longs
+) -> tuple[Ints, Longs]:
+    """Returns (atom, occurrence) where all slots of the atom are filled in one text, within the distance of a NEAR."""
+    texts = len(corpus.field)
+    text = corpus.text[occurrences.begin[number]]
+    key = plan.atom[slot].astype(np.int64) * texts + text
+    filled = np.unique(slot.astype(np.int64) * texts + text)
+    place, slots = np.unique(plan.atom[filled // texts] * np.int64(texts) + filled % texts, return_counts=True)
+    complete = np.isin(key, place[slots == plan.slots_of_atom[place // texts]])
+    slot, number = slot[complete], number[complete]
+    atom = plan.atom[slot]
+    near = plan.distance[atom] >= 0
+    # All NEARs are checked in one sorted search. Each pair of atom and text has a range of numbers of its own, farther
+    # from the next range than any NEAR reaches.
+    base = np.unique(key[complete], return_inverse=True)[1] * (
+        2 * len(corpus.token_offsets) + int(plan.distance.max(initial=0))
+    )
+    begin = base + corpus.first[occurrences.begin[number]]
+    end = base + corpus.next[occurrences.end[number]]
+    left, right = near & plan.is_first_slot[slot], near & ~plan.is_first_slot[slot]
+    kept = ~near
+    for here, there in ((left, right), (right, left)):
+        distance = plan.distance[atom[here]]
+        kept[here] = _contains_any(begin[there], end[here], end[here] + distance)
+        kept[here] |= _contains_any(end[there], begin[here] - distance, begin[here])
+    return atom[kept], number[kept]
+
+
+def _contains_any(numbers: Longs, low: Longs, high: Longs) -> Bools:
+    """By range from `low` to `high` (inclusive): whether any of the numbers lies in it."""
+    numbers = np.sort(numbers)
+    return np.searchsorted(numbers, high, side="right") > np.searchsorted(numbers, low)
+
+
+def _evaluate_or(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs:
+    """Returns the packed postings of OR clauses."""
+    children, counts = indices_of_rows(plan.child_offsets, clauses)
+    condition = np.repeat(clauses + plan.atoms, counts)
+    each, counts = indices_of_rows(postings.offsets, plan.child[children])
+    condition = np.repeat(condition, counts)
+    return _distinct(postings.pack(condition, postings.keys[each] % postings.papers, postings.in_title[each]))
+
+
+def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs:
+    """Returns the packed postings of AND clauses."""
+    each, counts = indices_of_rows(plan.child_offsets, clauses)
+    child, negated = plan.child[each], plan.negated[each]
+    matters = ~negated | (postings.counts[child] > 0)  # a child that is true of no paper excludes nothing
+    offsets = row_offsets(matters)[row_offsets(counts)]
+    child, negated = child[matters], negated[matters]
+    clause, rarest = _rarest_children(offsets, postings.counts[child], negated)
+    each, counts = indices_of_rows(postings.offsets, child[rarest])
+    row = np.repeat(clause, counts)
+    paper, in_title = postings.keys[each] % postings.papers, postings.in_title[each].copy()
+    turn = 0
+    done: list[Longs] = []
+    while len(row):  # each turn checks one more child of every clause that still has candidates
+        at = offsets[row] + turn
+        left = at < offsets[row + 1]
+        done.append(postings.pack(clauses[row[~left]] + plan.atoms, paper[~left], in_title[~left]))
+        row, paper, in_title, at = row[left], paper[left], in_title[left], at[left]
+        posting, exists = postings.find(child[at], paper)
+        in_title |= exists & ~negated[at] & postings.in_title[posting]
+        kept = exists != negated[at]
+        row, paper, in_title = row[kept], paper[kept], in_title[kept]
+        turn += 1
+    return np.concatenate(done) if done else np.empty(0, np.int64)
+
+
+def _rarest_children(offsets: Longs, papers: Longs, negated: Bools) -> tuple[Longs, Longs]:
+    """Returns (the clauses whose required children are all true of some paper, the rarest required child of each).
+
+    `offsets` are row offsets, by clause, into `papers` (how many each child is true of) and `negated`.
+    """
+    if not len(papers):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    required = np.where(negated, _NEVER, papers)
+    fewest = np.minimum.reduceat(required, offsets[:-1])
+    is_fewest = required == np.repeat(fewest, np.diff(offsets))
+    rarest = np.minimum.reduceat(np.where(is_fewest, np.arange(len(papers)), _NEVER), offsets[:-1])
+    alive = fewest > 0
+    return np.flatnonzero(alive), rarest[alive]
+
+
+def _distinct(packed: Longs) -> Longs:
+    """Returns the postings sorted and without duplicates, in the title if one of the duplicates is."""
+    packed.sort()
+    last = np.flatnonzero(np.diff(packed >> 1, append=-1))
+    return packed[last]
