@@ -18,7 +18,6 @@ from digest.mail.languages import Language
 from digest.mail.mail_renderer import MailRenderer
 from digest.mail.templates import shipped_folder
 from digest.store import Store
-from digest.web.pages import Page, Pages
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,16 +76,9 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _shipped_templates_checked_once() -> Iterator[None]:
-    """The samples of pages and mails are rendered from the shipped templates once, not for every newsletter."""
+    """The sample mails are rendered from the shipped templates once, not for every newsletter."""
     checked: set[object] = set()
-    check_pages, prove_mails = Pages.check, template_check.check_templates
-
-    def check(self: Pages, samples: Iterable[Page]) -> None:
-        samples = list(samples)
-        known = tuple(sample.template for sample in samples)
-        if self._templates._overriding is not None or known not in checked:
-            check_pages(self, samples)
-            checked.add(known)
+    prove_mails = template_check.check_templates
 
     def check_templates(by: MailRenderer, templates: Templates, *, outlines: Iterable[Outline], **rest: Any) -> None:
         outlines = list(outlines)
@@ -96,6 +88,5 @@ def _shipped_templates_checked_once() -> Iterator[None]:
             checked.add(known)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pages, "check", check)
         patch.setattr(compose, "check_templates", check_templates)
         yield

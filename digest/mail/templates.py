@@ -17,6 +17,7 @@ from traceback import extract_tb
 import jinja2
 from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
+from jinja2.meta import find_referenced_templates
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest.errors import TemplateError
@@ -87,6 +88,19 @@ class Templates:
     def overridden_files(self) -> list[str]:
         """The names of our files that the admin's folder replaces."""
         return [name for name in self._own_files() if (shipped_folder() / name).is_file()]
+
+    def is_changed(self, name: str, language: Language) -> bool:
+        """Return True if the admin's folder has the words of `language` or any template that `name` makes use of."""
+        if self._overriding is None:
+            return False
+        if any((self._overriding / f"locale/{code}.po").is_file() for code in (language.code, str(language.locale))):
+            return True
+        used, own = [name], set(self._own_files())
+        for each in used:
+            if each in own:
+                return True
+            used += [other for other in _references(self._load(each)[0]) if other not in used]
+        return False
 
     def unused_files(self) -> dict[str, str]:
         """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
@@ -159,7 +173,13 @@ class Templates:
         return source, file or name
 
 
-_LOADING = jinja2.Environment(autoescape=True)  # for its name only: loaders ask for one
+_LOADING = jinja2.Environment(autoescape=True, extensions=["jinja2.ext.i18n"])  # finds and parses, renders nothing
+
+
+@lru_cache(maxsize=256)
+def _references(source: str) -> tuple[str, ...]:
+    """Names of the templates that a shipped template extends, includes and imports: it names them all by constants."""
+    return tuple(filter(None, find_referenced_templates(_LOADING.parse(source))))
 
 
 def _date_filter(language: Language) -> Callable[..., str]:

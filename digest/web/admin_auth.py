@@ -140,8 +140,5 @@ def _refusal(shows: Refusal, status: int) -> Page:
     return Page(template="desk-refused.html.j2", shows=shows, status=status)
 
 
-SAMPLES = (_refusal(Refusal(), 403), _refusal(Refusal("no profile", gone=True), 404), _refusal(Refusal("no"), 422))
-
-
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -34,9 +34,10 @@ from digest.web.cache import Remembering, Versions
 from digest.web.context import Site
 from digest.web.handlers import Door
 from digest.web.inbox import with_inbox
+from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
 from digest.web.public import notices
-from digest.web.routes import SAMPLES, routes
+from digest.web.routes import routes
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import Sessions
 
@@ -46,7 +47,6 @@ _STATIC = Path(__file__).with_name("static")
 _GRACE = 4.0  # seconds that what pages began may take when the program stops
 _WEEK = 7 * 24 * 3600
 _LAG = 1.0  # seconds
-_STATUSES = (400, 403, 404, 405, 408, 413, 429, 500, 503)
 
 
 def real_time() -> datetime:
@@ -75,7 +75,7 @@ def create_app(
     sessions = Sessions(links=app.links, path=base.path, https=https)
     site = _site(app, base.path, has_inbox=inbox is not None)
     pages = Pages(app.templates, site, language=app.config.newsletter.language)
-    pages.check([*(problem(status) for status in _STATUSES), *SAMPLES])
+    check_page_templates(app.templates, site)
     afterwards = Afterwards(changed)
     at_length = Afterwards(changed)
     door = Door(app, pages, sessions, afterwards, at_length, clock, changed)

@@ -1,6 +1,9 @@
 """All that page templates see: `site` and `signed_in` on every page, and one of the others as `page`."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from digest.web.template_samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class Nothing:
 class Problem:
     """Why there is no page, as an HTTP status."""
 
-    status: int
+    status: Annotated[int, Samples(400, 403, 404, 405, 408, 413, 429, 500, 503)]
 
 
 def partly_shown(email: str) -> str:

@@ -9,8 +9,6 @@ from digest.web.pages import Page, Visit
 
 TOO_OLD = Page(template="too-old.html.j2", status=410)
 
-SAMPLES = (TOO_OLD,)
-
 
 def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> Subscriber | None:
     """Whose link a page was asked with; None where it has expired or is revoked.

@@ -1,7 +1,7 @@
 """What a page is asked with, what it comes to, and how that is written in the reader's language."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.datastructures import ImmutableMultiDict
@@ -131,12 +131,6 @@ class Pages:
                 return StreamingResponse(content, media_type=answer.media_type, headers=saved)
             case Redirect():
                 return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))
-
-    def check(self, samples: Iterable[Page]) -> None:
-        """Raise now, as a TemplateError, what would stop one of these pages in some language."""
-        for sample in samples:
-            for language in self._templates.languages:
-                self._written(replace(sample, language=language.code), None)
 
     def _written(self, page: Page, session: Session | None) -> str:
         name = f"web/{page.template}"

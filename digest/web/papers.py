@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from digest.mail import Card, PaperCache, build_card
-from digest.models import AnnounceType, DigestItem, Evidence, Field, Paper
+from digest.models import DigestItem, Evidence, Paper
 
 _WHOLE = 20_000  # characters: more than any abstract has
 
@@ -49,24 +48,3 @@ def paper_path(public_id: str) -> str:
 def shown_id(public_id: str) -> str:
     """A public id as it stands in addresses."""
     return quote(public_id, safe=":/@+,;=()")
-
-
-SAMPLE = Showcase().show(
-    Paper(
-        id="arxiv:2606.00001",
-        title="A sample",
-        abstract="Of a paper.",
-        authors=("A", "B", "C", "D"),
-        categories=("cs.LG",),
-        url="https://example.org/abs",
-        pdf_url="https://example.org/pdf",
-        code_url="https://example.org/code",
-        discussion_url="https://example.org/talk",
-        announce_type=AnnounceType.REPLACE_CROSS,
-        published_at=datetime(2026, 6, 1, tzinfo=UTC),
-        upvotes=2,
-        stars=1,
-    ),
-    [Evidence(field=Field.TITLE, start=2, end=8, rule="sample")],
-)
-"""One that has everything, for the samples of pages."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -11,14 +10,11 @@ from digest.app import App
 from digest.models import Subscriber
 from digest.pipeline import publish
 from digest.subscribers.sign_up import SignUp
-from digest.web import link_auth
 from digest.web.account import address, data, enter, feed, leave, mute, pause, read, settings
-from digest.web.admin.routes import WITH_SAMPLES as AT_THE_DESK
 from digest.web.admin.routes import desk_routes
 from digest.web.context import Site
 from digest.web.handlers import Door
 from digest.web.limits import Limits
-from digest.web.pages import Page
 from digest.web.papers import Showcase
 from digest.web.public import (
     cite,
@@ -37,15 +33,6 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
-
-_WITH_SAMPLES: tuple[Any, ...] = (
-    *(front, editions, paper, profiles, search, preview, propose, notices, link_auth),
-    *(mailbox, subscribe, sign_in, confirm, unsubscribe),
-    *(settings, pause, mute, read, feed, address, data, leave),
-    *AT_THE_DESK,
-)
-
-SAMPLES: tuple[Page, ...] = tuple(sample for page in _WITH_SAMPLES for sample in page.SAMPLES)
 
 
 def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | None = None) -> list[Route]:

@@ -119,17 +119,3 @@ def _page(
     )
     status = 422 if wrong or elsewhere else 200
     return Page(template="address.html.j2", shows=shows, language=reader.language, status=status)
-
-
-_EMAIL = "reader@digest.invalid"
-
-SAMPLES = (
-    Page(template="move.html.j2", shows=Question("r•••@digest.invalid")),
-    Page(template="not-moved.html.j2"),
-    Page(template="address.html.j2", shows=Address(email=_EMAIL, new_email="", moved=True, typed="")),
-    Page(template="address.html.j2", shows=Address(email=_EMAIL, new_email=_EMAIL, moved=False, typed="x", wrong=True)),
-    Page(
-        template="address.html.j2",
-        shows=Address(email=_EMAIL, new_email="", moved=False, typed=_EMAIL, elsewhere=("digest.invalid",)),
-    ),
-)

@@ -22,12 +22,6 @@ class MyData:
     unsure: bool  # the button was pressed without the tick
 
 
-SAMPLES = (
-    *(Page(template="data.html.j2", shows=MyData(unsure)) for unsure in (True, False)),
-    Page(template="erased.html.j2"),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Keeping:
     """The pages at /settings/data and /settings/data/export."""

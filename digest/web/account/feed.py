@@ -29,12 +29,6 @@ class FeedAddresses:
     addresses: tuple[tuple[str, str], ...]
 
 
-SAMPLES = (
-    Page(template="feed.html.j2", shows=FeedAddresses(())),
-    Page(template="feed.html.j2", shows=FeedAddresses((("Atom", "https://digest.invalid/feed/x/atom"),))),
-)
-
-
 class Feeding:
     """The page at /settings/feed, and the feed at /feed/TOKEN/FORMAT."""
 

@@ -10,8 +10,6 @@ from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.sessions import Sessions
 
-SAMPLES = (Page(template="leave.html.j2"),)
-
 
 @dataclass(frozen=True, slots=True)
 class Leaving:

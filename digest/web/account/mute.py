@@ -78,9 +78,3 @@ def _own(tx: Transaction, reader: Subscriber) -> str:
 def _no_mute(reader: Subscriber, keyword: str, *, own: bool) -> Page:
     shows = NoMute(keyword=keyword, own=own)
     return Page(template="no-mute.html.j2", shows=shows, language=reader.language, status=422)
-
-
-SAMPLES = (
-    *(Page(template="mute.html.j2", shows=Mute(keyword="survey", muted=muted)) for muted in (True, False)),
-    *(Page(template="no-mute.html.j2", shows=NoMute(keyword="(survey", own=own)) for own in (True, False)),
-)

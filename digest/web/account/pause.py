@@ -1,6 +1,6 @@
 """Pausing, by the link in every digest and for who is signed in."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -94,28 +94,3 @@ def _page(visit: Visit, reader: Subscriber, *, typed: str | None = None) -> Page
     )
     status = 200 if typed is None else 422
     return Page(template="pause.html.j2", shows=shows, language=reader.language, status=status)
-
-
-_SAMPLE = Pause(
-    by_link=True,
-    email="r•••@digest.invalid",
-    saved=False,
-    active=True,
-    paused=False,
-    resumes_on=None,
-    first_on=date(2026, 6, 4),
-    last_on=date(2028, 6, 4),
-    typed="",
-    wrong=False,
-)
-
-SAMPLES = tuple(
-    Page(template="pause.html.j2", shows=shows)
-    for shows in (
-        _SAMPLE,
-        replace(_SAMPLE, by_link=False, saved=True),
-        replace(_SAMPLE, active=False),
-        replace(_SAMPLE, active=False, paused=True, typed="x", wrong=True),
-        replace(_SAMPLE, active=False, paused=True, resumes_on=date(2026, 6, 5), by_link=False),
-    )
-)

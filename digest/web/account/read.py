@@ -1,7 +1,7 @@
 """Digests on the web, by the link in each and for who is signed in: all papers, also those that did not fit."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
 
@@ -157,35 +157,3 @@ def _number(visit: Visit) -> int:
 
 def _past(digest: DigestSummary) -> Past:
     return Past(name=encode_time(digest.slot_at), dated_on=digest.dated_on, count=digest.count)
-
-
-def _samples() -> tuple[Page, ...]:
-    paper = Paper(id="sample:1", title="A paper", url="https://digest.invalid/1")
-    shown = (Showcase().show(paper),)
-    digest = ReadDigest(
-        by_link=True,
-        dated_on=date(2026, 6, 3),
-        count=1,
-        sections=(Section(name="A", own=False, papers=shown), Section(name=OWN_KEYWORDS, own=True, papers=shown)),
-        trending=shown,
-        more=shown,
-        all_more=1,
-        number=1,
-        is_last=False,
-        path="/read/x?page=",
-    )
-    past = PastDigests(digests=(Past(name="x", dated_on=date(2026, 6, 3), count=2),), number=2, is_last=False)
-    later = replace(digest, by_link=False, number=2, sections=(), trending=(), is_last=True)
-    return (
-        *(
-            Page(template="read.html.j2", shows=shows)
-            for shows in (digest, later, replace(digest, more=(), all_more=0))
-        ),
-        *(
-            Page(template="digests.html.j2", shows=shows)
-            for shows in (past, replace(past, number=1, is_last=True), replace(past, digests=()))
-        ),
-    )
-
-
-SAMPLES = _samples()

@@ -1,7 +1,7 @@
 """What a reader gets, and when: the first of their own pages."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -10,9 +10,8 @@ from digest.mail import Templates
 from digest.models import CompiledRules, Schedule, Subscriber, SubscriberState
 from digest.store import Store, Transaction, profiles, subscribers
 from digest.subscribers.schedule import next_slot
-from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.forms.mail_form import (
-    A_MONDAY,
     MAX_CHOSEN_PAPERS,
     Choice,
     MailFields,
@@ -133,30 +132,3 @@ def _save_interests(
     there = tuple(profile.name for profile in profiles.list_shared(tx) if profile.name in follows)
     subscribers.save(tx, replace(reader, profiles=there))
     profiles.set_personal(tx, reader.id, rules, now=at)
-
-
-def _sample(**changed: object) -> Page:
-    reader = Subscriber(email="reader@digest.invalid")
-    at = datetime(2026, 6, 3, 7, tzinfo=UTC)
-    settings = Settings(
-        saved=False,
-        paused=False,
-        next=Moment.of(at, reader.schedule),
-        resumes=None,
-        profiles=choices(["A", "B"], ["A"]),
-        keywords=Keywords("a"),
-        mails=MailFields.sample(),
-    )
-    return Page(template="settings.html.j2", shows=replace(settings, **changed))  # type: ignore[arg-type]
-
-
-SAMPLES = (
-    _sample(),
-    _sample(next=None, paused=True, saved=True, profiles=()),
-    _sample(next=None, paused=True, resumes=Moment(on=A_MONDAY, at="00:00")),
-    _sample(
-        next=None,
-        keywords=Keywords("a AND", (Mistake(1, 6, "expected a word"),)),
-        mails=MailFields.sample(frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})),
-    ),
-)

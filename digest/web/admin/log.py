@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from digest.mail.encoding import clean
@@ -80,13 +79,3 @@ def _path(change: Change) -> str:
     if change.what.startswith("submission ") and (which := _SUBMISSION.match(change.subject)):
         return f"/admin/submissions/{which[1]}"
     return ""
-
-
-_SAMPLE = Change(at=datetime(2026, 6, 3, 7, tzinfo=UTC), who="desk@digest.invalid", what="outbox hold", subject="…")
-_OF_SOMEBODY = Change(at=_SAMPLE.at, who="command line", what="subscriber edit", subject="subscriber 12", id=1)
-
-SAMPLES = (
-    _page([], AuditFilter(), ZoneInfo("UTC")),
-    _page([], AuditFilter(text="…"), ZoneInfo("UTC"), 7),
-    _page([_SAMPLE, *[_OF_SOMEBODY] * _MOST], AuditFilter(), ZoneInfo("UTC")),
-)

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
 
 from digest.app import App
 from digest.models import Role
-from digest.web import admin_auth as entrance
 from digest.web.admin import log, sign_in, today, tokens
 from digest.web.admin.papers import routes as papers
 from digest.web.admin.profiles import routes as profiles
@@ -19,11 +17,6 @@ from digest.web.admin_auth import Desk
 from digest.web.handlers import Door
 from digest.web.limits import Limits
 from digest.web.papers import Showcase
-
-WITH_SAMPLES: tuple[Any, ...] = (
-    *(entrance, sign_in, today, tokens, log),
-    *(*profiles.WITH_SAMPLES, *people.WITH_SAMPLES, *sending.WITH_SAMPLES, *papers.WITH_SAMPLES),
-)
 
 
 def desk_routes(app: App, door: Door, showcase: Showcase, ask_sources: Callable[[], None] | None) -> list[Route]:

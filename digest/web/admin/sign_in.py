@@ -19,12 +19,6 @@ class DeskForm:
     nobody: bool = False  # there is no admin yet
 
 
-SAMPLES = (
-    Page(template="desk-sign-in.html.j2", shows=DeskForm(nobody=True)),
-    Page(template="desk-sign-in.html.j2", shows=DeskForm("desk@digest.invalid", wrong=True)),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class SigningInAtTheDesk:
     """The pages at /admin/sign-in and /admin/sign-out."""

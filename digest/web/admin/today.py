@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.admin import outbox_actions
@@ -11,6 +12,7 @@ from digest.store import Store, daily_status
 from digest.subscribers.fields import one_line
 from digest.web.admin.sending.coming import ShownHour, shown_hour
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.template_samples import Samples
 
 _MOST_REASON = 200  # characters
 
@@ -34,7 +36,7 @@ class ShownToday:
     deliveries: tuple[Counted, ...]
     hold: Hold | None
     coming: ShownHour | None  # None where nobody waits
-    begin: str = ""  # "profile" or "people": what a new installation lacks first
+    begin: Annotated[str, Samples("", "profile", "people")] = ""  # what a new installation lacks first
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +85,3 @@ def _shown(today: DailyStatus, on: date, coming: ShownHour | None) -> ShownToday
         hold=today.hold,
         coming=coming,
     )
-
-
-def _sample(**changed: object) -> Page:
-    at = datetime(2026, 6, 3, 7, tzinfo=UTC)
-    values: dict[str, object] = {
-        "on": at.date(),
-        "trouble": None,
-        "papers": 42,
-        "digests": 3,
-        "deliveries": tuple(Counted(state=state, count=1) for state in DeliveryState),
-        "hold": None,
-        "coming": ShownHour(begins_at="2026-06-03 07:00", ends_at="08:00", people=2, is_exact=True),
-    }
-    return Page(template="today.html.j2", shows=ShownToday(**values | changed))  # type: ignore[arg-type]
-
-
-SAMPLES = (
-    *(_sample(trouble=trouble) for trouble in (None, *Trouble)),
-    _sample(trouble=Trouble.HOLD, hold=Hold(datetime(2026, 6, 3, 7, tzinfo=UTC), "asked by phone")),
-    _sample(coming=ShownHour(begins_at="2026-06-03 07:00", ends_at="08:00", people=40_000, is_exact=False)),
-    *(_sample(coming=None, deliveries=(), begin=begin) for begin in ("", "profile", "people")),
-)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from digest.admin import token_actions
 from digest.errors import NotFoundError, UsageError
@@ -30,7 +30,7 @@ class Tokens:
     """What the page shows: the list, and the form as it was sent."""
 
     tokens: tuple[ListedToken, ...]
-    scopes: tuple[str, ...]  # that may be ticked
+    scopes: tuple[TokenScope, ...]  # that may be ticked
     lasting: tuple[int, ...] = _LASTING  # days
     name: str = ""
     ticked: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class KeepingTokens:
             found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
         return Tokens(
             tokens=tuple(_listed(token, visit.now) for token in found),
-            scopes=tuple(scope.value for scope in TokenScope if admin.role.allows(scope.required_role)),
+            scopes=tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role)),
             name=name,
             ticked=tuple(scope.value for scope in ticked),
             days=days,
@@ -127,25 +127,3 @@ def _page(shows: Tokens, status: int = 200) -> Page:
 
 def _shown_once(new: NewToken) -> Page:
     return Page(template="desk-token.html.j2", shows=new)
-
-
-_AT = datetime(2027, 6, 3, 7, tzinfo=UTC)
-_OPENS = ("profiles:read",)
-
-SAMPLES = (
-    _page(Tokens(tokens=(), scopes=tuple(scope.value for scope in TokenScope))),
-    _page(
-        Tokens(
-            tokens=tuple(
-                ListedToken(id=1, name="a", owner="desk@digest.invalid", opens=opens, expires_at=_AT, expired=expired)
-                for expired, opens in ((True, _OPENS), (False, ()))
-            ),
-            scopes=_OPENS,
-            ticked=_OPENS,
-            wrong="a token needs a name",
-            unticked=True,
-            revoked=True,
-        )
-    ),
-    _shown_once(NewToken(name="a", token="digest_…", expires_at=_AT, api_url="https://digest.invalid/api/v1")),  # noqa: S106
-)

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from digest.errors import RuleError
 from digest.matching import compile_rules, parse_rules
 from digest.models import CompiledRules
+from digest.web.template_samples import Fault, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,8 @@ class Mistake:
 class Keywords:
     """What a form for keywords shows: the text as it was typed, and its mistakes."""
 
-    text: str = ""
-    mistakes: tuple[Mistake, ...] = ()
+    text: Annotated[str, Samples("", "cat", "cat\ndog")] = ""
+    mistakes: Annotated[tuple[Mistake, ...], Fault()] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache, partial
 from itertools import groupby
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 from zoneinfo import available_timezones
 
 from digest.errors import UsageError
@@ -15,10 +15,13 @@ from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
 from digest.subscribers.schedule import parse_days, parse_send_at, parse_timezone, slot_due
 from digest.web.pages import Fields
+from digest.web.template_samples import Samples
 
 MAX_CHOSEN_PAPERS = 100  # papers a digest, by a reader
 
 A_MONDAY = date(2024, 1, 1)
+
+_FIELDS = frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})
 _LONGEST = 64  # characters; what is longer is not looked for among the names
 
 ReadT = TypeVar("ReadT")
@@ -34,7 +37,7 @@ class MailForm:
     days: frozenset[str]
     language: str
     max_papers: str
-    announced: frozenset[str]
+    announced: Annotated[frozenset[str], Samples(frozenset(), frozenset(ANNOUNCE_NAMES))]
     trending: bool
 
     @classmethod
@@ -123,6 +126,12 @@ class WeekdayChoice:
     chosen: bool
 
 
+EVERY_DAY = tuple(
+    WeekdayChoice(value=day.value, example_on=A_MONDAY.replace(day=number), chosen=True)
+    for number, day in enumerate(Weekday, 1)
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFields:
     """What the fields show."""
@@ -132,7 +141,7 @@ class MailFields:
     days: tuple[WeekdayChoice, ...]
     languages: tuple[Choice, ...]
     most_papers: int
-    mistakes: frozenset[str]  # fields of `form` that cannot be read
+    mistakes: Annotated[frozenset[str], Samples(frozenset(), _FIELDS)]  # fields of `form` that cannot be read
 
     @classmethod
     def of(
@@ -157,23 +166,6 @@ class MailFields:
             mistakes=mistakes,
         )
 
-    @classmethod
-    def sample(cls, mistakes: frozenset[str] = frozenset()) -> Self:
-        """Some, to try templates with."""
-        form = MailForm.of(Subscriber(email="reader@digest.invalid"))
-        languages = (
-            Choice(value="en", text="English", chosen=True),
-            Choice(value="de", text="Deutsch", chosen=False),
-        )
-        return cls(
-            form=form,
-            zones=(("", ("UTC",)), ("Europe", ("Europe/Berlin",))),
-            days=weekday_choices(form),
-            languages=languages,
-            most_papers=100,
-            mistakes=mistakes,
-        )
-
 
 def choices(names: Iterable[str], chosen: Iterable[str]) -> tuple[Choice, ...]:
     """Names to tick, some of which are."""
@@ -183,10 +175,7 @@ def choices(names: Iterable[str], chosen: Iterable[str]) -> tuple[Choice, ...]:
 
 def weekday_choices(form: MailForm) -> tuple[WeekdayChoice, ...]:
     """The days of the week, those ticked that a form has."""
-    return tuple(
-        WeekdayChoice(value=day.value, example_on=A_MONDAY.replace(day=number), chosen=day.value in form.days)
-        for number, day in enumerate(Weekday, 1)
-    )
+    return tuple(replace(day, chosen=day.value in form.days) for day in EVERY_DAY)
 
 
 def _zones(own: str) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -18,14 +18,6 @@ from digest.web.sessions import Sessions
 
 log = structlog.get_logger()
 
-SAMPLES = (
-    Page(template="confirm.html.j2", shows=Question("r•••@digest.invalid")),
-    *(
-        Page(template="confirmed.html.j2", shows=Joined(email="r•••@digest.invalid", welcome=welcome))
-        for welcome in (True, False)
-    ),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Confirming:

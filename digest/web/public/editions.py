@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from starlette.exceptions import HTTPException
 
@@ -14,7 +14,7 @@ from digest.store.editions import Order
 from digest.web.context import Site
 from digest.web.feeds import FORMATS, Feed, document, item
 from digest.web.pages import Document, Page, Visit
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 _A_PAGE = 50
 _LATEST = 100  # papers in the feed of whatever is newest
@@ -49,35 +49,9 @@ class NoEdition:
     """There is no paper at all."""
 
 
-def _sample(span: Span, *papers: ShownPaper, page: int = 1) -> Page:
-    day = date(2026, 9, 11)
-    period = Period.containing(span, day)
-    edition = Edition(
-        period=period,
-        papers=papers,
-        order=Order.TRENDING,
-        by_default=Order.TRENDING,
-        page=page,
-        pages=3 if papers else 1,
-        count=len(papers),
-        days={} if span is Span.DAY else {day: 1},
-        before=Period.containing(span, day - timedelta(days=31)) if page < 3 else None,
-        after=Period.containing(span, day + timedelta(days=31)) if page > 1 else None,
-        wider=_wider(period),
-    )
-    return Page(template="edition.html.j2", shows=edition)
-
-
 def _wider(period: Period) -> tuple[Period, ...]:
     spans = {Span.DAY: (Span.WEEK, Span.MONTH), Span.WEEK: (Span.MONTH,), Span.MONTH: ()}[period.span]
     return tuple(Period.containing(span, period.first_on) for span in spans)
-
-
-SAMPLES = (
-    Page(template="no-edition.html.j2", shows=NoEdition()),
-    _sample(Span.DAY),
-    *(_sample(span, SAMPLE, page=page) for page, span in enumerate(Span, 1)),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from digest.models.periods import Period, Span
 from digest.store import Store, editions
 from digest.store.editions import Order
 from digest.web.pages import Page, Visit
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 _SHOWN = 5  # papers
 _BEGINNING = 400  # characters of an abstract
@@ -20,15 +20,6 @@ class Newest:
     period: Period | None
     count: int
     papers: tuple[ShownPaper, ...]
-
-
-SAMPLES = (
-    Page(template="front.html.j2", shows=Newest(period=None, count=0, papers=())),
-    Page(
-        template="front.html.j2",
-        shows=Newest(period=Period(Span.DAY, date(2026, 9, 11)), count=1, papers=(SAMPLE,)),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

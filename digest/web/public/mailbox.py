@@ -9,8 +9,6 @@ from digest.web.pages import Page, Visit
 
 _LOOK_THERE = Page(template="mailbox.html.j2")
 
-SAMPLES = (_LOOK_THERE,)
-
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -10,19 +11,15 @@ from markupsafe import Markup
 from digest.config import Config
 from digest.errors import ConfigError
 from digest.web.pages import Page, Visit
-
-_NAMES = ("privacy", "imprint")
+from digest.web.template_samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """What the page's template sees."""
 
-    name: str  # "privacy" or "imprint"
+    name: Annotated[str, Samples("privacy", "imprint")]
     html: Markup
-
-
-SAMPLES = tuple(Page(template="notice.html.j2", shows=Notice(name=name, html=Markup("<p>…</p>"))) for name in _NAMES)
 
 
 def files(config: Config) -> dict[str, Path]:

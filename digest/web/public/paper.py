@@ -10,7 +10,7 @@ from digest.mail.encoding import clean
 from digest.models import AnnounceType, Sighting
 from digest.store import Store, editions, papers
 from digest.web.pages import Page, Redirect, Visit
-from digest.web.papers import SAMPLE, Showcase, ShownPaper, paper_path, shown_id
+from digest.web.papers import Showcase, ShownPaper, paper_path, shown_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +32,6 @@ class OnePaper:
     edition_on: date | None
     sightings: tuple[ShownSighting, ...]
     reference: str  # its id as it stands in addresses
-
-
-_SAMPLE = OnePaper(
-    shown=SAMPLE,
-    authors=("A. Author",),
-    categories=("cs.LG",),
-    edition_on=date(2026, 9, 11),
-    sightings=tuple(
-        ShownSighting(source="feed", announce_type=kind, seen_on=date(2026, 9, 11)) for kind in AnnounceType
-    ),
-    reference=shown_id(SAMPLE.id),
-)
-
-SAMPLES = (Page(template="paper.html.j2", shows=_SAMPLE),)
 
 
 @dataclass(frozen=True, slots=True)

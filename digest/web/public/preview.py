@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Annotated
 
 from digest.errors import RuleError
-from digest.matching.backtest import RuleStats, Suggestion
+from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
-from digest.web.forms.keywords import Keywords, Mistake, is_readable, read_keywords
+from digest.web.forms.keywords import Keywords, is_readable, read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
+from digest.web.template_samples import Samples
 
 _BEST = 10  # papers that are shown
 _ABSTRACT = 320  # characters
@@ -39,7 +41,7 @@ class Previewed:
     keywords: Keywords = field(default_factory=Keywords)
     ticked: tuple[tuple[str, bool], ...] = ()  # every shared profile
     days: int
-    back: str = ""  # the form that somebody came from, "" for none
+    back: Annotated[str, Samples("", *_FORMS)] = ""  # the form that somebody came from, "" for none
     carried: tuple[tuple[str, str], ...] = ()  # what they typed there besides, so that it is there again
     wanted: bool = False  # something was asked for
     count: int = 0
@@ -48,36 +50,6 @@ class Previewed:
     papers: tuple[ShownPaper, ...] = ()
     dead: tuple[RuleStats, ...] = ()  # own rules that ask for papers and were never true
     floods: tuple[RuleStats, ...] = ()
-
-
-def _samples() -> list[Previewed]:
-    mistaken = Keywords("cat AND", (Mistake(1, 8, "something is missing"),))
-    record = RuleStats(line=1, rule="cat", excludes=False, papers=0, alone=0, share=0.5)
-    mended = RuleStats(
-        line=1,
-        rule="cat",
-        excludes=False,
-        papers=0,
-        alone=0,
-        share=0.5,
-        suggestion=Suggestion(rule="title:cat", papers=3),
-    )
-    day = Day(on=date(2026, 6, 3), papers=1, of=3)
-    return [
-        Previewed(days=7, keywords=mistaken, ticked=(("Cats", True), ("Dogs", False))),
-        Previewed(days=30, back="settings", carried=(("email", "reader@digest.invalid"),)),
-        Previewed(days=30, wanted=True),
-        Previewed(
-            days=7, wanted=True, count=30, a_day=4, by_day=(day,), dead=(record, mended), floods=(record, mended)
-        ),
-    ]
-
-
-SAMPLES = tuple(
-    Page(template=template, shows=shows)
-    for shows in _samples()
-    for template in ("preview.html.j2", "previewed.html.j2")
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from digest.store import Store, profiles
 from digest.web.context import Site
 from digest.web.feeds import FORMATS, Feed, document, item
 from digest.web.pages import Document, Page, Visit
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 _DAYS = 7
 _MOST = 100  # papers
@@ -43,18 +43,6 @@ class OneProfile:
     profile: ShownProfile
     papers: tuple[ShownPaper, ...]
     days: int
-
-
-_SAMPLE = ShownProfile(name="Vision", path="/profile/Vision", rules="vision")
-
-SAMPLES = (
-    Page(template="profiles.html.j2", shows=AllProfiles(())),
-    Page(template="profiles.html.j2", shows=AllProfiles((_SAMPLE,))),
-    *(
-        Page(template="profile.html.j2", shows=OneProfile(profile=_SAMPLE, papers=papers, days=_DAYS))
-        for papers in ((), (SAMPLE,))
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

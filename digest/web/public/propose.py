@@ -18,13 +18,6 @@ class Proposal:
     faulty: bool = False
 
 
-SAMPLES = (
-    _THANKS,
-    Page(template="propose.html.j2", shows=Proposal()),
-    Page(template="propose.html.j2", shows=Proposal(written="ftp://digest.invalid", faulty=True)),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Proposing:
     """The pages at /propose."""

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
 from digest.errors import UsageError
 from digest.matching.paper_collection import Findings
 from digest.models import CompiledRules, Profile
 from digest.models.periods import Period
 from digest.pipeline.recent_papers import RecentPapers
-from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
+from digest.web.template_samples import Fault
 
 _A_PAGE = 20  # papers
 
@@ -30,23 +32,11 @@ class Searched:
 
     keywords: Keywords = field(default_factory=Keywords)
     period: str = ""  # "": the last thirty days
-    complaint: str = ""
+    complaint: Annotated[Complaint | None, Fault()] = None
     count: int = 0
     papers: tuple[ShownPaper, ...] = ()
     number: int = 1  # of the page
     pages: int = 1
-
-
-SAMPLES = tuple(
-    Page(template="search.html.j2", shows=shows)
-    for shows in (
-        Searched(),
-        Searched(keywords=Keywords("cat\ndog AND", (Mistake(2, 8, "something is missing"),))),
-        Searched(keywords=Keywords("cat"), period="2026-W37"),
-        Searched(keywords=Keywords("cat"), count=50, number=2, pages=3),
-        *(Searched(keywords=Keywords("cat"), complaint=complaint) for complaint in Complaint),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,6 @@ class SignInForm:
     not_an_address: bool = False
 
 
-SAMPLES = (
-    Page(template="sign-in.html.j2", shows=SignInForm()),
-    Page(template="sign-in.html.j2", shows=SignInForm("r", not_an_address=True)),
-    Page(template="enter.html.j2", shows=Question("r•••@digest.invalid")),
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningIn:
     """The pages at /sign-in, /sign-in/TOKEN and /sign-out."""

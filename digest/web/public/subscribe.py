@@ -13,7 +13,7 @@ from digest.security import addresses
 from digest.store import Store, Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.sign_up import SignUp
-from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.forms.mail_form import find_timezone, suggested
 from digest.web.pages import Fields, Page, Visit
 from digest.web.public.mailbox import Mailbox
@@ -54,22 +54,6 @@ class SubscribeForm:
 
 
 _CLOSED = Page(template="closed.html.j2")
-_SAMPLE = SubscribeForm(domains=(), keywords=Keywords(), timezone="UTC", timezones=("UTC",))
-_SAMPLES = (
-    _SAMPLE,
-    replace(_SAMPLE, domains=("digest.invalid",), not_an_address=True, nothing=True, no_timezone=True),
-    replace(
-        _SAMPLE,
-        domains=("digest.invalid",),
-        elsewhere=True,
-        offers=(Offer(name="A", rules="a", ticked=True), Offer(name="B", rules="")),
-        gone=True,
-        keywords=Keywords("(", (Mistake(1, 2, "?"),)),
-    ),
-    replace(_SAMPLE, offers=(Offer(name="A", rules="a"),), nothing=True),
-)
-
-SAMPLES = (_CLOSED, *(Page(template="subscribe.html.j2", shows=form) for form in _SAMPLES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,6 @@ from digest.web.pages import Page, Visit
 
 _ABSENT = Page(template="absent.html.j2")
 
-SAMPLES = (
-    _ABSENT,
-    Page(template="unsubscribe.html.j2", shows=Question("r•••@digest.invalid")),
-    *(
-        Page(template="unsubscribed.html.j2", shows=Left(email="r•••@digest.invalid", goodbye=goodbye))
-        for goodbye in (True, False)
-    ),
-    *(Page(template="one-click.txt.j2", shows=OneClick(known)) for known in (True, False)),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribing:

@@ -1,7 +1,6 @@
 """Which path is which page of where papers come from."""
 
 from collections.abc import Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -9,8 +8,6 @@ from starlette.routing import Route
 from digest.app import App
 from digest.web.admin.papers import sources, submission, submissions
 from digest.web.admin_auth import Desk
-
-WITH_SAMPLES: tuple[Any, ...] = (sources, submissions, submission)
 
 
 def routes(app: App, desk: Desk, ask_sources: Callable[[], None] | None) -> list[Route]:

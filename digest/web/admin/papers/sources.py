@@ -14,7 +14,6 @@ from digest.pipeline.ingest import ConfiguredSource
 from digest.store import Store, sources
 from digest.store.sources import SourceState
 from digest.web.admin.lists import local
-from digest.web.admin.samples import AT, UTC_ZONE
 from digest.web.pages import Answer, Page, Redirect, Visit
 
 _LATELY = timedelta(days=30)
@@ -93,18 +92,3 @@ def _without_secrets(url: str) -> str:
 
 def _page(*shown: ShownSource, can_ask: bool = True, asked: bool = False) -> Page:
     return Page(template="desk-sources.html.j2", shows=ShownSources(sources=shown, can_ask=can_ask, asked=asked))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    name: str
-    kind: str = "feed"
-    url: str = "https://digest.invalid/feed"
-
-
-_STATES = {"b": SourceState(name="b", url="", checked_at=AT, succeeded_at=AT, failure="HTTP 500")}
-
-SAMPLES = (
-    _page(can_ask=False),
-    _page(*(_shown(_Sample(name), _STATES, {"b": 1}, UTC_ZONE) for name in "ab"), asked=True),
-)

@@ -10,7 +10,6 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
 from digest.store import Store, submissions
 from digest.web.admin.lists import local
-from digest.web.admin.samples import AT, UTC_ZONE, a_submission
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.papers import paper_path
 
@@ -130,18 +129,3 @@ def _changed(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
 
 def _page(shown: ShownSubmission, status: int = 200) -> Page:
     return Page(template="desk-submission.html.j2", shows=shown, status=status)
-
-
-_WAITING = _shown(a_submission(SubmissionState.WAITING), None, UTC_ZONE)
-_FOUND = Entry(guid="…", title="…", abstract="…", authors=("…",))
-_APPROVED = replace(a_submission(SubmissionState.APPROVED), paper_id="arxiv:2606.00001", decided_at=AT)
-
-SAMPLES = (
-    _page(_WAITING),
-    _page(replace(_WAITING, is_web=False)),
-    _page(replace(_WAITING, why_not="HTTP 500")),
-    _page(replace(_WAITING, why_not="HTTP 500", needs_title=True)),
-    _page(replace(_WAITING, busy=True)),
-    _page(_shown(a_submission(SubmissionState.REJECTED), _FOUND, UTC_ZONE)),
-    _page(replace(_shown(_APPROVED, None, UTC_ZONE), approved_now=True)),
-)

@@ -8,7 +8,6 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Submission, SubmissionState
 from digest.store import Store, submissions
 from digest.web.admin.lists import link, local
-from digest.web.admin.samples import UTC_ZONE, a_submission
 from digest.web.pages import Answer, Page, Visit
 
 _MOST = 50  # on a page
@@ -74,10 +73,3 @@ def listed(submission: Submission, timezone: ZoneInfo) -> ListedSubmission:
         origin=clean(submission.origin),
         state=submission.state,
     )
-
-
-SAMPLES = (
-    _page([], UTC_ZONE),
-    _page([a_submission(state) for state in SubmissionState], UTC_ZONE, waiting=1, rejected=True),
-    _page([a_submission(SubmissionState.WAITING)] * (_MOST + 1), UTC_ZONE, waiting=51),
-)

@@ -33,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """The picture, and what it says in numbers."""
+    """The picture, and what it says in numbers. Raises ValueError for no days."""
 
     width: int
     height: float
@@ -42,6 +42,10 @@ class Chart:
     line: str  # the points of the line of what the saved rules found; "" where it is the same
     mark: float | None  # how high up the picture `full` papers are, from the top; None where it is above
     days: tuple[ChartDay, ...]
+
+    def __post_init__(self) -> None:
+        if not self.days:
+            raise ValueError("a chart shows one day at least")
 
     @property
     def most(self) -> ChartDay:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.admin import profile_actions, profile_diff
@@ -10,10 +11,11 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
 from digest.web.admin.lists import local
-from digest.web.admin.profiles.trial import SAMPLE_TRIAL, Trial, Trying
+from digest.web.admin.profiles.trial import Trial, Trying
 from digest.web.forms.keywords import read_keywords
 from digest.web.limits import AtOnce, Limits
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.template_samples import Samples
 
 _TEMPLATE = "desk-editor.html.j2"
 _MOST_NAME = 200  # characters
@@ -28,7 +30,9 @@ class Conflict:
     number: int  # of the version that they made
     who: str
     at: str  # a local time: "2026-06-03 07:00"
-    diff: Sequence[str]  # the lines around what they changed, as in a unified diff
+    diff: Annotated[
+        Sequence[str], Samples((), (" cat", "-dog", "+bird"))
+    ]  # the lines around what they changed, as in a unified diff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +44,9 @@ class Editor:
     version: int = 0  # that the text was made from
     followers: int | None = None  # None where they are not counted
     text: str = ""
-    name_mistake: str = ""  # "missing" or "taken"
+    name_mistake: Annotated[str, Samples("", "missing", "taken")] = ""
     refused: str = ""  # why the rules cannot be saved, where it is no mistake in a line
-    done: str = ""  # "added", "saved", "restored" or "renamed", just now
+    done: Annotated[str, Samples("", *_DONE)] = ""  # just now
     conflict: Conflict | None = None
     gone: bool = False  # somebody removed the profile; the text can be saved as a new one
     trial: Trial = field(default_factory=Trial)
@@ -192,15 +196,3 @@ def _conflict(
 
 def _page(shows: Editor, status: int = 200) -> Page:
     return Page(template=_TEMPLATE, shows=shows, status=status)
-
-
-_CONFLICT = Conflict(number=2, who="desk@digest.invalid", at="2026-06-03 07:00", diff=(" bird", "-cat", "+dog"))
-
-SAMPLES = (
-    _page(Editor()),
-    _page(Editor(name_mistake="missing", refused="no rules")),
-    _page(Editor(name="Cats", name_mistake="taken", gone=True)),
-    _page(Editor(id=1, name="Cats", version=1, followers=0, text="cat", done="saved", trial=SAMPLE_TRIAL)),
-    _page(Editor(id=1, name="Cats", version=1, text="cat", conflict=_CONFLICT, trial=Trial(wanted=True, rules=()))),
-    Page(template="desk-trial.html.j2", shows=Editor(trial=SAMPLE_TRIAL)),
-)

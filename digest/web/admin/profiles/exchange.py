@@ -27,21 +27,6 @@ def _page(*, status: int = 200, **shows: object) -> Page:
     return Page(template="desk-profiles-import.html.j2", shows=Import(**shows), status=status)  # type: ignore[arg-type]
 
 
-SAMPLES = (
-    _page(),
-    _page(done=True),
-    _page(text="x", mistake="1: expected something else"),
-    _page(
-        text="x",
-        foreseen=(
-            ImportPreview(name="Cats", new=True, words="1 line added"),
-            ImportPreview(name="Dogs", new=False, words="1 line removed"),
-            ImportPreview(name="Mice", new=False),
-        ),
-    ),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Exchanging:
     """The pages at /admin/profiles/export and /admin/profiles/import."""

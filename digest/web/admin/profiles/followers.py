@@ -22,15 +22,6 @@ class Followers:
     more: bool  # there is one behind it
 
 
-SAMPLES = tuple(
-    Page(
-        template="desk-followers.html.j2",
-        shows=Followers(id=1, name="Cats", count=len(people), people=people, first=first, more=not first),
-    )
-    for people, first in (((), True), (((1, "reader@digest.invalid"),), False))
-)
-
-
 @dataclass(frozen=True, slots=True)
 class ListingFollowers:
     """The page at /admin/profiles/ID/followers; `?after=NUMBER` is the page behind a subscriber."""

@@ -68,13 +68,3 @@ def _listed(profile: Profile, followers: int, a_day: float | None) -> ListedProf
 
 def _page(*listed: ListedProfile) -> Page:
     return Page(template="desk-profiles.html.j2", shows=ProfileList(listed))
-
-
-SAMPLES = (
-    _page(),
-    _page(
-        _listed(Profile(id=1, name="Cats", rules="cat"), 1, 0.2),
-        _listed(Profile(id=2, name="Dogs", rules="dog"), 2, 30.0),
-        _listed(Profile(id=3, name="Birds", rules="bird"), 0, None),
-    ),
-)

@@ -7,7 +7,7 @@ from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, Profile
 from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.web.pages import Answer, Page, Visit
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 _BEST = 5  # papers that are shown
 _ABSTRACT = 320  # characters
@@ -27,14 +27,6 @@ class Asked:
 
 def _page(*, status: int = 200, **shows: object) -> Page:
     return Page(template="desk-query.html.j2", shows=Asked(**shows), status=status)  # type: ignore[arg-type]
-
-
-SAMPLES = (
-    _page(),
-    _page(pasted="x", mistake="something is missing"),
-    _page(pasted="x", translation=Translation("cat"), count=0),
-    _page(pasted="x", translation=Translation("cat", ("2020[dp]",)), count=7, papers=(SAMPLE,)),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,6 @@ class Removing:
     unsure: bool = False  # they did not tick that they mean it
 
 
-SAMPLES = tuple(
-    Page(
-        template="desk-remove.html.j2",
-        shows=Removing(id=1, name="Cats", followers=followers, silenced=silenced, unsure=unsure),
-    )
-    for followers, silenced, unsure in ((0, 0, False), (1, 1, True), (12, 0, False), (12, 3, False))
-)
-
-
 @dataclass(frozen=True, slots=True)
 class RemovingProfiles:
     """The page at /admin/profiles/ID/remove."""

@@ -23,15 +23,6 @@ class Renaming:
     mistake: str = ""  # why that name will not do
 
 
-SAMPLES = tuple(
-    Page(
-        template="desk-rename.html.j2",
-        shows=Renaming(id=1, name="Cats", followers=followers, typed="Cats", mistake=mistake),
-    )
-    for followers, mistake in ((0, "it is taken"), (1, ""), (2, ""))
-)
-
-
 @dataclass(frozen=True, slots=True)
 class RenamingProfiles:
     """The page at /admin/profiles/ID/rename."""

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from functools import partial
 from threading import Lock
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -28,18 +27,6 @@ from digest.web.limits import AtOnce, Limits
 from digest.web.papers import Showcase
 
 _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody waits for its page
-
-WITH_SAMPLES: tuple[Any, ...] = (
-    overview,
-    editor,
-    versions,
-    rename,
-    remove,
-    followers,
-    exchange,
-    query,
-    test_mail,
-)
 
 
 def routes(app: App, desk: Desk, showcase: Showcase) -> list[Route]:

@@ -15,9 +15,9 @@ from digest.subscribers.membership import Membership
 from digest.transport import Transport
 from digest.web.admin.sending.bench import Bench
 from digest.web.context import isolated
-from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 _ABSTRACT = 200  # characters
 
@@ -160,19 +160,3 @@ class SendingTestMails:
 
 def _page(shows: ShownTestMail, *, status: int = 200) -> Page:
     return Page(template="desk-test-mail.html.j2", shows=shows, status=status)
-
-
-def _samples() -> list[ShownTestMail]:
-    shown = ShownTestMail(id=1, name="Cats", email="desk@digest.invalid", days=7)
-    full = replace(shown, subject="Cats", papers=(SAMPLE,), more=2)
-    mistaken = Keywords("cat AND", (Mistake(1, 8, "something is missing"),))
-    return [
-        full,
-        replace(full, papers=(SAMPLE, SAMPLE), more=1),
-        replace(full, keywords=Keywords("cat"), fate=Fate.SENT),
-        replace(shown, keywords=mistaken),
-        *(replace(shown, fate=fate, said="550 no") for fate in Fate),
-    ]
-
-
-SAMPLES = tuple(_page(shows) for shows in _samples())

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from itertools import takewhile
 
 from digest.errors import RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
-from digest.matching.backtest import RuleStats, Suggestion
+from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Comparison, Findings
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
 from digest.web.forms.keywords import Mistake, Piece, marked, read_lines, readable
-from digest.web.papers import SAMPLE, Showcase, ShownPaper
+from digest.web.papers import Showcase, ShownPaper
 
 FULL = 25  # papers: more than most readers' digests hold
 
@@ -28,10 +28,17 @@ _LEAD = 70  # of these, before what matched
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRule:
-    """How a rule did, and the line to write instead, "" where there is no better one."""
+    """How a rule did, and the line to write instead, "" where there is no better one.
+
+    Raises ValueError for a line without a suggestion.
+    """
 
     record: RuleStats
     instead: str = ""
+
+    def __post_init__(self) -> None:
+        if self.instead and self.record.suggestion is None:
+            raise ValueError("a line to write instead comes from a suggestion")
 
     @property
     def percent(self) -> float:
@@ -195,38 +202,3 @@ def _judged(record: RuleStats, text: str) -> JudgedRule:
         return JudgedRule(record=record)
     line = text.split("\n")[record.line - 1]
     return JudgedRule(record=record, instead=line.replace(record.rule, record.suggestion.rule, 1))
-
-
-def _sample_rule(**rest: object) -> JudgedRule:
-    values: dict[str, object] = {"line": 1, "rule": "cat", "excludes": False, "papers": 2, "alone": 1, "share": 0.05}
-    record = RuleStats(**values | rest)  # type: ignore[arg-type]
-    return JudgedRule(record=record, instead="cat*" if record.suggestion else "")
-
-
-_DAY = ChartDay(on=date(2026, 6, 3), papers=30, before=20, of=600)
-
-SAMPLE_TRIAL = Trial(
-    text="cat\ncat AND",
-    mistakes=(Mistake(2, 8, "something is missing"),),
-    marked=(Piece("cat\ncat "), Piece("AND", wrong=True)),
-    wanted=True,
-    compared=True,
-    count=30,
-    of=600,
-    days=1,
-    a_day=30,
-    before=20,
-    chart=chart([_DAY], compared=True, full=FULL),
-    rules=(
-        _sample_rule(),
-        _sample_rule(papers=0, share=0.0, suggestion=Suggestion(rule="cat*", papers=3)),
-        _sample_rule(papers=90, share=0.5, suggestion=Suggestion(rule="title:cat", papers=3)),
-        _sample_rule(excludes=True),
-        _sample_rule(excludes=True, papers=0),
-    ),
-    unlisted=1,
-    papers=(_found(SAMPLE),),
-    added=Changed(count=7, papers=(_found(SAMPLE),)),
-    removed=Changed(count=1, papers=(_found(SAMPLE),)),
-)
-"""One that has everything, for the samples of pages."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.admin import profile_actions, profile_diff
@@ -11,6 +11,7 @@ from digest.store import Store, profiles, versions
 from digest.web.admin.lists import local
 from digest.web.context import isolated
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.template_samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class ShownVersion:
     is_newest: bool
     version: ListedVersion
     rules: str
-    diff: tuple[tuple[str, str], ...]
+    diff: tuple[tuple[Annotated[str, Samples("+", "-", " ", "@")], str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +125,3 @@ def _version(shows: ShownVersion) -> Page:
 
 def _removed(gone: Sequence[Profile], *, just_now: bool = False) -> Page:
     return Page(template="desk-removed.html.j2", shows=Removed(tuple(gone), just_now))
-
-
-def _samples() -> list[Page]:
-    at = datetime(2026, 6, 3, 7, tzinfo=UTC)
-    cats = Profile(id=1, name="Cats", rules="cat")
-    saved = ProfileVersion(number=1, name="Cats", rules="cat", saved_at=at, saved_by="desk@digest.invalid")
-    listed = _listed(saved, "begins with 1 line", ZoneInfo("UTC"))
-    shown = [
-        ShownVersion(
-            id=1, name="Cats", removed=removed, is_newest=removed, version=listed, rules="cat", diff=(("+", "cat"),)
-        )
-        for removed in (True, False)
-    ]
-    return [
-        _history(cats, [listed], removed=False),
-        _history(cats, [], removed=True),
-        *map(_version, shown),
-        _removed([]),
-        _removed([cats], just_now=True),
-    ]
-
-
-SAMPLES = tuple(_samples())

@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 
 from digest.admin.forecast import Forecast, Hour, forecast, next_hour
 from digest.mail.encoding import clean
-from digest.models import Admin, Digest, Hold, Schedule
+from digest.models import Admin, Digest, Hold
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, outbox
 from digest.web.admin.lists import local
-from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE
 from digest.web.pages import Answer, Page, Visit
 
 _MOST_NAMED = 10  # readers
@@ -128,27 +127,3 @@ def _without(decided: Sequence[Digest]) -> tuple[Without, ...]:
 
 def _page(shown: ShownNext | Nobody) -> Page:
     return Page(template="desk-next.html.j2", shows=shown)
-
-
-def _sample(people: int, *decided: Digest, hold: Hold | None = None, is_exact: bool = True) -> Page:
-    hour = Hour(begins_at=AT, slots={Schedule(): AT}, counts={Schedule(): people}, is_exact=is_exact)
-    return _page(_shown(Forecast(hour=hour, decided=decided, unreadable={"…": "…"}), UTC_ZONE, hold))
-
-
-_EMPTY = Digest(
-    subscriber=A_DIGEST.subscriber,
-    slot_at=AT,
-    created_at=AT,
-    dated_on=A_DIGEST.dated_on,
-    message_id="…@digest.invalid",
-    items=(),
-    empty_reason="no new papers",
-)
-
-SAMPLES = (
-    _page(Nobody()),
-    _sample(1, _EMPTY),
-    _sample(2, A_DIGEST, _EMPTY, hold=Hold(AT, "asked by phone")),
-    _sample(5, *[A_DIGEST] * 2),
-    _sample(40_000, A_DIGEST, is_exact=False),
-)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.admin import outbox_actions
@@ -11,8 +12,8 @@ from digest.store import Store, Transaction, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, local, one_of, typed
-from digest.web.admin.samples import UTC_ZONE, a_delivery
 from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.template_samples import Samples
 
 _MOST = 50  # mails on a page
 _MOST_PEOPLE = 50  # whose mails are looked for at once
@@ -48,7 +49,7 @@ class ShownDeliveries:
     deliveries: tuple[ListedDelivery, ...]
     older: str  # the path of the next page, "" for none
     too_many: bool  # people are called so: the mails of some are shown
-    done: str  # what was done just now: "retry", "arrived", "again", "none", or ""
+    done: Annotated[str, Samples("", "retry", "arrived", "again", "none")]  # what was done just now
     count: int  # to how many
 
 
@@ -140,24 +141,3 @@ def _listed(delivery: Delivery, timezone: ZoneInfo) -> ListedDelivery:
         can_retry=delivery.state in TO_RETRY,
         in_doubt=delivery.state is DeliveryState.IN_DOUBT,
     )
-
-
-def _sample(*states: DeliveryState, done: str = "", older: str = "", too_many: bool = False) -> Page:
-    shows = ShownDeliveries(
-        state="",
-        kind="",
-        text="",
-        deliveries=tuple(_listed(a_delivery(state), UTC_ZONE) for state in states),
-        older=older,
-        too_many=too_many,
-        done=done,
-        count=1,
-    )
-    return Page(template="desk-deliveries.html.j2", shows=shows)
-
-
-SAMPLES = (
-    _sample(),
-    _sample(*DeliveryState, older="/admin/deliveries?before=1", too_many=True),
-    *(_sample(DeliveryState.SENT, done=done) for done in ("retry", "arrived", "again", "none")),
-)

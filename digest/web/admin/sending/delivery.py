@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -12,15 +12,15 @@ from digest.admin import outbox_actions
 from digest.admin.test_mail import copy_without_links
 from digest.mail import Composer
 from digest.mail.encoding import clean
-from digest.models import Admin, Delivery, DeliveryState, MailKind
+from digest.models import Admin, BounceKind, Delivery, DeliveryState, MailKind
 from digest.store import Store, bounces, deliveries
 from digest.subscribers.membership import Membership
 from digest.web.admin.lists import local
-from digest.web.admin.samples import A_DIGEST, AT, UTC_ZONE, a_delivery
 from digest.web.admin.sending.deliveries import TO_RETRY, settle
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
 from digest.web.papers import paper_path
 from digest.web.security import OF_MAILS
+from digest.web.template_samples import Samples
 
 _WITH_PAPERS = {MailKind.DIGEST, MailKind.WELCOME}
 
@@ -39,7 +39,7 @@ class ListedBounce:
     """What came back; `at` is a local time."""
 
     at: str
-    kind: str
+    kind: BounceKind
     status: str
     reply: str
 
@@ -65,7 +65,7 @@ class ShownDelivery:
     in_doubt: bool
     can_resend: bool
     has_mail: bool  # else its papers were sent again, in another mail that has them now
-    done: str  # what was done just now: "retry", "arrived", "again", "resend", or ""
+    done: Annotated[str, Samples("", "retry", "arrived", "again", "resend", "none")]  # what was done just now
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +151,8 @@ def _papers(delivery: Delivery) -> tuple[ListedPaper, ...]:
 
 def _listed_bounce(bounce: Mapping[str, Any], timezone: ZoneInfo) -> ListedBounce:
     at = local(bounce["bounced_at"], timezone)
-    return ListedBounce(at=at, kind=bounce["kind"], status=bounce["status"], reply=clean(bounce["reply"]))
+    return ListedBounce(at=at, kind=BounceKind(bounce["kind"]), status=bounce["status"], reply=clean(bounce["reply"]))
 
 
 def _page(shown: ShownDelivery) -> Page:
     return Page(template="desk-delivery.html.j2", shows=shown)
-
-
-_BOUNCE = {"bounced_at": AT, "kind": "soft", "status": "4.2.2", "reply": "…"}
-
-SAMPLES = (
-    *(_page(_shown(a_delivery(state), [], UTC_ZONE)) for state in DeliveryState),
-    *(
-        _page(_shown(a_delivery(DeliveryState.SENT), [_BOUNCE], UTC_ZONE, sent_at=AT, done=done))
-        for done in ("retry", "arrived", "again", "resend", "none")
-    ),
-    _page(_shown(replace(a_delivery(DeliveryState.SENT), digest=None), [], UTC_ZONE)),
-    _page(_shown(replace(a_delivery(DeliveryState.SENT), digest=replace(A_DIGEST, items=())), [], UTC_ZONE)),
-)

@@ -1,6 +1,5 @@
 """Which path is which page of mails."""
 
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -9,8 +8,6 @@ from digest.app import App
 from digest.web.admin.sending import coming, deliveries, delivery, templates
 from digest.web.admin.sending.bench import Bench, new_reader
 from digest.web.admin_auth import Desk
-
-WITH_SAMPLES: tuple[Any, ...] = (coming, deliveries, delivery, templates)
 
 
 def routes(app: App, desk: Desk) -> list[Route]:

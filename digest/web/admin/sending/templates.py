@@ -26,7 +26,7 @@ class Overview:
     strays: tuple[tuple[str, str], ...] = ()  # files of theirs that replace nothing, and which may be meant
     slow: tuple[tuple[str, str], ...] = ()  # files that are rendered anew for every mail, and why
     fault: str = ""  # why no mail could be written with the files as they are now
-    kinds: tuple[str, ...] = tuple(MailKind)
+    kinds: tuple[MailKind, ...] = tuple(MailKind)
     languages: tuple[tuple[str, str], ...]  # (code, its own name)
 
 
@@ -34,33 +34,12 @@ class Overview:
 class ShownMail:
     """A mail of a kind, in a language."""
 
-    kind: str
+    kind: MailKind
     language: str
     language_name: str
     subject: str
     text: str
     real: bool  # its papers are; else they are made up
-
-
-_SAMPLE = Overview(folder="/templates", languages=(("en", "English"), ("de", "Deutsch")))
-
-SAMPLES = (
-    Page(template="desk-templates.html.j2", shows=replace(_SAMPLE, folder="")),
-    Page(template="desk-templates.html.j2", shows=replace(_SAMPLE, fault="card.html.j2:1: unknown")),
-    Page(
-        template="desk-templates.html.j2",
-        shows=replace(_SAMPLE, replaced=("email/card.html.j2",), strays=(("a", ""), ("b", "c")), slow=(("d", "why"),)),
-    ),
-    *(
-        Page(
-            template="desk-mail.html.j2",
-            shows=ShownMail(
-                kind=kind, language="en", language_name="English", subject="…", text="…", real=kind == MailKind.DIGEST
-            ),
-        )
-        for kind in MailKind
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,20 +133,3 @@ class ListingBounces:
 
 def _page(shows: BounceList) -> Page:
     return Page(template="desk-bounces.html.j2", shows=shows)
-
-
-_LISTED = tuple(
-    ListedBounce(
-        at="2026-06-03 07:00", kind=kind, status="5.1.1", reply="no", delivery=known, subscriber=known, email="r"
-    )
-    for kind in BounceKind
-    for known in (0, 1)
-)
-_NONE = BounceList(bounces=(), kind="hard", kinds=tuple(BounceKind), next=0, has_mailbox=False, reading=None)
-_READINGS = (Reading(under_way=True), Reading(ended_at="…", read=2, suppressed=1), Reading(failure="no answer"))
-
-SAMPLES = (
-    _page(_NONE),
-    _page(replace(_NONE, bounces=_LISTED, next=1)),
-    *(_page(replace(_NONE, has_mailbox=True, reading=reading)) for reading in (None, *_READINGS)),
-)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from digest.app import App
 from digest.errors import UsageError
@@ -10,6 +11,7 @@ from digest.subscribers.fields import COLUMNS
 from digest.subscribers.importing import RowOutcome, RowStatus
 from digest.web.admin.subscribers.uploads import MOST_ROWS, SHOWN, Import, Imports, Stage, decoded
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
+from digest.web.template_samples import Samples
 
 _PATH = "/admin/subscribers/import"
 _WORST_FIRST = (RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED)
@@ -22,7 +24,7 @@ class UploadForm:
     columns: tuple[str, ...] = COLUMNS
     most_rows: int = MOST_ROWS
     confirmed: bool = False
-    wrong: str = ""  # "no-file", "letters", "rows", "busy", "header"
+    wrong: Annotated[str, Samples("", "no-file", "letters", "rows", "busy", "header")] = ""
     reason: str = ""  # of a header that is none
     dropped: bool = False  # the last file was thrown away
 
@@ -147,32 +149,3 @@ def _row(outcome: RowOutcome) -> ShownRow:
 
 def _page(shows: ShownImport) -> Page:
     return Page(template="desk-subscribers-imported.html.j2", shows=shows)
-
-
-_SAMPLE = ShownImport(
-    id=1,
-    name="people.csv",
-    stage=Stage.CHECKED,
-    percent=40,
-    confirmed=False,
-    fates=tuple(
-        OfOneFate(fate=fate, count=2, rows=(ShownRow(line=2, email="x", column="email", reason="is none"),))
-        for fate in RowStatus
-    ),
-    good=2,
-    failure="",
-)
-
-SAMPLES = (
-    *(
-        Page(
-            template="desk-subscribers-import.html.j2",
-            shows=UploadForm(wrong=wrong, reason="no column 'email'"),
-        )
-        for wrong in ("", "no-file", "letters", "rows", "busy", "header")
-    ),
-    Page(template="desk-subscribers-import.html.j2", shows=UploadForm(confirmed=True, dropped=True)),
-    *(_page(replace(_SAMPLE, stage=stage)) for stage in Stage),
-    _page(replace(_SAMPLE, stage=Stage.STOPPED, failure="line 3: …")),
-    _page(replace(_SAMPLE, good=0, fates=(), confirmed=True)),
-)

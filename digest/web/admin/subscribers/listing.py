@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.models import Admin, Subscriber, SubscriberState
@@ -11,6 +12,7 @@ from digest.subscribers.fields import one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Visit
+from digest.web.template_samples import Samples
 
 _A_PAGE = 50
 _LONGEST = 254  # characters of an address
@@ -39,7 +41,7 @@ class SubscriberList:
     states: tuple[SubscriberState, ...]
     before: str  # addresses where the pages beside it begin, "" where there is none
     after: str
-    done: str
+    done: Annotated[str, Samples("", "removed", "erased")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +88,3 @@ def _listed(one: Subscriber, now: datetime, timezone: ZoneInfo) -> ListedSubscri
 
 def _page(shows: SubscriberList) -> Page:
     return Page(template="desk-subscribers.html.j2", shows=shows)
-
-
-def _sample(*people: ListedSubscriber, done: str = "", total: int | None = None) -> Page:
-    shown = SubscriberList(
-        people=people,
-        total=total,
-        text="r",
-        state="active",
-        states=tuple(SubscriberState),
-        before="a@digest.invalid" if people else "",
-        after="z@digest.invalid" if people else "",
-        done=done,
-    )
-    return _page(shown)
-
-
-_SOMEBODY = ListedSubscriber(
-    id=1,
-    email="reader@digest.invalid",
-    name="R",
-    state=SubscriberState.ACTIVE,
-    profiles=("Cats",),
-    next_at="2026-06-03 07:00",
-)
-
-SAMPLES = (_sample(), _sample(_SOMEBODY, total=1, done="removed"), _sample(_SOMEBODY, _SOMEBODY, done="erased"))

@@ -1,7 +1,6 @@
 """Which path is which page of subscribers, suppressions and bounces."""
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.routing import Route
@@ -20,8 +19,6 @@ from digest.web.admin.subscribers import (
     why,
 )
 from digest.web.admin_auth import Desk
-
-WITH_SAMPLES: tuple[Any, ...] = (listing, subscriber, subscriber_form, why, importing, suppressions, bounces)
 
 
 def routes(app: App, desk: Desk) -> list[Route]:

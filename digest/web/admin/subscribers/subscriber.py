@@ -3,76 +3,36 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from digest.admin import subscriber_actions
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, Delivery, Subscriber, SubscriberState, Suppression, SuppressionReason
+from digest.models import (
+    Admin,
+    BounceKind,
+    ConsentEvent,
+    Delivery,
+    DeliveryState,
+    MailKind,
+    Subscriber,
+    SubscriberState,
+    Suppression,
+    SuppressionReason,
+)
 from digest.store import Store, Transaction, bounces, deliveries, profiles, subscribers
 from digest.subscribers.fields import one_line
 from digest.subscribers.membership import Membership
 from digest.subscribers.pauses import MAX_PAUSE, parse_until
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import local
-from digest.web.forms.mail_form import MailForm, WeekdayChoice, weekday_choices
+from digest.web.forms.mail_form import EVERY_DAY, MailForm, WeekdayChoice, weekday_choices
 from digest.web.pages import Answer, Fields, Page, Redirect, Visit
+from digest.web.template_samples import Samples
 
 _LAST = 10  # deliveries and bounces
 _MOST_REASON = 200  # characters
 _FOR_GOOD = {"remove": "removed", "erase": "erased"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """A line of a table: what happened at a local time, and what was said."""
-
-    at: str
-    what: str
-    said: str
-    state: str = ""  # of a delivery
-    delivery: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Barred:
-    """What stands against mailing them."""
-
-    reason: SuppressionReason
-    since: str
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSubscriber:
-    """What the page shows. Times are local, but for what says otherwise."""
-
-    id: int
-    email: str
-    name: str
-    state: SubscriberState
-    resumes_at: str
-    next_at: str
-    next_on_their_clock: str
-    form: MailForm  # what they get and how it comes, as text
-    days: tuple[WeekdayChoice, ...]
-    profiles: tuple[str, ...]
-    keywords: str
-    new_email: str
-    has_feed: bool
-    created_at: str
-    confirmed_at: str
-    last_digest_at: str
-    barred: Barred | None
-    consents: tuple[Happened, ...]
-    deliveries: tuple[Happened, ...]
-    bounces: tuple[Happened, ...]
-    can: frozenset[str]  # of admin/subscriber_actions.py
-    first_on: date  # that a pause may end on
-    last_on: date
-    done: str = ""
-    typed: str = ""  # a date that no pause can end on
-    unsure: str = ""  # what was to be done without the tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +65,76 @@ _ACTS: dict[str, Callable[[Doing], object]] = {
     "remove": lambda on: subscriber_actions.remove(on.tx, on.membership, on.whom, **on.signed),
     "erase": lambda on: subscriber_actions.erase(on.tx, on.membership, on.whom.email, **on.signed),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedConsent:
+    """A line of a table: what a subscriber agreed to at a local time, and by which way."""
+
+    at: str
+    what: ConsentEvent
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDelivery:
+    """A line of a table: a mail that was queued at a local time, and what the server said."""
+
+    at: str
+    what: MailKind
+    said: str
+    state: DeliveryState
+    delivery: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBounce:
+    """A line of a table: what came back at a local time, and what it said."""
+
+    at: str
+    what: BounceKind
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """What stands against mailing them."""
+
+    reason: SuppressionReason
+    since: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSubscriber:
+    """What the page shows. Times are local, but for what says otherwise."""
+
+    id: int
+    email: str
+    name: str
+    state: SubscriberState
+    resumes_at: str
+    next_at: str
+    next_on_their_clock: str
+    form: MailForm  # what they get and how it comes, as text
+    days: Annotated[tuple[WeekdayChoice, ...], Samples((), EVERY_DAY[:2], EVERY_DAY)]
+    profiles: tuple[str, ...]
+    keywords: str
+    new_email: str
+    has_feed: bool
+    created_at: str
+    confirmed_at: str
+    last_digest_at: str
+    barred: Barred | None
+    consents: tuple[ListedConsent, ...]
+    deliveries: tuple[ListedDelivery, ...]
+    bounces: tuple[ListedBounce, ...]
+    can: Annotated[frozenset[str], Samples(frozenset(), frozenset(_ACTS))]  # of admin/subscriber_actions.py
+    first_on: date  # that a pause may end on
+    last_on: date
+    done: Annotated[str, Samples("", *_ACTS, "added", "saved")] = ""
+    typed: str = ""  # a date that no pause can end on
+    unsure: Annotated[str, Samples("", *_FOR_GOOD)] = ""  # what was to be done without the tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,24 +222,24 @@ class SeeingToSomebody:
         since = local(stands.suppressed_at, self.timezone)
         return Barred(reason=stands.reason, since=since, evidence=stands.evidence)
 
-    def _consents(self, tx: Transaction, whom: Subscriber) -> tuple[Happened, ...]:
+    def _consents(self, tx: Transaction, whom: Subscriber) -> tuple[ListedConsent, ...]:
         history = reversed(self.membership.list_consents(tx, whom.email))
-        return tuple(Happened(at=local(c.at, self.timezone), what=c.event.value, said=c.origin) for c in history)
+        return tuple(ListedConsent(at=local(c.at, self.timezone), what=c.event, said=c.origin) for c in history)
 
-    def _deliveries(self, last: Sequence[Delivery]) -> tuple[Happened, ...]:
+    def _deliveries(self, last: Sequence[Delivery]) -> tuple[ListedDelivery, ...]:
         return tuple(
-            Happened(
-                at=local(d.queued_at, self.timezone), what=d.kind.value, said=d.reply, state=d.state, delivery=d.id
+            ListedDelivery(
+                at=local(d.queued_at, self.timezone), what=d.kind, said=d.reply, state=d.state, delivery=d.id
             )
             for d in last
         )
 
-    def _bounces(self, tx: Transaction, whom: Subscriber) -> tuple[Happened, ...]:
+    def _bounces(self, tx: Transaction, whom: Subscriber) -> tuple[ListedBounce, ...]:
         last = bounces.list_by_address(tx, self.membership.pseudonyms.of(whom.email))[: -_LAST - 1 : -1]
         return tuple(
-            Happened(
+            ListedBounce(
                 at=local(kept["bounced_at"], self.timezone),
-                what=kept["kind"],
+                what=BounceKind(kept["kind"]),
                 said=" ".join(filter(None, (kept["status"], kept["reply"]))),
             )
             for kept in last
@@ -230,59 +260,3 @@ def _until(form: Fields, whom: Subscriber, now: datetime) -> datetime | None:
 
 def _reason(form: Fields) -> str:
     return one_line(form.get("reason", ""))[:_MOST_REASON]
-
-
-def _sample(**changed: object) -> Page:
-    whom = Subscriber(email="reader@digest.invalid")
-    values: dict[str, object] = {
-        "id": 1,
-        "email": whom.email,
-        "name": "",
-        "state": whom.state,
-        "resumes_at": "",
-        "next_at": "2026-06-03 07:00",
-        "next_on_their_clock": "2026-06-03 07:00",
-        "form": MailForm.of(whom),
-        "days": weekday_choices(MailForm.of(whom)),
-        "profiles": (),
-        "keywords": "",
-        "new_email": "",
-        "has_feed": False,
-        "created_at": "2026-06-01 07:00",
-        "confirmed_at": "",
-        "last_digest_at": "",
-        "barred": None,
-        "consents": (),
-        "deliveries": (),
-        "bounces": (),
-        "can": frozenset(_ACTS),
-        "first_on": date(2026, 6, 4),
-        "last_on": date(2028, 6, 4),
-    }
-    return Page(template="desk-subscriber.html.j2", shows=ShownSubscriber(**values | changed))  # type: ignore[arg-type]
-
-
-_LINE = Happened(at="2026-06-03 07:00", what="asked", said="page")
-
-SAMPLES = (
-    _sample(),
-    *(_sample(done=done, unsure="erase", typed="x") for done in (*_ACTS, "added", "saved")),
-    *(_sample(state=state, next_at="", resumes_at="2026-06-03 07:00") for state in SubscriberState),
-    *(
-        _sample(barred=Barred(reason=reason, since="2026-06-03 07:00", evidence="550 no"), can=frozenset())
-        for reason in SuppressionReason
-    ),
-    _sample(
-        name="R",
-        profiles=("Cats",),
-        keywords="cat",
-        new_email="new@digest.invalid",
-        has_feed=True,
-        confirmed_at="2026-06-03 07:00",
-        last_digest_at="2026-06-03 07:00",
-        days=weekday_choices(MailForm.of(Subscriber(email="")))[:2],
-        consents=(_LINE,),
-        deliveries=(replace(_LINE, what="digest", state="sent", delivery=1),),
-        bounces=(replace(_LINE, what="hard"),),
-    ),
-)

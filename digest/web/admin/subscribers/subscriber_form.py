@@ -11,7 +11,7 @@ from digest.store import Store, Transaction, profiles
 from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
 from digest.web.admin.subscribers.subscriber import get
-from digest.web.forms.keywords import Keywords, Mistake, read_keywords
+from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.forms.mail_form import Choice, MailFields, MailForm, choices, skip_slot_served_today
 from digest.web.pages import Answer, Page, Redirect, Visit
 
@@ -142,27 +142,3 @@ class WritingDown:
 
 def _shared(tx: Transaction) -> list[str]:
     return [profile.name for profile in profiles.list_shared(tx)]
-
-
-_SAMPLE = SubscriberForm(
-    id=1,
-    email="reader@digest.invalid",
-    why_not="",
-    confirmed=True,
-    mails=MailFields.sample(),
-    profiles=choices(["Cats", "Dogs"], ["Cats"]),
-    keywords=Keywords("cat"),
-)
-_WRONG = replace(
-    _SAMPLE,
-    id=0,
-    why_not="is a subscriber already",
-    confirmed=False,
-    mails=MailFields.sample(frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})),
-    keywords=Keywords("a AND", (Mistake(1, 6, "expected a word"),)),
-    profiles=(),
-)
-
-SAMPLES = tuple(
-    Page(template="desk-subscriber-form.html.j2", shows=shows) for shows in (_SAMPLE, _WRONG, replace(_WRONG, id=1))
-)

@@ -1,6 +1,7 @@
 """Who must not be mailed, and why."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from digest.admin import subscriber_actions
@@ -12,6 +13,7 @@ from digest.subscribers.fields import one_line
 from digest.subscribers.membership import Membership
 from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.template_samples import Samples
 
 _A_PAGE = 50
 _MOST_REASON = 200  # characters
@@ -44,8 +46,8 @@ class SuppressionList:
     asked: str = ""  # an address that was looked for
     typed: str = ""  # one that was to be added
     why: str = ""
-    wrong: str = ""  # with which address something is: "asked", "typed"
-    done: str = ""
+    wrong: Annotated[str, Samples("", "asked", "typed")] = ""  # with which address something is
+    done: Annotated[str, Samples("", "added", "lifted", "stands")] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +118,3 @@ class Suppressing:
 def _page(shows: SuppressionList) -> Page:
     status = 422 if shows.wrong else 200
     return Page(template="desk-suppressions.html.j2", shows=shows, status=status)
-
-
-_LISTED = tuple(
-    ListedSuppression(
-        email="reader@digest.invalid" if known else "",
-        subscriber=known,
-        pseudonym="0" * 32,
-        reason=reason,
-        since="2026-06-03 07:00",
-        evidence="550 no" if known else "",
-    )
-    for reason in SuppressionReason
-    for known in (0, 1)
-)
-
-SAMPLES = (
-    _page(SuppressionList()),
-    *(_page(SuppressionList(listed=_LISTED, number=2, done=done)) for done in ("added", "lifted", "stands")),
-    *(_page(SuppressionList(wrong=wrong, asked="x", typed="x", is_last=False)) for wrong in ("asked", "typed")),
-    _page(SuppressionList(asked="reader@digest.invalid")),
-    _page(SuppressionList(asked="reader@digest.invalid", listed=_LISTED)),
-)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from digest.app import App
-from digest.explain import Explanation, Verdict, explain
+from digest.explain import Explanation, explain
 from digest.models import Admin
 from digest.subscribers.fields import one_line
 from digest.web.admin.subscribers.subscriber import get
@@ -47,15 +47,3 @@ class Explaining:
 
 def _page(shows: Why) -> Page:
     return Page(template="desk-why.html.j2", shows=shows)
-
-
-_FOUND = Explanation(email="r@digest.invalid", paper="x:1", title="Cats", verdict=Verdict.NO_MATCH, facts=("a", "b"))
-
-SAMPLES = tuple(
-    _page(Why(id=1, email="reader@digest.invalid", asked="x:1" if found else "", found=found))
-    for found in (
-        None,
-        _FOUND,
-        Explanation(email="", paper="x:2", title="", verdict=Verdict.UNKNOWN_PAPER, facts=()),
-    )
-)

@@ -1,0 +1,152 @@
+"""Which dataclass each page template is rendered with, and the check of templates that an admin's folder replaces."""
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+from digest.mail import Templates
+from digest.mail.languages import Language
+from digest.web.account.address import Address
+from digest.web.account.data import MyData
+from digest.web.account.feed import FeedAddresses
+from digest.web.account.mute import Mute, NoMute
+from digest.web.account.pause import Pause
+from digest.web.account.read import PastDigests, ReadDigest
+from digest.web.account.settings import Settings
+from digest.web.admin.log import Log
+from digest.web.admin.papers.sources import ShownSources
+from digest.web.admin.papers.submission import ShownSubmission
+from digest.web.admin.papers.submissions import ShownSubmissions
+from digest.web.admin.profiles.editor import Editor
+from digest.web.admin.profiles.exchange import Import
+from digest.web.admin.profiles.followers import Followers
+from digest.web.admin.profiles.overview import ProfileList
+from digest.web.admin.profiles.query import Asked
+from digest.web.admin.profiles.remove import Removing
+from digest.web.admin.profiles.rename import Renaming
+from digest.web.admin.profiles.test_mail import ShownTestMail
+from digest.web.admin.profiles.versions import History, Removed, ShownVersion
+from digest.web.admin.sending.coming import Nobody, ShownNext
+from digest.web.admin.sending.deliveries import ShownDeliveries
+from digest.web.admin.sending.delivery import ShownDelivery
+from digest.web.admin.sending.templates import Overview, ShownMail
+from digest.web.admin.sign_in import DeskForm
+from digest.web.admin.subscribers.bounces import BounceList
+from digest.web.admin.subscribers.importing import ShownImport, UploadForm
+from digest.web.admin.subscribers.listing import SubscriberList
+from digest.web.admin.subscribers.subscriber import ShownSubscriber
+from digest.web.admin.subscribers.subscriber_form import SubscriberForm
+from digest.web.admin.subscribers.suppressions import SuppressionList
+from digest.web.admin.subscribers.why import Why
+from digest.web.admin.today import ShownToday
+from digest.web.admin.tokens import NewToken, Tokens
+from digest.web.admin_auth import Refusal
+from digest.web.context import Joined, Left, Nothing, OneClick, Problem, Question, SignedIn, Site
+from digest.web.inbox import Received
+from digest.web.public.editions import Edition, NoEdition
+from digest.web.public.front import Newest
+from digest.web.public.notices import Notice
+from digest.web.public.paper import OnePaper
+from digest.web.public.preview import Previewed
+from digest.web.public.profiles import AllProfiles, OneProfile
+from digest.web.public.propose import Proposal
+from digest.web.public.search import Searched
+from digest.web.public.sign_in import SignInForm
+from digest.web.public.subscribe import SubscribeForm
+from digest.web.template_samples import samples_of
+
+PAGES: Mapping[str, Any] = {
+    "absent.html.j2": Nothing,
+    "address.html.j2": Address,
+    "closed.html.j2": Nothing,
+    "confirm.html.j2": Question,
+    "confirmed.html.j2": Joined,
+    "data.html.j2": MyData,
+    "desk-bounces.html.j2": BounceList,
+    "desk-deliveries.html.j2": ShownDeliveries,
+    "desk-delivery.html.j2": ShownDelivery,
+    "desk-editor.html.j2": Editor,
+    "desk-followers.html.j2": Followers,
+    "desk-history.html.j2": History,
+    "desk-mail.html.j2": ShownMail,
+    "desk-next.html.j2": Nobody | ShownNext,
+    "desk-profiles-import.html.j2": Import,
+    "desk-profiles.html.j2": ProfileList,
+    "desk-query.html.j2": Asked,
+    "desk-refused.html.j2": Refusal,
+    "desk-remove.html.j2": Removing,
+    "desk-removed.html.j2": Removed,
+    "desk-rename.html.j2": Renaming,
+    "desk-sign-in.html.j2": DeskForm,
+    "desk-sources.html.j2": ShownSources,
+    "desk-submission.html.j2": ShownSubmission,
+    "desk-submissions.html.j2": ShownSubmissions,
+    "desk-subscriber-form.html.j2": SubscriberForm,
+    "desk-subscriber.html.j2": ShownSubscriber,
+    "desk-subscribers-import.html.j2": UploadForm,
+    "desk-subscribers-imported.html.j2": ShownImport,
+    "desk-subscribers.html.j2": SubscriberList,
+    "desk-suppressions.html.j2": SuppressionList,
+    "desk-templates.html.j2": Overview,
+    "desk-test-mail.html.j2": ShownTestMail,
+    "desk-token.html.j2": NewToken,
+    "desk-tokens.html.j2": Tokens,
+    "desk-trial.html.j2": Editor,
+    "desk-version.html.j2": ShownVersion,
+    "desk-why.html.j2": Why,
+    "digests.html.j2": PastDigests,
+    "edition.html.j2": Edition,
+    "enter.html.j2": Question,
+    "erased.html.j2": Nothing,
+    "feed.html.j2": FeedAddresses,
+    "front.html.j2": Newest,
+    "inbox.html.j2": Received,
+    "leave.html.j2": Nothing,
+    "log.html.j2": Log,
+    "mailbox.html.j2": Nothing,
+    "move.html.j2": Question,
+    "mute.html.j2": Mute,
+    "no-edition.html.j2": NoEdition,
+    "no-mute.html.j2": NoMute,
+    "not-moved.html.j2": Nothing,
+    "notice.html.j2": Notice,
+    "one-click.txt.j2": OneClick,
+    "paper.html.j2": OnePaper,
+    "pause.html.j2": Pause,
+    "preview.html.j2": Previewed,
+    "previewed.html.j2": Previewed,
+    "problem.html.j2": Problem,
+    "profile.html.j2": OneProfile,
+    "profiles.html.j2": AllProfiles,
+    "propose.html.j2": Proposal,
+    "proposed.html.j2": Nothing,
+    "read.html.j2": ReadDigest,
+    "search.html.j2": Searched,
+    "settings.html.j2": Settings,
+    "sign-in.html.j2": SignInForm,
+    "subscribe.html.j2": SubscribeForm,
+    "today.html.j2": ShownToday,
+    "too-old.html.j2": Nothing,
+    "unsubscribe.html.j2": Question,
+    "unsubscribed.html.j2": Left,
+}
+"""Template -> what it sees as `page`."""
+
+
+def check_page_templates(templates: Templates, site: Site) -> None:
+    """Render every page that the admin's own templates or translations change with sample data, in each language.
+
+    Raises TemplateError for the first one that fails, so that it is found before a reader asks for the page.
+    """
+    for name in PAGES:
+        for language in templates.languages:
+            if templates.is_changed(f"web/{name}", language):
+                try_page_template(templates, site, name, language)
+
+
+def try_page_template(templates: Templates, site: Site, name: str, language: Language) -> None:
+    """Render the page template `name` with all its samples in one language. Raises TemplateError."""
+    with templates.errors_located(f"web/{name}"):
+        template = templates.environment(language).get_template(f"web/{name}")
+        for page, signed_in in zip(samples_of(PAGES[name]), cycle(samples_of(SignedIn)), strict=False):
+            template.render(site=site, page=page, csrf="", signed_in=signed_in)
