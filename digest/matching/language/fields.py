@@ -47,8 +47,8 @@ TAGS: dict[str, frozenset[Field]] = {
     "all": EVERYWHERE,
 }
 
-# PubMed's other tags, except those that may be words ([Pt] and [La] are elements). Directly after a word, any tag not in
-# TAGS is an error.
+# PubMed's other tags, except those that may be words ([Pt] and [La] are elements). Directly after a word, any tag that
+# is not in TAGS is an error.
 OTHER_TAGS = (
     "affiliation", "author - first", "author - last", "book", "conflict of interest statements", "date - publication",
     "dp", "filter", "grants and funding", "investigator", "journal", "language", "majr", "mesh", "mesh major topic",
