@@ -61,13 +61,15 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
         )
         for rule in rules
     ]
-    return sorted((near for near in near_misses if near.has), key=_distance)[:limit]
-
-
-def _distance(near: NearMiss) -> tuple[bool, float, int]:
-    """Sort key: rules that only a NOT kept from matching first, then by the share and the number of missing words."""
-    only_excluded = bool(near.excluded_by) and not near.lacks
-    return not only_excluded, -len(near.has) / (len(near.has) + len(near.lacks)), len(near.lacks)
+    # First the rules that only a NOT kept from matching, then by the share and by the number of missing words.
+    return sorted(
+        (near for near in near_misses if near.has),
+        key=lambda near: (
+            bool(near.lacks) or not near.excluded_by,
+            len(near.lacks) / (len(near.has) + len(near.lacks)),
+            len(near.lacks),
+        ),
+    )[:limit]
 
 
 def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:

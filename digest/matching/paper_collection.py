@@ -11,7 +11,7 @@ from digest.matching.backtest import QueryCache, RuleStats, rule_stats
 from digest.matching.engine.corpus import Corpus
 from digest.matching.engine.index import ProfileIndex, Search
 from digest.matching.engine.matches import Matches
-from digest.matching.engine.ragged import Bools, Floats, Ints
+from digest.matching.engine.ragged import Bools, Floats
 from digest.matching.ranking import choose
 from digest.models import DigestItem, Match, Paper, Profile
 
@@ -134,24 +134,20 @@ class PaperCollection:
         """`rows` are the profiles' rows in `matches`; `best` is, by paper, its score, or 0 if it is left out."""
         found = np.flatnonzero(best)
         order = found[np.lexsort((self._rank[found], -best[found]))]
-        return Findings(
-            count=len(found),
-            items=self._items(matches, rows, order[begin : begin + limit].astype(np.int32)),
-            days=self._days(found, np.flatnonzero(among)),
-        )
+        shown = order[begin : begin + limit].astype(np.int32)
 
-    def _items(self, matches: Matches, rows: Mapping[Profile, int], shown: Ints) -> tuple[DigestItem, ...]:
         def explain(chosen: Sequence[Match]) -> list[Match]:
-            found: dict[tuple[int, str], Match] = {}
+            explained: dict[tuple[int, str], Match] = {}
             for profile, row in rows.items():
                 some = [match for match in chosen if match.profile == profile]
-                found |= {(row, match.paper.id): match for match in matches.with_evidence(row, some)}
-            return [found[rows[match.profile], match.paper.id] for match in chosen]
+                explained |= {(row, match.paper.id): match for match in matches.with_evidence(row, some)}
+            return [explained[rows[match.profile], match.paper.id] for match in chosen]
 
         wanted = [matches.without_evidence(row, profile, of=shown) for profile, row in rows.items()]
         choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explain)
         place = {self.papers[column].id: place for place, column in enumerate(shown.tolist())}
-        return tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))
+        items = tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))
+        return Findings(count=len(found), items=items, days=self._days(found, np.flatnonzero(among)))
 
     def _days(self, found: NDArray[np.int64], all_papers: NDArray[np.int64]) -> dict[date, tuple[int, int]]:
         if not len(all_papers):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from operator import attrgetter
 
 from digest.models import DigestItem, Match, Paper
@@ -43,7 +44,11 @@ def choose(
     if len(kept) == 1:  # the usual case needs no merging: matches of equal score are in order already
         best = [(match, [match]) for match in sorted(kept[0], key=attrgetter("score"), reverse=True)]
     else:
-        best = _merged(kept)
+        by_paper: dict[str, list[Match]] = {}
+        for match in chain.from_iterable(kept):
+            by_paper.setdefault(match.paper.id, []).append(match)
+        best = [(max(matches, key=attrgetter("score")), matches) for matches in by_paper.values()]
+        best.sort(key=lambda found: (-found[0].score, precedence(found[0].paper)))
     explained = explain([match for match, _ in best[:limit]])
     shown = [
         DigestItem(
@@ -59,17 +64,6 @@ def choose(
     return Choice(
         items=tuple(sorted(shown, key=lambda item: section[item.profile])),  # stable: best first within a section
         more=tuple(match.paper for match, _ in best[limit:]),
-    )
-
-
-def _merged(wanted: Sequence[Sequence[Match]]) -> list[tuple[Match, list[Match]]]:
-    """Returns (the best match, all matches) of each paper, best first."""
-    by_paper: dict[str, list[Match]] = {}
-    for match in (match for matches in wanted for match in matches):
-        by_paper.setdefault(match.paper.id, []).append(match)
-    return sorted(
-        ((max(matches, key=attrgetter("score")), matches) for matches in by_paper.values()),
-        key=lambda found: (-found[0].score, precedence(found[0].paper)),
     )
 
 

@@ -98,7 +98,8 @@ class Corpus:
         self.paper: Ints = np.array(paper, np.int32)
         self.field = np.array(field, np.int8)
         self._set_tokens(np.array(run, np.int32), np.array(run_counts, np.int64), runs)
-        self._spans: dict[int, tuple[array[int], array[int]]] = {}  # by text, for the texts that were asked for
+        # By text, for texts that were asked for: the start and the end of the word at each position, as shown.
+        self._spans: dict[int, tuple[array[int], array[int]]] = {}
         self.stems: dict[str, list[int]] = {}
         for folded, number in self.words.items():
             if not number % _WORDS_BETWEEN:
@@ -146,12 +147,6 @@ class Corpus:
     def locate(self, begin: int, end: int) -> tuple[Field, int, int]:
         """Returns (field, start, end) of the shown text from token `begin` to token `end`, both included."""
         text = int(self.text[begin])
-        before = int(self.first[self.text_offsets[text]])
-        starts, ends = self._spans_of(text)
-        return FIELDS[self.field[text]], starts[self.first[begin] - before], ends[self.next[end] - 1 - before]
-
-    def _spans_of(self, text: int) -> "tuple[array[int], array[int]]":
-        """Returns the start and the end of the word at each position of a text: offsets into its field as shown."""
         if text not in self._spans:
             column = int(self.paper[text])
             texts = list(_texts(self.papers[column]))[: text - int(np.searchsorted(self.paper, column)) + 1]
@@ -160,7 +155,9 @@ class Corpus:
             spans = [found.span() for found in WORD.finditer(written)]
             starts, ends = (array("i", (offset + span[side] for span in spans)) for side in (0, 1))
             self._spans[text] = starts, ends
-        return self._spans[text]
+        starts, ends = self._spans[text]
+        before = int(self.first[self.text_offsets[text]])
+        return FIELDS[self.field[text]], starts[self.first[begin] - before], ends[self.next[end] - 1 - before]
 
 
 def _texts(paper: Paper) -> Iterator[tuple[int, str]]:

@@ -77,8 +77,14 @@ def evaluate(plan: QueryPlan, corpus: Corpus) -> Evaluation:
     for begin, end in zip(plan.level_offsets[:-1].tolist(), plan.level_offsets[1:].tolist(), strict=True):
         clauses = np.arange(begin, end)
         is_or = plan.is_or[clauses]
-        parts = _evaluate_or(plan, postings, clauses[is_or]), _evaluate_and(plan, postings, clauses[~is_or])
-        postings.append(np.sort(np.concatenate(parts)), plan.atoms + end)
+        each, counts = indices_of_rows(plan.child_offsets, clauses[is_or])
+        clause = np.repeat(clauses[is_or], counts)
+        each, counts = indices_of_rows(postings.offsets, plan.child[each])
+        condition, column = plan.atoms + np.repeat(clause, counts), postings.keys[each] % postings.papers
+        found_by_or = _distinct(postings.pack(condition, column, postings.in_title[each]))
+        found = np.concatenate((found_by_or, _evaluate_and(plan, postings, clauses[~is_or])))
+        found.sort()
+        postings.append(found, plan.atoms + end)
     paper = (postings.keys % postings.papers).astype(np.int32)
     return Evaluation(plan, corpus, occurrences, postings.offsets, paper, postings.in_title)
 
@@ -167,15 +173,6 @@ def _contains_any(numbers: Longs, low: Longs, high: Longs) -> Bools:
     return np.searchsorted(numbers, high, side="right") > np.searchsorted(numbers, low)
 
 
-def _evaluate_or(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs:
-    """Returns the packed postings of OR clauses."""
-    children, counts = indices_of_rows(plan.child_offsets, clauses)
-    condition = np.repeat(clauses + plan.atoms, counts)
-    each, counts = indices_of_rows(postings.offsets, plan.child[children])
-    condition = np.repeat(condition, counts)
-    return _distinct(postings.pack(condition, postings.keys[each] % postings.papers, postings.in_title[each]))
-
-
 def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs:
     """Returns the packed postings of AND clauses."""
     each, counts = indices_of_rows(plan.child_offsets, clauses)
@@ -183,9 +180,16 @@ def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs
     matters = ~negated | (postings.counts[child] > 0)  # a child that is true of no paper excludes nothing
     offsets = row_offsets(matters)[row_offsets(counts)]
     child, negated = child[matters], negated[matters]
-    clause, rarest = _rarest_children(offsets, postings.counts[child], negated)
-    each, counts = indices_of_rows(postings.offsets, child[rarest])
-    row = np.repeat(clause, counts)
+    if not len(child):
+        return np.empty(0, np.int64)
+    # The candidates of a clause are the papers of its rarest required child, of the first one if several are as rare.
+    required = np.where(negated, _NEVER, postings.counts[child])
+    fewest = np.minimum.reduceat(required, offsets[:-1])
+    is_fewest = required == np.repeat(fewest, np.diff(offsets))
+    rarest = np.minimum.reduceat(np.where(is_fewest, np.arange(len(child)), _NEVER), offsets[:-1])
+    alive = np.flatnonzero(fewest > 0)
+    each, counts = indices_of_rows(postings.offsets, child[rarest[alive]])
+    row = np.repeat(alive, counts)
     paper, in_title = postings.keys[each] % postings.papers, postings.in_title[each].copy()
     turn = 0
     done: list[Longs] = []
@@ -200,21 +204,6 @@ def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs
         row, paper, in_title = row[kept], paper[kept], in_title[kept]
         turn += 1
     return np.concatenate(done) if done else np.empty(0, np.int64)
-
-
-def _rarest_children(offsets: Longs, papers: Longs, negated: Bools) -> tuple[Longs, Longs]:
-    """Returns (the clauses whose required children are all true of some paper, the rarest required child of each).
-
-    `offsets` are row offsets, by clause, into `papers` (how many each child is true of) and `negated`.
-    """
-    if not len(papers):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    required = np.where(negated, _NEVER, papers)
-    fewest = np.minimum.reduceat(required, offsets[:-1])
-    is_fewest = required == np.repeat(fewest, np.diff(offsets))
-    rarest = np.minimum.reduceat(np.where(is_fewest, np.arange(len(papers)), _NEVER), offsets[:-1])
-    alive = fewest > 0
-    return np.flatnonzero(alive), rarest[alive]
 
 
 def _distinct(packed: Longs) -> Longs:

@@ -27,21 +27,20 @@ class EvidenceFinder:
         """Returns where the condition's words are in a paper that it is true of. Negated children have no places."""
         key = condition, column
         if key not in self._places:
-            self._places[key] = tuple(dict.fromkeys(self._find(condition, column)))
+            evaluation, plan = self._evaluation, self._evaluation.plan
+            found: list[Place] = []
+            if condition < plan.atoms:
+                begin, end = evaluation.occurrences.begin, evaluation.occurrences.end
+                numbers = dict.fromkeys(evaluation.occurrences_of(condition, column))
+                found = [evaluation.corpus.locate(int(begin[number]), int(end[number])) for number in numbers]
+            else:
+                clause = condition - plan.atoms
+                children = slice(int(plan.child_offsets[clause]), int(plan.child_offsets[clause + 1]))
+                for child, negated in zip(plan.child[children].tolist(), plan.negated[children].tolist(), strict=True):
+                    if not negated and evaluation.holds(child, column):
+                        found += self.places(child, column)
+            self._places[key] = tuple(dict.fromkeys(found))
         return self._places[key]
-
-    def _find(self, condition: int, column: int) -> Iterator[Place]:
-        evaluation, plan = self._evaluation, self._evaluation.plan
-        if condition < plan.atoms:
-            corpus, occurrences = evaluation.corpus, evaluation.occurrences
-            for number in dict.fromkeys(evaluation.occurrences_of(condition, column)):
-                yield corpus.locate(int(occurrences.begin[number]), int(occurrences.end[number]))
-            return
-        clause = condition - plan.atoms
-        children = slice(int(plan.child_offsets[clause]), int(plan.child_offsets[clause + 1]))
-        for child, negated in zip(plan.child[children].tolist(), plan.negated[children].tolist(), strict=True):
-            if not negated and evaluation.holds(child, column):
-                yield from self.places(child, column)
 
 
 class Matches:

@@ -118,18 +118,18 @@ class _Scorer:
 
     def score_blocks(self, starts: range) -> ScoredPapers:
         """Returns the best papers of the blocks that begin with these profiles."""
-        return _concatenated([self._score_block(begin) for begin in starts])
-
-    def _score_block(self, begin: int) -> ScoredPapers:
-        end = min(begin + self.block, len(self._rules))
-        cell, score = self._sum_weights(begin, end)
-        counts = np.bincount(cell >> self.rank_bits, minlength=end - begin)
         mask = (1 << self.rank_bits) - 1
-        keys = (_SIGN - score.view(np.int32).astype(np.int64)) << self.rank_bits | cell & mask
-        keys, counts = _smallest_of_each_row(keys, counts, self._limit)
-        score = (_SIGN - (keys >> self.rank_bits)).astype(np.int32).view(np.float32)
-        profile = np.repeat(np.arange(begin, end, dtype=np.int32), counts)
-        return ScoredPapers(profile, (keys & mask).astype(np.int32), score)
+        blocks: list[ScoredPapers] = []
+        for begin in starts:
+            end = min(begin + self.block, len(self._rules))
+            cell, score = self._sum_weights(begin, end)
+            counts = np.bincount(cell >> self.rank_bits, minlength=end - begin)
+            keys = (_SIGN - score.view(np.int32).astype(np.int64)) << self.rank_bits | cell & mask
+            keys, counts = _smallest_of_each_row(keys, counts, self._limit)
+            score = (_SIGN - (keys >> self.rank_bits)).astype(np.int32).view(np.float32)
+            profile = np.repeat(np.arange(begin, end, dtype=np.int32), counts)
+            blocks.append(ScoredPapers(profile, (keys & mask).astype(np.int32), score))
+        return _concatenated(blocks)
 
     def _sum_weights(self, begin: int, end: int) -> tuple[Longs, Floats]:
         """Returns (cell, score) of every match of some profiles, profile by profile.

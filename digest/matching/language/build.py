@@ -194,23 +194,20 @@ def _term(text: str, offset: int, scope: Scope, *, exact: bool) -> Query:
     if Field.AUTHOR in scope.fields:
         terms.append(_author(text, offset, initials=scope.initials))
     if Field.CATEGORY in scope.fields:
-        terms.append(_category(text, offset))
+        archive = _ARCHIVE.fullmatch(text)
+        if archive is None:
+            name = _checked_text(text, offset, exact=True, separator=".")
+        elif len(COMPOUND.findall(archive[1])) == 1:
+            name = _checked_text(archive[1], offset, exact=True) + ARCHIVE  # cs.* is all categories of the archive cs
+        else:
+            raise QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
+        terms.append(Term(name, CATEGORY, exact=True))
     return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
 
 
 def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Term:
     """Returns a term for words, a phrase or a prefix in title or abstract. Raises QuerySyntaxError."""
     return Term(_checked_text(text, offset, exact=exact), fields, exact)
-
-
-def _category(text: str, offset: int) -> Term:
-    """Returns a term for a category, or, with cs.*, for all categories of the archive cs."""
-    archive = _ARCHIVE.fullmatch(text)
-    if archive is None:
-        return Term(_checked_text(text, offset, exact=True, separator="."), CATEGORY, exact=True)
-    if len(COMPOUND.findall(archive[1])) != 1:
-        raise QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
-    return Term(_checked_text(archive[1], offset, exact=True) + ARCHIVE, CATEGORY, exact=True)
 
 
 def _author(text: str, offset: int, *, initials: bool) -> Query:

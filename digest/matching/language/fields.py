@@ -9,16 +9,9 @@ EVERYWHERE = frozenset(Field)
 TITLE, ABSTRACT, AUTHOR, CATEGORY = (frozenset({field}) for field in Field)
 
 FIELDS: dict[str, frozenset[Field]] = {
-    "title": TITLE,
-    "ti": TITLE,
-    "abstract": ABSTRACT,
-    "abs": ABSTRACT,
-    "author": AUTHOR,
-    "au": AUTHOR,
-    "category": CATEGORY,
-    "cat": CATEGORY,
-    "all": EVERYWHERE,
-}
+    "title": TITLE, "ti": TITLE, "abstract": ABSTRACT, "abs": ABSTRACT, "author": AUTHOR, "au": AUTHOR,
+    "category": CATEGORY, "cat": CATEGORY, "all": EVERYWHERE,
+}  # fmt: skip
 
 # https://info.arxiv.org/help/api/user-manual.html, 5.1: fields that arXiv can search but feeds do not contain.
 ELSEWHERE = {
@@ -32,20 +25,10 @@ ELSEWHERE = {
 
 # https://pubmed.ncbi.nlm.nih.gov/help/#search-tags: in brackets after a term.
 TAGS: dict[str, frozenset[Field]] = {
-    "title/abstract": SHOWN,
-    "tiab": SHOWN,
-    "text word": SHOWN,
-    "tw": SHOWN,
-    "title": TITLE,
-    "ti": TITLE,
-    "abstract": ABSTRACT,
-    "ab": ABSTRACT,
-    "author": AUTHOR,
-    "au": AUTHOR,
-    "1au": AUTHOR,
-    "all fields": EVERYWHERE,
+    "title/abstract": SHOWN, "tiab": SHOWN, "text word": SHOWN, "tw": SHOWN, "title": TITLE, "ti": TITLE,
+    "abstract": ABSTRACT, "ab": ABSTRACT, "author": AUTHOR, "au": AUTHOR, "1au": AUTHOR, "all fields": EVERYWHERE,
     "all": EVERYWHERE,
-}
+}  # fmt: skip
 
 # PubMed's other tags, except those that may be words ([Pt] and [La] are elements). Directly after a word, any tag that
 # is not in TAGS is an error.

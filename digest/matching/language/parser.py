@@ -1,7 +1,7 @@
 """Parses the text of a profile into rules, or raises an error that says where it is wrong and what was expected."""
 
 import re
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -66,13 +66,20 @@ def parse_rules(text: str) -> Rules:
     rules: list[Rule] = []
     terms = 0
     for number, line in enumerate(_LINE_END.split(text), 1):
-        rule = _parse_line(line, number)
-        if rule is not None:
-            terms += 1 if isinstance(rule.query, Term) else len(set(iter_terms(rule.query)))
-            if terms > MAX_TERMS:
-                column = line.index(rule.text) + 1
-                raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
-            rules.append(rule)
+        if _PLAIN.fullmatch(line):
+            written = _Line(line, 1, 1.0, False)
+        elif _without_comment(line).strip():
+            written = _split_line(line, number)
+        else:
+            continue
+        query = parse_query(written.text, line=number, column=written.column)
+        terms += 1 if isinstance(query, Term) else len(set(iter_terms(query)))
+        if terms > MAX_TERMS:
+            column = line.index(written.text) + 1
+            raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
+        rules.append(
+            Rule(text=written.text, line=number, query=query, weight=written.weight, excludes=written.excludes)
+        )
     return Rules(tuple(rules))
 
 
@@ -113,16 +120,6 @@ def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
     """Returns, by line, the rules of a valid profile as written, without their -, weight and comment."""
     found = _LINE_END.split(text)
     return {number: _split_line(found[number - 1], number).text for number in lines}
-
-
-def _parse_line(line: str, number: int) -> Rule | None:
-    if _PLAIN.fullmatch(line):
-        return Rule(text=line, line=number, query=parse_query(line, line=number))
-    if not _without_comment(line).strip():
-        return None
-    rule = _split_line(line, number)
-    query = parse_query(rule.text, line=number, column=rule.column)
-    return Rule(text=rule.text, line=number, query=query, weight=rule.weight, excludes=rule.excludes)
 
 
 class _Line(NamedTuple):
@@ -188,26 +185,25 @@ def _parser() -> Lark:
 
 
 def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) -> RuleError:
-    """Returns the parser's error for `text`, which begins at `line` and `column`."""
+    """Returns the error that the parser raised for `text`, which begins at `line` and `column`, in a user's words."""
     if isinstance(error, UnexpectedCharacters):
         return RuleError(line, column + (error.pos_in_stream or 0), "this quotation mark is not closed")
     token = error.token if isinstance(error, UnexpectedToken) else Token("$END", "")
-    at = len(text) if token.type == "$END" else token.start_pos or 0
     accepted = (error.accepts if isinstance(error, UnexpectedToken) else None) or set()
-    return RuleError(line, column + at, _expected(token, accepted, text[:at]))
-
-
-def _expected(token: Token, accepted: Set[str], before: str) -> str:
-    shown = "the end" if token.type == "$END" else shortened(token.strip())
-    if token.type == "$END" and "RPAR" in accepted:
-        return "expected ) before the end"
-    if token.type == "RPAR" and "$END" in accepted:
-        return "this ) has no matching ("
-    if token.type == "OTHER_TAG":
-        return unknown_tag(token)
-    if "_AND" not in accepted:
-        return f"expected a word, a phrase or ( before {shown}"
-    if field := re.search(r"(\w+):$", before):
-        return unknown_field(field[1])
-    hint = "; for words close to each other, write a NEAR/3 b" if "~" in shown else ""
-    return f"expected AND, OR or NOT before {shown}{hint}"
+    at_end = token.type == "$END"
+    at = len(text) if at_end else token.start_pos or 0
+    shown = "the end" if at_end else shortened(token.strip())
+    if at_end and "RPAR" in accepted:
+        reason = "expected ) before the end"
+    elif token.type == "RPAR" and "$END" in accepted:
+        reason = "this ) has no matching ("
+    elif token.type == "OTHER_TAG":
+        reason = unknown_tag(token)
+    elif "_AND" not in accepted:
+        reason = f"expected a word, a phrase or ( before {shown}"
+    elif field := re.search(r"(\w+):$", text[:at]):
+        reason = unknown_field(field[1])
+    else:
+        hint = "; for words close to each other, write a NEAR/3 b" if "~" in shown else ""
+        reason = f"expected AND, OR or NOT before {shown}{hint}"
+    return RuleError(line, column + at, reason)

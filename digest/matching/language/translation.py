@@ -27,14 +27,9 @@ _ENCODED = re.compile(rf"search_query=|\+{_OPERATOR}\+|%2[028]|%3A", re.IGNORECA
 # https://arxiv.org/search/advanced: the fields that we have, too.
 _ARXIV_FIELDS = {"all": "all", "title": "title", "abstract": "abstract", "author": "author", "": "all"}
 _ARXIV_ARCHIVES = {
-    "computer_science": "cs",
-    "economics": "econ",
-    "eess": "eess",
-    "mathematics": "math",
-    "q_biology": "q-bio",
-    "q_finance": "q-fin",
-    "statistics": "stat",
-}
+    "computer_science": "cs", "economics": "econ", "eess": "eess", "mathematics": "math", "q_biology": "q-bio",
+    "q_finance": "q-fin", "statistics": "stat",
+}  # fmt: skip
 _PHYSICS = "astro-ph cond-mat gr-qc hep-ex hep-lat hep-ph hep-th math-ph nlin nucl-ex nucl-th physics quant-ph".split()
 _MOST_TERMS = 50
 
@@ -100,7 +95,15 @@ def translate_query(text: str) -> Translation:
     if len(text) > MAX_PASTED:
         raise RuleError(1, 1, f"that is longer than {MAX_PASTED:,} characters")
     reader = _Reader()
-    parts = [_read(query, reader) for query in _split_queries(text)]
+    parts: list[_Part | None] = []
+    for query in _split_queries(text):
+        if _ADDRESS.match(query):
+            parts.append(_read_address(query, reader))
+        elif _ENCODED.search(query) and " " not in query:
+            encoded = query.partition("search_query=")[2].partition("&")[0] or query
+            parts.append(reader.read(_one_line(unquote_plus(encoded))))
+        else:
+            parts.append(reader.read(query))
     found = [part.text for part in parts if part is not None and part.text]
     if not found:
         missing = ", ".join(reader.left_out)[:200]
@@ -153,6 +156,30 @@ class _Part:
         """Returns the text, in parentheses if its outermost operator is one of these."""
         return f"({self.text})" if self.operator in operators else self.text
 
+    def in_fields(self, fields: frozenset[Field]) -> "_Part":
+        """Returns the part restricted to fields. Names keep PubMed's form, Hinton GE."""
+        text = self.grouped("AND", "OR")
+        if fields not in _PREFIX_OF:
+            return _Part(f"{text}[au]")
+        prefix = _PREFIX_OF[fields]
+        return _Part(f"{prefix}{text}", "" if prefix else self.operator)
+
+    def as_near(self, distance: int) -> "_Part":
+        """Returns two words as a NEAR, and more words, which NEAR cannot join, as an AND."""
+        words = [] if self.operator else self.text.strip(_QUOTES).split()
+        if len(words) == 2:
+            return _Part(f"{words[0]} NEAR/{min(distance, MAX_DISTANCE)} {words[1]}", "AND")
+        return _Part(" AND ".join(words), "AND") if words[1:] else self
+
+    def as_subject(self) -> "_Part":
+        """Returns a subject heading without its subheading, in the order of a text: `Diabetes, Type 2` is turned."""
+        if self.operator:
+            return self
+        heading = self.text.strip(_QUOTES).partition("/")[0]
+        first, comma, last = heading.partition(", ")
+        heading = f"{last} {first}" if comma and "," not in last else heading
+        return _Part(f'"{heading}"' if self.text.startswith(('"', "“", "„", "«")) else heading)
+
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
@@ -183,14 +210,6 @@ def _join(parts: Sequence[_Joined], *, left_to_right: bool = False) -> _Part | N
         elif joined != one.part or one.negated:  # "cancer"[Mesh] OR "cancer"[tiab] become the same
             joined = _Part(f"{joined.text} OR {text}", "OR")
     return joined
-
-
-def _read(query: str, reader: "_Reader") -> _Part | None:
-    if _ADDRESS.match(query):
-        return _read_address(query, reader)
-    if _ENCODED.search(query) and " " not in query:
-        query = unquote_plus(query.partition("search_query=")[2].partition("&")[0] or query)
-    return reader.read(_one_line(query))
 
 
 def _read_address(address: str, reader: "_Reader") -> _Part | None:
@@ -332,7 +351,14 @@ class _Reader:
                     raise RuleError(1, 1, "expected ) before the end")
                 self._next()
             case "field":
-                return self._field(token, depth)
+                name, left_out_before = token.text[:-1].lower(), len(self.left_out)
+                if self._kind in {"", "close", "operator"} or depth >= MAX_DEPTH:
+                    raise RuleError(1, 1, f"expected a word, a phrase or ( after {token.text}")
+                part = self._operand(depth + 1)
+                if name in _FIELDS_ELSEWHERE:
+                    del self.left_out[left_out_before:]  # it is part of what is left out now
+                    return self._leave_out(begin)
+                return part and _Part(f"{name}:{part.grouped('AND', 'OR')}")
             case "date":
                 return self._leave_out(begin)
             case "quoted":
@@ -340,16 +366,6 @@ class _Reader:
             case _:
                 part = self._words(token)
         return self._tagged(part, begin)
-
-    def _field(self, field: _Token, depth: int) -> _Part | None:
-        name, left_out_before = field.text[:-1].lower(), len(self.left_out)
-        if self._kind in {"", "close", "operator"} or depth >= MAX_DEPTH:
-            raise RuleError(1, 1, f"expected a word, a phrase or ( after {field.text}")
-        part = self._operand(depth + 1)
-        if name in _FIELDS_ELSEWHERE:
-            del self.left_out[left_out_before:]  # it is part of what is left out now
-            return self._leave_out(field.start)
-        return part and _Part(f"{name}:{part.grouped('AND', 'OR')}")
 
     def _words(self, first: _Token) -> _Part:
         last = first
@@ -387,11 +403,11 @@ class _Reader:
                 return self._leave_out(begin)
             if name in _SUBJECT_TAGS:
                 self.left_out.append(tag.text)
-                part = _subject(part)
+                part = part.as_subject()
             elif proximity := _PROXIMITY.fullmatch(option):
-                part = _proximity(part, TAGS.get(name, SHOWN), int(proximity[1]))
+                part = part.as_near(int(proximity[1])).in_fields(TAGS.get(name, SHOWN))
             else:
-                part = _in_fields(part, TAGS.get(name, AUTHOR))
+                part = part.in_fields(TAGS.get(name, AUTHOR))
         return part
 
     def _leave_out(self, begin: int) -> _Part | None:
@@ -409,32 +425,3 @@ def _tokens(text: str) -> Iterator[_Token]:
         elif not text[at].isspace():
             raise RuleError(1, 1, f"a {'bracket' if text[at] in '[]' else 'quotation mark'} is unmatched")
         at = found.end() if found is not None else at + 1
-
-
-def _in_fields(part: _Part, fields: frozenset[Field]) -> _Part:
-    """Restricts a part to fields. Names keep PubMed's form, Hinton GE."""
-    text = part.grouped("AND", "OR")
-    if fields not in _PREFIX_OF:
-        return _Part(f"{text}[au]")
-    prefix = _PREFIX_OF[fields]
-    return _Part(f"{prefix}{text}", "" if prefix else part.operator)
-
-
-def _proximity(part: _Part, fields: frozenset[Field], distance: int) -> _Part:
-    """Translates words close to each other: two words become a NEAR, more words an AND."""
-    words = [] if part.operator else part.text.strip(_QUOTES).split()
-    if len(words) == 2:
-        part = _Part(f"{words[0]} NEAR/{min(distance, MAX_DISTANCE)} {words[1]}", "AND")
-    elif len(words) > 2:
-        part = _Part(" AND ".join(words), "AND")
-    return _in_fields(part, fields)
-
-
-def _subject(part: _Part) -> _Part:
-    """Returns the words of a subject heading without its subheading, in the order of a text: Diabetes, Type 2."""
-    if part.operator:
-        return part
-    heading = part.text.strip(_QUOTES).partition("/")[0]
-    first, comma, last = heading.partition(", ")
-    heading = f"{last} {first}" if comma and "," not in last else heading
-    return _Part(f'"{heading}"' if part.text.startswith(('"', "“", "„", "«")) else heading)
