@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.text import COMPOUND, MARKS, WORD, fold, normalize, readings, stem
-from tests.matching.words import words
+from tests.matching.tokens import words
 
 EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
 MIXED = st.text(
@@ -90,18 +90,18 @@ def test_every_character_that_is_a_word_folds_to_a_word() -> None:
 
 
 @given(MIXED)
-def test_what_is_folded_folds_to_itself(text: str) -> None:
+def test_fold_is_idempotent(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
 @given(MIXED)
-def test_folded_words_are_read_as_the_same_words(text: str) -> None:
+def test_folding_does_not_change_the_words_of_a_text(text: str) -> None:
     folded = [fold(part) for part in WORD.findall(text)]
     assert [fold(part) for part in WORD.findall(" ".join(folded))] == folded
 
 
 @given(MIXED)
-def test_a_text_is_read_as_its_runs_behind_one_another(text: str) -> None:
+def test_the_words_of_a_text_are_those_of_its_compounds_in_order(text: str) -> None:
     found = [(w.first, w.next, w.folded) for w in words(text)]
     position, expected = 0, []
     for run in COMPOUND.findall(text):
@@ -173,7 +173,7 @@ def test_readings_of_a_compound_in_a_rule() -> None:
     assert readings("multi-task x") == [("multi", "task", "x"), ("multitask", "x")]
 
 
-def test_readings_stay_few_however_many_dashes_there_are() -> None:
+def test_the_number_of_readings_is_limited_for_many_dashes() -> None:
     assert len(readings("-".join("abcdefghijkl"))) == 2
     assert len(readings(" ".join(["a-b"] * 40))) <= 128
 
@@ -182,5 +182,5 @@ def test_a_text_without_words_has_no_reading() -> None:
     assert readings("*** -- ?") == []
 
 
-def test_plain_makes_two_spellings_of_a_title_one() -> None:
+def test_normalize_makes_two_spellings_of_a_title_equal() -> None:
     assert normalize("Schrödinger’s  cat: A re-view") == normalize("SCHRODINGER's cat -- a re view")

@@ -30,13 +30,13 @@ def test_every_method_finds_the_same() -> None:
         assert [set(found) for found in by(PAPERS, profiles)(len(profiles))] == list(WISHES.values()), by
 
 
-def test_near_is_found_where_a_method_knows_it() -> None:
+def test_methods_that_support_near_find_it() -> None:
     profile = [(Wish((ATTENTION, SPARSE), near=1), 1.0)]
     for by in (by_regex, by_fts5):
         assert set(by(PAPERS, [profile])(1)[0]) == {0, 1, 3}, by
 
 
-def test_ours_finds_what_the_others_do() -> None:
+def test_our_engine_finds_what_the_others_find() -> None:
     people = Population(
         list(WISHES),
         np.arange(len(WISHES) + 1),
@@ -48,7 +48,7 @@ def test_ours_finds_what_the_others_do() -> None:
     assert set(found) == {(row, column) for row, some in enumerate(WISHES.values()) for column in some}
 
 
-def test_a_pool_is_the_same_each_time_and_every_third_rule_of_a_boolean_one_has_an_operator() -> None:
+def test_a_rule_pool_is_reproducible_and_a_third_of_a_boolean_one_has_operators() -> None:
     papers = real_papers()[:50]
     rules = pool(papers, 3000, boolean=True)
     assert rules == pool(papers, 3000, boolean=True)

@@ -29,13 +29,13 @@ def suggestion(rule: str, *titles: str) -> tuple[str, int] | None:
     return None if found is None else (found.rule, found.papers)
 
 
-def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
+def test_papers_are_counted_by_day_including_days_without_a_match() -> None:
     result = run("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
     assert list(result.days.items()) == [(MONDAY, (0, 1)), (TUESDAY, (2, 2))]
     assert [paper.title for paper in result.papers] == ["cat", "x"]
 
 
-def test_days_without_papers_are_days_too() -> None:
+def test_days_without_papers_are_included() -> None:
     thursday = date(2026, 6, 4)
     assert list(run("cat", a_paper("cat"), a_paper("x"), days=[MONDAY, thursday]).days.values()) == [
         (1, 1),
@@ -45,7 +45,7 @@ def test_days_without_papers_are_days_too() -> None:
     ]
 
 
-def test_each_rule_has_its_papers_and_its_share() -> None:
+def test_each_rule_has_a_paper_count_and_a_share() -> None:
     result = run("cat\n\ndog ^2\n-bird", a_paper("cat"), a_paper("cat bird"), a_paper("dog"), a_paper("x"))
     assert [(r.line, r.rule, r.excludes, r.papers, r.share) for r in result.rules] == [
         (1, "cat", False, 2, 0.5),
@@ -54,7 +54,7 @@ def test_each_rule_has_its_papers_and_its_share() -> None:
     ]
 
 
-def test_each_rule_says_what_it_alone_brings_or_keeps_out() -> None:
+def test_each_rule_counts_the_papers_that_only_it_finds_or_excludes() -> None:
     papers = [a_paper("cat"), a_paper("cat dog"), a_paper("dog bird"), a_paper("bird"), a_paper("cat fish bird")]
     rules = run("cat\ndog\n-bird\n-fish", *papers).rules
     assert [(r.rule, r.papers, r.alone) for r in rules] == [
@@ -85,11 +85,11 @@ def test_a_rule_written_twice_is_listed_twice() -> None:
         ("large cats not small dogs", "A large cat", "large cat AND NOT small dog"),
     ],
 )
-def test_a_rule_that_was_never_true_has_a_suggestion_that_is(rule: str, title: str, better: str) -> None:
+def test_a_rule_that_finds_nothing_gets_a_suggestion_that_finds_something(rule: str, title: str, better: str) -> None:
     assert suggestion(rule, title) == (better, 1)
 
 
-def test_a_field_that_finds_nothing_is_lifted() -> None:
+def test_a_field_that_finds_nothing_is_removed_in_the_suggestion() -> None:
     paper = a_paper("x", "A quark")
     found = of_rule("title:quark", paper, *(a_paper(str(n)) for n in range(20))).suggestion
     assert found is not None
@@ -97,17 +97,17 @@ def test_a_field_that_finds_nothing_is_lifted() -> None:
 
 
 @pytest.mark.parametrize("rule", ["zzz", "author:Nobody", "cat:math", "cat AND NOT cat", "zz* NEAR/2 yy*"])
-def test_where_nothing_helps_nothing_is_suggested(rule: str) -> None:
+def test_nothing_is_suggested_if_no_variant_finds_anything(rule: str) -> None:
     assert suggestion(rule, "cat") is None
 
 
-def test_for_an_endless_word_no_other_spelling_is_looked_for() -> None:
+def test_no_spelling_is_suggested_for_a_very_long_word() -> None:
     begun = process_time()
     assert suggestion("a" * 100_000, "a" * 99_999) is None
     assert process_time() - begun < 5  # on a slow machine; else minutes
 
 
-def test_a_rule_that_is_true_of_more_than_a_tenth_floods_and_may_look_in_titles() -> None:
+def test_a_rule_that_finds_more_than_a_tenth_floods_and_is_suggested_for_titles_only() -> None:
     papers = [a_paper("data")] + [a_paper(f"x{n}", "data") for n in range(4)] + [a_paper(str(n)) for n in range(25)]
     record = of_rule("data", *papers)
     assert record.floods
@@ -116,6 +116,6 @@ def test_a_rule_that_is_true_of_more_than_a_tenth_floods_and_may_look_in_titles(
     assert not of_rule("-data", *papers).floods
 
 
-def test_no_papers_and_no_rules_are_no_error() -> None:
+def test_a_backtest_without_papers_or_rules_is_empty() -> None:
     assert run("cat").rules[0].share == 0
     assert run("# nothing", a_paper("cat")).rules == []

@@ -20,7 +20,7 @@ from digest.matching.language.query import (
     patterns,
 )
 from digest.models import Paper
-from tests.matching.oracle import is_true
+from tests.matching.reference import is_true
 from tests.matching.strategies import PAPERS, RULES
 
 
@@ -42,7 +42,7 @@ def turned(query: Query) -> Query:
 
 
 @given(RULES)
-def test_a_query_that_is_written_down_reads_back_the_same(rule: str) -> None:
+def test_a_formatted_query_parses_to_the_same_query(rule: str) -> None:
     query = parse_query(rule)
     assert parse_query(format_query(query)) == query
 
@@ -65,7 +65,7 @@ def test_a_canonical_query_means_the_same(rule: str, paper: Paper) -> None:
     st.text(st.sampled_from("aks s-é*'中か\u3099ﾞꙮ") | st.characters())
     | st.lists(st.sampled_from("as ies xes kaies matrices".split())).map("-".join)
 )
-def test_any_words_that_can_be_read_can_be_written_down(words: str) -> None:
+def test_any_words_that_parse_can_be_formatted(words: str) -> None:
     for rule in (words, f'"{words}"', f"author:{words}", f"category:{words}"):
         try:
             query = parse_query(rule)
@@ -92,7 +92,7 @@ def test_any_words_that_can_be_read_can_be_written_down(words: str) -> None:
         ["cat:cs.LG", 'category:"CS LG"'],
     ],
 )
-def test_equal_queries_however_written_are_one(forms: list[str]) -> None:
+def test_equivalent_queries_have_one_canonical_form(forms: list[str]) -> None:
     assert len({parse_query(form) for form in forms}) == 1
 
 
@@ -106,7 +106,7 @@ def test_equal_queries_however_written_are_one(forms: list[str]) -> None:
         ("a1 NEAR/2 b1", "a1 NEAR/3 b1"),
     ],
 )
-def test_queries_that_differ_stay_apart(one: str, other: str) -> None:
+def test_different_queries_have_different_canonical_forms(one: str, other: str) -> None:
     assert parse_query(one) != parse_query(other)
 
 
@@ -125,12 +125,12 @@ def test_queries_that_differ_stay_apart(one: str, other: str) -> None:
         ("扩散模型", "扩 散 模 型"),
     ],
 )
-def test_a_query_is_written_in_few_signs(rule: str, written: str) -> None:
+def test_queries_are_formatted_without_unneeded_parentheses(rule: str, written: str) -> None:
     assert format_query(parse_query(rule)) == written
 
 
 @given(st.lists(st.sampled_from("multi systems matrices as is x net*".split()), min_size=1, max_size=5).map("-".join))
-def test_the_parts_of_compounds_are_stemmed_only_where_nothing_reads_otherwise(compound: str) -> None:
+def test_parts_of_compounds_are_stemmed_only_if_no_reading_changes(compound: str) -> None:
     wanted = patterns(compound, exact=False)
     if wanted:  # a star stands at the end of a reading only
         (term,) = iter_terms(parse_query(compound))

@@ -19,9 +19,9 @@ from digest.matching.language.query import iter_terms, matches_empty_paper
 from digest.models import AnnounceType, Evidence, Field, Match, Paper, Profile
 from digest.text import fold
 from tests.builders import a_paper, a_profile, at
-from tests.matching.oracle import points
+from tests.matching.reference import points
 from tests.matching.strategies import PAPERS, RULES
-from tests.matching.words import words
+from tests.matching.tokens import words
 
 SOME_RULES = st.lists(RULES, min_size=1, max_size=6)
 SOME_PAPERS = st.lists(PAPERS, min_size=1, max_size=5)
@@ -40,7 +40,7 @@ def scores(index: ProfileIndex, papers: list[Paper]) -> dict[tuple[int, int], fl
 
 
 @given(SOME_RULES, SOME_PAPERS)
-def test_the_index_says_what_each_query_says_of_each_paper(rules: list[str], papers: list[Paper]) -> None:
+def test_the_index_agrees_with_the_reference_evaluator(rules: list[str], papers: list[Paper]) -> None:
     expected = {
         (row, column): points(parse_query(rule), paper)
         for row, rule in enumerate(rules)
@@ -52,7 +52,7 @@ def test_the_index_says_what_each_query_says_of_each_paper(rules: list[str], pap
 
 
 @given(SOME_RULES, SOME_PAPERS)
-def test_a_profile_sums_its_rules_and_leaves_out_what_it_excludes(rules: list[str], papers: list[Paper]) -> None:
+def test_a_profile_sums_its_rules_and_omits_excluded_papers(rules: list[str], papers: list[Paper]) -> None:
     wanted = {parse_query(rule): float(weight) for weight, rule in enumerate(rules[1:], 1)}
     excluded = parse_query(rules[0])
     profile = a_profile("\n".join([f"-{rules[0]}", *(f"{rule} ^{weight}" for weight, rule in enumerate(rules[1:], 1))]))
@@ -65,7 +65,7 @@ def test_a_profile_sums_its_rules_and_leaves_out_what_it_excludes(rules: list[st
 
 
 @given(SOME_RULES, SOME_PAPERS)
-def test_what_is_kept_compiled_and_read_back_says_the_same(rules: list[str], papers: list[Paper]) -> None:
+def test_compiled_rules_match_like_parsed_rules(rules: list[str], papers: list[Paper]) -> None:
     direct = ProfileIndex.build(map(a_profile, rules))
     assert scores(packed(rules), papers) == scores(direct, papers)
     assert scores(direct.subset(np.array([len(rules) - 1])), papers) == scores(
@@ -87,7 +87,7 @@ def packed(rules: list[str]) -> ProfileIndex:
 
 
 @given(RULES, PAPERS)
-def test_evidence_cuts_out_words_that_the_rule_asks_for(rule: str, paper: Paper) -> None:
+def test_evidence_offsets_cut_out_words_of_the_rule(rule: str, paper: Paper) -> None:
     query = parse_query(rule)
     asked = [word[1:] for term in iter_terms(query) for reading in term.readings for word in reading]
     for match in matched(rule, paper):
@@ -115,7 +115,7 @@ def test_evidence_names_the_rule_the_field_and_the_place() -> None:
     )
 
 
-def test_evidence_of_names_and_categories_lies_in_the_lists_as_shown() -> None:
+def test_evidence_of_names_and_categories_is_located_in_the_shown_lists() -> None:
     paper = a_paper("x", authors=("Yann LeCun", "Song Han"), categories=("cs.LG", "quant-ph"))
     (match,) = matched("author:Han, S\ncat:quant-ph", paper)
     assert [(e.field, paper.text_of(e.field)[e.start : e.end]) for e in match.evidence] == [
@@ -125,13 +125,13 @@ def test_evidence_of_names_and_categories_lies_in_the_lists_as_shown() -> None:
     ]
 
 
-def test_only_what_stands_near_enough_is_evidence_of_near() -> None:
+def test_only_terms_within_the_distance_are_evidence_of_near() -> None:
     paper = a_paper("cat x x x dog", "dog x cat x x x x dog")
     (match,) = matched("cat NEAR/1 dog", paper)
     assert [(e.field, e.start) for e in match.evidence] == [(Field.ABSTRACT, 0), (Field.ABSTRACT, 6)]
 
 
-def test_what_stands_under_not_is_no_evidence() -> None:
+def test_negated_terms_are_no_evidence() -> None:
     (match,) = matched("cat AND NOT (dog AND net)", a_paper("cat dog"))
     assert [e.end for e in match.evidence] == [3]
 
@@ -149,7 +149,7 @@ def test_a_rule_written_twice_counts_once() -> None:
     assert [m.score for m in matched("cat\ncats ^2\ncat", a_paper("x", "cat"))] == [2.0]
 
 
-def test_reasons_name_each_rule_with_what_it_adds_the_most_first() -> None:
+def test_reasons_list_each_rule_with_its_score_highest_first() -> None:
     (match,) = matched("cat\n-bird\ndog ^3 # barks", a_paper("A cat", "and a dog"))
     assert [(r.rule, r.score, r.in_title) for r in match.reasons] == [("dog", 3.0, False), ("cat", 2.0, True)]
 
@@ -162,7 +162,7 @@ def test_a_rule_that_floods_counts_less_than_a_rare_one() -> None:
     assert matches.score.tolist() == pytest.approx([1 + math.log2(17 / 2), 1 + math.log2(17 / 16)])
 
 
-def test_rarity_is_not_taken_over_papers_before_the_recent_ones() -> None:
+def test_document_frequencies_ignore_papers_before_the_recent_ones() -> None:
     papers = [a_paper("old", "cat"), a_paper("x", "cat"), a_paper("y", "dog")]
     scored = Search(papers, recent=1).matches(ProfileIndex.build([a_profile("cat")])).score.tolist()
     assert scored == pytest.approx([1 + math.log2(3 / 2)] * 2)
@@ -189,7 +189,7 @@ def test_a_limit_keeps_the_best_of_every_profile(workers: int) -> None:
     assert len(matches) == 2
 
 
-def test_many_workers_say_what_one_says() -> None:
+def test_several_workers_return_the_same_matches_as_one() -> None:
     papers = [a_paper(" ".join(w for i, w in enumerate("cat dog net bird".split()) if n >> i & 1)) for n in range(16)]
     index = ProfileIndex.build(a_profile(f"cat ^{n % 7 + 1}\ndog\n-net" if n % 3 else "bird") for n in range(20_000))
     one, several = index.match(papers, limit=3), index.match(papers, limit=3, workers=4)
@@ -229,7 +229,7 @@ def test_a_profile_with_a_bad_rule_is_named() -> None:
     ],
     ids=["title 0", "574 authors", "300 KB", "a compound of 50,000", "NUL", "Chinese", "empty", "odd characters"],
 )
-def test_odd_papers_are_matched_as_far_as_they_can_be(paper: Paper) -> None:
+def test_unusual_papers_are_matched(paper: Paper) -> None:
     rules = "cat NEAR/50 dog\ncat\n0\nauthor:Number573\n扩散模型\ndog NEAR/50 dog\na-a-a"
     found = {reason.rule for match in matched(rules, paper) for reason in match.reasons}
     assert {"cat"} & found == ({"cat"} if "cat" in paper.title else set())
@@ -242,12 +242,12 @@ def test_prefixes_on_a_long_compound_take_no_longer_than_other_rules() -> None:
     assert match.evidence[0].start == 0
 
 
-def test_what_is_true_of_nothing_excludes_nothing() -> None:
+def test_a_negated_term_that_occurs_nowhere_excludes_nothing() -> None:
     rule = "cat " + " ".join(f"NOT zz{n}q" for n in range(3000))
     assert [m.paper.title for m in matched(rule, a_paper("cat"), a_paper("dog"))] == ["cat"]
 
 
-def test_a_search_remembers_only_the_last_programs() -> None:
+def test_a_search_keeps_only_the_last_evaluations() -> None:
     search = Search([a_paper("cat")])
     indexes = [ProfileIndex.build([a_profile("cat")]) for _ in range(5)]
     programs = [weakref.ref(index.plan) for index in indexes]
@@ -258,7 +258,7 @@ def test_a_search_remembers_only_the_last_programs() -> None:
     assert [program() is not None for program in programs] == [False, False, False, True, True]
 
 
-def test_matches_are_explained_only_where_somebody_asks() -> None:
+def test_evidence_is_added_only_on_request() -> None:
     profile = a_profile("cat\ndog")
     matches = ProfileIndex.build([profile]).match([a_paper("cat"), a_paper("dog")])
     scored = matches.without_evidence(0, profile)
@@ -266,14 +266,14 @@ def test_matches_are_explained_only_where_somebody_asks() -> None:
     assert matches.with_evidence(0, scored[1:]) == matches.for_profile(0, profile)[1:]
 
 
-def test_a_compound_and_a_star_take_the_positions_of_their_parts() -> None:
+def test_a_compound_takes_the_positions_of_its_parts() -> None:
     corpus = Corpus([a_paper("audio-visual nets", "x")])
     assert corpus.first.tolist() == [0, 0, 1, 2, 4]
     assert corpus.next.tolist() == [1, 2, 2, 3, 5]
 
 
 @given(st.text(), st.lists(st.text(), max_size=3))
-def test_a_corpus_knows_where_every_word_is_shown(abstract: str, authors: list[str]) -> None:
+def test_a_corpus_locates_every_token_in_the_shown_text(abstract: str, authors: list[str]) -> None:
     paper = a_paper("Title", abstract, authors=tuple(authors))
     corpus = Corpus([paper])
     shown = [corpus.locate(reading, reading) for reading in range(len(corpus.word))]
@@ -286,7 +286,7 @@ def test_a_corpus_knows_where_every_word_is_shown(abstract: str, authors: list[s
 
 
 @given(st.text())
-def test_a_corpus_reads_words_as_they_are_read_plainly(abstract: str) -> None:
+def test_a_corpus_has_the_same_tokens_as_the_reference(abstract: str) -> None:
     corpus = Corpus([a_paper("", abstract)])
     spelt = list(corpus.words)
     read = zip(corpus.first.tolist(), corpus.next.tolist(), corpus.word.tolist(), strict=True)
@@ -302,7 +302,7 @@ def _an_array() -> bytes:
     return content.getvalue()
 
 
-def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_loaded_snapshot_equals_the_saved_one(tmp_path: Path) -> None:
     profiles = [a_profile("cat AND (dog OR NOT bird)\n-net"), a_profile("author:Han, S ^2"), a_profile("# none")]
     written = Snapshot(
         ProfileIndex.build(profiles), np.arange(3), np.array([p.fingerprint for p in profiles], np.uint64)
@@ -317,7 +317,7 @@ def test_a_snapshot_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a snapshot", b"PK\x03\x04 cut off", b"\x93NUMPY\x01\x00", _an_array()])
-def test_a_snapshot_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_snapshot_loads_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s").write_bytes(content)
     assert load_snapshot(tmp_path / "s") is None
     assert load_snapshot(tmp_path / "nowhere") is None

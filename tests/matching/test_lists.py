@@ -119,7 +119,7 @@ def differences(keywords: Sequence[str]) -> Iterator[Difference]:
 
 
 @pytest.mark.parametrize("name", lists() if RECORDINGS.is_dir() else [])
-def test_every_difference_from_a_substring_search_is_a_rule_of_the_language(name: str) -> None:
+def test_every_difference_from_a_substring_search_is_explained_by_a_language_rule(name: str) -> None:
     unexplained = [(d.keyword, d.ours, d.paper.id) for d in differences(lists()[name]) if not d.why()]
     assert unexplained == []
 

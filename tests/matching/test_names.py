@@ -6,7 +6,7 @@ from digest.matching import parse_query
 from digest.matching.language.query import format_query
 from digest.models import Paper
 from tests.builders import a_paper
-from tests.matching.asking import matches
+from tests.matching.finding import matches
 
 
 def by(*authors: str) -> Paper:
@@ -27,11 +27,11 @@ def test_an_initial_is_the_beginning_of_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["Donald E. Knuth", "Knuth, Donald", "Donald Ervin Knuth"])
-def test_other_names_may_stand_between(name: str) -> None:
+def test_other_names_may_be_between_the_parts(name: str) -> None:
     assert matches("author:Donald Knuth", by(name))
 
 
-def test_the_parts_of_a_name_stand_in_one_author() -> None:
+def test_the_parts_of_a_name_must_be_in_one_author() -> None:
     assert not matches("author:Song Han", by("Yi Song", "Han Li"))
 
 
@@ -57,7 +57,7 @@ def test_a_single_letter_alone_is_a_name() -> None:
         ("author:Hin* G", "Geoffrey Hinton"),
     ],
 )
-def test_names_of_every_shape_are_found_and_can_be_written_down(rule: str, name: str) -> None:
+def test_names_of_every_shape_are_found_and_formatted(rule: str, name: str) -> None:
     assert matches(rule, by(name))
     assert parse_query(format_query(parse_query(rule))) == parse_query(rule)
 
@@ -74,6 +74,6 @@ def test_a_category_is_found_whole_or_by_its_archive() -> None:
     assert not matches("cat:cs.*", a_paper("x", categories=("physics.optics",)))
 
 
-def test_an_initial_is_told_by_what_is_left_when_marks_are_folded() -> None:
+def test_an_initial_is_one_letter_after_folding() -> None:
     query = parse_query("author:LeCun, Y\uff9e")
     assert parse_query(format_query(query)) == query

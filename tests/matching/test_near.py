@@ -5,7 +5,7 @@ import pytest
 from digest.errors import RuleError
 from digest.matching import parse_query
 from tests.builders import a_paper
-from tests.matching.asking import matches
+from tests.matching.finding import matches
 
 
 def test_near_counts_the_words_between() -> None:
@@ -14,7 +14,7 @@ def test_near_counts_the_words_between() -> None:
     assert matches("cats NEAR/0 dogs", "cats, dogs")
 
 
-def test_near_holds_in_either_order() -> None:
+def test_near_matches_in_either_order() -> None:
     assert matches("cats NEAR/2 dogs", "dogs and lazy cats")
 
 
@@ -36,7 +36,7 @@ def test_a_compound_counts_as_its_parts() -> None:
 @pytest.mark.parametrize(
     "rule", ['"big cats" NEAR/1 d*s', "big cat NEAR/1 do*", "(birds OR big cats) NEAR/1 (dogs OR fish)"]
 )
-def test_a_side_is_words_a_phrase_a_prefix_or_some_of_them(rule: str) -> None:
+def test_a_side_of_near_is_words_a_phrase_a_prefix_or_alternatives(rule: str) -> None:
     assert matches(rule.replace("d*s", "dog*"), "big cats, lazy dogs")
     assert not matches(rule.replace("d*s", "dog*"), "small cats, lazy dogs")
 
@@ -48,7 +48,7 @@ def test_near_binds_tighter_than_not_and_and_and_or() -> None:
 
 
 @pytest.mark.parametrize("rule", ["title:(cats NEAR/2 dogs)", "title:cats NEAR/2 dogs", "(cats NEAR/2 dogs)[ti]"])
-def test_a_field_may_stand_around_near_or_before_a_side(rule: str) -> None:
+def test_a_field_may_apply_to_near_or_to_one_side(rule: str) -> None:
     assert matches(rule, a_paper("cats and dogs"))
     assert not matches(rule, a_paper("x", "cats and dogs"))
 
@@ -75,7 +75,7 @@ def test_all_means_title_and_abstract_to_near() -> None:
         ("title:cats NEAR/1 abs:dogs", 12, "these can never be in one text"),
     ],
 )
-def test_what_near_cannot_join_is_an_error_that_says_how_to_mend_it(rule: str, column: int, reason: str) -> None:
+def test_invalid_near_is_an_error_that_says_how_to_fix_it(rule: str, column: int, reason: str) -> None:
     with pytest.raises(RuleError) as caught:
         parse_query(rule)
     assert caught.value.column == column

@@ -24,7 +24,7 @@ def near(rules: str, limit: int = 9) -> list[NearMiss]:
         ("author:ada_byron", ("ada",), ("byron",), ()),
     ],
 )
-def test_a_rule_tells_which_of_its_words_the_paper_has(
+def test_a_near_miss_lists_which_words_the_paper_has(
     rule: str, has: tuple[str, ...], lacks: tuple[str, ...], excluded_by: tuple[str, ...]
 ) -> None:
     (found,) = near(rule)
@@ -32,7 +32,7 @@ def test_a_rule_tells_which_of_its_words_the_paper_has(
     assert found.excluded_by == excluded_by
 
 
-def test_the_rule_with_the_largest_part_of_its_words_comes_first() -> None:
+def test_the_rule_with_the_largest_share_of_its_words_comes_first() -> None:
     assert [found.rule for found in near("low rank model\nlow rank\nprecision NOT machines")] == [
         "precision NOT machines",
         "low rank",
@@ -40,14 +40,14 @@ def test_the_rule_with_the_largest_part_of_its_words_comes_first() -> None:
     ]
 
 
-def test_rules_without_a_word_of_the_paper_and_lines_that_keep_out_are_not_near() -> None:
+def test_rules_without_a_word_of_the_paper_and_excluding_lines_are_no_near_misses() -> None:
     assert near("cats\n-low rank") == []
 
 
-def test_no_more_are_told_than_asked_for() -> None:
+def test_the_number_of_near_misses_is_limited() -> None:
     assert len(near("low rank\nlow rank model", limit=1)) == 1
 
 
-def test_the_rules_that_are_true_are_told_with_those_that_keep_it_out() -> None:
+def test_matching_rules_include_those_that_exclude_the_paper() -> None:
     found = list_matching_rules(a_profile("cats\nprecision^2  # a note\n-machine\n-cats"), PAPER)
     assert [(rule.line, rule.text, rule.excludes) for rule in found] == [(2, "precision", False), (3, "machine", True)]

@@ -27,12 +27,12 @@ def titles(findings: Findings) -> list[str]:
     return [item.paper.title for item in findings.items]
 
 
-def test_the_best_come_first_and_the_seldom_word_counts_more() -> None:
+def test_the_best_papers_come_first_and_a_rare_word_counts_more() -> None:
     papers = collection("cat", "cat two", "dog", "cat dog")
     assert titles(found(papers, a_profile("cat\ndog"))) == ["cat dog", "dog", "cat", "cat two"]
 
 
-def test_a_page_holds_its_own_papers_and_the_count_is_of_all() -> None:
+def test_a_page_has_its_own_papers_and_the_count_of_all() -> None:
     papers = collection(*(f"cat {n}" for n in range(7)))
     whole = titles(found(papers, a_profile("cat")))
     pages = [found(papers, a_profile("cat"), begin=begin, limit=3) for begin in (0, 3, 6, 9)]
@@ -40,7 +40,7 @@ def test_a_page_holds_its_own_papers_and_the_count_is_of_all() -> None:
     assert {page.count for page in pages} == {7}
 
 
-def test_what_several_profiles_want_is_there_once_and_names_the_others() -> None:
+def test_a_paper_found_by_several_profiles_appears_once_and_names_the_others() -> None:
     (item,) = found(collection("cat dog"), a_profile("cat", "Cats"), a_profile("dog^2", "Dogs")).items
     assert (item.profile, item.also) == ("Dogs", ("Cats",))
     assert [evidence.rule for evidence in item.evidence] == ["dog"]
@@ -52,19 +52,19 @@ def test_the_same_profile_twice_is_one() -> None:
 
 
 @pytest.mark.parametrize(("owner_id", "left"), [(0, []), (None, ["cat bird"])])
-def test_only_what_ones_own_keywords_exclude_is_gone_for_all(owner_id: int | None, left: Sequence[str]) -> None:
+def test_only_personal_rules_exclude_a_paper_from_all_profiles(owner_id: int | None, left: Sequence[str]) -> None:
     excludes = a_profile("dog\n-bird", "Other", owner_id=owner_id)
     assert titles(found(collection("cat bird"), a_profile("cat"), excludes)) == left
 
 
-def test_papers_are_counted_by_day_also_days_without_a_match() -> None:
+def test_papers_are_counted_by_day_including_days_without_a_match() -> None:
     dated = [(a_paper("cat"), MONDAY), (a_paper("dog"), MONDAY), (a_paper("x"), date(2026, 6, 3))]
     on = PaperCollection(dated)
     result = on.find([a_profile("cat")], on.dated_within(MONDAY, date(2026, 6, 3)), background=None, begin=0, limit=10)
     assert list(result.days.items()) == [(MONDAY, (1, 2)), (TUESDAY, (0, 0)), (date(2026, 6, 3), (0, 1))]
 
 
-def test_only_papers_of_the_time_count() -> None:
+def test_only_papers_of_the_period_count() -> None:
     on = PaperCollection(
         [(a_paper("cat old", first_seen_at=NOW - timedelta(days=8)), MONDAY), (seen("cat new"), TUESDAY)]
     )
@@ -72,17 +72,17 @@ def test_only_papers_of_the_time_count() -> None:
     assert (titles(result), result.count, result.days) == (["cat new"], 1, {TUESDAY: (1, 1)})
 
 
-def test_nothing_is_found_where_there_is_nothing() -> None:
+def test_nothing_is_found_without_papers() -> None:
     assert found(collection(), a_profile("cat")) == Findings(count=0, items=(), days={})
 
 
-def test_a_rule_that_cannot_be_read_says_where() -> None:
+def test_an_invalid_rule_raises_an_error_with_its_position() -> None:
     with pytest.raises(RuleError) as caught:
         found(collection("cat"), a_profile("dog\ncat AND"))
     assert caught.value.line == 2
 
 
-def test_each_rule_is_judged_among_all_papers() -> None:
+def test_rule_stats_count_all_papers() -> None:
     dead, floods = collection("cat", "cat 2").rule_stats(a_profile("unheard of\ncat"))
     assert (dead.share, floods.share, floods.floods) == (0, 1, True)
 
@@ -96,7 +96,7 @@ def compared(on: PaperCollection, before: str, after: str, *, limit: int = 10) -
     return on.compare(a_profile(before), a_profile(after), everything, background=None, limit=limit)
 
 
-def test_a_comparison_tells_what_comes_and_what_goes_best_first() -> None:
+def test_a_comparison_lists_added_and_removed_papers_best_first() -> None:
     change = compared(collection("cat", "cat dog", "dog", "dog bird", "fish"), "cat\nfish", "cat\ndog\nbird^2")
     assert (change.before.count, change.after.count) == (3, 4)
     assert titles(change.after) == ["dog bird", "cat dog", "cat", "dog"]
@@ -105,7 +105,7 @@ def test_a_comparison_tells_what_comes_and_what_goes_best_first() -> None:
     assert [evidence.rule for evidence in change.removed.items[0].evidence] == ["fish"]
 
 
-def test_each_side_of_a_comparison_is_what_it_would_be_alone() -> None:
+def test_each_side_of_a_comparison_equals_a_search_of_its_own() -> None:
     papers = collection("cat", "cat dog", "dog", "dog bird", "the cat", "bird")
     rules = ["cat^2\n-dog", "dog\nbird\ntitle:the"]
     change = compared(papers, *rules)
@@ -119,14 +119,14 @@ def test_the_same_rules_change_nothing() -> None:
     assert (change.after.count, change.added.count, change.removed.count) == (1, 0, 0)
 
 
-def test_a_comparison_holds_so_many_papers_of_each_part() -> None:
+def test_a_comparison_limits_the_papers_of_each_part() -> None:
     change = compared(
         collection(*(f"cat {n}" for n in range(5)), *(f"dog {n}" for n in range(5))), "cat", "dog", limit=3
     )
     assert [len(part.items) for part in (change.before, change.after, change.added, change.removed)] == [0, 3, 3, 3]
 
 
-def test_a_comparison_is_of_the_papers_that_it_was_asked_about() -> None:
+def test_a_comparison_covers_only_the_given_papers() -> None:
     papers = collection("cat", "dog")
     change = papers.compare(
         a_profile("cat"), a_profile("dog"), papers.dated_within(MONDAY, MONDAY), background=None, limit=10
@@ -143,7 +143,7 @@ def test_many_profiles_are_counted_at_once() -> None:
     assert (papers.count_days(everything), papers.count_days(~everything)) == (1, 0)
 
 
-def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
+def test_cached_rules_have_the_same_stats() -> None:
     titles = ("cat", "cat dog", "dog", "bird", "birdsong")
     papers = collection(*titles)
     texts = ("cat\nbirds*", "cat\nbirdson", "-cat\ndog", "cat\nbirds*\nbirdson", "dog AND cat\ncat")
@@ -151,7 +151,7 @@ def test_rules_are_judged_the_same_whether_they_were_known_or_not() -> None:
         assert papers.rule_stats(a_profile(text)) == collection(*titles).rule_stats(a_profile(text))
 
 
-def test_only_so_many_rules_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_rules_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digest.matching.paper_collection._MOST_CACHED", 3)
     papers = collection("cat")
     for n in range(20):

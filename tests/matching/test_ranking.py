@@ -21,7 +21,7 @@ def test_a_paper_that_two_profiles_want_is_shown_once_where_it_scores_higher() -
     assert shown(choice) == [("Y", "a", ("X",))]
 
 
-def test_of_equal_scores_the_first_profile_has_it() -> None:
+def test_of_equal_scores_the_first_profile_shows_the_paper() -> None:
     assert shown(chosen([a_match(A, "X", 1)], [a_match(A, "Y", 1)])) == [("X", "a", ("Y",))]
 
 
@@ -30,12 +30,12 @@ def test_sections_are_ordered_by_their_best_paper_and_papers_by_score() -> None:
     assert shown(choice) == [("X", "b", ()), ("X", "a", ()), ("Y", "c", ())]
 
 
-def test_the_best_are_kept_and_the_rest_is_named_as_more() -> None:
+def test_papers_over_the_limit_are_listed_as_more() -> None:
     choice = chosen([a_match(A, "X", 1), a_match(B, "X", 3), a_match(C, "X", 2)], limit=1)
     assert shown(choice) == [("X", "b", ())]
     assert [p.title for p in choice.more] == ["c", "a"]
 
 
-def test_what_was_sent_and_what_is_muted_is_left_out() -> None:
+def test_sent_and_muted_papers_are_left_out() -> None:
     choice = chosen([a_match(A), a_match(B), a_match(C)], already=(A.id,), muted=(B.id,))
     assert [title for _, title, _ in shown(choice)] == ["c"]

@@ -12,7 +12,7 @@ from digest.matching import parse_query, parse_rules
 from digest.matching.language.parser import MAX_TERMS
 from digest.matching.language.query import MAX_CHARACTERS
 from tests.builders import RECORDINGS, a_paper, needs_recordings
-from tests.matching.asking import found, matches
+from tests.matching.finding import found, matches
 from tests.matching.strategies import RULES
 
 
@@ -44,7 +44,7 @@ def test_not_binds_tighter_than_and_and_and_tighter_than_or() -> None:
 
 
 @pytest.mark.parametrize("rule", ["cats AND NOT dogs", "cats ANDNOT dogs", "cats NOT dogs", "cats AND (NOT dogs)"])
-def test_not_excludes_however_it_is_written(rule: str) -> None:
+def test_every_spelling_of_not_excludes(rule: str) -> None:
     assert matches(rule, "cats")
     assert not matches(rule, "cats, dogs")
 
@@ -75,7 +75,7 @@ def test_a_star_matches_any_ending() -> None:
         ("TITLE: {}", "title"),
     ],
 )  # fmt: skip
-def test_a_field_looks_only_there(rule: str, where: str) -> None:
+def test_a_field_is_the_only_place_searched(rule: str, where: str) -> None:
     papers = {
         "title": a_paper("quark"),
         "abstract": a_paper("x", "quark"),
@@ -96,13 +96,13 @@ def test_a_field_looks_only_there(rule: str, where: str) -> None:
         ("category:math-ph.*", ["math-ph"]),
     ],
 )
-def test_an_archive_is_known_by_the_beginning_of_the_category(rule: str, categories: list[str]) -> None:
+def test_an_archive_matches_the_beginning_of_a_category(rule: str, categories: list[str]) -> None:
     everything = ["cs.LG", "cs", "math.PR", "math-ph", "stat.ML", "cond-mat.stat-mech", "physics.comp-ph"]
     papers = [a_paper(category, categories=(category,)) for category in everything]
     assert found(rule, *papers) == categories
 
 
-def test_all_looks_everywhere() -> None:
+def test_all_searches_every_field() -> None:
     papers = [
         a_paper("quark"),
         a_paper("x", "quark"),
@@ -112,7 +112,7 @@ def test_all_looks_everywhere() -> None:
     assert len(found("all:quark", *papers)) == 4
 
 
-def test_bare_terms_do_not_look_at_authors_and_categories() -> None:
+def test_terms_without_a_field_do_not_search_authors_and_categories() -> None:
     assert not matches("quark", a_paper("x", authors=("Quark",), categories=("quark",)))
 
 
@@ -172,7 +172,7 @@ def test_controls_and_marks_of_direction_separate_words(between: str) -> None:
     assert matches("deep learning", f"deep{between}learning")
 
 
-def test_lines_end_as_editors_end_them() -> None:
+def test_every_line_ending_is_accepted() -> None:
     assert [(rule.line, rule.text) for rule in parse_rules("a1\r\nb1\rc1\nd1").rules] == [
         (1, "a1"),
         (2, "b1"),
@@ -192,7 +192,7 @@ def test_lines_end_as_editors_end_them() -> None:
         ("ai", "He said", False),
     ],
 )
-def test_what_a_reader_expects_of_everyday_rules(rule: str, title: str, is_found: bool) -> None:
+def test_everyday_rules_find_what_readers_expect(rule: str, title: str, is_found: bool) -> None:
     assert matches(rule, title) is is_found
 
 
@@ -214,7 +214,7 @@ def test_a_weight_at_the_end_of_a_line_weighs_that_rule() -> None:
     assert [rule.weight for rule in parse_rules("cats^2.5\ndogs\nbirds ^ 100").rules] == [2.5, 1.0, 100.0]
 
 
-def test_lines_and_columns_are_kept() -> None:
+def test_rules_know_their_lines() -> None:
     assert [(r.line, r.text, r.weight, r.excludes) for r in parse_rules("\n  cats ^2\n - dogs\n").rules] == [
         (2, "cats", 2.0, False),
         (3, "dogs", 1.0, True),
@@ -326,17 +326,17 @@ def test_pieces_of_rules_in_any_order_are_rules_or_an_error(text: str) -> None:
 
 
 @given(RULES)
-def test_the_whole_language_can_be_read(rule: str) -> None:
+def test_every_construct_of_the_language_parses(rule: str) -> None:
     assert parse_rules(rule).rules[0].query == parse_query(rule)
 
 
-def test_ten_thousand_rules_and_a_rule_of_ten_thousand_terms_are_read() -> None:
+def test_ten_thousand_rules_and_a_rule_of_ten_thousand_terms_parse() -> None:
     assert len(parse_rules("\n".join(f"word{i} AND b1" for i in range(10_000))).rules) == 10_000
     assert len(parse_rules(" OR ".join(f"deep word{i}" for i in range(10_000))).rules) == 1
 
 
 @needs_recordings
-def test_keyword_lists_that_people_use_are_read_as_they_stand() -> None:
+def test_real_keyword_lists_parse_unchanged() -> None:
     lists = json.loads((RECORDINGS / "profiles/transcribed_profiles.json").read_text(encoding="utf-8"))
     lines = [line for one in lists for key in ("lines", "include") for line in one.get(key, [])]
     plain = [line for line in lines if "|" not in line]  # "resurgence | math.AG" is a syntax of their own
@@ -345,7 +345,7 @@ def test_keyword_lists_that_people_use_are_read_as_they_stand() -> None:
 
 
 @needs_recordings
-def test_the_papers_that_a_person_would_find_are_found() -> None:
+def test_papers_found_by_hand_are_found() -> None:
     lines = [
         line
         for line in Path(RECORDINGS / "seed/daily-papers-sep-11.txt").read_text(encoding="utf-8").splitlines()

@@ -51,9 +51,9 @@ class Evaluation:
 
     @cached_property
     def _occurrences_of_atoms(self) -> tuple[Longs, Longs]:
-        """(numbers of occurrences, the row offsets into them by posting of an atom; atoms' postings come first).
+        """(numbers of occurrences, row offsets into them by posting). Only for atoms, whose postings are the first.
 
-        Computed for all atoms at once when evidence is first asked for: that costs as much as for a single match.
+        The first request for evidence computes this for all atoms at once; only the places shown are looked up later.
         """
         atom, number = _occurrences_by_atom(self.plan, self.corpus, self.occurrences)
         text = self.corpus.text[self.occurrences.begin[number]]
@@ -63,8 +63,8 @@ class Evaluation:
 
     def document_frequencies(self, first_column: int = 0) -> Longs:
         """By condition: the number of papers, from `first_column` on, that it is true of."""
-        before = row_offsets(self.paper >= first_column)[self.offsets] if first_column else self.offsets
-        return np.diff(before)
+        offsets = row_offsets(self.paper >= first_column)[self.offsets] if first_column else self.offsets
+        return np.diff(offsets)
 
 
 def evaluate(plan: QueryPlan, corpus: Corpus) -> Evaluation:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -67,19 +66,16 @@ def parse_rules(text: str) -> Rules:
     terms = 0
     for number, line in enumerate(_LINE_END.split(text), 1):
         if _PLAIN.fullmatch(line):
-            written = _Line(line, 1, 1.0, False)
+            written, column, weight, excludes = line, 1, 1.0, False
         elif _without_comment(line).strip():
-            written = _split_line(line, number)
+            written, column, weight, excludes = _split_line(line, number)
         else:
             continue
-        query = parse_query(written.text, line=number, column=written.column)
+        query = parse_query(written, line=number, column=column)
         terms += 1 if isinstance(query, Term) else len(set(iter_terms(query)))
         if terms > MAX_TERMS:
-            column = line.index(written.text) + 1
             raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
-        rules.append(
-            Rule(text=written.text, line=number, query=query, weight=written.weight, excludes=written.excludes)
-        )
+        rules.append(Rule(text=written, line=number, query=query, weight=weight, excludes=excludes))
     return Rules(tuple(rules))
 
 
@@ -119,18 +115,11 @@ def _parse(text: str) -> Query:
 def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
     """Returns, by line, the rules of a valid profile as written, without their -, weight and comment."""
     found = _LINE_END.split(text)
-    return {number: _split_line(found[number - 1], number).text for number in lines}
+    return {number: _split_line(found[number - 1], number)[0] for number in lines}
 
 
-class _Line(NamedTuple):
-    text: str
-    column: int
-    weight: float
-    excludes: bool
-
-
-def _split_line(line: str, number: int) -> _Line:
-    """Splits a line into its -, text and weight. Raises RuleError."""
+def _split_line(line: str, number: int) -> tuple[str, int, float, bool]:
+    """Returns (the rule's text, its column, its weight, whether it excludes). Raises RuleError."""
     rule = _without_comment(line)
     begin = _indent(rule)
     excludes = rule[begin] == "-"
@@ -142,14 +131,14 @@ def _split_line(line: str, number: int) -> _Line:
     at = hidden.rfind("^")
     written = hidden[at + 1 :].strip()
     if at < 0 or len(written.split()) > 1:  # not a weight: if it is an error, then one of the words
-        return _Line(rule[begin:].rstrip(), begin + 1, 1.0, excludes)
+        return rule[begin:].rstrip(), begin + 1, 1.0, excludes
     before = hidden[:at].rstrip()
     weight = float(written) if _NUMBER.fullmatch(written) and not before.endswith("^") else 0.0
     if not 0 < weight <= 100:
         raise RuleError(number, at + 1, "expected a weight above 0 and at most 100 after ^, such as ^2")
     if excludes:
         raise RuleError(number, len(before) + 1, "a line that excludes has no weight")
-    return _Line(rule[begin : len(before)].rstrip(), begin + 1, weight, excludes)
+    return rule[begin : len(before)].rstrip(), begin + 1, weight, excludes
 
 
 def _indent(text: str) -> int:
@@ -185,7 +174,7 @@ def _parser() -> Lark:
 
 
 def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) -> RuleError:
-    """Returns the error that the parser raised for `text`, which begins at `line` and `column`, in a user's words."""
+    """Turns an error of the grammar into one for users. `line` and `column` are where `text` begins."""
     if isinstance(error, UnexpectedCharacters):
         return RuleError(line, column + (error.pos_in_stream or 0), "this quotation mark is not closed")
     token = error.token if isinstance(error, UnexpectedToken) else Token("$END", "")

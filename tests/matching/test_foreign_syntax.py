@@ -1,14 +1,14 @@
-"""Queries as arXiv and PubMed write them, pasted as they stand."""
+"""Rules in the syntax of arXiv and PubMed."""
 
 import pytest
 
 from digest.errors import RuleError
 from digest.matching import parse_query
 from tests.builders import a_paper
-from tests.matching.asking import matches
+from tests.matching.finding import matches
 
 
-def test_an_arxiv_query_is_read_as_it_stands() -> None:
+def test_an_arxiv_query_is_a_valid_rule() -> None:
     rule = 'cat:cs.CV AND (ti:"diffusion model" OR abs:pruning) ANDNOT all:survey'
     assert matches(rule, a_paper("A diffusion model", categories=("cs.CV",)))
     assert matches(rule, a_paper("x", "on pruning", categories=("cs.LG", "cs.CV")))
@@ -31,7 +31,7 @@ def test_arxiv_joins_names_with_underscores() -> None:
         ("submittedDate:[202301010600 TO 202401010600]", 1, "submittedDate: (dates)"),
     ],
 )
-def test_what_arxiv_searches_and_feeds_do_not_say_is_an_error(rule: str, column: int, reason: str) -> None:
+def test_fields_that_feeds_do_not_contain_are_an_error(rule: str, column: int, reason: str) -> None:
     with pytest.raises(RuleError) as caught:
         parse_query(rule)
     assert caught.value.column == column
@@ -56,17 +56,17 @@ def test_what_arxiv_searches_and_feeds_do_not_say_is_an_error(rule: str, column:
         ("(heart OR lung)[ti] AND x1", "title:(heart OR lung) AND x1"),
     ],
 )
-def test_a_tag_of_pubmed_is_a_field_behind_its_term(tagged: str, own: str) -> None:
+def test_a_pubmed_tag_is_a_field_after_its_term(tagged: str, own: str) -> None:
     assert parse_query(tagged) == parse_query(own)
 
 
 @pytest.mark.parametrize("rule", ["Hinton GE[au]", '"Hinton GE"[Author]', "Hinton G [AU]"])
-def test_pubmed_writes_initials_behind_the_family_name(rule: str) -> None:
+def test_pubmed_writes_initials_after_the_family_name(rule: str) -> None:
     assert matches(rule, a_paper("x", authors=("Geoffrey E. Hinton",)))
     assert not matches(rule, a_paper("x", authors=("Everest Hinton",)))
 
 
-def test_capitals_are_initials_only_where_pubmed_says_so() -> None:
+def test_capitals_are_initials_only_in_pubmed_syntax() -> None:
     assert not matches("author:Hinton GE", a_paper("x", authors=("Geoffrey E. Hinton",)))
 
 
@@ -84,7 +84,7 @@ def test_capitals_are_initials_only_where_pubmed_says_so() -> None:
         ("song NEAR/2 han[au]", 6, "NEAR looks in titles and abstracts"),
     ],
 )
-def test_a_tag_is_never_quietly_taken_for_words(rule: str, column: int, reason: str) -> None:
+def test_a_tag_is_never_silently_read_as_words(rule: str, column: int, reason: str) -> None:
     with pytest.raises(RuleError) as caught:
         parse_query(rule)
     assert caught.value.column == column
@@ -115,5 +115,5 @@ def test_other_brackets_are_part_of_words(rule: str, title: str) -> None:
         ("%28ti:cats+OR+ti:dogs%29+ANDNOT+abs:birds", "(ti:cats OR ti:dogs) ANDNOT abs:birds"),
     ],
 )
-def test_a_query_as_it_stands_in_an_address_is_read(written: str, rule: str) -> None:
+def test_a_query_copied_from_a_url_is_decoded(written: str, rule: str) -> None:
     assert parse_query(written) == parse_query(rule)

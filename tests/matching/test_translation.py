@@ -1,4 +1,4 @@
-"""What people copy from arXiv and PubMed: whole addresses, queries over several lines, tags that mean nothing here."""
+"""Translating what people copy from arXiv and PubMed: addresses, queries over several lines, tags of other fields."""
 
 import re
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from digest.errors import RuleError
 from digest.matching import compile_rules, parse_query
 from digest.matching.language.translation import MAX_PASTED, Translation, translate_query
 from tests.builders import a_paper
-from tests.matching.asking import found
+from tests.matching.finding import found
 from tests.matching.strategies import RULES
 
 API = "https://export.arxiv.org/api/query"
@@ -40,12 +40,12 @@ def same(pasted: str, rule: str) -> bool:
         ("search_query=ti:%22diffusion+model%22+AND+cat:cs.CV&start=0", 'title:"diffusion model" AND category:cs.CV'),
     ],
 )  # fmt: skip
-def test_the_address_of_a_search_is_what_it_searches(address: str, rule: str) -> None:
+def test_the_address_of_a_search_becomes_its_query(address: str, rule: str) -> None:
     assert same(address, rule)
     assert translate_query(address).left_out == ()
 
 
-def test_an_advanced_search_of_arxiv_keeps_its_operators_fields_and_ticks() -> None:
+def test_an_advanced_arxiv_search_keeps_its_operators_fields_and_checkboxes() -> None:
     terms = [("AND", "stochastic parrot", "title"), ("OR", '"language model"', "abstract"), ("NOT", "survey", "all")]
     asked = [
         (f"terms-{n}-{name}", value)
@@ -61,7 +61,7 @@ def test_an_advanced_search_of_arxiv_keeps_its_operators_fields_and_ticks() -> N
     assert translate_query(pasted).left_out == ("date-from_date=2020-07-05",)
 
 
-def test_a_tick_for_all_of_physics_is_each_of_its_archives() -> None:
+def test_the_checkbox_for_physics_becomes_all_its_archives() -> None:
     rules = translate_query(f"{ADVANCED}&classification-physics=y&classification-physics_archives=all").rules
     papers = [a_paper(name, categories=(name,)) for name in ("hep-th", "astro-ph.CO", "math-ph", "cs.LG", "math.AG")]
     assert found(rules, *papers) == ["hep-th", "astro-ph.CO", "math-ph"]
@@ -85,7 +85,7 @@ def test_a_tick_for_all_of_physics_is_each_of_its_archives() -> None:
          "title:cats", ["doi: x"]),
     ],
 )  # fmt: skip
-def test_what_no_feed_says_is_left_out_and_named(pasted: str, rule: str, left_out: list[str]) -> None:
+def test_parts_that_no_feed_contains_are_left_out_and_listed(pasted: str, rule: str, left_out: list[str]) -> None:
     assert same(pasted, rule)
     assert translate_query(pasted).left_out == tuple(left_out)
 
@@ -107,22 +107,22 @@ def test_what_no_feed_says_is_left_out_and_named(pasted: str, rule: str, left_ou
         ("cat:cs.CV ANDNOT au:del_maestro", "category:cs.CV AND NOT author:del maestro"),
     ],
 )
-def test_a_query_means_what_it_means_where_it_comes_from(pasted: str, rule: str) -> None:
+def test_a_query_keeps_the_meaning_it_has_on_its_site(pasted: str, rule: str) -> None:
     assert same(pasted, rule)
 
 
-def test_a_query_may_go_over_several_lines() -> None:
+def test_a_query_may_take_several_lines() -> None:
     pasted = '(\n "heart failure"[tiab]\n  OR cardiac*\n)\r\nAND\r\n"low\ndose"'
     assert same(pasted, '("heart failure" OR cardiac*) AND "low dose"')
 
 
-def test_queries_that_stand_by_themselves_are_rules_by_themselves() -> None:
+def test_complete_queries_become_separate_rules() -> None:
     pasted = f"cats\n\n{API}?search_query=ti:dogs\ncats\nti:birds"
     assert translate_query(pasted) == Translation("cats\nti:dogs\nti:birds")
 
 
 @pytest.mark.parametrize("rule", ["[CII] emission", "beta[2] agonist", "emission [Pt]", "BERT: pre-training"])
-def test_brackets_and_colons_that_are_no_tags_stay(rule: str) -> None:
+def test_brackets_and_colons_that_are_no_tags_are_kept(rule: str) -> None:
     assert translate_query(rule) == Translation(rule)
 
 
@@ -153,7 +153,7 @@ def test_brackets_and_colons_that_are_no_tags_stay(rule: str) -> None:
         ("x" * (MAX_PASTED + 1), "longer than 20,000 characters"),
     ],
 )
-def test_what_cannot_be_read_says_why(pasted: str, reason: str) -> None:
+def test_an_invalid_query_says_what_is_wrong(pasted: str, reason: str) -> None:
     with pytest.raises(RuleError, match=re.escape(reason)):
         translate_query(pasted)
 
@@ -182,24 +182,24 @@ _PIECES = (
 
 
 @given(st.text() | st.text(st.sampled_from('ab ()"“”[]:^*-#/.,;\n\0ti&=?+%2') | st.characters()))
-def test_any_text_is_rules_or_a_rule_error(text: str) -> None:
+def test_any_text_becomes_rules_or_a_rule_error(text: str) -> None:
     check(text)
 
 
 @given(st.lists(st.sampled_from([*_PIECES.split(), "\n"])), st.sampled_from(["", " "]))
-def test_pieces_of_queries_in_any_order_are_rules_or_a_rule_error(pieces: list[str], between: str) -> None:
+def test_pieces_of_queries_in_any_order_become_rules_or_a_rule_error(pieces: list[str], between: str) -> None:
     check(between.join(pieces))
 
 
 @given(st.sampled_from([API + "?search_query=", PUBMED + "?term=", ADVANCED + "&terms-0-term="]), st.text())
-def test_any_address_is_rules_or_a_rule_error(address: str, rest: str) -> None:
+def test_any_address_becomes_rules_or_a_rule_error(address: str, rest: str) -> None:
     check(address + rest)
 
 
 @given(
     st.dictionaries(st.sampled_from(["query", "searchtype", "search_query", "term", "id_list", "filter"]), st.text())
 )
-def test_whatever_a_search_asks_for_is_rules_or_a_rule_error(asked: dict[str, str]) -> None:
+def test_any_search_parameters_become_rules_or_a_rule_error(asked: dict[str, str]) -> None:
     for address in ("https://arxiv.org/search/", PUBMED):
         check(f"{address}?{urlencode(asked)}")
 
@@ -215,7 +215,7 @@ def test_whatever_a_search_asks_for_is_rules_or_a_rule_error(asked: dict[str, st
         "net AND (cat OR dog) OR x",
     ],
 )
-def test_parentheses_stay_where_they_matter(rule: str) -> None:
+def test_parentheses_are_kept_where_they_matter(rule: str) -> None:
     assert same(rule, rule)
 
 

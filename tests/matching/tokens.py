@@ -1,4 +1,4 @@
-"""How a text reads as words, said plainly: what digest.matching.engine.corpus must agree with."""
+"""A reference tokeniser, written as plainly as possible. digest.matching.engine.corpus must agree with it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a query means, said as plainly as possible: one query, one paper, no index. The index must agree with it."""
+"""A reference evaluator: what a query means, written as plainly as possible. The index must agree with it."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from digest.matching.engine.scoring import TITLE_FACTOR
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Pattern, Query, Term, matches_empty_paper
 from digest.models import Field, Paper
 from digest.text import COMPOUND, WORD, fold
-from tests.matching.words import Word, words
+from tests.matching.tokens import Word, words
 
 Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
 

@@ -1,9 +1,9 @@
-"""Which papers rules find: asked of the reference evaluator and of the index, which must say the same."""
+"""Finds papers with the reference evaluator and with the index, and checks that both agree."""
 
 from digest.matching import ProfileIndex, parse_rules
 from digest.models import Paper
 from tests.builders import a_paper, a_profile
-from tests.matching.oracle import is_true
+from tests.matching.reference import is_true
 
 
 def found(rules: str, *papers: Paper) -> list[str]:
