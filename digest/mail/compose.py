@@ -1,13 +1,13 @@
-"""Digest -> Message: the same digest always gives the same bytes.
+"""Turns a delivery into a message. The same digest always gives the same bytes.
 
-multipart/alternative of a quoted-printable text and 7-bit HTML, CRLF, no line over 998 bytes.
+A message is multipart/alternative with a quoted-printable text and 7-bit HTML, has CRLF line ends and no line of more
+than 998 bytes.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 from digest.errors import TemplateError
 from digest.mail import sample_mail
@@ -26,21 +26,22 @@ from digest.security import addresses
 from digest.security.links import Links, Scope, encode_time
 from digest.security.return_paths import ReturnPaths
 
-ABSTRACT_CHARACTERS = 280  # characters: three or four lines
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_PREHEADER = 120
-_TOP_TITLE = 80
+ABSTRACT_CHARACTERS = 280  # three or four lines
+_PREHEADER_CHARACTERS = 120
+_TOP_TITLE_CHARACTERS = 80
 
-_NOTES = {
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_ACTIONS = {  # what the link of a mail without a digest does
     MailKind.CONFIRMATION: Scope.CONFIRM,
     MailKind.SIGN_IN: Scope.SIGN_IN,
     MailKind.ADDRESS: Scope.ADDRESS,
-    MailKind.GOODBYE: Scope.CONFIRM,  # the way back is to say yes again
+    MailKind.GOODBYE: Scope.CONFIRM,  # confirming again is the way to come back
 }
 
 
 class Composer:
-    """Writes the mails of one newsletter."""
+    """Composes the mails of one newsletter."""
 
     def __init__(
         self,
@@ -53,40 +54,50 @@ class Composer:
         unsubscribe_by_mail: bool = False,
         max_abstract: int = ABSTRACT_CHARACTERS,
     ) -> None:
-        """`signer` signs every mail; `return_paths` tell which mail bounced. `unsubscribe_by_mail`: mail to the
-        return paths' domain is read, so it can unsubscribe. `max_abstract`: characters of each abstract.
+        """`signer` signs every mail; `return_paths` tell which mail bounced. `unsubscribe_by_mail`: mail to the domain of
+        the return paths is read, so that it can unsubscribe. `max_abstract`: characters of each abstract.
 
-        Raises AddressError if the sender, or where answers go, is not an address.
+        Raises AddressError if the newsletter's sender or reply-to is not an address.
         """
-        self._letterhead = SenderInfo(SafeText(newsletter.name), SafeText(newsletter.postal_address))
+        self._sender = SenderInfo(SafeText(newsletter.name), SafeText(newsletter.postal_address))
         self._templates = templates
         self._links = links
         self._max_abstract = max_abstract
         self._cache = PaperCache()
         self._renderers: dict[str, tuple[MailRenderer, TemplateSizes]] = {}
-        self._unsubscribe_by_mail = return_paths if unsubscribe_by_mail else None
+        self._unsubscribe_addresses = return_paths if unsubscribe_by_mail else None
         self._messages = MessageBuilder(newsletter, links.secret, signer=signer, return_paths=return_paths)
 
     def message(self, delivery: Delivery) -> Message:
-        """The mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
+        """Compose the mail of one delivery. Raises TemplateError, HeaderError, AddressError."""
         digest, reader = delivery.digest, delivery.subscriber
+        unsubscribe: list[str] = []
+        if digest is not None:
+            # RFC 8058: the https link is the one that mail programs post to. It comes first.
+            unsubscribe.append(self._links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch))
+            if self._unsubscribe_addresses is not None:
+                address = self._unsubscribe_addresses.unsubscribe_address(reader.id, reader.epoch)
+                unsubscribe.append(f"mailto:{address}?subject=unsubscribe")
         return self._messages.build(
             self.render(delivery),
             reader,
             message_id=delivery.message_id,
             dated_at=delivery.queued_at if digest is None else digest.created_at,
-            unsubscribe=() if digest is None else self._ways_out(reader),
+            unsubscribe=unsubscribe,
             delivery_id=delivery.id,
         )
 
     def render(self, delivery: Delivery) -> RenderedMail:
-        """Its subject, HTML (at most MAX_HTML_BYTES) and text, with the same papers in the same order."""
+        """Render a delivery's subject, HTML (at most MAX_HTML_BYTES) and text. Raises TemplateError.
+
+        HTML and text have the same papers in the same order.
+        """
         digest, kind, reader = delivery.digest, delivery.kind, delivery.subscriber
         renderer, sizes = self._renderer(reader.language)
         if digest is None:
             return renderer.render_note(kind.value, self._note(kind, reader, delivery.queued_at))
         trending = _as_items(digest.trending)
-        items = _named(digest.items, renderer.language.translations.gettext(OWN_KEYWORDS))
+        items = _with_own_keywords_named(digest.items, renderer.language.translations.gettext(OWN_KEYWORDS))
         for fit in candidate_fits(items, trending, max_abstract=self._max_abstract, sizes=sizes, cache=self._cache):
             rendered = renderer.render_digest(self._outline(digest, fit, welcome=kind is MailKind.WELCOME))
             if len(rendered.html) <= MAX_HTML_BYTES:
@@ -95,7 +106,7 @@ class Composer:
         raise TemplateError(file, 1, f"takes more than {MAX_HTML_BYTES} bytes of HTML without a single paper")
 
     def wording(self, language: str) -> Wording:
-        """What a reader is asked to agree to: the confirmation mail's words, to nobody. Raises TemplateError."""
+        """What subscribers agree to: the confirmation mail's text, without a subscriber. Raises TemplateError."""
         renderer, _ = self._renderer(language)
         note = self._note(MailKind.CONFIRMATION, Subscriber(email="…", language=language), _NEVER)
         rendered = renderer.render_note(MailKind.CONFIRMATION.value, note)
@@ -103,61 +114,64 @@ class Composer:
         return Wording(language=renderer.language.code, text=text)
 
     def check(self) -> None:
-        """Raise now, as a TemplateError, what would stop every mail in some language."""
+        """Check the templates in all languages. Raises TemplateError."""
         for language in self._templates.languages:
             self._renderer(language.code)
 
     @property
     def slow_templates(self) -> dict[str, str]:
-        """The template files that ordinary Jinja renders for every mail, and why they cannot be taken apart."""
+        """The template files that Jinja renders for every mail, and why they cannot be split into fragments."""
         return {file: why for renderer, _ in self._renderers.values() for file, why in renderer.slow_templates.items()}
 
     def _renderer(self, language: str) -> tuple[MailRenderer, TemplateSizes]:
-        """What writes in a language, proven, and how large its templates are. Raises TemplateError."""
+        """The renderer for a language, its templates checked, with their sizes. Raises TemplateError."""
         found = self._templates.languages.find(language)
         if found.code not in self._renderers:
             renderer = MailRenderer(self._templates, found, self._cache)
-            self._prove(renderer)
-            self._renderers[found.code] = (
-                renderer,
-                sample_mail.measure_sizes(lambda digest: self._bare_size(digest, renderer)),
-            )
+            self._check_templates(renderer)
+
+            def size(digest: Digest) -> int:
+                outline = self._outline(digest, Fit(digest.items, (), self._max_abstract), welcome=False)
+                return len(renderer.render_with_jinja(HTML, outline))
+
+            self._renderers[found.code] = renderer, sample_mail.measure_sizes(size)
         return self._renderers[found.code]
 
-    def _prove(self, renderer: MailRenderer) -> None:
+    def _check_templates(self, renderer: MailRenderer) -> None:
         nameless = Subscriber(email="reader@digest.invalid", language=renderer.language.code)
         named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
-        whole, many = sample_mail.full_digest(named), sample_mail.long_digest(nameless, 30)
-        empty = replace(whole, items=(), more=(), trending=())
+        full, long = sample_mail.full_digest(named), sample_mail.long_digest(nameless, 30)
+        empty = replace(full, items=(), more=(), trending=())
+        samples = ((full, _as_items(full.trending), False), (full, (), True), (long, (), False), (empty, (), True))
         check_templates(
             renderer,
             self._templates,
             outlines=[
-                self._outline(whole, Fit(whole.items, _as_items(whole.trending), ABSTRACT_CHARACTERS), welcome=False),
-                self._outline(whole, Fit(whole.items, (), ABSTRACT_CHARACTERS), welcome=True),
-                self._outline(many, Fit(many.items, (), ABSTRACT_CHARACTERS), welcome=False),
-                self._outline(empty, Fit((), (), ABSTRACT_CHARACTERS), welcome=True),
+                self._outline(digest, Fit(digest.items, trending, ABSTRACT_CHARACTERS), welcome=welcome)
+                for digest, trending, welcome in samples
             ],
-            notes=[(kind.value, self._note(kind, to, whole.created_at)) for kind in _NOTES for to in (named, nameless)],
+            notes=[(kind.value, self._note(kind, to, full.created_at)) for kind in _ACTIONS for to in (named, nameless)],
         )
-
-    def _bare_size(self, digest: Digest, renderer: MailRenderer) -> int:
-        fit = Fit(digest.items, (), self._max_abstract)
-        return len(renderer.render_with_jinja(HTML, self._outline(digest, fit, welcome=False)))
 
     def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:
         reader, written_at = digest.subscriber, digest.created_at
         best = sorted(fit.items, key=lambda item: -item.score)
-        titles = " · ".join(shortened(item.paper.title, _PREHEADER) for item in best[1:6])
+        titles = " · ".join(shortened(item.paper.title, _PREHEADER_CHARACTERS) for item in best[1:6])
+        sections = [(name, tuple(items)) for name, items in groupby(fit.items, key=lambda item: item.profile)]
         mail = DigestMail(
-            **self._same_for_all(reader),
+            newsletter=self._sender,
+            email=SafeText(reader.email),
+            name=SafeText(reader.name),
             welcome=welcome,
             dated_on=digest.dated_on,
             count=len(fit.items),
             more=len(digest.more) + len(digest.items) - len(fit.items),
-            top_title=SafeText.isolated(shortened(best[0].paper.title, _TOP_TITLE) if best else ""),
-            preheader=SafeText(shortened(titles, _PREHEADER)),
-            sections=_sections(fit.items),
+            top_title=SafeText.isolated(shortened(best[0].paper.title, _TOP_TITLE_CHARACTERS) if best else ""),
+            preheader=SafeText(shortened(titles, _PREHEADER_CHARACTERS)),
+            sections=tuple(
+                Section(name=SafeText(shortened(name, MAX_NAME)), count=len(items), cards=items)
+                for name, items in sections
+            ),
             trending=fit.trending,
             web_url=self._url(Scope.READ, reader, written_at, about=encode_time(digest.slot_at)),
             preferences_url=self._url(Scope.PREFERENCES, reader, written_at),
@@ -173,49 +187,28 @@ class Composer:
 
     def _note(self, kind: MailKind, subscriber: Subscriber, created_at: datetime) -> NoteMail:
         about = self._links.text_hash(addresses.key(subscriber.new_email)) if kind is MailKind.ADDRESS else ""
-        action_url = self._url(_NOTES[kind], subscriber, created_at, about=about)
-        return NoteMail(**self._same_for_all(subscriber), action_url=action_url)
-
-    def _same_for_all(self, subscriber: Subscriber) -> dict[str, Any]:
-        """What every kind of mail shows."""
-        return {
-            "newsletter": self._letterhead,
-            "email": SafeText(subscriber.email),
-            "name": SafeText(subscriber.name),
-        }
-
-    def _ways_out(self, reader: Subscriber) -> list[str]:
-        """What List-Unsubscribe says; https first, which RFC 8058 asks for."""
-        by_link = self._links.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
-        if self._unsubscribe_by_mail is None:
-            return [by_link]
-        return [
-            by_link,
-            f"mailto:{self._unsubscribe_by_mail.unsubscribe_address(reader.id, reader.epoch)}?subject=unsubscribe",
-        ]
+        return NoteMail(
+            newsletter=self._sender,
+            email=SafeText(subscriber.email),
+            name=SafeText(subscriber.name),
+            action_url=self._url(_ACTIONS[kind], subscriber, created_at, about=about),
+        )
 
     def _url(self, scope: Scope, subscriber: Subscriber, written_at: datetime, *, about: str = "") -> str:
         return self._links.url(scope, subscriber.id, subscriber.epoch, about=about, written_at=written_at)
 
 
-def _named(items: tuple[DigestItem, ...], own_keywords: str) -> tuple[DigestItem, ...]:
-    """The items with the reader's own keywords called as they are in their language."""
+def _with_own_keywords_named(items: tuple[DigestItem, ...], own_keywords: str) -> tuple[DigestItem, ...]:
+    """The items with the name of the subscriber's own keywords in their language."""
     if own_keywords == OWN_KEYWORDS:
         return items
-    said = {OWN_KEYWORDS: own_keywords}
+    names = {OWN_KEYWORDS: own_keywords}
     return tuple(
-        replace(item, profile=said.get(item.profile, item.profile), also=tuple(said.get(n, n) for n in item.also))
+        replace(item, profile=names.get(item.profile, item.profile), also=tuple(names.get(n, n) for n in item.also))
         for item in items
     )
 
 
 def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:
-    """Papers that no profile asked for."""
+    """Papers that no profile matched, as items."""
     return tuple(DigestItem(paper=paper, profile="", score=0, evidence=()) for paper in papers)
-
-
-def _sections(items: Iterable[DigestItem]) -> tuple[Section[DigestItem], ...]:
-    grouped = ((name, tuple(some)) for name, some in groupby(items, key=lambda item: item.profile))
-    return tuple(
-        Section(name=SafeText(shortened(name, MAX_NAME)), count=len(some), cards=some) for name, some in grouped
-    )

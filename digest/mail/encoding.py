@@ -1,6 +1,6 @@
-"""Text as a mail carries it: 7-bit ASCII in short lines, for HTML with entities, for text parts quoted-printable.
+"""Text as a mail carries it: 7-bit ASCII in short lines. HTML uses entities, text parts are quoted-printable.
 
-HTML written so needs no transfer encoding, and a text that is encoded once can be cut at any of its characters later.
+HTML written so needs no transfer encoding, and a text encoded once can later be cut at any of its characters.
 """
 
 import binascii
@@ -12,62 +12,65 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
-# Control characters, lone surrogates, noncharacters, and what would turn the direction of the text around it.
+MAX_LINE_BYTES = 998  # RFC 5321, 4.5.3.1.6: 1,000 with CRLF; longer lines may be refused or cut by servers
+
+# Control characters, lone surrogates, noncharacters, and characters that change the direction of the text around them.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _SPACE = re.compile(r"\s")
-_NOT_AS_IT_IS = re.compile(r"[^ !#-%(-;=?-~]")
-_NAMED = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;"}
+_NEEDS_ENTITY = re.compile(r"[^ !#-%(-;=?-~]")
+_ENTITIES = {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;"}
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
-_RUN = 120  # characters of text a line; an entity takes up to 10 bytes, and tags stand beside them: below 998
-_ENTITY_RUN = 60
+# Characters of text between two line ends. An entity takes up to 10 bytes, and tags share the line: together they stay
+# below MAX_LINE_BYTES.
+_ASCII_RUN, _ENTITY_RUN = 120, 60
 
 
 class SafeText(str):
-    """A text for templates: without control characters, and in HTML 7-bit with lines of its own."""
+    """A text for templates: it has no control characters, and in HTML it is 7-bit with line ends of its own."""
 
     __slots__ = ("_html",)
     _html: bytes | None
 
     def __new__(cls, text: str, html: bytes | None = None) -> "SafeText":
-        """`html` is how the text is written in HTML, where that is known already."""
-        shown = super().__new__(cls, clean(text))
-        shown._html = html
-        return shown
+        """`html` is the text as HTML, if that is known already."""
+        safe = super().__new__(cls, clean(text))
+        safe._html = html
+        return safe
 
     @classmethod
     def isolated(cls, text: str) -> "SafeText":
-        """A text that goes from right to left, kept from turning what stands beside it on its line (UAX 9, 6.3)."""
-        shown = cls(text)
-        if _RTL.search(shown):
-            shown = super().__new__(cls, f"\u2068{shown}\u2069")
-            shown._html = None
-        return shown
+        """A text whose right-to-left characters cannot reorder its neighbours on the line (UAX 9, 6.3)."""
+        safe = cls(text)
+        if _RTL.search(safe):
+            safe = super().__new__(cls, f"\u2068{safe}\u2069")
+            safe._html = None
+        return safe
 
     def __html__(self) -> Markup:
-        """What markupsafe, and so Jinja, writes for it."""
+        """The HTML that markupsafe, and so Jinja, writes for the text."""
         return Markup(self.encoded.decode().replace("\r\n", "\n"))  # noqa: S704  (that is what encoding is for)
 
     @property
     def encoded(self) -> bytes:
-        """Its HTML, with CRLF line ends."""
+        """The text as HTML with CRLF line ends."""
         if self._html is None:
-            simple = len(self) <= _ENTITY_RUN and not _NOT_AS_IT_IS.search(self)
-            self._html = self.encode() if simple else Encoded(self).html
+            simple = len(self) <= _ENTITY_RUN and not _NEEDS_ENTITY.search(self)
+            self._html = self.encode() if simple else EncodedText(self).html
         return self._html
 
 
-class Encoded:
-    """A text as HTML, and where in it each character stands."""
+class EncodedText:
+    """A text as HTML, and the offset in it of each of the text's characters."""
 
     __slots__ = ("_extra", "_positions", "html")
 
     def __init__(self, text: str) -> None:
         """O(characters)."""
-        written = {found.start(): _entity(found.group()) for found in _NOT_AS_IT_IS.finditer(text)}
-        for at in _breaks(text):
+        written = {found.start(): _entity(found.group()) for found in _NEEDS_ENTITY.finditer(text)}
+        for at in _line_breaks(text):
             written[at] = b"\r\n"
         self._positions = sorted(written)
         self._extra = [0, *accumulate(len(written[at]) - 1 for at in self._positions)]
@@ -89,33 +92,33 @@ class Encoded:
 
 
 def clean(text: str) -> str:
-    """`text` without what has no place in a mail; every white space is a space."""
+    """`text` without the characters that no mail may hold, and with a space for every white space character."""
     return _SPACE.sub(" ", without_controls(text)) if not text.isprintable() else text
 
 
 def without_controls(text: str) -> str:
-    """A text without control characters, and without what would turn the direction of the text around it."""
+    """`text` without control characters and characters that change the direction of the text around them."""
     return _UNSAFE.sub("", text)
 
 
 def html_bytes(markup: str) -> bytes:
-    """RenderedMail HTML as it is sent: what is not ASCII as entities, CRLF line ends."""
+    """Rendered HTML as it is sent: entities for all that is not ASCII, CRLF line ends."""
     return markup.encode("ascii", "xmlcharrefreplace").replace(b"\n", b"\r\n")
 
 
 def quoted_printable(text: str) -> bytes:
-    """Text with LF line ends as lines of at most 76 bytes with CRLF (RFC 2045, 6.7).
+    """Text with LF line ends as CRLF lines of at most 76 bytes (RFC 2045, 6.7).
 
-    Each line is encoded by itself: what is encoded line by line and joined is the same.
+    Each line is encoded by itself, so lines that are encoded apart and joined give the same bytes.
     """
     return binascii.b2a_qp(text.encode(), quotetabs=False, istext=True).replace(b"\n", b"\r\n")
 
 
 def fits_smtp(lines: bytes) -> bool:
-    """Whether bytes with CRLF line ends are 7-bit and no line is longer than SMTP takes, 998 (RFC 5321, 4.5.3.1.6)."""
+    """Whether bytes with CRLF line ends are 7-bit and have no line of more than MAX_LINE_BYTES."""
     at, length = 0, len(lines)
-    while length - at > 998:
-        at = lines.rfind(b"\r\n", at, at + 1000) + 2
+    while length - at > MAX_LINE_BYTES:
+        at = lines.rfind(b"\r\n", at, at + MAX_LINE_BYTES + 2) + 2
         if at < 2:
             return False
     return lines.isascii()
@@ -129,12 +132,12 @@ def _entity(character: str) -> bytes:
         return b"&#65533;"
     if _UNSAFE.match(character):
         return b""
-    return _NAMED.get(character) or f"&#{ord(character)};".encode()
+    return _ENTITIES.get(character) or f"&#{ord(character)};".encode()
 
 
-def _breaks(text: str) -> Iterator[int]:
-    """Which spaces end a line. A text without spaces stays on one: no other break would go unseen everywhere."""
-    run = _RUN if text.isascii() else _ENTITY_RUN
+def _line_breaks(text: str) -> Iterator[int]:
+    """The spaces that end a line. A text without spaces stays on one line: any other break would be visible."""
+    run = _ASCII_RUN if text.isascii() else _ENTITY_RUN
     at = 0
     while len(text) - at > run:
         space = text.rfind(" ", at + 1, at + run)

@@ -1,17 +1,14 @@
-"""The byte budget: how much of a digest candidate_fits into a mail, decided before it is written. Pure.
+"""The HTML budget: how much of a digest fits into a mail, decided before it is rendered. Pure."""
 
-Gmail clips a mail's HTML at 102 KB. Abstracts are shortened before papers become "more on the web".
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from digest.mail.cards import MAX_REASONS, PaperCache
 from digest.models import DigestItem
 
-MAX_HTML_BYTES = 95_000
+MAX_HTML_BYTES = 95_000  # Gmail clips a mail's HTML at 102 KB, and with it the unsubscribe link; this leaves a margin
 
-_SHORTER = (2000, 1000, 600, 320, 200, 120)  # characters of each abstract
+_ABSTRACT_LENGTHS = (2000, 1000, 600, 320, 200, 120)  # characters, tried one after another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +24,7 @@ class TemplateSizes:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The papers that a mail shows, and how many characters of each abstract."""
+    """The papers that a mail shows, and the length of each abstract in characters."""
 
     items: tuple[DigestItem, ...]
     trending: tuple[DigestItem, ...]
@@ -45,35 +42,30 @@ def candidate_fits(
 ) -> Iterator[Fit]:
     """Ever smaller ways to show a digest, beginning with the largest that should fit into `budget` bytes.
 
-    Trending papers go first, then ends of abstracts, then the papers that score lowest. The last way is empty.
+    The trending papers are dropped first, then abstracts are shortened, then the papers with the lowest scores become
+    "more on the web". The last candidate is empty.
     """
 
-    def size(item: DigestItem, most: int) -> int:
-        found = len(item.evidence)
-        own = cache.get(item.paper).size(most)
-        return own + sizes.card + found * sizes.mark + min(found, MAX_REASONS) * sizes.reason
+    def size(item: DigestItem, abstract_length: int) -> int:
+        hits = len(item.evidence)
+        own = cache.get(item.paper).size(abstract_length)
+        return own + sizes.card + hits * sizes.mark + min(hits, MAX_REASONS) * sizes.reason
 
     frame = sizes.shell + len({item.profile for item in items}) * sizes.section
-    shorter = [most for most in _SHORTER if most < max_abstract]
-    for shown, most in [(tuple(trending), max_abstract), *(((), most) for most in (max_abstract, *shorter))]:
-        if frame + sum(size(item, most) for item in (*items, *shown)) <= budget:
-            yield Fit(tuple(items), shown, most)
-    shortest = shorter[-1] if shorter else max_abstract
+    lengths = [max_abstract, *(length for length in _ABSTRACT_LENGTHS if length < max_abstract)]
+    for shown, length in [(tuple(trending), max_abstract), *(((), length) for length in lengths)]:
+        if frame + sum(size(item, length) for item in (*items, *shown)) <= budget:
+            yield Fit(tuple(items), shown, length)
     best = sorted(items, key=lambda item: -item.score)
-    count = _how_many(best, budget - sizes.shell, sizes.section, lambda item: size(item, shortest))
-    while count:
+    left, sections, count = budget - sizes.shell, set[str](), 0
+    for item in best:
+        left -= size(item, lengths[-1]) + (0 if item.profile in sections else sizes.section)
+        if left < 0:
+            break
+        sections.add(item.profile)
+        count += 1
+    while count:  # sizes are estimates: what is still too large after rendering is tried again with a tenth less
         kept = {item.paper.id for item in best[:count]}
-        yield Fit(tuple(item for item in items if item.paper.id in kept), (), shortest)
+        yield Fit(tuple(item for item in items if item.paper.id in kept), (), lengths[-1])
         count = count * 9 // 10
-    yield Fit((), (), shortest)
-
-
-def _how_many(best: Sequence[DigestItem], budget: int, section: int, size: Callable[[DigestItem], int]) -> int:
-    """How many of the first items take at most `budget` bytes, each section counted with its first item."""
-    begun: set[str] = set()
-    for count, item in enumerate(best):
-        budget -= size(item) + (0 if item.profile in begun else section)
-        begun.add(item.profile)
-        if budget < 0:
-            return count
-    return len(best)
+    yield Fit((), (), lengths[-1])

@@ -1,6 +1,7 @@
-"""Writes the parts of a mail in one language: digests printed, where their templates can be taken apart.
+"""Renders the subject, HTML and text of a mail in one language.
 
-Where they cannot, ordinary Jinja renders them for every mail, to the same bytes, and `slow` says why.
+Digests go through fast/ where their templates can be split into fragments. Other digests and all other mails are
+rendered by Jinja each time; the bytes are the same.
 """
 
 import quopri
@@ -28,7 +29,7 @@ _ENCODERS: dict[str, Encoder] = {SUBJECT: PlainTextEncoder(), HTML: HtmlEncoder(
 
 @dataclass(frozen=True, slots=True)
 class RenderedMail:
-    """A mail's subject, and its two bodies as they travel: 7-bit with CRLF, the text quoted-printable."""
+    """A mail's subject, and its two bodies as they are sent: 7-bit with CRLF, the text quoted-printable."""
 
     subject: str
     html: bytes
@@ -36,66 +37,59 @@ class RenderedMail:
 
     @property
     def readable_html(self) -> str:
-        """The HTML as a file has it."""
+        """The HTML with LF line ends."""
         return self.html.decode().replace("\r\n", "\n")
 
     @property
     def readable_text(self) -> str:
-        """The text as a reader sees it."""
+        """The decoded text with LF line ends."""
         return quopri.decodestring(self.text).decode().replace("\r\n", "\n")
 
 
 class MailRenderer:
-    """Writes mails in one language."""
+    """Renders mails in one language."""
 
     def __init__(self, templates: Templates, language: Language, cache: PaperCache) -> None:
         self.language = language
-        self.slow_templates: dict[str, str] = {}  # a template's file -> why ordinary Jinja renders it for every mail
+        self.slow_templates: dict[str, str] = {}  # a template's file -> why Jinja renders it for every mail
         self._templates = templates
         self._cache = cache
-        self._presses: dict[str, FastRenderer | None] = {}
+        self._fast: dict[str, FastRenderer | None] = {}
 
     def render_digest(self, outline: Outline) -> RenderedMail:
-        """A digest's mail. Raises TemplateError."""
+        """Render a digest's mail. Raises TemplateError."""
         return _rendered(self.render_part(part, outline) for part in _ENCODERS)
 
     def render_note(self, name: str, mail: Mail) -> RenderedMail:
-        """Another mail, such as "confirmation". Raises TemplateError."""
+        """Render a mail of another kind, such as "confirmation". Raises TemplateError."""
         return _rendered(self._render_template(name, part, mail) for part in _ENCODERS)
 
     def render_part(self, part: str, outline: Outline) -> bytes:
-        """One part of a digest's mail, by the press if it can be. Raises TemplateError."""
-        press = self._press(part)
-        if press is not None:
-            try:
-                return press.render(outline)
-            except (UnsplittableError, *RENDER_ERRORS) as reason:
-                self._print_no_more(part, str(reason))
-        return self.render_with_jinja(part, outline)
-
-    def _press(self, part: str) -> FastRenderer | None:
-        """What prints a part; None if ordinary Jinja has to. A fault that is the template's own shows there again."""
-        if part not in self._presses:
-            try:
+        """Render one part of a digest's mail. Raises TemplateError."""
+        try:
+            if part not in self._fast:
                 environment = self._templates.environment(self.language)
                 page = split_template(environment, template(DIGEST, part), MAIL, "mail")
-                self._presses[part] = FastRenderer(page, _ENCODERS[part], self._cache)
-            except (UnsplittableError, *RENDER_ERRORS) as reason:
-                self._print_no_more(part, str(reason))
-        return self._presses[part]
+                self._fast[part] = FastRenderer(page, _ENCODERS[part], self._cache)
+            fast = self._fast[part]
+            if fast is not None:
+                return fast.render(outline)
+        except (UnsplittableError, *RENDER_ERRORS) as reason:  # an error in the template itself recurs below
+            self._mark_slow(part, str(reason))
+        return self.render_with_jinja(part, outline)
 
-    def compare_with_jinja(self, outline: Outline) -> None:
-        """Print a mail and render it; where the two differ, print no more."""
+    def check_against_jinja(self, outline: Outline) -> None:
+        """Render a mail in both ways. A part that differs is rendered by Jinja from now on."""
         for part in _ENCODERS:
             if self.render_part(part, outline) != self.render_with_jinja(part, outline):
-                self._print_no_more(part, "what is printed of it is not what Jinja renders")
+                self._mark_slow(part, "filling in its fragments gives other bytes than Jinja")
 
     def render_with_jinja(self, part: str, outline: Outline) -> bytes:
-        """The same bytes as `printed`, by ordinary Jinja. Raises TemplateError."""
+        """Render one part of a digest's mail with Jinja, to the bytes of `render_part`. Raises TemplateError."""
         return self._render_template(DIGEST, part, self._with_cards(outline))
 
-    def _print_no_more(self, part: str, reason: str) -> None:
-        self._presses[part] = None
+    def _mark_slow(self, part: str, reason: str) -> None:
+        self._fast[part] = None
         self.slow_templates[self._templates.file(template(DIGEST, part))] = reason
 
     def _render_template(self, mail_name: str, part: str, mail: Mail) -> bytes:
@@ -105,23 +99,24 @@ class MailRenderer:
         return quoted_printable(text) if part == TEXT else text.encode()
 
     def _with_cards(self, outline: Outline) -> DigestMail[Card]:
-        """The mail as ordinary Jinja gets it."""
-        mail: Any = outline.mail
-        sections = tuple(replace(section, cards=self._cards(section.cards, outline)) for section in mail.sections)
-        whole: DigestMail[Card] = replace(mail, sections=sections, trending=self._cards(mail.trending, outline))
-        return whole
+        """The mail as templates see it: with a Card in place of each DigestItem."""
 
-    def _cards(self, items: Iterable[DigestItem], outline: Outline) -> tuple[Card, ...]:
-        return tuple(
-            cards.build_card(
-                item,
-                self._cache.get(item.paper),
-                max_abstract=outline.max_abstract,
-                paper_url=outline.paper_url(item.paper.id),
-                mute_url=outline.mute_url,
+        def make_cards(items: Iterable[DigestItem]) -> tuple[Card, ...]:
+            return tuple(
+                cards.build_card(
+                    item,
+                    self._cache.get(item.paper),
+                    max_abstract=outline.max_abstract,
+                    paper_url=outline.paper_url(item.paper.id),
+                    mute_url=outline.mute_url,
+                )
+                for item in items
             )
-            for item in items
-        )
+
+        mail: Any = outline.mail
+        sections = tuple(replace(section, cards=make_cards(section.cards)) for section in mail.sections)
+        with_cards: DigestMail[Card] = replace(mail, sections=sections, trending=make_cards(mail.trending))
+        return with_cards
 
 
 def template(mail_name: str, part: str) -> str:
@@ -131,4 +126,4 @@ def template(mail_name: str, part: str) -> str:
 
 def _rendered(parts: Iterable[bytes]) -> RenderedMail:
     subject, html, text = parts
-    return RenderedMail(" ".join(subject.decode().split()), html, text)
+    return RenderedMail(" ".join(subject.decode().split()), html, text)  # a subject is one line, whatever its template

@@ -1,4 +1,4 @@
-"""Tries templates on made-up mails before a reader's goes through them. Refuses what no reader should get."""
+"""Tries templates on sample mails before they render a subscriber's, and refuses those that would spoil mails."""
 
 from collections.abc import Iterable
 from html.parser import HTMLParser
@@ -18,27 +18,28 @@ _EMPTY = set("br img hr input meta link col".split())
 def check_templates(
     renderer: MailRenderer, templates: Templates, *, outlines: Iterable[Outline], notes: Iterable[tuple[str, NoteMail]]
 ) -> None:
-    """Raises TemplateError, with file and line, for what would spoil mails. `notes` have their templates' names.
+    """Check the digest's templates on `outlines` and the others on `notes`, which come with their template's name.
 
-    A template whose print is not what ordinary Jinja gives is rendered by Jinja from now on.
+    Raises TemplateError, with file and line. A digest's template that cannot be rendered fast is rendered by Jinja from
+    now on.
     """
     for outline in outlines:
         mail = outline.mail
-        renderer.compare_with_jinja(outline)
-        proof = _Proof(DIGEST, renderer.render_digest(outline), templates)
-        proof.check_all()
-        proof.check_link("mail.unsubscribe_url", mail.unsubscribe_url)
-        proof.check_text("mail.newsletter.postal_address", mail.newsletter.postal_address)
+        renderer.check_against_jinja(outline)
+        check = _MailCheck(DIGEST, renderer.render_digest(outline), templates)
+        check.check_bodies()
+        check.check_link("mail.unsubscribe_url", mail.unsubscribe_url)
+        check.check_text("mail.newsletter.postal_address", mail.newsletter.postal_address)
         for section in mail.sections:
-            proof.check_text("card.plain_title", section.cards[0].paper.title)
+            check.check_text("card.plain_title", section.cards[0].paper.title)
     for name, note in notes:
-        proof = _Proof(name, renderer.render_note(name, note), templates)
-        proof.check_all()
-        proof.check_link("mail.action_url", note.action_url)
+        check = _MailCheck(name, renderer.render_note(name, note), templates)
+        check.check_bodies()
+        check.check_link("mail.action_url", note.action_url)
 
 
-class _Proof:
-    """One made-up mail, and what is wrong with it."""
+class _MailCheck:
+    """Checks one sample mail. All methods raise TemplateError."""
 
     def __init__(self, name: str, rendered: RenderedMail, templates: Templates) -> None:
         self._name = name
@@ -47,50 +48,50 @@ class _Proof:
         self._page = _Page()
         self._page.feed(rendered.readable_html)
 
-    def check_all(self) -> None:
-        """It has a subject, both bodies are small, and no markup in it is a paper's, or left open."""
+    def check_bodies(self) -> None:
+        """Check that there is a subject, that both bodies are small, and that the HTML is sound."""
         if not self._rendered.subject:
             self._refuse(SUBJECT, 1, "gives no subject")
         for part, body in ((HTML, self._rendered.html), (TEXT, self._rendered.text)):
             if len(body) > MAX_HTML_BYTES:
-                self._refuse(part, 1, f"takes {len(body)} bytes for a handful of papers; {MAX_HTML_BYTES} is the most")
+                self._refuse(part, 1, f"takes {len(body)} bytes for a few papers; at most {MAX_HTML_BYTES} are allowed")
         if MARKUP in self._page.tags:
             self._refuse(HTML, 0, "writes a paper's text as if it were HTML; leave out `safe` and `autoescape false`")
         foreign = next((tag for tag in self._page.tags if tag == "script" or tag.startswith("mj-")), None)
         if foreign:
-            self._refuse(HTML, 0, f"has a <{foreign}>, which mail programs drop or show")
+            self._refuse(HTML, 0, f"has a <{foreign}>, which mail programs drop or show as text")
         if self._page.unbalanced:
             self._refuse(HTML, 0, f"has a <{self._page.unbalanced}> that is not closed, or closed where none is open")
         if any(not url.startswith(("https://", "http://", "mailto:", "#")) for url in self._page.links):
-            self._refuse(HTML, 0, "has a link that leads nowhere on the web, or wherever a paper says")
+            self._refuse(HTML, 0, "has a link that is not http, https or mailto, or that a paper's text can set")
 
     def check_link(self, variable: str, link: str) -> None:
-        """The link without which the mail is no good can be tapped in the one body and read in the other."""
+        """Check that the link can be clicked in the HTML and read in the text."""
         if not self._page.links.get(link, "").strip():
-            self._lacks(HTML, variable)
+            self._refuse_without(HTML, variable)
         if link not in self._rendered.readable_text.split():
-            self._lacks(TEXT, variable)
+            self._refuse_without(TEXT, variable)
 
     def check_text(self, variable: str, text: str) -> None:
-        """Both bodies show a text."""
+        """Check that both bodies show the text."""
         words = " ".join(text.split())
         for part, shown in ((HTML, self._page.text), (TEXT, self._rendered.readable_text)):
             if words not in " ".join(shown.split()):
-                self._lacks(part, variable)
+                self._refuse_without(part, variable)
 
-    def _lacks(self, part: str, variable: str) -> None:
+    def _refuse_without(self, part: str, variable: str) -> None:
         last_line = self._templates.lines(template(self._name, part))
-        self._refuse(part, last_line, f"ends without {{{{ {variable} }}}} where every reader sees it")
+        self._refuse(part, last_line, f"ends without {{{{ {variable} }}}} where every subscriber sees it")
 
     def _refuse(self, part: str, line: int, reason: str) -> None:
-        file = self._templates.file(template(self._name, part))
-        own = [name for name in self._templates.overridden_files() if name != template(self._name, part)]
-        also = f" (with your {', '.join(own)})" if own else ""
-        raise TemplateError(file, line, reason + also)
+        name = template(self._name, part)
+        others = [other for other in self._templates.overridden_files() if other != name]
+        also = f" (with your {', '.join(others)})" if others else ""
+        raise TemplateError(self._templates.file(name), line, reason + also)
 
 
 class _Page(HTMLParser):
-    """The tags of a page, and the text and the links in it that show."""
+    """The tags of a page, and its visible text and links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,18 +99,18 @@ class _Page(HTMLParser):
         self.links: dict[str, str] = {}  # with their texts
         self.text = ""
         self.unbalanced = ""
-        self._open: list[tuple[str, bool, str]] = []  # tag, whether it shows, where it leads
+        self._open: list[tuple[str, bool, str]] = []  # tag, whether it is visible, its href
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Called by the parser."""
         attributes = dict(attrs)
         self.tags.add(tag)
-        shows = all(shown for _, shown, _ in self._open) and "display:none" not in (attributes.get("style") or "")
+        visible = all(shown for _, shown, _ in self._open) and "display:none" not in (attributes.get("style") or "")
         url = attributes.get("href") or ""
-        if tag == "a" and shows:
+        if tag == "a" and visible:
             self.links.setdefault(url, "")
         if tag not in _EMPTY:
-            self._open.append((tag, shows and tag not in {"style", "title", "head"}, url if tag == "a" else ""))
+            self._open.append((tag, visible and tag not in {"style", "title", "head"}, url if tag == "a" else ""))
 
     def handle_endtag(self, tag: str) -> None:
         """Called by the parser."""

@@ -164,7 +164,7 @@ class _Recording(HtmlEncoder):
     def __init__(self) -> None:
         self.recorded: list[list[bytes]] = []
 
-    def whole(self, pieces: Iterable[Piece]) -> bytes:
+    def finish(self, pieces: Iterable[Piece]) -> bytes:
         self.recorded.append([piece for piece in pieces if isinstance(piece, bytes)])
         return b""
 

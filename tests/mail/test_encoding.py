@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from digest.mail.encoding import Encoded, SafeText, clean, fits_smtp, quoted_printable
+from digest.mail.encoding import EncodedText, SafeText, clean, fits_smtp, quoted_printable
 
 TEXT = st.text(st.sampled_from("abc é&<>\"'图😀\u0301\u200d"), max_size=400)
 
@@ -21,13 +21,13 @@ def read(markup: bytes) -> str:
 
 @given(TEXT)
 def test_a_text_is_read_as_it_was_written(text: str) -> None:
-    assert read(Encoded(text).html) == text
+    assert read(EncodedText(text).html) == text
 
 
 @given(TEXT, st.integers(0, 400), st.integers(0, 400))
 def test_any_stretch_of_it_can_be_cut_out(text: str, a: int, b: int) -> None:
     start, end = sorted((min(a, len(text)), min(b, len(text))))
-    assert read(Encoded(text).part(start, end)) == text[start:end]
+    assert read(EncodedText(text).part(start, end)) == text[start:end]
 
 
 @given(st.text(max_size=60))
@@ -38,9 +38,9 @@ def test_what_is_shown_is_what_jinja_would_escape(text: str) -> None:
 
 
 def test_lines_end_at_spaces() -> None:
-    assert max(map(len, Encoded("word " * 100).html.split(b"\r\n"))) <= 120
-    assert Encoded("x" * 300 + " " + "y" * 300).html == b"x" * 300 + b"\r\n" + b"y" * 300
-    assert Encoded("x" * 300).html == b"x" * 300
+    assert max(map(len, EncodedText("word " * 100).html.split(b"\r\n"))) <= 120
+    assert EncodedText("x" * 300 + " " + "y" * 300).html == b"x" * 300 + b"\r\n" + b"y" * 300
+    assert EncodedText("x" * 300).html == b"x" * 300
 
 
 @given(st.text(max_size=300))

@@ -22,7 +22,7 @@ PARTS = (HTML, TEXT, SUBJECT)
 
 
 def check_same(made: Composer, digest: Digest, *, welcome: bool = False, max_abstract: int = 280) -> None:
-    """Both ways of writing each part give the same bytes, and the press did print it."""
+    """Both ways of writing each part give the same bytes, and the fast renderer did render it."""
     renderer, _ = made._renderer(digest.subscriber.language)
     trending = tuple(DigestItem(paper=paper, profile="", score=0, evidence=()) for paper in digest.trending)
     outline = made._outline(digest, Fit(digest.items, trending, max_abstract), welcome=welcome)
@@ -131,20 +131,20 @@ def test_a_template_of_the_admins_with_plain_loops_is_printed(tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("card", "why"),
     [
-        ("{{ card.title[0].text }}", "more is done with a list of the reader than to write it"),
-        ("{{ card.also | upper }}", "upper is applied to what is each reader's own"),
-        ("{{ card.also is string }}", "string is applied to what is each reader's own"),
+        ("{{ card.title[0].text }}", "more is done with a list of the subscriber than to write it"),
+        ("{{ card.also | upper }}", "upper is applied to a text that differs between subscribers"),
+        ("{{ card.also is string }}", "string is applied to a text that differs between subscribers"),
         ("{% filter upper %}{{ card.also }}{% endfilter %}", "upper is applied to"),
         ("{% set x %}{{ card.also }}{% endset %}{{ x | upper }}", "upper is applied to"),
         ("{{ (card.also ~ '').split('N')[0] }}", "more is done with also than to write it"),
         ("{{ {'Networks': 'n'}[card.also] | default('?') }}", "more is done with also than to write it"),
-        ("{{ many | default('none') }}", "default is applied to what is each reader's own"),
-        ("{{ card.also | tojson }}", "tojson is applied to what is each reader's own"),
+        ("{{ many | default('none') }}", "default is applied to a text that differs between subscribers"),
+        ("{{ card.also | tojson }}", "tojson is applied to a text that differs between subscribers"),
         ("{{ mail.count }}", "'mail' is undefined within the loop over card"),
         ("{{ loop.index }}", "has no attribute 'index' within the loop over card"),
         ("{% for s in card.title %}[{{ s.text }}]{% endfor %}", "more than marks around its matches"),
         (CARD + CARD, "shows its title or its abstract twice"),
-        ("{% set f = 'email/words.txt.j2' %}{% include f %}", "which file is included is not said"),
+        ("{% set f = 'email/words.txt.j2' %}{% include f %}", "the name of an included file is not a constant"),
     ],
 )
 def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path, card: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Prints cards: the literal text is the paper's own; marks, reasons and links of each reader are spliced in between."""
+"""Renders the papers' cards. The text is the paper's own; each subscriber's marks, reasons and links are spliced in."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,47 +11,50 @@ from digest.mail.cards import Excerpt, Hit, PaperCache, PreparedPaper
 from digest.mail.context import Card, DigestMail, Place, Reason, Segment
 from digest.mail.encoding import SafeText, html_bytes
 from digest.mail.fast.encoders import Encoder, Piece, Pieces
-from digest.mail.fast.fragments import Fragment, Hole, Loop, Position, RecordType, UnsplittableError
+from digest.mail.fast.fragments import Fragment, Gap, Loop, Position, RecordType, UnsplittableError
 from digest.models import DigestItem, Evidence, Field, Paper
 
-_SEGMENT = RecordType(Segment, slots=frozenset({"text"}))
-_REASON = RecordType(Reason, slots=frozenset({"text", "mute_url"}))
-CARD = RecordType(Card, slots=frozenset({"also"}), loops={"title": _SEGMENT, "abstract": _SEGMENT, "reasons": _REASON})
+_SEGMENT = RecordType(Segment, placeholders=frozenset({"text"}))
+_REASON = RecordType(Reason, placeholders=frozenset({"text", "mute_url"}))
+CARD = RecordType(
+    Card, placeholders=frozenset({"also"}), loops={"title": _SEGMENT, "abstract": _SEGMENT, "reasons": _REASON}
+)
 
-# Where a record stands among others: a part that asks for it is cut for each.
+# A record's place among its loop's records, as an index into POSITIONS. A fragment that asks for `loop` is rendered
+# once for each place.
 POSITIONS = tuple(Position(first=first, last=last) for first in (False, True) for last in (False, True))
 _FIRST, _LAST = 2, 1
-ALONE = _FIRST | _LAST
+ONLY = _FIRST | _LAST
 
 
 @cache
-def places(asks: bool, count: int) -> Sequence[int]:
-    """The places of `count` records, as indices of POSITIONS; always the same where the part does not ask."""
-    if not asks or count <= 1:
-        return (ALONE,) * count
+def places(asks_position: bool, count: int) -> Sequence[int]:
+    """The places of `count` records; all the same if the fragment does not ask for them."""
+    if not asks_position or count <= 1:
+        return (ONLY,) * count
     return (_FIRST, *repeat(0, count - 2), _LAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What a digest's mail will hold, decided before anything is written."""
+    """The content of a digest's mail, decided before anything is rendered."""
 
     mail: DigestMail[DigestItem]
     max_abstract: int  # characters
-    mute_url: str  # the link that mutes, up to its keyword
-    paper_url: Callable[[str], str]  # where a paper stands on our own pages, by its id
+    mute_url: str  # the link that mutes a keyword, up to the keyword
+    paper_url: Callable[[str], str]  # a paper's page on our own site, by its id
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One mail in print."""
+class RenderJob:
+    """One mail that is being rendered."""
 
     outline: Outline
-    mute: Piece
+    mute_url: Piece
 
 
-class _Spot:
-    """A match on one card: where its mark goes, and the reasons that it was given as."""
+class _Match:
+    """A hit on one card: its marked text, and the reasons rendered for it."""
 
     __slots__ = ("begin", "end", "hit", "marked", "place", "reasons", "shown_in", "spelling", "start", "stop")
 
@@ -61,122 +64,118 @@ class _Spot:
         self.end = hit.end
         self.spelling = hit.spelling
         self.place = hit.place
-        self.reasons: dict[tuple[Place, int], list[Any]] = {}  # raw, cut where the reader's link goes
-        self.shown_in: _Marked | None = None  # the text that shows it, from `begin` to `stop` in its HTML
+        self.reasons: dict[tuple[Place, int], list[Any]] = {}  # encoded, split where the subscriber's link goes
+        self.shown_in: _MarkedText | None = None  # the text that shows it, from `begin` to `stop` in its HTML
         self.begin = self.stop = 0
         self.marked = b""
 
 
-_MOST_SPOTS = 32  # of one card, some 30 KB
+_MAX_MATCHES = 32  # kept for one card, about 30 KB
 
-_Runs = list[list[Any]]  # raw texts; between two lists of them goes the reader's link
-_CardFill = Callable[[DigestItem, list[_Spot], _Runs], None]
-_Step = tuple[Any, Pieces, _CardFill | None]  # literal text, raw and sealed, and what writes the text behind it
+_Stretches = list[list[Any]]  # encoded texts; the subscriber's mute link goes between two stretches
+_Fill = Callable[[DigestItem, list[_Match], _Stretches], None]
+_Step = tuple[Any, Pieces, _Fill | None]  # literal text, encoded and combined, and what fills the gap behind it
 
 
-class _CardCut:
-    """A card rendered for one paper: literal text, and between it what each reader's card has of its own."""
+class _CardTemplate:
+    """A card prerendered for one paper: literal text, and gaps for what differs between subscribers."""
 
-    __slots__ = ("_marked", "_paper", "_spots", "steps")
+    __slots__ = ("_matches", "_paper", "_texts", "steps")
 
-    def __init__(self, paper: Paper, steps: list[_Step], marked: list["_Marked"]) -> None:
+    def __init__(self, paper: Paper, steps: list[_Step], texts: list["_MarkedText"]) -> None:
         self.steps = steps
         self._paper = paper
-        self._marked = marked
-        self._spots: dict[tuple[Field, int, int], _Spot] = {}
+        self._texts = texts
+        self._matches: dict[tuple[Field, int, int], _Match] = {}
 
-    def spots(self, evidence: Iterable[Evidence]) -> list[_Spot]:
-        """What matched, in the order of the evidence."""
-        known, new = self._spots.get, self._new_spot
-        return [known((e.field, e.start, e.end)) or new(e) for e in evidence]
+    def matches(self, evidence: Iterable[Evidence]) -> list[_Match]:
+        """The matches of this card, in the order of the evidence."""
+        known, add = self._matches.get, self._add
+        return [known((e.field, e.start, e.end)) or add(e) for e in evidence]
 
-    def _new_spot(self, evidence: Evidence) -> _Spot:
-        spot = _Spot(Hit(self._paper, evidence))
-        for text in self._marked:
-            text.place(spot)
-        if len(self._spots) >= _MOST_SPOTS:
-            self._spots.clear()
-        self._spots[evidence.field, evidence.start, evidence.end] = spot
-        return spot
+    def _add(self, evidence: Evidence) -> _Match:
+        match = _Match(Hit(self._paper, evidence))
+        for text in self._texts:
+            text.locate(match)
+        if len(self._matches) >= _MAX_MATCHES:
+            self._matches.clear()
+        self._matches[evidence.field, evidence.start, evidence.end] = match
+        return match
 
 
 class CardRenderer:
-    """Prints the cards of one loop over papers. Readers who share matches share what was printed of them.
+    """Renders the cards of one loop over papers. Subscribers with the same matches share the rendered cards.
 
-    A card is kept when it is printed for the second time: where every reader has matches of their own, keeping each
-    would cost more than it saves.
+    A card is kept when it is rendered for the second time: where every subscriber has different matches, keeping each
+    card would cost more than it saves.
     """
 
-    _MOST_KEPT = 4096  # some 15 MB
-    _FORGOTTEN_AFTER = 100_000  # cards: what was kept is of yesterday then
+    _MAX_KEPT = 4096  # about 15 MB
+    _CLEARED_AFTER = 100_000  # cards: by then the cache holds the papers of earlier days
 
-    def __init__(self, part: Fragment, encoder: Encoder, cache: PaperCache) -> None:
-        self._part = part
+    def __init__(self, fragment: Fragment, encoder: Encoder, cache: PaperCache) -> None:
+        self._fragment = fragment
         self._encoder = encoder
         self._cache = cache
-        looped = [loop for loop in part.loops if loop.part.kind is _SEGMENT]
-        if looped and not encoder.marks:
-            raise UnsplittableError("segments are for HTML; plain_title and plain_abstract are for text")
-        if len({loop.field for loop in looped}) < len(looped):
+        marked = [loop for loop in fragment.loops if loop.fragment.record_type is _SEGMENT]
+        if marked and not encoder.splits_segments:
+            raise UnsplittableError("segments are for HTML; use plain_title and plain_abstract in text")
+        if len({loop.field for loop in marked}) < len(marked):
             raise UnsplittableError("a card shows its title or its abstract twice")
-        self._marks = {id(loop): _marks(loop.part) for loop in looped}
-        self._reasons = {id(loop): _Reasons(loop.part, encoder) for loop in part.loops if loop.part.kind is _REASON}
+        self._marks = {id(loop): _marks(loop.fragment) for loop in marked}
+        reasons = [loop for loop in fragment.loops if loop.fragment.record_type is _REASON]
+        self._reasons = {id(loop): _ReasonRenderer(loop.fragment, encoder) for loop in reasons}
         self._kept: dict[tuple[object, ...], tuple[Paper, Sequence[Sequence[Piece]]]] = {}
-        self._seen: set[int] = set()  # hashes of the keys of cards printed once
-        self._since_forgotten = 0
+        self._seen: set[int] = set()  # hashes of the keys of cards rendered once
+        self._since_cleared = 0
 
-    def fill_all(self, items: Sequence[DigestItem], run: Run, out: list[Piece]) -> None:
-        """Write a card for each item."""
-        self._forget_the_old(len(items))
-        most, mute, find = run.outline.max_abstract, run.mute, self._kept.get
-        for item, place in zip(items, places(self._part.asks_position, len(items)), strict=True):
+    def render_all(self, items: Sequence[DigestItem], job: RenderJob, out: list[Piece]) -> None:
+        """Append a card for each item to `out`."""
+        self._since_cleared += len(items)
+        if self._since_cleared > self._CLEARED_AFTER:
+            self._since_cleared = 0
+            self._kept.clear()
+            self._seen.clear()
+        max_abstract, mute_url, find = job.outline.max_abstract, job.mute_url, self._kept.get
+        for item, place in zip(items, places(self._fragment.asks_position, len(items)), strict=True):
             paper = item.paper
             matches = [(e.field, e.start, e.end) for e in item.evidence]
-            key = (paper.id, paper.revision, most, place, item.also, *matches)
+            key = (paper.id, paper.revision, max_abstract, place, item.also, *matches)
             kept = find(key)
             if kept is not None and (kept[0] is paper or kept[0] == paper):
-                printed = kept[1]
+                stretches = kept[1]
             else:
-                printed = self._print(key, item, place, run.outline)
-            out += printed[0]
-            for behind in printed[1:]:
-                out.append(mute)
-                out += behind
+                stretches = self._render(key, item, place, job.outline)
+            out += stretches[0]
+            for following in stretches[1:]:
+                out.append(mute_url)
+                out += following
 
-    def _print(
+    def _render(
         self, key: tuple[object, ...], item: DigestItem, place: int, outline: Outline
     ) -> Sequence[Sequence[Piece]]:
         known = hash(key)
-        if known not in self._seen:
-            self._seen.add(known)
-        elif len(self._kept) < self._MOST_KEPT or key in self._kept:
-            printed = tuple(map(self._encoder.seal, self._runs(item, place, outline)))
-            self._kept[key] = item.paper, printed
-            return printed
-        return self._runs(item, place, outline, sealed=True)
-
-    def _forget_the_old(self, count: int) -> None:
-        self._since_forgotten += count
-        if self._since_forgotten > self._FORGOTTEN_AFTER:
-            self._since_forgotten = 0
-            self._kept.clear()
-            self._seen.clear()
-
-    def _runs(self, item: DigestItem, place: int, outline: Outline, *, sealed: bool = False) -> _Runs:
+        keep = known in self._seen and (len(self._kept) < self._MAX_KEPT or key in self._kept)
+        self._seen.add(known)
         prepared = self._cache.get(item.paper)
-        about = (self, outline.max_abstract, place, not item.evidence, not (item.also and cards.also(item)))
-        cut = prepared.card_templates.get(about)
-        if cut is None:
-            cut = prepared.card_templates[about] = self._cut(item, prepared, place, outline)
-        spots = cut.spots(item.evidence)
-        runs: _Runs = [[]]
-        for raw, pieces, fill in cut.steps:
-            runs[-1] += pieces if sealed else (raw,)
+        variant = (self, outline.max_abstract, place, not item.evidence, not (item.also and cards.also(item)))
+        template = prepared.card_templates.get(variant)
+        if template is None:
+            template = prepared.card_templates[variant] = self._prerender(item, prepared, place, outline)
+        matches = template.matches(item.evidence)
+        stretches: _Stretches = [[]]
+        for literal, pieces, fill in template.steps:
+            stretches[-1] += (literal,) if keep else pieces
             if fill is not None:
-                fill(item, spots, runs)
-        return runs
+                fill(item, matches, stretches)
+        if not keep:
+            return stretches
+        combined = tuple(map(self._encoder.combine, stretches))
+        self._kept[key] = item.paper, combined
+        return combined
 
-    def _cut(self, item: DigestItem, prepared: PreparedPaper, place: int, outline: Outline) -> _CardCut:
+    def _prerender(self, item: DigestItem, prepared: PreparedPaper, place: int, outline: Outline) -> _CardTemplate:
+        """The card of one paper, usable for all items that agree with `item` in which fields are empty."""
         card = cards.build_card(
             item,
             prepared,
@@ -185,113 +184,113 @@ class CardRenderer:
             mute_url=outline.mute_url,
         )
         texts = {"title": prepared.title, "abstract": prepared.abstract(outline.max_abstract)}
-        marked: list[_Marked] = []
+        marked: list[_MarkedText] = []
         steps: list[_Step] = []
-        for text, hole in self._part.cut(card, POSITIONS[place]):
-            match hole:
-                case None:
-                    fill: _CardFill | None = None
-                case str():  # its only slot is `also`
-                    fill = self._also
+        encoder = self._encoder
+        for text, gap in self._fragment.prerender(card, POSITIONS[place]):
+            fill: _Fill | None = None
+            match gap:
+                case str():  # `also` is a card's only placeholder
+
+                    def fill(item: DigestItem, _: list[_Match], stretches: _Stretches) -> None:
+                        stretches[-1].append(encoder.value(cards.also(item)))
                 case Loop(field="reasons"):
-                    fill = self._reasons[id(hole)].fill
+                    fill = self._reasons[id(gap)].fill
                 case Loop(field=field):
-                    marked.append(_Marked(Field(field), texts[field], *self._marks[id(hole)]))
+                    marked.append(_MarkedText(Field(field), texts[field], *self._marks[id(gap)]))
                     fill = marked[-1].fill
-            raw = self._encoder.raw(text)
-            steps.append((raw, self._encoder.seal([raw]), fill))
-        return _CardCut(item.paper, steps, marked)
-
-    def _also(self, item: DigestItem, _spots: list[_Spot], runs: _Runs) -> None:
-        runs[-1].append(self._encoder.slot(cards.also(item)))
+            literal = encoder.literal(text)
+            steps.append((literal, encoder.combine([literal]), fill))
+        return _CardTemplate(item.paper, steps, marked)
 
 
-def _marks(part: Fragment) -> tuple[bytes, bytes]:
-    """What stands before and behind a match. Raises UnsplittableError if other text is not written as it is."""
-    match part.cut(Segment(SafeText("x"), hit=False)), part.cut(Segment(SafeText("x"), hit=True)):
-        case [("", "text"), ("", None)], [(before, "text"), (after, None)]:
+def _marks(fragment: Fragment) -> tuple[bytes, bytes]:
+    """The HTML before and after a match. Raises UnsplittableError if text without a match is not written as it is."""
+    match [fragment.prerender(Segment(SafeText("x"), hit=hit)) for hit in (False, True)]:
+        case [[("", "text"), ("", None)], [(before, "text"), (after, None)]]:
             return html_bytes(before), html_bytes(after)
     raise UnsplittableError("a title or an abstract has more than marks around its matches")
 
 
-class _Marked:
-    """A title or an abstract on one card, into which marks are spliced."""
+class _MarkedText:
+    """A title or an abstract on one card, whose matches are marked."""
 
-    __slots__ = ("_after", "_before", "_field", "_text")
+    __slots__ = ("_after", "_before", "_excerpt", "_field")
 
-    def __init__(self, field: Field, text: Excerpt, before: bytes, after: bytes) -> None:
+    def __init__(self, field: Field, excerpt: Excerpt, before: bytes, after: bytes) -> None:
         self._field = field
-        self._text = text
+        self._excerpt = excerpt
         self._before = before
         self._after = after
 
-    def place(self, spot: _Spot) -> None:
-        """Tell a spot where it stands in this text, if it does."""
-        if spot.hit.field is self._field and spot.start < min(spot.end, self._text.kept):
-            spot.shown_in = self
-            spot.end = min(spot.end, self._text.kept)
-            spot.begin, spot.stop, spot.marked = self._mark(spot.start, spot.end)
+    def locate(self, match: _Match) -> None:
+        """Store in `match` where it is in this text, if it is in it."""
+        if match.hit.field is self._field and match.start < min(match.end, self._excerpt.kept):
+            match.shown_in = self
+            match.end = min(match.end, self._excerpt.kept)
+            match.begin, match.stop, match.marked = self._mark(match.start, match.end)
 
-    def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
-        """Write the text with the matches in it marked."""
-        html, out = self._text.encoded.html, runs[-1]
+    def fill(self, _item: DigestItem, matches: list[_Match], stretches: _Stretches) -> None:
+        """Append the text with its matches marked."""
+        html, out = self._excerpt.encoded.html, stretches[-1]
         at, reached = 0, -1
         before = len(out)
-        for spot in spots:
-            if spot.shown_in is self:
-                if spot.start <= reached:
+        for match in matches:
+            if match.shown_in is self:
+                if match.start <= reached:  # matches touch or overlap: begin again, with merged ones
                     del out[before:]
-                    at = self._fill_merged(spots, out)
+                    at = self._append_merged(matches, out)
                     break
-                out += (html[at : spot.begin], spot.marked)
-                at, reached = spot.stop, spot.end
+                out += (html[at : match.begin], match.marked)
+                at, reached = match.stop, match.end
         out.append(html[at:])
 
-    def _fill_merged(self, spots: list[_Spot], out: list[bytes]) -> int:
-        """The same where matches touch. Where in the HTML the last of them ends."""
+    def _append_merged(self, matches: list[_Match], out: list[bytes]) -> int:
+        """Append the text up to the end of its last match, and return where in the HTML that is."""
         at = 0
-        shown = ((spot.start, spot.end) for spot in spots if spot.shown_in is self)
-        for start, end in cards.merged(shown, self._text.kept):
+        shown = ((match.start, match.end) for match in matches if match.shown_in is self)
+        for start, end in cards.merged(shown, self._excerpt.kept):
             begin, stop, marked = self._mark(start, end)
-            out += (self._text.encoded.html[at:begin], marked)
+            out += (self._excerpt.encoded.html[at:begin], marked)
             at = stop
         return at
 
     def _mark(self, start: int, end: int) -> tuple[int, int, bytes]:
-        encoded = self._text.encoded
+        encoded = self._excerpt.encoded
         begin, stop = encoded.offset(start), encoded.offset(end)
         return begin, stop, self._before + encoded.html[begin:stop] + self._after
 
 
-class _Reasons:
-    """The reasons on the cards of one loop. Each way to say one is rendered once, whatever the keyword."""
+class _ReasonRenderer:
+    """Renders the reasons on the cards of one loop. Jinja renders each kind of reason once, whatever the keyword."""
 
-    def __init__(self, part: Fragment, encoder: Encoder) -> None:
-        self._part = part
+    def __init__(self, fragment: Fragment, encoder: Encoder) -> None:
+        self._fragment = fragment
         self._encoder = encoder
-        self._cuts: dict[tuple[Place, int], list[tuple[Any, Hole | None]]] = {}
+        self._prerendered: dict[tuple[Place, int], list[tuple[Any, Gap | None]]] = {}
 
-    def fill(self, _item: DigestItem, spots: list[_Spot], runs: _Runs) -> None:
-        """Write each reason, with a gap where the link goes that mutes its keyword."""
-        given = cards.reasons(spots)
-        for (spot, where), place in zip(given, places(self._part.asks_position, len(given)), strict=True):
-            reason = spot.reasons.get((where, place))
+    def fill(self, _item: DigestItem, matches: list[_Match], stretches: _Stretches) -> None:
+        """Append each reason, with a new stretch behind the mute link of its keyword."""
+        shown = cards.reasons(matches)
+        for (match, where), place in zip(shown, places(self._fragment.asks_position, len(shown)), strict=True):
+            reason = match.reasons.get((where, place))
             if reason is None:
-                reason = spot.reasons[where, place] = self._reason(spot.hit, where, place)
-            runs[-1].append(reason[0])
-            runs += [[behind] for behind in reason[1:]]
+                reason = match.reasons[where, place] = self._render(match.hit, where, place)
+            stretches[-1].append(reason[0])
+            stretches += [[following] for following in reason[1:]]
 
-    def _reason(self, hit: Hit, where: Place, place: int) -> list[Any]:
-        if (where, place) not in self._cuts:
-            some = Reason(text=SafeText("x"), place=where, mute_url="https://x")
-            cut = self._part.cut(some, POSITIONS[place])
-            self._cuts[where, place] = [(self._encoder.raw(literal), hole) for literal, hole in cut]
-        slot = self._encoder.slot
-        made = [self._encoder.raw("")]
-        for literal, hole in self._cuts[where, place]:
-            made[-1] += literal
-            if hole == "text":
-                made[-1] += slot(hit.text)
-            elif hole == "mute_url":
-                made.append(slot(hit.keyword))
-        return made
+    def _render(self, hit: Hit, where: Place, place: int) -> list[Any]:
+        """The reason's encoded text, split where the mute link goes."""
+        encoder = self._encoder
+        if (where, place) not in self._prerendered:
+            example = Reason(text=SafeText("x"), place=where, mute_url="https://x")
+            parts = self._fragment.prerender(example, POSITIONS[place])
+            self._prerendered[where, place] = [(encoder.literal(text), gap) for text, gap in parts]
+        rendered = [encoder.literal("")]
+        for literal, gap in self._prerendered[where, place]:
+            rendered[-1] += literal
+            if gap == "text":
+                rendered[-1] += encoder.value(hit.text)
+            elif gap == "mute_url":
+                rendered.append(encoder.value(hit.keyword))
+        return rendered

@@ -1,4 +1,4 @@
-"""How text becomes the pieces that a mail is printed from, and how the pieces become the whole."""
+"""How the text of a template and the values filled into it become the bytes of a subject, an HTML or a text part."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -13,74 +13,74 @@ Pieces = tuple[Piece, ...]
 
 
 class Encoder(ABC):
-    """One way to write a part of a mail. What `raw` and `slot` give is of one type and can be added."""
+    """Encodes one part of a mail. `literal` and `value` return the same type, so that their results can be added."""
 
-    marks: bool  # whether segments of a text are written one by one
-
-    @abstractmethod
-    def raw(self, text: str) -> Any:
-        """Literal text of a template, wherever it stands."""
+    splits_segments: bool  # whether a title or an abstract is written segment by segment, with its matches marked
 
     @abstractmethod
-    def slot(self, text: str) -> Any:
-        """A reader's or a paper's text, as Jinja would write it."""
+    def literal(self, text: str) -> Any:
+        """Encode text that the template itself holds."""
 
     @abstractmethod
-    def seal(self, raws: Iterable[Any]) -> Pieces:
-        """Raw texts that stand together, made as ready as they can be whatever stands around them."""
+    def value(self, text: str) -> Any:
+        """Encode a subscriber's or a paper's text as Jinja would write it."""
 
     @abstractmethod
-    def whole(self, pieces: Iterable[Any]) -> bytes:
-        """The part of the mail that the pieces make."""
+    def combine(self, encoded: Iterable[Any]) -> Pieces:
+        """Join neighbouring encoded texts as far as possible without knowing what comes before and after them."""
+
+    @abstractmethod
+    def finish(self, pieces: Iterable[Any]) -> bytes:
+        """Join all pieces of the part."""
 
 
 class HtmlEncoder(Encoder):
     """7-bit HTML with CRLF line ends."""
 
-    marks = True
+    splits_segments = True
 
-    def raw(self, text: str) -> bytes:
+    def literal(self, text: str) -> bytes:
         return html_bytes(text)
 
-    def slot(self, text: str) -> bytes:
+    def value(self, text: str) -> bytes:
         return text.encoded if type(text) is SafeText else html_bytes(escape(text))
 
-    def seal(self, raws: Iterable[bytes]) -> Pieces:
-        return (b"".join(raws),)
+    def combine(self, encoded: Iterable[bytes]) -> Pieces:
+        return (b"".join(encoded),)
 
-    def whole(self, pieces: Iterable[bytes]) -> bytes:
+    def finish(self, pieces: Iterable[bytes]) -> bytes:
         return b"".join(pieces)
 
 
 class PlainTextEncoder(Encoder):
-    """Text for a header: UTF-8."""
+    """UTF-8 text for a header."""
 
-    marks = False
+    splits_segments = False
 
-    def raw(self, text: str) -> str:
+    def literal(self, text: str) -> str:
         return text
 
-    def slot(self, text: str) -> str:
+    def value(self, text: str) -> str:
         return str(text)
 
-    def seal(self, raws: Iterable[str]) -> Pieces:
-        return ("".join(raws),)
+    def combine(self, encoded: Iterable[str]) -> Pieces:
+        return ("".join(encoded),)
 
-    def whole(self, pieces: Iterable[Any]) -> bytes:
+    def finish(self, pieces: Iterable[Any]) -> bytes:
         return "".join(pieces).encode()
 
 
 class QuotedPrintableEncoder(PlainTextEncoder):
-    """A text part. Whole lines are bytes, encoded once; what may share its line with something else is not yet."""
+    """A text part. Whole lines are encoded once and kept as bytes; the line being written stays str until it ends."""
 
-    def seal(self, raws: Iterable[str]) -> Pieces:
-        text = "".join(raws)
+    def combine(self, encoded: Iterable[str]) -> Pieces:
+        text = "".join(encoded)
         begin, end = text.find("\n") + 1, text.rfind("\n") + 1
         if begin == end:
             return (text,)
         return text[:begin], quoted_printable(text[begin:end]), text[end:]
 
-    def whole(self, pieces: Iterable[Piece]) -> bytes:
+    def finish(self, pieces: Iterable[Piece]) -> bytes:
         lines: list[bytes] = []
         begun: list[str] = []
         for piece in pieces:

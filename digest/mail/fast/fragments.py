@@ -1,9 +1,9 @@
-"""Templates rendered once and filled in many times.
+"""Splits a template into fragments that Jinja renders once and that are filled in for every mail.
 
-A template is taken apart at its loops over the reader's own records (`{% for card in section.cards %}`). Each part is
-rendered by Jinja once for all records that differ only in their slots: texts that are written out and nothing else.
-What comes of it is the literal text with holes. A template that does more with a slot than to write it, or looks out of
-its loop, is UnsplittableError, and is rendered by ordinary Jinja for every mail.
+A template is split at its loops over the subscriber's own records (`{% for card in section.cards %}`). Jinja renders
+each fragment once for all records that differ only in their placeholders: texts that the template writes and nothing
+else. The result is literal text with gaps. A template that does more with such a text than write it, or that uses
+variables from outside the loop, raises UnsplittableError; ordinary Jinja then renders it for every mail.
 """
 
 import re
@@ -18,25 +18,25 @@ from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
-_MARK = re.compile("\x01([^\x02]*)\x02")  # control characters, which no text of a mail holds
+_GAP = re.compile("\x01([^\x02]*)\x02")  # control characters, which no text of a mail holds
 
 
 class UnsplittableError(Exception):
-    """Why a template cannot be taken apart, for its author."""
+    """The template cannot be split. The message tells its author why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordType:
-    """A kind of record: which of its fields are slots, and which are loops over records of what kind."""
+    """A class of records, with its fields that are placeholders and its fields that hold further records."""
 
     record: type
-    slots: frozenset[str]
+    placeholders: frozenset[str]
     loops: Mapping[str, "RecordType"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`loop`, as far as a part may ask for it."""
+    """What a fragment may ask of Jinja's `loop`."""
 
     first: bool
     last: bool
@@ -44,53 +44,52 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A hole that the records of a field fill, one after another."""
+    """A gap that is filled with the records of `field`, one after another."""
 
     field: str
-    part: "Fragment"
+    fragment: "Fragment"
 
 
-Hole = str | Loop  # the name of a slot, or a loop
-Cut = list[tuple[str, Hole | None]]  # literal text and the hole behind it; the last has none
+Gap = str | Loop  # the name of a placeholder, or a loop
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What stands in one loop of a template (or outside all), without what stands in the loops within it."""
+    """The body of one loop of a template, or the text outside all loops, without the loops inside it."""
 
-    kind: RecordType
-    variable: str  # what the template calls the record
+    record_type: RecordType
+    variable: str  # the template's name for the record
     template: jinja2.Template
     loops: tuple[Loop, ...]
     asks_position: bool  # uses `loop`
-    as_text: bool  # not HTML: slots are written by str()
+    as_text: bool  # not HTML: placeholders are written by str()
 
-    def cut(self, record: Any, position: Position = Position(first=True, last=True)) -> Cut:
-        """The part rendered for one record. Raises UnsplittableError."""
-        slots = {name: Placeholder(name, bool(getattr(record, name)), as_text=self.as_text) for name in self.kind.slots}
-        loops = {name: Placeholder("", bool(getattr(record, name)), as_text=False) for name in self.kind.loops}
-        with_holes = replace(record, **slots, **loops)
+    def prerender(
+        self, record: Any, position: Position = Position(first=True, last=True)
+    ) -> list[tuple[str, Gap | None]]:
+        """Render the fragment for one record, as literal texts, each with the gap behind it; the last has None.
+
+        Raises UnsplittableError.
+        """
+        names, loops = self.record_type.placeholders, self.record_type.loops
+        filled = {name: Placeholder(name, bool(getattr(record, name)), as_text=self.as_text) for name in names}
+        filled |= {name: Placeholder("", bool(getattr(record, name)), as_text=False) for name in loops}
         try:
-            rendered = self.template.render({self.variable: with_holes, "loop": position})
+            rendered = self.template.render({self.variable: replace(record, **filled), "loop": position})
         except jinja2.UndefinedError as error:
             raise UnsplittableError(f"{error.message} within the loop over {self.variable}") from None
-        literal, *rest = _MARK.split(rendered)
-        cut: Cut = []
+        literal, *rest = _GAP.split(rendered)
+        found: list[tuple[str, Gap | None]] = []
         for name, following in zip(rest[::2], rest[1::2], strict=True):
-            cut.append((literal, self._hole(name)))
+            if not name.startswith("#") and name not in names:
+                raise UnsplittableError(f"more is done with a text of {self.variable} than to write it")
+            found.append((literal, self.loops[int(name[1:])] if name.startswith("#") else name))
             literal = following
-        return [*cut, (literal, None)]
-
-    def _hole(self, name: str) -> Hole:
-        if name.startswith("#"):
-            return self.loops[int(name[1:])]
-        if name in self.kind.slots:
-            return name
-        raise UnsplittableError(f"more is done with a text of {self.variable} than to write it")
+        return [*found, (literal, None)]
 
 
 class Placeholder:
-    """Stands for a text (or a loop) while a part is rendered. It can be written, and asked whether it is empty."""
+    """Stands in for a text or a loop in `prerender`. It can be written, and tested for being empty."""
 
     __slots__ = ("_as_text", "_filled", "_name")
 
@@ -113,7 +112,7 @@ class Placeholder:
         return self._filled
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise UnsplittableError(f"more is done with {self._name or 'a list of the reader'} than to write it")
+        raise UnsplittableError(f"more is done with {self._name or 'a list of the subscriber'} than to write it")
 
     __hash__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __getattr__ = __getitem__ = __iter__ = __len__ = __contains__ = _refuse
@@ -121,117 +120,109 @@ class Placeholder:
     __format__ = _refuse
 
 
-def split_template(environment: jinja2.Environment, name: str, kind: RecordType, variable: str) -> Fragment:
-    """The template `name` as parts. Raises UnsplittableError, and Jinja's errors."""
-    tree, file = _parsed(environment, name)
-    return _Splitter(_watchful(environment), name, file).part(tree.body, kind, variable)
+def split_template(environment: jinja2.Environment, name: str, record_type: RecordType, variable: str) -> Fragment:
+    """Split the template `name`, which sees one record as `variable`. Raises UnsplittableError and Jinja's errors."""
+    # Filters, tests and methods refuse placeholders: they would get the placeholder's own text for the subscriber's.
+    # They refuse undefined names, too, because outside the fragment such a name may be defined.
+    guarded = environment.overlay()
+    guarded.filters = {key: _guarded(key, environment.filters[key]) for key in environment.filters}
+    guarded.tests = {key: _guarded(key, cast(Any, environment.tests[key])) for key in environment.tests}
+    call = guarded.call  # type: ignore[attr-defined]
 
-
-def _watchful(environment: jinja2.Environment) -> jinja2.Environment:
-    """The same environment, in which nothing is done with a slot, or with what it looks like when it is written.
-
-    Nor with what is not defined: it may well be, outside the part.
-    """
-    watchful = environment.overlay()
-    watchful.filters = {name: _watched(name, environment.filters[name]) for name in environment.filters}
-    watchful.tests = {name: _watched(name, cast(Any, environment.tests[name])) for name in environment.tests}
-    call = watchful.call  # type: ignore[attr-defined]
-
-    def watched_call(context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
-        _refuse_marked(getattr(function, "__name__", "a call"), [getattr(function, "__self__", None)])
+    def guarded_call(context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        _refuse_placeholders(getattr(function, "__name__", "a call"), [getattr(function, "__self__", None)])
         return call(context, function, *arguments, **named)
 
-    watchful.call = watched_call  # type: ignore[attr-defined]
-    return watchful
+    guarded.call = guarded_call  # type: ignore[attr-defined]
+    tree, file = _parse(environment, name)
+    return _Splitter(guarded, name, file).fragment(tree.body, record_type, variable)
 
 
-def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)  # with it goes Jinja's mark of what is passed to it
-    def watched(*arguments: Any, **named: Any) -> Any:
-        _refuse_marked(name, (*arguments, *named.values()))
+def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)  # keeps Jinja's mark that the function takes its context, too
+    def checked(*arguments: Any, **named: Any) -> Any:
+        _refuse_placeholders(name, (*arguments, *named.values()))
         return function(*arguments, **named)
 
-    return watched
+    return checked
 
 
-def _refuse_marked(name: str, values: Iterable[object]) -> None:
+def _refuse_placeholders(name: str, values: Iterable[object]) -> None:
     for value in values:
         if isinstance(value, (Placeholder, jinja2.Undefined)) or (isinstance(value, str) and "\x01" in value):
-            raise UnsplittableError(f"{name} is applied to what is each reader's own")
+            raise UnsplittableError(f"{name} is applied to a text that differs between subscribers")
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:
-    """The names that are used in it, without those within its loops: there `loop` is another."""
+    """The names used in a node, without those inside its loops: there `loop` means the inner loop."""
     if isinstance(node, nodes.Name):
         yield node
     for inner in node.iter_child_nodes(only=["iter"] if isinstance(node, nodes.For) else None):
         yield from _names(inner)
 
 
-def _parsed(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:
+def _parse(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:
     if environment.loader is None:
-        raise UnsplittableError("templates come from nowhere")
+        raise UnsplittableError("the environment has no loader")
     source, file, _ = environment.loader.get_source(environment, name)
     return environment.parse(source, name, file), file
 
 
 class _Splitter:
-    """Cuts the parts of one template out of its syntax tree."""
+    """Makes the fragments of one template from its syntax tree."""
 
     def __init__(self, environment: jinja2.Environment, name: str, file: str | None) -> None:
-        self._environment = environment
+        self.environment = environment
         self._name = name
         self._file = file
 
-    def part(
-        self, body: list[nodes.Node], kind: RecordType, variable: str, around: Sequence[nodes.Node] = ()
+    def fragment(
+        self, body: list[nodes.Node], record_type: RecordType, variable: str, macros: Sequence[nodes.Node] = ()
     ) -> Fragment:
-        """The part that `body` is, and in it the parts of its loops. `around` is what macros it may call."""
-        holes = _Holes(self, kind, variable, around)
-        kept = [node for statement in body for node in holes.replaced(statement)]
-        tree = nodes.Template([*around, *kept], lineno=1)
-        tree.set_environment(self._environment)
-        code = self._environment.compile(tree, self._name, self._file)
-        template = jinja2.Template.from_code(self._environment, code, self._environment.make_globals(None))
+        """The fragment of `body`, with those of its loops. `macros` are the definitions that it may use."""
+        gaps = _GapMaker(self, record_type, variable, macros)
+        kept = [node for statement in body for node in gaps.replace(statement)]
+        tree = nodes.Template([*macros, *kept], lineno=1)
+        tree.set_environment(self.environment)
+        code = self.environment.compile(tree, self._name, self._file)
         return Fragment(
-            kind,
+            record_type,
             variable,
-            template,
-            tuple(holes.loops),
+            jinja2.Template.from_code(self.environment, code, self.environment.make_globals(None)),
+            tuple(gaps.loops),
             asks_position=any(name.name == "loop" for node in kept for name in _names(node)),
             as_text=self._name.endswith(".txt.j2"),
         )
 
-    def included(self, name: str) -> list[nodes.Node]:
-        """What another template holds."""
-        return _parsed(self._environment, name)[0].body
 
+class _GapMaker(NodeTransformer):
+    """Replaces loops over a record's own records by gaps, and includes by the included file's text."""
 
-class _Holes(NodeTransformer):
-    """Puts holes where the loops over a record's own records stand, and files where they are included."""
-
-    def __init__(self, splitter: _Splitter, kind: RecordType, variable: str, around: Sequence[nodes.Node]) -> None:
+    def __init__(
+        self, splitter: _Splitter, record_type: RecordType, variable: str, macros: Sequence[nodes.Node]
+    ) -> None:
         self.loops: list[Loop] = []
-        self._macros = list(around)
+        self._macros = list(macros)
         self._splitter = splitter
-        self._kind = kind
+        self._record_type = record_type
         self._variable = variable
 
-    def replaced(self, node: nodes.Node) -> Iterator[nodes.Node]:
-        """The node as it stands in the part."""
+    def replace(self, node: nodes.Node) -> Iterator[nodes.Node]:
+        """The nodes that take the place of `node`."""
         result = self.visit(node)
         if isinstance(node, (nodes.Import, nodes.FromImport, nodes.Macro)):
             self._macros.append(node)
         yield from result if isinstance(result, list) else [result]
 
     def visit_Include(self, node: nodes.Include) -> Any:  # noqa: N802  (jinja2's name)
-        """A file that is included stands here as if it were written here."""
+        """Inline the included file."""
         if not isinstance(node.template, nodes.Const) or node.ignore_missing:
-            raise UnsplittableError("which file is included is not said in so many words")
-        return [new for old in self._splitter.included(node.template.value) for new in self.replaced(old)]
+            raise UnsplittableError("the name of an included file is not a constant")
+        included, _ = _parse(self._splitter.environment, node.template.value)
+        return [new for old in included.body for new in self.replace(old)]
 
     def visit_For(self, node: nodes.For) -> Any:  # noqa: N802
-        """A plain loop over the record's own records is a part of its own."""
+        """Make a plain loop over the record's own records a fragment of its own."""
         match node:
             case nodes.For(
                 target=nodes.Name(name=target),
@@ -239,8 +230,9 @@ class _Holes(NodeTransformer):
                 else_=[],
                 test=None,
                 recursive=False,
-            ) if attribute in self._kind.loops:
-                part = self._splitter.part(node.body, self._kind.loops[attribute], target, self._macros)
-                self.loops.append(Loop(attribute, part))
+            ) if attribute in self._record_type.loops:
+                inner = self._record_type.loops[attribute]
+                fragment = self._splitter.fragment(node.body, inner, target, self._macros)
+                self.loops.append(Loop(attribute, fragment))
                 return nodes.Output([nodes.TemplateData(f"\x01#{len(self.loops) - 1}\x02")], lineno=node.lineno)
         return self.generic_visit(node)

@@ -1,4 +1,4 @@
-"""Prints a digest's mail from parts that Jinja rendered once: byte for byte what ordinary Jinja gives for it."""
+"""Renders a digest's mail from fragments that Jinja rendered once, byte for byte as Jinja would."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -7,90 +7,81 @@ from typing import Any
 
 from digest.mail.cards import PaperCache
 from digest.mail.context import DigestMail, Section
-from digest.mail.fast.card_renderer import ALONE, CARD, POSITIONS, CardRenderer, Outline, Run, places
+from digest.mail.fast.card_renderer import CARD, ONLY, POSITIONS, CardRenderer, Outline, RenderJob, places
 from digest.mail.fast.encoders import Encoder, Piece, Pieces
-from digest.mail.fast.fragments import Fragment, Loop, RecordType
+from digest.mail.fast.fragments import Fragment, Gap, Loop, RecordType
 
-_SECTION = RecordType(Section, slots=frozenset({"name"}), loops={"cards": CARD})
+_SECTION = RecordType(Section, placeholders=frozenset({"name"}), loops={"cards": CARD})
 MAIL = RecordType(
     DigestMail,
-    slots=frozenset(
+    placeholders=frozenset(
         {"email", "name", "top_title", "preheader", "web_url", "preferences_url", "pause_url", "unsubscribe_url"}
     ),
     loops={"sections": _SECTION, "trending": CARD},
 )
 
-_MOST_CUTS = 2048  # of one part
+_MAX_PRERENDERED = 2048  # of one fragment
+
+_Fill = Callable[[Any, RenderJob, list[Piece]], None]
 
 
 class FastRenderer:
-    """Prints one template. Not safe to share between threads: its caches are filled as it goes."""
+    """Renders one template. Do not share it between threads: its caches are filled as it renders."""
 
-    def __init__(self, page: Fragment, encoder: Encoder, cache: PaperCache) -> None:
+    def __init__(self, fragment: Fragment, encoder: Encoder, cache: PaperCache) -> None:
         """Raises UnsplittableError if the template marks matches in a way that cannot be spliced in."""
         self._encoder = encoder
-        self._cache = cache
-        self._page = self._cuts(page)
+        self._page = _FragmentRenderer(fragment, encoder, cache)
 
     def render(self, outline: Outline) -> bytes:
-        """The mail's part that the template is of. Raises UnsplittableError, and Jinja's errors."""
+        """Render the template for one mail. Raises UnsplittableError and Jinja's errors."""
         out: list[Piece] = []
-        self._page.fill(outline.mail, ALONE, Run(outline, self._encoder.slot(outline.mute_url)), out)
-        return self._encoder.whole(out)
-
-    def _cuts(self, part: Fragment) -> "_Cuts":
-        return _Cuts(part, self._encoder, self._filler)
-
-    def _filler(self, loop: Loop) -> "_Fill":
-        """What fills the hole that a loop left."""
-        of_cards = loop.part.kind is CARD
-        inner = CardRenderer(loop.part, self._encoder, self._cache) if of_cards else self._cuts(loop.part)
-        records = attrgetter(loop.field)
-        return lambda record, run, out: inner.fill_all(records(record), run, out)
+        self._page.render(outline.mail, ONLY, RenderJob(outline, self._encoder.value(outline.mute_url)), out)
+        return self._encoder.finish(out)
 
 
-_Fill = Callable[[Any, Run, list[Piece]], None]
+class _FragmentRenderer:
+    """Renders one fragment. Jinja renders it once for all records that differ only in their placeholders."""
 
-
-class _Cuts:
-    """A fragment's rendered texts: one for all records that differ only in their placeholders."""
-
-    def __init__(self, part: Fragment, encoder: Encoder, filler: Callable[[Loop], _Fill]) -> None:
-        kind = part.kind
-        holes = (*kind.slots, *kind.loops)
-        self.part = part
+    def __init__(self, fragment: Fragment, encoder: Encoder, cache: PaperCache) -> None:
+        record_type = fragment.record_type
+        gaps = (*record_type.placeholders, *record_type.loops)
+        self._fragment = fragment
         self._encoder = encoder
-        self._fields = attrgetter(*(f.name for f in fields(kind.record) if f.name not in holes), "__class__")
-        self._holes = attrgetter(*holes, "__class__")
-        self._fillers = {id(loop): filler(loop) for loop in part.loops}
-        self._made: dict[object, list[tuple[Pieces, _Fill | None]]] = {}
+        self._shared = attrgetter(*(f.name for f in fields(record_type.record) if f.name not in gaps), "__class__")
+        self._gaps = attrgetter(*gaps, "__class__")
+        self._loops: dict[int, _Fill] = {}
+        for loop in fragment.loops:
+            make = CardRenderer if loop.fragment.record_type is CARD else _FragmentRenderer
+            self._loops[id(loop)] = _fill_with(attrgetter(loop.field), make(loop.fragment, encoder, cache).render_all)
+        self._prerendered: dict[object, list[tuple[Pieces, _Fill | None]]] = {}
 
-    def fill_all(self, records: Sequence[Any], run: Run, out: list[Piece]) -> None:
-        """Write records one after another."""
-        for record, place in zip(records, places(self.part.asks_position, len(records)), strict=True):
-            self.fill(record, place, run, out)
+    def render_all(self, records: Sequence[Any], job: RenderJob, out: list[Piece]) -> None:
+        """Append the records, one after another, to `out`."""
+        for record, place in zip(records, places(self._fragment.asks_position, len(records)), strict=True):
+            self.render(record, place, job, out)
 
-    def fill(self, record: Any, place: int, run: Run, out: list[Piece]) -> None:
-        """Write one record."""
-        for literal, fill in self._cut(record, place):
+    def render(self, record: Any, place: int, job: RenderJob, out: list[Piece]) -> None:
+        """Append one record to `out`."""
+        key = (place, self._shared(record), *map(bool, self._gaps(record)))
+        steps = self._prerendered.get(key)
+        if steps is None:
+            if len(self._prerendered) >= _MAX_PRERENDERED:
+                del self._prerendered[next(iter(self._prerendered))]
+            encoder, found = self._encoder, self._fragment.prerender(record, POSITIONS[place])
+            steps = [(encoder.combine([encoder.literal(text)]), self._fill(gap)) for text, gap in found]
+            self._prerendered[key] = steps
+        for literal, fill in steps:
             out += literal
             if fill is not None:
-                fill(record, run, out)
+                fill(record, job, out)
 
-    def _cut(self, record: Any, place: int) -> list[tuple[Pieces, _Fill | None]]:
-        key = (place, self._fields(record), *map(bool, self._holes(record)))
-        made = self._made.get(key)
-        if made is None:
-            if len(self._made) >= _MOST_CUTS:
-                del self._made[next(iter(self._made))]
-            cut = self.part.cut(record, POSITIONS[place])
-            made = self._made[key] = [
-                (self._encoder.seal([self._encoder.raw(text)]), self._filler(hole)) for text, hole in cut
-            ]
-        return made
+    def _fill(self, gap: Gap | None) -> _Fill | None:
+        if gap is None or isinstance(gap, Loop):
+            return self._loops[id(gap)] if gap else None
+        encode, value = self._encoder.value, attrgetter(gap)
+        return lambda record, _, out: out.append(encode(value(record)))
 
-    def _filler(self, hole: str | Loop | None) -> _Fill | None:
-        if hole is None or isinstance(hole, Loop):
-            return self._fillers[id(hole)] if hole else None
-        slot, value = self._encoder.slot, attrgetter(hole)
-        return lambda record, _, out: out.append(slot(value(record)))
+
+def _fill_with(records: Callable[[Any], Any], render_all: Callable[[Any, RenderJob, list[Piece]], None]) -> _Fill:
+    return lambda record, job, out: render_all(records(record), job, out)
