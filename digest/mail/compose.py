@@ -54,8 +54,8 @@ class Composer:
         unsubscribe_by_mail: bool = False,
         max_abstract: int = ABSTRACT_CHARACTERS,
     ) -> None:
-        """`signer` signs every mail; `return_paths` tell which mail bounced. `unsubscribe_by_mail`: mail to the domain of
-        the return paths is read, so that it can unsubscribe. `max_abstract`: characters of each abstract.
+        """`signer` signs every mail; `return_paths` tell which mail bounced. `unsubscribe_by_mail`: their domain's mail
+        is read, so that it can unsubscribe. `max_abstract`: characters of each abstract.
 
         Raises AddressError if the newsletter's sender or reply-to is not an address.
         """
@@ -150,7 +150,11 @@ class Composer:
                 self._outline(digest, Fit(digest.items, trending, ABSTRACT_CHARACTERS), welcome=welcome)
                 for digest, trending, welcome in samples
             ],
-            notes=[(kind.value, self._note(kind, to, full.created_at)) for kind in _ACTIONS for to in (named, nameless)],
+            notes=[
+                (kind.value, self._note(kind, reader, full.created_at))
+                for kind in _ACTIONS
+                for reader in (named, nameless)
+            ],
         )
 
     def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:

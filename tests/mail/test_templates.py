@@ -91,12 +91,12 @@ def test_a_mail_that_lost_the_link_its_reader_needs_is_refused(
     with pytest.raises(TemplateError) as caught:
         composer(folder).message(a_delivery(two_papers()))
     assert (caught.value.file, caught.value.line) == (str(folder / "email" / name), 3)
-    assert caught.value.reason == f"ends without {{{{ {variable} }}}} where every reader sees it"
+    assert caught.value.reason == f"ends without {{{{ {variable} }}}} where every subscriber sees it"
 
 
 def test_a_template_that_leaves_no_room_for_papers_is_refused(tmp_path: Path) -> None:
     text = PAGE.format("word " * 20_000 + "{{ mail.unsubscribe_url }}")
-    with pytest.raises(TemplateError, match=f"digest.mjml.j2:1: takes 1.* bytes for .*; {MAX_HTML_BYTES} is"):
+    with pytest.raises(TemplateError, match=f"digest.mjml.j2:1: takes 1.* bytes for .*; at most {MAX_HTML_BYTES} are"):
         composer(overriding(tmp_path, "digest.mjml.j2", text)).check()
 
 
@@ -110,7 +110,7 @@ def test_a_text_without_end_is_refused(tmp_path: Path) -> None:
     ("name", "text", "reason"),
     [
         ("digest.subject.txt.j2", "", "digest.subject.txt.j2:1: gives no subject"),
-        ("card.html.j2", "", "ends without {{ card.plain_title }} where every reader sees it (with your email/card"),
+        ("card.html.j2", "", "ends without {{ card.plain_title }} where every subscriber sees it (with your email/card"),
         ("digest.txt.j2", REST.replace("{{ c.plain_title }}", ""), "digest.txt.j2:1: ends without {{ card.plain_title"),
         (
             "digest.txt.j2",
@@ -185,7 +185,7 @@ def test_a_fault_in_a_card_has_its_own_line(tmp_path: Path, fault: str) -> None:
     ],
 )
 def test_a_way_out_that_not_every_reader_sees_is_none(tmp_path: Path, hidden: str) -> None:
-    with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }} where every reader sees it"):
+    with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }} where every subscriber sees it"):
         rest = REST.replace("{{ mail.unsubscribe_url }}", "")
         composer(overriding(tmp_path, "digest.mjml.j2", PAGE.format(hidden + rest))).check()
 
@@ -195,7 +195,7 @@ def test_a_way_out_that_not_every_reader_sees_is_none(tmp_path: Path, hidden: st
     [
         ("{{ card.plain_title | upper | safe }}", "writes a paper's text as if it were HTML"),
         ("{% autoescape false %}{{ card.plain_title | upper }}{% endautoescape %}", "writes a paper's text"),
-        ('<a href="{{ card.plain_title }}">x</a>', "has a link that leads nowhere on the web"),
+        ('<a href="{{ card.plain_title }}">x</a>', "has a link that is not http"),
     ],
 )
 def test_a_template_that_would_let_a_paper_write_the_mail_is_refused(tmp_path: Path, card: str, reason: str) -> None:
