@@ -110,7 +110,7 @@ def test_a_text_without_end_is_refused(tmp_path: Path) -> None:
     ("name", "text", "reason"),
     [
         ("digest.subject.txt.j2", "", "digest.subject.txt.j2:1: gives no subject"),
-        ("card.html.j2", "", "ends without {{ card.plain_title }} where every subscriber sees it (with your email/card"),
+        ("card.html.j2", "", "ends without {{ card.plain_title }} where every subscriber sees it (with your email"),
         ("digest.txt.j2", REST.replace("{{ c.plain_title }}", ""), "digest.txt.j2:1: ends without {{ card.plain_title"),
         (
             "digest.txt.j2",
