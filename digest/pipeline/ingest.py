@@ -1,7 +1,7 @@
-"""The first stage: turn what the sources serve into papers.
+"""Ingest: turn what the sources serve into papers.
 
-Each source is read and committed by itself: a bad one is marked with its reason and the others go on. Its validators
-are kept in the transaction that keeps its entries, so that what was not stored is served again.
+Each source is read and committed by itself: one that fails is marked with the reason, and the others go on. Its HTTP
+validators are saved in the transaction that stores its entries, so that entries that were not stored are served again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import SourceError
 from digest.models import Entry, Paper
-from digest.sources import Fetched, Fetcher, detect_kind, identity, parse
+from digest.sources import Fetcher, detect_kind, identity, parse
 from digest.store import Store, Transaction, papers, sources
 from digest.store.sources import SourceState
 
 
 class ConfiguredSource(Protocol):
-    """A place that papers come from, as it stands in the configuration."""
+    """A source as configured."""
 
     @property
     def name(self) -> str: ...
@@ -30,12 +30,12 @@ class ConfiguredSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
-    """How many sources were asked, entries read and papers new; and which sources failed, with the reason."""
+    """What one run did."""
 
     sources: int = 0
-    entries: int = 0
+    entries: int = 0  # read
     papers_new: int = 0
-    failures: tuple[tuple[str, str], ...] = ()
+    failures: tuple[tuple[str, str], ...] = ()  # (source's name, reason)
 
 
 def ingest(
@@ -47,46 +47,42 @@ def ingest(
     timezone: str,
     progress: Callable[[int], None] = lambda _: None,
 ) -> IngestReport:
-    """Ask every source, and keep what is new as first seen at `now`. Editions are dated in `timezone`."""
+    """Fetch every source and store new papers as first seen at `now`. Editions are dated in `timezone`."""
     report = IngestReport(sources=len(configured))
     for source in configured:
         try:
             entries, new = _ingest_one(store, source, fetcher, now=now, timezone=timezone)
             report = replace(report, entries=report.entries + entries, papers_new=report.papers_new + new)
         except SourceError as error:
-            _mark_failed(store, source, error.reason, now=now)
+            with store.write() as tx:  # keeps the validators: the next fetch continues after the last good one
+                sources.save(tx, replace(_load_state(tx, source, now), checked_at=now, failure=error.reason))
             report = replace(report, failures=(*report.failures, (source.name, error.reason)))
         progress(1)
     return report
 
 
-def read_feed(fetcher: Fetcher, url: str) -> list[Paper]:
-    """The papers that a feed holds, of whatever kind it looks like; nothing is kept. Raises SourceError."""
-    body = fetcher.fetch(url, url).body or b""
-    entries = parse(detect_kind(body), body, source=url)
-    return list(identity.reconcile(entries, {}).papers.values())
-
-
 def _ingest_one(
     store: Store, source: ConfiguredSource, fetcher: Fetcher, *, now: datetime, timezone: str
 ) -> tuple[int, int]:
-    """(entries read, papers new)."""
+    """Ingest one source. Returns (entries read, new papers). Raises SourceError."""
     with store.read() as tx:
-        state = _state_of(tx, source, now)
+        state = _load_state(tx, source, now)
     fetched = fetcher.fetch(source.name, source.url, etag=state.etag, last_modified=state.last_modified)
-    if fetched.body is None:
+    state = replace(state, checked_at=now, succeeded_at=now, failure="")
+    if fetched.body is None:  # not modified
         with store.write() as tx:
-            sources.save(tx, replace(state, checked_at=now, succeeded_at=now, failure=""))
+            sources.save(tx, state)
         return 0, 0
     entries = parse(source.kind, fetched.body, source=source.name)
+    state = replace(state, etag=fetched.etag, last_modified=fetched.last_modified, entries=len(entries))
     with store.write() as tx:
-        found = store_entries(tx, source.name, entries, now=now, timezone=timezone)
-        sources.save(tx, _succeeded(state, fetched, len(entries), now))
-    return len(entries), len(found.new)
+        stored = store_entries(tx, source.name, entries, now=now, timezone=timezone)
+        sources.save(tx, state)
+    return len(entries), len(stored.new)
 
 
-def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
-    """What is remembered of a source; at a new address it begins anew."""
+def _load_state(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
+    """The stored state of a source; a source with a new address starts anew."""
     known = sources.find(tx, source.name)
     if known is not None and known.url == source.url:
         return known
@@ -96,35 +92,24 @@ def _state_of(tx: Transaction, source: ConfiguredSource, now: datetime) -> Sourc
 def store_entries(
     tx: Transaction, source: str, entries: Iterable[Entry], *, now: datetime, timezone: str
 ) -> identity.Reconciliation:
-    """Store what the entries tell as first seen at `now`, in the edition of that date in `timezone`."""
+    """Store the papers of entries as first seen at `now`, in the edition of that date in `timezone`."""
     entries = list(entries)
     known = papers.find_by_keys(tx, (key for entry in entries for key in identity.keys(entry)))
-    found = identity.reconcile(entries, known)
+    result = identity.reconcile(entries, known)
     edition_on = now.astimezone(ZoneInfo(timezone)).date()
-    papers.add(tx, [found.papers[i] for i in found.new], first_seen_at=now, edition_on=edition_on)
-    for younger, older in found.merged.items():
+    papers.add(tx, [result.papers[i] for i in result.new], first_seen_at=now, edition_on=edition_on)
+    for younger, older in result.merged.items():
         papers.merge(tx, younger=younger, older=older)
-    for paper_id in found.revised:
-        papers.add_revision(tx, found.papers[paper_id])
-    papers.set_popularity(tx, [found.papers[i] for i in found.popularity_changed])
-    papers.add_keys(tx, found.keys)
-    papers.record_sightings(tx, source, found.sightings, now=now)
-    return found
+    for paper_id in result.revised:
+        papers.add_revision(tx, result.papers[paper_id])
+    papers.set_popularity(tx, [result.papers[i] for i in result.popularity_changed])
+    papers.add_keys(tx, result.keys)
+    papers.record_sightings(tx, source, result.sightings, now=now)
+    return result
 
 
-def _succeeded(state: SourceState, fetched: Fetched, entries: int, now: datetime) -> SourceState:
-    return replace(
-        state,
-        etag=fetched.etag,
-        last_modified=fetched.last_modified,
-        checked_at=now,
-        succeeded_at=now,
-        entries=entries,
-        failure="",
-    )
-
-
-def _mark_failed(store: Store, source: ConfiguredSource, reason: str, *, now: datetime) -> None:
-    """Remember why; the validators stay, so that the next answer is read from where the last good one ended."""
-    with store.write() as tx:
-        sources.save(tx, replace(_state_of(tx, source, now), checked_at=now, failure=reason))
+def read_feed(fetcher: Fetcher, url: str) -> list[Paper]:
+    """Return the papers of a feed of any kind, without storing them. Raises SourceError."""
+    body = fetcher.fetch(url, url).body or b""
+    entries = parse(detect_kind(body), body, source=url)
+    return list(identity.reconcile(entries, {}).papers.values())

@@ -1,6 +1,7 @@
-"""The second stage: decide, for every subscriber whose hour has come, which papers they get, and write that down.
+"""Publish: select the papers for every subscriber who is due, and store each selection as a digest.
 
-selector.py says what is decided. Nothing is rendered and nobody is mailed here.
+selection.py decides which papers; this module decides for whom and when, and writes the result. Nothing is rendered or
+sent here.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,45 +16,50 @@ from digest.store import Store, digests, subscribers
 from digest.subscribers.pauses import catches_up, resumed
 from digest.subscribers.schedule import next_slot, slot_due
 
-_CHUNK = 1000  # subscribers whose digests are decided and committed together
+_BATCH = 1000  # subscribers whose digests are selected and committed together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishReport:
-    """How many digests were queued, how many came out empty, and for whom and why."""
+    """What one run did."""
 
-    digests: int = 0
-    empty: int = 0
-    empty_reasons: tuple[tuple[str, str], ...] = ()  # (address, why there is no mail)
-    invalid_rules: tuple[tuple[str, str], ...] = ()  # (whose rules, why they cannot be read)
+    digests: int = 0  # queued for delivery
+    empty: int = 0  # due, but nothing to send
+    empty_reasons: tuple[tuple[str, str], ...] = ()  # (subscriber's address, reason)
+    invalid_rules: tuple[tuple[str, str], ...] = ()  # (owner, first error), left out of this run
 
 
 def publish(
     store: Store,
     compiled_profiles: CompiledProfiles,
-    selection_settings: SelectionSettings,
+    settings: SelectionSettings,
     *,
     now: datetime,
     everyone: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> PublishReport:
-    """Freeze a digest for each active subscriber who is due at `now`; with `everyone`, for each active subscriber.
+    """Store one digest for each active subscriber who is due at `now`; with `everyone`, for each active subscriber.
 
-    Whose pause is over is active again, and who has not said yes in time is forgotten. Safe to repeat and to run twice
-    at once: the store keeps one digest for each subscriber and slot.
+    Also ends expired pauses and deletes subscribers who never confirmed. Safe to repeat and to run in several processes
+    at once: the store keeps one digest per subscriber and slot.
     """
-    _end_pauses(store, now=now)
-    _forget_unanswered(store, now=now)
+    end_expired_pauses(store, now=now)
+    delete_unconfirmed(store, now=now)
     report = PublishReport()
-    selector, catching_up = (PaperSelector(compiled_profiles, selection_settings, now=now) for _ in range(2))
-    for due in _due(store, now=now, everyone=everyone):
-        late = [(s, slot_at) for s, slot_at in due if catches_up(s)]  # the others are not matched over thirty days
+    # After a pause a digest looks back thirty days. A selector of its own saves matching all others over thirty days.
+    selector, catch_up = (PaperSelector(compiled_profiles, settings, now=now) for _ in range(2))
+    for active in _active_subscribers(store):
+        slots = [(s, slot_due(s.schedule, s.last_slot_at, now) or (now if everyone else None)) for s in active]
+        due = [(s, slot_at) for s, slot_at in slots if slot_at is not None]
+        if not due:
+            continue
+        # Selection only reads, and can take seconds. A separate, short write keeps the database free for the web pages.
         with store.read() as tx:
-            decided = selector.select(tx, [(s, slot_at) for s, slot_at in due if not catches_up(s)] if late else due)
-            decided += catching_up.select(tx, late) if late else []
+            selected = selector.select(tx, [(s, slot_at) for s, slot_at in due if not catches_up(s)])
+            selected += catch_up.select(tx, [(s, slot_at) for s, slot_at in due if catches_up(s)])
         with store.write() as tx:
-            queued = digests.freeze(tx, decided, now=now)
-        empty = tuple((d.subscriber.email, d.empty_reason) for d in decided if not d.items)
+            queued = digests.freeze(tx, selected, now=now)
+        empty = tuple((d.subscriber.email, d.empty_reason) for d in selected if not d.items)
         report = replace(
             report,
             digests=report.digests + queued,
@@ -61,37 +67,37 @@ def publish(
             empty_reasons=report.empty_reasons + empty,
         )
         progress(len(due))
-    return replace(report, invalid_rules=tuple((selector.invalid_rules | catching_up.invalid_rules).items()))
+    return replace(report, invalid_rules=tuple((selector.invalid_rules | catch_up.invalid_rules).items()))
 
 
 def publish_welcome(
     store: Store,
     compiled_profiles: CompiledProfiles,
     subscriber: Subscriber,
-    selection_settings: SelectionSettings,
+    settings: SelectionSettings,
     *,
     now: datetime,
 ) -> Digest:
-    """Queue the first digest of somebody who has just confirmed by themselves: at once, from the last days.
+    """Queue the first digest of a subscriber who has just confirmed, from the papers of the last days.
 
-    It goes out also where no paper matches, to say that they are in. An admin's word (`--confirmed`) welcomes nobody.
+    It is sent even without papers, to say that they are subscribed. Subscribers confirmed by an admin get none.
     """
+    selector = PaperSelector(compiled_profiles, settings.for_welcome, now=now)
     with store.read() as tx:
-        decided = PaperSelector(compiled_profiles, selection_settings.for_welcome, now=now).select(
-            tx, [(subscriber, now)]
-        )
+        selected = selector.select(tx, [(subscriber, now)])
     with store.write() as tx:
-        digests.freeze(tx, decided, kind=MailKind.WELCOME, now=now)
-    return decided[0]
+        digests.freeze(tx, selected, kind=MailKind.WELCOME, now=now)
+    return selected[0]
 
 
 def next_publish_at(store: Store, *, now: datetime) -> datetime | None:
-    """When the next active subscriber's hour comes, or None if there is nobody to wait for."""
-    coming = (next_slot(s.schedule, now) for people in _active(store) for s in people)
-    return min((slot for slot in coming if slot is not None), default=None)
+    """Return when the next active subscriber is due, or None if there is none."""
+    slots = (next_slot(s.schedule, now) for active in _active_subscribers(store) for s in active)
+    return min((slot for slot in slots if slot is not None), default=None)
 
 
-def _end_pauses(store: Store, *, now: datetime) -> None:
+def end_expired_pauses(store: Store, *, now: datetime) -> None:
+    """Reactivate the subscribers whose pause ended before `now`."""
     with store.read() as tx:
         if not subscribers.list_ended_pauses(tx, now=now):
             return
@@ -100,11 +106,8 @@ def _end_pauses(store: Store, *, now: datetime) -> None:
             subscribers.save(tx, resumed(subscriber, now))
 
 
-def _forget_unanswered(store: Store, *, now: datetime) -> None:
-    """Whoever was asked whether they want the digest, and whose link expired without a yes, is no subscriber.
-
-    When they were asked stays in the consent log, under their pseudonym.
-    """
+def delete_unconfirmed(store: Store, *, now: datetime) -> None:
+    """Delete subscribers whose confirmation link has expired. The consent log keeps the request under a pseudonym."""
     before = now - TOKEN_LIFETIMES[Scope.CONFIRM]
     with store.read() as tx:
         if not subscribers.list_unconfirmed(tx, before=before):
@@ -115,20 +118,12 @@ def _forget_unanswered(store: Store, *, now: datetime) -> None:
     store.erase_deleted_rows()
 
 
-def _due(store: Store, *, now: datetime, everyone: bool) -> Iterator[list[tuple[Subscriber, datetime]]]:
-    for people in _active(store):
-        slots = [(s, slot_due(s.schedule, s.last_slot_at, now) or (now if everyone else None)) for s in people]
-        due = [(s, slot_at) for s, slot_at in slots if slot_at is not None]
-        if due:
-            yield due
-
-
-def _active(store: Store) -> Iterator[list[Subscriber]]:
+def _active_subscribers(store: Store) -> Iterator[list[Subscriber]]:
     last_id = 0
     while True:
         with store.read() as tx:
-            people = subscribers.list_active(tx, after_id=last_id, limit=_CHUNK)
-        if not people:
+            batch = subscribers.list_active(tx, after_id=last_id, limit=_BATCH)
+        if not batch:
             return
-        yield people
-        last_id = people[-1].id
+        yield batch
+        last_id = batch[-1].id

@@ -191,7 +191,7 @@ def test_many_threads_get_the_same_answers(store: Store) -> None:
 
 def test_rules_are_judged_over_the_kept_papers(store: Store) -> None:
     add(store, "cat", "dog")
-    (record,) = RecentPapers(store).rule_records(CATS, now=NOW)
+    (record,) = RecentPapers(store).rule_stats(CATS, now=NOW)
     assert (record.papers, record.share) == (1, 0.5)
 
 

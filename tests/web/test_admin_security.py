@@ -244,14 +244,14 @@ def test_a_token_has_two_texts_tried_at_once_and_no_more(
 ) -> None:
     clients = [Client(site, token_of(app, an_admin(app), name=name)) for name in ("one", "other")]
     begun, go_on = threading.Semaphore(0), threading.Event()
-    judged = RecentPapers.rule_records
+    judged = RecentPapers.rule_stats
 
     def slow(*said: Any, **rest: Any) -> Any:
         begun.release()
         go_on.wait(30)
         return judged(*said, **rest)
 
-    monkeypatch.setattr(RecentPapers, "rule_records", slow)
+    monkeypatch.setattr(RecentPapers, "rule_stats", slow)
     asked = ("POST", "/preview")
     threads = [threading.Thread(target=clients[0], args=asked, kwargs={"json": {"rules": "x"}}) for _ in range(2)]
     for thread in threads:

@@ -91,7 +91,7 @@ def preview_rules(call: ReadsProfiles, trial: Trial) -> Preview:
     recent_papers = call.app.recent_papers
     with call.at_once.working(call.by):
         found = recent_papers.find_recent([profile], days=trial.days, now=call.now, limit=trial.limit)
-        judged = recent_papers.rule_records(profile, now=call.now)
+        judged = recent_papers.rule_stats(profile, now=call.now)
     return Preview(
         count=found.count,
         days=[Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()],

@@ -88,7 +88,7 @@ class Previewing:
     def _tried(self, asked: Previewed, rules: CompiledRules, shared: Sequence[Profile], now: datetime) -> Previewed:
         own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
         found = self._found([own, *shared], asked.days, now)
-        records = self.recent_papers.rule_records(own, now=now)
+        records = self.recent_papers.rule_stats(own, now=now)
         days = [of for _, of in found.days.values() if of]
         return replace(
             asked,

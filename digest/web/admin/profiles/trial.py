@@ -127,7 +127,7 @@ class Trying:
         except RuleError:  # the saved rules', which an older version could read
             saved, before = None, tried
             change = self.recent_papers.compare(before, tried, now=now, limit=_BEST)
-        records = self.recent_papers.rule_records(tried, now=now)
+        records = self.recent_papers.rule_stats(tried, now=now)
         return self._trial(mistaken, change, records, compared=saved is not None)
 
     def used(self, text: str, line: int, *, now: datetime) -> str:
