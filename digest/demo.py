@@ -33,7 +33,7 @@ from digest.service import serve
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from digest.subscribers import fields
 from digest.transport.smtp_server import FolderHandler, SmtpServer
-from digest.web import url_of
+from digest.web.server import url_of
 
 ADMIN = "admin@example.org"  # of the demo that is served
 _MAIL = "mail"  # the folder in which mails arrive

@@ -22,7 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from digest.app import App
 from digest.errors import DigestError
-from digest.web import create_app, listen, serving, url_of
+from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
 
@@ -40,6 +40,8 @@ def serve(
     Raises DigestError at once where it cannot begin (a template is faulty, the port is taken), and at the end if the
     pages stopped by themselves.
     """
+    from digest.web.app import create_app  # noqa: PLC0415  (FastAPI takes long to import, and other commands need none)
+
     for file, why in app.composer.slow_templates.items():
         log.warning("template is rendered anew for every mail", file=file, reason=why)
     lost = threading.Event()

@@ -19,7 +19,7 @@ from digest.security.links import Scope
 from digest.service import _ask_now, _scheduler, serve
 from digest.store import subscribers
 from digest.transport.smtp_server import SmtpServer
-from digest.web import listen, url_of
+from digest.web.server import listen, url_of
 from tests.commandline import Cli
 from tests.serving import IN_TIME, Serving
 from tests.smtp import Postbox

@@ -13,7 +13,7 @@ from digest.demo import ADMIN, DemoReport, serve_demo
 from digest.demo import demo as run_demo
 from digest.errors import DigestError
 from digest.service import stop_on_signals
-from digest.web import listen, url_of
+from digest.web.server import listen, url_of
 
 
 def demo(

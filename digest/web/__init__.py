@@ -11,8 +11,3 @@ api/ is for programs: an application of its own, on FastAPI, that is loaded only
 routes says which path is which page. server runs it all in a thread, clients says who asked, sessions who is signed in,
 holders whose link it is, limits how often strangers may have a mail sent, afterwards does what answers do not wait for.
 """
-
-from digest.web.app import create_app
-from digest.web.server import listen, serving, url_of
-
-__all__ = ["create_app", "listen", "serving", "url_of"]

@@ -1,36 +1,116 @@
-"""The desk's door: who is signed in as admin or editor, by a session that is stored, and may do what they ask for.
+"""Access to the admin pages: sessions, roles and CSRF tokens."""
 
-The browser has a random token in a cookie that only the desk's pages see, the database its hash. Each time somebody
-signs in it is another; it ends after twelve hours, when they sign out, and when their password or role changes.
-"""
-
-import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from typing import Annotated
 
+from fastapi import APIRouter, Depends
+from fastapi.params import Depends as Dependency
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Route
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
-from digest.store import Store, Transaction, admins
+from digest.store import Transaction
 from digest.web.context import SignedIn
+from digest.web.dependencies import (
+    Context,
+    PostedForm,
+    PostedUpload,
+    RequestContext,
+    page_router,
+    refuse_posts_from,
+    wake_delivery,
+)
 from digest.web.handlers import Answering, Door
 from digest.web.pages import Answer, Page, Redirect, Visit, problem
+from digest.web.rendering import admin_template
+from digest.web.security import HANG_UP
+from digest.web.sessions import AdminSessions
 
-LASTS = timedelta(hours=12)
-
-_SIGN_IN = Redirect(path="/admin/sign-in")
+SIGN_IN = "/admin/sign-in"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something cannot be done."""
+    """Why a request of an admin was refused."""
 
-    reason: str = ""  # in the words of the command that does the same; "": it is for admins only
-    gone: bool = False  # what was named is not there
+    reason: str = ""  # as the command line says it; "": only admins may do that
+    gone: bool = False  # what the address names does not exist
+
+
+class RoleError(UsageError):
+    """The admin's role does not allow the request."""
+
+
+def _signed_in_admin(context: Context) -> Admin:
+    """The admin whose session cookie was sent. Raises HTTPException 303, which leads to the sign-in page."""
+    request, sessions = context.request, context.services.admin_sessions
+    cookie = request.cookies.get(sessions.cookie, "")
+    admin = sessions.find(cookie, now=context.now)
+    if admin is None:
+        location = {"Location": f"{context.services.site.path}{SIGN_IN}"}
+        raise HTTPException(303, headers=location | (HANG_UP if request.method == "POST" else {}))
+    context.csrf = sessions.csrf(cookie, admin)
+    context.signed_in = SignedIn(admin.email, admin.role is Role.ADMIN)
+    return admin
+
+
+CurrentAdmin = Annotated[Admin, Depends(_signed_in_admin)]
+
+
+async def _check_csrf(context: Context, _admin: CurrentAdmin, form: PostedForm) -> None:
+    _compare_csrf(context, form.get("csrf", ""))
+
+
+async def _check_csrf_of_upload(context: Context, _admin: CurrentAdmin, form: PostedUpload) -> None:
+    _compare_csrf(context, form.fields.get("csrf", ""))
+
+
+def _compare_csrf(context: RequestContext, posted: str) -> None:
+    if context.request.method == "POST" and not hmac.compare_digest(context.csrf.encode(), posted.encode()):
+        raise HTTPException(403)
+
+
+def require_role(role: Role) -> Dependency:
+    """Let only admins of this role, or one that includes it, use a router or a route."""
+
+    async def check(admin: CurrentAdmin) -> None:
+        if not admin.role.allows(role):
+            raise RoleError("only admins may do that")
+
+    dependency: Dependency = Depends(check)
+    return dependency
+
+
+def admin_router(prefix: str = "/admin", *, role: Role = Role.ADMIN, upload: bool = False) -> APIRouter:
+    """A router of pages for a role. Their forms need the session's CSRF token.
+
+    Forms from another host of our own domain are refused as well: it may be somebody else's. `upload`: forms may bring
+    a file, and large ones are read only once the sender is known to have the role.
+    """
+    return page_router(
+        refuse_posts_from("cross-site", "same-site"),
+        Depends(_signed_in_admin),
+        require_role(role),
+        Depends(_check_csrf_of_upload if upload else _check_csrf),
+        Depends(wake_delivery),
+        prefix=prefix,
+    )
+
+
+def refuse(context: RequestContext, error: UsageError) -> Response:
+    """The page that tells an admin why a request was refused."""
+    match error:
+        case RoleError():
+            refusal, status = Refusal(), 403
+        case NotFoundError():
+            refusal, status = Refusal(f"no {error.kind} {error.name!r}", gone=True), 404
+        case _:
+            refusal, status = Refusal(str(error)), 422
+    return context.render(admin_template("refused"), refusal, status=status)
 
 
 ForAdmin = Callable[[Visit, Admin], Answer]
@@ -38,18 +118,10 @@ ForAdmin = Callable[[Visit, Admin], Answer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Begins, finds and ends admins' sessions, and makes pages for who has one."""
+    """Makes pages of the older style for admins."""
 
-    store: Store
-    secret: bytes
-    path: str  # what stands before the path of every page: "" or "/digest"
-    https: bool
+    sessions: AdminSessions
     door: Door
-
-    @property
-    def cookie(self) -> str:
-        """The cookie's name."""
-        return "__Secure-digest-desk" if self.https else "digest-desk"
 
     def route(
         self,
@@ -67,44 +139,24 @@ class Desk:
         looking, acting = look and self._for(look, needs), act and self._for(act, needs)
         return self.door.route(path, looking, acting, changes=changes, from_here=True)
 
-    def upload_route(self, path: str, look: ForAdmin, act: ForAdmin) -> Route:
-        """A page that takes a file, of admins; of others not even what they send is read."""
-        looking, acting = self._for(look, Role.ADMIN), self._for(act, Role.ADMIN)
-        return self.door.route(path, looking, acting, from_here=True, refusal=self._refusal)
-
-    def _refusal(self, visit: Visit) -> Answer | None:
-        admin = self.find(visit)
-        if admin is None:
-            return _SIGN_IN
-        return None if admin.role.allows(Role.ADMIN) else problem(403)
-
     def begin(self, tx: Transaction, admin: Admin, visit: Visit) -> str:
         """The Set-Cookie header of a new session; one that the browser had before is over."""
-        admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
-        token = secrets.token_urlsafe(32)
-        admins.begin_session(tx, admin, _hash(token), now=visit.now, expires_at=visit.now + LASTS)
-        return self._header(token, int(LASTS.total_seconds()))
+        return self.sessions.begin(tx, admin, visit.cookies.get(self.sessions.cookie, ""), now=visit.now)
 
     def end(self, visit: Visit) -> str:
         """End a session; the Set-Cookie header that makes the browser forget it."""
-        with self.store.write() as tx:
-            admins.end_session(tx, _hash(visit.cookies.get(self.cookie, "")))
-        return self._header("", 0)
+        return self.sessions.end(visit.cookies.get(self.sessions.cookie, ""))
 
     def find(self, visit: Visit) -> Admin | None:
         """Who is signed in, or None."""
-        token = visit.cookies.get(self.cookie, "")
-        if not token:
-            return None
-        with self.store.read() as tx:
-            return admins.find_by_session(tx, _hash(token), now=visit.now)
+        return self.sessions.find(visit.cookies.get(self.sessions.cookie, ""), now=visit.now)
 
     def _for(self, answering: ForAdmin, needs: Role) -> Answering:
         def answer(visit: Visit) -> Answer:
             admin = self.find(visit)
             if admin is None:
-                return _SIGN_IN
-            csrf = self._csrf(visit.cookies[self.cookie], admin)
+                return Redirect(path=SIGN_IN)
+            csrf = self.sessions.csrf(visit.cookies[self.sessions.cookie], admin)
             posted = visit.form.get("csrf", "")
             if visit.posted and not hmac.compare_digest(csrf.encode(), posted.encode("utf-8", "replace")):
                 return problem(403)
@@ -115,15 +167,6 @@ class Desk:
             return replace(answered, csrf=csrf, signed_in=SignedIn(admin.email, admin.role is Role.ADMIN))
 
         return answer
-
-    def _csrf(self, token: str, admin: Admin) -> str:
-        """Bound to the session and to whose it is."""
-        return hmac.new(self.secret, f"desk\0{admin.id}\0{token}".encode(), hashlib.sha256).hexdigest()[:32]
-
-    def _header(self, value: str, seconds: int) -> str:
-        secure = "; Secure" if self.https else ""
-        place = f"Max-Age={seconds}; Path={self.path}/admin; HttpOnly; SameSite=Strict"
-        return f"{self.cookie}={value}; {place}{secure}"
 
 
 def _answered(answering: ForAdmin, visit: Visit, admin: Admin) -> Answer:
@@ -138,7 +181,3 @@ def _answered(answering: ForAdmin, visit: Visit, admin: Admin) -> Answer:
 
 def _refusal(shows: Refusal, status: int) -> Page:
     return Page(template="desk-refused.html.j2", shows=shows, status=status)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -8,9 +8,10 @@ it. Links are made from base_url alone, never from what a request says of its ho
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,28 +19,35 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from anyio import to_thread
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route, Router
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from digest.app import App
-from digest.errors import DigestError
-from digest.web.background import Afterwards
+from digest.errors import DigestError, UsageError
+from digest.web.admin.subscribers.bounces import BounceMailbox
+from digest.web.admin.subscribers.uploads import Imports
+from digest.web.admin_auth import Desk, refuse
+from digest.web.api.app import mounted
+from digest.web.background import Background
 from digest.web.cache import Remembering, Versions
-from digest.web.context import Site
+from digest.web.context import Problem, Site
+from digest.web.dependencies import RequestContext, Services, allowed_methods
 from digest.web.handlers import Door
 from digest.web.inbox import with_inbox
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
 from digest.web.public import notices
+from digest.web.rendering import Renderer
 from digest.web.routes import routes
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
-from digest.web.sessions import Sessions
+from digest.web.sessions import AdminSessions, Sessions
 
 log = structlog.get_logger()
 
@@ -47,6 +55,7 @@ _STATIC = Path(__file__).with_name("static")
 _GRACE = 4.0  # seconds that what pages began may take when the program stops
 _WEEK = 7 * 24 * 3600
 _LAG = 1.0  # seconds
+_MAX_THREADS = 8  # pages made at the same time: with more, all would only be slower
 
 
 def real_time() -> datetime:
@@ -74,43 +83,58 @@ def create_app(
     https = base.scheme == "https"
     sessions = Sessions(links=app.links, path=base.path, https=https)
     site = _site(app, base.path, has_inbox=inbox is not None)
-    pages = Pages(app.templates, site, language=app.config.newsletter.language)
+    services = Services(
+        app=app,
+        site=site,
+        renderer=Renderer(app.templates, site, language=app.config.newsletter.language),
+        clock=clock,
+        sessions=sessions,
+        admin_sessions=AdminSessions(store=app.store, secret=app.links.secret, path=base.path, https=https),
+        background=Background(changed),
+        long_background=Background(changed),
+        trusted_proxies=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
+        wake_delivery=changed,
+    )
+    pages = Pages(services.renderer)
     check_page_templates(app.templates, site)
-    afterwards = Afterwards(changed)
-    at_length = Afterwards(changed)
-    door = Door(app, pages, sessions, afterwards, at_length, clock, changed)
-    asgi = Starlette(
-        routes=_everywhere(
-            [*routes(app, door, site, ask_sources), *_files(), _api(app, afterwards, clock, changed)],
-            unquote(base.path),
-        ),
+    door = Door(app, pages, sessions, services.background, services.long_background, clock, changed)
+    desk = Desk(sessions=services.admin_sessions, door=door)
+    asgi = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
         middleware=[
             Middleware(Remembering, versions=Versions(app.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
             Middleware(BodyLimit),
         ],
-        exception_handlers=_apologies(pages),
-        lifespan=_finishing(afterwards, at_length),
+        exception_handlers=_EXCEPTION_HANDLERS,
+        lifespan=_lifespan,
     )
-    asgi.state.afterwards = afterwards
-    asgi.state.at_length = at_length
+    asgi.state.services = services
+    asgi.state.imports = Imports(app, services.long_background)
+    asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
+    asgi.router.routes.extend(
+        _everywhere(
+            [*routes(app, door, desk, site, ask_sources), *_files(), _api(services)],
+            unquote(base.path),
+        )
+    )
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     return asgi if inbox is None else with_inbox(asgi, pages, inbox)
 
 
-def _everywhere(pages: Sequence[Route | Mount], path: str) -> list[Route | Mount]:
+def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
     """The pages without a prefix, and with one."""
     if not path:
         return [*pages]
-    first = next(route for route in pages if route.path == "/" and isinstance(route, Route))
+    first = next(route for route in pages if isinstance(route, Route) and route.path == "/")
     return [*pages, Route(path, first.endpoint), Mount(path, app=Router(pages, redirect_slashes=False))]
 
 
-def _api(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
-    from digest.web.api.app import mounted  # noqa: PLC0415  (FastAPI takes its time; only who serves needs it)
-
-    return mounted(app, afterwards, clock, changed)
+def _api(services: Services) -> Mount:
+    return mounted(services.app, services.background, services.clock, services.wake_delivery)
 
 
 def _site(app: App, path: str, *, has_inbox: bool) -> Site:
@@ -137,36 +161,58 @@ def _static_url(path: str, name: str) -> str:
     return f"{path}/static/{name}?{held}"
 
 
-def _finishing(*begun: Afterwards) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """When the program stops, what pages began is done first."""
+@asynccontextmanager
+async def _lifespan(asgi: FastAPI) -> AsyncIterator[None]:
+    """Limit how many threads make pages, and finish the work in the background before the program ends."""
+    to_thread.current_default_thread_limiter().total_tokens = _MAX_THREADS
+    yield
+    services: Services = asgi.state.services
+    both = (services.background, services.long_background)
+    for background in both:
+        background.stopping.set()
+    ends = monotonic() + _GRACE
+    for background in both:
+        await to_thread.run_sync(background.shut_down, max(0.0, ends - monotonic()))
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        for one in begun:
-            one.stopping.set()
-        ends = monotonic() + _GRACE
-        for one in begun:
-            await to_thread.run_sync(one.finish, max(0.0, ends - monotonic()))
 
-    return lifespan
+# What a reader sees in place of a page
 
 
-def _apologies(pages: Pages) -> Mapping[Any, Callable[[Request, Any], Response]]:
-    """What a reader sees in place of a page."""
+def _problem(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    services: Services = request.app.state.services
+    context = getattr(request.state, "context", None)
+    language = context.language if context is not None else ""
+    text = services.renderer.text("problem.html.j2", Problem(status), language=language)
+    return HTMLResponse(text, status, headers)
 
-    def no_page(_request: Request, error: HTTPException) -> Response:
-        response = pages.response(problem(error.status_code))
-        response.headers.update(error.headers or {})
-        return response
 
-    def not_now(request: Request, error: DigestError) -> Response:
-        log.error("page failed", page=without_token(request.url.path), reason=str(error))
-        response = pages.response(problem(503))
-        response.headers["Retry-After"] = "60"
-        return response
+def _http_error(request: Request, error: HTTPException) -> Response:
+    headers = dict(error.headers or {})
+    if error.status_code == 303:
+        return Response(status_code=303, headers=headers)
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(allowed_methods(request.app.routes, request.scope)))
+    return _problem(request, error.status_code, headers)
 
-    return {HTTPException: no_page, DigestError: not_now}
+
+def _usage_error(request: Request, error: UsageError) -> Response:
+    context: RequestContext | None = getattr(request.state, "context", None)
+    if context is not None and context.signed_in.email:
+        return refuse(context, error)
+    return _unavailable(request, error)
+
+
+def _unavailable(request: Request, error: DigestError) -> Response:
+    log.error("page failed", page=without_token(request.url.path), reason=str(error))
+    return _problem(request, 503, {"Retry-After": "60"})
+
+
+_EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Any]] = {
+    HTTPException: _http_error,
+    RequestValidationError: lambda request, _error: _problem(request, 400),
+    UsageError: _usage_error,
+    DigestError: _unavailable,
+}
 
 
 async def _healthy(_request: Request) -> Response:

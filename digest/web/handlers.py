@@ -1,7 +1,5 @@
 """Lets plain functions answer requests: each in a thread, told who asks, and what they ask for."""
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -9,7 +7,7 @@ from ipaddress import ip_network
 
 from anyio import CapacityLimiter, to_thread
 from starlette.background import BackgroundTask
-from starlette.datastructures import QueryParams, UploadFile
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,20 +16,17 @@ from starlette.routing import Route
 from digest.app import App
 from digest.models import Subscriber
 from digest.store import subscribers
-from digest.web.background import Afterwards
+from digest.web.background import Background
 from digest.web.cache import seen_by_everybody
 from digest.web.client_address import asking
-from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Upload, Visit, problem
-from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
+from digest.web.dependencies import posted_form
+from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
+from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
 from digest.web.sessions import Sessions
 
 _AT_ONCE = 8  # pages that are being made: more would only wait for each other
-_SLOWEST_BODY = 10.0  # seconds
-_SLOWEST_UPLOAD = 300.0
-_MOST_FIELDS = 1000  # a tick for each shared profile
 _OTHER_SITES = frozenset({"cross-site"})  # of Sec-Fetch-Site
 _NO_PAGES_OF_OURS = _OTHER_SITES | {"same-site"}
-_OUR_LETTERS = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
 Answering = Callable[[Visit], Answer]
 ForReader = Callable[[Visit, Subscriber], Answer]
@@ -46,20 +41,20 @@ class Door:
         app: App,
         pages: Pages,
         sessions: Sessions,
-        afterwards: Afterwards,
-        at_length: Afterwards,
+        background: Background,
+        long_background: Background,
         clock: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
         """`changed` is told, in any thread, when a page has done something.
 
-        `at_length`: for what pages begin and do not wait for, and takes longer than others should wait for.
+        `long_background`: for what pages begin and do not wait for, and takes longer than others should wait for.
         """
         self._store = app.store
         self._pages = pages
         self.sessions = sessions
-        self._afterwards = afterwards
-        self.at_length = at_length
+        self._background = background
+        self.long_background = long_background
         self._clock = clock
         self._changed = changed
         self._trusted = [ip_network(written, strict=False) for written in app.config.web.trusted_proxies]
@@ -74,19 +69,17 @@ class Door:
         changes: bool = True,
         from_anywhere: bool = False,
         from_here: bool = False,
-        refusal: Callable[[Visit], Answer | None] | None = None,
     ) -> Route:
         """A page that is looked at (GET, HEAD), or acts (POST), or both.
 
         `changes`: to act may leave mail to deliver. A browser that tells that a form came from another site is refused
         but where it may act `from_anywhere`; where it is to act `from_here` alone, also one that comes from another
-        host of our own domain. `refusal`: the page takes a file with its form, of whom this is None; else it is the
-        answer, and of what they send nothing is read.
+        host of our own domain.
         """
         asked = {"GET": look, "POST": act}
         answers = {method: answering for method, answering in asked.items() if answering is not None}
         strangers = frozenset() if from_anywhere else _NO_PAGES_OF_OURS if from_here else _OTHER_SITES
-        endpoint = self._endpoint(answers, changes=changes, strangers=strangers, refusal=refusal)
+        endpoint = self._endpoint(answers, changes=changes, strangers=strangers)
         return Route(path, endpoint, methods=[*answers])
 
     def everybody(self, path: str, look: Answering) -> Route:
@@ -127,7 +120,6 @@ class Door:
         *,
         changes: bool,
         strangers: Collection[str],
-        refusal: Callable[[Visit], Answer | None] | None,
     ) -> _Endpoint:
         async def answer(request: Request) -> Response:
             posted = request.method == "POST"
@@ -145,10 +137,7 @@ class Door:
                 now=now,
             )
             if posted:
-                if refusal is not None and (refused := await to_thread.run_sync(refusal, visit, limiter=self._limiter)):
-                    return self._unread(refused)
-                form, file = await _posted(request, takes_file=refusal is not None)
-                visit = replace(visit, form=form, file=file)
+                visit = replace(visit, form=await posted_form(request))
             answering = answers["POST" if posted else "GET"]
             response, afterwards = await to_thread.run_sync(self._answered, answering, visit, limiter=self._limiter)
             if posted and changes:
@@ -159,11 +148,6 @@ class Door:
 
         return answer
 
-    def _unread(self, refused: Answer) -> Response:
-        response = self._pages.response(refused)
-        response.headers.update(HANG_UP)
-        return response
-
     def _answered(self, answering: Answering, visit: Visit) -> tuple[Response, Callable[[], None] | None]:
         answer = answering(visit)
         afterwards = None if isinstance(answer, Document) else answer.afterwards
@@ -171,36 +155,4 @@ class Door:
 
     async def _begin(self, act: Callable[[], None], request: Request) -> None:
         """Called when the answer is out."""
-        self._afterwards.begin(act, page=without_token(request.url.path))
-
-
-def _is_in_odd_letters(content_type: str) -> bool:
-    """Whether a form names a charset that is not UTF-8, in whatever way a parser may find it.
-
-    Fields would be decoded by any codec of Python's: some take seconds for a long field, some give lone surrogates.
-    """
-    return "charset" in _OUR_LETTERS.sub("", content_type).lower()
-
-
-async def _posted(request: Request, *, takes_file: bool) -> tuple[Fields, Upload | None]:
-    """The fields that were posted, and the file; none where they cannot be read. Raises HTTPException 408, 413.
-
-    A file waits on disk until the last of it has come, so that who sends one slowly takes no memory.
-    """
-    if _is_in_odd_letters(request.headers.get("Content-Type", "")):
-        return Fields(), None
-    if takes_file:
-        request.scope[MAY_HOLD] = MAX_UPLOAD
-    slowest, files = (_SLOWEST_UPLOAD, 1) if takes_file else (_SLOWEST_BODY, 0)
-    try:
-        async with asyncio.timeout(slowest), request.form(max_files=files, max_fields=_MOST_FIELDS) as form:
-            sent = form.multi_items()
-            file = next((value for _, value in sent if isinstance(value, UploadFile)), None)
-            upload = Upload(name=file.filename or "", content=await file.read()) if file is not None else None
-            return Fields((name, value) for name, value in sent if isinstance(value, str)), upload
-    except TimeoutError:
-        raise HTTPException(408, headers=HANG_UP) from None
-    except HTTPException as error:
-        if error.status_code != 400:
-            raise
-        return Fields(), None
+        self._background.submit(act, page=without_token(request.url.path))

@@ -7,9 +7,8 @@ from datetime import datetime
 from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from digest.mail import Templates
-from digest.mail.encoding import without_controls
-from digest.web.context import Nothing, Problem, SignedIn, Site
+from digest.web.context import Nothing, Problem, SignedIn
+from digest.web.rendering import Renderer
 from digest.web.sessions import Session
 
 _MOST_DIGITS = 15  # of a number in an address: no more than a database counts
@@ -33,7 +32,6 @@ class Visit:
     path: dict[str, str] = field(default_factory=dict)  # the parts of the address that vary, by name
     query: Fields = field(default_factory=Fields)
     form: Fields = field(default_factory=Fields)  # empty where nothing was posted
-    file: Upload | None = None  # where the page takes one
     posted: bool = False
     fragment: bool = False  # script.js asks, for a part of a page
     session: Session | None = None
@@ -49,16 +47,16 @@ class Visit:
     @property
     def id(self) -> int:
         """The number in the address, of a profile or a subscriber or whatever the page is about; 0 for what is none."""
-        return number_of(self.path.get("id", ""))
+        return parse_number(self.path.get("id", ""))
 
     @property
     def number(self) -> int:
         """Which page of a list is asked for, from 1; 0 for what is no number."""
-        return number_of(self.query.get("page", "1"))
+        return parse_number(self.query.get("page", "1"))
 
     def number_in(self, name: str) -> int:
         """The number that a field of the query is, 0 for what is none."""
-        return number_of(self.query.get(name, ""))
+        return parse_number(self.query.get(name, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +105,8 @@ def problem(status: int) -> Page:
 class Pages:
     """Writes the pages of one newsletter."""
 
-    def __init__(self, templates: Templates, site: Site, *, language: str) -> None:
-        """`language` is that of pages for nobody in particular."""
-        self._templates = templates
-        self._site = site
-        self._language = language
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
 
     def response(self, answer: Answer, session: Session | None = None) -> Response:
         """What a page came to, as an answer. Raises TemplateError."""
@@ -130,21 +125,17 @@ class Pages:
                     return Response(content, media_type=answer.media_type, headers=saved)
                 return StreamingResponse(content, media_type=answer.media_type, headers=saved)
             case Redirect():
-                return RedirectResponse(f"{self._site.path}{answer.path}", 303, headers=_set(answer.cookie))
+                return RedirectResponse(f"{self._renderer.site.path}{answer.path}", 303, headers=_set(answer.cookie))
 
     def _written(self, page: Page, session: Session | None) -> str:
-        name = f"web/{page.template}"
-        language = self._templates.languages.find(page.language or self._language)
         csrf = page.csrf or (session.csrf if session is not None else "")
-        with self._templates.errors_located(name):
-            template = self._templates.environment(language).get_template(name)
-            written = template.render(site=self._site, page=page.shows, csrf=csrf, signed_in=page.signed_in)
-        # The desk shows what feeds, mail servers and strangers said, as it was said.
-        return without_controls(written) if page.signed_in.email else written
+        return self._renderer.text(
+            page.template, page.shows, language=page.language, csrf=csrf, signed_in=page.signed_in
+        )
 
 
-def number_of(written: str) -> int:
-    """A number that stands in an address; 0 for what is none."""
+def parse_number(written: str) -> int:
+    """The number that an address or a query has, 0 for what is no number."""
     return int(written) if written.isascii() and written.isdecimal() and len(written) <= _MOST_DIGITS else 0
 
 

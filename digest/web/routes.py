@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from digest.app import App
 from digest.models import Subscriber
@@ -12,6 +12,7 @@ from digest.pipeline import publish
 from digest.subscribers.sign_up import SignUp
 from digest.web.account import address, data, enter, feed, leave, mute, pause, read, settings
 from digest.web.admin.routes import desk_routes
+from digest.web.admin_auth import Desk
 from digest.web.context import Site
 from digest.web.handlers import Door
 from digest.web.limits import Limits
@@ -35,7 +36,9 @@ from digest.web.public import (
 )
 
 
-def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | None = None) -> list[Route]:
+def routes(
+    app: App, door: Door, desk: Desk, site: Site, ask_sources: Callable[[], None] | None = None
+) -> list[BaseRoute]:
     """The pages of an installation. `ask_sources` has all sources asked soon. Raises DigestError."""
 
     def welcome(reader: Subscriber, now: datetime) -> None:
@@ -54,7 +57,7 @@ def routes(app: App, door: Door, site: Site, ask_sources: Callable[[], None] | N
         *_joining_routes(app, door, mails),
         *_search_routes(app, door, showcase),
         *_own_routes(app, door, site, showcase, mails),
-        *desk_routes(app, door, showcase, ask_sources),
+        *desk_routes(app, door, desk, showcase, ask_sources),
     ]
 
 

@@ -30,7 +30,7 @@ from digest.store import Store, Transaction, audit, subscribers
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.importing import import_rows
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.benchmarks.harness import Case, Method, Row, compare, report
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 from tests.web.admin_site import signed_in
@@ -236,7 +236,7 @@ def _newsletter(folder: Path) -> Iterator[App]:
 
 
 def _wait(client: TestClient) -> None:
-    while not cast(Starlette, client.app).state.at_length.finish(600):
+    while not cast(Starlette, client.app).state.services.long_background.finish(600):
         pass
 
 

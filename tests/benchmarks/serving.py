@@ -19,7 +19,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from digest.app import App
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 
 
 @dataclass(frozen=True, slots=True)

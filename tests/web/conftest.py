@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW
 
 Opened = Callable[..., TestClient]

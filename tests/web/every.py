@@ -13,7 +13,8 @@ from digest.models import Field, Subscriber, SubscriberState
 from digest.security import addresses
 from digest.security.links import Scope, encode_time
 from digest.store import profiles
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
 from tests.mail.samples import composer, two_papers

@@ -103,4 +103,4 @@ def queued(app: App) -> list[MailKind]:
 
 def settled(site: TestClient) -> None:
     """Wait until what the pages began beside their answers is done."""
-    assert cast(Starlette, site.app).state.afterwards.finish(20)
+    assert cast(Starlette, site.app).state.services.background.finish(20)

@@ -86,7 +86,7 @@ def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[At
 
 
 def waited(desk: AtDesk) -> None:
-    assert cast(Starlette, desk.client.app).state.at_length.finish(20)
+    assert cast(Starlette, desk.client.app).state.services.long_background.finish(20)
 
 
 def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(

@@ -19,8 +19,8 @@ from digest.models import Role, SuppressionReason
 from digest.store import subscribers
 from digest.subscribers import importing
 from digest.subscribers.fields import CsvRow
-from digest.web import create_app
 from digest.web.admin.subscribers import uploads
+from digest.web.app import create_app
 from digest.web.security import MAX_BODY, MAX_UPLOAD
 from tests.builders import NOW
 from tests.web.admin_site import DESK, AtDesk, logged, signed_in
@@ -37,7 +37,7 @@ def desk(app: App, site: TestClient) -> AtDesk:
 
 
 def waited(desk: AtDesk) -> None:
-    assert cast(Starlette, desk.client.app).state.at_length.finish(30)
+    assert cast(Starlette, desk.client.app).state.services.long_background.finish(30)
 
 
 def checked(desk: AtDesk, content: bytes | str, **form: Any) -> str:

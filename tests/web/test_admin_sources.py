@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.store import sources
 from digest.store.sources import SourceState
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW, a_paper
 from tests.web.admin_site import AtDesk, refuses_an_editor, signed_in
 from tests.web.conftest import Opened

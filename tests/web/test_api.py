@@ -17,8 +17,8 @@ from digest.errors import SourceError, StoreError
 from digest.sources import Fetcher
 from digest.sources.fetch import Fetched
 from digest.store import profiles, submissions
-from digest.web import create_app
 from digest.web.api import fields
+from digest.web.app import create_app
 from tests.builders import NOW, all_papers
 from tests.web.admin_site import DESK, an_admin, logged
 from tests.web.api import Client, filled, token_of

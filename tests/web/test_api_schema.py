@@ -14,7 +14,7 @@ import pytest
 from digest.app import App
 from digest.errors import SourceError
 from digest.sources import Fetcher
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW
 from tests.web.admin_site import an_admin
 from tests.web.api import filled, token_of

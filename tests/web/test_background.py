@@ -11,23 +11,24 @@ import pytest
 
 from digest.app import App
 from digest.errors import StoreError
-from digest.web import create_app, listen, serving, url_of
-from digest.web.background import Afterwards
+from digest.web.app import create_app
+from digest.web.background import Background
 from digest.web.pages import Page, Visit
 from digest.web.public.sign_in import SigningIn
+from digest.web.server import listen, serving, url_of
 
 Act = Callable[[], None]
 
 
 @pytest.fixture
-def afterwards() -> Afterwards:
-    return Afterwards()
+def afterwards() -> Background:
+    return Background()
 
 
-def test_one_thing_is_done_after_another(afterwards: Afterwards) -> None:
+def test_one_thing_is_done_after_another(afterwards: Background) -> None:
     done: list[int] = []
     for number in range(100):
-        afterwards.begin(lambda number=number: done.append(number), page="/x")  # type: ignore[misc]
+        afterwards.submit(lambda number=number: done.append(number), page="/x")  # type: ignore[misc]
     assert afterwards.finish(20)
     assert done == list(range(100))
     assert afterwards.finish(0)
@@ -37,29 +38,29 @@ def test_one_thing_is_done_after_another(afterwards: Afterwards) -> None:
     ("error", "told"), [(StoreError("locked"), "reason=locked"), (ValueError("unforeseen"), "ValueError: unforeseen")]
 )
 def test_what_fails_is_logged_and_what_follows_is_done(
-    afterwards: Afterwards, capsys: pytest.CaptureFixture[str], error: Exception, told: str
+    afterwards: Background, capsys: pytest.CaptureFixture[str], error: Exception, told: str
 ) -> None:
     done: list[str] = []
-    afterwards.begin(failing(error), page="/subscribe")
-    afterwards.begin(lambda: done.append("the next"), page="/subscribe")
+    afterwards.submit(failing(error), page="/subscribe")
+    afterwards.submit(lambda: done.append("the next"), page="/subscribe")
     assert afterwards.finish(20)
     said = re.sub(r"\x1b\[[\d;]*m", "", "".join(capsys.readouterr()))
-    assert "page failed afterwards" in said
+    assert "page failed in the background" in said
     assert "page=/subscribe" in said
     assert told in said
     assert done == ["the next"]
 
 
-def test_nobody_waits_for_longer_than_they_said(afterwards: Afterwards, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_waits_for_longer_than_they_said(afterwards: Background, capsys: pytest.CaptureFixture[str]) -> None:
     free = threading.Event()
 
     def slowly() -> None:
         free.wait(20)
 
-    afterwards.begin(slowly, page="/x")
-    afterwards.begin(lambda: None, page="/x")
+    afterwards.submit(slowly, page="/x")
+    afterwards.submit(lambda: None, page="/x")
     assert not afterwards.finish(0.01)
-    assert "undone" in "".join(capsys.readouterr())
+    assert "unfinished=2" in "".join(capsys.readouterr())
     free.set()
     assert afterwards.finish(20)
 

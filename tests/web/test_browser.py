@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import Response
 
 from digest.app import App
 from digest.mail.templates import shipped_folder
 from digest.store import subscribers
-from digest.web import create_app, listen, serving, url_of
-from digest.web.pages import Answer, Pages
-from digest.web.sessions import Session
+from digest.web.app import create_app
+from digest.web.rendering import Renderer
+from digest.web.server import listen, serving, url_of
 from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
 from tests.mta import wait_until
@@ -46,14 +45,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def written() -> Iterator[list[str]]:
     """The templates that pages were written with."""
     names: list[str] = []
-    response = Pages.response
+    text = Renderer.text
 
-    def noted(pages: Pages, answer: Answer, session: Session | None = None) -> Response:
-        names.append(getattr(answer, "template", "").removesuffix(".html.j2"))
-        return response(pages, answer, session)
+    def noted(renderer: Renderer, template: str, page: object, **rest: Any) -> str:
+        names.append(template.removesuffix(".html.j2"))
+        return text(renderer, template, page, **rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pages, "response", noted)
+        patch.setattr(Renderer, "text", noted)
         yield names
 
 

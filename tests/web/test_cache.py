@@ -12,8 +12,9 @@ from starlette.types import Message
 from digest.app import App
 from digest.errors import StoreError
 from digest.store import Store, profiles
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
 from digest.web.cache import Cache, Kept
+from digest.web.server import listen, serving, url_of
 from tests.builders import NOW, a_paper
 from tests.web.papers import published, sharing
 

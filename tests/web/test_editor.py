@@ -18,8 +18,9 @@ from digest.matching import compile_rules
 from digest.models import Admin, Role
 from digest.security import passwords
 from digest.store import admins, audit, profiles, versions
-from digest.web import create_app, listen, serving, url_of
 from digest.web.admin.profiles.trial import Trial, Trying
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 from tests.browsing import needs_chromium
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME

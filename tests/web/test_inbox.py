@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW, a_delivery, a_subscriber
 from tests.mail.samples import composer, two_papers
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.errors import ConfigError, TemplateError
 from digest.mail import Templates
-from digest.web import create_app
+from digest.web.app import create_app
 from digest.web.client_address import client_address
 from digest.web.context import partly_shown
 from tests.web.conftest import browser

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.store import subscribers
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW
 from tests.web.html import faults_of
 from tests.web.papers import printed, sharing

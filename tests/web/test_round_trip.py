@@ -11,7 +11,8 @@ import pytest
 
 from digest.app import App
 from digest.transport.smtp_server import SmtpServer
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 from tests.commandline import Cli
 from tests.mta import wait_until
 from tests.smtp import Postbox

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from digest.app import App
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
 from tests.web.papers import printed, sharing

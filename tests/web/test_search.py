@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.web import create_app
+from digest.web.app import create_app
 from tests.builders import NOW, a_paper
 from tests.web.html import faults_of
 from tests.web.papers import printed

@@ -12,7 +12,8 @@ import pytest
 
 from digest.app import App
 from digest.errors import DigestError
-from digest.web import create_app, listen, serving, url_of
+from digest.web.app import create_app
+from digest.web.server import listen, serving, url_of
 from tests.web.people import enrolled, state, way_out
 
 FORM = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\n"
@@ -70,7 +71,7 @@ def test_a_head_of_more_than_16_kb_is_refused_and_logged_as_the_rest_is(
 def test_a_body_that_does_not_come_is_not_waited_for(
     running: Running, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.handlers._SLOWEST_BODY", 0.05)
+    monkeypatch.setattr("digest.web.dependencies.BODY_SECONDS", 0.05)
     answer = running.say(FORM % way_out(app, enrolled(app)).encode() + b"List-")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Content-Security-Policy".lower() in answer.lower()

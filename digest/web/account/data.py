@@ -41,7 +41,7 @@ class Keeping:
             if still is None:
                 return Redirect(path="/sign-in")
             told = export_personal_data(tx, self.membership, still.email)
-        return as_file(told, "digest.json")
+        return Document(content=as_json(told), media_type="application/json", filename="digest.json")
 
     def erase(self, visit: Visit, reader: Subscriber) -> Answer:
         """POST: forgets them, where they ticked that they mean it."""
@@ -61,10 +61,9 @@ class Keeping:
         )
 
 
-def as_file(told: Mapping[str, Any], filename: str) -> Document:
-    """What is kept about somebody, as JSON."""
-    written = json.dumps(told, ensure_ascii=False, indent=2, default=_iso)
-    return Document(content=f"{written}\n", media_type="application/json", filename=filename)
+def as_json(data: Mapping[str, Any]) -> str:
+    """Everything stored about a subscriber, as JSON to read."""
+    return json.dumps(data, ensure_ascii=False, indent=2, default=_iso) + "\n"
 
 
 def _iso(value: object) -> str:

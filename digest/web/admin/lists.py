@@ -1,21 +1,15 @@
-"""What the desk's lists have in common: local times, and the addresses of their further pages."""
+"""What the admin lists share: filters, and links to further pages."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from digest.web.pages import Visit
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
+MAX_REASON = 200  # characters
 _MOST_TYPED = 254  # characters: as many as an address has
-
-
-def local(at: datetime | None, timezone: ZoneInfo) -> str:
-    """A local time: "2026-06-03 07:00"; "" for None."""
-    return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}" if at is not None else ""
 
 
 def typed(visit: Visit, name: str) -> str:
@@ -24,7 +18,7 @@ def typed(visit: Visit, name: str) -> str:
 
 
 def one_of(choices: type[_Choice], written: str) -> _Choice | None:
-    """The choice that is called so, or None."""
+    """The member with this value, or None."""
     return next((choice for choice in choices if choice == written), None)
 
 

@@ -9,8 +9,9 @@ from digest.mail.encoding import clean
 from digest.models import Admin, Change
 from digest.store import Store, audit
 from digest.store.audit import AuditFilter
-from digest.web.admin.lists import link, local, typed
+from digest.web.admin.lists import link, typed
 from digest.web.pages import Answer, Page, Visit
+from digest.web.rendering import local
 
 _MOST = 100  # changes on a page
 _SUBSCRIBER = re.compile(r"subscriber (\d{1,15})", re.ASCII)

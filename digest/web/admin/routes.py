@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from digest.app import App
 from digest.models import Role
@@ -12,22 +12,29 @@ from digest.web.admin import log, sign_in, today, tokens
 from digest.web.admin.papers import routes as papers
 from digest.web.admin.profiles import routes as profiles
 from digest.web.admin.sending import routes as sending
-from digest.web.admin.subscribers import routes as people
+from digest.web.admin.subscribers import bounces, importing, listing, subscriber, subscriber_form, suppressions
 from digest.web.admin_auth import Desk
 from digest.web.handlers import Door
 from digest.web.limits import Limits
 from digest.web.papers import Showcase
 
+_PEOPLE_ROUTERS = (
+    *(listing.router, subscriber_form.router, importing.upload_router, importing.router),
+    *(subscriber.router, suppressions.router, bounces.router),
+)
 
-def desk_routes(app: App, door: Door, showcase: Showcase, ask_sources: Callable[[], None] | None) -> list[Route]:
+
+def desk_routes(
+    app: App, door: Door, desk: Desk, showcase: Showcase, ask_sources: Callable[[], None] | None
+) -> list[BaseRoute]:
     """What admins and editors do. `ask_sources` has all sources asked soon."""
-    desk = Desk(store=app.store, secret=app.links.secret, path=door.sessions.path, https=door.sessions.https, door=door)
     return [
         *_entrance(app, door, desk),
         *_operating(app, desk),
         *_tokens(app, desk),
         *profiles.routes(app, desk, showcase),
-        *people.routes(app, desk),
+        # In this order: /new, /export and /import come before /{id}.
+        *(route for router in _PEOPLE_ROUTERS for route in router.routes),
         *sending.routes(app, desk),
         *papers.routes(app, desk, ask_sources),
     ]

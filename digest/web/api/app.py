@@ -26,19 +26,19 @@ from digest.web.api import (
 from digest.web.api.access import PATH, Access
 from digest.web.api.document import document
 from digest.web.api.problems import answer_problems
-from digest.web.background import Afterwards
+from digest.web.background import Background
 from digest.web.limits import AtOnce, Limits
 
 _AT_ONCE = 8  # calls that are being answered: more would only wait for each other
 _NOUNS = (profiles, preview, subscribers, explaining, importing, suppressions, deliveries, submissions, operations)
 
 
-def mounted(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
+def mounted(app: App, background: Background, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
     """The API of an installation, in its place. `changed` is told, in any thread, when a call has done something."""
-    return Mount(PATH, app=_app(app, afterwards, clock, changed))
+    return Mount(PATH, app=_app(app, background, clock, changed))
 
 
-def _app(app: App, afterwards: Afterwards, clock: Callable[[], datetime], changed: Callable[[], None]) -> FastAPI:
+def _app(app: App, background: Background, clock: Callable[[], datetime], changed: Callable[[], None]) -> FastAPI:
     # No pages that show the document: they would load scripts from elsewhere.
     asgi = FastAPI(title="Digest", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
@@ -47,7 +47,7 @@ def _app(app: App, afterwards: Afterwards, clock: Callable[[], datetime], change
         app=app,
         clock=clock,
         changed=changed,
-        afterwards=lambda act: afterwards.begin(act, page=PATH),
+        afterwards=lambda act: background.submit(act, page=PATH),
         trusted=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
         tries=Limits(per_client=20, overall=1_000, within=timedelta(minutes=15)),
         at_once=AtOnce(2),

@@ -13,8 +13,8 @@ from digest.models import Admin
 from digest.pipeline.ingest import ConfiguredSource
 from digest.store import Store, sources
 from digest.store.sources import SourceState
-from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.rendering import local
 
 _LATELY = timedelta(days=30)
 _PASSWORD = re.compile(r"^([a-z]+://)[^/?#]*@", re.IGNORECASE)

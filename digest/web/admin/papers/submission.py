@@ -9,9 +9,9 @@ from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Admin, Entry, Submission, SubmissionState
 from digest.store import Store, submissions
-from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.papers import paper_path
+from digest.web.rendering import local
 
 _MOST_TITLE, _MOST_ABSTRACT = 500, 20_000  # characters
 

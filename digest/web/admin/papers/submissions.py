@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 from digest.mail.encoding import clean
 from digest.models import Admin, Submission, SubmissionState
 from digest.store import Store, submissions
-from digest.web.admin.lists import link, local
+from digest.web.admin.lists import link
 from digest.web.pages import Answer, Page, Visit
+from digest.web.rendering import local
 
 _MOST = 50  # on a page
 _LAST_PAGE = 1_000_000

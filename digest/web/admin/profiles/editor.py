@@ -10,11 +10,11 @@ from digest.admin import profile_actions, profile_diff
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
-from digest.web.admin.lists import local
 from digest.web.admin.profiles.trial import Trial, Trying
 from digest.web.forms.keywords import read_keywords
 from digest.web.limits import AtOnce, Limits
-from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
+from digest.web.rendering import local
 from digest.web.template_samples import Samples
 
 _TEMPLATE = "desk-editor.html.j2"
@@ -100,7 +100,7 @@ class Editing:
             shows = replace(shows, name=saved.name)
         if line := visit.form.get("use", ""):
             with self._limited(visit, admin):
-                text = self.trying.used(text, number_of(line), now=visit.now)
+                text = self.trying.used(text, parse_number(line), now=visit.now)
         shows = self._tried(shows, text, saved, visit, admin)
         return Page(template="desk-trial.html.j2", shows=shows) if visit.fragment else _page(shows)
 
@@ -147,7 +147,7 @@ def _typed(visit: Visit) -> Editor:
     """What the form brings besides the rules."""
     number, version = (visit.form.get(name, "") for name in ("profile", "version"))
     name = " ".join(visit.form.get("name", "").split())[:_MOST_NAME]
-    return Editor(id=number_of(number), name=name, version=number_of(version))
+    return Editor(id=parse_number(number), name=name, version=parse_number(version))
 
 
 def _lines(text: str) -> str:
@@ -185,7 +185,7 @@ def _conflict(
 ) -> Conflict | None:
     """What others saved since the editor was opened, where saving would undo it unseen."""
     newest = newest_first[0]
-    seen = {shows.version, number_of(visit.form.get("anyway", ""))}
+    seen = {shows.version, parse_number(visit.form.get("anyway", ""))}
     opened = next((version for version in newest_first if version.number == shows.version), None)
     if newest.number in seen or newest.rules == shows.text or (opened and opened.rules == newest.rules):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from digest.models import Admin
 from digest.store import Store, profiles
 from digest.web.context import isolated
-from digest.web.pages import Answer, Page, Visit, number_of
+from digest.web.pages import Answer, Page, Visit, parse_number
 
 _A_PAGE = 100  # addresses
 
@@ -30,7 +30,7 @@ class ListingFollowers:
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
         """GET. Raises NotFoundError."""
-        after = number_of(visit.query.get("after", "0"))
+        after = parse_number(visit.query.get("after", "0"))
         with self.store.read() as tx:
             profile = profiles.get_by_id(tx, visit.id)
             count, _ = profiles.count_followers_of(tx, visit.id)

@@ -16,7 +16,7 @@ from digest.transport import Transport
 from digest.web.admin.sending.bench import Bench
 from digest.web.context import isolated
 from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
 from digest.web.papers import Showcase, ShownPaper
 
 _ABSTRACT = 200  # characters
@@ -85,7 +85,7 @@ class SendingTestMails:
         """POST: send it; with `rules`, that of these instead of the saved. Raises NotFoundError, RuleError."""
         profile = self._profile(visit)
         rules, keywords = read_keywords(visit.form.get("rules", profile.rules))
-        version = number_of(visit.form.get("version", ""))
+        version = parse_number(visit.form.get("version", ""))
         if rules is None:
             about = replace(self._about(profile, admin.email), version=version)
             return _page(replace(about, keywords=keywords), status=422)

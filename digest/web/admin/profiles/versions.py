@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from digest.admin import profile_actions, profile_diff
 from digest.models import Admin, Profile, ProfileVersion
 from digest.store import Store, profiles, versions
-from digest.web.admin.lists import local
 from digest.web.context import isolated
-from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
+from digest.web.rendering import local
 from digest.web.template_samples import Samples
 
 
@@ -75,7 +75,7 @@ class LookingBack:
         with self.store.read() as tx:
             profile = profiles.get_by_id_or_removed(tx, visit.id)
             removed = profiles.find_by_id(tx, visit.id) is None
-            before, version = versions.get(tx, profile, number_of(visit.path["version"]))
+            before, version = versions.get(tx, profile, parse_number(visit.path["version"]))
             newest = versions.list_of(tx, visit.id)[0].number
         return _version(
             ShownVersion(
@@ -93,7 +93,7 @@ class LookingBack:
         """POST: the rules of that version become the profile's again. Raises NotFoundError, UsageError."""
         with self.store.write() as tx:
             known = profiles.get_by_id_or_removed(tx, visit.id)
-            number = number_of(visit.path["version"])
+            number = parse_number(visit.path["version"])
             profile_actions.restore_version(tx, known, number, by=admin.email, now=visit.now)
         return Redirect(path=f"/admin/profiles/{visit.id}?done=restored")
 

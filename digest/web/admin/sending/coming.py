@@ -11,8 +11,8 @@ from digest.models import Admin, Digest, Hold
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, outbox
-from digest.web.admin.lists import local
 from digest.web.pages import Answer, Page, Visit
+from digest.web.rendering import local
 
 _MOST_NAMED = 10  # readers
 _MOST_REASONS = 10

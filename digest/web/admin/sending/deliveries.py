@@ -11,8 +11,9 @@ from digest.models import Admin, Delivery, DeliveryState, MailKind
 from digest.store import Store, Transaction, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
-from digest.web.admin.lists import link, local, one_of, typed
-from digest.web.pages import Answer, Page, Redirect, Visit, number_of
+from digest.web.admin.lists import link, one_of, typed
+from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
+from digest.web.rendering import local
 from digest.web.template_samples import Samples
 
 _MOST = 50  # mails on a page
@@ -95,7 +96,7 @@ class ListingDeliveries:
     def act(self, visit: Visit, admin: Admin) -> Answer:
         """POST: those that are ticked. Nothing is done to others, nor to what is in another state by now."""
         done = visit.form.get("do", "")
-        ids = [found for written in visit.form.getlist("id") if (found := number_of(written))]
+        ids = [found for written in visit.form.getlist("id") if (found := parse_number(written))]
         with self.store.write() as tx:
             changed = settle(tx, done, ids, by=admin.email, now=visit.now) if ids else []
         return Redirect(path=_asked(visit).path(done=done if changed else "none", count=len(changed)))
@@ -122,7 +123,7 @@ def _people(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
     """Whose mails are looked for, by number or by a part of an address or a name; whether there are more of them."""
     if not text:
         return None, False
-    if found := number_of(text):
+    if found := parse_number(text):
         return [found], False
     page = subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_MOST_PEOPLE))
     return [one.id for one in page.people], bool(page.after)

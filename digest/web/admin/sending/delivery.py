@@ -15,10 +15,10 @@ from digest.mail.encoding import clean
 from digest.models import Admin, BounceKind, Delivery, DeliveryState, MailKind
 from digest.store import Store, bounces, deliveries
 from digest.subscribers.membership import Membership
-from digest.web.admin.lists import local
 from digest.web.admin.sending.deliveries import TO_RETRY, settle
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
 from digest.web.papers import paper_path
+from digest.web.rendering import local
 from digest.web.security import OF_MAILS
 from digest.web.template_samples import Samples
 

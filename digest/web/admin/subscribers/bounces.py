@@ -1,23 +1,31 @@
-"""What came back last, and reading the mailbox now."""
+"""The list of bounces, and reading the bounce mailbox now."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from digest.admin.outbox_actions import poll_bounces
-from digest.errors import DigestError, UsageError
-from digest.models import Admin, BounceKind, Subscriber
-from digest.pipeline.bounces import BounceReport
-from digest.store import Store, bounces
-from digest.store.bounces import StoredBounce
-from digest.subscribers.membership import Membership
-from digest.web.admin.lists import local
-from digest.web.background import Afterwards
-from digest.web.pages import Answer, Page, Redirect, Visit
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
 
-_A_PAGE = 50
+from digest.admin.outbox_actions import poll_bounces
+from digest.app import App
+from digest.errors import DigestError, UsageError
+from digest.models import BounceKind, Subscriber
+from digest.pipeline.bounces import BounceReport
+from digest.store import bounces
+from digest.store.bounces import StoredBounce
+from digest.web.admin.lists import one_of
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.background import Background
+from digest.web.dependencies import Context, Number
+from digest.web.rendering import admin_template, local
+
+_PAGE_SIZE = 50
+
+router = admin_router("/admin/bounces")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +36,14 @@ class ListedBounce:
     kind: BounceKind
     status: str
     reply: str
-    delivery: int  # 0 where none is told
+    delivery: int  # 0 if the bounce names none
     subscriber: int
-    email: str  # "" where nobody can tell any more
+    email: str  # "" if it cannot be told from the pseudonym
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How reading the mailbox went, or goes."""
+    """How reading the mailbox went, or that it is under way."""
 
     under_way: bool = False
     ended_at: str = ""  # a local time
@@ -51,85 +59,91 @@ class BounceList:
     bounces: tuple[ListedBounce, ...]
     kind: str
     kinds: tuple[BounceKind, ...]
-    next: int  # where the page behind this one begins, 0 where there is none
+    next: int  # where the next page begins, 0 if this is the last
     has_mailbox: bool
-    reading: Reading | None  # None where nobody asked for it yet
+    reading: Reading | None  # None if it was not started since the program began
 
 
-class ListingBounces:
-    """The page at /admin/bounces."""
+class BounceMailbox:
+    """Reads the bounce mailbox in the background, and keeps how that went. Safe to share between threads."""
 
-    def __init__(
-        self,
-        store: Store,
-        membership: Membership,
-        timezone: ZoneInfo,
-        at_length: Afterwards,
-        read: Callable[[datetime], BounceReport] | None,
-    ) -> None:
-        """`read` deals with what is in the mailbox; None where none is configured."""
-        self._store = store
-        self._membership = membership
-        self._timezone = timezone
-        self._at_length = at_length
-        self._read = read
-        self._reading: Reading | None = None
+    def __init__(self, app: App, background: Background) -> None:
+        self._app = app
+        self._background = background
         self._lock = threading.Lock()
+        self.reading: Reading | None = None
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET: the newest, of a kind (`?kind=`), behind one (`?before=`)."""
-        kind = next((kind for kind in BounceKind if kind.value == visit.query.get("kind")), None)
-        with self._store.read() as tx:
-            found = bounces.list_newest(tx, kind=kind, before=visit.number_in("before"), limit=_A_PAGE + 1)
-            owners = self._membership.find_by_pseudonyms(tx, [kept.pseudonym for kept in found])
-        shown = found[:_A_PAGE]
-        return _page(
-            BounceList(
-                bounces=tuple(self._listed(kept, owners.get(kept.pseudonym)) for kept in shown),
-                kind=kind.value if kind else "",
-                kinds=tuple(BounceKind),
-                next=shown[-1].id if len(found) > _A_PAGE else 0,
-                has_mailbox=self._read is not None,
-                reading=self._reading,
-            )
-        )
+    @property
+    def is_configured(self) -> bool:
+        """True if there is a mailbox to read."""
+        return self._app.config.bounces.has_inbox
 
-    def poll(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: reads the mailbox beside the pages, which may take its time. Raises UsageError where there is none."""
-        read = self._read
-        if read is None:
-            raise UsageError("no mailbox is configured under [bounces]")
+    def start_reading(self, *, by: str, now: datetime) -> None:
+        """Read the mailbox, unless that is under way."""
         with self._lock:
-            begins = self._reading is None or not self._reading.under_way
-            self._reading = Reading(under_way=True)
-        if begins:
-            self._at_length.begin(
-                lambda: self._poll(lambda: read(visit.now), admin.email, visit.now), page="/admin/bounces"
-            )
-        return Redirect(path="/admin/bounces")
+            if self.reading is not None and self.reading.under_way:
+                return
+            self.reading = Reading(under_way=True)
+        self._background.submit(lambda: self._read(by, now), page="/admin/bounces")
 
-    def _poll(self, read: Callable[[], BounceReport], by: str, now: datetime) -> None:
-        done = Reading(failure="it broke off; the log says where")
+    def _read(self, by: str, now: datetime) -> None:
+        def process_inbox() -> BounceReport:
+            return self._app.process_inbox(now=now, stopping=self._background.stopping.is_set)
+
+        result = Reading(failure="it broke off; the log says where")
         try:
-            report = poll_bounces(self._store, read, by=by, now=now)
-            done = Reading(read=report.read, suppressed=len(report.suppressed))
+            report = poll_bounces(self._app.store, process_inbox, by=by, now=now)
+            result = Reading(read=report.read, suppressed=len(report.suppressed))
         except DigestError as error:
-            done = Reading(failure=str(error))
+            result = Reading(failure=str(error))
             raise
         finally:
-            self._reading = replace(done, ended_at=local(now, self._timezone))
-
-    def _listed(self, kept: StoredBounce, owner: Subscriber | None) -> ListedBounce:
-        return ListedBounce(
-            at=local(kept.bounced_at, self._timezone),
-            kind=kept.kind,
-            status=kept.status,
-            reply=kept.reply,
-            delivery=kept.delivery_id or 0,
-            subscriber=owner.id if owner else 0,
-            email=owner.email if owner else "",
-        )
+            self.reading = replace(result, ended_at=local(now, ZoneInfo(self._app.config.newsletter.timezone)))
 
 
-def _page(shows: BounceList) -> Page:
-    return Page(template="desk-bounces.html.j2", shows=shows)
+async def _bounce_mailbox(request: Request) -> BounceMailbox:
+    mailbox: BounceMailbox = request.app.state.bounce_mailbox
+    return mailbox
+
+
+CurrentMailbox = Annotated[BounceMailbox, Depends(_bounce_mailbox)]
+
+
+@router.get("")
+def list_bounces(context: Context, mailbox: CurrentMailbox, kind: str = "", before: Number = 0) -> Response:
+    """The newest bounces, of one kind, older than the bounce `before`."""
+    chosen = one_of(BounceKind, kind)
+    with context.store.read() as tx:
+        found = bounces.list_newest(tx, kind=chosen, before=before, limit=_PAGE_SIZE + 1)
+        owners = context.membership.find_by_pseudonyms(tx, [kept.pseudonym for kept in found])
+    shown = found[:_PAGE_SIZE]
+    page = BounceList(
+        bounces=tuple(_listed(context, kept, owners.get(kept.pseudonym)) for kept in shown),
+        kind=chosen or "",
+        kinds=tuple(BounceKind),
+        next=shown[-1].id if len(found) > _PAGE_SIZE else 0,
+        has_mailbox=mailbox.is_configured,
+        reading=mailbox.reading,
+    )
+    return context.render(admin_template("bounces"), page)
+
+
+@router.post("")
+def read_mailbox(context: Context, admin: CurrentAdmin, mailbox: CurrentMailbox) -> Response:
+    """Read the bounce mailbox now. Raises UsageError if there is none."""
+    if not mailbox.is_configured:
+        raise UsageError("no mailbox is configured under [bounces]")
+    mailbox.start_reading(by=admin.email, now=context.now)
+    return context.redirect("/admin/bounces")
+
+
+def _listed(context: Context, kept: StoredBounce, owner: Subscriber | None) -> ListedBounce:
+    return ListedBounce(
+        at=context.local_time(kept.bounced_at),
+        kind=kept.kind,
+        status=kept.status,
+        reply=kept.reply,
+        delivery=kept.delivery_id or 0,
+        subscriber=owner.id if owner else 0,
+        email=owner.email if owner else "",
+    )

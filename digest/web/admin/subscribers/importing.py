@@ -1,37 +1,43 @@
-"""Importing subscribers: a file is uploaded, what would become of each row is shown, and then it is done."""
+"""Importing subscribers: upload a file, see the outcome of each row, then store the good ones."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from digest.app import App
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
 from digest.errors import UsageError
-from digest.models import Admin
 from digest.subscribers.fields import COLUMNS
-from digest.subscribers.importing import RowOutcome, RowStatus
-from digest.web.admin.subscribers.uploads import MOST_ROWS, SHOWN, Import, Imports, Stage, decoded
-from digest.web.pages import Answer, Document, Page, Redirect, Visit
+from digest.subscribers.importing import RowStatus
+from digest.web.admin.subscribers.uploads import MOST_ROWS, Import, Imports, Stage, decoded
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload
+from digest.web.rendering import admin_template, attachment
 from digest.web.template_samples import Samples
 
 _PATH = "/admin/subscribers/import"
 _WORST_FIRST = (RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED)
 
+upload_router = admin_router(_PATH, upload=True)
+router = admin_router(_PATH)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadForm:
-    """What the form shows."""
+    """The form."""
 
     columns: tuple[str, ...] = COLUMNS
     most_rows: int = MOST_ROWS
     confirmed: bool = False
     wrong: Annotated[str, Samples("", "no-file", "letters", "rows", "busy", "header")] = ""
-    reason: str = ""  # of a header that is none
-    dropped: bool = False  # the last file was thrown away
+    reason: str = ""  # what is wrong with the header
+    dropped: bool = False  # the last file was discarded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRow:
-    """A row, and why its fate is what it is where that is not plain."""
+    """A row, and the reason for its outcome where it needs one."""
 
     line: int
     email: str
@@ -41,7 +47,7 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfOneFate:
-    """What became of some rows, or would."""
+    """The rows with one outcome."""
 
     fate: RowStatus
     count: int
@@ -58,94 +64,98 @@ class ShownImport:
     percent: int
     confirmed: bool
     fates: tuple[OfOneFate, ...]
-    good: int  # rows that are, or would be, somebody new
+    good: int  # rows that are, or will be, new subscribers
     failure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Importing:
-    """The pages at /admin/subscribers/import and below."""
-
-    app: App
-    imports: Imports
-
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET: the form."""
-        return self._form(UploadForm(dropped=visit.query.get("done") == "dropped"))
-
-    def upload(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: takes a file in, and begins to check it."""
-        form = UploadForm(confirmed="confirmed" in visit.form)
-        if visit.file is None or not visit.file.content:
-            return self._form(replace(form, wrong="no-file"))
-        text = decoded(visit.file.content)
-        if text is None:
-            return self._form(replace(form, wrong="letters"))
-        rows = text.count("\n")
-        if rows > MOST_ROWS:
-            return self._form(replace(form, wrong="rows"))
-        if reason := self._no_header(text):
-            return self._form(replace(form, wrong="header", reason=reason))
-        begun = self.imports.begin(visit.file, admin=admin, confirmed=form.confirmed, rows=rows, now=visit.now)
-        return Redirect(path=f"{_PATH}/{begun.id}") if begun is not None else self._form(replace(form, wrong="busy"))
-
-    def follow(self, visit: Visit, admin: Admin) -> Answer:
-        """GET, of one: how far it is, and what became of the rows, or would. Raises NotFoundError."""
-        return _page(_shown(self.imports.get(visit.id, admin=admin, now=visit.now)))
-
-    def decide(self, visit: Visit, admin: Admin) -> Answer:
-        """POST, of one that is checked: do it, or throw it away. Raises NotFoundError."""
-        one = self.imports.get(visit.id, admin=admin, now=visit.now)
-        if visit.form.get("do") == "drop":
-            self.imports.drop(one)
-            return Redirect(path=f"{_PATH}?done=dropped")
-        self.imports.store(one, now=visit.now)
-        return Redirect(path=f"{_PATH}/{one.id}")
-
-    def report(self, visit: Visit, admin: Admin) -> Answer:
-        """GET, of one: what became of every row, or would, as CSV. Raises NotFoundError."""
-        one = self.imports.get(visit.id, admin=admin, now=visit.now)
-        return Document(content=one.report_parts(), media_type="text/csv", filename="import.csv")
-
-    def _no_header(self, text: str) -> str:
-        """What is wrong with the first line, "" for nothing."""
-        try:
-            with self.app.store.read() as tx:
-                next(self.app.read_subscriber_rows(tx, text, confirmed=False), None)
-        except UsageError as error:
-            return str(error)
-        return ""
-
-    def _form(self, shows: UploadForm) -> Page:
-        return Page(template="desk-subscribers-import.html.j2", shows=shows, status=422 if shows.wrong else 200)
+async def _imports(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
 
 
-def _shown(one: Import) -> ShownImport:
-    progress = one.progress
+CurrentImports = Annotated[Imports, Depends(_imports)]
+
+
+@upload_router.get("")
+def show_form(context: Context, done: str = "") -> Response:
+    """The form for a file."""
+    return _show_form(context, UploadForm(dropped=done == "dropped"))
+
+
+@upload_router.post("")
+def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, imports: CurrentImports) -> Response:
+    """Take a file and start to check it."""
+    file, shown = form.file, UploadForm(confirmed="confirmed" in form.fields)
+    if file is None or not file.content:
+        return _show_form(context, replace(shown, wrong="no-file"))
+    text = decoded(file.content)
+    if text is None:
+        return _show_form(context, replace(shown, wrong="letters"))
+    rows = text.count("\n")
+    if rows > MOST_ROWS:
+        return _show_form(context, replace(shown, wrong="rows"))
+    try:
+        with context.store.read() as tx:
+            next(context.app.read_subscriber_rows(tx, text, confirmed=False), None)
+    except UsageError as error:
+        return _show_form(context, replace(shown, wrong="header", reason=str(error)))
+    started = imports.start(file, admin=admin, confirmed=shown.confirmed, rows=rows, now=context.now)
+    if started is None:
+        return _show_form(context, replace(shown, wrong="busy"))
+    return context.redirect(f"{_PATH}/{started.id}")
+
+
+@router.get("/{id}")
+def show_import(context: Context, import_id: PathId, admin: CurrentAdmin, imports: CurrentImports) -> Response:
+    """How far an import is, and the outcome of its rows. Raises NotFoundError."""
+    shown = _shown(imports.get(import_id, admin=admin, now=context.now))
+    return context.render(admin_template("subscribers-imported"), shown)
+
+
+@router.post("/{id}")
+def run_import(
+    context: Context, import_id: PathId, form: PostedForm, admin: CurrentAdmin, imports: CurrentImports
+) -> Response:
+    """Store the rows of a checked file, or discard it. Raises NotFoundError."""
+    found = imports.get(import_id, admin=admin, now=context.now)
+    if form.get("do") == "drop":
+        imports.discard(found)
+        return context.redirect(f"{_PATH}?done=dropped")
+    imports.store(found, now=context.now)
+    return context.redirect(f"{_PATH}/{found.id}")
+
+
+@router.get("/{id}/report")
+def download_report(context: Context, import_id: PathId, admin: CurrentAdmin, imports: CurrentImports) -> Response:
+    """The outcome of every row, as CSV. Raises NotFoundError."""
+    found = imports.get(import_id, admin=admin, now=context.now)
+    return attachment(found.report_parts(), "text/csv", "import.csv")
+
+
+def _show_form(context: Context, shown: UploadForm) -> Response:
+    return context.render(admin_template("subscribers-import"), shown, status=422 if shown.wrong else 200)
+
+
+def _shown(found: Import) -> ShownImport:
+    progress = found.progress
     return ShownImport(
-        id=one.id,
-        name=one.name,
+        id=found.id,
+        name=found.name,
         stage=progress.stage,
-        percent=min(100, progress.rows * 100 // max(1, one.rows)),
-        confirmed=one.confirmed,
-        fates=_fates(progress.counts, progress.first),
+        percent=min(100, progress.rows * 100 // max(1, found.rows)),
+        confirmed=found.confirmed,
+        fates=tuple(
+            OfOneFate(
+                fate=fate,
+                count=progress.counts[fate],
+                rows=tuple(
+                    ShownRow(line=o.row.line, email=o.row.email, column=o.row.column, reason=o.reason)
+                    for o in progress.first[fate]
+                ),
+            )
+            for fate in _WORST_FIRST
+            if fate in progress.counts
+        ),
         good=sum(progress.counts.get(fate, 0) for fate in RowStatus if fate.is_new),
         failure=progress.failure,
     )
-
-
-def _fates(counts: Mapping[RowStatus, int], first: Mapping[RowStatus, tuple[RowOutcome, ...]]) -> tuple[OfOneFate, ...]:
-    return tuple(
-        OfOneFate(fate=fate, count=counts[fate], rows=tuple(_row(outcome) for outcome in first[fate][:SHOWN]))
-        for fate in _WORST_FIRST
-        if fate in counts
-    )
-
-
-def _row(outcome: RowOutcome) -> ShownRow:
-    row = outcome.row
-    return ShownRow(line=row.line, email=row.email, column=row.column, reason=outcome.reason)
-
-
-def _page(shows: ShownImport) -> Page:
-    return Page(template="desk-subscribers-imported.html.j2", shows=shows)

@@ -1,75 +1,50 @@
-"""One subscriber: all that an admin needs to know of them, and what can be done."""
+"""One subscriber: what is stored about them, what an admin can do, and why a paper was sent or not."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
 
 from digest.admin import subscriber_actions
 from digest.errors import NotFoundError, UsageError
+from digest.explain import Explanation, explain
 from digest.models import (
-    Admin,
     BounceKind,
     ConsentEvent,
-    Delivery,
     DeliveryState,
     MailKind,
+    Schedule,
     Subscriber,
     SubscriberState,
-    Suppression,
     SuppressionReason,
 )
-from digest.store import Store, Transaction, bounces, deliveries, profiles, subscribers
+from digest.store import Transaction, bounces, deliveries, profiles, subscribers
+from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.fields import one_line
 from digest.subscribers.membership import Membership
 from digest.subscribers.pauses import MAX_PAUSE, parse_until
 from digest.subscribers.schedule import next_slot
-from digest.web.admin.lists import local
+from digest.web.account.data import as_json
+from digest.web.admin.lists import MAX_REASON
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, PathId, PostedForm
 from digest.web.forms.mail_form import EVERY_DAY, MailForm, WeekdayChoice, weekday_choices
-from digest.web.pages import Answer, Fields, Page, Redirect, Visit
+from digest.web.pages import Fields
+from digest.web.rendering import admin_template, attachment, local
 from digest.web.template_samples import Samples
 
-_LAST = 10  # deliveries and bounces
-_MOST_REASON = 200  # characters
-_FOR_GOOD = {"remove": "removed", "erase": "erased"}
+_MAX_EVENTS = 10  # deliveries and bounces
+_ACTIONS = ("pause", "resume", "vouch", "ask", "unsubscribe", "suppress", "lift", "remove", "erase")
+_PERMANENT = {"remove": "removed", "erase": "erased"}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doing:
-    """What a button does something with."""
-
-    tx: Transaction
-    membership: Membership
-    whom: Subscriber
-    form: Fields
-    by: str
-    now: datetime
-
-    @property
-    def signed(self) -> dict[str, Any]:
-        """Who does it, and when."""
-        return {"by": self.by, "now": self.now}
-
-
-_ACTS: dict[str, Callable[[Doing], object]] = {
-    "pause": lambda on: subscriber_actions.pause(on.tx, on.whom, _until(on.form, on.whom, on.now), **on.signed),
-    "resume": lambda on: subscriber_actions.resume(on.tx, on.whom, **on.signed),
-    "vouch": lambda on: subscriber_actions.confirm_by_admin(on.tx, on.membership, on.whom, **on.signed),
-    "ask": lambda on: subscriber_actions.request_confirmation(on.tx, on.membership, on.whom, **on.signed),
-    "unsubscribe": lambda on: subscriber_actions.unsubscribe(on.tx, on.membership, on.whom, **on.signed),
-    "suppress": lambda on: subscriber_actions.suppress(
-        on.tx, on.membership, on.whom.email, _reason(on.form), **on.signed
-    ),
-    "lift": lambda on: subscriber_actions.lift(on.tx, on.membership, on.whom.email, **on.signed),
-    "remove": lambda on: subscriber_actions.remove(on.tx, on.membership, on.whom, **on.signed),
-    "erase": lambda on: subscriber_actions.erase(on.tx, on.membership, on.whom.email, **on.signed),
-}
+router = admin_router("/admin/subscribers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedConsent:
-    """A line of a table: what a subscriber agreed to at a local time, and by which way."""
+    """A row: what the subscriber agreed to at a local time, and where they did."""
 
     at: str
     what: ConsentEvent
@@ -78,7 +53,7 @@ class ListedConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDelivery:
-    """A line of a table: a mail that was queued at a local time, and what the server said."""
+    """A row: a mail that was queued at a local time, and the server's reply."""
 
     at: str
     what: MailKind
@@ -89,7 +64,7 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedBounce:
-    """A line of a table: what came back at a local time, and what it said."""
+    """A row: a bounce that arrived at a local time, and its reason."""
 
     at: str
     what: BounceKind
@@ -97,8 +72,8 @@ class ListedBounce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Barred:
-    """What stands against mailing them."""
+class ShownSuppression:
+    """Why the address must not be mailed."""
 
     reason: SuppressionReason
     since: str
@@ -107,7 +82,7 @@ class Barred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubscriber:
-    """What the page shows. Times are local, but for what says otherwise."""
+    """The page. Times are in the newsletter's time zone."""
 
     id: int
     email: str
@@ -125,138 +100,195 @@ class ShownSubscriber:
     created_at: str
     confirmed_at: str
     last_digest_at: str
-    barred: Barred | None
+    barred: ShownSuppression | None
     consents: tuple[ListedConsent, ...]
     deliveries: tuple[ListedDelivery, ...]
     bounces: tuple[ListedBounce, ...]
-    can: Annotated[frozenset[str], Samples(frozenset(), frozenset(_ACTS))]  # of admin/subscriber_actions.py
-    first_on: date  # that a pause may end on
+    can: Annotated[frozenset[str], Samples(frozenset(), frozenset(_ACTIONS))]  # of admin/subscriber_actions.py
+    first_on: date  # when a pause may end
     last_on: date
-    done: Annotated[str, Samples("", *_ACTS, "added", "saved")] = ""
-    typed: str = ""  # a date that no pause can end on
-    unsure: Annotated[str, Samples("", *_FOR_GOOD)] = ""  # what was to be done without the tick
+    done: Annotated[str, Samples("", *_ACTIONS, "added", "saved")] = ""
+    typed: str = ""  # a date on which no pause can end
+    unsure: Annotated[str, Samples("", *_PERMANENT)] = ""  # what was asked for without the checkbox
 
 
-@dataclass(frozen=True, slots=True)
-class SeeingToSomebody:
-    """The page at /admin/subscribers/ID."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """The page that explains why a paper was sent or not."""
 
-    store: Store
-    membership: Membership
-    timezone: ZoneInfo
+    id: int
+    email: str
+    asked: str  # a paper, as it was typed
+    found: Explanation | None  # None if no paper was asked for
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET. Raises NotFoundError."""
-        return self._page(visit)
 
-    def act(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: what its button says. Raises UsageError where that cannot be done (any more), NotFoundError."""
-        do = visit.form.get("do", "")
-        if do in _FOR_GOOD and "sure" not in visit.form:
-            return self._page(visit, unsure=do)
-        if do == "pause" and self._cannot_end(visit):
-            return self._page(visit, typed=visit.form.get("until", ""))
-        with self.store.write() as tx:
-            whom = get(tx, visit.id)
-            if do not in subscriber_actions.possible_actions(tx, self.membership, whom, now=visit.now):
-                raise UsageError(f"{whom.email} is {whom.state.value}: that cannot be done with them now")
-            _ACTS[do](
-                Doing(tx=tx, membership=self.membership, whom=whom, form=visit.form, by=admin.email, now=visit.now)
+@router.get("/{id}")
+def show_subscriber(context: Context, subscriber_id: PathId, done: str = "") -> Response:
+    """One subscriber. Raises NotFoundError."""
+    return _show(context, subscriber_id, done=done)
+
+
+@router.post("/{id}")
+def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Do what the pressed button says. Raises NotFoundError, and UsageError if that is not possible (any more)."""
+    do, until = form.get("do", ""), form.get("until", "")
+    if do in _PERMANENT and "sure" not in form:
+        return _show(context, subscriber_id, unsure=do)
+    with context.store.read() as tx:
+        schedule = get_subscriber(tx, subscriber_id).schedule
+    if do == "pause" and not _is_date_to_come(until, schedule, context.now):
+        return _show(context, subscriber_id, typed=until)
+    with context.store.write() as tx:
+        subscriber = get_subscriber(tx, subscriber_id)
+        if do not in subscriber_actions.possible_actions(tx, context.membership, subscriber, now=context.now):
+            raise UsageError(f"{subscriber.email} is {subscriber.state.value}: that cannot be done with them now")
+        _act(tx, context.membership, subscriber, form, by=admin.email, now=context.now)
+    if do in _PERMANENT:
+        context.run_after_response(context.store.erase_deleted_rows)
+        return context.redirect(f"/admin/subscribers?done={_PERMANENT[do]}")
+    return context.redirect(f"/admin/subscribers/{subscriber_id}?done={do}")
+
+
+@router.get("/{id}/why")
+def explain_paper(context: Context, subscriber_id: PathId, paper: str = "") -> Response:
+    """Why a paper was sent to the subscriber or not. Takes up to two seconds for what is still to come.
+
+    Raises NotFoundError.
+    """
+    asked = one_line(paper)
+    with context.store.read() as tx:
+        subscriber = get_subscriber(tx, subscriber_id)
+        found = (
+            explain(
+                tx,
+                subscriber.email,
+                asked,
+                compiled_profiles=context.app.compiled_profiles,
+                selection_settings=context.app.selection_settings,
+                membership=context.membership,
+                now=context.now,
             )
-        if do in _FOR_GOOD:
-            return Redirect(path=f"/admin/subscribers?done={_FOR_GOOD[do]}", afterwards=self.store.erase_deleted_rows)
-        return Redirect(path=f"/admin/subscribers/{visit.id}?done={do}")
-
-    def _cannot_end(self, visit: Visit) -> bool:
-        with self.store.read() as tx:
-            whom = get(tx, visit.id)
-        try:
-            _until(visit.form, whom, visit.now)
-        except UsageError:
-            return True
-        return False
-
-    def _page(self, visit: Visit, *, typed: str = "", unsure: str = "") -> Page:
-        with self.store.read() as tx:
-            shown = self._shown(tx, get(tx, visit.id), visit.now)
-        shown = replace(shown, done=visit.query.get("done", ""), typed=typed, unsure=unsure)
-        status = 422 if typed or unsure else 200
-        return Page(template="desk-subscriber.html.j2", shows=shown, status=status)
-
-    def _shown(self, tx: Transaction, whom: Subscriber, now: datetime) -> ShownSubscriber:
-        own = profiles.find_personal(tx, whom.id)
-        dates = subscribers.get_dates(tx, whom.id)
-        next_at = next_slot(whom.schedule, now) if whom.state is SubscriberState.ACTIVE else None
-        form, clock = MailForm.of(whom), ZoneInfo(whom.schedule.timezone)
-        today = now.astimezone(clock).date()
-        stands = self.membership.find_suppression(tx, whom.email)
-        return ShownSubscriber(
-            id=whom.id,
-            email=whom.email,
-            name=whom.name,
-            state=whom.state,
-            resumes_at=local(whom.resumes_at, self.timezone),
-            next_at=local(next_at, self.timezone),
-            next_on_their_clock=local(next_at, clock),
-            form=form,
-            days=tuple(day for day in weekday_choices(form) if day.chosen),
-            profiles=whom.profiles,
-            keywords=own.rules if own else "",
-            new_email=whom.new_email,
-            has_feed=bool(whom.feed),
-            created_at=local(dates["created_at"], self.timezone),
-            confirmed_at=local(dates["confirmed_at"], self.timezone),
-            last_digest_at=local(whom.last_digest_at, self.timezone),
-            barred=self._barred(stands),
-            consents=self._consents(tx, whom),
-            deliveries=self._deliveries(deliveries.list_recent(tx, whom, limit=_LAST)),
-            bounces=self._bounces(tx, whom),
-            can=subscriber_actions.possible_actions(tx, self.membership, whom, now=now),
-            first_on=today + timedelta(days=1),
-            last_on=today + MAX_PAUSE,
+            if asked
+            else None
         )
-
-    def _barred(self, stands: Suppression | None) -> Barred | None:
-        if stands is None:
-            return None
-        since = local(stands.suppressed_at, self.timezone)
-        return Barred(reason=stands.reason, since=since, evidence=stands.evidence)
-
-    def _consents(self, tx: Transaction, whom: Subscriber) -> tuple[ListedConsent, ...]:
-        history = reversed(self.membership.list_consents(tx, whom.email))
-        return tuple(ListedConsent(at=local(c.at, self.timezone), what=c.event, said=c.origin) for c in history)
-
-    def _deliveries(self, last: Sequence[Delivery]) -> tuple[ListedDelivery, ...]:
-        return tuple(
-            ListedDelivery(
-                at=local(d.queued_at, self.timezone), what=d.kind, said=d.reply, state=d.state, delivery=d.id
-            )
-            for d in last
-        )
-
-    def _bounces(self, tx: Transaction, whom: Subscriber) -> tuple[ListedBounce, ...]:
-        last = bounces.list_by_address(tx, self.membership.pseudonyms.of(whom.email))[: -_LAST - 1 : -1]
-        return tuple(
-            ListedBounce(
-                at=local(kept["bounced_at"], self.timezone),
-                what=BounceKind(kept["kind"]),
-                said=" ".join(filter(None, (kept["status"], kept["reply"]))),
-            )
-            for kept in last
-        )
+    page = Why(id=subscriber.id, email=subscriber.email, asked=asked, found=found)
+    return context.render(admin_template("why"), page)
 
 
-def get(tx: Transaction, subscriber_id: int) -> Subscriber:
-    """The subscriber of a number. Raises NotFoundError, also where they are gone: numbers are given out once."""
+@router.get("/{id}/export")
+def export_subscriber(context: Context, subscriber_id: PathId) -> Response:
+    """Everything that is stored about the subscriber, as JSON. Raises NotFoundError."""
+    with context.store.read() as tx:
+        data = export_personal_data(tx, context.membership, get_subscriber(tx, subscriber_id).email)
+    return attachment(as_json(data), "application/json", f"subscriber-{subscriber_id}.json")
+
+
+def get_subscriber(tx: Transaction, subscriber_id: int) -> Subscriber:
+    """The subscriber with this id. Raises NotFoundError, also if they were removed: ids are used once."""
     found = subscribers.find_by_id(tx, subscriber_id)
     if found is None:
         raise NotFoundError("subscriber", str(subscriber_id))
     return found
 
 
-def _until(form: Fields, whom: Subscriber, now: datetime) -> datetime | None:
-    return parse_until(form.get("until", ""), whom.schedule, now)
+def _act(
+    tx: Transaction, membership: Membership, subscriber: Subscriber, form: Fields, *, by: str, now: datetime
+) -> None:
+    match form.get("do"):
+        case "pause":
+            until = parse_until(form.get("until", ""), subscriber.schedule, now)
+            subscriber_actions.pause(tx, subscriber, until, by=by, now=now)
+        case "resume":
+            subscriber_actions.resume(tx, subscriber, by=by, now=now)
+        case "vouch":
+            subscriber_actions.confirm_by_admin(tx, membership, subscriber, by=by, now=now)
+        case "ask":
+            subscriber_actions.request_confirmation(tx, membership, subscriber, by=by, now=now)
+        case "unsubscribe":
+            subscriber_actions.unsubscribe(tx, membership, subscriber, by=by, now=now)
+        case "suppress":
+            reason = one_line(form.get("reason", ""))[:MAX_REASON]
+            subscriber_actions.suppress(tx, membership, subscriber.email, reason, by=by, now=now)
+        case "lift":
+            subscriber_actions.lift(tx, membership, subscriber.email, by=by, now=now)
+        case "remove":
+            subscriber_actions.remove(tx, membership, subscriber, by=by, now=now)
+        case "erase":
+            subscriber_actions.erase(tx, membership, subscriber.email, by=by, now=now)
 
 
-def _reason(form: Fields) -> str:
-    return one_line(form.get("reason", ""))[:_MOST_REASON]
+def _is_date_to_come(typed: str, schedule: Schedule, now: datetime) -> bool:
+    """True also for "": a pause without an end."""
+    try:
+        parse_until(typed, schedule, now)
+    except UsageError:
+        return False
+    return True
+
+
+def _show(context: Context, subscriber_id: int, **shown: str) -> Response:
+    """The page. `shown` are `done`, `typed` or `unsure`."""
+    with context.store.read() as tx:
+        page = _page(context, tx, get_subscriber(tx, subscriber_id))
+    status = 422 if "typed" in shown or "unsure" in shown else 200
+    return context.render(admin_template("subscriber"), replace(page, **shown), status=status)  # type: ignore[arg-type]
+
+
+def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSubscriber:
+    own = profiles.find_personal(tx, subscriber.id)
+    dates = subscribers.get_dates(tx, subscriber.id)
+    next_at = next_slot(subscriber.schedule, context.now) if subscriber.state is SubscriberState.ACTIVE else None
+    form, timezone = MailForm.of(subscriber), ZoneInfo(subscriber.schedule.timezone)
+    today = context.now.astimezone(timezone).date()
+    suppression = context.membership.find_suppression(tx, subscriber.email)
+    all_bounces = bounces.list_by_address(tx, context.membership.pseudonyms.of(subscriber.email))
+    return ShownSubscriber(
+        id=subscriber.id,
+        email=subscriber.email,
+        name=subscriber.name,
+        state=subscriber.state,
+        resumes_at=context.local_time(subscriber.resumes_at),
+        next_at=context.local_time(next_at),
+        next_on_their_clock=local(next_at, timezone),
+        form=form,
+        days=tuple(day for day in weekday_choices(form) if day.chosen),
+        profiles=subscriber.profiles,
+        keywords=own.rules if own else "",
+        new_email=subscriber.new_email,
+        has_feed=bool(subscriber.feed),
+        created_at=context.local_time(dates["created_at"]),
+        confirmed_at=context.local_time(dates["confirmed_at"]),
+        last_digest_at=context.local_time(subscriber.last_digest_at),
+        barred=ShownSuppression(
+            reason=suppression.reason,
+            since=context.local_time(suppression.suppressed_at),
+            evidence=suppression.evidence,
+        )
+        if suppression
+        else None,
+        consents=tuple(
+            ListedConsent(at=context.local_time(consent.at), what=consent.event, said=consent.origin)
+            for consent in reversed(context.membership.list_consents(tx, subscriber.email))
+        ),
+        deliveries=tuple(
+            ListedDelivery(
+                at=context.local_time(delivery.queued_at),
+                what=delivery.kind,
+                said=delivery.reply,
+                state=delivery.state,
+                delivery=delivery.id,
+            )
+            for delivery in deliveries.list_recent(tx, subscriber, limit=_MAX_EVENTS)
+        ),
+        bounces=tuple(
+            ListedBounce(
+                at=context.local_time(bounce["bounced_at"]),
+                what=BounceKind(bounce["kind"]),
+                said=" ".join(filter(None, (bounce["status"], bounce["reply"]))),
+            )
+            for bounce in all_bounces[: -_MAX_EVENTS - 1 : -1]
+        ),
+        can=subscriber_actions.possible_actions(tx, context.membership, subscriber, now=context.now),
+        first_on=today + timedelta(days=1),
+        last_on=today + MAX_PAUSE,
+    )

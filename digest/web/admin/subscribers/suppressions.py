@@ -1,30 +1,34 @@
-"""Who must not be mailed, and why."""
+"""Suppressed addresses: which must not be mailed, and why."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
-from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
 
 from digest.admin import subscriber_actions
 from digest.errors import AddressError, NotFoundError
-from digest.models import Admin, Subscriber, Suppression, SuppressionReason
+from digest.models import Subscriber, Suppression, SuppressionReason
 from digest.security import addresses
-from digest.store import Store, suppressions
+from digest.store import suppressions
 from digest.subscribers.fields import one_line
-from digest.subscribers.membership import Membership
-from digest.web.admin.lists import local
-from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.admin.lists import MAX_REASON
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, Number, PostedForm
+from digest.web.rendering import admin_template
 from digest.web.template_samples import Samples
 
-_A_PAGE = 50
-_MOST_REASON = 200  # characters
+_PAGE_SIZE = 50
+_TEMPLATE = admin_template("suppressions")
+
+router = admin_router("/admin/suppressions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSuppression:
     """A line of the list."""
 
-    email: str  # "" where nobody can tell any more
-    subscriber: int  # their number, 0 for who is none
+    email: str  # "" if it cannot be told from the pseudonym
+    subscriber: int  # 0 if the address is no subscriber's
     pseudonym: str
     reason: SuppressionReason
     since: str  # a local time
@@ -32,13 +36,13 @@ class ListedSuppression:
 
     @property
     def is_an_admins(self) -> bool:
-        """Whether an admin may take it back."""
+        """True if an admin may lift it."""
         return self.reason is SuppressionReason.ADMIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionList:
-    """What the page shows: a page of the list, or what stands against one address."""
+    """The page: a part of the list, or the suppression of one address."""
 
     listed: tuple[ListedSuppression, ...] = ()
     number: int = 1
@@ -46,75 +50,71 @@ class SuppressionList:
     asked: str = ""  # an address that was looked for
     typed: str = ""  # one that was to be added
     why: str = ""
-    wrong: Annotated[str, Samples("", "asked", "typed")] = ""  # with which address something is
+    wrong: Annotated[str, Samples("", "asked", "typed")] = ""  # the field whose address is invalid
     done: Annotated[str, Samples("", "added", "lifted", "stands")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressing:
-    """The page at /admin/suppressions."""
+@router.get("")
+def list_suppressions(context: Context, email: str = "", page: Number = 1, done: str = "") -> Response:
+    """A page of the list, newest first, or the suppression of one address."""
+    asked = one_line(email)
+    return _show_one(context, asked, done) if asked else _show_list(context, page, done=done)
 
-    store: Store
-    membership: Membership
-    timezone: ZoneInfo
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET: newest first, or those of an address: `?email=`. Raises NotFoundError."""
-        asked, done = one_line(visit.query.get("email", "")), visit.query.get("done", "")
-        return self._of_one(asked, done) if asked else self._list(max(1, visit.number), SuppressionList(done=done))
-
-    def act(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: adds an address, or lifts what an admin added. Raises UsageError."""
-        return self._lift(visit, admin) if visit.form.get("do") == "lift" else self._add(visit, admin)
-
-    def _add(self, visit: Visit, admin: Admin) -> Answer:
-        typed, why = one_line(visit.form.get("email", "")), one_line(visit.form.get("reason", ""))[:_MOST_REASON]
-        try:
-            email = addresses.normalize(typed)
-        except AddressError:
-            return self._list(1, SuppressionList(typed=typed, why=why, wrong="typed"))
-        with self.store.write() as tx:
-            subscriber_actions.suppress(tx, self.membership, email, why, by=admin.email, now=visit.now)
-        return Redirect(path="/admin/suppressions?done=added")
-
-    def _lift(self, visit: Visit, admin: Admin) -> Answer:
-        with self.store.write() as tx:
-            stands = subscriber_actions.lift(
-                tx, self.membership, visit.form.get("email", ""), by=admin.email, now=visit.now
+@router.post("")
+def change_suppressions(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Suppress an address, or lift what an admin suppressed. Raises UsageError."""
+    if form.get("do") == "lift":
+        with context.store.write() as tx:
+            remaining = subscriber_actions.lift(
+                tx, context.membership, form.get("email", ""), by=admin.email, now=context.now
             )
-        return Redirect(path=f"/admin/suppressions?done={'stands' if stands else 'lifted'}")
-
-    def _of_one(self, asked: str, done: str) -> Page:
-        try:
-            email = addresses.normalize(asked)
-        except AddressError:
-            return self._list(1, SuppressionList(asked=asked, wrong="asked"))
-        with self.store.read() as tx:
-            stands = self.membership.find_suppression(tx, email)
-            owners = self.membership.find_by_pseudonyms(tx, [stands.pseudonym]) if stands else {}
-        found = () if stands is None else (self._listed(stands, owners.get(stands.pseudonym), email),)
-        return _page(SuppressionList(listed=found, asked=email, done=done))
-
-    def _list(self, number: int, shows: SuppressionList) -> Page:
-        with self.store.read() as tx:
-            found = suppressions.list_all(tx, skip=(number - 1) * _A_PAGE, limit=_A_PAGE + 1)
-            owners = self.membership.find_by_pseudonyms(tx, [one.pseudonym for one in found])
-        if number > 1 and not found:
-            raise NotFoundError("page", str(number))
-        listed = tuple(self._listed(one, owners.get(one.pseudonym)) for one in found[:_A_PAGE])
-        return _page(replace(shows, listed=listed, number=number, is_last=len(found) <= _A_PAGE))
-
-    def _listed(self, one: Suppression, owner: Subscriber | None, asked: str = "") -> ListedSuppression:
-        return ListedSuppression(
-            email=owner.email if owner else asked,
-            subscriber=owner.id if owner else 0,
-            pseudonym=one.pseudonym,
-            reason=one.reason,
-            since=local(one.suppressed_at, self.timezone),
-            evidence=one.evidence,
-        )
+        return context.redirect(f"/admin/suppressions?done={'stands' if remaining else 'lifted'}")
+    typed, why = one_line(form.get("email", "")), one_line(form.get("reason", ""))[:MAX_REASON]
+    try:
+        email = addresses.normalize(typed)
+    except AddressError:
+        return _show_list(context, typed=typed, why=why, wrong="typed")
+    with context.store.write() as tx:
+        subscriber_actions.suppress(tx, context.membership, email, why, by=admin.email, now=context.now)
+    return context.redirect("/admin/suppressions?done=added")
 
 
-def _page(shows: SuppressionList) -> Page:
-    status = 422 if shows.wrong else 200
-    return Page(template="desk-suppressions.html.j2", shows=shows, status=status)
+def _show_one(context: Context, asked: str, done: str) -> Response:
+    try:
+        email = addresses.normalize(asked)
+    except AddressError:
+        return _show_list(context, asked=asked, wrong="asked")
+    with context.store.read() as tx:
+        suppression = context.membership.find_suppression(tx, email)
+        owners = context.membership.find_by_pseudonyms(tx, [suppression.pseudonym]) if suppression else {}
+    listed = (_listed(context, suppression, owners.get(suppression.pseudonym), email),) if suppression else ()
+    return context.render(_TEMPLATE, SuppressionList(listed=listed, asked=email, done=done))
+
+
+def _show_list(context: Context, number: int = 1, **shown: str) -> Response:
+    """Page `number` of the list; `shown` are further fields of SuppressionList. Raises NotFoundError."""
+    number = max(1, number)
+    with context.store.read() as tx:
+        found = suppressions.list_all(tx, skip=(number - 1) * _PAGE_SIZE, limit=_PAGE_SIZE + 1)
+        owners = context.membership.find_by_pseudonyms(tx, [suppression.pseudonym for suppression in found])
+    if number > 1 and not found:
+        raise NotFoundError("page", str(number))
+    page = SuppressionList(
+        listed=tuple(_listed(context, one, owners.get(one.pseudonym)) for one in found[:_PAGE_SIZE]),
+        number=number,
+        is_last=len(found) <= _PAGE_SIZE,
+        **shown,
+    )
+    return context.render(_TEMPLATE, page, status=422 if page.wrong else 200)
+
+
+def _listed(context: Context, suppression: Suppression, owner: Subscriber | None, asked: str = "") -> ListedSuppression:
+    return ListedSuppression(
+        email=owner.email if owner else asked,
+        subscriber=owner.id if owner else 0,
+        pseudonym=suppression.pseudonym,
+        reason=suppression.reason,
+        since=context.local_time(suppression.suppressed_at),
+        evidence=suppression.evidence,
+    )

@@ -25,7 +25,7 @@ from digest.errors import DigestError, NotFoundError
 from digest.models import Admin
 from digest.subscribers.fields import csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
-from digest.web.background import Afterwards
+from digest.web.background import Background
 from digest.web.pages import Upload
 from digest.web.security import MAX_UPLOAD
 
@@ -91,14 +91,14 @@ class Import:
 class Imports:
     """All of them. Safe to share between threads."""
 
-    def __init__(self, app: App, at_length: Afterwards) -> None:
-        """`at_length` does one after another."""
+    def __init__(self, app: App, background: Background) -> None:
+        """`background` runs one import after another."""
         self._app = app
-        self._at_length = at_length
+        self._background = background
         self._kept: dict[int, Import] = {}
         self._lock = threading.Lock()
 
-    def begin(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
+    def start(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
         """Keep a file in place of the admin's last one, and check it; None while that is imported, or no room is left.
 
         The file is known to be text in UTF-8.
@@ -123,7 +123,7 @@ class Imports:
                 self._forget(one)
             self._kept[new.id] = new
             self._wait_for_the_end_of(new)
-        self._at_length.begin(lambda: self._check(new), page="/admin/subscribers/import")
+        self._background.submit(lambda: self._check(new), page="/admin/subscribers/import")
         return new
 
     def get(self, number: int, *, admin: Admin, now: datetime) -> Import:
@@ -140,9 +140,9 @@ class Imports:
             if one.progress.stage is not Stage.CHECKED:
                 return
             one.progress = Progress(stage=Stage.IMPORTING)
-        self._at_length.begin(lambda: self._store(one, now), page="/admin/subscribers/import")
+        self._background.submit(lambda: self._store(one, now), page="/admin/subscribers/import")
 
-    def drop(self, one: Import) -> None:
+    def discard(self, one: Import) -> None:
         """Throw it away, unless it is being imported."""
         with self._lock:
             if _may_be_forgotten(one):
@@ -173,7 +173,7 @@ class Imports:
                 for some in pieces:
                     told.add(some)
                     one.progress = told.progress(one.progress.stage)
-                    if self._at_length.stopping.wait(pause):
+                    if self._background.stopping.wait(pause):
                         return
             ended = then
         except DigestError as error:

@@ -1,0 +1,229 @@
+"""What handlers get from FastAPI: the context of the request, the posted form; and the routers of pages."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Path
+from fastapi.params import Depends as Dependency
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.types import Scope
+
+from digest.app import App
+from digest.store import Store
+from digest.subscribers.membership import Membership
+from digest.web.background import Background
+from digest.web.client_address import Networks, client_address
+from digest.web.context import Nothing, SignedIn, Site
+from digest.web.pages import Fields, Upload, parse_number
+from digest.web.rendering import NOBODY, Renderer, local
+from digest.web.security import HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
+from digest.web.sessions import AdminSessions, Sessions
+
+BODY_SECONDS = 10.0  # that a form may take to arrive
+_UPLOAD_SECONDS = 300.0
+_MAX_FIELDS = 1000  # the settings have a checkbox for each shared profile
+_UTF_8 = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What handlers share as long as the program runs: `request.app.state.services`."""
+
+    app: App
+    site: Site
+    renderer: Renderer
+    clock: Callable[[], datetime]
+    sessions: Sessions
+    admin_sessions: AdminSessions
+    background: Background  # short work that a response does not wait for
+    long_background: Background  # imports, and reading the bounce mailbox
+    trusted_proxies: Networks
+    wake_delivery: Callable[[], None]  # there may be mail to send
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestContext:
+    """One request, and what its handler needs to answer it."""
+
+    request: Request
+    services: Services
+    app: App
+    now: datetime  # the time of the request
+    tasks: BackgroundTasks
+    csrf: str = ""  # of the reader's or admin's session, for the forms of the page
+    language: str = ""  # the signed-in reader's; "": the newsletter's
+    signed_in: SignedIn = NOBODY  # the admin, as templates see them
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.app.store
+
+    @property
+    def membership(self) -> Membership:
+        """What may be done with subscriptions."""
+        return self.app.membership
+
+    @property
+    def client(self) -> str:
+        """The client's address as far as trusted proxies tell it: for rate limits and the consent log."""
+        peer = self.request.client.host if self.request.client is not None else ""
+        forwarded = self.request.headers.getlist("X-Forwarded-For")
+        return client_address(peer, forwarded, self.services.trusted_proxies)
+
+    def local_time(self, at: datetime | None) -> str:
+        """A time in the newsletter's time zone: "2026-06-03 07:00"; "" for None."""
+        return local(at, ZoneInfo(self.app.config.newsletter.timezone))
+
+    def render(
+        self,
+        template: str,
+        page: object = Nothing(),
+        *,
+        status: int = 200,
+        language: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Render a template of templates/web, which sees `page` by that name, in `language` or the context's.
+
+        A template that ends in .txt.j2 makes plain text. Raises TemplateError.
+        """
+        text = self.services.renderer.text(
+            template, page, language=language or self.language, csrf=self.csrf, signed_in=self.signed_in
+        )
+        response_class = PlainTextResponse if template.endswith(".txt.j2") else HTMLResponse
+        return response_class(text, status, headers)
+
+    def redirect(self, path: str, *, cookie: str = "") -> Response:
+        """Redirect to a page of ours, such as "/settings". `cookie` is a Set-Cookie header."""
+        headers = {"Set-Cookie": cookie} if cookie else None
+        return RedirectResponse(f"{self.services.site.path}{path}", 303, headers)
+
+    def run_after_response(self, act: Callable[[], None]) -> None:
+        """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""
+        self.tasks.add_task(self._submit, act)
+
+    async def _submit(self, act: Callable[[], None]) -> None:
+        self.services.background.submit(act, page=without_token(self.request.url.path))
+
+
+async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
+    services: Services = request.app.state.services
+    context = RequestContext(request=request, services=services, app=services.app, now=services.clock(), tasks=tasks)
+    request.state.context = context
+    return context
+
+
+Context = Annotated[RequestContext, Depends(_context)]
+Number = Annotated[int, BeforeValidator(parse_number)]  # of the query; 0 for what is no number
+PathId = Annotated[int, BeforeValidator(parse_number), Path(alias="id")]
+
+
+async def wake_delivery(context: Context) -> AsyncIterator[None]:
+    """After a successful POST there may be mail to send."""
+    yield
+    if context.request.method == "POST":
+        context.services.wake_delivery()
+
+
+# Forms
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form with at most one file."""
+
+    fields: Fields
+    file: Upload | None
+
+
+async def posted_form(request: Request) -> Fields:
+    return (await _read_form(request, max_files=0, seconds=BODY_SECONDS)).fields
+
+
+async def _uploaded_form(request: Request) -> UploadForm:
+    request.scope[MAY_HOLD] = MAX_UPLOAD
+    return await _read_form(request, max_files=1, seconds=_UPLOAD_SECONDS)
+
+
+PostedForm = Annotated[Fields, Depends(posted_form)]  # empty for a GET, and for what is no readable form
+PostedUpload = Annotated[UploadForm, Depends(_uploaded_form)]
+
+
+async def _read_form(request: Request, *, max_files: int, seconds: float) -> UploadForm:
+    """The posted form, empty if it is malformed. Raises HTTPException 408 and 413.
+
+    A file waits on disk until all of it has arrived, so a slow client takes no memory.
+    """
+    if request.method != "POST" or _names_other_charset(request.headers.get("Content-Type", "")):
+        return UploadForm(Fields(), None)
+    try:
+        async with asyncio.timeout(seconds), request.form(max_files=max_files, max_fields=_MAX_FIELDS) as form:
+            sent = form.multi_items()
+            file = next((value for _, value in sent if isinstance(value, UploadFile)), None)
+            upload = Upload(name=file.filename or "", content=await file.read()) if file is not None else None
+            return UploadForm(Fields((name, value) for name, value in sent if isinstance(value, str)), upload)
+    except TimeoutError:
+        raise HTTPException(408, headers=HANG_UP) from None
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        return UploadForm(Fields(), None)
+
+
+def _names_other_charset(content_type: str) -> bool:
+    """True for a form in a charset other than UTF-8, however a parser may find that.
+
+    Fields would be decoded by any codec of Python's: some take seconds for a long field, some give lone surrogates.
+    """
+    return "charset" in _UTF_8.sub("", content_type).lower()
+
+
+# Routers
+
+
+class PageRoute(APIRoute):
+    """A route whose GET also answers HEAD, as Starlette's routes do and FastAPI's do not."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.methods: set[str] = {*self.methods, "HEAD"} if "GET" in self.methods else self.methods
+
+
+def refuse_posts_from(*sites: str) -> Dependency:
+    """Refuse a POST whose Sec-Fetch-Site is one of `sites`: "cross-site", "same-site". Nothing of it is read."""
+
+    async def check(request: Request) -> None:
+        if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in sites:
+            raise HTTPException(403, headers=HANG_UP)
+
+    dependency: Dependency = Depends(check)
+    return dependency
+
+
+def page_router(*dependencies: Dependency, prefix: str = "") -> APIRouter:
+    """A router of pages. `dependencies` run in this order, before those of a handler."""
+    return APIRouter(prefix=prefix, route_class=PageRoute, dependencies=dependencies, redirect_slashes=False)
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
+    """The methods that an address has. Each route knows only its own."""
+    methods: set[str] = set()
+    for route in routes:
+        match, child_scope = route.matches(scope)
+        if isinstance(route, Mount) and match is not Match.NONE:
+            methods |= allowed_methods(route.routes, {**scope, **child_scope})
+        elif isinstance(route, Route) and match is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
