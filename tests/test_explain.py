@@ -107,7 +107,7 @@ def test_what_was_sent_is_told_with_its_section_its_score_and_where_its_rules_ma
     assert (found.place.slot_at, found.place.section, found.place.rules) == (NOW, "Your keywords", ("cats",))
     assert found.place.score == pytest.approx(2.0)
     assert found.facts[1:4] == (
-        "in the digest of 2026-06-03 07:00 UTC, section 'Your keywords', score 2.0; also wanted by Shared",
+        "in the digest of 2026-06-03 07:00 UTC, section 'Your keywords', score 2.0; also matched by Shared",
         "rule 'cats' matched in title ('cats')",
         f"delivery {found.place.delivery} was sent at 2026-06-03 07:01 UTC: 250 2.0.0 Ok",
     )
@@ -120,7 +120,7 @@ def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: 
         (delivery,) = deliveries.list_newest(tx)
         back = Bounce(kind=BounceKind.HARD, status="5.1.1", reply="no such user")
         bounces.add(tx, back, pseudonym="p", delivery_id=delivery.id, fingerprint="f", now=at("2026-06-03 07:30"))
-    assert "it came back at 2026-06-03 07:30 UTC: hard 5.1.1 no such user" in asked(store).facts
+    assert "it bounced at 2026-06-03 07:30 UTC: hard 5.1.1 no such user" in asked(store).facts
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: 
         (
             DeliveryState.DEFERRED,
             "Not yet: it is",
-            "put off at attempt 1; the next try is at 2026-06-03 07:05 UTC: 550 no",
+            "deferred at attempt 1; the next attempt is at 2026-06-03 07:05 UTC: 550 no",
         ),
         (DeliveryState.IN_DOUBT, "Perhaps", "is in doubt: 550 no; `digest outbox resolve` decides"),
     ],
@@ -151,7 +151,7 @@ def test_a_mail_that_waits_is_told_with_the_hold_that_it_waits_for(store: Store)
     with store.write() as tx:
         outbox.start_hold(tx, "a new server", now=NOW)
     found = asked(store)
-    assert found.answer == "Not yet: it is in a digest of theirs that has not been sent."
+    assert found.answer == "Not yet: it is in a digest that has not been sent."
     assert "sending is on hold since 2026-06-03 07:00 UTC (a new server)" in found.facts
 
 
@@ -163,7 +163,7 @@ def test_a_paper_that_did_not_fit_has_its_place(store: Store) -> None:
     assert found.verdict is Verdict.DID_NOT_FIT
     assert found.place is not None
     assert (found.place.number, found.place.shown) == (1, 1)
-    place = "place 1 behind the 1 paper of the digest of 2026-06-03 07:00 UTC; max_papers is 1"
+    place = "number 1 after the 1 paper of the digest of 2026-06-03 07:00 UTC; max_papers is 1"
     assert place in found.facts
 
 
@@ -181,7 +181,7 @@ def test_a_popular_paper_in_a_mail_that_failed_was_not_got(store: Store) -> None
     see(store, a_paper("cats"), a_paper("dogs", upvotes=9))
     run(store)
     settle(store, DeliveryState.FAILED, "550 no")
-    assert asked(store, "test:dogs").answer == "No: it was in their digest, and that mail failed."
+    assert asked(store, "test:dogs").answer == "No: it was in their digest, but that mail failed."
 
 
 def test_what_they_had_under_a_name_that_was_merged_since(store: Store) -> None:
@@ -192,7 +192,7 @@ def test_what_they_had_under_a_name_that_was_merged_since(store: Store) -> None:
     found = asked(store, "test:cats")
     assert (found.verdict, found.paper) == (Verdict.SHOWN, "test:older")
     assert "test:cats is known as test:older" in found.facts
-    assert "they have it as test:cats, which was merged into this one since" in found.facts
+    assert "they have it as test:cats, which was merged into this paper since" in found.facts
 
 
 @pytest.mark.parametrize("named", ["2504.17830", "https://arxiv.org/abs/2504.17830v2", "arxiv:2504.17830"])
@@ -256,7 +256,7 @@ def test_who_pauses_hears_what_the_digest_after_it_has(store: Store) -> None:
     found = asked(store)
     assert found.verdict is Verdict.PAUSED
     assert "they are paused, until 2026-06-04 00:00 UTC" in found.facts
-    assert "the digest after their pause, at 2026-06-04 07:00 UTC, has it as things stand" in found.facts
+    assert "the digest after their pause, at 2026-06-04 07:00 UTC, will have it, as things stand" in found.facts
 
 
 def test_a_pause_without_an_end_promises_nothing(store: Store) -> None:
@@ -284,7 +284,7 @@ def test_a_paper_from_before_their_first_digest_looked_back(store: Store) -> Non
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.TOO_EARLY
-    looks = "it looks at papers first seen after 2026-06-02 07:00 UTC; older ones are known, and no news"
+    looks = "it covers papers first seen after 2026-06-02 07:00 UTC; older ones are not news"
     assert looks in found.facts
 
 
@@ -301,7 +301,7 @@ def test_a_digest_after_a_long_pause_looks_back_thirty_days(store: Store) -> Non
         subscribers.save(tx, paused(subscribers.get(tx, added.email), at("2026-08-01 00:00")))
     see(store, a_paper("cats"), when="2026-06-20 06:00")
     assert (
-        "the digest after their pause does not have it, as things stand" in asked(store, now="2026-06-20 08:00").facts
+        "the digest after their pause will not have it, as things stand" in asked(store, now="2026-06-20 08:00").facts
     )
     see(store, a_paper("young cats"), when="2026-07-20 06:00")
     run(store, "2026-08-01 07:00")
@@ -323,7 +323,7 @@ def test_who_follows_nothing(store: Store) -> None:
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.FOLLOWS_NOTHING
-    assert "that one was empty: follows no profile and has no keywords" in found.facts
+    assert "that digest was empty: follows no profile and has no keywords" in found.facts
 
 
 def test_where_no_rule_matches_the_nearest_are_told_with_the_words_that_they_found(store: Store) -> None:
@@ -334,7 +334,7 @@ def test_where_no_rule_matches_the_nearest_are_told_with_the_words_that_they_fou
     assert found.verdict is Verdict.NO_MATCH
     assert found.facts[-2:] == (
         "their own keywords: 'cats AND horses' came near: the paper has 'cat', not 'horse'",
-        "profile 'Shared': the paper has no word of its rules where they look",
+        "profile 'Shared': the paper contains no word of its rules in the fields that they look in",
     )
 
 
@@ -344,7 +344,7 @@ def test_a_line_of_their_own_that_keeps_it_out_is_named(store: Store) -> None:
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.MUTED
-    assert "their own keywords, line 1: -title:cats keeps it out of their mail" in found.facts
+    assert "their own keywords, line 1: -title:cats excludes it from their digest" in found.facts
 
 
 def test_a_shared_profile_keeps_a_paper_out_of_itself_alone(store: Store) -> None:
@@ -353,7 +353,7 @@ def test_a_shared_profile_keeps_a_paper_out_of_itself_alone(store: Store) -> Non
     run(store)
     found = asked(store, "test:cats: a survey")
     assert found.verdict is Verdict.MUTED
-    assert "profile 'Shared', line 2: -survey keeps it out of that profile" in found.facts
+    assert "profile 'Shared', line 2: -survey excludes it from that profile" in found.facts
 
 
 def test_a_paper_that_was_announced_in_a_way_that_they_do_not_want(store: Store) -> None:
@@ -374,7 +374,7 @@ def test_rules_that_cannot_be_read(store: Store) -> None:
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.UNREADABLE
-    assert found.facts[-1].startswith("profile 'Shared' cannot be read, and finds nothing: ")
+    assert found.facts[-1].startswith("profile 'Shared' has invalid rules and matches nothing: ")
 
 
 def test_rules_that_match_since_papers_were_chosen(store: Store) -> None:

@@ -1,6 +1,6 @@
-"""Why a subscriber got a paper, or did not. Reads the store and never writes."""
+"""Why a subscriber got a paper, or did not. Only reads the store."""
 
-from digest.explain.deciding import explain
-from digest.explain.record import Explanation, Place, Verdict
+from digest.explain.explanation import Explanation, Place, Verdict
+from digest.explain.verdict import explain
 
 __all__ = ["Explanation", "Place", "Verdict", "explain"]
