@@ -273,9 +273,10 @@ def test_why_they_got_a_paper_or_did_not_is_said_in_sentences(app: App, desk: At
     assert 'href="/paper/arxiv%3A2606.00001"' in text
     send(app, one, an_item(CATS, "Vision", 3.0, (Field.TITLE, "Cats")))
     text = desk.read(f"{where}?paper=https://arxiv.org/abs/2606.00001v2")
-    assert "it is in a digest of theirs that has not been sent" in text
+    assert "it is in a digest that has not been sent" in text
     assert 'href="/admin/deliveries/1"' in text
-    assert "no such paper" in desk.read(f"{where}?paper=%3Cscript%3Ealert%281%29%3C/script%3E{'x' * 3000}")
+    hostile = desk.read(f"{where}?paper=%3Cscript%3Ealert%281%29%3C/script%3E{'x' * 3000}")
+    assert "this paper is not known here" in hostile
 
 
 def test_what_can_be_done_is_what_the_functions_do(app: App) -> None:
