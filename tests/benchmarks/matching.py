@@ -1,4 +1,4 @@
-"""What choosing costs: `python -m tests.benchmarks.matching [--quick] [--json]`.
+"""How fast profiles are matched: `python -m tests.benchmarks.matching [--quick] [--json]`.
 
 A thousand real papers, and profiles of five to twenty weighted rules each (profiles.py says where they come from).
 
@@ -54,7 +54,7 @@ def cases(sizes: Sequence[int], papers: Sequence[Paper]) -> Iterator[Case]:
 
 
 def methods(people: Population, papers: Sequence[Paper], n: int, file: Path) -> list[Method]:
-    """Every way to find what these people want. The others are given as many profiles as they have time for."""
+    """Every way to match these profiles. The slower ways get fewer profiles."""
     some = [people.profile(row) for row in range(min(n, 1000))]
     save_snapshot(file, Snapshot(indexed(people), np.arange(n), np.zeros(n, np.uint64)))
     index = loaded(file)
@@ -93,13 +93,13 @@ def loaded(file: Path) -> ProfileIndex:
 
 
 def indexed(people: Population) -> ProfileIndex:
-    """As it is made of what the store holds: every query once, in canonical words."""
-    written = [compile_rules(wish.rule).rules[0].query for wish in people.pool]
+    """Returns the index that the stored rules of these profiles make: every query once, in canonical form."""
+    written = [compile_rules(rule.text).rules[0].query for rule in people.pool]
     queries = {query: number for number, query in enumerate(dict.fromkeys(written))}
     number_of = np.array([queries[query] for query in written], np.int32)
-    line = np.ones(len(people.wish), np.int32)
+    line = np.ones(len(people.rule), np.int32)
     return ProfileIndex.from_compiled(
-        list(queries), offsets=people.of, query=number_of[people.wish], weight=people.weight, line=line
+        list(queries), offsets=people.offsets, query=number_of[people.rule], weight=people.weight, line=line
     )
 
 
@@ -115,7 +115,7 @@ def preview(papers: Sequence[Paper]) -> Method:
     ]
     search = Search(month)
     people = population(pool(papers, 8_000, boolean=True), 100)
-    drafts = cycle("\n".join(f"{wish.rule} ^{w:g}" for wish, w in people.profile(row)) for row in range(100))
+    drafts = cycle("\n".join(f"{rule.text} ^{w:g}" for rule, w in people.profile(row)) for row in range(100))
 
     def looked_at(_: int) -> object:
         index = ProfileIndex.build([a_profile(next(drafts))])
@@ -127,7 +127,7 @@ def preview(papers: Sequence[Paper]) -> Method:
 def saving(papers: Sequence[Paper], store: Store) -> Method:
     """A profile edited, as `digest profile edit` does it, in a database that holds a thousand."""
     people = population(pool(papers, 8_000, boolean=True), 2000)
-    texts = ["\n".join(f"{wish.rule} ^{w:g}" for wish, w in people.profile(row)) for row in range(2000)]
+    texts = ["\n".join(f"{rule.text} ^{w:g}" for rule, w in people.profile(row)) for row in range(2000)]
     with store.write() as tx:
         for number in range(1000):
             profiles.add(tx, str(number), compile_rules(texts[number]), by="tests", now=NOW)

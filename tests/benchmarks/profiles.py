@@ -1,7 +1,7 @@
-"""Profiles by the million: rules drawn from what real papers say and what people gave as their topics.
+"""Profiles by the million, with rules from the phrases of real papers and from topics that people gave.
 
-Few rules are asked for by many and most by hardly anybody (Zipf), as people's interests are. In a boolean pool every
-third rule carries AND, NOT, OR in parentheses, NEAR or a field.
+As with people's interests, few rules are in many profiles and most rules are in very few (Zipf). In a boolean pool every
+third rule has AND, NOT, OR in parentheses, NEAR or a field.
 """
 
 import csv
@@ -22,99 +22,99 @@ _STOP = frozenset(
     " or our she so such than that the their then these they this those through to was we were what when where which"
     " while who why will with you your".split()
 )
-_MOST_COMMON = 0.06  # of all papers: a word in more of them is nobody's interest
+_MOST_COMMON = 0.06  # of all papers: a word in more of them is not an interest
 _ZIPF = 0.9  # how steeply rules fall in popularity
 _RULES = (5, 20)  # a profile
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One phrase of a rule: where it must stand."""
+class Phrase:
+    """One phrase of a rule."""
 
-    phrase: str
-    title: bool = False
+    text: str
+    in_title: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A rule as each method may write it in its own language: all of `every`, some of `some`, none of `no`."""
+class SampleRule:
+    """A rule that each method writes in its own query language."""
 
-    every: tuple[Part, ...]
-    some: tuple[Part, ...] = ()
-    no: tuple[Part, ...] = ()
-    near: int = 0  # the two of `every` with at most so many words between them
+    all_of: tuple[Phrase, ...]
+    any_of: tuple[Phrase, ...] = ()
+    none_of: tuple[Phrase, ...] = ()
+    near: int = 0  # if not 0, both phrases of `all_of` with at most so many words between them
 
     @property
     def is_plain(self) -> bool:
         """Whether it is nothing but a phrase."""
-        return self == Wish((Part(self.every[0].phrase),))
+        return self == SampleRule((Phrase(self.all_of[0].text),))
 
     @property
-    def rule(self) -> str:
-        """In our own language."""
+    def text(self) -> str:
+        """The rule in our own language."""
         if self.near:
-            return f" NEAR/{self.near} ".join(part.phrase for part in self.every)
-        wanted = [f"title:{p.phrase}" if p.title else p.phrase for p in self.every]
-        wanted += [f"({' OR '.join(p.phrase for p in self.some)})"] if self.some else []
-        return " AND ".join(wanted) + "".join(f" AND NOT {p.phrase}" for p in self.no)
+            return f" NEAR/{self.near} ".join(part.text for part in self.all_of)
+        wanted = [f"title:{p.text}" if p.in_title else p.text for p in self.all_of]
+        wanted += [f"({' OR '.join(p.text for p in self.any_of)})"] if self.any_of else []
+        return " AND ".join(wanted) + "".join(f" AND NOT {p.text}" for p in self.none_of)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """Profiles as arrays: `of` is a pointer by profile into `wish` (a number in `pool`) and `weight`."""
+    """Profiles as arrays: `offsets` are row offsets, by profile, into `rule` (a number in `pool`) and `weight`."""
 
-    pool: Sequence[Wish]
-    of: NDArray[np.int64]
-    wish: NDArray[np.int32]
+    pool: Sequence[SampleRule]
+    offsets: NDArray[np.int64]
+    rule: NDArray[np.int32]
     weight: NDArray[np.float32]
 
-    def profile(self, row: int) -> list[tuple[Wish, float]]:
+    def profile(self, row: int) -> list[tuple[SampleRule, float]]:
         """What one profile asks for, with weights."""
-        asked = slice(self.of[row], self.of[row + 1])
+        asked = slice(self.offsets[row], self.offsets[row + 1])
         return [
             (self.pool[i], weight)
-            for i, weight in zip(self.wish[asked].tolist(), self.weight[asked].tolist(), strict=True)
+            for i, weight in zip(self.rule[asked].tolist(), self.weight[asked].tolist(), strict=True)
         ]
 
 
-def pool(papers: Sequence[Paper], size: int, *, boolean: bool, seed: int = 1) -> list[Wish]:
+def pool(papers: Sequence[Paper], size: int, *, boolean: bool, seed: int = 1) -> list[SampleRule]:
     """`size` rules, or as many as the papers' phrases make, the popular ones first."""
     random = Random(seed)
     phrases = _phrases(papers, random)[:size]
     return [
-        _wish(phrase, phrases, random) if boolean and random.random() < 1 / 3 else Wish((Part(phrase),))
+        _rule(phrase, phrases, random) if boolean and random.random() < 1 / 3 else SampleRule((Phrase(phrase),))
         for phrase in phrases
     ]
 
 
-def population(pool: Sequence[Wish], count: int, *, seed: int = 1) -> Population:
+def population(pool: Sequence[SampleRule], count: int, *, seed: int = 1) -> Population:
     """`count` profiles of rules from the pool."""
     random = np.random.default_rng(seed)
     popularity = np.cumsum(1 / np.arange(1, len(pool) + 1) ** _ZIPF)
     rules = random.integers(*_RULES, count, endpoint=True)
-    of = np.zeros(count + 1, np.int64)
-    np.cumsum(rules, out=of[1:])
-    drawn = np.searchsorted(popularity, random.random(of[-1]) * popularity[-1]).astype(np.int32)
-    return Population(pool, of, drawn, random.integers(1, 6, of[-1]).astype(np.float32))
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(rules, out=offsets[1:])
+    drawn = np.searchsorted(popularity, random.random(offsets[-1]) * popularity[-1]).astype(np.int32)
+    return Population(pool, offsets, drawn, random.integers(1, 6, offsets[-1]).astype(np.float32))
 
 
-def _wish(phrase: str, phrases: Sequence[str], random: Random) -> Wish:
-    # The other phrases are rather popular ones: nobody excludes or adds what is never there.
-    one, two = (Part(phrases[int(random.random() ** 2 * len(phrases))]) for _ in range(2))
-    this = Part(phrase)
+def _rule(phrase: str, phrases: Sequence[str], random: Random) -> SampleRule:
+    # The other phrases are popular ones: people do not add or exclude words that never occur.
+    one, two = (Phrase(phrases[int(random.random() ** 2 * len(phrases))]) for _ in range(2))
+    this = Phrase(phrase)
     return random.choice(
         (
-            Wish((this, one)),
-            Wish((this,), no=(one,)),
-            Wish((this,), some=(one, two)),
-            Wish((this, one), near=5),
-            Wish((Part(phrase, title=True),)),
+            SampleRule((this, one)),
+            SampleRule((this,), none_of=(one,)),
+            SampleRule((this,), any_of=(one, two)),
+            SampleRule((this, one), near=5),
+            SampleRule((Phrase(phrase, in_title=True),)),
         )
     )
 
 
 def _phrases(papers: Sequence[Paper], random: Random) -> list[str]:
-    """Topics that people gave and phrases of one to three words that stand in several papers, then those of one."""
+    """Topics that people gave and phrases of one to three words in several papers, then phrases in one paper."""
     counts: Counter[str] = Counter()
     for paper in papers:
         counts.update(list(dict.fromkeys([*_ngrams(paper.title), *_ngrams(paper.abstract)])))

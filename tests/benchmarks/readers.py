@@ -20,7 +20,7 @@ from digest.models import OWN_KEYWORDS, CompiledRule, CompiledRules, Paper, fing
 from digest.store import Transaction, papers, profiles, subscriber_search, subscribers
 from digest.store import schema as tables
 from tests.benchmarks.matching import RULES, indexed
-from tests.benchmarks.profiles import Wish, pool, population
+from tests.benchmarks.profiles import SampleRule, pool, population
 from tests.builders import NOW
 from tests.recordings import DAYS, papers_of
 
@@ -91,17 +91,17 @@ def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
     return (_profile(people.profile(row)) for row in np.flatnonzero(counts == PAPERS_A_MAIL).tolist())
 
 
-def _profile(wishes: Sequence[tuple[Wish, float]]) -> CompiledRules:
-    """What `compile_rules` makes of a profile with each wish on a line; of two that ask the same the last counts."""
-    asked = {_query(wish): (wish, weight) for wish, weight in wishes}
-    text = "\n".join(f"{wish.rule} ^{weight:g}" for wish, weight in asked.values())
+def _profile(rules: Sequence[tuple[SampleRule, float]]) -> CompiledRules:
+    """What `compile_rules` makes of a profile with each rule on a line; of two that ask the same the last counts."""
+    asked = {_query(rule): (rule, weight) for rule, weight in rules}
+    text = "\n".join(f"{rule.text} ^{weight:g}" for rule, weight in asked.values())
     asks = (CompiledRule(query, weight, line) for line, (query, (_, weight)) in enumerate(asked.items(), 1))
     return CompiledRules(text, tuple(asks))
 
 
 @cache
-def _query(wish: Wish) -> str:
-    return compile_rules(wish.rule).rules[0].query
+def _query(rule: SampleRule) -> str:
+    return compile_rules(rule.text).rules[0].query
 
 
 def _print_papers(tx: Transaction, today: Sequence[Paper]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.benchmarks.matchers import by_fts5, by_in, by_regex, by_tantivy
 from tests.benchmarks.matching import cases, indexed, match, real_papers
-from tests.benchmarks.profiles import Part, Population, Wish, pool
+from tests.benchmarks.profiles import Phrase, Population, SampleRule, pool
 from tests.builders import a_paper
 
 PAPERS = [
@@ -14,46 +14,46 @@ PAPERS = [
     a_paper("pruning", "sparse attention"),
     a_paper("nothing at all"),
 ]
-ATTENTION, SPARSE, PRUNING = Part("attention"), Part("sparse"), Part("pruning")
-WISHES = {
-    Wish((Part("sparse attention"),)): {0, 3},
-    Wish((ATTENTION, SPARSE)): {0, 1, 2, 3},
-    Wish((ATTENTION,), no=(PRUNING,)): {0, 1, 2},
-    Wish((ATTENTION,), some=(PRUNING, Part("speech"))): {0, 1, 3},
-    Wish((Part("attention", title=True),)): {0, 2},
+ATTENTION, SPARSE, PRUNING = Phrase("attention"), Phrase("sparse"), Phrase("pruning")
+RULES = {
+    SampleRule((Phrase("sparse attention"),)): {0, 3},
+    SampleRule((ATTENTION, SPARSE)): {0, 1, 2, 3},
+    SampleRule((ATTENTION,), none_of=(PRUNING,)): {0, 1, 2},
+    SampleRule((ATTENTION,), any_of=(PRUNING, Phrase("speech"))): {0, 1, 3},
+    SampleRule((Phrase("attention", in_title=True),)): {0, 2},
 }
 
 
 def test_every_method_finds_the_same() -> None:
-    profiles = [[(wish, 1.0)] for wish in WISHES]
+    profiles = [[(rule, 1.0)] for rule in RULES]
     for by in (by_regex, by_in, by_fts5, by_tantivy):
-        assert [set(found) for found in by(PAPERS, profiles)(len(profiles))] == list(WISHES.values()), by
+        assert [set(found) for found in by(PAPERS, profiles)(len(profiles))] == list(RULES.values()), by
 
 
 def test_methods_that_support_near_find_it() -> None:
-    profile = [(Wish((ATTENTION, SPARSE), near=1), 1.0)]
+    profile = [(SampleRule((ATTENTION, SPARSE), near=1), 1.0)]
     for by in (by_regex, by_fts5):
         assert set(by(PAPERS, [profile])(1)[0]) == {0, 1, 3}, by
 
 
 def test_our_engine_finds_what_the_others_find() -> None:
     people = Population(
-        list(WISHES),
-        np.arange(len(WISHES) + 1),
-        np.arange(len(WISHES), dtype=np.int32),
-        np.ones(len(WISHES), np.float32),
+        list(RULES),
+        np.arange(len(RULES) + 1),
+        np.arange(len(RULES), dtype=np.int32),
+        np.ones(len(RULES), np.float32),
     )
     matches = match(indexed(people), PAPERS)
     found = zip(matches.profile.tolist(), matches.paper.tolist(), strict=True)
-    assert set(found) == {(row, column) for row, some in enumerate(WISHES.values()) for column in some}
+    assert set(found) == {(row, column) for row, some in enumerate(RULES.values()) for column in some}
 
 
 def test_a_rule_pool_is_reproducible_and_a_third_of_a_boolean_one_has_operators() -> None:
     papers = real_papers()[:50]
     rules = pool(papers, 3000, boolean=True)
     assert rules == pool(papers, 3000, boolean=True)
-    assert all(wish.is_plain for wish in pool(papers, 300, boolean=False))
-    assert 0.25 < sum(not wish.is_plain for wish in rules) / len(rules) < 0.4
+    assert all(rule.is_plain for rule in pool(papers, 300, boolean=False))
+    assert 0.25 < sum(not rule.is_plain for rule in rules) / len(rules) < 0.4
 
 
 def test_every_case_runs() -> None:
