@@ -1,7 +1,7 @@
 """Profiles by the million, with rules from the phrases of real papers and from topics that people gave.
 
-As with people's interests, few rules are in many profiles and most rules are in very few (Zipf). In a boolean pool every
-third rule has AND, NOT, OR in parentheses, NEAR or a field.
+Few rules are in many profiles and most are in very few (Zipf), as it is with the interests of people. In a boolean pool
+every third rule has AND, NOT, OR in parentheses, NEAR or a field.
 """
 
 import csv
