@@ -27,7 +27,6 @@ from digest.web.dependencies import (
 from digest.web.handlers import Answering, Door
 from digest.web.pages import Answer, Page, Redirect, Visit, problem
 from digest.web.rendering import admin_template
-from digest.web.security import HANG_UP
 from digest.web.sessions import AdminSessions
 
 SIGN_IN = "/admin/sign-in"
@@ -51,8 +50,7 @@ def _signed_in_admin(context: Context) -> Admin:
     cookie = request.cookies.get(sessions.cookie, "")
     admin = sessions.find(cookie, now=context.now)
     if admin is None:
-        location = {"Location": f"{context.services.site.path}{SIGN_IN}"}
-        raise HTTPException(303, headers=location | (HANG_UP if request.method == "POST" else {}))
+        raise context.redirection(SIGN_IN)
     context.csrf = sessions.csrf(cookie, admin)
     context.signed_in = SignedIn(admin.email, admin.role is Role.ADMIN)
     return admin
@@ -85,18 +83,22 @@ def require_role(role: Role) -> Dependency:
     return dependency
 
 
-def admin_router(prefix: str = "/admin", *, role: Role = Role.ADMIN, upload: bool = False) -> APIRouter:
+def admin_router(
+    prefix: str = "/admin", *, role: Role = Role.ADMIN, upload: bool = False, wakes_delivery: bool = True
+) -> APIRouter:
     """A router of pages for a role. Their forms need the session's CSRF token.
 
-    Forms from another host of our own domain are refused as well: it may be somebody else's. `upload`: forms may bring
-    a file, and large ones are read only once the sender is known to have the role.
+    Forms from another host of our own domain are refused as well: it may be somebody else's.
+
+    `upload`: forms may bring a file, and are read only once the sender is known to have the role.
+    `wakes_delivery`: POSTs may queue mail.
     """
     return page_router(
         refuse_posts_from("cross-site", "same-site"),
         Depends(_signed_in_admin),
         require_role(role),
         Depends(_check_csrf_of_upload if upload else _check_csrf),
-        Depends(wake_delivery),
+        *([Depends(wake_delivery)] if wakes_delivery else []),
         prefix=prefix,
     )
 

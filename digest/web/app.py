@@ -43,7 +43,9 @@ from digest.web.handlers import Door
 from digest.web.inbox import with_inbox
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
+from digest.web.papers import Showcase
 from digest.web.public import notices
+from digest.web.rate_limits import RateLimit, RateLimits
 from digest.web.rendering import Renderer
 from digest.web.routes import routes
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
@@ -83,6 +85,7 @@ def create_app(
     https = base.scheme == "https"
     sessions = Sessions(links=app.links, path=base.path, https=https)
     site = _site(app, base.path, has_inbox=inbox is not None)
+    signup = app.config.signup
     services = Services(
         app=app,
         site=site,
@@ -92,8 +95,11 @@ def create_app(
         admin_sessions=AdminSessions(store=app.store, secret=app.links.secret, path=base.path, https=https),
         background=Background(changed),
         long_background=Background(changed),
+        limits=RateLimits(mails=RateLimit(per_client=signup.hourly_per_client, overall=signup.hourly)),
+        showcase=Showcase(),
         trusted_proxies=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
         wake_delivery=changed,
+        ask_sources=ask_sources,
     )
     pages = Pages(services.renderer)
     check_page_templates(app.templates, site)
@@ -117,7 +123,7 @@ def create_app(
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(
         _everywhere(
-            [*routes(app, door, desk, site, ask_sources), *_files(), _api(services)],
+            [*routes(services, door, desk), *_files(), _api(services)],
             unquote(base.path),
         )
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -26,8 +26,10 @@ from digest.web.background import Background
 from digest.web.client_address import Networks, client_address
 from digest.web.context import Nothing, SignedIn, Site
 from digest.web.pages import Fields, Upload, parse_number
+from digest.web.papers import Showcase
+from digest.web.rate_limits import RateLimits
 from digest.web.rendering import NOBODY, Renderer, local
-from digest.web.security import HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
+from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
 from digest.web.sessions import AdminSessions, Sessions
 
 BODY_SECONDS = 10.0  # that a form may take to arrive
@@ -48,8 +50,11 @@ class Services:
     admin_sessions: AdminSessions
     background: Background  # short work that a response does not wait for
     long_background: Background  # imports, and reading the bounce mailbox
+    limits: RateLimits
+    showcase: Showcase
     trusted_proxies: Networks
     wake_delivery: Callable[[], None]  # there may be mail to send
+    ask_sources: Callable[[], None] | None  # have all sources asked soon; None if that is not possible
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +79,11 @@ class RequestContext:
     def membership(self) -> Membership:
         """What may be done with subscriptions."""
         return self.app.membership
+
+    @property
+    def wants_fragment(self) -> bool:
+        """True if script.js asks for a part of the page."""
+        return "X-Fragment" in self.request.headers
 
     @property
     def client(self) -> str:
@@ -109,6 +119,13 @@ class RequestContext:
         """Redirect to a page of ours, such as "/settings". `cookie` is a Set-Cookie header."""
         headers = {"Set-Cookie": cookie} if cookie else None
         return RedirectResponse(f"{self.services.site.path}{path}", 303, headers)
+
+    def redirection(self, path: str, *, cookie: str = "") -> HTTPException:
+        """A redirect to raise, from a dependency. The body of a POST has not been read by then."""
+        headers = {"Location": f"{self.services.site.path}{path}"}
+        if cookie:
+            headers["Set-Cookie"] = cookie
+        return HTTPException(303, headers=headers | (HANG_UP if self.request.method == "POST" else {}))
 
     def run_after_response(self, act: Callable[[], None]) -> None:
         """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""
@@ -199,6 +216,27 @@ class PageRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.methods: set[str] = {*self.methods, "HEAD"} if "GET" in self.methods else self.methods
+
+
+class CachedRoute(PageRoute):
+    """A page that is the same for everyone. It sees no cookies, and caches may keep it, ours (cache.py) too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        handle = super().get_route_handler()
+
+        async def handle_cacheable(request: Request) -> Response:
+            response = await handle(request)
+            if response.status_code == 200:
+                response.headers["Cache-Control"] = FOR_EVERYBODY.decode()
+            return response
+
+        return handle_cacheable
+
+
+def cached_router() -> APIRouter:
+    """A router of pages that are the same for everyone. Handlers see of the query only `page` and `order`."""
+    return APIRouter(route_class=CachedRoute, redirect_slashes=False)
 
 
 def refuse_posts_from(*sites: str) -> Dependency:

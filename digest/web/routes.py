@@ -1,9 +1,9 @@
 """Which path is which page, and what each page works on."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from fastapi import APIRouter
 from starlette.routing import BaseRoute, Route
 
 from digest.app import App
@@ -14,8 +14,8 @@ from digest.web.account import address, data, enter, feed, leave, mute, pause, r
 from digest.web.admin.routes import desk_routes
 from digest.web.admin_auth import Desk
 from digest.web.context import Site
+from digest.web.dependencies import Services
 from digest.web.handlers import Door
-from digest.web.limits import Limits
 from digest.web.papers import Showcase
 from digest.web.public import (
     cite,
@@ -34,34 +34,34 @@ from digest.web.public import (
     subscribe,
     unsubscribe,
 )
+from digest.web.rate_limits import RateLimit, RateLimits
+
+_ROUTERS: tuple[APIRouter, ...] = ()
 
 
-def routes(
-    app: App, door: Door, desk: Desk, site: Site, ask_sources: Callable[[], None] | None = None
-) -> list[BaseRoute]:
-    """The pages of an installation. `ask_sources` has all sources asked soon. Raises DigestError."""
+def routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
+    """The pages of an installation. Raises DigestError."""
+    app, site, showcase, mails = services.app, services.site, services.showcase, services.limits.mails
 
     def welcome(reader: Subscriber, now: datetime) -> None:
         publish.publish_welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=now)
 
-    showcase = Showcase()
     leaving = unsubscribe.Unsubscribing(app.store, app.links, app.membership)
     joining = confirm.Confirming(app.store, app.links, app.membership, door.sessions, welcome)
-    signup = app.config.signup
-    mails = Limits(per_client=signup.hourly_per_client, overall=signup.hourly)
     return [
+        *(route for router in _ROUTERS for route in router.routes),
         *_reading_routes(app, door, site, showcase),
         *(door.route(f"/{name}", notices.page(name, file)) for name, file in notices.files(app.config).items()),
         door.route("/unsubscribe/{token}", leaving.look, leaving.act, from_anywhere=True),
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(app, door, mails),
-        *_search_routes(app, door, showcase),
+        *_search_routes(app, door, showcase, services.limits),
         *_own_routes(app, door, site, showcase, mails),
-        *desk_routes(app, door, desk, showcase, ask_sources),
+        *desk_routes(services, door, desk),
     ]
 
 
-def _joining_routes(app: App, door: Door, mails: Limits) -> list[Route]:
+def _joining_routes(app: App, door: Door, mails: RateLimit) -> list[Route]:
     """`mails`: how many strangers may have us send."""
     signup, newsletter = app.config.signup, app.config.newsletter
     to_mailbox, rules = mailbox.Mailbox(app.store, mails), SignUp(app.membership)
@@ -105,11 +105,11 @@ def _reading_routes(app: App, door: Door, site: Site, showcase: Showcase) -> lis
     ]
 
 
-def _search_routes(app: App, door: Door, showcase: Showcase) -> list[Route]:
+def _search_routes(app: App, door: Door, showcase: Showcase, limits: RateLimits) -> list[Route]:
     """Trying rules on papers, and proposing some."""
-    trying = Limits(per_client=120, overall=1_200, within=timedelta(minutes=1))
+    trying = limits.preview
     previewing = preview.Previewing(app.store, app.recent_papers, showcase, trying)
-    proposing = propose.Proposing(app.store, Limits(per_client=10, overall=200))
+    proposing = propose.Proposing(app.store, limits.proposals)
     return [
         door.route("/search", search.Searching(app.recent_papers, showcase, trying).look),
         door.route("/preview", act=previewing.act, changes=False),
@@ -117,7 +117,7 @@ def _search_routes(app: App, door: Door, showcase: Showcase) -> list[Route]:
     ]
 
 
-def _own_routes(app: App, door: Door, site: Site, showcase: Showcase, mails: Limits) -> list[Route]:
+def _own_routes(app: App, door: Door, site: Site, showcase: Showcase, mails: RateLimit) -> list[Route]:
     """What subscribers do by the links in their mails, and signed in."""
     entering = enter.Entering(app.store, app.links, door.sessions)
     choosing = settings.Choosing(app.store, app.templates)

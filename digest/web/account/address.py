@@ -11,9 +11,9 @@ from digest.security.links import Links, Scope
 from digest.store import Store, Transaction
 from digest.subscribers.membership import Membership
 from digest.web.context import Question, partly_shown
-from digest.web.limits import Limits
-from digest.web.link_auth import TOO_OLD, find_held, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.rate_limits import RateLimit
+from digest.web.reader_auth import TOO_OLD, find_held, find_still
 from digest.web.sessions import Sessions
 
 
@@ -37,7 +37,7 @@ class Moving:
     links: Links
     membership: Membership
     sessions: Sessions
-    limits: Limits  # of mails that somebody has us send to an address
+    limits: RateLimit  # of mails that somebody has us send to an address
     signup: SignupConfig
 
     def look(self, visit: Visit, reader: Subscriber) -> Answer:

@@ -10,8 +10,8 @@ from digest.models import Subscriber
 from digest.store import Store
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.membership import Membership
-from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Document, Page, Redirect, Visit
+from digest.web.reader_auth import find_still
 from digest.web.sessions import Sessions
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from digest.security.links import Links, Scope
 from digest.store import Store
-from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Answer, Redirect, Visit
+from digest.web.reader_auth import TOO_OLD, find_holder
 from digest.web.sessions import Sessions
 
 

@@ -14,9 +14,9 @@ from digest.security.links import Links, Scope
 from digest.store import Store, Transaction, digests, subscribers
 from digest.web.context import Site
 from digest.web.feeds import FORMATS, Feed, Item, document, item
-from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.papers import Showcase
+from digest.web.reader_auth import find_still
 
 _DIGESTS = 30
 _KEPT = "private, max-age=900"  # seconds: digests come once a day

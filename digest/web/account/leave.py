@@ -6,8 +6,8 @@ from digest.models import Subscriber
 from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.context import Left, partly_shown
-from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.reader_auth import find_still
 from digest.web.sessions import Sessions
 
 

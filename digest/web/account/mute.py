@@ -8,8 +8,8 @@ from digest.models import Subscriber
 from digest.security.links import Links, Scope
 from digest.store import Store, Transaction, profiles
 from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
-from digest.web.link_auth import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.reader_auth import TOO_OLD, find_holder, find_still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from digest.security.links import Links, Scope
 from digest.store import Store, subscribers
 from digest.subscribers.pauses import MAX_PAUSE, parse_until, paused, resumed
 from digest.web.context import partly_shown
-from digest.web.link_auth import TOO_OLD, find_holder, find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.reader_auth import TOO_OLD, find_holder, find_still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

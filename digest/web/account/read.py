@@ -11,9 +11,9 @@ from digest.models import OWN_KEYWORDS, Digest, DigestItem, Paper, Subscriber
 from digest.security.links import Links, Scope, encode_time
 from digest.store import Store, Transaction, digests, papers
 from digest.store.digests import DigestSummary
-from digest.web.link_auth import TOO_OLD, find_held
 from digest.web.pages import Answer, Page, Visit
 from digest.web.papers import Showcase, ShownPaper
+from digest.web.reader_auth import TOO_OLD, find_held
 
 _MORE = 50  # papers that did not fit, a page
 _DIGESTS = 30  # a page

@@ -19,8 +19,8 @@ from digest.web.forms.mail_form import (
     choices,
     skip_slot_served_today,
 )
-from digest.web.link_auth import find_still
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.reader_auth import find_still
 
 _SAVED = Redirect(path="/settings?saved=1")
 _GONE = Redirect(path="/sign-in")

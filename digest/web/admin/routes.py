@@ -1,47 +1,38 @@
 """Which path is which page of the desk."""
 
-from collections.abc import Callable
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.routing import BaseRoute, Route
 
 from digest.app import App
 from digest.models import Role
-from digest.web.admin import log, sign_in, today, tokens
+from digest.web.admin import log, sign_in, subscribers, today, tokens
 from digest.web.admin.papers import routes as papers
 from digest.web.admin.profiles import routes as profiles
 from digest.web.admin.sending import routes as sending
-from digest.web.admin.subscribers import bounces, importing, listing, subscriber, subscriber_form, suppressions
 from digest.web.admin_auth import Desk
+from digest.web.dependencies import Services
 from digest.web.handlers import Door
-from digest.web.limits import Limits
-from digest.web.papers import Showcase
+from digest.web.rate_limits import RateLimit
 
-_PEOPLE_ROUTERS = (
-    *(listing.router, subscriber_form.router, importing.upload_router, importing.router),
-    *(subscriber.router, suppressions.router, bounces.router),
-)
+_ROUTERS = (*subscribers.ROUTERS,)
 
 
-def desk_routes(
-    app: App, door: Door, desk: Desk, showcase: Showcase, ask_sources: Callable[[], None] | None
-) -> list[BaseRoute]:
-    """What admins and editors do. `ask_sources` has all sources asked soon."""
+def desk_routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
+    """The pages of admins and editors."""
+    app, showcase = services.app, services.showcase
     return [
-        *_entrance(app, door, desk),
+        *_entrance(app, door, desk, services.limits.admin_sign_in),
         *_operating(app, desk),
         *_tokens(app, desk),
-        *profiles.routes(app, desk, showcase),
-        # In this order: /new, /export and /import come before /{id}.
-        *(route for router in _PEOPLE_ROUTERS for route in router.routes),
+        *profiles.routes(app, desk, showcase, services.limits),
+        *(route for router in _ROUTERS for route in router.routes),
         *sending.routes(app, desk),
-        *papers.routes(app, desk, ask_sources),
+        *papers.routes(app, desk, services.ask_sources),
     ]
 
 
-def _entrance(app: App, door: Door, desk: Desk) -> list[Route]:
-    tries = Limits(per_client=10, overall=200, within=timedelta(minutes=15))
+def _entrance(app: App, door: Door, desk: Desk, tries: RateLimit) -> list[Route]:
     signing_in = sign_in.SigningInAtTheDesk(app.store, desk, tries)
     return [
         door.route("/admin/sign-in", signing_in.look, signing_in.act, changes=False, from_here=True),

@@ -6,8 +6,8 @@ from digest.models import Admin
 from digest.security import passwords
 from digest.store import Store, admins, audit
 from digest.web.admin_auth import Desk
-from digest.web.limits import Limits
 from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class SigningInAtTheDesk:
 
     store: Store
     desk: Desk
-    tries: Limits
+    tries: RateLimit
 
     def look(self, visit: Visit) -> Answer:
         """GET: asks; who is signed in is there already."""

@@ -15,7 +15,7 @@ from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens
 from digest.web.api.problems import Refused
 from digest.web.client_address import Networks, asking
-from digest.web.limits import AtOnce, Limits
+from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 
 PATH = "/api/v1"
 
@@ -29,7 +29,7 @@ class Call:
     now: datetime
     changed: Callable[[], None]
     afterwards: Callable[[Callable[[], None]], None]  # does something soon, for which the answer does not wait
-    at_once: AtOnce  # by `by`, of what may take long
+    at_once: ConcurrencyLimit  # by `by`, of what may take long
 
     @property
     def store(self) -> Store:
@@ -57,8 +57,8 @@ class Access:
     changed: Callable[[], None]
     afterwards: Callable[[Callable[[], None]], None]
     trusted: Networks  # proxies
-    tries: Limits  # with what is no token
-    at_once: AtOnce
+    tries: RateLimit  # with what is no token
+    at_once: ConcurrencyLimit
 
     def call(self, request: Request, token: str | None, needed: TokenScope) -> Call:
         """The call, where its token is good for it. Raises Refused 401, 403 and, for who guesses, 429."""

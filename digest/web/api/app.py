@@ -27,7 +27,7 @@ from digest.web.api.access import PATH, Access
 from digest.web.api.document import document
 from digest.web.api.problems import answer_problems
 from digest.web.background import Background
-from digest.web.limits import AtOnce, Limits
+from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 
 _AT_ONCE = 8  # calls that are being answered: more would only wait for each other
 _NOUNS = (profiles, preview, subscribers, explaining, importing, suppressions, deliveries, submissions, operations)
@@ -49,8 +49,8 @@ def _app(app: App, background: Background, clock: Callable[[], datetime], change
         changed=changed,
         afterwards=lambda act: background.submit(act, page=PATH),
         trusted=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
-        tries=Limits(per_client=20, overall=1_000, within=timedelta(minutes=15)),
-        at_once=AtOnce(2),
+        tries=RateLimit(per_client=20, overall=1_000, within=timedelta(minutes=15)),
+        at_once=ConcurrencyLimit(2),
     )
     answer_problems(asgi)
     # Not include_router, which puts them in boxes: who asks which methods an address has looks at all.

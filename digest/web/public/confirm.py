@@ -12,8 +12,8 @@ from digest.security.links import Links, Scope
 from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.context import Joined, Question, partly_shown
-from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Page, Visit, problem
+from digest.web.reader_auth import TOO_OLD, find_holder
 from digest.web.sessions import Sessions
 
 log = structlog.get_logger()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from digest.store import Store, Transaction
-from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
+from digest.web.rate_limits import RateLimit
 
 _LOOK_THERE = Page(template="mailbox.html.j2")
 
@@ -15,7 +15,7 @@ class Mailbox:
     """Sends whoever gave an address to the mailbox there."""
 
     store: Store
-    limits: Limits
+    limits: RateLimit
 
     def answer(self, visit: Visit, act: Callable[[Transaction], None]) -> Page:
         """The same page for every address. `act` is all that depends on the address, and is done when it is out.

@@ -12,9 +12,9 @@ from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
 from digest.web.forms.keywords import Keywords, is_readable, read_keywords
-from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
+from digest.web.rate_limits import RateLimit
 from digest.web.template_samples import Samples
 
 _BEST = 10  # papers that are shown
@@ -59,7 +59,7 @@ class Previewing:
     store: Store
     recent_papers: RecentPapers
     showcase: Showcase
-    limits: Limits
+    limits: RateLimit
 
     def act(self, visit: Visit) -> Page:
         """POST: looks, and changes nothing. Raises HTTPException 429."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from digest.sources.paper_url import canonical_url
 from digest.store import Store, submissions
-from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
+from digest.web.rate_limits import RateLimit
 
 _THANKS = Page(template="proposed.html.j2")
 
@@ -23,7 +23,7 @@ class Proposing:
     """The pages at /propose."""
 
     store: Store
-    limits: Limits
+    limits: RateLimit
 
     def look(self, _visit: Visit) -> Page:
         """GET: the form."""

@@ -10,9 +10,9 @@ from digest.models import CompiledRules, Profile
 from digest.models.periods import Period
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.limits import Limits
 from digest.web.pages import Page, Visit
 from digest.web.papers import Showcase, ShownPaper
+from digest.web.rate_limits import RateLimit
 from digest.web.template_samples import Fault
 
 _A_PAGE = 20  # papers
@@ -45,7 +45,7 @@ class Searching:
 
     recent_papers: RecentPapers
     showcase: Showcase
-    limits: Limits
+    limits: RateLimit
 
     def look(self, visit: Visit) -> Page:
         """GET: the form, and what was found if something was asked. Raises HTTPException 429."""

@@ -9,9 +9,9 @@ from digest.security.links import Links, Scope
 from digest.store import Store, Transaction
 from digest.subscribers.sign_up import SignUp
 from digest.web.context import Question, partly_shown
-from digest.web.link_auth import TOO_OLD, find_holder
 from digest.web.pages import Answer, Page, Redirect, Visit
 from digest.web.public.mailbox import Mailbox
+from digest.web.reader_auth import TOO_OLD, find_holder
 from digest.web.sessions import Sessions
 
 

@@ -12,8 +12,8 @@ from digest.models import Admin, CompiledRules, Profile, ProfileVersion
 from digest.store import Store, Transaction, profiles, versions
 from digest.web.admin.profiles.trial import Trial, Trying
 from digest.web.forms.keywords import read_keywords
-from digest.web.limits import AtOnce, Limits
 from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
+from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 from digest.web.rendering import local
 from digest.web.template_samples import Samples
 
@@ -63,8 +63,8 @@ class Editing:
 
     store: Store
     trying: Trying
-    limits: Limits  # of what is tried, by editor
-    at_once: AtOnce
+    limits: RateLimit  # of what is tried, by editor
+    at_once: ConcurrencyLimit
     timezone: ZoneInfo
 
     def look_at_new(self, _visit: Visit, _admin: Admin) -> Answer:

@@ -1,6 +1,5 @@
 """Which path is which page of shared profiles."""
 
-from datetime import timedelta
 from functools import partial
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -23,15 +22,15 @@ from digest.web.admin.profiles import (
 )
 from digest.web.admin.sending.bench import Bench, new_reader
 from digest.web.admin_auth import Desk
-from digest.web.limits import AtOnce, Limits
 from digest.web.papers import Showcase
+from digest.web.rate_limits import RateLimits
 
 _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody waits for its page
 
 
-def routes(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
+def routes(app: App, desk: Desk, showcase: Showcase, limits: RateLimits) -> list[Route]:
     """The pages of an installation."""
-    return [*_around(app, desk, showcase), *_editing(app, desk, showcase)]
+    return [*_around(app, desk, showcase), *_editing(app, desk, showcase, limits)]
 
 
 def _around(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
@@ -78,14 +77,12 @@ def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
     )
 
 
-def _editing(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
+def _editing(app: App, desk: Desk, showcase: Showcase, limits: RateLimits) -> list[Route]:
     """What readers are given to follow: for editors, too."""
     listing = overview.ListingProfiles(app.store, app.recent_papers)
-    # Browsers ask again as soon as they are answered, while somebody types: far more often than strangers' may.
-    trying = Limits(per_client=1_800, overall=3_600, within=timedelta(minutes=1))
     timezone = ZoneInfo(app.config.newsletter.timezone)
-    at_once = AtOnce(3)  # two tabs and a preview: rules without an end take seconds, and others' pages would wait
-    editing = editor.Editing(app.store, trial.Trying(app.recent_papers, showcase), trying, at_once, timezone)
+    trying = trial.Trying(app.recent_papers, showcase)
+    editing = editor.Editing(app.store, trying, limits.admin_preview, limits.admin_previews_at_once, timezone)
     return [
         desk.route("/admin/profiles", listing.look, needs=Role.EDITOR),
         desk.route("/admin/profiles/new", editing.look_at_new, editing.add, needs=Role.EDITOR),

@@ -1,1 +1,9 @@
-"""The desk's pages of subscribers, of who must not be mailed, and of what came back."""
+"""Admin pages about subscribers, suppressed addresses and bounces."""
+
+from digest.web.admin.subscribers import bounces, importing, listing, subscriber, subscriber_form, suppressions
+
+# In this order: /new, /export and /import come before /{id}.
+ROUTERS = (
+    *(listing.router, subscriber_form.router, importing.upload_router, importing.router),
+    *(subscriber.router, suppressions.router, bounces.router),
+)

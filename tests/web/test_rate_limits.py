@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from digest.web.limits import AtOnce, Limits, network_of
+from digest.web.rate_limits import ConcurrencyLimit, RateLimit, network_of
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)
 
 
 def test_one_client_has_so_many_within_any_hour_and_is_told_how_long_to_wait() -> None:
-    limits = Limits(per_client=2, overall=100)
+    limits = RateLimit(per_client=2, overall=100)
     assert limits.wait("192.0.2.7", now=NOW) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 1800
@@ -25,18 +25,18 @@ def test_one_client_has_so_many_within_any_hour_and_is_told_how_long_to_wait() -
 
 
 def test_the_time_may_be_another() -> None:
-    limits = Limits(per_client=1, overall=100, within=timedelta(minutes=1))
+    limits = RateLimit(per_client=1, overall=100, within=timedelta(minutes=1))
     assert [limits.wait("192.0.2.7", now=NOW + timedelta(seconds=second)) for second in (0, 20, 60)] == [0, 40, 0]
 
 
 def test_all_together_have_so_many() -> None:
-    limits = Limits(per_client=2, overall=3)
+    limits = RateLimit(per_client=2, overall=3)
     assert [limits.wait(f"192.0.2.{n}", now=NOW) for n in range(4)] == [0, 0, 0, 3600]
     assert limits.wait("192.0.2.9", now=NOW + HOUR) == 0
 
 
 def test_whoever_is_over_one_limit_does_not_use_up_the_other() -> None:
-    limits = Limits(per_client=1, overall=2)
+    limits = RateLimit(per_client=1, overall=2)
     assert [limits.wait("192.0.2.7", now=NOW) > 0 for _ in range(5)] == [False, True, True, True, True]
     assert limits.wait("192.0.2.8", now=NOW) == 0
 
@@ -58,7 +58,7 @@ def test_of_ipv6_a_network_counts_as_one_client(one: str, other: str, same: bool
 def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
     asks: list[tuple[int, int]], per_client: int, overall: int
 ) -> None:
-    limits = Limits(per_client=per_client, overall=overall)
+    limits = RateLimit(per_client=per_client, overall=overall)
     let_through: list[tuple[int, int]] = []
     second = 0
     for client, later in asks:
@@ -74,8 +74,8 @@ def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
 
 def test_what_takes_long_counts_as_often_as_it_takes_tenths_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     worked = iter([0.0, 0.09, 10.0, 10.25])
-    monkeypatch.setattr("digest.web.limits.thread_time", lambda: next(worked))
-    limits = Limits(per_client=4, overall=100)
+    monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
+    limits = RateLimit(per_client=4, overall=100)
     for _ in range(2):  # counts as one, and as three
         with limits.working("192.0.2.7", now=NOW):
             pass
@@ -87,8 +87,8 @@ def test_what_takes_long_counts_as_often_as_it_takes_tenths_of_a_second(monkeypa
 
 def test_who_is_far_over_a_limit_waits_until_they_are_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
     worked = iter([0.0, 0.0, 0.0, 7.0])
-    monkeypatch.setattr("digest.web.limits.thread_time", lambda: next(worked))
-    limits = Limits(per_client=10, overall=10)
+    monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
+    limits = RateLimit(per_client=10, overall=10)
     with limits.working("192.0.2.7", now=NOW):
         pass
     with pytest.raises(ValueError, match="x"), limits.working("192.0.2.7", now=NOW + HOUR / 2):  # also what fails
@@ -99,7 +99,7 @@ def test_who_is_far_over_a_limit_waits_until_they_are_below_it(monkeypatch: pyte
 
 
 def test_threads_together_get_no_more_than_one_could() -> None:
-    limits = Limits(per_client=1000, overall=500)
+    limits = RateLimit(per_client=1000, overall=500)
     passed: list[int] = []
 
     def ask() -> None:
@@ -114,7 +114,7 @@ def test_threads_together_get_no_more_than_one_could() -> None:
 
 
 def test_at_the_same_time_each_may_have_so_much_done_and_again_when_it_is() -> None:
-    at_once = AtOnce(2)
+    at_once = ConcurrencyLimit(2)
     with at_once.working("a"), at_once.working("a"), at_once.working("b"):
         with pytest.raises(HTTPException) as refused, at_once.working("a"):
             pass

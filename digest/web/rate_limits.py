@@ -1,7 +1,7 @@
-"""How often strangers may have us do something: each network address, and all of them together, within some time.
+"""Rate limits on what strangers may ask for: per network address, and for all of them together.
 
-Kept in memory: a restart forgets it. Only what was let through is remembered, so there is hardly more of it than may be
-let through within that time.
+They count in memory, so a restart resets them. Only requests that were let through are kept, so memory is bounded by
+the limits. The clock is passed, and the two limits count as one; the library `limits` has neither.
 """
 
 import math
@@ -16,22 +16,22 @@ from time import thread_time
 from starlette.exceptions import HTTPException
 
 _HOUR = timedelta(hours=1)
-_A_PIECE = 0.1  # seconds of work
+_COST = 0.1  # seconds of processor time that count as a request
 
 
-class Limits:
-    """Counts within a sliding window of time. Safe to share between threads."""
+class RateLimit:
+    """At most so many requests within a sliding window. Safe to share between threads."""
 
     def __init__(self, *, per_client: int, overall: int, within: timedelta = _HOUR) -> None:
         self._within = within
         self._per_client = per_client
         self._overall = overall
-        self._all: deque[tuple[datetime, str]] = deque()  # what was let through, and whose it was, oldest first
+        self._all: deque[tuple[datetime, str]] = deque()  # requests let through, with their clients, oldest first
         self._of: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
     def wait(self, client: str, *, now: datetime) -> int:
-        """0 where `client`, an address, may go on, which is counted; else the seconds until it may."""
+        """Count a request of `client`, an address, and return 0; or return the seconds until it is allowed one."""
         whose = network_of(client)
         with self._lock:
             self._forget(until=now - self._within)
@@ -39,27 +39,30 @@ class Limits:
             full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
             full_since += [theirs[-self._per_client]] if len(theirs) >= self._per_client else []
             if full_since:
-                # At least one: what took long is counted when it is done, as of when it was asked for.
+                # At least 1: a slow request is counted when it ends, as of when it came.
                 return max(1, math.ceil((max(full_since) + self._within - now).total_seconds()))
             self._count(whose, 1, now)
             return 0
 
     def check(self, client: str, *, now: datetime) -> None:
-        """Count it, or raise HTTPException 429 where `client` has to wait."""
+        """Count a request. Raises HTTPException 429 if `client` has to wait."""
         seconds = self.wait(client, now=now)
         if seconds:
             raise HTTPException(429, headers={"Retry-After": str(seconds)})
 
     @contextmanager
     def working(self, client: str, *, now: datetime) -> Iterator[None]:
-        """The same around what may take a while: each tenth of a second that a processor works on it counts, too."""
+        """Count a request that may take long: each tenth of a second of processor time counts as one more.
+
+        Raises HTTPException 429 if `client` has to wait.
+        """
         self.check(client, now=now)
         begun = thread_time()
         try:
             yield
         finally:
             with self._lock:
-                self._count(network_of(client), int((thread_time() - begun) / _A_PIECE), now)
+                self._count(network_of(client), int((thread_time() - begun) / _COST), now)
 
     def _count(self, whose: str, times: int, now: datetime) -> None:
         if times:
@@ -75,8 +78,8 @@ class Limits:
                 del self._of[whose]
 
 
-class AtOnce:
-    """How much each may have us do at the same time, so that what takes long leaves room for others."""
+class ConcurrencyLimit:
+    """At most so many slow requests of one client at the same time, which leaves room for others."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -85,7 +88,7 @@ class AtOnce:
 
     @contextmanager
     def working(self, client: str) -> Iterator[None]:
-        """Around what may take a while. Raises HTTPException 429 where `client` has as much done already."""
+        """Hold one of the client's places. Raises HTTPException 429 if all are taken."""
         with self._lock:
             if self._of[client] >= self._most:
                 raise HTTPException(429, headers={"Retry-After": "5"})
@@ -95,11 +98,27 @@ class AtOnce:
         finally:
             with self._lock:
                 self._of[client] -= 1
-                self._of += Counter()  # forgets who has nothing done
+                self._of += Counter()  # forgets clients without a request
+
+
+class RateLimits:
+    """The limits of the pages."""
+
+    def __init__(self, *, mails: RateLimit) -> None:
+        """`mails` limits the mails that strangers have us send: confirmations, sign-in links, changes of address."""
+        minute, quarter = timedelta(minutes=1), timedelta(minutes=15)
+        self.mails = mails
+        self.preview = RateLimit(per_client=120, overall=1_200, within=minute)  # trying keywords, and the search
+        self.proposals = RateLimit(per_client=10, overall=200)  # of papers
+        self.admin_sign_in = RateLimit(per_client=10, overall=200, within=quarter)
+        # The editor of profiles asks again after every pause in typing, far more often than strangers may.
+        self.admin_preview = RateLimit(per_client=1_800, overall=3_600, within=minute)
+        # Two tabs and a preview: some rules take seconds, and the pages of others would wait.
+        self.admin_previews_at_once = ConcurrencyLimit(3)
 
 
 def network_of(client: str) -> str:
-    """Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one machine has every address."""
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one machine may have all of."""
     try:
         address = ip_address(client)
     except ValueError:

@@ -1,0 +1,110 @@
+"""Which subscriber a request is from: by a session, or by a signed link."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.exceptions import HTTPException
+
+from digest.models import Subscriber
+from digest.security.links import Links, Scope, Token
+from digest.store import Transaction, subscribers
+from digest.web.dependencies import Context, PostedForm, page_router, refuse_posts_from, wake_delivery
+from digest.web.pages import Page, Visit
+from digest.web.sessions import Session
+
+TOO_OLD = Page(template="too-old.html.j2", status=410)
+
+
+def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> Subscriber | None:
+    """Whose link a page was asked with; None where it has expired or is revoked.
+
+    Raises HTTPException 404 for what we did not sign.
+    """
+    held = find_held(tx, links, scope, visit)
+    return None if held is None else held[0]
+
+
+def find_held(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tuple[Subscriber, Token] | None:
+    """The same, and what the link says."""
+    token = links.verify(scope, visit.token)
+    if token is None:
+        raise HTTPException(404)
+    reader = subscribers.find_by_id(tx, token.subscriber_id)
+    good = reader is not None and reader.epoch == token.epoch and not token.has_expired(visit.now)
+    return (reader, token) if good and reader is not None else None
+
+
+async def _session(context: Context) -> Session | None:
+    """The session that the reader's cookie names, if it is valid. Their epoch is not compared."""
+    sessions = context.services.sessions
+    session = sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now)
+    if session is not None:
+        context.csrf = session.csrf
+    return session
+
+
+CurrentSession = Annotated[Session | None, Depends(_session)]
+
+
+def _signed_in_reader(context: Context, session: CurrentSession) -> Subscriber:
+    """The subscriber who is signed in. Raises HTTPException 303, which leads to the sign-in page."""
+    if session is None:
+        raise context.redirection("/sign-in")
+    with context.store.read() as tx:
+        reader = subscribers.find_by_id(tx, session.subscriber_id)
+    if reader is None or reader.epoch != session.epoch:
+        raise context.redirection("/sign-in", cookie=context.services.sessions.end())
+    context.language = reader.language
+    return reader
+
+
+CurrentReader = Annotated[Subscriber, Depends(_signed_in_reader)]
+
+
+async def _check_csrf(context: Context, session: CurrentSession, _reader: CurrentReader, form: PostedForm) -> None:
+    if context.request.method == "POST" and session is not None and not session.allows(form.get("csrf", "")):
+        raise HTTPException(403)
+
+
+def reader_router(prefix: str = "") -> APIRouter:
+    """A router of pages for signed-in subscribers. Their forms need the session's CSRF token."""
+    return page_router(
+        refuse_posts_from("cross-site"),
+        Depends(_signed_in_reader),
+        Depends(_check_csrf),
+        Depends(wake_delivery),
+        prefix=prefix,
+    )
+
+
+def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywhere: bool = False) -> APIRouter:
+    """A router of pages for everyone, also behind signed links.
+
+    `wakes_delivery`: its POSTs may queue mail. `from_anywhere`: forms of other sites are accepted.
+    """
+    dependencies = [Depends(_session)]
+    if not from_anywhere:
+        dependencies.insert(0, refuse_posts_from("cross-site"))
+    if wakes_delivery:
+        dependencies.append(Depends(wake_delivery))
+    return page_router(*dependencies, prefix=prefix)
+
+
+def find_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token] | None:
+    """The subscriber of a signed link, and its contents; None if it has expired or was revoked.
+
+    Raises HTTPException 404 if we did not sign it.
+    """
+    read = context.app.links.verify(scope, token)
+    if read is None:
+        raise HTTPException(404)
+    reader = subscribers.find_by_id(tx, read.subscriber_id)
+    if reader is None or reader.epoch != read.epoch or read.has_expired(context.now):
+        return None
+    return reader, read
+
+
+def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
+    """The reader as stored now; None if they have left meanwhile, so that no write brings them back."""
+    still = subscribers.find_by_id(tx, reader.id)
+    return still if still is not None and still.epoch == reader.epoch else None
