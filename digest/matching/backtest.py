@@ -19,7 +19,9 @@ from digest.models import Paper, Profile
 
 QueryCache = MutableMapping[Query, Ints]  # query -> the columns of the papers that it is true of
 
-FLOODS = 0.1  # a rule that is true of more than this share of all papers says little about any of them
+# A rule that is true of more than this share of all papers says little about any of them. Common nouns flood:
+# benchmark and dataset find 65 % of a day's papers.
+FLOODS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

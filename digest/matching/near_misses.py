@@ -74,6 +74,7 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
 
 def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:
     """Yields what a rule looks for word by word, and what it negates phrase by phrase."""
+    # Single words show what a phrase lacks. What is negated counts as a whole: one of its words excludes nothing.
     match query:
         case Not(part):
             yield from _parts(part, wanted=not wanted)

@@ -60,6 +60,7 @@ def choose(
         )
         for match, (_, matches) in zip(explained, best, strict=False)
     ]
+    # A section's place is that of its first item: reversed, so that the first item's assignment is the last.
     section = {name: place for place, name in reversed(list(enumerate(item.profile for item in shown)))}
     return Choice(
         items=tuple(sorted(shown, key=lambda item: section[item.profile])),  # stable: best first within a section

@@ -33,7 +33,7 @@ def test_rules_come_from_a_file_or_from_stdin(cli: Cli) -> None:
         ("cat\ndog AND", "line 2, column 8: "),
         ("(cat", "line 1, column 5: "),
         ("titel:cat", "line 1, column 1: no field titel:; did you mean title:?"),
-        ("cat NEAR dog", "line 1, column 5: expected how many words may be between, as in a NEAR/3 b"),
+        ("cat NEAR dog", "line 1, column 5: expected a number of words after NEAR, as in a NEAR/3 b"),
         ("# only a note", "no rules; write one a line"),
         ("@nowhere.txt", "nowhere.txt: the rules cannot be read"),
     ],

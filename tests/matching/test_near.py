@@ -60,9 +60,9 @@ def test_all_means_title_and_abstract_to_near() -> None:
 @pytest.mark.parametrize(
     ("rule", "column", "reason"),
     [
-        ("cats NEAR dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
-        ("cats NEAR/x dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
-        ("cats NEAR/-1 dogs", 6, "expected how many words may be between, as in a NEAR/3 b"),
+        ("cats NEAR dogs", 6, "expected a number of words after NEAR, as in a NEAR/3 b"),
+        ("cats NEAR/x dogs", 6, "expected a number of words after NEAR, as in a NEAR/3 b"),
+        ("cats NEAR/-1 dogs", 6, "expected a number of words after NEAR, as in a NEAR/3 b"),
         ("cats NEAR/51 dogs", 6, "at most 50 words between"),
         ("cats NEAR/3", 12, "expected a word, a phrase or ( before the end"),
         ("NEAR/3 cats", 1, "expected a word, a phrase or ( before 'NEAR/3'"),

@@ -83,6 +83,7 @@ class PhraseTrie:
     def find(self, corpus: Corpus) -> Occurrences:
         """Returns every occurrence of every phrase. O(tokens that begin a phrase + occurrences)."""
         symbol_offsets, symbol = self._symbols_of_words(corpus)
+        # The walk begins at the postings of words that begin a phrase. All other tokens are never looked at.
         word = np.repeat(np.arange(len(corpus.words)), np.diff(symbol_offsets))
         node = self._first_node[symbol]
         begins = node >= 0
@@ -104,6 +105,7 @@ class PhraseTrie:
 
     def _symbols_of_words(self, corpus: Corpus) -> tuple[Longs, Ints]:
         """Returns, by word of the corpus, the patterns that it fits: (offsets, symbols)."""
+        # Patterns are looked up in the corpus's vocabulary, not in its text: each distinct word is compared once.
         pairs = [(corpus.words[w], self._exact[w]) for w in self._exact.keys() & corpus.words.keys()]
         for stem in self._stems.keys() & corpus.stems.keys():
             pairs += [(word, self._stems[stem]) for word in corpus.stems[stem]]

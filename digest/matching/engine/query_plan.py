@@ -138,6 +138,7 @@ class _PlanBuilder:
 
     def build(self) -> tuple[QueryPlan, Ints]:
         """Returns (the plan, the condition's number of each node)."""
+        # Atoms are level 0. A stable sort by level keeps them first, and children before parents.
         level = np.array(self._level, np.int64)
         order = np.argsort(level, kind="stable")
         numbers = np.empty(len(order), np.int32)

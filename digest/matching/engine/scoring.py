@@ -3,9 +3,10 @@
 A profile's score for a paper is the sum over its rules that are true of the paper: weight times TITLE_FACTOR, if one of
 the rule's words is in the title, times the rule's inverse document frequency.
 
-This is the inner loop, on arrays. Profiles are processed in blocks that fit the processor's cache. A match's score and
-its paper's rank among equals are packed into one integer, and each profile's matches are sorted in a row of their own:
-many short sorts are several times faster than one long sort.
+This is the inner loop: a million profiles and a thousand papers take 2.5 s, and reading the papers only 0.2 s of it
+(docs/performance.md), so nothing here runs Python code per profile or paper. Profiles are processed in blocks that fit
+the processor's cache. A match's score and its paper's rank among equals are packed into one integer, and each profile's
+matches are sorted in a row of their own: many short sorts are several times faster than one long sort.
 """
 
 import math
@@ -124,6 +125,7 @@ class _Scorer:
             end = min(begin + self.block, len(self._rules))
             cell, score = self._sum_weights(begin, end)
             counts = np.bincount(cell >> self.rank_bits, minlength=end - begin)
+            # Best score first, then the first in precedence: both ascend in one integer key.
             keys = (_SIGN - score.view(np.int32).astype(np.int64)) << self.rank_bits | cell & mask
             keys, counts = _smallest_of_each_row(keys, counts, self._limit)
             score = (_SIGN - (keys >> self.rank_bits)).astype(np.int32).view(np.float32)
@@ -138,6 +140,7 @@ class _Scorer:
         """
         offsets = self._rules.offsets[begin : end + 1]
         rules = slice(int(offsets[0]), int(offsets[-1]))
+        # Rules that are true of no paper are dropped before anything is repeated for each posting.
         ranges = self._range[self._rules.condition[rules]]
         counts = ranges & 0xFFFFFFFF
         true = np.flatnonzero(counts)

@@ -118,7 +118,7 @@ def _near(node: Node, text: str, scope: Scope) -> Near:
     at = operators[0].start_pos or 0
     written = re.fullmatch(r"NEAR/([0-9]{1,4})", operators[0])
     if written is None:
-        raise QuerySyntaxError(at, "expected how many words may be between, as in a NEAR/3 b (quotes make NEAR a word)")
+        raise QuerySyntaxError(at, "expected a number of words after NEAR, as in a NEAR/3 b (quotes make NEAR a word)")
     distance = int(written[1])
     if distance > MAX_DISTANCE:
         raise QuerySyntaxError(at, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
