@@ -9,7 +9,7 @@ from digest.admin import profile_diff
 from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import EXCLUDES, CompiledRules, Profile
-from digest.store import Transaction, audit, profiles, versions
+from digest.store import Transaction, audit, profiles
 
 
 def compile_profile_rules(text: str) -> CompiledRules:
@@ -75,7 +75,7 @@ def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, no
 
     Raises UsageError also where another has its name by now.
     """
-    _, version = versions.get(tx, known, number)
+    _, version = profiles.get_version(tx, known, number)
     try:
         rules = compile_profile_rules(version.rules)
     except UsageError as error:

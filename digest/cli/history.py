@@ -9,7 +9,7 @@ from digest.admin.profile_diff import describe, diff, with_descriptions
 from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, print_records, print_text, say
 from digest.models import ProfileVersion
-from digest.store import profiles, versions
+from digest.store import profiles
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name; that of a removed one, too.")]
 
@@ -27,9 +27,9 @@ def history(
     with open_app(config) as app, app.store.read() as tx:
         profile = profiles.get_current_or_removed(tx, name)
         if number is not None:
-            _print_diff(*versions.get(tx, profile, number), as_json=as_json)
+            _print_diff(*profiles.get_version(tx, profile, number), as_json=as_json)
             return
-        kept = with_descriptions(versions.list_of(tx, profile.id))
+        kept = with_descriptions(profiles.list_versions(tx, profile.id))
         removed = profiles.find(tx, name) is None
     records = [_record(version, words, whole=as_json) for version, words in kept]
     print_records(records, as_json=as_json, empty=f"nothing is known of profile {name!r} before now")
@@ -48,7 +48,7 @@ def restore(
     with open_app(config) as app, app.store.write() as tx:
         before = profiles.find(tx, name)
         restored = profile_actions.restore(tx, name, number, by=ORIGIN, now=moment(None))
-        newest = versions.list_of(tx, restored.id)[0].number
+        newest = profiles.list_versions(tx, restored.id)[0].number
     if before == restored:
         say(f"profile {name!r} has these rules already")
     else:

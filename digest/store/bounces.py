@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Bounce, BounceKind
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import bounces, deliveries
 
 _SOFT = bounces.c.kind == BounceKind.SOFT.value
@@ -51,7 +50,8 @@ def add(
         "bounced_at": now,
         "fingerprint": fingerprint,
     }
-    return tx.execute(insert(bounces).values(values).on_conflict_do_nothing()).rowcount > 0
+    new = backend(tx).insert_or_ignore(bounces).values(values).returning(bounces.c.id)
+    return tx.execute(new).first() is not None
 
 
 def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: datetime) -> int:

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Consent, ConsentEvent, Wording
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import consents, wordings
 
 
@@ -44,7 +43,7 @@ def last_asked_at(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, dat
 def add_wording(tx: Transaction, wording: Wording) -> None:
     """Keep what somebody is asked to agree to."""
     values = {"version": wording.version, "language": wording.language, "text": wording.text}
-    tx.execute(insert(wordings).values(values).on_conflict_do_nothing())
+    tx.execute(backend(tx).insert_or_ignore(wordings).values(values))
 
 
 def list_by_address(tx: Transaction, pseudonym: str) -> list[Consent]:

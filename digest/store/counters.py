@@ -1,27 +1,32 @@
-"""Numbers that are given out once: what is removed leaves its number to nobody, since old links still have it.
+"""Numbers that are given out once. An id is never reused after its row was deleted, since old links still hold it."""
 
-Of papers, whose rows number themselves, and of profiles (versions.py knows their numbers), what is counted here are the
-changes.
-"""
-
-from collections.abc import Iterable
+from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import numbers
 
 
-def reserve_ids(tx: Transaction, table: sa.Table, count: int) -> Iterable[int]:
-    """The next `count` numbers for rows of a table."""
-    first = insert(numbers).values(of=table.name, last=count)
+class Counter(StrEnum):
+    """What is counted, as the table `numbers` names it."""
+
+    SUBSCRIBER_IDS = "subscribers"
+    DELIVERY_IDS = "deliveries"
+    PROFILE_IDS = "profile_ids"
+    PAPERS_VERSION = "papers"  # changes of papers, since when caches are out of date
+    PROFILES_VERSION = "profiles"  # changes of shared profiles
+
+
+def reserve(tx: Transaction, counter: Counter, count: int = 1) -> range:
+    """Return the next `count` numbers of a counter."""
+    first = {"of": counter.value, "last": count}
     more = {"last": numbers.c.last + count}
-    statement = first.on_conflict_do_update(index_elements=["of"], set_=more).returning(numbers.c.last)
+    statement = backend(tx).upsert(numbers, first, key=["of"], changes=more).returning(numbers.c.last)
     last = tx.execute(statement).scalar_one()
     return range(last - count + 1, last + 1)
 
 
-def current(tx: Transaction, table: sa.Table) -> int:
-    """The last number that was given out; 0 before there was one."""
-    return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == table.name)).scalar() or 0
+def current(tx: Transaction, counter: Counter) -> int:
+    """Return the last number that was reserved, or 0."""
+    return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == counter.value)).scalar() or 0

@@ -59,7 +59,9 @@ def _count_deliveries(tx: Transaction, since: datetime) -> dict[DeliveryState, i
 def _overdue_since(tx: Transaction, now: datetime) -> datetime | None:
     ready = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
     # A mail that somebody waits for has its turn before its time: when it was queued says since when it waits.
-    due_at = sa.func.max(deliveries.c.next_at, deliveries.c.queued_at)
+    due_at = sa.case(
+        (deliveries.c.next_at > deliveries.c.queued_at, deliveries.c.next_at), else_=deliveries.c.queued_at
+    )
     found: datetime | None = tx.scalar(
         sa.select(sa.type_coerce(due_at, deliveries.c.next_at.type)).where(ready).order_by(due_at).limit(1)
     )

@@ -105,7 +105,7 @@ def list_recent(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[
 
 def list_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
     """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
-    naming = digests.select_with_papers(subscriber_id, paper_ids)
+    naming = digests.select_with_papers(tx, subscriber_id, paper_ids)
     return list_with_digests(
         tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming))
     )

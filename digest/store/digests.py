@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
 from digest.store import counters, papers
-from digest.store.database import Transaction
+from digest.store.counters import Counter
+from digest.store.database import Transaction, backend
 from digest.store.schema import deliveries, digests
 from digest.store.subscribers import find_by_ids, mark_served
 
@@ -50,7 +50,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
     """
     if not decided:
         return 0
-    new = insert(digests).on_conflict_do_nothing().returning(digests.c.id, digests.c.subscriber_id, digests.c.slot_at)
+    new = backend(tx).insert_or_ignore(digests).returning(digests.c.id, digests.c.subscriber_id, digests.c.slot_at)
     made = {(row.subscriber_id, row.slot_at): row.id for row in tx.execute(new, [_values(d) for d in decided])}
     mark_served(tx, [(d.subscriber.id, d.slot_at) for d in decided], now=now)
     queued = [
@@ -66,7 +66,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
         if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in made
     ]
     if queued:
-        given = counters.reserve_ids(tx, deliveries, len(queued))
+        given = counters.reserve(tx, Counter.DELIVERY_IDS, len(queued))
         tx.execute(sa.insert(deliveries), [{"id": number} | row for number, row in zip(given, queued, strict=True)])
     return len(queued)
 
@@ -143,12 +143,11 @@ def find_first_decision(tx: Transaction, subscriber_id: int, *, since: datetime)
     )
 
 
-def select_with_papers(subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
-    """Selects the rows of a subscriber's digests that show one of these papers, or name it among what did not fit."""
-    kept = [sa.func.json_each(digests.c[column]).table_valued("value") for column in ("items", "trending", "more")]
-    ids = [sa.func.json_extract(some.c.value, "$[0]") for some in kept[:2]] + [kept[2].c.value]
-    named = (sa.exists().select_from(some).where(i.in_(paper_ids)) for some, i in zip(kept, ids, strict=True))
-    return sa.select(digests.c.id).where(digests.c.subscriber_id == subscriber_id, sa.or_(*named))
+def select_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
+    """Selects the row ids of a subscriber's digests that show or mention one of these papers."""
+    shown = [backend(tx).has_element_beginning(digests.c[column], paper_ids) for column in ("items", "trending")]
+    mentioned = backend(tx).has_element(digests.c.more, paper_ids)
+    return sa.select(digests.c.id).where(digests.c.subscriber_id == subscriber_id, sa.or_(*shown, mentioned))
 
 
 def _list_sent(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[bool], *, limit: int) -> list[Digest]:

@@ -1,21 +1,26 @@
-"""Running the migrations in migrations/versions/ on an open transaction."""
+"""Runs the migrations in migrations/versions/."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
+from sqlalchemy import Connection
 
-from digest.store.database import Transaction
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
-def alembic_config(tx: Transaction) -> Config:
-    """Alembic's configuration, made here: an alembic.ini would be one more file to find."""
+def alembic_config(connection: Connection) -> "Config":
+    """Return Alembic's configuration for an open connection. There is no alembic.ini."""
+    from alembic.config import Config  # noqa: PLC0415  (importing it takes as long as running a query)
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = tx
+    config.attributes["connection"] = connection
     return config
 
 
-def upgrade(tx: Transaction) -> None:
-    """Apply what the database has not seen yet, inside `tx`: all of it or nothing."""
-    command.upgrade(alembic_config(tx), "head")
+def upgrade(connection: Connection) -> None:
+    """Apply all missing migrations in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415
+
+    command.upgrade(alembic_config(connection), "head")

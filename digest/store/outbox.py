@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, Suppression
 from digest.security.addresses import Pseudonyms
 from digest.store import counters, suppressions
-from digest.store.database import Transaction
+from digest.store.counters import Counter
+from digest.store.database import Transaction, backend
 from digest.store.deliveries import list_with_digests
 from digest.store.leases import LEASE, MAX_LEASE, SENDING_LEASE, is_dead, is_local
 from digest.store.schema import deliveries, holds
@@ -66,7 +66,7 @@ def queue_mails(
         return
     written = {"kind": kind.value, "queued_at": now, "next_at": now - _AHEAD}
     written |= _unsent(not_sent_because, now) if not_sent_because else {}
-    ids = counters.reserve_ids(tx, deliveries, len(notes))
+    ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(notes))
     rows = [
         written | {"id": number, "subscriber_id": subscriber_id, "message_id": message_id}
         for number, (subscriber_id, message_id) in zip(ids, notes, strict=True)
@@ -137,7 +137,7 @@ def cancel(
 
 def start_hold(tx: Transaction, reason: str, *, now: datetime) -> None:
     """From now on nothing is begun, by any process. A hold that is there already stays as it is."""
-    tx.execute(insert(holds).values(id=1, held_at=now, reason=reason).on_conflict_do_nothing())
+    tx.execute(backend(tx).insert_or_ignore(holds).values(id=1, held_at=now, reason=reason))
 
 
 def end_hold(tx: Transaction) -> bool:
@@ -234,7 +234,7 @@ def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetim
     before = deliveries.c.id == delivery.id
     digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(before)).scalar_one()
     tx.execute(sa.update(deliveries).where(before).values(digest_id=None))
-    (number,) = counters.reserve_ids(tx, deliveries, 1)
+    (number,) = counters.reserve(tx, Counter.DELIVERY_IDS, 1)
     queued = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
     queued |= {"id": number, "message_id": message_id, "queued_at": now, "next_at": now}
     tx.execute(sa.insert(deliveries).values(queued))

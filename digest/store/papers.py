@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
 from digest.store import counters
-from digest.store.database import Transaction
+from digest.store.counters import Counter
+from digest.store.database import Transaction, backend
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
 # Below SQLite's limit on bound values, with room for the other conditions of a query.
@@ -36,7 +36,7 @@ _SHOWN = (
 
 def version(tx: Transaction) -> int:
     """Rises with every change of what papers there are, what is shown of them, and where they were seen."""
-    return counters.current(tx, papers)
+    return counters.current(tx, Counter.PAPERS_VERSION)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
@@ -141,7 +141,7 @@ def add_keys(tx: Transaction, keys: dict[str, str]) -> None:
     """Remember further keys: key -> public id. A key that is taken stays with its paper."""
     row_ids = _row_ids(tx, keys.values())
     rows = [{"key": key, "paper_id": row_ids[public_id]} for key, public_id in keys.items()]
-    if rows and tx.execute(insert(identities).on_conflict_do_nothing(), rows).rowcount:
+    if rows and tx.execute(backend(tx).insert_or_ignore(identities).returning(identities.c.key), rows).first():
         _changed(tx)
 
 
@@ -192,7 +192,7 @@ def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, s
         }
         for entry, public_id in pairs
     ]
-    if rows and tx.execute(insert(sightings).on_conflict_do_nothing(), rows).rowcount:
+    if rows and tx.execute(backend(tx).insert_or_ignore(sightings).returning(sightings.c.guid), rows).first():
         _changed(tx)
 
 
@@ -214,7 +214,7 @@ def list_keys(tx: Transaction, public_id: str) -> list[str]:
 
 
 def _changed(tx: Transaction) -> None:
-    counters.reserve_ids(tx, papers, 1)
+    counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0009"  # the newest migration
+HEAD = "0010"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):

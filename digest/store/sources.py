@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import papers, sightings, sources
 
 
@@ -49,4 +48,4 @@ def count_papers(tx: Transaction, *, since: datetime) -> dict[str, int]:
 def save(tx: Transaction, state: SourceState) -> None:
     """Remember how a source did; to be called in the transaction that keeps its entries."""
     values = {c.name: getattr(state, c.name) for c in sources.c}
-    tx.execute(insert(sources).values(values).on_conflict_do_update(index_elements=["name"], set_=values))
+    tx.execute(backend(tx).upsert(sources, values, key=["name"]))

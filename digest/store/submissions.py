@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.errors import NotFoundError
 from digest.models import Submission, SubmissionState
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import papers, submissions
 
 _SELECT = sa.select(submissions, papers.c.public_id).outerjoin(papers, papers.c.id == submissions.c.paper_id)
@@ -17,7 +16,7 @@ _SELECT = sa.select(submissions, papers.c.public_id).outerjoin(papers, papers.c.
 def add(tx: Transaction, url: str, *, origin: str, now: datetime) -> None:
     """Hold a canonical URL for an editor; one that was proposed before stays as it is."""
     values = {"url": url, "state": SubmissionState.WAITING.value, "submitted_at": now, "origin": origin}
-    tx.execute(insert(submissions).values(values).on_conflict_do_nothing())
+    tx.execute(backend(tx).insert_or_ignore(submissions).values(values))
 
 
 def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[Submission]:

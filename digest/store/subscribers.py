@@ -1,6 +1,5 @@
 """Subscribers: who gets digests, when, and how far they have been served."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +14,8 @@ from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, Subscr
 from digest.security import addresses
 from digest.store import counters, subscriber_search
 from digest.store import profiles as profiles_of
-from digest.store.database import Transaction
+from digest.store.counters import Counter
+from digest.store.database import Transaction, backend
 from digest.store.schema import consents, follows, profiles, subscribers
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 
@@ -121,8 +121,7 @@ def count_by_schedule(tx: Transaction) -> ScheduleCounts:
     # One of each stretch: the same ones each time, and not in step with how a list was made.
     chance = Random(0)  # noqa: S311
     numbers_taken = [begin + chance.randrange(step) for begin in range(1, last + 1, step)]
-    these = sa.func.json_each(json.dumps(numbers_taken)).table_valued("value")
-    counts = _counted(tx, sa.and_(_IS_ACTIVE, subscribers.c.id.in_(sa.select(these.c.value))))
+    counts = _counted(tx, sa.and_(_IS_ACTIVE, subscribers.c.id.in_(numbers_taken)))
     return ScheduleCounts({schedule: step * count for schedule, count in counts.items()}, is_exact=False)
 
 
@@ -179,14 +178,14 @@ def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> lis
     """Some hundred new subscribers whose addresses are known to be free, with their numbers. Raises NotFoundError."""
     if not new:
         return []
-    ids = counters.reserve_ids(tx, subscribers, len(new))
+    ids = counters.reserve(tx, Counter.SUBSCRIBER_IDS, len(new))
     added = [replace(s, id=number) for s, number in zip(new, ids, strict=True)]
     rows = [
         {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_subscribed else None} | _values(s)
         for s in added
     ]
     tx.execute(sa.insert(subscribers), rows)
-    subscriber_search.add(tx, [s.id for s in added])
+    backend(tx).index_subscribers(tx, [s.id for s in added])
     profiles_of.add_followers(tx, {s.id: s.profiles for s in added})
     return added
 
@@ -196,10 +195,10 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
     this, values = subscribers.c.id == changed.id, _values(changed)
     is_found_anew = tx.scalar(sa.select(subscribers.c.found_by).where(this)) != values["found_by"]
     if is_found_anew:
-        subscriber_search.remove(tx, changed.id)
+        backend(tx).unindex_subscriber(tx, changed.id)
     tx.execute(sa.update(subscribers).where(this).values(values))
     if is_found_anew:
-        subscriber_search.add(tx, [changed.id])
+        backend(tx).index_subscribers(tx, [changed.id])
     profiles_of.set_followed(tx, changed.id, changed.profiles)
     return get(tx, changed.email)
 
@@ -213,7 +212,7 @@ def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscr
 def remove(tx: Transaction, email: str) -> None:
     """Forget a subscriber, with their own profile, digests and deliveries. Raises NotFoundError."""
     gone = get(tx, email).id
-    subscriber_search.remove(tx, gone)
+    backend(tx).unindex_subscriber(tx, gone)
     tx.execute(sa.delete(subscribers).where(subscribers.c.id == gone))
 
 

@@ -4,10 +4,9 @@ from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from digest.models import Suppression, SuppressionReason
-from digest.store.database import Transaction
+from digest.store.database import Transaction, backend
 from digest.store.schema import secrets, suppressions
 
 
@@ -45,7 +44,7 @@ def add(tx: Transaction, new: Suppression) -> Suppression:
         "suppressed_at": new.suppressed_at,
         "evidence": new.evidence,
     }
-    tx.execute(insert(suppressions).values(values).on_conflict_do_update(index_elements=["pseudonym"], set_=values))
+    tx.execute(backend(tx).upsert(suppressions, values, key=["pseudonym"]))
     return new
 
 
@@ -72,7 +71,7 @@ def find_pseudonym_key(tx: Transaction) -> str | None:
 
 def store_pseudonym_key(tx: Transaction, key_id: str) -> None:
     """From now on pseudonyms are made with this one."""
-    tx.execute(insert(secrets).values(key_id=key_id).on_conflict_do_nothing())
+    tx.execute(backend(tx).insert_or_ignore(secrets).values(key_id=key_id))
 
 
 def _suppression(row: sa.Row[Any]) -> Suppression:

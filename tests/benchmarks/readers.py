@@ -19,6 +19,7 @@ from digest.matching import Search, compile_rules
 from digest.models import OWN_KEYWORDS, CompiledRule, CompiledRules, Paper, fingerprint
 from digest.store import Transaction, papers, profiles, subscriber_search, subscribers
 from digest.store import schema as tables
+from digest.store.database import backend
 from tests.benchmarks.matching import RULES, indexed
 from tests.benchmarks.profiles import SampleRule, pool, population
 from tests.builders import NOW
@@ -80,7 +81,7 @@ def add_subscribers(tx: Transaction, n: int) -> None:
     for begin in range(1, n + 1, _AT_ONCE):
         numbers = range(begin, min(begin + _AT_ONCE, n + 1))
         tx.execute(sa.insert(tables.subscribers), [_subscriber(number) for number in numbers])
-        subscriber_search.add(tx, numbers)
+        backend(tx).index_subscribers(tx, numbers)
 
 
 def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
@@ -123,7 +124,7 @@ def _add_profiles(tx: Transaction, made: Sequence[CompiledRules], *, shared: boo
     for begin in range(0, len(made), _AT_ONCE):
         rows = []
         for number, rules in enumerate(made[begin : begin + _AT_ONCE], begin + 1):
-            asks = np.array([(number_of[a.query], a.line, a.weight) for a in rules.rules], profiles._ASK)
+            asks = np.array([(number_of[a.query], a.line, a.weight) for a in rules.rules], profiles._RULE)
             packed = np.array(fingerprint(rules.text), profiles._FINGERPRINT).tobytes() + asks.tobytes()
             whose = (
                 {"name": f"Profile {number}", "owner_id": None}

@@ -18,7 +18,7 @@ from tests.faults.server import FaultyServer
 from tests.faults.test_clocks import GROUP, MAILS, Clock, Courier, run
 from tests.pipeline.test_deliver import queue, states
 
-IMPATIENT = "import digest.store.database as d; d._BUSY_SECONDS = 0.3"  # half a minute for everybody else
+IMPATIENT = "import digest.store.sqlite as d; d._BUSY_SECONDS = 0.3"  # half a minute for everybody else
 
 
 class Lock:
@@ -61,7 +61,7 @@ def test_receipts_that_cannot_be_written_down_are_no_more_than_those_that_a_kill
 def test_with_park_a_service_sends_nothing_again_that_it_could_not_write_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.store.database._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("digest.store.sqlite._BUSY_SECONDS", 0.1)
     clock = Clock()
     with Store.open(tmp_path / "digest.db") as store:
         queue(store, *(f"{i}@example.org" for i in range(MAILS)))

@@ -126,7 +126,7 @@ def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(stor
     thread = threading.Thread(target=write)
     with store.write():
         thread.start()
-        while not store._waiting:
+        while not store._backend._waiting_writers:
             pass
     store.yield_to_writers(20)
     with store.write():
@@ -134,7 +134,7 @@ def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(stor
     thread.join()
     assert order == ["another", "the next piece"]
     store.yield_to_writers(20)  # nobody waits: at once
-    store._waiting = 1
+    store._backend._waiting_writers = 1
     store.yield_to_writers(0.01)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from digest.errors import NotFoundError
 from digest.matching import compile_rules
-from digest.store import Store, profiles, subscribers, versions
+from digest.store import Store, profiles, subscribers
 from tests.builders import NOW, a_subscriber
 
 CAT, DOG = compile_rules("cat"), compile_rules("dog")
@@ -18,7 +18,7 @@ def test_every_change_of_rules_or_name_is_kept_with_its_author(store: Store) -> 
         added = profiles.add(tx, "P", CAT, by="command line", now=NOW)
         profiles.edit(tx, "P", rules=DOG, by="admin@example.org", now=later)
         profiles.edit(tx, "P", new_name="Q", by="command line", now=later)
-        kept = versions.list_of(tx, added.id)
+        kept = profiles.list_versions(tx, added.id)
     assert [(v.number, v.name, v.rules, v.saved_at, v.saved_by) for v in kept] == [
         (3, "Q", "dog", later, "command line"),
         (2, "P", "dog", later, "admin@example.org"),
@@ -31,7 +31,7 @@ def test_what_is_saved_as_it_was_is_no_version(store: Store) -> None:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", rules=CAT, new_name="P", by="tests", now=NOW)
         profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="tests", now=NOW)
-        assert [v.number for v in versions.list_of(tx, added.id)] == [1]
+        assert [v.number for v in profiles.list_versions(tx, added.id)] == [1]
 
 
 def test_a_change_that_is_not_kept_leaves_no_version(store: Store) -> None:
@@ -41,7 +41,7 @@ def test_a_change_that_is_not_kept_leaves_no_version(store: Store) -> None:
         profiles.edit(tx, "P", rules=DOG, by="tests", now=NOW)
         raise KeyError
     with store.read() as tx:
-        assert [v.rules for v in versions.list_of(tx, added.id)] == ["cat"]
+        assert [v.rules for v in profiles.list_versions(tx, added.id)] == ["cat"]
 
 
 def test_somebodys_own_keywords_have_no_versions(store: Store) -> None:
@@ -51,7 +51,7 @@ def test_somebodys_own_keywords_have_no_versions(store: Store) -> None:
             profiles.set_personal(tx, reader.id, rules, now=NOW)
         own = profiles.find_personal(tx, reader.id)
         assert own is not None
-        assert versions.list_of(tx, own.id) == []
+        assert profiles.list_versions(tx, own.id) == []
 
 
 def test_a_number_is_never_another_profiles(store: Store) -> None:
@@ -64,7 +64,7 @@ def test_a_number_is_never_another_profiles(store: Store) -> None:
         assert own is not None
         again = profiles.add(tx, "P", DOG, by="tests", now=NOW)
         assert len({removed.id, own.id, again.id}) == 3
-        assert [v.rules for v in versions.list_of(tx, again.id)] == ["dog"]
+        assert [v.rules for v in profiles.list_versions(tx, again.id)] == ["dog"]
 
 
 def test_a_removed_profile_comes_back_with_its_history_and_without_followers(store: Store) -> None:
@@ -75,7 +75,7 @@ def test_a_removed_profile_comes_back_with_its_history_and_without_followers(sto
         profiles.set_personal(tx, reader.id, DOG, now=NOW)
         back = profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="admin@example.org", now=NOW)
         assert (back.id, back.rules, profiles.count_followers(tx)) == (added.id, "cat", {"P": 0})
-        assert [(v.number, v.saved_by) for v in versions.list_of(tx, back.id)] == [
+        assert [(v.number, v.saved_by) for v in profiles.list_versions(tx, back.id)] == [
             (2, "admin@example.org"),
             (1, "tests"),
         ]
@@ -86,7 +86,7 @@ def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
     with store.write() as tx:
         profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", new_name="Quolls", by="tests", now=NOW)
-        assert versions.find_removed(tx, "P") is None
+        assert profiles.find_removed(tx, "P") is None
         removed = profiles.get(tx, "Quolls")
         profiles.remove(tx, "Quolls")
         assert profiles.get_current_or_removed(tx, "Quolls") == removed
@@ -115,4 +115,4 @@ def test_a_version_that_never_was_is_not_found(store: Store, number: int) -> Non
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         with pytest.raises(NotFoundError, match=f"no version '{number}'; `digest profile history 'P'` shows them"):
-            versions.get(tx, added, number)
+            profiles.get_version(tx, added, number)

@@ -9,7 +9,7 @@ from digest.admin import profile_actions
 from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Profile, Role
-from digest.store import audit, profiles, versions
+from digest.store import audit, profiles
 from tests.builders import NOW
 from tests.web.admin_site import EDITOR, AtDesk, signed_in
 from tests.web.conftest import browser
@@ -227,7 +227,7 @@ def test_names_rules_and_authors_of_versions_are_text(app: App, site: TestClient
         assert "<script>alert" not in text
         assert "alert(" in text
     with app.store.read() as tx:
-        assert len(versions.list_removed(tx)) == 1
+        assert len(profiles.list_removed(tx)) == 1
 
 
 def test_others_and_forged_forms_get_nowhere(app: App, site: TestClient) -> None:

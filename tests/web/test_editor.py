@@ -17,7 +17,7 @@ from digest.app import App
 from digest.matching import compile_rules
 from digest.models import Admin, Role
 from digest.security import passwords
-from digest.store import admins, audit, profiles, versions
+from digest.store import admins, audit, profiles
 from digest.web.admin.profiles.trial import Trial, Trying
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
@@ -295,7 +295,7 @@ def test_rules_are_saved_as_a_version_of_the_editors(app: App, site: TestClient,
     answer = post(site, cookie, path, rules="cats", version="1")
     assert answer.headers["Location"] == f"{path}?done=saved"
     with app.store.read() as tx:
-        assert [v.saved_by for v in versions.list_of(tx, number(app))] == [EDITOR, "tests"]
+        assert [v.saved_by for v in profiles.list_versions(tx, number(app))] == [EDITOR, "tests"]
         (change, *_) = audit.list_changes(tx, limit=1)
     assert (change.who, change.what, change.subject) == (EDITOR, "profile edit", "Animals")
     assert "The next digests are chosen by these rules." in look(site, cookie, f"{path}?done=saved").text

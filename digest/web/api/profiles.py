@@ -11,7 +11,7 @@ from digest.admin import profile_actions
 from digest.admin.profile_diff import with_descriptions
 from digest.errors import NotFoundError
 from digest.models import ProfileVersion
-from digest.store import Transaction, profiles, versions
+from digest.store import Transaction, profiles
 from digest.web.api import rules
 from digest.web.api.access import ReadsProfiles, WritesProfiles
 from digest.web.api.fields import MOST_ID, Id, Line, Numbered, Page, Rules, Wanted, a_router, page_of
@@ -63,7 +63,7 @@ class WantedVersion(Wanted):
 def list_profiles(call: ReadsProfiles) -> Page[Profile]:
     """Every shared profile, by name, on one page."""
     with call.store.read() as tx:
-        followers, newest = profiles.count_followers(tx), versions.newest(tx)
+        followers, newest = profiles.count_followers(tx), profiles.latest_version_numbers(tx)
         found = [_record(p, newest.get(p.id, 0), followers[p.name]) for p in profiles.list_shared(tx)]
     return Page(items=found, next=None)
 
@@ -113,7 +113,7 @@ def remove_profile(call: WritesProfiles, id: Id, if_match: IfMatch = None) -> No
 def list_versions(call: ReadsProfiles, id: Id, page: Annotated[Numbered, Query()]) -> Page[Version]:  # noqa: A002
     """What a profile was, the newest first; also of one that was removed."""
     with call.store.read() as tx:
-        kept = with_descriptions(versions.list_of(tx, id))
+        kept = with_descriptions(profiles.list_versions(tx, id))
     if not kept:
         raise NotFoundError("profile", str(id), listed_by="digest profile list")
     older = [(v, words) for v, words in kept if not page.number or v.number < page.number]
@@ -124,7 +124,7 @@ def list_versions(call: ReadsProfiles, id: Id, page: Annotated[Numbered, Query()
 def restore_profile(call: WritesProfiles, id: Id, wanted: WantedVersion, response: Response) -> Profile:  # noqa: A002
     """Give a profile the rules of an earlier version, as a new one; a removed one comes back, followed by nobody."""
     with call.writing() as tx:
-        known = versions.list_of(tx, id)
+        known = profiles.list_versions(tx, id)
         if not known:
             raise NotFoundError("profile", str(id), listed_by="digest profile list")
         with told_as(422):  # also where there is no such version: the profile is there
@@ -137,14 +137,14 @@ def restore_profile(call: WritesProfiles, id: Id, wanted: WantedVersion, respons
 def _matching(tx: Transaction, number: int, if_match: str | None) -> models.Profile:
     """The profile, where it is still as the client saw it. Raises NotFoundError, Refused 412."""
     found = profiles.get_by_id(tx, number)
-    etag = _etag(versions.newest(tx).get(number, 0))
+    etag = _etag(profiles.latest_version_numbers(tx).get(number, 0))
     if if_match is not None and not {"*", etag} & {tag.strip() for tag in if_match.split(",")}:
         raise Refused(412, f"the profile has changed: its ETag is {etag} now")
     return found
 
 
 def _answered(tx: Transaction, profile: models.Profile, response: Response) -> Profile:
-    number = versions.newest(tx).get(profile.id, 0)
+    number = profiles.latest_version_numbers(tx).get(profile.id, 0)
     response.headers["ETag"] = _etag(number)
     return _record(profile, number, profiles.count_followers(tx)[profile.name])
 

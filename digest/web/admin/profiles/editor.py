@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from digest.admin import profile_actions, profile_diff
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion
-from digest.store import Store, Transaction, profiles, versions
+from digest.store import Store, Transaction, profiles
 from digest.web.admin.profiles.trial import Trial, Trying
 from digest.web.forms.keywords import read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
@@ -75,7 +75,7 @@ class Editing:
         """GET. Raises NotFoundError."""
         with self.store.read() as tx:
             profile = profiles.get_by_id(tx, visit.id)
-            version = len(versions.list_of(tx, visit.id))
+            version = len(profiles.list_versions(tx, visit.id))
             followers, _ = profiles.count_followers_of(tx, visit.id)
         done = visit.query.get("done", "")
         shows = Editor(
@@ -119,7 +119,7 @@ class Editing:
         """POST: what nobody else has changed meanwhile, or at the editor's word. Raises NotFoundError."""
         rules, shows = _read(replace(_typed(visit), id=visit.id), visit)
         with self.store.write() as tx:
-            saved, known = _find(tx, visit.id), versions.list_of(tx, visit.id)
+            saved, known = _find(tx, visit.id), profiles.list_versions(tx, visit.id)
             if saved is None and not known:
                 raise NotFoundError("profile", str(visit.id), listed_by="digest profile list")
             conflict = None if saved is None else _conflict(known, shows, visit, self.timezone)

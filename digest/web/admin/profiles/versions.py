@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from digest.admin import profile_actions, profile_diff
 from digest.models import Admin, Profile, ProfileVersion
-from digest.store import Store, profiles, versions
+from digest.store import Store, profiles
 from digest.web.context import isolated
 from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
 from digest.web.rendering import local
@@ -67,7 +67,7 @@ class LookingBack:
         with self.store.read() as tx:
             profile = profiles.get_by_id_or_removed(tx, visit.id)
             removed = profiles.find_by_id(tx, visit.id) is None
-            kept = profile_diff.with_descriptions(versions.list_of(tx, visit.id))
+            kept = profile_diff.with_descriptions(profiles.list_versions(tx, visit.id))
         return _history(profile, [_listed(version, words, self.timezone) for version, words in kept], removed=removed)
 
     def look(self, visit: Visit, _admin: Admin) -> Answer:
@@ -75,8 +75,8 @@ class LookingBack:
         with self.store.read() as tx:
             profile = profiles.get_by_id_or_removed(tx, visit.id)
             removed = profiles.find_by_id(tx, visit.id) is None
-            before, version = versions.get(tx, profile, parse_number(visit.path["version"]))
-            newest = versions.list_of(tx, visit.id)[0].number
+            before, version = profiles.get_version(tx, profile, parse_number(visit.path["version"]))
+            newest = profiles.list_versions(tx, visit.id)[0].number
         return _version(
             ShownVersion(
                 id=visit.id,
@@ -100,7 +100,7 @@ class LookingBack:
     def removed(self, visit: Visit, _admin: Admin) -> Answer:
         """GET the list of the removed."""
         with self.store.read() as tx:
-            gone = versions.list_removed(tx)
+            gone = profiles.list_removed(tx)
         return _removed(gone, just_now=visit.query.get("done") == "removed")
 
 

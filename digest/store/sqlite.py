@@ -1,0 +1,150 @@
+"""Everything that only SQLite does. Another database needs one class with the public methods of `Sqlite`."""
+
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, event, exc
+from sqlalchemy.dialects.sqlite import Insert, insert
+
+from digest.store.schema import SUBSCRIBERS_SEARCH, subscribers
+
+_BUSY_SECONDS = 30
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "secure_delete=ON",  # overwrites deleted rows, so that erased subscribers are not found in free pages
+)
+
+_search_index: sa.TableClause = sa.table(
+    SUBSCRIBERS_SEARCH, *(sa.column(name) for name in ("rowid", "found_by", SUBSCRIBERS_SEARCH))
+)
+_TRIGRAM = 3
+
+
+class Sqlite:
+    """One SQLite file: its connections, its locks, and the SQL that other databases write differently."""
+
+    errors = (exc.DatabaseError, sqlite3.DatabaseError)  # the driver's own come from PRAGMAs, outside a transaction
+    indexed_length = _TRIGRAM  # `select_containing` needs a text of so many characters
+
+    def __init__(self, file: Path) -> None:
+        self.engine = self._create_engine(file)
+        self._turn = threading.Condition()
+        self._waiting_writers = 0  # threads of this process
+
+    def _create_engine(self, file: Path) -> sa.Engine:
+        # The pool has no limit: there are never more connections than threads, and those are limited elsewhere. A full
+        # pool would keep a web page waiting, and opening a connection costs as much as several queries.
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(file)),
+            pool_size=0,
+            # The driver must not begin transactions of its own: the "begin" event below does.
+            connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+            execution_options={"backend": self},
+            hide_parameters=True,  # errors are logged, and must not show addresses
+        )
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+        return engine
+
+    @contextmanager
+    def begin_write(self, connection: Connection) -> Iterator[None]:
+        """Run a transaction that takes the write lock at its beginning, and so never fails half way for want of it."""
+        connection.execution_options(begin="BEGIN IMMEDIATE")
+        with self._turn:
+            self._waiting_writers += 1
+        try:
+            transaction = connection.begin()
+        finally:
+            with self._turn:
+                self._waiting_writers -= 1
+                self._turn.notify_all()
+        with transaction:
+            yield
+
+    def yield_to_writers(self, seconds: float) -> None:
+        """Wait, for at most so many seconds, until no other thread waits for the write lock.
+
+        SQLite has no queue for it: a waiting writer tries again ten times a second, and seldom finds a shorter gap.
+        """
+        with self._turn:
+            self._turn.wait_for(lambda: not self._waiting_writers, seconds)
+
+    def erase_deleted_rows(self) -> None:
+        """Overwrite what deleted rows left in the search index, the database file and the write-ahead log.
+
+        The log is left for the last process to close the file while another one reads it.
+        """
+        with self.engine.connect() as connection, self.begin_write(connection):
+            # FTS5 keeps deleted rows until its segments are merged (1 s for a million subscribers).
+            connection.execute(sa.insert(_search_index).values({SUBSCRIBERS_SEARCH: "optimize"}))
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @staticmethod
+    def insert_or_ignore(table: sa.Table) -> Insert:
+        """An INSERT that leaves out rows which break a UNIQUE constraint. RETURNING yields the inserted rows only."""
+        return insert(table).on_conflict_do_nothing()
+
+    @staticmethod
+    def upsert(
+        table: sa.Table, values: Mapping[str, Any], *, key: Sequence[str], changes: Mapping[str, Any] | None = None
+    ) -> Insert:
+        """An INSERT that updates the row with the same `key` instead, if there is one: to `values`, or by `changes`."""
+        statement = insert(table).values(dict(values))
+        return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes or values))
+
+    @staticmethod
+    def contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+        """True where `text` is part of a column."""
+        return sa.func.instr(column, text) > 0
+
+    @staticmethod
+    def has_element(column: sa.ColumnElement[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
+        """True where a JSON array holds one of `values`."""
+        element = sa.func.json_each(column).table_valued("value")
+        return sa.exists().select_from(element).where(element.c.value.in_(values))
+
+    @staticmethod
+    def has_element_beginning(column: sa.ColumnElement[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
+        """True where a JSON array holds an array whose first element is one of `values`."""
+        element = sa.func.json_each(column).table_valued("value")
+        return sa.exists().select_from(element).where(sa.func.json_extract(element.c.value, "$[0]").in_(values))
+
+    @staticmethod
+    def index_subscribers(tx: Connection, ids: Collection[int]) -> None:
+        """Add new or changed subscribers to the search index."""
+        rows = sa.select(subscribers.c.id, subscribers.c.found_by).where(subscribers.c.id.in_(ids))
+        tx.execute(sa.insert(_search_index).from_select(["rowid", "found_by"], rows))
+
+    @staticmethod
+    def unindex_subscriber(tx: Connection, subscriber_id: int) -> None:
+        """Remove a subscriber from the search index, before the row is changed or deleted."""
+        row = sa.select(sa.literal("delete"), subscribers.c.id, subscribers.c.found_by)
+        row = row.where(subscribers.c.id == subscriber_id)
+        tx.execute(sa.insert(_search_index).from_select([SUBSCRIBERS_SEARCH, "rowid", "found_by"], row))
+
+    @staticmethod
+    def select_containing(text: str) -> sa.Select[int]:
+        """Selects the ids of subscribers who may have `text` in their `found_by`: a few that do not are included."""
+        # The index knows which rows hold three letters, not where: the caller compares, and adjacent trigrams suffice.
+        starts = {*range(0, len(text) - _TRIGRAM, _TRIGRAM), len(text) - _TRIGRAM}
+        trigrams = (text[at : at + _TRIGRAM].replace('"', '""') for at in sorted(starts))
+        query = " AND ".join(f'"{trigram}"' for trigram in trigrams)
+        return sa.select(_search_index.c.rowid.label("id")).where(sa.column(SUBSCRIBERS_SEARCH).op("MATCH")(query))
