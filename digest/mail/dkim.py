@@ -1,6 +1,7 @@
-"""DKIM: a signature by which receivers see that a mail is its domain's own, and whole (RFC 6376; Ed25519: RFC 8463).
+"""DKIM signatures, by which receivers see that a mail comes from its domain and is unchanged (RFC 6376).
 
-c=relaxed/simple: in headers the case of names, folding and runs of spaces do not count; in the body everything does.
+Ed25519 keys follow RFC 8463. Canonicalisation is c=relaxed/simple: in headers, the case of names, folding and runs of
+spaces do not count; in the body every byte counts.
 """
 
 import re
@@ -20,16 +21,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from digest.errors import ConfigError, UsageError
+from digest.mail.headers import MAX_LINE
 
 MAKE_KEY = "`openssl genrsa -out dkim.pem 2048` makes one"
 
-# Signed even where they are absent: a mail program must never show one that somebody added.
-_ALWAYS = (
+# Headers that are signed even if they are absent, so that none can be added on the way (RFC 6376, 5.4 and 8.15).
+# RFC 8058, 4: both List-Unsubscribe headers must be signed for one-click unsubscribing.
+SIGNED_HEADERS = (
     b"from to cc reply-to subject date message-id mime-version content-type content-transfer-encoding "
     b"list-unsubscribe list-unsubscribe-post"
 ).split()
-_LINE = 78  # RFC 5322, 2.1.1: should be at most this long
-_SIGNATURE_LINE = 72  # characters of base64; " b=" stands before the first
+_SIGNATURE_LINE = 72  # characters of base64; " b=" comes before the first
 _MIN_RSA_BITS = 2048  # RFC 8301, 3.2
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -38,16 +40,16 @@ _PADDING, _HASH = PKCS1v15(), SHA256()
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A private key, as far as DKIM tells kinds apart."""
+    """A private key, reduced to what DKIM needs of it."""
 
-    kind: str  # k=
-    public: bytes  # p=, before base64
+    kind: str  # the tag k=
+    public: bytes  # the tag p=, before base64
     sign: Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """Signs for `domain` with the key that is published under `selector`. `from_pem` makes one."""
+    """Signs mails of `domain` with the key published under `selector`. Made by `from_pem`."""
 
     domain: str
     selector: str
@@ -55,28 +57,38 @@ class Signer:
 
     @classmethod
     def from_pem(cls, pem: bytes, *, domain: str, selector: str, named: str) -> Self:
-        """A signer with the private key in `pem`, RSA or Ed25519; `named` is what errors call it, such as its path.
+        """A signer with the RSA or Ed25519 private key in `pem`. Errors call the key `named`, such as its path.
 
         Raises UsageError for the domain or the selector, ConfigError for the key.
         """
-        return cls(domain=checked_host(domain), selector=checked_host(selector), _key=_private_key(pem, named))
+        return cls(domain=checked_host(domain), selector=checked_host(selector), _key=_load_key(pem, named))
 
     @property
     def dns_name(self) -> str:
-        """Where receivers look for the public key (RFC 6376, 3.6.2.1)."""
+        """The DNS name at which receivers look for the public key (RFC 6376, 3.6.2.1)."""
         return f"{self.selector}._domainkey.{self.domain}"
 
     def dns_record(self) -> str:
-        """What the TXT record at `dns_name` has to hold (RFC 6376, 3.6.1; RFC 8463, 4)."""
+        """The TXT record that `dns_name` must have (RFC 6376, 3.6.1; RFC 8463, 4)."""
         return f"v=DKIM1; k={self._key.kind}; p={b64encode(self._key.public).decode()}"
 
     def sign(self, content: bytes, *, signed_at: datetime) -> bytes:
-        """A message (headers, empty line, body; 7-bit, CRLF) with its DKIM-Signature in front.
+        """Put a DKIM-Signature before a message (headers, empty line, body; 7-bit, CRLF).
 
         The same message and time always give the same bytes. Costs one signature and one pass over the body.
         """
         body_at = content.index(b"\r\n\r\n") + 4
-        headers = [line.partition(b":") for line in _relaxed(content[: body_at - 4])]
+        # Relaxed headers (RFC 6376, 3.4.2): unfolded, every run of spaces one space.
+        head = content[: body_at - 4].replace(b"\t", b" ").replace(b"\r\n ", b" ")
+        while b"  " in head:
+            head = head.replace(b"  ", b" ")
+        headers = [line.partition(b":") for line in head.split(b"\r\n")]
+        # Simple body (RFC 6376, 3.4.3): it ends with exactly one line end, even if it is empty.
+        end = len(content)
+        while content.endswith(b"\r\n", body_at, end):
+            end -= 2
+        body_hash = sha256(memoryview(content)[body_at:end])
+        body_hash.update(b"\r\n")
         signed, listed = _coverage(tuple([name for name, _, _ in headers]))
         tags = b"v=1; a=%s-sha256; c=relaxed/simple; t=%d;\r\n d=%s;\r\n s=%s;\r\n%s\r\n bh=%s;\r\n b=" % (
             self._key.kind.encode(),
@@ -84,7 +96,7 @@ class Signer:
             self.domain.encode(),
             self.selector.encode(),
             listed,
-            b64encode(_body_hash(content, body_at)),
+            b64encode(body_hash.digest()),
         )
         lines = [prefix + headers[place][2].strip(b" ") for place, prefix in signed]
         lines.append(b"dkim-signature:" + tags.translate(None, b"\r\n"))
@@ -94,16 +106,16 @@ class Signer:
 
 
 def checked_host(name: str) -> str:
-    """A domain or selector: ASCII host labels between dots (RFC 6376, 3.1 and 3.5). Raises UsageError."""
+    """Return a domain or selector made of ASCII labels between dots (RFC 6376, 3.1 and 3.5). Raises UsageError."""
     if not _HOST.fullmatch(name):
         raise UsageError(
             f"{name!r} is not made of ASCII letters, digits and inner hyphens between dots; "
-            "an international name is written as xn--bcher-kva.example"
+            "write an international name as xn--bcher-kva.example"
         )
     return name
 
 
-def _private_key(pem: bytes, named: str) -> _Key:
+def _load_key(pem: bytes, named: str) -> _Key:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
@@ -126,39 +138,21 @@ def _private_key(pem: bytes, named: str) -> _Key:
     raise ConfigError(named, "", f"{reason}; {MAKE_KEY}")
 
 
-def _relaxed(head: bytes) -> list[bytes]:
-    """Headers, one a line, with every run of spaces made one (RFC 6376, 3.4.2); those at the ends are left to strip."""
-    head = head.replace(b"\t", b" ").replace(b"\r\n ", b" ")
-    while b"  " in head:
-        head = head.replace(b"  ", b" ")
-    return head.split(b"\r\n")
-
-
 @lru_cache(maxsize=64)
 def _coverage(names: tuple[bytes, ...]) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
-    """For a message with these headers, in order: which of them are signed, each as (place, b"name:"), and the h= tag.
+    """The signed headers of a message that has headers of these names, each as (index, b"name:"), and the tag h=.
 
-    h= lists every name once more than it occurs, so that adding one breaks the signature (RFC 6376, 3.5 and 8.15).
+    h= lists every name once more than it occurs, so that adding such a header breaks the signature (RFC 6376, 3.5).
     """
     present = [name.rstrip(b" ").lower() for name in names]
     optional = [name for name in present if name == b"auto-submitted" or name.startswith(b"list-")]
     signed: list[tuple[int, bytes]] = []
     lines = [b" h="]
-    for name in dict.fromkeys(_ALWAYS + optional):
+    for name in dict.fromkeys(SIGNED_HEADERS + optional):
         places = [place for place, other in enumerate(present) if other == name]
-        signed += [(place, name + b":") for place in reversed(places)]  # from the bottom up (RFC 6376, 5.4.2)
+        signed += [(place, name + b":") for place in reversed(places)]  # from the last one up (RFC 6376, 5.4.2)
         for _ in range(len(places) + 1):
-            if len(lines[-1]) + len(name) + 1 > _LINE:
+            if len(lines[-1]) + len(name) + 1 > MAX_LINE:
                 lines.append(b" ")
             lines[-1] += name + b":"
     return tuple(signed), b"\r\n".join(lines)[:-1] + b";"
-
-
-def _body_hash(content: bytes, start: int) -> bytes:
-    """SHA-256 of the body from `start` on, ending with exactly one line end even if empty (RFC 6376, 3.4.3)."""
-    end = len(content)
-    while content.endswith(b"\r\n", start, end):
-        end -= 2
-    hashed = sha256(memoryview(content)[start:end])
-    hashed.update(b"\r\n")
-    return hashed.digest()

@@ -1,6 +1,6 @@
-"""The mail's own words in the reader's language: one catalogue a language, in gettext's own file format.
+"""The languages of mails and pages: one gettext catalogue each, `locale/de.po` in the folder of templates for German.
 
-English stands in the templates. `locale/de.po` in the templates' folder is German; adding a language is adding a file.
+English is in the templates themselves. To add French, add `locale/fr.po`; nothing else names the languages.
 """
 
 import io
@@ -11,7 +11,7 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile(r"%%|%\(\w+\)s|%")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language: `code` as in `lang="…"` ("de", "pt-BR"), its rules for dates and numbers, and the words."""
+    """One language: `code` as in `lang="…"` ("de", "pt-BR"), its format of dates and numbers, and its translations."""
 
     code: str
     locale: Locale
@@ -34,35 +34,35 @@ class Language:
 
     @property
     def name(self) -> str:
-        """Its own name for itself: "Deutsch"."""
+        """The language's name in the language itself: "Deutsch"."""
         return self.locale.get_display_name() or self.code
 
     @property
     def info(self) -> LanguageInfo:
-        """How it is read, for templates."""
+        """What templates see of it."""
         direction = self.locale.text_direction
         return LanguageInfo(self.code, direction, "right" if direction == "rtl" else "left")
 
 
 class Languages:
-    """The languages that there are catalogues for, and English."""
+    """English and the languages that have a catalogue."""
 
     def __init__(self, folders: Iterable[Path]) -> None:
-        """Catalogues in an earlier folder stand before those of the same name in a later one. Raises TemplateError."""
+        """A catalogue in an earlier folder replaces one of the same name in a later folder. Raises TemplateError."""
         files = {file.stem: file for folder in reversed(list(folders)) for file in folder.glob("locale/*.po")}
-        read = [Language(DEFAULT_LANGUAGE, Locale(DEFAULT_LANGUAGE), NullTranslations())]
-        read += [read_catalogue(file) for _, file in sorted(files.items())]
-        self._by_code: Mapping[str, Language] = {language.code: language for language in read}
+        found = [Language(DEFAULT_LANGUAGE, Locale(DEFAULT_LANGUAGE), NullTranslations())]
+        found += [read_catalogue(file) for _, file in sorted(files.items())]
+        self._by_code: Mapping[str, Language] = {language.code: language for language in found}
 
     def __iter__(self) -> Iterator[Language]:
         return iter(self._by_code.values())
 
     def find(self, code: str) -> Language:
-        """The language itself, or the one it is a variety of (de-AT: de), or English."""
+        """The language with this code, else the one without its region (de-AT: de), else English."""
         return self._by_code.get(code) or self._by_code.get(code.partition("-")[0]) or self._by_code[DEFAULT_LANGUAGE]
 
     def checked(self, code: str) -> str:
-        """The code of a language that there is. Raises UsageError with those that there are."""
+        """Return the code in its normal form. Raises UsageError, with the known codes, if there is no such language."""
         normal = code.replace("_", "-")
         if normal not in self._by_code:
             raise UsageError(f"no language {code!r}; there are {', '.join(self._by_code)} (locale/FILE.po adds one)")
@@ -70,47 +70,41 @@ class Languages:
 
 
 def read_catalogue(file: Path) -> Language:
+    """Read a gettext catalogue, named after its locale ("pt_BR.po"). Raises TemplateError with file and line."""
     try:
         locale = Locale.parse(file.stem)
     except (ValueError, UnknownLocaleError):
-        raise TemplateError(str(file), 0, "is not named as a language is: de.po, pt_BR.po") from None
+        raise TemplateError(str(file), 0, "is not named after a language, as de.po and pt_BR.po are") from None
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-        _check_lines(lines, file)
-        catalog = read_po(lines, locale=locale, abort_invalid=True)
-        words = _compiled(catalog)
+        for number, line in enumerate(lines, 1):
+            # Babel accepts a missing quote and drops a letter instead.
+            if line.strip() and not line.startswith("#") and not _LINE.fullmatch(line.strip()):
+                raise TemplateError(str(file), number, "is not a line of a catalogue; is a quote missing?")
+        catalogue = read_po(lines, locale=locale, abort_invalid=True)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        translations = GNUTranslations(compiled)
         for count in range(200):
-            words.ngettext("one", "many", count)  # its rule of plurals can be computed
+            translations.ngettext("one", "many", count)  # so that a faulty plural rule fails here, not in a mail
     except PoFileError as error:
         raise TemplateError(str(file), error.lineno + 1, str(error)) from None
     except (OSError, ValueError, LookupError, ArithmeticError) as error:
         raise TemplateError(str(file), 0, f"cannot be read: {error}") from None
-    for message in catalog:
-        _check(message, file)
-    return Language(file.stem.replace("_", "-"), locale, words)
+    for message in catalogue:
+        _check_placeholders(message, file)
+    return Language(file.stem.replace("_", "-"), locale, translations)
 
 
-def _compiled(catalog: Catalog) -> GNUTranslations:
-    compiled = io.BytesIO()
-    write_mo(compiled, catalog)
-    compiled.seek(0)
-    return GNUTranslations(compiled)
-
-
-def _check_lines(lines: Iterable[str], file: Path) -> None:
-    """Babel reads on over a quote that is missing, and loses a letter."""
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.startswith("#") and not _LINE.fullmatch(line.strip()):
-            raise TemplateError(str(file), number, "is not a line of a catalogue; is a quote missing?")
-
-
-def _check(message: Message, file: Path) -> None:
-    """A placeholder that the template does not fill would fail in the mail."""
-    written = [message.id] if isinstance(message.id, str) else list(message.id)
-    said = [message.string] if isinstance(message.string, str) else list(message.string or ())
-    known = {placeholder.group() for text in written for placeholder in _PLACEHOLDER.finditer(text)}
-    for text in said:
-        unknown = next((p.group() for p in _PLACEHOLDER.finditer(text) if p.group() not in {*known, "%%"}), None)
-        hint = " (a per cent sign is written %%)" if unknown == "%" else ""
-        if message.id and unknown is not None:
-            raise TemplateError(str(file), message.lineno or 0, f"{text!r}: {unknown} is not in the original{hint}")
+def _check_placeholders(message: Message, file: Path) -> None:
+    """Refuse a translation with a placeholder that the template does not fill: it would fail in the mail."""
+    originals = [message.id] if isinstance(message.id, str) else list(message.id)
+    translated = [message.string] if isinstance(message.string, str) else list(message.string or ())
+    known = {"%%", *(found.group() for text in originals for found in _PLACEHOLDER.finditer(text))}
+    for text in translated if message.id else ():
+        for found in _PLACEHOLDER.finditer(text):
+            if found.group() not in known:
+                hint = " (write a per cent sign as %%)" if found.group() == "%" else ""
+                reason = f"{text!r}: {found.group()} is not in the original{hint}"
+                raise TemplateError(str(file), message.lineno or 0, reason)

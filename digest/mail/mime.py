@@ -1,4 +1,4 @@
-"""Bodies and headers -> the bytes of a message (RFC 5322, 2045, 2046), with what lists owe their readers."""
+"""Puts a subject, its bodies and headers together as the bytes of a message (RFC 5322, 2045, 2046)."""
 
 import hashlib
 import hmac
@@ -18,13 +18,20 @@ from digest.models import Message, Subscriber
 from digest.security import addresses
 from digest.security.return_paths import ReturnPaths
 
+# The parts of a message with their own headers.
 _7BIT = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 _QUOTED_PRINTABLE = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+# RFC 3834: tells out-of-office and other automatic responders not to answer.
+_AUTO_SUBMITTED = b"Auto-Submitted: auto-generated\r\n"
+
+# RFC 8058: mail programs may unsubscribe with one POST, without showing a page.
+_ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newsletter:
-    """What every mail says of its sender."""
+    """The sender of all mails."""
 
     name: str
     sender: str  # "Daily Papers <digest@example.org>"
@@ -38,23 +45,23 @@ class Newsletter:
 
     @property
     def domain(self) -> str:
-        """The domain that the mails come from. Raises AddressError."""
+        """The domain of the sender's address. Raises AddressError."""
         return self.mailbox.rpartition("@")[2]
 
     @property
     def list_id(self) -> str:
-        """RFC 2919: a name in the sender's own domain. Raises AddressError."""
+        """The List-Id: a name in the sender's domain (RFC 2919). Raises AddressError."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "digest"
         return f"{slug}.{self.domain}"
 
 
 class MessageBuilder:
-    """Puts the mails of one newsletter together."""
+    """Builds the messages of one newsletter."""
 
     def __init__(
         self, newsletter: Newsletter, secret: bytes, *, signer: Signer | None, return_paths: ReturnPaths | None
     ) -> None:
-        """`secret` keeps boundaries from being guessed; without `return_paths` mail comes back to the sender.
+        """`secret` makes boundaries unguessable. Without `return_paths`, bounces go to the sender's address.
 
         Raises AddressError, HeaderError.
         """
@@ -78,62 +85,47 @@ class MessageBuilder:
         unsubscribe: Sequence[str] = (),
         delivery_id: int = 0,
     ) -> Message:
-        """The message to one subscriber; with links to `unsubscribe` it is a list's. Raises HeaderError, AddressError.
+        """Build the message to one subscriber. Raises HeaderError, AddressError.
 
-        A list's mail says so and how to leave it (RFC 2369, 2919, 8058), and every mail that no answering machine
-        should answer (RFC 3834).
+        With links to `unsubscribe` it gets the headers of a mailing list (RFC 2369, 2919, 8058).
         """
-        recipient = _ascii(subscriber.email)
-        boundary = self._boundary(message_id)
-        head = [
+        if not subscriber.email.isascii():
+            raise AddressError(subscriber.email, "has a letter before the @ that is not ASCII")
+        # The boundary is a MAC, so no paper's text can contain it, and the same message has the same boundary.
+        mac = hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256)
+        boundary = b"=_%s" % mac.hex()[:32].encode()
+        lines = [
             self._from,
-            headers.address("To", subscriber.name, recipient),
+            headers.address("To", subscriber.name, subscriber.email),
             headers.unstructured("Subject", rendered.subject),
             _date(dated_at),
             headers.structured("Message-ID", f"<{message_id}>"),
         ]
         if unsubscribe:
-            head += (
-                self._list_id,
-                headers.structured("List-Unsubscribe", ", ".join(f"<{link}>" for link in unsubscribe)),
-                b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
-            )
+            links = ", ".join(f"<{link}>" for link in unsubscribe)
+            lines += (self._list_id, headers.structured("List-Unsubscribe", links), _ONE_CLICK)
+        html = rendered.html
+        as_7bit = fits_smtp(html)  # not if a template of the admin's writes very long lines
         content = b"".join(
             (
-                *head,
-                b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
+                *lines,
+                _AUTO_SUBMITTED,
+                b"MIME-Version: 1.0\r\n",
                 b'Content-Type: multipart/alternative; boundary="%s"\r\n\r\n--%s\r\n' % (boundary, boundary),
                 _QUOTED_PRINTABLE % b"plain",
                 rendered.text,
                 b"\r\n--%s\r\n" % boundary,
-                *_html_part(rendered.html),
+                (_7BIT if as_7bit else _QUOTED_PRINTABLE) % b"html",
+                html if as_7bit else quoted_printable(rendered.readable_html),
                 b"\r\n--%s--\r\n" % boundary,
             )
         )
         if self._signer is not None:
             content = self._signer.sign(content, signed_at=dated_at)
         sender = self._return_paths.for_delivery(delivery_id, message_id) if self._return_paths else self._sender
-        return Message(delivery_id=delivery_id, sender=sender, recipient=recipient, content=content)
-
-    def _boundary(self, message_id: str) -> bytes:
-        """A boundary that no paper can hold: it cannot be guessed. The same for the same message."""
-        mac = hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256)
-        return b"=_%s" % mac.hex()[:32].encode()
-
-
-def _html_part(html: bytes) -> tuple[bytes, bytes]:
-    """HTML as it is; only what some template made too long for a line is encoded once more."""
-    if fits_smtp(html):
-        return _7BIT % b"html", html
-    return _QUOTED_PRINTABLE % b"html", quoted_printable(html.decode().replace("\r\n", "\n"))
+        return Message(delivery_id=delivery_id, sender=sender, recipient=subscriber.email, content=content)
 
 
 @lru_cache(maxsize=256)
 def _date(at: datetime) -> bytes:
     return headers.structured("Date", format_datetime(at.astimezone(UTC)))
-
-
-def _ascii(email: str) -> str:
-    if not email.isascii():
-        raise AddressError(email, "its letters before the @ are not ASCII, which mail servers may refuse")
-    return email

@@ -1,14 +1,13 @@
-"""MJML with Jinja in it -> HTML with the same Jinja, by mrml, once.
+"""Compiles MJML with Jinja in it to HTML with the same Jinja, once, with the library mrml.
 
-Only templates ever go through MJML, never a paper's text. Every Jinja token is shielded from mrml, which chokes on some
-and repeats others, and counted afterwards: a template in which one was lost is refused, and so is one in which mrml
-would drop a tag.
+Only templates go through MJML, never a paper's text. mrml fails on some Jinja tokens and repeats others, so each token
+is replaced by a numbered word and counted afterwards. A template that would lose a token or a tag is refused.
 """
 
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -16,10 +15,10 @@ from mjml import mjml2html
 
 from digest.errors import TemplateError
 
-# A text to be translated is one token: its markup has to stay as the catalogues have it.
+# A text to be translated is one token: its markup must stay as it is in the catalogues.
 _TOKEN = re.compile(r"\{%[-+]?\s*trans\b.*?\bendtrans\s*[-+]?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _COMMENT = re.compile(r"\{#.*?#\}|<!--(?!\[if).*?-->", re.DOTALL)
-_SHIELD = re.compile(r"zqj(\d+)qz")
+_NUMBERED = re.compile(r"zqj(\d+)qz")
 _INCLUDE = re.compile(r"<mj-include\s+path=([\"'])(?P<path>[^\"']*)\1\s*(?:/>|>\s*</mj-include>)")
 _TAG = re.compile(r"<(/?)(mj[\w-]*)([^<>]*)")
 _HTML_TAG = re.compile(r"<[a-zA-Z][\w:]*(\s+)[^<>]{30}")
@@ -29,31 +28,28 @@ _KNOWN_TAGS = frozenset(
     "mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw mj-section mj-social mj-social-element mj-spacer "
     "mj-style mj-table mj-text mj-title mj-wrapper".split()
 )
+# Tags that take a css-class, and that mrml drops without an error where they may not be.
 _CLASSED_TAGS = frozenset("mj-button mj-column mj-divider mj-image mj-section mj-spacer mj-table mj-text".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A template's text with what it includes put in, and where each stretch of it comes from."""
+    """A template's text with its includes inserted, and the origin of each stretch of it."""
 
     text: str
-    origins: tuple[tuple[int, str, str, int], ...]  # where it begins in `text`, file, that file's text, where in that
-
-    def place(self, position: int) -> tuple[str, int]:
-        """The file and the line in it that a position in `text` comes from."""
-        starts = [start for start, *_ in self.origins]
-        start, file, text, offset = self.origins[max(0, bisect_right(starts, position) - 1)]
-        return file, text.count("\n", 0, offset + position - start) + 1
+    origins: tuple[tuple[int, str, str, int], ...]  # start in `text`, file, that file's text, start in that text
 
     def error(self, position: int, reason: str) -> TemplateError:
-        """An error at a position in `text`."""
-        return TemplateError(*self.place(position), reason)
+        """An error at a position in `text`, with the file and line that it comes from."""
+        starts = [start for start, *_ in self.origins]
+        start, file, text, offset = self.origins[max(0, bisect_right(starts, position) - 1)]
+        return TemplateError(file, text.count("\n", 0, offset + position - start) + 1, reason)
 
 
 def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
-    """The template `name` with its `<mj-include path="…" />` put in. `load` gives a name's text and file.
+    """Read the template `name` and insert its `<mj-include path="…" />`. `load` gives a name's text and file.
 
-    Raises TemplateError for a file that includes another when it is included itself.
+    Raises TemplateError if an included file includes another.
     """
     text, file = load(name)
     pieces: list[str] = []
@@ -70,7 +66,7 @@ def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
         add(text[done : found.start()], file, text, done)
         inner, inner_file = load(found["path"])
         if "<mj-include" in inner:
-            raise TemplateError(inner_file, 0, "is included itself and may not include another")
+            raise TemplateError(inner_file, 0, "is included itself and may not include another file")
         add(inner, inner_file, inner, 0)
         done = found.end()
     add(text[done:], file, text, done)
@@ -78,104 +74,85 @@ def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
 
 
 def compile_mjml(source: Source) -> str:
-    """HTML with the same Jinja tokens, in lines short enough for a mail. Raises TemplateError with file and line.
+    """Compile to HTML with the same Jinja tokens, in lines short enough for a mail. Raises TemplateError.
 
-    An expression may stand twice in the HTML (mrml repeats some attributes); a statement may not.
+    An expression may occur twice in the HTML, because mrml repeats some attributes; a statement may not.
     """
     text = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment.group()), source.text)
     tokens = list(_TOKEN.finditer(text))
-    shielded = _Shielded(source, _numbered(text), tokens)
-    _check_tags(shielded)
-    html = _mrml(shielded.text, source)
-    found = Counter(int(n) for n in _SHIELD.findall(html))
-    defaults = text.find("<mj-attributes"), text.find("</mj-attributes")  # of tags that may not be there
+    without_tokens = _TOKEN.sub(lambda token: "x" * len(token.group()), text)  # every tag keeps its position
+    _check_tags(source, without_tokens)
+    html = _mrml(source, _number_tokens(text))
+    found = Counter(int(n) for n in _NUMBERED.findall(html))
+    defaults = text.find("<mj-attributes"), text.find("</mj-attributes")  # of tags that the template may not have
     for number, token in enumerate(tokens):
         if not found[number] and not defaults[0] < token.start() < defaults[1]:
             raise source.error(token.start(), f"MJML loses {token.group()} here")
         if found[number] > 1 and token.group().startswith("{%"):
             raise source.error(token.start(), f"MJML repeats {token.group()} here")
-    _check_nothing_dropped(shielded)
-    return _restored(_in_lines(html), [token.group() for token in tokens])
+    _check_nothing_dropped(source, without_tokens)
+    return _restore_tokens(_break_tags(html), [token.group() for token in tokens])
 
 
 def in_lines(html: str) -> str:
-    """A Jinja template of HTML with a line end in each longer tag, where none is seen."""
-    return _restored(_in_lines(_numbered(html)), [token.group() for token in _TOKEN.finditer(html)])
+    """A Jinja template of HTML with a line end inside each long tag, where it is invisible."""
+    return _restore_tokens(_break_tags(_number_tokens(html)), [token.group() for token in _TOKEN.finditer(html)])
 
 
-def _numbered(text: str) -> str:
-    """The text with a number for each token, which MJML takes for a word."""
+def _number_tokens(text: str) -> str:
     numbers = count()
     return _TOKEN.sub(lambda _: f"zqj{next(numbers)}qz", text)
 
 
-def _in_lines(shielded: str) -> str:
-    return _HTML_TAG.sub(lambda tag: tag.group().replace(tag[1], "\n" + tag[1][1:], 1), shielded)
+def _break_tags(html: str) -> str:
+    return _HTML_TAG.sub(lambda tag: tag.group().replace(tag[1], "\n" + tag[1][1:], 1), html)
 
 
-def _restored(shielded: str, tokens: list[str]) -> str:
-    return _SHIELD.sub(lambda shield: tokens[int(shield[1])], shielded)
+def _restore_tokens(html: str, tokens: list[str]) -> str:
+    return _NUMBERED.sub(lambda number: tokens[int(number[1])], html)
 
 
-def _mrml(shielded: str, source: Source) -> str:
+def _mrml(source: Source, text: str) -> str:
     try:
-        html: str = mjml2html(shielded, fonts={})  # or it has readers fetch fonts, and so tells others that they read
+        html: str = mjml2html(text, fonts={})  # without its fonts, which mail programs would fetch from Google
     except ValueError as error:
         raise source.error(0, f"MJML says: {error}") from None
     return html
 
 
-@dataclass(frozen=True, slots=True)
-class _Shielded:
-    """A source whose tokens are numbers, which MJML takes for words."""
-
-    source: Source
-    text: str
-    tokens: Sequence[re.Match[str]]
-
-    def error(self, tag: re.Match[str], reason: str) -> TemplateError:
-        """An error at a tag of the shielded text."""
-        before = _SHIELD.findall(self.text[: tag.start()])
-        longer = sum(len(self.tokens[int(n)].group()) - len(f"zqj{n}qz") for n in before)
-        return self.source.error(tag.start() + longer, reason)
-
-
-def _check_tags(shielded: _Shielded) -> None:
-    """Every tag is known and closed, and none asks for what mrml does not do."""
-    begun: list[re.Match[str]] = []
-    for tag in _TAG.finditer(shielded.text):
+def _check_tags(source: Source, text: str) -> None:
+    """Check that every tag is known and closed, and that none needs what mrml cannot do."""
+    opened: list[re.Match[str]] = []
+    for tag in _TAG.finditer(text):
         end, name, rest = tag.groups()
         if name not in _KNOWN_TAGS:
-            raise shielded.error(tag, f"<{name}> is not known to MJML")
+            raise source.error(tag.start(), f"MJML has no <{name}>")
         if name == "mj-style" and "inline" in rest:
-            raise shielded.error(tag, "MJML does not inline styles here; write them in style attributes")
+            raise source.error(tag.start(), "inline styles are not supported in mj-style; use style attributes")
         if not end:
-            begun += [] if rest.endswith("/") else [tag]
-        elif name not in {opened[2] for opened in begun}:
-            raise shielded.error(tag, f"</{name}> closes what is not open here")
-        else:
-            opened = begun.pop()
-            if opened[2] != name:
-                raise shielded.error(opened, f"<{opened[2]}> is not closed")
-    if begun:
-        raise shielded.error(begun[-1], f"<{begun[-1][2]}> is not closed")
+            opened += [] if rest.endswith("/") else [tag]
+        elif name not in {before[2] for before in opened}:
+            raise source.error(tag.start(), f"</{name}> closes a tag that is not open here")
+        elif (last := opened.pop())[2] != name:
+            raise source.error(last.start(), f"<{last[2]}> is not closed")
+    if opened:
+        raise source.error(opened[-1].start(), f"<{opened[-1][2]}> is not closed")
 
 
-def _check_nothing_dropped(shielded: _Shielded) -> None:
-    """Compile a copy whose tags are all marked, and look for the marks."""
-    body = shielded.text.rfind("<mj-body")
-    tags = [tag for tag in _TAG.finditer(shielded.text, body) if not tag[1] and tag[2] in _CLASSED_TAGS]
-    starts = {tag.start() for tag in tags}
-    marked = _TAG.sub(lambda tag: _marked(tag) if tag.start() in starts else tag.group(), shielded.text)
-    html = re.sub(r"<mj[^<>]*", "", _mrml(marked, shielded.source))  # a tag that was left as it is, is no HTML
+def _check_nothing_dropped(source: Source, text: str) -> None:
+    """Compile a copy in which each tag has a css-class of its own, and check that the HTML has all these classes."""
+    body = text.rfind("<mj-body")
+    tags = {tag.start(): tag for tag in _TAG.finditer(text, body) if not tag[1] and tag[2] in _CLASSED_TAGS}
+
+    def marked(tag: re.Match[str]) -> str:
+        if tag.start() not in tags:
+            return tag.group()
+        mark = f"zqt{tag.start()}qz"
+        classed, times = re.subn(r"css-class=([\"'])", rf"css-class=\1{mark} ", tag.group(), count=1)
+        return classed if times else f'<{tag[2]} css-class="{mark}"{tag[3]}'
+
+    html = re.sub(r"<mj[^<>]*", "", _mrml(source, _TAG.sub(marked, text)))  # a tag left as it is, is no HTML
     kept = {int(start) for start in re.findall(r"zqt(\d+)qz", html)}
-    for tag in tags:
-        if tag.start() not in kept:
-            raise shielded.error(tag, f"MJML drops <{tag[2]}> here")
-
-
-def _marked(tag: re.Match[str]) -> str:
-    """The tag with a class of its own, by which it is found again in the HTML."""
-    mark = f"zqt{tag.start()}qz"
-    classed, times = re.subn(r"css-class=([\"'])", rf"css-class=\1{mark} ", tag.group(), count=1)
-    return classed if times else f'<{tag[2]} css-class="{mark}"{tag[3]}'
+    for start, tag in tags.items():
+        if start not in kept:
+            raise source.error(start, f"MJML drops <{tag[2]}> here")

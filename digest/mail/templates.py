@@ -1,6 +1,6 @@
-"""The templates of mails and pages: where they lie, how they are compiled, what they may call.
+"""The templates of mails and pages: which files they are, how they are compiled, what they may call.
 
-A folder of the admin's replaces ours file by file. Each template is compiled once for each language.
+An admin's folder overrides the shipped templates file by file. Each template is compiled once for each language.
 """
 
 import re
@@ -27,11 +27,11 @@ from digest.mail.languages import Language, Languages
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
-_USED = ("email/", "web/")  # folders in them; other files count where these name them
-_TEXT = ".txt.j2"
-_WIDTH = 72
+_USED = ("email/", "web/")  # the folders of templates; other files are used if these name them
+_HTML, _TEXT = ".html.j2", ".txt.j2"
+_TEXT_WIDTH = 72
 
-# What an expression in a template may come to, besides Jinja's own errors.
+# What evaluating an expression of a template can raise, besides Jinja's own errors.
 RENDER_ERRORS = (
     jinja2.TemplateError,
     TypeError,
@@ -43,23 +43,22 @@ RENDER_ERRORS = (
     MemoryError,
 )
 
-_HTML = ".html.j2"
-_NAMED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
+_UNDEFINED = re.compile(r"'(\w+)' is undefined|no attribute '(\w+)'")
 _NO_FIELD = re.compile(r"'digest\.mail\.context\.(\w+) object' has no attribute '(\w+)'")
 
 
 def shipped_folder() -> Path:
-    """Where our own templates lie."""
+    """The folder of the shipped templates."""
     return next(folder for folder in _FOLDERS if (folder / "email").is_dir())
 
 
 class Templates:
-    """The templates; files under `overriding` replace ours, one by one. Each is compiled at its first use."""
+    """The shipped templates, and the admin's that override them. Each is compiled when it is first used."""
 
     def __init__(self, overriding: Path | None = None) -> None:
-        """Raises TemplateError if `overriding` is not a folder, or a catalogue of words cannot be used."""
+        """Raises TemplateError if `overriding` is not a folder, or if a catalogue of translations is faulty."""
         if overriding is not None and not overriding.is_dir():
-            raise TemplateError(str(overriding), 0, "no such folder; templates.path names one, or is empty")
+            raise TemplateError(str(overriding), 0, "no such folder; set templates.path to a folder, or leave it empty")
         folders = [shipped_folder()] if overriding is None else [overriding, shipped_folder()]
         self._overriding = overriding
         self.languages = Languages(folders)
@@ -67,72 +66,10 @@ class Templates:
         self._environments: dict[str, jinja2.Environment] = {}
 
     def environment(self, language: Language) -> jinja2.Environment:
-        """Jinja with the words, dates and numbers of one language."""
+        """Jinja with the translations, dates and numbers of one language."""
         if language.code not in self._environments:
             self._environments[language.code] = self._new_environment(language)
         return self._environments[language.code]
-
-    def render(self, name: str, language: Language, mail: Mail) -> str:
-        """The template `name` ("email/digest.mjml.j2") for one mail. Raises TemplateError with file and line."""
-        with self.errors_located(name):
-            return self.environment(language).get_template(name).render(mail=mail)
-
-    def file(self, name: str) -> str:
-        """The file that `name` stands for."""
-        return self._load(name)[1]
-
-    def lines(self, name: str) -> int:
-        """How many lines that file has."""
-        return self._load(name)[0].count("\n") + 1
-
-    def overridden_files(self) -> list[str]:
-        """The names of our files that the admin's folder replaces."""
-        return [name for name in self._own_files() if (shipped_folder() / name).is_file()]
-
-    def is_changed(self, name: str, language: Language) -> bool:
-        """Return True if the admin's folder has the words of `language` or any template that `name` makes use of."""
-        if self._overriding is None:
-            return False
-        if any((self._overriding / f"locale/{code}.po").is_file() for code in (language.code, str(language.locale))):
-            return True
-        used, own = [name], set(self._own_files())
-        for each in used:
-            if each in own:
-                return True
-            used += [other for other in _references(self._load(each)[0]) if other not in used]
-        return False
-
-    def unused_files(self) -> dict[str, str]:
-        """Files in the admin's folder that nothing uses -> the name that may be meant ("")."""
-        own = self._own_files()
-        said = "".join(self._load(name)[0] for name in own if name.startswith(_USED))
-        ours = [str(file.relative_to(shipped_folder())) for used in _USED for file in shipped_folder().glob(f"{used}*")]
-        return {
-            f"{self._overriding}/{name}": next(iter(get_close_matches(name, ours, n=1, cutoff=0.7)), "")
-            for name in own
-            if name not in ours and name not in said and not re.fullmatch(r"locale/[^/]+\.po", name)
-        }
-
-    def _own_files(self) -> list[str]:
-        if self._overriding is None:
-            return []
-        found = (file.relative_to(self._overriding) for file in sorted(self._overriding.rglob("*")) if file.is_file())
-        return [
-            name.as_posix()
-            for name in found
-            if (name.suffix in {".j2", ".mjml", ".po"} or name.parts[0].startswith(("email", "web")))
-            and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
-        ]
-
-    @contextmanager
-    def errors_located(self, name: str) -> Iterator[None]:
-        """Jinja's errors as TemplateErrors of the template `name`."""
-        try:
-            yield
-        except jinja2.TemplateNotFound as error:
-            raise TemplateError(name, 0, f"needs {error.name}, which is not there") from None
-        except RENDER_ERRORS as error:
-            raise locate_error(error, name, self._load) from None
 
     def _new_environment(self, language: Language) -> jinja2.Environment:
         environment = ImmutableSandboxedEnvironment(
@@ -153,12 +90,76 @@ class Templates:
         }
         return environment
 
-    def _source(self, environment: jinja2.Environment, name: str) -> tuple[str, str | None, Callable[[], bool]] | None:
+    def render(self, name: str, language: Language, mail: Mail) -> str:
+        """Render the template `name` ("email/digest.mjml.j2") for one mail. Raises TemplateError."""
+        with self.errors_located(name):
+            return self.environment(language).get_template(name).render(mail=mail)
+
+    def file(self, name: str) -> str:
+        """The file of the template `name`."""
+        return self._load(name)[1]
+
+    def lines(self, name: str) -> int:
+        """How many lines that file has."""
+        return self._load(name)[0].count("\n") + 1
+
+    def overridden_files(self) -> list[str]:
+        """The names of the shipped files that the admin's folder overrides."""
+        return [name for name in self._admins_files() if (shipped_folder() / name).is_file()]
+
+    def is_changed(self, name: str, language: Language) -> bool:
+        """Return True if the admin's folder has translations of `language`, or a template that `name` makes use of."""
+        if self._overriding is None:
+            return False
+        if any((self._overriding / f"locale/{code}.po").is_file() for code in (language.code, str(language.locale))):
+            return True
+        used, own = [name], set(self._admins_files())
+        for each in used:
+            if each in own:
+                return True
+            used += [other for other in _references(self._load(each)[0]) if other not in used]
+        return False
+
+    def unused_files(self) -> dict[str, str]:
+        """The files in the admin's folder that are not used, each with the name that may be meant, or ""."""
+        files, folder = self._admins_files(), shipped_folder()
+        texts = "".join(self._load(name)[0] for name in files if name.startswith(_USED))
+        shipped = [str(file.relative_to(folder)) for used in _USED for file in folder.glob(f"{used}*")]
+        return {
+            f"{self._overriding}/{name}": next(iter(get_close_matches(name, shipped, n=1, cutoff=0.7)), "")
+            for name in files
+            if name not in shipped and name not in texts and not re.fullmatch(r"locale/[^/]+\.po", name)
+        }
+
+    def _admins_files(self) -> list[str]:
+        """The files in the admin's folder that look like templates, without editors' backup files."""
+        if self._overriding is None:
+            return []
+        found = (file.relative_to(self._overriding) for file in sorted(self._overriding.rglob("*")) if file.is_file())
+        return [
+            name.as_posix()
+            for name in found
+            if (name.suffix in {".j2", ".mjml", ".po"} or name.parts[0].startswith(("email", "web")))
+            and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
+        ]
+
+    @contextmanager
+    def errors_located(self, name: str) -> Iterator[None]:
+        """Raise errors of the template `name` as TemplateError, with file and line."""
+        try:
+            yield
+        except jinja2.TemplateNotFound as error:
+            raise TemplateError(name, 0, f"needs {error.name}, which does not exist") from None
+        except RENDER_ERRORS as error:
+            raise _located(error, name, self._load) from None
+
+    def _source(self, environment: jinja2.Environment, name: str) -> tuple[str, str | None, Callable[[], bool]]:
+        """What Jinja compiles for `name`: MJML as HTML, and HTML in short lines."""
         source, file = self._load(name)
-        environment.parse(source, name, file)  # so that a syntax error has the line that its author knows
+        environment.parse(source, name, file)  # a syntax error is raised here, with the line of the author's file
         if name.endswith(".mjml.j2"):
             source = mjml.compile_mjml(mjml.read(name, self._load))
-        elif name.endswith(".html.j2"):
+        elif name.endswith(_HTML):
             source = mjml.in_lines(source)
         return source, file, lambda: True
 
@@ -169,7 +170,7 @@ class Templates:
         except UnicodeDecodeError as error:
             file = next(str(Path(folder, name)) for folder in self._files.searchpath if Path(folder, name).is_file())
             line = error.object.count(b"\n", 0, error.start) + 1
-            raise TemplateError(file, line, "is not UTF-8; save it as that") from None
+            raise TemplateError(file, line, "is not UTF-8; save it as UTF-8") from None
         return source, file or name
 
 
@@ -178,26 +179,26 @@ _LOADING = jinja2.Environment(autoescape=True, extensions=["jinja2.ext.i18n"])  
 
 @lru_cache(maxsize=256)
 def _references(source: str) -> tuple[str, ...]:
-    """Names of the templates that a shipped template extends, includes and imports: it names them all by constants."""
+    """The templates that a template extends, includes or imports. Shipped templates name them by constants only."""
     return tuple(filter(None, find_referenced_templates(_LOADING.parse(source))))
 
 
 def _date_filter(language: Language) -> Callable[..., str]:
     @lru_cache(maxsize=4096)
-    def written(day: date, form: str = "long") -> str:
-        """A date in one of Babel's four lengths, or by a skeleton of its fields ("MMMd": Jun 3, 3. Juni)."""
+    def format_day(day: date, form: str = "long") -> str:
+        """A date in one of Babel's four lengths, or with the fields of a skeleton ("MMMd": Jun 3, 3. Juni)."""
         if form in {"full", "long", "medium", "short"}:
             return format_date(day, form, locale=language.locale)
         return format_skeleton(form, day, locale=language.locale)
 
-    return written
+    return format_day
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    """Text at 72 columns; long words, such as links, stay whole."""
+    """The text in lines of at most 72 columns. Longer words, such as links, are not broken."""
     return fill(
         text,
-        _WIDTH,
+        _TEXT_WIDTH,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
@@ -205,23 +206,28 @@ def _wrap(text: str, indent: str = "") -> str:
     )
 
 
-def locate_error(error: Exception, name: str, load: Callable[[str], tuple[str, str]]) -> TemplateError:
-    """An error while the template `name` was rendered, at the line of its file, or of one that it uses.
+def _located(error: Exception, name: str, load: Callable[[str], tuple[str, str]]) -> TemplateError:
+    """An error of rendering the template `name`, with the file and the line in it that caused it.
 
-    `load` gives a template's text and file. MJML has no lines left: there it is the first that names what is missing.
+    `load` gives a template's text and file. HTML compiled from MJML has lost its line numbers: there the line is the
+    first that names what is undefined.
     """
     if isinstance(error, jinja2.TemplateSyntaxError):
         file = error.filename or error.name or name
-        return TemplateError(file, _written_line(file, error.lineno), error.message or "cannot be read")
-    reason = _plainly(str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}")
-    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith((".txt.j2", _HTML))]
+        return TemplateError(file, _authors_line(file, error.lineno), error.message or "cannot be read")
+    reason = str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}"
+    missing = _NO_FIELD.search(reason)
+    if missing is not None:
+        near = get_close_matches(missing[2], [field.name for field in fields(getattr(context, missing[1]))], n=1)
+        reason = f"a {missing[1]} has no {missing[2]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith((_TEXT, _HTML))]
     if frames:
         file = frames[-1].filename
-        return TemplateError(file, _written_line(file, frames[-1].lineno or 0), reason)
+        return TemplateError(file, _authors_line(file, frames[-1].lineno or 0), reason)
     source, file = load(name)
-    named = _NAMED.search(str(error))
-    if named is not None:
-        word = re.compile(rf"\b{named[1] or named[2]}\b")
+    undefined = _UNDEFINED.search(str(error))
+    if undefined is not None:
+        word = re.compile(rf"\b{undefined[1] or undefined[2]}\b")
         for text, where in [(source, file), *map(load, re.findall(r"[\"'](email/[\w.-]+)[\"']", source))]:
             found = word.search(text)
             if found is not None:
@@ -229,20 +235,10 @@ def locate_error(error: Exception, name: str, load: Callable[[str], tuple[str, s
     return TemplateError(file, 0, reason)
 
 
-def _written_line(file: str, line: int) -> int:
-    """The line that its author knows: HTML is compiled with line ends of its own, in place of spaces."""
+def _authors_line(file: str, line: int) -> int:
+    """The line in the author's file: compiled HTML has additional line ends, in place of spaces."""
     if not file.endswith(_HTML):
         return line
     written = Path(file).read_text(encoding="utf-8-sig")
     before = mjml.in_lines(written).splitlines(keepends=True)[: line - 1]
     return written.count("\n", 0, sum(map(len, before))) + 1
-
-
-def _plainly(reason: str) -> str:
-    """Jinja's words for a field that is not there, in ours, with the nearest that is."""
-    found = _NO_FIELD.search(reason)
-    if found is None:
-        return reason
-    known = [field.name for field in fields(getattr(context, found[1]))]
-    near = get_close_matches(found[2], known, n=1)
-    return f"a {found[1]} has no {found[2]!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -67,7 +67,7 @@ def test_a_catalogue_of_the_admins_stands_before_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "line", "reason"),
     [
-        ("klingon.po", "", 0, "is not named as a language is"),
+        ("klingon.po", "", 0, "is not named after a language"),
         ("fr.po", 'msgid "a"\nnonsense\n', 5, "is not a line of a catalogue"),
         ("fr.po", 'msgid "updated"\nmsgstr "mis à jour\n', 5, "is a quote missing?"),
         ("fr.po", 'msgid "a"\nmsgid_plural "b"\nmsgstr[7] "x"\n', 4, "num_plurals"),

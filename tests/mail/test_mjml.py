@@ -45,10 +45,10 @@ def test_a_file_is_put_in_where_it_is_included() -> None:
     [
         ('<mj-image src="x" width="{{ w }}px" />', 2, "MJML loses {{ w }} here"),
         ('<mj-social mode="{% if x %}vertical{% endif %}" />', 2, "MJML loses {% if x %} here"),
-        ("<mj-txt>x</mj-txt>", 2, "<mj-txt> is not known to MJML"),
+        ("<mj-txt>x</mj-txt>", 2, "MJML has no <mj-txt>"),
         ("<mj-text>\n<mj-button>x</mj-button></mj-text>", 3, "MJML drops <mj-button> here"),
         ("\n<mj-text>x", 3, "<mj-text> is not closed"),
-        ("\nx</mj-text>", 3, "</mj-text> closes what is not open here"),
+        ("\nx</mj-text>", 3, "</mj-text> closes a tag that is not open here"),
     ],
 )
 def test_a_template_that_mjml_would_damage_is_refused(inner: str, line: int, reason: str) -> None:
@@ -83,7 +83,7 @@ def test_a_text_to_be_translated_stays_as_it_is() -> None:
 
 
 def test_a_fault_behind_a_long_token_has_its_line() -> None:
-    with pytest.raises(TemplateError, match="file.mjml.j2:4: <mj-nonsense> is not known"):
+    with pytest.raises(TemplateError, match="file.mjml.j2:4: MJML has no <mj-nonsense>"):
         compiled(mjml("<mj-text>{{ a\n| default('x' * 999) }}</mj-text>\n<mj-nonsense />"))
 
 
@@ -98,7 +98,7 @@ def test_a_tag_that_is_not_closed_is_named_where_it_was_opened() -> None:
 
 
 def test_styles_that_would_not_be_inlined_are_refused() -> None:
-    with pytest.raises(TemplateError, match="file.mjml.j2:2: MJML does not inline styles"):
+    with pytest.raises(TemplateError, match="file.mjml.j2:2: inline styles are not supported"):
         compiled('<mjml><mj-head>\n<mj-style inline="inline">a{}</mj-style></mj-head><mj-body></mj-body></mjml>')
 
 

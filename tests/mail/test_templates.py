@@ -219,7 +219,7 @@ def test_a_template_without_end_is_refused(tmp_path: Path, name: str, text: str,
 def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "digest.txt.j2", "")
     (folder / "email" / "digest.txt.j2").write_bytes("\nGrüße".encode("latin-1"))
-    with pytest.raises(TemplateError, match="email/digest.txt.j2:2: is not UTF-8; save it as that"):
+    with pytest.raises(TemplateError, match="email/digest.txt.j2:2: is not UTF-8; save it as UTF-8"):
         composer(folder).check()
 
 
