@@ -57,4 +57,4 @@ def test_the_people_are_five_with_profiles_that_exist_and_rules_that_can_be_read
     for person in people["subscriber"]:
         schedule = {key: person[key] for key in ("timezone", "send_at", "days")}
         assert new_subscriber(person["email"], language="en", confirmed=True, **schedule).email.endswith("@example.org")
-        assert person["profiles"] or parse_rules(person["rules"]).rules
+        assert person["profiles"] or parse_rules(person["rules"])

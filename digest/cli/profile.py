@@ -109,7 +109,7 @@ def import_(
 
 def _count_rules(profile: Profile) -> int:
     try:
-        return len(parse_rules(profile.rules).rules)
+        return len(parse_rules(profile.rules))
     except RuleError as error:
         warn_of_unreadable([(f"profile {profile.name!r}", str(error))])
         return 0

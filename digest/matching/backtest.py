@@ -78,7 +78,7 @@ def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None
     `cache` holds results of earlier calls for the same search; this call adds to it.
     """
     cache = {} if cache is None else cache
-    rules = parse_rules(profile.rules).rules
+    rules = parse_rules(profile.rules)
     papers = papers_by_query([rule.query for rule in rules], search, cache)
     suggestions = _suggestions(rules, papers, search, cache)
     total = max(len(search.papers), 1)

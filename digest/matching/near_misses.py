@@ -34,7 +34,7 @@ class _Part:
 
 def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
     """Returns the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
-    rules = parse_rules(profile.rules).rules
+    rules = parse_rules(profile.rules)
     papers = papers_by_query([rule.query for rule in rules], Search([paper]))
     return [rule for rule in rules if len(papers[rule.query])]
 
@@ -44,7 +44,7 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
 
     Leaves out rules none of whose words are in the paper.
     """
-    rules = [rule for rule in parse_rules(profile.rules).rules if not rule.excludes]
+    rules = [rule for rule in parse_rules(profile.rules) if not rule.excludes]
     parts = {rule: list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules}
     papers = papers_by_query([part.query for some in parts.values() for part in some], Search([paper]))
 

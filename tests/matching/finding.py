@@ -8,7 +8,7 @@ from tests.matching.reference import is_true
 
 def found(rules: str, *papers: Paper) -> list[str]:
     """The titles of the papers that the rules match, in the order given."""
-    read = parse_rules(rules).rules
+    read = parse_rules(rules)
     wanted = [
         any(is_true(rule.query, paper) for rule in read if not rule.excludes)
         and not any(is_true(rule.query, paper) for rule in read if rule.excludes)

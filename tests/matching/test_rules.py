@@ -167,13 +167,13 @@ def test_vowel_signs_are_part_of_a_word() -> None:
 
 @pytest.mark.parametrize("between", ["\0", "\x1b", "\u202e", "\u200f", "\u2028", "\x0b", "\x85"])
 def test_controls_and_marks_of_direction_separate_words(between: str) -> None:
-    assert len(parse_rules(f"deep{between}learning").rules) == 1
+    assert len(parse_rules(f"deep{between}learning")) == 1
     assert matches(f"deep{between}learning", "deep learning")
     assert matches("deep learning", f"deep{between}learning")
 
 
 def test_every_line_ending_is_accepted() -> None:
-    assert [(rule.line, rule.text) for rule in parse_rules("a1\r\nb1\rc1\nd1").rules] == [
+    assert [(rule.line, rule.text) for rule in parse_rules("a1\r\nb1\rc1\nd1")] == [
         (1, "a1"),
         (2, "b1"),
         (3, "c1"),
@@ -207,15 +207,15 @@ def test_a_line_that_begins_with_a_dash_excludes_for_the_whole_profile() -> None
 
 def test_a_hash_begins_a_comment_at_the_start_and_after_a_space() -> None:
     rules = parse_rules('# pets\ncats # furry\nC#\n"a # b"')
-    assert [rule.text for rule in rules.rules] == ["cats", "C#", '"a # b"']
+    assert [rule.text for rule in rules] == ["cats", "C#", '"a # b"']
 
 
 def test_a_weight_at_the_end_of_a_line_weighs_that_rule() -> None:
-    assert [rule.weight for rule in parse_rules("cats^2.5\ndogs\nbirds ^ 100").rules] == [2.5, 1.0, 100.0]
+    assert [rule.weight for rule in parse_rules("cats^2.5\ndogs\nbirds ^ 100")] == [2.5, 1.0, 100.0]
 
 
 def test_rules_know_their_lines() -> None:
-    assert [(r.line, r.text, r.weight, r.excludes) for r in parse_rules("\n  cats ^2\n - dogs\n").rules] == [
+    assert [(r.line, r.text, r.weight, r.excludes) for r in parse_rules("\n  cats ^2\n - dogs\n")] == [
         (2, "cats", 2.0, False),
         (3, "dogs", 1.0, True),
     ]
@@ -327,12 +327,12 @@ def test_pieces_of_rules_in_any_order_are_rules_or_an_error(text: str) -> None:
 
 @given(RULES)
 def test_every_construct_of_the_language_parses(rule: str) -> None:
-    assert parse_rules(rule).rules[0].query == parse_query(rule)
+    assert parse_rules(rule)[0].query == parse_query(rule)
 
 
 def test_ten_thousand_rules_and_a_rule_of_ten_thousand_terms_parse() -> None:
-    assert len(parse_rules("\n".join(f"word{i} AND b1" for i in range(10_000))).rules) == 10_000
-    assert len(parse_rules(" OR ".join(f"deep word{i}" for i in range(10_000))).rules) == 1
+    assert len(parse_rules("\n".join(f"word{i} AND b1" for i in range(10_000)))) == 10_000
+    assert len(parse_rules(" OR ".join(f"deep word{i}" for i in range(10_000)))) == 1
 
 
 @needs_recordings
@@ -341,7 +341,7 @@ def test_real_keyword_lists_parse_unchanged() -> None:
     lines = [line for one in lists for key in ("lines", "include") for line in one.get(key, [])]
     plain = [line for line in lines if "|" not in line]  # "resurgence | math.AG" is a syntax of their own
     assert len(plain) > 80
-    assert len(parse_rules("\n".join(plain)).rules) == len(plain)
+    assert len(parse_rules("\n".join(plain))) == len(plain)
 
 
 @needs_recordings

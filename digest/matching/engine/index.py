@@ -15,7 +15,7 @@ from digest.matching.engine.query_plan import QueryPlan, compile_queries
 from digest.matching.engine.ragged import Floats, Ints, Longs, indices_of_rows, row_offsets
 from digest.matching.engine.scoring import ProfileRules, best_papers, inverse_document_frequency, posting_values
 from digest.matching.language.parser import parse_query, parse_rules
-from digest.matching.language.query import Rule
+from digest.matching.language.query import Rule, distinct_rules
 from digest.models import EXCLUDES, Paper, Profile
 
 _KEPT_EVALUATIONS = 2  # of the plan of all profiles, and of the plan of those that were edited since
@@ -34,7 +34,7 @@ class ProfileIndex:
         rules_of: list[list[Rule]] = []
         for profile in profiles:
             try:
-                rules_of.append(parse_rules(profile.rules).distinct())
+                rules_of.append(distinct_rules(parse_rules(profile.rules)))
             except RuleError as error:
                 raise RuleError(error.line, error.column, f"{error.reason} (profile {profile.name!r})") from None
         rules = list(chain.from_iterable(rules_of))

@@ -16,9 +16,9 @@ from digest.matching.language.query import (
     MAX_PHRASE,
     Query,
     Rule,
-    Rules,
     Term,
     canonical,
+    distinct_rules,
     format_query,
     iter_terms,
     matches_empty_paper,
@@ -53,12 +53,12 @@ def compile_rules(text: str) -> CompiledRules:
 
     Raises RuleError with line and column.
     """
-    rules = parse_rules(text).distinct()
+    rules = distinct_rules(parse_rules(text))
     compiled = (CompiledRule(format_query(r.query), EXCLUDES if r.excludes else r.weight, r.line) for r in rules)
     return CompiledRules(text, tuple(compiled))
 
 
-def parse_rules(text: str) -> Rules:
+def parse_rules(text: str) -> list[Rule]:
     """Returns the rules in a profile's text, one a line. Raises RuleError with line and column, counting from 1."""
     if len(text) > MAX_CHARACTERS:
         raise RuleError(1, 1, f"the profile has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}")
@@ -76,7 +76,7 @@ def parse_rules(text: str) -> Rules:
         if terms > MAX_TERMS:
             raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
         rules.append(Rule(text=written, line=number, query=query, weight=weight, excludes=excludes))
-    return Rules(tuple(rules))
+    return rules
 
 
 def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:

@@ -96,18 +96,9 @@ class Rule:
     excludes: bool = False  # papers that it matches are excluded from the whole profile
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """A profile's rules, by line."""
-
-    rules: tuple[Rule, ...]
-
-    def distinct(self) -> list[Rule]:
-        """Returns one rule for each query: one that excludes, if there is one, else the one with the highest weight."""
-        by_query: dict[Query, Rule] = {}
-        for rule in sorted(self.rules, key=lambda r: (r.excludes, r.weight)):
-            by_query[rule.query] = rule
-        return list(by_query.values())
+def distinct_rules(rules: Iterable[Rule]) -> list[Rule]:
+    """Returns one rule for each query: one that excludes, if there is one, else the one with the highest weight."""
+    return list({rule.query: rule for rule in sorted(rules, key=lambda r: (r.excludes, r.weight))}.values())
 
 
 @lru_cache(maxsize=65536)
