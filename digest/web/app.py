@@ -188,7 +188,8 @@ def _problem(request: Request, status: int, headers: Mapping[str, str] | None = 
     services: Services = request.app.state.services
     context = getattr(request.state, "context", None)
     language = context.language if context is not None else ""
-    text = services.renderer.text("problem.html.j2", Problem(status), language=language)
+    template = "too-old.html.j2" if status == 410 else "problem.html.j2"  # 410: the link has expired
+    text = services.renderer.text(template, Problem(status), language=language)
     return HTMLResponse(text, status, headers)
 
 

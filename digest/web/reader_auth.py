@@ -104,6 +104,17 @@ def find_by_link(tx: Transaction, context: Context, scope: Scope, token: str) ->
     return reader, read
 
 
+def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
+    """The subscriber of a signed link, and its contents.
+
+    Raises HTTPException 404 if we did not sign it, and 410 if it has expired or was revoked: too-old.html.j2.
+    """
+    found = find_by_link(tx, context, scope, token)
+    if found is None:
+        raise HTTPException(410)
+    return found
+
+
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
     """The reader as stored now; None if they have left meanwhile, so that no write brings them back."""
     still = subscribers.find_by_id(tx, reader.id)
