@@ -243,12 +243,15 @@ class App:
 
     def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
         """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
-        return fields.read_csv(
-            text,
-            defaults=fields.Defaults(self.config.newsletter.timezone, self.config.newsletter.language),
-            known_profiles={profile.name for profile in profiles.list_shared(tx)},
+        return fields.read_csv(text, self.subscriber_options(tx), confirmed=confirmed)
+
+    def subscriber_options(self, tx: Transaction) -> fields.SubscriberOptions:
+        """What subscribers can choose in this installation, and the defaults of new ones."""
+        return fields.SubscriberOptions(
             languages=self.templates.languages,
-            confirmed=confirmed,
+            profiles=frozenset(profile.name for profile in profiles.list_shared(tx)),
+            timezone=self.config.newsletter.timezone,
+            language=self.config.newsletter.language,
         )
 
     def process_inbox(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:

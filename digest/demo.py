@@ -110,7 +110,7 @@ def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
     """The whole job, once."""
     people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
     with app.store.write() as tx:
-        _enrol(tx, people, now=now)
+        _add_people(tx, app, people, now=now)
     ingested = app.ingest(now=now)
     published = app.publish(now=now, everyone=True)
     rows = _rows(app, published)
@@ -134,20 +134,13 @@ def _prepare(folder: Path) -> Path:
     return mail
 
 
-def _enrol(tx: Transaction, people: Mapping[str, Any], *, now: datetime) -> None:
+def _add_people(tx: Transaction, app: App, people: Mapping[str, Any], *, now: datetime) -> None:
     for profile in people["profile"]:
         profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), by="demo", now=now)
     for person in people["subscriber"]:
-        new = fields.new_subscriber(
-            person["email"],
-            name=person["name"],
-            timezone=person["timezone"],
-            send_at=person["send_at"],
-            days=person["days"],
-            language=person.get("language", DEFAULT_LANGUAGE),
-            profiles=person["profiles"],
-            confirmed=True,
-        )
+        new = fields.new_subscriber(person["email"], timezone="UTC", language=DEFAULT_LANGUAGE, confirmed=True)
+        chosen = {name: value for name, value in person.items() if name in fields.FIELDS}
+        new = fields.change(new, chosen, app.subscriber_options(tx))
         added = subscribers.add(tx, new, now=now)
         profiles.set_personal(tx, added.id, compile_rules(person.get("rules", "").strip()), now=now)
 

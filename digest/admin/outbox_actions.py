@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from digest.errors import UsageError
 from digest.models import Delivery, DeliveryState, MailKind, message_id
@@ -10,6 +11,21 @@ from digest.store import Store, Transaction, audit, deliveries, outbox
 from digest.subscribers.membership import Membership
 
 _MOST_NAMED = 20  # deliveries, in a line of the log
+
+
+def delivery_record(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as values for JSON."""
+    return {
+        "id": delivery.id,
+        "kind": delivery.kind.value,
+        "subscriber_id": delivery.subscriber.id,
+        "email": delivery.subscriber.email,
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "queued_at": delivery.queued_at,
+        "next_at": delivery.next_at if delivery.state is DeliveryState.DEFERRED else None,
+        "reply": delivery.reply,
+    }
 
 
 def hold(tx: Transaction, reason: str, *, by: str, now: datetime) -> None:

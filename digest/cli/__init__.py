@@ -1,4 +1,4 @@
-"""The command line: `digest`. One file a noun; commands parse, act and print."""
+"""The command line `digest`: one file per noun. Commands parse, act and print."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
 
 commands = typer.Typer(
-    help="A self-hosted newsletter of new research papers: personal, explained, one good mail a day.",
+    help="A self-hosted newsletter of new research papers: personal, explained, one mail a day.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -78,19 +78,19 @@ def _print_version(asked: bool) -> None:
 @commands.callback()
 def _root(
     config: Annotated[
-        Path, typer.Option("--config", metavar="FILE", envvar="DIGEST_CONFIG", help="The configuration.")
+        Path, typer.Option("--config", metavar="FILE", envvar="DIGEST_CONFIG", help="The configuration file.")
     ] = Path(DEFAULT_FILE),
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options that stand before the command."""
+    """Options before the command."""
 
 
 def main() -> None:
-    """The console script. Every error is one line on stderr; the exit code says whose it is to mend."""
+    """Run the console script. Errors are one line on stderr; exit code 2 for usage or configuration, 1 for the rest."""
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for data
-    stamina.instrumentation.set_on_retry_hooks([])  # what comes of the last try is told
+    stamina.instrumentation.set_on_retry_hooks([])  # only the last attempt is reported
     try:
         commands()
     except UsageError as error:
@@ -102,5 +102,5 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("DIGEST_DEBUG"):
             raise
-        complain(f"this should not have happened: {type(error).__name__}: {error} (DIGEST_DEBUG=1 shows where)")
+        complain(f"internal error: {type(error).__name__}: {error} (DIGEST_DEBUG=1 shows where)")
         sys.exit(1)

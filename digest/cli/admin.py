@@ -1,4 +1,4 @@
-"""digest admin …: who may look after this installation on the web."""
+"""digest admin …: admins and editors who can sign in on the web, and the audit log."""
 
 import sys
 from typing import Annotated
@@ -6,26 +6,26 @@ from typing import Annotated
 import typer
 
 from digest.admin import admin_actions
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
+from digest.cli.options import ConfigOption, JsonOption, open_app, signed
 from digest.cli.output import print_records, say
 from digest.models import Role
 from digest.security import addresses, passwords
 from digest.store import admins, audit
 
-commands = typer.Typer(help="Admins: who may look after this installation on the web.", no_args_is_help=True)
+commands = typer.Typer(help="Admins: people who can sign in on the web, and what they changed.", no_args_is_help=True)
 
 AdminArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The admin's address.")]
-RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: keyword profiles only.")]
+RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: only keyword profiles.")]
 
 
 @commands.command()
 def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
-    """Add somebody, with a password that is asked for, or read from stdin."""
+    """Add an admin. The password is asked for, or read from stdin."""
     address = addresses.normalize(email)
     with open_app(config) as app:
         hashed = passwords.hash_password(_asked_password())
         with app.store.write() as tx:
-            admin_actions.add(tx, address, role, hashed, by=ORIGIN, now=moment(None))
+            admin_actions.add(tx, address, role, hashed, **signed())
         url = app.config.newsletter.base_url
     say(f"added {address} as {role.value}; they sign in at {url}/admin")
 
@@ -33,23 +33,23 @@ def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOptio
 @commands.command()
 def edit(
     email: AdminArgument,
-    role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: profiles only.")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: only profiles.")] = None,
     password: Annotated[
         bool, typer.Option("--password", help="Ask for a new password, or read it from stdin.")
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Change somebody's role or password. Where they are signed in they have to sign in again."""
+    """Change an admin's role or password. They have to sign in again."""
     with open_app(config) as app:
         hashed = passwords.hash_password(_asked_password()) if password else None
         with app.store.write() as tx:
-            after = admin_actions.edit(tx, email, role=role, hashed=hashed, by=ORIGIN, now=moment(None))
+            after = admin_actions.edit(tx, email, role=role, hashed=hashed, **signed())
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
 
 
 @commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List them."""
+    """List the admins."""
     with open_app(config) as app, app.store.read() as tx:
         found = admins.list_all(tx)
     records = [{"email": a.email, "role": a.role.value, "created_at": a.created_at} for a in found]
@@ -58,30 +58,32 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @commands.command()
 def remove(email: AdminArgument, config: ConfigOption = None) -> None:
-    """Remove somebody; where they are signed in, that ends."""
+    """Remove an admin and end their sessions."""
     with open_app(config) as app, app.store.write() as tx:
-        gone = admin_actions.remove(tx, email, by=ORIGIN, now=moment(None))
+        gone = admin_actions.remove(tx, email, **signed())
     say(f"removed {gone.email}")
 
 
 @commands.command()
 def log(
-    who: Annotated[str, typer.Option(help="Only by these: a part of an address, or 'command line'.")] = "",
-    what: Annotated[str, typer.Option(help="Only what begins so, such as 'profile' or 'outbox retry'.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
+    who: Annotated[str, typer.Option(help="Only changes by these: a part of an address, or 'command line'.")] = "",
+    what: Annotated[
+        str, typer.Option(help="Only actions that start with this, such as 'profile' or 'outbox retry'.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of lines, newest first.")] = 100,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Print what admins changed, here, at the desk or by the API: the audit log."""
+    """Print the audit log: what was changed by commands, on the web and over the API."""
     with open_app(config) as app, app.store.read() as tx:
         found = audit.list_changes(tx, audit.AuditFilter(who=who, what=what), limit=limit)
     records = [{"at": c.at, "who": c.who, "what": c.what, "subject": c.subject} for c in found]
-    empty = "nothing of that kind was changed" if who or what else "nothing was changed"
+    empty = "no matching changes" if who or what else "no changes yet"
     print_records(records, as_json=as_json, empty=empty)
 
 
 def _asked_password() -> str:
-    """From the terminal, unseen and twice; else the first line of stdin."""
+    """Ask for a password on the terminal, hidden and twice; otherwise read the first line of stdin."""
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")

@@ -1,4 +1,4 @@
-"""digest bounce: what came back."""
+"""digest bounce: process returned mail."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def bounce(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Read mails that came back, and mail no more whom they bar. A mail that is read twice counts once."""
+    """Process returned mails and suppress the addresses they prove wrong. A mail that is read twice counts once."""
     now = moment(None)
     missing = [path for path in paths or () if not path.exists()]
     if missing:
@@ -52,7 +52,7 @@ def _tell(report: BounceReport) -> None:
     for name, reason in report.unreadable:
         warn(f"{name}: cannot be read, please report it: {reason}")
     for name, claim in report.unproven[:_NAMED]:
-        warn(f"{name}: not counted, nothing in it proves that it is about a mail of ours: {claim.kind} {claim.reply}")
+        warn(f"{name}: not counted, because it does not prove that it is about our mail: {claim.kind} {claim.reply}")
     if len(report.unproven) > _NAMED:
         warn(f"and {len(report.unproven) - _NAMED} more without proof")
 

@@ -1,4 +1,4 @@
-"""digest dkim …: the signature of mails, as the DNS has to know it."""
+"""digest dkim …: the DNS record for the signature of mails."""
 
 import typer
 
@@ -7,14 +7,14 @@ from digest.cli.output import print_json, print_text
 from digest.errors import UsageError
 from digest.mail.dkim import MAKE_KEY
 
-commands = typer.Typer(help="DKIM: the signature that says a mail is the domain's own.", no_args_is_help=True)
+commands = typer.Typer(help="DKIM: the signature that proves a mail comes from its domain.", no_args_is_help=True)
 
 _STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 
 
 @commands.command()
 def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show the DNS record by which receivers check the signature, as a line of a zone file."""
+    """Print the DNS record that receivers check the signature with, as a line of a zone file."""
     with open_app(config) as app:
         signer = app.signer
     if signer is None:

@@ -1,4 +1,4 @@
-"""digest explain: why a subscriber got a paper, or did not."""
+"""digest explain: why a subscriber got a paper or not."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -13,13 +13,13 @@ from digest.explain import explain as explanation_of
 def explain(
     email: EmailArgument,
     paper: Annotated[
-        str, typer.Argument(metavar="PAPER_ID", help="Its id, such as arxiv:2504.17830, or a link with one.")
+        str, typer.Argument(metavar="PAPER_ID", help="Its id, such as arxiv:2504.17830, or a link that contains it.")
     ],
     as_json: JsonOption = False,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Say why a subscriber got a paper, or did not, or will. Nothing is recorded."""
+    """Explain why a subscriber got a paper, or did not, or will get it. Nothing is recorded."""
     with open_app(config) as app:
         membership = app.membership
         with app.store.read() as tx:

@@ -15,7 +15,7 @@ _FIRST = """\
 
 [newsletter]
 name = "Daily Papers"
-from = "Daily Papers <digest@example.org>"        # who the mails come from
+from = "Daily Papers <digest@example.org>"        # the sender of all mails
 postal_address = "Your institute, its street, its city"
 
 [[source]]
@@ -24,21 +24,21 @@ kind = "feed"
 url = "https://rss.arxiv.org/atom/cs.LG+cs.CL"
 
 [delivery]
-transport = "maildir"                             # mails go to the folder outbox/; "smtp" sends them
+transport = "maildir"                             # mails are written to the folder outbox/; "smtp" sends them
 """
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if it is not there.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; it is created if missing.")] = Path(),
 ) -> None:
-    """Write a config.toml, create the database, and say what comes next."""
+    """Write a config.toml, create the database, and print the next steps."""
     file = folder / DEFAULT_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as config:
             config.write(_FIRST)
     except FileExistsError:
-        raise UsageError(f"{file} is there already; edit it, or name another folder") from None
+        raise UsageError(f"{file} already exists; edit it, or name another folder") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
     with App.open(file) as app:
@@ -49,7 +49,7 @@ def init(
         f"  2. digest profile add 'My field' --rules 'diffusion model'\n"
         f"  3. digest subscriber add you@example.org --profile 'My field' --confirmed\n"
         f"  4. digest run --everyone\n"
-        f"  5. digest admin add you@example.org, who may look after it on the web, at /admin\n"
-        f"  6. digest serve, for every day to come, with the pages for readers\n"
+        f"  5. digest admin add you@example.org, to sign in on the web, at /admin\n"
+        f"  6. digest serve, to send digests every day and serve the web pages\n"
         + ("" if folder == Path() else f"from inside {folder}, or with --config {file}\n")
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.options import MOST_DAYS, ConfigOption, JsonOption, NowOption, moment, open_app, wanted_rules
+from digest.cli.options import MAX_DAYS, ConfigOption, JsonOption, NowOption, compile_rules_option, moment, open_app
 from digest.cli.output import print_json, print_table, say, warn
 from digest.config import DEFAULT_FILE, FetchConfig, load
 from digest.errors import DigestError, SourceError, UsageError
@@ -32,7 +32,7 @@ def match(
     days: Annotated[
         int | None,
         typer.Option(
-            "--days", min=1, max=MOST_DAYS, help="Without --feed: the stored papers of this many days (7 if not given)."
+            "--days", min=1, max=MAX_DAYS, help="Without --feed: the stored papers of this many days (7 if not given)."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -44,7 +44,7 @@ def match(
     Rules stand one a line: diffusion model · quantiz* AND (audio OR speech) · "low precision" · a NEAR/3 b ·
     title:survey · author:LeCun, Y · category:cs.LG · pruning ^2 counts twice · -review keeps papers out.
     """
-    profile = Profile(name="rules", rules=wanted_rules(rules).text)
+    profile = Profile(name="rules", rules=compile_rules_option(rules).text)
     if feed and days is not None:
         raise UsageError("--days is for stored papers; leave out --feed, or --days")
     search = Search(_from_feeds(feed, config)) if feed else _stored(days or _DAYS, moment(now), config)

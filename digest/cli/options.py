@@ -3,7 +3,7 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from digest.models import CompiledRules
 
 
 def _config_file(context: typer.Context, given: Path | None) -> Path | None:
-    """`digest --config FILE run` and `digest run --config FILE` are the same."""
+    """Return the file of `digest run --config FILE`, or else that of `digest --config FILE run`."""
     return given or context.find_root().params.get("config")
 
 
@@ -30,38 +30,43 @@ def _moment(written: str) -> datetime:
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", callback=_config_file, help="The configuration (config.toml if not given)."
+        "--config", metavar="FILE", callback=_config_file, help="The configuration file (config.toml by default)."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 NowOption = Annotated[
     datetime | None,
-    typer.Option("--now", metavar="TIME", parser=_moment, help="Work as if it were this time (2026-06-03T07:00:00Z)."),
+    typer.Option("--now", metavar="TIME", parser=_moment, help="Use this as the current time (2026-06-03T07:00:00Z)."),
 ]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
-ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed already: no confirmation mail.")]
+ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have already agreed: no confirmation mail.")]
 ORIGIN = "command line"  # in the audit log, the consent log and the history of profiles
-MOST_DAYS = 36_500  # that a command looks back
+MAX_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 
 
 def open_app(config: Path | None) -> App:
-    """The installation that `--config` names. Raises DigestError."""
+    """Open the installation that `--config` names. Raises DigestError."""
     return App.open(config or Path(DEFAULT_FILE))
 
 
 def moment(now: datetime | None) -> datetime:
-    """The time that `--now` names, else this very moment."""
+    """Return the time that `--now` names, or else the current time."""
     return now or datetime.now(UTC)
 
 
-def wanted_rules(written: str) -> CompiledRules:
-    """RULES as a command takes them, read and found to ask for something. Raises RuleError, UsageError."""
+def signed(now: datetime | None = None) -> dict[str, Any]:
+    """Return who acts and when, as the actions of admins take it."""
+    return {"by": ORIGIN, "now": moment(now)}
+
+
+def compile_rules_option(written: str) -> CompiledRules:
+    """Read and compile RULES. Raises RuleError, and UsageError if they could never match a paper."""
     return compile_profile_rules(read_rules(written))
 
 
 def read_rules(written: str) -> str:
-    """RULES as a command takes them: text, @FILE or - (stdin). Raises UsageError."""
+    """Read RULES: text, @FILE or - (stdin). Raises UsageError."""
     try:
         if written == "-":
             return sys.stdin.buffer.read().decode("utf-8-sig")
@@ -75,7 +80,7 @@ def read_rules(written: str) -> str:
 
 
 def why_unreadable(error: OSError | UnicodeError) -> str:
-    """What is wrong with a file that should be text."""
+    """Return why a text file cannot be read."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return "this is not a text in UTF-8; save it as such"
+    return "it is not UTF-8 text; save it as UTF-8"

@@ -1,4 +1,4 @@
-"""How commands speak: data to stdout, messages to stderr, colour and progress on a terminal only."""
+"""Output of commands: data to stdout, messages to stderr, colour and progress bars only on a terminal."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from rich.table import Table
 from digest.app import App
 from digest.models import Hold
 
-# Unicode's line ends that JSON leaves as they are.
+# Line ends of Unicode that json.dumps does not escape: each record must stay on one line.
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 
 _out = Console(highlight=False, soft_wrap=True)
@@ -22,17 +22,17 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One object on one line of stdout. Dates and times are written as ISO 8601."""
+    """Print one object on one line. Dates and times are in ISO 8601."""
     print(json.dumps(value, ensure_ascii=False, default=_iso).translate(_LINE_ENDS))
 
 
 def print_text(text: str) -> None:
-    """Data for people, to stdout, exactly as it is."""
+    """Print text for people."""
     print(text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout. On a pipe it is as wide as its content, so that nothing is cut off."""
+    """Print a table. On a pipe it is as wide as its content, so that nothing is cut off."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -48,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_records(records: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
-    """Records with the same keys: a line of JSON each, or a table with `empty` said where there are none."""
+    """Print records with the same keys: one line of JSON each, or a table, or the message `empty` if there are none."""
     rows = list(records)
     if as_json:
         for row in rows:
@@ -59,44 +59,52 @@ def print_records(records: Iterable[Mapping[str, Any]], *, as_json: bool, empty:
         say(empty)
 
 
+def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one record: a line of JSON, or a table with one row for each key."""
+    if as_json:
+        print_json(record)
+    else:
+        print_table(("", ""), [(key.replace("_", " "), _cell(value)) for key, value in record.items()])
+
+
 def say(message: str) -> None:
-    """A message for people, to stderr."""
+    """Print a message to stderr."""
     _err.print(escape(message))
 
 
 def complain(message: str) -> None:
-    """An error, on one line of stderr."""
+    """Print an error on one line of stderr."""
     _err.print(f"[bold red]error:[/] {escape(' '.join(message.split()))}")
 
 
 def warn(message: str) -> None:
-    """Something that went wrong while the work went on, on one line of stderr."""
+    """Print a warning on one line of stderr."""
     _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
 
 
 def described(hold: Hold) -> str:
-    """A hold, for people."""
+    """Return a description of a hold, for people."""
     why = f" ({hold.reason})" if hold.reason else ""
-    return f"sending is on hold since {hold.held_at:%Y-%m-%d %H:%M} UTC{why}; `digest outbox release` lets it go on"
+    return f"sending is on hold since {hold.held_at:%Y-%m-%d %H:%M} UTC{why}; `digest outbox release` resumes it"
 
 
 def warn_of_templates(app: App) -> None:
-    """Name the admin's templates that have no effect, and those that are rendered anew for every mail."""
+    """Warn of custom templates that have no effect, and of those that make sending slow."""
     for file, meant in app.templates.unused_files().items():
         warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
     for file, why in app.composer.slow_templates.items():
-        warn(f"{file}: works, but is rendered anew for every mail, which is slow: {why}")
+        warn(f"{file}: works, but is slow, because it is rendered again for every mail: {why}")
 
 
 def warn_of_unreadable(profiles: Iterable[tuple[str, str]]) -> None:
-    """Name those whose rules cannot be read: (whose, why)."""
+    """Warn of rules that cannot be read: (owner, reason)."""
     for whose, reason in profiles:
-        warn(f"{whose}: cannot be read, and finds nothing: {reason}")
+        warn(f"{whose}: cannot be read, and so finds nothing: {reason}")
 
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, gone when done; nothing where stderr is no terminal. Yields what advances it."""
+    """Show a progress bar while stderr is a terminal. Yields the function that advances it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task(what, total=total)
@@ -104,11 +112,9 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
 
 
 def _iso(value: object) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _cell(value: object) -> object:

@@ -1,4 +1,4 @@
-"""digest source …: where papers come from, and how fresh each place is."""
+"""digest source …: the sources of papers and their last checks."""
 
 import typer
 
@@ -6,12 +6,12 @@ from digest.cli.options import ConfigOption, JsonOption, open_app
 from digest.cli.output import print_records
 from digest.store import sources
 
-commands = typer.Typer(help="Sources: the configured places that papers come from.", no_args_is_help=True)
+commands = typer.Typer(help="Sources: where papers come from.", no_args_is_help=True)
 
 
 @commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the sources with how they did when they were last asked."""
+    """List the sources and the result of their last check."""
     with open_app(config) as app, app.store.read() as tx:
         states = sources.list_states(tx)
         records = []

@@ -1,17 +1,17 @@
-"""digest submission …: the papers that readers propose."""
+"""digest submission …: papers that readers propose."""
 
 from typing import Annotated
 
 import typer
 
 from digest.admin import submission_actions
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, NowOption, moment, open_app
+from digest.cli.options import ConfigOption, JsonOption, NowOption, open_app, signed
 from digest.cli.output import print_records, say
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import submissions
 
-commands = typer.Typer(help="Submissions: the papers that readers propose, held for you.", no_args_is_help=True)
+commands = typer.Typer(help="Submissions: papers that readers propose, waiting for approval.", no_args_is_help=True)
 
 IdArgument = Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest submission list` shows it.")]
 
@@ -22,7 +22,7 @@ def list_(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List what was proposed, the oldest first."""
+    """List submissions, oldest first."""
     with open_app(config) as app, app.store.read() as tx:
         found = submissions.list_all(tx, state=state)
     records = [
@@ -37,20 +37,20 @@ def list_(
         }
         for s in found
     ]
-    print_records(records, as_json=as_json, empty="nothing was proposed" if state is None else f"nothing is {state}")
+    print_records(records, as_json=as_json, empty="no submissions" if state is None else f"no submissions are {state}")
 
 
 @commands.command()
 def approve(
     submission_id: IdArgument,
-    title: Annotated[str, typer.Option(help="Its title, where the page names none or another.")] = "",
-    abstract: Annotated[str, typer.Option(help="Its abstract, likewise.")] = "",
+    title: Annotated[str, typer.Option(help="Its title, instead of the one on the page.")] = "",
+    abstract: Annotated[str, typer.Option(help="Its abstract, instead of the one on the page.")] = "",
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Look a paper up and put it into today's edition, where profiles find it as any other.
+    """Look a paper up and add it to today's edition, where profiles match it like any other.
 
-    With --title it is put in even if its page cannot be read.
+    With --title it is added even if its page cannot be read.
     """
     with open_app(config) as app:
         with app.store.read() as tx:
@@ -68,14 +68,13 @@ def approve(
         entry = submission_actions.edited_entry(submission.url, title.strip(), abstract.strip(), found)
         timezone = app.config.newsletter.timezone
         with app.store.write() as tx:
-            at = moment(now)
-            paper_id = submission_actions.approve(tx, submission.id, entry, by=ORIGIN, now=at, timezone=timezone)
+            paper_id = submission_actions.approve(tx, submission.id, entry, timezone=timezone, **signed(now))
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
 @commands.command()
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
-    """Put a proposal aside; it can still be approved."""
+    """Reject a submission; it can still be approved."""
     with open_app(config) as app, app.store.write() as tx:
-        submission_actions.reject(tx, submission_id, by=ORIGIN, now=moment(now))
+        submission_actions.reject(tx, submission_id, **signed(now))
     say(f"submission {submission_id} is rejected")

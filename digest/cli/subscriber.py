@@ -1,15 +1,13 @@
-"""digest subscriber …: who gets digests."""
+"""digest subscriber …: who gets digests, of what, and when."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from digest.admin import subscriber_actions
-from digest.cli import consent, csvfile, pause
 from digest.cli.options import (
-    ORIGIN,
     ConfigOption,
     ConfirmedOption,
     EmailArgument,
@@ -17,58 +15,54 @@ from digest.cli.options import (
     moment,
     open_app,
     read_rules,
+    signed,
+    why_unreadable,
 )
-from digest.cli.output import print_json, print_records, print_table, say
+from digest.cli.output import print_json, print_record, print_records, print_text, progress, say, warn
 from digest.errors import UsageError
 from digest.matching import compile_rules
-from digest.models import CompiledRules, SubscriberState
+from digest.models import SubscriberState
 from digest.store import profiles, subscribers
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
-from digest.subscribers.schedule import next_slot, parse_days, parse_send_at, parse_timezone
+from digest.subscribers.data_export import export_personal_data
+from digest.subscribers.importing import RowStatus, preview_import
+from digest.subscribers.pauses import parse_until
+from digest.subscribers.schedule import next_slot
 
 commands = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
-for more in (consent.commands, pause.commands, csvfile.commands):
-    commands.add_typer(more)
 
-ProfileOption = Annotated[
-    list[str] | None, typer.Option("--profile", metavar="NAME", help="A shared profile to follow; may be repeated.")
+
+def _field(name: str, metavar: str | None = None, option: str = "", **limits: Any) -> Any:
+    """Return the option of a subscriber's field."""
+    flag = option or f"--{name.replace('_', '-')}"
+    return typer.Option(flag, metavar=metavar, help=fields.FIELDS[name].description, **limits)
+
+
+ProfilesOption = Annotated[
+    list[str] | None, typer.Option("--profile", metavar="NAME", help="A shared profile to follow; can be repeated.")
 ]
 KeywordsOption = Annotated[
-    str | None,
-    typer.Option("--keywords", metavar="RULES", help="Rules of their own, mutes included: text, @FILE or -."),
+    str | None, typer.Option("--keywords", metavar="RULES", help="Their own rules, mutes included: text, @FILE or -.")
 ]
-NameOption = Annotated[str | None, typer.Option("--name", help="What they are called.")]
-TimezoneOption = Annotated[
-    str | None, typer.Option("--timezone", metavar="TZ", help="Their time zone (the newsletter's if not given).")
-]
-SendAtOption = Annotated[
-    str | None, typer.Option("--send-at", metavar="HH:MM", help="Their hour (07:00 if not given).")
-]
-DaysOption = Annotated[
-    str | None, typer.Option("--days", metavar="DAYS", help="daily, weekdays or mon,thu (daily if not given).")
-]
-MaxPapersOption = Annotated[
-    int | None,
-    typer.Option(
-        "--max-papers", min=1, max=fields.MAX_PAPERS, help="At most this many papers a digest (25 if not given)."
-    ),
-]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option("--language", metavar="CODE", help="Of their mails: en, de (newsletter's if not given)."),
-]
-AnnounceOption = Annotated[
-    str | None,
-    typer.Option("--announce", metavar="HOW", help="Papers announced so: all, or of new,cross,updates."),
-]
-TrendingOption = Annotated[bool | None, typer.Option("--trending/--no-trending", help="Popular papers besides.")]
+NameOption = Annotated[str | None, _field("name")]
+TimezoneOption = Annotated[str | None, _field("timezone", "TZ")]
+SendAtOption = Annotated[str | None, _field("send_at", "HH:MM")]
+DaysOption = Annotated[str | None, _field("days", "DAYS")]
+LanguageOption = Annotated[str | None, _field("language", "CODE")]
+MaxPapersOption = Annotated[int | None, _field("max_papers", min=1, max=fields.MAX_PAPERS)]
+AnnounceOption = Annotated[str | None, _field("announce", "KINDS")]
+TrendingOption = Annotated[bool | None, _field("trending", option="--trending/--no-trending")]
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @commands.command()
 def add(
     email: EmailArgument,
-    profile: ProfileOption = None,
+    profile: ProfilesOption = None,
     keywords: KeywordsOption = None,
     name: NameOption = None,
     timezone: TimezoneOption = None,
@@ -76,34 +70,27 @@ def add(
     days: DaysOption = None,
     language: LanguageOption = None,
     max_papers: MaxPapersOption = None,
+    announce: AnnounceOption = None,
+    trending: TrendingOption = None,
     confirmed: ConfirmedOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Add a subscriber. Without --confirmed they are asked by mail first."""
-    own_rules = _own_rules(keywords)
-    with open_app(config) as app:
-        new = fields.new_subscriber(
-            email,
-            name=name or "",
-            timezone=timezone or app.config.newsletter.timezone,
-            send_at=send_at or "",
-            days=days or "",
-            language=app.templates.languages.checked(language or app.config.newsletter.language),
-            profiles=profile or (),
-            confirmed=confirmed,
-        )
-        if max_papers is not None:
-            new = replace(new, max_papers=max_papers)
-        now = moment(None)
-        with app.store.write() as tx:
-            added = subscriber_actions.add(tx, app.membership, new, own_rules, by=ORIGIN, now=now)
+    """Add a subscriber. Without --confirmed they get a confirmation mail first."""
+    own = None if keywords is None else compile_rules(read_rules(keywords))
+    values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
+    values |= _given(max_papers=max_papers, announce=announce, trending=trending)
+    with open_app(config) as app, app.store.write() as tx:
+        options = app.subscriber_options(tx)
+        new = fields.new_subscriber(email, timezone=options.timezone, language=options.language, confirmed=confirmed)
+        new = fields.change(new, values, options)
+        added = subscriber_actions.add(tx, app.membership, new, own, **signed())
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
 
 
 @commands.command()
 def edit(
     email: EmailArgument,
-    profile: ProfileOption = None,
+    profile: ProfilesOption = None,
     keywords: KeywordsOption = None,
     name: NameOption = None,
     timezone: TimezoneOption = None,
@@ -116,56 +103,43 @@ def edit(
     config: ConfigOption = None,
 ) -> None:
     """Change a subscriber. --profile replaces the profiles they follow; --profile '' leaves none."""
-    own_rules = _own_rules(keywords)
+    own = None if keywords is None else compile_rules(read_rules(keywords))
+    values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
+    values |= _given(max_papers=max_papers, announce=announce, trending=trending)
     with open_app(config) as app, app.store.write() as tx:
-        s = subscribers.get(tx, email)
-        schedule = replace(
-            s.schedule,
-            timezone=s.schedule.timezone if timezone is None else parse_timezone(timezone),
-            send_at=s.schedule.send_at if send_at is None else parse_send_at(send_at),
-            days=s.schedule.days if days is None else parse_days(days),
-        )
-        changed = replace(
-            s,
-            schedule=schedule,
-            name=s.name if name is None else fields.one_line(name),
-            language=s.language if language is None else app.templates.languages.checked(language),
-            profiles=s.profiles if profile is None else tuple(p for p in profile if p),
-            max_papers=s.max_papers if max_papers is None else max_papers,
-            announce_types=s.announce_types if announce is None else fields.parse_announce(announce),
-            wants_trending=s.wants_trending if trending is None else trending,
-        )
-        if changed == s and own_rules is None:
-            raise UsageError("nothing to change; `digest subscriber edit --help` lists what can be")
-        subscriber_actions.edit(tx, changed, own_rules, by=ORIGIN, now=moment(None))
-    say(f"changed {changed.email}")
+        before = subscribers.get(tx, email)
+        after = fields.change(before, values, app.subscriber_options(tx))
+        if after == before and own is None:
+            raise UsageError("nothing to change; `digest subscriber edit --help` lists the options")
+        subscriber_actions.edit(tx, after, own, **signed())
+    say(f"changed {after.email}")
 
 
 @commands.command("list")
 def list_(
     text: Annotated[
-        str, typer.Option("--search", metavar="TEXT", help="Only those with this anywhere in address or name.")
+        str, typer.Option("--search", metavar="TEXT", help="Only subscribers with this text in address or name.")
     ] = "",
-    state: Annotated[SubscriberState | None, typer.Option("--state", help="Only those in this state.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many.")] = None,
-    after: Annotated[str, typer.Option("--after", metavar="EMAIL", help="Go on behind this address.")] = "",
+    state: Annotated[SubscriberState | None, typer.Option("--state", help="Only subscribers in this state.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of subscribers.")] = None,
+    after: Annotated[str, typer.Option("--after", metavar="EMAIL", help="Start after this address.")] = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List the subscribers, by address: all, or some."""
+    """List subscribers by address."""
     with open_app(config) as app, app.store.read() as tx:
         wanted = SubscriberFilter(state=state, text=text)
         page = subscribers.list_page(tx, wanted, PageCursor(after=after, limit=limit)) if limit else None
         found = page.people if page else subscribers.list_matching(tx, wanted, after=after)
-    nobody = "nobody like that" if text or state or after else "no subscribers yet"
-    print_records([fields.record(s) for s in found], as_json=as_json, empty=nobody)
+    empty = "no matching subscribers" if text or state or after else "no subscribers yet"
+    print_records([fields.record(s) for s in found], as_json=as_json, empty=empty)
     if page and page.after:
-        say(f"there are more; --after {page.after} shows the next")
+        say(f"there are more; use --after {page.after} for the next ones")
 
 
 @commands.command()
 def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Print everything known of a subscriber."""
+    """Show a subscriber."""
     with open_app(config) as app, app.store.read() as tx:
         s = subscribers.get(tx, email)
         own = profiles.find_personal(tx, s.id)
@@ -176,27 +150,140 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
         "last_digest_at": s.last_digest_at,
         "next_slot_at": next_slot(s.schedule, moment(None)) if s.state is SubscriberState.ACTIVE else None,
     }
-    if as_json:
-        print_json(record)
-    else:
-        print_table(("", ""), [(key.replace("_", " "), _shown(value)) for key, value in record.items()])
+    print_record(record, as_json=as_json)
 
 
 @commands.command()
 def remove(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Remove a subscriber. That they must not be mailed, if so, is kept; `erase` is for who wants to be forgotten."""
+    """Remove a subscriber. A suppression of the address stays. Use `erase` for people who ask to be forgotten."""
     with open_app(config) as app:
         with app.store.write() as tx:
-            subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), by=ORIGIN, now=moment(None))
+            subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), **signed())
         app.store.erase_deleted_rows()
     say(f"removed {email}")
 
 
-def _own_rules(keywords: str | None) -> CompiledRules | None:
-    return None if keywords is None else compile_rules(read_rules(keywords))
+@commands.command()
+def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Record that a subscriber has agreed. They are active from now on."""
+    with open_app(config) as app, app.store.write() as tx:
+        subscriber_actions.confirm_by_admin(tx, app.membership, subscribers.get(tx, email), **signed())
+    say(f"confirmed {email}")
 
 
-def _shown(value: object) -> object:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(value)
-    return value
+@commands.command()
+def ask(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Send the confirmation mail again, at most once a day. Confirming lifts a suppression because of bounces."""
+    with open_app(config) as app, app.store.write() as tx:
+        subscriber_actions.request_confirmation(tx, app.membership, subscribers.get(tx, email), **signed())
+    say(f"a confirmation mail to {email} is queued, `digest deliver` sends it")
+
+
+@commands.command()
+def unsubscribe(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Unsubscribe someone at their own request. They get a last mail with the way back; an admin cannot undo it."""
+    with open_app(config) as app, app.store.write() as tx:
+        subscriber_actions.unsubscribe(tx, app.membership, subscribers.get(tx, email), **signed())
+    say(f"unsubscribed {email}")
+
+
+@commands.command()
+def erase(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Erase someone at their own request. Only a pseudonym stays, so that the address is never mailed again."""
+    with open_app(config) as app:
+        with app.store.write() as tx:
+            subscriber_actions.erase(tx, app.membership, email, **signed())
+        app.store.erase_deleted_rows()
+    say(f"erased {email}; copies of the database, mails already sent and logs may still contain the address")
+
+
+@commands.command()
+def pause(
+    email: EmailArgument,
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="When to start again (2026-06-03); otherwise at `resume`.")
+    ] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Pause a subscriber's digests. The first digest afterwards has the best papers of the pause."""
+    with open_app(config) as app, app.store.write() as tx:
+        s, now = subscribers.get(tx, email), moment(None)
+        subscriber_actions.pause(tx, s, parse_until(until, s.schedule, now), **signed(now))
+    say(f"{email} is paused until {until or 'resumed'}")
+
+
+@commands.command()
+def resume(email: EmailArgument, config: ConfigOption = None) -> None:
+    """End a subscriber's pause."""
+    with open_app(config) as app, app.store.write() as tx:
+        subscriber_actions.resume(tx, subscribers.get(tx, email), **signed())
+    say(f"{email} gets digests again")
+
+
+@commands.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(fields.COLUMNS)}.")],
+    confirmed: ConfirmedOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would happen to each row; write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Add the subscribers in a CSV file. Existing subscribers stay as they are; bad rows are reported and left out.
+
+    The good rows are added together at the end, or none of them if an error stops the import.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
+    outcomes = []
+    with open_app(config) as app, app.store.read() if dry_run else app.store.write() as tx:
+        try:
+            rows = app.read_subscriber_rows(tx, text, confirmed=confirmed)
+            if dry_run:
+                decided = preview_import(tx, app.membership, rows, now=moment(None))
+            else:
+                decided = subscriber_actions.import_rows(tx, app.membership, rows, **signed())
+            with progress("checking" if dry_run else "importing", text.count("\n")) as advance:
+                for outcome in decided:
+                    outcomes.append(outcome)
+                    advance(1)
+        except UsageError as error:
+            raise UsageError(f"{file}: {error}") from None
+    if dry_run or as_json:
+        print_records([o.record() for o in outcomes], as_json=as_json, empty="no rows")
+    else:
+        for refused in (o for o in outcomes if o.fate.is_refused):
+            warn(f"line {refused.row.line}: {refused.reason}")
+    counts = Counter(o.fate for o in outcomes)
+    new = counts[RowStatus.ADDED] + counts[RowStatus.ASKED]
+    bad = counts[RowStatus.BAD] + counts[RowStatus.SUPPRESSED]
+    rest = f"{counts[RowStatus.KNOWN]} already subscribed, {bad} bad rows"
+    say(f"would add {new}, {rest}; nothing was written" if dry_run else f"added {new}, {rest}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def export(
+    email: Annotated[
+        str | None, typer.Argument(metavar="[EMAIL]", help="One subscriber; without it all, as CSV.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print active and paused subscribers as CSV, for `digest subscriber import`; or all data about one, as JSON."""
+    with open_app(config) as app, app.store.read() as tx:
+        if email is not None:
+            print_json(export_personal_data(tx, app.membership, email))
+            return
+        people = subscribers.list_all(tx)
+        subscribed = [s for s in people if s.state.is_subscribed]
+        if as_json:
+            print_records([fields.record(s) for s in subscribed], as_json=True, empty="")
+        else:
+            print_text(fields.to_csv(subscribed).rstrip("\n"))
+        if left_out := len(people) - len(subscribed):
+            warn(f"{left_out} are left out: not confirmed, unsubscribed or suppressed")

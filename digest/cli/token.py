@@ -1,39 +1,39 @@
-"""digest token …: what opens the API."""
+"""digest token …: tokens for the API."""
 
 from typing import Annotated
 
 import typer
 
 from digest.admin import token_actions
-from digest.cli.options import ORIGIN, ConfigOption, JsonOption, moment, open_app
+from digest.cli.options import ConfigOption, JsonOption, open_app, signed
 from digest.cli.output import print_records, print_text, say
 from digest.models import TokenScope
 from digest.store import admins, tokens
 
-commands = typer.Typer(help="Tokens: what opens the API, for programs of yours.", no_args_is_help=True)
+commands = typer.Typer(help="Tokens: access to the API, for your programs.", no_args_is_help=True)
 
 
 @commands.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called, such as the program that gets it.")],
-    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Whose it is: it can do no more than they.")],
-    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it is good for; may be repeated.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as the program that uses it.")],
+    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Its owner. It can do no more than they can.")],
+    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it gives access to; can be repeated.")],
     days: Annotated[
-        int, typer.Option("--days", min=1, max=token_actions.MAX_DAYS, help="How long it lasts.")
+        int, typer.Option("--days", min=1, max=token_actions.MAX_DAYS, help="How long it is valid.")
     ] = token_actions.DEFAULT_DAYS,
     config: ConfigOption = None,
 ) -> None:
-    """Make a token and print it, once: nobody can look it up again."""
+    """Make a token and print it. It cannot be shown again."""
     with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
-        added, token = token_actions.add(tx, owner, name, scopes, days=days, by=ORIGIN, now=moment(None))
+        added, token = token_actions.add(tx, owner, name, scopes, days=days, **signed())
     print_text(token)
-    say(f"made {added}, good until {added.expires_at:%Y-%m-%d}; it is shown this once")
+    say(f"made {added}, valid until {added.expires_at:%Y-%m-%d}; it cannot be shown again")
 
 
 @commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List them, without the tokens themselves."""
+    """List tokens, without their secrets."""
     with open_app(config) as app, app.store.read() as tx:
         found = tokens.list_all(tx)
     records = [
@@ -55,7 +55,7 @@ def revoke(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest token list` shows it.")],
     config: ConfigOption = None,
 ) -> None:
-    """Let a token open nothing any more."""
+    """Revoke a token."""
     with open_app(config) as app, app.store.write() as tx:
-        gone = token_actions.revoke(tx, number, by=ORIGIN, now=moment(None))
+        gone = token_actions.revoke(tx, number, **signed())
     say(f"revoked {gone}")

@@ -1,28 +1,26 @@
-"""Subscribers as people write them: options of a command, rows of a CSV file. Pure: text in, records out, and back."""
+"""The fields of a subscriber: each is declared, described, parsed and shown once, for pages, API, commands and CSV.
+
+Nothing here reads or writes the database.
+"""
 
 import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from digest.errors import NotFoundError, UsageError
-from digest.mail.languages import Languages
+from digest.mail.languages import DEFAULT_LANGUAGE, Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.subscribers.pauses import parse_day, paused, start_of_day
-from digest.subscribers.schedule import format_days, parse_days, parse_schedule, parse_send_at, parse_timezone
-
-COLUMNS = (
-    *("email", "name", "timezone", "send_at", "days", "profiles", "language"),
-    *("max_papers", "announce", "trending", "paused"),
-)
+from digest.subscribers import pauses
+from digest.subscribers.schedule import format_days, parse_days, parse_send_at, parse_timezone
 
 MAX_PAPERS = 500  # a digest
 
-# How papers are announced, as people choose: an updated paper is one, cross-listed or not.
+# An updated paper is one choice for people, cross-listed or not.
 ANNOUNCE_NAMES = {
     "new": frozenset({AnnounceType.NEW}),
     "cross": frozenset({AnnounceType.CROSS}),
@@ -30,31 +28,186 @@ ANNOUNCE_NAMES = {
 }
 
 _MAX_NAME = 200  # characters
-_YES, _NO = "yes", "no"
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet takes such a cell for something to work out
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # spreadsheets evaluate a cell that begins with one of these
 
-DEFAULT_SEND_AT = "07:00"
-DEFAULT_DAYS = "daily"
-_DEFAULT_MAX_PAPERS = Subscriber(email="").max_papers
 
-_T = TypeVar("_T")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberOptions:
+    """What an installation offers its subscribers, and what those get who choose nothing."""
+
+    languages: Languages
+    profiles: Collection[str] = ()  # names of the shared profiles
+    max_papers: int = MAX_PAPERS
+    timezone: str = "UTC"
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds for who does not say."""
+class Field:
+    """A field of a subscriber.
 
-    timezone: str
-    language: str
+    `parse` takes text, or the value that `show` returns, and raises UsageError. `show` returns a value for JSON.
+    """
+
+    name: str  # in CSV, JSON and forms
+    description: str
+    parse: Callable[[Any, SubscriberOptions], Any]
+    show: Callable[[Subscriber], Any]
+    attribute: str = ""  # where Subscriber calls it something else
+    in_schedule: bool = False
+
+
+def one_line(text: str) -> str:
+    """Return text without line ends and control characters, at most 200 characters: names go into mail headers."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NAME].rstrip()
+
+
+def parse_announce(written: str) -> frozenset[AnnounceType]:
+    """Parse "all", or a list such as "new,cross". Raises UsageError."""
+    if written.strip().lower() == "all":
+        return EVERY_TYPE
+    try:
+        return frozenset().union(*(ANNOUNCE_NAMES[name.strip().lower()] for name in written.split(",")))
+    except KeyError:
+        names = ",".join(ANNOUNCE_NAMES)
+        raise UsageError(f"{written!r} is not a kind of announcement; write all, or some of {names}") from None
+
+
+def format_announce(types: frozenset[AnnounceType]) -> str:
+    """Return the text that `parse_announce` reads as these types."""
+    return "all" if types == EVERY_TYPE else ",".join(name for name, some in ANNOUNCE_NAMES.items() if some & types)
+
+
+def _parse_max_papers(written: str | int, options: SubscriberOptions) -> int:
+    digits, most = str(written), options.max_papers
+    if digits.isascii() and digits.isdecimal() and len(digits) <= len(str(most)) and 1 <= int(digits) <= most:
+        return int(digits)
+    raise UsageError(f"{written!r} is not a number of papers; write 1 to {most}")
+
+
+def _parse_trending(written: str | bool, _options: SubscriberOptions) -> bool:
+    if written not in {True, False, "yes", "no"}:
+        raise UsageError(f"{written!r} is neither yes nor no, for trending")
+    return written in {True, "yes"}
+
+
+def _parse_profiles(written: str | Iterable[str], options: SubscriberOptions) -> tuple[str, ...]:
+    """Parse names, or one text with `;` between them, and sort them as they are stored."""
+    names = [name.strip() for name in (written.split(";") if isinstance(written, str) else written)]
+    for name in names:
+        if name and name not in options.profiles:
+            raise NotFoundError("profile", name, options.profiles, listed_by="digest profile list")
+    return tuple(sorted({*names} - {""}))
+
+
+def _text(parse: Callable[[str], Any]) -> Callable[[Any, SubscriberOptions], Any]:
+    """Return a parser that does not depend on the installation."""
+    return lambda written, _: parse(written)
+
+
+_DECLARED = (
+    Field("name", "The subscriber's name.", _text(one_line), lambda s: s.name),
+    Field(
+        "timezone",
+        "Time zone, such as Europe/Berlin (the newsletter's by default).",
+        _text(parse_timezone),
+        lambda s: s.schedule.timezone,
+        in_schedule=True,
+    ),
+    Field(
+        "send_at",
+        "Local time of the digest (07:00 by default).",
+        _text(parse_send_at),
+        lambda s: f"{s.schedule.send_at:%H:%M}",
+        in_schedule=True,
+    ),
+    Field(
+        "days",
+        "daily, weekdays, or a list such as mon,thu (daily by default).",
+        _text(parse_days),
+        lambda s: format_days(s.schedule.days),
+        in_schedule=True,
+    ),
+    Field("profiles", "Shared profiles to follow, by name.", _parse_profiles, lambda s: list(s.profiles)),
+    Field(
+        "language",
+        "Language of mails and pages: en, de (the newsletter's by default).",
+        lambda written, options: options.languages.checked(written),
+        lambda s: s.language,
+    ),
+    Field("max_papers", "Most papers in a digest (25 by default).", _parse_max_papers, lambda s: s.max_papers),
+    Field(
+        "announce",
+        "Announcements to include: all, or some of new,cross,updates (all by default).",
+        _text(parse_announce),
+        lambda s: format_announce(s.announce_types),
+        attribute="announce_types",
+    ),
+    Field(
+        "trending",
+        "Also send popular papers.",
+        _parse_trending,
+        lambda s: s.wants_trending,
+        attribute="wants_trending",
+    ),
+)
+FIELDS = {field.name: field for field in _DECLARED}
+COLUMNS = ("email", *FIELDS, "paused")
+
+
+def parse_changes(values: Mapping[str, object], options: SubscriberOptions) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parse some fields. Returns (parsed values, reasons of those that cannot be read), both by the field's name."""
+    changes: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            changes[name] = FIELDS[name].parse(value, options)
+        except UsageError as error:
+            errors[name] = str(error)
+    return changes, errors
+
+
+def apply_changes(subscriber: Subscriber, changes: Mapping[str, Any]) -> Subscriber:
+    """Return the subscriber with other values of some fields, as `parse_changes` returns them."""
+    schedule = {name: value for name, value in changes.items() if FIELDS[name].in_schedule}
+    others = {FIELDS[name].attribute or name: value for name, value in changes.items() if name not in schedule}
+    return replace(subscriber, schedule=replace(subscriber.schedule, **schedule), **others)
+
+
+def change(subscriber: Subscriber, values: Mapping[str, object], options: SubscriberOptions) -> Subscriber:
+    """Return the subscriber with some fields as written. Raises UsageError for the first that cannot be read."""
+    changes, errors = parse_changes(values, options)
+    for reason in errors.values():
+        raise UsageError(reason)
+    return apply_changes(subscriber, changes)
+
+
+def new_subscriber(
+    email: str, *, timezone: str, language: str, profiles: Iterable[str] = (), confirmed: bool
+) -> Subscriber:
+    """Return a subscriber with the defaults, not stored yet. Raises AddressError."""
+    return Subscriber(
+        email=addresses.normalize(email),
+        schedule=Schedule(timezone=timezone),
+        state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
+        language=language,
+        profiles=tuple(profiles),
+    )
+
+
+def record(s: Subscriber) -> dict[str, Any]:
+    """Return a subscriber as values for JSON."""
+    shown = {name: field.show(s) for name, field in FIELDS.items()}
+    return {"email": s.email, "state": s.state.value, **shown, "resumes_at": s.resumes_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvRow:
-    """What became of one row: a subscriber, or the reason why not and the column that it is about.
+    """A row of a CSV file: a subscriber, or why it has none and in which column.
 
-    `line` is where the row begins, counted from 1, the header included. `email` is as written where there is no
-    subscriber, and `column` "" where the row as a whole is no good.
+    `line` is where the row begins, counted from 1 with the header. Without a subscriber `email` is as written, and
+    `column` is "" if the row as a whole is wrong.
     """
 
     line: int
@@ -64,148 +217,62 @@ class CsvRow:
     reason: str = ""
 
 
-def new_subscriber(
-    email: str,
-    *,
-    name: str = "",
-    timezone: str,
-    send_at: str = "",
-    days: str = "",
-    language: str,
-    profiles: Iterable[str] = (),
-    confirmed: bool,
-) -> Subscriber:
-    """A subscriber who is not stored yet. Empty values mean the defaults. Raises AddressError, UsageError."""
-    return Subscriber(
-        email=addresses.normalize(email),
-        name=one_line(name),
-        schedule=parse_schedule(timezone=timezone, send_at=send_at or DEFAULT_SEND_AT, days=days or DEFAULT_DAYS),
-        state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
-        language=language,
-        profiles=tuple(dict.fromkeys(p.strip() for p in profiles if p.strip())),
-    )
+def read_csv(text: str, options: SubscriberOptions, *, confirmed: bool) -> Iterator[CsvRow]:
+    """Read subscribers from CSV with a header line; only the column email is needed.
 
-
-def one_line(name: str) -> str:
-    """A name without line ends and other control characters, and not endless: it goes into mail headers."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_MAX_NAME].rstrip()
-
-
-def parse_max_papers(written: str, *, most: int = MAX_PAPERS) -> int:
-    """How many papers a digest has at most. Raises UsageError."""
-    if written.isascii() and written.isdecimal() and len(written) <= len(str(most)) and 1 <= int(written) <= most:
-        return int(written)
-    raise UsageError(f"{written!r} is not how many papers a digest has at most; write 1 to {most}")
-
-
-def parse_announce(written: str) -> frozenset[AnnounceType]:
-    """ "all", or a list such as "new,cross". Raises UsageError."""
-    if written.strip().lower() == "all":
-        return EVERY_TYPE
-    try:
-        return frozenset().union(*(ANNOUNCE_NAMES[name.strip().lower()] for name in written.split(",")))
-    except KeyError:
-        raise UsageError(
-            f"{written!r} is not how papers are announced; write all, or of {','.join(ANNOUNCE_NAMES)}"
-        ) from None
-
-
-def format_announce(types: frozenset[AnnounceType]) -> str:
-    """What `parse_announce` reads back as the same."""
-    return "all" if types == EVERY_TYPE else ",".join(name for name, some in ANNOUNCE_NAMES.items() if some & types)
-
-
-def read_csv(
-    text: str,
-    *,
-    defaults: Defaults,
-    known_profiles: Collection[str],
-    languages: Languages,
-    confirmed: bool,
-) -> Iterator[CsvRow]:
-    """The subscribers in a CSV file with a header line; columns may be left out, only email is needed.
-
-    A bad row is given with its reason and the next one is read. Raises UsageError if the header is not one.
+    A row that is wrong comes with its reason, and the next one is read. Raises UsageError if the header is wrong.
     """
     records = _records(text)
     _, header = next(records, (1, []))
     columns = [c.strip() for c in header]
-    if mark := next((mark for mark in ";\t" if len(columns) == 1 and mark in columns[0]), ""):
-        raise UsageError(f"line 1: the columns are separated by {mark!r}; save the file with commas between them")
+    if separator := next((char for char in ";\t" if len(columns) == 1 and char in columns[0]), ""):
+        raise UsageError(f"line 1: the columns are separated by {separator!r}; save the file with commas between them")
     unknown = [c for c in columns if c not in COLUMNS]
     if "email" not in columns or unknown:
         found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
         raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
     for line, cells in records:
-        value = dict.fromkeys(COLUMNS, "") | {
-            c: unescape_formula(cell.strip()) for c, cell in zip(columns, cells, strict=False)
-        }
-        try:
-            if len(cells) > len(columns):
-                raise _CellError("", "more cells than columns; put quotes around values that hold a comma")
-            subscriber = _from_cells(value, defaults, known_profiles, languages, confirmed=confirmed)
+        values = {c: _without_apostrophe(cell.strip()) for c, cell in zip(columns, cells, strict=False)}
+        email = values.get("email", "")
+        if len(cells) > len(columns):
+            reason = "more cells than columns; put quotes around values that hold a comma"
+            yield CsvRow(line=line, email=email, reason=reason)
+            continue
+        subscriber, errors = _from_values(values, options, confirmed=confirmed)
+        if errors:
+            column, reason = next(iter(errors.items()))
+            yield CsvRow(line=line, email=email, column=column, reason=reason)
+        else:
             yield CsvRow(line=line, email=subscriber.email, subscriber=subscriber)
-        except _CellError as error:
-            yield CsvRow(line=line, email=value["email"], column=error.column, reason=str(error))
 
 
-def to_csv(people: Iterable[Subscriber]) -> str:
-    """What `read_csv` reads back as the same subscribers, of those on the list."""
-    return csv_lines([COLUMNS, *(_cells(s) for s in people)])
-
-
-def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
-    """The same text in parts, of very many subscribers."""
-    yield csv_lines([COLUMNS])
-    for people in parts:
-        yield csv_lines(_cells(s) for s in people)
-
-
-def csv_lines(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV, in which a spreadsheet finds nothing to work out."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([escape_formula(str(cell)) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def escape_formula(cell: str) -> str:
-    """A cell as a CSV file holds it: what begins with = + - @ is worked out by spreadsheets, but for an apostrophe."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def unescape_formula(cell: str) -> str:
-    """What `escape_formula` made such a cell of."""
+def _without_apostrophe(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def record(s: Subscriber) -> dict[str, Any]:
-    """A subscriber as plain values."""
-    return {
-        "email": s.email,
-        "name": s.name,
-        "state": s.state.value,
-        "timezone": s.schedule.timezone,
-        "send_at": f"{s.schedule.send_at:%H:%M}",
-        "days": format_days(s.schedule.days),
-        "language": s.language,
-        "max_papers": s.max_papers,
-        "announce": format_announce(s.announce_types),
-        "trending": s.wants_trending,
-        "resumes_at": s.resumes_at,
-        "profiles": list(s.profiles),
-    }
-
-
-class _CellError(UsageError):
-    """A cell that cannot be read, and its column."""
-
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
+def _from_values(
+    values: Mapping[str, str], options: SubscriberOptions, *, confirmed: bool
+) -> tuple[Subscriber, dict[str, str]]:
+    """Return (the subscriber of a CSV row, reasons by column); empty cells mean the default."""
+    subscriber, paused = Subscriber(email=""), values.get("paused", "")
+    column = "email"
+    try:
+        subscriber = new_subscriber(
+            values.get("email", ""), timezone=options.timezone, language=options.language, confirmed=confirmed
+        )
+        changes, errors = parse_changes({name: values[name] for name in FIELDS if values.get(name)}, options)
+        subscriber = apply_changes(subscriber, changes)
+        column = "paused"
+        if paused not in {"", "no"} and confirmed and not errors:  # a subscriber who is pending cannot be paused
+            until = None if paused == "yes" else pauses.start_of_day(pauses.parse_day(paused), subscriber.schedule)
+            subscriber = pauses.paused(subscriber, until)
+    except UsageError as error:
+        return subscriber, {column: str(error)}
+    return subscriber, errors
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file, each with the line that it begins in; empty lines are none, but for the first."""
+    """Yield the rows of a CSV file, each with the line it begins in, without empty lines except the first."""
     lines = (found[0] for found in _LINE.finditer(text))  # a StringIO would hold it all again, in four bytes a letter
     reader = csv.reader(lines, skipinitialspace=True)
     line = 1
@@ -218,70 +285,33 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         raise UsageError(f"line {line}: {error}") from None
 
 
-def _from_cells(
-    value: Mapping[str, str],
-    defaults: Defaults,
-    known_profiles: Collection[str],
-    languages: Languages,
-    *,
-    confirmed: bool,
-) -> Subscriber:
-    schedule = Schedule(
-        timezone=_read("timezone", value["timezone"] or defaults.timezone, parse_timezone),
-        send_at=_read("send_at", value["send_at"] or DEFAULT_SEND_AT, parse_send_at),
-        days=_read("days", value["days"] or DEFAULT_DAYS, parse_days),
-    )
-    subscriber = Subscriber(
-        email=_read("email", value["email"], addresses.normalize),
-        name=one_line(value["name"]),
-        schedule=schedule,
-        state=SubscriberState.ACTIVE if confirmed else SubscriberState.PENDING,
-        language=_read("language", value["language"] or defaults.language, languages.checked),
-        profiles=_read("profiles", value["profiles"], lambda written: _parse_profiles(written, known_profiles)),
-        max_papers=_read("max_papers", value["max_papers"] or str(_DEFAULT_MAX_PAPERS), parse_max_papers),
-        announce_types=_read("announce", value["announce"] or "all", parse_announce),
-        wants_trending=_read("trending", value["trending"] or _YES, _parse_yes),
-    )
-    return _read("paused", value["paused"], lambda written: _with_pause(subscriber, written))
+def to_csv(people: Iterable[Subscriber]) -> str:
+    """Return subscribers as CSV, from which `read_csv` reads the same ones if they are active or paused."""
+    return "".join(csv_in_parts([people]))
 
 
-def _read(column: str, written: str, read: Callable[[str], _T]) -> _T:
-    try:
-        return read(written)
-    except UsageError as error:
-        raise _CellError(column, str(error)) from None
+def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
+    """Yield the text of `to_csv` part by part, for more subscribers than fit in memory."""
+    yield csv_lines([COLUMNS])
+    for people in parts:
+        yield csv_lines([s.email, *(_cell(field.show(s)) for field in FIELDS.values()), _pause_cell(s)] for s in people)
 
 
-def _parse_profiles(written: str, known: Collection[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in written.split(";") if name.strip()))
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise NotFoundError("profile", missing[0], known, listed_by="digest profile list")
-    return names
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as CSV. A cell that a spreadsheet would evaluate gets an apostrophe, which `read_csv` takes away."""
+    text = io.StringIO()
+    cells = ([f"'{cell}" if _FORMULA.match(cell) else cell for cell in map(str, row)] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(cells)
+    return text.getvalue()
 
 
-def _with_pause(subscriber: Subscriber, written: str) -> Subscriber:
-    """Who has still to say yes pauses nothing. A pause that is over ends as soon as digests are published."""
-    if written in {"", _NO} or subscriber.state is SubscriberState.PENDING:
-        return subscriber
-    return paused(subscriber, None if written == _YES else start_of_day(parse_day(written), subscriber.schedule))
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ";".join(value) if isinstance(value, list) else value
 
 
-def _parse_yes(written: str) -> bool:
-    if written not in {_YES, _NO}:
-        raise UsageError(f"{written!r} says neither yes nor no of trending")
-    return written == _YES
-
-
-def _cells(s: Subscriber) -> tuple[object, ...]:
-    return s.email, s.name, *_schedule_cells(s.schedule), ";".join(s.profiles), *_choice_cells(s)
-
-
-def _choice_cells(s: Subscriber) -> tuple[object, ...]:
-    until = "" if s.resumes_at is None else s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat()
-    pause = until or _YES if s.state is SubscriberState.PAUSED else ""
-    return s.language, s.max_papers, format_announce(s.announce_types), _YES if s.wants_trending else _NO, pause
-
-
-def _schedule_cells(schedule: Schedule) -> tuple[str, str, str]:
-    return schedule.timezone, f"{schedule.send_at:%H:%M}", format_days(schedule.days)
+def _pause_cell(s: Subscriber) -> str:
+    if s.state is not SubscriberState.PAUSED:
+        return ""
+    return s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"

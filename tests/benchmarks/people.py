@@ -149,8 +149,7 @@ def _import(folder: Path, count: int) -> Case:
     languages = Templates().languages
 
     def rows(most: int) -> Iterator[fields.CsvRow]:
-        defaults = fields.Defaults("UTC", "en")
-        read = fields.read_csv(text, defaults=defaults, known_profiles=(), languages=languages, confirmed=False)
+        read = fields.read_csv(text, fields.SubscriberOptions(languages=languages), confirmed=False)
         return islice(read, most)
 
     def together(most: int) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from digest.cli.backtest import sparkline
+from digest.cli.profile import sparkline
 from tests.commandline import Cli
 
 
@@ -23,10 +23,10 @@ NOW = ("--now", "2026-06-03T07:00:00Z")
 
 def test_people_see_papers_a_day_and_how_each_rule_did(ingested: Cli) -> None:
     ran = ingested.ok("profile", "backtest", "Pets", *NOW)
-    assert "papers a day, at most 1:  02 Jun █· 03 Jun" in ran.out
+    assert "papers per day, at most 1:  02 Jun █· 03 Jun" in ran.out
     assert "1" in ran.out
     assert "33.3%" in ran.out
-    assert "never true" in ran.out
+    assert "never matches" in ran.out
     assert ran.err == "1 of 3 papers match, 0.5 on a day with papers\n"
 
 
@@ -48,7 +48,7 @@ def test_rules_that_are_not_saved_are_held_against_those_that_are(ingested: Cli)
     ]
     assert (
         ran.err
-        == "2 of 3 papers match, 1.0 on a day with papers; 2 more than by the saved rules of 'Pets', and 1 gone\n"
+        == "2 of 3 papers match, 1.0 on a day with papers; 2 more than by the saved rules of 'Pets', and 1 fewer\n"
     )
     assert json.loads(ingested.ok("profile", "show", "Pets", "--json").out)["rules"].startswith("cat")
 
@@ -67,7 +67,7 @@ def test_only_so_many_days_are_looked_at(ingested: Cli) -> None:
 def test_nothing_stored_is_no_error(cli: Cli) -> None:
     cli.ok("profile", "add", "Pets", "--rules", "cat")
     ran = cli.ok("profile", "backtest", "Pets")
-    assert (ran.out, ran.err) == ("", "no papers of the last 30 days; --days looks farther back\n")
+    assert (ran.out, ran.err) == ("", "no papers in the last 30 days; --days looks further back\n")
 
 
 def test_bad_rules_and_unknown_profiles_are_refused(ingested: Cli) -> None:
@@ -85,7 +85,7 @@ def test_many_papers_that_go_are_not_all_listed_for_people(ingested: Cli) -> Non
     ingested.write_papers(*(f"A cat called {n}" for n in range(30)))
     ingested.ok("ingest", "--now", "2026-06-03T06:30:00Z")
     ran = ingested.ok("profile", "backtest", "Pets", "--rules", "dog", *NOW)
-    assert "31 papers go, the best 20:" in ran.out
+    assert "31 papers removed, the best 20:" in ran.out
     assert ran.out.count("title:") == 21
 
 

@@ -41,8 +41,8 @@ def test_a_bounce_in_a_file_bars_its_address_once(sent: Cli) -> None:
 
 def test_a_bounce_without_proof_is_named_and_bars_nobody(sent: Cli) -> None:
     ran = sent.ok("bounce", str(put_bounce(sent, "bounce-1-aaaaaaaaaaaaaaaa@bounces.example.org")))
-    assert "bounce.eml: not counted, nothing in it proves that it is about a mail of ours: hard 550 5.1.1" in ran.err
-    assert sent.ok("suppression", "list").err == "nobody is suppressed\n"
+    assert "bounce.eml: not counted, because it does not prove that it is about our mail: hard 550 5.1.1" in ran.err
+    assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
 
 
 def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
@@ -114,7 +114,7 @@ def test_a_preview_is_not_sent_to_a_barred_address_nor_during_a_hold(sent: Cli) 
 def test_of_several_files_none_is_read_where_one_is_missing(sent: Cli) -> None:
     ran = sent("bounce", str(put_bounce(sent)), "nowhere.eml")
     assert (ran.code, ran.err) == (2, "error: nowhere.eml: no such file or folder; nothing was read\n")
-    assert sent.ok("suppression", "list").err == "nobody is suppressed\n"
+    assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
 
 
 def test_the_columns_of_a_barred_row_are_named_and_the_others_come_in(cli: Cli) -> None:
@@ -122,4 +122,4 @@ def test_the_columns_of_a_barred_row_are_named_and_the_others_come_in(cli: Cli) 
     (cli.folder / "people.csv").write_text("email\nnever@example.org\nnew@example.org\n")
     ran = cli("subscriber", "import", "people.csv", "--confirmed")
     assert (ran.code, "warning: line 2: never@example.org is suppressed since " in ran.err) == (1, True)
-    assert ran.err.endswith("added 1, 0 there already, 1 bad rows\n")
+    assert ran.err.endswith("added 1, 0 already subscribed, 1 bad rows\n")

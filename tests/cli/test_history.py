@@ -66,7 +66,7 @@ def test_a_removed_profile_is_listed_and_restored_by_its_name(cli: Cli) -> None:
     ran = cli.ok("profile", "history", "Cats")
     assert ran.err == "profile 'Cats' was removed; `digest profile restore` brings it back\n"
     ran = cli.ok("profile", "restore", "Cats", "1")
-    assert ran.err == "profile 'Cats' has the rules of version 1 again, as version 2; nobody follows it\n"
+    assert ran.err == "profile 'Cats' has the rules of version 1 again, as version 2; it has no followers\n"
     assert cli.ok("profile", "list", "--json").record == {"name": "Cats", "rules": 1, "followers": 0}
     assert changes(cli, "Cats")[0] == (2, "command line", "brought back after it was removed")
 

@@ -31,7 +31,7 @@ def test_what_is_there_is_never_overwritten(bare: Cli) -> None:
     (bare.folder / "config.toml").write_text("# mine")
     ran = bare("init")
     assert ran.code == 2
-    assert ran.err == "error: config.toml is there already; edit it, or name another folder\n"
+    assert ran.err == "error: config.toml already exists; edit it, or name another folder\n"
     assert (bare.folder / "config.toml").read_text() == "# mine"
 
 

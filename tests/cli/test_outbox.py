@@ -33,8 +33,8 @@ def test_a_hold_stops_all_sending_until_it_is_released(queued: Cli) -> None:
     assert "sending is on hold since " in ran.err
     ran = queued.ok("deliver", "--json")
     assert ran.record["deliver"] == {"sent": 0, "deferred": 0, "failed": 0}
-    assert "(wrong template); `digest outbox release` lets it go on; 2 mails wait" in ran.err
-    assert queued.ok("outbox", "release").err == "sending goes on; 2 mails wait\n"
+    assert "(wrong template); `digest outbox release` resumes it; 2 mails wait" in ran.err
+    assert queued.ok("outbox", "release").err == "sending resumes; 2 mails are waiting\n"
     assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 2
     assert queued.ok("outbox", "release").err == "sending was not on hold\n"
 
@@ -44,7 +44,7 @@ def test_a_failed_mail_can_be_tried_again(queued: Cli) -> None:
     queued.ok("deliver")
     assert states(queued) == {"a@example.org": "failed", "b@example.org": "sent"}
     ran = queued.ok("outbox", "retry", "1", "2")
-    assert ran.err == "warning: left as they are, being neither deferred nor failed: 2\nqueued again: 1\n"
+    assert ran.err == "warning: unchanged, because not deferred or failed: 2\nqueued again: 1\n"
     queued.ok("deliver")
     assert states(queued) == {"a@example.org": "sent", "b@example.org": "sent"}
     assert queued.ok("outbox", "retry", "--all").err == "queued again: 0\n"
@@ -52,7 +52,7 @@ def test_a_failed_mail_can_be_tried_again(queued: Cli) -> None:
 
 def test_which_mails_to_try_again_has_to_be_said(queued: Cli) -> None:
     for arguments in ((), ("1", "--all")):
-        assert "give the numbers of some deliveries, or --all" in queued("outbox", "retry", *arguments).err
+        assert "give numbers of deliveries, or --all" in queued("outbox", "retry", *arguments).err
 
 
 @pytest.mark.parametrize(("word", "state"), [("--arrived", "sent"), ("--again", "queued")])
@@ -63,7 +63,7 @@ def test_a_mail_in_doubt_waits_for_an_admins_word(queued: Cli, word: str, state:
     assert [r["id"] for r in queued.ok("outbox", "list", "--state", "in-doubt", "--json").records] == [1]
     queued.ok("outbox", "resolve", "1", word)
     assert states(queued)["a@example.org"] == state
-    assert "being not in doubt: 1" in queued.ok("outbox", "resolve", "1", word).err
+    assert "because not in doubt: 1" in queued.ok("outbox", "resolve", "1", word).err
     assert queued("outbox", "resolve", "1").code == 2
 
 

@@ -104,7 +104,7 @@ def test_it_shows_the_admins_templates_and_says_which_are_slow(cats: Cli) -> Non
     ran = cats.ok("preview", "reader@example.org", "--format", "eml", "--now", MORNING)
     assert "Subject: Daily Papers A STUDY OF CATS\n" in ran.out.replace("\r\n", "\n")
     assert ran.err.startswith("warning: ")
-    assert "digest.subject.txt.j2: works, but is rendered anew for every mail" in ran.err
+    assert "digest.subject.txt.j2: works, but is slow, because it is rendered again" in ran.err
     overriding(cats.folder, "cards.html.j2", "x")
     ran = cats.ok("preview", "reader@example.org", "--now", MORNING)
     assert "email/cards.html.j2 replaces nothing; did you mean email/card.html.j2?" in ran.err

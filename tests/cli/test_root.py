@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_is_one_line_too(cli: Cli, monkeypatch: pytest.Monkey
     monkeypatch.setattr("digest.cli.source.sources.list_states", broken)
     ran = cli("source", "list")
     assert ran.code == 1
-    assert ran.err == "error: this should not have happened: ZeroDivisionError: by zero (DIGEST_DEBUG=1 shows where)\n"
+    assert ran.err == "error: internal error: ZeroDivisionError: by zero (DIGEST_DEBUG=1 shows where)\n"
     monkeypatch.setenv("DIGEST_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         cli("source", "list")

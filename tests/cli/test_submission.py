@@ -42,7 +42,7 @@ def test_what_was_proposed_is_listed_by_its_state(open_cli: Cli) -> None:
     }
     assert (second["state"], second["decided_at"]) == ("rejected", "2026-06-04T07:00:00Z")
     assert [r["id"] for r in open_cli.ok("submission", "list", "--json", "--state", "waiting").records] == [1]
-    assert "nothing is approved" in open_cli.ok("submission", "list", "--state", "approved").err
+    assert "no submissions are approved" in open_cli.ok("submission", "list", "--state", "approved").err
 
 
 def test_approving_puts_the_paper_in(open_cli: Cli) -> None:

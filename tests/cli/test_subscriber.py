@@ -29,6 +29,7 @@ def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
 def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     options = "--profile Cats --name Reader --timezone Asia/Tokyo --send-at 6:30 --days weekdays --max-papers 5".split()
+    options += ["--announce", "new,updates", "--no-trending"]
     cli.ok("subscriber", "add", "reader@example.org", *options, "--keywords", "dog\n-survey", "--confirmed")
     shown = cli.ok("subscriber", "show", "READER@example.org", "--json").record
     assert shown.pop("next_slot_at").endswith(":30:00Z")
@@ -41,8 +42,8 @@ def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
         "days": "weekdays",
         "language": "en",
         "max_papers": 5,
-        "announce": "all",
-        "trending": True,
+        "announce": "new,updates",
+        "trending": False,
         "resumes_at": None,
         "profiles": ["Cats"],
         "keywords": "dog\n-survey",
@@ -128,7 +129,7 @@ def test_a_change_of_nothing_and_a_bad_change_change_nothing(cli: Cli) -> None:
     assert "nothing to change" in cli("subscriber", "edit", "reader@example.org").err
     assert cli("subscriber", "edit", "reader@example.org", "--profile", "Cats").code == 2
     assert cli("subscriber", "edit", "reader@example.org", "--days", "never").code == 2
-    assert "'old' is not how" in cli("subscriber", "edit", "reader@example.org", "--announce", "old").err
+    assert "'old' is not a kind" in cli("subscriber", "edit", "reader@example.org", "--announce", "old").err
     assert cli.ok("subscriber", "list", "--json").out == before
 
 
@@ -163,7 +164,7 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
     assert ran.code == 1
     assert "warning: line 3: 'nonsense' is not an e-mail address" in ran.err
     assert "warning: line 5: no profile 'Horses'" in ran.err
-    assert ran.err.endswith("added 2, 1 there already, 2 bad rows\n")
+    assert ran.err.endswith("added 2, 1 already subscribed, 2 bad rows\n")
     assert cli.ok("subscriber", "export").out == (
         "email,name,timezone,send_at,days,profiles,language,max_papers,announce,trending,paused\n"
         "a@example.org,A,Asia/Tokyo,06:30,weekdays,Cats;Dogs,en,25,all,yes,\n"
@@ -187,7 +188,7 @@ def test_an_import_is_rehearsed_and_writes_nothing(cli: Cli) -> None:
         (5, "barred@example.org", "suppressed", ""),
     ]
     assert ran.records[2]["reason"].startswith("no time zone 'Mars/Base'")
-    assert (ran.code, ran.err) == (1, "would add 1, 1 there already, 2 bad rows; nothing was written\n")
+    assert (ran.code, ran.err) == (1, "would add 1, 1 already subscribed, 2 bad rows; nothing was written\n")
     table = cli("subscriber", "import", "people.csv", "--dry-run", "--confirmed").out
     assert table.splitlines()[1].split() == ["2", "a@example.org", "added"]
     assert cli.ok("subscriber", "list", "--json").out == before
@@ -199,7 +200,9 @@ def test_what_is_exported_can_be_imported(cli: Cli) -> None:
     cli.ok("subscriber", "pause", "reader@example.org")
     (cli.folder / "people.csv").write_text(cli.ok("subscriber", "export").out)
     cli.ok("subscriber", "remove", "reader@example.org")
-    assert "added 1, 0 there already, 0 bad rows" in cli.ok("subscriber", "import", "people.csv", "--confirmed").err
+    assert (
+        "added 1, 0 already subscribed, 0 bad rows" in cli.ok("subscriber", "import", "people.csv", "--confirmed").err
+    )
     imported = cli.ok("subscriber", "list", "--json").record
     assert (imported["name"], imported["state"]) == ('R, "the reader"', "paused")
 
@@ -216,7 +219,7 @@ def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
         (b"mail\na@example.org\n", "people.csv: line 1: unknown column 'mail'"),
         (b"", "people.csv: line 1: no column 'email'"),
         (b"email;name\na@example.org;A\n", "people.csv: line 1: the columns are separated by ';'"),
-        (b"%PDF-1.7\n\xff\xfe", "people.csv: cannot be read: this is not a text in UTF-8"),
+        (b"%PDF-1.7\n\xff\xfe", "people.csv: cannot be read: it is not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_such_csv_is_refused(cli: Cli, content: bytes, message: str) -> None:
@@ -254,5 +257,5 @@ def test_some_of_the_subscribers_are_listed(cli: Cli) -> None:
     assert listed("--after", "ann@example.org") == ["bob@example.org", "zoe@example.org"]
     assert listed("--limit", "1", "--after", "ann@example.org") == ["bob@example.org"]
     ran = cli.ok("subscriber", "list", "--limit", "2")
-    assert ran.err == "there are more; --after bob@example.org shows the next\n"
-    assert cli.ok("subscriber", "list", "--search", "nobody").err == "nobody like that\n"
+    assert ran.err == "there are more; use --after bob@example.org for the next ones\n"
+    assert cli.ok("subscriber", "list", "--search", "nobody").err == "no matching subscribers\n"

@@ -18,7 +18,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash(desk: Cli) -> None:
     token = ran.out.strip()
     assert token.startswith("digest_")
     assert ran.out == f"{token}\n"
-    assert 'made token "website" of desk@example.org, good until ' in ran.err
+    assert 'made token "website" of desk@example.org, valid until ' in ran.err
     assert token not in ran.err
     record = desk.ok("token", "list", "--json").record
     assert (record["id"], record["name"], record["admin"], record["opens"]) == (

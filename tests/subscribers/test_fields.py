@@ -11,14 +11,13 @@ from digest.security import addresses
 from digest.subscribers import fields
 from tests.builders import a_subscriber, at
 
-LANGUAGES = Templates().languages
+OPTIONS = fields.SubscriberOptions(
+    languages=Templates().languages, profiles={"A", "B"}, timezone="Europe/Berlin", language="en"
+)
 
 
 def read(text: str) -> list[fields.CsvRow]:
-    defaults = fields.Defaults("Europe/Berlin", "en")
-    return list(
-        fields.read_csv(text, defaults=defaults, known_profiles={"A", "B"}, languages=LANGUAGES, confirmed=True)
-    )
+    return list(fields.read_csv(text, OPTIONS, confirmed=True))
 
 
 def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
@@ -94,10 +93,10 @@ def test_a_header_that_is_none_is_refused(header: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "cells", "reason"),
     [
-        ("max_papers", "0", "'0' is not how many papers"),
+        ("max_papers", "0", "'0' is not a number of papers"),
         ("max_papers", "501", "write 1 to 500"),
-        ("announce", "old", "'old' is not how papers are announced"),
-        ("trending", "maybe", "'maybe' says neither yes nor no of trending"),
+        ("announce", "old", "'old' is not a kind of announcement"),
+        ("trending", "maybe", "'maybe' is neither yes nor no"),
         ("paused", "soon", "'soon' is not a date"),
         ("paused", "0001-01-01", "0001-01-01 is too long ago"),
     ],
@@ -110,8 +109,7 @@ def test_what_somebody_chose_is_read_strictly(columns: str, cells: str, reason: 
 
 def test_who_has_not_said_yes_pauses_nothing() -> None:
     text = "email,paused\nreader@example.org,yes\n"
-    defaults = fields.Defaults("Europe/Berlin", "en")
-    (row,) = fields.read_csv(text, defaults=defaults, known_profiles=(), languages=LANGUAGES, confirmed=False)
+    (row,) = fields.read_csv(text, OPTIONS, confirmed=False)
     assert row.subscriber is not None
     assert row.subscriber.state is SubscriberState.PENDING
 

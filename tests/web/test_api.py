@@ -343,7 +343,7 @@ def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
     reads(monkeypatch, fails="answers 500")
     for body in ({}, {"title": " \n"}, {"abstract": "Typed"}):
         detail = problem(api("POST", "/submissions/1/approve", json=body), 422)["detail"]
-        assert detail == "answers 500; with a title it can be put in as it is given"
+        assert detail == "answers 500; send a title to add the paper without its page"
     assert api.ok("GET", "/submissions")["items"][0]["state"] == "waiting"
     assert api.ok("POST", "/submissions/1/approve", json={"title": "Typed"})["state"] == "approved"
 

@@ -1,10 +1,9 @@
-"""The API, for programs: what the desk does, over JSON, for who has a token. A file a noun.
+"""The JSON API for programs that have a token: what admins do on the web, one file for each noun.
 
-    access     who calls, by which token, and may they
-    problems   what is answered where something cannot be done (RFC 9457)
-    fields     texts, numbers, pages of results: what endpoints have in common
-    document   the OpenAPI document, at /api/v1/openapi.json
+    access     authentication, and what endpoints work with
+    problems   error responses (RFC 9457)
+    fields     types of request and response fields, pages of results
 
-Endpoints call the functions that the command line and the desk's pages call, so each change has its line in the audit
-log. There are no cookies here, and so nothing that another site could forge.
+Endpoints call the functions of digest/admin, as commands and pages do, so each change is in the audit log. There are no
+cookies, and so nothing that another site could forge.
 """

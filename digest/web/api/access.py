@@ -1,10 +1,10 @@
-"""Who calls: whoever has a token, for what that is good for. And what endpoints work on."""
+"""Authentication by token, and what endpoints work with."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -21,84 +21,81 @@ PATH = "/api/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request, by somebody who may make it."""
+class Api:
+    """What all calls share."""
 
     app: App
+    clock: Callable[[], datetime]
+    changed: Callable[[], None]  # called, in any thread, after a change
+    afterwards: Callable[[Callable[[], None]], None]  # runs a function soon; the response does not wait for it
+    trusted: Networks  # of proxies
+    tries: RateLimit  # with wrong tokens
+    at_once: ConcurrencyLimit  # slow calls, by token
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request."""
+
+    api: Api
     by: str  # for the audit log: `token "website" of desk@example.org`
     now: datetime
-    changed: Callable[[], None]
-    afterwards: Callable[[Callable[[], None]], None]  # does something soon, for which the answer does not wait
-    at_once: ConcurrencyLimit  # by `by`, of what may take long
+
+    @property
+    def app(self) -> App:
+        """The installation."""
+        return self.api.app
 
     @property
     def store(self) -> Store:
         """The database."""
         return self.app.store
 
+    @property
+    def signed(self) -> dict[str, Any]:
+        """Who acts and when, as the actions of admins take it."""
+        return {"by": self.by, "now": self.now}
+
     def url(self, path: str) -> str:
-        """Where something is that was made."""
+        """Return the URL of something that was added."""
         return f"{self.app.config.newsletter.base_url}{PATH}{path}"
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        """A transaction that changes something; afterwards there may be mail to deliver."""
+        """Open a transaction that changes something; afterwards there may be mail to deliver."""
         with self.store.write() as tx:
             yield tx
-        self.changed()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Lets in who has a token."""
-
-    app: App
-    clock: Callable[[], datetime]
-    changed: Callable[[], None]
-    afterwards: Callable[[Callable[[], None]], None]
-    trusted: Networks  # proxies
-    tries: RateLimit  # with what is no token
-    at_once: ConcurrencyLimit
-
-    def call(self, request: Request, token: str | None, needed: TokenScope) -> Call:
-        """The call, where its token is good for it. Raises Refused 401, 403 and, for who guesses, 429."""
-        now = self.clock()
-        if token is None:
-            raise _unknown("this needs a token, as in: Authorization: Bearer digest_…")
-        with self.app.store.read() as tx:
-            found = tokens.find_by_hash(tx, token_hash(token), now=now)
-        if found is None:
-            self.tries.check(asking(request, self.trusted), now=now)
-            raise _unknown("this is no token, or one that has expired or was revoked", error="invalid_token")
-        if needed not in found.active_scopes:
-            challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{needed.value}"'
-            raise Refused(403, f"this needs a token for {needed.value}", headers={"WWW-Authenticate": challenge})
-        return Call(
-            app=self.app,
-            by=str(found),
-            now=now,
-            changed=self.changed,
-            afterwards=self.afterwards,
-            at_once=self.at_once,
-        )
-
-
-def _unknown(detail: str, *, error: str = "") -> Refused:
-    challenge = 'Bearer realm="digest"' + (f', error="{error}"' if error else "")
-    return Refused(401, detail, headers={"WWW-Authenticate": challenge})
+        self.api.changed()
 
 
 _bearer = HTTPBearer(
-    scheme_name="token", auto_error=False, description="A token that `digest token add` or /admin/tokens made."
+    scheme_name="token", auto_error=False, description="A token made by `digest token add` or at /admin/tokens."
 )
 
 
 def _call(
     request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Call:
-    access: Access = request.app.state.access
+    """Authenticate a request. Raises Refused 401, 403 and, for many wrong tokens, 429."""
+    api: Api = request.app.state.api
     (scope,) = needed.scopes
-    return access.call(request, None if given is None else given.credentials, TokenScope(scope))
+    now = api.clock()
+    if given is None:
+        raise _unauthenticated("this needs a token, as in: Authorization: Bearer digest_…")
+    with api.app.store.read() as tx:
+        token = tokens.find_by_hash(tx, token_hash(given.credentials), now=now)
+    if token is None:
+        api.tries.check(asking(request, api.trusted), now=now)
+        raise _unauthenticated("this token is wrong, expired or revoked", error="invalid_token")
+    if TokenScope(scope) not in token.active_scopes:
+        challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{scope}"'
+        raise Refused(403, f"this needs a token for {scope}", headers={"WWW-Authenticate": challenge})
+    return Call(api, str(token), now)
+
+
+def _unauthenticated(detail: str, *, error: str = "") -> Refused:
+    challenge = 'Bearer realm="digest"' + (f', error="{error}"' if error else "")
+    return Refused(401, detail, headers={"WWW-Authenticate": challenge})
 
 
 ReadsProfiles = Annotated[Call, Security(_call, scopes=[TokenScope.PROFILES_READ.value])]

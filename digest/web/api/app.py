@@ -1,4 +1,4 @@
-"""The API as an application of its own, which the pages' one holds at /api/v1."""
+"""The API as an application of its own, mounted at /api/v1, with its OpenAPI document."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,44 +6,44 @@ from ipaddress import ip_network
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from digest import __version__
 from digest.app import App
-from digest.web.api import (
-    deliveries,
-    explaining,
-    importing,
-    operations,
-    preview,
-    profiles,
-    submissions,
-    subscribers,
-    suppressions,
-)
-from digest.web.api.access import PATH, Access
-from digest.web.api.document import document
-from digest.web.api.problems import answer_problems
+from digest.web.api import deliveries, operations, profiles, submissions, subscribers, suppressions
+from digest.web.api.access import PATH, Api
+from digest.web.api.problems import Problem, add_problem_handlers
 from digest.web.background import Background
 from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 
-_AT_ONCE = 8  # calls that are being answered: more would only wait for each other
-_NOUNS = (profiles, preview, subscribers, explaining, importing, suppressions, deliveries, submissions, operations)
+_AT_ONCE = 8  # calls that are answered at the same time: more would only wait for each other
+_NOUNS = (profiles, subscribers, suppressions, deliveries, submissions, operations)
+_DESCRIPTION = """
+The admin functions of Digest, for programs. Each call sends a token, made by `digest token add` or at /admin/tokens, as
+`Authorization: Bearer digest_…`. A token gives access to its scopes, as far as its owner's role allows them. Lists are
+paged: `next` is the `cursor` of the next page. Errors are application/problem+json, with one line that says why. Times
+are UTC.
+""".strip()
+_TAGS = {
+    "profiles": "Named sets of rules that subscribers follow.",
+    "subscribers": "Who gets digests, of what, and when.",
+    "suppressions": "Addresses that must not be mailed.",
+    "deliveries": "The outbox: every mail and its state.",
+    "submissions": "Papers that readers propose.",
+    "operations": "The state of the newsletter.",
+}
 
 
 def mounted(app: App, background: Background, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
-    """The API of an installation, in its place. `changed` is told, in any thread, when a call has done something."""
-    return Mount(PATH, app=_app(app, background, clock, changed))
-
-
-def _app(app: App, background: Background, clock: Callable[[], datetime], changed: Callable[[], None]) -> FastAPI:
-    # No pages that show the document: they would load scripts from elsewhere.
+    """Return the mounted API of an installation. It calls `changed`, in any thread, after a call changed something."""
+    # FastAPI's own pages for the document would load scripts from elsewhere.
     asgi = FastAPI(title="Digest", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     asgi.state.turns = CapacityLimiter(_AT_ONCE)
-    asgi.state.access = Access(
+    asgi.state.api = Api(
         app=app,
         clock=clock,
         changed=changed,
@@ -52,18 +52,24 @@ def _app(app: App, background: Background, clock: Callable[[], datetime], change
         tries=RateLimit(per_client=20, overall=1_000, within=timedelta(minutes=15)),
         at_once=ConcurrencyLimit(2),
     )
-    answer_problems(asgi)
-    # Not include_router, which puts them in boxes: who asks which methods an address has looks at all.
+    add_problem_handlers(asgi)
+    # include_router would wrap the routes; the Allow header of a 405 needs all routes in one list.
     asgi.router.routes.extend(route for noun in _NOUNS for route in noun.router.routes)
-    asgi.router.routes.append(_document_route(asgi, f"{app.config.newsletter.base_url}{PATH}"))
-    return asgi
 
-
-def _document_route(asgi: FastAPI, url: str) -> Route:
-    def answer(_request: Request) -> JSONResponse:
-        """GET /openapi.json: for everybody."""
+    def openapi(_request: Request) -> JSONResponse:
         if asgi.openapi_schema is None:
-            asgi.openapi_schema = document(asgi, url=url)
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            asgi.openapi_schema = get_openapi(
+                title=asgi.title,
+                version=asgi.version,
+                openapi_version=asgi.openapi_version,
+                description=_DESCRIPTION,
+                routes=asgi.routes,
+                tags=[{"name": name, "description": description} for name, description in _TAGS.items()],
+                servers=[{"url": f"{app.config.newsletter.base_url}{PATH}"}],
+            )
+            asgi.openapi_schema["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
         return JSONResponse(asgi.openapi_schema)
 
-    return Route("/openapi.json", answer, methods=["GET"])
+    asgi.router.routes.append(Route("/openapi.json", openapi, methods=["GET"]))  # for everyone, without a token
+    return Mount(PATH, app=asgi)

@@ -1,4 +1,4 @@
-"""What endpoints have in common: texts, numbers, pages of results, and how a request is read."""
+"""What endpoints share: types of fields, pages of results, rules, and routes that read a request in time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -6,21 +6,27 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Path
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.admin.profile_actions import compile_profile_rules
+from digest.errors import RuleError
+from digest.matching import compile_rules
+from digest.models import CompiledRules
+from digest.web.api.problems import Refused, RuleMistake
+from digest.web.forms.keywords import mistakes_in
 from digest.web.security import HANG_UP
 
 _SLOWEST_BODY = 10.0  # seconds
-_MOST_DIGITS = 15  # no more than a database counts, and than every JSON reader keeps exactly
-NO_NUL = r"^[^\x00]*$"  # lone surrogates are refused as it is
+_MAX_DIGITS = 15  # databases count further, and every JSON parser keeps such a number exactly
+NO_NUL = r"^[^\x00]*$"  # pydantic itself refuses lone surrogates
 
-MOST_ID = 10**_MOST_DIGITS - 1
-Id = Annotated[int, Path(ge=1, le=MOST_ID, description="Its number.")]
-Ids = Annotated[list[Annotated[int, Field(ge=1, le=MOST_ID)]], Field(min_length=1, max_length=1000)]
+MAX_ID = 10**_MAX_DIGITS - 1
+Id = Annotated[int, Path(ge=1, le=MAX_ID, description="Its number.")]
+Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=1000)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=NO_NUL)]
 Rules = Annotated[str, StringConstraints(max_length=200_000, pattern=NO_NUL)]
@@ -29,30 +35,43 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Wanted(BaseModel):
-    """What somebody sends: nothing but what is asked for, and of no other type."""
+Score = Annotated[float, BeforeValidator(lambda score: round(float(score), 3))]
+
+
+class RequestBody(BaseModel):
+    """A request body. Unknown fields and other types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Paging(BaseModel):
-    """Which page of results."""
+class QueryFields(BaseModel):
+    """Query parameters. Unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(50, ge=1, le=200, description="How many at most.")
+
+class Shown(BaseModel):
+    """A response that can be made from a record with the same attributes, by `model_validate`."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
-class Numbered(Paging):
-    """The same of what has numbers."""
+class PageQuery(QueryFields):
+    """Which page of results."""
 
-    cursor: Annotated[str, StringConstraints(pattern=rf"^[1-9][0-9]{{0,{_MOST_DIGITS - 1}}}$")] | None = Field(
-        None, description="What `next` was on the page before."
+    limit: int = Field(50, ge=1, le=200, description="Maximum number of results.")
+
+
+class NumberedPageQuery(PageQuery):
+    """Which page of results that have numbers."""
+
+    cursor: Annotated[str, StringConstraints(pattern=rf"^[1-9][0-9]{{0,{_MAX_DIGITS - 1}}}$")] | None = Field(
+        None, description="The value of `next` on the page before."
     )
 
     @property
     def number(self) -> int:
-        """The last one that was shown; 0 on the first page."""
+        """The number of the last result before this page; 0 on the first page."""
         return int(self.cursor or 0)
 
 
@@ -63,55 +82,66 @@ class Page(BaseModel, Generic[T]):
     next: str | None = Field(description="The `cursor` of the next page; null on the last.")
 
 
-def page_of(found: Sequence[R], limit: int, *, shown: Callable[[R], T], cursor: Callable[[R], object]) -> Page[T]:
-    """A page, where one more than `limit` was asked for to see whether there are more."""
+def page_of(found: Sequence[R], limit: int, *, show: Callable[[R], T], cursor: Callable[[R], object]) -> Page[T]:
+    """Return the first `limit` results as a page. `found` holds one more if there is a next page."""
     more = len(found) > limit
-    return Page(items=[shown(one) for one in found[:limit]], next=str(cursor(found[limit - 1])) if more else None)
+    return Page(items=[show(one) for one in found[:limit]], next=str(cursor(found[limit - 1])) if more else None)
+
+
+def personal_rules(text: str) -> CompiledRules:
+    """Compile a subscriber's own keywords, which may be none. Raises Refused with the mistake of each line."""
+    try:
+        return compile_rules(text)
+    except RuleError as error:
+        mistakes = [RuleMistake(line=m.line, column=m.column, reason=m.reason) for m in mistakes_in(text, error)]
+        raise Refused(422, f"rules: {error}", errors=mistakes) from None
+
+
+def profile_rules(text: str) -> CompiledRules:
+    """Compile the rules of a profile. Raises Refused, and UsageError if they could never find a paper."""
+    personal_rules(text)
+    return compile_profile_rules(text)
 
 
 class _Number(Convertor[int]):
-    regex = f"[1-9][0-9]{{0,{_MOST_DIGITS - 1}}}"
+    regex = f"[1-9][0-9]{{0,{_MAX_DIGITS - 1}}}"
 
     def convert(self, value: str) -> int:
-        """Of a path."""
+        """Return the number in a path."""
         return int(value)
 
     def to_string(self, value: int) -> str:
-        """For a path."""
+        """Return the text of a number in a path."""
         return str(value)
 
 
 register_url_convertor("number", _Number())
 
 
-class _Bounded(APIRoute):
-    """Reads what is sent first, and in time; then waits for its turn: as many are answered at once as pages are."""
+class _BoundedRoute(APIRoute):
+    """A route that reads the body first, within a time limit, and then waits for one of a few turns."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request."""
+        """Return the handler of requests."""
         answer = super().get_route_handler()
 
         async def answer_in_turn(request: Request) -> Response:
             if self.body_field is not None:
-                await _read(request)
+                try:
+                    async with asyncio.timeout(_SLOWEST_BODY):
+                        await request.body()
+                except TimeoutError:
+                    raise HTTPException(408, headers=HANG_UP) from None
             async with request.app.state.turns:
                 return await answer(request)
 
         return answer_in_turn
 
 
-async def _read(request: Request) -> None:
-    try:
-        async with asyncio.timeout(_SLOWEST_BODY):
-            await request.body()
-    except TimeoutError:
-        raise HTTPException(408, headers=HANG_UP) from None
-
-
-def a_router(tag: str) -> APIRouter:
-    """Where the endpoints of a noun are written down. Each is called in the document as its function is."""
+def new_router(tag: str) -> APIRouter:
+    """Return the router for the endpoints of one noun. An operation's id in the document is its function's name."""
     return APIRouter(
-        route_class=_Bounded,
+        route_class=_BoundedRoute,
         tags=[tag],
         redirect_slashes=False,
         generate_unique_id_function=lambda route: str(route.name),

@@ -1,4 +1,4 @@
-"""What is answered where something cannot be done: application/problem+json (RFC 9457), in one line that says why."""
+"""Error responses: application/problem+json (RFC 9457), with one line that says why."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,32 +25,32 @@ _BY_BODY = (400, 408, 413)
 
 
 class RuleMistake(BaseModel):
-    """What is wrong with a rule, and where."""
+    """A mistake in a rule."""
 
-    line: int = Field(description="Of the rules, from 1.")
-    column: int = Field(description="In that line, from 1.")
+    line: int = Field(description="Line of the rules, from 1.")
+    column: int = Field(description="Column of that line, from 1.")
     reason: str
 
 
 class FieldMistake(BaseModel):
-    """What is wrong with a part of the request."""
+    """A mistake in a part of the request."""
 
     field: str = Field(examples=["body.email"])
     reason: str
 
 
 class Problem(BaseModel):
-    """Why something cannot be done (RFC 9457)."""
+    """Why a request failed (RFC 9457)."""
 
     type: str = "about:blank"
-    title: str = Field(description="What the status is called.", examples=["Not Found"])
+    title: str = Field(description="The name of the status.", examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(description="Why, in one line.", examples=["no profile '7'; `digest profile list` shows them"])
-    errors: list[RuleMistake | FieldMistake] | None = Field(None, description="Each mistake, where there are several.")
+    errors: list[RuleMistake | FieldMistake] | None = Field(None, description="Each mistake, if there are several.")
 
 
 class Refused(HTTPException):
-    """The answer is a problem."""
+    """A request that is answered with a problem."""
 
     def __init__(
         self,
@@ -65,23 +65,23 @@ class Refused(HTTPException):
 
 
 def responses(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:
-    """For the document: that an endpoint may answer these, and what any may. `body`: it reads what is sent."""
+    """Return the error responses of an endpoint for the document: these and the common ones; `body` if it reads one."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     of = sorted({*statuses, *_COMMON, *(_BY_BODY if body else ())})
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in of}
 
 
 @contextmanager
-def told_as(status: int) -> Iterator[None]:
-    """Whatever cannot be done in here is answered with this status, such as 409 for what is not the time for it."""
+def as_problem(status: int) -> Iterator[None]:
+    """Answer a UsageError raised in the block with this status, such as 409 for a conflict with the current state."""
     try:
         yield
     except UsageError as error:
         raise Refused(status, str(error)) from None
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Let an app answer every problem so."""
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make an app answer every error with a problem."""
     app.exception_handlers |= {
         HTTPException: _of_http,
         RequestValidationError: _of_fields,
@@ -100,28 +100,23 @@ def _response(
 
 
 _WORDS = {
-    404: "there is nothing at this address",
-    405: "this address has other methods",
-    408: "what was sent came too slowly",
-    413: f"more than {MAX_BODY // 1024} KiB were sent",
-    429: "too much at once, or too many wrong tokens; try again later",
+    404: "nothing is at this address",
+    405: "this address does not support this method",
+    408: "the request was sent too slowly",
+    413: f"the request is larger than {MAX_BODY // 1024} KiB",
+    429: "too many requests at once, or too many wrong tokens; try again later",
 }
 
 
 def _of_http(request: Request, error: HTTPException) -> Response:
     headers = dict(error.headers or {})
-    if error.status_code == 405:
-        headers["Allow"] = ", ".join(_allowed(request))
+    if error.status_code == 405:  # each route only knows its own methods
+        routes = [route for route in request.app.routes if isinstance(route, Route)]
+        there = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for methods in there for method in methods}))
     errors = error.errors if isinstance(error, Refused) else ()
     detail = error.detail if isinstance(error, Refused) else _WORDS.get(error.status_code, error.detail)
     return _response(error.status_code, detail, errors=errors, headers=headers)
-
-
-def _allowed(request: Request) -> list[str]:
-    """The methods of every route at this address: each route knows its own only."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    there = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for methods in there for method in methods})
 
 
 def _of_fields(_request: Request, error: RequestValidationError) -> Response:
@@ -133,7 +128,7 @@ def _of_fields(_request: Request, error: RequestValidationError) -> Response:
 
 
 def _readable(said: str) -> str:
-    """What a client called a field may be no text at all, and without an end."""
+    """Return a field's name as text: clients may send any bytes, of any length."""
     return said[:200].encode("utf-8", "replace").decode()
 
 
@@ -143,9 +138,8 @@ def _of_usage(_request: Request, error: Exception) -> Response:
 
 def _of_failure(request: Request, error: Exception) -> Response:
     log.error("call failed", path=request.url.path, reason=str(error))
-    return _response(503, "not just now; try again later", headers={"Retry-After": "60"})
+    return _response(503, "not available now; try again later", headers={"Retry-After": "60"})
 
 
 def _of_fault(_request: Request, _error: Exception) -> Response:
-    """What nobody foresaw; `Faults` logs it."""
-    return _response(500, "this should not have happened; the log of `digest serve` says more")
+    return _response(500, "internal error; the log of `digest serve` has the details")

@@ -1,107 +1,93 @@
-"""Papers that readers propose."""
+"""Papers that readers propose: list, approve, reject."""
 
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from digest import models
 from digest.admin import submission_actions
 from digest.admin.submission_actions import LookupsBusyError
 from digest.errors import SourceError
-from digest.models import Entry, SubmissionState
+from digest.models import SubmissionState
 from digest.store import submissions
 from digest.web.api.access import Call, ReadsSubmissions, WritesSubmissions
-from digest.web.api.fields import NO_NUL, Id, Numbered, Page, Wanted, a_router, page_of
-from digest.web.api.problems import Refused, responses, told_as
+from digest.web.api.fields import NO_NUL, Id, NumberedPageQuery, Page, RequestBody, Shown, new_router, page_of
+from digest.web.api.problems import Refused, as_problem, responses
 
-router = a_router("submissions")
+router = new_router("submissions")
 
 
-class Submission(BaseModel):
-    """A paper that somebody proposed."""
+class Submission(Shown):
+    """A proposed paper."""
 
     id: int
     url: str
     state: SubmissionState
     submitted_at: datetime
     decided_at: datetime | None
-    paper_id: str | None = Field(description="What it became.", examples=["arxiv:2504.17830"])
+    paper_id: Annotated[str | None, BeforeValidator(lambda paper_id: paper_id or None)] = Field(
+        description="The paper that was added.", examples=["arxiv:2504.17830"]
+    )
 
 
-class SubmissionsSought(Numbered):
-    """Which submissions."""
+class SubmissionQuery(NumberedPageQuery):
+    """Which submissions to list."""
 
     state: SubmissionState | None = None
 
 
-class Approval(Wanted):
-    """What shall stand there instead of what is found; where there is a title, nothing need be found."""
+class Approval(RequestBody):
+    """Title and abstract to use instead of those that are found. With a title the page need not be readable."""
 
     title: Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)] = ""
     abstract: Annotated[str, StringConstraints(max_length=20_000, pattern=NO_NUL)] = ""
 
 
 @router.get("/submissions", responses=responses())
-def list_submissions(call: ReadsSubmissions, sought: Annotated[SubmissionsSought, Query()]) -> Page[Submission]:
-    """What was proposed, the oldest first."""
+def list_submissions(call: ReadsSubmissions, query: Annotated[SubmissionQuery, Query()]) -> Page[Submission]:
+    """Return submissions, oldest first."""
     with call.store.read() as tx:
-        found = [s for s in submissions.list_all(tx, state=sought.state) if s.id > sought.number]
-    return page_of(found, sought.limit, shown=_record, cursor=lambda one: one.id)
+        found = [s for s in submissions.list_all(tx, state=query.state) if s.id > query.number]
+    return page_of(found, query.limit, show=Submission.model_validate, cursor=lambda one: one.id)
 
 
 @router.post("/submissions/{id:number}/reject", responses=responses(404, 409))
 def reject_submission(call: WritesSubmissions, id: Id) -> Submission:  # noqa: A002
-    """Put a proposal aside. 409 for one that was approved already."""
+    """Reject a submission. 409 if it is approved."""
     _get(call, id)
-    with call.writing() as tx, told_as(409):
+    with call.writing() as tx, as_problem(409):
         submission_actions.reject(tx, id, by=call.by, now=call.now)
-    return _record(_get(call, id))
+    return Submission.model_validate(_get(call, id))
 
 
 @router.post("/submissions/{id:number}/approve", responses=responses(404, 409, body=True))
 def approve_submission(call: WritesSubmissions, id: Id, approval: Approval) -> Submission:  # noqa: A002
-    """Look a paper up and put it into today's edition.
+    """Look a paper up and add it to today's edition.
 
-    422 where nothing is found and no title is given, 409 for one that was approved already, 503 where as many papers as
-    may be are being looked up just now.
+    422 if nothing is found and no title is given, 409 if it is approved, 503 while too many look-ups are in progress.
     """
     submission = _get(call, id)
     title, abstract = submission_actions.one_line(approval.title), submission_actions.one_line(approval.abstract)
-    with told_as(409):
+    with as_problem(409):
         submission_actions.check_open(submission)
-    entry = submission_actions.edited_entry(submission.url, title, abstract, _found(call, submission, needed=not title))
-    with call.writing() as tx, told_as(409):
+    try:
+        found = call.app.paper_lookups.find(submission, needed=not title)
+    except SourceError as error:
+        reason = submission_actions.one_line(error.reason)
+        raise Refused(422, f"{reason}; send a title to add the paper without its page") from None
+    except LookupsBusyError:
+        headers = {"Retry-After": "10"}
+        raise Refused(503, "too many look-ups are in progress; try again in a moment", headers=headers) from None
+    entry = submission_actions.edited_entry(submission.url, title, abstract, found)
+    with call.writing() as tx, as_problem(409):
         submission_actions.approve(
             tx, id, entry, by=call.by, now=call.now, timezone=call.app.config.newsletter.timezone
         )
-    return _record(_get(call, id))
-
-
-def _found(call: Call, submission: models.Submission, *, needed: bool) -> Entry | None:
-    try:
-        return call.app.paper_lookups.find(submission, needed=needed)
-    except SourceError as error:
-        raise Refused(
-            422, f"{submission_actions.one_line(error.reason)}; with a title it can be put in as it is given"
-        ) from None
-    except LookupsBusyError:
-        headers = {"Retry-After": "10"}
-        raise Refused(503, "other papers are being looked up; try again in a moment", headers=headers) from None
+    return Submission.model_validate(_get(call, id))
 
 
 def _get(call: Call, number: int) -> models.Submission:
     with call.store.read() as tx:
         return submissions.get(tx, number)
-
-
-def _record(s: models.Submission) -> Submission:
-    return Submission(
-        id=s.id,
-        url=s.url,
-        state=s.state,
-        submitted_at=s.submitted_at,
-        decided_at=s.decided_at,
-        paper_id=s.paper_id or None,
-    )

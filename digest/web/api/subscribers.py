@@ -1,169 +1,348 @@
-"""Subscribers: looked for, added, changed, and what admins do for them."""
+"""Subscribers: list, add, change, import, explain, and the actions of admins."""
 
 import base64
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query, Response
-from pydantic import Field, StringConstraints
+from fastapi import Body, Query, Response
+from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
 from digest.admin import subscriber_actions
-from digest.models import SubscriberState
-from digest.store import Transaction, subscribers
-from digest.store.subscriber_search import PageCursor
-from digest.store.subscriber_search import SubscriberFilter as Sought
+from digest.errors import NotFoundError
+from digest.explain import Verdict, explain
+from digest.models import DeliveryState, SubscriberState
+from digest.store import Transaction, profiles, subscribers
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
+from digest.subscribers.fields import FIELDS
+from digest.subscribers.importing import RowStatus, preview_import
 from digest.subscribers.pauses import parse_until
-from digest.web.api import people, rules
 from digest.web.api.access import Call, ReadsSubscribers, WritesSubscribers
-from digest.web.api.fields import Id, Line, Page, Paging, Wanted, a_router
-from digest.web.api.people import Choices, NewSubscriber, Subscriber, SubscriberInFull
-from digest.web.api.problems import Refused, responses, told_as
+from digest.web.api.fields import (
+    Address,
+    Id,
+    Line,
+    Page,
+    PageQuery,
+    QueryFields,
+    RequestBody,
+    Rules,
+    Score,
+    Shown,
+    new_router,
+    personal_rules,
+)
+from digest.web.api.problems import Refused, as_problem, responses
 
-router = a_router("subscribers")
+router = new_router("subscribers")
 
 
-class SubscribersSought(Paging):
-    """Which subscribers."""
+class Subscriber(Shown):
+    """A subscriber, whatever their state."""
+
+    id: int = Field(examples=[12])
+    email: str = Field(examples=["reader@example.org"])
+    name: str = Field(description=FIELDS["name"].description)
+    state: SubscriberState
+    timezone: str = Field(description=FIELDS["timezone"].description, examples=["Europe/Berlin"])
+    send_at: str = Field(description=FIELDS["send_at"].description, examples=["07:00"])
+    days: str = Field(description=FIELDS["days"].description, examples=["daily", "mon,thu"])
+    language: str = Field(description=FIELDS["language"].description, examples=["en"])
+    max_papers: int = Field(description=FIELDS["max_papers"].description)
+    announce: str = Field(description=FIELDS["announce"].description, examples=["all", "new,cross"])
+    trending: bool = Field(description=FIELDS["trending"].description)
+    profiles: list[str] = Field(description=FIELDS["profiles"].description)
+    resumes_at: datetime | None = Field(description="When a pause ends.")
+    last_digest_at: datetime | None
+
+
+class SubscriberDetails(Subscriber):
+    """A subscriber with their own keywords and dates."""
+
+    keywords: str = Field(description="Rules of their own; empty for none.")
+    created_at: datetime | None
+    confirmed_at: datetime | None
+
+
+class SubscriberChanges(RequestBody):
+    """New values of some fields. A field that is missing or null stays as it is."""
+
+    name: Line | None = Field(None, description=FIELDS["name"].description)
+    timezone: Line | None = Field(None, description=FIELDS["timezone"].description, examples=["Europe/Berlin"])
+    send_at: Line | None = Field(None, description=FIELDS["send_at"].description, examples=["07:00"])
+    days: Line | None = Field(None, description=FIELDS["days"].description, examples=["mon,thu"])
+    language: Line | None = Field(None, description=FIELDS["language"].description, examples=["en"])
+    max_papers: int | None = Field(None, ge=1, le=fields.MAX_PAPERS, description=FIELDS["max_papers"].description)
+    announce: Line | None = Field(None, description=FIELDS["announce"].description, examples=["new,cross"])
+    trending: bool | None = Field(None, description=FIELDS["trending"].description)
+    profiles: list[Line] | None = Field(None, max_length=500, description=FIELDS["profiles"].description)
+    keywords: Rules | None = Field(None, description="Rules of their own, mutes included; empty for none.")
+
+    def apply_to(self, call: Call, tx: Transaction, subscriber: models.Subscriber) -> models.Subscriber:
+        """Return the subscriber with these values. Raises UsageError."""
+        values = self.model_dump(include=set(FIELDS), exclude_none=True)
+        return fields.change(subscriber, values, call.app.subscriber_options(tx))
+
+
+class NewSubscriber(SubscriberChanges):
+    """A subscriber to add. Fields that are missing get the newsletter's defaults."""
+
+    email: Address = Field(examples=["reader@example.org"])
+    confirmed: bool = Field(False, description="They have already agreed; otherwise they get a confirmation mail.")
+
+
+class SubscriberQuery(PageQuery):
+    """Which subscribers to list."""
 
     cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,500}$")] | None = Field(
-        None, description="What `next` was on the page before."
+        None, description="The value of `next` on the page before."
     )
     search: Line = Field("", description="Any part of an address or a name.")
     state: SubscriberState | None = None
 
 
-class Pause(Wanted):
-    """Until when."""
+class Pause(RequestBody):
+    """How long to pause."""
 
     until: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
-        None, description="A date to come; null until they resume.", examples=["2027-06-03"]
+        None, description="A date in the future; null to pause until they resume.", examples=["2027-06-03"]
     )
 
 
+class ImportOptions(QueryFields):
+    """How to import."""
+
+    dry_run: bool = Field(False, description="Only return what would happen to each row.")
+    confirmed: bool = Field(False, description="They have already agreed; otherwise each gets a confirmation mail.")
+
+
+class ImportedRow(Shown):
+    """What happened to a row, or would happen."""
+
+    line: int
+    email: str
+    fate: RowStatus
+    column: str = Field(description="The wrong column of a bad row.")
+    reason: str
+
+
+class Imported(BaseModel):
+    """What happened to all rows."""
+
+    dry_run: bool
+    counts: dict[str, int] = Field(description="Number of rows by fate.", examples=[{"added": 2, "known": 1}])
+    rows: list[ImportedRow]
+
+
+class ExplainQuery(QueryFields):
+    """Which paper to explain."""
+
+    paper: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")] = Field(
+        description="Its id, or a link that contains it.", examples=["arxiv:2504.17830"]
+    )
+
+
+class PlaceInDigest(Shown):
+    """Where a paper is in a digest."""
+
+    slot_at: datetime
+    section: str
+    score: Score
+    rules: list[str]
+    number: int = Field(description="Position among the papers that did not fit, from 1; 0 for a paper that is shown.")
+    shown: int = Field(description="Number of papers in that digest.")
+    delivery: int = Field(description="Number of the delivery; 0 for a future digest.")
+    state: DeliveryState | None
+
+
+class Explanation(Shown):
+    """Whether a subscriber got a paper, and why."""
+
+    verdict: Verdict
+    answer: str = Field(description="The verdict in plain words.")
+    paper: str
+    title: str
+    facts: list[str] = Field(description="The reasons, in the order in which they were decided.")
+    place: PlaceInDigest | None
+
+
 @router.get("/subscribers", responses=responses())
-def list_subscribers(call: ReadsSubscribers, sought: Annotated[SubscribersSought, Query()]) -> Page[Subscriber]:
-    """Subscribers by address."""
-    place = PageCursor(after=_address(sought.cursor), limit=sought.limit)
+def list_subscribers(call: ReadsSubscribers, query: Annotated[SubscriberQuery, Query()]) -> Page[Subscriber]:
+    """Return subscribers by address."""
+    place = PageCursor(after=_address(query.cursor), limit=query.limit)
     with call.store.read() as tx:
-        page = subscribers.list_page(tx, Sought(state=sought.state, text=sought.search), place)
-    return Page(items=[people.record(s) for s in page.people], next=_cursor(page.after))
+        page = subscribers.list_page(tx, SubscriberFilter(state=query.state, text=query.search), place)
+    return Page(items=[_subscriber(s) for s in page.people], next=_cursor(page.after))
 
 
 @router.post("/subscribers", status_code=201, responses=responses(409, body=True))
-def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Response) -> SubscriberInFull:
-    """Add somebody. Who has not agreed yet is asked by mail. 409 for who is there already, or must not be mailed."""
+def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Response) -> SubscriberDetails:
+    """Add a subscriber. 409 if the address is already a subscriber, or suppressed."""
     newsletter = call.app.config.newsletter
-    own = None if new.keywords is None else rules.own(new.keywords)
+    own = None if new.keywords is None else personal_rules(new.keywords)
     plain = fields.new_subscriber(
         new.email, timezone=newsletter.timezone, language=newsletter.language, confirmed=new.confirmed
     )
     with call.writing() as tx:
-        chosen = people.changed(call.app, tx, plain, new)
-        with told_as(409):
-            added = subscriber_actions.add(tx, call.app.membership, chosen, own, by=call.by, now=call.now)
+        subscriber = new.apply_to(call, tx, plain)
+        with as_problem(409):
+            added = subscriber_actions.add(tx, call.app.membership, subscriber, own, by=call.by, now=call.now)
         response.headers["Location"] = call.url(f"/subscribers/{added.id}")
-        return people.in_full(tx, added.id)
+        return _details(tx, added.id)
 
 
 @router.get("/subscribers/{id:number}", responses=responses(404))
-def get_subscriber(call: ReadsSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
-    """One subscriber."""
+def get_subscriber(call: ReadsSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
+    """Return one subscriber."""
     with call.store.read() as tx:
-        return people.in_full(tx, id)
+        return _details(tx, id)
 
 
 @router.patch("/subscribers/{id:number}", responses=responses(404, body=True))
-def edit_subscriber(call: WritesSubscribers, id: Id, choices: Choices) -> SubscriberInFull:  # noqa: A002
-    """Change what somebody has chosen."""
-    own = None if choices.keywords is None else rules.own(choices.keywords)
+def edit_subscriber(call: WritesSubscribers, id: Id, changes: SubscriberChanges) -> SubscriberDetails:  # noqa: A002
+    """Change some fields of a subscriber."""
+    own = None if changes.keywords is None else personal_rules(changes.keywords)
     with call.writing() as tx:
-        before = people.get(tx, id)
-        after = people.changed(call.app, tx, before, choices)
+        before = _get(tx, id)
+        after = changes.apply_to(call, tx, before)
         if after != before or own is not None:
             subscriber_actions.edit(tx, after, own, by=call.by, now=call.now)
-        return people.in_full(tx, id)
+        return _details(tx, id)
 
 
 @router.delete("/subscribers/{id:number}", status_code=204, response_class=Response, responses=responses(404))
 def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
-    """Take somebody out. What bars their address stays, and the consent log."""
+    """Remove a subscriber. A suppression of their address stays, and the consent log."""
     with call.writing() as tx:
-        subscriber_actions.remove(tx, call.app.membership, people.get(tx, id), by=call.by, now=call.now)
-    call.afterwards(call.store.erase_deleted_rows)
+        subscriber_actions.remove(tx, call.app.membership, _get(tx, id), by=call.by, now=call.now)
+    call.api.afterwards(call.store.erase_deleted_rows)
 
 
 @router.post("/subscribers/{id:number}/erase", status_code=204, response_class=Response, responses=responses(404))
 def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
-    """Forget somebody at their own wish; they are not mailed again."""
+    """Erase a subscriber at their own request. They are not mailed again."""
     with call.writing() as tx:
-        subscriber_actions.erase(tx, call.app.membership, people.get(tx, id).email, by=call.by, now=call.now)
-    call.afterwards(call.store.erase_deleted_rows)
+        subscriber_actions.erase(tx, call.app.membership, _get(tx, id).email, by=call.by, now=call.now)
+    call.api.afterwards(call.store.erase_deleted_rows)
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))
-def confirm_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
-    """Say that somebody has agreed already. 409 for who is not pending, or must not be mailed."""
-    return _done(
-        call,
-        id,
-        lambda tx, s: subscriber_actions.confirm_by_admin(tx, call.app.membership, s, by=call.by, now=call.now),
-    )
+def confirm_subscriber(call: WritesSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
+    """Record that a subscriber has agreed. 409 if they are not pending, or suppressed."""
+    return _act(call, id, lambda tx, s: subscriber_actions.confirm_by_admin(tx, call.app.membership, s, **call.signed))
 
 
 @router.post("/subscribers/{id:number}/ask", responses=responses(404, 409))
-def ask_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
-    """Mail somebody again whether they want the digest. 409 for who was asked today, or is not to be asked."""
-    return _done(
-        call,
-        id,
-        lambda tx, s: subscriber_actions.request_confirmation(tx, call.app.membership, s, by=call.by, now=call.now),
-    )
+def ask_subscriber(call: WritesSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
+    """Send the confirmation mail again. 409 if one was sent today, or there is nothing to confirm."""
+    membership = call.app.membership
+    return _act(call, id, lambda tx, s: subscriber_actions.request_confirmation(tx, membership, s, **call.signed))
 
 
 @router.post("/subscribers/{id:number}/pause", responses=responses(404, 409, body=True))
-def pause_subscriber(call: WritesSubscribers, id: Id, pause: Pause) -> SubscriberInFull:  # noqa: A002
-    """Send somebody no digests for a while. 409 for who gets none anyway."""
+def pause_subscriber(call: WritesSubscribers, id: Id, pause: Pause) -> SubscriberDetails:  # noqa: A002
+    """Pause a subscriber's digests. 409 if they get none anyway."""
 
     def act(tx: Transaction, s: models.Subscriber) -> object:
-        until = _until(pause, s, call)
-        return subscriber_actions.pause(tx, s, until, by=call.by, now=call.now)
+        with as_problem(422):
+            until = parse_until(pause.until or "", s.schedule, call.now)
+        return subscriber_actions.pause(tx, s, until, **call.signed)
 
-    return _done(call, id, act)
+    return _act(call, id, act)
 
 
 @router.post("/subscribers/{id:number}/resume", responses=responses(404, 409))
-def resume_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
-    """Send somebody digests again. 409 for who does not pause."""
-    return _done(call, id, lambda tx, s: subscriber_actions.resume(tx, s, by=call.by, now=call.now))
+def resume_subscriber(call: WritesSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
+    """End a subscriber's pause. 409 if they are not paused."""
+    return _act(call, id, lambda tx, s: subscriber_actions.resume(tx, s, **call.signed))
 
 
 @router.post("/subscribers/{id:number}/unsubscribe", responses=responses(404))
-def unsubscribe_subscriber(call: WritesSubscribers, id: Id) -> SubscriberInFull:  # noqa: A002
-    """Take somebody off the list at their word; a last mail says goodbye."""
-    return _done(
-        call, id, lambda tx, s: subscriber_actions.unsubscribe(tx, call.app.membership, s, by=call.by, now=call.now)
+def unsubscribe_subscriber(call: WritesSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
+    """Unsubscribe a subscriber at their own request. They get a last mail with the way back."""
+    return _act(call, id, lambda tx, s: subscriber_actions.unsubscribe(tx, call.app.membership, s, **call.signed))
+
+
+@router.get("/subscribers/{id:number}/explain", responses=responses(404))
+def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery, Query()]) -> Explanation:  # noqa: A002
+    """Explain why a subscriber got a paper, or did not, or will get it."""
+    with call.store.read() as tx:
+        found = explain(
+            tx,
+            _get(tx, id).email,
+            query.paper,
+            compiled_profiles=call.app.compiled_profiles,
+            selection_settings=call.app.selection_settings,
+            membership=call.app.membership,
+            now=call.now,
+        )
+    return Explanation.model_validate(found)
+
+
+@router.post("/subscribers/import", responses=responses(body=True))
+def import_subscribers(
+    call: WritesSubscribers,
+    options: Annotated[ImportOptions, Query()],
+    csv: Annotated[
+        bytes,
+        Body(
+            media_type="text/csv",
+            description="As `digest subscriber export` prints it; only the column email is needed. 256 KiB at most.",
+            examples=["email,name\nreader@example.org,Reader\n"],
+        ),
+    ],
+) -> Imported:
+    """Add the subscribers of a CSV file. Bad rows are left out and come back with the reason."""
+    try:
+        text = csv.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(422, "body: is not UTF-8") from None
+    membership = call.app.membership
+    with call.store.read() if options.dry_run else call.writing() as tx:
+        rows = call.app.read_subscriber_rows(tx, text, confirmed=options.confirmed)
+        if options.dry_run:
+            outcomes = list(preview_import(tx, membership, rows, now=call.now))
+        else:
+            outcomes = list(subscriber_actions.import_rows(tx, membership, rows, by=call.by, now=call.now))
+    return Imported(
+        dry_run=options.dry_run,
+        counts=Counter(outcome.fate.value for outcome in outcomes),
+        rows=[ImportedRow(**outcome.record()) for outcome in outcomes],
     )
 
 
-def _done(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberInFull:
-    """Do something with somebody; what they are then."""
+def _act(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberDetails:
+    """Do something with a subscriber, and return them as they are then."""
     with call.writing() as tx:
-        subscriber = people.get(tx, number)
-        with told_as(409):
+        subscriber = _get(tx, number)
+        with as_problem(409):
             act(tx, subscriber)
-        return people.in_full(tx, number)
+        return _details(tx, number)
 
 
-def _until(pause: Pause, subscriber: models.Subscriber, call: Call) -> datetime | None:
-    with told_as(422):
-        return parse_until(pause.until or "", subscriber.schedule, call.now)
+def _get(tx: Transaction, number: int) -> models.Subscriber:
+    found = subscribers.find_by_id(tx, number)
+    if found is None:
+        raise NotFoundError("subscriber", str(number), listed_by="digest subscriber list")
+    return found
+
+
+def _subscriber(s: models.Subscriber) -> Subscriber:
+    return Subscriber(**fields.record(s), id=s.id, last_digest_at=s.last_digest_at)
+
+
+def _details(tx: Transaction, number: int) -> SubscriberDetails:
+    """Return a subscriber as they are now. Raises NotFoundError."""
+    own = profiles.find_personal(tx, number)
+    known = _subscriber(_get(tx, number)).model_dump() | subscribers.get_dates(tx, number)
+    return SubscriberDetails(**known, keywords=own.rules if own else "")
 
 
 def _cursor(address: str) -> str | None:
-    """An address has no place in the logs of proxies: not as it is."""
+    """Encode an address for a URL, so that it does not appear in the logs of proxies as it is."""
     return base64.urlsafe_b64encode(address.encode()).decode().rstrip("=") if address else None
 
 
@@ -171,4 +350,4 @@ def _address(cursor: str | None) -> str:
     try:
         return base64.urlsafe_b64decode((cursor or "") + "=" * (-len(cursor or "") % 4)).decode()
     except ValueError:
-        raise Refused(422, "query.cursor: is none that a page gave") from None
+        raise Refused(422, "query.cursor: is not the `next` of a page") from None

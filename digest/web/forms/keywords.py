@@ -1,4 +1,4 @@
-"""Keywords as somebody types them on a page: read, or told line by line where they cannot be."""
+"""Keywords typed on a page: compiled, or with the mistakes of each line."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from digest.web.template_samples import Fault, Samples
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with a rule, and where; line and column count from 1."""
+    """A mistake in a rule; line and column count from 1."""
 
     line: int
     column: int
@@ -22,7 +22,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """What a form for keywords shows: the text as it was typed, and its mistakes."""
+    """What a form for keywords shows: the typed text and its mistakes."""
 
     text: Annotated[str, Samples("", "cat", "cat\ndog")] = ""
     mistakes: Annotated[tuple[Mistake, ...], Fault()] = ()
@@ -30,19 +30,19 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text; joined, the pieces are the text again."""
+    """A part of a text. All pieces joined are the whole text."""
 
     text: str
-    wrong: bool = False  # a mistake is here
+    wrong: bool = False  # the mistake is here
 
 
 def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
-    """(the rules, or None where some cannot be read; what the form shows). Browsers write line ends as CRLF."""
+    """Return (the compiled rules, or None if a line is wrong; what the form shows). Browsers send CRLF line ends."""
     return read_lines(typed.replace("\r\n", "\n").strip("\n"))
 
 
 def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
-    """The same of lines that end as ours do, none of which is left away."""
+    """Return the result of `read_keywords` for text with LF line ends, keeping empty lines at both ends."""
     try:
         return compile_rules(text), Keywords(text)
     except RuleError as error:
@@ -50,7 +50,7 @@ def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
 
 
 def is_readable(rules: str) -> bool:
-    """Whether rules that were saved can be read: an older version may have read what this one does not."""
+    """Return whether saved rules can be parsed: an older version may have accepted others."""
     try:
         parse_rules(rules)
     except RuleError:
@@ -59,14 +59,14 @@ def is_readable(rules: str) -> bool:
 
 
 def readable(keywords: Keywords) -> str:
-    """The text without the lines that have a mistake; the others keep their numbers."""
+    """Return the text with the lines that have a mistake left empty, so that the others keep their numbers."""
     wrong = {mistake.line for mistake in keywords.mistakes}
     lines = keywords.text.split("\n")
     return "\n".join("" if number in wrong else line for number, line in enumerate(lines, 1))
 
 
 def marked(keywords: Keywords) -> tuple[Piece, ...]:
-    """The text with a word marked at each mistake: the one that it begins with, or else the last of the line."""
+    """Return the text with one word marked for each mistake: the word at its column, or else the last of the line."""
     column_of = {mistake.line: mistake.column for mistake in keywords.mistakes}
     found: list[Piece] = []
     for number, line in enumerate(keywords.text.split("\n"), 1):
@@ -88,7 +88,7 @@ def _pieces(line: str, column: int) -> Iterator[Piece]:
 
 
 def mistakes_in(text: str, error: RuleError) -> tuple[Mistake, ...]:
-    """The mistake of each line that has one; of none of them alone, what was found wrong with the whole."""
+    """Return the mistake of each line that has one, or else the mistake of the text as a whole."""
     found: list[Mistake] = []
     for number, line in enumerate(text.split("\n"), 1):
         try:

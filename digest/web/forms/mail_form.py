@@ -1,35 +1,31 @@
-"""The form for when and how somebody is mailed: as it is stored, as it was typed, and read."""
+"""The form for a subscriber's fields: as stored, as posted, and the choices that it offers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cache, partial
+from functools import cache
 from itertools import groupby
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 from zoneinfo import available_timezones
 
 from digest.errors import UsageError
 from digest.mail import Templates
-from digest.models import Schedule, Subscriber, Weekday
+from digest.models import Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
-from digest.subscribers.schedule import parse_days, parse_send_at, parse_timezone, slot_due
+from digest.subscribers.schedule import parse_timezone, slot_due
 from digest.web.pages import Fields
 from digest.web.template_samples import Samples
 
-MAX_CHOSEN_PAPERS = 100  # papers a digest, by a reader
-
+MAX_CHOSEN_PAPERS = 100  # a digest, for readers; admins may choose more
 A_MONDAY = date(2024, 1, 1)
-
 _FIELDS = frozenset({"send_at", "timezone", "days", "language", "max_papers", "announced"})
-_LONGEST = 64  # characters; what is longer is not looked for among the names
-
-ReadT = TypeVar("ReadT")
+_LONGEST = 64  # characters; what is longer is not looked for among the time zones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailForm:
-    """Its fields, as text."""
+    """The fields of the form, as text."""
 
     name: str
     send_at: str
@@ -42,13 +38,12 @@ class MailForm:
 
     @classmethod
     def of(cls, reader: Subscriber) -> Self:
-        """As it is stored."""
-        schedule = reader.schedule
+        """Return the form as it is stored."""
         return cls(
             name=reader.name,
-            send_at=f"{schedule.send_at:%H:%M}",
-            timezone=schedule.timezone,
-            days=frozenset(day.value for day in schedule.days),
+            send_at=f"{reader.schedule.send_at:%H:%M}",
+            timezone=reader.schedule.timezone,
+            days=frozenset(day.value for day in reader.schedule.days),
             language=reader.language,
             max_papers=str(reader.max_papers),
             announced=frozenset(name for name, types in ANNOUNCE_NAMES.items() if types & reader.announce_types),
@@ -57,7 +52,7 @@ class MailForm:
 
     @classmethod
     def typed(cls, form: Fields) -> Self:
-        """As it was posted."""
+        """Return the form as it was posted."""
         return cls(
             name=form.get("name", ""),
             send_at=form.get("send_at", ""),
@@ -72,36 +67,27 @@ class MailForm:
     def read(
         self, reader: Subscriber, templates: Templates, *, most_papers: int = MAX_CHOSEN_PAPERS
     ) -> tuple[Subscriber, frozenset[str]]:
-        """(the reader with what was chosen, the names of the fields that cannot be read, which stay as they were)."""
-        mistakes: set[str] = set()
-
-        def read(field: str, parse: Callable[[str], ReadT], written: str, before: ReadT) -> ReadT:
-            try:
-                return parse(written)
-            except UsageError:
-                mistakes.add(field)
-                return before
-
-        was, most = reader.schedule, max(most_papers, reader.max_papers)
-        parse_number = partial(fields.parse_max_papers, most=most)
-        changed = replace(
-            reader,
-            name=fields.one_line(self.name),
-            schedule=Schedule(
-                timezone=read("timezone", parse_timezone, self.timezone, was.timezone),
-                send_at=read("send_at", parse_send_at, self.send_at, was.send_at),
-                days=read("days", parse_days, ",".join(self.days), was.days),
-            ),
-            language=read("language", templates.languages.checked, self.language, reader.language),
-            max_papers=read("max_papers", parse_number, self.max_papers, reader.max_papers),
-            announce_types=read("announced", fields.parse_announce, ",".join(self.announced), reader.announce_types),
-            wants_trending=self.trending,
+        """Return (the reader with the posted values, names of fields that cannot be read and keep their values)."""
+        options = fields.SubscriberOptions(
+            languages=templates.languages, max_papers=max(most_papers, reader.max_papers)
         )
-        return changed, frozenset(mistakes)
+        values = {
+            "name": self.name,
+            "send_at": self.send_at,
+            "timezone": self.timezone,
+            "days": ",".join(self.days),
+            "language": self.language,
+            "max_papers": self.max_papers,
+            "announce": ",".join(self.announced),
+            "trending": self.trending,
+        }
+        changes, errors = fields.parse_changes(values, options)
+        mistakes = frozenset("announced" if name == "announce" else name for name in errors)
+        return fields.apply_changes(reader, changes), mistakes
 
 
 def skip_slot_served_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
-    """An hour that the new schedule would have had today and the old one has served is not made up for at once."""
+    """Return `after`, without a second digest on a day that the old schedule has already served."""
     due = slot_due(after.schedule, before.last_slot_at, at)
     if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
         return after
@@ -110,7 +96,7 @@ def skip_slot_served_today(before: Subscriber, after: Subscriber, *, at: datetim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Something to tick or to select."""
+    """A checkbox or an option."""
 
     value: str
     text: str
@@ -119,7 +105,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekdayChoice:
-    """A day of the week to tick; `example_on` is one, as templates write its name in the reader's language."""
+    """A checkbox for a day of the week. Templates write its name by the date `example_on`."""
 
     value: str
     example_on: date
@@ -134,14 +120,14 @@ EVERY_DAY = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFields:
-    """What the fields show."""
+    """What the fields of the form show."""
 
     form: MailForm
     zones: tuple[tuple[str, tuple[str, ...]], ...]  # by continent
     days: tuple[WeekdayChoice, ...]
     languages: tuple[Choice, ...]
     most_papers: int
-    mistakes: Annotated[frozenset[str], Samples(frozenset(), _FIELDS)]  # fields of `form` that cannot be read
+    mistakes: Annotated[frozenset[str], Samples(frozenset(), _FIELDS)]  # names of fields that cannot be read
 
     @classmethod
     def of(
@@ -153,11 +139,12 @@ class MailFields:
         most_papers: int,
         mistakes: frozenset[str] = frozenset(),
     ) -> Self:
-        """Those of a form that is, or was, somebody's."""
+        """Return the fields for a reader's form, stored or posted."""
         named = {language.code: language.locale.display_name or language.code for language in templates.languages}
+        zones, own = timezones_by_continent(), reader.schedule.timezone
         return cls(
             form=form,
-            zones=_zones(reader.schedule.timezone),
+            zones=zones if any(own in names for _, names in zones) else (*zones, ("", (own,))),
             days=weekday_choices(form),
             languages=tuple(
                 Choice(value=code, text=name, chosen=code == form.language) for code, name in named.items()
@@ -168,42 +155,32 @@ class MailFields:
 
 
 def choices(names: Iterable[str], chosen: Iterable[str]) -> tuple[Choice, ...]:
-    """Names to tick, some of which are."""
-    ticked = set(chosen)
-    return tuple(Choice(value=name, text=name, chosen=name in ticked) for name in names)
+    """Return checkboxes for `names`, with `chosen` checked."""
+    checked = set(chosen)
+    return tuple(Choice(value=name, text=name, chosen=name in checked) for name in names)
 
 
 def weekday_choices(form: MailForm) -> tuple[WeekdayChoice, ...]:
-    """The days of the week, those ticked that a form has."""
+    """Return a checkbox for each day of the week, as the form has them."""
     return tuple(replace(day, chosen=day.value in form.days) for day in EVERY_DAY)
-
-
-def _zones(own: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The time zones by continent, with somebody's own wherever it stands."""
-    known = by_continent()
-    return known if any(own in names for _, names in known) else (*known, ("", (own,)))
 
 
 @cache
 def suggested() -> tuple[str, ...]:
-    """The zones that are named by a place, and UTC. Others are understood, too."""
+    """Return the time zones to suggest: those named after a place, and UTC. Others can be typed, too."""
     named = (name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
     return ("UTC", *sorted(named))
 
 
 @cache
-def by_continent() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The same in groups, each with its name; UTC has none."""
-    return tuple((group, tuple(names)) for group, names in groupby(suggested(), key=_continent))
-
-
-def _continent(name: str) -> str:
-    continent, slash, _ = name.partition("/")
-    return continent if slash else ""
+def timezones_by_continent() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the suggested time zones in groups by continent; UTC has none."""
+    groups = groupby(suggested(), key=lambda name: name.partition("/")[0] if "/" in name else "")
+    return tuple((group, tuple(names)) for group, names in groups)
 
 
 def find_timezone(typed: str) -> str:
-    """The zone of that name, "" where there is none."""
+    """Return the time zone of that name, or ""."""
     name = typed.strip()
     if not name or len(name) > _LONGEST:
         return ""
