@@ -20,6 +20,7 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.deliver import lease_due_deliveries
 from digest.pipeline.publish import publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
@@ -71,7 +72,7 @@ def asked(store: Store, paper: str = "test:cats", now: str | datetime = "2026-06
 def settle(store: Store, state: DeliveryState, reply: str) -> None:
     """One attempt at the only delivery there is."""
     with store.write() as tx:
-        claimed = outbox.claim(tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=MEMBERSHIP.pseudonyms)
+        claimed = lease_due_deliveries(tx, MEMBERSHIP, worker="w", now=NOW, clock=NOW, limit=9)
         again_at = at("2026-06-03 07:05") if state is DeliveryState.DEFERRED else None
         settled = [AttemptResult(delivery_id=d.id, state=state, reply=reply, next_at=again_at) for d in claimed]
         outbox.record_results(tx, settled, worker="w", now=at("2026-06-03 07:01"))

@@ -58,6 +58,11 @@ class MailKind(StrEnum):
     ADDRESS = "address"  # goes to a subscriber's new address, and asks whether it is theirs
     GOODBYE = "goodbye"  # says that they have left, and the way back
 
+    @property
+    def is_requested(self) -> bool:
+        """True if the recipient has just asked for this mail, so that it is sent despite an older suppression."""
+        return self in {MailKind.CONFIRMATION, MailKind.SIGN_IN, MailKind.GOODBYE}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:

@@ -88,6 +88,32 @@ def deliver(
     return sender.report
 
 
+def lease_due_deliveries(
+    tx: Transaction,
+    membership: Membership,
+    *,
+    worker: str,
+    now: datetime,
+    clock: datetime,
+    limit: int,
+    doubt: DoubtPolicy = DoubtPolicy.RESEND,
+) -> list[Delivery]:
+    """Lease the next deliveries that are due at `now` to `worker`, from the real time `clock` on; none during a hold.
+
+    Deliveries to suppressed addresses fail here. Those of dead workers are leased anew; `doubt` says what becomes of
+    those that were being sent.
+    """
+    outbox.reclaim_expired_leases(tx, clock=clock, doubt=doubt)
+    if outbox.find_hold(tx) is not None:
+        return []
+    while due := outbox.list_due(tx, now=now, limit=limit):
+        refusals = membership.find_refusals(tx, due)
+        outbox.fail(tx, refusals, now=now)
+        if allowed := [mail.id for mail in due if mail.id not in refusals]:
+            return outbox.lease(tx, allowed, worker=worker, clock=clock)
+    return []
+
+
 @dataclass(slots=True, kw_only=True)
 class _Sender:
     """Sends leased deliveries in groups, and records the results of one group when the next one starts."""
@@ -115,14 +141,8 @@ class _Sender:
         leased_at = self.clock()
         with self.store.write() as tx:
             outbox.release(tx, self.worker)  # those not started before the last lease ended
-            leased = outbox.claim(
-                tx,
-                worker=self.worker,
-                now=self.now,
-                clock=leased_at,
-                limit=_BATCH,
-                pseudonyms=self.membership.pseudonyms,
-                doubt=self.doubt,
+            leased = lease_due_deliveries(
+                tx, self.membership, worker=self.worker, now=self.now, clock=leased_at, limit=_BATCH, doubt=self.doubt
             )
         self.batch = {delivery.id: delivery for delivery in leased}
         self.lease_ends_at = leased_at + leases.LEASE

@@ -1,39 +1,47 @@
-"""The outbox: every mail that is decided, leased to one worker at a time, and what the server said of it."""
+"""The outbox: every mail to be sent, leased to one worker at a time, and what the mail server said about it.
 
-from collections.abc import Collection, Sequence
+Who may be mailed is decided elsewhere (pipeline/deliver.py): the store lists, fails and leases deliveries.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, Suppression
-from digest.security.addresses import Pseudonyms
-from digest.store import counters, suppressions
+from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber
+from digest.store import counters
 from digest.store.counters import Counter
 from digest.store.database import Transaction, backend
 from digest.store.deliveries import list_with_digests
 from digest.store.leases import LEASE, MAX_LEASE, SENDING_LEASE, is_dead, is_local
-from digest.store.schema import deliveries, holds
-from digest.store.schema import subscribers as people_table
+from digest.store.schema import deliveries, holds, subscribers
 
-_AHEAD = timedelta(days=1)  # of its time: digests that are a day late have the same turn
+# Mails that a person waits for are due a day before they were queued: before all digests of less than a day's delay.
+_PRIORITY = timedelta(days=1)
 
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
-_UNSETTLED = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
-_ASKED_FOR = {MailKind.CONFIRMATION.value, MailKind.SIGN_IN.value, MailKind.GOODBYE.value}
-_ADDRESSES = (people_table.c.email, people_table.c.new_email)
-_NOBODYS: dict[str, Any] = {"leased_by": "", "leased_until": None}
-_UNLEASED = _NOBODYS | {"state": DeliveryState.QUEUED.value}
-_PARKED = _NOBODYS | {
-    "state": DeliveryState.IN_DOUBT.value,
-    "reply": "handed over, and no answer was written down",
-}
+_IN_PROGRESS = (DeliveryState.LEASED.value, DeliveryState.SENDING.value)
+_REQUESTED = [kind.value for kind in MailKind if kind.is_requested]
+_NO_LEASE: dict[str, Any] = {"leased_by": "", "leased_until": None}
+_REQUEUED = _NO_LEASE | {"state": DeliveryState.QUEUED.value}
+_PARKED = _NO_LEASE | {"state": DeliveryState.IN_DOUBT.value, "reply": "handed over, and no answer was recorded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueMail:
+    """A delivery that may be tried now: what is needed to decide whether its recipient may be mailed."""
+
+    id: int
+    kind: MailKind
+    queued_at: datetime
+    address: str  # "" if it was for a new address that the subscriber no longer asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What one attempt came to: `next_at` is set where it will be tried again."""
+    """The result of one attempt to send a delivery. `next_at` is set if there will be another."""
 
     delivery_id: int
     state: DeliveryState
@@ -50,174 +58,216 @@ def queue_mail(
     now: datetime,
     not_sent_because: str = "",
 ) -> None:
-    """Queue a mail that carries no digest, such as the one that asks a new subscriber whether it was they.
+    """Queue one mail without a digest, such as a confirmation. It is sent before any digest.
 
-    Somebody waits for it, and a link in it may expire: its turn comes before that of the digests of a morning, also in
-    a run that is under way. With `not_sent_because` it is written down with that reason and never sent.
+    With `not_sent_because` it is recorded as failed for that reason instead.
     """
     queue_mails(tx, kind, [(subscriber.id, message_id)], now=now, not_sent_because=not_sent_because)
 
 
 def queue_mails(
-    tx: Transaction, kind: MailKind, notes: Sequence[tuple[int, str]], *, now: datetime, not_sent_because: str = ""
+    tx: Transaction, kind: MailKind, mails: Sequence[tuple[int, str]], *, now: datetime, not_sent_because: str = ""
 ) -> None:
-    """The same for several (subscriber's id, Message-ID)."""
-    if not notes:
+    """Queue one mail without a digest for each (subscriber id, Message-ID) pair."""
+    if not mails:
         return
-    written = {"kind": kind.value, "queued_at": now, "next_at": now - _AHEAD}
-    written |= _unsent(not_sent_because, now) if not_sent_because else {}
-    ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(notes))
+    values = {"kind": kind.value, "queued_at": now, "next_at": now - _PRIORITY}
+    values |= _failed(not_sent_because, now) if not_sent_because else {}
+    ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(mails))
     rows = [
-        written | {"id": number, "subscriber_id": subscriber_id, "message_id": message_id}
-        for number, (subscriber_id, message_id) in zip(ids, notes, strict=True)
+        values | {"id": delivery_id, "subscriber_id": subscriber_id, "message_id": message_id}
+        for delivery_id, (subscriber_id, message_id) in zip(ids, mails, strict=True)
     ]
     tx.execute(sa.insert(deliveries), rows)
 
 
-def claim(
-    tx: Transaction,
-    *,
-    worker: str,
-    now: datetime,
-    clock: datetime,
-    limit: int,
-    pseudonyms: Pseudonyms,
-    doubt: DoubtPolicy = DoubtPolicy.RESEND,
-) -> list[Delivery]:
-    """Lease the next `limit` deliveries that may be tried at `now` to `worker`; none during a hold.
+def reclaim_expired_leases(tx: Transaction, *, clock: datetime, doubt: DoubtPolicy) -> None:
+    """Requeue deliveries whose lease has expired at the real time `clock`, or whose process is dead.
 
-    First those that were deferred and are due again, then what somebody waits for, then digests as they were queued.
-
-    Those to suppressed addresses fail here, whatever else is known of their subscribers.
-
-    Leases run by the real time `clock`; those that ran out, or whose process is dead, are anybody's again. What such a
-    process was sending is in `doubt`.
+    Those that were being sent are treated by `doubt`.
     """
-    _succeed_the_dead(tx, clock=clock, doubt=doubt)
-    if find_hold(tx) is not None:
-        return []
-    ids = _wanted(tx, now=now, limit=limit, pseudonyms=pseudonyms)
-    these = deliveries.c.id.in_(ids)
-    leased = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
-    tx.execute(sa.update(deliveries).where(these).values(leased))
-    return list_with_digests(tx, these, deliveries.c.next_at, deliveries.c.id)
+    in_progress = deliveries.c.state.in_(_IN_PROGRESS)
+    workers = tx.execute(sa.select(deliveries.c.leased_by).where(in_progress).distinct()).scalars().all()
+    dead = [worker for worker in workers if is_dead(worker)]
+    remote = [worker for worker in workers if not is_local(worker)]
+    expired = sa.or_(
+        deliveries.c.leased_until <= clock,
+        sa.and_(deliveries.c.leased_by.in_(remote), deliveries.c.leased_until > clock + MAX_LEASE),
+    )
+    lost = sa.and_(in_progress, sa.or_(deliveries.c.leased_by.in_(dead), expired))
+    if doubt is DoubtPolicy.PARK:
+        tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
+    tx.execute(sa.update(deliveries).where(lost).values(_REQUEUED))
+
+
+def list_due(tx: Transaction, *, now: datetime, limit: int) -> list[DueMail]:
+    """Return the next `limit` deliveries that may be tried: deferred ones, then requested mails, then digests."""
+    due: list[DueMail] = []
+    # One query for each state, since each is read from an index in order: nothing is sorted.
+    for state in (DeliveryState.DEFERRED.value, DeliveryState.QUEUED.value):
+        waiting = (
+            sa.select(
+                deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, subscribers.c.email, subscribers.c.new_email
+            )
+            .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+            .where(deliveries.c.state == state, deliveries.c.next_at <= now)
+            .order_by(deliveries.c.next_at, deliveries.c.id)
+            .limit(limit - len(due))
+        )
+        for row in tx.execute(waiting):
+            kind = MailKind(row.kind)
+            address = row.new_email if kind is MailKind.ADDRESS else row.email
+            due.append(DueMail(id=row.id, kind=kind, queued_at=row.queued_at, address=address))
+    return due
+
+
+def lease(tx: Transaction, delivery_ids: Collection[int], *, worker: str, clock: datetime) -> list[Delivery]:
+    """Lease deliveries to `worker` from the real time `clock` on, and return them with their digests."""
+    leased = deliveries.c.id.in_(delivery_ids)
+    values = {"state": DeliveryState.LEASED.value, "leased_by": worker, "leased_until": clock + LEASE}
+    tx.execute(sa.update(deliveries).where(leased).values(values))
+    return list_with_digests(tx, leased, deliveries.c.next_at, deliveries.c.id)
+
+
+def fail(tx: Transaction, reasons: Mapping[int, str], *, now: datetime) -> None:
+    """Record that deliveries will not be sent, with a reason for each id."""
+    for delivery_id, reason in reasons.items():
+        failed = _failed(f"not sent: {reason}", now)
+        tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(failed))
 
 
 def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
-    """Mark leased deliveries as being sent; the ids of those that were, which alone may be handed over.
+    """Mark leased deliveries as being sent, and renew the worker's other leases from the real time `clock` on.
 
-    What else `worker` has is leased to it anew, from the real time `clock`.
-    None is during a hold, and none that is not `worker`'s any more: it was cancelled, or its lease ran out and
-    somebody else sees to it.
+    Only the returned ids may be handed over: none during a hold, and none that was cancelled or whose lease expired and
+    was taken over.
     """
     if find_hold(tx) is not None:
         return set()
-    unbegun = sa.and_(deliveries.c.state == DeliveryState.LEASED.value, deliveries.c.leased_by == worker)
-    tx.execute(sa.update(deliveries).where(unbegun).values(leased_until=clock + LEASE))
-    begun = (
+    leased = sa.and_(deliveries.c.state == DeliveryState.LEASED.value, deliveries.c.leased_by == worker)
+    tx.execute(sa.update(deliveries).where(leased).values(leased_until=clock + LEASE))
+    started = (
         sa.update(deliveries)
-        .where(deliveries.c.id.in_(delivery_ids), unbegun)
+        .where(deliveries.c.id.in_(delivery_ids), leased)
         .values(state=DeliveryState.SENDING.value, leased_until=clock + SENDING_LEASE)
     )
-    return set(tx.execute(begun.returning(deliveries.c.id)).scalars())
+    return set(tx.execute(started.returning(deliveries.c.id)).scalars())
 
 
 def cancel(
-    tx: Transaction, subscriber_id: int, why: str, *, kinds: Collection[MailKind] = tuple(MailKind), now: datetime
+    tx: Transaction, subscriber_id: int, reason: str, *, kinds: Collection[MailKind] = tuple(MailKind), now: datetime
 ) -> None:
-    """Do not send what waits for somebody, or is leased and not begun, to any worker."""
-    unbegun = (*_WAITING, DeliveryState.LEASED.value)
+    """Fail a subscriber's mails that no worker has started to send."""
     waiting = sa.and_(
         deliveries.c.subscriber_id == subscriber_id,
-        deliveries.c.state.in_(unbegun),
+        deliveries.c.state.in_((*_WAITING, DeliveryState.LEASED.value)),
         deliveries.c.kind.in_([kind.value for kind in kinds]),
     )
-    tx.execute(sa.update(deliveries).where(waiting).values(_unsent(why, now)))
+    tx.execute(sa.update(deliveries).where(waiting).values(_failed(reason, now)))
 
 
 def start_hold(tx: Transaction, reason: str, *, now: datetime) -> None:
-    """From now on nothing is begun, by any process. A hold that is there already stays as it is."""
+    """Stop all workers from sending. An existing hold keeps its reason."""
     tx.execute(backend(tx).insert_or_ignore(holds).values(id=1, held_at=now, reason=reason))
 
 
 def end_hold(tx: Transaction) -> bool:
-    """Let sending go on. Whether there was a hold."""
+    """Let sending go on. Returns True if sending was on hold."""
     return tx.execute(sa.delete(holds)).rowcount > 0
 
 
 def find_hold(tx: Transaction) -> Hold | None:
-    """The hold that is on, or None."""
+    """Return the current hold, or None."""
     row = tx.execute(sa.select(holds)).one_or_none()
     return None if row is None else Hold(row.held_at, row.reason)
 
 
-def record_results(tx: Transaction, settled: Sequence[AttemptResult], *, worker: str, now: datetime) -> None:
-    """Write down what the server said, and let go of the leases.
+def record_results(tx: Transaction, results: Sequence[AttemptResult], *, worker: str, now: datetime) -> None:
+    """Record what the server said, and end the leases.
 
-    What arrived has arrived, whoever has it by now; anything else counts only of what is still `worker`'s.
+    A mail that was sent is recorded whoever holds its lease now; other results count only while `worker` holds it.
     """
-    over = _NOBODYS | {"reply": sa.bindparam("said"), "attempts": deliveries.c.attempts + 1}
-    this = deliveries.c.id == sa.bindparam("of")
-    arrived = [{"of": s.delivery_id, "said": s.reply} for s in settled if s.state is DeliveryState.SENT]
-    if arrived:
-        sent = {"state": DeliveryState.SENT.value, "finished_at": now}
-        tx.execute(sa.update(deliveries).where(this).values(over | sent), arrived)
+    ended = _NO_LEASE | {"reply": sa.bindparam("new_reply"), "attempts": deliveries.c.attempts + 1}
+    this = deliveries.c.id == sa.bindparam("delivery_id")
+    sent = [{"delivery_id": r.delivery_id, "new_reply": r.reply} for r in results if r.state is DeliveryState.SENT]
+    if sent:
+        values = {"state": DeliveryState.SENT.value, "finished_at": now}
+        tx.execute(sa.update(deliveries).where(this).values(ended | values), sent)
     others = [
         {
-            "of": s.delivery_id,
-            "said": s.reply,
-            "new_state": s.state.value,
-            "again_at": s.next_at,
-            "done_at": now if s.state is DeliveryState.FAILED else None,
+            "delivery_id": r.delivery_id,
+            "new_reply": r.reply,
+            "new_state": r.state.value,
+            "new_next_at": r.next_at,
+            "new_finished_at": now if r.state is DeliveryState.FAILED else None,
         }
-        for s in settled
-        if s.state is not DeliveryState.SENT
+        for r in results
+        if r.state is not DeliveryState.SENT
     ]
     if others:
-        again_at = sa.bindparam("again_at", type_=deliveries.c.next_at.type)
-        became = {
+        next_at = sa.bindparam("new_next_at", type_=deliveries.c.next_at.type)
+        values = {
             "state": sa.bindparam("new_state"),
-            "next_at": sa.func.coalesce(again_at, deliveries.c.next_at),
-            "finished_at": sa.bindparam("done_at"),
+            "next_at": sa.func.coalesce(next_at, deliveries.c.next_at),
+            "finished_at": sa.bindparam("new_finished_at"),
         }
-        tx.execute(sa.update(deliveries).where(this, _held_by(worker)).values(over | became), others)
+        tx.execute(sa.update(deliveries).where(this, _leased_by(worker)).values(ended | values), others)
 
 
 def release(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> None:
-    """Put back what `worker` has and did not settle; what of it is `in_doubt` is parked."""
+    """Requeue the worker's deliveries without a result. Those in `in_doubt` are parked for an admin instead."""
     if in_doubt:
-        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt), _held_by(worker)).values(_PARKED))
-    tx.execute(sa.update(deliveries).where(_held_by(worker)).values(_UNLEASED))
+        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt), _leased_by(worker)).values(_PARKED))
+    tx.execute(sa.update(deliveries).where(_leased_by(worker)).values(_REQUEUED))
 
 
 def retry(tx: Transaction, delivery_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """Make deferred and failed deliveries, of these or (without any) of all, due now. The ids that were."""
-    over = deliveries.c.state.in_((DeliveryState.DEFERRED.value, DeliveryState.FAILED.value))
-    among = deliveries.c.id.in_(delivery_ids) if delivery_ids else sa.true()
-    return _requeue(tx, sa.and_(over, among), now=now)
+    """Make these deferred and failed deliveries due now, or all of them if none are named. Returns their ids."""
+    retried = deliveries.c.state.in_((DeliveryState.DEFERRED.value, DeliveryState.FAILED.value))
+    named = deliveries.c.id.in_(delivery_ids) if delivery_ids else sa.true()
+    return _requeue(tx, sa.and_(retried, named), now=now)
 
 
 def resolve_doubt(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool, now: datetime) -> list[int]:
-    """Settle deliveries in doubt: they arrived, or are sent again. The ids that were in doubt."""
-    wanted = sa.and_(deliveries.c.state == DeliveryState.IN_DOUBT.value, deliveries.c.id.in_(delivery_ids))
+    """Record that deliveries in doubt arrived, or queue them again. Returns the ids of those that were in doubt."""
+    in_doubt = sa.and_(deliveries.c.state == DeliveryState.IN_DOUBT.value, deliveries.c.id.in_(delivery_ids))
     if not arrived:
-        return _requeue(tx, wanted, now=now)
-    sent = sa.update(deliveries).where(wanted).values(state=DeliveryState.SENT.value, finished_at=now)
+        return _requeue(tx, in_doubt, now=now)
+    sent = sa.update(deliveries).where(in_doubt).values(state=DeliveryState.SENT.value, finished_at=now)
     return list(tx.execute(sent.returning(deliveries.c.id)).scalars())
 
 
-def _requeue(tx: Transaction, wanted: sa.ColumnElement[bool], *, now: datetime) -> list[int]:
-    """Queued anew: the five days for which a mail is kept begin again.
+def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetime) -> int:
+    """Queue the digest of a sent mail as a new mail, and return the new delivery's id.
 
-    But not for what its reader asked for: since when they may not be mailed is held against when they did.
+    The digest belongs to the new delivery from then on, since each digest has one.
     """
-    asked_for = deliveries.c.kind.in_(_ASKED_FOR)
+    old = deliveries.c.id == delivery.id
+    digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(old)).scalar_one()
+    tx.execute(sa.update(deliveries).where(old).values(digest_id=None))
+    (new_id,) = counters.reserve(tx, Counter.DELIVERY_IDS)
+    values = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
+    values |= {"id": new_id, "message_id": message_id, "queued_at": now, "next_at": now}
+    tx.execute(sa.insert(deliveries).values(values))
+    return new_id
+
+
+def count_due(tx: Transaction, *, now: datetime) -> int:
+    """Return how many deliveries may be tried at `now`."""
+    due = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(due)).scalar_one()
+
+
+def _requeue(tx: Transaction, condition: sa.ColumnElement[bool], *, now: datetime) -> list[int]:
+    # The five days of retrying begin again at `queued_at`. Requested mails keep theirs: whether they may be sent
+    # despite a suppression depends on which came first.
+    requested = deliveries.c.kind.in_(_REQUESTED)
     queued = (
         sa.update(deliveries)
-        .where(wanted)
+        .where(condition)
         .values(
             state=DeliveryState.QUEUED.value,
-            queued_at=sa.case((asked_for, deliveries.c.queued_at), else_=now),
+            queued_at=sa.case((requested, deliveries.c.queued_at), else_=now),
             next_at=now,
             attempts=0,
             finished_at=None,
@@ -226,96 +276,11 @@ def _requeue(tx: Transaction, wanted: sa.ColumnElement[bool], *, now: datetime) 
     return sorted(tx.execute(queued.returning(deliveries.c.id)).scalars())
 
 
-def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetime) -> int:
-    """Queue the digest of a mail that was sent as another mail, which has it from now on. The number of that.
-
-    The one before keeps what became of it, and holds no digest any more: there is one mail a digest.
-    """
-    before = deliveries.c.id == delivery.id
-    digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(before)).scalar_one()
-    tx.execute(sa.update(deliveries).where(before).values(digest_id=None))
-    (number,) = counters.reserve(tx, Counter.DELIVERY_IDS, 1)
-    queued = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
-    queued |= {"id": number, "message_id": message_id, "queued_at": now, "next_at": now}
-    tx.execute(sa.insert(deliveries).values(queued))
-    return number
+def _leased_by(worker: str) -> sa.ColumnElement[bool]:
+    # `leased_by` alone would do, but the index begins with the state.
+    in_progress = sa.or_(*(deliveries.c.state == state for state in _IN_PROGRESS))
+    return sa.and_(in_progress, deliveries.c.leased_by == worker)
 
 
-def count_due(tx: Transaction, *, now: datetime) -> int:
-    """How many deliveries may be tried at `now`."""
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(_ready(now))).scalar_one()
-
-
-def _ready(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
-
-
-def _held_by(worker: str) -> sa.ColumnElement[bool]:
-    # Whatever settles a delivery takes the name away; the state is asked for because it is what the index begins with.
-    return sa.and_(sa.or_(*(deliveries.c.state == state for state in _UNSETTLED)), deliveries.c.leased_by == worker)
-
-
-def _succeed_the_dead(tx: Transaction, *, clock: datetime, doubt: DoubtPolicy) -> None:
-    unsettled = deliveries.c.state.in_(_UNSETTLED)
-    workers = tx.execute(sa.select(deliveries.c.leased_by).where(unsettled).distinct()).scalars().all()
-    dead = [worker for worker in workers if is_dead(worker)]
-    elsewhere = [worker for worker in workers if not is_local(worker)]
-    ran_out = sa.or_(
-        deliveries.c.leased_until <= clock,
-        sa.and_(deliveries.c.leased_by.in_(elsewhere), deliveries.c.leased_until > clock + MAX_LEASE),
-    )
-    lost = sa.and_(unsettled, sa.or_(deliveries.c.leased_by.in_(dead), ran_out))
-    if doubt is DoubtPolicy.PARK:
-        tx.execute(sa.update(deliveries).where(lost, deliveries.c.state == DeliveryState.SENDING.value).values(_PARKED))
-    tx.execute(sa.update(deliveries).where(lost).values(_UNLEASED))
-
-
-def _wanted(tx: Transaction, *, now: datetime, limit: int, pseudonyms: Pseudonyms) -> list[int]:
-    """The next deliveries that may be tried. Those to suppressed addresses, or to none, are failed on the way."""
-    while rows := _next(tx, now=now, limit=limit):
-        barred = _suppressed(tx, rows, pseudonyms) if suppressions.has_any(tx) else {}
-        unwanted = {row.id: "no new address waits to be confirmed" for row in rows if not _address(row)}
-        unwanted |= {delivery_id: str(suppression) for delivery_id, suppression in barred.items()}
-        for delivery_id, why in unwanted.items():
-            not_sent = _unsent(f"not sent: {why}", now)
-            tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(not_sent))
-        if len(unwanted) < len(rows):
-            return [row.id for row in rows if row.id not in unwanted]
-    return []
-
-
-def _next(tx: Transaction, *, now: datetime, limit: int) -> list[sa.Row[Any]]:
-    """The next deliveries that may be tried: each state by itself, as the index has them, so that none is sorted."""
-    found: list[Any] = []
-    for state in (DeliveryState.DEFERRED.value, DeliveryState.QUEUED.value):
-        waiting = (
-            sa.select(deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, *_ADDRESSES)
-            .join(people_table, people_table.c.id == deliveries.c.subscriber_id)
-            .where(deliveries.c.state == state, deliveries.c.next_at <= now)
-            .order_by(deliveries.c.next_at, deliveries.c.id)
-            .limit(limit - len(found))
-        )
-        found += tx.execute(waiting)
-    return found
-
-
-def _suppressed(tx: Transaction, rows: Sequence[Any], pseudonyms: Pseudonyms) -> dict[int, Suppression]:
-    """Which of these deliveries must not be sent. What somebody asked for after they were suppressed may be."""
-    of = {row.id: pseudonyms.of(_address(row)) for row in rows}
-    found = suppressions.find_all(tx, set(of.values()))
-    return {
-        row.id: suppression
-        for row in rows
-        if (suppression := found.get(of[row.id]))
-        and not (row.kind in _ASKED_FOR and row.queued_at >= suppression.suppressed_at)
-    }
-
-
-def _address(row: Any) -> str:
-    """Where a delivery goes: what asks about a new address goes there, and to nobody when it is settled."""
-    address: str = row.new_email if row.kind == MailKind.ADDRESS.value else row.email
-    return address
-
-
-def _unsent(why: str, now: datetime) -> dict[str, Any]:
-    return _NOBODYS | {"state": DeliveryState.FAILED.value, "reply": why, "finished_at": now}
+def _failed(reason: str, now: datetime) -> dict[str, Any]:
+    return _NO_LEASE | {"state": DeliveryState.FAILED.value, "reply": reason, "finished_at": now}

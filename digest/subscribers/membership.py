@@ -58,6 +58,19 @@ class Membership:
         """What stands against mailing an address, or None."""
         return suppressions.find(tx, self.pseudonyms.of(email))
 
+    def find_refusals(self, tx: Transaction, due: Sequence[outbox.DueMail]) -> dict[int, str]:
+        """Return why deliveries must not be sent, by their ids: their address is suppressed, or there is none."""
+        refusals = {mail.id: "no new address waits to be confirmed" for mail in due if not mail.address}
+        if not suppressions.has_any(tx):
+            return refusals
+        pseudonyms = {mail.id: self.pseudonyms.of(mail.address) for mail in due}
+        found = suppressions.find_all(tx, set(pseudonyms.values()))
+        for mail in due:
+            suppression = found.get(pseudonyms[mail.id])
+            if suppression and not (mail.kind.is_requested and mail.queued_at >= suppression.suppressed_at):
+                refusals[mail.id] = str(suppression)
+        return refusals
+
     def add(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Store a new subscriber: one on the list on the admin's word, a pending one is asked by mail.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from digest.models import DeliveryState, MailKind, SuppressionReason
+from digest.pipeline.deliver import lease_due_deliveries
 from digest.store import Store, leases, outbox
 from digest.store.outbox import AttemptResult
 from tests.benchmarks.harness import Case, Method
@@ -58,9 +59,7 @@ def _marked(file: Path) -> Callable[[int], object]:
             while done < count:
                 with store.write() as tx:
                     limit = min(_CLAIMED, count - done)
-                    batch = outbox.claim(
-                        tx, worker=worker, now=NOW, clock=NOW, limit=limit, pseudonyms=MEMBERSHIP.pseudonyms
-                    )
+                    batch = lease_due_deliveries(tx, MEMBERSHIP, worker=worker, now=NOW, clock=NOW, limit=limit)
                 settled: list[AttemptResult] = []
                 for at in range(0, len(batch), _MARKED):
                     group = [delivery.id for delivery in batch[at : at + _MARKED]]

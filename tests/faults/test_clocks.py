@@ -9,9 +9,9 @@ from functools import cache
 import pytest
 
 from digest.models import DoubtPolicy, Message, Outcome, Receipt
-from digest.pipeline.deliver import DeliveryReport, deliver
+from digest.pipeline.deliver import DeliveryReport, deliver, lease_due_deliveries
 from digest.store import Store, outbox
-from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS
+from tests.builders import MEMBERSHIP, NOW
 from tests.mail.samples import composer
 from tests.pipeline.test_deliver import queue, states
 
@@ -65,7 +65,8 @@ def run(store: Store, courier: Courier, clock: Clock, doubt: DoubtPolicy = Doubt
 
 def claim(store: Store, *, worker: str, clock: datetime) -> list[int]:
     with store.write() as tx:
-        return [d.id for d in outbox.claim(tx, worker=worker, now=NOW, clock=clock, limit=MAILS, pseudonyms=PSEUDONYMS)]
+        leased = lease_due_deliveries(tx, MEMBERSHIP, worker=worker, now=NOW, clock=clock, limit=MAILS)
+        return [delivery.id for delivery in leased]
 
 
 @pytest.mark.parametrize("at", MOMENTS)

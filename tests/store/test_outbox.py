@@ -19,9 +19,10 @@ from digest.models import (
     Suppression,
     SuppressionReason,
 )
+from digest.pipeline.deliver import lease_due_deliveries
 from digest.store import Store, deliveries, digests, leases, outbox, papers, subscribers, suppressions
 from digest.store.outbox import AttemptResult
-from tests.builders import NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
+from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
 WORKER = leases.new_worker_name()
 PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
@@ -44,7 +45,8 @@ def freeze(store: Store, *emails: str) -> list[Digest]:
 
 def claim(store: Store, worker: str = "", *, clock: timedelta = timedelta(0), limit: int = 10) -> list[Delivery]:
     with store.write() as tx:
-        return outbox.claim(tx, worker=worker or WORKER, now=NOW, clock=NOW + clock, limit=limit, pseudonyms=PSEUDONYMS)
+        at = {"now": NOW, "clock": NOW + clock}
+        return lease_due_deliveries(tx, MEMBERSHIP, worker=worker or WORKER, limit=limit, **at)
 
 
 def emails(found: Sequence[Delivery]) -> list[str]:
@@ -157,7 +159,7 @@ def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
     with store.write() as tx:
         later = NOW + timedelta(minutes=5)
         assert outbox.count_due(tx, now=later) == 1
-        again = outbox.claim(tx, worker="w/1/1", now=later, clock=later, limit=9, pseudonyms=PSEUDONYMS)
+        again = lease_due_deliveries(tx, MEMBERSHIP, worker="w/1/1", now=later, clock=later, limit=9)
     assert emails(again) == ["a@example.org"]
 
 
@@ -200,8 +202,8 @@ def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -
     assert states(store) == ["sending", "leased"]
     later = NOW + leases.SENDING_LEASE
     with store.write() as tx:
-        parked = outbox.claim(
-            tx, worker="w/1/1", now=NOW, clock=later, limit=9, pseudonyms=PSEUDONYMS, doubt=DoubtPolicy.PARK
+        parked = lease_due_deliveries(
+            tx, MEMBERSHIP, worker="w/1/1", now=NOW, clock=later, limit=9, doubt=DoubtPolicy.PARK
         )
     assert emails(parked) == ["b@example.org"]
     assert states(store) == ["in-doubt", "leased"]

@@ -16,6 +16,7 @@ from digest.models import (
     SubscriberState,
     SuppressionReason,
 )
+from digest.pipeline.deliver import lease_due_deliveries
 from digest.security.addresses import Pseudonyms
 from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
 from digest.subscribers.pauses import paused
@@ -247,7 +248,7 @@ def test_who_bounces_while_a_goodbye_waits_gets_no_goodbye(store: Store) -> None
         enrol(tx)
         leave(tx)
         bounced(tx, replace(HARD, kind=BounceKind.COMPLAINT), days=1)
-        claimed = outbox.claim(tx, worker="w/1/1", now=LATER, clock=LATER, limit=9, pseudonyms=MEMBERSHIP.pseudonyms)
+        claimed = lease_due_deliveries(tx, MEMBERSHIP, worker="w/1/1", now=LATER, clock=LATER, limit=9)
     assert claimed == []
 
 

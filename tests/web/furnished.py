@@ -23,9 +23,7 @@ def furnished(app: App) -> Subscriber:
         digests.freeze(tx, [a_digest(evil, subscriber=reader, slot_at=NOW, created_at=NOW)], now=NOW)
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="1@example.org", now=NOW)
         first, second = deliveries.list_by_subscriber(tx, reader.id)
-        leased = outbox.claim(
-            tx, worker="w", now=NOW, clock=NOW, limit=9, pseudonyms=app.membership.pseudonyms
-        )  # so that replies are written down
+        leased = outbox.lease(tx, [first.id, second.id], worker="w", clock=NOW)  # so that replies are recorded
         outbox.start_sending(tx, [d.id for d in leased], worker="w", clock=NOW)
         failed = AttemptResult(delivery_id=first.id, state=DeliveryState.FAILED, reply=f"550 5.1.1 {EVIL}")
         later = AttemptResult(delivery_id=second.id, state=DeliveryState.DEFERRED, reply=f"450 {EVIL}", next_at=NOW)

@@ -11,10 +11,11 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.config import SignupConfig
 from digest.models import Delivery, MailKind, SubscriberState, SuppressionReason
+from digest.pipeline.deliver import lease_due_deliveries
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import deliveries, outbox, subscribers
-from tests.builders import NOW, PSEUDONYMS
+from tests.builders import MEMBERSHIP, NOW
 from tests.web.conftest import browser
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, KNOWN, changed, enrolled, history, known_as, settled
@@ -244,7 +245,8 @@ def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(app: App, own: Sig
     ask(app, own)
     changed(app, stored(app), new_email="")
     with app.store.write() as tx:
-        claimed = outbox.claim(tx, worker="w", now=NOW + timedelta(hours=1), clock=NOW, limit=9, pseudonyms=PSEUDONYMS)
+        later = NOW + timedelta(hours=1)
+        claimed = lease_due_deliveries(tx, MEMBERSHIP, worker="w", now=later, clock=NOW, limit=9)
         (delivery,) = deliveries.list_newest(tx)
     assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
 
