@@ -8,10 +8,9 @@ from digest.mail import Templates
 from digest.mail.languages import Language
 from digest.web.account.address import Address
 from digest.web.account.data import MyData
+from digest.web.account.digests import PastDigests, ReadDigest
 from digest.web.account.feed import FeedAddresses
-from digest.web.account.mute import Mute, NoMute
-from digest.web.account.pause import Pause
-from digest.web.account.read import PastDigests, ReadDigest
+from digest.web.account.pause_and_mute import Mute, NoMute, Pause
 from digest.web.account.settings import Settings
 from digest.web.admin.log import Log
 from digest.web.admin.papers.sources import ShownSources

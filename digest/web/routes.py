@@ -10,7 +10,7 @@ from digest.app import App
 from digest.models import Subscriber
 from digest.pipeline import publish
 from digest.subscribers.sign_up import SignUp
-from digest.web.account import address, data, enter, feed, leave, mute, pause, read, settings
+from digest.web import account
 from digest.web.admin.routes import desk_routes
 from digest.web.admin_auth import Desk
 from digest.web.context import Site
@@ -36,7 +36,7 @@ from digest.web.public import (
 )
 from digest.web.rate_limits import RateLimit, RateLimits
 
-_ROUTERS: tuple[APIRouter, ...] = ()
+_ROUTERS: tuple[APIRouter, ...] = (*account.ROUTERS,)
 
 
 def routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
@@ -56,7 +56,6 @@ def routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(app, door, mails),
         *_search_routes(app, door, showcase, services.limits),
-        *_own_routes(app, door, site, showcase, mails),
         *desk_routes(services, door, desk),
     ]
 
@@ -114,34 +113,4 @@ def _search_routes(app: App, door: Door, showcase: Showcase, limits: RateLimits)
         door.route("/search", search.Searching(app.recent_papers, showcase, trying).look),
         door.route("/preview", act=previewing.act, changes=False),
         door.route("/propose", proposing.look, proposing.act, changes=False),
-    ]
-
-
-def _own_routes(app: App, door: Door, site: Site, showcase: Showcase, mails: RateLimit) -> list[Route]:
-    """What subscribers do by the links in their mails, and signed in."""
-    entering = enter.Entering(app.store, app.links, door.sessions)
-    choosing = settings.Choosing(app.store, app.templates)
-    pausing = pause.Pausing(app.store, app.links)
-    muting = mute.Muting(app.store, app.links)
-    reading = read.Reading(app.store, app.links, showcase)
-    feeding = feed.Feeding(app.store, app.links, app.templates, showcase, site)
-    moving = address.Moving(app.store, app.links, app.membership, door.sessions, mails, app.config.signup)
-    keeping = data.Keeping(app.store, app.membership, door.sessions)
-    leaving = leave.Leaving(app.store, app.membership, door.sessions)
-    return [
-        door.route("/preferences/{token}", entering.look),
-        door.route("/pause/{token}", pausing.look_by_link, pausing.act_by_link),
-        door.route("/mute/{token}", muting.look, muting.act),
-        door.route("/read/{token}", reading.look_by_link),
-        door.route("/feed/{token}/{form}", feeding.read),
-        door.route("/address/{token}", moving.look_by_link, moving.act_by_link),
-        door.own("/settings", choosing.look, choosing.act),
-        door.own("/settings/pause", pausing.look, pausing.act),
-        door.own("/settings/digests", reading.list),
-        door.own("/settings/digests/{slot}", reading.look),
-        door.own("/settings/feed", feeding.look, feeding.act),
-        door.own("/settings/address", moving.look, moving.ask),
-        door.own("/settings/data", keeping.look, keeping.erase),
-        door.own("/settings/data/export", keeping.export),
-        door.own("/settings/leave", leaving.look, leaving.act),
     ]

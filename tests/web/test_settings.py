@@ -10,12 +10,12 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.matching import compile_rules
-from digest.models import AnnounceType, Schedule, SubscriberState, Weekday
+from digest.models import AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.pipeline.publish import publish
 from digest.security.links import Scope
-from digest.store import profiles, subscribers
-from digest.web.account.settings import Choosing
-from digest.web.pages import Fields, Redirect, Visit
+from digest.store import Transaction, profiles, subscribers
+from digest.web.account import settings
+from digest.web.reader_auth import find_still
 from tests.builders import NOW, a_subscriber, at
 from tests.web.html import faults_of
 from tests.web.people import EMAIL, changed, enrolled, path, state
@@ -286,15 +286,25 @@ def test_of_two_tabs_the_last_save_counts_and_each_form_saves_its_own_fields(app
 
 
 @pytest.mark.parametrize("form", [MAILS, {"part": "interests", "rules": "x"}])
-def test_a_save_does_not_bring_back_who_left_meanwhile(app: App, form: dict[str, Any]) -> None:
-    reader = enrolled(app)
-    with app.store.write() as tx:
+def test_a_save_does_not_bring_back_a_subscriber_who_leaves_meanwhile(
+    app: App, own: Signed, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
+) -> None:
+    def leave_and_find(tx: Transaction, reader: Subscriber) -> Subscriber | None:
         app.membership.unsubscribe(tx, reader, origin="", now=NOW)
-    pairs = [(name, one) for name, many in form.items() for one in (many if isinstance(many, list) else [many])]
-    visit = Visit(form=Fields(pairs), posted=True, client="", now=NOW)
-    answer = Choosing(app.store, app.templates).act(visit, reader)  # as the door read them before
-    assert answer == Redirect(path="/sign-in")
+        return find_still(tx, reader)
+
+    monkeypatch.setattr(settings, "find_still", leave_and_find)  # called once the session has been checked
+    answer = own.post("/settings", **form)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
     assert (state(app), keywords(app)) == ("unsubscribed", "")
+
+
+def test_a_mistake_after_a_save_is_shown_instead_of_the_save(own: Signed) -> None:
+    for mistake in (MAILS | {"max_papers": "none"}, {"part": "interests", "rules": "("}):
+        answer = own.post("/settings?saved=1", **mistake)
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        assert "Saved." not in answer.text
 
 
 def test_an_earlier_hour_gives_no_second_digest_today(app: App, own: Signed) -> None:

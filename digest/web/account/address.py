@@ -1,20 +1,22 @@
-"""Another address: asked for by who is signed in, confirmed by who reads the mail there."""
+"""Changing the address: a signed-in subscriber asks for it, and the link in a mail to the new address confirms it."""
 
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from digest.config import SignupConfig
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
 from digest.errors import AddressError
 from digest.models import Subscriber
 from digest.security import addresses
-from digest.security.links import Links, Scope
-from digest.store import Store, Transaction
-from digest.subscribers.membership import Membership
+from digest.security.links import Scope
+from digest.store import Transaction
 from digest.web.context import Question, partly_shown
-from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.rate_limits import RateLimit
-from digest.web.reader_auth import TOO_OLD, find_held, find_still
-from digest.web.sessions import Sessions
+from digest.web.dependencies import Context, PostedForm
+from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
+
+router = reader_router("/settings/address")
+link_router = public_router("/address/{token}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,100 +24,79 @@ class Address:
     """What the page shows."""
 
     email: str
-    new_email: str  # that has not been confirmed yet, or ""
+    new_email: str  # not confirmed yet; "" if there is none
     moved: bool
     typed: str
-    wrong: bool = False  # `typed` is no address, or the one they have
-    elsewhere: tuple[str, ...] = ()  # `typed` is at none of these domains, where all addresses have to be
+    wrong: bool = False  # `typed` is no address, or the current one
+    elsewhere: tuple[str, ...] = ()  # the domains that addresses must be at, if `typed` is at none of them
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
-    """The pages at /settings/address and /address/TOKEN."""
+@router.get("")
+def show_address(context: Context, reader: CurrentReader, moved: str | None = None) -> Response:
+    """The current address, and the form to change it."""
+    page = Address(email=reader.email, new_email=reader.new_email, moved=moved is not None, typed="")
+    return context.render("address.html.j2", page)
 
-    store: Store
-    links: Links
-    membership: Membership
-    sessions: Sessions
-    limits: RateLimit  # of mails that somebody has us send to an address
-    signup: SignupConfig
 
-    def look(self, visit: Visit, reader: Subscriber) -> Answer:
-        """GET: asks for the new address."""
-        return _page(visit, reader)
+@router.post("")
+def request_change(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
+    """Mail a link to the new address.
 
-    def ask(self, visit: Visit, reader: Subscriber) -> Answer:
-        """POST: has a mail sent to the new address, and says the same, as soon, whoever that belongs to.
+    The answer is the same, and as fast, if that address belongs to another subscriber. Raises HTTPException 429.
+    """
+    typed, signup = form.get("email", ""), context.app.config.signup
+    try:
+        new_email = addresses.normalize(typed)
+    except AddressError:
+        new_email = reader.email
+    wrong = new_email == reader.email
+    if wrong or not signup.accepts(new_email):
+        elsewhere = () if wrong else signup.domains
+        page = Address(
+            email=reader.email, new_email=reader.new_email, moved=False, typed=typed, wrong=wrong, elsewhere=elsewhere
+        )
+        return context.render("address.html.j2", page, status=422)
+    context.services.limits.mails.check(context.client, now=context.now)
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is not None:
+            context.membership.request_address_change(tx, still, new_email, now=context.now)
 
-        Raises HTTPException 429 where too much was asked for.
-        """
-        typed = visit.form.get("email", "")
-        try:
-            new_email = addresses.normalize(typed)
-        except AddressError:
-            return _page(visit, reader, typed=typed, wrong=True)
-        if new_email == reader.email:
-            return _page(visit, reader, typed=typed, wrong=True)
-        if not self.signup.accepts(new_email):
-            return _page(visit, reader, typed=typed, elsewhere=self.signup.domains)
-        self.limits.check(visit.client, now=visit.now)
-        with self.store.write() as tx:
+    def queue_confirmation() -> None:
+        with context.store.write() as tx:
             still = find_still(tx, reader)
             if still is not None:
-                self.membership.request_address_change(tx, still, new_email, now=visit.now)
+                origin = f"page from {context.client}"
+                context.membership.queue_address_confirmation(tx, still, new_email, origin=origin, now=context.now)
 
-        def ask() -> None:
-            with self.store.write() as tx:
-                still = find_still(tx, reader)
-                if still is not None:
-                    self.membership.queue_address_confirmation(
-                        tx, still, new_email, origin=f"page from {visit.client}", now=visit.now
-                    )
-
-        return Redirect(path="/settings/address", afterwards=ask)
-
-    def look_by_link(self, visit: Visit) -> Answer:
-        """GET: asks, and changes nothing."""
-        with self.store.read() as tx:
-            reader = self._holder(tx, visit)
-        if reader is None:
-            return TOO_OLD
-        return Page(template="move.html.j2", shows=Question(partly_shown(reader.new_email)), language=reader.language)
-
-    def act_by_link(self, visit: Visit) -> Answer:
-        """POST: mail goes to the new address from now on; who says so there is signed in."""
-        with self.store.write() as tx:
-            reader = self._holder(tx, visit)
-            if reader is None:
-                return TOO_OLD
-            moved = self.membership.change_address(tx, reader, origin=f"page from {visit.client}", now=visit.now)
-        if moved is None:
-            return Page(template="not-moved.html.j2", language=reader.language, status=409)
-        return Redirect(
-            path="/settings/address?moved=1",
-            cookie=self.sessions.begin(moved, now=visit.now),
-            afterwards=self.store.erase_deleted_rows,  # the old address is to be found nowhere in the file
-        )
-
-    def _holder(self, tx: Transaction, visit: Visit) -> Subscriber | None:
-        """Whose link it is, provided that the address it is about is still the one they want."""
-        held = find_held(tx, self.links, Scope.ADDRESS, visit)
-        if held is None or not held[0].new_email:
-            return None
-        reader, token = held
-        return reader if compare_digest(self.links.text_hash(addresses.key(reader.new_email)), token.about) else None
+    context.run_after_response(queue_confirmation)
+    return context.redirect("/settings/address")
 
 
-def _page(
-    visit: Visit, reader: Subscriber, *, typed: str = "", wrong: bool = False, elsewhere: tuple[str, ...] = ()
-) -> Page:
-    shows = Address(
-        email=reader.email,
-        new_email=reader.new_email,
-        moved="moved" in visit.query,
-        typed=typed,
-        wrong=wrong,
-        elsewhere=elsewhere,
-    )
-    status = 422 if wrong or elsewhere else 200
-    return Page(template="address.html.j2", shows=shows, language=reader.language, status=status)
+@link_router.get("")
+def ask_to_confirm(context: Context, token: str) -> Response:
+    """Ask whether mail is to go to the new address. Changes nothing."""
+    with context.store.read() as tx:
+        reader = _get_reader(tx, context, token)
+    return context.render("move.html.j2", Question(partly_shown(reader.new_email)), language=reader.language)
+
+
+@link_router.post("")
+def change_address(context: Context, token: str) -> Response:
+    """Send mail to the new address from now on, and sign in."""
+    with context.store.write() as tx:
+        reader = _get_reader(tx, context, token)
+        moved = context.membership.change_address(tx, reader, origin=f"page from {context.client}", now=context.now)
+    if moved is None:
+        return context.render("not-moved.html.j2", status=409, language=reader.language)
+    context.run_after_response(context.store.erase_deleted_rows)  # no trace of the old address stays in the file
+    return context.redirect("/settings/address?moved=1", cookie=context.services.sessions.begin(moved, now=context.now))
+
+
+def _get_reader(tx: Transaction, context: Context, token: str) -> Subscriber:
+    """The subscriber of the link. Raises HTTPException 410 if they no longer ask for the address that it confirms."""
+    reader, link = get_by_link(tx, context, Scope.ADDRESS, token)
+    about = context.app.links.text_hash(addresses.key(reader.new_email)) if reader.new_email else ""
+    if not reader.new_email or not compare_digest(about, link.about):
+        raise HTTPException(410)
+    return reader

@@ -1,74 +1,72 @@
-"""What is kept about a reader: to take away, and to have erased."""
+"""The pages to unsubscribe, to download one's data and to have it erased."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
 
-from digest.models import Subscriber
-from digest.store import Store
+from pydantic_core import to_json
+from starlette.responses import Response
+
 from digest.subscribers.data_export import export_personal_data
-from digest.subscribers.membership import Membership
-from digest.web.pages import Answer, Document, Page, Redirect, Visit
-from digest.web.reader_auth import find_still
-from digest.web.sessions import Sessions
+from digest.web.context import Left, partly_shown
+from digest.web.dependencies import Context, PostedForm
+from digest.web.reader_auth import CurrentReader, find_still, reader_router
+from digest.web.rendering import attachment
+
+router = reader_router("/settings")
 
 
 @dataclass(frozen=True, slots=True)
 class MyData:
     """What the page shows."""
 
-    unsure: bool  # the button was pressed without the tick
+    unsure: bool  # the checkbox was not ticked
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """The pages at /settings/data and /settings/data/export."""
+@router.get("/data")
+def show_data(context: Context) -> Response:
+    """The page with the button for each."""
+    return context.render("data.html.j2", MyData(unsure=False))
 
-    store: Store
-    membership: Membership
-    sessions: Sessions
 
-    def look(self, _visit: Visit, reader: Subscriber) -> Answer:
-        """GET: says what can be done."""
-        return Page(template="data.html.j2", shows=MyData(unsure=False), language=reader.language)
-
-    def export(self, _visit: Visit, reader: Subscriber) -> Answer:
-        """GET: all that is kept about them, as JSON."""
-        with self.store.read() as tx:
-            still = find_still(tx, reader)
-            if still is None:
-                return Redirect(path="/sign-in")
-            told = export_personal_data(tx, self.membership, still.email)
-        return Document(content=as_json(told), media_type="application/json", filename="digest.json")
-
-    def erase(self, visit: Visit, reader: Subscriber) -> Answer:
-        """POST: forgets them, where they ticked that they mean it."""
-        if "sure" not in visit.form:
-            return Page(template="data.html.j2", shows=MyData(unsure=True), language=reader.language, status=422)
-        with self.store.write() as tx:
-            still = find_still(tx, reader)
-            if still is not None:
-                self.membership.erase(tx, still.email, origin=f"page from {visit.client}", now=visit.now)
+@router.get("/data/export")
+def export_data(context: Context, reader: CurrentReader) -> Response:
+    """Everything that is stored about the subscriber, as JSON."""
+    with context.store.read() as tx:
+        still = find_still(tx, reader)
         if still is None:
-            return Redirect(path="/sign-in", cookie=self.sessions.end())
-        return Page(
-            template="erased.html.j2",
-            language=reader.language,
-            cookie=self.sessions.end(),
-            afterwards=self.store.erase_deleted_rows,  # it may have to wait for who is reading
-        )
+            return context.redirect("/sign-in")
+        data = export_personal_data(tx, context.membership, still.email)
+    return attachment(to_json(data, indent=2) + b"\n", "application/json", "digest.json")
 
 
-def as_json(data: Mapping[str, Any]) -> str:
-    """Everything stored about a subscriber, as JSON to read."""
-    return json.dumps(data, ensure_ascii=False, indent=2, default=_iso) + "\n"
+@router.post("/data")
+def erase_data(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
+    """Erase the subscriber's data and sign them out, if the checkbox was ticked."""
+    if "sure" not in form:
+        return context.render("data.html.j2", MyData(unsure=True), status=422)
+    signed_out = context.services.sessions.end()
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is None:
+            return context.redirect("/sign-in", cookie=signed_out)
+        context.membership.erase(tx, still.email, origin=f"page from {context.client}", now=context.now)
+    context.run_after_response(context.store.erase_deleted_rows)  # may have to wait for readers of the database
+    return context.render("erased.html.j2", headers={"Set-Cookie": signed_out})
 
 
-def _iso(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+@router.get("/leave")
+def ask_to_leave(context: Context) -> Response:
+    """Ask whether to unsubscribe."""
+    return context.render("leave.html.j2")
+
+
+@router.post("/leave")
+def leave(context: Context, reader: CurrentReader) -> Response:
+    """Unsubscribe the subscriber and sign them out. (The link in every mail works without signing in.)"""
+    signed_out = context.services.sessions.end()
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is None:
+            return context.redirect("/sign-in", cookie=signed_out)
+        goodbye = context.membership.unsubscribe(tx, still, origin=f"page from {context.client}", now=context.now)
+    page = Left(email=partly_shown(reader.email), goodbye=goodbye)
+    return context.render("unsubscribed.html.j2", page, headers={"Set-Cookie": signed_out})

@@ -1,25 +1,28 @@
-"""A private feed of a reader's digests: turned on and off by them, and read by whoever has its address."""
+"""A subscriber's private feed of their digests: turned on and off by them, and open to all who know its address."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
-from digest.mail import Card, Templates
+from digest.mail import Card
 from digest.mail.encoding import clean
-from digest.models import OWN_KEYWORDS, Digest, DigestItem, Subscriber
-from digest.security.links import Links, Scope
-from digest.store import Store, Transaction, digests, subscribers
-from digest.web.context import Site
-from digest.web.feeds import FORMATS, Feed, Item, document, item
-from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.papers import Showcase
-from digest.web.reader_auth import find_still
+from digest.models import OWN_KEYWORDS, DigestItem, Subscriber
+from digest.security.links import Scope
+from digest.store import digests, subscribers
+from digest.web.dependencies import Context, PostedForm
+from digest.web.feeds import FORMATS, Feed, Item, item
+from digest.web.reader_auth import CurrentReader, find_by_link, find_still, public_router, reader_router
 
+_FORMAT_NAMES = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
 _DIGESTS = 30
-_KEPT = "private, max-age=900"  # seconds: digests come once a day
+_CACHE_CONTROL = "private, max-age=900"  # seconds; digests come once a day
+
+router = reader_router("/settings/feed")
+link_router = public_router()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,77 +32,62 @@ class FeedAddresses:
     addresses: tuple[tuple[str, str], ...]
 
 
-class Feeding:
-    """The page at /settings/feed, and the feed at /feed/TOKEN/FORMAT."""
-
-    def __init__(self, store: Store, links: Links, templates: Templates, showcase: Showcase, site: Site) -> None:
-        self._store = store
-        self._links = links
-        self._languages = templates.languages
-        self._showcase = showcase
-        self._site = site
-
-    def look(self, _visit: Visit, reader: Subscriber) -> Answer:
-        """GET: the addresses, or that there is none."""
-        addresses = tuple((name, self._address(reader, form)) for form, name in _NAMES.items()) if reader.feed else ()
-        return Page(template="feed.html.j2", shows=FeedAddresses(addresses), language=reader.language)
-
-    def act(self, visit: Visit, reader: Subscriber) -> Answer:
-        """POST: turns it off, or on at an address that it never had; the one before opens nothing any more."""
-        feed = "" if visit.form.get("do") == "off" else secrets.token_hex(8)
-        with self._store.write() as tx:
-            still = find_still(tx, reader)
-            if still is not None:
-                subscribers.save(tx, replace(still, feed=feed))
-        return Redirect(path="/settings/feed")
-
-    def read(self, visit: Visit) -> Answer:
-        """GET: the papers of the last digests, each with its reason. Raises HTTPException 404, whatever is wrong."""
-        form = visit.path["form"]
-        with self._store.read() as tx:
-            reader = self._reader(tx, visit)
-            if reader is None or form not in FORMATS:
-                raise HTTPException(404)
-            last = digests.list_last(tx, reader.id, limit=_DIGESTS)
-        words = self._languages.find(reader.language).translations
-        feed = Feed(
-            title=f"{self._site.name} · {words.gettext('My digest')}",
-            author=self._site.name,
-            language=reader.language,
-            page_url=f"{self._site.url}/settings/digests",
-            url=self._address(reader, form),
-            items=tuple(self._items(last, reader)),
-        )
-        return replace(document(feed, form), cache_control=_KEPT)
-
-    def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
-        """Whose feed it is, provided that it is on, and at this address still."""
-        token = self._links.verify(Scope.FEED, visit.token)
-        reader = None if token is None else subscribers.find_by_id(tx, token.subscriber_id)
-        if token is None or reader is None or not reader.feed or reader.epoch != token.epoch:
-            return None
-        return reader if compare_digest(reader.feed, token.about) else None
-
-    def _address(self, reader: Subscriber, form: str) -> str:
-        return f"{self._links.url(Scope.FEED, reader.id, reader.epoch, about=reader.feed)}/{form}"
-
-    def _items(self, last: Iterable[Digest], reader: Subscriber) -> Iterator[Item]:
-        """The papers, newest digest first; one that came again counts where it came last."""
-        known: set[str] = set()
-        for digest in last:
-            for one in digest.items:
-                if one.paper.id not in known:
-                    known.add(one.paper.id)
-                    shown = self._showcase.show_item(one)
-                    made = item(one.paper, shown, self._site.url)
-                    yield replace(made, seen_at=digest.created_at, why=self._why(one, shown.card, reader.language))
-
-    def _why(self, one: DigestItem, card: Card, language: str) -> str:
-        """The reason in the reader's language, as in the mail: Why: “cats”, “dogs” · Your keywords."""
-        say = self._languages.find(language).translations.gettext
-        said = [say("“%(keyword)s”") % {"keyword": reason.text} for reason in card.reasons]
-        profile = say(OWN_KEYWORDS) if one.profile == OWN_KEYWORDS else one.profile
-        return clean(f"{say('Why:')} {' · '.join([', '.join(said), profile] if said else [profile])}")
+@router.get("")
+def show_addresses(context: Context, reader: CurrentReader) -> Response:
+    """The addresses of the feed, if it is on."""
+    formats = _FORMAT_NAMES if reader.feed else {}
+    page = FeedAddresses(tuple((name, _address(context, reader, form)) for form, name in formats.items()))
+    return context.render("feed.html.j2", page)
 
 
-_NAMES = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
+@router.post("")
+def switch_feed(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
+    """Turn the feed off, or on at a new address. The previous address stops working."""
+    feed = "" if form.get("do") == "off" else secrets.token_hex(8)
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is not None:
+            subscribers.save(tx, replace(still, feed=feed))
+    return context.redirect("/settings/feed")
+
+
+@link_router.get("/feed/{token}/{form}")
+def show_feed(context: Context, token: str, form: str) -> Response:
+    """The papers of the last digests, each with its reason. Raises HTTPException 404 for all that is not a feed now."""
+    site = context.services.site
+    with context.store.read() as tx:
+        reader, link = find_by_link(tx, context, Scope.FEED, token) or (None, None)
+        if form not in FORMATS or not reader or not link or not reader.feed:
+            raise HTTPException(404)
+        if not compare_digest(reader.feed, link.about):
+            raise HTTPException(404)
+        last = digests.list_last(tx, reader.id, limit=_DIGESTS)
+    gettext = context.app.templates.languages.find(reader.language).translations.gettext
+    items: dict[str, Item] = {}
+    for digest in last:  # newest first: a paper that was sent again appears with its last reason
+        for sent in digest.items:
+            if sent.paper.id not in items:
+                shown = context.services.showcase.show_item(sent)
+                one = item(sent.paper, shown, site.url)
+                items[sent.paper.id] = replace(one, seen_at=digest.created_at, why=_reason(sent, shown.card, gettext))
+    feed = Feed(
+        title=f"{site.name} · {gettext('My digest')}",
+        author=site.name,
+        language=reader.language,
+        page_url=f"{site.url}/settings/digests",
+        url=_address(context, reader, form),
+        items=tuple(items.values()),
+    )
+    media_type, write = FORMATS[form]
+    return Response(write(feed), media_type=media_type, headers={"Cache-Control": _CACHE_CONTROL})
+
+
+def _address(context: Context, reader: Subscriber, form: str) -> str:
+    return f"{context.app.links.url(Scope.FEED, reader.id, reader.epoch, about=reader.feed)}/{form}"
+
+
+def _reason(sent: DigestItem, card: Card, gettext: Callable[[str], str]) -> str:
+    """The reason as in the mail, "Why: “cats”, “dogs” · Your keywords", in the subscriber's language."""
+    keywords = ", ".join(gettext("“%(keyword)s”") % {"keyword": reason.text} for reason in card.reasons)
+    profile = gettext(OWN_KEYWORDS) if sent.profile == OWN_KEYWORDS else sent.profile
+    return clean(f"{gettext('Why:')} {f'{keywords} · ' if keywords else ''}{profile}")

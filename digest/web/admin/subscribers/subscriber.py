@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from digest.admin import subscriber_actions
@@ -26,7 +27,6 @@ from digest.subscribers.fields import one_line
 from digest.subscribers.membership import Membership
 from digest.subscribers.pauses import MAX_PAUSE, parse_until
 from digest.subscribers.schedule import next_slot
-from digest.web.account.data import as_json
 from digest.web.admin.lists import MAX_REASON
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm
@@ -180,7 +180,7 @@ def export_subscriber(context: Context, subscriber_id: PathId) -> Response:
     """Everything that is stored about the subscriber, as JSON. Raises NotFoundError."""
     with context.store.read() as tx:
         data = export_personal_data(tx, context.membership, get_subscriber(tx, subscriber_id).email)
-    return attachment(as_json(data), "application/json", f"subscriber-{subscriber_id}.json")
+    return attachment(to_json(data, indent=2) + b"\n", "application/json", f"subscriber-{subscriber_id}.json")
 
 
 def get_subscriber(tx: Transaction, subscriber_id: int) -> Subscriber:
