@@ -215,8 +215,8 @@ def test_profiles_and_keywords_are_saved(app: App, own: Signed) -> None:
     [
         ("cats AND", "vor dem Ende fehlt ein Wort, eine Wendung oder ("),
         ("(cats", "vor dem Ende fehlt )"),
-        ("cats)", "diese ) schließt nichts"),
-        ('a "cat', "zu diesem Anführungszeichen fehlt das zweite"),
+        ("cats)", "zu dieser ) fehlt die öffnende ("),
+        ('a "cat', "das Anführungszeichen wird nicht geschlossen"),
         ("c*", "vor * gehören mindestens zwei Buchstaben"),
         ("cats ^0", "nach ^ gehört ein Gewicht über 0"),
     ],
