@@ -1,13 +1,13 @@
-"""What a subscriber reads. Pure: values in, bytes out.
+"""The mails that subscribers get. Pure: values in, bytes out.
 
-    Delivery ─▶ compose ─▶ renderer ─▶ mime ─▶ dkim ─▶ Message
-                  │          │
-                  │          ├── press, cardpress    digests printed from parts (stencil) in an encoder
-                  │          └── templates, mjml     everything else, by ordinary Jinja
-                  ├── budget                         what candidate_fits
-                  └── proof, specimen                templates tried on made-up mails first
+    Delivery ─▶ compose ─▶ mail_renderer ─▶ mime ─▶ dkim ─▶ Message
+                  │          ├── fast                 digests, from fragments that Jinja rendered once
+                  │          └── templates, mjml      all other mails, by Jinja
+                  ├── html_budget                     how many papers and how much of their abstracts fit
+                  └── template_check, sample_mail     templates are tried before a subscriber's mail is rendered
 
-context is all that templates see; cards makes a paper's share of it, languages its words, encoding its 7 bits.
+Templates see the records in context, which cards makes of papers. languages holds translations, encoding makes text
+7-bit, headers writes the subject and all other headers.
 """
 
 from digest.mail.cards import PaperCache, build_card

@@ -1,6 +1,6 @@
-"""All that mail templates see: frozen records with nothing in them that a reader may not know.
+"""The records that mail templates see. They hold nothing that a subscriber may not know.
 
-Texts are `SafeText`, so that they are safe and 7-bit in HTML; links are plain `str`, and only http or https.
+Texts are `SafeText`, which is safe and 7-bit in HTML. Links are plain `str`, and http or https only.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from digest.mail.encoding import SafeText
 
-PaperT = TypeVar("PaperT")  # what stands for a paper: a Card for templates, a DigestItem before there are cards
+PaperT = TypeVar("PaperT")  # a Card in templates, a DigestItem before cards are made
 
 
 class Place(StrEnum):
@@ -25,7 +25,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a title or an abstract; `hit` where the reader's keywords matched."""
+    """A stretch of a title or an abstract. `hit`: the subscriber's keywords matched it."""
 
     text: SafeText
     hit: bool
@@ -33,7 +33,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A matched keyword, as the paper writes it, where it stands, and the link that mutes it."""
+    """A matched keyword as the paper writes it, where it matched, and the link that mutes it."""
 
     text: SafeText
     place: Place
@@ -42,24 +42,24 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A paper as a mail shows it. `title` and `abstract` are segments that join to the plain texts."""
+    """A paper as a mail shows it. The segments of `title` and `abstract` join to the plain texts."""
 
     url: str  # of its abstract; each link is "" where there is none
     title: tuple[Segment, ...]
     plain_title: SafeText
     abstract: tuple[Segment, ...]
     plain_abstract: SafeText
-    rest_url: str  # where the whole abstract stands, if this is only its beginning
+    rest_url: str  # the page with the whole abstract, if this is only its beginning
     authors: SafeText  # the first few
     et_al: bool  # there are more
     categories: SafeText
     published_on: date | None
     updated: bool
     cross_listed: bool
-    upvotes: int  # 0: none, or not said
+    upvotes: int  # 0: none, or unknown
     stars: int
     reasons: tuple[Reason, ...]
-    also: SafeText  # other profiles that want it, with commas
+    also: SafeText  # the other profiles that matched it, with commas
     pdf_url: str
     code_url: str
     discussion_url: str
@@ -76,16 +76,16 @@ class Section(Generic[PaperT]):
 
 @dataclass(frozen=True, slots=True)
 class LanguageInfo:
-    """What every template sees, as `language`: how the mail's own words are read."""
+    """What every template sees as `language`: the language of the template's own words."""
 
     code: str  # "de", as in lang="de"
     direction: str  # "ltr" or "rtl"
-    start: str  # where lines begin: "left" or "right"
+    start: str  # the side on which lines begin: "left" or "right"
 
 
 @dataclass(frozen=True, slots=True)
 class SenderInfo:
-    """What every mail says of its sender."""
+    """What every mail says about its sender."""
 
     name: SafeText
     postal_address: SafeText
@@ -93,7 +93,7 @@ class SenderInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """What every template sees, as `mail`."""
+    """What every template sees as `mail`."""
 
     newsletter: SenderInfo
     email: SafeText
@@ -102,12 +102,12 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestMail(Mail, Generic[PaperT]):
-    """What the digest's templates see. A welcome is a first digest, and may have no papers."""
+    """What the digest's templates see. A welcome is a subscriber's first digest, and may have no papers."""
 
     welcome: bool
     dated_on: date
     count: int  # papers shown, without the trending ones
-    more: int  # papers that matched and are not shown
+    more: int  # papers that matched but are not shown
     top_title: SafeText
     preheader: SafeText
     sections: tuple[Section[PaperT], ...]
@@ -120,6 +120,6 @@ class DigestMail(Mail, Generic[PaperT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteMail(Mail):
-    """What the templates of the other mails see: each asks for one thing."""
+    """What the templates of all other mails see. Each mail asks for one action."""
 
     action_url: str  # confirm the subscription, sign in, come back

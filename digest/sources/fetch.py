@@ -1,4 +1,4 @@
-"""Polite fetching: conditional GET, pauses, retries, a cap on size and time, and no private addresses.
+"""Fetches sources politely: conditional GET, pauses, retries, limits on size and time, and no private addresses.
 
 Every failure is a SourceError whose reason says what to do about it.
 """
@@ -26,30 +26,28 @@ from digest.sources import arxiv
 from digest.sources.parsing import html_to_text
 
 MAX_BYTES = 32 * 1024 * 1024  # of a body, decompressed
-MAX_SECONDS = 120.0  # for one body, however slowly it drips
+MAX_SECONDS = 120.0  # for a whole body
 _SECONDS = 30.0  # without a byte
 _CONNECT_SECONDS = 10.0
 _ATTEMPTS = 3
 _RETRY_SECONDS = 60.0
-
 _PAUSES = {arxiv.DOMAIN: arxiv.SECONDS_BETWEEN_REQUESTS}  # also for subdomains
 
-_CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}
-
+_CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}  # httpx's trace events
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """An answer. `body` is None where nothing has changed since the validators were given."""
+    """A response. `body` is None if nothing has changed since the given validators."""
 
     body: bytes | None
     etag: str = ""
     last_modified: str = ""
 
 
-class _AgainError(Exception):
-    """A failure that may pass: worth another attempt, after `wait` seconds if the server named a time."""
+class _RetryableError(Exception):
+    """A failure that may be temporary. `wait`: after so many seconds the server may be asked again, None: unknown."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -57,10 +55,10 @@ class _AgainError(Exception):
 
 
 class Fetcher:
-    """Reads sources from https, http, file:// and paths (relative to `base`). One connection pool; close it.
+    """Reads sources from https, http, file:// and paths (relative to `base`). Close it: it has a connection pool.
 
-    `base` is None where no file may be read, as for addresses that strangers wrote. `attempts` and `seconds` are how
-    often a server is asked that does not answer, and how long it may be silent: four times as long for a whole body.
+    `base` is None if no file may be read, as for addresses from the public. A server may be silent for `seconds` and
+    take four times as long for a whole body. One that does not answer is asked `attempts` times.
     """
 
     def __init__(
@@ -79,7 +77,7 @@ class Fetcher:
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
-        self._asked_at: dict[str, float] = {}
+        self._requested_at: dict[str, float] = {}
         agent = f"paper-digest/{version('paper-digest')}" + (f" ({contact})" if contact else "")
         self._client = httpx2.Client(
             transport=_PublicTransport(allow_private),
@@ -87,97 +85,99 @@ class Fetcher:
             timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
             follow_redirects=True,
             max_redirects=5,
-            trust_env=False,  # behind a proxy we could not see which address is asked
+            trust_env=False,  # a proxy would resolve the host, so that its address could not be checked here
         )
 
     def fetch(self, source: str, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
-        """What `url` serves now, unless the validators still hold. Raises SourceError, naming `source`."""
+        """Fetch `url`, unless it is unchanged by the given validators. Raises SourceError, naming `source`."""
         scheme = urlsplit(url).scheme.lower()
-        if scheme in {"http", "https"}:
-            return self._get(source, url, etag, last_modified)
-        if self._base is None:
-            raise SourceError(source, "only what is at https:// or http:// is looked up")
-        if scheme == "file":
-            return _read(source, Path(url2pathname(urlsplit(url).path)), etag)
-        if "://" in url:
-            raise SourceError(source, f"{scheme}:// is not understood; write https://, http://, file:// or a path")
-        return _read(source, self._base / Path(url).expanduser(), etag)
-
-    def _get(self, source: str, url: str, etag: str, last_modified: str) -> Fetched:
+        if scheme not in {"http", "https"}:
+            if self._base is None:
+                raise SourceError(source, "only https:// and http:// addresses are looked up")
+            if scheme == "file":
+                return _read_file(source, Path(url2pathname(urlsplit(url).path)), etag)
+            if "://" in url:
+                raise SourceError(source, f"{scheme}:// is not supported; use https://, http://, file:// or a path")
+            return _read_file(source, self._base / Path(url).expanduser(), etag)
         headers = {"If-None-Match": etag} if etag else {}
         if last_modified:
             headers["If-Modified-Since"] = last_modified
+
+        def may_retry(error: Exception) -> bool | float:
+            return isinstance(error, _RetryableError) and (True if error.wait is None else error.wait)
+
         try:
-            for attempt in stamina.retry_context(on=_may_pass, attempts=self._attempts, timeout=_RETRY_SECONDS):
+            for attempt in stamina.retry_context(on=may_retry, attempts=self._attempts, timeout=_RETRY_SECONDS):
                 with attempt:
-                    return self._attempt(source, url, headers)
-        except _AgainError as error:
+                    return self._request(source, url, headers)
+        except _RetryableError as error:
             raise SourceError(source, str(error)) from None
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _attempt(self, source: str, url: str, headers: dict[str, str]) -> Fetched:
+    def _request(self, source: str, url: str, headers: dict[str, str]) -> Fetched:
+        """One request. Raises SourceError, or _RetryableError for failures that may be temporary."""
         self._pause(urlsplit(url).hostname or "")
+        max_seconds = min(MAX_SECONDS, 4 * self._seconds)
         try:
             with (
-                _Deadline(self._most_seconds + self._seconds) as deadline,
-                self._client.stream("GET", url, headers=headers, extensions={"trace": deadline.watch}) as answer,
+                _Deadline(max_seconds + self._seconds) as deadline,
+                self._client.stream("GET", url, headers=headers, extensions={"trace": deadline.watch}) as response,
             ):
-                return self._fetched(source, answer, headers)
+                return self._read_response(source, response, headers, max_seconds)
         except httpx2.TimeoutException:
-            raise _AgainError(f"no answer within {self._seconds:.0f} s") from None
+            raise _RetryableError(f"no answer within {self._seconds:.0f} s") from None
         except httpx2.UnsupportedProtocol:
             raise SourceError(source, "redirects to something that is not http or https") from None
         except httpx2.TooManyRedirects:
             raise SourceError(source, "redirects in a circle") from None
         except httpx2.TransportError as error:
-            raise _AgainError(f"cannot be reached: {error or type(error).__name__}") from None
+            raise _RetryableError(f"cannot be reached: {error or type(error).__name__}") from None
         except (httpx2.InvalidURL, httpx2.DecodingError, _PrivateAddressError) as error:
             raise SourceError(source, str(error)) from None
 
-    def _fetched(self, source: str, answer: httpx2.Response, headers: dict[str, str]) -> Fetched:
-        if answer.status_code == 304:
+    def _read_response(
+        self, source: str, response: httpx2.Response, headers: dict[str, str], max_seconds: float
+    ) -> Fetched:
+        status = response.status_code
+        if status == 304:
             return Fetched(
                 body=None,
-                etag=answer.headers.get("ETag", headers.get("If-None-Match", "")),
-                last_modified=answer.headers.get("Last-Modified", headers.get("If-Modified-Since", "")),
+                etag=response.headers.get("ETag", headers.get("If-None-Match", "")),
+                last_modified=response.headers.get("Last-Modified", headers.get("If-Modified-Since", "")),
             )
-        body = self._body(source, answer)
-        if answer.status_code in {429, 500, 502, 503, 504}:
-            raise _AgainError(f"HTTP {answer.status_code}", _retry_after(answer))
-        if answer.status_code != 200:
-            raise SourceError(source, f"HTTP {answer.status_code}{_told(body)}")
-        return Fetched(
-            body=body,
-            etag=answer.headers.get("ETag", ""),
-            last_modified=answer.headers.get("Last-Modified", ""),
-        )
-
-    @property
-    def _most_seconds(self) -> float:
-        """How long one body may take."""
-        return min(MAX_SECONDS, 4 * self._seconds)
-
-    def _body(self, source: str, answer: httpx2.Response) -> bytes:
-        most = self._most_seconds
-        stop_at = self._clock() + most
+        stop_at = self._clock() + max_seconds
         body = bytearray()
-        for chunk in answer.iter_bytes():
+        for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_BYTES:
                 raise SourceError(source, f"the answer is larger than {MAX_BYTES // 2**20} MB")
             if self._clock() > stop_at:
-                raise SourceError(source, f"the answer takes longer than {most:.0f} s")
-        return bytes(body)
+                raise SourceError(source, f"the answer takes longer than {max_seconds:.0f} s")
+        if status in {429, 500, 502, 503, 504}:
+            # Retry-After in seconds (RFC 9110, 10.2.3), up to a limit. A date is ignored.
+            after = response.headers.get("Retry-After", "")
+            wait = min(float(after), _RETRY_SECONDS) if after.isascii() and after.isdigit() else None
+            raise _RetryableError(f"HTTP {status}", wait)
+        if status != 200:
+            # The title of an error page is worth showing: arXiv's names the category that it does not know.
+            title = re.search(rb"<title[^>]*>(.{1,300}?)</title>", body[:20_000], re.DOTALL | re.IGNORECASE)
+            shown = f": {html_to_text(title.group(1).decode(errors='replace'))}" if title else ""
+            raise SourceError(source, f"HTTP {status}{shown}")
+        return Fetched(
+            body=bytes(body),
+            etag=response.headers.get("ETag", ""),
+            last_modified=response.headers.get("Last-Modified", ""),
+        )
 
     def _pause(self, host: str) -> None:
-        """Wait until the host's owner may be asked again."""
-        for owner, seconds in _PAUSES.items():
-            if host == owner or host.endswith(f".{owner}"):
-                self._sleep(max(0.0, self._asked_at.get(owner, -seconds) + seconds - self._clock()))
-                self._asked_at[owner] = self._clock()
+        """Wait until the domain of `host` may be asked again."""
+        for domain, seconds in _PAUSES.items():
+            if host == domain or host.endswith(f".{domain}"):
+                self._sleep(max(0.0, self._requested_at.get(domain, -seconds) + seconds - self._clock()))
+                self._requested_at[domain] = self._clock()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -188,7 +188,10 @@ class Fetcher:
 
 
 class _Deadline:
-    """Cuts the connections that are opened under it when its time is over."""
+    """Shuts down the connections opened under it when its time is over.
+
+    httpx's time-outs begin again with every byte, so a server that sends a byte now and then would never end.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._is_over = False
@@ -197,24 +200,20 @@ class _Deadline:
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
 
-    def watch(self, event: str, told: dict[str, Any]) -> None:
-        """What a client calls as its `trace` (python-httpx.org/advanced/extensions)."""
-        if event not in _CONNECTED:
-            return
-        with self._lock:
-            self._sockets.append(told["return_value"].get_extra_info("socket"))
+    def watch(self, event: str, details: dict[str, Any]) -> None:
+        """Called by the client as its `trace` (python-httpx.org/advanced/extensions)."""
+        if event in _CONNECTED:
+            with self._lock:
+                self._sockets.append(details["return_value"].get_extra_info("socket"))
             if self._is_over:
-                self._cut()
+                self._end()
 
     def _end(self) -> None:
         with self._lock:
             self._is_over = True
-            self._cut()
-
-    def _cut(self) -> None:
-        for one in self._sockets:
-            with suppress(OSError):  # it is closed already
-                one.shutdown(socket.SHUT_RDWR)
+            for opened in self._sockets:
+                with suppress(OSError):  # it is closed already
+                    opened.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -225,13 +224,13 @@ class _Deadline:
 
 
 class _PrivateAddressError(Exception):
-    """A host that stands for an address inside our own network."""
+    """The host has an address inside a private network."""
 
 
 class _PublicTransport(httpx2.BaseTransport):
-    """Connects to public addresses only, also after redirects and whatever DNS says a moment later.
+    """Connects to public addresses only, also after redirects and if DNS changes its answer a moment later.
 
-    The host is resolved here, every address is checked, and the request goes to the checked address itself.
+    The host is resolved here, all its addresses are checked, and the request goes to a checked address.
     """
 
     def __init__(self, allow_private: Collection[str]) -> None:
@@ -250,57 +249,32 @@ class _PublicTransport(httpx2.BaseTransport):
 
 
 def _public_address(host: str, port: int | None) -> str:
+    """An address of `host`. Raises _PrivateAddressError if any of its addresses is private."""
     try:
         found = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpx2.ConnectError(f"{host}: {error}") from None
     addresses = [str(address[4][0]) for address in found]
     for address in addresses:
-        if not _is_public(ipaddress.ip_address(address.partition("%")[0])):
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        behind: ipaddress.IPv4Address | None = None  # the IPv4 address that a gateway makes of an IPv6 one
+        if isinstance(ip, ipaddress.IPv6Address):
+            behind = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else ip.sixtofour
+        if not ip.is_global or ip.is_multicast or (behind is not None and not behind.is_global):
             reason = f"{host} is at the private address {address}"
             raise _PrivateAddressError(f"{reason}; if that is meant, add {host!r} to fetch.allow_private")
     return addresses[0]
 
 
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether it is in nobody's own network; nor is an IPv4 address to which a gateway leads from an IPv6 one."""
-    if not address.is_global or address.is_multicast:
-        return False
-    if not isinstance(address, ipaddress.IPv6Address):
-        return True
-    behind = address.sixtofour
-    if address in _NAT64:
-        behind = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return behind is None or behind.is_global
-
-
-def _read(source: str, path: Path, etag: str) -> Fetched:
-    """A file; its size and time of change stand for the ETag."""
+def _read_file(source: str, path: Path, etag: str) -> Fetched:
+    """Read a file. Its size and time of change serve as its ETag."""
     try:
         stat = path.stat()
-        now = f"{stat.st_mtime_ns}-{stat.st_size}"
-        if now == etag:
-            return Fetched(body=None, etag=now)
+        current = f"{stat.st_mtime_ns}-{stat.st_size}"
+        if current == etag:
+            return Fetched(body=None, etag=current)
         if stat.st_size > MAX_BYTES:
             raise SourceError(source, f"{path} is larger than {MAX_BYTES // 2**20} MB")
-        return Fetched(body=path.read_bytes(), etag=now)
+        return Fetched(body=path.read_bytes(), etag=current)
     except OSError as error:
         raise SourceError(source, f"{path}: {error.strerror or error}") from None
-
-
-def _may_pass(error: Exception) -> bool | float:
-    if not isinstance(error, _AgainError):
-        return False
-    return True if error.wait is None else error.wait
-
-
-def _retry_after(answer: httpx2.Response) -> float | None:
-    """Retry-After in seconds (RFC 9110, 10.2.3), within reason; dates are left to our own pace."""
-    written = answer.headers.get("Retry-After", "")
-    return min(float(written), _RETRY_SECONDS) if written.isascii() and written.isdigit() else None
-
-
-def _told(body: bytes) -> str:
-    """What an error page is called: arXiv says there which category it does not know."""
-    title = re.search(rb"<title[^>]*>(.{1,300}?)</title>", body[:20_000], re.DOTALL | re.IGNORECASE)
-    return f": {html_to_text(title.group(1).decode(errors='replace'))}" if title else ""

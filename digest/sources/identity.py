@@ -1,6 +1,7 @@
-"""Which entries are the same work: by arXiv id without version, by DOI, by normalised title. Pure.
+"""Decides which entries are the same paper, so that no paper is stored twice. Pure.
 
-Keys are written as public ids are: `arxiv:2504.17830`, `doi:10.1101/…`, `title:<12 hex>`.
+Entries are compared by their keys: the arXiv id without its version, the DOI, and the normalised title. Keys have the
+form of public ids: `arxiv:2504.17830`, `doi:10.1101/…`, `title:<12 hex>`.
 """
 
 import hashlib
@@ -15,24 +16,24 @@ from digest.text import normalize
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-# A title with fewer words ("Editorial", "Corrigendum", "0") does not tell works apart.
-_TELLING_WORDS = 4
+# Titles with fewer words ("Editorial", "Corrigendum", "0") recur: they do not identify a paper.
+_MIN_TITLE_WORDS = 4
 
 
 def keys(entry: Entry) -> tuple[str, ...]:
-    """The keys an entry goes by, the strongest first; at least one."""
+    """The keys of an entry, the strongest first; at least one."""
     arxiv_id = entry.arxiv_id or arxiv_id_in(entry.doi)[0]
     found = [f"arxiv:{arxiv_id}"] if arxiv_id else []
-    if entry.doi and not entry.doi.startswith("10.48550/"):  # arXiv's own DOIs say no more than its ids
+    if entry.doi and not entry.doi.startswith("10.48550/"):  # arXiv's own DOIs repeat its ids
         found.append(f"doi:{entry.doi}")
     title = normalize(entry.title)
-    if len(title.split()) >= _TELLING_WORDS:
+    if len(title.split()) >= _MIN_TITLE_WORDS:
         found.append(_title_key(title))
     return tuple(found) or (_title_key(f"{title}\0{normalize(entry.abstract)}"),)
 
 
 def keys_in(text: str) -> list[str]:
-    """The keys of the arXiv id and of the DOI in an id or link, as far as it holds them."""
+    """The keys of the arXiv id and of the DOI that an id or link contains."""
     arxiv_id, doi = arxiv_id_in(text)[0], doi_in(text)
     return [key for key, found in ((f"arxiv:{arxiv_id}", arxiv_id), (f"doi:{doi}", doi)) if found]
 
@@ -40,7 +41,7 @@ def keys_in(text: str) -> list[str]:
 def is_same_paper(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool:
     """Whether an entry that shares `shared_key` with the paper of public id `known_as` is that paper.
 
-    Two arXiv ids, or two DOIs, are two works, however much their titles agree.
+    Two arXiv ids, or two DOIs, are two papers even if their titles are equal.
     """
     if not shared_key.startswith("title:"):
         return True
@@ -50,21 +51,21 @@ def is_same_paper(known_as: str, entry_keys: Sequence[str], shared_key: str) -> 
 
 @dataclass(slots=True)
 class Reconciliation:
-    """What a feed's entries mean for the papers that are known. Papers are named by public id."""
+    """What the entries of a feed change in the known papers. Papers are named by public id."""
 
-    papers: dict[str, Paper] = field(default_factory=dict)  # every paper the entries touch, as it reads now
+    papers: dict[str, Paper] = field(default_factory=dict)  # every paper that the entries touch, as it is now
     new: list[str] = field(default_factory=list)
-    revised: list[str] = field(default_factory=list)  # known papers that read differently now
-    popularity_changed: list[str] = field(default_factory=list)  # known papers whose upvotes or stars changed
-    merged: dict[str, str] = field(default_factory=dict)  # known papers that are the same work: younger -> older
+    revised: list[str] = field(default_factory=list)  # known papers whose text or links changed
+    popularity_changed: list[str] = field(default_factory=list)  # known papers with other upvotes or stars
+    merged: dict[str, str] = field(default_factory=dict)  # known papers that are the same: younger -> older
     keys: dict[str, str] = field(default_factory=dict)  # key -> paper, for every key of the entries
     sightings: list[tuple[Entry, str]] = field(default_factory=list)  # every entry with its paper
 
 
 def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconciliation:
-    """Which papers these entries are. `known` holds the stored papers by key, for the keys of the entries.
+    """Decide which papers the entries are. `known` has the stored papers by key, for all keys of the entries.
 
-    An entry that shows two papers to be one merges them: the one that was seen first stays.
+    An entry that has the keys of two papers shows that they are the same. They are merged into the one seen first.
     """
     result = Reconciliation(papers={paper.id: paper for paper in known.values()})
     result.keys = {key: paper.id for key, paper in known.items()}
@@ -73,44 +74,43 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
         entry_keys = keys(entry)
         found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and is_same_paper(i, entry_keys, k)]
         if found:
-            home = _merge(result, list(dict.fromkeys(found)))
-            result.papers[home] = update(result.papers[home], entry)
+            paper_id = _merge(result, list(dict.fromkeys(found)))
+            result.papers[paper_id] = update(result.papers[paper_id], entry)
         else:
-            home = entry_keys[0]
-            result.papers[home] = paper_of(entry, home)
-            result.new.append(home)
+            paper_id = entry_keys[0]
+            result.papers[paper_id] = paper_of(entry, paper_id)
+            result.new.append(paper_id)
         for key in entry_keys:
-            result.keys.setdefault(key, home)
-        result.sightings.append((entry, home))
-    for paper_id, was in before.items():
+            result.keys.setdefault(key, paper_id)
+        result.sightings.append((entry, paper_id))
+    for paper_id, old in before.items():
         if paper_id in result.merged:
             continue
-        now = result.papers[paper_id]
-        if _shown(now) != _shown(was):
+        new = result.papers[paper_id]
+        if replace(new, upvotes=None, stars=None) != replace(old, upvotes=None, stars=None):
             result.revised.append(paper_id)
-        if (now.upvotes, now.stars) != (was.upvotes, was.stars):
+        if (new.upvotes, new.stars) != (old.upvotes, old.stars):
             result.popularity_changed.append(paper_id)
     return result
 
 
 def _merge(result: Reconciliation, found: Sequence[str]) -> str:
-    """The first seen of these papers, now one; the others' keys and sightings go over to it."""
-    home, *others = sorted(found, key=lambda i: result.papers[i].first_seen_at or _NEVER)
+    """Merge papers into the one that was seen first, with their keys and sightings, and return its id."""
+    kept, *others = sorted(found, key=lambda i: result.papers[i].first_seen_at or _NEVER)
     for other in others:
-        gone = result.papers.pop(other)
-        result.papers[home] = _filled(result.papers[home], gone)
+        result.papers[kept] = _filled(result.papers[kept], result.papers.pop(other))
         if other in result.new:
             result.new.remove(other)
         else:
-            result.merged[other] = home
+            result.merged[other] = kept
     moved = set(others)
-    result.keys = {key: home if paper in moved else paper for key, paper in result.keys.items()}
-    result.sightings = [(entry, home if paper in moved else paper) for entry, paper in result.sightings]
-    return home
+    result.keys = {key: kept if paper in moved else paper for key, paper in result.keys.items()}
+    result.sightings = [(entry, kept if paper in moved else paper) for entry, paper in result.sightings]
+    return kept
 
 
 def paper_of(entry: Entry, public_id: str) -> Paper:
-    """The paper that one entry announces."""
+    """A new paper from the entry that announces it."""
     return Paper(
         id=public_id,
         title=entry.title,
@@ -131,25 +131,25 @@ def paper_of(entry: Entry, public_id: str) -> Paper:
 
 
 def update(paper: Paper, entry: Entry) -> Paper:
-    """The paper after one more sighting; the same value if that told nothing new.
+    """The paper after one more sighting; an equal value if the entry has nothing new.
 
-    arXiv's own word (it alone says a version) replaces the text; others only fill what is missing.
+    Entries from arXiv, the only ones with a version, replace the text. All others only add what is missing.
     """
-    told = paper_of(entry, paper.id)
+    seen = paper_of(entry, paper.id)
     if entry.arxiv_version:
-        paper = replace(paper, title=told.title, title_source=told.title_source, authors=told.authors or paper.authors)
-        if told.abstract:
-            paper = replace(paper, abstract=told.abstract, abstract_source=told.abstract_source)
-    paper = _filled(paper, told)
+        paper = replace(paper, title=seen.title, title_source=seen.title_source, authors=seen.authors or paper.authors)
+        if seen.abstract:
+            paper = replace(paper, abstract=seen.abstract, abstract_source=seen.abstract_source)
+    paper = _filled(paper, seen)
     return replace(
         paper,
-        upvotes=paper.upvotes if told.upvotes is None else told.upvotes,
-        stars=paper.stars if told.stars is None else told.stars,
+        upvotes=paper.upvotes if seen.upvotes is None else seen.upvotes,
+        stars=paper.stars if seen.stars is None else seen.stars,
     )
 
 
 def _filled(paper: Paper, other: Paper) -> Paper:
-    """The paper with what it lacks taken from another record of the same work."""
+    """The paper, with what it lacks taken from another record of the same paper."""
     return replace(
         paper,
         abstract=paper.abstract or other.abstract,
@@ -160,16 +160,12 @@ def _filled(paper: Paper, other: Paper) -> Paper:
         pdf_url=paper.pdf_url or other.pdf_url,
         code_url=paper.code_url or other.code_url,
         discussion_url=paper.discussion_url or other.discussion_url,
-        # New in one feed is new, even if another only lists it again.
+        # A paper that is new in one feed is new, even if another feed only cross-lists it.
         announce_type=AnnounceType.NEW if other.announce_type is AnnounceType.NEW else paper.announce_type,
         published_at=paper.published_at or other.published_at,
         upvotes=other.upvotes if paper.upvotes is None else paper.upvotes,
         stars=other.stars if paper.stars is None else paper.stars,
     )
-
-
-def _shown(paper: Paper) -> Paper:
-    return replace(paper, upvotes=None, stars=None)
 
 
 def _title_key(title: str) -> str:

@@ -1,9 +1,9 @@
-r"""LaTeX in titles and abstracts -> the characters it stands for, where that is safe; elsewhere it stays as written.
+r"""Replaces LaTeX in titles and abstracts by the characters it stands for, where that is safe.
 
-`Schr\"odinger` becomes Schrödinger and `$\alpha$-stable` α-stable; `50% gain`, `p < 0.05 & q` and `costs $5 and $10`
-are no LaTeX and stay. A formula changes as a whole or not at all. Every pattern is bounded: no text costs more than a
-few passes over it. The names of symbols come from pylatexenc's tables; its parser is not used, for it takes the `%` of
-`50% gain` for a comment and recurses without end on open braces.
+`Schr\"odinger` becomes Schrödinger and `$\alpha$-stable` α-stable. `50% gain`, `p < 0.05 & q` and `costs $5 and $10` are
+not LaTeX and are kept. A formula is replaced as a whole or not at all. Every pattern is bounded, so that no text costs
+more than a few passes over it. The names of symbols come from pylatexenc's tables. Its parser is not used: it takes the
+`%` of `50% gain` for a comment, and recurses without limit on open braces.
 """
 
 import re
@@ -51,7 +51,7 @@ _ESCAPED = re.compile(r"\\(?P<sign>[%&#_])")
 _LINKED = re.compile(r"\\(?:url\{(?P<url>[^{}\s]{1,500})\}|href\s?\{[^{}\s]{1,500}\}\s?\{(?P<shown>[^{}\\]{1,300})\})")
 _QUOTED = re.compile(r"``(?P<shown>[^`'$\\]{1,300})''")
 
-# As pandoc decides it: no space inside the dollars, and no digit behind them, or it is money; a macro makes it certain.
+# By pandoc's rule, dollars with a space inside or a digit behind them are money. A macro inside makes it a formula.
 _MATHS = re.compile(
     r"(?<![\\$])\$(?![\s$])(?:(?P<dollars>(?:[^$\\]|\\.){1,200}?)(?<![\s\\])\$(?![\d$])"
     r"|(?P<certain>[^$\\]{0,100}\\[A-Za-z](?:[^$\\]|\\.){0,200}?)(?<!\\)\$)"
@@ -62,15 +62,7 @@ _SUPERSCRIPT = dict(
     zip("0123456789+-=()abcdefghijklmnoprstuvwxyzT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀ", strict=True)
 )
 _SUBSCRIPT = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
-_PRIMES_AND_STARS = {
-    "∘": "°",
-    "*": "*",
-    "∗": "*",
-    "⋆": "*",
-    "†": "†",
-    "'": "'",
-    "′": "'",
-}  # what a superscript may be as it is
+_RAISED_SIGNS = {"∘": "°", "*": "*", "∗": "*", "⋆": "*", "†": "†", "'": "'", "′": "'"}  # superscripts on the line
 _BLACKBOARD = {"C": "ℂ", "H": "ℍ", "N": "ℕ", "P": "ℙ", "Q": "ℚ", "R": "ℝ", "Z": "ℤ"}
 
 _SYMBOL = re.compile(r"\\(?P<name>[A-Za-z]+)|\\(?P<sign>[,;:!%&#_{} ])")
@@ -84,18 +76,20 @@ _ROOT = re.compile(r"\\sqrt\s?\{(?P<under>[^{}\\]{1,40})\}")
 _SIZE = re.compile(r"\\(?:left|right|big|Big|bigl|bigr)(?=[\s()\[\]|.\\])\.?")
 _SCRIPT = re.compile(r"(?P<kind>[\^_])(?:\{(?P<group>[^{}\\^_]{1,40})\}|(?P<single>[^\s{}\\^_]))")
 _PLAIN_GROUP = re.compile(r"\{([^{}\\]{0,60})\}")
-_OPEN_BRACE, _CLOSE_BRACE, _LOW = "\ue000", "\ue001", "\ue002"  # what \{ \} and a kept _ are until the others are gone
+_OPEN_BRACE, _CLOSE_BRACE, _LOW = "\ue000", "\ue001", "\ue002"  # \{ \} and a kept _, until all others are gone
 
 
 def unlatex(text: str) -> str:
-    """`text` with its LaTeX shown as characters, where that is safe. Nothing is raised, whatever it holds."""
+    """`text` with its LaTeX replaced by characters where that is safe. Never raises."""
     if "\\" not in text and "$" not in text and "``" not in text:
         return text
     text = _MATHS.sub(lambda m: _formula(m["dollars"] or m["certain"] or m["parens"]) or m.group(), text)
-    kept = _MATHS.split(text)  # what stays LaTeX is not touched again
-    formulas = [m.group() for m in _MATHS.finditer(text)]
-    prose = [_prose(part or "") for part in kept[:: _MATHS.groups + 1]]
-    return "".join(part for pair in zip(prose, [*formulas, ""], strict=True) for part in pair)
+    pieces: list[str] = []
+    done = 0
+    for formula in _MATHS.finditer(text):  # these could not be replaced, and are kept as they are
+        pieces += (_prose(text[done : formula.start()]), formula.group())
+        done = formula.end()
+    return "".join((*pieces, _prose(text[done:])))
 
 
 def _prose(text: str) -> str:
@@ -118,11 +112,15 @@ def _accent(found: re.Match[str]) -> str:
 
 
 def _formula(written: str) -> str:
-    """A formula in characters, or "" if it is too much for them."""
+    """A formula in characters, or "" if characters cannot show it."""
     text = _accented(written).replace(r"\{", _OPEN_BRACE).replace(r"\}", _CLOSE_BRACE).replace("~", " ")
     text = _BLACKBOARD_FONT.sub(lambda m: _BLACKBOARD[m["inner"] or m["bare"]], _SIZE.sub("", text))
-    for _ in range(3):
-        text = _FONT.sub(lambda m: m["letter"] or m["shown"], _SYMBOL.sub(_symbol, text))
+    symbols = _symbols()
+    for _ in range(3):  # nested groups, from the inside out
+        text = _FONT.sub(
+            lambda m: m["letter"] or m["shown"],
+            _SYMBOL.sub(lambda m: symbols.get(m["name"] or m["sign"], m.group()), text),
+        )
         text = _FRACTION.sub(lambda m: f"{m['over']}/{m['under']}", text)
         text = _ROOT.sub(lambda m: f"√{m['under']}" if len(m["under"]) == 1 else f"√({m['under']})", text)
         text = _SCRIPT.sub(_script, text)
@@ -132,17 +130,12 @@ def _formula(written: str) -> str:
     return text.replace(_OPEN_BRACE, "{").replace(_CLOSE_BRACE, "}").replace(_LOW, "_").strip()
 
 
-def _symbol(found: re.Match[str]) -> str:
-    name = found["name"] or found["sign"]
-    return _symbols().get(name, found.group())
-
-
 def _script(found: re.Match[str]) -> str:
-    """A superscript or subscript in characters; where there are none `x_pair`, which is read and found all the same."""
+    """A superscript or subscript in characters. Without such characters a subscript stays `x_pair`, which is readable."""
     written = (found["group"] or found["single"]).strip()
     if found["kind"] == "^":
-        if written in _PRIMES_AND_STARS:
-            return _PRIMES_AND_STARS[written]
+        if written in _RAISED_SIGNS:
+            return _RAISED_SIGNS[written]
         raised = "".join(_SUPERSCRIPT.get(c, "") for c in written)
         return raised if len(raised) == len(written) else found.group()
     lowered = "".join(_SUBSCRIPT.get(c, "") for c in written)
@@ -153,7 +146,7 @@ def _script(found: re.Match[str]) -> str:
 
 @cache
 def _symbols() -> dict[str, str]:
-    """Macros without arguments and their characters: `alpha` -> α."""
+    """The characters of macros without arguments: `alpha` -> α."""
     context = latex2text.get_default_latex_context_db()
     known = {
         spec.macroname: spec.simplify_repl

@@ -1,6 +1,6 @@
 """A hand-made list: titles and abstracts in turn.
 
-Blank lines do not count. The first title is the line before the first long one; what stands before it is a header.
+Blank lines do not count. The first title is the line before the first long one; what comes before it is a header.
 """
 
 import hashlib
@@ -8,11 +8,11 @@ import hashlib
 from digest.models import Entry
 from digest.sources.parsing import ParseError, plain_text
 
-_LONG = 300  # characters: no title has more, hardly an abstract fewer
+_LONG = 300  # characters: no title is longer, and hardly an abstract is shorter
 
 
 def parse(body: bytes) -> list[Entry]:
-    """The papers in a text. Raises ParseError if it is not UTF-8 or holds no abstract."""
+    """Parse the papers in a text. Raises ParseError if it is not UTF-8 or has no abstract."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -24,8 +24,7 @@ def parse(body: bytes) -> list[Entry]:
     papers = lines[first_long - 1 :]
     if len(papers) % 2:
         raise ParseError(f"the last title has no abstract: {papers[-1][:60]!r}")
-    return [_entry(title, abstract) for title, abstract in zip(papers[::2], papers[1::2], strict=True)]
-
-
-def _entry(title: str, abstract: str) -> Entry:
-    return Entry(guid=hashlib.sha256(title.encode()).hexdigest()[:16], title=title, abstract=abstract)
+    return [
+        Entry(guid=hashlib.sha256(title.encode()).hexdigest()[:16], title=title, abstract=abstract)
+        for title, abstract in zip(papers[::2], papers[1::2], strict=True)
+    ]

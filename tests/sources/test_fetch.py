@@ -260,7 +260,7 @@ def test_a_file_is_read_once_until_it_changes(fetcher: Fetcher, tmp_path: Path) 
     [
         ("nowhere.txt", "No such file"),
         (".", "Is a directory"),
-        ("ftp://x/y", "ftp:// is not understood"),
+        ("ftp://x/y", "ftp:// is not supported"),
         ("http://", ""),
     ],
 )
@@ -284,7 +284,7 @@ def test_for_strangers_addresses_no_file_is_read_and_a_server_is_asked_once(tmp_
 
     with Fetcher(base=None, allow_private=["127.0.0.1"], attempts=1, seconds=5) as fetcher, serving(answer) as url:
         for file in ((tmp_path / "feed.xml").as_uri(), str(tmp_path / "feed.xml"), "feed.xml", "~/feed.xml"):
-            assert reason(fetcher, file) == "only what is at https:// or http:// is looked up"
+            assert reason(fetcher, file) == "only https:// and http:// addresses are looked up"
         assert reason(fetcher, url) == "HTTP 503"
     assert len(asked) == 1
 

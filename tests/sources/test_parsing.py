@@ -92,7 +92,7 @@ def test_an_encoding_that_only_the_bytes_declare() -> None:
         ("<x/>", "the answer is not a feed"),
         (ATOM[: ATOM.index("</entry>") + 40], "the feed breaks off after"),
         (RSS[:-40], "the feed breaks off after"),
-        ("<feed>" + "<a>" * 100_000, "its elements lie deeper than 200"),
+        ("<feed>" + "<a>" * 100_000, "nested more than 200 deep"),
         (RSS.replace("<title>T</title>", "<title>Feed error for x</title>").replace(
             "<rss ", '<rss xmlns:arxiv="http://arxiv.org/schemas/atom" '), "arXiv says: Feed error for x"),
     ],
