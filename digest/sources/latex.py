@@ -1,7 +1,7 @@
 r"""Replaces LaTeX in titles and abstracts by the characters it stands for, where that is safe.
 
-`Schr\"odinger` becomes Schrödinger and `$\alpha$-stable` α-stable. `50% gain`, `p < 0.05 & q` and `costs $5 and $10` are
-not LaTeX and are kept. A formula is replaced as a whole or not at all. Every pattern is bounded, so that no text costs
+`Schr\"odinger` becomes Schrödinger and `$\alpha$-stable` α-stable. `50% gain`, `p < 0.05 & q` and `costs $5 and $10`
+are not LaTeX and are kept. A formula is replaced as a whole or not at all. Every pattern is bounded: no text costs
 more than a few passes over it. The names of symbols come from pylatexenc's tables. Its parser is not used: it takes the
 `%` of `50% gain` for a comment, and recurses without limit on open braces.
 """
@@ -117,10 +117,8 @@ def _formula(written: str) -> str:
     text = _BLACKBOARD_FONT.sub(lambda m: _BLACKBOARD[m["inner"] or m["bare"]], _SIZE.sub("", text))
     symbols = _symbols()
     for _ in range(3):  # nested groups, from the inside out
-        text = _FONT.sub(
-            lambda m: m["letter"] or m["shown"],
-            _SYMBOL.sub(lambda m: symbols.get(m["name"] or m["sign"], m.group()), text),
-        )
+        text = _SYMBOL.sub(lambda m: symbols.get(m["name"] or m["sign"], m.group()), text)
+        text = _FONT.sub(lambda m: m["letter"] or m["shown"], text)
         text = _FRACTION.sub(lambda m: f"{m['over']}/{m['under']}", text)
         text = _ROOT.sub(lambda m: f"√{m['under']}" if len(m["under"]) == 1 else f"√({m['under']})", text)
         text = _SCRIPT.sub(_script, text)
@@ -131,7 +129,7 @@ def _formula(written: str) -> str:
 
 
 def _script(found: re.Match[str]) -> str:
-    """A superscript or subscript in characters. Without such characters a subscript stays `x_pair`, which is readable."""
+    """A superscript or subscript in characters. A subscript without such characters stays readable: `x_pair`."""
     written = (found["group"] or found["single"]).strip()
     if found["kind"] == "^":
         if written in _RAISED_SIGNS:
