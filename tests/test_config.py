@@ -67,8 +67,8 @@ def test_the_example_shows_every_key_with_its_default() -> None:
             "[delivery]\ntransport = 'pigeon'",
             "config.toml: delivery.transport: input should be 'maildir' or 'smtp', not",
         ),
-        ("[dkim]\ndomain = 'example.org'", "config.toml: dkim: selector is missing; mails are signed with both"),
-        ("[dkim]\nselector = 's1'", "config.toml: dkim: domain is missing; mails are signed with both"),
+        ("[dkim]\ndomain = 'example.org'", "config.toml: dkim: selector is missing; set both domain and selector"),
+        ("[dkim]\nselector = 's1'", "config.toml: dkim: domain is missing; set both domain and selector"),
         (
             "[dkim]\ndomain = 'bücher.example'\nselector = 's1'",
             "config.toml: dkim.domain: 'bücher.example' is not made of ASCII letters",
@@ -131,7 +131,7 @@ def test_a_given_key_is_used_if_it_is_long_enough(tmp_path: Path, monkeypatch: p
 def test_a_key_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     config = config_of(tmp_path, "[database]\nurl = 'sqlite:///file/x.db'")
-    with pytest.raises(ConfigError, match="the key that signs links cannot be kept here"):
+    with pytest.raises(ConfigError, match="the key that signs links cannot be stored here"):
         config.secret_key()
 
 

@@ -1,8 +1,8 @@
-"""The sections of config.toml: every key, its default, and what it may be."""
+"""The sections of config.toml: every key, its default and its allowed values."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -23,48 +23,49 @@ from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
-_LINK = re.compile(r"[!#-;=?-~]+")  # what may stand between < and > in List-Unsubscribe, and in quotes in HTML
+_LINK = re.compile(r"[!#-;=?-~]+")  # characters allowed between < and > in List-Unsubscribe and in quotes in HTML
 
 
-def _known_timezone(name: str) -> str:
-    try:
-        return parse_timezone(name)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
+def _validator(check: Callable[[str], str]) -> AfterValidator:
+    """A pydantic validator from a function that raises UsageError."""
+
+    def validate(value: str) -> str:
+        try:
+            return check(value)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    return AfterValidator(validate)
 
 
-def _web_address(url: str) -> str:
+def _check_web_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
     except ValueError:
         parts, host = urlsplit(""), ""
-    written = parts._replace(netloc=host).geturl().rstrip("/")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(written):
-        raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
-    return written
+    normalized = parts._replace(netloc=host).geturl().rstrip("/")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
+        raise UsageError(f"{url!r} is not a web address; write one such as https://digest.example.org")
+    return normalized
 
 
-def _known_kind(kind: str) -> str:
+def _check_kind(kind: str) -> str:
     if kind not in KINDS:
-        raise ValueError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
+        raise UsageError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
     return kind
 
 
-def _network(written: str) -> str:
+def _check_network(network: str) -> str:
     try:
-        ip_network(written, strict=False)
+        ip_network(network, strict=False)
     except ValueError:
-        hint = "write one such as 127.0.0.1 or 10.0.0.0/8"
-        raise ValueError(f"{written!r} is not an address or a network of them; {hint}") from None
-    return written
+        example = "write one such as 127.0.0.1 or 10.0.0.0/8"
+        raise UsageError(f"{network!r} is not an IP address or network; {example}") from None
+    return network
 
 
-def _host(name: str) -> str:
-    try:
-        return checked_host(name) if name else ""
-    except UsageError as error:
-        raise ValueError(str(error)) from None
+_Host = Annotated[str, _validator(lambda name: checked_host(name) if name else "")]
 
 
 class _Section(BaseModel):
@@ -72,13 +73,13 @@ class _Section(BaseModel):
 
 
 class NewsletterConfig(_Section):
-    """What the newsletter is called, and who sends it."""
+    """The newsletter's name and sender, and what its digests contain."""
 
     name: str = "Daily Papers"
-    base_url: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
+    base_url: Annotated[str, _validator(_check_web_address)] = "http://127.0.0.1:8000"
     sender: str = Field("Daily Papers <digest@example.org>", alias="from")
     postal_address: str = "Daily Papers, 1 Example Street, Example City"
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    timezone: Annotated[str, _validator(parse_timezone)] = "UTC"
     reply_to: str = ""
     language: str = DEFAULT_LANGUAGE
     first_digest_days: int = Field(1, ge=1, le=31)
@@ -88,7 +89,7 @@ class NewsletterConfig(_Section):
 
 
 class DatabaseConfig(_Section):
-    """Where everything is remembered."""
+    """The database."""
 
     url: str = "sqlite:///digest.db"
 
@@ -101,40 +102,40 @@ class DatabaseConfig(_Section):
 
 
 class SourceConfig(_Section):
-    """One place where papers come from."""
+    """A source of papers."""
 
     name: str = Field(min_length=1)
-    kind: Annotated[str, AfterValidator(_known_kind)]
+    kind: Annotated[str, _validator(_check_kind)]
     url: str = Field(min_length=1)
 
 
 class WebConfig(_Section):
-    """Where `digest serve` listens, and which proxies stand in front of it."""
+    """Where `digest serve` listens, and the reverse proxies in front of it."""
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field((), strict=False)
+    trusted_proxies: tuple[Annotated[str, _validator(_check_network)], ...] = Field((), strict=False)
     indexed: bool = False
     privacy: str = ""
     imprint: str = ""
 
 
 class SignupConfig(_Section):
-    """Who may subscribe on the pages, and how often strangers may have us send a mail."""
+    """Who may subscribe on the pages, and how many mails unauthenticated visitors may cause."""
 
     policy: Literal["open", "domains", "closed"] = "open"
-    domains: tuple[Annotated[str, AfterValidator(_host)], ...] = Field((), strict=False)
+    domains: tuple[_Host, ...] = Field((), strict=False)
     hourly_per_client: int = Field(10, ge=1)
     hourly: int = Field(1000, ge=1)
 
     @model_validator(mode="after")
     def _some_domain(self) -> Self:
         if self.policy == "domains" and not self.domains:
-            raise ValueError("domains is missing: those whose addresses may subscribe, such as example.org")
+            raise ValueError("domains is missing: name the domains whose addresses may subscribe, such as example.org")
         return self
 
     def accepts(self, email: str) -> bool:
-        """Whether an address is at one of the domains, or their subdomains, where only those may subscribe."""
+        """Whether the policy lets an address subscribe: by domains, subdomains included, or any."""
         if self.policy != "domains":
             return True
         domain = email.rpartition("@")[2].lower()
@@ -142,20 +143,20 @@ class SignupConfig(_Section):
 
 
 class FetchConfig(_Section):
-    """How sources are asked."""
+    """How sources are fetched."""
 
     contact: str = ""
     allow_private: tuple[str, ...] = Field((), strict=False)
 
 
 class TemplatesConfig(_Section):
-    """A folder whose files replace ours, one by one."""
+    """A folder of templates that override the built-in ones."""
 
     path: str = ""
 
 
 class SmtpConfig(_Section):
-    """The mail server that takes our mail."""
+    """The mail server that sends our mail."""
 
     host: str = Field("localhost", min_length=1)
     port: int = Field(25, ge=1, le=65535)
@@ -167,20 +168,20 @@ class SmtpConfig(_Section):
 
     @field_validator("rate", "connection_rate")
     @classmethod
-    def _not_a_stop(cls, rate: float) -> float:
-        if 0 < rate < 0.1:  # a process that is asked to stop would wait too long for its next mail
-            raise ValueError(f"{rate} mails a second are too few; at least 0.1, or 0 for no limit")
+    def _check_rate(cls, rate: float) -> float:
+        if 0 < rate < 0.1:  # a stopping process waits for its next mail
+            raise ValueError(f"{rate} mails a second is too slow; use at least 0.1, or 0 for no limit")
         return rate
 
 
 class MaildirConfig(_Section):
-    """The folder that takes our mail where no server is configured."""
+    """The folder that mail is written to without a mail server."""
 
     path: str = "outbox"
 
 
 class DeliveryConfig(_Section):
-    """How mail leaves."""
+    """How mail is sent."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
     in_doubt: Literal["resend", "park"] = "resend"
@@ -189,7 +190,7 @@ class DeliveryConfig(_Section):
 
 
 class ImapConfig(_Section):
-    """The mailbox where bounces arrive, if another machine receives them."""
+    """The mailbox that bounces are read from, if another machine receives them."""
 
     host: str = ""
     port: int = Field(993, ge=1, le=65535)
@@ -199,37 +200,37 @@ class ImapConfig(_Section):
 
 
 class BouncesConfig(_Section):
-    """Where mail that comes back goes, and where it is read."""
+    """Where returned mail goes, and where it is read."""
 
-    domain: Annotated[str, AfterValidator(_host)] = ""
+    domain: _Host = ""
     maildir: str = ""
     imap: ImapConfig = ImapConfig()
 
     @model_validator(mode="after")
     def _one_inbox(self) -> Self:
         if self.maildir and self.imap.host:
-            raise ValueError("bounces arrive in maildir or in imap, not in both")
+            raise ValueError("set either maildir or imap, not both")
         if self.has_inbox and not self.domain:
-            raise ValueError("domain is missing: the one that return paths are at, whose mail arrives there")
+            raise ValueError("domain is missing: the domain of the return paths, whose mail arrives in this mailbox")
         return self
 
     @property
     def has_inbox(self) -> bool:
-        """Whether mail to the domain arrives where we read it."""
+        """Whether returned mail can be read."""
         return bool(self.maildir or self.imap.host)
 
 
 class DkimConfig(_Section):
-    """The domain that signs our mail, and the name its key has there; off unless both are given."""
+    """The domain and selector of the DKIM key; mails are not signed unless both are set."""
 
-    domain: Annotated[str, AfterValidator(_host)] = ""
-    selector: Annotated[str, AfterValidator(_host)] = ""
+    domain: _Host = ""
+    selector: _Host = ""
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
         if bool(self.domain) != bool(self.selector):
             missing = "selector" if self.domain else "domain"
-            raise ValueError(f"{missing} is missing; mails are signed with both, domain and selector, or not at all")
+            raise ValueError(f"{missing} is missing; set both domain and selector to sign mails, or neither")
         return self
 
 
@@ -243,7 +244,7 @@ class ServeConfig(_Section):
 
 
 class ConfigFile(_Section):
-    """All that a configuration file may hold."""
+    """The whole configuration file."""
 
     newsletter: NewsletterConfig = NewsletterConfig()
     database: DatabaseConfig = DatabaseConfig()
@@ -263,11 +264,11 @@ class ConfigFile(_Section):
         names = [s.name for s in sources]
         twice = next((n for n in names if names.count(n) > 1), None)
         if twice is not None:
-            raise ValueError(f"two sources are named {twice!r}; each needs a name of its own")
+            raise ValueError(f"two sources are named {twice!r}; give each a different name")
         return sources
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """How a message goes on that says that a word is unknown."""
+    """The end of a message about an unknown word: the nearest known one, or all of them."""
     near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"

@@ -1,1 +1,1 @@
-"""Signed links, return paths, addresses under pseudonyms, and passwords."""
+"""Signed links, return paths, pseudonyms of addresses, and passwords."""

@@ -1,4 +1,4 @@
-"""E-mail addresses: checked for form only. Whether an address works is learned from bounces, not from DNS."""
+"""E-mail addresses. Only their form is checked: bounces show whether an address works."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from digest.errors import AddressError
 
 
 def normalize(address: str) -> str:
-    """The address in its normal form (domain in lower case). Raises AddressError with the reason."""
+    """Return the address in its normal form (domain in lower case). Raises AddressError with the reason."""
     try:
         found = validate_email(address.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False)
     except EmailNotValidError as error:
@@ -20,28 +20,28 @@ def normalize(address: str) -> str:
 
 
 def key(address: str) -> str:
-    """What two spellings of one mailbox have in common: case does not tell people apart."""
+    """Return a key that is equal for two spellings of one mailbox, which differ in case only."""
     return address.casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """What stands for addresses where the address itself may not be kept: keyed, so that nobody can guess back."""
+    """Pseudonyms for addresses that must not be stored. They are keyed: no address can be guessed from one."""
 
     secret: bytes
 
     def of(self, address: str) -> str:
-        """32 hexadecimal digits, the same for every spelling of one mailbox."""
+        """Return 32 hexadecimal digits, equal for all spellings of one mailbox."""
         return self._digest(f"address\0{key(address)}")
 
-    def fingerprint(self, said: str) -> str:
-        """Tells what was read from what was not, and cannot be guessed from what it was."""
-        return self._digest(f"fingerprint\0{said}")
+    def fingerprint(self, text: str) -> str:
+        """Return 32 hexadecimal digits that identify a text without revealing it."""
+        return self._digest(f"fingerprint\0{text}")
 
     @property
     def key_id(self) -> str:
-        """Tells the secret from others, and says nothing of it."""
+        """A short id of the secret, which does not reveal it."""
         return self._digest("which secret")[:8]
 
-    def _digest(self, said: str) -> str:
-        return hmac.digest(self.secret, f"pseudonym\0{said}".encode(), hashlib.sha256).hex()[:32]
+    def _digest(self, text: str) -> str:
+        return hmac.digest(self.secret, f"pseudonym\0{text}".encode(), hashlib.sha256).hex()[:32]

@@ -1,7 +1,7 @@
-"""Signed links: HMAC-SHA256 over scope, subscriber, the subscriber's epoch, what the link is about and when it expires.
+"""Signed links. A token is an HMAC-SHA256 over scope, subscriber, the subscriber's epoch, subject and expiry.
 
-A link can be written again identically at any time (nothing is stored for it) and is revoked by raising the epoch.
-A token of one scope opens nothing of another.
+Nothing is stored for a link: it can be written again identically at any time, and is revoked by raising the epoch. A
+token is valid for one scope only.
 """
 
 import hashlib
@@ -20,30 +20,29 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 
-_IN_TEXT = re.compile(rb"[\w.~-]{1,120}", re.ASCII)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Scope(StrEnum):
-    """What a link, or a cookie, lets its holder do."""
+    """What a link or cookie allows."""
 
     CONFIRM = "confirm"
     SIGN_IN = "sign-in"
-    SESSION = "session"  # about: chance, so that each is another
+    SESSION = "session"  # about: random, so that each session has its own token
     PREFERENCES = "preferences"
     PAUSE = "pause"
-    MUTE = "mute"  # the keyword stands beside the token: its holder may mute any of their own
-    READ = "read"  # about: the slot of the digest that is read on the web, as `encode_time` writes it
-    ADDRESS = "address"  # about: which new address is confirmed
-    FEED = "feed"  # about: as the subscriber's `feed` says; another one revokes it
+    MUTE = "mute"  # the keyword is not signed: the link allows muting any of the subscriber's keywords
+    READ = "read"  # about: the slot of the digest to read on the web, from `encode_time`
+    ADDRESS = "address"  # about: the hash of the new address
+    FEED = "feed"  # about: the subscriber's `feed`; changing that revokes the link
     UNSUBSCRIBE = "unsubscribe"
 
 
-# How long a token is good for. The others never expire.
+# How long a token is valid. Those of other scopes never expire.
 TOKEN_LIFETIMES = {
     Scope.CONFIRM: timedelta(days=30),
     Scope.SIGN_IN: timedelta(hours=1),
-    Scope.SESSION: timedelta(hours=12),  # every mail has a link to the next one
+    Scope.SESSION: timedelta(hours=12),  # every mail has a link to sign in again
     Scope.PREFERENCES: timedelta(days=60),
     Scope.PAUSE: timedelta(days=60),
     Scope.MUTE: timedelta(days=60),
@@ -54,7 +53,7 @@ TOKEN_LIFETIMES = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a signed token says."""
+    """The content of a signed token."""
 
     subscriber_id: int
     epoch: int
@@ -62,13 +61,13 @@ class Token:
     expires_at: datetime | None = None  # None: never
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether it was good until `now` at most."""
+        """Whether the token is no longer valid at `now`."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Writes and checks the links of one installation. `secret` is at least 32 random bytes."""
+    """Writes and verifies the links of one installation. `secret` is at least 32 random bytes."""
 
     base_url: str
     secret: bytes
@@ -76,10 +75,10 @@ class Links:
     def url(
         self, scope: Scope, subscriber_id: int, epoch: int, *, about: str = "", written_at: datetime | None = None
     ) -> str:
-        """`https://…/unsubscribe/17.0.Yb3…`: the same arguments always give the same link.
+        """Return a link such as `https://…/unsubscribe/17.0.Yb3…`, always the same for the same arguments.
 
-        `about` is up to 32 lower-case letters and digits, signed with the rest. Scopes that expire need `written_at`:
-        from then on they last.
+        `about` is the link's subject, up to 32 lower-case letters and digits. For scopes that expire,
+        `written_at` is when their lifetime starts.
         """
         token = self.token(scope, subscriber_id, epoch, about=about, written_at=written_at)
         return f"{self.base_url.rstrip('/')}/{scope.value}/{token}"
@@ -87,59 +86,52 @@ class Links:
     def token(
         self, scope: Scope, subscriber_id: int, epoch: int, *, about: str = "", written_at: datetime | None = None
     ) -> str:
-        """The same without an address around it."""
-        said = f"{subscriber_id}.{epoch}.{about}" if about else f"{subscriber_id}.{epoch}"
+        """Return the token of such a link."""
+        content = f"{subscriber_id}.{epoch}.{about}" if about else f"{subscriber_id}.{epoch}"
         if scope in TOKEN_LIFETIMES:
             if written_at is None:
-                raise ValueError(f"a link to {scope.value} expires; it has to be told when it is written")
-            said = f"{said}~{encode_time(written_at + TOKEN_LIFETIMES[scope])}"
-        return f"{said}.{self._mac(scope, said)}"
+                raise ValueError(f"a link to {scope.value} expires and needs written_at")
+            content = f"{content}~{encode_time(written_at + TOKEN_LIFETIMES[scope])}"
+        return f"{content}.{self._mac(scope, content)}"
 
     def paper_url(self, public_id: str) -> str:
-        """Where a paper stands on the web, for everybody."""
+        """Return the address of a paper's public page."""
         return f"{self.base_url.rstrip('/')}/paper/{public_id}"
 
-    def text_hash(self, said: str) -> str:
-        """What a link is about that tells one text from others, and not what it says: 16 hexadecimal digits."""
-        return hmac.digest(self.secret, f"about\0{said}".encode(), hashlib.sha256).hex()[:16]
+    def text_hash(self, text: str) -> str:
+        """Return 16 hexadecimal digits that identify a text as a link's subject without revealing it."""
+        return hmac.digest(self.secret, f"about\0{text}".encode(), hashlib.sha256).hex()[:16]
 
     def verify(self, scope: Scope, token: str) -> Token | None:
-        """What a token says that this installation signed for `scope`; None for any other text.
+        """Return the content of a token that this installation signed for `scope`, or None for any other text.
 
-        Whether it has expired is for its reader to see: who has an old link is told another thing than who made it up.
+        The caller has to check `has_expired`: the holder of an old link gets another message than one who made it up.
         """
         found = _TOKEN.fullmatch(token)
         if found is None:
             return None
-        said, _, mac = token.rpartition(".")
-        if not hmac.compare_digest(self._mac(scope, said), mac):
+        content, _, mac = token.rpartition(".")
+        if not hmac.compare_digest(self._mac(scope, content), mac):
             return None
-        return Token(int(found["id"]), int(found["epoch"]), found["about"] or "", _expires_at(scope, found["expires"]))
+        expires_at = None
+        if found["expires"] is not None:
+            expires_at = _EPOCH + timedelta(seconds=int(found["expires"], 16))
+        elif scope in TOKEN_LIFETIMES:  # written by an early version, in which no link expired
+            expires_at = _EPOCH
+        return Token(int(found["id"]), int(found["epoch"]), found["about"] or "", expires_at)
 
     def find_tokens(self, scope: Scope, content: bytes) -> Iterator[Token]:
-        """What the links of `scope` say that stand anywhere in a message, first to last; those not signed are none."""
-        begin = f"/{scope.value}/".encode()
-        at = content.find(begin)
-        while at >= 0:
-            at += len(begin)
-            written = _IN_TEXT.match(content, at)
-            token = self.verify(scope, written[0].decode()) if written else None
+        """Yield the verified tokens of all links of `scope` in a message, in order."""
+        for found in re.finditer(rf"/{scope.value}/(?=([\w.~-]{{1,120}}))".encode(), content, re.ASCII):
+            token = self.verify(scope, found[1].decode())
             if token is not None:
                 yield token
-            at = content.find(begin, at)
 
-    def _mac(self, scope: Scope, said: str) -> str:
-        mac = hmac.digest(self.secret, f"{scope.value}\0{said}".encode(), hashlib.sha256)[:_MAC_BYTES]
+    def _mac(self, scope: Scope, content: str) -> str:
+        mac = hmac.digest(self.secret, f"{scope.value}\0{content}".encode(), hashlib.sha256)[:_MAC_BYTES]
         return urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
 def encode_time(at: datetime) -> str:
-    """A moment as it stands in a link: seconds since 1970, hexadecimal."""
+    """Return a time as it appears in links: seconds since 1970, in hexadecimal."""
     return f"{int(at.timestamp()):x}"
-
-
-def _expires_at(scope: Scope, written: str | None) -> datetime | None:
-    """When a token expires; one that should say and does not is as old as links that never did."""
-    if written is not None:
-        return _LONG_AGO + timedelta(seconds=int(written, 16))
-    return _LONG_AGO if scope in TOKEN_LIFETIMES else None

@@ -1,6 +1,6 @@
-"""Addresses of our own that tell what came back: signed, in letters and digits that survive being lower-cased.
+"""Signed addresses that identify returned mail, in letters and digits that survive being lower-cased.
 
-bounce-17-ORSXG5BAON2HE2LO@bounces.example.org    the return path of delivery 17 (VERP): where its bounce goes
+bounce-17-ORSXG5BAON2HE2LO@bounces.example.org    return path of delivery 17 (VERP): receives its bounce
 leave-4-0-MFRGGZDFMZTWQ2LK@bounces.example.org    a mail to it unsubscribes subscriber 4
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-_MOST_REPEATED, _MOST_LOOKED_AT = 1000, 20
+_MAX_OCCURRENCES, _MAX_PATHS = 1000, 20  # looked at in one message
 _MAC_BYTES = 10  # 16 letters; a local part may have 64 (RFC 5321, 4.5.3.1.1)
 _BOUNCE = re.compile(rb"bounce-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECASE)
 _LEAVE = re.compile(rb"leave-(\d{1,18})-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECASE)
@@ -20,39 +20,39 @@ _LEAVE = re.compile(rb"leave-(\d{1,18})-(\d{1,18})-([a-z2-7]{16})@", re.IGNORECA
 
 @dataclass(frozen=True, slots=True)
 class ReturnPath:
-    """A return path that stands in a message. It says nothing before it `proves` something."""
+    """A return path found in a message. Not trusted until it `matches` a Message-ID."""
 
     delivery_id: int
     _mac: str
     _ours: "ReturnPaths"
 
     def matches(self, message_id: str) -> bool:
-        """Whether we wrote it for the mail with this Message-ID: a restored backup gives out numbers again."""
+        """Whether we signed it for the mail with this Message-ID: a restored backup assigns delivery ids again."""
         return hmac.compare_digest(self._ours.mac("bounce", self.delivery_id, message_id), self._mac)
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnPaths:
-    """Writes and reads the addresses of one installation, all at `domain`. `secret` is at least 32 random bytes."""
+    """Writes and verifies the addresses of one installation, all at `domain`. `secret` is at least 32 random bytes."""
 
     domain: str
     secret: bytes
 
     def for_delivery(self, delivery_id: int, message_id: str) -> str:
-        """Where the bounce of a mail goes."""
+        """Return the address that the bounce of a mail is sent to."""
         return f"bounce-{delivery_id}-{self.mac('bounce', delivery_id, message_id)}@{self.domain}"
 
     def unsubscribe_address(self, subscriber_id: int, epoch: int) -> str:
-        """A mail to this address unsubscribes."""
+        """Return the address to which a mail unsubscribes this subscriber."""
         return f"leave-{subscriber_id}-{epoch}-{self.mac('leave', subscriber_id, epoch)}@{self.domain}"
 
     def find(self, content: bytes) -> list[ReturnPath]:
-        """The first few return paths that stand in a message; who writes thousands into one proves nothing."""
+        """Return the first few return paths in a message."""
         found = (ReturnPath(int(f[1]), f[2].decode().lower(), self) for f in self._at_domain(_BOUNCE, content))
-        return list(islice(dict.fromkeys(islice(found, _MOST_REPEATED)), _MOST_LOOKED_AT))
+        return list(islice(dict.fromkeys(islice(found, _MAX_OCCURRENCES)), _MAX_PATHS))
 
     def find_unsubscriber_id(self, recipients: bytes) -> int | None:
-        """The number of the subscriber who leaves by a mail to one of these addresses, or None."""
+        """Return the id of the subscriber whose unsubscribe address is among the recipients, or None."""
         for found in self._at_domain(_LEAVE, recipients):
             subscriber_id, epoch = int(found[1]), int(found[2])
             if hmac.compare_digest(self.mac("leave", subscriber_id, epoch), found[3].decode().lower()):
@@ -67,8 +67,8 @@ class ReturnPaths:
             if content[found.end() : found.end() + len(domain)].lower() == domain
         )
 
-    def mac(self, *said: object) -> str:
-        """What signs an address that says this."""
-        text = "\0".join(map(str, said))
+    def mac(self, *parts: object) -> str:
+        """Return the signature of an address made of these parts."""
+        text = "\0".join(map(str, parts))
         mac = hmac.digest(self.secret, f"return path\0{text}".encode(), hashlib.sha256)[:_MAC_BYTES]
         return b32encode(mac).decode().lower()

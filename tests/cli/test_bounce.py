@@ -55,9 +55,9 @@ def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
     ("toml", "message"),
     [
         ('[bounces]\nmaildir = "in"\n', "domain is missing"),
-        ('[bounces]\ndomain = "b.example"\nmaildir = "in"\nimap.host = "h"\n', "in maildir or in imap, not in both"),
+        ('[bounces]\ndomain = "b.example"\nmaildir = "in"\nimap.host = "h"\n', "set either maildir or imap, not both"),
         ('[bounces]\ndomain = "b example"\n', "'b example' is not made of ASCII letters"),
-        ("[delivery.smtp]\nrate = 0.001\n", "0.001 mails a second are too few"),
+        ("[delivery.smtp]\nrate = 0.001\n", "0.001 mails a second is too slow"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_the_mend(cli: Cli, toml: str, message: str) -> None:
