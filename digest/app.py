@@ -1,6 +1,6 @@
-"""What a configuration stands for, opened: the store, the mail composer, the way out. The stages run on it.
+"""An opened installation: its store, composer and transport, and the stages that run on them.
 
-The command line and the service both work on an Installation, so that a stage is wired up in one place.
+The command line and the service both work on an App, so that each stage is wired up in one place.
 """
 
 import gc
@@ -40,35 +40,33 @@ from digest.transport.maildir import MaildirTransport
 from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport
 
-# Receipts that may be unmarked at any moment, for each connection: what a crash can send twice.
-_UNMARKED_PER_CONNECTION = 10
+_GROUP_PER_CONNECTION = 10  # mails started together, for each connection: a crash can send them twice
+_GROUP_SECONDS = 5  # at most; at a low rate, groups are smaller
 
-_MARKED_WITHIN = 5  # seconds, where mails go slowly
-
-# New objects after which Python looks for cycles; by itself it does after 700. The stages make records by the hundred
-# thousand and hardly a cycle: looking that often takes a fifth of their time.
-_OBJECTS_BETWEEN_SEARCHES = 10_000
+# Python looks for cycles after 700 new objects. The stages create records by the hundred thousand and hardly any cycle:
+# looking that often takes a fifth of their time.
+_GC_THRESHOLD = 10_000
 
 _Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class App:
-    """One newsletter, ready to work."""
+    """One installation."""
 
     config: Config
     store: Store
 
     @classmethod
     def open(cls, file: Path) -> Self:
-        """The installation that `file` configures; its database is created on first use. Raises DigestError."""
-        gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
+        """Open the installation that `file` configures; creates the database on first use. Raises DigestError."""
+        gc.set_threshold(_GC_THRESHOLD)
         config = load(file)
         config.database_file.parent.mkdir(parents=True, exist_ok=True)
         return cls(config, Store.open(config.database_file))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -79,24 +77,24 @@ class App:
 
     @cached_property
     def templates(self) -> Templates:
-        """The mail templates, and the languages there are. Raises TemplateError."""
+        """The mail templates and languages. Raises TemplateError."""
         overriding = self.config.path(self.config.templates.path) if self.config.templates.path else None
         return Templates(overriding)
 
     @cached_property
     def links(self) -> Links:
-        """Writes and reads the signed links. Raises ConfigError."""
+        """Writes and verifies the signed links. Raises ConfigError."""
         return Links(self.config.newsletter.base_url, self.config.secret_key())
 
     @cached_property
     def return_paths(self) -> ReturnPaths | None:
-        """Where mail comes back to; None where that is the sender. Raises ConfigError."""
+        """Writes and verifies return paths; None if mail returns to the sender. Raises ConfigError."""
         domain = self.config.bounces.domain
         return ReturnPaths(domain, self.config.secret_key()) if domain else None
 
     @cached_property
     def membership(self) -> Membership:
-        """The rules of who may be mailed. Raises ConfigError."""
+        """The rules of consent and suppression. Raises ConfigError."""
         rules = Membership(Pseudonyms(self.config.secret_key()), self.domain, self.composer.wording)
         with self.store.read() as tx:
             rules.check_secret_key(tx)
@@ -104,7 +102,7 @@ class App:
 
     @cached_property
     def composer(self) -> Composer:
-        """Writes the mails of this newsletter. Raises TemplateError, ConfigError."""
+        """Composes the mails of this newsletter. Raises TemplateError, ConfigError."""
         newsletter = self.config.newsletter
         try:
             self.templates.languages.checked(newsletter.language)
@@ -122,7 +120,7 @@ class App:
 
     @cached_property
     def newsletter(self) -> Newsletter:
-        """What every mail says of its sender."""
+        """The name and addresses that every mail carries."""
         newsletter = self.config.newsletter
         return Newsletter(
             name=newsletter.name,
@@ -133,7 +131,7 @@ class App:
 
     @cached_property
     def signer(self) -> Signer | None:
-        """Signs the mails (DKIM); None where [dkim] is not configured. Raises ConfigError."""
+        """The DKIM signer; None if [dkim] is not configured. Raises ConfigError."""
         dkim = self.config.dkim
         if not dkim.domain:
             return None
@@ -141,12 +139,12 @@ class App:
         return Signer.from_pem(pem, domain=dkim.domain, selector=dkim.selector, named=str(self.config.dkim_key_file))
 
     def check(self) -> None:
-        """Raise now, as a DigestError, what would stop every mail: faulty templates, keys of no use."""
+        """Raise DigestError for what would stop every mail: invalid templates or keys."""
         self.composer.check()
 
     @cached_property
     def selection_settings(self) -> SelectionSettings:
-        """What deciding depends on besides papers and people."""
+        """The configuration of selection."""
         newsletter = self.config.newsletter
         return SelectionSettings(
             first_digest_days=newsletter.first_digest_days,
@@ -157,40 +155,40 @@ class App:
 
     @cached_property
     def compiled_profiles(self) -> CompiledProfiles:
-        """What all profiles ask, ready to be matched."""
+        """The compiled rules of all profiles."""
         return CompiledProfiles(
             self.store, self.config.database_file.with_name(f"{self.config.database_file.name}.profiles")
         )
 
     @cached_property
     def recent_papers(self) -> RecentPapers:
-        """The papers of the last days, kept to try rules on."""
+        """The papers of the last thirty days, in memory."""
         return RecentPapers(self.store)
 
     @cached_property
     def domain(self) -> str:
-        """The domain that the mails come from. Raises AddressError."""
+        """The sender's domain. Raises AddressError."""
         return self.newsletter.domain
 
     def fetcher(self) -> Fetcher:
-        """What reads from the web as configured; close it."""
+        """A fetcher for the configured sources; must be closed."""
         fetch = self.config.fetch
         return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
 
     def restricted_fetcher(self) -> Fetcher:
-        """What reads addresses that strangers wrote, while somebody waits; close it.
+        """A fetcher for untrusted addresses, such as those readers propose; must be closed.
 
-        No file, no address in our own network, whatever is configured; tried once, and for some seconds.
+        Reads no files and nothing in our own network, whatever is configured, and tries once for a few seconds.
         """
         return Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8)
 
     @cached_property
     def paper_lookups(self) -> PaperLookups:
-        """What looks up the papers that readers propose."""
+        """Looks up the papers that readers propose."""
         return PaperLookups(self.restricted_fetcher)
 
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
-        """Run the first stage."""
+        """Fetch all sources and store new papers."""
         config = self.config
         with self.fetcher() as fetcher:
             return ingest(
@@ -203,7 +201,7 @@ class App:
             )
 
     def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
-        """Run the second stage."""
+        """Store a digest for each subscriber who is due."""
         return publish(
             self.store, self.compiled_profiles, self.selection_settings, now=now, everyone=everyone, progress=progress
         )
@@ -215,7 +213,10 @@ class App:
         progress: _Progress = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> DeliveryReport:
-        """Run the third stage, until nothing is left or `stopping` says so."""
+        """Send what is due, until nothing is left or `stopping` returns True."""
+        smtp = self.config.delivery.smtp
+        group = _GROUP_PER_CONNECTION * smtp.connections
+        rates = [int(rate * _GROUP_SECONDS) for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
         with self.transport() as transport:
             return deliver(
                 self.store,
@@ -223,26 +224,18 @@ class App:
                 self.composer,
                 self.membership,
                 now=now,
-                group_size=self._marked_together,
+                group_size=max(1, min([group, *rates])),
                 doubt=DoubtPolicy(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
             )
 
-    @property
-    def _marked_together(self) -> int:
-        """How many mails are begun and their receipts marked together: of a slow pace, what goes in some seconds."""
-        smtp = self.config.delivery.smtp
-        most = _UNMARKED_PER_CONNECTION * smtp.connections
-        rates = [rate for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
-        return max(1, min([most, *(int(rate * _MARKED_WITHIN) for rate in rates)]))
-
     def process_bounces(self, messages: Iterable[InboundMail], *, now: datetime) -> BounceReport:
-        """Deal with mails that came back."""
+        """Process returned mails."""
         return process_bounces(self.store, self.membership, self._bounce_authenticator, messages, now=now)
 
     def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
-        """The subscribers in a CSV file. Raises UsageError, where the first is asked for, if the header is not one."""
+        """Yield the subscribers in a CSV text. Raises UsageError at the first row if the header is invalid."""
         return fields.read_csv(text, self.subscriber_options(tx), confirmed=confirmed)
 
     def subscriber_options(self, tx: Transaction) -> fields.SubscriberOptions:
@@ -255,9 +248,9 @@ class App:
         )
 
     def process_inbox(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
-        """Deal with what has arrived in the configured mailbox, until nothing is left or `stopping` says so.
+        """Process the unread mails of the configured mailbox, until none is left or `stopping` returns True.
 
-        Raises UsageError where none is configured, TransportError where it cannot be read.
+        Raises UsageError if none is configured, TransportError if it cannot be read.
         """
         with self.inbox() as inbox:
             return process_bounces(
@@ -276,7 +269,7 @@ class App:
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:
-        """Where mail comes back to. Raises UsageError where none is configured, TransportError."""
+        """The configured mailbox of returned mail. Raises UsageError if none is configured, TransportError."""
         bounces = self.config.bounces
         if bounces.imap.host:
             with ImapMailbox(
@@ -291,18 +284,16 @@ class App:
         elif bounces.maildir:
             yield MaildirInbox(self.config.path(bounces.maildir))
         else:
-            raise UsageError(
-                f"{self.config.file}: no mailbox is configured under [bounces]; name the files that came back"
-            )
+            raise UsageError(f"{self.config.file}: no mailbox is configured under [bounces]; name the files to read")
 
     @cached_property
     def rate_limiter(self) -> RateLimiter:
-        """How fast mail may go by SMTP; remembers from one delivery to the next that the server complained."""
+        """The rate limit of SMTP. Remembers from one run to the next that the server asked to slow down."""
         return RateLimiter(self.config.delivery.smtp.rate)
 
     @contextmanager
     def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:
-        """The configured way out, closed afterwards. `timeout` (seconds) is for each step of a mail server's."""
+        """The configured transport, closed afterwards. `timeout` (seconds) is for each step of SMTP."""
         delivery = self.config.delivery
         if delivery.transport == "maildir":
             with MaildirTransport(self.config.path(delivery.maildir.path)) as maildir:

@@ -1,8 +1,7 @@
-"""`digest demo`: the whole job with nothing configured and no network.
+"""`digest demo`: all stages on sample papers and subscribers, without configuration or network.
 
-Sample papers and subscribers, a real database, and a real SMTP server on a free loopback port. Everything lies in one
-folder afterwards, with a config.toml, so that every other command can be tried on it; or it is served, with a page that
-shows the mails that arrive.
+Uses a real database, and a real SMTP server on a free loopback port. Everything is in one folder afterwards, with a
+config.toml, so that every other command can be tried on it. It can also be served, with a page that shows the mails.
 """
 
 import secrets
@@ -35,9 +34,9 @@ from digest.subscribers import fields
 from digest.transport.smtp_server import FolderHandler, SmtpServer
 from digest.web.server import url_of
 
-ADMIN = "admin@example.org"  # of the demo that is served
-_MAIL = "mail"  # the folder in which mails arrive
-_URL = "http://127.0.0.1:8000"  # where `digest serve` would be
+ADMIN = "admin@example.org"  # of a served demo
+_MAIL = "mail"  # the folder of received mails
+_URL = "http://127.0.0.1:8000"  # where `digest serve` would listen
 _MARK = "# Written by `digest demo`, which may write it again."
 _CONFIG = """\
 {mark}
@@ -56,17 +55,17 @@ url = "{papers}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoReport:
-    """What the demo did: the reports of the stages, and one row for each subscriber."""
+    """The reports of the stages, and one row for each subscriber."""
 
     ingest: IngestReport
     publish: PublishReport
     deliver: DeliveryReport
-    rows: tuple[tuple[str, int, str], ...]  # address, papers, what the mail shows or why there is none
+    rows: tuple[tuple[str, int, str], ...]  # address, papers, first title or why there is no mail
     mail: Path
 
 
 def demo(folder: Path, *, now: datetime) -> DemoReport:
-    """Run the whole job in `folder`. Raises UsageError if something else lies there."""
+    """Run all stages in `folder`. Raises UsageError if it holds something else."""
     with _opened(folder, base_url=_URL) as app:
         return _run(app, folder / _MAIL, now=now)
 
@@ -79,10 +78,10 @@ def serve_demo(
     done: Callable[[DemoReport, str], None],
     stop: threading.Event,
 ) -> None:
-    """The same, and then `digest serve` on it until `stop` is set, with the mails on a page of their own.
+    """Run the demo and serve it until `stop` is set, with a page that shows the mails.
 
-    `done` is told when the job is done and the pages are about to answer, and the password of `ADMIN` at the desk.
-    Raises UsageError as `demo` does.
+    Before serving, calls `done` with the report and the password of `ADMIN`. Raises UsageError if `folder` holds
+    something else.
     """
     with _opened(folder, base_url=url_of(listener)) as app:
         report, password = _run(app, folder / _MAIL, now=now), secrets.token_urlsafe(9)
@@ -94,7 +93,7 @@ def serve_demo(
 
 @contextmanager
 def _opened(folder: Path, *, base_url: str) -> Iterator[App]:
-    """The demo's newsletter in `folder`, with the SMTP server that takes its mail."""
+    """The demo's installation in `folder`, with the SMTP server that receives its mail."""
     mail = _prepare(folder)
     (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
     written = _CONFIG.format(mark=_MARK, base_url=base_url, papers=PAPERS.name)
@@ -107,20 +106,29 @@ def _opened(folder: Path, *, base_url: str) -> Iterator[App]:
 
 
 def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
-    """The whole job, once."""
+    """Add the sample subscribers and run all stages once."""
     people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
     with app.store.write() as tx:
         _add_people(tx, app, people, now=now)
     ingested = app.ingest(now=now)
     published = app.publish(now=now, everyone=True)
-    rows = _rows(app, published)
+    with app.store.read() as tx:
+        queued = deliveries.list_queued(tx)
+    shown = [(d.subscriber.email, d.digest.items) for d in queued if d.digest is not None]
+    rows = (
+        *((email, len(items), items[0].paper.title) for email, items in shown),
+        *((email, 0, f"no mail: {reason}") for email, reason in published.empty_reasons),
+    )
     delivered = app.deliver(now=now)
-    _open_up(mail)
+    for file in mail.glob("*.eml"):  # each mail's HTML beside it, for a browser
+        html = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("html",))
+        if html is not None:
+            file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
 
 
 def _prepare(folder: Path) -> Path:
-    """Make the folder, or clear away what an earlier demo left in it. Where the mails will lie."""
+    """Create the folder, or clear what an earlier demo left in it. Returns the folder of received mails."""
     config, mail = folder / DEFAULT_FILE, folder / _MAIL
     try:
         ours = config.exists() and config.read_text(encoding="utf-8").startswith(_MARK)
@@ -143,20 +151,3 @@ def _add_people(tx: Transaction, app: App, people: Mapping[str, Any], *, now: da
         new = fields.change(new, chosen, app.subscriber_options(tx))
         added = subscribers.add(tx, new, now=now)
         profiles.set_personal(tx, added.id, compile_rules(person.get("rules", "").strip()), now=now)
-
-
-def _open_up(mail: Path) -> None:
-    """Lay each mail's HTML beside it, for a browser."""
-    for file in mail.glob("*.eml"):
-        html = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("html",))
-        if html is not None:
-            file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
-
-
-def _rows(app: App, published: PublishReport) -> tuple[tuple[str, int, str], ...]:
-    with app.store.read() as tx:
-        queued = deliveries.list_queued(tx)
-    shown = [
-        (d.subscriber.email, len(d.digest.items), d.digest.items[0].paper.title) for d in queued if d.digest is not None
-    ]
-    return (*shown, *((email, 0, f"no mail: {reason}") for email, reason in published.empty_reasons))

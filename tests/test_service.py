@@ -16,7 +16,7 @@ import pytest
 from digest.app import App
 from digest.errors import StoreError
 from digest.security.links import Scope
-from digest.service import _ask_now, _scheduler, serve
+from digest.service import _create_scheduler, _run_now, serve
 from digest.store import subscribers
 from digest.transport.smtp_server import SmtpServer
 from digest.web.server import listen, url_of
@@ -107,7 +107,7 @@ def test_pages_that_stop_by_themselves_end_the_program(cli: Cli, monkeypatch: py
     monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
     ran = cli("serve")
     assert ran.code == 1
-    assert "the pages stopped by themselves" in ran.err
+    assert "the web server stopped unexpectedly" in ran.err
 
 
 def test_a_faulty_template_stops_it_before_it_begins(cli: Cli) -> None:
@@ -213,14 +213,14 @@ def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
 
 def test_the_sources_are_asked_at_a_word_by_the_runner_that_asks_them_anyway(cli: Cli) -> None:
     with App.open(cli.folder / "config.toml") as app:
-        scheduler = _scheduler(app, threading.Event(), threading.Event())
+        scheduler = _create_scheduler(app, threading.Event(), threading.Event())
         scheduler.start(paused=True)
         later = datetime.now(UTC) + timedelta(hours=1)
         for job in scheduler.get_jobs():
             job.modify(next_run_time=later)
-        _ask_now(scheduler)
+        _run_now(scheduler, "ingest")
         due = {job.id for job in scheduler.get_jobs() if job.next_run_time <= datetime.now(UTC)}
         assert due == {"ingest"}
         assert scheduler.get_job("ingest").max_instances == 1  # never two at once
         scheduler.shutdown()
-        _ask_now(scheduler)  # the program stops: nothing is asked, and nothing breaks
+        _run_now(scheduler, "ingest")  # the program stops: nothing is asked, and nothing breaks

@@ -1,4 +1,4 @@
-"""What `digest demo` works on where nothing is configured: sample papers and the people who read them."""
+"""Sample papers and subscribers for `digest demo`."""
 
 from pathlib import Path
 

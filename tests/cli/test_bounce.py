@@ -47,7 +47,7 @@ def test_a_bounce_without_proof_is_named_and_bars_nobody(sent: Cli) -> None:
 
 def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
     ran = sent("bounce")
-    assert (ran.code, "no mailbox is configured under [bounces]; name the files that came back" in ran.err) == (2, True)
+    assert (ran.code, "no mailbox is configured under [bounces]; name the files to read" in ran.err) == (2, True)
     assert sent("bounce", "nowhere.eml").code == 2
 
 
