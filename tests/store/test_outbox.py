@@ -45,8 +45,7 @@ def freeze(store: Store, *emails: str) -> list[Digest]:
 
 def claim(store: Store, worker: str = "", *, clock: timedelta = timedelta(0), limit: int = 10) -> list[Delivery]:
     with store.write() as tx:
-        at = {"now": NOW, "clock": NOW + clock}
-        return lease_due_deliveries(tx, MEMBERSHIP, worker=worker or WORKER, limit=limit, **at)
+        return lease_due_deliveries(tx, MEMBERSHIP, worker=worker or WORKER, now=NOW, clock=NOW + clock, limit=limit)
 
 
 def emails(found: Sequence[Delivery]) -> list[str]:
