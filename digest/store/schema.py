@@ -144,7 +144,13 @@ profiles = sa.Table(
     sa.Column("rules", sa.Text, nullable=False),
     sa.Column("compiled", sa.LargeBinary),  # profiles.py says what it holds; NULL: saved by an older version
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    sa.Index("profiles_shared_name", "name", unique=True, sqlite_where=sa.text("owner_id IS NULL")),
+    sa.Index(
+        "profiles_shared_name",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("owner_id IS NULL"),
+        postgresql_where=sa.text("owner_id IS NULL"),
+    ),
 )
 
 profile_versions = sa.Table(  # every text that a shared profile had; outlives the profile, so that it can come back

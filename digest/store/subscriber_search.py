@@ -1,7 +1,8 @@
-"""Finding subscribers among a million: pages by address, of a state, and by any part of an address or a name.
+"""Pages of subscribers, by address: all, those in one state, or those with a text in their address or name.
 
-Pages go from an address on, so the thousandth costs what the first does. Three letters or more are looked up in an
-index of all threes; where that knows very many the next page is near, and the addresses are walked through in order.
+A page begins at an address, not at an offset, so the thousandth page costs what the first does. Texts of three letters
+or more are looked up in an index. Where that has very many matches, the addresses are read in order instead, because
+the next page of matches is near.
 """
 
 from collections.abc import Sequence
@@ -14,15 +15,15 @@ from digest.security import addresses
 from digest.store.database import Transaction, backend
 from digest.store.schema import subscribers
 
-_FEW = 2000  # that are all looked at
-_NEAR = 50_000  # addresses that are walked through, where there are more
+_FEW = 2000  # matches that are all loaded and counted
+_NEAR = 50_000  # addresses that are read in order, where there are more matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberFilter:
-    """Whom a list shows: those of a state, if one is given, with `text` anywhere in address or name.
+    """Selects subscribers in `state`, or in any, with `text` anywhere in their address or name.
 
-    One or two letters stand where an address begins; of scripts that write a whole name with them, anywhere.
+    One or two ASCII letters match only the beginning of an address.
     """
 
     state: SubscriberState | None = None
@@ -31,7 +32,7 @@ class SubscriberFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCursor:
-    """Which part of a list: behind an address, or before one, which need not be on it; else from the beginning."""
+    """The part of a list after or before an address, which need not be in the list; else from its beginning."""
 
     after: str = ""
     before: str = ""
@@ -40,77 +41,78 @@ class PageCursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdPage:
-    """Numbers of subscribers, by address; whether there are more in that direction; how many in all, where known."""
+    """Ids of subscribers, by address."""
 
     ids: Sequence[int]
-    more: bool
-    total: int | None
+    more: bool  # in the direction of the cursor
+    total: int | None  # on all pages; None where counting would take long
 
 
 def search_key(email: str, name: str) -> str:
-    """What a subscriber is found by. Sorts by address: the line end comes before everything that one may hold."""
+    """Return the text in which a subscriber is found. It sorts by address: no address has a character below "\\n"."""
     return f"{addresses.key(email)}\n{name.casefold()}"
 
 
-def find(tx: Transaction, wanted: SubscriberFilter, place: PageCursor) -> IdPage:
-    """One page of a list."""
-    text = " ".join(wanted.text.replace("\0", " ").split()).casefold()  # a NUL would end what the index is asked
-    these = _conditions(tx, wanted, text)
-    everybody = _placed(sa.select(subscribers.c.id), place)
+def find(tx: Transaction, wanted: SubscriberFilter, cursor: PageCursor) -> IdPage:
+    """Return one page of the subscribers that a filter selects."""
+    text = " ".join(wanted.text.replace("\0", " ").split()).casefold()  # a NUL would end the index's query
+    conditions = _conditions(tx, wanted, text)
+    in_order = _from_cursor(cursor)
     if len(text) < backend(tx).indexed_length:
-        return _page(tx, everybody.where(*these), place, total=None if text else _count(tx, these))
+        return _page(tx, in_order.where(*conditions), cursor, total=None if text else _count(tx, conditions))
     matches = backend(tx).select_containing(text)
     ids = list(tx.scalars(matches.limit(_FEW + 1)))
     if len(ids) <= _FEW:
-        these = [subscribers.c.id.in_(ids), *these]
-        return _page(tx, everybody.where(*these), place, total=_count(tx, these))
-    near = _page(tx, everybody.where(*these, *_near(tx, wanted, place)), place, total=None)
+        conditions = [subscribers.c.id.in_(ids), *conditions]
+        return _page(tx, in_order.where(*conditions), cursor, total=_count(tx, conditions))
+    near = _page(tx, in_order.where(*conditions, *_within_reach(tx, wanted, cursor)), cursor, total=None)
     if near.more:
         return near
-    # They stand close together, far from here: those whose address begins so, if it is late in the alphabet.
+    # The matches are together and far away, such as all addresses that begin with a letter late in the alphabet.
     found = matches.subquery()
-    matched = everybody.join(found, subscribers.c.id == found.c.id).where(*these)
-    return _page(tx, matched, place, total=None)
+    matched = in_order.join(found, subscribers.c.id == found.c.id).where(*conditions)
+    return _page(tx, matched, cursor, total=None)
 
 
-def list_after(tx: Transaction, place: PageCursor) -> Sequence[int]:
-    """The numbers of everybody in a part of the list, by address, and nothing is counted."""
-    return list(tx.scalars(_placed(sa.select(subscribers.c.id), place).limit(place.limit)))
+def list_after(tx: Transaction, cursor: PageCursor) -> Sequence[int]:
+    """Return the ids of the subscribers in one part of the list, by address, without counting any."""
+    return list(tx.scalars(_from_cursor(cursor).limit(cursor.limit)))
 
 
-def _page(tx: Transaction, asked: sa.Select[int], place: PageCursor, *, total: int | None) -> IdPage:
-    ids = list(tx.scalars(asked.limit(place.limit + 1)))
-    page = ids[: place.limit]
-    return IdPage(ids=page[::-1] if place.before else page, more=len(ids) > place.limit, total=total)
+def _page(tx: Transaction, selected: sa.Select[int], cursor: PageCursor, *, total: int | None) -> IdPage:
+    ids = list(tx.scalars(selected.limit(cursor.limit + 1)))
+    page = ids[: cursor.limit]
+    return IdPage(ids=page[::-1] if cursor.before else page, more=len(ids) > cursor.limit, total=total)
 
 
-def _placed(asked: sa.Select[int], place: PageCursor) -> sa.Select[int]:
-    """From that place on, in its direction."""
-    key = subscribers.c.found_by
-    if place.before:
-        return asked.where(key < f"{addresses.key(place.before)}\n").order_by(key.desc())
-    if place.after:
-        asked = asked.where(key >= f"{addresses.key(place.after)}\x0b")  # behind the line end
-    return asked.order_by(key)
+def _from_cursor(cursor: PageCursor) -> sa.Select[int]:
+    """Selects ids from the cursor on, in its direction."""
+    ids, key = sa.select(subscribers.c.id), subscribers.c.found_by
+    if cursor.before:
+        return ids.where(key < f"{addresses.key(cursor.before)}\n").order_by(key.desc())
+    if cursor.after:
+        ids = ids.where(key >= f"{addresses.key(cursor.after)}\x0b")  # the character after "\n"
+    return ids.order_by(key)
 
 
-def _near(tx: Transaction, wanted: SubscriberFilter, place: PageCursor) -> list[sa.ColumnElement[bool]]:
-    """What holds of the next addresses, so that they are walked through no further."""
-    walked = _placed(sa.select(subscribers.c.id).where(*_conditions(tx, wanted, "")), place)
-    end = tx.scalar(walked.with_only_columns(subscribers.c.found_by).offset(_NEAR).limit(1))
+def _within_reach(tx: Transaction, wanted: SubscriberFilter, cursor: PageCursor) -> list[sa.ColumnElement[bool]]:
+    in_order = _from_cursor(cursor).where(*_conditions(tx, wanted, ""))
+    end = tx.scalar(in_order.with_only_columns(subscribers.c.found_by).offset(_NEAR).limit(1))
     if end is None:
         return []
-    return [subscribers.c.found_by > end if place.before else subscribers.c.found_by < end]
+    return [subscribers.c.found_by > end if cursor.before else subscribers.c.found_by < end]
 
 
-def _count(tx: Transaction, these: Sequence[sa.ColumnElement[bool]]) -> int:
-    return tx.execute(sa.select(sa.func.count()).select_from(subscribers).where(*these)).scalar_one()
+def _count(tx: Transaction, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
+    return tx.execute(sa.select(sa.func.count()).select_from(subscribers).where(*conditions)).scalar_one()
 
 
 def _conditions(tx: Transaction, wanted: SubscriberFilter, text: str) -> list[sa.ColumnElement[bool]]:
-    these = [] if wanted.state is None else [subscribers.c.state == wanted.state.value]
+    conditions = [] if wanted.state is None else [subscribers.c.state == wanted.state.value]
     if not text:
-        return these
+        return conditions
+    # Scripts like Chinese write a whole name with one or two characters: those match anywhere.
     if len(text) >= backend(tx).indexed_length or not text.isascii():
-        return [*these, backend(tx).contains(subscribers.c.found_by, text)]
-    return [*these, subscribers.c.found_by >= text, subscribers.c.found_by < text[:-1] + chr(ord(text[-1]) + 1)]
+        return [*conditions, backend(tx).contains(subscribers.c.found_by, text)]
+    end = text[:-1] + chr(ord(text[-1]) + 1)
+    return [*conditions, subscribers.c.found_by >= text, subscribers.c.found_by < end]

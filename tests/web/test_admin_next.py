@@ -149,15 +149,15 @@ def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
         somebody(app, f"reader{number}", "08:30" if number % 2 else "18:30")
     said = "Between 2026-06-03 08:00 and 09:00 the time of {} subscribers comes."
     assert said.format("30") in " ".join(desk.read("/admin").split())
-    monkeypatch.setattr(subscribers, "_COUNTED", 59)
-    monkeypatch.setattr(subscribers, "_SAMPLED", 20)
+    monkeypatch.setattr(subscribers, "_MAX_COUNTED", 59)
+    monkeypatch.setattr(subscribers, "_SAMPLE", 20)
     for path in ("/admin", "/admin/next"):
         assert said.format("about 30") in " ".join(desk.read(path).split())
 
 
 def test_what_is_counted_by_a_sample_is_about_right(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "_COUNTED", 100)
-    monkeypatch.setattr(subscribers, "_SAMPLED", 100)
+    monkeypatch.setattr(subscribers, "_MAX_COUNTED", 100)
+    monkeypatch.setattr(subscribers, "_SAMPLE", 100)
     early, late = (Schedule(send_at=time(hour)) for hour in (6, 20))
     people = [a_subscriber(f"{n}@example.org", schedule=late if n % 10 == 0 else early) for n in range(1000)]
     with app.store.write() as tx:

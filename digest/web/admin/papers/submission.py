@@ -32,7 +32,7 @@ class ShownSubmission:
     abstract: str = ""
     authors: str = ""
     looked_up: bool = False
-    why_not: str = ""  # why nothing could be looked up
+    not_sent_because: str = ""  # why nothing could be looked up
     needs_title: bool = False  # nothing was found, and no title was typed
     busy: bool = False
     approved_now: bool = False
@@ -68,7 +68,7 @@ class LookingAtSubmission:
         try:
             return _page(self._shown(submission, self.paper_lookups.look_up(submission)))
         except SourceError as error:
-            return _page(replace(self._typed(submission, visit), why_not=clean(error.reason)), 422)
+            return _page(replace(self._typed(submission, visit), not_sent_because=clean(error.reason)), 422)
         except LookupsBusyError:
             return _page(replace(self._typed(submission, visit), busy=True), 503)
 
@@ -77,7 +77,7 @@ class LookingAtSubmission:
         try:
             found = self.paper_lookups.find(submission, needed=not typed.title)
         except SourceError as error:
-            return _page(replace(typed, why_not=clean(error.reason), needs_title=True), 422)
+            return _page(replace(typed, not_sent_because=clean(error.reason), needs_title=True), 422)
         except LookupsBusyError:
             return _page(replace(typed, busy=True), 503)
         entry = submission_actions.edited_entry(submission.url, *_changed(typed, found), found)
