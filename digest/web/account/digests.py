@@ -7,9 +7,9 @@ from itertools import groupby
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from digest.models import OWN_KEYWORDS, Digest, Subscriber
+from digest.models import OWN_KEYWORDS, Subscriber
 from digest.security.links import Scope, encode_time
-from digest.store import Transaction, digests, papers
+from digest.store import digests, papers
 from digest.web.dependencies import Context, Number
 from digest.web.papers import ShownPaper
 from digest.web.reader_auth import CurrentReader, get_by_link, public_router, reader_router
@@ -79,11 +79,7 @@ def list_digests(context: Context, reader: CurrentReader, page: Number = 1) -> R
 @router.get("/{slot}")
 def show_digest(context: Context, slot: str, reader: CurrentReader, page: Number = 1) -> Response:
     """One of the subscriber's digests. Raises HTTPException 404."""
-    with context.store.read() as tx:
-        digest = _get_digest(tx, reader, slot)
-        path = f"/settings/digests/{slot}"
-        shown = _read_digest(context, tx, digest, page, by_link=False, mutes_from=context.now, path=path)
-    return context.render("read.html.j2", shown, language=digest.subscriber.language)
+    return _show(context, reader, slot, page, path=f"/settings/digests/{slot}", by_link=False)
 
 
 @link_router.get("/read/{token}")
@@ -91,50 +87,39 @@ def show_digest_by_link(context: Context, token: str, page: Number = 1) -> Respo
     """The digest of the link. Raises HTTPException 404."""
     with context.store.read() as tx:
         reader, link = get_by_link(tx, context, Scope.READ, token)
-        digest = _get_digest(tx, reader, link.about)
-        # Its mute links expire with those of the mail, which may have been forwarded.
-        shown = _read_digest(
-            context, tx, digest, page, by_link=True, mutes_from=digest.created_at, path=f"/read/{token}"
-        )
-    return context.render("read.html.j2", shown, language=digest.subscriber.language)
+    return _show(context, reader, link.about, page, path=f"/read/{token}", by_link=True)
 
 
-def _get_digest(tx: Transaction, reader: Subscriber, slot: str) -> Digest:
-    """The reader's digest of a slot, which is written as `encode_time` does. Raises HTTPException 404."""
+def _show(context: Context, reader: Subscriber, slot: str, number: int, *, path: str, by_link: bool) -> Response:
+    """Page `number` of the digest of a slot, which is written as `encode_time` does."""
     try:
         slot_at = datetime.fromtimestamp(int(slot, 16), UTC)
     except (ValueError, OverflowError, OSError):
         raise HTTPException(404) from None
-    digest = digests.find_by_slot(tx, reader.id, slot_at)
-    if digest is None:
-        raise HTTPException(404)
-    return digest
-
-
-def _read_digest(
-    context: Context, tx: Transaction, digest: Digest, number: int, *, by_link: bool, mutes_from: datetime, path: str
-) -> ReadDigest:
-    """Page `number` of a digest. Its links to mute a keyword count as written at `mutes_from`."""
-    if not number:
-        raise HTTPException(404)
-    showcase, reader, first = context.services.showcase, digest.subscriber, (number - 1) * _PAPERS
-    keys = digest.more[first : first + _PAPERS]
-    known = papers.find_by_keys(tx, keys)
+    first = (number - 1) * _PAPERS
+    with context.store.read() as tx:
+        digest = digests.find_by_slot(tx, reader.id, slot_at)
+        if digest is None or not number:
+            raise HTTPException(404)
+        keys = digest.more[first : first + _PAPERS]
+        known = papers.find_by_keys(tx, keys)
     more = {known[key].id: known[key] for key in keys if key in known}  # by id: papers may have been merged since
+    # Behind a link, mute links expire with those of the mail, which may have been forwarded.
+    mutes_from = digest.created_at if by_link else context.now
     mute_url = context.app.links.url(Scope.MUTE, reader.id, reader.epoch, written_at=mutes_from) + "?keyword="
-    sections = tuple(
-        Section(
-            name=name,
-            own=name == OWN_KEYWORDS,
-            papers=tuple(showcase.show_item(item, mute_url=mute_url) for item in items),
-        )
-        for name, items in groupby(digest.items if number == 1 else (), key=lambda item: item.profile)
-    )
-    return ReadDigest(
+    showcase = context.services.showcase
+    page = ReadDigest(
         by_link=by_link,
         dated_on=digest.dated_on,
         count=len(digest.items),
-        sections=sections,
+        sections=tuple(
+            Section(
+                name=name,
+                own=name == OWN_KEYWORDS,
+                papers=tuple(showcase.show_item(item, mute_url=mute_url) for item in items),
+            )
+            for name, items in groupby(digest.items if number == 1 else (), key=lambda item: item.profile)
+        ),
         trending=tuple(map(showcase.show, digest.trending)) if number == 1 else (),
         more=tuple(map(showcase.show, more.values())),
         all_more=len(digest.more),
@@ -142,3 +127,4 @@ def _read_digest(
         is_last=first + _PAPERS >= len(digest.more),
         path=f"{path}?page=",
     )
+    return context.render("read.html.j2", page, language=reader.language)

@@ -15,7 +15,6 @@ from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
 from digest.subscribers.pauses import MAX_PAUSE, parse_until, paused, resumed
 from digest.web.context import partly_shown
 from digest.web.dependencies import Context, PostedForm
-from digest.web.pages import Fields
 from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 
 router = reader_router("/settings/pause")
@@ -50,7 +49,20 @@ def show_pause(context: Context, reader: CurrentReader, saved: str | None = None
 @router.post("")
 def change_pause(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
     """Begin a pause, change until when it lasts, or end it."""
-    return _change_pause(context, form, reader)
+    typed = form.get("until", "")
+    try:
+        until = parse_until(typed, reader.schedule, context.now)
+    except UsageError:
+        return _show_pause(context, reader, mistake=typed)
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is not None and still.state.is_subscribed:
+            if form.get("do") != "resume":
+                subscribers.save(tx, paused(still, until))
+            elif still.state is SubscriberState.PAUSED:
+                subscribers.save(tx, resumed(still, context.now))
+    token = context.request.path_params.get("token")
+    return context.redirect(f"/pause/{token}?saved=1" if token else "/settings/pause?saved=1")
 
 
 @link_router.get("/pause/{token}")
@@ -66,24 +78,7 @@ def change_pause_by_link(context: Context, token: str, form: PostedForm) -> Resp
     """Begin a pause of the link's subscriber, change until when it lasts, or end it."""
     with context.store.read() as tx:
         reader, _ = get_by_link(tx, context, Scope.PAUSE, token)
-    return _change_pause(context, form, reader)
-
-
-def _change_pause(context: Context, form: Fields, reader: Subscriber) -> Response:
-    typed = form.get("until", "")
-    try:
-        until = parse_until(typed, reader.schedule, context.now)
-    except UsageError:
-        return _show_pause(context, reader, mistake=typed)
-    with context.store.write() as tx:
-        still = find_still(tx, reader)
-        if still is not None and still.state.is_subscribed:
-            if form.get("do") != "resume":
-                subscribers.save(tx, paused(still, until))
-            elif still.state is SubscriberState.PAUSED:
-                subscribers.save(tx, resumed(still, context.now))
-    token = context.request.path_params.get("token")
-    return context.redirect(f"/pause/{token}?saved=1" if token else "/settings/pause?saved=1")
+    return change_pause(context, form, reader)
 
 
 def _show_pause(context: Context, reader: Subscriber, *, saved: bool = False, mistake: str | None = None) -> Response:
