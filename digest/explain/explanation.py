@@ -8,7 +8,7 @@ from enum import StrEnum
 from digest.errors import RuleError
 from digest.matching.language.query import Rule
 from digest.matching.near_misses import NearMiss, list_matching_rules, list_near_misses
-from digest.models import Delivery, DeliveryState, Digest, DigestItem, Paper, Profile, Subscriber
+from digest.models import Delivery, DeliveryState, Digest, Paper, Profile, Subscriber
 from digest.store import Transaction, bounces, deliveries, outbox
 
 _MAX_NEAR_MISSES = 3  # rules of a profile that are shown if none matched
@@ -108,10 +108,14 @@ def find_in_digest(digest: Digest, ids: Sequence[str], *, max_papers: int) -> tu
     slot = describe_time(digest.slot_at)
     for item in digest.items:
         if item.paper.id in ids:
-            rules = tuple(dict.fromkeys(evidence.rule for evidence in item.evidence))
-            place = replace(place, section=item.profile, score=item.score, rules=rules)
-            facts = _facts_of_item(item, rules, slot)
-            return Verdict.SHOWN, place, facts
+            where: dict[str, dict[str, None]] = {}  # rule -> its matches, without repetitions
+            for found in item.evidence:
+                words = item.paper.text_of(found.field)[found.start : found.end]
+                where.setdefault(found.rule, {})[f"{found.field.value} ({words!r})"] = None
+            also = f"; also matched by {', '.join(item.also)}" if item.also else ""
+            facts = [f"in the digest of {slot}, section {item.profile!r}, score {item.score:.1f}{also}"]
+            facts += [f"rule {rule!r} matched in {', '.join(matches)}" for rule, matches in where.items()]
+            return Verdict.SHOWN, replace(place, section=item.profile, score=item.score, rules=tuple(where)), facts
     if any(paper.id in ids for paper in digest.trending):
         return Verdict.TRENDING, place, [f"in the digest of {slot}, among the popular papers"]
     number = next((n for n, paper_id in enumerate(digest.more, 1) if paper_id in ids), 0)
@@ -120,19 +124,6 @@ def find_in_digest(digest: Digest, ids: Sequence[str], *, max_papers: int) -> tu
     noun = "paper" if place.shown == 1 else "papers"
     fact = f"number {number} after the {place.shown} {noun} of the digest of {slot}; max_papers is {max_papers}"
     return Verdict.DID_NOT_FIT, replace(place, number=number), [fact]
-
-
-def _facts_of_item(item: DigestItem, rules: Sequence[str], slot: str) -> list[str]:
-    also = f"; also matched by {', '.join(item.also)}" if item.also else ""
-    facts = [f"in the digest of {slot}, section {item.profile!r}, score {item.score:.1f}{also}"]
-    for rule in rules:
-        where = dict.fromkeys(
-            f"{found.field.value} ({item.paper.text_of(found.field)[found.start : found.end]!r})"
-            for found in item.evidence
-            if found.rule == rule
-        )
-        facts.append(f"rule {rule!r} matched in {', '.join(where)}")
-    return facts
 
 
 def facts_of_delivery(tx: Transaction, delivery: Delivery) -> Iterator[str]:
@@ -167,13 +158,21 @@ def judge(subscriber: Subscriber, followed: Sequence[Profile], paper: Paper) -> 
     """Return what the subscriber's current rules say about a paper. The verdict is CHANGED if nothing rules it out."""
     if not followed:
         return Verdict.FOLLOWS_NOTHING, []
-    judged = [_judge_profile(profile, paper) for profile in followed]
+    judged: list[_JudgedProfile] = []
+    for profile in followed:
+        try:
+            rules = list_matching_rules(profile, paper)
+        except RuleError as error:
+            judged.append(_JudgedProfile(profile, error=error.reason))
+        else:
+            matching, excluding = [r for r in rules if not r.excludes], [r for r in rules if r.excludes]
+            judged.append(_JudgedProfile(profile, matching, excluding))
     facts = [fact for one in judged for fact in one.facts(paper)]
-    matching = [one for one in judged if one.matching]
-    if not matching:
+    wanted_by = [one for one in judged if one.matching]
+    if not wanted_by:
         return (Verdict.UNREADABLE if any(one.error for one in judged) else Verdict.NO_MATCH), facts
     # A personal profile's exclusions hold for the whole digest, a shared profile's only for its own matches.
-    if any(one.is_personal and one.excluding for one in judged) or all(one.excluding for one in matching):
+    if any(one.is_personal and one.excluding for one in judged) or all(one.excluding for one in wanted_by):
         return Verdict.MUTED, facts
     if paper.announce_type not in subscriber.announce_types:
         types = ", ".join(sorted(subscriber.announce_types))
@@ -210,14 +209,6 @@ class _JudgedProfile:
                 yield f"{name}: the paper contains no word of its rules in the fields that they look in"
             for near_miss in near_misses:
                 yield f"{name}: {near_miss.rule!r} came near: {_describe(near_miss)}"
-
-
-def _judge_profile(profile: Profile, paper: Paper) -> _JudgedProfile:
-    try:
-        rules = list_matching_rules(profile, paper)
-    except RuleError as error:
-        return _JudgedProfile(profile, error=error.reason)
-    return _JudgedProfile(profile, [r for r in rules if not r.excludes], [r for r in rules if r.excludes])
 
 
 def _describe(near_miss: NearMiss) -> str:

@@ -23,29 +23,28 @@ class MaildirTransport:
             for part in ("tmp", "new", "cur"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
             for message in messages:
-                name = self._write(message)
+                name = f"{message.delivery_id:08d}.{hashlib.sha256(message.content).hexdigest()[:16]}.eml"
+                draft = self.folder / "tmp" / name
+                with draft.open("wb") as file:
+                    file.write(message.content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.rename(self.folder / "new" / name)
+                _sync_folder(self.folder / "new")  # else a power cut could lose a mail that is recorded as sent
                 yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply=f"new/{name}")
         except OSError as error:
             raise TransportError(f"the maildir {self.folder} cannot be written: {error.strerror or error}") from None
-
-    def _write(self, message: Message) -> str:
-        name = f"{message.delivery_id:08d}.{hashlib.sha256(message.content).hexdigest()[:16]}.eml"
-        draft = self.folder / "tmp" / name
-        with draft.open("wb") as file:
-            file.write(message.content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self.folder / "new" / name)
-        # Without syncing the folder, a power cut could lose a mail that is recorded as sent.
-        folder = os.open(self.folder / "new", os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return name
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         return None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

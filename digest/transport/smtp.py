@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -242,7 +243,8 @@ class _ConnectionPool:
                 mail = self._take_mail(slot, pending)
                 if mail is None:
                     return None
-                self._send(slot, session, mail, pending)
+                slot.running = session.send_all(mail, partial(self._take_mail, slot, pending), self.receipts.append)
+                self._continue(slot, pending)
         if pause is None:
             self._open_connections(pending)
         return pause
@@ -289,20 +291,15 @@ class _ConnectionPool:
         return max(self._rate_limiter.delay(), slot.rate_limiter.delay())
 
     def _take_mail(self, slot: _Slot, pending: _PendingMails) -> PendingMail | None:
-        """Take a mail for a connection, if the rate limits let it go now."""
-        mail = pending.take() if self._delay(slot) <= 0 else None
+        """Take a mail for a connection, if that may carry more and the rate limits let the mail go now."""
+        if slot.mails >= _MAILS_PER_CONNECTION or self._delay(slot) > 0:
+            return None
+        mail = pending.take()
         if mail is not None:
             slot.mails += 1
             slot.rate_limiter.record()
             self._rate_limiter.record()
         return mail
-
-    def _send(self, slot: _Slot, session: SmtpSession, first: PendingMail, pending: _PendingMails) -> None:
-        def next_mail() -> PendingMail | None:
-            return self._take_mail(slot, pending) if slot.mails < _MAILS_PER_CONNECTION else None
-
-        slot.running = session.send_all(first, next_mail, self.receipts.append)
-        self._continue(slot, pending)
 
     def _continue(self, slot: _Slot, pending: _PendingMails, error: Exception | None = None) -> None:
         """Run a session until it has to wait again, or ends."""

@@ -244,29 +244,26 @@ class SmtpSession:
         """The transaction for a mail, or None if this server cannot accept it: then it is recorded as failed."""
         message = mail.message
         length, body = encode_data(message.content)
+        addresses = (message.sender, message.recipient)
+        problem = "" if message.recipient else "it has no recipient"
+        if 0 < self._max_size < length:
+            problem = f"it has {length:,} bytes, and the server takes {self._max_size:,} (SIZE)"
+        elif unsafe := next(filter(_UNSAFE.search, addresses), ""):
+            problem = f"{unsafe!r} contains characters that SMTP does not allow"
+        elif not self._smtputf8 and (foreign := next((a for a in addresses if not a.isascii()), "")):
+            problem = f"{foreign!r} is not ASCII, and the server does not offer SMTPUTF8"
         size = f" SIZE={length}" if self._size_extension else ""
-        utf8 = "" if (message.sender + message.recipient).isascii() else " SMTPUTF8"
+        utf8 = "" if message.sender.isascii() and message.recipient.isascii() else " SMTPUTF8"
         commands = (
             f"MAIL FROM:<{message.sender}>{size}{utf8}\r\n".encode(),
             f"RCPT TO:<{message.recipient}>\r\n".encode(),
             _DATA,
         )
         transaction = _Transaction(mail, commands, body)
-        if problem := self._problem(message, length):
+        if problem:
             record(transaction.receipt(Outcome.FAILED, f"not sent: {problem}"))
             return None
         return transaction
-
-    def _problem(self, message: Message, size: int) -> str:
-        """Why this server cannot accept a mail, or ""."""
-        if 0 < self._max_size < size:
-            return f"it has {size:,} bytes, and the server takes {self._max_size:,} (SIZE)"
-        for address in (message.sender, message.recipient):
-            if _UNSAFE.search(address):
-                return f"{address!r} contains characters that SMTP does not allow"
-            if not address.isascii() and not self._smtputf8:
-                return f"{address!r} is not ASCII, and the server does not offer SMTPUTF8"
-        return "" if message.recipient else "it has no recipient"
 
 
 class _ServerClosingError(ConnectionError):

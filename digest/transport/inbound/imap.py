@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,6 @@ from digest.errors import TransportError
 from digest.transport.inbound import MAX_BYTES, InboundMail
 from digest.transport.smtp_connection import Security, one_line
 
-_TIMEOUT_SECONDS = 60.0  # for each step
 _FETCH_COUNT = 20  # mails fetched at once: at most this many MAX_BYTES are in memory
 _MARK_COUNT = 500  # mails marked at once: servers accept command lines of 8192 bytes (RFC 7162, 4)
 _UID = re.compile(rb"\bUID ([0-9]+)")
@@ -25,55 +25,45 @@ _UID = re.compile(rb"\bUID ([0-9]+)")
 _FAILURES = (imaplib.IMAP4.error, ImapToolsError, OSError, ValueError)
 
 
+@dataclass(slots=True)
 class ImapMailbox:
     """An Inbox in one IMAP folder, over one connection within a `with` block. Read mail is marked as \\Seen.
 
     A mail that another program has opened is no longer unread, so the folder should be this program's own.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        username: str,
-        password: str,
-        security: Security = Security.TLS,
-        folder: str = "INBOX",
-        timeout: float = _TIMEOUT_SECONDS,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        """`timeout` (seconds) is for each step; `tls` replaces the system's trusted authorities."""
-        self._host = host
-        self._port = port
-        self._username = username
-        self._password = password
-        self._security = security
-        self._folder = folder
-        self._timeout = timeout
-        self._tls = tls
-        self._mailbox: BaseMailBox | None = None
-        self._url = ""
-        self._uids: dict[str, str] = {}  # by name
+    host: str
+    port: int
+    _: KW_ONLY
+    username: str
+    password: str = field(repr=False)
+    security: Security = Security.TLS
+    folder: str = "INBOX"
+    timeout: float = 60.0  # seconds, for each step
+    tls: ssl.SSLContext | None = None  # replaces the system's trusted authorities
+
+    _mailbox: BaseMailBox | None = field(init=False, default=None)
+    _url: str = field(init=False, default="")
+    _uids: dict[str, str] = field(init=False, default_factory=dict)  # by name
 
     def __enter__(self) -> Self:
         """Connect, log in and open the folder. Raises TransportError."""
         self._uids.clear()  # a UID may belong to another mail now
         with self._translate_errors("cannot be reached"):
-            tls = self._tls or ssl.create_default_context()  # without one, imaplib verifies nothing
-            if self._security is Security.TLS:
-                self._mailbox = MailBox(self._host, self._port, timeout=self._timeout, ssl_context=tls)
+            tls = self.tls or ssl.create_default_context()  # without one, imaplib verifies nothing
+            if self.security is Security.TLS:
+                self._mailbox = MailBox(self.host, self.port, timeout=self.timeout, ssl_context=tls)
             else:
-                self._mailbox = MailBoxUnencrypted(self._host, self._port, timeout=self._timeout)
-                if self._security is Security.STARTTLS:
+                self._mailbox = MailBoxUnencrypted(self.host, self.port, timeout=self.timeout)
+                if self.security is Security.STARTTLS:
                     self._mailbox.client.starttls(tls)
             self._log_in()
-        with self._translate_errors(f"does not open the folder {self._folder!r}"):
-            self._open.folder.set(self._folder)
+        with self._translate_errors(f"does not open the folder {self.folder!r}"):
+            self._open.folder.set(self.folder)
             # The folder's URL (RFC 5092). With UIDVALIDITY, a UID names one mail forever (RFC 3501, 2.3.1.1).
             _, values = self._open.client.response("UIDVALIDITY")
             validity = one_line(values[0] or b"0")
-            self._url = f"imap://{self._host}:{self._port}/{quote(self._folder)};UIDVALIDITY={validity}"
+            self._url = f"imap://{self.host}:{self.port}/{quote(self.folder)};UIDVALIDITY={validity}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -108,15 +98,15 @@ class ImapMailbox:
     def _log_in(self) -> None:
         mailbox = self._open
         # LOGIN takes only ASCII, and not every server allows it.
-        is_ascii = (self._username + self._password).isascii()
+        is_ascii = (self.username + self.password).isascii()
         plain = not is_ascii or "AUTH=PLAIN" in mailbox.client.capabilities
         try:
-            (mailbox.login_utf8 if plain else mailbox.login)(self._username, self._password, initial_folder=None)
+            (mailbox.login_utf8 if plain else mailbox.login)(self.username, self.password, initial_folder=None)
         except imaplib.IMAP4.abort:
             raise  # not refused: the connection broke
         except (imaplib.IMAP4.error, ImapToolsError) as error:
             self._disconnect()
-            reason = f"refuses user {self._username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
+            reason = f"refuses user {self.username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
             raise self._failed(reason) from None
 
     def _fetch(self, uids: list[str]) -> dict[str, bytes]:
@@ -149,7 +139,7 @@ class ImapMailbox:
             raise self._failed(f"{failure}: {_message(error) or type(error).__name__}") from None
 
     def _failed(self, reason: str) -> TransportError:
-        return TransportError(f"the mailbox {self._host}:{self._port} {reason}")
+        return TransportError(f"the mailbox {self.host}:{self.port} {reason}")
 
     def _disconnect(self) -> None:
         mailbox, self._mailbox = self._mailbox, None
