@@ -31,6 +31,7 @@ from starlette.types import ASGIApp
 
 from digest.app import App
 from digest.errors import DigestError, UsageError
+from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
 from digest.web.admin.subscribers.uploads import Imports
 from digest.web.admin_auth import Desk, refuse
@@ -120,6 +121,7 @@ def create_app(
     )
     asgi.state.services = services
     asgi.state.imports = Imports(app, services.long_background)
+    asgi.state.template_composer = PreviewComposer(app, follows_files=True)
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(
         _everywhere(

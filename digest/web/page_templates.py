@@ -14,8 +14,7 @@ from digest.web.account.pause_and_mute import Mute, NoMute, Pause
 from digest.web.account.settings import Settings
 from digest.web.admin.log import Log
 from digest.web.admin.papers.sources import ShownSources
-from digest.web.admin.papers.submission import ShownSubmission
-from digest.web.admin.papers.submissions import ShownSubmissions
+from digest.web.admin.papers.submissions import ShownSubmission, ShownSubmissions
 from digest.web.admin.profiles.editor import Editor
 from digest.web.admin.profiles.exchange import Import
 from digest.web.admin.profiles.followers import Followers
@@ -25,11 +24,10 @@ from digest.web.admin.profiles.remove import Removing
 from digest.web.admin.profiles.rename import Renaming
 from digest.web.admin.profiles.test_mail import ShownTestMail
 from digest.web.admin.profiles.versions import History, Removed, ShownVersion
-from digest.web.admin.sending.coming import Nobody, ShownNext
-from digest.web.admin.sending.deliveries import ShownDeliveries
-from digest.web.admin.sending.delivery import ShownDelivery
+from digest.web.admin.sending.deliveries import ShownDeliveries, ShownDelivery
+from digest.web.admin.sending.next_digests import NoNextHour, ShownNext
 from digest.web.admin.sending.templates import Overview, ShownMail
-from digest.web.admin.sign_in import DeskForm
+from digest.web.admin.sign_in import AdminSignInForm
 from digest.web.admin.subscribers.bounces import BounceList
 from digest.web.admin.subscribers.importing import ShownImport, UploadForm
 from digest.web.admin.subscribers.listing import SubscriberList
@@ -67,7 +65,7 @@ PAGES: Mapping[str, Any] = {
     "desk-followers.html.j2": Followers,
     "desk-history.html.j2": History,
     "desk-mail.html.j2": ShownMail,
-    "desk-next.html.j2": Nobody | ShownNext,
+    "desk-next.html.j2": NoNextHour | ShownNext,
     "desk-profiles-import.html.j2": Import,
     "desk-profiles.html.j2": ProfileList,
     "desk-query.html.j2": Asked,
@@ -75,7 +73,7 @@ PAGES: Mapping[str, Any] = {
     "desk-remove.html.j2": Removing,
     "desk-removed.html.j2": Removed,
     "desk-rename.html.j2": Renaming,
-    "desk-sign-in.html.j2": DeskForm,
+    "desk-sign-in.html.j2": AdminSignInForm,
     "desk-sources.html.j2": ShownSources,
     "desk-submission.html.j2": ShownSubmission,
     "desk-submissions.html.j2": ShownSubmissions,

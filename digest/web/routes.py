@@ -56,7 +56,7 @@ def routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
         door.route("/confirm/{token}", joining.look, joining.act),
         *_joining_routes(app, door, mails),
         *_search_routes(app, door, showcase, services.limits),
-        *desk_routes(services, door, desk),
+        *desk_routes(services, desk),
     ]
 
 

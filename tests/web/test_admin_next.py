@@ -83,7 +83,7 @@ def test_it_is_the_hour_in_which_publishing_has_somebody(app: App) -> None:
 def test_of_very_many_the_first_are_looked_at_and_it_says_so(
     app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ahead, "MOST_DECIDED", 3)
+    monkeypatch.setattr(ahead, "MAX_DECIDED", 3)
     printed(app, "A paper on cats", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     for number in range(5):

@@ -4,17 +4,15 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from digest.web.pages import Visit
-
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 MAX_REASON = 200  # characters
-_MOST_TYPED = 254  # characters: as many as an address has
+_MAX_SEARCH = 254  # characters, the longest mail address (RFC 5321, 4.5.3.1.3)
 
 
-def typed(visit: Visit, name: str) -> str:
-    """What somebody looks for."""
-    return visit.query.get(name, "").strip()[:_MOST_TYPED]
+def search_text(typed: str) -> str:
+    """The text of a search field, without white space around it and of a bounded length."""
+    return typed.strip()[:_MAX_SEARCH]
 
 
 def one_of(choices: type[_Choice], written: str) -> _Choice | None:
@@ -23,6 +21,6 @@ def one_of(choices: type[_Choice], written: str) -> _Choice | None:
 
 
 def link(path: str, **asked: str | int) -> str:
-    """A path with what is asked for there; what is empty is left out."""
+    """A path with a query of those values that are not empty."""
     query = urlencode({name: value for name, value in asked.items() if value})
     return f"{path}?{query}" if query else path

@@ -1,21 +1,23 @@
 """The audit log: what was changed, and by whom."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
 
 from digest.mail.encoding import clean
-from digest.models import Admin, Change
-from digest.store import Store, audit
+from digest.models import Change
+from digest.store import audit
 from digest.store.audit import AuditFilter
-from digest.web.admin.lists import link, typed
-from digest.web.pages import Answer, Page, Visit
-from digest.web.rendering import local
+from digest.web.admin.lists import link, search_text
+from digest.web.admin_auth import admin_router
+from digest.web.dependencies import Context, Number
 
-_MOST = 100  # changes on a page
+_PAGE_SIZE = 100
 _SUBSCRIBER = re.compile(r"subscriber (\d{1,15})", re.ASCII)
 _SUBMISSION = re.compile(r"(\d{1,15})\b", re.ASCII)
+
+router = admin_router("/admin/log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class ShownChange:
     who: str
     what: str
     subject: str
-    path: str  # of the page about what was changed, "" where there is none
+    path: str  # of the page about what was changed, or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,48 +37,39 @@ class Log:
 
     sought: AuditFilter
     changes: tuple[ShownChange, ...]
-    older: str  # the path of the next page, "" for none
+    older: str  # the path of the next page, or ""
     is_first: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LookingAtTheLog:
-    """The page at /admin/log."""
-
-    store: Store
-    timezone: ZoneInfo
-
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET"""
-        sought = AuditFilter(who=typed(visit, "who"), what=typed(visit, "what"), text=typed(visit, "q"))
-        before = visit.number_in("before")
-        with self.store.read() as tx:
-            found = audit.list_changes(tx, sought, before=before, limit=_MOST + 1)
-        return _page(found, sought, self.timezone, before)
-
-
-def _page(found: Sequence[Change], sought: AuditFilter, timezone: ZoneInfo, before: int = 0) -> Page:
-    changes, more = found[:_MOST], len(found) > _MOST
-    asked = {"who": sought.who, "what": sought.what, "q": sought.text}
-    shows = Log(
+@router.get("")
+def show_log(context: Context, who: str = "", what: str = "", q: str = "", before: Number = 0) -> Response:
+    """A page of the log, filtered by who, what and a text."""
+    sought = AuditFilter(who=search_text(who), what=search_text(what), text=search_text(q))
+    with context.store.read() as tx:
+        found = audit.list_changes(tx, sought, before=before, limit=_PAGE_SIZE + 1)
+    changes, query = found[:_PAGE_SIZE], {"who": sought.who, "what": sought.what, "q": sought.text}
+    page = Log(
         sought=sought,
-        changes=tuple(_shown(change, timezone) for change in changes),
-        older=link("/admin/log", **asked, before=changes[-1].id) if more else "",
+        changes=tuple(
+            ShownChange(
+                at=context.local_time(change.at),
+                who=clean(change.who),
+                what=clean(change.what),
+                subject=clean(change.subject),
+                path=_path(change),
+            )
+            for change in changes
+        ),
+        older=link("/admin/log", **query, before=changes[-1].id) if len(found) > _PAGE_SIZE else "",
         is_first=not before,
     )
-    return Page(template="log.html.j2", shows=shows)
-
-
-def _shown(change: Change, timezone: ZoneInfo) -> ShownChange:
-    at = local(change.at, timezone)
-    who, what, subject = map(clean, (change.who, change.what, change.subject))
-    return ShownChange(at=at, who=who, what=what, subject=subject, path=_path(change))
+    return context.render("log.html.j2", page)
 
 
 def _path(change: Change) -> str:
-    """Where what was changed is looked at: who stands in the log by a number, and what is numbered."""
-    if whom := _SUBSCRIBER.fullmatch(change.subject):
-        return f"/admin/subscribers/{whom[1]}"
-    if change.what.startswith("submission ") and (which := _SUBMISSION.match(change.subject)):
-        return f"/admin/submissions/{which[1]}"
+    """The admin page about the subject. The log names subscribers and submissions by number."""
+    if subscriber := _SUBSCRIBER.fullmatch(change.subject):
+        return f"/admin/subscribers/{subscriber[1]}"
+    if change.what.startswith("submission ") and (submission := _SUBMISSION.match(change.subject)):
+        return f"/admin/submissions/{submission[1]}"
     return ""

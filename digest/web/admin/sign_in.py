@@ -1,60 +1,67 @@
-"""Signing in at the desk, with a password, and out."""
+"""Signing in to the admin pages with a password, and signing out."""
 
 from dataclasses import dataclass
 
-from digest.models import Admin
+from starlette.responses import Response
+
+from digest.models import Role
 from digest.security import passwords
-from digest.store import Store, admins, audit
-from digest.web.admin_auth import Desk
-from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.rate_limits import RateLimit
+from digest.store import admins, audit
+from digest.web.admin_auth import SIGN_IN, admin_router
+from digest.web.dependencies import Context, PostedForm, page_router, refuse_posts_from
+from digest.web.rendering import admin_template
+
+_MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
+
+router = page_router(refuse_posts_from("cross-site", "same-site"), prefix=SIGN_IN)
+sign_out_router = admin_router("/admin/sign-out", role=Role.EDITOR)
 
 
 @dataclass(frozen=True, slots=True)
-class DeskForm:
-    """What the form shows."""
+class AdminSignInForm:
+    """The form."""
 
     email: str = ""
-    wrong: bool = False  # the address and the password are not somebody's
+    wrong: bool = False  # no admin has this address and password
     nobody: bool = False  # there is no admin yet
 
 
-@dataclass(frozen=True, slots=True)
-class SigningInAtTheDesk:
-    """The pages at /admin/sign-in and /admin/sign-out."""
+@router.get("")
+def show_sign_in(context: Context) -> Response:
+    """The form. Admins who are signed in are redirected to the first page."""
+    sessions = context.services.admin_sessions
+    if sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now) is not None:
+        return context.redirect("/admin")
+    with context.store.read() as tx:
+        nobody = not admins.list_all(tx)
+    return context.render(admin_template("sign-in"), AdminSignInForm(nobody=nobody))
 
-    store: Store
-    desk: Desk
-    tries: RateLimit
 
-    def look(self, visit: Visit) -> Answer:
-        """GET: asks; who is signed in is there already."""
-        if self.desk.find(visit) is not None:
-            return Redirect(path="/admin")
-        with self.store.read() as tx:
-            nobody = not admins.list_all(tx)
-        return Page(template="desk-sign-in.html.j2", shows=DeskForm(nobody=nobody))
+@router.post("")
+def sign_in(context: Context, form: PostedForm) -> Response:
+    """Begin a session. A wrong address takes as long as a wrong password, and gets the same answer.
 
-    def act(self, visit: Visit) -> Answer:
-        """POST: a new session. What is wrong is not told, and takes as long. Raises HTTPException 429.
+    Attempts are counted by network address, so an attacker locks out only themselves. Raises HTTPException 429.
+    """
+    context.services.limits.admin_sign_in.check(context.client, now=context.now)
+    sessions, email = context.services.admin_sessions, form.get("email", "").strip()
+    with context.store.read() as tx:
+        admin = admins.find(tx, email)
+    verified = passwords.verify(form.get("password", ""), admin.password if admin is not None else None)
+    if admin is None or not verified:
+        page = AdminSignInForm(email[:_MAX_EMAIL], wrong=True)
+        return context.render(admin_template("sign-in"), page, status=422)
+    with context.store.write() as tx:
+        if admins.find(tx, email) != admin:  # changed or removed while the password was being verified
+            return context.redirect(SIGN_IN)
+        previous = context.request.cookies.get(sessions.cookie, "")
+        cookie = sessions.begin(tx, admin, previous, now=context.now)
+        audit.record(tx, admin.email, "sign in", context.client, now=context.now)
+    return context.redirect("/admin", cookie=cookie)
 
-        Tries are counted by network address: who tries from a few keeps nobody out but themselves.
-        """
-        self.tries.check(visit.client, now=visit.now)
-        email = visit.form.get("email", "").strip()
-        with self.store.read() as tx:
-            admin = admins.find(tx, email)
-        right = passwords.verify(visit.form.get("password", ""), admin.password if admin is not None else None)
-        if admin is None or not right:
-            return Page(template="desk-sign-in.html.j2", shows=DeskForm(email[:254], wrong=True), status=422)
-        with self.store.write() as tx:
-            still = admins.find(tx, email)
-            if still != admin:  # changed or removed in the meantime
-                return Redirect(path="/admin/sign-in")
-            cookie = self.desk.begin(tx, admin, visit)
-            audit.record(tx, admin.email, "sign in", visit.client, now=visit.now)
-        return Redirect(path="/admin", cookie=cookie)
 
-    def leave(self, visit: Visit, _admin: Admin) -> Answer:
-        """POST /admin/sign-out"""
-        return Redirect(path="/admin/sign-in", cookie=self.desk.end(visit))
+@sign_out_router.post("")
+def sign_out(context: Context) -> Response:
+    """End the session."""
+    sessions = context.services.admin_sessions
+    return context.redirect(SIGN_IN, cookie=sessions.end(context.request.cookies.get(sessions.cookie, "")))

@@ -1,25 +1,29 @@
-"""How it goes today, and whether anything is sent."""
+"""The first admin page: today's status, and the buttons that hold and release all sending."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from starlette.responses import Response
+
 from digest.admin import outbox_actions
 from digest.admin.forecast import next_hour
-from digest.models import Admin, DailyStatus, DeliveryState, Hold, Role, Trouble
-from digest.store import Store, daily_status
+from digest.models import DeliveryState, Hold, Role, Trouble
+from digest.store import daily_status
 from digest.subscribers.fields import one_line
-from digest.web.admin.sending.coming import ShownHour, shown_hour
-from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.web.admin.lists import MAX_REASON
+from digest.web.admin.sending.next_digests import ShownHour, shown_hour
+from digest.web.admin_auth import CurrentAdmin, admin_router, require_role
+from digest.web.dependencies import Context, PostedForm
 from digest.web.template_samples import Samples
 
-_MOST_REASON = 200  # characters
+router = admin_router("/admin", role=Role.EDITOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """How many deliveries are in a state."""
+    """The number of deliveries in a state."""
 
     state: DeliveryState
     count: int
@@ -27,7 +31,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownToday:
-    """What the page shows."""
+    """The page."""
 
     on: date
     trouble: Trouble | None
@@ -35,53 +39,48 @@ class ShownToday:
     digests: int
     deliveries: tuple[Counted, ...]
     hold: Hold | None
-    coming: ShownHour | None  # None where nobody waits
-    begin: Annotated[str, Samples("", "profile", "people")] = ""  # what a new installation lacks first
+    coming: ShownHour | None  # None if no subscriber is due soon
+    begin: Annotated[str, Samples("", "profile", "people")] = ""  # what a new installation needs first
 
 
-@dataclass(frozen=True, slots=True)
-class LookingAtToday:
-    """The page at /admin, and the buttons that hold and release all sending."""
-
-    store: Store
-    timezone: ZoneInfo
-
-    def look(self, visit: Visit, admin: Admin) -> Answer:
-        """GET; an editor has another page to begin with."""
-        if admin.role is Role.EDITOR:
-            return Redirect(path="/admin/profiles")
-        on = visit.now.astimezone(self.timezone).date()
-        since = datetime.combine(on, time(), tzinfo=self.timezone).astimezone(UTC)
-        with self.store.read() as tx:
-            today = daily_status.get(tx, on=on, since=since, now=visit.now)
-            hour = next_hour(tx, timezone=self.timezone, now=visit.now)
-            begin = daily_status.missing_for_launch(tx)
-        shows = _shown(today, on, shown_hour(hour, self.timezone) if hour else None)
-        return Page(template="today.html.j2", shows=replace(shows, begin=begin))
-
-    def hold(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: nothing is sent any more, by any process."""
-        reason = one_line(visit.form.get("reason", ""))[:_MOST_REASON] or f"held by {admin.email}"
-        with self.store.write() as tx:
-            outbox_actions.hold(tx, reason, by=admin.email, now=visit.now)
-        return Redirect(path="/admin")
-
-    def release(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: sending goes on."""
-        with self.store.write() as tx:
-            outbox_actions.release(tx, by=admin.email, now=visit.now)
-        return Redirect(path="/admin")
-
-
-def _shown(today: DailyStatus, on: date, coming: ShownHour | None) -> ShownToday:
-    return ShownToday(
+@router.get("")
+def show_today(context: Context, admin: CurrentAdmin) -> Response:
+    """Today's status. Editors are redirected to the profiles."""
+    if admin.role is Role.EDITOR:
+        return context.redirect("/admin/profiles")
+    timezone = ZoneInfo(context.app.config.newsletter.timezone)
+    on = context.now.astimezone(timezone).date()
+    since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
+    with context.store.read() as tx:
+        today = daily_status.get(tx, on=on, since=since, now=context.now)
+        hour = next_hour(tx, timezone=timezone, now=context.now)
+        begin = daily_status.missing_for_launch(tx)
+    counts = ((state, today.deliveries.get(state)) for state in DeliveryState)
+    page = ShownToday(
         on=on,
         trouble=today.trouble,
         papers=today.papers,
         digests=today.digests,
-        deliveries=tuple(
-            Counted(state=state, count=n) for state in DeliveryState if (n := today.deliveries.get(state))
-        ),
+        deliveries=tuple(Counted(state=state, count=count) for state, count in counts if count),
         hold=today.hold,
-        coming=coming,
+        coming=shown_hour(hour, timezone) if hour else None,
+        begin=begin,
     )
+    return context.render("today.html.j2", page)
+
+
+@router.post("/hold", dependencies=[require_role(Role.ADMIN)])
+def hold_sending(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Stop all sending, in every process."""
+    reason = one_line(form.get("reason", ""))[:MAX_REASON] or f"held by {admin.email}"
+    with context.store.write() as tx:
+        outbox_actions.hold(tx, reason, by=admin.email, now=context.now)
+    return context.redirect("/admin")
+
+
+@router.post("/release", dependencies=[require_role(Role.ADMIN)])
+def release_sending(context: Context, admin: CurrentAdmin) -> Response:
+    """Continue sending."""
+    with context.store.write() as tx:
+        outbox_actions.release(tx, by=admin.email, now=context.now)
+    return context.redirect("/admin")

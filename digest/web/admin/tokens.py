@@ -1,16 +1,23 @@
-"""Tokens of the API: whoever is at the desk sees their own, and makes and revokes them; admins see all."""
+"""Tokens of the API. Editors see, create and revoke their own; admins see all."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from starlette.responses import Response
+
 from digest.admin import token_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
-from digest.store import Store, tokens
-from digest.web.pages import Answer, Page, Redirect, Visit
+from digest.store import tokens
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
+from digest.web.rendering import admin_template
 
-_LASTING = (30, 90, token_actions.DEFAULT_DAYS)  # days, to choose from
+_LIFETIMES = (30, 90, token_actions.DEFAULT_DAYS)  # days, to choose from
+_MAX_TYPED = 200  # characters of a name that the form shows again
+
+router = admin_router("/admin/tokens", role=Role.EDITOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,29 +27,29 @@ class ListedToken:
     id: int
     name: str
     owner: str
-    opens: tuple[str, ...]  # scopes, as far as its owner may do that now
+    opens: tuple[str, ...]  # its scopes that its owner's role still allows
     expires_at: datetime
     expired: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What the page shows: the list, and the form as it was sent."""
+    """The list, and the form as it was posted."""
 
     tokens: tuple[ListedToken, ...]
-    scopes: tuple[TokenScope, ...]  # that may be ticked
-    lasting: tuple[int, ...] = _LASTING  # days
+    scopes: tuple[TokenScope, ...]  # that may be checked
+    lasting: tuple[int, ...] = _LIFETIMES
     name: str = ""
     ticked: tuple[str, ...] = ()
     days: int = token_actions.DEFAULT_DAYS
-    wrong: str = ""  # what the name is no good for
-    unticked: bool = False  # it would be good for nothing
+    wrong: str = ""  # why the name is invalid
+    unticked: bool = False  # no scope was checked
     revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
-    """The one time that a token is shown."""
+    """The only page that shows a token."""
 
     name: str
     token: str
@@ -50,64 +57,65 @@ class NewToken:
     api_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeepingTokens:
-    """The pages at /admin/tokens and /admin/tokens/ID/revoke."""
+@router.get("")
+def list_tokens(context: Context, admin: CurrentAdmin, done: str = "") -> Response:
+    """The tokens that the admin may see, and the form for a new one."""
+    return _show_list(context, admin, revoked=done == "revoked")
 
-    store: Store
-    api_url: str
 
-    def look(self, visit: Visit, admin: Admin) -> Answer:
-        """GET"""
-        return _page(self._shown(visit, admin, revoked=visit.query.get("done") == "revoked"))
+@router.post("")
+def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Create a token and show it, once: it is in no address, no log and on no other page."""
+    name = form.get("name", "")
+    scopes = [scope for scope in TokenScope if scope in form.getlist("scope")]
+    days = next((days for days in _LIFETIMES if form.get("days") == str(days)), token_actions.DEFAULT_DAYS)
+    if not scopes:
+        return _show_list(context, admin, name=name, days=days, unticked=True)
+    try:
+        with context.store.write() as tx:
+            made, token = token_actions.add(tx, admin, name, scopes, days=days, by=admin.email, now=context.now)
+    except UsageError as error:
+        return _show_list(context, admin, name=name, ticked=scopes, days=days, wrong=str(error))
+    api_url = f"{context.app.config.newsletter.base_url}/api/v1"
+    page = NewToken(name=made.name, token=token, expires_at=made.expires_at, api_url=api_url)
+    return context.render(admin_template("token"), page)
 
-    def make(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: a new one, which this answer alone shows: no address, no log and no other page has it."""
-        name = visit.form.get("name", "")
-        scopes = [scope for scope in TokenScope if scope in visit.form.getlist("scope")]
-        days = next((days for days in _LASTING if visit.form.get("days") == str(days)), token_actions.DEFAULT_DAYS)
-        if not scopes:
-            return _page(self._shown(visit, admin, name=name[:200], days=days, unticked=True), 422)
-        try:
-            with self.store.write() as tx:
-                made, token = token_actions.add(tx, admin, name, scopes, days=days, by=admin.email, now=visit.now)
-        except UsageError as error:
-            return _page(self._shown(visit, admin, name=name[:200], ticked=scopes, days=days, wrong=str(error)), 422)
-        return _shown_once(NewToken(name=made.name, token=token, expires_at=made.expires_at, api_url=self.api_url))
 
-    def revoke(self, visit: Visit, admin: Admin) -> Answer:
-        """POST. Raises NotFoundError, also for who may not see it."""
-        with self.store.write() as tx:
-            token = tokens.get(tx, visit.id)
-            if admin.role is not Role.ADMIN and token.owner.id != admin.id:
-                raise NotFoundError("token", str(visit.id))
-            token_actions.revoke(tx, visit.id, by=admin.email, now=visit.now)
-        return Redirect(path="/admin/tokens?done=revoked")
+@router.post("/{id}/revoke")
+def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Response:
+    """Revoke a token. Raises NotFoundError, also for tokens that an editor may not see."""
+    with context.store.write() as tx:
+        token = tokens.get(tx, token_id)
+        if admin.role is not Role.ADMIN and token.owner.id != admin.id:
+            raise NotFoundError("token", str(token_id))
+        token_actions.revoke(tx, token_id, by=admin.email, now=context.now)
+    return context.redirect("/admin/tokens?done=revoked")
 
-    def _shown(
-        self,
-        visit: Visit,
-        admin: Admin,
-        *,
-        name: str = "",
-        ticked: Collection[TokenScope] = (),
-        days: int = token_actions.DEFAULT_DAYS,
-        wrong: str = "",
-        unticked: bool = False,
-        revoked: bool = False,
-    ) -> Tokens:
-        with self.store.read() as tx:
-            found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
-        return Tokens(
-            tokens=tuple(_listed(token, visit.now) for token in found),
-            scopes=tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role)),
-            name=name,
-            ticked=tuple(scope.value for scope in ticked),
-            days=days,
-            wrong=wrong,
-            unticked=unticked,
-            revoked=revoked,
-        )
+
+def _show_list(
+    context: RequestContext,
+    admin: Admin,
+    *,
+    name: str = "",
+    ticked: Collection[TokenScope] = (),
+    days: int = token_actions.DEFAULT_DAYS,
+    wrong: str = "",
+    unticked: bool = False,
+    revoked: bool = False,
+) -> Response:
+    with context.store.read() as tx:
+        found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
+    page = Tokens(
+        tokens=tuple(_listed(token, context.now) for token in found),
+        scopes=tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role)),
+        name=name[:_MAX_TYPED],
+        ticked=tuple(scope.value for scope in ticked),
+        days=days,
+        wrong=wrong,
+        unticked=unticked,
+        revoked=revoked,
+    )
+    return context.render(admin_template("tokens"), page, status=422 if wrong or unticked else 200)
 
 
 def _listed(token: ApiToken, now: datetime) -> ListedToken:
@@ -119,11 +127,3 @@ def _listed(token: ApiToken, now: datetime) -> ListedToken:
         expires_at=token.expires_at,
         expired=token.expires_at <= now,
     )
-
-
-def _page(shows: Tokens, status: int = 200) -> Page:
-    return Page(template="desk-tokens.html.j2", shows=shows, status=status)
-
-
-def _shown_once(new: NewToken) -> Page:
-    return Page(template="desk-token.html.j2", shows=new)

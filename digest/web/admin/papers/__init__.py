@@ -1,1 +1,5 @@
-"""The desk's pages of where papers come from: sources, and readers."""
+"""Admin pages about the sources of papers, and the papers that readers propose."""
+
+from digest.web.admin.papers import sources, submissions
+
+ROUTERS = (sources.router, submissions.router)

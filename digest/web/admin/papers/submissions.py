@@ -1,18 +1,27 @@
-"""The papers that readers proposed: those that wait first."""
+"""The papers that readers proposed: the list, and one that is looked up, edited, approved or rejected."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
 
+from starlette.responses import Response
+
+from digest.admin import submission_actions
+from digest.admin.submission_actions import LookupsBusyError
+from digest.errors import SourceError
 from digest.mail.encoding import clean
-from digest.models import Admin, Submission, SubmissionState
-from digest.store import Store, submissions
+from digest.models import Entry, Submission, SubmissionState
+from digest.store import submissions
 from digest.web.admin.lists import link
-from digest.web.pages import Answer, Page, Visit
-from digest.web.rendering import local
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
+from digest.web.pages import Fields
+from digest.web.papers import paper_path
+from digest.web.rendering import admin_template
 
-_MOST = 50  # on a page
+_PAGE_SIZE = 50
 _LAST_PAGE = 1_000_000
+_MAX_TITLE, _MAX_ABSTRACT = 500, 20_000  # characters
+
+router = admin_router("/admin/submissions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,49 +37,132 @@ class ListedSubmission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubmissions:
-    """A part of the list."""
+    """A part of the list, waiting submissions first."""
 
     waiting: int
     submissions: tuple[ListedSubmission, ...]
-    older: str  # the path of the next page, "" for none
-    rejected: bool  # one was put aside just now
+    older: str  # the path of the next page, or ""
+    rejected: bool  # one was rejected just now
 
 
-@dataclass(frozen=True, slots=True)
-class ListingSubmissions:
-    """The page at /admin/submissions."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSubmission:
+    """The page of one submission; times are local."""
 
-    store: Store
-    timezone: ZoneInfo
+    id: int
+    url: str
+    is_web: bool  # the address may be a link
+    at: str
+    origin: str
+    state: SubmissionState
+    decided_at: str  # "" before
+    paper: str  # the path of the paper that it became, "" before
+    title: str = ""  # in the form: as found, or as typed
+    abstract: str = ""
+    authors: str = ""
+    looked_up: bool = False
+    why_not: str = ""  # why the paper could not be looked up
+    needs_title: bool = False  # no paper was found, and no title typed
+    busy: bool = False
+    approved_now: bool = False
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET"""
-        number = min(max(visit.number, 1), _LAST_PAGE)
-        with self.store.read() as tx:
-            found = submissions.list_page(tx, offset=(number - 1) * _MOST, limit=_MOST + 1)
-            waiting = submissions.count_waiting(tx)
-        rejected = visit.query.get("done") == "rejected"
-        return _page(found, self.timezone, waiting=waiting, number=number, rejected=rejected)
 
-
-def _page(
-    found: Sequence[Submission], timezone: ZoneInfo, *, waiting: int = 0, number: int = 1, rejected: bool = False
-) -> Page:
-    shows = ShownSubmissions(
+@router.get("")
+def list_submissions(context: Context, page: Number = 1, done: str = "") -> Response:
+    """A page of the list."""
+    number = min(max(page, 1), _LAST_PAGE)
+    with context.store.read() as tx:
+        found = submissions.list_page(tx, offset=(number - 1) * _PAGE_SIZE, limit=_PAGE_SIZE + 1)
+        waiting = submissions.count_waiting(tx)
+    shown = ShownSubmissions(
         waiting=waiting,
-        submissions=tuple(listed(submission, timezone) for submission in found[:_MOST]),
-        older=link("/admin/submissions", page=number + 1) if len(found) > _MOST else "",
-        rejected=rejected,
+        submissions=tuple(
+            ListedSubmission(
+                id=submission.id,
+                at=context.local_time(submission.submitted_at),
+                url=clean(submission.url),
+                origin=clean(submission.origin),
+                state=submission.state,
+            )
+            for submission in found[:_PAGE_SIZE]
+        ),
+        older=link("/admin/submissions", page=number + 1) if len(found) > _PAGE_SIZE else "",
+        rejected=done == "rejected",
     )
-    return Page(template="desk-submissions.html.j2", shows=shows)
+    return context.render(admin_template("submissions"), shown)
 
 
-def listed(submission: Submission, timezone: ZoneInfo) -> ListedSubmission:
-    """How a list shows one."""
-    return ListedSubmission(
+@router.get("/{id}")
+def show_submission(context: Context, submission_id: PathId, done: str = "") -> Response:
+    """One submission. Asks no other server. Raises NotFoundError."""
+    submission = _get(context, submission_id)
+    shown = _shown(context, submission, context.app.paper_lookups.known(submission))
+    return _render(context, replace(shown, approved_now=done == "approved"))
+
+
+@router.post("/{id}")
+def decide_submission(context: Context, submission_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Look a submission up, approve it or reject it. Raises NotFoundError, UsageError."""
+    submission = _get(context, submission_id)
+    submission_actions.check_open(submission)
+    if form.get("do") == "reject":
+        with context.store.write() as tx:
+            submission_actions.reject(tx, submission.id, by=admin.email, now=context.now)
+        return context.redirect("/admin/submissions?done=rejected")
+    lookups, approve = context.app.paper_lookups, form.get("do") == "approve"
+    typed = _typed(context, submission, form)
+    try:
+        found = lookups.find(submission, needed=not typed.title) if approve else lookups.look_up(submission)
+    except SourceError as error:
+        failed = replace(typed, why_not=clean(error.reason), needs_title=approve)
+        return _render(context, failed, status=422)
+    except LookupsBusyError:
+        return _render(context, replace(typed, busy=True), status=503)
+    if not approve:
+        return _render(context, _shown(context, submission, found))
+    entry = submission_actions.edited_entry(submission.url, *_changes(typed, found), found)
+    timezone = context.app.config.newsletter.timezone
+    with context.store.write() as tx:
+        submission_actions.approve(tx, submission.id, entry, by=admin.email, now=context.now, timezone=timezone)
+    return context.redirect(f"/admin/submissions/{submission.id}?done=approved")
+
+
+def _get(context: RequestContext, submission_id: int) -> Submission:
+    with context.store.read() as tx:
+        return submissions.get(tx, submission_id)
+
+
+def _render(context: RequestContext, shown: ShownSubmission, status: int = 200) -> Response:
+    return context.render(admin_template("submission"), shown, status=status)
+
+
+def _typed(context: RequestContext, submission: Submission, form: Fields) -> ShownSubmission:
+    """The page with title and abstract as typed."""
+    title, abstract = (submission_actions.one_line(form.get(name, "")) for name in ("title", "abstract"))
+    known = _shown(context, submission, context.app.paper_lookups.known(submission))
+    return replace(known, title=title[:_MAX_TITLE], abstract=abstract[:_MAX_ABSTRACT])
+
+
+def _shown(context: RequestContext, submission: Submission, found: Entry | None) -> ShownSubmission:
+    return ShownSubmission(
         id=submission.id,
-        at=local(submission.submitted_at, timezone),
         url=clean(submission.url),
+        is_web=submission.url.startswith(("https://", "http://")),
+        at=context.local_time(submission.submitted_at),
         origin=clean(submission.origin),
         state=submission.state,
+        decided_at=context.local_time(submission.decided_at),
+        paper=paper_path(submission.paper_id) if submission.paper_id else "",
+        title=clean(found.title) if found else "",
+        abstract=clean(found.abstract) if found else "",
+        authors=clean(", ".join(found.authors)) if found else "",
+        looked_up=found is not None,
     )
+
+
+def _changes(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
+    """Title and abstract, each "" if it is as it was found: that text has its LaTeX source beside it."""
+    if found is None:
+        return typed.title, typed.abstract
+    title, abstract = submission_actions.one_line(found.title), submission_actions.one_line(found.abstract)
+    return "" if typed.title == title else typed.title, "" if typed.abstract == abstract else typed.abstract

@@ -20,7 +20,7 @@ from digest.web.admin.profiles import (
     trial,
     versions,
 )
-from digest.web.admin.sending.bench import Bench, new_reader
+from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import Desk
 from digest.web.papers import Showcase
 from digest.web.rate_limits import RateLimits
@@ -60,7 +60,7 @@ def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
     newsletter, delivery = app.config.newsletter, app.config.delivery
     maildir = str(app.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
     way = test_mail.Way(
-        bench=Bench(app),
+        bench=PreviewComposer(app),
         transport=partial(app.transport, timeout=_PATIENCE),
         membership=app.membership,
         domain=app.domain,
@@ -71,7 +71,7 @@ def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
         recent_papers=app.recent_papers,
         showcase=showcase,
         way=way,
-        reader=new_reader(newsletter.timezone, newsletter.language),
+        reader=PreviewComposer(app).reader,
         days=newsletter.welcome_days,
         sending=Lock(),
     )

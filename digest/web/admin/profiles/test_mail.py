@@ -13,7 +13,7 @@ from digest.pipeline.recent_papers import RecentPapers
 from digest.store import Store, profiles
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.web.admin.sending.bench import Bench
+from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.context import isolated
 from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
@@ -55,7 +55,7 @@ class ShownTestMail:
 class Way:
     """What a test mail goes through."""
 
-    bench: Bench
+    bench: PreviewComposer
     transport: Callable[[], AbstractContextManager[Transport]]
     membership: Membership
     domain: str

@@ -1,25 +1,35 @@
-"""The mails that were decided, newest first: looked for, and several at once tried again or settled."""
+"""Deliveries: the list, newest first, and one with its papers, bounces and what can be done about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
 
 from digest.admin import outbox_actions
+from digest.admin.test_mail import copy_without_links
 from digest.mail.encoding import clean
-from digest.models import Admin, Delivery, DeliveryState, MailKind
-from digest.store import Store, Transaction, deliveries, subscribers
+from digest.models import BounceKind, Delivery, DeliveryState, MailKind
+from digest.store import Transaction, bounces, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
-from digest.web.admin.lists import link, one_of, typed
-from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
-from digest.web.rendering import local
+from digest.web.admin.lists import link, one_of, search_text
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, Number, PathId, PostedForm
+from digest.web.pages import parse_number
+from digest.web.papers import paper_path
+from digest.web.rendering import admin_template
+from digest.web.security import OF_MAILS
 from digest.web.template_samples import Samples
 
-_MOST = 50  # mails on a page
-_MOST_PEOPLE = 50  # whose mails are looked for at once
+_PAGE_SIZE = 50
+_MAX_FOUND = 50  # subscribers whose deliveries a search shows
 
-TO_RETRY = {DeliveryState.DEFERRED, DeliveryState.FAILED}
+_RETRIED = {DeliveryState.DEFERRED, DeliveryState.FAILED}
+_WITH_PAPERS = {MailKind.DIGEST, MailKind.WELCOME}
+
+router = admin_router("/admin/deliveries")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +50,7 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownDeliveries:
-    """A part of the list, and what was asked for."""
+    """A part of the list, and its filters."""
 
     states: tuple[DeliveryState, ...] = tuple(DeliveryState)
     kinds: tuple[MailKind, ...] = tuple(MailKind)
@@ -48,97 +58,202 @@ class ShownDeliveries:
     kind: str
     text: str
     deliveries: tuple[ListedDelivery, ...]
-    older: str  # the path of the next page, "" for none
-    too_many: bool  # people are called so: the mails of some are shown
-    done: Annotated[str, Samples("", "retry", "arrived", "again", "none")]  # what was done just now
-    count: int  # to how many
+    older: str  # the path of the next page, or ""
+    too_many: bool  # the search found more subscribers than are shown
+    done: Annotated[str, Samples("", "retry", "arrived", "again", "none")]  # the action that was just done
+    count: int  # to how many deliveries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What a list is asked for, as its addresses have it."""
+class ListedPaper:
+    """A paper of a digest."""
 
-    state: DeliveryState | None = None
-    kind: MailKind | None = None
-    text: str = ""
-
-    def path(self, **more: str | int) -> str:
-        return link("/admin/deliveries", state=self.state or "", kind=self.kind or "", q=self.text, **more)
+    title: str
+    path: str
+    profile: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListingDeliveries:
-    """The page at /admin/deliveries."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBounce:
+    """A bounce of the delivery; `at` is a local time."""
 
-    store: Store
-    timezone: ZoneInfo
+    at: str
+    kind: BounceKind
+    status: str
+    reply: str
 
-    def look(self, visit: Visit, _admin: Admin) -> Answer:
-        """GET"""
-        asked = _asked(visit)
-        before = visit.number_in("before")
-        with self.store.read() as tx:
-            people, too_many = _people(tx, asked.text)
-            sought = DeliveryFilter(state=asked.state, kind=asked.kind, subscriber_ids=people)
-            found = deliveries.list_page(tx, sought, before=before, limit=_MOST)
-        shows = ShownDeliveries(
-            state=asked.state or "",
-            kind=asked.kind or "",
-            text=asked.text,
-            deliveries=tuple(_listed(delivery, self.timezone) for delivery in found.deliveries),
-            older=asked.path(before=found.before) if found.before else "",
-            too_many=too_many,
-            done=visit.query.get("done", ""),
-            count=visit.number_in("count"),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDelivery:
+    """The page of one delivery; times are local, "" for what has not happened."""
+
+    id: int
+    to: str
+    subscriber_id: int
+    kind: MailKind
+    state: DeliveryState
+    queued_at: str
+    sent_at: str
+    next_at: str
+    attempts: int
+    reply: str
+    message_id: str
+    papers: tuple[ListedPaper, ...]
+    bounces: tuple[ListedBounce, ...]
+    can_retry: bool
+    in_doubt: bool
+    can_resend: bool
+    has_mail: bool  # False: its papers were sent again, and belong to that delivery now
+    done: Annotated[str, Samples("", "retry", "arrived", "again", "resend", "none")]  # the action that was just done
+
+
+@router.get("")
+def list_deliveries(
+    context: Context,
+    state: str = "",
+    kind: str = "",
+    q: str = "",
+    before: Number = 0,
+    done: str = "",
+    count: Number = 0,
+) -> Response:
+    """A page of the list, filtered by state, kind and subscriber."""
+    query = _filters(state, kind, q)
+    with context.store.read() as tx:
+        found_ids, too_many = _find_subscribers(tx, query["q"])
+        sought = DeliveryFilter(
+            state=one_of(DeliveryState, query["state"]), kind=one_of(MailKind, query["kind"]), subscriber_ids=found_ids
         )
-        return Page(template="desk-deliveries.html.j2", shows=shows)
-
-    def act(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: those that are ticked. Nothing is done to others, nor to what is in another state by now."""
-        done = visit.form.get("do", "")
-        ids = [found for written in visit.form.getlist("id") if (found := parse_number(written))]
-        with self.store.write() as tx:
-            changed = settle(tx, done, ids, by=admin.email, now=visit.now) if ids else []
-        return Redirect(path=_asked(visit).path(done=done if changed else "none", count=len(changed)))
-
-
-def settle(tx: Transaction, how: str, ids: list[int], *, by: str, now: datetime) -> list[int]:
-    """Try mails again ("retry"), or decide on those in doubt ("arrived", "again"). The ids of those that were so."""
-    if how == "retry":
-        return outbox_actions.retry(tx, ids, by=by, now=now)
-    if how in {"arrived", "again"}:
-        return outbox_actions.resolve(tx, ids, arrived=how == "arrived", by=by, now=now)
-    return []
-
-
-def _asked(visit: Visit) -> _Asked:
-    """By a link or by a form, which stands on a list and comes back to it."""
-    if visit.posted:
-        visit = Visit(query=visit.form, client=visit.client, now=visit.now)
-    state, kind = typed(visit, "state"), typed(visit, "kind")
-    return _Asked(state=one_of(DeliveryState, state), kind=one_of(MailKind, kind), text=typed(visit, "q"))
-
-
-def _people(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
-    """Whose mails are looked for, by number or by a part of an address or a name; whether there are more of them."""
-    if not text:
-        return None, False
-    if found := parse_number(text):
-        return [found], False
-    page = subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_MOST_PEOPLE))
-    return [one.id for one in page.people], bool(page.after)
+        found = deliveries.list_page(tx, sought, before=before, limit=_PAGE_SIZE)
+    page = ShownDeliveries(
+        state=query["state"],
+        kind=query["kind"],
+        text=query["q"],
+        deliveries=tuple(
+            ListedDelivery(
+                id=delivery.id,
+                at=context.local_time(delivery.queued_at),
+                to=delivery.subscriber.email,
+                subscriber_id=delivery.subscriber.id,
+                kind=delivery.kind,
+                state=delivery.state,
+                attempts=delivery.attempts,
+                reply=clean(delivery.reply),
+                can_retry=delivery.state in _RETRIED,
+                in_doubt=delivery.state is DeliveryState.IN_DOUBT,
+            )
+            for delivery in found.deliveries
+        ),
+        older=link("/admin/deliveries", **query, before=found.before) if found.before else "",
+        too_many=too_many,
+        done=done,
+        count=count,
+    )
+    return context.render(admin_template("deliveries"), page)
 
 
-def _listed(delivery: Delivery, timezone: ZoneInfo) -> ListedDelivery:
-    return ListedDelivery(
+@router.post("")
+def change_deliveries(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Retry or resolve the checked deliveries, except those that are in another state by now."""
+    action = form.get("do", "")
+    ids = [found for written in form.getlist("id") if (found := parse_number(written))]
+    with context.store.write() as tx:
+        changed = _settle(tx, action, ids, by=admin.email, now=context.now) if ids else []
+    query = _filters(form.get("state", ""), form.get("kind", ""), form.get("q", ""))
+    done = action if changed else "none"
+    return context.redirect(link("/admin/deliveries", **query, done=done, count=len(changed)))
+
+
+@router.get("/{id}")
+def show_delivery(context: Context, delivery_id: PathId, done: str = "") -> Response:
+    """One delivery. Raises NotFoundError."""
+    with context.store.read() as tx:
+        delivery = deliveries.get(tx, delivery_id)
+        returned = bounces.list_by_delivery(tx, delivery.id)
+        sent_at = deliveries.find_sent_at(tx, delivery.id)
+        suppressed = context.membership.find_suppression(tx, delivery.subscriber.email) is not None
+    items = delivery.digest.items if delivery.digest is not None else ()
+    page = ShownDelivery(
         id=delivery.id,
-        at=local(delivery.queued_at, timezone),
         to=delivery.subscriber.email,
         subscriber_id=delivery.subscriber.id,
         kind=delivery.kind,
         state=delivery.state,
+        queued_at=context.local_time(delivery.queued_at),
+        sent_at=context.local_time(sent_at),
+        next_at=context.local_time(delivery.next_at) if delivery.state is DeliveryState.DEFERRED else "",
         attempts=delivery.attempts,
         reply=clean(delivery.reply),
-        can_retry=delivery.state in TO_RETRY,
+        message_id=delivery.message_id,
+        papers=tuple(
+            ListedPaper(title=clean(item.paper.title), path=paper_path(item.paper.id), profile=item.profile)
+            for item in items
+        ),
+        bounces=tuple(
+            ListedBounce(
+                at=context.local_time(bounce["bounced_at"]),
+                kind=BounceKind(bounce["kind"]),
+                status=bounce["status"],
+                reply=clean(bounce["reply"]),
+            )
+            for bounce in returned
+        ),
+        can_retry=delivery.state in _RETRIED,
         in_doubt=delivery.state is DeliveryState.IN_DOUBT,
+        can_resend=not suppressed and not outbox_actions.reason_not_to_resend(delivery),
+        has_mail=_has_mail(delivery),
+        done=done,
     )
+    return context.render(admin_template("delivery"), page)
+
+
+@router.post("/{id}")
+def change_delivery(context: Context, delivery_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Retry, resolve or resend one delivery. Raises UsageError, NotFoundError."""
+    action, shown = form.get("do", ""), delivery_id
+    with context.store.write() as tx:
+        if action == "resend":
+            shown = outbox_actions.resend(tx, context.membership, delivery_id, by=admin.email, now=context.now)
+        elif not _settle(tx, action, [delivery_id], by=admin.email, now=context.now):
+            action = "none"
+    return context.redirect(f"/admin/deliveries/{shown}?done={action}")
+
+
+@router.get("/{id}/mail")
+def show_mail(context: Context, delivery_id: PathId) -> Response:
+    """The mail as its reader sees it; its links do nothing. Raises NotFoundError, HTTPException 404."""
+    with context.store.read() as tx:
+        delivery = deliveries.get(tx, delivery_id)
+    if not _has_mail(delivery):
+        raise HTTPException(404)
+    mail = context.app.composer.render(copy_without_links(delivery, delivery.subscriber.email))
+    return HTMLResponse(mail.readable_html, headers={"Content-Security-Policy": OF_MAILS})
+
+
+def _filters(state: str, kind: str, text: str) -> dict[str, str]:
+    """The filters as addresses have them; "" for values that do not exist."""
+    known_state, known_kind = one_of(DeliveryState, search_text(state)), one_of(MailKind, search_text(kind))
+    return {"state": known_state or "", "kind": known_kind or "", "q": search_text(text)}
+
+
+def _find_subscribers(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
+    """(ids of subscribers found by number or part of address or name, True if there are more); None for all."""
+    if not text:
+        return None, False
+    if found := parse_number(text):
+        return [found], False
+    page = subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_MAX_FOUND))
+    return [one.id for one in page.people], bool(page.after)
+
+
+def _settle(tx: Transaction, action: str, ids: list[int], *, by: str, now: datetime) -> list[int]:
+    """Retry deliveries, or resolve those in doubt as arrived or to be sent again. Returns the ids that changed."""
+    if action == "retry":
+        return outbox_actions.retry(tx, ids, by=by, now=now)
+    if action in {"arrived", "again"}:
+        return outbox_actions.resolve(tx, ids, arrived=action == "arrived", by=by, now=now)
+    return []
+
+
+def _has_mail(delivery: Delivery) -> bool:
+    return delivery.digest is not None or delivery.kind not in _WITH_PAPERS
