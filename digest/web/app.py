@@ -39,13 +39,14 @@ from digest.web.api.app import mounted
 from digest.web.background import Background
 from digest.web.cache import Remembering, Versions
 from digest.web.context import Problem, Site
-from digest.web.dependencies import RequestContext, Services, allowed_methods
+from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
 from digest.web.handlers import Door
 from digest.web.inbox import with_inbox
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
 from digest.web.papers import Showcase
 from digest.web.public import notices
+from digest.web.public.front import show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
 from digest.web.rendering import Renderer
 from digest.web.routes import routes
@@ -137,8 +138,9 @@ def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
     """The pages without a prefix, and with one."""
     if not path:
         return [*pages]
-    first = next(route for route in pages if isinstance(route, Route) and route.path == "/")
-    return [*pages, Route(path, first.endpoint), Mount(path, app=Router(pages, redirect_slashes=False))]
+    root = cached_router()
+    root.add_api_route(path, show_front_page, methods=["GET"])
+    return [*pages, *root.routes, Mount(path, app=Router(pages, redirect_slashes=False))]
 
 
 def _api(services: Services) -> Mount:

@@ -13,10 +13,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from markupsafe import escape
+from starlette.responses import Response
 
 from digest.mail.encoding import clean
 from digest.models import Paper
-from digest.web.pages import Document
 from digest.web.papers import ShownPaper
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -77,10 +77,10 @@ def item(paper: Paper, shown: ShownPaper, site_url: str) -> Item:
     )
 
 
-def document(feed: Feed, form: str) -> Document:
+def feed_response(feed: Feed, form: str) -> Response:
     """The feed in one of FORMATS."""
     media_type, write = FORMATS[form]
-    return Document(content=write(feed), media_type=media_type)
+    return Response(write(feed), media_type=media_type)
 
 
 def _rss(feed: Feed) -> bytes:

@@ -6,32 +6,10 @@ from fastapi import APIRouter, Depends
 from starlette.exceptions import HTTPException
 
 from digest.models import Subscriber
-from digest.security.links import Links, Scope, Token
+from digest.security.links import Scope, Token
 from digest.store import Transaction, subscribers
 from digest.web.dependencies import Context, PostedForm, page_router, refuse_posts_from, wake_delivery
-from digest.web.pages import Page, Visit
 from digest.web.sessions import Session
-
-TOO_OLD = Page(template="too-old.html.j2", status=410)
-
-
-def find_holder(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> Subscriber | None:
-    """Whose link a page was asked with; None where it has expired or is revoked.
-
-    Raises HTTPException 404 for what we did not sign.
-    """
-    held = find_held(tx, links, scope, visit)
-    return None if held is None else held[0]
-
-
-def find_held(tx: Transaction, links: Links, scope: Scope, visit: Visit) -> tuple[Subscriber, Token] | None:
-    """The same, and what the link says."""
-    token = links.verify(scope, visit.token)
-    if token is None:
-        raise HTTPException(404)
-    reader = subscribers.find_by_id(tx, token.subscriber_id)
-    good = reader is not None and reader.epoch == token.epoch and not token.has_expired(visit.now)
-    return (reader, token) if good and reader is not None else None
 
 
 async def _session(context: Context) -> Session | None:
@@ -95,24 +73,27 @@ def find_by_link(tx: Transaction, context: Context, scope: Scope, token: str) ->
 
     Raises HTTPException 404 if we did not sign it.
     """
-    read = context.app.links.verify(scope, token)
-    if read is None:
-        raise HTTPException(404)
-    reader = subscribers.find_by_id(tx, read.subscriber_id)
-    if reader is None or reader.epoch != read.epoch or read.has_expired(context.now):
+    verified = verify_link(context, scope, token)
+    reader = subscribers.find_by_id(tx, verified.subscriber_id)
+    if reader is None or reader.epoch != verified.epoch or verified.has_expired(context.now):
         return None
-    return reader, read
+    return reader, verified
 
 
 def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
-    """The subscriber of a signed link, and its contents.
-
-    Raises HTTPException 404 if we did not sign it, and 410 if it has expired or was revoked: too-old.html.j2.
-    """
+    """Like find_by_link, but raises HTTPException 410 for a link that has expired or was revoked."""
     found = find_by_link(tx, context, scope, token)
     if found is None:
         raise HTTPException(410)
     return found
+
+
+def verify_link(context: Context, scope: Scope, token: str) -> Token:
+    """The contents of a signed link. Raises HTTPException 404 if we did not sign it."""
+    verified = context.app.links.verify(scope, token)
+    if verified is None:
+        raise HTTPException(404)
+    return verified
 
 
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:

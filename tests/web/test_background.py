@@ -5,16 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
 
 from digest.app import App
 from digest.errors import StoreError
 from digest.web.app import create_app
 from digest.web.background import Background
-from digest.web.pages import Page, Visit
-from digest.web.public.sign_in import SigningIn
+from digest.web.dependencies import Context
+from digest.web.reader_auth import public_router
 from digest.web.server import listen, serving, url_of
 
 Act = Callable[[], None]
@@ -66,26 +69,30 @@ def test_nobody_waits_for_longer_than_they_said(afterwards: Background, capsys: 
 
 
 @contextmanager
-def served(app: App, act: Act, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A page that does something afterwards, really served."""
+def served(app: App, act: Act) -> Iterator[str]:
+    """A page that does something after its response, really served."""
+    router = public_router()
 
-    def look(_self: SigningIn, _visit: Visit) -> Page:
-        return Page(template="mailbox.html.j2", afterwards=act)
+    @router.get("/slow")
+    def show(context: Context) -> Response:
+        context.run_after_response(act)
+        return context.render("mailbox.html.j2")
 
-    monkeypatch.setattr(SigningIn, "look", look)
+    asgi = create_app(app)
+    cast(Starlette, asgi).router.routes.extend(router.routes)
     listener = listen("127.0.0.1", 0)
-    with serving(create_app(app), listener, on_loss=lambda: None):
-        yield f"{url_of(listener)}/sign-in"
+    with serving(asgi, listener, on_loss=lambda: None):
+        yield f"{url_of(listener)}/slow"
 
 
-def test_an_answer_does_not_wait_for_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_does_not_wait_for_it(app: App) -> None:
     free, done = threading.Event(), threading.Event()
 
     def act() -> None:
         assert free.wait(20)
         done.set()
 
-    with served(app, act, monkeypatch) as url, httpx2.Client() as http:
+    with served(app, act) as url, httpx2.Client() as http:
         for _ in range(20):  # more than pages are made at once
             assert http.get(url).status_code == 200
         assert not done.is_set()
@@ -93,7 +100,7 @@ def test_an_answer_does_not_wait_for_it(app: App, monkeypatch: pytest.MonkeyPatc
         assert done.wait(20)
 
 
-def test_what_has_begun_is_finished_when_the_program_stops(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_begun_is_finished_when_the_program_stops(app: App) -> None:
     begun = threading.Event()
     done: list[str] = []
 
@@ -102,7 +109,7 @@ def test_what_has_begun_is_finished_when_the_program_stops(app: App, monkeypatch
         time.sleep(0.3)
         done.append("all of it")
 
-    with served(app, act, monkeypatch) as url:
+    with served(app, act) as url:
         assert httpx2.get(url).status_code == 200
         assert begun.wait(20)
         assert done == []

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.web.feeds import FORMATS, Feed, document, item
+from digest.web.feeds import FORMATS, Feed, feed_response, item
 from digest.web.papers import Showcase
 from tests.builders import NOW, a_paper
 from tests.mail.samples import PAPER
@@ -142,7 +142,7 @@ def test_any_text_makes_a_well_formed_feed(title: str, abstract: str, name: str)
     papers = (item(paper, Showcase().show(paper), BASE),)
     feed = Feed(title=title, author="A", language="en", page_url=BASE, url=f"{BASE}/x", items=papers)
     for form in FORMATS:
-        content = document(feed, form).content
+        content = bytes(feed_response(feed, form).body)
         assert isinstance(content, bytes)
         if form == "json":
             check_json(content)

@@ -1,1 +1,20 @@
-"""Pages for everybody who has a link, or none. A file a page."""
+"""The pages for everyone, also behind signed links."""
+
+from digest.web.public import (
+    confirm,
+    editions,
+    front,
+    paper,
+    preview,
+    profiles,
+    propose,
+    search,
+    sign_in,
+    subscribe,
+    unsubscribe,
+)
+
+ROUTERS = (
+    *(front.router, editions.router, paper.router, profiles.router, search.router, preview.router, propose.router),
+    *(subscribe.router, confirm.router, sign_in.router, sign_in.sign_out_router, unsubscribe.router),
+)

@@ -1,75 +1,64 @@
-"""Saying yes: the page behind the link in a confirmation mail, and in a goodbye, where it is the way back."""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+"""Confirming a subscription: the page behind the link in a confirmation mail, and in a goodbye mail to come back."""
 
 import structlog
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from digest.errors import DigestError, SuppressedError
 from digest.models import Subscriber
-from digest.security.links import Links, Scope
-from digest.store import Store
-from digest.subscribers.membership import Membership
+from digest.pipeline import publish
+from digest.security.links import Scope
 from digest.web.context import Joined, Question, partly_shown
-from digest.web.pages import Page, Visit, problem
-from digest.web.reader_auth import TOO_OLD, find_holder
-from digest.web.sessions import Sessions
+from digest.web.dependencies import Context
+from digest.web.reader_auth import get_by_link, public_router
 
 log = structlog.get_logger()
 
+router = public_router("/confirm/{token}")
 
-@dataclass(frozen=True, slots=True)
-class Confirming:
-    """The pages at /confirm/TOKEN."""
 
-    store: Store
-    links: Links
-    membership: Membership
-    sessions: Sessions
-    welcome: Callable[[Subscriber, datetime], object]  # queues the first mail of who has just come
+@router.get("")
+def ask_to_confirm(context: Context, token: str) -> Response:
+    """A page with a button: to look changes nothing, as mail scanners follow links."""
+    with context.store.read() as tx:
+        reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
+    if reader.state.is_subscribed:
+        return _show_confirmed(context, reader, welcome=False)
+    return context.render("confirm.html.j2", Question(partly_shown(reader.email)), language=reader.language)
 
-    def look(self, visit: Visit) -> Page:
-        """GET: asks, and changes nothing."""
-        with self.store.read() as tx:
-            reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
-        if reader is None:
-            return TOO_OLD
-        if reader.state.is_subscribed:
-            return _joined(reader, welcome=False)
-        question = Question(partly_shown(reader.email))
-        return Page(template="confirm.html.j2", shows=question, language=reader.language)
 
-    def act(self, visit: Visit) -> Page:
-        """POST: they are in, and welcomed if they were not before.
+@router.post("")
+def confirm(context: Context, token: str) -> Response:
+    """Subscribe the reader, and queue the first mail unless they were subscribed already.
 
-        Then they are signed in, too: the link proves their mailbox as that of a sign-in mail does. It lasts for longer,
-        so it does that once.
-        """
-        with self.store.write() as tx:
-            reader = find_holder(tx, self.links, Scope.CONFIRM, visit)
-            if reader is None:
-                return TOO_OLD
-            new = not reader.state.is_subscribed
-            try:
-                reader = self.membership.confirm(tx, reader, origin=f"page from {visit.client}", now=visit.now)
-            except SuppressedError:
-                return problem(403)
-        if not new:
-            return _joined(reader, welcome=False)
-        welcomed = self._welcomed(reader, visit.now)
-        return replace(_joined(reader, welcome=welcomed), cookie=self.sessions.begin(reader, now=visit.now))
-
-    def _welcomed(self, reader: Subscriber, now: datetime) -> bool:
-        """Queue the first mail. Where that fails they are in all the same, and get the next digest at their hour."""
+    Then they are signed in as well: the link proves that the mailbox is theirs, as the link of a sign-in mail does. It
+    is valid for longer than that one, so it signs in once only.
+    """
+    with context.store.write() as tx:
+        reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
+        is_new = not reader.state.is_subscribed
         try:
-            self.welcome(reader, now)
-        except DigestError as error:
-            log.error("nobody welcomes a new subscriber", subscriber=reader.email, reason=str(error))
-            return False
-        return True
+            reader = context.membership.confirm(tx, reader, origin=f"page from {context.client}", now=context.now)
+        except SuppressedError:
+            raise HTTPException(403) from None
+    if not is_new:
+        return _show_confirmed(context, reader, welcome=False)
+    response = _show_confirmed(context, reader, welcome=_welcome(context, reader))
+    response.headers["Set-Cookie"] = context.services.sessions.begin(reader, now=context.now)
+    return response
 
 
-def _joined(reader: Subscriber, *, welcome: bool) -> Page:
-    shows = Joined(email=partly_shown(reader.email), welcome=welcome)
-    return Page(template="confirmed.html.j2", shows=shows, language=reader.language)
+def _welcome(context: Context, reader: Subscriber) -> bool:
+    """Queue the first mail. If that fails, the reader stays subscribed and gets the next digest when it is due."""
+    app = context.app
+    try:
+        publish.publish_welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=context.now)
+    except DigestError as error:
+        log.error("nobody welcomes a new subscriber", subscriber=reader.email, reason=str(error))
+        return False
+    return True
+
+
+def _show_confirmed(context: Context, reader: Subscriber, *, welcome: bool) -> Response:
+    page = Joined(email=partly_shown(reader.email), welcome=welcome)
+    return context.render("confirmed.html.j2", page, language=reader.language)

@@ -1,22 +1,25 @@
-"""What the admin says of privacy, and who is answerable: Markdown files of theirs as pages."""
+"""The privacy notice and the imprint: pages made from Markdown files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from fastapi import APIRouter
 from markdown_it import MarkdownIt
 from markupsafe import Markup
+from starlette.responses import Response
 
 from digest.config import Config
 from digest.errors import ConfigError
-from digest.web.pages import Page, Visit
+from digest.web.dependencies import Context
+from digest.web.reader_auth import public_router
 from digest.web.template_samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the page's template sees."""
+    """The page."""
 
     name: Annotated[str, Samples("privacy", "imprint")]
     html: Markup
@@ -28,20 +31,33 @@ def files(config: Config) -> dict[str, Path]:
     return {name: config.path(file) for name, file in named.items() if file}
 
 
-def page(name: str, file: Path) -> Callable[[Visit], Page]:
-    """What answers at /NAME. The file is read when the pages begin. Raises ConfigError where it cannot be."""
+def notice_router(config: Config) -> APIRouter:
+    """A page for each configured notice. The files are read now. Raises ConfigError if one cannot be read."""
+    router = public_router()
+    for name, file in files(config).items():
+        router.add_api_route(f"/{name}", _handler(_read(name, file)), methods=["GET"])
+    return router
+
+
+def _handler(notice: Notice) -> Callable[[Context], Response]:
+    def show_notice(context: Context) -> Response:
+        return context.render("notice.html.j2", notice)
+
+    return show_notice
+
+
+def _read(name: str, file: Path) -> Notice:
     try:
-        written = file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as that"
         raise ConfigError(str(file), "", f"{reason}; web.{name} names a Markdown file") from None
-    # HTML in it is shown as text: a page of ours holds only markup of ours.
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_title(written))
-    answer = Page(template="notice.html.j2", shows=Notice(name=name, html=Markup(html)))  # noqa: S704  (made above)
-    return lambda _visit: answer
+    # HTML in it is shown as text: our pages contain only markup of ours.
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_title(text))
+    return Notice(name=name, html=Markup(html))  # noqa: S704  (made above)
 
 
 def _without_title(written: str) -> str:
-    """The page has its heading already."""
+    """The text without its heading, which the page has already."""
     first, _, rest = written.lstrip().partition("\n")
     return rest if first.startswith("# ") else written

@@ -1,21 +1,34 @@
-"""A page for each paper: all that is known of it, and where it was announced."""
+"""The page of each paper: everything known about it, where it was announced, and references to cite it."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from fastapi import Path
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from digest.mail.encoding import clean
-from digest.models import AnnounceType, Sighting
-from digest.store import Store, editions, papers
-from digest.web.pages import Page, Redirect, Visit
-from digest.web.papers import Showcase, ShownPaper, paper_path, shown_id
+from digest.models import AnnounceType
+from digest.store import editions, papers
+from digest.web.dependencies import Context, cached_router
+from digest.web.papers import ShownPaper, paper_path, shown_id
+from digest.web.references import Reference, bibtex, ris
+from digest.web.rendering import attachment
+
+_NO_FILENAME = re.compile(r"[^A-Za-z0-9.-]+")
+
+router = cached_router()
+
+PaperKey = Annotated[str, Path(alias="id")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSighting:
-    """Where a paper was announced, and when by the newsletter's clock."""
+    """Where a paper was announced, and on which date of the newsletter's time zone."""
 
     source: str
     announce_type: AnnounceType
@@ -31,38 +44,62 @@ class OnePaper:
     categories: tuple[str, ...]
     edition_on: date | None
     sightings: tuple[ShownSighting, ...]
-    reference: str  # its id as it stands in addresses
+    reference: str  # its id as addresses have it
 
 
-@dataclass(frozen=True, slots=True)
-class Papers:
-    """The pages at /paper/ID."""
+@router.get("/paper/{id:path}")
+def show_paper(context: Context, key: PaperKey) -> Response:
+    """A paper, found by any of its ids; others than the first redirect to it. Raises HTTPException 404."""
+    with context.store.read() as tx:
+        paper = papers.find_by_keys(tx, [key]).get(key)
+        if paper is None:
+            raise HTTPException(404)
+        edition_on = editions.find_date_of(tx, paper.id)
+        sightings = papers.list_sightings(tx, paper.id)
+    if paper.id != key:
+        return context.redirect(paper_path(paper.id))
+    timezone = ZoneInfo(context.app.config.newsletter.timezone)
+    page = OnePaper(
+        shown=context.services.showcase.show(paper),
+        authors=tuple(map(clean, paper.authors)),
+        categories=tuple(map(clean, paper.categories)),
+        edition_on=edition_on,
+        sightings=tuple(
+            ShownSighting(
+                source=clean(sighting.source),
+                announce_type=sighting.announce_type,
+                seen_on=sighting.at.astimezone(timezone).date(),
+            )
+            for sighting in sightings
+        ),
+        reference=shown_id(paper.id),
+    )
+    return context.render("paper.html.j2", page)
 
-    store: Store
-    showcase: Showcase
-    timezone: ZoneInfo  # of the editions' dates
 
-    def look(self, visit: Visit) -> Page | Redirect:
-        """GET; to the id that stays, where it is asked for by another. Raises HTTPException 404."""
-        asked = visit.path["id"]
-        with self.store.read() as tx:
-            paper = papers.find_by_keys(tx, [asked]).get(asked)
-            if paper is None:
-                raise HTTPException(404)
-            edition_on = editions.find_date_of(tx, paper.id)
-            sightings = papers.list_sightings(tx, paper.id)
-        if paper.id != asked:
-            return Redirect(path=paper_path(paper.id))
-        shown = OnePaper(
-            shown=self.showcase.show(paper),
-            authors=tuple(map(clean, paper.authors)),
-            categories=tuple(map(clean, paper.categories)),
-            edition_on=edition_on,
-            sightings=tuple(map(self._shown, sightings)),
-            reference=shown_id(paper.id),
-        )
-        return Page(template="paper.html.j2", shows=shown)
+@router.get("/bibtex/{id:path}")
+def download_bibtex(context: Context, key: PaperKey) -> Response:
+    """The BibTeX entry of a paper. Raises HTTPException 404."""
+    return _reference(context, key, "bibtex", bibtex, "application/x-bibtex; charset=utf-8", "bib")
 
-    def _shown(self, sighting: Sighting) -> ShownSighting:
-        seen_on = sighting.at.astimezone(self.timezone).date()
-        return ShownSighting(source=clean(sighting.source), announce_type=sighting.announce_type, seen_on=seen_on)
+
+@router.get("/ris/{id:path}")
+def download_ris(context: Context, key: PaperKey) -> Response:
+    """The RIS record of a paper. Raises HTTPException 404."""
+    return _reference(context, key, "ris", ris, "application/x-research-info-systems; charset=utf-8", "ris")
+
+
+def _reference(
+    context: Context, key: str, folder: str, write: Callable[[Reference], str], media_type: str, suffix: str
+) -> Response:
+    with context.store.read() as tx:
+        paper = papers.find_by_keys(tx, [key]).get(key)
+        if paper is None:
+            raise HTTPException(404)
+        keys = papers.list_keys(tx, paper.id)
+    if paper.id != key:
+        return context.redirect(f"/{folder}/{shown_id(paper.id)}")
+    shown = context.services.showcase.show(paper)
+    url = shown.card.url or f"{context.services.site.url}{shown.path}"
+    content = write(Reference(paper=paper, keys=keys, url=url)).encode()
+    return attachment(content, media_type, f"{_NO_FILENAME.sub('-', paper.id)}.{suffix}")

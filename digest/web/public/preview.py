@@ -1,33 +1,36 @@
-"""What keywords would have given, while somebody types them. Changes nothing."""
+"""The preview: what keywords would have matched, shown while they are typed. Changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
+
+from starlette.responses import Response
 
 from digest.errors import RuleError
 from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
-from digest.pipeline.recent_papers import RecentPapers
-from digest.store import Store, profiles
+from digest.store import profiles
+from digest.web.dependencies import Context, PostedForm
 from digest.web.forms.keywords import Keywords, is_readable, read_keywords
-from digest.web.pages import Page, Visit
-from digest.web.papers import Showcase, ShownPaper
-from digest.web.rate_limits import RateLimit
+from digest.web.papers import ShownPaper
+from digest.web.reader_auth import public_router
 from digest.web.template_samples import Samples
 
 _BEST = 10  # papers that are shown
 _ABSTRACT = 320  # characters
-_DAYS = (7, 30)  # the first is taken where something else is asked
-_FORMS = ("subscribe", "settings")  # that keywords are tried from
+_DAYS = (7, 30)  # the first is the default
+_FORMS = ("subscribe", "settings")  # that lead here and back
 _SHOWN = {"rules", "profile", "days", "back"}  # fields that the page has itself
-_MOST_CARRIED = 20
+_MAX_CARRIED = 20
+
+router = public_router(wakes_delivery=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """How many papers there would have been."""
+    """How many papers of a day would have matched."""
 
     on: date
     papers: int
@@ -36,74 +39,67 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Previewed:
-    """What was typed and ticked, and what it would have given."""
+    """What was typed and checked, and what it would have matched."""
 
     keywords: Keywords = field(default_factory=Keywords)
     ticked: tuple[tuple[str, bool], ...] = ()  # every shared profile
     days: int
-    back: Annotated[str, Samples("", *_FORMS)] = ""  # the form that somebody came from, "" for none
-    carried: tuple[tuple[str, str], ...] = ()  # what they typed there besides, so that it is there again
-    wanted: bool = False  # something was asked for
+    back: Annotated[str, Samples("", *_FORMS)] = ""  # the form that led here, "" for none
+    carried: tuple[tuple[str, str], ...] = ()  # its other fields, to be shown there again
+    wanted: bool = False  # there was something to match
     count: int = 0
     a_day: int = 0  # on a day that has papers, rounded
     by_day: tuple[Day, ...] = ()
     papers: tuple[ShownPaper, ...] = ()
-    dead: tuple[RuleStats, ...] = ()  # own rules that ask for papers and were never true
+    dead: tuple[RuleStats, ...] = ()  # own rules that matched nothing
     floods: tuple[RuleStats, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Previewing:
-    """The page at /preview, and the part of it that script.js asks for."""
-
-    store: Store
-    recent_papers: RecentPapers
-    showcase: Showcase
-    limits: RateLimit
-
-    def act(self, visit: Visit) -> Page:
-        """POST: looks, and changes nothing. Raises HTTPException 429."""
-        with self.limits.working(visit.client, now=visit.now):
-            return self._answer(visit)
-
-    def _answer(self, visit: Visit) -> Page:
-        rules, keywords = read_keywords(visit.form.get("rules", ""))
-        days = next((days for days in _DAYS if visit.form.get("days") == str(days)), _DAYS[0])
-        named = set(visit.form.getlist("profile"))
-        with self.store.read() as tx:
+@router.post("/preview")
+def preview_keywords(context: Context, form: PostedForm) -> Response:
+    """The page, or the part of it that script.js asks for. Raises HTTPException 429."""
+    with context.services.limits.preview.working(context.client, now=context.now):
+        rules, keywords = read_keywords(form.get("rules", ""))
+        days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
+        named = set(form.getlist("profile"))
+        with context.store.read() as tx:
             shared = profiles.list_shared(tx)
-        back = visit.form.get("back", "")
-        shows = Previewed(
+        back = form.get("back", "")
+        page = Previewed(
             keywords=keywords,
             ticked=tuple((profile.name, profile.name in named) for profile in shared),
             days=days,
             back=back if back in _FORMS else "",
-            carried=tuple(field for field in visit.form.multi_items() if field[0] not in _SHOWN)[:_MOST_CARRIED],
+            carried=tuple(field for field in form.multi_items() if field[0] not in _SHOWN)[:_MAX_CARRIED],
         )
         wanted = [profile for profile in shared if profile.name in named]
         if rules is not None and (wanted or rules.has_positive_rules):
-            shows = self._tried(shows, rules, wanted, visit.now)
-        return Page(template="previewed.html.j2" if visit.fragment else "preview.html.j2", shows=shows)
+            page = _with_matches(context, page, rules, wanted)
+    return context.render("previewed.html.j2" if context.wants_fragment else "preview.html.j2", page)
 
-    def _tried(self, asked: Previewed, rules: CompiledRules, shared: Sequence[Profile], now: datetime) -> Previewed:
-        own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
-        found = self._found([own, *shared], asked.days, now)
-        records = self.recent_papers.rule_stats(own, now=now)
-        days = [of for _, of in found.days.values() if of]
-        return replace(
-            asked,
-            wanted=True,
-            count=found.count,
-            a_day=round(found.count / max(len(days), 1)),
-            by_day=tuple(Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()),
-            papers=tuple(self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items),
-            dead=tuple(record for record in records if not record.share and not record.excludes),
-            floods=tuple(record for record in records if record.floods),
-        )
 
-    def _found(self, wanted: Sequence[Profile], days: int, now: datetime) -> Findings:
-        try:
-            return self.recent_papers.find_recent(wanted, days=days, now=now, limit=_BEST)
-        except RuleError:  # a shared profile's that an older version could read: digests leave it out, too
-            readable = [profile for profile in wanted if is_readable(profile.rules)]
-            return self.recent_papers.find_recent(readable, days=days, now=now, limit=_BEST)
+def _with_matches(context: Context, page: Previewed, rules: CompiledRules, shared: Sequence[Profile]) -> Previewed:
+    own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
+    found = _find(context, [own, *shared], page.days)
+    stats = context.app.recent_papers.rule_stats(own, now=context.now)
+    days = [of for _, of in found.days.values() if of]
+    show = context.services.showcase.show
+    return replace(
+        page,
+        wanted=True,
+        count=found.count,
+        a_day=round(found.count / max(len(days), 1)),
+        by_day=tuple(Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()),
+        papers=tuple(show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items),
+        dead=tuple(rule for rule in stats if not rule.share and not rule.excludes),
+        floods=tuple(rule for rule in stats if rule.floods),
+    )
+
+
+def _find(context: Context, wanted: Sequence[Profile], days: int) -> Findings:
+    recent = context.app.recent_papers
+    try:
+        return recent.find_recent(wanted, days=days, now=context.now, limit=_BEST)
+    except RuleError:  # a shared profile has rules of an older version; digests leave it out, too
+        readable = [profile for profile in wanted if is_readable(profile.rules)]
+        return recent.find_recent(readable, days=days, now=context.now, limit=_BEST)

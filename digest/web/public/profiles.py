@@ -1,23 +1,24 @@
-"""The shared profiles: their rules, what they found in the last days, and their feeds."""
+"""The shared profiles: their rules, what they matched in the last days, and their feeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from digest.errors import RuleError
 from digest.mail.encoding import clean
 from digest.models import DigestItem, Profile
-from digest.pipeline.recent_papers import RecentPapers
-from digest.store import Store, profiles
-from digest.web.context import Site
-from digest.web.feeds import FORMATS, Feed, document, item
-from digest.web.pages import Document, Page, Visit
-from digest.web.papers import Showcase, ShownPaper
+from digest.store import profiles
+from digest.web.dependencies import Context, cached_router
+from digest.web.feeds import FORMATS, Feed, feed_response, item
+from digest.web.papers import ShownPaper
 
 _DAYS = 7
-_MOST = 100  # papers
+_MAX_PAPERS = 100
+
+router = cached_router()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class ShownProfile:
     """A profile as pages show it."""
 
     name: str
-    path: str  # of its page, without what stands before the path of every page
+    path: str  # of its page, without the site's path
     rules: str
 
 
@@ -38,66 +39,58 @@ class AllProfiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneProfile:
-    """A profile and the papers that it found, best first."""
+    """A profile and the papers that it matched, best first."""
 
     profile: ShownProfile
     papers: tuple[ShownPaper, ...]
     days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Profiles:
-    """The pages at /profiles and /profile/NAME, and the feeds beside them."""
+@router.get("/profiles")
+def list_profiles(context: Context) -> Response:
+    """All shared profiles."""
+    with context.store.read() as tx:
+        shared = profiles.list_shared(tx)
+    return context.render("profiles.html.j2", AllProfiles(tuple(map(_shown, shared))))
 
-    store: Store
-    showcase: Showcase
-    site: Site
-    language: str  # of what feeds say of themselves
-    recent_papers: RecentPapers
 
-    def all(self, _visit: Visit) -> Page:
-        """GET /profiles"""
-        with self.store.read() as tx:
-            shared = profiles.list_shared(tx)
-        return Page(template="profiles.html.j2", shows=AllProfiles(tuple(map(_shown, shared))))
-
-    def look(self, visit: Visit) -> Page | Document:
-        """GET /profile/NAME, and /profile/NAME.FORMAT. Raises HTTPException 404."""
-        name = visit.path["name"]
-        stem, _, form = name.rpartition(".")
-        with self.store.read() as tx:
-            profile = profiles.find(tx, name)
-            fed = profiles.find(tx, stem) if profile is None and form in FORMATS else None
-        if profile is not None:
-            return self._page(profile, visit)
-        if fed is not None:
-            return self._feed(fed, form, visit)
+@router.get("/profile/{name:path}")
+def show_profile(context: Context, name: str) -> Response:
+    """A profile and its papers; with a format behind a dot, their feed. Raises HTTPException 404."""
+    stem, _, form = name.rpartition(".")
+    with context.store.read() as tx:
+        profile = profiles.find(tx, name)
+        feed_of = profiles.find(tx, stem) if profile is None and form in FORMATS else None
+    if feed_of is not None:
+        return _feed(context, feed_of, form)
+    if profile is None:
         raise HTTPException(404)
+    papers = tuple(context.services.showcase.show(item.paper, item.evidence) for item in _found(context, profile))
+    return context.render("profile.html.j2", OneProfile(profile=_shown(profile), papers=papers, days=_DAYS))
 
-    def _page(self, profile: Profile, visit: Visit) -> Page:
-        papers = tuple(self.showcase.show(item.paper, item.evidence) for item in self._found(profile, visit))
-        return Page(template="profile.html.j2", shows=OneProfile(profile=_shown(profile), papers=papers, days=_DAYS))
 
-    def _found(self, profile: Profile, visit: Visit) -> Sequence[DigestItem]:
-        """The best papers of the last days; nothing by rules that cannot be read."""
-        try:
-            return self.recent_papers.find_recent([profile], days=_DAYS, now=visit.now, limit=_MOST).items
-        except RuleError:
-            return ()
+def _found(context: Context, profile: Profile) -> Sequence[DigestItem]:
+    """The best papers of the last days; none if the rules are invalid, as those of an older version may be."""
+    try:
+        recent = context.app.recent_papers
+        return recent.find_recent([profile], days=_DAYS, now=context.now, limit=_MAX_PAPERS).items
+    except RuleError:
+        return ()
 
-    def _feed(self, profile: Profile, form: str, visit: Visit) -> Document:
-        papers = [found.paper for found in self._found(profile, visit)]
-        items = [item(paper, self.showcase.show(paper), self.site.url) for paper in papers]
-        url = f"{self.site.url}{_shown(profile).path}"
-        feed = Feed(
-            title=f"{self.site.name} · {profile.name}",
-            author=self.site.name,
-            language=self.language,
-            page_url=url,
-            url=f"{url}.{form}",
-            items=tuple(sorted(items, key=lambda one: one.seen_at, reverse=True)),
-        )
-        return document(feed, form)
+
+def _feed(context: Context, profile: Profile, form: str) -> Response:
+    site, showcase = context.services.site, context.services.showcase
+    items = [item(found.paper, showcase.show(found.paper), site.url) for found in _found(context, profile)]
+    url = f"{site.url}{_shown(profile).path}"
+    feed = Feed(
+        title=f"{site.name} · {profile.name}",
+        author=site.name,
+        language=context.app.config.newsletter.language,
+        page_url=url,
+        url=f"{url}.{form}",
+        items=tuple(sorted(items, key=lambda one: one.seen_at, reverse=True)),
+    )
+    return feed_response(feed, form)
 
 
 def _shown(profile: Profile) -> ShownProfile:

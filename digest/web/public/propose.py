@@ -1,44 +1,43 @@
-"""Proposing a paper, which an editor looks at before anybody else does. Nothing is fetched here."""
+"""Proposing a paper, which an editor reviews before anyone else sees it. Nothing is fetched here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from starlette.responses import Response
 
 from digest.sources.paper_url import canonical_url
-from digest.store import Store, submissions
-from digest.web.pages import Page, Visit
-from digest.web.rate_limits import RateLimit
+from digest.store import submissions
+from digest.web.dependencies import Context, PostedForm
+from digest.web.reader_auth import public_router
 
-_THANKS = Page(template="proposed.html.j2")
+router = public_router("/propose", wakes_delivery=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """The form, as it was filled in."""
+    """The form as it was filled in."""
 
     written: str = ""
     faulty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Proposing:
-    """The pages at /propose."""
+@router.get("")
+def show_form(context: Context) -> Response:
+    """The form."""
+    return context.render("propose.html.j2", Proposal())
 
-    store: Store
-    limits: RateLimit
 
-    def look(self, _visit: Visit) -> Page:
-        """GET: the form."""
-        return Page(template="propose.html.j2", shows=Proposal())
+@router.post("")
+def propose_paper(context: Context, form: PostedForm) -> Response:
+    """Store a proposal for an editor. The response does not tell whether it is new. Raises HTTPException 429."""
+    written = form.get("paper", "")
+    url = canonical_url(written)
+    if not url:
+        return context.render("propose.html.j2", Proposal(written=written, faulty=True), status=422)
+    context.services.limits.proposals.check(context.client, now=context.now)
 
-    def act(self, visit: Visit) -> Page:
-        """POST: held for an editor. The same answer, as soon, if it was proposed before. Raises HTTPException 429."""
-        written = visit.form.get("paper", "")
-        url = canonical_url(written)
-        if not url:
-            return Page(template="propose.html.j2", shows=Proposal(written=written, faulty=True), status=422)
-        self.limits.check(visit.client, now=visit.now)
+    def store_proposal() -> None:
+        with context.store.write() as tx:
+            submissions.add(tx, url, origin="page", now=context.now)
 
-        def hold() -> None:
-            with self.store.write() as tx:
-                submissions.add(tx, url, origin="page", now=visit.now)
-
-        return replace(_THANKS, afterwards=hold)
+    context.run_after_response(store_proposal)
+    return context.render("proposed.html.j2")

@@ -1,34 +1,38 @@
-"""Searching papers with the rules that profiles are made of."""
+"""Searching papers with the rule language of profiles."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
+
+from fastapi import Query
+from starlette.responses import Response
 
 from digest.errors import UsageError
 from digest.matching.paper_collection import Findings
 from digest.models import CompiledRules, Profile
 from digest.models.periods import Period
-from digest.pipeline.recent_papers import RecentPapers
+from digest.web.dependencies import Context, Number
 from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.pages import Page, Visit
-from digest.web.papers import Showcase, ShownPaper
-from digest.web.rate_limits import RateLimit
+from digest.web.papers import ShownPaper
+from digest.web.reader_auth import public_router
 from digest.web.template_samples import Fault
 
-_A_PAGE = 20  # papers
+_PAGE_SIZE = 20
+
+router = public_router()
 
 
 class Complaint(StrEnum):
     """Why nothing was searched."""
 
-    PERIOD = "period"  # there is no such
-    PAGE = "page"  # there is no such
-    EXCLUDES = "excludes"  # the rules only say what is not wanted
+    PERIOD = "period"  # no such period
+    PAGE = "page"  # no such page
+    EXCLUDES = "excludes"  # the rules only exclude papers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """A search, and what it came to."""
+    """A search and its results."""
 
     keywords: Keywords = field(default_factory=Keywords)
     period: str = ""  # "": the last thirty days
@@ -39,60 +43,43 @@ class Searched:
     pages: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Searching:
-    """The page at /search."""
-
-    recent_papers: RecentPapers
-    showcase: Showcase
-    limits: RateLimit
-
-    def look(self, visit: Visit) -> Page:
-        """GET: the form, and what was found if something was asked. Raises HTTPException 429."""
-        if not visit.query.get("q", ""):
-            return self._answer(visit)
-        with self.limits.working(visit.client, now=visit.now):
-            return self._answer(visit)
-
-    def _answer(self, visit: Visit) -> Page:
-        rules, keywords = read_keywords(visit.query.get("q", ""))
-        try:
-            period = Period.parse(name) if (name := visit.query.get("in", "")) else None
-        except UsageError:
-            return _complaining(Complaint.PERIOD, keywords, status=404)
-        shown_period = "" if period is None else period.name
-        if rules is None or not rules.rules:
-            return _page(Searched(keywords=keywords, period=shown_period), status=200 if rules else 422)
-        if not rules.has_positive_rules:
-            return _complaining(Complaint.EXCLUDES, keywords, shown_period)
-        number = visit.number
-        found = self._found(rules, period, visit, max(number, 1))
-        pages = max(1, -(-found.count // _A_PAGE))
-        if not 1 <= number <= pages:
-            return _complaining(Complaint.PAGE, keywords, shown_period, status=404)
-        return _page(
-            Searched(
-                keywords=keywords,
-                period=shown_period,
-                count=found.count,
-                papers=tuple(self.showcase.show(item.paper, item.evidence) for item in found.items),
-                number=number,
-                pages=pages,
-            )
-        )
-
-    def _found(self, rules: CompiledRules, period: Period | None, visit: Visit, number: int) -> Findings:
-        profile, begin = Profile(name="search", rules=rules.text), (number - 1) * _A_PAGE
-        if period is None:
-            return self.recent_papers.find_recent([profile], now=visit.now, begin=begin, limit=_A_PAGE)
-        return self.recent_papers.find_between(
-            profile, period.first_on, period.last_on, now=visit.now, begin=begin, limit=_A_PAGE
-        )
+@router.get("/search")
+def search_papers(
+    context: Context, q: str = "", period_name: Annotated[str, Query(alias="in")] = "", page: Number = 1
+) -> Response:
+    """The form, and the results if something was searched for. Raises HTTPException 429."""
+    if not q:
+        return _answer(context, q, period_name, page)
+    with context.services.limits.preview.working(context.client, now=context.now):
+        return _answer(context, q, period_name, page)
 
 
-def _complaining(complaint: Complaint, keywords: Keywords, period: str = "", *, status: int = 422) -> Page:
-    return _page(Searched(keywords=keywords, period=period, complaint=complaint), status=status)
+def _answer(context: Context, typed: str, period_name: str, number: int) -> Response:
+    rules, keywords = read_keywords(typed)
+    try:
+        period = Period.parse(period_name) if period_name else None
+    except UsageError:
+        return _show(context, Searched(keywords=keywords, complaint=Complaint.PERIOD), status=404)
+    form = Searched(keywords=keywords, period=period.name if period else "")
+    if rules is None or not rules.rules:
+        return _show(context, form, status=200 if rules else 422)
+    if not rules.has_positive_rules:
+        return _show(context, replace(form, complaint=Complaint.EXCLUDES), status=422)
+    found = _find(context, rules, period, max(number, 1))
+    pages = max(1, -(-found.count // _PAGE_SIZE))
+    if not 1 <= number <= pages:
+        return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
+    papers = tuple(context.services.showcase.show(item.paper, item.evidence) for item in found.items)
+    return _show(context, replace(form, count=found.count, papers=papers, number=number, pages=pages))
 
 
-def _page(shows: Searched, *, status: int = 200) -> Page:
-    return Page(template="search.html.j2", shows=shows, status=status)
+def _find(context: Context, rules: CompiledRules, period: Period | None, number: int) -> Findings:
+    recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
+    begin = (number - 1) * _PAGE_SIZE
+    if period is None:
+        return recent.find_recent([profile], now=context.now, begin=begin, limit=_PAGE_SIZE)
+    return recent.find_between(profile, period.first_on, period.last_on, now=context.now, begin=begin, limit=_PAGE_SIZE)
+
+
+def _show(context: Context, page: Searched, *, status: int = 200) -> Response:
+    return context.render("search.html.j2", page, status=status)

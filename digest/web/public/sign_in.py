@@ -1,18 +1,21 @@
-"""Signing in and out, without a password: by a link that is mailed, works for an hour, and asks with a button."""
+"""Signing in and out, without a password: by a mailed link that is valid for an hour and leads to a button."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.responses import Response
+
 from digest.errors import AddressError
-from digest.models import Subscriber
 from digest.security import addresses
-from digest.security.links import Links, Scope
-from digest.store import Store, Transaction
+from digest.security.links import Scope
+from digest.store import Transaction
 from digest.subscribers.sign_up import SignUp
 from digest.web.context import Question, partly_shown
-from digest.web.pages import Answer, Page, Redirect, Visit
-from digest.web.public.mailbox import Mailbox
-from digest.web.reader_auth import TOO_OLD, find_holder
-from digest.web.sessions import Sessions
+from digest.web.dependencies import Context, PostedForm
+from digest.web.reader_auth import get_by_link, public_router, reader_router
+
+router = public_router()
+sign_out_router = reader_router()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,51 +26,59 @@ class SignInForm:
     not_an_address: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningIn:
-    """The pages at /sign-in, /sign-in/TOKEN and /sign-out."""
+@router.get("/sign-in")
+def show_form(context: Context) -> Response:
+    """The form for the address."""
+    return context.render("sign-in.html.j2", SignInForm())
 
-    store: Store
-    links: Links
-    sessions: Sessions
-    joining: SignUp
-    mailbox: Mailbox
 
-    def look(self, _visit: Visit) -> Page:
-        """GET /sign-in: asks for the address."""
-        return Page(template="sign-in.html.j2", shows=SignInForm())
+@router.post("/sign-in")
+def request_link(context: Context, form: PostedForm) -> Response:
+    """Mail a link to the address if it is a subscriber's. The response is the same for every address."""
+    typed = form.get("email", "").strip()
+    try:
+        email = addresses.normalize(typed)
+    except AddressError:
+        return context.render("sign-in.html.j2", SignInForm(typed, not_an_address=True), status=422)
 
-    def ask(self, visit: Visit) -> Page:
-        """POST /sign-in: to the mailbox, whoever the address belongs to."""
-        typed = visit.form.get("email", "").strip()
-        try:
-            email = addresses.normalize(typed)
-        except AddressError:
-            return Page(template="sign-in.html.j2", shows=SignInForm(typed, not_an_address=True), status=422)
+    def sign_in(tx: Transaction) -> None:
+        SignUp(context.membership).sign_in(tx, email, origin=f"page from {context.client}", now=context.now)
 
-        def sign_in(tx: Transaction) -> None:
-            self.joining.sign_in(tx, email, origin=f"page from {visit.client}", now=visit.now)
+    return answer_by_mail(context, sign_in)
 
-        return self.mailbox.answer(visit, sign_in)
 
-    def look_in(self, visit: Visit) -> Page:
-        """GET /sign-in/TOKEN: a button, since mail scanners follow links."""
-        reader = self._reader(visit)
-        if reader is None:
-            return TOO_OLD
-        return Page(template="enter.html.j2", shows=Question(partly_shown(reader.email)), language=reader.language)
+@router.get("/sign-in/{token}")
+def ask_to_sign_in(context: Context, token: str) -> Response:
+    """A page with a button, since mail scanners follow links."""
+    with context.store.read() as tx:
+        reader, _ = get_by_link(tx, context, Scope.SIGN_IN, token)
+    return context.render("enter.html.j2", Question(partly_shown(reader.email)), language=reader.language)
 
-    def enter(self, visit: Visit) -> Answer:
-        """POST /sign-in/TOKEN: a session, and to their pages. The link works on until it expires."""
-        reader = self._reader(visit)
-        if reader is None:
-            return TOO_OLD
-        return Redirect(path="/settings", cookie=self.sessions.begin(reader, now=visit.now))
 
-    def leave(self, _visit: Visit, _reader: Subscriber) -> Answer:
-        """POST /sign-out: the browser forgets the session."""
-        return Redirect(path="/", cookie=self.sessions.end())
+@router.post("/sign-in/{token}")
+def sign_in(context: Context, token: str) -> Response:
+    """Begin a session. The link stays valid until it expires."""
+    with context.store.read() as tx:
+        reader, _ = get_by_link(tx, context, Scope.SIGN_IN, token)
+    return context.redirect("/settings", cookie=context.services.sessions.begin(reader, now=context.now))
 
-    def _reader(self, visit: Visit) -> Subscriber | None:
-        with self.store.read() as tx:
-            return find_holder(tx, self.links, Scope.SIGN_IN, visit)
+
+@sign_out_router.post("/sign-out")
+def sign_out(context: Context) -> Response:
+    """Have the browser delete the session's cookie."""
+    return context.redirect("/", cookie=context.services.sessions.end())
+
+
+def answer_by_mail(context: Context, write: Callable[[Transaction], None]) -> Response:
+    """Show "check your inbox", the same for every address; `write` does all that depends on it, after the response.
+
+    Raises HTTPException 429 if the client asked for too many mails.
+    """
+    context.services.limits.mails.check(context.client, now=context.now)
+
+    def run() -> None:
+        with context.store.write() as tx:
+            write(tx)
+
+    context.run_after_response(run)
+    return context.render("mailbox.html.j2")

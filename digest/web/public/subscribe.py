@@ -1,45 +1,50 @@
-"""Joining: a form for the address and for what its owner wants to read. They are in when they say yes by mail.
+"""Subscribing: a form for the address and the topics. A mailed link then asks to confirm.
 
-What is wrong with what was typed is told beside its field. Whether the address is known is told nobody.
+Mistakes are shown beside their fields. No response tells whether an address is known.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from digest.config import SignupConfig
+from starlette.responses import Response
+
 from digest.errors import AddressError
 from digest.models import CompiledRules, Profile
 from digest.security import addresses
-from digest.store import Store, Transaction, profiles
+from digest.store import Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.sign_up import SignUp
+from digest.web.dependencies import Context, PostedForm
 from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.forms.mail_form import find_timezone, suggested
-from digest.web.pages import Fields, Page, Visit
-from digest.web.public.mailbox import Mailbox
+from digest.web.pages import Fields
+from digest.web.public.sign_in import answer_by_mail
+from digest.web.reader_auth import public_router
 
-_MOST_SHOWN = 120  # characters of a profile's rules
+_MAX_RULES = 120  # characters of a profile's rules
+
+router = public_router("/subscribe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A shared profile that can be ticked."""
+    """A shared profile that can be chosen."""
 
     name: str
-    rules: str  # the first few, as a line
+    rules: str  # the first few, on one line
     ticked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeForm:
-    """The form as it was typed, with what is wrong."""
+    """The form as it was typed, with its mistakes."""
 
-    domains: tuple[str, ...]  # the addresses that may subscribe are there; (): all may
+    domains: tuple[str, ...]  # those whose addresses may subscribe; (): all
     email: str = ""
     not_an_address: bool = False
-    elsewhere: bool = False  # the address is at none of the domains
+    elsewhere: bool = False  # the address is of none of the domains
     offers: tuple[Offer, ...] = ()
-    gone: bool = False  # a profile that was ticked is not there any more
+    gone: bool = False  # a chosen profile was removed meanwhile
     keywords: Keywords
     nothing: bool = False  # neither profiles nor keywords
     timezone: str
@@ -48,87 +53,81 @@ class SubscribeForm:
 
     @property
     def faulty(self) -> bool:
-        """Whether anything is wrong."""
+        """True if there is any mistake."""
         faults = (self.not_an_address, self.elsewhere, self.gone, self.keywords.mistakes, self.nothing)
         return any(faults) or self.no_timezone
 
 
-_CLOSED = Page(template="closed.html.j2")
+@router.get("")
+def show_form(context: Context) -> Response:
+    """The form."""
+    if context.app.config.signup.policy == "closed":
+        return context.render("closed.html.j2")
+    return _show(context, replace(_empty(context), offers=_offers(_shared(context))))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscribing:
-    """The pages at /subscribe."""
+@router.post("")
+def subscribe(context: Context, form: PostedForm) -> Response:
+    """Mail a link to confirm; the response is the same for every valid address. Or show the form with its mistakes.
 
-    store: Store
-    joining: SignUp
-    mailbox: Mailbox
-    signup: SignupConfig
-    timezone: str  # of who does not say
-    language: str
+    With the field `again` the form is shown as it was typed: the reader comes back from the preview.
+    """
+    if context.app.config.signup.policy == "closed":
+        return context.render("closed.html.j2", status=403)
+    rules, shown = _parse(context, form)
+    if "again" in form:
+        # Nothing is marked as missing before the form was submitted; mistakes in keywords always are.
+        return _show(context, replace(shown, not_an_address=False, elsewhere=False, nothing=False))
+    if rules is None or shown.faulty:
+        return _show(context, shown, status=422)
+    new = fields.new_subscriber(
+        shown.email,
+        timezone=find_timezone(shown.timezone),
+        language=context.app.config.newsletter.language,
+        profiles=[offer.name for offer in shown.offers if offer.ticked],
+        confirmed=False,
+    )
 
-    def look(self, _visit: Visit) -> Page:
-        """GET: the form."""
-        if self.signup.policy == "closed":
-            return _CLOSED
-        return _page(replace(self._empty(), offers=_offers(self._shared())))
+    def join(tx: Transaction) -> None:
+        SignUp(context.membership).join(tx, new, rules, origin=f"page from {context.client}", now=context.now)
 
-    def act(self, visit: Visit) -> Page:
-        """POST: the form again where something is wrong, else the mailbox, whoever the address belongs to.
+    return answer_by_mail(context, join)
 
-        With the field `again` it is shown as it was typed: somebody comes back from trying their keywords.
-        """
-        if self.signup.policy == "closed":
-            return replace(_CLOSED, status=403)
-        rules, form = self._read(visit.form)
-        if "again" in visit.form:
-            return _page(_unmarked(form))
-        if rules is None or form.faulty:
-            return replace(_page(form), status=422)
-        new = fields.new_subscriber(
-            form.email,
-            timezone=find_timezone(form.timezone),
-            language=self.language,
-            profiles=[offer.name for offer in form.offers if offer.ticked],
-            confirmed=False,
-        )
 
-        def join(tx: Transaction) -> None:
-            self.joining.join(tx, new, rules, origin=f"page from {visit.client}", now=visit.now)
+def _parse(context: Context, form: Fields) -> tuple[CompiledRules | None, SubscribeForm]:
+    """Return (the keywords, None if they are invalid; the form as it was filled in)."""
+    signup, shared, chosen = context.app.config.signup, _shared(context), form.getlist("profile")
+    rules, keywords = read_keywords(form.get("rules", ""))
+    email = form.get("email", "").strip()
+    empty = _empty(context)
+    timezone = form.get("timezone", "").strip() or empty.timezone
+    try:
+        normalized = addresses.normalize(email)
+    except AddressError:
+        normalized = ""
+    return rules, replace(
+        empty,
+        email=email,
+        not_an_address=not normalized,
+        elsewhere=bool(normalized) and not signup.accepts(normalized),
+        offers=_offers(shared, chosen),
+        gone=not {profile.name for profile in shared}.issuperset(chosen),
+        keywords=keywords,
+        nothing=not chosen and rules is not None and not rules.has_positive_rules,
+        timezone=timezone,
+        no_timezone=not find_timezone(timezone),
+    )
 
-        return self.mailbox.answer(visit, join)
 
-    def _read(self, fields: Fields) -> tuple[CompiledRules | None, SubscribeForm]:
-        """(the keywords, or None where they cannot be read; the form as it was filled in)."""
-        shared, chosen = self._shared(), fields.getlist("profile")
-        rules, keywords = read_keywords(fields.get("rules", ""))
-        email = fields.get("email", "").strip()
-        timezone = fields.get("timezone", "").strip() or self.timezone
-        try:
-            checked = addresses.normalize(email)
-        except AddressError:
-            checked = ""
-        form = replace(
-            self._empty(),
-            email=email,
-            not_an_address=not checked,
-            elsewhere=bool(checked) and not self.signup.accepts(checked),
-            offers=_offers(shared, chosen),
-            gone=not {profile.name for profile in shared}.issuperset(chosen),
-            keywords=keywords,
-            nothing=not chosen and rules is not None and not rules.has_positive_rules,
-            timezone=timezone,
-            no_timezone=not find_timezone(timezone),
-        )
-        return rules, form
+def _empty(context: Context) -> SubscribeForm:
+    signup, timezone = context.app.config.signup, context.app.config.newsletter.timezone
+    domains = signup.domains if signup.policy == "domains" else ()
+    return SubscribeForm(domains=domains, keywords=Keywords(), timezone=timezone, timezones=suggested())
 
-    def _empty(self) -> SubscribeForm:
-        domains = self.signup.domains if self.signup.policy == "domains" else ()
-        return SubscribeForm(domains=domains, keywords=Keywords(), timezone=self.timezone, timezones=suggested())
 
-    def _shared(self) -> list[Profile]:
-        with self.store.read() as tx:
-            return profiles.list_shared(tx)
+def _shared(context: Context) -> list[Profile]:
+    with context.store.read() as tx:
+        return profiles.list_shared(tx)
 
 
 def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:
@@ -139,13 +138,8 @@ def _in_a_line(rules: str) -> str:
     """The first rules, without comments."""
     lines = [line.strip() for line in rules.splitlines()]
     said = " · ".join(line for line in lines if line and not line.startswith("#"))
-    return said if len(said) <= _MOST_SHOWN else f"{said[: _MOST_SHOWN - 1]}…"
+    return said if len(said) <= _MAX_RULES else f"{said[: _MAX_RULES - 1]}…"
 
 
-def _unmarked(form: SubscribeForm) -> SubscribeForm:
-    """Whoever is not done is told of nothing that is missing yet; mistakes in keywords are marked at any time."""
-    return replace(form, not_an_address=False, elsewhere=False, nothing=False)
-
-
-def _page(form: SubscribeForm) -> Page:
-    return Page(template="subscribe.html.j2", shows=form)
+def _show(context: Context, form: SubscribeForm, *, status: int = 200) -> Response:
+    return context.render("subscribe.html.j2", form, status=status)

@@ -1,73 +1,62 @@
-"""Leaving: the page behind the link in every mail, and RFC 8058's one click, which mail programs send by themselves.
+"""Unsubscribing: the page behind the link in every mail, and RFC 8058's one click, which mail programs send themselves.
 
 The link never expires, however often its reader left and came back, and opens nothing else.
 """
 
-from dataclasses import dataclass
-
-from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from digest.models import Subscriber, SubscriberState
-from digest.security.links import Links, Scope
-from digest.store import Store, Transaction, subscribers
-from digest.subscribers.membership import Membership
+from digest.security.links import Scope
+from digest.store import Transaction, subscribers
 from digest.web.context import Left, OneClick, Question, partly_shown
-from digest.web.pages import Page, Visit
+from digest.web.dependencies import Context, PostedForm
+from digest.web.reader_auth import public_router, verify_link
 
-_ABSENT = Page(template="absent.html.j2")
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribing:
-    """The pages at /unsubscribe/TOKEN."""
-
-    store: Store
-    links: Links
-    membership: Membership
-
-    def look(self, visit: Visit) -> Page:
-        """GET: asks, and changes nothing."""
-        with self.store.read() as tx:
-            reader = self._reader(tx, visit)
-        if reader is None:
-            return _ABSENT
-        if reader.state is SubscriberState.UNSUBSCRIBED:
-            return _left(reader, goodbye=False)
-        return _page("unsubscribe.html.j2", reader, Question(partly_shown(reader.email)))
-
-    def act(self, visit: Visit) -> Page:
-        """POST: they are out, however often it comes.
-
-        Whatever is posted counts: who holds the link may leave, and no mail program's odd form shall keep them. Who is
-        not on the list any more has what they want, so that a mail program is not told of an error either.
-        """
-        one_click = visit.form.get("List-Unsubscribe") == "One-Click"
-        way = "one-click" if one_click else "page"
-        with self.store.write() as tx:
-            reader = self._reader(tx, visit)
-            goodbye = False
-            if reader is not None:
-                goodbye = self.membership.unsubscribe(tx, reader, origin=f"{way} from {visit.client}", now=visit.now)
-        if one_click:
-            language = reader.language if reader is not None else ""
-            return Page(template="one-click.txt.j2", shows=OneClick(reader is not None), language=language)
-        return _ABSENT if reader is None else _left(reader, goodbye=goodbye)
-
-    def _reader(self, tx: Transaction, visit: Visit) -> Subscriber | None:
-        """Whose link it is; None for who was removed or erased. Raises HTTPException 404 for what we did not sign.
-
-        The token's epoch is not looked at: each time somebody leaves it rises, and this link outlives that. Numbers of
-        subscribers are never used again, so that an old link cannot take anybody else off the list.
-        """
-        token = self.links.verify(Scope.UNSUBSCRIBE, visit.token)
-        if token is None:
-            raise HTTPException(404)
-        return subscribers.find_by_id(tx, token.subscriber_id)
+# Mail programs on the web post from their own site.
+router = public_router("/unsubscribe/{token}", from_anywhere=True)
 
 
-def _left(reader: Subscriber, *, goodbye: bool) -> Page:
-    return _page("unsubscribed.html.j2", reader, Left(email=partly_shown(reader.email), goodbye=goodbye))
+@router.get("")
+def ask_to_unsubscribe(context: Context, token: str) -> Response:
+    """A page with a button: to look changes nothing, as mail scanners follow links."""
+    with context.store.read() as tx:
+        reader = _find_reader(tx, context, token)
+    if reader is None:
+        return context.render("absent.html.j2")
+    if reader.state is SubscriberState.UNSUBSCRIBED:
+        return _show_unsubscribed(context, reader, goodbye=False)
+    return context.render("unsubscribe.html.j2", Question(partly_shown(reader.email)), language=reader.language)
 
 
-def _page(template: str, reader: Subscriber, shows: object) -> Page:
-    return Page(template=template, shows=shows, language=reader.language)
+@router.post("")
+def unsubscribe(context: Context, token: str, form: PostedForm) -> Response:
+    """Unsubscribe the reader, however often it is posted.
+
+    Any form counts, even a malformed one: the link is enough. For an address that is no longer known the answer is a
+    success as well, so that no mail program reports an error.
+    """
+    one_click = form.get("List-Unsubscribe") == "One-Click"
+    origin = f"{'one-click' if one_click else 'page'} from {context.client}"
+    with context.store.write() as tx:
+        reader = _find_reader(tx, context, token)
+        goodbye = reader is not None and context.membership.unsubscribe(tx, reader, origin=origin, now=context.now)
+    if one_click:
+        language = reader.language if reader is not None else ""
+        return context.render("one-click.txt.j2", OneClick(reader is not None), language=language)
+    if reader is None:
+        return context.render("absent.html.j2")
+    return _show_unsubscribed(context, reader, goodbye=goodbye)
+
+
+def _find_reader(tx: Transaction, context: Context, token: str) -> Subscriber | None:
+    """The subscriber of a link; None if they were removed. Raises HTTPException 404 if we did not sign it.
+
+    The token's epoch is not compared: it rises whenever the reader leaves, and this link outlives that. Ids of
+    subscribers are never reused, so an old link cannot unsubscribe another.
+    """
+    return subscribers.find_by_id(tx, verify_link(context, Scope.UNSUBSCRIBE, token).subscriber_id)
+
+
+def _show_unsubscribed(context: Context, reader: Subscriber, *, goodbye: bool) -> Response:
+    page = Left(email=partly_shown(reader.email), goodbye=goodbye)
+    return context.render("unsubscribed.html.j2", page, language=reader.language)
