@@ -14,7 +14,7 @@ from digest.mail.cards import PaperCache
 from digest.mail.context import Card, DigestMail, Mail
 from digest.mail.encoding import html_bytes, quoted_printable
 from digest.mail.fast.card_renderer import Outline
-from digest.mail.fast.encoders import Encoder, HtmlEncoder, PlainTextEncoder, QuotedPrintableEncoder
+from digest.mail.fast.encoders import Encoder, HtmlEncoder, QuotedPrintableEncoder
 from digest.mail.fast.fragments import UnsplittableError, split_template
 from digest.mail.fast.renderer import MAIL, FastRenderer
 from digest.mail.languages import Language
@@ -24,7 +24,7 @@ from digest.models import DigestItem
 DIGEST = "digest"
 SUBJECT, HTML, TEXT = "subject.txt", "mjml", "txt"  # a mail's three templates
 
-_ENCODERS: dict[str, Encoder] = {SUBJECT: PlainTextEncoder(), HTML: HtmlEncoder(), TEXT: QuotedPrintableEncoder()}
+_ENCODERS: dict[str, Encoder] = {SUBJECT: Encoder(), HTML: HtmlEncoder(), TEXT: QuotedPrintableEncoder()}
 
 
 @dataclass(frozen=True, slots=True)

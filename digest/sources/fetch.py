@@ -8,8 +8,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -120,8 +120,8 @@ class Fetcher:
         max_seconds = min(MAX_SECONDS, 4 * self._seconds)
         try:
             with (
-                _Deadline(max_seconds + self._seconds) as deadline,
-                self._client.stream("GET", url, headers=headers, extensions={"trace": deadline.watch}) as response,
+                _deadline(max_seconds + self._seconds) as watch,
+                self._client.stream("GET", url, headers=headers, extensions={"trace": watch}) as response,
             ):
                 return self._read_response(source, response, headers, max_seconds)
         except httpx2.TimeoutException:
@@ -187,40 +187,37 @@ class Fetcher:
         self.close()
 
 
-class _Deadline:
-    """Shuts down the connections opened under it when its time is over.
+@contextmanager
+def _deadline(seconds: float) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Shut down the connections that are opened within it after `seconds`. Yields httpx's `trace` callback.
 
     httpx's time-outs begin again with every byte, so a server that sends a byte now and then would never end.
     """
+    lock = threading.Lock()
+    sockets: list[socket.socket] = []
+    is_over = threading.Event()
 
-    def __init__(self, seconds: float) -> None:
-        self._is_over = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def watch(self, event: str, details: dict[str, Any]) -> None:
-        """Called by the client as its `trace` (python-httpx.org/advanced/extensions)."""
-        if event in _CONNECTED:
-            with self._lock:
-                self._sockets.append(details["return_value"].get_extra_info("socket"))
-            if self._is_over:
-                self._end()
-
-    def _end(self) -> None:
-        with self._lock:
-            self._is_over = True
-            for opened in self._sockets:
+    def end() -> None:
+        with lock:
+            is_over.set()
+            for opened in sockets:
                 with suppress(OSError):  # it is closed already
                     opened.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
+    def watch(event: str, details: dict[str, Any]) -> None:
+        if event in _CONNECTED:
+            with lock:
+                sockets.append(details["return_value"].get_extra_info("socket"))
+            if is_over.is_set():
+                end()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._timer.cancel()
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield watch
+    finally:
+        timer.cancel()
 
 
 class _PrivateAddressError(Exception):

@@ -232,28 +232,22 @@ class _MarkedText:
 
     def fill(self, _item: DigestItem, matches: list[_Match], stretches: _Stretches) -> None:
         """Append the text with its matches marked."""
-        html, out = self._excerpt.encoded.html, stretches[-1]
+        html, kept, out = self._excerpt.encoded.html, self._excerpt.kept, stretches[-1]
         at, reached = 0, -1
         before = len(out)
         for match in matches:
             if match.shown_in is self:
                 if match.start <= reached:  # matches touch or overlap: begin again, with merged ones
                     del out[before:]
-                    at = self._append_merged(matches, out)
+                    at = 0
+                    for start, end in cards.merged([(m.start, m.end) for m in matches if m.shown_in is self], kept):
+                        begin, stop, marked = self._mark(start, end)
+                        out += (html[at:begin], marked)
+                        at = stop
                     break
                 out += (html[at : match.begin], match.marked)
                 at, reached = match.stop, match.end
         out.append(html[at:])
-
-    def _append_merged(self, matches: list[_Match], out: list[bytes]) -> int:
-        """Append the text up to the end of its last match, and return where in the HTML that is."""
-        at = 0
-        shown = ((match.start, match.end) for match in matches if match.shown_in is self)
-        for start, end in cards.merged(shown, self._excerpt.kept):
-            begin, stop, marked = self._mark(start, end)
-            out += (self._excerpt.encoded.html[at:begin], marked)
-            at = stop
-        return at
 
     def _mark(self, start: int, end: int) -> tuple[int, int, bytes]:
         encoded = self._excerpt.encoded

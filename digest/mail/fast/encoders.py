@@ -1,6 +1,5 @@
 """How the text of a template and the values filled into it become the bytes of a subject, an HTML or a text part."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,26 +11,29 @@ Piece = bytes | str
 Pieces = tuple[Piece, ...]
 
 
-class Encoder(ABC):
-    """Encodes one part of a mail. `literal` and `value` return the same type, so that their results can be added."""
+class Encoder:
+    """Encodes one part of a mail, here as UTF-8 text for a header.
 
-    splits_segments: bool  # whether a title or an abstract is written segment by segment, with its matches marked
+    `literal` and `value` return the same type, so that their results can be added.
+    """
 
-    @abstractmethod
+    splits_segments = False  # whether a title or an abstract is written segment by segment, with its matches marked
+
     def literal(self, text: str) -> Any:
         """Encode text that the template itself holds."""
+        return text
 
-    @abstractmethod
     def value(self, text: str) -> Any:
         """Encode a subscriber's or a paper's text as Jinja would write it."""
+        return str(text)
 
-    @abstractmethod
     def combine(self, encoded: Iterable[Any]) -> Pieces:
         """Join neighbouring encoded texts as far as possible without knowing what comes before and after them."""
+        return ("".join(encoded),)
 
-    @abstractmethod
     def finish(self, pieces: Iterable[Any]) -> bytes:
         """Join all pieces of the part."""
+        return "".join(pieces).encode()
 
 
 class HtmlEncoder(Encoder):
@@ -52,25 +54,7 @@ class HtmlEncoder(Encoder):
         return b"".join(pieces)
 
 
-class PlainTextEncoder(Encoder):
-    """UTF-8 text for a header."""
-
-    splits_segments = False
-
-    def literal(self, text: str) -> str:
-        return text
-
-    def value(self, text: str) -> str:
-        return str(text)
-
-    def combine(self, encoded: Iterable[str]) -> Pieces:
-        return ("".join(encoded),)
-
-    def finish(self, pieces: Iterable[Any]) -> bytes:
-        return "".join(pieces).encode()
-
-
-class QuotedPrintableEncoder(PlainTextEncoder):
+class QuotedPrintableEncoder(Encoder):
     """A text part. Whole lines are encoded once and kept as bytes; the line being written stays str until it ends."""
 
     def combine(self, encoded: Iterable[str]) -> Pieces:
@@ -82,12 +66,12 @@ class QuotedPrintableEncoder(PlainTextEncoder):
 
     def finish(self, pieces: Iterable[Piece]) -> bytes:
         lines: list[bytes] = []
-        begun: list[str] = []
+        begun = ""
         for piece in pieces:
             if isinstance(piece, str):
-                begun.append(piece)
+                begun += piece
             else:
-                lines += (quoted_printable("".join(begun)), piece)
-                begun.clear()
-        lines.append(quoted_printable("".join(begun)))
+                lines += (quoted_printable(begun), piece)
+                begun = ""
+        lines.append(quoted_printable(begun))
         return b"".join(lines)

@@ -7,7 +7,7 @@ variables from outside the loop, raises UnsplittableError; ordinary Jinja then r
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, NoReturn, cast
@@ -135,7 +135,7 @@ def split_template(environment: jinja2.Environment, name: str, record_type: Reco
 
     guarded.call = guarded_call  # type: ignore[attr-defined]
     tree, file = _parse(environment, name)
-    return _Splitter(guarded, name, file).fragment(tree.body, record_type, variable)
+    return _Splitter(guarded, name, file, record_type, variable).fragment(tree.body)
 
 
 def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,14 +153,6 @@ def _refuse_placeholders(name: str, values: Iterable[object]) -> None:
             raise UnsplittableError(f"{name} is applied to a text that differs between subscribers")
 
 
-def _names(node: nodes.Node) -> Iterator[nodes.Name]:
-    """The names used in a node, without those inside its loops: there `loop` means the inner loop."""
-    if isinstance(node, nodes.Name):
-        yield node
-    for inner in node.iter_child_nodes(only=["iter"] if isinstance(node, nodes.For) else None):
-        yield from _names(inner)
-
-
 def _parse(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:
     if environment.loader is None:
         raise UnsplittableError("the environment has no loader")
@@ -168,58 +160,56 @@ def _parse(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, 
     return environment.parse(source, name, file), file
 
 
-class _Splitter:
-    """Makes the fragments of one template from its syntax tree."""
+class _Splitter(NodeTransformer):
+    """Makes one fragment: replaces loops over a record's own records by gaps, and includes by the included text."""
 
-    def __init__(self, environment: jinja2.Environment, name: str, file: str | None) -> None:
-        self.environment = environment
+    def __init__(
+        self,
+        environment: jinja2.Environment,
+        name: str,
+        file: str | None,
+        record_type: RecordType,
+        variable: str,
+        macros: Sequence[nodes.Node] = (),
+    ) -> None:
+        """`macros` are the definitions outside the fragment that it may use."""
+        self._environment = environment
         self._name = name
         self._file = file
+        self._record_type = record_type
+        self._variable = variable
+        self._macros = list(macros)
+        self._loops: list[Loop] = []
 
-    def fragment(
-        self, body: list[nodes.Node], record_type: RecordType, variable: str, macros: Sequence[nodes.Node] = ()
-    ) -> Fragment:
-        """The fragment of `body`, with those of its loops. `macros` are the definitions that it may use."""
-        gaps = _GapMaker(self, record_type, variable, macros)
-        kept = [node for statement in body for node in gaps.replace(statement)]
+    def fragment(self, body: list[nodes.Node]) -> Fragment:
+        """The fragment of `body`, with the fragments of its loops."""
+        macros = list(self._macros)
+        kept = [node for statement in body for node in self._replace(statement)]
         tree = nodes.Template([*macros, *kept], lineno=1)
-        tree.set_environment(self.environment)
-        code = self.environment.compile(tree, self._name, self._file)
+        tree.set_environment(self._environment)
+        code = self._environment.compile(tree, self._name, self._file)
         return Fragment(
-            record_type,
-            variable,
-            jinja2.Template.from_code(self.environment, code, self.environment.make_globals(None)),
-            tuple(gaps.loops),
-            asks_position=any(name.name == "loop" for node in kept for name in _names(node)),
+            self._record_type,
+            self._variable,
+            jinja2.Template.from_code(self._environment, code, self._environment.make_globals(None)),
+            tuple(self._loops),
+            asks_position=any(name.name == "loop" for name in nodes.Template(kept).find_all(nodes.Name)),
             as_text=self._name.endswith(".txt.j2"),
         )
 
-
-class _GapMaker(NodeTransformer):
-    """Replaces loops over a record's own records by gaps, and includes by the included file's text."""
-
-    def __init__(
-        self, splitter: _Splitter, record_type: RecordType, variable: str, macros: Sequence[nodes.Node]
-    ) -> None:
-        self.loops: list[Loop] = []
-        self._macros = list(macros)
-        self._splitter = splitter
-        self._record_type = record_type
-        self._variable = variable
-
-    def replace(self, node: nodes.Node) -> Iterator[nodes.Node]:
+    def _replace(self, node: nodes.Node) -> list[nodes.Node]:
         """The nodes that take the place of `node`."""
         result = self.visit(node)
         if isinstance(node, (nodes.Import, nodes.FromImport, nodes.Macro)):
             self._macros.append(node)
-        yield from result if isinstance(result, list) else [result]
+        return result if isinstance(result, list) else [result]
 
     def visit_Include(self, node: nodes.Include) -> Any:  # noqa: N802  (jinja2's name)
         """Inline the included file."""
         if not isinstance(node.template, nodes.Const) or node.ignore_missing:
             raise UnsplittableError("the name of an included file is not a constant")
-        included, _ = _parse(self._splitter.environment, node.template.value)
-        return [new for old in included.body for new in self.replace(old)]
+        included, _ = _parse(self._environment, node.template.value)
+        return [new for old in included.body for new in self._replace(old)]
 
     def visit_For(self, node: nodes.For) -> Any:  # noqa: N802
         """Make a plain loop over the record's own records a fragment of its own."""
@@ -232,7 +222,7 @@ class _GapMaker(NodeTransformer):
                 recursive=False,
             ) if attribute in self._record_type.loops:
                 inner = self._record_type.loops[attribute]
-                fragment = self._splitter.fragment(node.body, inner, target, self._macros)
-                self.loops.append(Loop(attribute, fragment))
-                return nodes.Output([nodes.TemplateData(f"\x01#{len(self.loops) - 1}\x02")], lineno=node.lineno)
+                splitter = _Splitter(self._environment, self._name, self._file, inner, target, self._macros)
+                self._loops.append(Loop(attribute, splitter.fragment(node.body)))
+                return nodes.Output([nodes.TemplateData(f"\x01#{len(self._loops) - 1}\x02")], lineno=node.lineno)
         return self.generic_visit(node)

@@ -50,10 +50,10 @@ class _FragmentRenderer:
         self._encoder = encoder
         self._shared = attrgetter(*(f.name for f in fields(record_type.record) if f.name not in gaps), "__class__")
         self._gaps = attrgetter(*gaps, "__class__")
-        self._loops: dict[int, _Fill] = {}
+        self._loops: dict[int, tuple[Callable[[Any], Any], CardRenderer | _FragmentRenderer]] = {}
         for loop in fragment.loops:
             make = CardRenderer if loop.fragment.record_type is CARD else _FragmentRenderer
-            self._loops[id(loop)] = _fill_with(attrgetter(loop.field), make(loop.fragment, encoder, cache).render_all)
+            self._loops[id(loop)] = attrgetter(loop.field), make(loop.fragment, encoder, cache)
         self._prerendered: dict[object, list[tuple[Pieces, _Fill | None]]] = {}
 
     def render_all(self, records: Sequence[Any], job: RenderJob, out: list[Piece]) -> None:
@@ -77,11 +77,10 @@ class _FragmentRenderer:
                 fill(record, job, out)
 
     def _fill(self, gap: Gap | None) -> _Fill | None:
-        if gap is None or isinstance(gap, Loop):
-            return self._loops[id(gap)] if gap else None
+        if isinstance(gap, Loop):
+            records, renderer = self._loops[id(gap)]
+            return lambda record, job, out: renderer.render_all(records(record), job, out)
+        if gap is None:
+            return None
         encode, value = self._encoder.value, attrgetter(gap)
         return lambda record, _, out: out.append(encode(value(record)))
-
-
-def _fill_with(records: Callable[[Any], Any], render_all: Callable[[Any, RenderJob, list[Piece]], None]) -> _Fill:
-    return lambda record, job, out: render_all(records(record), job, out)
