@@ -1,4 +1,4 @@
-"""Another address: asked for signed in, confirmed by the mail there."""
+"""Changing the address: requested by a signed-in reader, confirmed by a link in a mail to the new address."""
 
 import json
 import re
@@ -42,21 +42,23 @@ def link_in(app: App, delivery: Delivery) -> str:
     return str(found)
 
 
-def wish(own: Signed, email: str = NEW) -> Response:
-    """The answer, when what follows is done."""
+def request_change(own: Signed, email: str = NEW) -> Response:
+    """The answer, after the work in the background is done."""
     answer = own.post("/settings/address", email=email)
     settled(own.client)
     return answer
 
 
 def ask(app: App, own: Signed, email: str = NEW) -> str:
-    """The link in the mail that it brings."""
-    wish(own, email)
+    """Request a change, and return the link in the mail."""
+    request_change(own, email)
     (delivery,) = mails(app)
     return link_in(app, delivery)
 
 
-def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(app: App, own: Signed, site: TestClient) -> None:
+def test_the_link_in_the_mail_to_the_new_address_asks_and_its_button_changes_the_address(
+    app: App, own: Signed, site: TestClient
+) -> None:
     link = ask(app, own)
     (delivery,) = mails(app)
     message = app.composer.message(delivery)
@@ -78,7 +80,7 @@ def test_a_mail_to_the_new_address_asks_and_the_button_there_moves(app: App, own
     assert 'role="status">Saved.' in page.text
 
 
-def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
+def test_a_change_ends_older_sessions_and_links_and_queued_mail_goes_to_the_new_address(
     app: App, own: Signed, site: TestClient
 ) -> None:
     with app.store.write() as tx:
@@ -91,7 +93,7 @@ def test_moving_ends_sessions_and_links_so_far_and_the_mail_that_waits_follows(
         assert [d.subscriber.email for d in deliveries.list_queued(tx)] == [NEW]
 
 
-def test_the_link_moves_once(app: App, own: Signed, site: TestClient) -> None:
+def test_the_link_works_once(app: App, own: Signed, site: TestClient) -> None:
     link = ask(app, own)
     site.post(link)
     for method in ("GET", "POST"):
@@ -100,7 +102,7 @@ def test_the_link_moves_once(app: App, own: Signed, site: TestClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(app: App, own: Signed, site: TestClient, method: str) -> None:
+def test_a_get_changes_nothing(app: App, own: Signed, site: TestClient, method: str) -> None:
     link = ask(app, own)
     assert site.request(method, link).status_code == 200
     assert (
@@ -110,7 +112,7 @@ def test_looking_changes_nothing(app: App, own: Signed, site: TestClient, method
 
 
 @pytest.mark.parametrize("typed", ["", "reader", "a@b@c", "a\n@example.org", "<x>", EMAIL, "x" * 300 + "@example.org"])
-def test_what_is_no_other_address_is_marked_and_nothing_is_sent(app: App, own: Signed, typed: str) -> None:
+def test_an_invalid_or_unchanged_address_is_marked_and_nothing_is_sent(app: App, own: Signed, typed: str) -> None:
     answer = own.post("/settings/address", email=typed)
     assert answer.status_code == 422
     assert "Write another address" in answer.text
@@ -118,13 +120,13 @@ def test_what_is_no_other_address_is_marked_and_nothing_is_sent(app: App, own: S
     assert (stored(app).new_email, mails(app)) == ("", [])
 
 
-def test_nobody_learns_who_is_on_the_list_or_barred(app: App, own: Signed) -> None:
+def test_the_answer_does_not_tell_whether_an_address_is_subscribed_or_suppressed(app: App, own: Signed) -> None:
     enrolled(app, "other@example.org")
     with app.store.write() as tx:
-        app.membership.suppress(tx, "barred@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
+        app.membership.suppress(tx, "suppressed@example.org", SuppressionReason.COMPLAINT, "", now=NOW)
     said = []
-    for email in ("other@example.org", "barred@example.org", "free@example.org"):
-        answer = wish(own, email)
+    for email in ("other@example.org", "suppressed@example.org", "free@example.org"):
+        answer = request_change(own, email)
         page = own.get("/settings/address").text
         said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
         assert f"To change that to {email}, follow the link" in " ".join(page.split())
@@ -132,8 +134,8 @@ def test_nobody_learns_who_is_on_the_list_or_barred(app: App, own: Signed) -> No
     assert [d.subscriber.email for d in mails(app)] == ["free@example.org"]
 
 
-@pytest.mark.parametrize("how", ["taken", "barred"])
-def test_an_address_that_became_anothers_or_barred_meanwhile_is_told_to_who_holds_it(
+@pytest.mark.parametrize("how", ["taken", "suppressed"])
+def test_the_link_says_so_if_the_address_was_taken_or_suppressed_meanwhile(
     app: App, own: Signed, site: TestClient, how: str
 ) -> None:
     link = ask(app, own)
@@ -150,15 +152,15 @@ def test_an_address_that_became_anothers_or_barred_meanwhile_is_told_to_who_hold
 
 def test_at_most_one_mail_a_day_goes_to_an_address(app: App, own: Signed, site: TestClient) -> None:
     first = ask(app, own)
-    wish(own, NEW.upper())
+    request_change(own, NEW.upper())
     other = signed(app, site, enrolled(app, "other@example.org"))
-    wish(other, NEW)
-    (waiting,) = mails(app)  # pressed twice, it is not taken back
+    request_change(other, NEW)
+    (waiting,) = mails(app)  # a second click does not withdraw it
     assert link_in(app, waiting) == first
     assert history(app, NEW) == [("asked", "page from 192.0.2.7")]
 
 
-def test_an_address_is_asked_once_a_day_on_whatever_page_it_is_given(app: App, own: Signed) -> None:
+def test_an_address_gets_one_question_a_day_from_all_pages_together(app: App, own: Signed) -> None:
     for first, second in (("/subscribe", "/settings/address"), ("/settings/address", "/subscribe")):
         email = f"Same+{first[1:4]}@bücher.example"
         for path, spelt in ((first, email), (second, email.upper().replace("BÜCHER", "xn--bcher-kva"))):
@@ -168,40 +170,38 @@ def test_an_address_is_asked_once_a_day_on_whatever_page_it_is_given(app: App, o
         assert sent == ["asked"]
 
 
-def test_a_reader_has_a_few_addresses_asked_a_day(app: App, own: Signed) -> None:
+def test_a_subscriber_can_have_only_a_few_addresses_asked_a_day(app: App, own: Signed) -> None:
     for n in range(8):
-        wish(own, f"{n}@example.net")
+        request_change(own, f"{n}@example.net")
     with app.store.read() as tx:
         asked = [d for d in deliveries.list_newest(tx) if d.kind is MailKind.ADDRESS]
     assert len(asked) == 5
 
 
 @pytest.mark.parametrize("known", KNOWN)
-def test_neither_the_file_nor_a_mail_that_is_left_out_tells_whose_an_address_is(
+def test_neither_the_export_nor_a_mail_that_is_not_sent_tells_whether_an_address_is_subscribed(
     app: App, own: Signed, known: str
 ) -> None:
     known_as(app, known, "other@example.org")
-    wish(own, "other@example.org")
+    request_change(own, "other@example.org")
     assert json.loads(own.get("/settings/data/export").text)["deliveries"] == []
     for n in range(5):
-        wish(own, f"{n}@example.net")
+        request_change(own, f"{n}@example.net")
     assert [event for event, _ in history(app, "3@example.net")] == ["asked"]
     assert history(app, "4@example.net") == []
 
 
-def test_mails_to_new_addresses_count_among_those_that_one_client_has_us_send(
-    app: App,
-) -> None:
+def test_mails_to_new_addresses_count_towards_the_clients_mail_limit(app: App) -> None:
     few = app.config.model_copy(update={"signup": SignupConfig(hourly_per_client=2)})
     site = browser(App(few, app.store))
     own = signed(app, site, enrolled(app))
     assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 200
-    assert wish(own, "wrong").status_code == 422
-    assert [wish(own, f"{n}@example.org").status_code for n in range(2)] == [303, 429]
+    assert request_change(own, "wrong").status_code == 422
+    assert [request_change(own, f"{n}@example.org").status_code for n in range(2)] == [303, 429]
     assert site.post("/sign-in", data={"email": "x@example.org"}).status_code == 429
 
 
-def test_the_mail_says_nothing_that_whoever_asked_wrote(app: App, site: TestClient) -> None:
+def test_the_mail_contains_no_text_of_the_subscriber_who_asked(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, name="Cheap watches at watches.example"))
     ask(app, own)
     message = app.composer.message(mails(app)[0])
@@ -209,11 +209,11 @@ def test_the_mail_says_nothing_that_whoever_asked_wrote(app: App, site: TestClie
     assert b"List-Unsubscribe" not in message.content
 
 
-def test_what_was_agreed_to_at_an_old_address_is_told_and_its_origins_are_erased_with_the_rest(
+def test_consents_of_an_old_address_are_exported_and_their_origins_are_erased_with_the_rest(
     app: App, own: Signed, site: TestClient
 ) -> None:
     site.post(ask(app, own))
-    enrolled(app, EMAIL, language="de")  # somebody else has it now
+    enrolled(app, EMAIL, language="de")  # another subscriber has it now
     moved = signed(app, site, stored(app, NEW))
     told = json.loads(moved.get("/settings/data/export").text)["consents"]
     assert [(one["event"], one["origin"]) for one in told] == [
@@ -227,7 +227,7 @@ def test_what_was_agreed_to_at_an_old_address_is_told_and_its_origins_are_erased
     assert history(app, NEW) == [("asked", "page"), ("confirmed", "page"), ("erased", "page")]
 
 
-def test_another_new_address_takes_the_place_of_the_one_before(app: App, own: Signed, site: TestClient) -> None:
+def test_a_second_new_address_replaces_the_first(app: App, own: Signed, site: TestClient) -> None:
     first = ask(app, own)
     second = ask(app, own, "second@example.net")
     assert [d.subscriber.email for d in mails(app)] == ["second@example.net"]
@@ -241,7 +241,7 @@ def test_the_case_of_an_address_can_be_changed(app: App, own: Signed, site: Test
     assert stored(app).email == "Reader@example.org"
 
 
-def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(app: App, own: Signed) -> None:
+def test_a_mail_for_a_request_that_has_ended_is_not_sent(app: App, own: Signed) -> None:
     ask(app, own)
     changed(app, stored(app), new_email="")
     with app.store.write() as tx:
@@ -251,7 +251,7 @@ def test_a_mail_that_nobody_waits_for_any_more_goes_to_nobody(app: App, own: Sig
     assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
 
 
-def test_a_new_address_that_is_barred_before_the_mail_goes_out_gets_none(app: App, own: Signed) -> None:
+def test_a_new_address_that_is_suppressed_before_its_mail_is_sent_gets_none(app: App, own: Signed) -> None:
     ask(app, own)
     with app.store.write() as tx:
         app.membership.suppress(tx, NEW, SuppressionReason.HARD_BOUNCE, "", now=NOW - timedelta(hours=1))
@@ -260,7 +260,7 @@ def test_a_new_address_that_is_barred_before_the_mail_goes_out_gets_none(app: Ap
 
 
 @pytest.mark.parametrize("how", ["old", "another", "left"])
-def test_a_link_that_is_too_old_or_about_another_address_moves_nobody(
+def test_a_link_that_expired_or_is_for_another_address_changes_nothing(
     app: App, own: Signed, site: TestClient, how: str
 ) -> None:
     link = ask(app, own)
@@ -276,39 +276,39 @@ def test_a_link_that_is_too_old_or_about_another_address_moves_nobody(
     assert stored(app).email == EMAIL
 
 
-def test_a_link_without_an_address_moves_nobody(app: App, own: Signed, site: TestClient) -> None:
+def test_a_link_without_an_address_changes_nothing(app: App, own: Signed, site: TestClient) -> None:
     assert site.post(f"/address/{app.links.token(Scope.ADDRESS, 1, 0, written_at=NOW)}").status_code == 410
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.ADDRESS])
-def test_a_link_for_something_else_moves_nobody(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_changes_nothing(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
     ask(app, own)
     token = app.links.token(scope, 1, 0, about=app.links.text_hash(addresses.key(NEW)), written_at=NOW)
     assert site.post(f"/address/{token}").status_code == 404
     assert stored(app).email == EMAIL
 
 
-def test_a_form_without_the_sessions_token_asks_nobody(app: App, own: Signed) -> None:
+def test_a_form_without_the_sessions_token_sends_nothing(app: App, own: Signed) -> None:
     assert own.post("/settings/address", csrf="", email=NEW).status_code == 403
     assert mails(app) == []
 
 
-def test_mail_and_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
+def test_mail_and_pages_are_in_the_readers_language(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, language="de"))
     link = ask(app, own)
     assert "Ist das Ihre Adresse für Daily Papers?" in site.get(link).text
     assert app.composer.render(mails(app)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
 
 
-def test_where_only_some_domains_may_subscribe_nobody_moves_elsewhere(app: App) -> None:
+def test_an_address_outside_the_allowed_domains_is_refused(app: App) -> None:
     policy = SignupConfig(policy="domains", domains=("example.org",))
     config = app.config.model_copy(update={"signup": policy})
     with App(config, app.store) as limited:
         own = signed(limited, browser(limited), enrolled(limited))
-        answer = wish(own, "new@elsewhere.example")
+        answer = request_change(own, "new@elsewhere.example")
         assert answer.status_code == 422
         assert "Addresses at example.org only." in answer.text
         assert faults_of(answer.text) == []
         assert mails(limited) == []
-        assert wish(own, "new@lab.example.org").status_code == 303
+        assert request_change(own, "new@lab.example.org").status_code == 303
         assert len(mails(limited)) == 1

@@ -1,4 +1,4 @@
-"""What is kept about a reader, on their own pages: taken away, erased; and leaving."""
+"""The pages to download one's data, to have it erased and to unsubscribe."""
 
 import json
 
@@ -30,7 +30,7 @@ def people(app: App) -> list[str]:
         return [s.email for s in subscribers.list_all(tx)]
 
 
-def test_the_file_holds_all_that_the_command_line_tells(app: App, own: Signed) -> None:
+def test_the_export_has_everything_that_the_command_line_exports(app: App, own: Signed) -> None:
     enrolled(app, "other@example.org")
     answer = own.get("/settings/data/export")
     assert answer.headers["Content-Type"] == "application/json"
@@ -44,7 +44,7 @@ def test_the_file_holds_all_that_the_command_line_tells(app: App, own: Signed) -
     assert "other@" not in answer.text
 
 
-def test_erasing_needs_the_tick(app: App, own: Signed) -> None:
+def test_erasing_needs_the_checkbox(app: App, own: Signed) -> None:
     page = own.get("/settings/data").text
     assert '<input type="checkbox" name="sure" value="1" required>' in " ".join(page.split())
     answer = own.post("/settings/data")
@@ -54,7 +54,7 @@ def test_erasing_needs_the_tick(app: App, own: Signed) -> None:
     assert people(app) == [EMAIL]
 
 
-def test_who_erases_is_forgotten_signed_out_and_not_mailed_again(app: App, own: Signed) -> None:
+def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app: App, own: Signed) -> None:
     answer = own.post("/settings/data", sure="1")
     assert answer.status_code == 200
     assert "Your data is erased" in answer.text
@@ -69,7 +69,7 @@ def test_who_erases_is_forgotten_signed_out_and_not_mailed_again(app: App, own: 
     assert own.post("/settings/data", sure="1").headers["Location"] == "/sign-in"
 
 
-def test_leaving_asks_and_the_button_leaves_and_signs_out(app: App, own: Signed) -> None:
+def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: Signed) -> None:
     page = own.get("/settings/leave").text
     assert "Leave Daily Papers?" in page
     assert faults_of(page) == []
@@ -84,7 +84,7 @@ def test_leaving_asks_and_the_button_leaves_and_signs_out(app: App, own: Signed)
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("page", ["/settings/data?sure=1", "/settings/data/export", "/settings/leave"])
-def test_looking_changes_nothing(app: App, own: Signed, method: str, page: str) -> None:
+def test_a_get_changes_nothing(app: App, own: Signed, method: str, page: str) -> None:
     assert own.client.request(method, page, headers={"Cookie": own.cookie}).status_code == 200
     assert (state(app), queued(app)) == ("active", [])
 
@@ -103,7 +103,7 @@ def test_a_form_with_another_readers_token_does_nothing(app: App, own: Signed, s
     assert people(app) == ["other@example.org", EMAIL]
 
 
-def test_the_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
+def test_the_pages_are_in_the_readers_language(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, language="de"))
     assert "Meine Daten löschen und abbestellen" in own.get("/settings/data").text
     assert "Daily Papers abbestellen?" in own.get("/settings/leave").text

@@ -1,4 +1,4 @@
-"""Muting a keyword by the link beside it."""
+"""Muting a keyword by the link beside it in a mail."""
 
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ def test_the_page_asks_with_a_button(app: App, site: TestClient) -> None:
     assert faults_of(page.text) == []
 
 
-def test_the_button_adds_a_line_says_so_and_offers_the_way_back(app: App, site: TestClient) -> None:
+def test_the_button_adds_a_line_says_so_and_offers_to_undo_it(app: App, site: TestClient) -> None:
     link = way_to(app, reader_with(app, "cats\n# mine"), "author:LeCun, Y & co")
     answer = site.post(link)
     assert (answer.status_code, answer.headers["Location"]) == (303, link)
@@ -49,7 +49,7 @@ def test_the_button_adds_a_line_says_so_and_offers_the_way_back(app: App, site: 
     assert "<h1>Mute" in site.get(link).text
 
 
-def test_who_has_no_keywords_of_their_own_can_mute(app: App, site: TestClient) -> None:
+def test_a_subscriber_without_own_keywords_can_mute(app: App, site: TestClient) -> None:
     link = way_to(app, enrolled(app), "survey")
     site.post(link)
     assert keywords(app) == "-survey"
@@ -67,7 +67,9 @@ def test_muting_twice_is_muting_once(app: App, site: TestClient) -> None:
 
 @pytest.mark.parametrize("keyword", ["", "  ", "(cats", "a\nb", "a\r\n*", "-cats", "cats ^2", "cats AND", "x" * 60_000])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_no_keyword_is_told_and_nothing_is_muted(app: App, site: TestClient, keyword: str, method: str) -> None:
+def test_an_invalid_keyword_is_refused_and_nothing_is_muted(
+    app: App, site: TestClient, keyword: str, method: str
+) -> None:
     answer = site.request(method, way_to(app, reader_with(app, "cats"), keyword))
     assert (answer.status_code, keywords(app)) == (422, "cats")
     assert "That cannot be muted" in answer.text
@@ -78,7 +80,7 @@ def test_without_a_keyword_there_is_nothing_to_mute(app: App, site: TestClient) 
     assert site.post(path(app, Scope.MUTE, enrolled(app))).status_code == 422
 
 
-def test_own_keywords_that_cannot_be_read_any_more_are_left_as_they_are(app: App, site: TestClient) -> None:
+def test_own_keywords_that_are_no_longer_valid_are_left_as_they_are(app: App, site: TestClient) -> None:
     reader = reader_with(app, "cats")
     with app.store.write() as tx:
         tx.exec_driver_sql("UPDATE profiles SET rules = 'cats ^1e1'")
@@ -88,12 +90,12 @@ def test_own_keywords_that_cannot_be_read_any_more_are_left_as_they_are(app: App
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(app: App, site: TestClient, method: str) -> None:
+def test_a_get_changes_nothing(app: App, site: TestClient, method: str) -> None:
     assert site.request(method, way_to(app, reader_with(app, "cats"), "survey") + "&do=mute").status_code == 200
     assert keywords(app) == "cats"
 
 
-def test_a_keyword_is_text(app: App, site: TestClient) -> None:
+def test_a_keyword_is_escaped(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     for keyword in ('"<script>alert(1)</script>"', "<script>("):
         page = site.get(way_to(app, reader, keyword)).text
@@ -103,7 +105,7 @@ def test_a_keyword_is_text(app: App, site: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_mutes_nothing(app: App, site: TestClient, method: str, how: str) -> None:
+def test_an_expired_link_mutes_nothing(app: App, site: TestClient, method: str, how: str) -> None:
     reader = reader_with(app, "cats")
     token = outdated(app, Scope.MUTE, reader, how)
     assert site.request(method, f"/mute/{token}?keyword=survey").status_code == 410
@@ -111,12 +113,12 @@ def test_a_link_that_is_too_old_mutes_nothing(app: App, site: TestClient, method
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.MUTE])
-def test_a_link_for_something_else_mutes_nothing(app: App, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_mutes_nothing(app: App, site: TestClient, scope: Scope) -> None:
     token = path(app, scope, reader_with(app, "cats")).rpartition("/")[2]
     assert site.post(f"/mute/{token}?keyword=survey").status_code == 404
     assert keywords(app) == "cats"
 
 
-def test_the_page_speaks_the_readers_language(app: App, site: TestClient) -> None:
+def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None:
     link = way_to(app, enrolled(app, language="de"), "survey")
     assert "„survey“ stummschalten?" in site.get(link).text

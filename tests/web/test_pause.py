@@ -31,7 +31,7 @@ def way(request: pytest.FixtureRequest, app: App, site: TestClient) -> Callable[
     return to
 
 
-def test_a_pause_lasts_until_a_date_on_the_readers_clock(app: App, site: TestClient, way: Any) -> None:
+def test_a_pause_lasts_until_a_date_in_the_readers_time_zone(app: App, site: TestClient, way: Any) -> None:
     where, post = way(enrolled(app, schedule=Schedule(timezone="Asia/Tokyo")))
     answer = post(until="2026-06-10")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{where}?saved=1")
@@ -43,7 +43,7 @@ def test_a_pause_lasts_until_a_date_on_the_readers_clock(app: App, site: TestCli
     assert faults_of(page) == []
 
 
-def test_a_pause_without_a_date_lasts_until_its_reader_ends_it(app: App, site: TestClient, way: Any) -> None:
+def test_a_pause_without_a_date_lasts_until_the_reader_ends_it(app: App, site: TestClient, way: Any) -> None:
     where, post = way(enrolled(app))
     post(until="")
     assert (state(app), stored(app).resumes_at) == ("paused", None)
@@ -62,7 +62,7 @@ def test_a_pause_can_be_changed(app: App, way: Any) -> None:
 @pytest.mark.parametrize(
     "until", ["2026-06-03", "2020-01-01", "2028-06-10", "9999-12-31", "0001-01-01", "soon", "2026-13-01"]
 )
-def test_a_date_that_no_pause_can_end_on_is_marked_and_nothing_happens(app: App, way: Any, until: str) -> None:
+def test_an_invalid_date_is_marked_and_nothing_is_saved(app: App, way: Any, until: str) -> None:
     _, post = way(enrolled(app))
     answer = post(until=until)
     assert answer.status_code == 422
@@ -72,20 +72,20 @@ def test_a_date_that_no_pause_can_end_on_is_marked_and_nothing_happens(app: App,
     assert state(app) == "active"
 
 
-def test_what_was_typed_is_text(app: App, way: Any) -> None:
+def test_typed_text_is_escaped(app: App, way: Any) -> None:
     _, post = way(enrolled(app))
     assert 'value="&#34;&gt;&lt;script&gt;"' in post(until='"><script>').text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(app: App, site: TestClient, way: Any, method: str) -> None:
+def test_a_get_changes_nothing(app: App, site: TestClient, way: Any, method: str) -> None:
     where, _ = way(enrolled(app))
     assert site.request(method, f"{where}?until=2026-06-10&do=pause").status_code == 200
     assert state(app) == "active"
 
 
 @pytest.mark.parametrize("before", [SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED])
-def test_who_gets_no_digests_is_not_made_to_get_them(
+def test_a_subscriber_who_gets_no_digests_is_not_activated(
     app: App, site: TestClient, way: Any, before: SubscriberState
 ) -> None:
     reader = changed(app, enrolled(app), state=before)
@@ -96,13 +96,13 @@ def test_who_gets_no_digests_is_not_made_to_get_them(
         assert state(app) == before.value
 
 
-def test_ending_a_pause_twice_is_ending_it_once(app: App, way: Any) -> None:
+def test_ending_a_pause_twice_changes_nothing_more(app: App, way: Any) -> None:
     _, post = way(enrolled(app))
     assert post(do="resume").status_code == 303
     assert stored(app).last_slot_at is None
 
 
-def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(app: App, site: TestClient) -> None:
+def test_the_page_behind_a_link_masks_the_address_and_has_no_links_to_other_pages(app: App, site: TestClient) -> None:
     page = site.get(path(app, Scope.PAUSE, enrolled(app))).text
     assert "r•••@example.org" in page
     assert EMAIL not in page
@@ -113,7 +113,7 @@ def test_the_page_of_a_link_shows_the_address_partly_and_leads_nowhere_else(app:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_pauses_nobody(app: App, site: TestClient, method: str, how: str) -> None:
+def test_an_expired_link_pauses_nothing(app: App, site: TestClient, method: str, how: str) -> None:
     reader = enrolled(app)
     token = outdated(app, Scope.PAUSE, reader, how)
     assert site.request(method, f"/pause/{token}").status_code == 410
@@ -121,18 +121,18 @@ def test_a_link_that_is_too_old_pauses_nobody(app: App, site: TestClient, method
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.PAUSE])
-def test_a_link_for_something_else_pauses_nobody(app: App, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_pauses_nothing(app: App, site: TestClient, scope: Scope) -> None:
     token = path(app, scope, enrolled(app)).rpartition("/")[2]
     assert site.post(f"/pause/{token}").status_code == 404
     assert state(app) == "active"
 
 
-def test_a_form_without_the_sessions_token_pauses_nobody(app: App, site: TestClient) -> None:
+def test_a_form_without_the_sessions_token_pauses_nothing(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app))
     assert own.post("/settings/pause", csrf="", until="").status_code == 403
     assert state(app) == "active"
 
 
-def test_the_page_speaks_the_readers_language(app: App, way: Any, site: TestClient) -> None:
+def test_the_page_is_in_the_readers_language(app: App, way: Any, site: TestClient) -> None:
     where, _ = way(enrolled(app, language="de"))
     assert "Nach einer Pause enthält der erste das Beste" in site.get(where).text

@@ -1,4 +1,4 @@
-"""A private feed: turned on, moved and turned off by its reader, read by who has its address."""
+"""A private feed: its reader turns it on and off and changes its address, which is all that is needed to read it."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_fo
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_it_has_the_papers_of_the_last_digests_with_their_reasons(
+def test_the_feed_has_the_papers_of_the_last_digests_with_their_reasons(
     app: App, own: Signed, site: TestClient, form: str
 ) -> None:
     reader = stored(app)
@@ -69,7 +69,7 @@ def test_it_has_the_papers_of_the_last_digests_with_their_reasons(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_hostile_papers_are_text(app: App, own: Signed, site: TestClient, form: str) -> None:
+def test_hostile_papers_are_escaped(app: App, own: Signed, site: TestClient, form: str) -> None:
     send(app, stored(app), an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)")))
     answer = site.get(turned_on(own, form))
     if form == "json":
@@ -82,21 +82,19 @@ def test_hostile_papers_are_text(app: App, own: Signed, site: TestClient, form: 
         assert "&lt;script" in parsed.entries[0].summary
 
 
-def test_only_the_last_thirty_digests_are_in_it(app: App, own: Signed, site: TestClient) -> None:
+def test_the_feed_has_the_last_thirty_digests(app: App, own: Signed, site: TestClient) -> None:
     for day in range(32):
         send(app, stored(app), cats(f"cats of {day}"), slot_at=NOW - timedelta(days=day))
     assert len(feedparser.parse(site.get(turned_on(own)).content).entries) == 30
 
 
-def test_an_empty_feed_is_a_feed(own: Signed, site: TestClient) -> None:
+def test_an_empty_feed_is_valid(own: Signed, site: TestClient) -> None:
     for form in FORMATS:
         assert site.get(turned_on(own, form)).status_code == 200
 
 
 @pytest.mark.parametrize("how", ["new", "off", "left", "removed"])
-def test_an_address_opens_nothing_any_more_when_it_is_revoked(
-    app: App, own: Signed, site: TestClient, how: str
-) -> None:
+def test_a_revoked_address_is_not_found(app: App, own: Signed, site: TestClient, how: str) -> None:
     first = turned_on(own)
     if how in {"new", "off"}:
         own.post("/settings/feed", do="on" if how == "new" else "off")
@@ -119,7 +117,7 @@ def test_a_feed_that_was_never_turned_on_has_no_address(app: App, own: Signed, s
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.FEED])
-def test_a_link_for_something_else_opens_no_feed(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_opens_no_feed(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
     turned_on(own)
     token = app.links.token(scope, 1, 0, about=stored(app).feed, written_at=NOW)
     assert site.get(f"/feed/{token}/atom").status_code == 404
@@ -133,12 +131,12 @@ def test_a_feeds_address_opens_nothing_else(own: Signed, site: TestClient) -> No
 
 
 @pytest.mark.parametrize("form", ["xml", "html", "ATOM", ".."])
-def test_a_format_that_is_none_is_not_found(own: Signed, site: TestClient, form: str) -> None:
+def test_an_unknown_format_is_not_found(own: Signed, site: TestClient, form: str) -> None:
     assert site.get(turned_on(own).replace("/atom", f"/{form}")).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(app: App, own: Signed, method: str) -> None:
+def test_a_get_changes_nothing(app: App, own: Signed, method: str) -> None:
     where = turned_on(own)
     before = stored(app)
     for path in ("/settings/feed?do=off", where):
@@ -146,7 +144,7 @@ def test_looking_changes_nothing(app: App, own: Signed, method: str) -> None:
     assert stored(app) == before
 
 
-def test_a_form_without_the_sessions_token_turns_nothing_on_or_off(app: App, own: Signed) -> None:
+def test_a_form_without_the_sessions_token_does_not_switch_the_feed(app: App, own: Signed) -> None:
     assert own.post("/settings/feed", csrf="", do="on").status_code == 403
     assert stored(app).feed == ""
     turned_on(own)
@@ -154,7 +152,7 @@ def test_a_form_without_the_sessions_token_turns_nothing_on_or_off(app: App, own
     assert stored(app).feed != ""
 
 
-def test_nobody_sees_another_readers_papers(app: App, own: Signed, site: TestClient) -> None:
+def test_a_feed_has_no_papers_of_other_readers(app: App, own: Signed, site: TestClient) -> None:
     send(app, enrolled(app, "other@example.org"), cats("Secret cats"))
     assert "Secret" not in site.get(turned_on(own)).text
 
@@ -166,7 +164,7 @@ def test_reasons_are_in_the_readers_language(app: App, site: TestClient) -> None
     assert "Warum: „cats“ · Ihre Stichwörter" in site.get(turned_on(own)).text
 
 
-def test_below_a_path_its_address_has_it(open_site: Any, app: App) -> None:
+def test_the_address_includes_the_path_of_the_site(open_site: Any, app: App) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
     own = signed(app, site, enrolled(app))
     own.post("/digest/settings/feed", do="on")

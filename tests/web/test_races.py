@@ -1,4 +1,4 @@
-"""Two requests at once: whichever comes first, nobody comes back who left, and nothing is done twice."""
+"""Two requests at once: in either order, nothing is done twice and subscribers who left stay away."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def emails() -> Sequence[str]:
     return [f"reader{number}@example.org" for number in ROUNDS]
 
 
-def test_who_confirms_twice_at_once_is_welcomed_and_signed_in_once(
+def test_two_confirmations_at_once_queue_one_welcome_and_begin_one_session(
     app: App, two: tuple[TestClient, TestClient]
 ) -> None:
     for email in emails():
@@ -64,7 +64,7 @@ def test_who_confirms_twice_at_once_is_welcomed_and_signed_in_once(
 
 
 @pytest.mark.parametrize("how", ["erase", "leave", "unsubscribe"])
-def test_a_save_at_the_moment_of_leaving_brings_nobody_back(
+def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
     app: App, two: tuple[TestClient, TestClient], how: str
 ) -> None:
     for email in emails():
@@ -102,7 +102,7 @@ def test_two_keywords_that_are_muted_at_once_are_both_muted(app: App, two: tuple
         assert sorted(keywords(app, email).split("\n")) == ["-cats", "-dogs"]
 
 
-def test_of_two_who_move_to_one_address_at_once_one_does(app: App, two: tuple[TestClient, TestClient]) -> None:
+def test_one_of_two_changes_to_the_same_address_at_once_succeeds(app: App, two: tuple[TestClient, TestClient]) -> None:
     for number in ROUNDS:
         new = f"new{number}@example.org"
         links = []
@@ -115,7 +115,9 @@ def test_of_two_who_move_to_one_address_at_once_one_does(app: App, two: tuple[Te
         assert stored(app, new).epoch == 1
 
 
-def test_of_two_who_ask_at_one_address_at_once_one_is_heard(app: App, two: tuple[TestClient, TestClient]) -> None:
+def test_two_requests_for_the_same_new_address_at_once_queue_one_mail(
+    app: App, two: tuple[TestClient, TestClient]
+) -> None:
     tabs = [signed(app, two[n], enrolled(app, f"reader{n}@example.org")) for n in (0, 1)]
     at_once(*(lambda tab=tab: tab.post("/settings/address", email="new@example.org") for tab in tabs))
     for client in two:

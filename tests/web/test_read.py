@@ -1,4 +1,4 @@
-"""Digests on the web: by the link in each, and signed in."""
+"""Digests on the web: behind the link in each mail, and signed in."""
 
 import re
 from dataclasses import replace
@@ -29,7 +29,7 @@ def send(
     kind: MailKind = MailKind.DIGEST,
     **rest: Any,
 ) -> Digest:
-    """A digest of theirs, as publishing writes it down; every paper it names is known."""
+    """Store a digest of the reader as publishing does, with all its papers."""
     digest = a_digest(
         items,
         subscriber=reader,
@@ -78,7 +78,7 @@ def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(app: App, s
     assert faults_of(page.text) == []
 
 
-def test_a_reason_mutes_as_long_as_in_the_mail_and_no_longer(app: App, site: TestClient) -> None:
+def test_mute_links_behind_a_link_expire_with_those_of_the_mail(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     before = NOW - timedelta(days=61)
     send(app, reader, cats(), slot_at=before)
@@ -91,7 +91,7 @@ def test_a_reason_mutes_as_long_as_in_the_mail_and_no_longer(app: App, site: Tes
         assert site.get(mute).status_code == status
 
 
-def test_a_digest_stays_as_it_was_when_a_paper_is_revised(app: App, site: TestClient) -> None:
+def test_a_digest_shows_a_paper_as_it_was_sent_after_a_revision(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     send(app, reader, cats())
     with app.store.write() as tx:
@@ -100,7 +100,9 @@ def test_a_digest_stays_as_it_was_when_a_paper_is_revised(app: App, site: TestCl
     assert "Withdrawn" not in page
 
 
-def test_a_welcome_without_a_paper_is_a_page_and_what_was_never_sent_is_none(app: App, site: TestClient) -> None:
+def test_a_welcome_without_papers_has_a_page_and_a_digest_that_was_never_sent_has_none(
+    app: App, site: TestClient
+) -> None:
     reader = enrolled(app)
     send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
     assert "There are none here." in site.get(link(app, reader)).text
@@ -109,7 +111,7 @@ def test_a_welcome_without_a_paper_is_a_page_and_what_was_never_sent_is_none(app
     assert "There are none here." in signed(app, site, reader).get("/settings/digests").text
 
 
-def test_what_did_not_fit_is_shown_page_by_page(app: App, site: TestClient) -> None:
+def test_papers_that_did_not_fit_are_shown_in_pages(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     send(app, reader, cats(), more=tuple(f"test:left {n:03}" for n in range(120)))
     where = link(app, reader)
@@ -122,7 +124,7 @@ def test_what_did_not_fit_is_shown_page_by_page(app: App, site: TestClient) -> N
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "9" * 30, "٣", ""])
-def test_a_page_that_is_no_number_is_none(app: App, site: TestClient, page: str) -> None:
+def test_a_page_number_that_is_invalid_is_not_found(app: App, site: TestClient, page: str) -> None:
     reader = enrolled(app)
     send(app, reader, cats())
     own = signed(app, site, reader)
@@ -130,7 +132,7 @@ def test_a_page_that_is_no_number_is_none(app: App, site: TestClient, page: str)
         assert own.get(f"{where}?page={page}").status_code == 404
 
 
-def test_hostile_papers_are_text(app: App, site: TestClient) -> None:
+def test_hostile_papers_are_escaped(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     item = an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)"))
     send(app, reader, replace(item, also=(HOSTILE,)), more=("test:" + HOSTILE,), trending=(HOSTILE_PAPER,))
@@ -163,7 +165,7 @@ def test_past_digests_are_listed_newest_first_with_their_counts(app: App, site: 
     assert faults_of(shown.text) == []
 
 
-def test_nobody_reads_another_readers_digest(app: App, site: TestClient) -> None:
+def test_a_digest_of_another_reader_is_not_found(app: App, site: TestClient) -> None:
     reader, other = enrolled(app), enrolled(app, "other@example.org")
     send(app, other, cats("Secret cats"))
     own = signed(app, site, reader)
@@ -174,12 +176,12 @@ def test_nobody_reads_another_readers_digest(app: App, site: TestClient) -> None
 
 
 @pytest.mark.parametrize("slot", ["x", "-1", "f" * 30, "0", "6a%2f..", "1" * 5000])
-def test_a_slot_of_no_digest_is_not_found(app: App, site: TestClient, slot: str) -> None:
+def test_a_slot_without_a_digest_is_not_found(app: App, site: TestClient, slot: str) -> None:
     assert signed(app, site, enrolled(app)).get(f"/settings/digests/{slot}").status_code == 404
 
 
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
-def test_a_link_that_is_too_old_shows_nothing(app: App, site: TestClient, how: str) -> None:
+def test_an_expired_link_shows_nothing(app: App, site: TestClient, how: str) -> None:
     reader = enrolled(app)
     send(app, reader, cats())
     where = link(app, reader, written_at=NOW - timedelta(days=180) if how == "old" else NOW)
@@ -192,21 +194,21 @@ def test_a_link_that_is_too_old_shows_nothing(app: App, site: TestClient, how: s
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.READ])
-def test_a_link_for_something_else_shows_nothing(app: App, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_shows_nothing(app: App, site: TestClient, scope: Scope) -> None:
     reader = enrolled(app)
     send(app, reader, cats())
     token = app.links.token(scope, reader.id, reader.epoch, about=encode_time(NOW), written_at=NOW)
     assert site.get(f"/read/{token}").status_code == 404
 
 
-def test_the_link_of_the_mail_itself_is_the_one(app: App, site: TestClient) -> None:
+def test_the_link_in_the_mail_opens_the_page(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     digest = send(app, reader, cats(), slot_at=at("2026-06-03 07:00").replace(microsecond=123456))
     token = app.links.token(Scope.READ, reader.id, 0, about=encode_time(digest.slot_at), written_at=digest.created_at)
     assert site.get(f"/read/{token}").status_code == 200
 
 
-def test_the_page_speaks_the_readers_language(app: App, site: TestClient) -> None:
+def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None:
     reader = enrolled(app, language="de")
     send(app, reader, cats("cats", "Your keywords"), more=("test:Left over",))
     page = site.get(link(app, reader)).text
@@ -215,7 +217,7 @@ def test_the_page_speaks_the_readers_language(app: App, site: TestClient) -> Non
     assert "1 weiterer, der nicht mehr hineinpasste" in page
 
 
-def test_papers_that_were_merged_since_are_shown_once_under_their_name(app: App, site: TestClient) -> None:
+def test_merged_papers_are_shown_once_under_their_new_id(app: App, site: TestClient) -> None:
     reader = enrolled(app)
     send(app, reader, cats(), more=("test:younger", "test:older"))
     with app.store.write() as tx:

@@ -1,4 +1,4 @@
-"""What a reader gets, and when: /settings, and the way there."""
+"""The settings page, and the link in every mail that leads there."""
 
 import re
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(app: App, sit
 
 
 @pytest.mark.parametrize("how", ["old", "revoked", "removed"])
-def test_a_link_that_is_too_old_signs_nobody_in(app: App, site: TestClient, how: str) -> None:
+def test_an_expired_link_does_not_sign_in(app: App, site: TestClient, how: str) -> None:
     reader = enrolled(app)
     written_at = NOW - timedelta(days=60) if how == "old" else NOW
     link = app.links.url(Scope.PREFERENCES, reader.id, reader.epoch, written_at=written_at).partition(".org")[2]
@@ -68,7 +68,7 @@ def test_a_link_that_is_too_old_signs_nobody_in(app: App, site: TestClient, how:
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.PREFERENCES])
-def test_a_link_for_something_else_signs_nobody_in(app: App, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_does_not_sign_in(app: App, site: TestClient, scope: Scope) -> None:
     token = path(app, scope, enrolled(app)).rpartition("/")[2]
     answer = site.get(f"/preferences/{token}")
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (404, False)
@@ -78,7 +78,7 @@ def test_a_link_for_something_else_signs_nobody_in(app: App, site: TestClient, s
     "page",
     ["", "/pause", "/digests", "/digests/6a", "/address", "/data", "/data/export", "/leave"],
 )
-def test_who_is_not_signed_in_sees_nothing_of_anybody(app: App, site: TestClient, page: str) -> None:
+def test_without_a_session_the_pages_redirect_to_the_sign_in_page(app: App, site: TestClient, page: str) -> None:
     reader = enrolled(app)
     cookies = ["", "__Secure-digest=1.0.AAAAAAAAAAAAAAAAAAAAAA"]
     for scope in Scope:  # no link of any kind is a session, but the session's own token
@@ -99,7 +99,7 @@ def test_a_session_ends_after_twelve_hours_and_when_its_reader_leaves(app: App, 
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (303, True)
 
 
-def test_the_page_shows_what_is_chosen(app: App, site: TestClient) -> None:
+def test_the_page_shows_the_stored_settings(app: App, site: TestClient) -> None:
     share(app, "Cats", "Dogs")
     reader = enrolled(
         app, name="A <b>Reader</b>", profiles=("Cats",), max_papers=9, announce_types=frozenset({AnnounceType.CROSS})
@@ -123,7 +123,7 @@ def test_the_page_shows_what_is_chosen(app: App, site: TestClient) -> None:
     assert faults_of(page.text) == []
 
 
-def test_a_readers_clock_tells_when_the_next_digest_comes(app: App, site: TestClient) -> None:
+def test_the_next_digest_is_shown_in_the_readers_time_zone(app: App, site: TestClient) -> None:
     reader = enrolled(app, schedule=Schedule(timezone="Pacific/Auckland", days=frozenset({Weekday.FRI})))
     page = signed(app, site, reader).get("/settings").text
     assert "Friday, June 5, 2026 at 07:00" in page
@@ -131,7 +131,7 @@ def test_a_readers_clock_tells_when_the_next_digest_comes(app: App, site: TestCl
     assert "You pause until Wednesday, June 10, 2026." in signed(app, site, paused).get("/settings").text
 
 
-def test_how_mails_come_is_saved_and_the_page_says_so(app: App, own: Signed) -> None:
+def test_mail_settings_are_saved_and_the_page_says_so(app: App, own: Signed) -> None:
     answer = own.post("/settings", **MAILS)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/settings?saved=1")
     s = stored(app)
@@ -150,7 +150,7 @@ def test_how_mails_come_is_saved_and_the_page_says_so(app: App, own: Signed) -> 
     assert "Donnerstag, 4. Juni 2026 um 06:30" in page
 
 
-def test_trending_papers_are_wanted_where_the_box_is_ticked(app: App, own: Signed) -> None:
+def test_the_checkbox_turns_trending_papers_on_and_off(app: App, own: Signed) -> None:
     own.post("/settings", **MAILS, trending="1")
     assert stored(app).wants_trending
 
@@ -174,7 +174,7 @@ def test_trending_papers_are_wanted_where_the_box_is_ticked(app: App, own: Signe
         ("announce", ["all"], "Choose a kind at least."),
     ],
 )
-def test_what_cannot_be_read_is_marked_with_the_rest_as_it_was_typed_and_nothing_is_saved(
+def test_an_invalid_field_is_marked_the_others_are_kept_as_typed_and_nothing_is_saved(
     app: App, own: Signed, field: str, typed: Any, says: str
 ) -> None:
     before = stored(app)
@@ -188,7 +188,7 @@ def test_what_cannot_be_read_is_marked_with_the_rest_as_it_was_typed_and_nothing
     assert stored(app) == before
 
 
-def test_more_papers_than_a_page_lets_choose_may_stay(app: App, site: TestClient) -> None:
+def test_a_stored_number_of_papers_above_the_pages_limit_may_stay(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, max_papers=300))
     assert own.post("/settings", **MAILS | {"max_papers": "300"}).status_code == 303
     assert own.post("/settings", **MAILS | {"max_papers": "301"}).status_code == 422
@@ -221,7 +221,7 @@ def test_profiles_and_keywords_are_saved(app: App, own: Signed) -> None:
         ("cats ^0", "nach ^ gehört ein Gewicht über 0"),
     ],
 )
-def test_what_everybody_mistypes_is_explained_in_their_language(
+def test_common_mistakes_are_explained_in_the_readers_language(
     app: App, site: TestClient, rule: str, said: str
 ) -> None:
     own = signed(app, site, enrolled(app, language="de"))
@@ -229,7 +229,7 @@ def test_what_everybody_mistypes_is_explained_in_their_language(
     assert f": {said}" in " ".join(answer.text.split())
 
 
-def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(app: App, own: Signed) -> None:
+def test_invalid_keywords_are_marked_and_kept_as_typed(app: App, own: Signed) -> None:
     share(app, "Cats")
     answer = own.post("/settings", part="interests", profile="Cats", rules="mice\n<b> AND (")
     assert answer.status_code == 422
@@ -242,7 +242,7 @@ def test_keywords_that_cannot_be_read_are_marked_and_kept_as_typed(app: App, own
     assert (stored(app).profiles, keywords(app)) == ((), "")
 
 
-def test_long_keywords_in_any_script_are_taken(app: App, own: Signed) -> None:
+def test_long_keywords_in_any_script_are_accepted(app: App, own: Signed) -> None:
     rules = "\n".join(f"扩散模型 {n}" for n in range(2000))
     assert own.post("/settings", part="interests", rules=rules).status_code == 303
     assert keywords(app) == rules
@@ -258,19 +258,19 @@ def test_a_form_without_this_sessions_token_changes_nothing(
     assert (stored(app), keywords(app)) == (before, "")
 
 
-def test_another_sessions_token_is_none(app: App, own: Signed, site: TestClient) -> None:
+def test_the_token_of_another_session_is_refused(app: App, own: Signed, site: TestClient) -> None:
     same = signed(app, site, stored(app)).csrf
     other = signed(app, site, enrolled(app, "other@example.org")).csrf
     for csrf in (same, other):
         assert own.post("/settings", csrf=csrf, **MAILS).status_code == 403
 
 
-def test_a_form_that_is_none_of_these_is_refused(own: Signed) -> None:
+def test_an_unknown_form_is_refused(own: Signed) -> None:
     assert own.post("/settings", rules="x").status_code == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_changes_nothing(app: App, own: Signed, method: str) -> None:
+def test_a_get_changes_nothing(app: App, own: Signed, method: str) -> None:
     before = stored(app)
     form = "?part=mails&name=X&max_papers=1&rules=x"
     answer = own.client.request(method, f"/settings{form}", headers={"Cookie": own.cookie})
@@ -314,7 +314,7 @@ def test_an_earlier_hour_gives_no_second_digest_today(app: App, own: Signed) -> 
     assert stored(app).last_digest_at == NOW
 
 
-def test_a_digest_that_is_due_comes_though_the_hour_is_changed(app: App, own: Signed) -> None:
+def test_a_digest_that_is_due_still_comes_after_a_change_of_the_hour(app: App, own: Signed) -> None:
     changed(app, stored(app), last_slot_at=NOW - timedelta(days=1), last_digest_at=NOW - timedelta(days=1))
     own.post("/settings", **MAILS | {"timezone": "UTC", "send_at": "06:00", "day": [day.value for day in Weekday]})
     later = NOW + timedelta(hours=1)
@@ -322,12 +322,12 @@ def test_a_digest_that_is_due_comes_though_the_hour_is_changed(app: App, own: Si
     assert stored(app).last_digest_at == later
 
 
-def test_a_zone_that_is_no_place_is_among_those_to_choose(app: App, site: TestClient) -> None:
+def test_a_stored_time_zone_without_a_place_is_offered(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, schedule=Schedule(timezone="CET")))
     assert "<option selected>CET</option>" in own.get("/settings").text
 
 
-def test_below_a_path_every_link_and_redirect_has_it(open_site: Any, app: App) -> None:
+def test_every_link_and_redirect_includes_the_path_of_the_site(open_site: Any, app: App) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
     link = app.links.token(Scope.PREFERENCES, enrolled(app).id, 0, written_at=NOW)
     answer = site.get(f"/digest/preferences/{link}")
@@ -338,7 +338,7 @@ def test_below_a_path_every_link_and_redirect_has_it(open_site: Any, app: App) -
     assert not re.search(r'(href|action)="/(?!digest/)', page)
 
 
-def test_a_reader_sees_only_their_own(app: App, own: Signed, site: TestClient) -> None:
+def test_a_reader_sees_only_their_own_settings(app: App, own: Signed, site: TestClient) -> None:
     other = enrolled(app, "other@example.org", name="Somebody Else")
     with app.store.write() as tx:
         profiles.set_personal(tx, other.id, compile_rules("secret interest"), now=NOW)
