@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digest.matching.backtest import QueryCache, RuleStats, rule_stats
 from digest.matching.engine.corpus import Corpus
@@ -147,13 +146,11 @@ class PaperCollection:
         choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explain)
         place = {self.papers[column].id: place for place, column in enumerate(shown.tolist())}
         items = tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))
-        return Findings(count=len(found), items=items, days=self._days(found, np.flatnonzero(among)))
-
-    def _days(self, found: NDArray[np.int64], all_papers: NDArray[np.int64]) -> dict[date, tuple[int, int]]:
-        if not len(all_papers):
-            return {}
-        first = int(self._day[all_papers].min())
-        total = np.bincount(self._day[all_papers] - first)
-        matched = np.bincount(self._day[found] - first, minlength=len(total))
-        counts = zip(matched.tolist(), total.tolist(), strict=True)
-        return {date.fromordinal(first + day): pair for day, pair in enumerate(counts)}
+        days: dict[date, tuple[int, int]] = {}
+        if among.any():
+            first = int(self._day[among].min())
+            total = np.bincount(self._day[among] - first)
+            matched = np.bincount(self._day[found] - first, minlength=len(total))
+            counts = zip(matched.tolist(), total.tolist(), strict=True)
+            days = {date.fromordinal(first + day): pair for day, pair in enumerate(counts)}
+        return Findings(count=len(found), items=items, days=days)

@@ -91,7 +91,7 @@ class ProfileIndex:
 
 
 class Search:
-    """Papers to match profiles against, scored by how rare it is that a rule is true.
+    """Matches profile indexes against the same papers. Rules that are rarely true count more.
 
     Keeps the evaluations of the last plans. Not safe to share between threads.
     """

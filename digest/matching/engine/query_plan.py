@@ -137,7 +137,7 @@ class _PlanBuilder:
         return number
 
     def build(self) -> tuple[QueryPlan, Ints]:
-        """Returns (the plan, the condition's number of each node)."""
+        """Returns (the plan, the number of each node's condition in it)."""
         # Atoms are level 0. A stable sort by level keeps them first, and children before parents.
         level = np.array(self._level, np.int64)
         order = np.argsort(level, kind="stable")

@@ -19,7 +19,7 @@ def row_offsets(counts: Longs | Ints | Bools) -> Longs:
 
 
 def concatenated_ranges(starts: Longs | Ints, counts: Longs | Ints) -> Longs:
-    """Returns start, start + 1, … (`count` numbers) for each pair, one range after the other: sum(counts) of int64."""
+    """Returns the numbers start, start + 1, … of each (start, count) pair, one range after the other, as int64."""
     ends: Longs = np.cumsum(counts, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - ends + counts, counts) + np.arange(total)

@@ -32,7 +32,7 @@ _SIGN = 0x7FFFFFFF  # all bits of a float32 but its sign: for positive numbers t
 
 
 def inverse_document_frequency(counts: Longs, total: int) -> Floats:
-    """Returns the factor for rules that are true of `counts` papers out of `total`.
+    """Returns the rarity of rules that are true of `counts` papers out of `total`: the factor in their score.
 
     It is 1 for a rule that is true of all papers, and 1 more each time the count halves (Spärck Jones, J. Documentation
     28, 1972). Smoothed, so that it is 1 where there are no papers and finite where a rule is true of none.
@@ -41,7 +41,7 @@ def inverse_document_frequency(counts: Longs, total: int) -> Floats:
 
 
 def posting_values(evaluation: Evaluation, idf: Floats | None) -> Floats:
-    """Returns what each posting adds to a score for a weight of 1. `idf` is by condition; None counts all the same."""
+    """Returns what each posting adds to a score for a weight of 1. `idf` is by condition."""
     value = np.where(evaluation.in_title, np.float32(TITLE_FACTOR), np.float32(1))
     if idf is not None:
         value *= np.repeat(idf, evaluation.document_frequencies())

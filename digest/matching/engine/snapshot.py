@@ -24,7 +24,7 @@ _TRIE = ("keys", "targets", "phrase_of")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """An index with, by row, the profile's id (ascending) and the fingerprint of its rules."""
+    """An index, with the id (ascending) and the fingerprint of the rules of the profile in each row."""
 
     index: ProfileIndex
     ids: NDArray[np.int64]

@@ -211,7 +211,10 @@ def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool)
 
 
 def _author(text: str, offset: int, *, initials: bool) -> Query:
-    """With `initials`, one to three capitals after a family name are initials, of which the first counts."""
+    """Returns a Term for a name of one part, else an Author. Raises QuerySyntaxError.
+
+    With `initials`, one to three capitals after a family name are initials, of which the first counts.
+    """
     written = [(m.group(), offset + m.start()) for m in _NAME_PART.finditer(text)]
     written = [(name, at) for name, at in written if WORD.search(name) or "*" in name]
     if initials and len(written) > 1 and _INITIALS.fullmatch(written[-1][0]):
