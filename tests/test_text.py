@@ -1,4 +1,4 @@
-"""How text is read as words."""
+"""How text is split into words and folded."""
 
 import re
 import unicodedata

@@ -8,7 +8,7 @@ from digest.models import Field, Paper
 from digest.text import COMPOUND, WORD, fold
 from tests.matching.tokens import Word, words
 
-Span = tuple[int, int]  # positions in a text's word lattice: where the first word begins, where the last one ends
+Span = tuple[int, int]  # positions in a text: where the first word begins, where the last word ends
 
 
 def is_true(query: Query, paper: Paper) -> bool:
@@ -16,7 +16,7 @@ def is_true(query: Query, paper: Paper) -> bool:
         case Term(_, fields):
             return any(spans(query, text) for field in fields for text in texts_of(paper, field))
         case Near():
-            return any(stand_near(query, paper, field) for field in Field)
+            return any(is_near(query, paper, field) for field in Field)
         case Author(parts):
             return any(all(spans(part, name) for part in parts) for name in texts_of(paper, Field.AUTHOR))
         case Not(part):
@@ -27,8 +27,8 @@ def is_true(query: Query, paper: Paper) -> bool:
             return any(is_true(part, paper) for part in parts)
 
 
-def stand_near(near: Near, paper: Paper, field: Field) -> bool:
-    """Whether both sides stand in the field, one behind the other, with few enough words between."""
+def is_near(near: Near, paper: Paper, field: Field) -> bool:
+    """Whether both sides are in the field, one after the other, with few enough words between them."""
     for text in texts_of(paper, field):
         left = [span for term in near.left if field in term.fields for span in spans(term, text)]
         right = [span for term in near.right if field in term.fields for span in spans(term, text)]
@@ -39,12 +39,12 @@ def stand_near(near: Near, paper: Paper, field: Field) -> bool:
 
 
 def spans(term: Term, text: list[Word]) -> set[Span]:
-    """Every place where the term stands."""
+    """Every place where the term occurs."""
     return {(word.first, end) for reading in term.readings for word in text for end in ends(text, word, reading)}
 
 
 def ends(text: list[Word], word: Word, reading: Pattern) -> Iterator[int]:
-    """Where `reading` ends, if it stands in the text from `word` on."""
+    """Where `reading` ends if the text contains it from `word` on."""
     if not fits(word, reading[0]):
         return
     if len(reading) == 1:
@@ -61,7 +61,7 @@ def fits(word: Word, pattern: str) -> bool:
 
 
 def texts_of(paper: Paper, field: Field) -> list[list[Word]]:
-    """The texts in a field, each by itself: a term never reaches from one author or category into the next."""
+    """The texts in a field, separately: a term never reaches from one author or category into the next."""
     if field is Field.AUTHOR:
         return [words(name) for name in paper.authors]
     if field is Field.CATEGORY:
@@ -70,7 +70,7 @@ def texts_of(paper: Paper, field: Field) -> list[list[Word]]:
 
 
 def archive(category: str) -> list[Word]:
-    """How a category's beginning reads besides: cs.* of cs.LG."""
+    """The extra word for a category's archive: cs.* of cs.LG."""
     run = COMPOUND.search(category)
     if run is None:
         return []
@@ -79,19 +79,19 @@ def archive(category: str) -> list[Word]:
 
 
 def points(query: Query, paper: Paper) -> float:
-    """What a rule of weight 1 adds to the score: nothing where it is not true, twice as much in the title."""
+    """What a rule of weight 1 adds to the score: 0 if it is not true, twice as much in the title."""
     if not is_true(query, paper):
         return 0.0
     return TITLE_FACTOR if in_title(query, paper) else 1.0
 
 
 def in_title(query: Query, paper: Paper) -> bool:
-    """Whether something that makes the query true stands in the title. What is excluded makes nothing true."""
+    """Whether a word that makes the query true is in the title. Negated words make nothing true."""
     match query:
         case Term(_, fields):
             return Field.TITLE in fields and any(spans(query, text) for text in texts_of(paper, Field.TITLE))
         case Near():
-            return stand_near(query, paper, Field.TITLE)
+            return is_near(query, paper, Field.TITLE)
         case Author() | Not():
             return False
         case AllOf(parts):

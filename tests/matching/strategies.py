@@ -1,4 +1,4 @@
-"""Rules and papers for properties: RULES covers the whole language, PAPERS holds what such rules look for."""
+"""Hypothesis strategies: RULES covers the whole rule language, PAPERS contains what such rules look for."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""What a profile would have found: for whoever edits it."""
+"""What a profile would have found, rule by rule."""
 
 from datetime import date
 from time import process_time
@@ -23,7 +23,7 @@ def of_rule(rule: str, *papers: Paper) -> RuleStats:
 
 
 def suggestion(rule: str, *titles: str) -> tuple[str, int] | None:
-    """What is suggested for a rule, and how many of the papers it is true of; among others that say nothing."""
+    """The suggestion for a rule and its number of papers, among other papers that do not matter."""
     papers = [a_paper(title) for title in titles] + [a_paper(f"nothing {n}") for n in range(20)]
     found = of_rule(rule, *papers).suggestion
     return None if found is None else (found.rule, found.papers)

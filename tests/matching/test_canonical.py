@@ -1,4 +1,4 @@
-"""Queries that ask the same are equal, and can be written down and read back."""
+"""Queries that ask the same have one canonical form, which can be formatted and parsed again."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from tests.matching.strategies import PAPERS, RULES
 
 
 def turned(query: Query) -> Query:
-    """The same query, everything that has an order in the other order and twice."""
+    """Returns an equivalent query with all parts reversed and doubled."""
     match query:
         case AllOf(parts):
             return AllOf(tuple(turned(part) for part in reversed(parts)) + parts)
@@ -132,6 +132,6 @@ def test_queries_are_formatted_without_unneeded_parentheses(rule: str, written: 
 @given(st.lists(st.sampled_from("multi systems matrices as is x net*".split()), min_size=1, max_size=5).map("-".join))
 def test_parts_of_compounds_are_stemmed_only_if_no_reading_changes(compound: str) -> None:
     wanted = patterns(compound, exact=False)
-    if wanted:  # a star stands at the end of a reading only
+    if wanted:  # a star is at the end of a reading only
         (term,) = iter_terms(parse_query(compound))
         assert term.readings == wanted

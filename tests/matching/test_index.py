@@ -1,4 +1,4 @@
-"""Many profiles against many papers: the same answer as asking one by one, with the reasons and the evidence."""
+"""Matching many profiles against many papers: scores, reasons and evidence."""
 
 import gc
 import io
@@ -290,7 +290,7 @@ def test_a_corpus_has_the_same_tokens_as_the_reference(abstract: str) -> None:
     corpus = Corpus([a_paper("", abstract)])
     spelt = list(corpus.words)
     read = zip(corpus.first.tolist(), corpus.next.tolist(), corpus.word.tolist(), strict=True)
-    # The abstract is the second text: a position without a word lies before it.
+    # The abstract is the second text: an empty position precedes it.
     assert [(first - 1, following - 1, spelt[word]) for first, following, word in read] == [
         (word.first, word.next, word.folded) for word in words(abstract)
     ]

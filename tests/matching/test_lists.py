@@ -1,4 +1,4 @@
-"""Keyword lists that people use, over twelve real days: by our reading, and by the plain substrings they were made for.
+"""Real keyword lists on twelve recorded days: our matches compared with those of a plain substring search.
 
 `python -m tests.matching.test_lists` prints the table and some of the differences.
 """
@@ -24,7 +24,7 @@ pytestmark = needs_recordings
 
 @dataclass(frozen=True)
 class Difference:
-    """A keyword and a paper on which the two readings do not agree."""
+    """A keyword and a paper that only one of the two searches finds."""
 
     keyword: str
     paper: Paper
@@ -58,13 +58,13 @@ class Difference:
         return ""
 
     def _is_cut(self, begin: int, end: int) -> bool:
-        """Whether the words in which the substring lies are more than the keyword."""
+        """Whether the substring is only a part of the words that contain it."""
         around = self.text[_start_of_word(self.text, begin) : _end_of_word(self.text, end)]
         return joined(around, plural=True) != joined(self.keyword, plural=True)
 
 
 def joined(text: str, *, plural: bool = False) -> str:
-    """The words of a text, behind one another; each without its plural ending."""
+    """The words of a text in order, without plural endings."""
     return "".join(stem(fold(word)) if plural else fold(word) for word in re.findall(r"[^\W_]+", text))
 
 
@@ -87,7 +87,7 @@ def papers() -> list[Paper]:
 
 @cache
 def lists() -> dict[str, list[str]]:
-    """The recorded lists by where they come from; what is written in an operator language of its own is left out."""
+    """The recorded lists by origin, without keywords in an operator language of their own."""
     found: dict[str, list[str]] = {}
     for record in json.loads((RECORDINGS / "profiles/transcribed_profiles.json").read_text(encoding="utf-8")):
         groups = [record.get("lines", ()), record.get("include", ()), *record.get("named_groups", {}).values()]
@@ -107,7 +107,7 @@ def ours(keywords: Sequence[str]) -> list[set[str]]:
 
 
 def substrings(keywords: Sequence[str]) -> list[set[str]]:
-    """The same by looking for each keyword in the lower-case text."""
+    """By keyword, the ids of the papers whose lower-case text contains it."""
     texts = {paper.id: f"{paper.title}\n{paper.abstract}".lower() for paper in papers()}
     return [{i for i, text in texts.items() if keyword.lower() in text} for keyword in keywords]
 

@@ -1,4 +1,4 @@
-"""Authors and categories, as people write them."""
+"""Rules for authors and categories."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How near rules came to a paper that they do not match."""
+"""How close rules come to a paper that they do not match."""
 
 import pytest
 

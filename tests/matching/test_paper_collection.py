@@ -1,4 +1,4 @@
-"""Rules tried on papers that stand ready."""
+"""Trying rules on papers in memory."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

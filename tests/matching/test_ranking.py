@@ -1,4 +1,4 @@
-"""Which papers of all that matched one subscriber gets."""
+"""Which matching papers a subscriber gets."""
 
 from digest.matching import choose
 from digest.matching.ranking import Choice

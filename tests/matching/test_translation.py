@@ -20,7 +20,7 @@ PUBMED = "https://pubmed.ncbi.nlm.nih.gov/"
 
 
 def same(pasted: str, rule: str) -> bool:
-    """Whether a pasted query asks what a rule of ours asks."""
+    """Whether a pasted query means the same as one of our rules."""
     return parse_query(translate_query(pasted).rules) == parse_query(rule)
 
 
@@ -159,7 +159,7 @@ def test_an_invalid_query_says_what_is_wrong(pasted: str, reason: str) -> None:
 
 
 def translation_of(text: str) -> Translation | None:
-    """None where it is refused, which is the only error there is."""
+    """Returns None if the text is rejected with a RuleError. Any other error fails the test."""
     try:
         return translate_query(text)
     except RuleError:
@@ -167,7 +167,7 @@ def translation_of(text: str) -> Translation | None:
 
 
 def check(text: str) -> None:
-    """What comes of it compiles, and asks for something."""
+    """The translation compiles and looks for something."""
     found = translation_of(text)
     if found is not None:
         assert compile_rules(found.rules).has_positive_rules
@@ -221,7 +221,7 @@ def test_parentheses_are_kept_where_they_matter(rule: str) -> None:
 
 @given(RULES)
 def test_a_rule_of_ours_is_never_misread_without_an_error(rule: str) -> None:
-    """With PubMed's tags it is a query of PubMed's, which is read from left to right and joins words with AND."""
+    """A query with PubMed's tags is read as PubMed reads it: left to right, with AND between words."""
     check(rule)
     found = translation_of(rule)
     if found is not None and "[" not in rule:

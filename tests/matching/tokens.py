@@ -7,10 +7,10 @@ from digest.text import COMPOUND, WORD, compound_words, fold, stem
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One reading of a stretch of text as a word.
+    """One way to read a stretch of text as a word.
 
-    `first` and `next` are positions in the text's word lattice: the word that follows this one starts at `next`.
-    A compound of n parts takes n positions; its joined readings go from their first part to behind their last.
+    `first` and `next` are positions in the text: the word that follows this one starts at `next`. A compound of n parts
+    takes n positions, and a word joined from some of its parts extends over theirs.
     """
 
     first: int
@@ -22,7 +22,7 @@ class Word:
 
 
 def words(text: str) -> list[Word]:
-    """Every reading of `text` as words, sorted by `first`, shorter readings first."""
+    """Returns every token of `text`, sorted by `first`, shorter ones first."""
     found: list[Word] = []
     position = 0
     for run in COMPOUND.finditer(text):
