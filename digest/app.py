@@ -296,8 +296,7 @@ class App:
         """The configured transport, closed afterwards. `timeout` (seconds) is for each step of SMTP."""
         delivery = self.config.delivery
         if delivery.transport == "maildir":
-            with MaildirTransport(self.config.path(delivery.maildir.path)) as maildir:
-                yield maildir
+            yield MaildirTransport(self.config.path(delivery.maildir.path))
         else:
             with SmtpTransport(
                 delivery.smtp.host,

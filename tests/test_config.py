@@ -77,7 +77,7 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ("x = [", "config.toml: is not TOML: "),
     ],
 )
-def test_a_bad_key_is_named_with_the_mend(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_key_is_named_with_the_fix(tmp_path: Path, text: str, message: str) -> None:
     assert message in error_of(tmp_path, text)
     assert "\n" not in error_of(tmp_path, text)
 

@@ -50,7 +50,7 @@ def test_it_can_be_run_again(bare: Cli) -> None:
     assert sorted(f.name for f in (bare.folder / "digest-demo" / "mail").iterdir()) == first
 
 
-def test_somebody_elses_folder_is_left_alone(bare: Cli) -> None:
+def test_a_folder_with_other_files_is_left_alone(bare: Cli) -> None:
     (bare.folder / "mine").mkdir()
     (bare.folder / "mine" / "digest.db").write_text("precious")
     ran = bare("demo", "--output", "mine")

@@ -228,7 +228,7 @@ def test_what_their_next_digest_has_as_popular(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", [SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED])
-def test_who_is_not_on_the_list_gets_nothing(store: Store, state: SubscriberState) -> None:
+def test_an_inactive_subscriber_gets_nothing(store: Store, state: SubscriberState) -> None:
     subscribe(store, state=state)
     see(store, a_paper("cats"))
     found = asked(store)
@@ -236,7 +236,7 @@ def test_who_is_not_on_the_list_gets_nothing(store: Store, state: SubscriberStat
     assert f"they are {state.value}" in found.facts
 
 
-def test_since_when_somebody_is_pending_or_has_left(store: Store) -> None:
+def test_since_when_a_subscriber_is_pending_or_unsubscribed(store: Store) -> None:
     with store.write() as tx:
         asked_of = MEMBERSHIP.add(tx, a_subscriber(EMAIL, state=SubscriberState.PENDING), origin="page", now=NOW)
     see(store, a_paper("cats"), when="2026-06-03 07:30")
@@ -249,7 +249,7 @@ def test_since_when_somebody_is_pending_or_has_left(store: Store) -> None:
     assert "their address is suppressed since 2026-06-03 (unsubscribed: page)" in found.facts
 
 
-def test_who_pauses_hears_what_the_digest_after_it_has(store: Store) -> None:
+def test_a_paused_subscriber_is_told_what_the_next_digest_will_have(store: Store) -> None:
     added = subscribe(store)
     with store.write() as tx:
         subscribers.save(tx, paused(added, at("2026-06-04 00:00")))
@@ -318,7 +318,7 @@ def test_a_welcome_looks_back_further(store: Store) -> None:
     assert asked(store).verdict is Verdict.NO_MATCH
 
 
-def test_who_follows_nothing(store: Store) -> None:
+def test_a_subscriber_who_follows_nothing(store: Store) -> None:
     subscribe(store, "")
     see(store, a_paper("cats"))
     run(store)

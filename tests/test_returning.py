@@ -63,7 +63,7 @@ def test_a_mail_that_a_real_server_gives_up_on_comes_back_and_suppresses_its_add
         assert "mailto:leave-" in mail["List-Unsubscribe"]
 
 
-def test_a_mail_to_the_address_for_leaving_that_arrives_by_a_real_server_unsubscribes(cli: Cli) -> None:
+def test_a_mail_to_the_unsubscribe_address_over_a_real_server_unsubscribes(cli: Cli) -> None:
     with Postfix() as postfix:
         cli.configure(CONFIG.format(postfix=postfix))
         cli.ok("subscriber", "add", postfix.reader, "--keywords", "cat", "--confirmed")

@@ -103,7 +103,7 @@ def test_a_port_that_is_taken_is_told_in_one_line_before_anything_begins(cli: Cl
     assert "papers_new" not in ran.err
 
 
-def test_pages_that_stop_by_themselves_end_the_program(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_web_server_ends_the_program(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
     ran = cli("serve")
     assert ran.code == 1
@@ -211,7 +211,7 @@ def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
     assert "config.toml: newsletter.language: no language 'tlh'; there are en, de" in ran.err
 
 
-def test_the_sources_are_asked_at_a_word_by_the_runner_that_asks_them_anyway(cli: Cli) -> None:
+def test_sources_can_be_fetched_at_once_by_the_same_job(cli: Cli) -> None:
     with App.open(cli.folder / "config.toml") as app:
         scheduler = _create_scheduler(app, threading.Event(), threading.Event())
         scheduler.start(paused=True)

@@ -4,8 +4,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
@@ -34,12 +32,6 @@ class MaildirTransport:
                 yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply=f"new/{name}")
         except OSError as error:
             raise TransportError(f"the maildir {self.folder} cannot be written: {error.strerror or error}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        return None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -119,7 +119,7 @@ def forgeries(delivery: Delivery, sent: Message) -> Iterable[bytes]:
     )
 
 
-def test_a_forged_bounce_is_named_and_suppresses_nobody(store: Store) -> None:
+def test_a_forged_bounce_is_reported_and_suppresses_no_address(store: Store) -> None:
     delivery, sent = our_mail(store)
     forged = list(forgeries(delivery, sent))
     report = read(store, *forged)
@@ -135,7 +135,7 @@ def test_a_return_path_that_was_made_for_another_mail_of_that_number_proves_noth
     assert reason(store) is None
 
 
-def test_a_soft_bounce_and_an_automatic_reply_suppress_nobody(store: Store) -> None:
+def test_a_soft_bounce_and_an_automatic_reply_suppress_no_address(store: Store) -> None:
     _, sent = our_mail(store)
     away = (
         b"From: a@b\r\nTo: <"
@@ -153,7 +153,7 @@ def test_a_message_that_is_read_again_counts_once(store: Store) -> None:
     assert [len(read(store, once).suppressed) for _ in range(2)] == [1, 0]
 
 
-def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
+def test_a_mail_to_the_unsubscribe_address_unsubscribes(store: Store) -> None:
     delivery, sent = our_mail(store)
     to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
     assert f"<mailto:{to}?subject=unsubscribe>".encode() in sent.content
@@ -164,7 +164,7 @@ def test_a_mail_to_the_address_for_leaving_unsubscribes(store: Store) -> None:
         assert [d.kind.value for d in deliveries.list_queued(tx)] == ["goodbye"]
 
 
-def test_a_mail_by_which_somebody_left_does_not_take_them_off_again_when_they_are_back(store: Store) -> None:
+def test_an_unsubscribe_mail_read_twice_does_not_unsubscribe_a_returned_subscriber(store: Store) -> None:
     delivery, _ = our_mail(store)
     to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
     wish = f"From: {READER}\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\n".encode()
@@ -175,7 +175,7 @@ def test_a_mail_by_which_somebody_left_does_not_take_them_off_again_when_they_ar
     assert reason(store) is None
 
 
-def test_a_mail_that_nobody_foresaw_is_named_and_the_others_are_read(
+def test_a_mail_that_causes_an_error_is_reported_and_the_others_are_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, sent = our_mail(store)
@@ -199,7 +199,7 @@ def test_a_subject_in_a_charset_that_is_none_keeps_nothing_from_being_read(store
     assert (report.unreadable, len(report.suppressed)) == ([], 1)
 
 
-def test_who_is_removed_while_their_mail_is_bouncing_stops_nothing(store: Store) -> None:
+def test_a_bounce_suppresses_the_address_of_a_removed_subscriber(store: Store) -> None:
     delivery, _ = our_mail(store)
     with store.write() as tx:
         subscribers.remove(tx, READER)
@@ -240,7 +240,7 @@ def test_reading_ends_after_the_mail_at_hand_when_it_is_asked_to(store: Store) -
         "To: {forged}\r\nSubject: unsubscribe",
     ],
 )
-def test_nobody_leaves_by_a_quote_by_a_machine_or_by_a_guess(store: Store, head: str) -> None:
+def test_quotes_automatic_replies_and_guesses_unsubscribe_no_one(store: Store, head: str) -> None:
     delivery, _ = our_mail(store)
     to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
     forged = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id + 1, 0).replace(
@@ -267,7 +267,7 @@ def moved(store: Store, sent: Delivery | None = None) -> None:
         MEMBERSHIP.change_address(tx, subscribers.get(tx, READER), origin="", now=NOW)
 
 
-def test_what_comes_back_from_an_address_that_its_reader_has_left_does_not_bar_the_new_one(store: Store) -> None:
+def test_a_bounce_from_a_former_address_does_not_suppress_the_new_one(store: Store) -> None:
     delivery, sent = our_mail(store)
     moved(store, delivery)
     for proofs in (PROOFS, BounceAuthenticator(LINKS, None)):
@@ -277,7 +277,7 @@ def test_what_comes_back_from_an_address_that_its_reader_has_left_does_not_bar_t
     assert reason(store, "new@example.org") is SuppressionReason.COMPLAINT
 
 
-def test_what_comes_back_from_the_new_address_bars_that(store: Store) -> None:
+def test_a_bounce_from_the_new_address_suppresses_it(store: Store) -> None:
     our_mail(store)
     moved(store)
     with store.read() as tx:
@@ -287,7 +287,7 @@ def test_what_comes_back_from_the_new_address_bars_that(store: Store) -> None:
     assert (reason(store), reason(store, "new@example.org")) == (None, SuppressionReason.HARD_BOUNCE)
 
 
-def test_a_new_address_that_is_none_bars_nobody(store: Store) -> None:
+def test_a_bounce_of_an_unconfirmed_address_suppresses_no_address(store: Store) -> None:
     our_mail(store)
     with store.write() as tx:
         MEMBERSHIP.queue_address_confirmation(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)

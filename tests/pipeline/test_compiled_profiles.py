@@ -146,7 +146,7 @@ def test_profiles_that_cannot_be_read_do_not_keep_others_from_being_matched(
     assert found(kept, saved(store)) == {name: titles for name, titles in ALL.items() if name != "cat"}
 
 
-def test_queries_that_nobody_asks_any_more_are_forgotten(kept: CompiledProfiles, store: Store) -> None:
+def test_unused_queries_are_deleted(kept: CompiledProfiles, store: Store) -> None:
     edit(store, "cat", "dog")
     found(kept, saved(store))
     with store.read() as tx:

@@ -111,7 +111,7 @@ class Breaking:
             yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply="250")
 
 
-def test_what_was_taken_before_the_line_broke_is_marked(store: Store) -> None:
+def test_mails_sent_before_the_connection_broke_are_recorded(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))
     report = deliver(store, Breaking(7), composer(), MEMBERSHIP, now=NOW, group_size=3)
     assert (report.sent, report.waiting, report.failure) == (7, 3, "the line is down")
@@ -208,7 +208,7 @@ def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_o
         assert MEMBERSHIP.find_suppression(tx, "old@example.org") is None
 
 
-def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(store: Store) -> None:
+def test_a_subscriber_who_unsubscribes_meanwhile_gets_no_mail_that_was_not_started(store: Store) -> None:
     emails = [f"{i}@example.org" for i in range(10)]
     queue(store, *emails)
 
@@ -224,7 +224,7 @@ def test_who_leaves_while_mails_are_sent_gets_none_of_those_that_were_not_begun(
     assert (report.sent, states(store)) == (10, {"sent": 10, "failed": 1})  # nine digests and the goodbye
 
 
-def test_refusals_of_single_mails_hold_nothing(store: Store) -> None:
+def test_rejections_of_single_mails_do_not_put_sending_on_hold(store: Store) -> None:
     queue(store, *(f"{i}@example.org" for i in range(12)))
     refusing = {f"{i}@example.org": "550 5.7.1 no" if i % 3 else "550 5.1.1 nobody" for i in range(12)}
     report = send(store, Postbox(at_rcpt=refusing))

@@ -129,7 +129,7 @@ def test_a_machine_that_slept_for_days_catches_up_with_one_digest(store: Store) 
     assert shown(queued(store))[1:] == [["cats of day 4", "cats of day 5", "cats of day 6"]]
 
 
-def test_nobody_gets_an_empty_mail_and_the_reason_is_recorded(store: Store) -> None:
+def test_an_empty_digest_is_not_sent_and_its_reason_is_recorded(store: Store) -> None:
     subscribe(store, "birds")
     see(store, "cats")
     assert run(store) == PublishReport(
@@ -139,7 +139,7 @@ def test_nobody_gets_an_empty_mail_and_the_reason_is_recorded(store: Store) -> N
     assert run(store, "2026-06-04 07:00").empty_reasons[0][1] == "no new papers"
 
 
-def test_somebody_who_follows_nothing_is_told_so(store: Store) -> None:
+def test_following_nothing_is_the_reason_of_an_empty_digest(store: Store) -> None:
     subscribe(store, "")
     see(store, "cats")
     assert run(store).empty_reasons == (("reader@example.org", "follows no profile and has no keywords"),)
@@ -166,7 +166,7 @@ def test_a_keyword_that_floods_counts_less_than_a_rare_one(store: Store) -> None
     assert shown(queued(store)) == [["dogs", "cats"]]
 
 
-def test_who_was_away_for_months_has_the_same_scores_as_the_others(store: Store) -> None:
+def test_a_subscriber_away_for_months_has_the_same_scores_as_the_others(store: Store) -> None:
     see(store, *(f"cats {n}" for n in range(9)), when="2026-02-01 06:00")
     see(store, "cats", "dogs")
     for email, last in (("daily@example.org", "2026-06-02 07:00"), ("away@example.org", "2026-01-02 07:00")):
@@ -250,7 +250,7 @@ def test_what_was_trending_yesterday_and_what_is_muted_is_not_trending_today(sto
     assert [[p.title for p in d.digest.trending] for d in queued(store) if d.digest] == [["One"], ["Two"]]
 
 
-def test_who_confirms_by_themselves_is_welcomed_at_once_with_the_last_days(store: Store) -> None:
+def test_a_subscriber_who_confirms_gets_a_welcome_with_the_last_days_at_once(store: Store) -> None:
     subscribe(store)
     see(store, "cats last week", when="2026-05-29 06:00")
     see(store, "cats long ago", when="2026-05-20 06:00")
@@ -274,7 +274,7 @@ def test_a_welcome_goes_out_also_where_nothing_matched(store: Store) -> None:
     assert (delivery.kind, shown([delivery])) == (MailKind.WELCOME, [[]])
 
 
-def test_rules_that_an_older_version_took_keep_nobody_from_their_mail(store: Store) -> None:
+def test_rules_that_are_no_longer_valid_keep_no_one_from_their_mail(store: Store) -> None:
     subscribe(store, "cats", profiles=("Dogs", "Birds"))
     with store.write() as tx:
         tx.exec_driver_sql("UPDATE profiles SET rules = 'cats ^1e1', compiled = NULL WHERE name != 'Dogs'")
@@ -333,7 +333,7 @@ def test_the_reason_for_no_mail_tells_an_unwanted_type_from_a_mute(store: Store)
     }
 
 
-def test_who_wants_no_trending_papers_has_none(store: Store) -> None:
+def test_a_subscriber_who_wants_no_trending_papers_gets_none(store: Store) -> None:
     subscribe(store, wants_trending=False)
     see(store, "cats")
     with store.write() as tx:
@@ -366,7 +366,7 @@ def test_a_pause_ends_on_its_date_and_the_next_digest_at_their_hour_catches_up(s
     assert shown(queued(store))[1:] == [["cats of day 4", "cats of day 5"]]
 
 
-def test_a_pause_without_a_date_ends_at_nobodys_word_but_theirs(store: Store) -> None:
+def test_a_pause_without_a_date_does_not_end_by_itself(store: Store) -> None:
     subscribe(store)
     see(store, "cats")
     pause(store, None)
@@ -397,14 +397,14 @@ def test_an_hour_at_the_very_moment_when_a_pause_ends_counts(store: Store) -> No
     assert run(store, "2026-06-03 00:00").digests == 1
 
 
-def test_where_nobody_resumes_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ended_pauses_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     subscribe(store)
     pause(store, "2026-06-09 00:00")
     monkeypatch.setattr(Store, "write", None)
     assert run(store) == PublishReport()
 
 
-def test_who_catches_up_and_who_does_not_are_served_together(store: Store) -> None:
+def test_subscribers_who_catch_up_and_others_are_served_together(store: Store) -> None:
     for email in ("reader@example.org", "daily@example.org"):
         subscribe(store, email=email)
     see(store, "cats")
@@ -428,7 +428,7 @@ def emails(store: Store) -> list[str]:
         return [s.email for s in subscribers.list_all(tx)]
 
 
-def test_who_never_said_yes_is_forgotten_when_the_link_has_expired(store: Store) -> None:
+def test_unconfirmed_subscribers_are_deleted_when_the_link_has_expired(store: Store) -> None:
     ask(store, when="2026-05-01 07:00")
     run(store, "2026-05-31 07:00")
     assert emails(store) == ["reader@example.org"]
@@ -438,7 +438,7 @@ def test_who_never_said_yes_is_forgotten_when_the_link_has_expired(store: Store)
         assert [c.event.value for c in MEMBERSHIP.list_consents(tx, "reader@example.org")] == ["asked"]
 
 
-def test_who_was_asked_again_or_had_said_yes_once_is_kept(store: Store) -> None:
+def test_subscribers_asked_again_or_confirmed_before_are_kept(store: Store) -> None:
     ask(store, "again@example.org", when="2026-05-01 07:00")
     ask(store, "again@example.org", when="2026-05-20 07:00")
     subscribe(store, email="barred@example.org")

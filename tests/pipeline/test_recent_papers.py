@@ -138,7 +138,7 @@ def test_an_older_period_shows_papers_that_came_to_it_since(store: Store) -> Non
     assert recent_papers.find_between(CATS, day, day, now=NOW).count == 1
 
 
-def test_an_older_period_is_made_ready_when_its_papers_are_read_and_the_store_is_let_go(
+def test_an_older_period_is_prepared_after_the_read_transaction_ended(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(store, "cat", seen_at=NOW - timedelta(days=90))

@@ -15,7 +15,7 @@ def token(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def test_a_link_opens_what_it_was_written_for() -> None:
+def test_a_link_is_valid_for_its_subscriber_and_scope() -> None:
     url = LINKS.url(Scope.UNSUBSCRIBE, 17, 2)
     assert url.startswith("https://digest.example.org/papers/unsubscribe/")
     assert LINKS.verify(Scope.UNSUBSCRIBE, token(url)) == Token(17, 2)
@@ -68,11 +68,11 @@ def test_a_link_that_expires_is_never_written_without_saying_when() -> None:
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.UNSUBSCRIBE])
-def test_a_link_of_one_scope_opens_no_other(scope: Scope) -> None:
+def test_a_link_is_invalid_for_another_scope(scope: Scope) -> None:
     assert LINKS.verify(scope, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
 
 
-def test_another_key_opens_nothing() -> None:
+def test_a_link_signed_with_another_key_is_invalid() -> None:
     other = Links(LINKS.base_url, b"o" * 32)
     assert other.verify(Scope.UNSUBSCRIBE, token(LINKS.url(Scope.UNSUBSCRIBE, 17, 2))) is None
 
@@ -82,7 +82,7 @@ def test_another_key_opens_nothing() -> None:
     ["", "17.2", "17.2.", "18.2.{mac}", "17.3.{mac}", "x.2.{mac}", "-17.2.{mac}", "17.2.{mac}.x", "١.2.{mac}",
      "17.2.0.{mac}", "17.2..{mac}", "17.2.{mac}\n", "17.2.{mac}x"],
 )  # fmt: skip
-def test_a_forged_token_opens_nothing(forged: str) -> None:
+def test_a_forged_token_is_invalid(forged: str) -> None:
     mac = LINKS.url(Scope.UNSUBSCRIBE, 17, 2).rpartition(".")[2]
     assert LINKS.verify(Scope.UNSUBSCRIBE, forged.format(mac=mac)) is None
 

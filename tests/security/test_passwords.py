@@ -13,11 +13,11 @@ def test_the_password_and_no_other_is_the_one() -> None:
     assert not passwords.verify("four words make two", stored)
 
 
-def test_nobodys_password_is_none() -> None:
+def test_no_password_matches_an_unknown_admin() -> None:
     assert not passwords.verify("four words make one", None)
 
 
-def test_what_is_stored_badly_is_nobodys() -> None:
+def test_an_invalid_hash_matches_no_password() -> None:
     assert not passwords.verify("four words make one", "four words make one")
 
 

@@ -55,7 +55,7 @@ def recordings() -> Iterator[Recording]:
         yield Recording(name, (BOUNCES / f"{name}.eml").read_bytes(), tuple(told))
 
 
-def test_every_recording_is_judged() -> None:
+def test_every_recording_has_an_expected_result() -> None:
     assert {recording.name for recording in recordings()} == {file.stem for file in BOUNCES.glob("*.eml")}
 
 
@@ -71,7 +71,7 @@ def test_nearly_all_that_comes_back_is_read_right() -> None:
     assert len(wrong) <= 0.05 * len(everything), wrong
 
 
-def test_nobody_is_lost_who_is_still_there() -> None:
+def test_no_existing_address_is_classified_as_hard() -> None:
     """The one mistake that cannot be made good: HARD for an address that did not fail for good."""
     hard = {(r.name, told.recipient) for r in recordings() for told in r.told if told.kind == BounceKind.HARD}
     assert hard <= {

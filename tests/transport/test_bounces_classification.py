@@ -9,17 +9,17 @@ from digest.transport.bounces.parsing import extract_address
 
 
 @pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"])
-def test_an_address_that_is_not_there_is_hard(status: str) -> None:
+def test_an_unknown_address_is_hard(status: str) -> None:
     assert classify(status, "") is BounceKind.HARD
 
 
 @pytest.mark.parametrize("status", ["5.2.2", "5.2.3", "5.3.4", "5.4.6", "5.5.1", "5.6.0", "5.7.1", "5.7.26", "5.1.8"])
-def test_a_mail_or_a_sender_that_is_not_wanted_is_soft(status: str) -> None:
+def test_a_rejected_mail_or_sender_is_soft(status: str) -> None:
     assert classify(status, "") is BounceKind.SOFT
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0", "5.1.99", "5.5.0", "nonsense"])
-def test_a_status_that_tells_nothing_is_soft_without_words(status: str) -> None:
+def test_an_unspecific_status_is_soft_without_known_phrases(status: str) -> None:
     assert classify(status, "550 no") is BounceKind.SOFT
 
 
@@ -37,7 +37,7 @@ def test_a_status_that_tells_nothing_is_soft_without_words(status: str) -> None:
         "Host or domain name not found. Name service error for name=gone.example type=MX: Host not found",
     ],
 )
-def test_words_decide_where_the_status_is_vague(reply: str) -> None:
+def test_known_phrases_decide_if_the_status_is_vague(reply: str) -> None:
     assert classify("5.0.0", reply) is BounceKind.HARD
 
 
@@ -58,7 +58,7 @@ def test_words_decide_where_the_status_is_vague(reply: str) -> None:
         ("5.0.0", "550 The group may not exist, or you may not post to it"),
     ],
 )
-def test_words_that_speak_for_an_address_go_before_any_status(status: str, reply: str) -> None:
+def test_a_soft_phrase_outweighs_any_status(status: str, reply: str) -> None:
     assert classify(status, reply) is BounceKind.SOFT
 
 
@@ -72,11 +72,11 @@ def test_words_that_speak_for_an_address_go_before_any_status(status: str, reply
         ("5.1.1", "450 no"),
     ],
 )
-def test_later_is_soft_whatever_is_said(status: str, reply: str) -> None:
+def test_a_transient_reply_is_soft_whatever_it_says(status: str, reply: str) -> None:
     assert classify(status, reply) is BounceKind.SOFT
 
 
-def test_a_refusal_for_good_is_believed_before_a_vague_status_about_it() -> None:
+def test_a_permanent_code_outweighs_a_vague_status() -> None:
     assert classify("4.0.0", "550 user unknown") is BounceKind.HARD
 
 
@@ -85,12 +85,12 @@ def test_the_reply_of_a_session_needs_no_status_beside_it() -> None:
     assert classify("", "552 5.2.2 no") is BounceKind.SOFT
 
 
-def test_no_route_is_hard_only_where_there_is_no_domain() -> None:
+def test_unable_to_route_is_hard_only_if_the_domain_does_not_exist() -> None:
     assert classify("5.4.4", "Invalid domain") is BounceKind.HARD
     assert classify("5.4.4", "malformed answer from name server") is BounceKind.SOFT
 
 
-def test_what_a_host_or_an_address_or_a_link_is_called_means_nothing() -> None:
+def test_names_of_hosts_addresses_and_links_are_ignored() -> None:
     reply = "550 5.1.1 <spam@blocked.example>: User unknown, see https://quota.example/policy/spam relay=spam.example"
     assert classify("5.1.1", reply) is BounceKind.HARD
 
@@ -122,7 +122,7 @@ def test_a_status_is_found_in_a_reply(reply: str, status: str) -> None:
         ("5.0.0", "", "5.0.0"),
     ],
 )
-def test_the_status_that_says_more_is_kept(told: str, found: str, status: str) -> None:
+def test_the_more_specific_status_wins(told: str, found: str, status: str) -> None:
     assert more_specific(told, found) == status
 
 
@@ -130,7 +130,7 @@ def test_the_status_that_says_more_is_kept(told: str, found: str, status: str) -
     ("reply", "status"),
     [("550 mailbox full", "5.2.2"), ("450 mailbox full", "4.2.2"), ("550 user unknown", "5.1.1"), ("550 no", "")],
 )
-def test_known_words_amount_to_a_status(reply: str, status: str) -> None:
+def test_a_known_phrase_has_a_status(reply: str, status: str) -> None:
     assert status_from_phrase(reply) == status
 
 
@@ -152,5 +152,5 @@ def test_known_words_amount_to_a_status(reply: str, status: str) -> None:
         ("", ""),
     ],
 )
-def test_addresses_are_read_by_their_type(value: str, address: str) -> None:
+def test_addresses_are_extracted_by_their_type(value: str, address: str) -> None:
     assert extract_address(value) == address

@@ -60,7 +60,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_ten_megabytes_of_malice_are_read_in_about_a_second(name: str) -> None:
+def test_ten_megabytes_of_hostile_input_are_parsed_in_about_a_second(name: str) -> None:
     message = HOSTILE[name]()
     begun = time.process_time()
     assert parse(message)
@@ -108,7 +108,7 @@ def test_any_status_and_reply_have_a_kind(status: str, reply: str) -> None:
 
 @needs_recordings
 @given(st.integers(0, 1 << 32))
-def test_bounces_that_suffered_on_their_way_are_read(seed: int) -> None:
+def test_damaged_bounces_are_parsed(seed: int) -> None:
     chance = random.Random(seed)
     message = bytearray(chance.choice(sorted((RECORDINGS / "bounces").glob("*.eml"))).read_bytes())
     for _ in range(chance.randrange(1, 30)):

@@ -25,7 +25,7 @@ def the_bounce(message: str) -> Bounce:
 
 
 @pytest.mark.parametrize("kind", ["abuse", "Fraud", "opt-out"])
-def test_whoever_wants_no_more_mail_complains(kind: str) -> None:
+def test_feedback_that_asks_for_no_more_mail_is_a_complaint(kind: str) -> None:
     (bounce,) = parse(a_complaint(f"Feedback-Type: {kind}\nVersion: 1"))
     assert (bounce.kind, bounce.recipient) == (BounceKind.COMPLAINT, "ann@example.org")
     assert bounce.message_id == "one@example.com"
@@ -42,7 +42,7 @@ def test_a_complaint_names_its_reader_where_the_mail_does_not(field: str) -> Non
     assert parse(a_complaint(report, "To: undisclosed"))[0].recipient == "bob@example.org"
 
 
-def test_a_complaint_may_name_nobody() -> None:
+def test_a_complaint_may_have_no_recipient() -> None:
     assert parse(a_complaint("Feedback-Type: abuse", "To: undisclosed"))[0].recipient == ""
 
 
@@ -65,24 +65,24 @@ def test_a_returned_mail_with_microsofts_mark_is_a_complaint() -> None:
         "Subject: =?utf-8?Q?R=C3=A9ponse_automatique_:_Papers?=",
     ],
 )
-def test_a_machine_that_answers_has_not_bounced(mark: str) -> None:
+def test_an_automatic_reply_is_no_bounce(mark: str) -> None:
     text = "I am away. ann@example.org: 550 5.1.1 user unknown, mailbox disabled"
     bounce = the_bounce(f"{mark}\n{PERSON}In-Reply-To: <one@example.com>\n\n{text}")
     assert (bounce.kind, bounce.recipient) == (BounceKind.AUTO_REPLY, "ann@example.org")
     assert bounce.message_id == "one@example.com"
 
 
-def test_an_automatic_reply_from_the_null_sender_has_not_bounced_either() -> None:
+def test_an_automatic_reply_from_the_null_sender_is_no_bounce() -> None:
     message = PERSON.replace("<ann@example.org>\nFrom", "<>\nFrom")
     assert the_bounce(f"{message}X-Auto-Response-Suppress: All\n\nUser unknown").kind is BounceKind.AUTO_REPLY
 
 
 @pytest.mark.parametrize("mark", ["Auto-Submitted: no", "Precedence: bulk", "X-Auto-Response-Suppress: All"])
-def test_a_person_is_no_machine_for_a_list_s_sake(mark: str) -> None:
+def test_list_headers_do_not_make_a_mail_automatic(mark: str) -> None:
     assert the_bounce(f"{mark}\n{PERSON}\nThank you").kind is BounceKind.OTHER
 
 
-def test_a_person_who_quotes_a_bounce_has_not_bounced() -> None:
+def test_a_person_who_quotes_a_bounce_is_no_bounce() -> None:
     quoted = "Hi. This is the qmail-send program.\n\n<bob@example.org>:\nRemote host said: 550 5.1.1 user unknown\n"
     report = "Final-Recipient: rfc822; bob@example.org\nAction: failed\nStatus: 5.1.1\n"
     assert the_bounce(f"{PERSON}\nLook at what I got:\n\n{quoted}\n{report}") == Bounce(kind=BounceKind.OTHER)
@@ -106,7 +106,7 @@ def test_each_recipient_in_prose_has_its_own_reply() -> None:
     ]
 
 
-def test_a_bounce_that_nobody_knows_is_soft() -> None:
+def test_a_bounce_of_unknown_format_is_soft() -> None:
     bounce = the_bounce(f"{DAEMON}Your mail to ann@example.org could not be delivered. Pity.\n")
     assert (bounce.kind, bounce.recipient, bounce.status) == (BounceKind.SOFT, "ann@example.org", "")
 

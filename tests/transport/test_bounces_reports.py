@@ -54,19 +54,19 @@ def test_an_action_that_no_standard_knows_is_a_failure() -> None:
     ]
 
 
-def test_the_address_that_we_wrote_to_goes_before_the_one_it_was_forwarded_to() -> None:
+def test_the_original_recipient_is_preferred_to_the_forwarding_address() -> None:
     assert told(a_report(f"Original-Recipient: rfc822; bob@example.org\n{FAILED}"))[0][1] == "bob@example.org"
 
 
-def test_a_forwarding_address_that_is_no_address_is_passed_over() -> None:
+def test_an_invalid_forwarding_address_is_ignored() -> None:
     assert told(a_report(f"Original-Recipient: x-unix; |/bin/catch\n{FAILED}"))[0][1] == "ann@example.org"
 
 
-def test_an_address_that_is_not_told_is_the_returned_mails() -> None:
+def test_a_missing_recipient_is_taken_from_the_returned_mail() -> None:
     assert told(a_report(FAILED.replace("ann@", "@")))[0][1] == "ann@example.org"
 
 
-def test_the_remote_servers_status_goes_before_a_vague_one() -> None:
+def test_the_remote_servers_status_is_preferred_to_a_vague_one() -> None:
     blocks = FAILED.replace("5.1.1", "5.0.0 (permanent failure)") + "Diagnostic-Code: smtp; 550 5.2.2 full\n"
     assert told(a_report(blocks)) == [(BounceKind.SOFT, "ann@example.org", "5.2.2")]
 
@@ -77,12 +77,12 @@ def test_a_reply_may_stand_beside_the_status_or_in_the_text() -> None:
     assert (bounce.kind, bounce.reply) == (BounceKind.HARD, "550 user unknown")
 
 
-def test_a_report_without_a_status_has_the_one_that_its_words_amount_to() -> None:
+def test_a_report_without_a_status_gets_that_of_a_known_phrase() -> None:
     blocks = FAILED.replace("Status: 5.1.1\n", "Diagnostic-Code: smtp; 552 mailbox full\n")
     assert told(a_report(blocks)) == [(BounceKind.SOFT, "ann@example.org", "5.2.2")]
 
 
-def test_a_pipe_that_failed_does_not_make_an_address_gone() -> None:
+def test_a_failed_pipe_is_not_a_hard_bounce() -> None:
     blocks = (
         FAILED.replace("5.1.1", "5.0.0") + "X-Actual-Recipient: x-unix; |/bin/catch\nDiagnostic-Code: x-unix; 255\n"
     )

@@ -61,7 +61,7 @@ def everything(account: Account) -> list[tuple[str, ...]]:
 
 
 @needs_dovecot
-def test_looking_marks_nothing_and_done_marks_what_it_names(account: Account) -> None:
+def test_reading_marks_nothing_and_mark_read_marks_the_named_mails(account: Account) -> None:
     account.deliver(a_mail(1), a_mail(2), a_mail(3))
     with mailbox_of(account) as mailbox:
         found = list(mailbox.unread())
@@ -73,7 +73,7 @@ def test_looking_marks_nothing_and_done_marks_what_it_names(account: Account) ->
 
 
 @needs_dovecot
-def test_a_mail_is_named_by_its_url_which_no_other_will_ever_have(account: Account) -> None:
+def test_a_mail_is_named_by_a_unique_url(account: Account) -> None:
     account.deliver(a_mail(1))
     with mailbox_of(account) as mailbox:
         (inbound,) = mailbox.unread()
@@ -83,7 +83,7 @@ def test_a_mail_is_named_by_its_url_which_no_other_will_ever_have(account: Accou
 
 
 @needs_dovecot
-def test_names_from_another_connection_are_passed_over(account: Account) -> None:
+def test_names_from_another_connection_are_ignored(account: Account) -> None:
     account.deliver(a_mail(1))
     mailbox = mailbox_of(account)
     with mailbox:
@@ -124,7 +124,7 @@ def test_of_a_huge_mail_only_the_beginning_is_fetched(account: Account) -> None:
 
 
 @needs_dovecot
-def test_nothing_is_deleted_not_even_what_somebody_else_marked_so(account: Account) -> None:
+def test_nothing_is_deleted_not_even_mails_marked_as_deleted(account: Account) -> None:
     account.deliver(a_mail(1), a_mail(2))
     with another_program(account) as client:
         client.client.uid("STORE", "1", "+FLAGS", r"(\Deleted)")
@@ -158,7 +158,7 @@ class TestTls:
         with mailbox_of(account, security, tls=trusting) as mailbox:
             assert [inbound.content for inbound in mailbox.unread()] == [a_mail(1)]
 
-    def test_a_server_that_nobody_vouches_for_hears_no_password(
+    def test_a_server_with_an_untrusted_certificate_gets_no_password(
         self, dovecot: Dovecot, account: Account, security: Security
     ) -> None:
         port = port_of(account, security)
@@ -175,7 +175,7 @@ class TestTls:
 
 
 @needs_dovecot
-def test_a_wrong_password_is_said_to_be_one(account: Account) -> None:
+def test_a_wrong_password_is_reported(account: Account) -> None:
     assert refusal(mailbox_of(account, password="wrong")) == (
         f"the mailbox localhost:{account.port} refuses user '{account.username}': "
         "[AUTHENTICATIONFAILED] Authentication failed.; check DIGEST_IMAP_PASSWORD"
@@ -183,7 +183,7 @@ def test_a_wrong_password_is_said_to_be_one(account: Account) -> None:
 
 
 @needs_dovecot
-def test_a_folder_that_is_not_there_is_named(account: Account) -> None:
+def test_a_missing_folder_is_reported(account: Account) -> None:
     assert refusal(mailbox_of(account, folder="Rückläufer")).startswith(
         f"the mailbox localhost:{account.port} does not open the folder 'Rückläufer': "
     )
@@ -201,23 +201,23 @@ def test_a_folder_of_any_name_is_read(account: Account) -> None:
     assert "/R%C3%BCckl%C3%A4ufer%20%26%20Co;UIDVALIDITY=" in inbound.name
 
 
-def test_a_server_that_is_not_there_is_said_so() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     port = a_free_port()
     assert refusal(a_mailbox(port)) == f"the mailbox localhost:{port} cannot be reached: [Errno 111] Connection refused"
 
 
-def test_a_server_that_says_nothing_is_left() -> None:
+def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert refusal(a_mailbox(port, timeout=0.2)) == f"the mailbox localhost:{port} cannot be reached: timed out"
 
 
-def test_a_server_for_something_else_is_left() -> None:
+def test_a_server_of_another_protocol_is_an_error() -> None:
     with SmtpServer(Postbox()) as smtp:
         assert refusal(a_mailbox(smtp.port)).startswith(f"the mailbox localhost:{smtp.port} cannot be reached: ")
 
 
-def test_starttls_is_never_left_out() -> None:
+def test_starttls_is_never_skipped() -> None:
     with scripted({}) as (port, heard):
         assert "TLS not supported by server" in refusal(a_mailbox(port, Security.STARTTLS))
     assert [line.split()[1] for line in heard] == [b"CAPABILITY"]
@@ -238,7 +238,7 @@ def test_a_connection_that_breaks_at_the_login_is_no_refusal() -> None:
 
 
 @pytest.mark.parametrize("command", [b"SEARCH", b"FETCH"])
-def test_what_the_server_will_not_do_it_says_itself(command: bytes) -> None:
+def test_a_refused_command_is_reported_in_the_servers_words(command: bytes) -> None:
     with scripted({b"SEARCH": b"* SEARCH 1\r\n"}, refused=command) as (port, _):
         assert refusal(a_mailbox(port)) == f"the mailbox localhost:{port} cannot be read: never"
 

@@ -62,7 +62,7 @@ def test_an_mbox_holds_many_and_counts_them(tmp_path: Path) -> None:
         b"From - \r\n",
     ],
 )
-def test_whatever_program_wrote_the_mbox(tmp_path: Path, separator: bytes) -> None:
+def test_mboxes_of_different_programs_are_read(tmp_path: Path, separator: bytes) -> None:
     assert contents(mbox(tmp_path, separator, MAIL, separator, MAIL)) == [MAIL, MAIL]
 
 
@@ -145,7 +145,7 @@ def test_names_of_files_are_shown_on_one_line(tmp_path: Path) -> None:
     assert inbound == InboundMail(name=f"{tmp_path}/a b .eml", content=MAIL)
 
 
-def test_a_path_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "no\nwhere"
     assert failure(path) == (
         f"{tmp_path}/no where cannot be read: No such file or directory; "
@@ -153,12 +153,12 @@ def test_a_path_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_of_something_else_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_without_mail_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     assert failure(tmp_path) == f"{tmp_path} holds no mail: neither *.eml files nor a Maildir's new/ and cur/"
 
 
-def test_a_path_in_circles_is_said_so(tmp_path: Path) -> None:
+def test_a_path_with_a_symlink_loop_is_reported(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert "Too many levels of symbolic links" in failure(tmp_path / "loop")
 
@@ -184,7 +184,7 @@ def maildir(tmp_path: Path) -> Path:
     return tmp_path / "mail"
 
 
-def test_a_maildirs_new_mail_is_unread_until_it_is_done(maildir: Path) -> None:
+def test_new_mail_in_a_maildir_is_unread_until_it_is_marked(maildir: Path) -> None:
     inbox = MaildirInbox(maildir)
     first, second = inbox.unread()
     assert (first.content, second.content) == (MAIL + b"1", MAIL + b"2")
@@ -199,7 +199,7 @@ def test_names_that_an_inbox_did_not_give_move_nothing(maildir: Path) -> None:
     assert len(list(MaildirInbox(maildir).unread())) == 2
 
 
-def test_mail_that_another_program_took_is_passed_over(maildir: Path) -> None:
+def test_mail_that_another_program_moved_is_skipped(maildir: Path) -> None:
     inbox = MaildirInbox(maildir)
     looking = inbox.unread()
     first = next(looking)
@@ -217,7 +217,7 @@ def test_a_maildir_without_cur_gets_one(maildir: Path) -> None:
     assert len(list((maildir / "cur").iterdir())) == 2
 
 
-def test_a_maildir_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_maildir_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TransportError) as caught:
         list(MaildirInbox(tmp_path / "mail").unread())
     assert str(caught.value) == (
@@ -225,7 +225,7 @@ def test_a_maildir_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_maildir_that_cannot_be_written_is_said_so(maildir: Path) -> None:
+def test_an_unwritable_maildir_is_reported(maildir: Path) -> None:
     (maildir / "cur").rmdir()
     (maildir / "cur").write_text("")
     inbox = MaildirInbox(maildir)

@@ -12,8 +12,7 @@ from tests.transport.test_smtp import a_message
 
 
 def test_mail_programs_can_open_it(tmp_path: Path) -> None:
-    with MaildirTransport(tmp_path / "outbox") as transport:
-        receipts = list(transport.send([a_message(1), a_message(2)]))
+    receipts = list(MaildirTransport(tmp_path / "outbox").send([a_message(1), a_message(2)]))
     assert [r.outcome for r in receipts] == [Outcome.SENT, Outcome.SENT]
     assert [m["Subject"] for m in mailbox.Maildir(tmp_path / "outbox")] == ["x", "x"]
     assert (tmp_path / "outbox" / receipts[0].reply).read_bytes() == a_message(1).content

@@ -66,7 +66,7 @@ def test_after_a_complaint_half_as_many_go_and_twice_as_many_every_half_minute()
     assert sent_in(rate_limiter, clock, 10) == pytest.approx(1000, rel=0.02)
 
 
-def test_a_complaint_also_slows_who_has_no_limit_and_is_forgotten_in_the_end() -> None:
+def test_a_complaint_also_slows_unlimited_sending_and_expires() -> None:
     clock = Clock()
     rate_limiter = RateLimiter(clock=clock)
     for _ in range(2000):
@@ -79,7 +79,7 @@ def test_a_complaint_also_slows_who_has_no_limit_and_is_forgotten_in_the_end() -
     assert rate_limiter.delay() == 0
 
 
-def test_a_complaint_halves_what_went_lately_and_not_the_mean_of_all_time() -> None:
+def test_a_complaint_halves_the_recent_rate() -> None:
     clock = Clock()
     rate_limiter = RateLimiter(clock=clock)
     clock.now += 86_400  # a day without mail
@@ -90,7 +90,7 @@ def test_a_complaint_halves_what_went_lately_and_not_the_mean_of_all_time() -> N
     assert sent_in(rate_limiter, clock, 1) == pytest.approx(250, rel=0.1)
 
 
-def test_a_complaint_before_the_first_mail_is_no_stop() -> None:
+def test_a_complaint_before_the_first_mail_does_not_stop_sending() -> None:
     clock = Clock()
     rate_limiter = RateLimiter(clock=clock)
     rate_limiter.back_off()
@@ -113,7 +113,7 @@ def timed(send: Callable[[], int]) -> tuple[int, float]:
 
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize(("rate_limiter", "connection_rate"), [(RateLimiter(40), 0.0), (None, 20.0)])
-def test_mails_go_as_slowly_as_they_should_over_all_and_over_each_connection(
+def test_the_rate_limits_hold_overall_and_for_each_connection(
     rate_limiter: RateLimiter | None, connection_rate: float, pipelining: bool
 ) -> None:
     with (

@@ -40,7 +40,7 @@ def test_after_five_days_it_is_given_up() -> None:
         ("550 no such user 5.7.1", False),
     ],
 )
-def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
+def test_a_policy_rejection_is_about_us_and_not_one_mail(reply: str, refuses_us: bool) -> None:
     assert is_policy_rejection(reply) == refuses_us
 
 
@@ -57,7 +57,7 @@ def test_a_reply_refuses_us_or_one_mail(reply: str, refuses_us: bool) -> None:
         ("not sent: it has 3 bytes", None),
     ],
 )
-def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: str, kind: BounceKind | None) -> None:
+def test_a_rejection_is_a_bounce_only_if_it_is_about_the_address(reply: str, kind: BounceKind | None) -> None:
     bounce = bounce_from_reply(reply)
     assert (bounce.kind if bounce else None) == kind
 
@@ -71,5 +71,5 @@ def test_a_refusal_is_held_against_the_address_only_where_it_is_about_it(reply: 
         ("250 2.0.0 queued as 421", False),
     ],
 )
-def test_a_server_complains_of_too_much_by_421_and_4_7_28(reply: str, complains: bool) -> None:
+def test_421_and_4_7_28_ask_to_slow_down(reply: str, complains: bool) -> None:
     assert asks_to_slow_down(reply) == complains

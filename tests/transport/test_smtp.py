@@ -69,7 +69,7 @@ def test_a_refused_mail_does_not_stop_the_others() -> None:
         ("at_data", Outcome.UNKNOWN, "no answer after the mail was handed over"),
     ],
 )
-def test_a_connection_that_breaks_settles_its_mail_and_is_made_anew(step: str, outcome: Outcome, reply: str) -> None:
+def test_a_broken_connection_is_replaced_and_its_mail_gets_a_receipt(step: str, outcome: Outcome, reply: str) -> None:
     postbox = Postbox(**{step: {"r1@example.org": "drop"}})  # type: ignore[arg-type]
     receipts = send(postbox, *(a_message(i) for i in range(1, 4)))
     assert receipts[1].outcome is outcome
@@ -77,7 +77,7 @@ def test_a_connection_that_breaks_settles_its_mail_and_is_made_anew(step: str, o
     assert postbox.recipients == ["r2@example.org", "r3@example.org"]
 
 
-def test_a_server_that_is_about_to_hang_up_is_left() -> None:
+def test_a_server_that_closes_the_connection_is_not_used_again() -> None:
     postbox = Postbox(at_rcpt={"r1@example.org": "421 4.3.2 closing"})
     receipts = send(postbox, a_message(1), a_message(2))
     assert [r.outcome for r in receipts.values()] == [Outcome.DEFERRED, Outcome.SENT]
@@ -124,7 +124,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_rest_unsent() -> None:
     assert len(receipts) < 50
 
 
-def test_a_server_that_takes_fewer_connections_is_used_as_far_as_it_goes() -> None:
+def test_a_server_that_accepts_fewer_connections_is_used_over_those() -> None:
     full = threading.Semaphore(1)
 
     class OneClient(Postbox):
@@ -142,7 +142,7 @@ def test_a_server_that_takes_fewer_connections_is_used_as_far_as_it_goes() -> No
     assert len(postbox.mails) == 30
 
 
-def test_a_caller_that_stops_listening_leaves_nothing_behind() -> None:
+def test_receipts_of_an_abandoned_send_do_not_appear_in_the_next_one() -> None:
     postbox = Postbox()
     with SmtpServer(postbox) as server, SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport:
         first = transport.send(a_message(i) for i in range(10))
@@ -162,7 +162,7 @@ class Users:
         return AuthResult(success=good, handled=good)
 
 
-def test_a_user_is_let_in_with_the_right_password_only() -> None:
+def test_only_the_right_password_is_accepted() -> None:
     postbox = Postbox()
     with SmtpServer(postbox, authenticator=Users(), auth_require_tls=False) as server:
         for password in ("right", "wrong"):
@@ -186,7 +186,7 @@ def test_starttls_is_verified_and_used(certificate: Path) -> None:
             list(transport.send([a_message()]))
 
 
-def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for() -> None:
+def test_a_server_without_starttls_gets_no_mail_if_starttls_is_required() -> None:
     with (
         SmtpServer(Postbox()) as server,
         SmtpTransport("127.0.0.1", server.port, security=Security.STARTTLS) as transport,

@@ -52,7 +52,7 @@ def test_replies_that_come_together_are_told_apart(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("said", [b"hello\r\n", b"\r\n", b"25 x\r\n", b"650 x\r\n", b"250x\r\n", b"250-a\r\n550 b\r\n"])
-def test_what_is_no_reply_is_refused(ends: Ends, said: bytes) -> None:
+def test_an_invalid_reply_is_an_error(ends: Ends, said: bytes) -> None:
     server, reader = ends
     server.sendall(said)
     with pytest.raises(ReplyError, match="not a valid SMTP reply"):
@@ -93,7 +93,7 @@ def test_a_reply_that_trickles_in_too_slowly_is_given_up(ends: Ends) -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_the_end_of_the_line_is_an_error_that_smtplib_callers_catch(ends: Ends) -> None:
+def test_a_closed_connection_is_an_error_that_smtplib_callers_catch(ends: Ends) -> None:
     server, reader = ends
     server.close()
     with pytest.raises(ConnectionError, match="the server closed the connection"):

@@ -95,7 +95,7 @@ def outcome_of(answer: str, step: Step) -> Outcome:
         "",
     ],
 )
-def test_an_answer_is_its_own_mails(answer: str, step: Step, trickle: bool, pipelining: bool) -> None:
+def test_a_reply_belongs_to_its_own_mail(answer: str, step: Step, trickle: bool, pipelining: bool) -> None:
     receipt, taken, _ = five_with(Fault(sender(3), step, answer=answer), pipelining=pipelining, trickle=trickle)
     if answer in {"garbage", "", "199 too low", "550-5.1.1 two\r\n250 minds"}:
         senseless = Outcome.UNKNOWN if step is Step.DOT else Outcome.DEFERRED
@@ -119,7 +119,7 @@ def test_a_server_that_wants_the_body_of_a_refused_mail_gets_an_empty_one(step: 
 
 @both_ways
 @pytest.mark.parametrize("fault", [Fault(sender(3), Step.RSET, Act.DROP), Fault(sender(3), Step.RSET, answer="500 no")])
-def test_a_refusal_stands_when_the_connection_breaks_after_it(fault: Fault, pipelining: bool) -> None:
+def test_a_rejection_holds_if_the_connection_breaks_afterwards(fault: Fault, pipelining: bool) -> None:
     faults = [fault, Fault(sender(3), Step.RCPT, answer="550 never")]
     with FaultyServer(faults, pipelining=pipelining) as server:
         receipts = send(server, map(a_message, range(1, 6)))
@@ -150,16 +150,14 @@ def test_a_recipient_of_a_refused_mail_gets_no_empty_one(answer: str) -> None:
 
 @both_ways
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DATA])
-def test_a_server_that_says_goodbye_to_an_announcement_gets_the_mail_over_another_connection(
-    step: Step, pipelining: bool
-) -> None:
+def test_a_mail_answered_with_421_goes_over_another_connection(step: Step, pipelining: bool) -> None:
     goodbye = Fault(sender(3), step, answer="421 4.3.2 closing", times=1)
     receipt, taken, server = five_with(goodbye, pipelining=pipelining)
     assert (receipt.outcome, taken, len(server.heard)) == (Outcome.SENT, 1, 2)
 
 
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.DOT])
-def test_what_a_server_says_unasked_is_no_answer_to_the_next_command(step: Step) -> None:
+def test_an_unsolicited_reply_does_not_answer_the_next_command(step: Step) -> None:
     unasked = Fault(sender(3), step, answer="250 well\r\n550 5.1.1 and another thing", times=1)
     receipt, taken, server = five_with(unasked, pipelining=False)
     assert (receipt.outcome, taken, len(server.heard)) == (Outcome.SENT, 1, 2)
@@ -199,7 +197,7 @@ def test_a_mail_that_is_never_answered_is_in_doubt(act: Act, pipelining: bool) -
 
 @both_ways
 @pytest.mark.parametrize("step", MAIL_STEPS)
-def test_a_server_that_leaves_after_its_answer_is_called_again(step: Step, pipelining: bool) -> None:
+def test_a_server_that_closes_after_its_reply_is_connected_again(step: Step, pipelining: bool) -> None:
     receipt, taken, _ = five_with(Fault(sender(3), step, Act.DROP_AFTER, times=1), pipelining=pipelining)
     assert (receipt.outcome, taken) == (Outcome.SENT, 1)
 
@@ -273,7 +271,7 @@ def test_one_round_trip_a_mail() -> None:
     assert server.heard[0].turns == 1 + 1 + 5 + 1  # EHLO, the first mail's group, bodies, QUIT
 
 
-def test_a_server_without_ehlo_is_spoken_to_plainly() -> None:
+def test_a_server_without_ehlo_gets_helo() -> None:
     with FaultyServer([Fault(1, Step.EHLO, answer="500 what?")]) as server:
         send(server, map(a_message, range(5)))
         assert arrived(server) == Counter(range(5))
@@ -314,7 +312,7 @@ def test_an_error_of_the_messages_comes_after_the_receipts_of_those_before(pipel
         assert arrived(server) == Counter(range(6)) == Counter(r.delivery_id for r in receipts)
 
 
-def test_who_stops_listening_while_the_server_goes_away_need_not_wait() -> None:
+def test_a_caller_that_stops_early_does_not_wait_for_a_server_that_is_gone() -> None:
     """The mail that was announced goes over no other connection, whose server would let the sender wait."""
     faults = [Fault(sender(1), Step.MAIL, Act.STALL)]
     faults += [Fault(i, Step.BANNER, Act.STALL) for i in range(2, 99)]
@@ -382,7 +380,7 @@ def test_an_address_beyond_ascii_needs_a_server_that_takes_it(utf8: bool, pipeli
 
 
 @pytest.mark.parametrize("address", ["a@x.org>\r\nRSET", "a b@x.org", "a@x.org\0", "<a@x.org>", "a@x.org\n"])
-def test_an_address_never_says_a_command(address: str) -> None:
+def test_an_address_cannot_inject_a_command(address: str) -> None:
     with FaultyServer() as server:
         receipt = send(server, [a_message(1, recipient=address), a_message(2)])[1]
         assert arrived(server) == Counter([2])
@@ -460,7 +458,7 @@ def as_received(content: bytes) -> bytes:
     st.booleans(),
     st.integers(1, 3),
 )
-def test_whatever_happens_every_mail_is_accounted_for(
+def test_every_mail_gets_one_receipt_whatever_happens(
     script: Sequence[Fault], bodies: Sequence[bytes], pipelining: bool, insists: bool, connections: int
 ) -> None:
     receipts: list[Receipt] = []
@@ -487,7 +485,7 @@ def test_whatever_happens_every_mail_is_accounted_for(
     assert server.breaches == []
 
 
-def test_a_server_that_is_not_there_is_said_so() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
