@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from digest.errors import RuleError
 from digest.matching.language.query import Rule
-from digest.matching.near_misses import NearMiss, list_matching_rules, list_near_misses
+from digest.matching.near_misses import list_matching_rules, list_near_misses
 from digest.models import Delivery, DeliveryState, Digest, Paper, Profile, Subscriber
 from digest.store import Transaction, bounces, deliveries, outbox
 
@@ -207,20 +207,13 @@ class _JudgedProfile:
             near_misses = list_near_misses(self.profile, paper, limit=_MAX_NEAR_MISSES)
             if not near_misses:
                 yield f"{name}: the paper contains no word of its rules in the fields that they look in"
-            for near_miss in near_misses:
-                yield f"{name}: {near_miss.rule!r} came near: {_describe(near_miss)}"
-
-
-def _describe(near_miss: NearMiss) -> str:
-    has, lacks, excluded_by = (
-        ", ".join(map(repr, words)) for words in (near_miss.has, near_miss.lacks, near_miss.excluded_by)
-    )
-    text = f"the paper has {has}"
-    if lacks:
-        text += f", not {lacks}"
-    elif not excluded_by:
-        text += ", but not as the rule asks"
-    return text + (f"; it has {excluded_by}, which the rule excludes" if excluded_by else "")
+            for miss in near_misses:
+                has, lacks, excluded_by = (
+                    ", ".join(map(repr, words)) for words in (miss.has, miss.lacks, miss.excluded_by)
+                )
+                but = f", not {lacks}" if lacks else "" if excluded_by else ", but not as the rule asks"
+                excluded = f"; it has {excluded_by}, which the rule excludes" if excluded_by else ""
+                yield f"{name}: {miss.rule!r} came near: the paper has {has}{but}{excluded}"
 
 
 def describe_time(at: datetime | None) -> str:

@@ -44,28 +44,23 @@ def parse(message: bytes) -> tuple[Bounce, ...]:
     ):
         if not message_id and (value := header.get(name, "").split()):
             message_id = value[0].strip("<>")[:998]
-    return tuple(b if b.message_id else replace(b, message_id=message_id) for b in _parse(mail))
+    # The most reliable evidence comes first. A person who quotes a bounce in a mail has not bounced.
+    found = parse_reports(mail)
+    if not found:
+        automatic = _is_automatic(mail)
+        from_mail_system = "x-failed-recipients" in mail.fields or _MAIL_SYSTEM.search(mail.fields.get("from", ""))
+        if from_mail_system or (_has_null_sender(mail) and not automatic):
+            found = parse_report_in_text(mail) or parse_plain_text(mail)
+        if not found and automatic:
+            found = (Bounce(kind=BounceKind.AUTO_REPLY, recipient=mail.author),)
+    found = found or (Bounce(kind=BounceKind.OTHER),)
+    return tuple(b if b.message_id else replace(b, message_id=message_id) for b in found)
 
 
 def header_recipients(message: bytes) -> str:
     """The fields of a mail's own header that name its recipients."""
     header = parse_header(message)
     return " ".join(header.get(name, "") for name in _RECIPIENTS)
-
-
-def _parse(mail: ReturnedMail) -> tuple[Bounce, ...]:
-    # The most reliable evidence comes first. A person who quotes a bounce in a mail has not bounced.
-    if found := parse_reports(mail):
-        return found
-    automatic = _is_automatic(mail)
-    from_mail_system = "x-failed-recipients" in mail.fields or _MAIL_SYSTEM.search(mail.fields.get("from", ""))
-    if from_mail_system or (_has_null_sender(mail) and not automatic):
-        found = parse_report_in_text(mail) or parse_plain_text(mail)
-        if found:
-            return found
-    if automatic:
-        return (Bounce(kind=BounceKind.AUTO_REPLY, recipient=mail.author),)
-    return (Bounce(kind=BounceKind.OTHER),)
 
 
 def _has_null_sender(mail: ReturnedMail) -> bool:
