@@ -68,24 +68,16 @@ def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywher
     return page_router(*dependencies, prefix=prefix)
 
 
-def find_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token] | None:
-    """The subscriber of a signed link, and its contents; None if it has expired or was revoked.
+def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
+    """The subscriber of a signed link, and its contents.
 
-    Raises HTTPException 404 if we did not sign it.
+    Raises HTTPException 404 if we did not sign it, and 410 if it has expired or was revoked.
     """
     verified = verify_link(context, scope, token)
     reader = subscribers.find_by_id(tx, verified.subscriber_id)
     if reader is None or reader.epoch != verified.epoch or verified.has_expired(context.now):
-        return None
-    return reader, verified
-
-
-def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
-    """Like find_by_link, but raises HTTPException 410 for a link that has expired or was revoked."""
-    found = find_by_link(tx, context, scope, token)
-    if found is None:
         raise HTTPException(410)
-    return found
+    return reader, verified
 
 
 def verify_link(context: Context, scope: Scope, token: str) -> Token:

@@ -15,7 +15,7 @@ from digest.security.links import Scope
 from digest.store import digests, subscribers
 from digest.web.dependencies import Context, PostedForm
 from digest.web.feeds import FORMATS, Feed, Item, item
-from digest.web.reader_auth import CurrentReader, find_by_link, find_still, public_router, reader_router
+from digest.web.reader_auth import CurrentReader, find_still, public_router, reader_router, verify_link
 
 _FORMAT_NAMES = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
 _DIGESTS = 30
@@ -55,9 +55,10 @@ def switch_feed(context: Context, form: PostedForm, reader: CurrentReader) -> Re
 def show_feed(context: Context, token: str, form: str) -> Response:
     """The papers of the last digests, each with its reason. Raises HTTPException 404 for all that is not a feed now."""
     site = context.services.site
+    link = verify_link(context, Scope.FEED, token)
     with context.store.read() as tx:
-        reader, link = find_by_link(tx, context, Scope.FEED, token) or (None, None)
-        if form not in FORMATS or not reader or not link or not reader.feed:
+        reader = subscribers.find_by_id(tx, link.subscriber_id)
+        if reader is None or reader.epoch != link.epoch or not reader.feed or form not in FORMATS:
             raise HTTPException(404)
         if not compare_digest(reader.feed, link.about):
             raise HTTPException(404)
