@@ -27,21 +27,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from digest.app import App
-from digest.errors import DigestError, UsageError
+from digest.errors import DigestError, TemplateError, UsageError
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
 from digest.web.admin.subscribers.uploads import Imports
 from digest.web.admin_auth import Desk, refuse
 from digest.web.api.app import mounted
 from digest.web.background import Background
-from digest.web.cache import Remembering, Versions
+from digest.web.cache import CacheMiddleware, Versions
 from digest.web.context import Problem, Site
 from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
 from digest.web.handlers import Door
-from digest.web.inbox import with_inbox
+from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
 from digest.web.papers import Showcase
@@ -75,7 +74,7 @@ def create_app(
     ask_sources: Callable[[], None] | None = None,
     inbox: Path | None = None,
     lag: float = _LAG,
-) -> ASGIApp:
+) -> FastAPI:
     """The pages of an installation. Raises DigestError for what would stop one of them.
 
     `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `ask_sources` has
@@ -112,7 +111,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(Remembering, versions=Versions(app.store, lag=lag)),
+            Middleware(CacheMiddleware, versions=Versions(app.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
             Middleware(Faults, apology=lambda: pages.response(problem(500))),
             Middleware(BodyLimit),
@@ -126,12 +125,12 @@ def create_app(
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(
         _everywhere(
-            [*routes(services, door, desk), *_files(), _api(services)],
+            [*routes(services, desk), *(inbox_router(inbox).routes if inbox else ()), *_files(), _api(services)],
             unquote(base.path),
         )
     )
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
-    return asgi if inbox is None else with_inbox(asgi, pages, inbox)
+    return asgi
 
 
 def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
@@ -222,6 +221,7 @@ _EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Any]] 
     HTTPException: _http_error,
     RequestValidationError: lambda request, _error: _problem(request, 400),
     UsageError: _usage_error,
+    TemplateError: _unavailable,
     DigestError: _unavailable,
 }
 

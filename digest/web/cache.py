@@ -1,17 +1,17 @@
-"""Answers that are the same for everybody, kept as they were sent while nothing that they show has changed.
+"""A cache of whole responses that are the same for everyone, valid while papers and profiles have not changed.
 
-What is kept is found by path and query alone, and sent before anything else looks at the request: no thread, no query.
-Of the address's query only that counts which these pages see, so that nobody has one made anew by writing it otherwise.
-Each has a strong ETag (RFC 9110, 8.8.3); who has it already is told so, and HEAD has all of GET but the body.
+They are found by path and query alone, before anything else handles the request: no thread, no statement. Only the
+parameters that the pages read count, so that no one causes work by adding others. Each has a strong ETag (RFC 9110,
+8.8.3), a request that names it gets 304, and HEAD gets the headers of GET.
 """
 
 import hashlib
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
+from cachetools import LRUCache
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,17 +19,18 @@ from digest.store import Store, papers, profiles
 from digest.store.editions import Order
 from digest.web.security import FOR_EVERYBODY
 
-_MOST = 32 * 2**20  # bytes
-_LARGEST = _MOST // 8
-_LONGEST = 600.0  # seconds: what tells of "the last 7 days" grows old by itself
+_MAX_BYTES = 32 * 2**20
+_MAX_RESPONSE = _MAX_BYTES // 8
+_MAX_AGE = 600.0  # seconds: a page about "the last 7 days" becomes outdated by itself
 _ORDERS = frozenset(order.value for order in Order)
 
 Version = tuple[int, int]  # of the papers, of the shared profiles
+_Key = tuple[str, bytes]  # path, query
 Headers = list[tuple[bytes, bytes]]
 
 
 class Versions:
-    """Which version of papers and profiles there is, looked at when the last look is `lag` seconds old."""
+    """The version of papers and profiles, read from the database at most every `lag` seconds."""
 
     def __init__(self, store: Store, *, lag: float) -> None:
         self._store = store
@@ -46,7 +47,7 @@ class Versions:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at < self._lag:  # who waited finds that somebody else has looked
+        if now - self._looked_at < self._lag:  # another request looked meanwhile
             return
         with self._store.read() as tx:
             self._found = papers.version(tx), profiles.version(tx)
@@ -54,17 +55,22 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """An answer, ready to be sent again."""
+class CachedResponse:
+    """A response, ready to be sent again."""
 
     headers: Headers
     body: bytes
     etag: bytes
     version: Version
-    kept_at: float
+    cached_at: float
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
 
     async def send(self, scope: Scope, send: Send) -> None:
-        """Answer a GET or HEAD with it, or with 304 where it is there already."""
+        """Answer a GET or HEAD with it, or with 304 if the client has it."""
         asked = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
         there = bool(asked) and _names(asked, self.etag)
         headers = [pair for pair in self.headers if not pair[0].startswith(b"content-l")] if there else self.headers
@@ -73,45 +79,34 @@ class Kept:
         await send({"type": "http.response.body", "body": body})
 
 
-class Cache:
-    """Answers by path and query, at most so many bytes of them: those that nobody asks for go first."""
+class ResponseCache:
+    """Responses by path and query. When they exceed `max_bytes`, those that were not asked for longest go first."""
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._held = 0
-        self._kept: OrderedDict[tuple[str, bytes], Kept] = OrderedDict()
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._largest = min(_MAX_RESPONSE, max_bytes)
+        self._responses: LRUCache[_Key, CachedResponse] = LRUCache(max_bytes, getsizeof=lambda cached: cached.size)
 
-    def find(self, path: str, query: bytes, version: Version) -> Kept | None:
-        """What was kept of that version, and is not too old."""
-        kept = self._kept.get((path, query))
-        if kept is None or kept.version != version or time.monotonic() - kept.kept_at > _LONGEST:
+    def find(self, path: str, query: bytes, version: Version) -> CachedResponse | None:
+        """The response of this version, if it is cached and not too old."""
+        cached = self._responses.get((path, query))
+        if cached is None or cached.version != version or time.monotonic() - cached.cached_at > _MAX_AGE:
             return None
-        self._kept.move_to_end((path, query))
-        return kept
+        return cached
 
-    def keep(self, path: str, query: bytes, kept: Kept) -> None:
-        """Keep an answer, unless it would take too much of the room."""
-        self._drop((path, query))
-        if len(kept.body) > min(_LARGEST, self._most):
-            return
-        self._kept[path, query] = kept
-        self._held += _size((path, query), kept)
-        while self._held > self._most:
-            self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: tuple[str, bytes]) -> None:
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._held -= _size(key, gone)
+    def add(self, path: str, query: bytes, cached: CachedResponse) -> None:
+        """Cache a response unless it is too large."""
+        self._responses.pop((path, query), None)
+        if cached.size <= self._largest:
+            self._responses[path, query] = cached
 
 
-class Remembering:
-    """Keeps answers that say that they are for everybody, and gives them again."""
+class CacheMiddleware:
+    """Caches responses that say that they are for everyone."""
 
     def __init__(self, app: ASGIApp, *, versions: Versions) -> None:
         self._app = app
         self._versions = versions
-        self._cache = Cache()
+        self._cache = ResponseCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
@@ -120,29 +115,29 @@ class Remembering:
             return
         try:
             version = await self._versions.current()
-        except Exception:  # noqa: BLE001  (the page meets the same fault, where it is logged and apologised for)
+        except Exception:  # noqa: BLE001  (the page fails in the same way, and that is logged)
             await self._app(scope, receive, send)
             return
-        path, query = scope["path"], urlencode(seen_by_everybody(scope["query_string"])).encode()
-        kept = self._cache.find(path, query, version)
-        if kept is None:
-            # The version was looked at before the page looks at the papers: it may be older than what is shown, and is
-            # then asked for again, but never newer.
+        path, query = scope["path"], urlencode(cache_parameters(scope["query_string"])).encode()
+        cached = self._cache.find(path, query, version)
+        if cached is None:
+            # The version was read before the page reads papers. It may be older than what the page shows, which is then
+            # made again, but never newer.
             answer = _Answer(send)
             await self._app(scope, receive, answer.take)
             if answer.start is None:
                 return
-            kept = _kept(answer.start, answer.body, version)
-            self._cache.keep(path, query, kept)
-        await kept.send(scope, send)
+            cached = _cacheable(answer.start, answer.body, version)
+            self._cache.add(path, query, cached)
+        await cached.send(scope, send)
 
 
 class _Answer:
-    """Takes what an application sends: holds back what is for everybody, and passes the rest on."""
+    """Holds back a response that is for everyone, and passes others on."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.start: Message | None = None  # of what is held back
+        self.start: Message | None = None  # of a response that is held back
         self.body = b""
 
     async def take(self, message: Message) -> None:
@@ -155,8 +150,8 @@ class _Answer:
             self.body += message.get("body", b"")
 
 
-def seen_by_everybody(query: bytes) -> list[tuple[str, str]]:
-    """The parameters that pages for everybody are told of, each once: the page, and an order if there is such."""
+def cache_parameters(query: bytes) -> list[tuple[str, str]]:
+    """The parameters that cached pages read, each once: the page, and a valid order."""
     if not query:
         return []
     asked = QueryParams(query)
@@ -170,16 +165,12 @@ def _is_for_everybody(start: Message) -> bool:
     return there and start["status"] == 200 and all(name != b"set-cookie" for name, _ in headers)
 
 
-def _kept(start: Message, body: bytes, version: Version) -> Kept:
+def _cacheable(start: Message, body: bytes, version: Version) -> CachedResponse:
     etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
     headers = [*start["headers"], (b"etag", etag)]
-    return Kept(headers, body, etag, version, time.monotonic())
+    return CachedResponse(headers, body, etag, version, time.monotonic())
 
 
 def _names(asked: bytes, etag: bytes) -> bool:
-    """Whether an If-None-Match names the tag. It is compared weakly (RFC 9110, 13.1.2)."""
+    """True if an If-None-Match header names the tag. The comparison is weak (RFC 9110, 13.1.2)."""
     return asked.strip() == b"*" or any(tag.strip().removeprefix(b"W/") == etag for tag in asked.split(b","))
-
-
-def _size(key: tuple[str, bytes], kept: Kept) -> int:
-    return len(key[0]) + len(key[1]) + len(kept.body) + sum(len(name) + len(value) for name, value in kept.headers)

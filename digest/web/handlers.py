@@ -17,7 +17,7 @@ from digest.app import App
 from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.background import Background
-from digest.web.cache import seen_by_everybody
+from digest.web.cache import cache_parameters
 from digest.web.client_address import asking
 from digest.web.dependencies import posted_form
 from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
@@ -86,7 +86,7 @@ class Door:
         """A page that is the same for all: it is not told who asks, and caches may keep it."""
 
         async def answer(request: Request) -> Response:
-            query = Fields(seen_by_everybody(request.scope["query_string"]))
+            query = Fields(cache_parameters(request.scope["query_string"]))
             visit = Visit(path=request.path_params, query=query, client="", now=self._clock())
             response, _ = await to_thread.run_sync(self._answered, look, visit, limiter=self._limiter)
             if response.status_code == 200:

@@ -6,11 +6,10 @@ from digest.web import account, public
 from digest.web.admin.routes import desk_routes
 from digest.web.admin_auth import Desk
 from digest.web.dependencies import Services
-from digest.web.handlers import Door
 from digest.web.public import notices
 
 
-def routes(services: Services, door: Door, desk: Desk) -> list[BaseRoute]:
+def routes(services: Services, desk: Desk) -> list[BaseRoute]:
     """The pages of an installation. Raises ConfigError."""
     return [
         *(route for router in (*public.ROUTERS, *account.ROUTERS) for route in router.routes),

