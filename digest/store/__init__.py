@@ -1,7 +1,4 @@
-"""What is remembered: the only room with SQL.
-
-Each file holds the functions of one noun; they take an open Transaction. `Store` opens the database.
-"""
+"""The only package with SQL. Each module has the functions for one noun; they take an open transaction."""
 
 from digest.store.database import Store, Transaction
 

@@ -12,28 +12,28 @@ from digest.store.schema import audit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which changes: by whom, whose names begin so, and with `text` in any part. "" is all. Case does not count."""
+    """Selects changes; "" selects all. Letter case does not matter."""
 
-    who: str = ""
-    what: str = ""  # "profile": "profile add", "profile edit" …
-    text: str = ""
+    who: str = ""  # part of an admin's address, or of "command line"
+    what: str = ""  # beginning of a command: "profile" selects "profile add", "profile edit" …
+    text: str = ""  # part of any field
 
 
 _ALL = AuditFilter()
 
 
 def record(tx: Transaction, by: str, what: str, subject: str = "", *, now: datetime) -> None:
-    """Write down a change; to be called in the transaction that makes it."""
+    """Record a change, in the transaction that makes it."""
     tx.execute(sa.insert(audit).values(at=now, who=by, what=what, subject=subject))
 
 
-def list_changes(tx: Transaction, sought: AuditFilter = _ALL, *, before: int = 0, limit: int) -> list[Change]:
-    """The last changes, newest first; those before the one numbered `before` if it is given."""
-    these = [audit.c.id < before] if before else []
-    these += [audit.c.who.icontains(sought.who, autoescape=True)] if sought.who else []
-    these += [audit.c.what.istartswith(sought.what, autoescape=True)] if sought.what else []
-    if sought.text:
-        parts = (audit.c.who, audit.c.what, audit.c.subject)
-        these.append(sa.or_(*(part.icontains(sought.text, autoescape=True) for part in parts)))
-    rows = tx.execute(sa.select(audit).where(*these).order_by(audit.c.id.desc()).limit(limit))
+def list_changes(tx: Transaction, wanted: AuditFilter = _ALL, *, before: int = 0, limit: int) -> list[Change]:
+    """Return the newest changes that a filter selects, newest first; with `before`, those with a lower id."""
+    conditions = [audit.c.id < before] if before else []
+    conditions += [audit.c.who.icontains(wanted.who, autoescape=True)] if wanted.who else []
+    conditions += [audit.c.what.istartswith(wanted.what, autoescape=True)] if wanted.what else []
+    if wanted.text:
+        fields = (audit.c.who, audit.c.what, audit.c.subject)
+        conditions.append(sa.or_(*(field.icontains(wanted.text, autoescape=True) for field in fields)))
+    rows = tx.execute(sa.select(audit).where(*conditions).order_by(audit.c.id.desc()).limit(limit))
     return [Change(id=row.id, at=row.at, who=row.who, what=row.what, subject=row.subject) for row in rows]

@@ -1,8 +1,10 @@
-"""The consent log: what was agreed to and taken back, when, from where. Nothing in it is ever changed but origins."""
+"""The consent log: what a subscriber agreed to or withdrew, when and from where.
+
+Entries are never changed, except that network addresses are erased from their origins.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,13 +13,13 @@ from digest.store.database import Transaction, backend
 from digest.store.schema import consents, wordings
 
 
-def record(tx: Transaction, subscriber_id: int, pseudonym: str, happened: Consent) -> None:
-    """Write down what happened. A wording that it names has to be kept already."""
-    record_all(tx, [(subscriber_id, pseudonym, happened)])
+def record(tx: Transaction, subscriber_id: int, pseudonym: str, consent: Consent) -> None:
+    """Add one entry. Its wording has to be stored already."""
+    record_all(tx, [(subscriber_id, pseudonym, consent)])
 
 
-def record_all(tx: Transaction, happened: Sequence[tuple[int, str, Consent]]) -> None:
-    """The same of several (subscriber's id, pseudonym, what happened)."""
+def record_all(tx: Transaction, entries: Sequence[tuple[int, str, Consent]]) -> None:
+    """Add an entry for each (subscriber id, pseudonym, consent). Their wordings have to be stored already."""
     rows = [
         {
             "subscriber_id": subscriber_id,
@@ -27,13 +29,13 @@ def record_all(tx: Transaction, happened: Sequence[tuple[int, str, Consent]]) ->
             "origin": consent.origin,
             "wording": consent.wording or None,
         }
-        for subscriber_id, pseudonym, consent in happened
+        for subscriber_id, pseudonym, consent in entries
     ]
     tx.execute(sa.insert(consents), rows)
 
 
 def last_asked_at(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, datetime]:
-    """When each of these addresses was last asked whether it wants the digest, if it was."""
+    """Return when each of these addresses was last sent a confirmation mail. Those that never were are left out."""
     asked = sa.and_(consents.c.pseudonym.in_(pseudonyms), consents.c.event == ConsentEvent.ASKED.value)
     last = sa.func.max(consents.c.at).label("at")
     rows = tx.execute(sa.select(consents.c.pseudonym, last).where(asked).group_by(consents.c.pseudonym))
@@ -41,60 +43,60 @@ def last_asked_at(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, dat
 
 
 def add_wording(tx: Transaction, wording: Wording) -> None:
-    """Keep what somebody is asked to agree to."""
+    """Store what subscribers are asked to agree to, unless it is stored already."""
     values = {"version": wording.version, "language": wording.language, "text": wording.text}
     tx.execute(backend(tx).insert_or_ignore(wordings).values(values))
 
 
-def list_by_address(tx: Transaction, pseudonym: str) -> list[Consent]:
-    """All that happened with one address, oldest first."""
-    rows = tx.execute(sa.select(consents).where(consents.c.pseudonym == pseudonym).order_by(consents.c.id))
-    return [_consent(row) for row in rows]
-
-
-def find_last(tx: Transaction, subscriber_id: int, event: ConsentEvent) -> Consent | None:
-    """The last time that something happened with a subscriber, at whatever address, or None."""
-    these = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == event.value)
-    row = tx.execute(sa.select(consents).where(these).order_by(consents.c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else _consent(row)
-
-
 def find_wording(tx: Transaction, version: str) -> Wording | None:
-    """The words of a version, or None."""
+    """Return the wording of a version, or None."""
     row = tx.execute(sa.select(wordings).where(wordings.c.version == version)).one_or_none()
     return None if row is None else Wording(language=row.language, text=row.text)
 
 
+def list_by_address(tx: Transaction, pseudonym: str) -> list[Consent]:
+    """Return all entries of one address, oldest first."""
+    return _list(tx, consents.c.pseudonym == pseudonym)
+
+
+def find_last(tx: Transaction, subscriber_id: int, event: ConsentEvent) -> Consent | None:
+    """Return a subscriber's last entry of a kind, at any address, or None."""
+    entries = _list(tx, sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == event.value))
+    return entries[-1] if entries else None
+
+
 def list_previous_pseudonyms(tx: Transaction, subscriber_id: int) -> list[str]:
-    """The pseudonyms of the addresses that a subscriber had before."""
-    these = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == ConsentEvent.MOVED.value)
-    return list(tx.execute(sa.select(consents.c.pseudonym).where(these).distinct()).scalars())
-
-
-def list_subscriber_ids(tx: Transaction, pseudonyms: Collection[str]) -> list[int]:
-    """The numbers of those who have, or had, one of these addresses."""
-    whose = sa.select(consents.c.subscriber_id).where(consents.c.pseudonym.in_(pseudonyms))
-    return list(tx.scalars(whose.distinct()))
+    """Return the pseudonyms of a subscriber's previous addresses."""
+    moved = sa.and_(consents.c.subscriber_id == subscriber_id, consents.c.event == ConsentEvent.MOVED.value)
+    return list(tx.scalars(sa.select(consents.c.pseudonym).where(moved).distinct()))
 
 
 def list_at_previous_addresses(tx: Transaction, subscriber_id: int) -> list[Consent]:
-    """What happened with a subscriber at those addresses, oldest first; not what others did there since."""
-    there = consents.c.pseudonym.in_(list_previous_pseudonyms(tx, subscriber_id))
-    theirs = sa.and_(consents.c.subscriber_id == subscriber_id, there)
-    return [_consent(row) for row in tx.execute(sa.select(consents).where(theirs).order_by(consents.c.id))]
+    """Return a subscriber's entries at their previous addresses, oldest first, and nobody else's there."""
+    previous = consents.c.pseudonym.in_(list_previous_pseudonyms(tx, subscriber_id))
+    return _list(tx, sa.and_(consents.c.subscriber_id == subscriber_id, previous))
+
+
+def list_subscriber_ids(tx: Transaction, pseudonyms: Collection[str]) -> list[int]:
+    """Return the ids of the subscribers who have, or had, one of these addresses."""
+    ids = sa.select(consents.c.subscriber_id).where(consents.c.pseudonym.in_(pseudonyms))
+    return list(tx.scalars(ids.distinct()))
 
 
 def erase_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) -> None:
-    """Keep what happened and when, and of where only the way: "page", not the network address.
+    """Erase the network addresses in the entries of an address, and of a subscriber at all their addresses.
 
-    That is forgotten of an address, and of a subscriber also at addresses that they had before, or asked for.
+    "page from 192.0.2.7" becomes "page".
     """
-    these = consents.c.pseudonym == pseudonym
+    condition = consents.c.pseudonym == pseudonym
     if subscriber_id is not None:
-        these = sa.or_(these, consents.c.subscriber_id == subscriber_id)
-    for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(these)).all():
+        condition = sa.or_(condition, consents.c.subscriber_id == subscriber_id)
+    for row in tx.execute(sa.select(consents.c.id, consents.c.origin).where(condition)).all():
         tx.execute(sa.update(consents).where(consents.c.id == row.id).values(origin=row.origin.partition(" from ")[0]))
 
 
-def _consent(row: sa.Row[Any]) -> Consent:
-    return Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "")
+def _list(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Consent]:
+    rows = tx.execute(sa.select(consents).where(condition).order_by(consents.c.id))
+    return [
+        Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "") for row in rows
+    ]

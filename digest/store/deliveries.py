@@ -1,4 +1,4 @@
-"""Deliveries as they are written down: one, somebody's, and pages of very many. How they go on is the outbox's."""
+"""Deliveries as they are stored: one, a subscriber's, and pages of very many. The outbox module changes them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +13,12 @@ from digest.store import digests, subscribers
 from digest.store.database import Transaction
 from digest.store.schema import deliveries
 
-_NEAR = 200_000  # deliveries that are gone through for a page
+_MAX_SCANNED = 200_000  # deliveries that are searched for one page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries: in a state, of a kind, to some subscribers (by id). None is all."""
+    """Selects deliveries by state, by kind and by subscriber ids. None selects all."""
 
     state: DeliveryState | None = None
     kind: MailKind | None = None
@@ -27,148 +27,144 @@ class DeliveryFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPage:
-    """Deliveries, newest first, without their digests. Older ones are `before` that number; 0 where there are none."""
+    """Deliveries, newest first, without their digests. The next page has ids below `before`; 0 if there is none."""
 
     deliveries: Sequence[Delivery]
     before: int
 
 
-def list_page(tx: Transaction, sought: DeliveryFilter, *, before: int = 0, limit: int) -> DeliveryPage:
-    """The newest that are sought, of those numbered less than `before` if it is given.
+def list_page(tx: Transaction, wanted: DeliveryFilter, *, before: int = 0, limit: int) -> DeliveryPage:
+    """Return the newest deliveries that a filter selects; with `before`, those with a lower id.
 
-    What has no index is looked for among some hundred thousand: a page may hold few, and older ones all the same.
+    A filter without an index searches some hundred thousand deliveries: such a page may be short, though not the last.
     """
-    beyond = _walked_to(tx, before) if _is_walked(sought) else 0
-    these = [*_conditions(sought), deliveries.c.id > beyond]
+    scanned_to = _scanned_to(tx, before) if _needs_scan(wanted) else 0
+    conditions = [*_conditions(wanted), deliveries.c.id > scanned_to]
     if before:
-        these.append(deliveries.c.id < before)
-    asked = sa.select(deliveries.c.id).where(*these).order_by(deliveries.c.id.desc()).limit(limit + 1)
-    ids = list(tx.scalars(asked))
-    older = ids[limit - 1] if len(ids) > limit else beyond + 1 if beyond else 0
-    return DeliveryPage(deliveries=list_by_ids(tx, ids[:limit]), before=older)
+        conditions.append(deliveries.c.id < before)
+    list_page = sa.select(deliveries.c.id).where(*conditions).order_by(deliveries.c.id.desc()).limit(limit + 1)
+    ids = list(tx.scalars(list_page))
+    next_before = ids[limit - 1] if len(ids) > limit else scanned_to + 1 if scanned_to else 0
+    return DeliveryPage(deliveries=_list(tx, deliveries.c.id.in_(ids[:limit])), before=next_before)
 
 
 def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
-    """When the newest mail of a kind to somebody was queued, whatever became of it, or None."""
-    theirs = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
-    last: datetime | None = tx.execute(sa.select(sa.func.max(deliveries.c.queued_at)).where(theirs)).scalar()
-    return last
+    """Return when a subscriber's newest mail of a kind was queued, in any state, or None."""
+    own = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
+    return tx.scalar(sa.select(sa.func.max(deliveries.c.queued_at)).where(own))
 
 
 def list_newest(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
-    """The newest deliveries, newest first, without their digests' content."""
-    condition = sa.true() if state is None else deliveries.c.state == state.value
-    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id.desc()).limit(limit)).all()
-    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
-    return [_delivery(row, people[row.subscriber_id]) for row in rows]
+    """Return the newest deliveries in one state or in any, newest first, without their digests."""
+    return _list(tx, sa.true() if state is None else deliveries.c.state == state.value, limit=limit)
+
+
+def list_recent(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
+    """Return a subscriber's newest deliveries, newest first, without their digests."""
+    return _list(tx, deliveries.c.subscriber_id == subscriber.id, limit=limit)
 
 
 def find(tx: Transaction, delivery_id: int) -> Delivery | None:
-    """A delivery without its digest's content, or None."""
-    row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
-    return None if row is None else _delivery(row, subscribers.find_by_ids(tx, [row.subscriber_id])[row.subscriber_id])
+    """Return a delivery without its digest, or None."""
+    return next(iter(_list(tx, deliveries.c.id == delivery_id)), None)
 
 
 def get(tx: Transaction, delivery_id: int) -> Delivery:
-    """A delivery with its digest. Raises NotFoundError."""
+    """Return a delivery with its digest. Raises NotFoundError."""
     found = list_with_digests(tx, deliveries.c.id == delivery_id)
     if not found:
         raise NotFoundError("delivery", str(delivery_id), listed_by="digest outbox list")
     return found[0]
 
 
-def list_by_ids(tx: Transaction, delivery_ids: Collection[int]) -> list[Delivery]:
-    """Some deliveries, newest first, without their digests' content."""
-    these = deliveries.c.id.in_(delivery_ids)
-    rows = tx.execute(sa.select(deliveries).where(these).order_by(deliveries.c.id.desc())).all()
-    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
-    return [_delivery(row, people[row.subscriber_id]) for row in rows]
-
-
 def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
-    """When the mail server took a delivery; None where it has not, or that is not written down."""
+    """Return when the mail server accepted a delivery; None if it did not, or that was not recorded."""
     sent = sa.and_(deliveries.c.id == delivery_id, deliveries.c.state == DeliveryState.SENT.value)
-    sent_at: datetime | None = tx.execute(sa.select(deliveries.c.finished_at).where(sent)).scalar_one_or_none()
-    return sent_at
+    return tx.scalar(sa.select(deliveries.c.finished_at).where(sent))
 
 
 def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[Delivery]:
-    """One subscriber's deliveries in the order in which they were queued, with their digests."""
+    """Return a subscriber's deliveries with their digests, oldest first."""
     return list_with_digests(tx, deliveries.c.subscriber_id == subscriber_id, deliveries.c.id)
 
 
-def list_recent(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
-    """One subscriber's last deliveries, newest first, without their digests' content."""
-    theirs = sa.select(deliveries).where(deliveries.c.subscriber_id == subscriber.id)
-    return [_delivery(row, subscriber) for row in tx.execute(theirs.order_by(deliveries.c.id.desc()).limit(limit))]
-
-
 def list_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> list[Delivery]:
-    """One subscriber's deliveries whose digests name one of these papers, as they were queued, with their digests."""
-    naming = digests.select_with_papers(tx, subscriber_id, paper_ids)
-    return list_with_digests(
-        tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.digest_id.in_(naming))
-    )
+    """Return a subscriber's deliveries whose digests show or mention one of these papers, with the digests."""
+    with_papers = deliveries.c.digest_id.in_(digests.select_with_papers(tx, subscriber_id, paper_ids))
+    return list_with_digests(tx, sa.and_(deliveries.c.subscriber_id == subscriber_id, with_papers))
 
 
 def list_queued(tx: Transaction) -> list[Delivery]:
-    """The deliveries that were never tried, oldest first, with their digests."""
+    """Return the queued deliveries with their digests, oldest first."""
     return list_with_digests(tx, deliveries.c.state == DeliveryState.QUEUED.value, deliveries.c.id)
 
 
 def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
-    """How many mails of a kind were queued for somebody after a moment, whatever became of them."""
-    these = sa.and_(
-        deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value, deliveries.c.queued_at > after
+    """Return how many mails of a kind were queued for a subscriber after `after`, in any state."""
+    return _count(
+        tx,
+        sa.and_(
+            deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value, deliveries.c.queued_at > after
+        ),
     )
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(these)).scalar_one()
 
 
 def count_in_doubt(tx: Transaction) -> int:
-    """How many deliveries wait for an admin's word."""
-    in_doubt = deliveries.c.state == DeliveryState.IN_DOUBT.value
-    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(in_doubt)).scalar_one()
+    """Return how many deliveries wait for an admin's decision."""
+    return _count(tx, deliveries.c.state == DeliveryState.IN_DOUBT.value)
 
 
 def list_with_digests(
     tx: Transaction, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]
 ) -> list[Delivery]:
-    """Deliveries of which something holds, in some order, with their digests."""
+    """Return the deliveries that fulfil `condition`, with their digests."""
     rows = tx.execute(sa.select(deliveries).where(condition).order_by(*order)).all()
     people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
     message_ids = {row.digest_id: row.message_id for row in rows if row.digest_id is not None}
-    frozen = digests.find_by_row_ids(tx, message_ids, people)
-    return [_delivery(row, people[row.subscriber_id], frozen.get(row.digest_id)) for row in rows]
+    found = digests.find_by_row_ids(tx, message_ids, people)
+    return [_delivery(row, people[row.subscriber_id], found.get(row.digest_id)) for row in rows]
 
 
-def _is_walked(sought: DeliveryFilter) -> bool:
-    """Whether the deliveries are gone through one by one: most are digests, and were sent."""
-    found_by_state = sought.state not in {None, DeliveryState.SENT}
-    return sought.subscriber_ids is None and not found_by_state and (sought.kind, sought.state) != (None, None)
+def _list(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | None = None) -> list[Delivery]:
+    rows = tx.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.id.desc()).limit(limit)).all()
+    people = subscribers.find_by_ids(tx, [row.subscriber_id for row in rows])
+    return [_delivery(row, people[row.subscriber_id]) for row in rows]
 
 
-def _walked_to(tx: Transaction, before: int) -> int:
-    """The number down to which they are gone through; 0 for all."""
+def _count(tx: Transaction, condition: sa.ColumnElement[bool]) -> int:
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(condition)).scalar_one()
+
+
+def _needs_scan(wanted: DeliveryFilter) -> bool:
+    """True if no index finds the deliveries: most are digests, and most were sent."""
+    found_by_state = wanted.state not in {None, DeliveryState.SENT}
+    return wanted.subscriber_ids is None and not found_by_state and (wanted.kind, wanted.state) != (None, None)
+
+
+def _scanned_to(tx: Transaction, before: int) -> int:
+    """Return the id at which the scan for a page ends; 0 if it reaches the oldest delivery."""
     last = tx.scalar(sa.select(sa.func.max(deliveries.c.id))) or 0
-    return max(0, (min(before, last + 1) if before else last + 1) - 1 - _NEAR)
+    return max(0, (min(before - 1, last) if before else last) - _MAX_SCANNED)
 
 
-def _conditions(sought: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
-    these: list[sa.ColumnElement[bool]] = []
-    if sought.state is DeliveryState.SENT:  # nearly all: in their own order, and not by the index of states
-        these.append(deliveries.c.state.not_in([state.value for state in DeliveryState if state is not sought.state]))
-    elif sought.state is not None:
-        these.append(deliveries.c.state == sought.state.value)
-    if sought.kind is not None:
-        these.append(deliveries.c.kind == sought.kind.value)
-    if sought.subscriber_ids is not None:
-        these.append(deliveries.c.subscriber_id.in_(sought.subscriber_ids))
-    return these
+def _conditions(wanted: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.state is DeliveryState.SENT:
+        # Nearly all are sent. Written so, the query reads them by id, and does not sort the whole index of states.
+        others = [state.value for state in DeliveryState if state is not wanted.state]
+        conditions.append(deliveries.c.state.not_in(others))
+    elif wanted.state is not None:
+        conditions.append(deliveries.c.state == wanted.state.value)
+    if wanted.kind is not None:
+        conditions.append(deliveries.c.kind == wanted.kind.value)
+    if wanted.subscriber_ids is not None:
+        conditions.append(deliveries.c.subscriber_id.in_(wanted.subscriber_ids))
+    return conditions
 
 
 def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = None) -> Delivery:
     if row.kind == MailKind.ADDRESS.value and subscriber.new_email:
-        # Without the name: whoever chose it could write anything to people who never asked for mail.
+        # Without the name: its owner could otherwise send any text to people who never asked for mail.
         subscriber = replace(subscriber, email=subscriber.new_email, name="")
     return Delivery(
         id=row.id,

@@ -1,8 +1,8 @@
-"""Who holds a lease: host, process, the moment the process started, and which of its runs it is.
+"""The names of workers, which tell whether the process that holds a lease is still alive.
 
-A process that died on this host is known to be dead at once, and a new one that got its number is not mistaken for it.
-A process on another host is believed until its lease runs out. What a run could not write down at its end is not for
-the next run of the same process to let go of: it waits for the lease to run out, like anybody's.
+A process of this host that died is recognised at once, also if another one has its number by now. A process of another
+host keeps its lease until it expires. Each run of a process has a name of its own: what one run could not record at its
+end is not released by the next, but waits until the lease expires.
 """
 
 import itertools
@@ -13,10 +13,10 @@ from pathlib import Path
 
 LEASE = timedelta(minutes=5)
 
-# A mail that was begun is handed over within the lease, and its answer may take ten minutes (RFC 5321, 4.5.3.2.6).
+# A mail is handed over within the lease, and the server may take ten minutes to answer (RFC 5321, 4.5.3.2.6).
 SENDING_LEASE = LEASE + timedelta(minutes=11)
 
-# A lease that ends later than this from now was taken by a clock that was wrong.
+# A lease that ends later than this was taken by a process with a wrong clock.
 MAX_LEASE = SENDING_LEASE + timedelta(hours=1)
 
 _PROC = Path("/proc")
@@ -24,41 +24,37 @@ _RUNS = itertools.count(1)
 
 
 def new_worker_name() -> str:
-    """ "host/pid/start/run": a run of this process, as leases name it."""
+    """Return a name for a run of this process: "host/pid/start/run"."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{next(_RUNS)}"
 
 
 def is_local(worker: str) -> bool:
-    """Whether `worker` is, or was, a process of this host."""
+    """Return True if `worker` is, or was, a process of this host."""
     return worker.partition("/")[0] == socket.gethostname()
 
 
 def is_dead(worker: str) -> bool:
-    """Whether `worker` is a process of this host that runs no longer."""
-    host, pid, started, *_ = worker.split("/")
-    return host == socket.gethostname() and _started(int(pid)) != started
+    """Return True if `worker` is a process of this host that no longer runs."""
+    _, pid, started, *_ = worker.split("/")
+    return is_local(worker) and _started(int(pid)) != started
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; "" if it does not run.
+    """Return when a process started, in clock ticks since boot, or "" if it does not run.
 
-    Where there is no /proc every running process is said to have started at 0: a number used anew then keeps its
-    predecessor's lease until it runs out.
+    Without /proc, all running processes seem to have started at 0: a new process with an old number then keeps the old
+    one's lease alive until it expires.
     """
     if not _PROC.is_dir():
-        return "0" if _runs(pid) else ""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
+        except PermissionError:  # it runs under another user
+            pass
+        return "0"
     try:
         state, *rest = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    return "" if state == "Z" else rest[18]  # proc(5), fields 3 and 22: a zombie is dead, only not yet buried
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+    return "" if state == "Z" else rest[18]  # proc(5), fields 3 and 22; a zombie has ended

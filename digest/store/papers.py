@@ -1,4 +1,4 @@
-"""Papers: every work once, each of its revisions as it was shown, and the keys it is known by."""
+"""Papers: each work once, with all its revisions and the keys by which it is recognised."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,11 +14,10 @@ from digest.store.counters import Counter
 from digest.store.database import Transaction, backend
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
-# Below SQLite's limit on bound values, with room for the other conditions of a query.
-_BATCH = 500
+_BATCH = 500  # bound values in one query: SQLite limits them
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
-_SHOWN = (
+_REVISED = (
     "title",
     "abstract",
     "title_source",
@@ -32,36 +31,38 @@ _SHOWN = (
     "announce_type",
     "published_at",
 )
+_REVISED_COLUMNS = [paper_revisions.c[column] for column in _REVISED]
+_SELECT_CURRENT = sa.select(papers, *_REVISED_COLUMNS).join(paper_revisions, _CURRENT)
 
 
 def version(tx: Transaction) -> int:
-    """Rises with every change of what papers there are, what is shown of them, and where they were seen."""
+    """Return a number that rises with every change of papers, their keys and sightings."""
     return counters.current(tx, Counter.PAPERS_VERSION)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
-    """The known papers among `keys` (as written by sources.identity), each as it is shown now."""
+    """Return the known papers among `keys` (see sources/identity.py), by key, in their current revision."""
     found: dict[str, Paper] = {}
-    for some in _batched(keys):
+    for batch in _batches(keys):
         rows = tx.execute(
-            sa.select(identities.c.key, papers, *_shown_columns())
+            sa.select(identities.c.key, papers, *_REVISED_COLUMNS)
             .join(papers, papers.c.id == identities.c.paper_id)
             .join(paper_revisions, _CURRENT)
-            .where(identities.c.key.in_(some))
+            .where(identities.c.key.in_(batch))
         )
         found.update((row.key, _paper(row)) for row in rows)
     return found
 
 
 def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Paper]:
-    """Papers as they were shown: (public id, revision) -> Paper."""
+    """Return papers as they were in a revision, by (public id, revision)."""
     pairs = set(wanted)
     found: dict[tuple[str, int], Paper] = {}
-    for some in _batched(public_id for public_id, _ in pairs):
+    for batch in _batches(public_id for public_id, _ in pairs):
         rows = tx.execute(
-            sa.select(papers, *_shown_columns(), paper_revisions.c.revision.label("shown_revision"))
+            sa.select(papers, *_REVISED_COLUMNS, paper_revisions.c.revision.label("shown_revision"))
             .join(paper_revisions, paper_revisions.c.paper_id == papers.c.id)
-            .where(papers.c.public_id.in_(some))
+            .where(papers.c.public_id.in_(batch))
         )
         for row in rows:
             if (row.public_id, row.shown_revision) in pairs:
@@ -70,31 +71,26 @@ def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[t
 
 
 def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> list[Paper]:
-    """The papers first seen in (after, until], oldest first. Works merged into an older one are that one."""
+    """Return the papers first seen in (after, until], oldest first, without those merged into an older one."""
     rows = tx.execute(
-        sa.select(papers, *_shown_columns())
-        .join(paper_revisions, _CURRENT)
-        .where(papers.c.first_seen_at > after, papers.c.first_seen_at <= until, papers.c.merged_into.is_(None))
-        .order_by(papers.c.first_seen_at, papers.c.id)
+        _SELECT_CURRENT.where(
+            papers.c.first_seen_at > after, papers.c.first_seen_at <= until, papers.c.merged_into.is_(None)
+        ).order_by(papers.c.first_seen_at, papers.c.id)
     )
     return [_paper(row) for row in rows]
 
 
 def list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
-    """The papers of these rows of the table, in this order."""
+    """Return the papers with these row ids, in this order."""
     found: dict[int, Paper] = {}
     for begin in range(0, len(row_ids), _BATCH):
-        rows = tx.execute(
-            sa.select(papers, *_shown_columns())
-            .join(paper_revisions, _CURRENT)
-            .where(papers.c.id.in_(row_ids[begin : begin + _BATCH]))
-        )
+        rows = tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(row_ids[begin : begin + _BATCH])))
         found.update((row.id, _paper(row)) for row in rows)
     return [found[row_id] for row_id in row_ids]
 
 
 def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, edition_on: date) -> None:
-    """Papers that nobody has seen before. Each is known by its own id at once."""
+    """Add papers that are not known yet. Each can be found by its public id at once."""
     if not new:
         return
     rows = [
@@ -109,77 +105,74 @@ def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, editi
         for paper in new
     ]
     statement = sa.insert(papers).returning(papers.c.id, sort_by_parameter_order=True)
-    ids = tx.execute(statement, rows).scalars().all()
-    tx.execute(
-        sa.insert(paper_revisions),
-        [{"paper_id": i, "revision": 1, **_shown(p)} for i, p in zip(ids, new, strict=True)],
-    )
-    tx.execute(sa.insert(identities), [{"key": p.id, "paper_id": i} for i, p in zip(ids, new, strict=True)])
-    _changed(tx)
+    added = list(zip(tx.execute(statement, rows).scalars().all(), new, strict=True))
+    tx.execute(sa.insert(paper_revisions), [{"paper_id": i, "revision": 1, **_revised(p)} for i, p in added])
+    tx.execute(sa.insert(identities), [{"key": p.id, "paper_id": i} for i, p in added])
+    counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def add_revision(tx: Transaction, paper: Paper) -> None:
-    """The paper as it reads from now on: a new revision; earlier ones stay as digests have frozen them."""
+    """Store a paper's changed text as a new revision. Digests keep showing the one they were made with."""
     row_id, revision = tx.execute(sa.select(papers.c.id, papers.c.revision).where(papers.c.public_id == paper.id)).one()
-    tx.execute(sa.insert(paper_revisions), {"paper_id": row_id, "revision": revision + 1, **_shown(paper)})
+    tx.execute(sa.insert(paper_revisions), {"paper_id": row_id, "revision": revision + 1, **_revised(paper)})
     tx.execute(sa.update(papers).where(papers.c.id == row_id).values(revision=revision + 1))
-    _changed(tx)
+    counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
-    """Upvotes and stars, which change daily and make no new revision."""
+    """Store the upvotes and stars of papers. They change daily, and make no revision."""
     if not counted:
         return
     tx.execute(
         sa.update(papers).where(papers.c.public_id == sa.bindparam("of")),
         [{"of": paper.id, "upvotes": paper.upvotes, "stars": paper.stars} for paper in counted],
     )
-    _changed(tx)
+    counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def add_keys(tx: Transaction, keys: dict[str, str]) -> None:
-    """Remember further keys: key -> public id. A key that is taken stays with its paper."""
+    """Store further keys of papers, as key -> public id. A key that another paper has stays with it."""
     row_ids = _row_ids(tx, keys.values())
     rows = [{"key": key, "paper_id": row_ids[public_id]} for key, public_id in keys.items()]
-    if rows and tx.execute(backend(tx).insert_or_ignore(identities).returning(identities.c.key), rows).first():
-        _changed(tx)
+    new = backend(tx).insert_or_ignore(identities).returning(identities.c.key)
+    if rows and tx.execute(new, rows).first():
+        counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def merge(tx: Transaction, *, younger: str, older: str) -> None:
-    """Two papers turned out to be one work: the older id stays, the younger is remembered as another name for it."""
+    """Merge two papers that are the same work, by their public ids. The older id stays, the younger leads to it."""
     row_ids = _row_ids(tx, (younger, older))
     gone, kept = row_ids[younger], row_ids[older]
     tx.execute(sa.update(identities).where(identities.c.paper_id == gone).values(paper_id=kept))
     tx.execute(sa.update(sightings).where(sightings.c.paper_id == gone).values(paper_id=kept))
-    tx.execute(
-        sa.update(papers).where(sa.or_(papers.c.id == gone, papers.c.merged_into == gone)).values(merged_into=kept)
-    )
-    _changed(tx)
+    merged = sa.or_(papers.c.id == gone, papers.c.merged_into == gone)
+    tx.execute(sa.update(papers).where(merged).values(merged_into=kept))
+    counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
-    """Of these public ids, those that live on under another: old name -> the name that stays."""
+    """Return those of these public ids that were merged, each with the id that stayed."""
     kept = papers.alias()
     found: dict[str, str] = {}
-    for some in _batched(ids):
+    for batch in _batches(ids):
         rows = tx.execute(
             sa.select(papers.c.public_id, kept.c.public_id.label("kept"))
             .join(kept, kept.c.id == papers.c.merged_into)
-            .where(papers.c.public_id.in_(some))
+            .where(papers.c.public_id.in_(batch))
         )
         found.update((row.public_id, row.kept) for row in rows)
     return found
 
 
 def list_public_ids(tx: Transaction, public_id: str) -> list[str]:
-    """The public ids that a paper has, or had before it was merged into this one; its own first."""
+    """Return a paper's public id, followed by those that were merged into it."""
     kept = papers.alias()
     gone = sa.select(papers.c.public_id).join(kept, kept.c.id == papers.c.merged_into)
     return [public_id, *tx.scalars(gone.where(kept.c.public_id == public_id).order_by(papers.c.id))]
 
 
 def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, str]], *, now: datetime) -> None:
-    """Which source announced which paper (by public id), and when it first did."""
+    """Record that a source announced papers, as (entry, public id). Only the first time counts."""
     pairs = list(seen)
     row_ids = _row_ids(tx, (public_id for _, public_id in pairs))
     rows = [
@@ -192,12 +185,13 @@ def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, s
         }
         for entry, public_id in pairs
     ]
-    if rows and tx.execute(backend(tx).insert_or_ignore(sightings).returning(sightings.c.guid), rows).first():
-        _changed(tx)
+    new = backend(tx).insert_or_ignore(sightings).returning(sightings.c.guid)
+    if rows and tx.execute(new, rows).first():
+        counters.reserve(tx, Counter.PAPERS_VERSION)
 
 
 def list_sightings(tx: Transaction, public_id: str) -> list[Sighting]:
-    """Where a paper was announced, the first time first."""
+    """Return where a paper was announced, oldest first."""
     rows = tx.execute(
         sa.select(sightings.c.source, sightings.c.announce_type, sightings.c.seen_at)
         .join(papers, papers.c.id == sightings.c.paper_id)
@@ -208,35 +202,27 @@ def list_sightings(tx: Transaction, public_id: str) -> list[Sighting]:
 
 
 def list_keys(tx: Transaction, public_id: str) -> list[str]:
-    """Every key that a paper is known by, its own id among them."""
+    """Return all keys of a paper, its public id among them."""
     known = sa.select(identities.c.key).join(papers, papers.c.id == identities.c.paper_id)
     return list(tx.scalars(known.where(papers.c.public_id == public_id).order_by(identities.c.key)))
 
 
-def _changed(tx: Transaction) -> None:
-    counters.reserve(tx, Counter.PAPERS_VERSION)
-
-
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for some in _batched(public_ids):
-        rows = tx.execute(sa.select(papers.c.public_id, papers.c.id).where(papers.c.public_id.in_(some)))
+    for batch in _batches(public_ids):
+        rows = tx.execute(sa.select(papers.c.public_id, papers.c.id).where(papers.c.public_id.in_(batch)))
         found.update((row.public_id, row.id) for row in rows)
     return found
 
 
-def _batched(values: Iterable[str]) -> Iterator[list[str]]:
+def _batches(values: Iterable[str]) -> Iterator[list[str]]:
     distinct = iter(dict.fromkeys(values))
-    while some := list(islice(distinct, _BATCH)):
-        yield some
+    while batch := list(islice(distinct, _BATCH)):
+        yield batch
 
 
-def _shown_columns() -> list[sa.Column[Any]]:
-    return [paper_revisions.c[column] for column in _SHOWN]
-
-
-def _shown(paper: Paper) -> dict[str, Any]:
-    return {column: getattr(paper, column) for column in _SHOWN} | {"announce_type": paper.announce_type.value}
+def _revised(paper: Paper) -> dict[str, Any]:
+    return {column: getattr(paper, column) for column in _REVISED} | {"announce_type": paper.announce_type.value}
 
 
 def _paper(row: sa.Row[Any]) -> Paper:

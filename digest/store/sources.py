@@ -1,4 +1,4 @@
-"""How every source did when it was last asked, and the validators for asking it again."""
+"""The state of every source after its last check, and the validators for the next one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from digest.store.schema import papers, sightings, sources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """What is remembered of one source. `etag` and `last_modified` hold for `url` only (RFC 9110, 13.1)."""
+    """What is known about one source. `etag` and `last_modified` are valid for `url` only (RFC 9110, 13.1)."""
 
     name: str
     url: str
@@ -24,18 +24,17 @@ class SourceState:
 
 
 def find(tx: Transaction, name: str) -> SourceState | None:
-    """The state of one source, or None if it was never asked."""
-    row = tx.execute(sa.select(sources).where(sources.c.name == name)).mappings().one_or_none()
-    return None if row is None else SourceState(**row)
+    """Return the state of one source, or None if it was never checked."""
+    return list_states(tx).get(name)
 
 
 def list_states(tx: Transaction) -> dict[str, SourceState]:
-    """The state of every source that was ever asked, by name."""
+    """Return the state of every source that was ever checked, by name."""
     return {row["name"]: SourceState(**row) for row in tx.execute(sa.select(sources)).mappings()}
 
 
 def count_papers(tx: Transaction, *, since: datetime) -> dict[str, int]:
-    """How many of the papers first seen after `since` each source had, by name. What several had counts for each."""
+    """Return how many papers first seen after `since` each source had, by name. Shared papers count for each."""
     counted = (
         sa.select(sightings.c.source, sa.func.count(sa.distinct(sightings.c.paper_id)).label("of"))
         .join(papers, papers.c.id == sightings.c.paper_id)
@@ -46,6 +45,6 @@ def count_papers(tx: Transaction, *, since: datetime) -> dict[str, int]:
 
 
 def save(tx: Transaction, state: SourceState) -> None:
-    """Remember how a source did; to be called in the transaction that keeps its entries."""
+    """Store a source's state, in the transaction that stores its entries."""
     values = {c.name: getattr(state, c.name) for c in sources.c}
     tx.execute(backend(tx).upsert(sources, values, key=["name"]))

@@ -1,4 +1,4 @@
-"""Papers that readers propose, each once however often it is proposed, and what an editor decided."""
+"""Papers that readers propose, each stored once, and what an editor decided."""
 
 from datetime import datetime
 from typing import Any
@@ -11,36 +11,35 @@ from digest.store.database import Transaction, backend
 from digest.store.schema import papers, submissions
 
 _SELECT = sa.select(submissions, papers.c.public_id).outerjoin(papers, papers.c.id == submissions.c.paper_id)
+_IS_WAITING = submissions.c.state == SubmissionState.WAITING.value
 
 
 def add(tx: Transaction, url: str, *, origin: str, now: datetime) -> None:
-    """Hold a canonical URL for an editor; one that was proposed before stays as it is."""
+    """Store a canonical URL for an editor, unless it was proposed before."""
     values = {"url": url, "state": SubmissionState.WAITING.value, "submitted_at": now, "origin": origin}
     tx.execute(backend(tx).insert_or_ignore(submissions).values(values))
 
 
 def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[Submission]:
-    """What was proposed, the oldest first; only those in `state` if it is given."""
+    """Return the submissions in one state or in any, oldest first."""
     wanted = _SELECT if state is None else _SELECT.where(submissions.c.state == state.value)
     return [_submission(row) for row in tx.execute(wanted.order_by(submissions.c.id))]
 
 
 def list_page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
-    """A part of what was proposed: first what waits, the oldest first, then what was decided, the newest first."""
-    waits = submissions.c.state == SubmissionState.WAITING.value
-    turn = sa.case((waits, submissions.c.id), else_=-submissions.c.id)
-    asked = _SELECT.order_by(sa.not_(waits), turn).offset(offset).limit(limit)
-    return [_submission(row) for row in tx.execute(asked)]
+    """Return one page of submissions: first those that wait, oldest first, then the others, newest first."""
+    order = sa.case((_IS_WAITING, submissions.c.id), else_=-submissions.c.id)
+    list_page = _SELECT.order_by(sa.not_(_IS_WAITING), order).offset(offset).limit(limit)
+    return [_submission(row) for row in tx.execute(list_page)]
 
 
 def count_waiting(tx: Transaction) -> int:
-    """How many wait for an editor."""
-    waits = submissions.c.state == SubmissionState.WAITING.value
-    return tx.execute(sa.select(sa.func.count()).select_from(submissions).where(waits)).scalar_one()
+    """Return how many submissions wait for an editor."""
+    return tx.execute(sa.select(sa.func.count()).select_from(submissions).where(_IS_WAITING)).scalar_one()
 
 
 def get(tx: Transaction, submission_id: int) -> Submission:
-    """The submission of that number. Raises NotFoundError."""
+    """Return the submission with that id. Raises NotFoundError."""
     row = tx.execute(_SELECT.where(submissions.c.id == submission_id)).one_or_none()
     if row is None:
         raise NotFoundError("submission", str(submission_id), listed_by="digest submission list")
@@ -48,7 +47,7 @@ def get(tx: Transaction, submission_id: int) -> Submission:
 
 
 def decide(tx: Transaction, submission_id: int, state: SubmissionState, *, paper_id: str = "", now: datetime) -> None:
-    """What an editor decided; `paper_id` is the public id of what it became."""
+    """Record what an editor decided; `paper_id` is the public id of the paper that was added."""
     paper = sa.select(papers.c.id).where(papers.c.public_id == paper_id).scalar_subquery()
     values = {"state": state.value, "decided_at": now, "paper_id": paper if paper_id else None}
     tx.execute(sa.update(submissions).where(submissions.c.id == submission_id).values(values))

@@ -34,7 +34,7 @@ def test_what_cannot_be_added_is_told(cli: Cli, arguments: tuple[str, ...], stdi
 
 def test_nobody_is_added_twice_and_the_nearest_name_is_told(cli: Cli) -> None:
     cli("admin", "add", "desk@example.org", stdin=PASSWORD)
-    assert "is there already; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
+    assert "is an admin already; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
     assert "desk@example.org" in cli("admin", "remove", "desc@example.org").err
 
 

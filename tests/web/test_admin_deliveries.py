@@ -120,7 +120,7 @@ def test_pages_go_on_where_the_one_before_ended(app: App, desk: AtDesk) -> None:
 
 
 def test_a_kind_that_is_rare_is_looked_for_a_stretch_at_a_time(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "_NEAR", 3)
+    monkeypatch.setattr(deliveries, "_MAX_SCANNED", 3)
     reader = enrolled(app)
     with app.store.write() as tx:
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
