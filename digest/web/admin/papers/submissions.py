@@ -61,7 +61,7 @@ class ShownSubmission:
     abstract: str = ""
     authors: str = ""
     looked_up: bool = False
-    not_sent_because: str = ""  # why the paper could not be looked up
+    why_not: str = ""  # why the paper could not be looked up
     needs_title: bool = False  # no paper was found, and no title typed
     busy: bool = False
     approved_now: bool = False
@@ -114,7 +114,7 @@ def decide_submission(context: Context, submission_id: PathId, form: PostedForm,
     try:
         found = lookups.find(submission, needed=not typed.title) if approve else lookups.look_up(submission)
     except SourceError as error:
-        failed = replace(typed, not_sent_because=clean(error.reason), needs_title=approve)
+        failed = replace(typed, why_not=clean(error.reason), needs_title=approve)
         return _render(context, failed, status=422)
     except LookupsBusyError:
         return _render(context, replace(typed, busy=True), status=503)

@@ -28,7 +28,7 @@ class SubscriberForm:
 
     id: int  # 0 for a new subscriber
     email: str
-    not_sent_because: str  # why the address cannot be added
+    why_not: str  # why the address cannot be added
     confirmed: bool  # checked: they have agreed already
     mails: MailFields
     profiles: tuple[Choice, ...]
@@ -78,7 +78,7 @@ def add_subscriber(context: Context, form: PostedForm, admin: CurrentAdmin) -> R
             applied = replace(submitted.apply(tx, new, context.app.templates), email=addresses.normalize(email))
             added = subscriber_actions.add(tx, context.membership, applied, own, by=admin.email, now=context.now)
     except UsageError as error:
-        return _show(context, new, submitted.keywords, submitted=submitted, not_sent_because=str(error))
+        return _show(context, new, submitted.keywords, submitted=submitted, why_not=str(error))
     return context.redirect(f"/admin/subscribers/{added.id}?done=added")
 
 
@@ -127,7 +127,7 @@ def _show(
     *,
     submitted: _Submitted | None = None,
     mistakes: frozenset[str] = frozenset(),
-    not_sent_because: str = "",
+    why_not: str = "",
 ) -> Response:
     """The form as it is stored, or as it was submitted with `mistakes`."""
     with context.store.read() as tx:
@@ -138,7 +138,7 @@ def _show(
     page = SubscriberForm(
         id=subscriber.id,
         email=subscriber.email,
-        not_sent_because=not_sent_because,
+        why_not=why_not,
         confirmed=subscriber.state is SubscriberState.ACTIVE,
         mails=MailFields.of(form, subscriber, context.app.templates, most_papers=MAX_PAPERS, mistakes=mistakes),
         profiles=choices(shared, follows),
