@@ -71,11 +71,11 @@ def test_it_is_served_with_the_mails_that_arrived(tmp_path: Path) -> None:
     demo = Serving(tmp_path, "demo", "--serve")
     try:
         url = demo.wait_for(r"(?s)\Ahttp://127\.0\.0\.1:\d+\n")
-        demo.wait_for("Ctrl-C ends it")
+        demo.wait_for("Ctrl-C stops it")
         assert httpx2.get(f"{url.strip()}/").status_code == 200
         inbox = httpx2.get(f"{url.strip()}/inbox").text
         assert inbox.count(".html") == 4
-        password = demo.wait_for(r"The desk: http://\S+/admin   with admin@example\.org and the password (\S+)")
+        password = demo.wait_for(r"Admin pages: http://\S+/admin   with admin@example\.org and the password (\S+)")
         entered = httpx2.post(f"{url.strip()}/admin/sign-in", data={"email": "admin@example.org", "password": password})
         assert (entered.status_code, entered.headers["Location"]) == (303, "/admin")
         mail = mails(tmp_path / "digest-demo")["engineer@example.org"]

@@ -1,4 +1,4 @@
-"""Who may sign in at the desk."""
+"""Add, change and remove admins."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -9,7 +9,7 @@ from digest.store import Transaction, admins, audit
 
 
 def add(tx: Transaction, email: str, role: Role, hashed: str, *, by: str, now: datetime) -> Admin:
-    """Somebody new. Raises AddressError, and UsageError where they are there already."""
+    """Add an admin with a hashed password. Raises AddressError, and UsageError if they are an admin already."""
     added = admins.add(tx, Admin(email=addresses.normalize(email), role=role, password=hashed), now=now)
     audit.record(tx, by, "admin add", added.email, now=now)
     return added
@@ -18,7 +18,7 @@ def add(tx: Transaction, email: str, role: Role, hashed: str, *, by: str, now: d
 def edit(
     tx: Transaction, email: str, *, role: Role | None = None, hashed: str | None = None, by: str, now: datetime
 ) -> Admin:
-    """Another role or password; where they are signed in that ends. Raises NotFoundError."""
+    """Change an admin's role or password, which ends their sessions. Raises NotFoundError."""
     before = admins.get(tx, email)
     after = replace(before, role=role or before.role, password=hashed or before.password)
     if after != before:
@@ -28,8 +28,8 @@ def edit(
 
 
 def remove(tx: Transaction, email: str, *, by: str, now: datetime) -> Admin:
-    """Somebody may sign in no more; who it was. Raises NotFoundError."""
-    gone = admins.get(tx, email)
+    """Remove an admin, and return them. Raises NotFoundError."""
+    removed = admins.get(tx, email)
     admins.remove(tx, email)
-    audit.record(tx, by, "admin remove", gone.email, now=now)
-    return gone
+    audit.record(tx, by, "admin remove", removed.email, now=now)
+    return removed

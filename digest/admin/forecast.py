@@ -1,11 +1,11 @@
-"""What goes out next: the hour in which somebody's time comes, and what those would get as things stand now."""
+"""The next hour in which subscribers are due, and what they would get now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from digest.models import Digest, Schedule, Subscriber
+from digest.models import Digest, Schedule
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.store import Transaction, subscribers
@@ -14,40 +14,40 @@ from digest.subscribers.schedule import next_slot
 MAX_DECIDED = 200  # subscribers
 
 _HOUR = timedelta(hours=1)
-_MOST_SCHEDULES = 300  # of which people are taken
+_MAX_SCHEDULES = 300  # from which subscribers are taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """An hour to come, and whose time comes in it."""
+    """A future hour, and the subscribers who are due in it."""
 
     begins_at: datetime
-    slots: Mapping[Schedule, datetime]  # when it comes for those with this schedule
-    counts: Mapping[Schedule, int]  # how many they are
-    is_exact: bool = True  # else counted by a sample, as there are very many subscribers
+    slots: Mapping[Schedule, datetime]  # when subscribers with this schedule are due
+    counts: Mapping[Schedule, int]  # subscribers with this schedule
+    is_exact: bool = True  # otherwise estimated from a sample, because there are very many subscribers
 
     @property
     def ends_at(self) -> datetime:
-        """It is over then."""
+        """The end of the hour."""
         return self.begins_at + _HOUR
 
     @property
     def people(self) -> int:
-        """How many they are together."""
+        """The number of subscribers who are due."""
         return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What is decided for an hour to come, as things stand now."""
+    """What the subscribers of a future hour would get now."""
 
     hour: Hour
-    decided: Sequence[Digest]  # for the first of its people, as publishing would
+    decided: Sequence[Digest]  # for some of them, as publishing would decide
     unreadable: Mapping[str, str]  # whose rules cannot be read, and why
 
 
 def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | None:
-    """The next hour of the clock in `timezone` in which somebody's time comes; None where nobody waits for any."""
+    """Return the next full hour in `timezone` in which subscribers are due, or None if there are none."""
     known = subscribers.count_by_schedule(tx)
     coming = {schedule: slot for schedule in known.counts if (slot := next_slot(schedule, now))}
     if not coming:
@@ -62,14 +62,9 @@ def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | N
 def forecast(
     tx: Transaction, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, hour: Hour
 ) -> Forecast:
-    """What the people of an hour would get. Reads only, and decides for `MAX_DECIDED` of them at most."""
+    """Return what the subscribers of an hour would get, for at most `MAX_DECIDED` of them. Only reads."""
     selector = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
-    decided = selector.select(tx, _some(tx, hour))
+    usual = sorted(hour.counts, key=lambda schedule: -hour.counts[schedule])[:_MAX_SCHEDULES]
+    some = subscribers.list_by_schedules(tx, usual, limit=MAX_DECIDED)
+    decided = selector.select(tx, [(subscriber, hour.slots[subscriber.schedule]) for subscriber in some])
     return Forecast(hour=hour, decided=decided, unreadable=selector.invalid_rules)
-
-
-def _some(tx: Transaction, hour: Hour) -> list[tuple[Subscriber, datetime]]:
-    """(subscriber, slot) of some of them: of the times that most have chosen, where there are very many."""
-    usual = sorted(hour.counts, key=lambda schedule: -hour.counts[schedule])[:_MOST_SCHEDULES]
-    people = subscribers.list_by_schedules(tx, usual, limit=MAX_DECIDED)
-    return [(one, hour.slots[one.schedule]) for one in people]

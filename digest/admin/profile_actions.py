@@ -1,4 +1,4 @@
-"""Keyword profiles that are shared: added, changed, removed and brought back. Their versions are kept."""
+"""Add, change, remove, restore, import and export shared profiles."""
 
 import json
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ from digest.store import Transaction, audit, profiles
 
 
 def compile_profile_rules(text: str) -> CompiledRules:
-    """Rules that ask for some papers. Raises RuleError, and UsageError where they could never find one."""
+    """Compile the rules of a profile. Raises RuleError, and UsageError if they could never find a paper."""
     rules = compile_rules(text)
     if not rules.rules:
-        raise UsageError("no rules; write one a line, such as: diffusion model")
+        raise UsageError("no rules; write one per line, such as: diffusion model")
     if all(rule.weight == EXCLUDES for rule in rules.rules):
-        raise UsageError("these rules only keep papers out; add one that asks for some, such as: diffusion model")
+        raise UsageError("these rules only exclude papers; add one that finds some, such as: diffusion model")
     return rules
 
 
 def clean_name(name: str) -> str:
-    """The name without white space around it and inside one line. Raises UsageError if none is left."""
+    """Return the name on one line, without spaces around it. Raises UsageError if nothing is left."""
     if not name.strip():
         raise UsageError("a profile needs a name")
     return " ".join(name.split())
 
 
 def add(tx: Transaction, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
-    """A new profile. Raises UsageError where it has no name, or one that is taken."""
+    """Add a profile. Raises UsageError if it has no name, or one that is taken."""
     added = profiles.add(tx, clean_name(name), rules, by=by, now=now)
     audit.record(tx, by, "profile add", added.name, now=now)
     return added
@@ -45,7 +45,7 @@ def edit(
     by: str,
     now: datetime,
 ) -> Profile:
-    """Other rules or another name; followers stay. Raises NotFoundError, UsageError."""
+    """Change a profile's rules or its name; followers stay. Raises NotFoundError, UsageError."""
     before = profiles.get(tx, name)
     after = profiles.edit(
         tx, name, rules=rules, new_name=None if new_name is None else clean_name(new_name), by=by, now=now
@@ -57,23 +57,23 @@ def edit(
 
 
 def remove(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
-    """Nobody follows it any more; its versions stay. Raises NotFoundError."""
+    """Remove a profile from all its followers; its versions stay. Raises NotFoundError."""
     profiles.remove(tx, name)
     audit.record(tx, by, "profile remove", name, now=now)
 
 
 def restore(tx: Transaction, name: str, number: int, *, by: str, now: datetime) -> Profile:
-    """Give a profile the rules of one of its versions, as a new one; a removed one comes back, followed by nobody.
+    """Save the rules of an earlier version as a new one. A removed profile comes back, without followers.
 
-    Raises NotFoundError, and UsageError where these rules would not be saved today.
+    Raises NotFoundError, and UsageError if these rules cannot be saved any more.
     """
     return restore_version(tx, profiles.get_current_or_removed(tx, name), number, by=by, now=now)
 
 
 def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, now: datetime) -> Profile:
-    """The same of a profile that was looked up, as of several that were removed one after another under one name.
+    """Restore a version of `known`, one of perhaps several removed profiles with the same name, as `restore` does.
 
-    Raises UsageError also where another has its name by now.
+    Raises UsageError also if another profile has its name now.
     """
     _, version = profiles.get_version(tx, known, number)
     try:
@@ -88,13 +88,17 @@ def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, no
 
 
 def parse_json_lines(text: str) -> list[tuple[str, CompiledRules]]:
-    """Names and rules as `to_json_lines` writes them. Raises UsageError that begins with the number of the line."""
+    """Parse names and rules from the text of `to_json_lines`. Raises UsageError that starts with the line number."""
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        name, rules = _parts(line)
-        if name is None or rules is None:
+        try:
+            record = json.loads(line)
+            name, rules = record["name"], record["rules"]
+        except (ValueError, KeyError, TypeError):
+            name = rules = None
+        if not isinstance(name, str) or not isinstance(rules, str):
             raise UsageError(f'{number}: expected {{"name": …, "rules": …}} on one line')
         try:
             found.append((clean_name(name), compile_profile_rules(rules)))
@@ -105,15 +109,15 @@ def parse_json_lines(text: str) -> list[tuple[str, CompiledRules]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPreview:
-    """What would become of a profile that is taken in."""
+    """What an import would do with a profile."""
 
     name: str
     new: bool
-    words: str = ""  # what would be changed: "2 lines added"; "" where nothing would
+    words: str = ""  # the change, such as "2 lines added"; "" for none
 
 
 def preview_import(tx: Transaction, some: Sequence[tuple[str, CompiledRules]]) -> list[ImportPreview]:
-    """What `import_all` would do. Reads only."""
+    """Return what `import_all` would do. Only reads."""
     rules_of = {profile.name: profile.rules for profile in profiles.list_shared(tx)}
     found = []
     for name, rules in some:
@@ -125,7 +129,7 @@ def preview_import(tx: Transaction, some: Sequence[tuple[str, CompiledRules]]) -
 
 
 def import_all(tx: Transaction, some: Sequence[tuple[str, CompiledRules]], *, by: str, now: datetime) -> None:
-    """Add profiles; those that are there already get these rules."""
+    """Add profiles. Existing ones get these rules."""
     for name, rules in some:
         if profiles.find(tx, name) is None:
             add(tx, name, rules, by=by, now=now)
@@ -134,15 +138,6 @@ def import_all(tx: Transaction, some: Sequence[tuple[str, CompiledRules]], *, by
 
 
 def to_json_lines(some: Sequence[Profile]) -> str:
-    """Profiles as JSON, one a line."""
+    """Return profiles as JSON, one per line."""
     records = ({"name": profile.name, "rules": profile.rules} for profile in some)
     return "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
-
-
-def _parts(line: str) -> tuple[str | None, str | None]:
-    try:
-        record = json.loads(line)
-        name, rules = record["name"], record["rules"]
-    except (ValueError, KeyError, TypeError):
-        return None, None
-    return (name if isinstance(name, str) else None), (rules if isinstance(rules, str) else None)

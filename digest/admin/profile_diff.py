@@ -1,4 +1,4 @@
-"""What was changed from one version of a profile to the next: in a few words, and line by line. Pure."""
+"""Differences between two versions of a profile: in a few words, and line by line."""
 
 import difflib
 from collections import Counter
@@ -8,68 +8,62 @@ from itertools import accumulate
 
 from digest.models import ProfileVersion
 
-_MOST_STEPS = 2_000_000  # lines, and pairs of equal ones, that a diff looks at: some tenths of a second
+_MAX_STEPS = 2_000_000  # lines, and pairs of equal lines, that a diff looks at: some tenths of a second
 
 
 def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
-    """A change in a few words, such as "2 lines added, renamed from 'Cats'". `before` is None for the first version."""
+    """Return a change in words, such as "2 lines added". `before` is None for the first version."""
     if before is None:
         return f"begins with {_counted(len(_lines(after.rules)))}"
     words = _of_rules(before.rules, after.rules)
     if before.name != after.name:
         words.append(f"renamed from {before.name!r}")
-    return ", ".join(words) or "brought back after it was removed"
+    return ", ".join(words) or "restored after it was removed"
 
 
 def describe_rule_changes(before: str, after: str) -> str:
-    """The same of two texts; "" where they are one."""
+    """Return the change of rules in a few words, or "" if there is none."""
     return ", ".join(_of_rules(before, after))
 
 
 def with_descriptions(newest_first: Sequence[ProfileVersion]) -> list[tuple[ProfileVersion, str]]:
-    """Each version of a profile, as they come, with what it changed."""
+    """Return each version of a profile with what it changed."""
     before = [*newest_first[1:], None]
     return [(after, describe(older, after)) for older, after in zip(before, newest_first, strict=False)]
 
 
 def diff(before: ProfileVersion | None, after: ProfileVersion) -> list[str]:
-    """A unified diff of the rules, by lines without their ends; empty where no line changed.
+    """Return a unified diff of the rules, as lines without line ends; empty if no line changed.
 
-    Long texts that differ in thousands of places, or are the same few lines again and again, are not compared but
-    replaced whole: it would take a minute, and nobody else's page would be made meanwhile.
+    Long texts that differ in thousands of places, or repeat the same few lines, are shown as replaced: comparing them
+    could take a minute, while other requests wait.
     """
     old, new = _lines(before.rules) if before else [], _lines(after.rules)
     labels = (_label(before) if before else "nothing", _label(after))
-    if old != new and not _is_quick(old, new):
+    try:
+        _BoundedMatcher(old, new).get_matching_blocks()
+    except _TooLongError:
         head = [f"--- {labels[0]}", f"+++ {labels[1]}", f"@@ -1,{len(old)} +1,{len(new)} @@"]
         return [*head, *(f"-{line}" for line in old), *(f"+{line}" for line in new)]
     return list(difflib.unified_diff(old, new, *labels, lineterm=""))
 
 
-def _is_quick(old: Sequence[str], new: Sequence[str]) -> bool:
-    try:
-        _Counting(old, new).get_matching_blocks()
-    except _TooLongError:
-        return False
-    return True
-
-
 class _TooLongError(Exception):
-    """To go on comparing would take long."""
+    """Comparing would take too long."""
 
 
-class _Counting(difflib.SequenceMatcher[str]):
-    """Compares as `unified_diff` does, but not for longer than some steps."""
+class _BoundedMatcher(difflib.SequenceMatcher[str]):
+    """Compares as `unified_diff` does, but only for a number of steps."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
         super().__init__(None, old, new)
-        # What it looks at for the lines before each of the old text.
+        # Steps for the lines before each line of the old text.
         found: Mapping[str, Sequence[int]] = self.b2j  # type: ignore[attr-defined]
         self._steps = [0, *accumulate(1 + len(found.get(line, ())) for line in old)]
-        self._left = _MOST_STEPS
+        self._left = _MAX_STEPS
 
     def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
-        """Between two places. Raises _TooLongError."""
+        """Find a match between two positions. Raises _TooLongError."""
         self._left -= self._steps[-1 if ahi is None else ahi] - self._steps[alo]
         if self._left < 0:
             raise _TooLongError
@@ -77,7 +71,7 @@ class _Counting(difflib.SequenceMatcher[str]):
 
 
 def _of_rules(before: str, after: str) -> list[str]:
-    """What became of the lines: counted, which is fast enough for a whole history, not compared in order."""
+    """Count added and removed lines, which is fast enough for a whole history, without comparing their order."""
     if before == after:
         return []
     old, new = Counter(_lines(before)), Counter(_lines(after))
@@ -93,7 +87,7 @@ def _counted(lines: int) -> str:
 
 
 def _lines(rules: str) -> list[str]:
-    """The lines as the rules' reader counts them; what ends the text begins none."""
+    """Split rules into lines as their parser counts them; a line end at the end starts no new line."""
     lines = rules.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[:-1] if not lines[-1] else lines
 

@@ -1,4 +1,4 @@
-"""What an editor makes of the papers that readers propose."""
+"""Look up, approve and reject the papers that readers propose."""
 
 import threading
 from collections import OrderedDict
@@ -15,22 +15,22 @@ from digest.store import Transaction, audit, submissions
 
 _SOURCE = "submissions"  # where such a paper was seen
 _AT_ONCE = 2  # a slow site keeps somebody waiting, and few are answered at once
-_KEPT = 50
+_CACHED = 50
 _FOR_ADMINS_OF_SOURCES = "; if that is meant"
 
 
 def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = arxiv.API) -> Entry:
-    """The paper at a canonical URL: what arXiv's API, or the page itself, says of it. Raises SourceError."""
+    """Return the paper at a canonical URL, from arXiv's API or from the page itself. Raises SourceError."""
     return fetch_paper(fetcher, url, source=_SOURCE, arxiv_api=arxiv_api)
 
 
 def one_line(text: str) -> str:
-    """A title or an abstract as somebody typed it, without line ends and what no page can show."""
+    """Return a typed title or abstract on one line, without characters that pages cannot show."""
     return " ".join(clean(text).split())
 
 
 def edited_entry(url: str, title: str, abstract: str, found: Entry | None) -> Entry:
-    """What was found, if anything was, with title and abstract as an editor gives them where they are not ""."""
+    """Return the found entry, or a new one, with the title and abstract of an editor unless they are ""."""
     entry = found or Entry(guid=url, title=title, url=url, arxiv_id=arxiv.id_of_url(url))
     if title:
         entry = replace(entry, title=title, title_source="")
@@ -38,9 +38,9 @@ def edited_entry(url: str, title: str, abstract: str, found: Entry | None) -> En
 
 
 def approve(tx: Transaction, submission_id: int, entry: Entry, *, by: str, now: datetime, timezone: str) -> str:
-    """Put a paper in as if a source had announced it now; its public id. One that is known is seen once more.
+    """Add a paper as if a source had announced it now, and return its public id. A known paper is seen again.
 
-    Raises NotFoundError, and UsageError where it was approved already.
+    Raises NotFoundError, and UsageError if it is approved already.
     """
     submission = submissions.get(tx, submission_id)
     check_open(submission)
@@ -52,7 +52,7 @@ def approve(tx: Transaction, submission_id: int, entry: Entry, *, by: str, now: 
 
 
 def reject(tx: Transaction, submission_id: int, *, by: str, now: datetime) -> None:
-    """Put it aside. Raises NotFoundError, and UsageError where it was approved already."""
+    """Reject a submission. Raises NotFoundError, and UsageError if it is approved already."""
     submission = submissions.get(tx, submission_id)
     check_open(submission)
     if submission.state is not SubmissionState.REJECTED:
@@ -61,32 +61,32 @@ def reject(tx: Transaction, submission_id: int, *, by: str, now: datetime) -> No
 
 
 def check_open(submission: Submission) -> None:
-    """Raise UsageError where it was approved already."""
+    """Raise UsageError if a submission is approved already."""
     if submission.state is SubmissionState.APPROVED:
         raise UsageError(f"submission {submission.id} was approved already: {submission.paper_id}")
 
 
 class LookupsBusyError(Exception):
-    """As many papers as may be are being looked up just now."""
+    """Too many look-ups are in progress."""
 
 
 class PaperLookups:
-    """Asks for proposed papers, few at once, and remembers the last."""
+    """Looks up proposed papers, few at a time, and caches the latest."""
 
     def __init__(self, fetcher: Callable[[], Fetcher]) -> None:
-        """`fetcher` opens one that is fit for addresses that strangers wrote."""
+        """`fetcher` opens a fetcher that is safe for URLs from strangers."""
         self._fetcher = fetcher
         self._free = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._found: OrderedDict[int, Entry] = OrderedDict()
 
     def known(self, submission: Submission) -> Entry | None:
-        """What was found of it lately."""
+        """Return the cached result of a submission, or None."""
         with self._lock:
             return self._found.get(submission.id)
 
     def find(self, submission: Submission, *, needed: bool) -> Entry | None:
-        """What was found lately, or there is now. Raises BusyError, and SourceError where it is `needed`; else None."""
+        """Return the cached or a new result; None for a SourceError unless it is `needed`. Raises LookupsBusyError."""
         try:
             return self.known(submission) or self.look_up(submission)
         except SourceError:
@@ -95,22 +95,19 @@ class PaperLookups:
             return None
 
     def look_up(self, submission: Submission) -> Entry:
-        """What there is now. Raises SourceError, BusyError."""
+        """Look a submission up now. Raises SourceError, LookupsBusyError."""
         if not self._free.acquire(blocking=False):
             raise LookupsBusyError
         try:
             with self._fetcher() as fetcher:
                 entry = look_up(fetcher, submission.url)
-        except SourceError as error:  # private addresses are allowed for sources alone
+        except SourceError as error:  # the hint to allow private addresses is for sources
             raise SourceError(error.source, error.reason.partition(_FOR_ADMINS_OF_SOURCES)[0]) from None
         finally:
             self._free.release()
-        self._keep(submission.id, entry)
-        return entry
-
-    def _keep(self, number: int, entry: Entry) -> None:
         with self._lock:
-            self._found[number] = entry
-            self._found.move_to_end(number)
-            if len(self._found) > _KEPT:
+            self._found[submission.id] = entry
+            self._found.move_to_end(submission.id)
+            if len(self._found) > _CACHED:
                 self._found.popitem(last=False)
+        return entry

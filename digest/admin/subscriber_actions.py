@@ -1,4 +1,4 @@
-"""Subscribers, as admins see to them. What they do themselves is in the consent log."""
+"""Actions of admins on subscribers and suppressions. The consent log records what subscribers do themselves."""
 
 from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ from digest.subscribers.pauses import paused, resumed
 def add(
     tx: Transaction, membership: Membership, new: Subscriber, own: CompiledRules | None, *, by: str, now: datetime
 ) -> Subscriber:
-    """Add somebody, with keywords of their own or none. Raises what `Membership.add` does."""
+    """Add a subscriber, with their own keywords or none. Raises what `Membership.add` raises."""
     added = membership.add(tx, new, origin=by, now=now)
     if own is not None:
         profiles.set_personal(tx, added.id, own, now=now)
@@ -26,7 +26,7 @@ def add(
 def import_rows(
     tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, by: str, now: datetime
 ) -> Iterator[RowOutcome]:
-    """Add many. Each row's outcome, once it is written down; the log's line is written when the last one is."""
+    """Add subscribers. Yields each row's outcome once it is written; the line of the log is written at the end."""
     count = 0
     for outcome in importing.import_rows(tx, membership, rows, origin=f"import by {by}", now=now):
         count += outcome.fate.is_new
@@ -37,9 +37,9 @@ def import_rows(
 def import_rows_in_batches(
     store: Store, membership: Membership, rows: Iterable[CsvRow], *, by: str, now: datetime
 ) -> Generator[list[RowOutcome]]:
-    """The same beside pages on which others write: a transaction every few hundred rows, not one of many seconds.
+    """Add subscribers with a transaction for each thousand rows, so that others can write in between.
 
-    The log has a line as it begins and one as it ends; half way, too, where whoever asks for the outcomes stops.
+    The log gets a line at the beginning and one at the end, also if the caller stops half way.
     """
     with store.write() as tx:
         audit.record(tx, by, "subscriber import", "begun", now=now)
@@ -54,7 +54,7 @@ def import_rows_in_batches(
 
 
 def edit(tx: Transaction, changed: Subscriber, own: CompiledRules | None, *, by: str, now: datetime) -> Subscriber:
-    """Write back somebody who was changed with `dataclasses.replace`; other keywords where they are not None."""
+    """Save a changed subscriber, and their own keywords if `own` is not None."""
     stored = subscribers.save(tx, changed)
     if own is not None:
         profiles.set_personal(tx, changed.id, own, now=now)
@@ -63,14 +63,14 @@ def edit(tx: Transaction, changed: Subscriber, own: CompiledRules | None, *, by:
 
 
 def pause(tx: Transaction, subscriber: Subscriber, until: datetime | None, *, by: str, now: datetime) -> Subscriber:
-    """Send somebody no digests until then, or until somebody says so. Raises UsageError."""
+    """Pause a subscriber until then, or until resumed. Raises UsageError."""
     stored = subscribers.save(tx, paused(subscriber, until))
     _record(tx, by, "subscriber pause", subscriber, now)
     return stored
 
 
 def resume(tx: Transaction, subscriber: Subscriber, *, by: str, now: datetime) -> Subscriber:
-    """Send somebody digests again. Raises UsageError."""
+    """End a subscriber's pause. Raises UsageError."""
     stored = subscribers.save(tx, resumed(subscriber, now))
     _record(tx, by, "subscriber resume", subscriber, now)
     return stored
@@ -79,7 +79,7 @@ def resume(tx: Transaction, subscriber: Subscriber, *, by: str, now: datetime) -
 def confirm_by_admin(
     tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime
 ) -> None:
-    """Somebody has agreed already. Raises what `Membership.confirm_by_admin` does."""
+    """Record that a subscriber has agreed. Raises what `Membership.confirm_by_admin` raises."""
     membership.confirm_by_admin(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber confirm", subscriber, now)
 
@@ -87,13 +87,13 @@ def confirm_by_admin(
 def request_confirmation(
     tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime
 ) -> None:
-    """Queue the mail again that asks. Raises what `Membership.request_confirmation` does."""
+    """Queue a confirmation mail again. Raises what `Membership.request_confirmation` raises."""
     membership.request_confirmation(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber ask", subscriber, now)
 
 
 def unsubscribe(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
-    """Take somebody off the list at their word."""
+    """Unsubscribe someone at their own request."""
     membership.unsubscribe(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber unsubscribe", subscriber, now)
 
@@ -108,47 +108,45 @@ def erase(tx: Transaction, membership: Membership, email: str, *, by: str, now: 
     """Erase a subscriber at their own request. Call `Store.erase_deleted_rows` afterwards. Raises NotFoundError."""
     known = membership.find_known(tx, email)
     membership.erase(tx, email, origin=by, now=now)
-    subject = _numbered(known) if known is not None else membership.pseudonyms.of(email)
+    subject = f"subscriber {known.id}" if known is not None else membership.pseudonyms.of(email)
     audit.record(tx, by, "subscriber erase", subject, now=now)
 
 
 def suppress(
     tx: Transaction, membership: Membership, email: str, evidence: str, *, by: str, now: datetime
 ) -> Suppression:
-    """Never mail an address, subscriber or not. What stands now."""
-    stands = membership.suppress(tx, email, SuppressionReason.ADMIN, evidence, now=now)
-    audit.record(tx, by, "suppression add", stands.pseudonym, now=now)
-    return stands
+    """Suppress an address, of a subscriber or not, and return its suppression."""
+    suppression = membership.suppress(tx, email, SuppressionReason.ADMIN, evidence, now=now)
+    audit.record(tx, by, "suppression add", suppression.pseudonym, now=now)
+    return suppression
 
 
 def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> Suppression | None:
-    """Take that back. What stands then, or None. Raises UsageError where no admin barred the address."""
-    stands = membership.lift(tx, email, now=now)
+    """Lift the suppression by an admin. Returns the one that is left, or None. Raises UsageError if there is none."""
+    suppression = membership.lift(tx, email, now=now)
     audit.record(tx, by, "suppression lift", membership.pseudonyms.of(email), now=now)
-    return stands
+    return suppression
 
 
-def possible_actions(tx: Transaction, membership: Membership, whom: Subscriber, *, now: datetime) -> frozenset[str]:
-    """Which of the functions above would do something with somebody as they are now, by name."""
-    stands = membership.find_suppression(tx, whom.email)
-    may_be_asked = whom.state is SubscriberState.PENDING if stands is None else stands.reason.is_bounce
-    asked_today = bool(reason_not_to_ask(whom.email, membership.last_asked_at(tx, whom.email), now=now))
-    is_barred_here = stands is not None and stands.reason is SuppressionReason.ADMIN
+def possible_actions(
+    tx: Transaction, membership: Membership, subscriber: Subscriber, *, now: datetime
+) -> frozenset[str]:
+    """Return the actions that would change something for a subscriber now, by the names that the pages use."""
+    suppression = membership.find_suppression(tx, subscriber.email)
+    may_be_asked = subscriber.state is SubscriberState.PENDING if suppression is None else suppression.reason.is_bounce
+    asked_today = bool(reason_not_to_ask(subscriber.email, membership.last_asked_at(tx, subscriber.email), now=now))
+    by_admin = suppression is not None and suppression.reason is SuppressionReason.ADMIN
     can = {
-        "pause": whom.state.is_subscribed,
-        "resume": whom.state is SubscriberState.PAUSED,
-        "vouch": stands is None and whom.state is SubscriberState.PENDING,
+        "pause": subscriber.state.is_subscribed,
+        "resume": subscriber.state is SubscriberState.PAUSED,
+        "vouch": suppression is None and subscriber.state is SubscriberState.PENDING,
         "ask": may_be_asked and not asked_today,
-        "unsubscribe": whom.state is not SubscriberState.UNSUBSCRIBED,
-        "suppress": not is_barred_here,
-        "lift": is_barred_here,
+        "unsubscribe": subscriber.state is not SubscriberState.UNSUBSCRIBED,
+        "suppress": not by_admin,
+        "lift": by_admin,
     }
     return frozenset({"remove", "erase", *(what for what, possible in can.items() if possible)})
 
 
-def _record(tx: Transaction, by: str, what: str, whom: Subscriber, now: datetime) -> None:
-    audit.record(tx, by, what, _numbered(whom), now=now)
-
-
-def _numbered(whom: Subscriber) -> str:
-    return f"subscriber {whom.id}"
+def _record(tx: Transaction, by: str, what: str, subscriber: Subscriber, now: datetime) -> None:
+    audit.record(tx, by, what, f"subscriber {subscriber.id}", now=now)

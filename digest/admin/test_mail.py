@@ -1,4 +1,4 @@
-"""Mails for a look: sent to whoever wants to see one, with links that open nothing, and recorded nowhere."""
+"""Test mails: sent to anyone who wants to see one, with links that do not work, and not recorded."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,12 +6,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from digest.errors import DigestError
-from digest.matching.paper_collection import Findings
 from digest.models import (
     Delivery,
     DeliveryState,
     Digest,
-    DigestItem,
     Hold,
     MailKind,
     Message,
@@ -30,26 +28,29 @@ from digest.transport import Transport
 def recent_digest(
     recent_papers: RecentPapers, wanted: Sequence[Profile], reader: Subscriber, *, days: int, now: datetime
 ) -> Digest:
-    """What somebody new who wants these profiles would get of the papers of the last days. Raises RuleError.
+    """Return what a new follower of these profiles would get from the papers of the last days. Raises RuleError.
 
-    `reader` need not be stored. The papers that did not fit are only counted.
+    `reader` need not be stored. Papers that do not fit are only counted.
     """
     found = recent_papers.find_recent(wanted, days=days, now=now, limit=reader.max_papers)
+    # The profile of the best paper comes first; within each profile the best paper does.
+    place = {name: at for at, name in reversed(list(enumerate(item.profile for item in found.items)))}
+    items = sorted(found.items, key=lambda item: place[item.profile])
     return Digest(
         subscriber=reader,
         slot_at=now,
         created_at=now,
         dated_on=now.astimezone(ZoneInfo(reader.schedule.timezone)).date(),
         message_id="",  # of the delivery, which is what is sent
-        items=_in_sections(found.items),
-        more=_uncounted(found),
+        items=tuple(items),
+        more=("",) * (found.count - len(found.items)),
     )
 
 
 def make_delivery(
     kind: MailKind, reader: Subscriber, digest: Digest | None, *, domain: str, now: datetime, named: str = ""
 ) -> Delivery:
-    """A mail as the outbox would hold it; its Message-ID is `named`, or one like any other mail's."""
+    """Return a mail as the outbox would hold it. Its Message-ID is `named`, or a new one."""
     return Delivery(
         id=0,
         kind=kind,
@@ -64,33 +65,23 @@ def make_delivery(
 
 
 def copy_without_links(mail: Delivery, address: str) -> Delivery:
-    """The same mail to an address, its links nobody's: whoever looks at it must not unsubscribe the reader."""
-    nobody = replace(mail.subscriber, id=0, email=address, new_email="")
-    return replace(mail, subscriber=nobody, digest=mail.digest and replace(mail.digest, subscriber=nobody))
+    """Return a copy of a mail to an address, with links that do not work: it must not unsubscribe the reader."""
+    no_one = replace(mail.subscriber, id=0, email=address, new_email="")
+    return replace(mail, subscriber=no_one, digest=mail.digest and replace(mail.digest, subscriber=no_one))
 
 
 def find_obstacle(tx: Transaction, membership: Membership, address: str) -> Suppression | Hold | None:
-    """What stands against sending a mail there just now."""
+    """Return the suppression or the hold that prevents sending a mail to an address now, or None."""
     return membership.find_suppression(tx, address) or outbox.find_hold(tx)
 
 
 def send(transport: Transport, message: Message) -> None:
-    """Hand a mail over. Raises DigestError with what the server says where it refuses, or is not there."""
+    """Send a mail. Raises DigestError with the server's reply if it is refused, or the server cannot be reached."""
     (receipt,) = transport.send(iter([message]))
     if receipt.outcome is not Outcome.SENT:
         raise DigestError(f"not sent to {message.recipient}: {receipt.reply}")
 
 
 def record_sent(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
-    """Write down that somebody had a profile's mail sent to themselves."""
+    """Log that an admin sent a profile's test mail to themselves."""
     audit.record(tx, by, "profile test", name, now=now)
-
-
-def _in_sections(items: Sequence[DigestItem]) -> tuple[DigestItem, ...]:
-    """The profile of the best paper first, the best first within each."""
-    place = {name: at for at, name in reversed(list(enumerate(item.profile for item in items)))}
-    return tuple(sorted(items, key=lambda item: place[item.profile]))
-
-
-def _uncounted(found: Findings) -> tuple[str, ...]:
-    return ("",) * (found.count - len(found.items))

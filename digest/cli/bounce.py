@@ -1,8 +1,8 @@
 """digest bounce: process returned mail."""
 
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,11 +10,9 @@ from digest.cli.options import ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
-from digest.pipeline.bounces import BounceReport
-from digest.transport.inbound import InboundMail
 from digest.transport.inbound.files import read_path
 
-_NAMED = 20  # unproven bounces
+_MAX_NAMED = 20  # unproven bounces
 
 
 def bounce(
@@ -31,34 +29,21 @@ def bounce(
     if missing:
         raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
     with open_app(config) as app:
-        report = app.process_bounces(_all_of(paths), now=now) if paths else app.process_inbox(now=now)
-    _tell(report)
-    if as_json:
-        print_json({"bounce": _record(report)})
-    else:
-        print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in _record(report).items()))
-
-
-def _all_of(paths: list[Path]) -> Iterator[InboundMail]:
-    for path in paths:
-        yield from read_path(path)
-
-
-def _tell(report: BounceReport) -> None:
+        if paths:
+            report = app.process_bounces(chain.from_iterable(map(read_path, paths)), now=now)
+        else:
+            report = app.process_inbox(now=now)
     for email in report.unsubscribed:
         say(f"{email} unsubscribed by mail")
     for email, suppression in report.suppressed:
         say(f"{email} is {suppression}")
     for name, reason in report.unreadable:
-        warn(f"{name}: cannot be read, please report it: {reason}")
-    for name, claim in report.unproven[:_NAMED]:
+        warn(f"{name}: cannot be read; please report this: {reason}")
+    for name, claim in report.unproven[:_MAX_NAMED]:
         warn(f"{name}: not counted, because it does not prove that it is about our mail: {claim.kind} {claim.reply}")
-    if len(report.unproven) > _NAMED:
-        warn(f"and {len(report.unproven) - _NAMED} more without proof")
-
-
-def _record(report: BounceReport) -> dict[str, Any]:
-    return {
+    if len(report.unproven) > _MAX_NAMED:
+        warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
+    record = {
         "read": report.read,
         **{kind.value.replace("-", "_"): report.kinds[kind] for kind in BounceKind},
         "unreadable": len(report.unreadable),
@@ -66,3 +51,7 @@ def _record(report: BounceReport) -> dict[str, Any]:
         "suppressed": len(report.suppressed),
         "unsubscribed": len(report.unsubscribed),
     }
+    if as_json:
+        print_json({"bounce": record})
+    else:
+        print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in record.items()))

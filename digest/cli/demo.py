@@ -17,17 +17,17 @@ from digest.web.server import listen, url_of
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where everything is left.")] = Path(
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for all files.")] = Path(
         "digest-demo"
     ),
     serve: Annotated[
-        bool, typer.Option("--serve", help="Then serve the pages on it, with the mails that arrive, until Ctrl-C.")
+        bool, typer.Option("--serve", help="Then serve the web pages, with the mails that arrive, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Do the whole job with nothing configured and no network: sample papers, real mails."""
+    """Try everything with nothing configured and no network: sample papers, real mails."""
     if not serve:
         _report(run_demo(output, now=moment(None)), output)
-        say("  digest demo --serve    the pages for readers, with these mails, in a browser")
+        say("  digest demo --serve    the web pages, with these mails, in a browser")
         return
     stop = threading.Event()
     stop_on_signals(stop)
@@ -38,7 +38,7 @@ def demo(
         url = url_of(listener)
         _report(report, output)
         say(f"\nThe pages: {url}   the mails that arrive: {url}/inbox")
-        say(f"The desk: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C ends it.")
+        say(f"Admin pages: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C stops it.")
 
     serve_demo(output, listener, now=moment(None), done=done, stop=stop)
 

@@ -1,6 +1,6 @@
-"""digest match: try rules on papers, without mailing anybody."""
+"""digest match: try rules on papers."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from digest.pipeline.ingest import read_feed
 from digest.pipeline.selection import search_since
 from digest.sources import Fetcher
 
-_DAYS = 7  # that are looked at where nobody says
+_DAYS = 7  # of stored papers, by default
 
 
 def match(
@@ -27,12 +27,12 @@ def match(
         ),
     ],
     feed: Annotated[
-        list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="Papers to try them on; may be repeated.")
+        list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="Papers to try them on; can be repeated.")
     ] = None,
     days: Annotated[
         int | None,
         typer.Option(
-            "--days", min=1, max=MAX_DAYS, help="Without --feed: the stored papers of this many days (7 if not given)."
+            "--days", min=1, max=MAX_DAYS, help="Without --feed: the stored papers of this many days (7 by default)."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -41,29 +41,35 @@ def match(
 ) -> None:
     """Print the papers that RULES match, best first, and why.
 
-    Rules stand one a line: diffusion model · quantiz* AND (audio OR speech) · "low precision" · a NEAR/3 b ·
-    title:survey · author:LeCun, Y · category:cs.LG · pruning ^2 counts twice · -review keeps papers out.
+    One rule per line: diffusion model · quantiz* AND (audio OR speech) · "low precision" · a NEAR/3 b ·
+    title:survey · author:LeCun, Y · category:cs.LG · pruning ^2 counts twice · -review excludes papers.
     """
     profile = Profile(name="rules", rules=compile_rules_option(rules).text)
     if feed and days is not None:
         raise UsageError("--days is for stored papers; leave out --feed, or --days")
-    search = Search(_from_feeds(feed, config)) if feed else _stored(days or _DAYS, moment(now), config)
+    if feed:
+        search = Search(_from_feeds(feed, config))
+    else:
+        until = moment(now)
+        with open_app(config) as app, app.store.read() as tx:
+            search = search_since(tx, until - timedelta(days=days or _DAYS), until=until)
     found = search.matches(ProfileIndex.build([profile])).for_profile(0, profile)
     if as_json:
         for m in found:
             print_json(_record(m))
     elif found:
-        print_table(("score", "paper", "title", "why"), [_row(m) for m in found])
-    older = "" if search.papers or feed else f" of the last {days or _DAYS} days; --days looks farther back"
+        rows = []
+        for m in found:
+            why = ", ".join(f"{r.rule}{' in the title' if r.in_title else ''} {r.score:.1f}" for r in m.reasons)
+            rows.append((f"{m.score:.1f}", m.paper.id, m.paper.title, why))
+        print_table(("score", "paper", "title", "why"), rows)
+    older = "" if search.papers or feed else f"; no papers in the last {days or _DAYS} days, --days looks further back"
     say(f"{len(found)} of {len(search.papers)} papers match{older}")
 
 
 def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
-    fetch = (
-        load(config).fetch
-        if config is not None and (config != Path(DEFAULT_FILE) or config.exists())
-        else FetchConfig()
-    )
+    configured = config is not None and (config != Path(DEFAULT_FILE) or config.exists())
+    fetch = load(config).fetch if config is not None and configured else FetchConfig()
     found: dict[str, Paper] = {}
     failed = 0
     with Fetcher(base=Path.cwd(), contact=fetch.contact, allow_private=fetch.allow_private) as fetcher:
@@ -76,11 +82,6 @@ def _from_feeds(feeds: list[str], config: Path | None) -> list[Paper]:
     if failed == len(feeds):
         raise DigestError("no feed could be read")
     return list(found.values())
-
-
-def _stored(days: int, now: datetime, config: Path | None) -> Search:
-    with open_app(config) as app, app.store.read() as tx:
-        return search_since(tx, now - timedelta(days=days), until=now)
 
 
 def _record(m: Match) -> dict[str, Any]:
@@ -100,8 +101,3 @@ def _record(m: Match) -> dict[str, Any]:
             for e in m.evidence
         ],
     }
-
-
-def _row(m: Match) -> tuple[object, ...]:
-    why = (f"{reason.rule}{' in the title' if reason.in_title else ''} {reason.score:.1f}" for reason in m.reasons)
-    return f"{m.score:.1f}", m.paper.id, m.paper.title, ", ".join(why)

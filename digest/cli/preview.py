@@ -1,4 +1,4 @@
-"""digest preview: what a subscriber would get, sent to nobody, or to an address for a look."""
+"""digest preview: what a subscriber would get, printed or sent to another address."""
 
 import sys
 from datetime import datetime
@@ -19,7 +19,7 @@ from digest.store import digests, subscribers
 
 
 class Format(StrEnum):
-    """How a preview is written."""
+    """The format of a preview."""
 
     HTML = "html"
     TEXT = "text"
@@ -31,9 +31,10 @@ def preview(
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
     kind: Annotated[MailKind, typer.Option("--kind", help="Which mail.")] = MailKind.DIGEST,
     send_to: Annotated[
-        str | None, typer.Option("--send-to", metavar="ADDRESS", help="Mail it there; its links open nothing.")
+        str | None,
+        typer.Option("--send-to", metavar="ADDRESS", help="Send it to this address, with links that do not work."),
     ] = None,
-    last: Annotated[bool, typer.Option("--last", help="The last digest they got, or that is queued for them.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Their last digest, sent or queued.")] = False,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -45,7 +46,7 @@ def preview(
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
-            _send(app, test_mail.copy_without_links(mail, _may_be_mailed(app, addresses.normalize(send_to))))
+            _send(app, mail, addresses.normalize(send_to))
         elif form is Format.EML:
             sys.stdout.buffer.write(app.composer.message(mail).content)
         else:
@@ -55,7 +56,7 @@ def preview(
 
 
 def _mail(app: App, email: str, kind: MailKind, at: datetime) -> Delivery:
-    """The mail as the outbox would hold it."""
+    """Return the mail as the outbox would hold it."""
     selection_settings = app.selection_settings.for_welcome if kind is MailKind.WELCOME else app.selection_settings
     digest: Digest | None = None
     with app.store.read() as tx:
@@ -69,33 +70,30 @@ def _mail(app: App, email: str, kind: MailKind, at: datetime) -> Delivery:
 
 
 def _last(app: App, email: str, at: datetime) -> Delivery:
-    """The subscriber's newest digest, as it was frozen."""
+    """Return the subscriber's newest digest, as it was stored."""
     with app.store.read() as tx:
         subscriber = subscribers.get(tx, email)
         digest = digests.find_last(tx, subscriber.id)
     if digest is None:
-        raise UsageError(f"{email} has had no digest yet; `digest preview {email} --kind welcome` shows a first one")
+        raise UsageError(f"{email} has no digest yet; `digest preview {email} --kind welcome` shows a first one")
     return test_mail.make_delivery(
         MailKind.DIGEST, subscriber, digest, domain=app.domain, now=at, named=digest.message_id
     )
 
 
-def _may_be_mailed(app: App, address: str) -> str:
-    """The address. Raises UsageError where it is suppressed, or nothing may be sent just now."""
+def _send(app: App, mail: Delivery, address: str) -> None:
+    """Send a copy. Raises UsageError if the address is suppressed or sending is on hold, and DigestError."""
     with app.store.read() as tx:
         obstacle = test_mail.find_obstacle(tx, app.membership, address)
     if isinstance(obstacle, Suppression):
         raise UsageError(f"{address} is {obstacle}; send it to another address")
     if obstacle is not None:
         raise UsageError(described(obstacle))
-    return address
-
-
-def _send(app: App, mail: Delivery) -> None:
+    copy = test_mail.copy_without_links(mail, address)
     with app.transport() as transport:
-        test_mail.send(transport, app.composer.message(mail))
+        test_mail.send(transport, app.composer.message(copy))
     delivery = app.config.delivery
     if delivery.transport == "maildir":
-        say(f"left in {app.config.path(delivery.maildir.path)}: the transport is maildir, which sends nothing")
+        say(f"written to {app.config.path(delivery.maildir.path)}: the transport maildir sends nothing")
     else:
-        say(f"sent to {mail.subscriber.email}")
+        say(f"sent to {address}")

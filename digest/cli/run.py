@@ -1,4 +1,4 @@
-"""digest run, ingest, publish, deliver, serve: the three stages, once or until stopped."""
+"""digest run, ingest, publish, deliver, serve: the stages, once or until stopped."""
 
 import threading
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from digest.pipeline.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
 from digest.service import stop_on_first_signal, stop_on_signals
 
-_NAMED = 3  # addresses, of all that share a reason
+_MAX_NAMED = 3  # addresses with the same reason
 
 EveryoneOption = Annotated[bool, typer.Option("--everyone", help="For all active subscribers, now.")]
 
@@ -34,7 +34,7 @@ EveryoneOption = Annotated[bool, typer.Option("--everyone", help="For all active
 def run(
     everyone: EveryoneOption = False, now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
-    """Ingest, publish and deliver, once, for those whose hour has come."""
+    """Ingest, publish and deliver once, for subscribers who are due."""
     at = moment(now)
     with open_app(config) as app:
         ingested = _ingest(app, at)
@@ -50,21 +50,23 @@ def run(
         )
         if not as_json:
             _tell_next(app, published, at)
-    _exit(failed=_nothing_read(ingested) or bool(delivered.failure))
+    if _nothing_read(ingested) or bool(delivered.failure):
+        raise typer.Exit(1)
 
 
 def ingest(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Read the sources and keep what is new."""
+    """Read the sources and store new papers."""
     with open_app(config) as app:
         report = _ingest(app, moment(now))
     _report(as_json, {"ingest": _ingest_record(report)})
-    _exit(failed=_nothing_read(report))
+    if _nothing_read(report):
+        raise typer.Exit(1)
 
 
 def publish(
     everyone: EveryoneOption = False, now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
-    """Decide who gets what, for those whose hour has come."""
+    """Select papers for subscribers who are due."""
     at = moment(now)
     with open_app(config) as app:
         report = _publish(app, at, everyone=everyone)
@@ -74,15 +76,16 @@ def publish(
 
 
 def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Send what is queued."""
+    """Send queued mails."""
     with open_app(config) as app:
         report = _deliver(app, moment(now))
     _report(as_json, {"deliver": _deliver_record(report)})
-    _exit(failed=bool(report.failure))
+    if bool(report.failure):
+        raise typer.Exit(1)
 
 
 def serve(config: ConfigOption = None) -> None:
-    """Serve the pages, and run the stages on their beats, until SIGTERM or Ctrl-C."""
+    """Serve the web pages and run the stages regularly, until SIGTERM or Ctrl-C."""
     stop = threading.Event()
     stop_on_signals(stop)
     with open_app(config) as app:
@@ -101,15 +104,15 @@ def _ingest(app: App, at: datetime) -> IngestReport:
 
 
 def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
-    with progress("choosing papers") as advance:
+    with progress("selecting papers") as advance:
         report = app.publish(now=at, everyone=everyone, progress=advance)
     warn_of_unreadable(report.invalid_rules)
     without: dict[str, list[str]] = {}
     for email, reason in report.empty_reasons:
         without.setdefault(reason, []).append(email)
     for reason, emails in without.items():
-        more = f" and {len(emails) - _NAMED} more" if len(emails) > _NAMED else ""
-        say(f"no mail for {', '.join(emails[:_NAMED])}{more}: {reason}")
+        more = f" and {len(emails) - _MAX_NAMED} more" if len(emails) > _MAX_NAMED else ""
+        say(f"no mail for {', '.join(emails[:_MAX_NAMED])}{more}: {reason}")
     return report
 
 
@@ -122,13 +125,11 @@ def _deliver(app: App, at: datetime) -> DeliveryReport:
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")
     if report.hold is not None:
-        warn(f"{described(report.hold)}; {report.waiting} mails wait")
+        warn(f"{described(report.hold)}; {report.waiting} mails are waiting")
     if report.in_doubt:
-        warn(
-            f"{report.in_doubt} mails are in doubt; `digest outbox list --state in-doubt` shows them, `resolve` decides"
-        )
+        warn(f"{report.in_doubt} mails are in doubt; see `digest outbox list --state in-doubt` and `outbox resolve`")
     if report.failure:
-        complain(f"{report.failure}; {report.waiting} mails stay queued, `digest deliver` tries again")
+        complain(f"{report.failure}; {report.waiting} mails stay queued; `digest deliver` tries again")
     return report
 
 
@@ -137,7 +138,7 @@ def _tell_next(app: App, report: PublishReport, at: datetime) -> None:
         return
     next_at = next_publish_at(app.store, now=at)
     say(
-        "nobody is due; "
+        "no one is due; "
         + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "there are no active subscribers")
     )
 
@@ -175,8 +176,3 @@ def _deliver_record(report: DeliveryReport) -> dict[str, Any]:
 
 def _nothing_read(report: IngestReport) -> bool:
     return report.sources > 0 and len(report.failures) == report.sources
-
-
-def _exit(*, failed: bool) -> None:
-    if failed:
-        raise typer.Exit(1)

@@ -1,1 +1,1 @@
-"""Who is on the list: how they come, pause, mute, move and leave, and what is known of them."""
+"""Subscribers: fields, schedules and pauses, signing up, confirming and leaving, import and export."""

@@ -1,6 +1,6 @@
-"""Many subscribers at once: what becomes of each row of a file, and doing it. A rehearsal decides by the same rules.
+"""Importing subscribers from CSV: what happens to each row, and doing it. A preview decides by the same rules.
 
-Rows are looked up and stored by the hundred: one at a time, each would cost a dozen statements.
+Rows are looked up and stored in batches: one at a time, each row would cost a dozen statements.
 """
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
@@ -10,68 +10,68 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from digest.models import Subscriber, SubscriberState, Suppression
+from digest.models import SubscriberState, Suppression
 from digest.security import addresses
 from digest.store import Store, Transaction, consents, subscribers, suppressions
 from digest.subscribers.fields import CsvRow
 from digest.subscribers.membership import Membership, reason_not_to_ask
 
-_TOGETHER = 500
-_PIECE = 1000  # rows: a sixth of a second
-_LONGEST_WAY = 0.25  # seconds
+_BATCH = 500
+_TRANSACTION = 1000  # rows, which take a sixth of a second
+_MAX_WAIT = 0.25  # seconds that other writers get between two transactions
 
 
 class RowStatus(StrEnum):
-    """What becomes of a row."""
+    """What happens to a row."""
 
     ADDED = "added"
-    ASKED = "asked"  # added too; a mail asks for their yes
+    ASKED = "asked"  # added as pending, with a confirmation mail
     KNOWN = "known"  # a subscriber already, who stays as they are
-    SUPPRESSED = "suppressed"  # not to be mailed, so left out
+    SUPPRESSED = "suppressed"  # left out
     BAD = "bad"  # left out
 
     @property
     def is_new(self) -> bool:
-        """Whether there is a subscriber more."""
+        """Whether a subscriber is added."""
         return self in {RowStatus.ADDED, RowStatus.ASKED}
 
     @property
     def is_refused(self) -> bool:
-        """Whether the row is left out and somebody should know."""
+        """Whether the row is left out and should be reported."""
         return self in {RowStatus.SUPPRESSED, RowStatus.BAD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutcome:
-    """A row, what becomes of it, and why where that is not plain."""
+    """A row and what happens to it, with the reason where that is not obvious."""
 
     row: CsvRow
     fate: RowStatus
     reason: str = ""
 
     def record(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return values for JSON."""
         row = {"line": self.row.line, "email": self.row.email, "fate": self.fate.value}
         return row | {"column": self.row.column, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownAddresses:
-    """What is known of some addresses: subscribers by key; what stands against mailing, and the last time asked."""
+    """What is known of some addresses."""
 
-    keys: Collection[str]
-    stands: Mapping[str, Suppression]  # by pseudonym
-    asked_at: Mapping[str, datetime]
+    keys: Collection[str]  # of subscribers
+    suppressions: Mapping[str, Suppression]  # by pseudonym
+    asked_at: Mapping[str, datetime]  # the last confirmation mail, by pseudonym
 
 
 def decide(row: CsvRow, known: KnownAddresses, pseudonym: str, *, now: datetime) -> RowOutcome:
-    """What becomes of a row. `pseudonym` is that of its address."""
+    """Return what happens to a row. `pseudonym` is that of its address."""
     if row.subscriber is None:
         return RowOutcome(row=row, fate=RowStatus.BAD, reason=row.reason)
     if addresses.key(row.email) in known.keys:
         return RowOutcome(row=row, fate=RowStatus.KNOWN)
-    if barred := known.stands.get(pseudonym):
-        why = f"{row.email} is {barred}; nobody is asked or mailed by an import"
+    if suppression := known.suppressions.get(pseudonym):
+        why = f"{row.email} is {suppression}; an import cannot lift that"
         return RowOutcome(row=row, fate=RowStatus.SUPPRESSED, reason=why)
     if row.subscriber.state is not SubscriberState.PENDING:
         return RowOutcome(row=row, fate=RowStatus.ADDED)
@@ -83,83 +83,73 @@ def decide(row: CsvRow, known: KnownAddresses, pseudonym: str, *, now: datetime)
 def preview_import(
     tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, now: datetime
 ) -> Iterator[RowOutcome]:
-    """What an import would do, in the order of the rows. Writes nothing."""
-    for some in _decided(tx, membership, rows, now=now):
-        yield from some
+    """Yield what an import would do to each row. Writes nothing."""
+    first_line: dict[str, int] = {}
+    for batch in _batches(rows, _BATCH):
+        yield from _decide_batch(tx, membership, batch, first_line, now=now)
 
 
 def import_rows(
     tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, origin: str, now: datetime
 ) -> Iterator[RowOutcome]:
-    """Store whom these rows add, and queue the mails that ask. Each row's outcome, once it is written down."""
-    for some in _decided(tx, membership, rows, now=now):
-        _enrol(tx, membership, some, origin=origin, now=now)
-        yield from some
+    """Store new subscribers and queue confirmation mails. Yields each row's outcome once it is written."""
+    first_line: dict[str, int] = {}
+    for batch in _batches(rows, _BATCH):
+        yield from _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
 
 
 def import_rows_in_batches(
     store: Store, membership: Membership, rows: Iterable[CsvRow], *, origin: str, now: datetime
 ) -> Generator[list[RowOutcome]]:
-    """The same, each thousand rows in a transaction of their own: others write in between.
+    """Import with one transaction for each thousand rows, so that others can write in between.
 
-    Where it ends half way what was stored stays; who is stored is known, and done again it adds those who are left.
+    If it is stopped half way, the stored rows stay, and a second import adds only the rest.
     """
     first_line: dict[str, int] = {}
-    for some in _together(rows, _PIECE):
+    for batch in _batches(rows, _TRANSACTION):
         with store.write() as tx:
-            decided = _decide(tx, membership, some, first_line, now=now)
-            _enrol(tx, membership, decided, origin=origin, now=now)
-        yield decided
-        store.yield_to_writers(_LONGEST_WAY)
+            outcomes = _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
+        yield outcomes
+        store.yield_to_writers(_MAX_WAIT)
 
 
-def _enrol(
-    tx: Transaction, membership: Membership, decided: Iterable[RowOutcome], *, origin: str, now: datetime
-) -> None:
-    membership.add_all(tx, [new for o in decided if (new := _new(o)) is not None], origin=origin, now=now)
-
-
-def _new(decided: RowOutcome) -> Subscriber | None:
-    return decided.row.subscriber if decided.fate.is_new else None
-
-
-def _decided(
-    tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, now: datetime
-) -> Iterator[list[RowOutcome]]:
-    first_line: dict[str, int] = {}
-    for some in _together(rows, _TOGETHER):
-        yield _decide(tx, membership, some, first_line, now=now)
-
-
-def _together(rows: Iterable[CsvRow], most: int) -> Iterator[list[CsvRow]]:
+def _batches(rows: Iterable[CsvRow], size: int) -> Iterator[list[CsvRow]]:
     left = iter(rows)
-    while some := list(islice(left, most)):
-        yield some
+    while batch := list(islice(left, size)):
+        yield batch
 
 
-def _decide(
+def _import_batch(
+    tx: Transaction,
+    membership: Membership,
+    rows: list[CsvRow],
+    first_line: dict[str, int],
+    *,
+    origin: str,
+    now: datetime,
+) -> list[RowOutcome]:
+    outcomes = _decide_batch(tx, membership, rows, first_line, now=now)
+    new = [outcome.row.subscriber for outcome in outcomes if outcome.row.subscriber and outcome.fate.is_new]
+    membership.add_all(tx, new, origin=origin, now=now)
+    return outcomes
+
+
+def _decide_batch(
     tx: Transaction, membership: Membership, rows: list[CsvRow], first_line: dict[str, int], *, now: datetime
 ) -> list[RowOutcome]:
-    """`first_line`: where everybody stands who is new, of all rows so far."""
+    """Decide rows, of which only the first with an address counts. `first_line` is its line, by address key."""
     pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
-    known = _known(tx, rows, pseudonyms)
-    decided = [decide(row, known, pseudonym, now=now) for row, pseudonym in zip(rows, pseudonyms, strict=True)]
-    return [_first(one, first_line) for one in decided]
-
-
-def _first(decided: RowOutcome, first_line: dict[str, int]) -> RowOutcome:
-    """Of two rows with one address the first counts, whether it is stored by now or only would be."""
-    key = addresses.key(decided.row.email)
-    if decided.row.subscriber is not None and key in first_line:
-        return RowOutcome(row=decided.row, fate=RowStatus.KNOWN, reason=f"stands in line {first_line[key]} already")
-    if decided.fate.is_new:
-        first_line[key] = decided.row.line
-    return decided
-
-
-def _known(tx: Transaction, rows: Iterable[CsvRow], pseudonyms: Collection[str]) -> KnownAddresses:
-    return KnownAddresses(
+    known = KnownAddresses(
         keys=subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
-        stands=suppressions.find_all(tx, pseudonyms),
+        suppressions=suppressions.find_all(tx, pseudonyms),
         asked_at=consents.last_asked_at(tx, pseudonyms),
     )
+    outcomes = []
+    for row, pseudonym in zip(rows, pseudonyms, strict=True):
+        outcome, key = decide(row, known, pseudonym, now=now), addresses.key(row.email)
+        if row.subscriber is not None and key in first_line:
+            outcome = RowOutcome(row=row, fate=RowStatus.KNOWN, reason=f"already in line {first_line[key]}")
+        elif outcome.fate.is_new:
+            first_line[key] = row.line
+        outcomes.append(outcome)
+    return outcomes

@@ -1,7 +1,7 @@
-"""Who may be mailed: joining, leaving, and what stands against it. Each step is written to the consent log.
+"""Who may be mailed: confirming, unsubscribing, bounces and suppressions. Each step is written to the consent log.
 
-A suppression stands above everything. Only a fresh yes of their own lifts it: no import, no edit, no admin's word; and
-where an admin barred them that word alone, taken back.
+A suppression is stronger than any state, import or edit. It is lifted only when the subscriber confirms again; a
+suppression by an admin only when the admin lifts it.
 """
 
 import re
@@ -27,12 +27,12 @@ from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
 
-ASK_AGAIN_AFTER = timedelta(days=1)  # not before: a confirmation mail must not become a nuisance of its own
-_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
+ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail, so that nobody can be flooded with them
+_SUPPRESS_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
-_MOST_SOFT_DATES = 5  # a full mailbox is emptied some day; who bounces for a week of mails is not reading them
-_MOST_MOVES = 5  # mails a day that ask at new addresses at one subscriber's wish
-_TOGETHER = 500  # looked up
+_MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces means that it is not read
+_MAX_ADDRESS_MAILS = 5  # a day, that one subscriber can cause to new addresses
+_BATCH = 500  # pseudonyms in one query
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {
     ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
@@ -42,20 +42,20 @@ _LEFT = {
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The rules of one list. `origin` is for the consent log: the way, and from where ("page from 192.0.2.7")."""
+    """The rules for mailing subscribers. `origin` goes into the consent log, such as "page from 192.0.2.7"."""
 
     pseudonyms: Pseudonyms
     domain: str  # the right side of every Message-ID
-    wording: Callable[[str], Wording]  # what a confirmation mail says in a language
+    wording: Callable[[str], Wording]  # of the confirmation mail in a language
 
     def check_secret_key(self, tx: Transaction) -> None:
-        """Raise ConfigError where pseudonyms were made with another secret: who is suppressed would be mailed."""
+        """Raise ConfigError if the pseudonyms were made with another key: suppressed addresses would be mailed."""
         if suppressions.find_pseudonym_key(tx) not in {None, self.pseudonyms.key_id}:
-            reason = "is not the one that this database was begun with, so nobody who left could be told; give it back"
+            reason = "is not the key that this database was created with, so suppressed addresses are lost; restore it"
             raise ConfigError("environment", "DIGEST_SECRET_KEY", reason)
 
     def find_suppression(self, tx: Transaction, email: str) -> Suppression | None:
-        """What stands against mailing an address, or None."""
+        """Return the suppression of an address, or None."""
         return suppressions.find(tx, self.pseudonyms.of(email))
 
     def find_refusals(self, tx: Transaction, due: Sequence[outbox.DueMail]) -> dict[int, str]:
@@ -72,13 +72,13 @@ class Membership:
         return refusals
 
     def add(self, tx: Transaction, new: Subscriber, *, origin: str, now: datetime) -> Subscriber:
-        """Store a new subscriber: one on the list on the admin's word, a pending one is asked by mail.
+        """Store a new subscriber. An admin has confirmed an active one; a pending one gets a confirmation mail.
 
-        Raises UsageError if the address is taken or was asked today, SuppressedError if it may not be mailed.
+        Raises UsageError if the address is taken or got such a mail today, SuppressedError if it is suppressed.
         """
-        stands = self.find_suppression(tx, new.email)
-        if stands is not None and (new.state.is_subscribed or not stands.reason.is_bounce):
-            raise _barred(new.email, stands)
+        suppression = self.find_suppression(tx, new.email)
+        if suppression is not None and (new.state.is_subscribed or not suppression.reason.is_bounce):
+            raise _suppressed_error(new.email, suppression)
         added = subscribers.add(tx, new, now=now)
         if added.state is SubscriberState.PENDING:
             self._ask(tx, added, origin=origin, now=now)
@@ -87,7 +87,7 @@ class Membership:
         return added
 
     def add_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
-        """The same for many of whom it is known that nothing stands against it. Raises NotFoundError (of a profile)."""
+        """Store new subscribers that were checked to be addable, as `add` does. Raises NotFoundError (of a profile)."""
         if not new:
             return
         added = subscribers.add_all(tx, new, now=now)
@@ -96,7 +96,7 @@ class Membership:
         wordings = {language: self.wording(language) for language in {s.language for s in asked}}
         for wording in wordings.values():
             consents.add_wording(tx, wording)
-        vouched = Consent(event=ConsentEvent.CONFIRMED_BY_ADMIN, at=now, origin=origin)
+        confirmed = Consent(event=ConsentEvent.CONFIRMED_BY_ADMIN, at=now, origin=origin)
         asks = {
             language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
             for language, wording in wordings.items()
@@ -104,7 +104,7 @@ class Membership:
         consents.record_all(
             tx,
             [
-                (s.id, self.pseudonyms.of(s.email), vouched if s.state.is_subscribed else asks[s.language])
+                (s.id, self.pseudonyms.of(s.email), confirmed if s.state.is_subscribed else asks[s.language])
                 for s in added
             ],
         )
@@ -112,53 +112,55 @@ class Membership:
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
     def request_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Queue the mail that asks for their yes, once a day at most; also where a bounce bars them.
+        """Queue a confirmation mail, at most once a day, also if the address is suppressed because of bounces.
 
-        Raises UsageError if there is nothing to ask, SuppressedError if they must not be mailed.
+        Raises UsageError if there is nothing to confirm, SuppressedError if they must not be mailed.
         """
-        stands = self.find_suppression(tx, subscriber.email)
-        if stands is not None and not stands.reason.is_bounce:
-            raise _barred(subscriber.email, stands)
-        if stands is None:
+        suppression = self.find_suppression(tx, subscriber.email)
+        if suppression is not None and not suppression.reason.is_bounce:
+            raise _suppressed_error(subscriber.email, suppression)
+        if suppression is None:
             _check_pending(subscriber)
         self._ask(tx, subscriber, origin=origin, now=now)
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Queue that mail, whenever the last one was: sign_up.py says when that may be."""
+        """Queue a confirmation mail, whenever the last one was sent: sign_up.py decides when that may be."""
         self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
-        """They said yes by themselves: active, whatever stood against it. Who is active or pauses stays so.
+        """Record that a subscriber confirmed by themselves. This lifts a suppression, except by an admin.
 
-        Raises SuppressedError where an admin barred them: that is not theirs to lift.
+        Active and paused subscribers stay as they are. Raises SuppressedError if an admin suppressed the address.
         """
         if subscriber.state.is_subscribed:
             return subscriber
         pseudonym = self.pseudonyms.of(subscriber.email)
-        stands = suppressions.find(tx, pseudonym)
-        if stands is not None and stands.reason is SuppressionReason.ADMIN:
-            raise _barred(subscriber.email, stands)
+        suppression = suppressions.find(tx, pseudonym)
+        if suppression is not None and suppression.reason is SuppressionReason.ADMIN:
+            raise _suppressed_error(subscriber.email, suppression)
         suppressions.remove(tx, pseudonym)
         bounces.delete_soft(tx, pseudonym)
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
-        return self._in(tx, replace(subscriber, last_slot_at=now), now=now)  # their welcome is this slot's digest
+        return self._activate(
+            tx, replace(subscriber, last_slot_at=now), now=now
+        )  # the welcome mail is this slot's digest
 
     def confirm_by_admin(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
-        """An admin says that they have agreed. Raises UsageError, SuppressedError."""
-        stands = self.find_suppression(tx, subscriber.email)
-        if stands is not None:
-            raise _barred(subscriber.email, stands)
+        """Record that a subscriber has agreed, as an admin says. Raises UsageError, SuppressedError."""
+        suppression = self.find_suppression(tx, subscriber.email)
+        if suppression is not None:
+            raise _suppressed_error(subscriber.email, suppression)
         _check_pending(subscriber)
         self._log(tx, subscriber, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
-        return self._in(tx, subscriber, now=now)
+        return self._activate(tx, subscriber, now=now)
 
     def unsubscribe(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
-        """Their own word, at once: what is queued is not sent, and a last mail says goodbye and shows the way back.
+        """Unsubscribe: cancel queued mails, and queue a goodbye mail that shows the way back.
 
-        Whether there is such a mail: not for who has left already, nor where none arrives. Every link in mails so far
-        is revoked, but that which unsubscribes.
+        Returns True if a goodbye mail was queued: not for those who have left already, or cannot be mailed. Links in
+        earlier mails stop working, except the unsubscribe link.
         """
         if subscriber.state is SubscriberState.UNSUBSCRIBED:
             return False
@@ -174,9 +176,9 @@ class Membership:
         return could_be_mailed
 
     def unsubscribe_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
-        """The same by a mail of theirs. Whether it did anything: one that is read again takes nobody off again."""
-        wish = Bounce(kind=BounceKind.OTHER, reply="wants to leave")
-        if not self._keep(tx, subscriber.email, wish, delivery_id=None, fingerprint=fingerprint, now=now):
+        """Unsubscribe because of a mail. Returns False if it was processed before, or changed nothing."""
+        request = Bounce(kind=BounceKind.OTHER, reply="asked to unsubscribe")
+        if not self._store_bounce(tx, subscriber.email, request, delivery_id=None, fingerprint=fingerprint, now=now):
             return False
         was_gone = subscriber.state is SubscriberState.UNSUBSCRIBED
         self.unsubscribe(tx, subscriber, origin="mail", now=now)
@@ -185,25 +187,25 @@ class Membership:
     def suppress(
         self, tx: Transaction, email: str, reason: SuppressionReason, evidence: str, *, now: datetime
     ) -> Suppression:
-        """Mail an address no more, from now on, subscriber or not. The suppression that stands now."""
-        stands = self._suppress(tx, email, reason, evidence, now=now)
+        """Suppress an address, of a subscriber or not. Returns its suppression: a stronger one stays."""
+        suppression = self._suppress(tx, email, reason, evidence, now=now)
         subscriber = subscribers.find(tx, email)
         if subscriber is not None and subscriber.state not in _GONE:
-            outbox.cancel(tx, subscriber.id, f"not sent: {stands}", now=now)
+            outbox.cancel(tx, subscriber.id, f"not sent: {suppression}", now=now)
             suppressed = replace(subscriber, state=SubscriberState.SUPPRESSED, epoch=subscriber.epoch + 1)
             subscribers.save(tx, suppressed)
-        return stands
+        return suppression
 
     def lift(self, tx: Transaction, email: str, *, now: datetime) -> Suppression | None:
-        """An admin takes back their own word. What stands then, or None: who left before stays off the list.
+        """Lift the suppression by an admin. Returns the suppression that is left, if they had unsubscribed before.
 
-        Raises UsageError where no admin barred the address.
+        Raises UsageError if no admin suppressed the address.
         """
-        stands = self.find_suppression(tx, email)
-        if stands is None or stands.reason is not SuppressionReason.ADMIN:
-            said = f"is {stands}; only its owner's own yes lifts that" if stands else "is not suppressed"
+        suppression = self.find_suppression(tx, email)
+        if suppression is None or suppression.reason is not SuppressionReason.ADMIN:
+            said = f"is {suppression}; only the subscriber can lift that" if suppression else "is not suppressed"
             raise UsageError(f"{email} {said}")
-        suppressions.remove(tx, stands.pseudonym)
+        suppressions.remove(tx, suppression.pseudonym)
         last = next((consent.event for consent in reversed(self.list_consents(tx, email))), None)
         if last in _LEFT:
             return self._suppress(tx, email, _LEFT[last], "", now=now)
@@ -215,32 +217,32 @@ class Membership:
     def record_bounce(
         self, tx: Transaction, email: str, bounce: Bounce, *, delivery_id: int | None, fingerprint: str, now: datetime
     ) -> Suppression | None:
-        """Keep a bounce, and suppress the address if that follows: the suppression, or None.
+        """Store a bounce, and suppress the address if it is hard or a complaint. Returns the suppression, or None.
 
-        One that is read twice (`fingerprint` is the same for what is the same) counts once. Soft ones suppress when
-        they came on five dates within thirty days.
+        A bounce with a `fingerprint` that is stored already counts once. Soft bounces suppress an address after five
+        dates within thirty days.
         """
-        if not self._keep(tx, email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now):
+        if not self._store_bounce(tx, email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now):
             return None
         evidence = bounce.reply or bounce.status
-        if bounce.kind in _AT_ONCE:
-            return self.suppress(tx, email, _AT_ONCE[bounce.kind], evidence, now=now)
+        if bounce.kind in _SUPPRESS_AT_ONCE:
+            return self.suppress(tx, email, _SUPPRESS_AT_ONCE[bounce.kind], evidence, now=now)
         if bounce.kind is BounceKind.SOFT:
             dates = bounces.count_soft_days(tx, self.pseudonyms.of(email), within=_SOFT_WITHIN, now=now)
-            if dates >= _MOST_SOFT_DATES:
+            if dates >= _MAX_SOFT_DATES:
                 evidence = f"bounced on {dates} dates within {_SOFT_WITHIN.days} days, last: {evidence}"
                 return self.suppress(tx, email, SuppressionReason.SOFT_BOUNCES, evidence, now=now)
         return None
 
     def remove(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """An admin takes them off. What bars them stays, and the consent log."""
+        """Remove a subscriber, as an admin. A suppression of the address stays, and the consent log."""
         self._log(tx, subscriber, ConsentEvent.REMOVED, origin=origin, now=now)
         subscribers.remove(tx, subscriber.email)
 
     def erase(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
-        """Forget somebody at their own wish, also who was removed before. Raises NotFoundError where nothing is known.
+        """Erase someone at their own request, also after they were removed. Raises NotFoundError if nothing is stored.
 
-        What stays is under pseudonyms: that they must not be mailed, and when they agreed, moved and left.
+        Only pseudonyms stay: with the suppression, and the dates when they agreed, changed address and left.
         """
         pseudonym = self.pseudonyms.of(email)
         subscriber = self.find_known(tx, email)
@@ -257,44 +259,44 @@ class Membership:
     def request_address_change(
         self, tx: Transaction, subscriber: Subscriber, new_email: str, *, now: datetime
     ) -> Subscriber:
-        """They want to be mailed at another address; nobody is asked there so far, nor at the one before any more."""
+        """Store the new address that a subscriber asks for, and cancel the mail to an earlier one. No mail is sent."""
         if addresses.key(new_email) != addresses.key(subscriber.new_email):
-            outbox.cancel(tx, subscriber.id, "not sent: asked anew", kinds=[MailKind.ADDRESS], now=now)
+            outbox.cancel(tx, subscriber.id, "not sent: replaced by a newer request", kinds=[MailKind.ADDRESS], now=now)
         return subscribers.save(tx, replace(subscriber, new_email=new_email))
 
     def queue_address_confirmation(
         self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime
     ) -> None:
-        """They want to be mailed at another address: a mail there asks whether it is theirs.
+        """Store the new address that a subscriber asks for, and queue a mail to it with the link that confirms.
 
-        None is sent to an address that is somebody else's, may not be mailed or was asked today, nor more than a few a
-        day at one subscriber's wish. They are not told: whoever asks must not learn who is on the list. So a mail that
-        is not sent counts as one that is, or who has a few addresses of their own could see which was not counted.
+        Nothing is sent to an address that is taken, suppressed or was asked today, nor more than a few mails a day.
+        Subscribers are not told, or they could find out who else is subscribed. So a mail that is not sent counts like
+        one that is: otherwise a few addresses of their own would show which mail was not counted.
         """
         subscriber = self.request_address_change(tx, subscriber, new_email, now=now)
         today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASK_AGAIN_AFTER)
-        if today >= _MOST_MOVES:
+        if today >= _MAX_ADDRESS_MAILS:
             return
         asked_at = self.last_asked_at(tx, new_email)
         asked_today = asked_at is not None and now - asked_at < ASK_AGAIN_AFTER
-        may_ask = self._may_move(tx, subscriber, new_email) and not asked_today
+        may_ask = self._may_change(tx, subscriber, new_email) and not asked_today
         there = replace(subscriber, email=new_email)
         if may_ask:
             self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
         asks = message_id(MailKind.ADDRESS, there, now, self.domain)
-        not_sent_because = "" if may_ask else "not sent: the address is somebody's, barred, or was asked today"
+        not_sent_because = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
         outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, not_sent_because=not_sent_because)
 
     def change_address(
         self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime
     ) -> Subscriber | None:
-        """They said yes at their new address: all mail goes there from now on, what is queued too; who they are now.
+        """Move a subscriber to the new address, which they have confirmed. Queued mails go there, too.
 
-        None where it cannot be: the address has become somebody else's, or may not be mailed. Every link in mails so
-        far is revoked, but that which unsubscribes.
+        Returns the changed subscriber, or None if the address is taken or suppressed by now. Links in earlier mails
+        stop working, except the unsubscribe link.
         """
         new_email = subscriber.new_email
-        if not new_email or not self._may_move(tx, subscriber, new_email):
+        if not new_email or not self._may_change(tx, subscriber, new_email):
             return None
         self._log(tx, subscriber, ConsentEvent.MOVED, origin=origin, now=now)
         moved = replace(subscriber, email=new_email, new_email="", epoch=subscriber.epoch + 1)
@@ -303,34 +305,31 @@ class Membership:
         return subscribers.save(tx, moved)
 
     def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
-        """The subscriber with this address; None where only something under their pseudonym is kept.
+        """Return the subscriber with this address, or None if only data under their pseudonym is stored.
 
-        Raises NotFoundError where that is nothing either.
+        Raises NotFoundError if nothing is stored.
         """
         kept = self.find_suppression(tx, email) is not None or bool(self.list_consents(tx, email))
         return subscribers.find(tx, email) if kept else subscribers.get(tx, email)
 
     def list_consents(self, tx: Transaction, email: str) -> list[Consent]:
-        """What was agreed to and taken back by an address, oldest first."""
+        """Return the consent log of an address, oldest first."""
         return consents.list_by_address(tx, self.pseudonyms.of(email))
 
     def find_by_pseudonyms(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
-        """The subscribers who have the addresses of some pseudonyms; of other addresses nobody can tell.
-
-        They are looked up in the consent log; who was on a list before that was kept is not told either.
-        """
+        """Return the subscribers behind pseudonyms, as far as the consent log knows them."""
         found: dict[str, Subscriber] = {}
-        for at in range(0, len(pseudonyms), _TOGETHER):
-            ids = consents.list_subscriber_ids(tx, pseudonyms[at : at + _TOGETHER])
+        for at in range(0, len(pseudonyms), _BATCH):
+            ids = consents.list_subscriber_ids(tx, pseudonyms[at : at + _BATCH])
             found |= {self.pseudonyms.of(s.email): s for s in subscribers.find_by_ids(tx, ids).values()}
         return {pseudonym: found[pseudonym] for pseudonym in pseudonyms if pseudonym in found}
 
     def last_asked_at(self, tx: Transaction, email: str) -> datetime | None:
-        """When an address was last asked whether it wants the digest, or None."""
+        """Return when an address last got a confirmation mail, or None."""
         asked = [c.at for c in self.list_consents(tx, email) if c.event is ConsentEvent.ASKED]
         return asked[-1] if asked else None
 
-    def _may_move(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
+    def _may_change(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
         holder = subscribers.find(tx, new_email)
         is_theirs = holder is None or holder.id == subscriber.id
         return self.find_suppression(tx, new_email) is None and is_theirs
@@ -341,12 +340,12 @@ class Membership:
             raise UsageError(too_soon)
         self.queue_confirmation(tx, subscriber, origin=origin, now=now)
 
-    def _in(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
-        """Active from now on; a question that still waits to be sent is answered."""
+    def _activate(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
+        """Make a subscriber active, and cancel a confirmation mail that is still queued."""
         outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.CONFIRMATION], now=now)
         return subscribers.confirm(tx, subscriber, now=now)
 
-    def _keep(
+    def _store_bounce(
         self,
         tx: Transaction,
         email: str,
@@ -356,7 +355,7 @@ class Membership:
         fingerprint: str,
         now: datetime,
     ) -> bool:
-        """False if it was kept before."""
+        """Store a bounce. Returns False if it was stored before."""
         return bounces.add(
             tx,
             replace(bounce, reply=_without(email, bounce.reply)),
@@ -384,26 +383,26 @@ class Membership:
         now: datetime,
         in_words: bool = False,
     ) -> None:
-        """`in_words`: what they are asked is kept with it, as it is said now in their language."""
+        """Write to the consent log, `in_words` with the current wording of the confirmation mail."""
         version = ""
         if in_words:
             wording = self.wording(subscriber.language)
             consents.add_wording(tx, wording)
             version = wording.version
         suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
-        happened = Consent(event=event, at=now, origin=origin, wording=version)
-        consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), happened)
+        consent = Consent(event=event, at=now, origin=origin, wording=version)
+        consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), consent)
 
 
 def reason_not_to_ask(email: str, asked_at: datetime | None, *, now: datetime) -> str:
-    """Why an address that was asked then whether it wants the digest is not asked again now; "" where it may be."""
+    """Return why an address cannot get another confirmation mail yet, or "". `asked_at` is the time of the last one."""
     if asked_at is None or now - asked_at >= ASK_AGAIN_AFTER:
         return ""
-    return f"{email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; once a day is enough"
+    return f"{email} was asked at {asked_at:%Y-%m-%d %H:%M} UTC; try again after a day"
 
 
 def _without(email: str, said: str) -> str:
-    """What was said, less the address: it is kept under a pseudonym."""
+    """Return a text without the address, which is stored as a pseudonym only."""
     return re.sub(re.escape(email), "…", said, flags=re.IGNORECASE)
 
 
@@ -412,11 +411,11 @@ def _check_pending(subscriber: Subscriber) -> None:
         raise UsageError(f"{subscriber.email} is {subscriber.state.value}: there is nothing to confirm")
 
 
-def _barred(email: str, suppression: Suppression) -> SuppressedError:
+def _suppressed_error(email: str, suppression: Suppression) -> SuppressedError:
     if suppression.reason.is_bounce:
-        mend = "only their own yes lifts that; `digest subscriber ask` asks a subscriber for it"
+        remedy = "only the subscriber can lift that; `digest subscriber ask` sends them a confirmation mail"
     elif suppression.reason is SuppressionReason.ADMIN:
-        mend = "an admin barred it; `digest suppression lift` lifts that"
+        remedy = "`digest suppression lift` lifts that"
     else:
-        mend = "only they can come back, by the link in the mail that said goodbye or by subscribing on the pages"
-    return SuppressedError(email, str(suppression), mend)
+        remedy = "only they can come back, by the link in their goodbye mail or by subscribing again"
+    return SuppressedError(email, str(suppression), remedy)

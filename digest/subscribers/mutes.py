@@ -1,43 +1,43 @@
-"""Muting a keyword: a line `-RULE` in somebody's own keywords. Pure: text in, text out.
+"""Muting a keyword: a line `-RULE` in a subscriber's own keywords. Nothing here reads or writes the database.
 
-A rule is muted once, however it is written: `-Survey` and `-surveys` are one.
+`-Survey` and `-surveys` are the same rule, which is muted once.
 """
 
 from digest.errors import RuleError
 from digest.matching import compile_rules
 from digest.models import EXCLUDES, CompiledRules
 
-_LONGEST = 1000  # characters of a rule that is muted by a link
+_MAX_LENGTH = 1000  # characters of a rule that is muted by a link
 
 
 def check_mute(rule: str) -> None:
-    """Raise RuleError for what cannot be read as one rule that keeps papers out."""
+    """Raise RuleError if this is not one rule that can be muted."""
     _muting(rule)
 
 
 def is_muted(text: str, rule: str) -> bool:
-    """Whether one of these keywords mutes a rule. Raises RuleError for a rule that cannot be read."""
+    """Return whether the keywords mute a rule. Raises RuleError if the rule cannot be read."""
     query = _muting(rule)
-    return any(_found(line) == query for line in text.split("\n"))
+    return any(_muted_query(line) == query for line in text.split("\n"))
 
 
 def add_mute(text: str, rule: str) -> CompiledRules:
-    """The keywords with a rule muted. Raises RuleError, also for keywords that cannot be read any more."""
+    """Return the keywords with a rule muted. Raises RuleError, also if the keywords can no longer be read."""
     if is_muted(text, rule):
         return compile_rules(text)
     return compile_rules("\n".join([*filter(None, [text.rstrip("\n")]), f"-{rule}"]))
 
 
 def remove_mute(text: str, rule: str) -> CompiledRules:
-    """The keywords without the lines that mute a rule. Raises RuleError likewise."""
+    """Return the keywords without the lines that mute a rule. Raises RuleError as `add_mute` does."""
     query = _muting(rule)
-    return compile_rules("\n".join(line for line in text.split("\n") if _found(line) != query))
+    return compile_rules("\n".join(line for line in text.split("\n") if _muted_query(line) != query))
 
 
 def _muting(rule: str) -> str:
-    """What the line that mutes a rule asks."""
-    if len(rule) > _LONGEST:
-        raise RuleError(1, 1, f"the keyword has {len(rule):,} characters; {_LONGEST:,} is the most")
+    """Return the compiled query of the line that mutes a rule."""
+    if len(rule) > _MAX_LENGTH:
+        raise RuleError(1, 1, f"the keyword has {len(rule):,} characters; at most {_MAX_LENGTH:,} are allowed")
     return _query(f"-{rule}")
 
 
@@ -48,8 +48,8 @@ def _query(line: str) -> str:
     return asks[0].query
 
 
-def _found(line: str) -> str:
-    """What a line mutes; "" where it mutes nothing."""
+def _muted_query(line: str) -> str:
+    """Return the query that a line mutes, or ""."""
     if not line.lstrip().startswith("-"):
         return ""
     try:

@@ -1,8 +1,8 @@
-"""Who is due when. Pure: nothing is stored but the last slot that was served, so a machine that slept catches up.
+"""When subscribers are due. Only the last served slot is stored, so a machine that was off catches up.
 
-A slot is the moment a subscriber's local hour came on one of their days. Each local date has at most one, also when
-clocks change: an hour that is skipped in spring comes as much later as the clock jumped, an hour that comes twice in
-autumn counts the first time.
+A slot is a subscriber's sending time on one of their days. Each local date has at most one, also when clocks change: a
+time that is skipped in spring is as much later as the clock jumped, and of a time that occurs twice in autumn the first
+counts.
 """
 
 import difflib
@@ -18,27 +18,23 @@ _NAMED_DAYS = {name: day for day, full in zip(Weekday, _FULL_NAMES, strict=True)
 
 
 def slot_due(schedule: Schedule, last_slot_at: datetime | None, now: datetime) -> datetime | None:
-    """The newest slot at or before `now` that has not been served, or None.
+    """Return the newest slot at or before `now` that has not been served, or None.
 
-    However long nobody looked, there is one slot: a machine that slept for a week sends one digest, not seven.
+    A machine that was off for a week sends one digest, not seven.
     """
-    slot_at = _newest_slot(schedule, now)
+    today = _local_date(schedule, now)
+    past = (_slot_on(schedule, today - timedelta(days=n)) for n in range(-1, 9))
+    slot_at = next((slot for slot in past if slot is not None and slot <= now), None)
     if slot_at is None or (last_slot_at is not None and slot_at <= last_slot_at):
         return None
     return slot_at
 
 
 def next_slot(schedule: Schedule, now: datetime) -> datetime | None:
-    """The first slot after `now`, or None for a schedule without days."""
+    """Return the first slot after `now`, or None for a schedule without days."""
     today = _local_date(schedule, now)
     coming = (_slot_on(schedule, today + timedelta(days=n)) for n in range(-1, 9))
     return next((slot for slot in coming if slot is not None and slot > now), None)
-
-
-def _newest_slot(schedule: Schedule, now: datetime) -> datetime | None:
-    today = _local_date(schedule, now)
-    past = (_slot_on(schedule, today - timedelta(days=n)) for n in range(-1, 9))
-    return next((slot for slot in past if slot is not None and slot <= now), None)
 
 
 def _local_date(schedule: Schedule, now: datetime) -> date:
@@ -53,12 +49,12 @@ def _slot_on(schedule: Schedule, day: date) -> datetime | None:
 
 
 def parse_schedule(*, timezone: str, send_at: str, days: str) -> Schedule:
-    """A schedule as people write it: "Europe/Berlin", "07:30", "weekdays". Raises UsageError."""
+    """Parse a schedule as people write it: "Europe/Berlin", "07:30", "weekdays". Raises UsageError."""
     return Schedule(timezone=parse_timezone(timezone), send_at=parse_send_at(send_at), days=parse_days(days))
 
 
 def parse_timezone(name: str) -> str:
-    """An IANA time zone name. Raises UsageError with the nearest one."""
+    """Check the name of an IANA time zone. Raises UsageError with the nearest one."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -69,15 +65,15 @@ def parse_timezone(name: str) -> str:
 
 
 def parse_send_at(written: str) -> time:
-    """ "7:30" or "07:30". Raises UsageError."""
+    """Parse a local time, "7:30" or "07:30". Raises UsageError."""
     try:
         return datetime.strptime(written.strip(), "%H:%M").time()  # noqa: DTZ007  (a local hour has no zone)
     except ValueError:
-        raise UsageError(f"{written!r} is not an hour; write HH:MM, such as 07:30") from None
+        raise UsageError(f"{written!r} is not a time; write HH:MM, such as 07:30") from None
 
 
 def parse_days(written: str) -> frozenset[Weekday]:
-    """ "daily", "weekdays" or a list such as "mon,thu". Raises UsageError."""
+    """Parse "daily", "weekdays" or a list such as "mon,thu". Raises UsageError."""
     named = {"daily": EVERY_DAY, "weekdays": WEEKDAYS}
     asked = written.strip().lower()
     if asked in named:
@@ -85,10 +81,10 @@ def parse_days(written: str) -> frozenset[Weekday]:
     try:
         return frozenset(_NAMED_DAYS[day.strip()] for day in asked.split(","))
     except KeyError:
-        raise UsageError(f"{written!r} are not days; write daily, weekdays or a list such as mon,thu") from None
+        raise UsageError(f"{written!r} is not a list of days; write daily, weekdays or some such as mon,thu") from None
 
 
 def format_days(days: frozenset[Weekday]) -> str:
-    """What `parse_days` reads back as the same days."""
+    """Return the text that `parse_days` reads as these days."""
     named = {EVERY_DAY: "daily", WEEKDAYS: "weekdays"}
     return named.get(days) or ",".join(day for day in Weekday if day in days)

@@ -1,7 +1,7 @@
-"""What follows where somebody gives an address on a page: to join, or to sign in. Nobody knows whose address it is.
+"""What happens when an address is entered on a page, to subscribe or to sign in. Anyone can enter any address.
 
-So nothing comes back that a page could show. All that follows is a mail to the address, seldom enough that a stranger
-who gives it again and again is no nuisance, and whatever needs their own yes waits for it.
+So a page never shows what is known of it. Only a mail is sent to the address, too rarely to be a nuisance, and nothing
+that the address's owner has to agree to happens before they do.
 """
 
 from dataclasses import dataclass, replace
@@ -20,15 +20,15 @@ from digest.models import (
 from digest.store import Transaction, deliveries, outbox, profiles, subscribers
 from digest.subscribers.membership import ASK_AGAIN_AFTER, Membership
 
-_LEFT_ALONE = timedelta(days=30)  # who does not want to be mailed is not asked again before
-_SIGN_IN_AGAIN = timedelta(minutes=10)
+_LEFT_ALONE = timedelta(days=30)  # people who unsubscribed, erased their data or complained
+_SIGN_IN_AGAIN_AFTER = timedelta(minutes=10)
 
 
 class SignUpMail(Enum):
-    """The mail that is sent to an address because somebody gave it."""
+    """The mail to an address that was entered on a page."""
 
-    CONFIRMATION = auto()  # whether they want the digest
-    SIGN_IN = auto()  # a link to their own pages: they have the digest already
+    CONFIRMATION = auto()
+    SIGN_IN = auto()  # a link to the subscriber's own pages
     NOTHING = auto()
 
 
@@ -36,29 +36,37 @@ class SignUpMail(Enum):
 class AddressStatus:
     """What is known of an address."""
 
-    state: SubscriberState | None = None  # None: no subscriber
-    stands: Suppression | None = None
-    asked_at: datetime | None = None  # last, whether they want the digest
-    let_in_at: datetime | None = None  # last, by a sign-in mail
+    state: SubscriberState | None = None  # None: not a subscriber
+    suppression: Suppression | None = None
+    asked_at: datetime | None = None  # the last confirmation mail
+    signed_in_at: datetime | None = None  # the last sign-in mail
 
 
 def mail_for_join(known: AddressStatus, *, now: datetime) -> SignUpMail:
-    """What follows where an address is given to subscribe.
+    """Return the mail to an address that was entered to subscribe.
 
-    Who is unknown, pending, or barred by a bounce is asked, once a day at most. Who does not want to be mailed (left,
-    erased, complained) is asked once in thirty days, and after a complaint not before these are over. Who is active or
-    pauses may have forgotten, and gets a sign-in mail, every ten minutes at most. Whom an admin barred gets nothing.
+    Unknown and pending addresses, and those suppressed because of bounces, get a confirmation mail, at most once a day.
+    Addresses whose owner unsubscribed, erased their data or complained get one at most every thirty days, and not
+    within thirty days of a complaint. Active and paused subscribers may have forgotten that they are, and get a sign-in
+    mail, at most every ten minutes. Addresses suppressed by an admin get nothing.
     """
-    if known.stands is not None and known.stands.reason is SuppressionReason.ADMIN:
+    asked_at, suppression = known.asked_at, known.suppression
+    if suppression is not None and suppression.reason is SuppressionReason.ADMIN:
         return SignUpMail.NOTHING
     if known.state is not None and known.state.is_subscribed:
-        soon = known.let_in_at is not None and now - known.let_in_at < _SIGN_IN_AGAIN
-        return SignUpMail.NOTHING if soon else SignUpMail.SIGN_IN
-    return SignUpMail.NOTHING if _asked_lately(known, now) else SignUpMail.CONFIRMATION
+        recent = known.signed_in_at is not None and now - known.signed_in_at < _SIGN_IN_AGAIN_AFTER
+        return SignUpMail.NOTHING if recent else SignUpMail.SIGN_IN
+    if suppression is not None and suppression.reason is SuppressionReason.COMPLAINT:  # perhaps about such a mail
+        asked_at = max(asked_at or suppression.suppressed_at, suppression.suppressed_at)
+    if asked_at is None:
+        return SignUpMail.CONFIRMATION
+    unwanted = suppression is not None and not suppression.reason.is_bounce and asked_at >= suppression.suppressed_at
+    recent = now - asked_at < (_LEFT_ALONE if unwanted else ASK_AGAIN_AFTER)
+    return SignUpMail.NOTHING if recent else SignUpMail.CONFIRMATION
 
 
 def mail_for_sign_in(known: AddressStatus, *, now: datetime) -> SignUpMail:
-    """The same where it is given to sign in: only who is on the list, or pending, gets a mail."""
+    """Return the mail to an address that was entered to sign in: only for active, paused and pending subscribers."""
     if known.state is not None and (known.state.is_subscribed or known.state is SubscriberState.PENDING):
         return mail_for_join(known, now=now)
     return SignUpMail.NOTHING
@@ -66,66 +74,49 @@ def mail_for_sign_in(known: AddressStatus, *, now: datetime) -> SignUpMail:
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
-    """What the pages do with an address, by the rules of one list."""
+    """Handles addresses that were entered on a page."""
 
     membership: Membership
 
     def join(self, tx: Transaction, new: Subscriber, rules: CompiledRules, *, origin: str, now: datetime) -> None:
-        """Somebody subscribes `new`, a pending subscriber who is not stored, with keywords of their own.
+        """Subscribe `new`, a pending subscriber who is not stored yet, with keywords of their own.
 
-        What they chose is stored where nobody is known, and replaces what was chosen before where nobody has said yes
-        so far. Whoever said yes once keeps what they had, also who comes back: a stranger may have filled in the form.
-        Raises NotFoundError where a profile is gone.
+        The choices in the form are stored for an unknown address, and replace those of a subscriber who never
+        confirmed. Everyone else keeps theirs, because a stranger may have filled in the form. Raises NotFoundError if a
+        profile was removed.
         """
         known = subscribers.find(tx, new.email)
-        answer = mail_for_join(self._known(tx, new.email, known), now=now)
-        if known is None and answer is SignUpMail.NOTHING:
+        mail = mail_for_join(self._status(tx, new.email, known), now=now)
+        if known is None and mail is SignUpMail.NOTHING:
             return
         if known is None:
             known = subscribers.add(tx, new, now=now)
             profiles.set_personal(tx, known.id, rules, now=now)
         elif known.state is SubscriberState.PENDING and subscribers.get_dates(tx, known.id)["confirmed_at"] is None:
-            known = subscribers.save(tx, _with_choices_of(new, known))
+            schedule = replace(known.schedule, timezone=new.schedule.timezone)
+            changed = replace(known, schedule=schedule, language=new.language, profiles=new.profiles)
+            known = subscribers.save(tx, changed)
             profiles.set_personal(tx, known.id, rules, now=now)
-        self._send(tx, answer, known, origin=origin, now=now)
+        self._send(tx, mail, known, origin=origin, now=now)
 
     def sign_in(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
-        """Somebody wants to see their own pages."""
+        """Mail a sign-in link, if the address is a subscriber's."""
         known = subscribers.find(tx, email)
         if known is not None:
-            answer = mail_for_sign_in(self._known(tx, email, known), now=now)
-            self._send(tx, answer, known, origin=origin, now=now)
+            mail = mail_for_sign_in(self._status(tx, email, known), now=now)
+            self._send(tx, mail, known, origin=origin, now=now)
 
-    def _known(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> AddressStatus:
-        let_in_at = None if subscriber is None else deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN)
+    def _status(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> AddressStatus:
         return AddressStatus(
-            state=None if subscriber is None else subscriber.state,
-            stands=self.membership.find_suppression(tx, email),
+            state=subscriber.state if subscriber else None,
+            suppression=self.membership.find_suppression(tx, email),
             asked_at=self.membership.last_asked_at(tx, email),
-            let_in_at=let_in_at,
+            signed_in_at=deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN) if subscriber else None,
         )
 
-    def _send(self, tx: Transaction, answer: SignUpMail, to: Subscriber, *, origin: str, now: datetime) -> None:
-        match answer:
-            case SignUpMail.CONFIRMATION:
-                self.membership.queue_confirmation(tx, to, origin=origin, now=now)
-            case SignUpMail.SIGN_IN:
-                lets_in = message_id(MailKind.SIGN_IN, to, now, self.membership.domain)
-                outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=lets_in, now=now)
-            case SignUpMail.NOTHING:
-                pass
-
-
-def _asked_lately(known: AddressStatus, now: datetime) -> bool:
-    asked_at, stands = known.asked_at, known.stands
-    if stands is not None and stands.reason is SuppressionReason.COMPLAINT:  # perhaps about being asked
-        asked_at = max(asked_at or stands.suppressed_at, stands.suppressed_at)
-    if asked_at is None:
-        return False
-    unwanted = stands is not None and not stands.reason.is_bounce and asked_at >= stands.suppressed_at
-    return now - asked_at < (_LEFT_ALONE if unwanted else ASK_AGAIN_AFTER)
-
-
-def _with_choices_of(new: Subscriber, known: Subscriber) -> Subscriber:
-    schedule = replace(known.schedule, timezone=new.schedule.timezone)
-    return replace(known, schedule=schedule, language=new.language, profiles=new.profiles)
+    def _send(self, tx: Transaction, mail: SignUpMail, to: Subscriber, *, origin: str, now: datetime) -> None:
+        if mail is SignUpMail.CONFIRMATION:
+            self.membership.queue_confirmation(tx, to, origin=origin, now=now)
+        elif mail is SignUpMail.SIGN_IN:
+            named = message_id(MailKind.SIGN_IN, to, now, self.membership.domain)
+            outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=named, now=now)

@@ -40,7 +40,9 @@ def test_nothing_found_is_no_failure(cli: Cli) -> None:
 
 def test_days_limit_the_stored_papers(cli: Cli) -> None:
     cli.ok("ingest", "--now", "2020-01-01T00:00:00Z")
-    assert cli.ok("match", "cat").err == "0 of 0 papers match of the last 7 days; --days looks farther back\n"
+    assert (
+        cli.ok("match", "cat").err == "0 of 0 papers match; no papers in the last 7 days, --days looks further back\n"
+    )
     assert cli.ok("match", "cat", "--days", "36500").err == "1 of 2 papers match\n"
 
 

@@ -33,7 +33,7 @@ def test_a_hold_stops_all_sending_until_it_is_released(queued: Cli) -> None:
     assert "sending is on hold since " in ran.err
     ran = queued.ok("deliver", "--json")
     assert ran.record["deliver"] == {"sent": 0, "deferred": 0, "failed": 0}
-    assert "(wrong template); `digest outbox release` resumes it; 2 mails wait" in ran.err
+    assert "(wrong template); `digest outbox release` resumes it; 2 mails are waiting" in ran.err
     assert queued.ok("outbox", "release").err == "sending resumes; 2 mails are waiting\n"
     assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 2
     assert queued.ok("outbox", "release").err == "sending was not on hold\n"

@@ -31,8 +31,8 @@ def test_a_pause_until_a_date_ends_at_its_midnight_on_their_clock(reader: Cli) -
 @pytest.mark.parametrize(
     ("until", "reason"),
     [
-        ("0001-01-01", "0001-01-01 has begun already"),
-        ("2020-01-01", "2020-01-01 has begun already"),
+        ("0001-01-01", "0001-01-01 has already begun"),
+        ("2020-01-01", "2020-01-01 has already begun"),
         ("2999-01-01", "2999-01-01 is too far away"),
         ("9999-12-31", "9999-12-31 is too far away"),
         ("tomorrow", "'tomorrow' is not a date"),

@@ -60,7 +60,7 @@ def test_a_second_run_sends_nothing_and_says_when_the_next_is_due(cats: Cli) -> 
         "publish: 0 digests, 0 empty\n"
         "deliver: 0 sent, 0 deferred, 0 failed\n"
     )
-    assert ran.err == "nobody is due; the next digest is due at 2026-06-04 07:00 UTC\n"
+    assert ran.err == "no one is due; the next digest is due at 2026-06-04 07:00 UTC\n"
     assert len(mails(cats.folder)) == 1
 
 
@@ -80,7 +80,7 @@ def test_everyone_is_for_those_who_are_not_due_too(cats: Cli) -> None:
 
 
 def test_no_subscribers_is_said(cli: Cli) -> None:
-    assert cli.ok("publish", "--now", MORNING).err == "nobody is due; there are no active subscribers\n"
+    assert cli.ok("publish", "--now", MORNING).err == "no one is due; there are no active subscribers\n"
 
 
 def test_who_gets_no_mail_is_told_with_the_reason(cats: Cli) -> None:

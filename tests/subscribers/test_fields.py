@@ -40,8 +40,8 @@ def test_every_column_is_read() -> None:
     [
         ("reader", "'reader' is not an e-mail address"),
         ("r@example.org,,Mars/Base,,,", "no time zone 'Mars/Base'"),
-        ("r@example.org,,,late,,", "'late' is not an hour"),
-        ("r@example.org,,,,never,", "'never' are not days"),
+        ("r@example.org,,,late,,", "'late' is not a time"),
+        ("r@example.org,,,,never,", "'never' is not a list of days"),
         ("r@example.org,,,,,C", "no profile 'C'"),
         ("r@example.org,,,,,,tlh", "no language 'tlh'; there are en, de"),
         ("r@example.org,Doe, J.,,,,,", "more cells than columns"),

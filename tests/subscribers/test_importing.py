@@ -63,7 +63,7 @@ def test_who_is_there_already_stays_as_they_are(store: Store) -> None:
 def test_of_two_rows_with_one_address_the_first_counts(store: Store, apart: int) -> None:
     others = [f"{i}@example.org" for i in range(apart)]
     *_, last = imported(store, rows("a@example.org", *others, "A@example.org"))
-    assert (last.fate, last.reason) == (RowStatus.KNOWN, "stands in line 2 already")
+    assert (last.fate, last.reason) == (RowStatus.KNOWN, "already in line 2")
 
 
 @pytest.mark.parametrize("state", [PENDING, ACTIVE])
@@ -82,7 +82,7 @@ def test_who_was_asked_today_is_not_asked_again_and_not_stored(store: Store) -> 
     with store.write() as tx:
         subscribers.remove(tx, "a@example.org")
     (again,) = imported(store, rows("a@example.org", state=PENDING))
-    assert (again.fate, "once a day is enough" in again.reason) == (RowStatus.BAD, True)
+    assert (again.fate, "try again after a day" in again.reason) == (RowStatus.BAD, True)
     with store.read() as tx:
         assert subscribers.list_all(tx) == []
     assert fates(imported(store, rows("a@example.org", state=PENDING), days=1)) == ["asked"]

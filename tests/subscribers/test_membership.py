@@ -85,7 +85,7 @@ def test_an_admins_word_is_logged_as_that(store: Store) -> None:
 def test_who_is_pending_is_asked_once_a_day_at_most(store: Store) -> None:
     with store.write() as tx:
         asked = enrol(tx, PENDING)
-        with pytest.raises(UsageError, match="was asked at 2026-06-03 07:00 UTC; once a day is enough"):
+        with pytest.raises(UsageError, match="was asked at 2026-06-03 07:00 UTC; try again after a day"):
             MEMBERSHIP.request_confirmation(tx, asked, origin="", now=NOW + timedelta(hours=23))
         MEMBERSHIP.request_confirmation(tx, asked, origin="", now=NOW + timedelta(hours=24))
         assert queued(tx) == [MailKind.CONFIRMATION] * 2
@@ -145,7 +145,7 @@ def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> No
         assert bounced(tx, HARD) is SuppressionReason.HARD_BOUNCE
         assert bounced(tx, HARD) is None  # the same message, read again
         assert (state(tx), queued(tx)) == ("suppressed", [])
-        with pytest.raises(SuppressedError, match="only their own yes lifts that"):
+        with pytest.raises(SuppressedError, match="only the subscriber can lift that"):
             MEMBERSHIP.confirm_by_admin(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
         MEMBERSHIP.request_confirmation(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
         assert (state(tx), queued(tx)) == ("suppressed", [MailKind.CONFIRMATION])
@@ -239,7 +239,7 @@ def test_an_admin_lifts_nothing_but_an_admins_word(store: Store) -> None:
         with pytest.raises(UsageError, match=f"{EMAIL} is not suppressed"):
             MEMBERSHIP.lift(tx, EMAIL, now=NOW)
         bounced(tx, HARD)
-        with pytest.raises(UsageError, match="only its owner's own yes lifts that"):
+        with pytest.raises(UsageError, match="only the subscriber can lift that"):
             MEMBERSHIP.lift(tx, EMAIL, now=NOW)
 
 
@@ -286,7 +286,7 @@ def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store
         other.check_secret_key(tx)
         bounced(tx, HARD)
         MEMBERSHIP.check_secret_key(tx)
-        with pytest.raises(ConfigError, match="DIGEST_SECRET_KEY: is not the one that this database was begun with"):
+        with pytest.raises(ConfigError, match="DIGEST_SECRET_KEY: is not the key that this database was created with"):
             other.check_secret_key(tx)
 
 

@@ -115,5 +115,5 @@ def test_an_hour_that_is_none_is_refused(written: str) -> None:
 
 @pytest.mark.parametrize("written", ["monkey", "", "mon;tue"])
 def test_days_that_are_none_are_refused(written: str) -> None:
-    with pytest.raises(UsageError, match="write daily, weekdays or a list"):
+    with pytest.raises(UsageError, match="write daily, weekdays or some"):
         parse_days(written)

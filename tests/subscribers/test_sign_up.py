@@ -23,7 +23,7 @@ BOUNCES = (SuppressionReason.HARD_BOUNCE, SuppressionReason.SOFT_BOUNCES)
 OWN_WILL = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED, SuppressionReason.COMPLAINT)
 
 
-def barred(reason: SuppressionReason, *, ago: timedelta = 100 * DAY) -> Suppression:
+def suppressed(reason: SuppressionReason, *, ago: timedelta = 100 * DAY) -> Suppression:
     return Suppression(pseudonym="p", reason=reason, suppressed_at=NOW - ago)
 
 
@@ -59,8 +59,8 @@ def test_who_is_on_the_list_gets_a_sign_in_mail_every_ten_minutes_at_most(
 ) -> None:
     assert callable(answer)
     assert answer(AddressStatus(state=state), now=NOW) is SignUpMail.SIGN_IN
-    assert answer(AddressStatus(state=state, let_in_at=NOW - 10 * MINUTE), now=NOW) is SignUpMail.SIGN_IN
-    assert answer(AddressStatus(state=state, let_in_at=NOW - 9 * MINUTE), now=NOW) is SignUpMail.NOTHING
+    assert answer(AddressStatus(state=state, signed_in_at=NOW - 10 * MINUTE), now=NOW) is SignUpMail.SIGN_IN
+    assert answer(AddressStatus(state=state, signed_in_at=NOW - 9 * MINUTE), now=NOW) is SignUpMail.NOTHING
 
 
 @pytest.mark.parametrize("answer", [mail_for_join, mail_for_sign_in])
@@ -72,7 +72,7 @@ def test_who_has_not_answered_is_asked_once_a_day_at_most(answer: object) -> Non
 
 @pytest.mark.parametrize("reason", BOUNCES)
 def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: SuppressionReason) -> None:
-    known = AddressStatus(state=SUPPRESSED, stands=barred(reason), asked_at=NOW - DAY)
+    known = AddressStatus(state=SUPPRESSED, suppression=suppressed(reason), asked_at=NOW - DAY)
     assert mail_for_join(known, now=NOW) is SignUpMail.CONFIRMATION
     assert mail_for_join(known, now=NOW - MINUTE) is SignUpMail.NOTHING
     assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
@@ -83,20 +83,22 @@ def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: Suppressi
 def test_who_wants_no_mail_is_asked_once_in_thirty_days_at_most(
     reason: SuppressionReason, state: SubscriberState | None
 ) -> None:
-    known = AddressStatus(state=state, stands=barred(reason), asked_at=NOW - 30 * DAY)
+    known = AddressStatus(state=state, suppression=suppressed(reason), asked_at=NOW - 30 * DAY)
     assert mail_for_join(known, now=NOW) is SignUpMail.CONFIRMATION
     assert mail_for_join(known, now=NOW - MINUTE) is SignUpMail.NOTHING
     assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
 def test_who_left_by_mistake_is_asked_although_the_question_before_is_not_old() -> None:
-    left = AddressStatus(state=GONE, stands=barred(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY)
+    left = AddressStatus(
+        state=GONE, suppression=suppressed(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY
+    )
     assert mail_for_join(left, now=NOW) is SignUpMail.CONFIRMATION
 
 
 def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
     complained = AddressStatus(
-        state=SUPPRESSED, stands=barred(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY
+        state=SUPPRESSED, suppression=suppressed(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY
     )
     assert mail_for_join(complained, now=NOW + 29 * DAY - MINUTE) is SignUpMail.NOTHING
     assert mail_for_join(complained, now=NOW + 29 * DAY) is SignUpMail.CONFIRMATION
@@ -104,7 +106,7 @@ def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
 
 @pytest.mark.parametrize("state", [None, *SubscriberState])
 def test_to_an_address_that_an_admin_barred_nothing_is_sent(state: SubscriberState | None) -> None:
-    known = AddressStatus(state=state, stands=barred(SuppressionReason.ADMIN))
+    known = AddressStatus(state=state, suppression=suppressed(SuppressionReason.ADMIN))
     assert mail_for_join(known, now=NOW) is SignUpMail.NOTHING
     assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 

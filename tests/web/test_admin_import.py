@@ -57,16 +57,16 @@ def everybody(app: App) -> list[str]:
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Imports are of two rows a piece, and wait before the second one until the event is set."""
     go_on = threading.Event()
-    together = importing._together
+    batches = importing._batches
 
-    def slowly(rows: Iterable[CsvRow], _most: int) -> Iterator[list[CsvRow]]:
-        for number, some in enumerate(together(rows, 2)):
+    def slowly(rows: Iterable[CsvRow], _size: int) -> Iterator[list[CsvRow]]:
+        for number, some in enumerate(batches(rows, 2)):
             if number == 1:
                 go_on.wait(20)
             yield some
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "_together", slowly)
+        patch.setattr(importing, "_batches", slowly)
         yield go_on
         go_on.set()
 
@@ -88,7 +88,7 @@ def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(a
         ("There already, and stay as they are", "2"),
         ("Added, and asked by mail", "1"),
     ]
-    assert "stands in line 2 already" in page
+    assert "already in line 2" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an e-mail address" in page
     assert '<td data-label="Column">email</td>' in page
     assert "Import 1 row" in page
@@ -293,7 +293,7 @@ def test_a_fault_half_way_is_said_and_leaves_no_import_that_never_ends(
         raise ValueError("secret")
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "_enrol", fail)
+        patch.setattr(importing, "_import_batch", fail)
         desk.post(where, do="import")
         waited(desk)
     text = desk.read(where)
