@@ -141,7 +141,14 @@ def history(
     with open_app(config) as app, app.store.read() as tx:
         profile = profiles.get_current_or_removed(tx, name)
         if number is not None:
-            _print_diff(*profiles.get_version(tx, profile, number), as_json=as_json)
+            before, after = profiles.get_version(tx, profile, number)
+            lines, change = diff(before, after), describe(before, after)
+            if as_json:
+                print_json({**_version_record(after, change), "diff": lines})
+                return
+            if lines:
+                print_text("\n".join(lines))
+            say(change)
             return
         saved = with_descriptions(profiles.list_versions(tx, profile.id))
         removed = profiles.find(tx, name) is None
@@ -178,16 +185,6 @@ def _version_record(version: ProfileVersion, change: str) -> dict[str, object]:
     return {"version": version.number, "saved_at": version.saved_at, "saved_by": version.saved_by, "change": change}
 
 
-def _print_diff(before: ProfileVersion | None, after: ProfileVersion, *, as_json: bool) -> None:
-    lines, change = diff(before, after), describe(before, after)
-    if as_json:
-        print_json({**_version_record(after, change), "diff": lines})
-        return
-    if lines:
-        print_text("\n".join(lines))
-    say(change)
-
-
 @commands.command()
 def backtest(
     name: NameArgument,
@@ -213,19 +210,25 @@ def backtest(
     search = Search(read)
     dates = [(paper.first_seen_at or until).astimezone(zone).date() for paper in read]
     results = [run_backtest(profile, search, dates) for profile in _readable(saved, tried)]
-    result, changes = results[-1], _changes(*results) if len(results) > 1 else None
+    result, changes = results[-1], {}
+    if len(results) > 1:
+        known, found = ({paper.id for paper in one.papers} for one in results)
+        changes = {
+            "added": [paper for paper in result.papers if paper.id not in known],
+            "removed": [paper for paper in results[0].papers if paper.id not in found],
+        }
     if as_json:
-        for record in _backtest_records(result, changes or {}):
+        for record in _backtest_records(result, changes):
             print_json(record)
     elif read:
-        _print_backtest(result, changes or {})
+        _print_backtest(result, changes)
     total = sum(there for _, there in result.days.values())
     if not total:
         say(f"no papers in the last {days} days; --days looks further back")
         return
     average = len(result.papers) / sum(there > 0 for _, there in result.days.values())
     summary = f"{len(result.papers)} of {total} papers match, {average:.1f} on a day with papers"
-    if changes is not None:
+    if changes:
         added, removed = len(changes["added"]), len(changes["removed"])
         summary += f"; {added} more than by the saved rules of {name!r}, and {removed} fewer"
     say(summary)
@@ -251,14 +254,6 @@ def sparkline(values: Sequence[int | None]) -> str:
     return "".join(
         " " if value is None else _BARS[(value * len(_BARS) - 1) // largest] if value else "·" for value in values
     )
-
-
-def _changes(before: Backtest, after: Backtest) -> dict[str, list[Paper]]:
-    found_before, found_after = ({paper.id for paper in result.papers} for result in (before, after))
-    return {
-        "added": [paper for paper in after.papers if paper.id not in found_before],
-        "removed": [paper for paper in before.papers if paper.id not in found_after],
-    }
 
 
 def _backtest_records(result: Backtest, changes: dict[str, list[Paper]]) -> Iterator[dict[str, Any]]:

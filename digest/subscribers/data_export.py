@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from digest.models import Delivery, MailKind, Subscriber
+from digest.models import MailKind, Subscriber
 from digest.store import Transaction, bounces, consents, deliveries, digests, profiles, subscribers
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
@@ -31,7 +31,12 @@ def export_personal_data(tx: Transaction, membership: Membership, email: str) ->
         "bounces": bounces.list_by_address(tx, membership.pseudonyms.of(email)),
         "digests": digests.list_by_subscriber(tx, s.id) if s else [],
         # A mail to a new address that is not confirmed is left out: it would tell whether the address is taken.
-        "deliveries": [_delivery(mail) for mail in mails if mail.kind is not MailKind.ADDRESS],
+        "deliveries": [
+            {"kind": d.kind.value, "message_id": d.message_id, "state": d.state.value, "attempts": d.attempts}
+            | {"queued_at": d.queued_at, "next_at": d.next_at, "reply": d.reply}
+            for d in mails
+            if d.kind is not MailKind.ADDRESS
+        ],
     }
 
 
@@ -47,8 +52,3 @@ def _subscriber(tx: Transaction, s: Subscriber) -> dict[str, Any]:
         "last_digest_at": s.last_digest_at,
         **subscribers.get_dates(tx, s.id),
     }
-
-
-def _delivery(d: Delivery) -> dict[str, Any]:
-    record = {"kind": d.kind.value, "message_id": d.message_id, "state": d.state.value, "attempts": d.attempts}
-    return record | {"queued_at": d.queued_at, "next_at": d.next_at, "reply": d.reply}

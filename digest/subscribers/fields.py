@@ -294,7 +294,17 @@ def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
     """Yield the text of `to_csv` part by part, for more subscribers than fit in memory."""
     yield csv_lines([COLUMNS])
     for people in parts:
-        yield csv_lines([s.email, *(_cell(field.show(s)) for field in FIELDS.values()), _pause_cell(s)] for s in people)
+        yield csv_lines(_cells(s) for s in people)
+
+
+def _cells(s: Subscriber) -> list[object]:
+    cells: list[object] = []
+    for field in FIELDS.values():
+        value = field.show(s)
+        value = ";".join(value) if isinstance(value, list) else value
+        cells.append(("no", "yes")[value] if isinstance(value, bool) else value)
+    until = s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"
+    return [s.email, *cells, until if s.state is SubscriberState.PAUSED else ""]
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
@@ -303,15 +313,3 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     cells = ([f"'{cell}" if _FORMULA.match(cell) else cell for cell in map(str, row)] for row in rows)
     csv.writer(text, lineterminator="\n").writerows(cells)
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ";".join(value) if isinstance(value, list) else value
-
-
-def _pause_cell(s: Subscriber) -> str:
-    if s.state is not SubscriberState.PAUSED:
-        return ""
-    return s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"

@@ -145,7 +145,7 @@ OPERATIONS: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("what", OPERATIONS)
-def test_each_change_is_in_the_log_with_who_made_it(app: App, what: str) -> None:
+def test_each_change_is_logged_with_who_made_it(app: App, what: str) -> None:
     with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
         profile_actions.add(tx, "Cats", CAT, **BY)
@@ -157,7 +157,7 @@ def test_each_change_is_in_the_log_with_who_made_it(app: App, what: str) -> None
     assert "reader@example.org" not in newest.subject
 
 
-def test_what_changes_nothing_leaves_no_line(app: App) -> None:
+def test_an_action_that_changes_nothing_is_not_logged(app: App) -> None:
     with app.store.write() as tx:
         outbox_actions.hold(tx, "", **BY)
         before = audit.list_changes(tx, limit=100)

@@ -24,25 +24,25 @@ def a_version(number: int, rules: str, name: str = "Cats") -> ProfileVersion:
         ("cat\nlion", "lion\ncat", "lines moved"),
         ("cat\nlion", "cat\r\nlion", "line ends changed"),
         ("cat", "cat\n", "line ends changed"),
-        ("cat", "cat", "brought back after it was removed"),
+        ("cat", "cat", "restored after it was removed"),
     ],
 )
-def test_a_change_of_rules_is_told_by_its_lines(before: str, after: str, words: str) -> None:
+def test_a_change_of_rules_is_described_by_its_lines(before: str, after: str, words: str) -> None:
     assert describe(a_version(1, before), a_version(2, after)) == words
 
 
-def test_another_name_is_told() -> None:
+def test_a_new_name_is_described() -> None:
     assert describe(a_version(1, "cat"), a_version(2, "cat", "Felines")) == "renamed from 'Cats'"
     both = describe(a_version(1, "cat"), a_version(2, "cat\nlion", "Felines"))
     assert both == "1 line added, renamed from 'Cats'"
 
 
-def test_the_first_version_is_told_by_its_length() -> None:
+def test_the_first_version_is_described_by_its_length() -> None:
     assert describe(None, a_version(1, "cat\nlion\n")) == "begins with 2 lines"
     assert describe(None, a_version(1, "cat")) == "begins with 1 line"
 
 
-def test_each_version_is_told_against_the_one_before_it() -> None:
+def test_each_version_is_compared_with_the_one_before_it() -> None:
     newest_first = [a_version(3, "lion"), a_version(2, "cat\nlion"), a_version(1, "cat")]
     assert [(version.number, words) for version, words in with_descriptions(newest_first)] == [
         (3, "1 line removed"),
@@ -56,11 +56,11 @@ def test_a_diff_names_both_versions_and_shows_the_lines_around() -> None:
     assert lines == ["--- Cats, version 1", "+++ Felines, version 2", "@@ -1,2 +1,2 @@", " cat", "-lion", "+tiger"]
 
 
-def test_the_first_version_differs_from_nothing_by_all_its_lines() -> None:
+def test_the_diff_of_the_first_version_adds_all_its_lines() -> None:
     assert diff(None, a_version(1, "cat")) == ["--- nothing", "+++ Cats, version 1", "@@ -0,0 +1 @@", "+cat"]
 
 
-def test_where_no_line_changed_a_diff_is_empty() -> None:
+def test_a_diff_without_changed_lines_is_empty() -> None:
     assert diff(a_version(1, "cat\n"), a_version(2, "cat", "Felines")) == []
 
 
@@ -80,7 +80,9 @@ def in_a_mess() -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("texts", [the_same_few, every_second_changed, in_a_mess])
-def test_texts_that_would_keep_a_diff_busy_are_replaced_whole(texts: Callable[[], tuple[list[str], list[str]]]) -> None:
+def test_texts_that_take_too_long_to_compare_are_shown_as_replaced(
+    texts: Callable[[], tuple[list[str], list[str]]],
+) -> None:
     old, new = texts()
     begun = process_time()
     lines = diff(a_version(1, "\n".join(old)), a_version(2, "\n".join(new)))
@@ -89,7 +91,7 @@ def test_texts_that_would_keep_a_diff_busy_are_replaced_whole(texts: Callable[[]
     assert lines[3:] == [f"-{line}" for line in old] + [f"+{line}" for line in new]
 
 
-def test_a_long_text_with_many_empty_lines_is_compared_all_the_same() -> None:
+def test_a_long_text_with_many_empty_lines_is_compared() -> None:
     old = "\n".join(f"word{number}\n" for number in range(5_000))
     lines = diff(a_version(1, old), a_version(2, old.replace("word70\n\n", "")))
     assert [line for line in lines[2:] if line[0] != " "] == ["@@ -138,8 +138,6 @@", "-word70", "-"]

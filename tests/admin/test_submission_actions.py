@@ -79,13 +79,13 @@ def test_an_arxiv_id_is_looked_up_through_the_api(fetcher: Fetcher) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"), [(ERROR, "arXiv says: incorrect id"), (ENTRY, "arXiv has no paper 2601.00001")]
 )
-def test_what_arxiv_does_not_know_is_told(fetcher: Fetcher, answer: str, reason: str) -> None:
+def test_a_paper_that_arxiv_does_not_know_is_an_error(fetcher: Fetcher, answer: str, reason: str) -> None:
     with serving(answering(answer.encode(), [])) as api, pytest.raises(SourceError) as caught:
         submission_actions.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
     assert caught.value.reason == reason
 
 
-def test_a_page_inside_our_own_network_is_not_asked(tmp_path: Path) -> None:
+def test_a_page_in_a_private_network_is_not_fetched(tmp_path: Path) -> None:
     asked: list[str] = []
     with (
         serving(answering(PAGE, asked)) as url,
@@ -96,7 +96,7 @@ def test_a_page_inside_our_own_network_is_not_asked(tmp_path: Path) -> None:
     assert asked == []
 
 
-def test_an_approved_paper_is_in_todays_edition_and_is_found_as_any_other(store: Store) -> None:
+def test_an_approved_paper_is_in_todays_edition_and_matched_like_any_other(store: Store) -> None:
     submission = proposed(store)
     paper_id = approve(store, submission)
     with store.read() as tx:
@@ -120,7 +120,7 @@ def test_a_paper_that_is_known_is_only_seen_once_more(store: Store) -> None:
         assert [paper.id for paper in all_papers(tx)] == [known.id]
 
 
-def test_an_approved_one_is_decided_once_and_for_all(store: Store) -> None:
+def test_an_approved_submission_cannot_be_decided_again(store: Store) -> None:
     submission = proposed(store)
     approve(store, submission)
     with pytest.raises(UsageError, match="was approved already: title:"):
@@ -129,7 +129,7 @@ def test_an_approved_one_is_decided_once_and_for_all(store: Store) -> None:
         reject(store, submission)
 
 
-def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
+def test_a_rejected_submission_can_be_approved_later(store: Store) -> None:
     submission = proposed(store)
     reject(store, submission)
     assert again(store, submission).state is SubmissionState.REJECTED
@@ -137,14 +137,14 @@ def test_a_rejected_one_may_be_approved_later(store: Store) -> None:
     assert again(store, submission).state is SubmissionState.APPROVED
 
 
-def test_what_was_rejected_and_is_proposed_again_stays_rejected(store: Store) -> None:
+def test_a_rejected_paper_that_is_proposed_again_stays_rejected(store: Store) -> None:
     submission = proposed(store)
     reject(store, submission)
     proposed(store)
     assert again(store, submission).state is SubmissionState.REJECTED
 
 
-def test_what_an_editor_gives_by_hand_stands_before_what_was_found() -> None:
+def test_an_editors_title_and_abstract_replace_those_that_were_found() -> None:
     url = "https://arxiv.org/abs/2504.17830"
     found = an_entry("Found", abstract="Found, too", title_source="$F$")
     both = submission_actions.edited_entry(url, "Given", "Given, too", found)

@@ -25,7 +25,7 @@ def titles(app: App, *wanted: Profile, most: int = 25, days: int = 7) -> list[tu
     return [(item.profile, item.paper.title) for item in digest.items]
 
 
-def test_it_is_the_best_of_the_last_days_in_sections(app: App) -> None:
+def test_a_test_mail_has_the_best_papers_of_the_last_days_by_profile(app: App) -> None:
     printed(app, "On cats", "Many dogs", "Few dogs and cats", "Birds")
     printed(app, a_paper("Old cats"), seen_at=NOW - timedelta(days=8))
     found = titles(app, CATS, DOGS)
@@ -38,14 +38,14 @@ def test_it_is_the_best_of_the_last_days_in_sections(app: App) -> None:
     ]
 
 
-def test_what_does_not_fit_is_counted(app: App) -> None:
+def test_papers_that_do_not_fit_are_counted(app: App) -> None:
     printed(app, *(f"On cats, {n}" for n in range(5)))
     reader = Subscriber(email="desk@example.org", max_papers=2)
     digest = test_mail.recent_digest(RecentPapers(app.store), [CATS], reader, days=7, now=NOW)
     assert (len(digest.items), len(digest.more)) == (2, 3)
 
 
-def test_to_nobody_is_the_same_mail_with_links_of_nobody(app: App) -> None:
+def test_a_copy_has_links_that_do_not_work(app: App) -> None:
     reader = a_subscriber("reader@example.org", id=7, name="R")
     digest = a_digest([an_item(a_paper("On cats"))], subscriber=reader)
     mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
@@ -56,7 +56,7 @@ def test_to_nobody_is_the_same_mail_with_links_of_nobody(app: App) -> None:
     assert b"reader@example.org" not in message.content
 
 
-def test_a_suppression_and_a_hold_stand_against_it(app: App) -> None:
+def test_a_suppression_and_a_hold_prevent_sending(app: App) -> None:
     with app.store.write() as tx:
         assert test_mail.find_obstacle(tx, app.membership, "x@example.org") is None
         outbox.start_hold(tx, "asked", now=NOW)
@@ -65,7 +65,7 @@ def test_a_suppression_and_a_hold_stand_against_it(app: App) -> None:
         assert isinstance(test_mail.find_obstacle(tx, app.membership, "x@example.org"), Suppression)
 
 
-def test_a_refusal_has_the_servers_words() -> None:
+def test_a_refusal_has_the_servers_reply() -> None:
     postbox = Postbox(at_rcpt={"a@example.org": "450 4.2.0 later"})
     message = Message(
         delivery_id=0, sender="d@example.org", recipient="a@example.org", content=b"Subject: x\r\n\r\nx\r\n"

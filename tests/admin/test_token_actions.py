@@ -59,7 +59,9 @@ def test_an_editor_has_tokens_for_profiles_only(store: Store, scope: TokenScope)
         ("website", READ, 3651, "a token lasts 1 to 3650 days"),
     ],
 )
-def test_what_cannot_be_made_is_told(store: Store, name: str, scopes: list[TokenScope], days: int, says: str) -> None:
+def test_an_invalid_token_is_refused_with_the_reason(
+    store: Store, name: str, scopes: list[TokenScope], days: int, says: str
+) -> None:
     owner = an_owner(store)
     with store.write() as tx:
         with pytest.raises(UsageError, match=says):

@@ -25,14 +25,16 @@ def test_an_admin_is_added_with_a_password_that_is_stored_as_a_hash_only(cli: Cl
         (("nobody",), PASSWORD, "'nobody' is not an e-mail address"),
     ],
 )
-def test_what_cannot_be_added_is_told(cli: Cli, arguments: tuple[str, ...], stdin: str, says: str) -> None:
+def test_an_invalid_admin_is_refused_with_the_reason(
+    cli: Cli, arguments: tuple[str, ...], stdin: str, says: str
+) -> None:
     ran = cli("admin", "add", *arguments, stdin=stdin)
     assert ran.code == 2
     assert says in ran.err
     assert cli.ok("admin", "list", "--json").records == []
 
 
-def test_nobody_is_added_twice_and_the_nearest_name_is_told(cli: Cli) -> None:
+def test_an_admin_is_added_once_and_a_wrong_name_gets_a_suggestion(cli: Cli) -> None:
     cli("admin", "add", "desk@example.org", stdin=PASSWORD)
     assert "is an admin already; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
     assert "desk@example.org" in cli("admin", "remove", "desc@example.org").err

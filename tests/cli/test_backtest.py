@@ -21,7 +21,7 @@ def ingested(cli: Cli) -> Cli:
 NOW = ("--now", "2026-06-03T07:00:00Z")
 
 
-def test_people_see_papers_a_day_and_how_each_rule_did(ingested: Cli) -> None:
+def test_a_backtest_shows_papers_per_day_and_each_rules_matches(ingested: Cli) -> None:
     ran = ingested.ok("profile", "backtest", "Pets", *NOW)
     assert "papers per day, at most 1:  02 Jun █· 03 Jun" in ran.out
     assert "1" in ran.out
@@ -30,7 +30,7 @@ def test_people_see_papers_a_day_and_how_each_rule_did(ingested: Cli) -> None:
     assert ran.err == "1 of 3 papers match, 0.5 on a day with papers\n"
 
 
-def test_rules_that_are_not_saved_are_held_against_those_that_are(ingested: Cli) -> None:
+def test_unsaved_rules_are_compared_with_the_saved_ones(ingested: Cli) -> None:
     ran = ingested.ok("profile", "backtest", "Pets", "--rules", "dog\nbird", "--json", *NOW)
     assert [(r["day"], r["papers"], r["of"]) for r in ran.records if r["record"] == "day"] == [
         ("2026-06-02", 1, 2),
@@ -53,13 +53,13 @@ def test_rules_that_are_not_saved_are_held_against_those_that_are(ingested: Cli)
     assert json.loads(ingested.ok("profile", "show", "Pets", "--json").out)["rules"].startswith("cat")
 
 
-def test_people_see_what_would_come_and_go(ingested: Cli) -> None:
+def test_the_table_shows_added_and_removed_papers(ingested: Cli) -> None:
     out = ingested.ok("profile", "backtest", "Pets", "--rules", "dog", *NOW).out
     assert "+  title:" in out
     assert "-  title:" in out
 
 
-def test_only_so_many_days_are_looked_at(ingested: Cli) -> None:
+def test_only_the_given_days_are_tested(ingested: Cli) -> None:
     ran = ingested.ok("profile", "backtest", "Pets", "--days", "1", *NOW)
     assert ran.err == "0 of 1 papers match, 0.0 on a day with papers\n"
 
@@ -81,7 +81,7 @@ def test_rules_of_a_new_profile_can_be_tried_before_there_is_one(ingested: Cli) 
     assert ran.err == "1 of 3 papers match, 0.5 on a day with papers\n"
 
 
-def test_many_papers_that_go_are_not_all_listed_for_people(ingested: Cli) -> None:
+def test_the_table_lists_only_some_of_many_removed_papers(ingested: Cli) -> None:
     ingested.write_papers(*(f"A cat called {n}" for n in range(30)))
     ingested.ok("ingest", "--now", "2026-06-03T06:30:00Z")
     ran = ingested.ok("profile", "backtest", "Pets", "--rules", "dog", *NOW)
@@ -89,10 +89,10 @@ def test_many_papers_that_go_are_not_all_listed_for_people(ingested: Cli) -> Non
     assert ran.out.count("title:") == 21
 
 
-def test_a_profile_that_only_keeps_papers_out_is_refused(cli: Cli) -> None:
+def test_a_profile_that_only_excludes_papers_is_refused(cli: Cli) -> None:
     ran = cli("profile", "add", "Nothing", "--rules", "-survey")
     assert ran.code == 2
-    assert "only keep papers out" in ran.err
+    assert "only exclude papers" in ran.err
 
 
 def test_a_sparkline_is_as_high_as_its_largest_value() -> None:

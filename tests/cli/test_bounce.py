@@ -27,7 +27,7 @@ def put_bounce(cli: Cli, to: str = "") -> Path:
     return file
 
 
-def test_a_bounce_in_a_file_bars_its_address_once(sent: Cli) -> None:
+def test_a_bounce_in_a_file_suppresses_its_address_once(sent: Cli) -> None:
     file = put_bounce(sent)
     ran = sent.ok("bounce", str(file))
     assert ran.out == (
@@ -39,7 +39,7 @@ def test_a_bounce_in_a_file_bars_its_address_once(sent: Cli) -> None:
     assert "hard-bounce: 550 5.1.1 no such user here" in sent.ok("subscriber", "show", "reader@example.org").out
 
 
-def test_a_bounce_without_proof_is_named_and_bars_nobody(sent: Cli) -> None:
+def test_a_bounce_without_proof_is_reported_and_suppresses_nothing(sent: Cli) -> None:
     ran = sent.ok("bounce", str(put_bounce(sent, "bounce-1-aaaaaaaaaaaaaaaa@bounces.example.org")))
     assert "bounce.eml: not counted, because it does not prove that it is about our mail: hard 550 5.1.1" in ran.err
     assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
@@ -60,7 +60,7 @@ def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
         ("[delivery.smtp]\nrate = 0.001\n", "0.001 mails a second is too slow"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_with_the_mend(cli: Cli, toml: str, message: str) -> None:
+def test_a_wrong_configuration_is_refused_with_the_fix(cli: Cli, toml: str, message: str) -> None:
     cli.configure(toml)
     ran = cli("bounce")
     assert (ran.code, message in ran.err) == (2, True), ran.err
@@ -75,7 +75,7 @@ def test_a_mailbox_that_cannot_be_reached_is_an_error_of_its_own(cli: Cli) -> No
     )
 
 
-def test_an_admin_can_bar_an_address_and_not_let_it_in_again(cli: Cli) -> None:
+def test_an_address_suppressed_by_an_admin_cannot_be_added(cli: Cli) -> None:
     ran = cli.ok("suppression", "add", "Never@example.org", "--reason", "asked by telephone")
     assert "Never@example.org is suppressed since " in ran.err
     listed = cli.ok("suppression", "list", "--json").record
@@ -95,14 +95,14 @@ def test_an_address_that_bounced_is_asked_when_it_is_added_but_not_by_an_import(
     assert [r["state"] for r in sent.ok("outbox", "list", "--json").records] == ["queued"]
 
 
-def test_a_barred_address_stays_barred_when_failed_mails_are_tried_again(cli: Cli) -> None:
+def test_a_suppressed_address_gets_no_mail_when_failed_mails_are_retried(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org")
     cli.ok("suppression", "add", "reader@example.org")
     cli.ok("outbox", "retry", "--all")
     assert cli.ok("deliver", "--json").record["deliver"]["sent"] == 0
 
 
-def test_a_preview_is_not_sent_to_a_barred_address_nor_during_a_hold(sent: Cli) -> None:
+def test_a_preview_is_not_sent_to_a_suppressed_address_or_during_a_hold(sent: Cli) -> None:
     sent.ok("suppression", "add", "never@example.org")
     ran = sent("preview", "reader@example.org", "--last", "--send-to", "never@example.org")
     assert (ran.code, "send it to another address" in ran.err) == (2, True)
@@ -111,13 +111,13 @@ def test_a_preview_is_not_sent_to_a_barred_address_nor_during_a_hold(sent: Cli) 
     assert (ran.code, "sending is on hold" in ran.err) == (2, True)
 
 
-def test_of_several_files_none_is_read_where_one_is_missing(sent: Cli) -> None:
+def test_no_file_is_read_if_one_of_several_is_missing(sent: Cli) -> None:
     ran = sent("bounce", str(put_bounce(sent)), "nowhere.eml")
     assert (ran.code, ran.err) == (2, "error: nowhere.eml: no such file or folder; nothing was read\n")
     assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
 
 
-def test_the_columns_of_a_barred_row_are_named_and_the_others_come_in(cli: Cli) -> None:
+def test_a_suppressed_row_is_reported_and_the_others_are_imported(cli: Cli) -> None:
     cli.ok("suppression", "add", "never@example.org")
     (cli.folder / "people.csv").write_text("email\nnever@example.org\nnew@example.org\n")
     ran = cli("subscriber", "import", "people.csv", "--confirmed")

@@ -21,7 +21,7 @@ def mails(cli: Cli) -> int:
     return len(list((cli.folder / "outbox" / "new").iterdir()))
 
 
-def test_who_is_unsubscribed_gets_a_goodbye_and_nothing_after_it(reading: Cli) -> None:
+def test_an_unsubscribed_reader_gets_a_goodbye_and_nothing_after_it(reading: Cli) -> None:
     assert reading.ok("subscriber", "unsubscribe", EMAIL).err == f"unsubscribed {EMAIL}\n"
     reading.write_papers("Another study of cats")
     reading.ok("run", "--everyone")
@@ -32,13 +32,13 @@ def test_who_is_unsubscribed_gets_a_goodbye_and_nothing_after_it(reading: Cli) -
     assert (refused.code, "only they can come back" in refused.err) == (2, True)
 
 
-def test_who_did_not_answer_can_be_asked_again_but_not_at_once(cli: Cli) -> None:
+def test_a_pending_subscriber_can_be_asked_again_but_not_at_once(cli: Cli) -> None:
     cli.ok("subscriber", "add", EMAIL)
     ran = cli("subscriber", "ask", EMAIL)
     assert (ran.code, "try again after a day" in ran.err) == (2, True)
 
 
-def test_everything_that_is_kept_about_somebody_can_be_exported(reading: Cli) -> None:
+def test_all_data_about_a_subscriber_can_be_exported(reading: Cli) -> None:
     reading.ok("subscriber", "unsubscribe", EMAIL)
     kept = json.loads(reading.ok("subscriber", "export", EMAIL).out)
     assert kept["subscriber"]["email"] == EMAIL
@@ -50,7 +50,7 @@ def test_everything_that_is_kept_about_somebody_can_be_exported(reading: Cli) ->
     assert [(d["kind"], d["state"]) for d in kept["deliveries"]] == [("digest", "sent"), ("goodbye", "queued")]
 
 
-def test_the_words_that_somebody_agreed_to_are_exported(cli: Cli) -> None:
+def test_the_wording_that_a_subscriber_agreed_to_is_exported(cli: Cli) -> None:
     cli.ok("subscriber", "add", EMAIL, "--language", "de")
     kept = json.loads(cli.ok("subscriber", "export", EMAIL).out)
     (asked,) = kept["consents"]
@@ -60,7 +60,7 @@ def test_the_words_that_somebody_agreed_to_are_exported(cli: Cli) -> None:
     assert "/confirm/" not in words
 
 
-def test_who_was_removed_can_still_be_shown_what_is_kept_and_be_erased(reading: Cli) -> None:
+def test_a_removed_subscribers_data_can_be_exported_and_erased(reading: Cli) -> None:
     reading.ok("subscriber", "remove", EMAIL)
     kept = json.loads(reading.ok("subscriber", "export", EMAIL).out)
     assert (kept["subscriber"], [c["event"] for c in kept["consents"]]) == (None, ["vouched", "removed"])
@@ -71,7 +71,7 @@ def test_who_was_removed_can_still_be_shown_what_is_kept_and_be_erased(reading: 
         assert (ran.code, "no subscriber 'stranger@example.org'" in ran.err) == (2, True)
 
 
-def test_who_left_is_not_among_those_who_are_exported_for_an_import(reading: Cli) -> None:
+def test_unsubscribed_readers_are_left_out_of_the_export(reading: Cli) -> None:
     reading.ok("subscriber", "add", "another@example.org", "--confirmed")
     reading.ok("subscriber", "unsubscribe", EMAIL)
     ran = reading.ok("subscriber", "export")
@@ -80,13 +80,13 @@ def test_who_left_is_not_among_those_who_are_exported_for_an_import(reading: Cli
     assert "1 are left out" in ran.err
 
 
-def test_who_is_confirmed_by_an_admin_is_not_asked_any_more(cli: Cli) -> None:
+def test_a_subscriber_confirmed_by_an_admin_gets_no_confirmation_mail(cli: Cli) -> None:
     cli.ok("subscriber", "add", EMAIL)
     cli.ok("subscriber", "confirm", EMAIL)
     assert cli.ok("deliver", "--json").record["deliver"]["sent"] == 0
 
 
-def test_who_is_erased_is_gone_and_stays_away(reading: Cli) -> None:
+def test_an_erased_address_cannot_be_imported_again(reading: Cli) -> None:
     assert reading.ok("subscriber", "erase", EMAIL).err.startswith(f"erased {EMAIL}")
     assert reading("subscriber", "show", EMAIL).code == 2
     for file in reading.folder.glob("digest.db*"):

@@ -18,7 +18,7 @@ def signing(cli: Cli, monkeypatch: pytest.MonkeyPatch, rsa_pem: bytes) -> Cli:
     return cli
 
 
-def test_the_record_is_a_line_that_a_zone_file_takes(signing: Cli) -> None:
+def test_the_record_is_a_line_of_a_zone_file(signing: Cli) -> None:
     line = signing.ok("dkim", "show").out
     assert line.count("\n") == 1
     zone = dns.zone.from_text(f"$TTL 3600\n{line}", origin="example.org", relativize=False, check_origin=False)
@@ -33,7 +33,7 @@ def test_the_record_is_a_line_that_a_zone_file_takes(signing: Cli) -> None:
     }
 
 
-def test_a_mail_that_is_delivered_is_good_by_the_record_that_is_shown(signing: Cli) -> None:
+def test_delivered_mail_verifies_with_the_shown_record(signing: Cli) -> None:
     record = signing.ok("dkim", "show", "--json").record
     signing.ok("subscriber", "add", "reader@example.org", "--keywords", "cat", "--confirmed")
     signing.ok("run", "--now", "2026-06-03T07:00:00Z")
@@ -41,7 +41,7 @@ def test_a_mail_that_is_delivered_is_good_by_the_record_that_is_shown(signing: C
     assert verified(file.read_bytes(), record["name"], record["value"])
 
 
-def test_where_mails_are_not_signed_it_says_how_to_begin(cli: Cli) -> None:
+def test_without_a_signature_it_says_how_to_set_one_up(cli: Cli) -> None:
     ran = cli("dkim", "show")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
@@ -51,7 +51,7 @@ def test_where_mails_are_not_signed_it_says_how_to_begin(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", [["dkim", "show"], ["deliver"]])
-def test_a_key_of_no_use_is_told_before_anything_is_sent(signing: Cli, command: list[str]) -> None:
+def test_an_unusable_key_is_reported_before_anything_is_sent(signing: Cli, command: list[str]) -> None:
     (signing.folder / "dkim.pem").write_text("hello")
     ran = signing(*command)
     assert ran.code == 2
@@ -59,7 +59,7 @@ def test_a_key_of_no_use_is_told_before_anything_is_sent(signing: Cli, command: 
     assert ran.err.count("\n") == 1
 
 
-def test_a_key_that_is_given_in_place_of_its_file_is_never_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_given_instead_of_a_file_is_never_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.configure('[dkim]\ndomain = "example.org"\nselector = "s1"\n')
     monkeypatch.setenv("DIGEST_DKIM_KEY_FILE", "-----BEGIN PRIVATE KEY-----\nMIIEsecret\n-----END PRIVATE KEY-----")
     ran = cli("dkim", "show")

@@ -26,7 +26,7 @@ def test_the_first_line_is_the_answer(cli: Cli) -> None:
     assert "rule 'cat' matched in title ('cats'), abstract ('cats')" in facts
 
 
-def test_json_is_one_object_with_the_verdict_and_where_the_paper_stands(cli: Cli) -> None:
+def test_json_is_one_object_with_the_verdict_and_the_papers_place(cli: Cli) -> None:
     mailed(cli)
     found = cli.ok("explain", "reader@example.org", paper_id(cli, "cat"), "--json").record
     assert (found["verdict"], found["answer"]) == ("shown", "Yes: it was in their digest.")
@@ -40,7 +40,7 @@ def test_a_paper_that_they_did_not_get_has_no_place(cli: Cli) -> None:
     assert (found["verdict"], found["place"]) == ("no-match", None)
 
 
-def test_nobody_of_that_address_is_a_mistake_in_usage(cli: Cli) -> None:
+def test_an_unknown_address_is_a_usage_error(cli: Cli) -> None:
     ran = cli("explain", "nobody@example.org", "arxiv:2504.17830")
     assert (ran.code, ran.out) == (2, "")
     assert "no subscriber 'nobody@example.org'" in ran.err

@@ -47,7 +47,7 @@ def test_a_diff_shows_what_one_version_changed(cli: Cli) -> None:
     assert (ran.out, ran.err) == ("", "renamed from 'Cats'\n")
 
 
-def test_an_earlier_text_is_restored_as_a_new_version_and_followers_stay(cli: Cli) -> None:
+def test_earlier_rules_are_restored_as_a_new_version_and_followers_stay(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     cli.ok("subscriber", "add", "reader@example.org", "--profile", "Cats", "--confirmed")
     cli.ok("profile", "edit", "Cats", "--rules", "cat\nlion")
@@ -68,10 +68,10 @@ def test_a_removed_profile_is_listed_and_restored_by_its_name(cli: Cli) -> None:
     ran = cli.ok("profile", "restore", "Cats", "1")
     assert ran.err == "profile 'Cats' has the rules of version 1 again, as version 2; it has no followers\n"
     assert cli.ok("profile", "list", "--json").record == {"name": "Cats", "rules": 1, "followers": 0}
-    assert changes(cli, "Cats")[0] == (2, "command line", "brought back after it was removed")
+    assert changes(cli, "Cats")[0] == (2, "command line", "restored after it was removed")
 
 
-def test_what_is_not_there_is_said(cli: Cli) -> None:
+def test_what_does_not_exist_is_reported(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     for written in ("history Cast", "restore Cast 1"):
         ran = cli("profile", *written.split())
@@ -81,7 +81,7 @@ def test_what_is_not_there_is_said(cli: Cli) -> None:
         assert (ran.code, ran.err) == (2, "error: no version '2'; `digest profile history 'Cats'` shows them\n")
 
 
-def test_profiles_from_before_there_was_a_history_begin_it_with_the_text_they_had(cli: Cli) -> None:
+def test_profiles_older_than_the_history_start_it_with_their_rules(cli: Cli) -> None:
     old = Store(cli.folder / "digest.db")
     with old.write() as tx:
         command.upgrade(alembic_config(tx), "0006")

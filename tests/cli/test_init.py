@@ -27,7 +27,7 @@ def test_a_new_installation_is_ready(bare: Cli, folder: str) -> None:
     }
 
 
-def test_what_is_there_is_never_overwritten(bare: Cli) -> None:
+def test_an_existing_file_is_never_overwritten(bare: Cli) -> None:
     (bare.folder / "config.toml").write_text("# mine")
     ran = bare("init")
     assert ran.code == 2
@@ -35,7 +35,7 @@ def test_what_is_there_is_never_overwritten(bare: Cli) -> None:
     assert (bare.folder / "config.toml").read_text() == "# mine"
 
 
-def test_a_folder_that_cannot_be_made_is_said(bare: Cli) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(bare: Cli) -> None:
     (bare.folder / "file").write_text("")
     ran = bare("init", "file/papers")
     assert ran.code == 2

@@ -83,7 +83,7 @@ SEED = RECORDINGS / "seed" / "daily-papers-sep-11.txt"
 
 
 @needs_recordings
-def test_it_finds_in_a_real_list_what_a_person_would(bare: Cli) -> None:
+def test_it_finds_in_a_real_list_what_a_person_would_find(bare: Cli) -> None:
     ran = bare.ok("match", 'quantiz* OR "low precision"', "--feed", str(SEED), "--json")
     assert [r["title"].partition(":")[0] for r in ran.records] == [
         "A Survey of Quantization Methods for Efficient Neural Network Inference",
@@ -112,12 +112,12 @@ RECORDED = {
 
 @needs_recordings
 @pytest.mark.parametrize(("file", "papers"), RECORDED.items(), ids=lambda value: Path(value).name)
-def test_a_feed_is_recognised_by_what_it_holds(bare: Cli, file: str, papers: str) -> None:
+def test_a_feed_is_recognised_by_its_content(bare: Cli, file: str, papers: str) -> None:
     assert bare.ok("match", "zzz", "--feed", str(RECORDINGS / file)).err == f"0 of {papers} papers match\n"
 
 
 @pytest.mark.parametrize("rules", ["", "# nothing", "-survey"])
-def test_rules_that_ask_for_nothing_are_refused(cli: Cli, rules: str) -> None:
+def test_rules_that_can_match_nothing_are_refused(cli: Cli, rules: str) -> None:
     assert cli("match", "-", stdin=rules).code == 2
 
 

@@ -50,13 +50,13 @@ def test_a_failed_mail_can_be_tried_again(queued: Cli) -> None:
     assert queued.ok("outbox", "retry", "--all").err == "queued again: 0\n"
 
 
-def test_which_mails_to_try_again_has_to_be_said(queued: Cli) -> None:
+def test_retry_needs_numbers_or_all(queued: Cli) -> None:
     for arguments in ((), ("1", "--all")):
         assert "give numbers of deliveries, or --all" in queued("outbox", "retry", *arguments).err
 
 
 @pytest.mark.parametrize(("word", "state"), [("--arrived", "sent"), ("--again", "queued")])
-def test_a_mail_in_doubt_waits_for_an_admins_word(queued: Cli, word: str, state: str) -> None:
+def test_a_mail_in_doubt_waits_for_an_admins_decision(queued: Cli, word: str, state: str) -> None:
     put(queued, "in-doubt")
     ran = queued.ok("deliver")
     assert "1 mails are in doubt" in ran.err
@@ -67,10 +67,10 @@ def test_a_mail_in_doubt_waits_for_an_admins_word(queued: Cli, word: str, state:
     assert queued("outbox", "resolve", "1").code == 2
 
 
-def test_a_mail_that_never_came_is_sent_once_more_as_another(queued: Cli) -> None:
+def test_a_mail_that_never_arrived_is_sent_again_as_a_new_one(queued: Cli) -> None:
     queued.ok("deliver")
     ran = queued.ok("outbox", "resend", "1", "1", "7")
-    assert "warning: not sent again: delivery 1 was sent again already, as another mail" in ran.err
+    assert "warning: not sent again: delivery 1 was already sent again, as another mail" in ran.err
     assert "warning: not sent again: no delivery '7'" in ran.err
     assert ran.err.endswith("queued as new mails: 1\n")
     assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 1

@@ -14,14 +14,14 @@ def reader(cli: Cli) -> Cli:
     return cli
 
 
-def test_who_pauses_gets_no_digest_until_they_resume(reader: Cli) -> None:
+def test_a_paused_subscriber_gets_no_digest_until_they_resume(reader: Cli) -> None:
     assert reader.ok("subscriber", "pause", "reader@example.org").err == "reader@example.org is paused until resumed\n"
     assert reader.ok("run", "--everyone", "--json").record["publish"]["digests"] == 0
     reader.ok("subscriber", "resume", "reader@example.org")
     assert reader.ok("run", "--everyone", "--json").record["publish"]["digests"] == 1
 
 
-def test_a_pause_until_a_date_ends_at_its_midnight_on_their_clock(reader: Cli) -> None:
+def test_a_pause_ends_at_midnight_in_the_subscribers_time_zone(reader: Cli) -> None:
     day = (datetime.now(UTC) + timedelta(days=10)).date()
     reader.ok("subscriber", "pause", "reader@example.org", "--until", day.isoformat())
     shown = reader.ok("subscriber", "show", "reader@example.org", "--json").record
@@ -38,13 +38,13 @@ def test_a_pause_until_a_date_ends_at_its_midnight_on_their_clock(reader: Cli) -
         ("tomorrow", "'tomorrow' is not a date"),
     ],
 )
-def test_a_date_that_is_none_to_come_is_refused(reader: Cli, until: str, reason: str) -> None:
+def test_a_date_that_is_not_in_the_future_is_refused(reader: Cli, until: str, reason: str) -> None:
     ran = reader("subscriber", "pause", "reader@example.org", "--until", until)
     assert (ran.code, reason in ran.err) == (2, True)
     assert reader.ok("subscriber", "list", "--json").record["state"] == "active"
 
 
-def test_what_does_not_get_digests_cannot_pause_and_what_does_not_pause_cannot_resume(reader: Cli) -> None:
+def test_only_subscribers_with_digests_can_pause_and_only_paused_ones_resume(reader: Cli) -> None:
     assert "reader@example.org is active, not paused" in reader("subscriber", "resume", "reader@example.org").err
     reader.ok("subscriber", "unsubscribe", "reader@example.org")
     for command in ("pause", "resume"):

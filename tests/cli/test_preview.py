@@ -23,7 +23,7 @@ def preview(cli: Cli, form: str, now: str = MORNING) -> str:
     return cli.ok("preview", "reader@example.org", "--format", form, "--now", now).out
 
 
-def test_it_is_the_mail_that_is_sent(cats: Cli) -> None:
+def test_a_preview_is_the_mail_that_is_sent(cats: Cli) -> None:
     shown = preview(cats, "eml")
     assert message_from_string(shown, policy=policy.default)["To"] == "reader@example.org"
     cats.ok("run", "--now", MORNING)
@@ -51,7 +51,7 @@ def test_no_mail_says_why(cats: Cli) -> None:
     assert (ran.out, ran.err) == ("", "no mail for reader@example.org: no new papers (--last shows the one before)\n")
 
 
-def test_somebody_unknown_is_refused_with_the_nearest(cats: Cli) -> None:
+def test_an_unknown_address_is_refused_with_the_nearest(cats: Cli) -> None:
     ran = cats("preview", "raeder@example.org")
     assert ran.code == 2
     assert "no subscriber 'raeder@example.org'; did you mean 'reader@example.org'?" in ran.err
@@ -66,11 +66,11 @@ def test_somebody_unknown_is_refused_with_the_nearest(cats: Cli) -> None:
         ("goodbye", "Goodbye from Daily Papers"),
     ],
 )
-def test_every_kind_of_mail_can_be_looked_at(cats: Cli, kind: str, says: str) -> None:
+def test_every_kind_of_mail_can_be_previewed(cats: Cli, kind: str, says: str) -> None:
     assert says in cats.ok("preview", "reader@example.org", "--kind", kind, "--now", MORNING).out
 
 
-def test_it_is_sent_to_an_address_for_a_look(cats: Cli) -> None:
+def test_a_preview_is_sent_to_another_address(cats: Cli) -> None:
     ran = cats.ok("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)
     assert ran.out == ""
     assert ran.err.endswith("outbox: the transport maildir sends nothing\n")
@@ -86,7 +86,7 @@ def test_it_is_sent_to_an_address_for_a_look(cats: Cli) -> None:
     assert cats.ok("outbox", "list", "--json").records == []
 
 
-def test_a_server_that_refuses_the_look_is_an_error(cats: Cli) -> None:
+def test_a_server_that_refuses_the_preview_is_an_error(cats: Cli) -> None:
     class Refusing(FolderHandler):
         async def handle_RCPT(self, *_: object) -> str:  # noqa: N802  (aiosmtpd's name)
             return "550 5.1.1 nobody of that name"
@@ -98,7 +98,7 @@ def test_a_server_that_refuses_the_look_is_an_error(cats: Cli) -> None:
     assert "not sent to editor@example.org: 550 5.1.1 nobody of that name" in ran.err
 
 
-def test_it_shows_the_admins_templates_and_says_which_are_slow(cats: Cli) -> None:
+def test_it_uses_custom_templates_and_reports_slow_ones(cats: Cli) -> None:
     overriding(cats.folder, "digest.subject.txt.j2", "{{ mail.newsletter.name }} {{ mail.top_title | upper }}")
     cats.configure('[templates]\npath = "."\n')
     ran = cats.ok("preview", "reader@example.org", "--format", "eml", "--now", MORNING)
@@ -110,7 +110,7 @@ def test_it_shows_the_admins_templates_and_says_which_are_slow(cats: Cli) -> Non
     assert "email/cards.html.j2 replaces nothing; did you mean email/card.html.j2?" in ran.err
 
 
-def test_a_faulty_template_is_named_with_file_and_line(cats: Cli) -> None:
+def test_a_faulty_template_is_reported_with_file_and_line(cats: Cli) -> None:
     overriding(cats.folder, "digest.txt.j2", "\n{{ mial }}")
     cats.configure('[templates]\npath = "."\n')
     for command in (["preview", "reader@example.org"], ["run"]):
@@ -120,7 +120,7 @@ def test_a_faulty_template_is_named_with_file_and_line(cats: Cli) -> None:
     assert not (cats.folder / "outbox" / "new").exists() or not list((cats.folder / "outbox" / "new").iterdir())
 
 
-def test_the_last_digest_can_be_looked_at_again(cats: Cli) -> None:
+def test_the_last_digest_can_be_previewed(cats: Cli) -> None:
     ran = cats("preview", "reader@example.org", "--last")
     assert ran.code == 2
     assert "reader@example.org has no digest yet" in ran.err
@@ -133,7 +133,7 @@ def test_the_last_digest_can_be_looked_at_again(cats: Cli) -> None:
     assert shown.encode("ascii") == file.read_bytes()
 
 
-def test_a_look_goes_to_a_server_where_one_is_configured(cats: Cli) -> None:
+def test_a_preview_is_sent_to_the_configured_server(cats: Cli) -> None:
     with SmtpServer(FolderHandler(cats.folder)) as server:
         cats.configure(f'[delivery]\ntransport = "smtp"\n[delivery.smtp]\nhost = "127.0.0.1"\nport = {server.port}\n')
         ran = cats.ok("preview", "reader@example.org", "--send-to", "editor@example.org", "--now", MORNING)

@@ -34,7 +34,7 @@ def test_rules_come_from_a_file_or_from_stdin(cli: Cli) -> None:
         ("(cat", "line 1, column 5: "),
         ("titel:cat", "line 1, column 1: no field titel:; did you mean title:?"),
         ("cat NEAR dog", "line 1, column 5: expected a number of words after NEAR, as in a NEAR/3 b"),
-        ("# only a note", "no rules; write one a line"),
+        ("# only a note", "no rules; write one per line"),
         ("@nowhere.txt", "nowhere.txt: the rules cannot be read"),
     ],
 )
@@ -46,7 +46,7 @@ def test_rules_that_cannot_be_read_are_refused(cli: Cli, rules: str, message: st
     assert cli.ok("profile", "list", "--json").records == []
 
 
-def test_a_name_is_needed_and_taken_once(cli: Cli) -> None:
+def test_a_profile_needs_a_name_that_is_not_taken(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     assert "there is a profile 'Cats' already" in cli("profile", "add", "Cats", "--rules", "cat").err
     assert cli("profile", "add", " ", "--rules", "cat").err == "error: a profile needs a name\n"
@@ -60,7 +60,7 @@ def test_an_edit_keeps_the_followers(cli: Cli) -> None:
     assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["profiles"] == ["Felines"]
 
 
-def test_an_edit_of_nothing_is_a_mistake(cli: Cli) -> None:
+def test_an_edit_without_changes_is_refused(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     assert cli("profile", "edit", "Cats").code == 2
     assert cli("profile", "edit", "Cats", "--rules", "cat AND").code == 2
@@ -104,11 +104,11 @@ def test_one_bad_line_imports_nothing(cli: Cli, line: str, message: str) -> None
     assert cli.ok("profile", "list", "--json").records == []
 
 
-def test_a_file_that_is_not_there_is_said(cli: Cli) -> None:
+def test_a_missing_file_is_reported(cli: Cli) -> None:
     assert cli("profile", "import", "nowhere").err.startswith("error: nowhere: cannot be read: ")
 
 
-def test_what_is_exported_is_imported_whatever_it_holds(cli: Cli) -> None:
+def test_any_exported_profile_can_be_imported(cli: Cli) -> None:
     rules = "cats\u2028dogs\n# nëkos 猫"
     cli.ok("profile", "add", "Odd", "--rules", rules)
     (cli.folder / "profiles.jsonl").write_text(cli.ok("profile", "export").out, encoding="utf-8")
@@ -118,12 +118,12 @@ def test_what_is_exported_is_imported_whatever_it_holds(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("line", ['{"name": "x", "rules": null}', '{"name": "x", "rules": ["cats"]}', "[1]", "3"])
-def test_what_is_no_profile_is_not_imported(cli: Cli, line: str) -> None:
+def test_invalid_profiles_are_not_imported(cli: Cli, line: str) -> None:
     ran = cli("profile", "import", "-", stdin=line)
     assert (ran.code, ran.err) == (2, 'error: -:1: expected {"name": …, "rules": …} on one line\n')
 
 
-def test_rules_that_an_older_version_took_are_named_and_can_be_mended(cli: Cli) -> None:
+def test_rules_accepted_by_an_older_version_are_reported_and_can_be_fixed(cli: Cli) -> None:
     cli.ok("profile", "add", "Pets", "--rules", "cats")
     with sqlite3.connect(cli.folder / "digest.db") as db:
         db.execute("UPDATE profiles SET rules = 'cats ^1e1', compiled = NULL")

@@ -74,17 +74,17 @@ def test_a_misspelt_key_is_named_with_its_nearest(cli: Cli) -> None:
     assert ran.err == "error: config.toml: delivery.transprot: unknown key; did you mean 'transport'?\n"
 
 
-def test_an_unknown_command_is_a_mistake_in_usage(bare: Cli) -> None:
+def test_an_unknown_command_is_a_usage_error(bare: Cli) -> None:
     assert bare("rnu").code == 2
 
 
-def test_a_time_that_is_none_is_refused(cli: Cli) -> None:
+def test_an_invalid_time_is_refused(cli: Cli) -> None:
     ran = cli("run", "--now", "teatime")
     assert ran.code == 2
     assert "'teatime' is not a time" in ran.err
 
 
-def test_a_database_that_is_none_is_one_line(cli: Cli) -> None:
+def test_a_file_that_is_not_a_database_is_reported_on_one_line(cli: Cli) -> None:
     (cli.folder / "digest.db").write_text("This is not a database, and long enough to be told from one. " * 20)
     ran = cli("run")
     assert ran.code == 1
@@ -92,7 +92,7 @@ def test_a_database_that_is_none_is_one_line(cli: Cli) -> None:
     assert ran.err.count("\n") == 1
 
 
-def test_a_fault_of_our_own_is_one_line_too(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_on_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by zero")
 
@@ -119,7 +119,7 @@ def test_a_pipe_gets_whole_titles(capsys: pytest.CaptureFixture[str]) -> None:
     assert title.strip() in capsys.readouterr().out
 
 
-def test_the_database_is_brought_up_to_date(cli: Cli, tmp_path: Path) -> None:
+def test_the_database_is_upgraded(cli: Cli, tmp_path: Path) -> None:
     assert f"from nothing to {HEAD}" in cli.ok("db", "upgrade").err
     assert f"from {HEAD} to {HEAD}" in cli.ok("db", "upgrade").err
     assert (tmp_path / "digest.db").exists()

@@ -33,7 +33,7 @@ def smtp(cli: Cli, port: int) -> None:
     cli.configure(f"[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = {port}\n")
 
 
-def test_one_run_does_the_whole_job(cats: Cli) -> None:
+def test_one_run_runs_all_stages(cats: Cli) -> None:
     ran = cats.ok("run", "--now", MORNING, "--json")
     assert ran.record == {
         "ingest": {"sources": 1, "entries": 2, "papers_new": 2, "failed": 0, "failures": []},
@@ -79,17 +79,17 @@ def test_everyone_is_for_those_who_are_not_due_too(cats: Cli) -> None:
     assert cats.ok("run", "--everyone", "--now", "2026-06-03T09:00:00Z", "--json").record["publish"]["digests"] == 1
 
 
-def test_no_subscribers_is_said(cli: Cli) -> None:
+def test_missing_subscribers_are_reported(cli: Cli) -> None:
     assert cli.ok("publish", "--now", MORNING).err == "no one is due; there are no active subscribers\n"
 
 
-def test_who_gets_no_mail_is_told_with_the_reason(cats: Cli) -> None:
+def test_subscribers_without_a_mail_are_reported_with_the_reason(cats: Cli) -> None:
     cats.ok("subscriber", "add", "other@example.org", "--keywords", "horse", "--confirmed")
     ran = cats.ok("run", "--now", MORNING)
     assert "no mail for other@example.org: no keyword matched any of 2 new papers\n" in ran.err
 
 
-def test_many_without_a_mail_for_the_same_reason_are_one_line(cats: Cli) -> None:
+def test_many_subscribers_without_a_mail_for_the_same_reason_are_one_line(cats: Cli) -> None:
     for i in range(5):
         cats.ok("subscriber", "add", f"{i}@example.org", "--confirmed")
     said = cats.ok("run", "--now", MORNING).err
@@ -97,7 +97,7 @@ def test_many_without_a_mail_for_the_same_reason_are_one_line(cats: Cli) -> None
     assert said == f"{line}\n"
 
 
-def test_no_source_is_said(cats: Cli) -> None:
+def test_missing_sources_are_reported(cats: Cli) -> None:
     (cats.folder / "config.toml").write_text("")
     assert "no sources; add a [[source]] to" in cats.ok("run", "--now", MORNING).err
 
@@ -133,7 +133,7 @@ def test_when_smtp_is_down_the_mail_waits_for_the_next_run(cats: Cli) -> None:
     assert postbox.recipients == ["reader@example.org"]
 
 
-def test_a_refused_mail_is_told_with_the_servers_word(cats: Cli) -> None:
+def test_a_refused_mail_is_reported_with_the_servers_reply(cats: Cli) -> None:
     with SmtpServer(Postbox(at_rcpt={"reader@example.org": "550 nobody here"})) as server:
         smtp(cats, server.port)
         ran = cats.ok("run", "--now", MORNING)
@@ -142,7 +142,7 @@ def test_a_refused_mail_is_told_with_the_servers_word(cats: Cli) -> None:
     assert (delivery["to"], delivery["attempts"], delivery["reply"]) == ("reader@example.org", 1, "550 nobody here")
 
 
-def test_a_fault_in_the_admins_template_names_its_place_and_loses_nothing(cats: Cli) -> None:
+def test_an_error_in_a_custom_template_is_located_and_loses_no_mail(cats: Cli) -> None:
     (cats.folder / "mine" / "email").mkdir(parents=True)
     (cats.folder / "mine" / "email" / "digest.txt.j2").write_text("Hello\n{{ mail.typo }}")
     cats.configure("[templates]\npath = 'mine'\n")

@@ -3,7 +3,7 @@
 from tests.commandline import Cli
 
 
-def test_a_source_is_listed_with_how_it_did(cli: Cli) -> None:
+def test_a_source_is_listed_with_its_last_check(cli: Cli) -> None:
     cli.ok("ingest", "--now", "2026-06-03T07:00:00Z")
     (cli.folder / "papers.txt").unlink()
     cli("ingest", "--now", "2026-06-03T08:00:00Z")

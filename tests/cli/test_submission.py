@@ -27,7 +27,7 @@ def open_cli(bare: Cli) -> Cli:
     return bare
 
 
-def test_what_was_proposed_is_listed_by_its_state(open_cli: Cli) -> None:
+def test_submissions_are_listed_by_state(open_cli: Cli) -> None:
     propose(open_cli, "https://example.org/1", "https://example.org/2")
     open_cli.ok("submission", "reject", "2", "--now", "2026-06-04T07:00:00Z")
     first, second = open_cli.ok("submission", "list", "--json").records
@@ -45,7 +45,7 @@ def test_what_was_proposed_is_listed_by_its_state(open_cli: Cli) -> None:
     assert "no submissions are approved" in open_cli.ok("submission", "list", "--state", "approved").err
 
 
-def test_approving_puts_the_paper_in(open_cli: Cli) -> None:
+def test_approving_adds_the_paper(open_cli: Cli) -> None:
     with serving(lambda handler: say(handler, 200, PAGE)) as url:
         propose(open_cli, url)
         said = open_cli.ok("submission", "approve", "1").err
@@ -54,7 +54,7 @@ def test_approving_puts_the_paper_in(open_cli: Cli) -> None:
     assert "was approved already" in open_cli("submission", "approve", "1").err
 
 
-def test_a_page_that_cannot_be_read_needs_a_title_by_hand(open_cli: Cli) -> None:
+def test_a_page_that_cannot_be_read_needs_a_title(open_cli: Cli) -> None:
     with serving(lambda handler: say(handler, 200, NO_TITLE)) as url:
         propose(open_cli, url)
         failed = open_cli("submission", "approve", "1")
@@ -67,14 +67,14 @@ def test_a_page_that_cannot_be_read_needs_a_title_by_hand(open_cli: Cli) -> None
     assert "By hand, a paper on cats" in said
 
 
-def test_a_number_that_is_not_there_is_told(open_cli: Cli) -> None:
+def test_an_unknown_number_is_reported(open_cli: Cli) -> None:
     for command in ("approve", "reject"):
         ran = open_cli("submission", command, "7")
         assert ran.code == 2
         assert "no submission '7'; `digest submission list` shows them" in ran.err
 
 
-def test_what_was_decided_is_in_the_log(open_cli: Cli) -> None:
+def test_decisions_are_logged(open_cli: Cli) -> None:
     propose(open_cli, "https://example.org/1")
     open_cli.ok("submission", "reject", "1")
     line = open_cli.ok("admin", "log", "--json").record

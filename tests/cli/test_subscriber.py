@@ -26,7 +26,7 @@ def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
     assert cli.ok("outbox", "list", "--json").records == []
 
 
-def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
+def test_a_subscriber_is_added_with_every_option(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     options = "--profile Cats --name Reader --timezone Asia/Tokyo --send-at 6:30 --days weekdays --max-papers 5".split()
     options += ["--announce", "new,updates", "--no-trending"]
@@ -53,7 +53,7 @@ def test_a_subscriber_is_added_as_asked(cli: Cli) -> None:
     assert "Asia/Tokyo" in cli.ok("subscriber", "show", "reader@example.org").out
 
 
-def test_without_confirmed_they_are_asked_by_mail_and_get_no_digest(cli: Cli) -> None:
+def test_without_confirmed_they_get_a_confirmation_mail_and_no_digest(cli: Cli) -> None:
     ran = cli.ok("subscriber", "add", "reader@example.org", "--keywords", "cat")
     assert ran.err == "added reader@example.org; a confirmation mail is queued, `digest deliver` sends it\n"
     assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 0
@@ -82,7 +82,7 @@ def test_without_confirmed_they_are_asked_by_mail_and_get_no_digest(cli: Cli) ->
         (["r@example.org", "--max-papers", "0"], "--max-papers"),
     ],
 )
-def test_what_is_not_possible_is_refused_with_the_reason(cli: Cli, arguments: list[str], message: str) -> None:
+def test_invalid_options_are_refused_with_the_reason(cli: Cli, arguments: list[str], message: str) -> None:
     ran = cli("subscriber", "add", *arguments, "--confirmed")
     assert ran.code == 2
     assert message in " ".join(ran.err.split())
@@ -134,7 +134,7 @@ def test_a_change_of_nothing_and_a_bad_change_change_nothing(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "edit", "confirm", "remove", "pause", "resume"])
-def test_nobody_of_that_address_is_said(cli: Cli, command: str) -> None:
+def test_an_unknown_subscriber_is_reported(cli: Cli, command: str) -> None:
     ran = cli("subscriber", command, "nobody@example.org")
     assert ran.code == 2
     assert "no subscriber 'nobody@example.org'" in ran.err
@@ -147,7 +147,7 @@ def test_a_removed_subscriber_is_gone_with_their_mail(cli: Cli) -> None:
     assert cli.ok("outbox", "list").err == "no deliveries\n"
 
 
-def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
+def test_a_csv_file_is_imported_and_its_bad_rows_are_reported(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     cli.ok("profile", "add", "Dogs", "--rules", "dog")
     cli.ok("subscriber", "add", "known@example.org", "--name", "As it was", "--confirmed")
@@ -173,9 +173,9 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_named(cli: Cli) -> None:
     )
 
 
-def test_an_import_is_rehearsed_and_writes_nothing(cli: Cli) -> None:
+def test_a_dry_run_shows_each_row_and_writes_nothing(cli: Cli) -> None:
     cli.ok("subscriber", "add", "known@example.org", "--confirmed")
-    cli.ok("suppression", "add", "barred@example.org")
+    cli.ok("suppression", "add", "suppressed@example.org")
     (cli.folder / "people.csv").write_text(
         "email,timezone\na@example.org,\nknown@example.org,\nb@example.org,Mars/Base\nbarred@example.org,\n"
     )
@@ -185,7 +185,7 @@ def test_an_import_is_rehearsed_and_writes_nothing(cli: Cli) -> None:
         (2, "a@example.org", "asked", ""),
         (3, "known@example.org", "known", ""),
         (4, "b@example.org", "bad", "timezone"),
-        (5, "barred@example.org", "suppressed", ""),
+        (5, "suppressed@example.org", "suppressed", ""),
     ]
     assert ran.records[2]["reason"].startswith("no time zone 'Mars/Base'")
     assert (ran.code, ran.err) == (1, "would add 1, 1 already subscribed, 2 bad rows; nothing was written\n")
@@ -207,7 +207,7 @@ def test_what_is_exported_can_be_imported(cli: Cli) -> None:
     assert (imported["name"], imported["state"]) == ('R, "the reader"', "paused")
 
 
-def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
+def test_without_confirmed_imported_subscribers_get_a_confirmation_mail(cli: Cli) -> None:
     (cli.folder / "people.csv").write_text("email\na@example.org\nb@example.org\n")
     cli.ok("subscriber", "import", "people.csv")
     assert [d["kind"] for d in cli.ok("outbox", "list", "--json").records] == ["confirmation"] * 2
@@ -222,28 +222,28 @@ def test_imported_without_confirmed_they_are_asked(cli: Cli) -> None:
         (b"%PDF-1.7\n\xff\xfe", "people.csv: cannot be read: it is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_no_such_csv_is_refused(cli: Cli, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_csv_of_subscribers_is_refused(cli: Cli, content: bytes, message: str) -> None:
     (cli.folder / "people.csv").write_bytes(content)
     ran = cli("subscriber", "import", "people.csv")
     assert ran.code == 2
     assert message in ran.err
 
 
-def test_a_language_that_is_not_there_is_refused_with_those_that_are(cli: Cli) -> None:
+def test_an_unknown_language_is_refused_with_the_known_ones(cli: Cli) -> None:
     ran = cli("subscriber", "add", "reader@example.org", "--language", "tlh", "--confirmed")
     assert (ran.code, ran.out) == (2, "")
     assert "no language 'tlh'; there are en, de (locale/FILE.po adds one)" in ran.err
     assert cli.ok("subscriber", "list", "--json").records == []
 
 
-def test_who_names_no_language_gets_the_newsletters(cli: Cli) -> None:
+def test_without_a_language_a_subscriber_gets_the_newsletters(cli: Cli) -> None:
     config = cli.folder / "config.toml"
     config.write_text(config.read_text().replace("[newsletter]", '[newsletter]\nlanguage = "de"'))
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")
     assert cli.ok("subscriber", "show", "reader@example.org", "--json").record["language"] == "de"
 
 
-def test_some_of_the_subscribers_are_listed(cli: Cli) -> None:
+def test_subscribers_can_be_filtered_and_paged(cli: Cli) -> None:
     for name in ("ann", "bob", "zoe"):
         cli.ok("subscriber", "add", f"{name}@example.org", "--name", f"{name.title()} Smith", "--confirmed")
     cli.ok("subscriber", "pause", "zoe@example.org")

@@ -30,7 +30,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash(desk: Cli) -> None:
     assert token[7:].encode() not in (desk.folder / "digest.db").read_bytes()
 
 
-def test_a_revoked_token_is_gone_and_both_are_in_the_log(desk: Cli) -> None:
+def test_adding_and_revoking_a_token_are_logged(desk: Cli) -> None:
     desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "operations:read")
     assert 'revoked token "website" of desk@example.org' in desk.ok("token", "revoke", "1").err
     assert "no tokens; `digest token add` makes one" in desk.ok("token", "list").err
@@ -50,7 +50,7 @@ def test_a_revoked_token_is_gone_and_both_are_in_the_log(desk: Cli) -> None:
         (("revoke", "7"), "no token '7'; `digest token list` shows them"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_told(desk: Cli, arguments: tuple[str, ...], says: str) -> None:
+def test_invalid_requests_for_a_token_are_refused(desk: Cli, arguments: tuple[str, ...], says: str) -> None:
     ran = desk("token", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err

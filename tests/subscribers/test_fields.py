@@ -20,7 +20,7 @@ def read(text: str) -> list[fields.CsvRow]:
     return list(fields.read_csv(text, OPTIONS, confirmed=True))
 
 
-def test_a_row_with_nothing_but_an_address_gets_the_defaults() -> None:
+def test_a_row_with_only_an_address_gets_the_defaults() -> None:
     (row,) = read("email\nreader@example.org\n")
     assert row.subscriber == a_subscriber(schedule=Schedule(timezone="Europe/Berlin"))
 
@@ -47,7 +47,7 @@ def test_every_column_is_read() -> None:
         ("r@example.org,Doe, J.,,,,,", "more cells than columns"),
     ],
 )
-def test_a_bad_row_is_named_and_the_next_is_read(row: str, reason: str) -> None:
+def test_a_bad_row_is_reported_and_the_next_one_is_read(row: str, reason: str) -> None:
     bad, good = read(f"email,name,timezone,send_at,days,profiles,language\n{row}\ngood@example.org,,,,,\n")
     assert bad.subscriber is None
     assert reason in bad.reason
@@ -74,18 +74,18 @@ def test_a_bad_row_says_which_column_is_wrong(columns: str, cells: str) -> None:
     assert (row.email, row.column) == ("reader@example.org", columns)
 
 
-def test_a_row_has_the_line_that_it_begins_in() -> None:
+def test_a_row_has_the_number_of_the_line_where_it_begins() -> None:
     rows = read('email,name\na@example.org,"two\nlines"\n\nb@example.org\n')
     assert [row.line for row in rows] == [2, 5]
 
 
-def test_a_cell_without_end_is_refused_with_its_line() -> None:
+def test_an_unclosed_cell_is_refused_with_its_line() -> None:
     with pytest.raises(UsageError, match="line 3: field larger than field limit"):
         read(f'email,name\na@example.org,\nb@example.org,"{"x" * 200_000}\n')
 
 
 @pytest.mark.parametrize("header", ["mail", "email,nmae", ""])
-def test_a_header_that_is_none_is_refused(header: str) -> None:
+def test_a_wrong_header_is_refused(header: str) -> None:
     with pytest.raises(UsageError, match="line 1: .*the header is email,name"):
         read(f"{header}\nx@example.org\n")
 
@@ -101,13 +101,13 @@ def test_a_header_that_is_none_is_refused(header: str) -> None:
         ("paused", "0001-01-01", "0001-01-01 is too long ago"),
     ],
 )
-def test_what_somebody_chose_is_read_strictly(columns: str, cells: str, reason: str) -> None:
+def test_wrong_values_are_refused_with_the_reason(columns: str, cells: str, reason: str) -> None:
     (row,) = read(f"email,{columns}\nreader@example.org,{cells}\n")
     assert row.subscriber is None
     assert reason in row.reason
 
 
-def test_who_has_not_said_yes_pauses_nothing() -> None:
+def test_a_pending_subscriber_is_not_paused_by_an_import() -> None:
     text = "email,paused\nreader@example.org,yes\n"
     (row,) = fields.read_csv(text, OPTIONS, confirmed=False)
     assert row.subscriber is not None
@@ -123,7 +123,7 @@ def test_who_has_not_said_yes_pauses_nothing() -> None:
         {"state": SubscriberState.PAUSED, "resumes_at": at("2026-06-30 15:00")},  # midnight in Tokyo
     ],
 )
-def test_what_is_written_is_read_back(chosen: dict[str, Any]) -> None:
+def test_exported_subscribers_are_read_back_unchanged(chosen: dict[str, Any]) -> None:
     whole: dict[str, Any] = {
         "name": 'Doe, "J"',
         "profiles": ("A", "B"),
@@ -143,7 +143,7 @@ def test_a_name_becomes_one_line() -> None:
     assert fields.one_line(" A\r\nBcc:\tx\x00 ") == "A Bcc: x"
 
 
-def test_an_address_is_brought_to_its_normal_form() -> None:
+def test_an_address_is_normalized() -> None:
     assert addresses.normalize(" Reader@EXAMPLE.org ") == "Reader@example.org"
     assert addresses.normalize("reader@bücher.example") == "reader@xn--bcher-kva.example"
 
@@ -151,13 +151,13 @@ def test_an_address_is_brought_to_its_normal_form() -> None:
 @pytest.mark.parametrize(
     "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü@example.org"]
 )
-def test_an_address_that_is_none_is_refused_with_the_reason(address: str) -> None:
+def test_an_invalid_address_is_refused_with_the_reason(address: str) -> None:
     with pytest.raises(AddressError, match="is not an e-mail address: "):
         addresses.normalize(address)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "'=1", "''@", "'", "'x", "x=1", "' =1", "", "''"])
-def test_no_cell_is_worked_out_by_a_spreadsheet_and_each_is_read_back(name: str) -> None:
+def test_no_cell_is_evaluated_by_a_spreadsheet_and_each_is_read_back(name: str) -> None:
     text = fields.to_csv([a_subscriber("=x@example.org", name=name)])
     cells = text.splitlines()[1].split(",")
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
@@ -166,6 +166,6 @@ def test_no_cell_is_worked_out_by_a_spreadsheet_and_each_is_read_back(name: str)
     assert (row.subscriber.email, row.subscriber.name) == ("=x@example.org", name)
 
 
-def test_cells_over_several_lines_are_read_whatever_ends_them() -> None:
+def test_cells_with_line_breaks_are_read_with_any_line_end() -> None:
     found = read('email,name\r\na@example.org,"one\n\rtwo\x0bthree\u2028four"\r\nb@example.org,x\n\nc@example.org,y')
     assert [row.line for row in found] == [2, 4, 6]

@@ -35,14 +35,14 @@ def fates(outcomes: Sequence[RowOutcome]) -> list[str]:
     return [o.fate.value for o in outcomes]
 
 
-def test_who_is_new_is_added_and_logged_on_the_admins_word(store: Store) -> None:
+def test_new_confirmed_subscribers_are_added_and_logged_as_confirmed_by_an_admin(store: Store) -> None:
     assert fates(imported(store, rows("a@example.org", "b@example.org"))) == ["added", "added"]
     with store.read() as tx:
         assert [s.state for s in subscribers.list_all(tx)] == [ACTIVE, ACTIVE]
         assert [c.event.value for c in MEMBERSHIP.list_consents(tx, "b@example.org")] == ["vouched"]
 
 
-def test_who_has_not_said_yes_is_asked_in_words_that_are_kept(store: Store) -> None:
+def test_new_pending_subscribers_get_a_confirmation_mail_whose_wording_is_stored(store: Store) -> None:
     (asked,) = imported(store, rows("a@example.org", state=PENDING))
     assert asked.fate is RowStatus.ASKED
     with store.read() as tx:
@@ -52,7 +52,7 @@ def test_who_has_not_said_yes_is_asked_in_words_that_are_kept(store: Store) -> N
     assert (happened.event.value, bool(happened.wording)) == ("asked", True)
 
 
-def test_who_is_there_already_stays_as_they_are(store: Store) -> None:
+def test_existing_subscribers_stay_as_they_are(store: Store) -> None:
     imported(store, rows("a@example.org"))
     assert fates(imported(store, rows("A@example.org", state=PENDING))) == ["known"]
     with store.read() as tx:
@@ -60,24 +60,24 @@ def test_who_is_there_already_stays_as_they_are(store: Store) -> None:
 
 
 @pytest.mark.parametrize("apart", [1, 700])
-def test_of_two_rows_with_one_address_the_first_counts(store: Store, apart: int) -> None:
+def test_the_first_of_two_rows_with_one_address_counts(store: Store, apart: int) -> None:
     others = [f"{i}@example.org" for i in range(apart)]
     *_, last = imported(store, rows("a@example.org", *others, "A@example.org"))
     assert (last.fate, last.reason) == (RowStatus.KNOWN, "already in line 2")
 
 
 @pytest.mark.parametrize("state", [PENDING, ACTIVE])
-def test_who_must_not_be_mailed_is_left_out_with_the_reason(store: Store, state: SubscriberState) -> None:
+def test_suppressed_addresses_are_left_out_with_the_reason(store: Store, state: SubscriberState) -> None:
     with store.write() as tx:
         MEMBERSHIP.suppress(tx, "a@example.org", SuppressionReason.HARD_BOUNCE, "550 gone", now=NOW)
-    (barred,) = imported(store, rows("A@example.org", state=state))
-    assert barred.fate is RowStatus.SUPPRESSED
-    assert barred.reason.startswith("A@example.org is suppressed since 2026-06-03 (hard-bounce: 550 gone)")
+    (refused,) = imported(store, rows("A@example.org", state=state))
+    assert refused.fate is RowStatus.SUPPRESSED
+    assert refused.reason.startswith("A@example.org is suppressed since 2026-06-03 (hard-bounce: 550 gone)")
     with store.read() as tx:
         assert subscribers.list_all(tx) == []
 
 
-def test_who_was_asked_today_is_not_asked_again_and_not_stored(store: Store) -> None:
+def test_an_address_that_was_asked_today_is_not_asked_again_and_not_stored(store: Store) -> None:
     imported(store, rows("a@example.org", state=PENDING))
     with store.write() as tx:
         subscribers.remove(tx, "a@example.org")
@@ -88,7 +88,7 @@ def test_who_was_asked_today_is_not_asked_again_and_not_stored(store: Store) -> 
     assert fates(imported(store, rows("a@example.org", state=PENDING), days=1)) == ["asked"]
 
 
-def test_a_bad_row_keeps_its_reason_and_stops_no_other(store: Store) -> None:
+def test_a_bad_row_keeps_its_reason_and_does_not_stop_the_others(store: Store) -> None:
     bad = CsvRow(line=2, email="nonsense", column="email", reason="no address")
     outcomes = imported(store, [bad, *rows("a@example.org")])
     assert fates(outcomes) == ["bad", "added"]
@@ -106,7 +106,7 @@ def in_pieces(store: Store, some: Sequence[CsvRow]) -> list[RowOutcome]:
     return [outcome for piece in pieces for outcome in piece]
 
 
-def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Store, tmp_path: Path) -> None:
+def test_batches_have_the_same_outcome_as_one_transaction(store: Store, tmp_path: Path) -> None:
     some = rows(*(f"{i % 1200}@example.org" for i in range(2500)), state=PENDING)
     with Store.open(tmp_path / "other.db") as other:
         assert in_pieces(other, some) == imported(store, some)
@@ -115,7 +115,7 @@ def test_in_pieces_the_same_becomes_of_each_row_as_in_one_transaction(store: Sto
             assert len(deliveries.list_queued(one)) == len(deliveries.list_queued(two)) == 1200
 
 
-def test_others_write_between_two_pieces_and_what_is_stored_by_then_stays(store: Store) -> None:
+def test_others_can_write_between_two_batches_and_stored_batches_stay(store: Store) -> None:
     some = rows(*(f"{i}@example.org" for i in range(2100)))
     with closing(import_rows_in_batches(store, MEMBERSHIP, some, origin="import", now=NOW)) as pieces:
         assert len(next(pieces)) == 1000

@@ -63,7 +63,7 @@ def queued(tx: Transaction) -> list[MailKind]:
     return [d.kind for d in deliveries.list_queued(tx)]
 
 
-def test_who_asks_to_join_is_asked_by_mail_and_the_words_are_kept(store: Store) -> None:
+def test_a_pending_subscriber_gets_a_confirmation_mail_whose_wording_is_stored(store: Store) -> None:
     with store.write() as tx:
         asked = enrol(tx, PENDING)
         assert (state(tx), queued(tx), events(tx)) == ("pending", [MailKind.CONFIRMATION], ["asked"])
@@ -76,13 +76,13 @@ def test_who_asks_to_join_is_asked_by_mail_and_the_words_are_kept(store: Store) 
     assert agreed_to.text == "Shall we?"
 
 
-def test_an_admins_word_is_logged_as_that(store: Store) -> None:
+def test_a_confirmation_by_an_admin_is_logged_as_one(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         assert (events(tx), queued(tx)) == (["vouched"], [])
 
 
-def test_who_is_pending_is_asked_once_a_day_at_most(store: Store) -> None:
+def test_a_pending_subscriber_is_asked_at_most_once_a_day(store: Store) -> None:
     with store.write() as tx:
         asked = enrol(tx, PENDING)
         with pytest.raises(UsageError, match="was asked at 2026-06-03 07:00 UTC; try again after a day"):
@@ -94,7 +94,7 @@ def test_who_is_pending_is_asked_once_a_day_at_most(store: Store) -> None:
             MEMBERSHIP.request_confirmation(tx, subscribers.get(tx, EMAIL), origin="", now=LATER)
 
 
-def test_who_leaves_is_gone_at_once_with_a_goodbye_and_links_revoked(store: Store) -> None:
+def test_unsubscribing_works_at_once_queues_a_goodbye_and_revokes_links(store: Store) -> None:
     with store.write() as tx:
         before = enrol(tx)
         leave(tx)
@@ -105,7 +105,7 @@ def test_who_leaves_is_gone_at_once_with_a_goodbye_and_links_revoked(store: Stor
 
 
 @pytest.mark.parametrize("new_state", [SubscriberState.ACTIVE, SubscriberState.PENDING])
-def test_who_left_cannot_be_brought_back_by_anybody_else_even_after_removal(
+def test_an_unsubscribed_address_cannot_be_added_again_even_after_removal(
     store: Store, new_state: SubscriberState
 ) -> None:
     with store.write() as tx:
@@ -120,7 +120,7 @@ def test_who_left_cannot_be_brought_back_by_anybody_else_even_after_removal(
             enrol(tx, a_subscriber(EMAIL.upper(), state=new_state))
 
 
-def test_their_own_fresh_yes_lifts_it(store: Store) -> None:
+def test_confirming_again_lifts_the_suppression(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         leave(tx)
@@ -130,7 +130,7 @@ def test_their_own_fresh_yes_lifts_it(store: Store) -> None:
         assert events(tx) == ["vouched", "unsubscribed", "confirmed"]
 
 
-def test_who_left_during_a_pause_and_comes_back_pauses_no_more(store: Store) -> None:
+def test_a_paused_subscriber_who_left_and_comes_back_is_active(store: Store) -> None:
     with store.write() as tx:
         subscribers.save(tx, paused(enrol(tx), LATER))
         leave(tx)
@@ -153,7 +153,7 @@ def test_a_hard_bounce_suppresses_and_an_admin_may_ask_again(store: Store) -> No
         assert state(tx) == "active"
 
 
-def test_an_address_that_bounced_can_be_asked_when_it_is_added_anew_but_not_vouched_for(store: Store) -> None:
+def test_an_address_that_bounced_can_be_added_as_pending_but_not_as_confirmed(store: Store) -> None:
     with store.write() as tx:
         bounced(tx, HARD)
         with pytest.raises(SuppressedError, match="hard-bounce: 550 5.1.1 no such user"):
@@ -176,14 +176,14 @@ def test_soft_bounces_suppress_on_the_fifth_date_within_thirty_days(store: Store
         assert bounced(tx, SOFT, days=34) is None  # counted anew
 
 
-def test_a_suppression_revokes_the_links_in_mails_so_far(store: Store) -> None:
+def test_a_suppression_revokes_the_links_in_earlier_mails(store: Store) -> None:
     with store.write() as tx:
         before = enrol(tx)
         bounced(tx, HARD)
         assert subscribers.get(tx, EMAIL).epoch == before.epoch + 1
 
 
-def test_what_is_kept_of_a_bounce_does_not_hold_the_address(store: Store) -> None:
+def test_a_stored_bounce_does_not_contain_the_address(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         bounced(tx, replace(HARD, reply=f"550 5.1.1 <{EMAIL.upper()}>: no such user"))
@@ -200,7 +200,7 @@ def test_a_mailbox_that_was_full_for_five_days_is_counted(store: Store) -> None:
     assert bounce_from_reply(f"{GAVE_UP}no answer") is None
 
 
-def test_the_heavier_reason_stands(store: Store) -> None:
+def test_the_stronger_reason_stays(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         bounced(tx, HARD)
@@ -213,7 +213,7 @@ def test_the_heavier_reason_stands(store: Store) -> None:
         assert (state(tx), queued(tx)) == ("unsubscribed", [])  # no goodbye to who cannot or will not be mailed
 
 
-def test_what_an_admin_barred_only_an_admin_lifts(store: Store) -> None:
+def test_only_an_admin_lifts_a_suppression_by_an_admin(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "asked by phone", now=NOW)
@@ -225,7 +225,7 @@ def test_what_an_admin_barred_only_an_admin_lifts(store: Store) -> None:
         assert stands.reason is SuppressionReason.UNSUBSCRIBED  # that they left is not forgotten
 
 
-def test_who_was_barred_by_mistake_has_to_be_confirmed_again(store: Store) -> None:
+def test_a_subscriber_suppressed_by_mistake_has_to_confirm_again(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
@@ -233,7 +233,7 @@ def test_who_was_barred_by_mistake_has_to_be_confirmed_again(store: Store) -> No
         assert state(tx) == "pending"
 
 
-def test_an_admin_lifts_nothing_but_an_admins_word(store: Store) -> None:
+def test_an_admin_cannot_lift_any_other_suppression(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         with pytest.raises(UsageError, match=f"{EMAIL} is not suppressed"):
@@ -243,7 +243,7 @@ def test_an_admin_lifts_nothing_but_an_admins_word(store: Store) -> None:
             MEMBERSHIP.lift(tx, EMAIL, now=NOW)
 
 
-def test_who_bounces_while_a_goodbye_waits_gets_no_goodbye(store: Store) -> None:
+def test_a_bounce_cancels_a_queued_goodbye_mail(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         leave(tx)
@@ -252,7 +252,7 @@ def test_who_bounces_while_a_goodbye_waits_gets_no_goodbye(store: Store) -> None
     assert claimed == []
 
 
-def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_said(store: Store) -> None:
+def test_erasing_leaves_only_a_suppressed_pseudonym(store: Store) -> None:
     with store.write() as tx:
         enrol(tx)
         bounced(tx, HARD)
@@ -263,9 +263,9 @@ def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_sa
         assert [happened.origin for happened in MEMBERSHIP.list_consents(tx, EMAIL)] == ["command line", "page", "page"]
         with pytest.raises(SuppressedError):
             enrol(tx)
-        barred = MEMBERSHIP.find_suppression(tx, EMAIL)
-        assert barred is not None
-        assert barred.evidence == ""
+        suppression = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert suppression is not None
+        assert suppression.evidence == ""
     store.erase_deleted_rows()
     for file in store.file.parent.glob(f"{store.file.name}*"):
         assert b"reader@" not in file.read_bytes().lower()
@@ -273,14 +273,14 @@ def test_who_is_erased_leaves_a_pseudonym_that_bars_them_and_nothing_that_was_sa
         assert b"192.0.2.7" not in file.read_bytes()
 
 
-def test_a_number_that_somebody_had_is_never_given_to_another(store: Store) -> None:
+def test_a_subscribers_number_is_never_used_again(store: Store) -> None:
     with store.write() as tx:
         first = enrol(tx)
         subscribers.remove(tx, EMAIL)
         assert enrol(tx).id == first.id + 1
 
 
-def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store) -> None:
+def test_another_secret_key_is_refused_if_it_would_miss_suppressions(store: Store) -> None:
     other = replace(MEMBERSHIP, pseudonyms=Pseudonyms(b"q" * 32))
     with store.write() as tx:
         other.check_secret_key(tx)
@@ -290,7 +290,7 @@ def test_another_secret_is_refused_where_it_would_miss_suppressions(store: Store
             other.check_secret_key(tx)
 
 
-def test_a_mail_that_was_sent_stays_sent_when_its_reader_leaves(store: Store) -> None:
+def test_a_sent_mail_stays_sent_when_its_reader_unsubscribes(store: Store) -> None:
     with store.write() as tx:
         reader = enrol(tx)
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="s", now=NOW)

@@ -26,7 +26,7 @@ def test_a_new_subscriber_is_due_for_the_newest_slot() -> None:
     assert slot_due(BERLIN, None, at("2026-06-03 12:00")) == at("2026-06-03 05:00")
 
 
-def test_a_slot_is_due_from_its_very_moment() -> None:
+def test_a_slot_is_due_exactly_at_its_time() -> None:
     last = at("2026-06-02 05:00")
     assert slot_due(BERLIN, last, at("2026-06-03 04:59:59")) is None
     assert slot_due(BERLIN, last, at("2026-06-03 05:00")) == at("2026-06-03 05:00")
@@ -36,22 +36,22 @@ def test_a_served_slot_is_not_due_again() -> None:
     assert slot_due(BERLIN, at("2026-06-03 05:00"), at("2026-06-03 23:00")) is None
 
 
-def test_a_machine_that_slept_for_a_week_catches_up_with_one_slot() -> None:
+def test_a_machine_that_was_off_for_a_week_catches_up_with_one_slot() -> None:
     assert slot_due(BERLIN, at("2026-05-27 05:00"), at("2026-06-03 12:00")) == at("2026-06-03 05:00")
 
 
-def test_only_their_days_count() -> None:
+def test_only_the_subscribers_days_count() -> None:
     mondays = Schedule(days=frozenset({Weekday.MON}))
     assert slot_due(mondays, at("2026-06-01 07:00"), at("2026-06-07 23:00")) is None
     assert slot_due(mondays, at("2026-06-01 07:00"), at("2026-06-08 07:00")) == at("2026-06-08 07:00")
 
 
-def test_the_day_is_the_subscribers_own() -> None:
+def test_the_day_is_that_of_the_subscribers_time_zone() -> None:
     tokyo = Schedule(timezone="Asia/Tokyo", send_at=time(7), days=frozenset({Weekday.THU}))
     assert slot_due(tokyo, None, at("2026-06-03 22:00")) == at("2026-06-03 22:00")  # Thursday there
 
 
-def test_an_hour_that_comes_twice_in_autumn_is_one_slot() -> None:
+def test_a_time_that_occurs_twice_in_autumn_is_one_slot() -> None:
     schedule = Schedule(timezone="Europe/Berlin", send_at=time(2, 30))
     first = slot_due(schedule, at("2026-10-24 00:30"), at("2026-10-25 00:30"))
     assert first == at("2026-10-25 00:30")
@@ -59,13 +59,13 @@ def test_an_hour_that_comes_twice_in_autumn_is_one_slot() -> None:
     assert next_slot(schedule, at("2026-10-25 01:30")) == at("2026-10-26 01:30")
 
 
-def test_an_hour_that_spring_skips_still_brings_a_slot_that_day() -> None:
+def test_a_time_that_is_skipped_in_spring_still_has_a_slot_that_day() -> None:
     schedule = Schedule(timezone="Europe/Berlin", send_at=time(2, 30))
     slot = slot_due(schedule, at("2026-03-28 01:30"), at("2026-03-29 12:00"))
     assert slot == at("2026-03-29 01:30")  # 03:30 there: 02:30 never was
 
 
-def test_next_slot_is_the_first_one_to_come() -> None:
+def test_next_slot_is_the_first_one_in_the_future() -> None:
     assert next_slot(BERLIN, at("2026-06-03 05:00")) == at("2026-06-04 05:00")
     assert next_slot(Schedule(days=frozenset()), at("2026-06-03 05:00")) is None
 
@@ -102,18 +102,18 @@ def test_days_are_written_as_they_are_read(days: frozenset[Weekday]) -> None:
     assert parse_days(format_days(days)) == days
 
 
-def test_a_time_zone_that_is_none_is_refused_with_the_nearest() -> None:
+def test_an_unknown_time_zone_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'"):
         parse_timezone("Europe/Berln")
 
 
 @pytest.mark.parametrize("written", ["25:00", "7", "seven"])
-def test_an_hour_that_is_none_is_refused(written: str) -> None:
+def test_an_invalid_time_is_refused(written: str) -> None:
     with pytest.raises(UsageError, match="write HH:MM"):
         parse_send_at(written)
 
 
 @pytest.mark.parametrize("written", ["monkey", "", "mon;tue"])
-def test_days_that_are_none_are_refused(written: str) -> None:
+def test_invalid_days_are_refused(written: str) -> None:
     with pytest.raises(UsageError, match="write daily, weekdays or some"):
         parse_days(written)

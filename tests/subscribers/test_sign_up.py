@@ -47,16 +47,14 @@ def own_rules(tx: Transaction) -> str:
     return own.rules if own else ""
 
 
-def test_whoever_is_unknown_is_asked() -> None:
+def test_an_unknown_address_gets_a_confirmation_mail() -> None:
     assert mail_for_join(AddressStatus(), now=NOW) is SignUpMail.CONFIRMATION
     assert mail_for_sign_in(AddressStatus(), now=NOW) is SignUpMail.NOTHING
 
 
 @pytest.mark.parametrize("answer", [mail_for_join, mail_for_sign_in])
 @pytest.mark.parametrize("state", [ACTIVE, PAUSED])
-def test_who_is_on_the_list_gets_a_sign_in_mail_every_ten_minutes_at_most(
-    answer: object, state: SubscriberState
-) -> None:
+def test_a_subscriber_gets_a_sign_in_mail_at_most_every_ten_minutes(answer: object, state: SubscriberState) -> None:
     assert callable(answer)
     assert answer(AddressStatus(state=state), now=NOW) is SignUpMail.SIGN_IN
     assert answer(AddressStatus(state=state, signed_in_at=NOW - 10 * MINUTE), now=NOW) is SignUpMail.SIGN_IN
@@ -64,14 +62,14 @@ def test_who_is_on_the_list_gets_a_sign_in_mail_every_ten_minutes_at_most(
 
 
 @pytest.mark.parametrize("answer", [mail_for_join, mail_for_sign_in])
-def test_who_has_not_answered_is_asked_once_a_day_at_most(answer: object) -> None:
+def test_a_pending_address_gets_a_confirmation_mail_at_most_once_a_day(answer: object) -> None:
     assert callable(answer)
     assert answer(AddressStatus(state=PENDING, asked_at=NOW - DAY), now=NOW) is SignUpMail.CONFIRMATION
     assert answer(AddressStatus(state=PENDING, asked_at=NOW - DAY + MINUTE), now=NOW) is SignUpMail.NOTHING
 
 
 @pytest.mark.parametrize("reason", BOUNCES)
-def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: SuppressionReason) -> None:
+def test_an_address_that_bounced_gets_a_confirmation_mail_at_most_once_a_day(reason: SuppressionReason) -> None:
     known = AddressStatus(state=SUPPRESSED, suppression=suppressed(reason), asked_at=NOW - DAY)
     assert mail_for_join(known, now=NOW) is SignUpMail.CONFIRMATION
     assert mail_for_join(known, now=NOW - MINUTE) is SignUpMail.NOTHING
@@ -80,7 +78,7 @@ def test_who_is_barred_by_a_bounce_is_asked_once_a_day_at_most(reason: Suppressi
 
 @pytest.mark.parametrize("state", [GONE, SUPPRESSED, None])
 @pytest.mark.parametrize("reason", OWN_WILL)
-def test_who_wants_no_mail_is_asked_once_in_thirty_days_at_most(
+def test_an_address_that_wants_no_mail_gets_a_confirmation_mail_at_most_every_thirty_days(
     reason: SuppressionReason, state: SubscriberState | None
 ) -> None:
     known = AddressStatus(state=state, suppression=suppressed(reason), asked_at=NOW - 30 * DAY)
@@ -89,14 +87,14 @@ def test_who_wants_no_mail_is_asked_once_in_thirty_days_at_most(
     assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
-def test_who_left_by_mistake_is_asked_although_the_question_before_is_not_old() -> None:
+def test_someone_who_left_by_mistake_can_confirm_at_once() -> None:
     left = AddressStatus(
         state=GONE, suppression=suppressed(SuppressionReason.UNSUBSCRIBED, ago=MINUTE), asked_at=NOW - 2 * DAY
     )
     assert mail_for_join(left, now=NOW) is SignUpMail.CONFIRMATION
 
 
-def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
+def test_an_address_that_complained_gets_no_mail_for_thirty_days() -> None:
     complained = AddressStatus(
         state=SUPPRESSED, suppression=suppressed(SuppressionReason.COMPLAINT, ago=DAY), asked_at=NOW - 2 * DAY
     )
@@ -105,13 +103,13 @@ def test_who_called_the_question_spam_is_left_alone_for_thirty_days() -> None:
 
 
 @pytest.mark.parametrize("state", [None, *SubscriberState])
-def test_to_an_address_that_an_admin_barred_nothing_is_sent(state: SubscriberState | None) -> None:
+def test_an_address_suppressed_by_an_admin_gets_nothing(state: SubscriberState | None) -> None:
     known = AddressStatus(state=state, suppression=suppressed(SuppressionReason.ADMIN))
     assert mail_for_join(known, now=NOW) is SignUpMail.NOTHING
     assert mail_for_sign_in(known, now=NOW) is SignUpMail.NOTHING
 
 
-def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> None:
+def test_a_new_subscriber_is_stored_with_their_choices_and_gets_a_confirmation_mail(store: Store) -> None:
     with store.write() as tx:
         profiles.add(tx, "Shared", compile_rules("dogs"), by="tests", now=NOW)
         join(tx, "cats", profiles=("Shared",), schedule=Schedule(timezone="Asia/Tokyo"))
@@ -124,7 +122,7 @@ def test_who_is_new_is_stored_with_what_they_chose_and_asked(store: Store) -> No
         assert (asked.event.value, asked.origin, bool(asked.wording)) == ("asked", "page from 192.0.2.7", True)
 
 
-def test_of_who_has_not_said_yes_the_newest_choices_hold(store: Store) -> None:
+def test_the_newest_choices_of_an_unconfirmed_subscriber_count(store: Store) -> None:
     with store.write() as tx:
         join(tx, "cats")
         subscribers.save(tx, a_subscriber(EMAIL, id=1, state=PENDING, name="A Name", max_papers=7))
@@ -136,7 +134,7 @@ def test_of_who_has_not_said_yes_the_newest_choices_hold(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", [ACTIVE, PAUSED, GONE])
-def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: SubscriberState) -> None:
+def test_a_stranger_cannot_change_a_confirmed_subscriber(store: Store, state: SubscriberState) -> None:
     with store.write() as tx:
         before = MEMBERSHIP.add(tx, a_subscriber(EMAIL), origin="", now=NOW)
         profiles.set_personal(tx, before.id, compile_rules("birds"), now=NOW)
@@ -145,7 +143,7 @@ def test_a_stranger_changes_nothing_of_who_once_said_yes(store: Store, state: Su
         assert (subscribers.get(tx, EMAIL), own_rules(tx)) == (before, "birds")
 
 
-def test_a_stranger_changes_nothing_of_who_has_to_say_yes_again(store: Store) -> None:
+def test_a_stranger_cannot_change_a_subscriber_who_has_to_confirm_again(store: Store) -> None:
     with store.write() as tx:
         MEMBERSHIP.add(tx, a_subscriber(EMAIL, language="de"), origin="", now=NOW)
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
@@ -155,7 +153,7 @@ def test_a_stranger_changes_nothing_of_who_has_to_say_yes_again(store: Store) ->
         assert queued(tx) == [MailKind.CONFIRMATION]
 
 
-def test_who_was_erased_is_forgotten_until_they_are_asked_anew(store: Store) -> None:
+def test_an_erased_address_is_stored_again_only_with_a_new_confirmation_mail(store: Store) -> None:
     with store.write() as tx:
         join(tx)
         MEMBERSHIP.erase(tx, EMAIL, origin="page", now=NOW + MINUTE)
@@ -170,7 +168,7 @@ def test_who_was_erased_is_forgotten_until_they_are_asked_anew(store: Store) -> 
         assert MEMBERSHIP.find_suppression(tx, EMAIL) is None
 
 
-def test_of_an_address_that_an_admin_barred_nothing_is_stored(store: Store) -> None:
+def test_nothing_is_stored_for_an_address_suppressed_by_an_admin(store: Store) -> None:
     with store.write() as tx:
         MEMBERSHIP.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
         join(tx)
@@ -178,7 +176,7 @@ def test_of_an_address_that_an_admin_barred_nothing_is_stored(store: Store) -> N
         assert (subscribers.find(tx, EMAIL), MEMBERSHIP.list_consents(tx, EMAIL)) == (None, [])
 
 
-def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store) -> None:
+def test_two_mails_at_the_same_time_have_different_message_ids(store: Store) -> None:
     with store.write() as tx:
         reader = MEMBERSHIP.add(tx, a_subscriber(EMAIL), origin="", now=NOW)
         for _ in range(2):
@@ -204,9 +202,7 @@ def test_two_notes_of_the_same_moment_have_message_ids_of_their_own(store: Store
     ],
 )
 @pytest.mark.parametrize("way", ["join", "sign in"])
-def test_the_mail_with_the_link_really_arrives(
-    app: App, tmp_path: Path, known: str, joins: str, signs_in: str, way: str
-) -> None:
+def test_the_sign_in_mail_arrives(app: App, tmp_path: Path, known: str, joins: str, signs_in: str, way: str) -> None:
     known_as(app, known, EMAIL)
     app.deliver(now=NOW)  # a goodbye
     for old in (tmp_path / "outbox" / "new").glob("*"):

@@ -66,7 +66,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
         ("cats", "Line 1: expected {&#34;name&#34;"),
         ('{"name": "Cats"}', "Line 1: expected"),
         (f"{line('Cats', 'cat')}\n{line('Dogs', 'dog AND')}", "Line 2: profile &#39;Dogs&#39;: line 1, column 8"),
-        (line("Cats", "-cat"), "Line 1: profile &#39;Cats&#39;: these rules only keep papers out"),
+        (line("Cats", "-cat"), "Line 1: profile &#39;Cats&#39;: these rules only exclude papers"),
     ],
 )
 def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(

@@ -46,7 +46,7 @@ def problem(answer: Any, status: int) -> dict[str, Any]:
     return said
 
 
-def test_a_profile_is_made_changed_gone_back_and_removed(app: App, api: Client) -> None:
+def test_a_profile_is_added_changed_restored_and_removed(app: App, api: Client) -> None:
     made = api("POST", "/profiles", json={"name": " Cats ", "rules": "cat\r\n"})
     assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
     assert made.headers["Location"] == "https://digest.example.org/api/v1/profiles/1"
@@ -70,7 +70,7 @@ def test_a_profile_is_made_changed_gone_back_and_removed(app: App, api: Client) 
     assert [(who, what) for who, what, _ in logged(app)[:5]] == [(BY, f"profile {do}") for do in does]
 
 
-def test_nobody_overwrites_what_they_have_not_seen(app: App, api: Client) -> None:
+def test_an_etag_keeps_clients_from_overwriting_unseen_changes(app: App, api: Client) -> None:
     api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
     new = {"name": "Cats", "rules": "lynx"}
     for etag in ('"0"', '"2"', "1", 'W/"1"', "", "\xff"):
@@ -84,7 +84,7 @@ def test_nobody_overwrites_what_they_have_not_seen(app: App, api: Client) -> Non
     assert api("DELETE", "/profiles/1", headers={"If-Match": '"2"'}).status_code == 204
 
 
-def test_of_many_who_change_what_they_saw_at_once_one_does(app: App, api: Client) -> None:
+def test_only_one_of_many_simultaneous_changes_succeeds(app: App, api: Client) -> None:
     api.ok("POST", "/profiles", json={"name": "Cats", "rules": "cat"})
     asgi = create_app(app, clock=lambda: NOW)
     bodies = [json.dumps({"name": "Cats", "rules": f"cat{n}"}).encode() for n in range(12)]
@@ -94,7 +94,7 @@ def test_of_many_who_change_what_they_saw_at_once_one_does(app: App, api: Client
     assert api.ok("GET", "/profiles/1")["version"] == 2
 
 
-def test_each_line_that_is_no_rule_is_told(app: App, api: Client) -> None:
+def test_each_invalid_line_of_rules_is_reported(app: App, api: Client) -> None:
     text = "cat\n(dog\nOR fox\nowl"
     for method, path, body in (
         ("POST", "/profiles", {"name": "Cats", "rules": text}),
@@ -105,7 +105,7 @@ def test_each_line_that_is_no_rule_is_told(app: App, api: Client) -> None:
         assert [(e["line"], e["column"]) for e in said["errors"]] == [(2, 5), (3, 1)]
         assert said["detail"].startswith("rules: line 2, column 5: ")
     assert "no rules" in problem(api("POST", "/profiles", json={"name": "Cats", "rules": " "}), 422)["detail"]
-    assert "only keep papers out" in problem(api("POST", "/preview", json={"rules": "-cat"}), 422)["detail"]
+    assert "only exclude papers" in problem(api("POST", "/preview", json={"rules": "-cat"}), 422)["detail"]
 
 
 def test_a_name_that_is_taken_is_a_conflict(api: Client) -> None:
@@ -119,7 +119,7 @@ def test_a_name_that_is_taken_is_a_conflict(api: Client) -> None:
     assert [p["id"] for p in api.ok("GET", "/profiles")["items"]] == [2]
 
 
-def test_a_preview_says_what_rules_would_have_given_and_why(app: App, api: Client) -> None:
+def test_a_preview_shows_what_rules_would_have_found_and_why(app: App, api: Client) -> None:
     filled(app)
     found = api.ok("POST", "/preview", json={"rules": "cat\nzebra\n-dog", "days": 7})
     assert (found["count"], [p["id"] for p in found["papers"]]) == (1, ["arxiv:2606.00001"])
@@ -134,7 +134,7 @@ def test_a_preview_says_what_rules_would_have_given_and_why(app: App, api: Clien
     assert found["days"] == [{"on": "2026-06-03", "papers": 1, "of": 2}]
 
 
-def test_somebody_is_added_changed_and_seen(app: App, api: Client) -> None:
+def test_a_subscriber_is_added_changed_and_read(app: App, api: Client) -> None:
     filled(app)
     new = {"email": "New@Example.org", "profiles": ["Dogs", "Cats"], "keywords": "lynx", "timezone": "Europe/Berlin"}
     made = api("POST", "/subscribers", json=new)
@@ -174,7 +174,7 @@ def test_somebody_is_added_changed_and_seen(app: App, api: Client) -> None:
         ({"epoch": 7}, "body.epoch: Extra inputs are not permitted"),
     ],
 )
-def test_what_nobody_can_choose_is_told(app: App, api: Client, wrong: dict[str, Any], says: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(app: App, api: Client, wrong: dict[str, Any], says: str) -> None:
     filled(app)
     before = api.ok("GET", "/subscribers/1")
     assert says in problem(api("PATCH", "/subscribers/1", json=wrong), 422)["detail"]
@@ -182,7 +182,7 @@ def test_what_nobody_can_choose_is_told(app: App, api: Client, wrong: dict[str, 
     assert api.ok("GET", "/subscribers/1") == before
 
 
-def test_what_is_done_for_a_subscriber(app: App, site: TestClient, api: Client) -> None:
+def test_the_actions_on_a_subscriber_change_their_state(app: App, site: TestClient, api: Client) -> None:
     api.ok("POST", "/subscribers", json={"email": EMAIL})
     assert "asked" in problem(api("POST", "/subscribers/1/ask"), 409)["detail"]
     assert api.ok("POST", "/subscribers/1/confirm")["state"] == "active"
@@ -202,7 +202,9 @@ def test_what_is_done_for_a_subscriber(app: App, site: TestClient, api: Client) 
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
-def test_who_is_gone_leaves_no_trace(app: App, site: TestClient, api: Client, method: str, path: str) -> None:
+def test_a_removed_or_erased_subscriber_leaves_no_trace(
+    app: App, site: TestClient, api: Client, method: str, path: str
+) -> None:
     enrolled(app, "somebody@example.org", name="Leander")
     assert api(method, f"/subscribers/1{path}").status_code == 204
     problem(api("GET", "/subscribers/1"), 404)
@@ -212,7 +214,7 @@ def test_who_is_gone_leaves_no_trace(app: App, site: TestClient, api: Client, me
     assert [s["reason"] for s in found] == (["erased"] if path else [])
 
 
-def test_it_explains_why_somebody_got_a_paper(app: App, api: Client) -> None:
+def test_it_explains_why_a_subscriber_got_a_paper(app: App, api: Client) -> None:
     filled(app)
     said = api.ok("GET", "/subscribers/1/explain?paper=https://arxiv.org/abs/2606.00001")
     assert (said["verdict"], said["paper"], said["place"]["section"]) == ("shown", "arxiv:2606.00001", "Cats")
@@ -220,7 +222,7 @@ def test_it_explains_why_somebody_got_a_paper(app: App, api: Client) -> None:
     problem(api("GET", "/subscribers/1/explain"), 422)
 
 
-def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(app: App, api: Client) -> None:
+def test_an_import_and_its_dry_run_return_what_happens_to_each_row(app: App, api: Client) -> None:
     filled(app)
     text = "\ufeffemail,profiles\nnew@example.org,Cats\nno address,\ngone@example.org,\nreader@example.org,\n"
     fates = ["added", "bad", "known", "known"]
@@ -244,12 +246,12 @@ def test_an_import_is_rehearsed_and_done_and_says_what_became_of_each_row(app: A
         (b"email\n" + b"x@example.org\n" * 20_000, 413, "256 KiB"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told(api: Client, content: bytes, status: int, says: str) -> None:
+def test_an_unreadable_file_is_refused_with_the_reason(api: Client, content: bytes, status: int, says: str) -> None:
     answer = api("POST", "/subscribers/import", content=content, headers=CSV)
     assert says in problem(answer, status)["detail"]
 
 
-def test_an_address_is_barred_and_no_more(app: App, api: Client) -> None:
+def test_an_address_is_suppressed_and_lifted(app: App, api: Client) -> None:
     filled(app)
     assert api.ok("POST", "/suppressions", json={"email": EMAIL, "reason": "a\nb"})["evidence"] == "a b"
     assert state(app) == "suppressed"
@@ -260,7 +262,7 @@ def test_an_address_is_barred_and_no_more(app: App, api: Client) -> None:
     assert api.ok("GET", f"/suppressions?email={EMAIL}")["items"] == []
 
 
-def test_mails_are_seen_tried_again_and_settled(app: App, api: Client) -> None:
+def test_mails_are_listed_retried_and_settled(app: App, api: Client) -> None:
     filled(app)
     in_doubt, failed = (api.ok("GET", f"/deliveries?state={s}")["items"][0]["id"] for s in ("in-doubt", "failed"))
     one = api.ok("GET", f"/deliveries/{in_doubt}")
@@ -294,7 +296,7 @@ def test_sending_is_held_and_released(app: App, api: Client) -> None:
     assert [(who, what) for who, what, _ in logged(app)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
 
 
-def test_a_proposal_is_put_aside(app: App, api: Client) -> None:
+def test_a_submission_is_rejected(app: App, api: Client) -> None:
     filled(app)
     assert api.ok("POST", "/submissions/1/reject")["state"] == "rejected"
     assert [s["id"] for s in api.ok("GET", "/submissions?state=waiting")["items"]] == [2]
@@ -321,7 +323,7 @@ def reads(monkeypatch: pytest.MonkeyPatch, body: bytes = ABSTRACT, *, fails: str
     return asked
 
 
-def test_a_proposal_is_looked_up_and_put_in(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submission_is_looked_up_and_approved(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = reads(monkeypatch)
     with app.store.write() as tx:
         submissions.add(tx, "https://example.org/paper", origin="page", now=NOW)
@@ -336,7 +338,7 @@ def test_a_proposal_is_looked_up_and_put_in(app: App, api: Client, monkeypatch: 
     assert len(asked) == 1
 
 
-def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
+def test_a_submission_that_cannot_be_looked_up_needs_a_title(
     app: App, api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(app)
@@ -348,7 +350,7 @@ def test_what_cannot_be_looked_up_is_put_in_under_a_title_only(
     assert api.ok("POST", "/submissions/1/approve", json={"title": "Typed"})["state"] == "approved"
 
 
-def test_few_proposals_are_looked_up_at_once(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_submissions_are_looked_up_at_once(app: App, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(app)
 
     def busy(*_: Any) -> Any:
@@ -361,7 +363,7 @@ def test_few_proposals_are_looked_up_at_once(app: App, api: Client, monkeypatch:
     assert api.ok("GET", "/submissions")["items"][0]["state"] == "waiting"
 
 
-def test_a_digest_that_never_came_is_sent_once_more(app: App, api: Client) -> None:
+def test_a_digest_that_never_arrived_is_sent_again(app: App, api: Client) -> None:
     filled(app)
     number = api.ok("GET", "/deliveries?state=in-doubt")["items"][0]["id"]
     api.ok("POST", "/deliveries/resolve", json={"ids": [number], "arrived": True})
@@ -371,13 +373,13 @@ def test_a_digest_that_never_came_is_sent_once_more(app: App, api: Client) -> No
     assert answer.headers["Location"].endswith(f"/api/v1/deliveries/{again['id']}")
     assert api.ok("GET", f"/deliveries/{again['id']}")["id"] == again["id"]
     assert logged(app)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
-    assert "again already" in problem(api("POST", "/deliveries/resend", json={"id": number}), 409)["detail"]
+    assert "already sent again" in problem(api("POST", "/deliveries/resend", json={"id": number}), 409)["detail"]
     assert "is queued" in problem(api("POST", "/deliveries/resend", json={"id": again["id"]}), 409)["detail"]
     problem(api("POST", "/deliveries/resend", json={"id": 999}), 404)
     problem(api("POST", "/deliveries/resend", json={"id": True}), 422)
 
 
-def test_sources_are_told_without_their_addresses(open_site: Opened, tmp_path: Any) -> None:
+def test_sources_are_listed_without_their_addresses(open_site: Opened, tmp_path: Any) -> None:
     site = open_site(
         '[newsletter]\nbase_url = "https://digest.example.org"\n'
         '[[source]]\nname = "feed"\nkind = "feed"\nurl = "https://u:secret@example.org/?key=secret"\n'
@@ -400,7 +402,7 @@ LISTS = ["/subscribers", "/deliveries", "/log", "/bounces", "/suppressions", "/s
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_pages_lead_through_all_of_a_list_and_lose_nothing(app: App, api: Client, path: str) -> None:
+def test_following_the_pages_lists_everything_once(app: App, api: Client, path: str) -> None:
     filled(app)
     for number in range(3):
         api.ok("PUT", "/profiles/1", json={"name": "Cats", "rules": f"cat{number}"})
@@ -426,7 +428,7 @@ def test_pages_lead_through_all_of_a_list_and_lose_nothing(app: App, api: Client
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_what_is_no_page_is_told(app: App, api: Client, path: str) -> None:
+def test_an_invalid_cursor_is_refused(app: App, api: Client, path: str) -> None:
     filled(app)
     for query in ("limit=0", "limit=201", "limit=x", "cursor=*", "cursor=", "cursor=a", "page=2", "limit=1%00"):
         assert "query." in problem(api("GET", f"{path}?{query}"), 422)["detail"]
@@ -474,13 +476,13 @@ def test_hostile_text_is_text(app: App, api: Client) -> None:
         (b'{"reason": "' + b"x" * 300_000 + b'"}', 413),
     ],
 )
-def test_whatever_is_sent_is_answered(api: Client, content: bytes, status: int) -> None:
+def test_every_request_is_answered(api: Client, content: bytes, status: int) -> None:
     answer = api("PUT", "/hold", content=content, headers={"Content-Type": "application/json"})
     problem(answer, status)
     assert api.ok("GET", "/hold") == {"hold": None}
 
 
-def test_what_is_not_json_is_refused(api: Client) -> None:
+def test_a_body_that_is_not_json_is_refused(api: Client) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         problem(api("PUT", "/hold", content=b'{"reason": ""}', headers={"Content-Type": kind}), 422)
 
@@ -501,16 +503,14 @@ def test_what_is_not_json_is_refused(api: Client) -> None:
         ("POST", "/openapi.json", 405, "GET, HEAD"),
     ],
 )
-def test_what_is_not_there_is_a_problem_too(
-    api: Client, method: str, path: str, status: int, allow: str | None
-) -> None:
+def test_an_unknown_address_is_a_problem(api: Client, method: str, path: str, status: int, allow: str | None) -> None:
     answer = api(method, path)
     problem(answer, status)
     assert answer.headers.get("Allow") == allow
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError("secret"), 500), (StoreError("/secret: locked"), 503)])
-def test_a_fault_says_nothing_of_itself(
+def test_an_internal_error_reveals_nothing(
     api: Client,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -528,7 +528,7 @@ def test_a_fault_says_nothing_of_itself(
     assert ("secret" in logged, api.token in logged) == (True, False)
 
 
-def test_a_change_is_told_so_that_mail_goes_out_and_a_look_is_not(app: App) -> None:
+def test_a_change_wakes_the_delivery_and_a_read_does_not(app: App) -> None:
     told: list[int] = []
     asgi = create_app(app, clock=lambda: NOW, changed=lambda: told.append(1))
     api = Client(TestClient(asgi, raise_server_exceptions=False), token_of(app, an_admin(app)))
@@ -539,7 +539,7 @@ def test_a_change_is_told_so_that_mail_goes_out_and_a_look_is_not(app: App) -> N
     assert (told, len(queued(app))) == ([1], 1)
 
 
-def test_under_a_path_it_is_there_with_the_prefix_and_without(open_site: Opened, tmp_path: Any) -> None:
+def test_it_is_served_under_a_path_with_and_without_the_prefix(open_site: Opened, tmp_path: Any) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
     with App.open(tmp_path / "config.toml") as app:
         api = Client(site, token_of(app, an_admin(app)))
@@ -565,7 +565,7 @@ def test_the_document_describes_every_call(app: App, site: TestClient) -> None:
     assert not re.search(r"HTTPValidationError|<script|digest_[\w-]{20}", json.dumps(document))
 
 
-def test_what_comes_too_slowly_is_not_waited_for_and_holds_up_nobody(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_request_is_dropped_and_delays_no_others(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "_SLOWEST_BODY", 0.05)
     token = token_of(app, an_admin(app))
     asgi = create_app(app, clock=lambda: NOW)
@@ -573,7 +573,7 @@ def test_what_comes_too_slowly_is_not_waited_for_and_holds_up_nobody(app: App, m
     assert statuses == [408] * 12
 
 
-def test_no_more_are_answered_at_once_than_pages(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_calls_are_answered_at_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     token = token_of(app, an_admin(app))
     asgi = create_app(app, clock=lambda: NOW)
     lock, busy, most = threading.Lock(), 0, 0

@@ -75,7 +75,7 @@ def everything(app: App) -> list[str]:
         return list(database.iterdump())
 
 
-def test_every_route_is_in_the_table_of_what_it_needs(site: TestClient) -> None:
+def test_every_route_is_in_the_table_of_scopes(site: TestClient) -> None:
     assert sorted(f"{method} {path}" for method, path in calls(site)) == sorted(NEEDED)
 
 
@@ -91,7 +91,7 @@ def test_without_a_token_nothing_is_answered_but_the_document(app: App, site: Te
 
 
 @pytest.mark.parametrize("scope", TokenScope)
-def test_a_token_is_good_for_its_scope_alone(app: App, site: TestClient, scope: TokenScope) -> None:
+def test_a_token_only_gives_access_to_its_scope(app: App, site: TestClient, scope: TokenScope) -> None:
     filled(app)
     client = Client(site, token_of(app, an_admin(app), [scope]))
     for method, path in calls(site):
@@ -105,7 +105,7 @@ def test_a_token_is_good_for_its_scope_alone(app: App, site: TestClient, scope: 
         assert f'error="insufficient_scope", scope="{needed.value}"' in answer.headers["WWW-Authenticate"]
 
 
-def test_the_token_of_who_became_an_editor_opens_nothing_of_an_admins(app: App, site: TestClient) -> None:
+def test_the_token_of_an_admin_who_became_an_editor_loses_admin_access(app: App, site: TestClient) -> None:
     filled(app)
     admin = an_admin(app)
     client = Client(site, token_of(app, admin))
@@ -122,7 +122,7 @@ def test_the_token_of_who_became_an_editor_opens_nothing_of_an_admins(app: App, 
     assert client("GET", "/profiles").status_code == 401
 
 
-def test_to_look_changes_nothing(app: App, site: TestClient) -> None:
+def test_reading_changes_nothing(app: App, site: TestClient) -> None:
     filled(app)
     client = Client(site, token_of(app, an_admin(app)))
     before = everything(app)
@@ -138,7 +138,7 @@ def test_to_look_changes_nothing(app: App, site: TestClient) -> None:
     assert everything(app) == before
 
 
-def test_no_answer_holds_a_secret(app: App, site: TestClient) -> None:
+def test_no_response_contains_a_secret(app: App, site: TestClient) -> None:
     filled(app)
     admin = an_admin(app)
     with app.store.write() as tx:
@@ -155,7 +155,7 @@ def test_no_answer_holds_a_secret(app: App, site: TestClient) -> None:
         assert secret not in said
 
 
-def test_a_session_at_the_desk_opens_nothing_here(app: App, site: TestClient) -> None:
+def test_a_session_cookie_gives_no_access(app: App, site: TestClient) -> None:
     with app.store.write() as tx:
         admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=passwords.hash_password(PASSWORD)), now=NOW)
     cookie = signed_in(site)
@@ -166,7 +166,7 @@ def test_a_session_at_the_desk_opens_nothing_here(app: App, site: TestClient) ->
 @pytest.mark.parametrize(
     "said", ["", "Bearer", "Bearer ", "Basic {}", "Token {}", "{}", "Bearer {}x", "Bearer  {} {}", "Bearer \xff{}"]
 )
-def test_only_the_token_itself_is_one(app: App, site: TestClient, said: str) -> None:
+def test_only_the_exact_token_gives_access(app: App, site: TestClient, said: str) -> None:
     token = token_of(app, an_admin(app))
     header = said.replace("{}", token).encode("latin-1")
     answer = site.get("/api/v1/profiles", headers={b"Authorization": header} if said else {})
@@ -176,14 +176,14 @@ def test_only_the_token_itself_is_one(app: App, site: TestClient, said: str) -> 
     assert site.get(f"/api/v1/profiles?access_token={token}").status_code == 401
 
 
-def test_an_expired_token_opens_nothing(app: App) -> None:
+def test_an_expired_token_gives_no_access(app: App) -> None:
     token = token_of(app, an_admin(app), days=1)
     assert Client(browser(app, now=NOW + timedelta(hours=23)), token)("GET", "/profiles").status_code == 200
     answer = Client(browser(app, now=NOW + timedelta(hours=24)), token)("GET", "/profiles")
     assert (answer.status_code, "invalid_token" in answer.headers["WWW-Authenticate"]) == (401, True)
 
 
-def test_guessing_is_limited_by_network_address_and_keeps_nobody_out(app: App, site: TestClient) -> None:
+def test_guessing_is_limited_by_network_and_does_not_lock_others_out(app: App, site: TestClient) -> None:
     token = token_of(app, an_admin(app))
     statuses = [Client(site, f"digest_{n}")("GET", "/profiles").status_code for n in range(25)]
     assert statuses == [401] * 20 + [429] * 5

@@ -273,8 +273,8 @@ def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient,
     [
         ({"name": "", "rules": "cats"}, "Give it a name"),
         ({"name": "Animals", "rules": "cats"}, "There is a profile of that name already."),
-        ({"name": "X", "rules": ""}, "no rules; write one a line"),
-        ({"name": "X", "rules": "-cats"}, "these rules only keep papers out"),
+        ({"name": "X", "rules": ""}, "no rules; write one per line"),
+        ({"name": "X", "rules": "-cats"}, "these rules only exclude papers"),
         ({"name": "X", "rules": "cats AND"}, "Line 1, column 9"),
     ],
 )

@@ -80,26 +80,7 @@ def as_problem(status: int) -> Iterator[None]:
         raise Refused(status, str(error)) from None
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Make an app answer every error with a problem."""
-    app.exception_handlers |= {
-        HTTPException: _of_http,
-        RequestValidationError: _of_fields,
-        UsageError: _of_usage,
-        DigestError: _of_failure,
-        Exception: _of_fault,
-    }
-
-
-def _response(
-    status: int, detail: str = "", *, errors: Sequence[Any] = (), headers: Mapping[str, str] | None = None
-) -> Response:
-    title = HTTPStatus(status).phrase
-    problem = Problem(title=title, status=status, detail=detail or title, errors=list(errors) or None)
-    return Response(problem.model_dump_json(exclude_none=True), status, headers, MEDIA_TYPE)
-
-
-_WORDS = {
+_DETAILS = {
     404: "nothing is at this address",
     405: "this address does not support this method",
     408: "the request was sent too slowly",
@@ -108,38 +89,42 @@ _WORDS = {
 }
 
 
-def _of_http(request: Request, error: HTTPException) -> Response:
-    headers = dict(error.headers or {})
-    if error.status_code == 405:  # each route only knows its own methods
-        routes = [route for route in request.app.routes if isinstance(route, Route)]
-        there = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-        headers["Allow"] = ", ".join(sorted({method for methods in there for method in methods}))
-    errors = error.errors if isinstance(error, Refused) else ()
-    detail = error.detail if isinstance(error, Refused) else _WORDS.get(error.status_code, error.detail)
-    return _response(error.status_code, detail, errors=errors, headers=headers)
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make an app answer every error with a problem."""
+    kinds = (HTTPException, RequestValidationError, UsageError, DigestError, Exception)
+    app.exception_handlers |= dict.fromkeys(kinds, problem_of)
 
 
-def _of_fields(_request: Request, error: RequestValidationError) -> Response:
-    errors = [
-        FieldMistake(field=_readable(".".join(map(str, found["loc"]))), reason=_readable(found["msg"]))
-        for found in error.errors()
-    ]
-    return _response(422, f"{errors[0].field}: {errors[0].reason}", errors=errors)
+def problem_of(request: Request, error: Exception) -> Response:
+    """Return the response to an error. Only unexpected errors are logged elsewhere, with their traceback."""
+    status, detail = 500, "internal error; the log of `digest serve` has the details"
+    errors: Sequence[RuleMistake | FieldMistake] = ()
+    headers: dict[str, str] = {}
+    if isinstance(error, Refused):
+        status, detail, errors, headers = error.status_code, error.detail, error.errors, dict(error.headers or {})
+    elif isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+        detail = _DETAILS.get(status, error.detail)
+        if status == 405:  # each route only knows its own methods
+            routes = [route for route in request.app.routes if isinstance(route, Route)]
+            there = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+            headers["Allow"] = ", ".join(sorted({method for methods in there for method in methods}))
+    elif isinstance(error, RequestValidationError):
+        errors = mistakes = [
+            FieldMistake(field=_readable(".".join(map(str, found["loc"]))), reason=_readable(found["msg"]))
+            for found in error.errors()
+        ]
+        status, detail = 422, f"{mistakes[0].field}: {mistakes[0].reason}"
+    elif isinstance(error, UsageError):
+        status, detail = 404 if isinstance(error, NotFoundError) else 422, str(error)
+    elif isinstance(error, DigestError):
+        log.error("call failed", path=request.url.path, reason=str(error))
+        status, detail, headers = 503, "not available now; try again later", {"Retry-After": "60"}
+    title = HTTPStatus(status).phrase
+    problem = Problem(title=title, status=status, detail=detail or title, errors=list(errors) or None)
+    return Response(problem.model_dump_json(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
-def _readable(said: str) -> str:
-    """Return a field's name as text: clients may send any bytes, of any length."""
-    return said[:200].encode("utf-8", "replace").decode()
-
-
-def _of_usage(_request: Request, error: Exception) -> Response:
-    return _response(404 if isinstance(error, NotFoundError) else 422, str(error))
-
-
-def _of_failure(request: Request, error: Exception) -> Response:
-    log.error("call failed", path=request.url.path, reason=str(error))
-    return _response(503, "not available now; try again later", headers={"Retry-After": "60"})
-
-
-def _of_fault(_request: Request, _error: Exception) -> Response:
-    return _response(500, "internal error; the log of `digest serve` has the details")
+def _readable(text: str) -> str:
+    """Return a field's name that can be written as text: clients may send any characters, of any length."""
+    return text[:200].encode("utf-8", "replace").decode()
