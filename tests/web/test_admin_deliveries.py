@@ -235,7 +235,7 @@ def test_pressing_twice_sends_it_once_more_only(app: App, desk: AtDesk) -> None:
     desk.done("/admin/deliveries/1", do="resend")
     answer = desk.post("/admin/deliveries/1", do="resend")
     assert answer.status_code == 422
-    assert "was sent again already" in answer.text
+    assert "was already sent again" in answer.text
     assert states(app) == {1: "sent", 2: "queued"}
 
 
