@@ -43,7 +43,7 @@ from digest.web.handlers import Door
 from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
-from digest.web.papers import Showcase
+from digest.web.papers import PaperCards
 from digest.web.public import notices
 from digest.web.public.front import show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
@@ -97,7 +97,7 @@ def create_app(
         background=Background(changed),
         long_background=Background(changed),
         limits=RateLimits(mails=RateLimit(per_client=signup.hourly_per_client, overall=signup.hourly)),
-        showcase=Showcase(),
+        cards=PaperCards(),
         trusted_proxies=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
         wake_delivery=changed,
         ask_sources=ask_sources,

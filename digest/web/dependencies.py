@@ -26,7 +26,7 @@ from digest.web.background import Background
 from digest.web.client_address import Networks, client_address
 from digest.web.context import Nothing, SignedIn, Site
 from digest.web.pages import Fields, Upload, parse_number
-from digest.web.papers import Showcase
+from digest.web.papers import PaperCards
 from digest.web.rate_limits import RateLimits
 from digest.web.rendering import NOBODY, Renderer, local
 from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
@@ -51,7 +51,7 @@ class Services:
     background: Background  # short work that a response does not wait for
     long_background: Background  # imports, and reading the bounce mailbox
     limits: RateLimits
-    showcase: Showcase
+    cards: PaperCards
     trusted_proxies: Networks
     wake_delivery: Callable[[], None]  # there may be mail to send
     ask_sources: Callable[[], None] | None  # have all sources asked soon; None if that is not possible

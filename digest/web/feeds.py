@@ -1,7 +1,7 @@
 """Papers as RSS 2.0, Atom (RFC 4287) and JSON Feed 1.1. Pure.
 
-Whatever a paper is called, a feed is well-formed: texts come without control characters and noncharacters. An item's id
-is the address of the paper's page, which never changes; dates are those on which we first saw a paper.
+Feeds are well-formed for every title: texts contain no control characters or noncharacters. The id of an item is the
+address of the paper's page, which never changes; its date is when we first saw the paper.
 """
 
 import json
@@ -32,40 +32,40 @@ class Item:
     """A paper in a feed."""
 
     url: str  # of its page: absolute, and its id
-    elsewhere: str  # where its abstract stands at its source; "" where nowhere
+    elsewhere: str  # of its abstract at its source, "" for none
     title: str
     abstract: str
     authors: tuple[str, ...]
     categories: tuple[str, ...]
     seen_at: datetime
-    why: str = ""  # the reason why somebody has it
+    why: str = ""  # the reason for which the reader has it
 
     @property
     def html(self) -> str:
-        """What readers show: escaped text."""
+        """What feed readers show: escaped text."""
         texts = (", ".join(self.authors), self.abstract, self.why)
         return "".join(f"<p>{escape(text)}</p>" for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """Papers, and where they are to be had. Addresses are absolute."""
+    """The papers of a feed, and its addresses, which are absolute."""
 
     title: str
     author: str  # the newsletter
     language: str
-    page_url: str  # the page that shows the same
+    page_url: str  # the page that shows the same papers
     url: str  # of the feed itself
     items: tuple[Item, ...]
 
     @property
     def updated_at(self) -> datetime:
-        """When the newest of its papers came."""
+        """When its newest paper was first seen."""
         return max((item.seen_at for item in self.items), default=_BEFORE_ALL)
 
 
 def item(paper: Paper, shown: ShownPaper, site_url: str) -> Item:
-    """A paper as feeds have it. `site_url` stands before the path of every page."""
+    """A paper as an item of a feed. `site_url` is the newsletter's base URL."""
     return Item(
         url=f"{site_url}{shown.path}",
         elsewhere=shown.card.url,
@@ -110,7 +110,7 @@ def _atom(feed: Feed) -> bytes:
     root = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": feed.language})
     _add(root, "id", feed.url)
     _add(root, "title", feed.title)
-    _add(root, "updated", _written(feed.updated_at))
+    _add(root, "updated", _timestamp(feed.updated_at))
     _add(root, "link", rel="self", type="application/atom+xml", href=feed.url)
     _add(root, "link", rel="alternate", type="text/html", href=feed.page_url)
     _add(ET.SubElement(root, "author"), "name", feed.author)
@@ -118,8 +118,8 @@ def _atom(feed: Feed) -> bytes:
         node = ET.SubElement(root, "entry")
         _add(node, "id", one.url)
         _add(node, "title", one.title, type="text")
-        _add(node, "published", _written(one.seen_at))
-        _add(node, "updated", _written(one.seen_at))
+        _add(node, "published", _timestamp(one.seen_at))
+        _add(node, "updated", _timestamp(one.seen_at))
         _add(node, "link", rel="alternate", type="text/html", href=one.url)
         if one.elsewhere:
             _add(node, "link", rel="related", href=one.elsewhere)
@@ -151,7 +151,7 @@ def _json_item(one: Item) -> dict[str, Any]:
         "url": one.url,
         "title": one.title,
         "content_html": one.html,
-        "date_published": _written(one.seen_at),
+        "date_published": _timestamp(one.seen_at),
         "tags": list(one.categories),
         **{name: value for name, value in optional.items() if value},
     }
@@ -162,12 +162,12 @@ def _add(parent: ET.Element, name: str, text: str = "", **attributes: str) -> No
 
 
 def _xml(root: ET.Element) -> bytes:
-    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written
+    xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return xml
 
 
-def _written(at: datetime) -> str:
-    """As RFC 3339 has it."""
+def _timestamp(at: datetime) -> str:
+    """A time as in RFC 3339."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -18,7 +18,6 @@ from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.background import Background
 from digest.web.cache import cache_parameters
-from digest.web.client_address import asking
 from digest.web.dependencies import posted_form
 from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
@@ -133,7 +132,7 @@ class Door:
                 fragment="X-Fragment" in request.headers,
                 session=self.sessions.find(request.cookies.get(self.sessions.cookie, ""), now=now),
                 cookies=request.cookies,
-                client=asking(request, self._trusted),
+                client=client_of(request, self._trusted),
                 now=now,
             )
             if posted:

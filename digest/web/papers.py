@@ -1,4 +1,4 @@
-"""Papers as pages show them: the cards that mails have, with whole abstracts and an address of their own."""
+"""Papers as pages show them: the cards of mails, with complete abstracts and links to the papers' own pages."""
 
 import threading
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest.mail import Card, PaperCache, build_card
 from digest.models import DigestItem, Evidence, Paper
 
-_WHOLE = 20_000  # characters: more than any abstract has
+_COMPLETE = 20_000  # characters: more than any abstract has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,23 +16,23 @@ class ShownPaper:
     """A paper on a page."""
 
     id: str
-    path: str  # of its own page, without what stands before the path of every page
+    path: str  # of its own page, without the site's path
     card: Card
 
 
-class Showcase:
-    """Makes cards for pages; what is a paper's own is made once. Safe to share between threads."""
+class PaperCards:
+    """Makes the cards of papers, and caches what does not depend on the reader. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._cache = PaperCache()
         self._lock = threading.Lock()
 
-    def show(self, paper: Paper, evidence: Sequence[Evidence] = (), *, most: int = _WHOLE) -> ShownPaper:
-        """A paper with what matched marked, and an abstract of at most `most` characters."""
+    def show(self, paper: Paper, evidence: Sequence[Evidence] = (), *, most: int = _COMPLETE) -> ShownPaper:
+        """A paper with its matches highlighted, and an abstract of at most `most` characters."""
         return self.show_item(DigestItem(paper=paper, profile="", score=0, evidence=tuple(evidence)), most=most)
 
-    def show_item(self, item: DigestItem, *, mute_url: str = "", most: int = _WHOLE) -> ShownPaper:
-        """A paper of somebody's digest. `mute_url` is the link that mutes, up to its keyword."""
+    def show_item(self, item: DigestItem, *, mute_url: str = "", most: int = _COMPLETE) -> ShownPaper:
+        """A paper of a reader's digest. `mute_url` is the link that mutes a keyword, which is appended."""
         path = paper_path(item.paper.id)
         with self._lock:
             prepared = self._cache.get(item.paper)
@@ -41,10 +41,10 @@ class Showcase:
 
 
 def paper_path(public_id: str) -> str:
-    """`/paper/doi:10.1101/2026.06.01`: where everybody finds a paper."""
+    """The path of a paper's page: `/paper/doi:10.1101/2026.06.01`."""
     return f"/paper/{shown_id(public_id)}"
 
 
 def shown_id(public_id: str) -> str:
-    """A public id as it stands in addresses."""
+    """A public id as addresses have it."""
     return quote(public_id, safe=":/@+,;=()")

@@ -1,6 +1,6 @@
-"""References for those who cite a paper: BibTeX and RIS, in UTF-8. Pure.
+"""References to cite a paper: BibTeX and RIS, in UTF-8. Pure.
 
-Whatever a paper is called, its texts stay in their fields: each is one line, and braces are always in pairs.
+No text breaks out of its field: each is one line, and braces are always paired.
 """
 
 import re
@@ -12,26 +12,26 @@ from digest.models import Paper
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
-    "{": r"\textbraceleft{}",  # not \{: BibTeX counts braces, whatever stands before them
+    "{": r"\textbraceleft{}",  # not \{: BibTeX counts escaped braces as well
     "}": r"\textbraceright{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{character: f"\\{character}" for character in "$&%#_"},
 }
 _ESCAPES = str.maketrans(_SPECIAL)
-_VERBATIM = str.maketrans({"\\": "%5C", "{": "%7B", "}": "%7D"})  # in fields that LaTeX takes as they are
+_VERBATIM = str.maketrans({"\\": "%5C", "{": "%7B", "}": "%7D"})  # in fields that LaTeX does not interpret
 _NO_KEY = re.compile(r"[^A-Za-z0-9:./-]+")
 _ARXIV_CLASS = re.compile(r"[a-z-]+(?:\.[A-Za-z-]+)?")
-_LIST = re.compile(r"\sand\s|,.*,|^ others $", re.IGNORECASE)  # what BibTeX would not take for one name
+_LIST = re.compile(r"\sand\s|,.*,|^ others $", re.IGNORECASE)  # what BibTeX would read as several names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A paper as it is cited."""
+    """A paper to be cited."""
 
     paper: Paper
-    keys: Sequence[str]  # all that it is known by
-    url: str  # of its abstract, or its page here
+    keys: Sequence[str]  # all its ids
+    url: str  # of its abstract, or else of its page here
 
     def known_as(self, scheme: str) -> str:
         """Its arXiv id ("arxiv") or DOI ("doi"), or ""."""
@@ -40,7 +40,7 @@ class Reference:
 
     @property
     def year(self) -> str:
-        """When it came out, or else when we first saw it."""
+        """The year in which it was published, or else first seen."""
         at = self.paper.published_at or self.paper.first_seen_at
         return "" if at is None else f"{at.year:04}"
 
@@ -89,11 +89,11 @@ def _lines(texts: Iterable[str]) -> list[str]:
 
 
 def _capitals_kept(word: str) -> str:
-    """A word of a title, in braces where a style would write it small. Names cannot be told from other words."""
+    """A word of a title, in braces if a style would lower its case: names cannot be told from other words."""
     escaped = word.translate(_ESCAPES)
     if word == word.lower():
         return escaped
-    # A brace before a backslash would make a "special character" of it, whose letters are written small all the same.
+    # A brace before a backslash makes a "special character" in BibTeX, whose letters are lowered all the same.
     return f"{{{{{escaped}}}}}" if escaped.startswith("\\") else f"{{{escaped}}}"
 
 

@@ -1,10 +1,9 @@
-"""What every answer says to browsers, how much a request may hold, and that a fault shows nothing but itself.
+"""Security headers, the limit of request bodies, and the page for unforeseen faults.
 
-What a page that knows its reader by a cookie does needs that session's CSRF token (sessions.py). A page behind a signed
-link needs none, as there is nothing to forge: what may be done is in the link itself, and another site that knew it
-could follow it as well. RFC 8058 needs it so: a mail program posts without ever having seen the page. So that no other
-site signs a reader in as somebody else, a browser that says that a form came from another site is refused all the same,
-but where it unsubscribes.
+Pages that know their reader by a cookie need that session's CSRF token for every POST (sessions.py). Pages behind a
+signed link need none: the link itself is the permission, and a site that knew it could follow it as well. RFC 8058
+requires that, since mail programs post without having seen the page. Forms of other sites are refused all the same, so
+that none signs a reader in as someone else; only unsubscribing accepts them.
 
 GET and HEAD change nothing: mail scanners follow links, and some run JavaScript.
 """
@@ -22,12 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
-MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form takes, in any script, as browsers write them
-MAX_UPLOAD = 32 * 1024 * 1024  # of a form with a file, where whoever sends it is known to be let
-MAY_HOLD = "digest.may_hold"  # in a request's scope: how many bytes its body may have, where that is not MAX_BODY
-HANG_UP = {"Connection": "close"}  # of an answer to what is not read to its end
+MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form accepts, in any script, as browsers encode them
+MAX_UPLOAD = 32 * 1024 * 1024  # of a form with a file, once its sender is known to be an admin
+MAY_HOLD = "digest.may_hold"  # in a request's scope: the limit of its body, if that is not MAX_BODY
+HANG_UP = {"Connection": "close"}  # of a response to a body that is not read to its end
 
-FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of an answer that is the same for all, whoever asks
+FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of a response that is the same for everyone
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -39,12 +38,12 @@ FRAMED = (
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",  # the address of a page is a key to it
+    "Referrer-Policy": "no-referrer",  # addresses contain signed links
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-# Of a mail that is shown as a mail program would: styled inline, and nothing runs or is fetched.
+# Of a mail shown as a mail program would show it: styled inline, and nothing runs or is fetched.
 OF_MAILS = (
     "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -56,13 +55,10 @@ _TOKEN = re.compile(r"(?<=/)\d+\.[^/]*")
 
 
 class SecurityHeaders:
-    """Every answer has the headers that keep browsers careful; what does not say otherwise is not to be stored."""
+    """Adds security headers to every response, and `no-store` unless it says otherwise."""
 
     def __init__(self, app: ASGIApp, *, https: bool, indexed: bool) -> None:
-        """`https`: the site is reached by that alone, and browsers may remember it.
-
-        `indexed`: search engines may show what is for everybody.
-        """
+        """`https`: browsers may remember to use only that. `indexed`: search engines may index pages for everyone."""
         self._app = app
         said = _HEADERS | (_HSTS if https else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
@@ -85,7 +81,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Whoever reads more than MAX_BODY of a request's body, or than it MAY_HOLD, gets HTTPException 413 instead."""
+    """Raises HTTPException 413 where more than MAX_BODY, or the scope's MAY_HOLD, of a body is read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -110,7 +106,7 @@ class BodyLimit:
 
 
 class Faults:
-    """A fault that nobody foresaw goes to the log whole; the reader gets a page that says only that there was one."""
+    """Logs an unforeseen fault with its traceback, and answers with a page that gives no details."""
 
     def __init__(self, app: ASGIApp, *, apology: Callable[[], Response]) -> None:
         self._app = app
@@ -129,7 +125,7 @@ class Faults:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
             return
-        except Exception:  # noqa: BLE001  (that is what this is for)
+        except Exception:  # noqa: BLE001  (the last handler of all)
             # Not log.exception: it may show local variables, and tokens and addresses among them.
             log.error("page failed", page=without_token(scope["path"]), stack=traceback.format_exc())
             if not begun:
@@ -137,5 +133,5 @@ class Faults:
 
 
 def without_token(path: str) -> str:
-    """A path as it may stand in a log: who reads a token there could use it."""
+    """A path for the log, without its token: a reader of the log could use that."""
     return _TOKEN.sub("…", path)

@@ -1,7 +1,7 @@
-"""uvicorn in a thread, on a socket that is opened first: a port that is taken stops the program before anything begins.
+"""Runs uvicorn in a thread, on a socket that is opened first: a port in use stops the program before anything begins.
 
-There is no log of requests: their paths hold tokens. uvicorn does not close connections on which nothing ever comes;
-where strangers can reach the port, a proxy in front should.
+Requests are not logged, as their paths contain tokens. uvicorn does not close idle connections on which no request ever
+came; if strangers can reach the port, use a proxy that does.
 """
 
 import logging
@@ -19,24 +19,24 @@ from digest.errors import DigestError
 
 log = structlog.get_logger()
 
-_GRACE = 5  # seconds that answers under way may take when the program stops
+_GRACE = 5  # seconds that responses under way may take when the program stops
 _MOST_CONNECTIONS = 500
 _MAX_HEAD = 16 * 1024  # bytes of a request's line and headers
-_PLAIN = logging.Formatter()  # of tracebacks: no local variables, such as tokens
+_PLAIN = logging.Formatter()  # tracebacks without local variables, which may be tokens
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections; port 0 is a free one. Raises DigestError."""
+    """Open a socket that accepts connections; port 0 chooses a free one. Raises DigestError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = min(found, key=lambda one: one[0] is not socket.AF_INET)  # localhost: 127.0.0.1
         listener = socket.create_server(address, family=family)
-        # What it accepts has it, too. Else a second answer on a connection waits 40 ms for the client's delayed ACK.
+        # Connections inherit it. Without it a second response on one waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except UnicodeError:
         raise DigestError(f"cannot listen on {host}, port {port}: that is no host; web.host says where") from None
-    except OSError as error:  # create_server adds the address to its words, which is told already
+    except OSError as error:  # create_server's message would repeat the address
         words = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         reason = str(words).lower()
         raise DigestError(f"cannot listen on {host}, port {port}: {reason}; web.host and web.port say where") from None
@@ -50,9 +50,9 @@ def url_of(listener: socket.socket) -> str:
 
 @contextmanager
 def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None]) -> Iterator[None]:
-    """Serve `app` meanwhile, and let answers under way, and what they began, finish afterwards.
+    """Serve `app` inside the `with` block. At its end, responses and background work under way are finished.
 
-    `on_loss` is called, in another thread, if serving ends by itself.
+    `on_loss` is called, in another thread, if the server stops by itself.
     """
     _log_like_the_rest()
     server = uvicorn.Server(
@@ -61,11 +61,11 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
             http="h11",
             ws="none",
             loop="asyncio",
-            lifespan="on",  # at the end, what pages began is waited for
+            lifespan="on",  # its end waits for the background work
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            proxy_headers=False,  # clients.py reads them, and believes only whom it was told to
+            proxy_headers=False,  # client_address.py reads them
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_keep_alive=5,
@@ -83,7 +83,7 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
             if not stopping.is_set():
                 on_loss()
 
-    # A daemon: an answer that waits longer for the database does not keep the program; it was not committed.
+    # A daemon: a response that waits for the database does not keep the program from ending; nothing is committed.
     thread = threading.Thread(target=run, name="web", daemon=True)
     thread.start()
     try:
@@ -96,14 +96,14 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
 
 
 def _log_like_the_rest() -> None:
-    """What uvicorn says goes where everything is said."""
+    """Send uvicorn's messages to structlog."""
     uvicorns = logging.getLogger("uvicorn")
     uvicorns.handlers = [_Passing()]
     uvicorns.propagate = False
 
 
 class _Passing(logging.Handler):
-    """Passes records of the standard library's on to structlog."""
+    """Passes records of the standard library's logging on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by logging."""

@@ -22,23 +22,23 @@ _ADMIN_SESSION = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whose cookie it is, and what their forms have to bring."""
+    """A reader's session, and the token that its forms have to send."""
 
     subscriber_id: int
     epoch: int
     csrf: str
 
     def allows(self, posted: str) -> bool:
-        """Whether a form is one of this session's. Compared in constant time."""
+        """True if a form sent this session's token. The comparison takes constant time."""
         return hmac.compare_digest(self.csrf.encode(), posted.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
-    """Begins, recognises and ends sessions."""
+    """Begins, finds and ends the sessions of readers."""
 
     links: Links
-    path: str  # the site's, which the cookie is for: "" or "/digest"
+    path: str  # the site's: "" or "/digest"
     https: bool
 
     @property
@@ -47,17 +47,17 @@ class Sessions:
         return "__Secure-digest" if self.https else "digest"
 
     def begin(self, reader: Subscriber, *, now: datetime) -> str:
-        """The Set-Cookie header of a new session."""
+        """Return the Set-Cookie header of a new session."""
         chance = secrets.token_hex(8)
         token = self.links.token(Scope.SESSION, reader.id, reader.epoch, about=chance, written_at=now)
         return self._header(token, int(TOKEN_LIFETIMES[Scope.SESSION].total_seconds()))
 
     def end(self) -> str:
-        """The Set-Cookie header that makes a browser forget it."""
+        """Return the Set-Cookie header that deletes the cookie."""
         return self._header("", 0)
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
-        """The session that a cookie tells of, while it lasts. Whether the epoch is still the reader's is not seen."""
+        """The session of a cookie, if it has not expired. Its epoch is not compared with the reader's."""
         token = self.links.verify(Scope.SESSION, cookie)
         if token is None or token.has_expired(now):
             return None
@@ -65,7 +65,7 @@ class Sessions:
         return Session(token.subscriber_id, token.epoch, csrf)
 
     def _header(self, value: str, seconds: int) -> str:
-        # Lax, not Strict: who comes from a mail in a web mail program is to find themselves signed in.
+        # Lax, not Strict: a reader who follows a link in a web mail program stays signed in.
         secure = "; Secure" if self.https else ""
         return f"{self.cookie}={value}; Max-Age={seconds}; Path={self.path}/; HttpOnly; SameSite=Lax{secure}"
 

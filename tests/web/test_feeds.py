@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.web.feeds import FORMATS, Feed, feed_response, item
-from digest.web.papers import Showcase
+from digest.web.papers import PaperCards
 from tests.builders import NOW, a_paper
 from tests.mail.samples import PAPER
 from tests.web.papers import HOSTILE, published, sharing
@@ -139,7 +139,7 @@ WILD = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("<>&]\"'\r\n\
 @given(WILD, WILD, WILD)
 def test_any_text_makes_a_well_formed_feed(title: str, abstract: str, name: str) -> None:
     paper = replace(PAPER, title=title, abstract=abstract, authors=(name, title), categories=(name,), url=name)
-    papers = (item(paper, Showcase().show(paper), BASE),)
+    papers = (item(paper, PaperCards().show(paper), BASE),)
     feed = Feed(title=title, author="A", language="en", page_url=BASE, url=f"{BASE}/x", items=papers)
     for form in FORMATS:
         content = bytes(feed_response(feed, form).body)

@@ -107,7 +107,7 @@ def _show(context: Context, reader: Subscriber, slot: str, number: int, *, path:
     # Behind a link, mute links expire with those of the mail, which may have been forwarded.
     mutes_from = digest.created_at if by_link else context.now
     mute_url = context.app.links.url(Scope.MUTE, reader.id, reader.epoch, written_at=mutes_from) + "?keyword="
-    showcase = context.services.showcase
+    cards = context.services.cards
     page = ReadDigest(
         by_link=by_link,
         dated_on=digest.dated_on,
@@ -116,12 +116,12 @@ def _show(context: Context, reader: Subscriber, slot: str, number: int, *, path:
             Section(
                 name=name,
                 own=name == OWN_KEYWORDS,
-                papers=tuple(showcase.show_item(item, mute_url=mute_url) for item in items),
+                papers=tuple(cards.show_item(item, mute_url=mute_url) for item in items),
             )
             for name, items in groupby(digest.items if number == 1 else (), key=lambda item: item.profile)
         ),
-        trending=tuple(map(showcase.show, digest.trending)) if number == 1 else (),
-        more=tuple(map(showcase.show, more.values())),
+        trending=tuple(map(cards.show, digest.trending)) if number == 1 else (),
+        more=tuple(map(cards.show, more.values())),
         all_more=len(digest.more),
         number=number,
         is_last=first + _PAPERS >= len(digest.more),

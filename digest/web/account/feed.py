@@ -68,7 +68,7 @@ def show_feed(context: Context, token: str, form: str) -> Response:
     for digest in last:  # newest first: a paper that was sent again appears with its last reason
         for sent in digest.items:
             if sent.paper.id not in items:
-                shown = context.services.showcase.show_item(sent)
+                shown = context.services.cards.show_item(sent)
                 one = item(sent.paper, shown, site.url)
                 items[sent.paper.id] = replace(one, seen_at=digest.created_at, why=_reason(sent, shown.card, gettext))
     feed = Feed(

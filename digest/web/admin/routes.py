@@ -16,6 +16,6 @@ _ROUTERS = (
 def desk_routes(services: Services, desk: Desk) -> list[BaseRoute]:
     """The pages of admins and editors."""
     return [
-        *profiles.routes(services.app, desk, services.showcase, services.limits),
+        *profiles.routes(services.app, desk, services.cards, services.limits),
         *(route for router in _ROUTERS for route in router.routes),
     ]

@@ -14,7 +14,7 @@ from digest.app import App
 from digest.models import TokenScope
 from digest.store import Store, Transaction, tokens
 from digest.web.api.problems import Refused
-from digest.web.client_address import Networks, asking
+from digest.web.client_address import Networks, client_of
 from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 
 PATH = "/api/v1"
@@ -85,7 +85,7 @@ def _call(
     with api.app.store.read() as tx:
         token = tokens.find_by_hash(tx, token_hash(given.credentials), now=now)
     if token is None:
-        api.tries.check(asking(request, api.trusted), now=now)
+        api.tries.check(client_of(request, api.trusted), now=now)
         raise _unauthenticated("this token is wrong, expired or revoked", error="invalid_token")
     if TokenScope(scope) not in token.active_scopes:
         challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{scope}"'

@@ -103,7 +103,7 @@ def _show(context: Context, tx: Transaction, period: Period, page: int, asked: s
     wider = {Span.DAY: (Span.WEEK, Span.MONTH), Span.WEEK: (Span.MONTH,), Span.MONTH: ()}[period.span]
     edition = Edition(
         period=period,
-        papers=tuple(map(context.services.showcase.show, found)),
+        papers=tuple(map(context.services.cards.show, found)),
         order=order,
         by_default=by_default,
         page=page,
@@ -118,7 +118,7 @@ def _show(context: Context, tx: Transaction, period: Period, page: int, asked: s
 
 
 def _feed(context: Context, title: str, path: str, form: str, found: list[Paper]) -> Response:
-    site, showcase = context.services.site, context.services.showcase
+    site, cards = context.services.site, context.services.cards
     url = f"{site.url}{path}"
     feed = Feed(
         title=title,
@@ -126,6 +126,6 @@ def _feed(context: Context, title: str, path: str, form: str, found: list[Paper]
         language=context.app.config.newsletter.language,
         page_url=url,
         url=f"{url}.{form}",
-        items=tuple(item(paper, showcase.show(paper), site.url) for paper in found),
+        items=tuple(item(paper, cards.show(paper), site.url) for paper in found),
     )
     return feed_response(feed, form)

@@ -36,7 +36,7 @@ def show_front_page(context: Context) -> Response:
     page = Newest(
         period=None if day is None else Period(Span.DAY, day),
         count=count,
-        papers=tuple(context.services.showcase.show(paper, most=_ABSTRACT) for paper in found),
+        papers=tuple(context.services.cards.show(paper, most=_ABSTRACT) for paper in found),
     )
     return context.render("front.html.j2", page)
 

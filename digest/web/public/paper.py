@@ -60,7 +60,7 @@ def show_paper(context: Context, key: PaperKey) -> Response:
         return context.redirect(paper_path(paper.id))
     timezone = ZoneInfo(context.app.config.newsletter.timezone)
     page = OnePaper(
-        shown=context.services.showcase.show(paper),
+        shown=context.services.cards.show(paper),
         authors=tuple(map(clean, paper.authors)),
         categories=tuple(map(clean, paper.categories)),
         edition_on=edition_on,
@@ -99,7 +99,7 @@ def _reference(
         keys = papers.list_keys(tx, paper.id)
     if paper.id != key:
         return context.redirect(f"/{folder}/{shown_id(paper.id)}")
-    shown = context.services.showcase.show(paper)
+    shown = context.services.cards.show(paper)
     url = shown.card.url or f"{context.services.site.url}{shown.path}"
     content = write(Reference(paper=paper, keys=keys, url=url)).encode()
     return attachment(content, media_type, f"{_NO_FILENAME.sub('-', paper.id)}.{suffix}")

@@ -83,7 +83,7 @@ def _with_matches(context: Context, page: Previewed, rules: CompiledRules, share
     found = _find(context, [own, *shared], page.days)
     stats = context.app.recent_papers.rule_stats(own, now=context.now)
     days = [of for _, of in found.days.values() if of]
-    show = context.services.showcase.show
+    show = context.services.cards.show
     return replace(
         page,
         wanted=True,

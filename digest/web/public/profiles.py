@@ -65,7 +65,7 @@ def show_profile(context: Context, name: str) -> Response:
         return _feed(context, feed_of, form)
     if profile is None:
         raise HTTPException(404)
-    papers = tuple(context.services.showcase.show(item.paper, item.evidence) for item in _found(context, profile))
+    papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in _found(context, profile))
     return context.render("profile.html.j2", OneProfile(profile=_shown(profile), papers=papers, days=_DAYS))
 
 
@@ -79,8 +79,8 @@ def _found(context: Context, profile: Profile) -> Sequence[DigestItem]:
 
 
 def _feed(context: Context, profile: Profile, form: str) -> Response:
-    site, showcase = context.services.site, context.services.showcase
-    items = [item(found.paper, showcase.show(found.paper), site.url) for found in _found(context, profile)]
+    site, cards = context.services.site, context.services.cards
+    items = [item(found.paper, cards.show(found.paper), site.url) for found in _found(context, profile)]
     url = f"{site.url}{_shown(profile).path}"
     feed = Feed(
         title=f"{site.name} · {profile.name}",

@@ -69,7 +69,7 @@ def _answer(context: Context, typed: str, period_name: str, number: int) -> Resp
     pages = max(1, -(-found.count // _PAGE_SIZE))
     if not 1 <= number <= pages:
         return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
-    papers = tuple(context.services.showcase.show(item.paper, item.evidence) for item in found.items)
+    papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
     return _show(context, replace(form, count=found.count, papers=papers, number=number, pages=pages))
 
 

@@ -7,7 +7,7 @@ from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, Profile
 from digest.pipeline.recent_papers import DAYS, RecentPapers
 from digest.web.pages import Answer, Page, Visit
-from digest.web.papers import Showcase, ShownPaper
+from digest.web.papers import PaperCards, ShownPaper
 
 _BEST = 5  # papers that are shown
 _ABSTRACT = 320  # characters
@@ -34,7 +34,7 @@ class AskingAsElsewhere:
     """The page at /admin/profiles/query."""
 
     recent_papers: RecentPapers
-    showcase: Showcase
+    cards: PaperCards
 
     def look(self, _visit: Visit, _admin: Admin) -> Answer:
         """GET the form."""
@@ -49,5 +49,5 @@ class AskingAsElsewhere:
             return _page(pasted=pasted, mistake=error.reason, status=422)
         profile = Profile(name="", rules=translation.rules)
         found = self.recent_papers.find_recent([profile], now=visit.now, limit=_BEST)
-        shown = (self.showcase.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items)
+        shown = (self.cards.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items)
         return _page(pasted=pasted, translation=translation, count=found.count, papers=tuple(shown))

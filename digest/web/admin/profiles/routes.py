@@ -22,25 +22,25 @@ from digest.web.admin.profiles import (
 )
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import Desk
-from digest.web.papers import Showcase
+from digest.web.papers import PaperCards
 from digest.web.rate_limits import RateLimits
 
 _PATIENCE = 15.0  # seconds that each step of a test mail may take: somebody waits for its page
 
 
-def routes(app: App, desk: Desk, showcase: Showcase, limits: RateLimits) -> list[Route]:
+def routes(app: App, desk: Desk, cards: PaperCards, limits: RateLimits) -> list[Route]:
     """The pages of an installation."""
-    return [*_around(app, desk, showcase), *_editing(app, desk, showcase, limits)]
+    return [*_around(app, desk, cards), *_editing(app, desk, cards, limits)]
 
 
-def _around(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
+def _around(app: App, desk: Desk, cards: PaperCards) -> list[Route]:
     """Before `_editing`, for whose {id} their names would be taken."""
     editor = Role.EDITOR
     looking_back = versions.LookingBack(app.store, ZoneInfo(app.config.newsletter.timezone))
     renaming, removing = rename.RenamingProfiles(app.store), remove.RemovingProfiles(app.store)
     exchanging = exchange.Exchanging(app.store)
-    asking = query.AskingAsElsewhere(app.recent_papers, showcase)
-    mailing = _mailing(app, showcase)
+    asking = query.AskingAsElsewhere(app.recent_papers, cards)
+    mailing = _mailing(app, cards)
     version = "/admin/profiles/{id}/history/{version}"
     return [
         desk.route("/admin/profiles/removed", looking_back.removed, needs=editor),
@@ -56,7 +56,7 @@ def _around(app: App, desk: Desk, showcase: Showcase) -> list[Route]:
     ]
 
 
-def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
+def _mailing(app: App, cards: PaperCards) -> test_mail.SendingTestMails:
     newsletter, delivery = app.config.newsletter, app.config.delivery
     maildir = str(app.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
     way = test_mail.Way(
@@ -69,7 +69,7 @@ def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
     return test_mail.SendingTestMails(
         store=app.store,
         recent_papers=app.recent_papers,
-        showcase=showcase,
+        cards=cards,
         way=way,
         reader=PreviewComposer(app).reader,
         days=newsletter.welcome_days,
@@ -77,11 +77,11 @@ def _mailing(app: App, showcase: Showcase) -> test_mail.SendingTestMails:
     )
 
 
-def _editing(app: App, desk: Desk, showcase: Showcase, limits: RateLimits) -> list[Route]:
+def _editing(app: App, desk: Desk, cards: PaperCards, limits: RateLimits) -> list[Route]:
     """What readers are given to follow: for editors, too."""
     listing = overview.ListingProfiles(app.store, app.recent_papers)
     timezone = ZoneInfo(app.config.newsletter.timezone)
-    trying = trial.Trying(app.recent_papers, showcase)
+    trying = trial.Trying(app.recent_papers, cards)
     editing = editor.Editing(app.store, trying, limits.admin_preview, limits.admin_previews_at_once, timezone)
     return [
         desk.route("/admin/profiles", listing.look, needs=Role.EDITOR),

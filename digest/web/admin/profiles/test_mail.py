@@ -17,7 +17,7 @@ from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.context import isolated
 from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
-from digest.web.papers import Showcase, ShownPaper
+from digest.web.papers import PaperCards, ShownPaper
 
 _ABSTRACT = 200  # characters
 
@@ -68,7 +68,7 @@ class SendingTestMails:
 
     store: Store
     recent_papers: RecentPapers
-    showcase: Showcase
+    cards: PaperCards
     way: Way
     reader: Subscriber  # as whom everybody gets it, but for the address
     days: int
@@ -150,7 +150,7 @@ class SendingTestMails:
             fate=fate or (None if digest.items else Fate.NOTHING),
             said=said,
             subject=self._subject(digest) if digest.items else "",
-            papers=tuple(self.showcase.show_item(item, most=_ABSTRACT) for item in digest.items),
+            papers=tuple(self.cards.show_item(item, most=_ABSTRACT) for item in digest.items),
             more=len(digest.more),
         )
 

@@ -14,7 +14,7 @@ from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
 from digest.web.forms.keywords import Mistake, Piece, marked, read_lines, readable
-from digest.web.papers import Showcase, ShownPaper
+from digest.web.papers import PaperCards, ShownPaper
 
 FULL = 25  # papers: more than most readers' digests hold
 
@@ -110,7 +110,7 @@ class Trying:
     """Tries rules on the papers of the last thirty days."""
 
     recent_papers: RecentPapers
-    showcase: Showcase
+    cards: PaperCards
 
     def tried(self, text: str, saved: Profile | None, *, now: datetime) -> Trial:
         """What a text would find, beside what the saved one finds, if there is one. Raises StoreError."""
@@ -164,7 +164,7 @@ class Trying:
         return Changed(count=found.count, papers=self._shown(found.items[:_CHANGED]))
 
     def _shown(self, items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
-        return tuple(_found(self.showcase.show(item.paper, item.evidence)) for item in items)
+        return tuple(_found(self.cards.show(item.paper, item.evidence)) for item in items)
 
 
 def rate(a_day: float) -> float:
