@@ -18,6 +18,7 @@ from digest.models import Subscriber
 from digest.store import subscribers
 from digest.web.background import Background
 from digest.web.cache import cache_parameters
+from digest.web.client_address import client_of
 from digest.web.dependencies import posted_form
 from digest.web.pages import Answer, Document, Fields, Pages, Redirect, Visit, problem
 from digest.web.security import FOR_EVERYBODY, HANG_UP, without_token
