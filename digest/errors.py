@@ -1,19 +1,19 @@
-"""Every error this program raises on purpose; a user sees the message as one line, never a traceback.
+"""Every error that this program raises on purpose. Users see the message as one line, without a traceback.
 
     DigestError
-    ├── UsageError              the caller can mend it: exit code 2
+    ├── UsageError              the user can fix it: exit code 2
     │   ├── ConfigError         config.toml: file, key, reason
     │   ├── RuleError           a keyword rule: line, column, what was expected
-    │   ├── AddressError        an e-mail address that is not one
+    │   ├── AddressError        an invalid e-mail address
     │   ├── TemplateError       a mail template: file, line, reason
-    │   ├── SuppressedError     an address that must not be mailed, and why
+    │   ├── SuppressedError     an address that must not be mailed
     │   └── NotFoundError       no such profile, subscriber, paper …
-    ├── SourceError             one source could not be read; the others go on
-    ├── HeaderError             a mail header that would not be safe to write
-    ├── TransportError          a mail server is not there or will not talk: the mail stays where it is
+    ├── SourceError             one source could not be fetched or parsed
+    ├── HeaderError             a mail header that is not safe to write
+    ├── TransportError          a mail server cannot be reached or used; the mail stays queued
     └── StoreError              the database is missing, locked, damaged or too new
 
-The base class carries the message; subclasses carry the facts. Nothing here logs or prints.
+Subclasses have the facts as attributes. Nothing here logs or prints.
 """
 
 import difflib
@@ -21,15 +21,15 @@ from collections.abc import Iterable
 
 
 class DigestError(Exception):
-    """Base of the tree. `str(error)` is one line fit to show."""
+    """The base class. `str(error)` is one line to show to a user."""
 
 
 class UsageError(DigestError):
-    """What was asked cannot be done as it was asked."""
+    """A request that cannot be carried out as it is; the user can fix it."""
 
 
 class ConfigError(UsageError):
-    """A configuration that cannot be used. `key` is dotted ("delivery.smtp.port"), or "" for the file itself."""
+    """An invalid configuration. `key` is dotted ("delivery.smtp.port"), or "" for the file itself."""
 
     def __init__(self, file: str, key: str, reason: str) -> None:
         super().__init__(f"{file}: {key}: {reason}" if key else f"{file}: {reason}")
@@ -39,7 +39,7 @@ class ConfigError(UsageError):
 
 
 class RuleError(UsageError):
-    """A keyword rule that cannot be read. `line` and `column` count from 1, in the text as it was given."""
+    """An invalid keyword rule. `line` and `column` count from 1."""
 
     def __init__(self, line: int, column: int, reason: str) -> None:
         super().__init__(f"line {line}, column {column}: {reason}")
@@ -49,7 +49,7 @@ class RuleError(UsageError):
 
 
 class AddressError(UsageError):
-    """An e-mail address that is not one."""
+    """An invalid e-mail address."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{address!r} is not an e-mail address: {reason}")
@@ -58,7 +58,7 @@ class AddressError(UsageError):
 
 
 class TemplateError(UsageError):
-    """A template that cannot be used. `line` counts from 1; 0 where the fault has no line."""
+    """An invalid template. `line` counts from 1; 0 if the fault has no line."""
 
     def __init__(self, file: str, line: int, reason: str) -> None:
         super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
@@ -68,7 +68,7 @@ class TemplateError(UsageError):
 
 
 class SuppressedError(UsageError):
-    """An address that must not be mailed. `reason` says since when and why, `remedy` who can change that."""
+    """An address that must not be mailed. `reason` says since when and why, `remedy` who can change it."""
 
     def __init__(self, address: str, reason: str, remedy: str) -> None:
         super().__init__(f"{address} is {reason}; {remedy}")
@@ -77,7 +77,7 @@ class SuppressedError(UsageError):
 
 
 class NotFoundError(UsageError):
-    """Something was named that is not there. The message holds the nearest of the `known` names, or what lists them."""
+    """A name that does not exist. The message suggests the most similar of `known`, or the command that lists them."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str] = (), *, listed_by: str = "") -> None:
         near = difflib.get_close_matches(name, known, n=1)
@@ -88,7 +88,7 @@ class NotFoundError(UsageError):
 
 
 class SourceError(DigestError):
-    """One source could not be read. The others go on."""
+    """A source that could not be fetched or parsed. It does not stop the others."""
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
@@ -97,7 +97,7 @@ class SourceError(DigestError):
 
 
 class HeaderError(DigestError):
-    """A mail header value that cannot be written safely (control characters, bare line ends)."""
+    """A mail header value that is not safe to write: it has control characters or bare line ends."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -106,7 +106,7 @@ class HeaderError(DigestError):
 
 
 class TransportError(DigestError):
-    """Mail cannot be handed over, or be read, at all just now; nothing was lost, it stays where it is."""
+    """A mail server cannot be reached or used now. Nothing is lost: mails stay queued."""
 
 
 class StoreError(DigestError):

@@ -1,4 +1,4 @@
-"""The records that the rooms hand to one another: frozen, without I/O and without behaviour beyond their own values.
+"""Frozen records that all packages share, without I/O.
 
 `_at` is an aware UTC datetime, `_on` a date. Offsets are code points into the text as it is shown.
 """

@@ -1,4 +1,4 @@
-"""Who looks after the newsletter on the web, and what they did."""
+"""Admins, their API tokens, and what they changed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,19 +6,19 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody may do at the desk."""
+    """What an admin may do."""
 
-    EDITOR = "editor"  # profiles, and nothing else
+    EDITOR = "editor"  # profiles only
     ADMIN = "admin"  # everything
 
     def allows(self, needed: "Role") -> bool:
-        """Whether who has this role may do what needs the other."""
+        """Return True if this role includes the other."""
         return self is Role.ADMIN or self is needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """Somebody with a password for the desk."""
+    """A person who can sign in to the admin pages."""
 
     email: str
     role: Role
@@ -32,14 +32,14 @@ class Change:
     """One line of the audit log."""
 
     at: datetime
-    who: str  # an admin's address, or the way: "command line"
-    what: str  # the command that does the same: "outbox hold"
-    subject: str = ""  # what it was done to
-    id: int = 0  # they are numbered as they were made; 0 before it is stored
+    who: str  # an admin's address, or "command line"
+    what: str  # as a command: "outbox hold"
+    subject: str = ""  # what was changed
+    id: int = 0  # ascending; 0 before it is stored
 
 
 class TokenScope(StrEnum):
-    """What a token is good for: to look at something, or to change it. Neither includes the other."""
+    """What a token allows: to read something, or to change it. Neither includes the other."""
 
     PROFILES_READ = "profiles:read"
     PROFILES_WRITE = "profiles:write"
@@ -53,24 +53,24 @@ class TokenScope(StrEnum):
 
     @property
     def required_role(self) -> Role:
-        """Who may have it."""
+        """The role that a token's owner needs."""
         return Role.EDITOR if self in {TokenScope.PROFILES_READ, TokenScope.PROFILES_WRITE} else Role.ADMIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """A token as it is kept: what it is called and good for, and never the token itself."""
+    """A token of the API: its name and its rights. The token itself is not stored."""
 
     owner: Admin
     name: str
-    scopes: frozenset[TokenScope]  # as it was made
+    scopes: frozenset[TokenScope]  # as chosen when it was made
     expires_at: datetime
     id: int = 0  # 0 before it is stored
     created_at: datetime | None = None
 
     @property
     def active_scopes(self) -> frozenset[TokenScope]:
-        """What it is good for now: no more than its owner may do."""
+        """The scopes that its owner's role still allows."""
         return frozenset(scope for scope in self.scopes if self.owner.role.allows(scope.required_role))
 
     def __str__(self) -> str:

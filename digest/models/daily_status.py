@@ -1,4 +1,4 @@
-"""How the newsletter does today, in numbers, and the one thing to do about it. Pure."""
+"""The newsletter's numbers of one day, and the most urgent problem."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from enum import StrEnum
 
 from digest.models.mails import DeliveryState, Hold
 
-_SILENT = timedelta(days=4)  # longer than a weekend with a holiday, when feeds are empty and answer all the same
+_SOURCE_SILENT = timedelta(days=4)  # longer than a weekend with a holiday
 _OVERDUE = timedelta(hours=1)
 
 
 class Trouble(StrEnum):
-    """What somebody has to do something about, the most urgent first."""
+    """A problem that an admin has to solve, the most urgent first."""
 
     HOLD = "hold"  # nothing is sent
-    IN_DOUBT = "in-doubt"  # mails wait for an admin's word
-    OVERDUE = "overdue"  # mails wait that should be gone: is `digest serve` running, is the mail server there?
-    FAILED = "failed"  # mails were refused for good
-    SOURCES = "sources"  # none could be read
-    SOURCE = "source"  # one could not be read for days
+    IN_DOUBT = "in-doubt"  # mails wait for an admin's decision
+    OVERDUE = "overdue"  # mails are late: `digest serve` or the mail server may be down
+    FAILED = "failed"  # mails were refused permanently
+    SOURCES = "sources"  # none could be fetched
+    SOURCE = "source"  # one could not be fetched for days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """How a source did."""
+    """The state of one source."""
 
     name: str
     succeeded_at: datetime | None
@@ -33,22 +33,25 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyStatus:
-    """The newsletter's day."""
+    """The newsletter's numbers of one day."""
 
     now: datetime
-    papers: int  # of today's edition
-    digests: int  # decided today that have papers
-    deliveries: Mapping[DeliveryState, int]  # queued today, or not settled
-    overdue_since: datetime | None  # of the mail that may be sent and has waited longest
+    papers: int  # in today's edition
+    digests: int  # with papers, decided today
+    deliveries: Mapping[DeliveryState, int]  # queued today, or unfinished
+    overdue_since: datetime | None  # since when the oldest due mail waits
     hold: Hold | None
     sources: Sequence[SourceStatus]
 
     @property
     def trouble(self) -> Trouble | None:
-        """What is to be done first; None where all is well."""
+        """The most urgent problem, or None."""
         return next((trouble for trouble in Trouble if self._has(trouble)), None)
 
     def _has(self, trouble: Trouble) -> bool:
+        def is_silent(succeeded_at: datetime | None) -> bool:
+            return succeeded_at is None or self.now - succeeded_at > _SOURCE_SILENT
+
         match trouble:
             case Trouble.HOLD:
                 return self.hold is not None
@@ -61,7 +64,4 @@ class DailyStatus:
             case Trouble.SOURCES:
                 return bool(self.sources) and all(source.failure for source in self.sources)
             case Trouble.SOURCE:
-                return any(source.failure and self._is_silent(source) for source in self.sources)
-
-    def _is_silent(self, source: SourceStatus) -> bool:
-        return source.succeeded_at is None or self.now - source.succeeded_at > _SILENT
+                return any(source.failure and is_silent(source.succeeded_at) for source in self.sources)

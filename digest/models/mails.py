@@ -1,4 +1,4 @@
-"""What is decided, sent and comes back."""
+"""Digests, their deliveries, and the bounces that come back."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,45 +18,45 @@ class DigestItem:
     profile: str
     score: float
     evidence: tuple[Evidence, ...]
-    also: tuple[str, ...] = ()  # other profiles that want it, by name
+    also: tuple[str, ...] = ()  # names of other profiles that match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """What one subscriber gets for one slot, frozen once decided: sent again, it is the same mail."""
+    """What one subscriber gets for one slot. It is frozen once decided: if sent again, it is the same mail."""
 
     subscriber: Subscriber
     slot_at: datetime
     created_at: datetime  # the mail's Date
-    dated_on: date  # the subscriber's own date
+    dated_on: date  # in the subscriber's timezone
     message_id: str  # without angle brackets
-    items: tuple[DigestItem, ...]  # best first within a section; sections follow one another
+    items: tuple[DigestItem, ...]  # section by section, best first
     more: tuple[str, ...] = ()  # ids of papers that matched but did not fit, best first
-    trending: tuple[Paper, ...] = ()  # popular papers besides, with their upvotes and stars as they were then
-    empty_reason: str = ""  # why there are no items, and so no mail
+    trending: tuple[Paper, ...] = ()  # further popular papers, with their upvotes and stars at that time
+    empty_reason: str = ""  # why there are no items and no mail
 
 
 class DeliveryState(StrEnum):
-    """Where an outbox row stands: queued -> leased -> sending -> sent | deferred (-> leased) | failed | in doubt."""
+    """The state of an outbox row: queued -> leased -> sending -> sent | deferred (-> leased) | failed | in doubt."""
 
     QUEUED = "queued"
-    LEASED = "leased"  # a worker has it, and has not begun
-    SENDING = "sending"  # it may be on the wire: whoever dies now leaves a doubt
+    LEASED = "leased"  # a worker has it, and has not started
+    SENDING = "sending"  # may be on the wire: in doubt if the worker dies now
     SENT = "sent"
-    DEFERRED = "deferred"  # the server said later
+    DEFERRED = "deferred"  # the server asked to try later
     FAILED = "failed"
-    IN_DOUBT = "in-doubt"  # it was handed over and nobody knows whether it arrived: an admin decides
+    IN_DOUBT = "in-doubt"  # handed over without an answer: an admin decides
 
 
 class MailKind(StrEnum):
     """What a delivery carries."""
 
     DIGEST = "digest"
-    CONFIRMATION = "confirmation"  # asks a new subscriber whether it was they who subscribed
-    WELCOME = "welcome"  # their first digest, at once after they confirmed
-    SIGN_IN = "sign-in"  # a link to their own pages
-    ADDRESS = "address"  # goes to a subscriber's new address, and asks whether it is theirs
-    GOODBYE = "goodbye"  # says that they have left, and the way back
+    CONFIRMATION = "confirmation"  # asks a new subscriber to confirm
+    WELCOME = "welcome"  # the first digest, right after confirming
+    SIGN_IN = "sign-in"  # a link to the subscriber's own pages
+    ADDRESS = "address"  # asks to confirm a new address, and goes there
+    GOODBYE = "goodbye"  # confirms an unsubscription, with a link back
 
     @property
     def is_requested(self) -> bool:
@@ -66,7 +66,7 @@ class MailKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One outbox row: a mail that is decided, and how far it has come."""
+    """One outbox row: a mail to be sent, and its state."""
 
     id: int
     kind: MailKind
@@ -75,9 +75,9 @@ class Delivery:
     state: DeliveryState
     attempts: int
     queued_at: datetime
-    next_at: datetime  # not to be tried before
-    reply: str = ""  # the server's last word
-    digest: Digest | None = None  # what a digest mail shows
+    next_at: datetime  # the earliest time of the next attempt
+    reply: str = ""  # the server's last reply
+    digest: Digest | None = None  # of a digest mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,60 +91,60 @@ class Message:
 
 
 class DoubtPolicy(StrEnum):
-    """What to do with a mail of which nobody knows whether it arrived."""
+    """What to do with a mail that was handed over without an answer."""
 
-    RESEND = "resend"  # the same mail under the same Message-ID: never lost, perhaps twice
-    PARK = "park"  # left for an admin: never twice, perhaps lost until then
+    RESEND = "resend"  # with the same Message-ID: never lost, may arrive twice
+    PARK = "park"  # until an admin decides: never twice, may be lost until then
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is sent, by any process, until an admin says so."""
+    """While there is one, no process sends anything, until an admin ends it."""
 
     held_at: datetime
     reason: str
 
 
 class Outcome(StrEnum):
-    """What became of one attempt to send one message."""
+    """The outcome of one attempt to send a message."""
 
     SENT = "sent"
-    DEFERRED = "deferred"  # 4xx: again later
-    FAILED = "failed"  # 5xx: never
-    UNKNOWN = "unknown"  # it was handed over whole, and no answer came
+    DEFERRED = "deferred"  # 4xx: try again later
+    FAILED = "failed"  # 5xx: permanent
+    UNKNOWN = "unknown"  # handed over completely, without an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The server's word on one message."""
+    """The server's answer to one message."""
 
     delivery_id: int
     outcome: Outcome
-    reply: str  # as the server said it, one line: "250 2.0.0 Ok: queued as …"
+    reply: str  # one line: "250 2.0.0 Ok: queued as …"
 
 
 class BounceKind(StrEnum):
-    """What came back after a mail had been taken."""
+    """What kind of message came back after a mail was accepted."""
 
-    HARD = "hard"  # this address will never take mail
-    SOFT = "soft"  # not this time: full, too big, refused for policy's sake, given up
-    COMPLAINT = "complaint"  # its reader called it spam
-    AUTO_REPLY = "auto-reply"  # somebody's machine answered; nothing bounced
-    OTHER = "other"  # not a bounce: a delay notice, a person's answer, something else
+    HARD = "hard"  # the address accepts no mail, permanently
+    SOFT = "soft"  # temporary: mailbox full, mail too big, policy, retries exhausted
+    COMPLAINT = "complaint"  # the recipient reported it as spam
+    AUTO_REPLY = "auto-reply"  # an automatic answer; nothing bounced
+    OTHER = "other"  # no bounce: a delay notice, a person's answer, …
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """What a message that came back says of one recipient."""
+    """What a returned message says about one recipient."""
 
     kind: BounceKind
-    recipient: str = ""  # the bare address that failed, as we wrote it where that is told; "" if it is not told
-    status: str = ""  # enhanced (RFC 3463): "5.1.1"; "" if none is told and none can be derived
-    reply: str = ""  # the remote server's words, one line, cut
-    message_id: str = ""  # of the mail that came back, without angle brackets; "" if it is not told
+    recipient: str = ""  # the bare address that failed, as we wrote it if known; "" if the message names none
+    status: str = ""  # enhanced status code (RFC 3463): "5.1.1"; "" if there is none
+    reply: str = ""  # what the remote server said, one line, shortened
+    message_id: str = ""  # of the mail that came back, without angle brackets; "" if unknown
 
 
 def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:
-    """The same mail always has the same Message-ID, without angle brackets."""
-    told_apart_by = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{subscriber.epoch}\0{at.isoformat()}"
-    return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(told_apart_by.encode()).hexdigest()[:20]}@{domain}"
+    """Return the Message-ID of a mail, without angle brackets: always the same one for the same mail."""
+    identity = f"{kind}\0{subscriber.id}\0{subscriber.email}\0{subscriber.epoch}\0{at.isoformat()}"
+    return f"{at:%Y%m%d%H%M%S}.{hashlib.sha256(identity.encode()).hexdigest()[:20]}@{domain}"

@@ -1,4 +1,4 @@
-"""Papers, the rules that ask for them, and what was found where."""
+"""Papers, the entries and sightings they come from, and papers that readers propose."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AnnounceType(StrEnum):
-    """What a feed says of an entry, in arXiv's terms (relative to the feed that was asked)."""
+    """How a feed announces an entry, in arXiv's terms, relative to the feed that was fetched."""
 
     NEW = "new"
     CROSS = "cross"
@@ -25,12 +25,12 @@ class Field(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One item as a feed served it. Texts are already readable: plain characters, white space folded."""
+    """One item of a feed. Its texts are plain characters with folded white space."""
 
     guid: str
     title: str
     abstract: str = ""
-    title_source: str = ""  # as its author wrote it, where its LaTeX was made readable; else ""
+    title_source: str = ""  # with its LaTeX, if that was converted; else ""
     abstract_source: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()  # the first is the primary one
@@ -39,7 +39,7 @@ class Entry:
     code_url: str = ""
     discussion_url: str = ""
     arxiv_id: str = ""  # without a version: "2504.17830", "astro-ph/0601001"
-    arxiv_version: int = 0  # 0: not said
+    arxiv_version: int = 0  # 0: unknown
     doi: str = ""  # lower case, without a resolver
     announce_type: AnnounceType = AnnounceType.NEW
     published_at: datetime | None = None
@@ -49,12 +49,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """The work, once, however many entries announced it."""
+    """A work, once, however many entries announced it."""
 
     id: str  # public and stable: "arxiv:2504.17830", "doi:10.1101/…", "title:<12 hex>"
     title: str
     abstract: str = ""
-    title_source: str = ""  # as its author wrote it, where its LaTeX was made readable; else ""
+    title_source: str = ""  # with its LaTeX, if that was converted; else ""
     abstract_source: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -66,11 +66,11 @@ class Paper:
     published_at: datetime | None = None
     upvotes: int | None = None
     stars: int | None = None
-    revision: int = 1  # rises when what is shown changes
-    first_seen_at: datetime | None = None  # by us; None before it is stored
+    revision: int = 1  # rises when its text changes
+    first_seen_at: datetime | None = None  # None before it is stored
 
     def text_of(self, field: Field) -> str:
-        """The field's text as shown: what evidence offsets index."""
+        """Return a field's text as it is shown. The offsets of evidence refer to it."""
         match field:
             case Field.TITLE:
                 return self.title
@@ -84,7 +84,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """A source announced a paper."""
+    """The first time that a source announced a paper."""
 
     source: str  # its name in the configuration
     announce_type: AnnounceType
@@ -92,7 +92,7 @@ class Sighting:
 
 
 class SubmissionState(StrEnum):
-    """What an editor made of it. What was rejected may still be approved."""
+    """What an editor decided. A rejected paper may still be approved."""
 
     WAITING = "waiting"
     APPROVED = "approved"
@@ -101,12 +101,12 @@ class SubmissionState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A paper that somebody proposed."""
+    """A paper that a reader proposed."""
 
     id: int
     url: str  # the canonical one
     state: SubmissionState
     submitted_at: datetime
-    origin: str  # the way, and from where: "page from 192.0.2.7"
+    origin: str  # how and from where it came: "page from 192.0.2.7"
     decided_at: datetime | None = None
-    paper_id: str = ""  # public id of what it became, "" before
+    paper_id: str = ""  # public id of the paper that was added; "" before

@@ -1,4 +1,4 @@
-"""Editions by date, week and month, as they stand in addresses: "2026-09-11", "2026-W37", "2026-09". Pure."""
+"""Days, weeks and months of editions, as URLs name them: "2026-09-11", "2026-W37", "2026-09"."""
 
 import re
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Span(StrEnum):
-    """How long a period is."""
+    """The length of a period."""
 
     DAY = "day"
-    WEEK = "week"  # ISO 8601: it begins on a Monday
+    WEEK = "week"  # ISO 8601: from Monday
     MONTH = "month"
 
 
@@ -30,28 +30,28 @@ class Period:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """A period by its name. Raises UsageError."""
+        """Return the period with this name. Raises UsageError."""
         try:
             return cls._named(name)
         except ValueError:
             hint = "write 2026-09-11, 2026-W37 or 2026-09"
-            raise UsageError(f"{name!r} is no date, week or month; {hint}") from None
+            raise UsageError(f"{name!r} is not a date, week or month; {hint}") from None
 
     @classmethod
     def _named(cls, name: str) -> Self:
         if name[:4] == str(MAXYEAR):
-            raise ValueError("its last week and month end where there are no dates")
+            raise ValueError("its last week and month end after the last date")
         if week := _WEEK.fullmatch(name):
             return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
         if month := _MONTH.fullmatch(name):
             return cls(Span.MONTH, date(int(month[1]), int(month[2]), 1))
         if _DAY.fullmatch(name):
             return cls(Span.DAY, date.fromisoformat(name))
-        raise ValueError("of no such form")
+        raise ValueError("not a date, week or month")
 
     @classmethod
     def containing(cls, span: Span, day: date) -> Self:
-        """The period of a span that a day is in."""
+        """Return the period of this length that contains a day."""
         match span:
             case Span.DAY:
                 return cls(span, day)
@@ -62,7 +62,7 @@ class Period:
 
     @property
     def last_on(self) -> date:
-        """Its last day."""
+        """The last day."""
         match self.span:
             case Span.DAY:
                 return self.first_on
@@ -73,7 +73,7 @@ class Period:
 
     @property
     def name(self) -> str:
-        """What `parse` reads."""
+        """The name, as `parse` reads it."""
         match self.span:
             case Span.DAY:
                 return self.first_on.isoformat()

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from digest.models.papers import Field, Paper
 
-OWN_KEYWORDS = "Your keywords"  # what a personal profile is called; mails say it in the reader's language
+OWN_KEYWORDS = "Your keywords"  # the name of every personal profile; mails translate it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A named interest. Shared when `owner_id` is None, else one subscriber's own keywords and mutes."""
+    """Named rules: shared if `owner_id` is None, else one subscriber's own keywords and mutes."""
 
     name: str
     rules: str
@@ -21,37 +21,37 @@ class Profile:
 
     @property
     def fingerprint(self) -> int:
-        """Tells these rules from others: what was compiled from one text is no use for another."""
+        """The fingerprint of the rules, which tells whether something was compiled from this text."""
         return fingerprint(self.rules)
 
 
-EXCLUDES = -math.inf  # the weight of a rule that keeps papers out: no sum that holds it is above nothing
+EXCLUDES = -math.inf  # the weight of a rule that excludes papers: it makes every sum negative
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """One rule of a profile, compiled: what it asks in canonical words, and how much it weighs."""
+    """One rule of a profile as a canonical query, with its weight."""
 
     query: str
     weight: float  # above 0, or EXCLUDES
-    line: int  # of the profile's text, from 1
+    line: int  # in the profile's text, from 1
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRules:
-    """A profile's text, read and found good. `rules` holds each query once."""
+    """The valid text of a profile, compiled. `rules` has each query once."""
 
     text: str
     rules: tuple[CompiledRule, ...]
 
     @property
     def has_positive_rules(self) -> bool:
-        """Whether they ask for papers at all: some rules only say what is not wanted."""
+        """True if at least one rule selects papers, and not all only exclude some."""
         return any(rule.weight != EXCLUDES for rule in self.rules)
 
 
 def fingerprint(rules: str) -> int:
-    """64 bits of a profile's text."""
+    """Return a 64-bit hash of a profile's text."""
     return int.from_bytes(hashlib.blake2b(rules.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
@@ -67,30 +67,30 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """What one rule adds to a match's score."""
+    """What one rule contributes to a match's score."""
 
     rule: str  # as its author wrote it, without weight and comment
     score: float  # > 0
-    in_title: bool  # a word that it asks for stands there
+    in_title: bool  # True if the title has one of its terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A paper that a profile wants, how much, and why."""
+    """A paper that matches a profile, with its score and the reasons."""
 
     paper: Paper
     profile: Profile
     score: float  # > 0: the sum over its reasons
-    reasons: tuple[Reason, ...] = ()  # what counts most first; not given where nobody asked
-    evidence: tuple[Evidence, ...] = ()  # sorted by field, start, end; likewise
+    reasons: tuple[Reason, ...] = ()  # highest score first; empty if not requested
+    evidence: tuple[Evidence, ...] = ()  # sorted by field, start, end; empty if not requested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileVersion:
-    """A shared profile as it was saved once: the name and the rules that it had from then on."""
+    """One saved version of a shared profile."""
 
     number: int  # from 1, among the versions of its profile
     name: str
     rules: str
     saved_at: datetime
-    saved_by: str  # an admin's address, or the way: "command line"; "" where nobody noted it
+    saved_by: str  # an admin's address, or "command line"; "" if unknown

@@ -1,4 +1,4 @@
-"""Who gets digests and when, and who must not be mailed."""
+"""Subscribers, their schedules and consents, and addresses that must not be mailed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from digest.models.papers import AnnounceType
 
 
 class Weekday(StrEnum):
-    """A day of the week, as it is written in configuration; `list(Weekday)` follows `date.weekday()`."""
+    """A day of the week as written in the configuration, in the order of `date.weekday()`."""
 
     MON = "mon"
     TUE = "tue"
@@ -27,7 +27,7 @@ WEEKDAYS = EVERY_DAY - {Weekday.SAT, Weekday.SUN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a subscriber wants their digest, on their own clock."""
+    """When a subscriber gets digests, in their own timezone."""
 
     timezone: str = "UTC"  # an IANA name
     send_at: time = time(7)  # naive: local
@@ -41,43 +41,43 @@ class SubscriberState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     UNSUBSCRIBED = "unsubscribed"
-    SUPPRESSED = "suppressed"  # mail to them does not arrive, or an admin or they themselves want none
+    SUPPRESSED = "suppressed"  # after bounces or a complaint, or by an admin
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether they have said yes, and it holds: also while they pause."""
+        """True if they have confirmed and have not left; also during a pause."""
         return self in {SubscriberState.ACTIVE, SubscriberState.PAUSED}
 
 
 class SuppressionReason(StrEnum):
-    """Why somebody must not be mailed, the weightiest last: it stands when there are several."""
+    """Why an address must not be mailed, in ascending weight: the heaviest reason is kept."""
 
-    SOFT_BOUNCES = "soft-bounces"  # too many, over too long a time
-    HARD_BOUNCE = "hard-bounce"  # the address takes no mail
-    ERASED = "erased"  # they had everything about them erased
+    SOFT_BOUNCES = "soft-bounces"  # on too many days
+    HARD_BOUNCE = "hard-bounce"  # the address accepts no mail
+    ERASED = "erased"  # their data was erased at their request
     UNSUBSCRIBED = "unsubscribed"
-    COMPLAINT = "complaint"  # they called it spam
+    COMPLAINT = "complaint"  # they reported a mail as spam
     ADMIN = "admin"
 
     @property
     def is_bounce(self) -> bool:
-        """Whether only the way to them is barred; else somebody does not want them mailed."""
+        """True if mail does not arrive; False if the recipient or an admin does not want it."""
         return self in {SuppressionReason.SOFT_BOUNCES, SuppressionReason.HARD_BOUNCE}
 
     @property
     def weight(self) -> int:
-        """Orders reasons; of two the heavier one stands."""
+        """Rank among the reasons."""
         return list(SuppressionReason).index(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """The standing rule not to mail an address. It is kept under the address's pseudonym, also without a subscriber."""
+    """The rule not to mail an address, stored by its pseudonym, with or without a subscriber."""
 
     pseudonym: str
     reason: SuppressionReason
     suppressed_at: datetime
-    evidence: str = ""  # what was said that it rests on, one line
+    evidence: str = ""  # the reply or note that caused it, one line
 
     def __str__(self) -> str:
         said = f": {self.evidence}" if self.evidence else ""
@@ -85,43 +85,43 @@ class Suppression:
 
 
 class ConsentEvent(StrEnum):
-    """What happened between somebody and the list."""
+    """A step in a subscriber's consent."""
 
-    ASKED = "asked"  # a confirmation mail was queued; its wording is kept
-    CONFIRMED = "confirmed"  # they said yes, by the link in it
-    CONFIRMED_BY_ADMIN = "vouched"  # an admin says that they have agreed
-    MOVED = "moved"  # they are mailed at another address from now on
+    ASKED = "asked"  # a confirmation mail was queued; its wording is stored
+    CONFIRMED = "confirmed"  # by the link in that mail
+    CONFIRMED_BY_ADMIN = "vouched"  # an admin has their consent
+    MOVED = "moved"  # to another address
     UNSUBSCRIBED = "unsubscribed"
     REMOVED = "removed"  # by an admin
-    ERASED = "erased"  # at their wish
+    ERASED = "erased"  # at their request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """One line of the consent log: what happened, when, from where, and by what words."""
+    """One entry of the consent log."""
 
     event: ConsentEvent
     at: datetime
-    origin: str  # the way, and where known from where: "command line", "page from 192.0.2.7", "mail"
-    wording: str = ""  # the version of the words that were agreed to
+    origin: str  # how, and from where if known: "command line", "page from 192.0.2.7", "mail"
+    wording: str = ""  # the version of the text they agreed to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """What a reader agrees to, in the words of the mail that asks them. `version` is told by the words."""
+    """The text that asks for consent, as the confirmation mail has it."""
 
     language: str
     text: str
 
     @property
     def version(self) -> str:
-        """12 hexadecimal digits."""
+        """A hash of the text: 12 hexadecimal digits."""
         return hashlib.sha256(f"{self.language}\0{self.text}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """Somebody who gets digests."""
+    """A person on the list, with their preferences."""
 
     email: str
     id: int = 0  # 0 before it is stored
@@ -129,13 +129,13 @@ class Subscriber:
     schedule: Schedule = Schedule()
     state: SubscriberState = SubscriberState.ACTIVE
     profiles: tuple[str, ...] = ()  # names of the shared profiles they follow
-    max_papers: int = 25  # a digest
-    announce_types: frozenset[AnnounceType] = EVERY_TYPE  # of the papers they want
-    wants_trending: bool = True  # popular papers besides, where the newsletter has them
-    language: str = "en"  # of their mails: the name of a catalogue
-    epoch: int = 0  # raised to revoke every link written so far
+    max_papers: int = 25  # in one digest
+    announce_types: frozenset[AnnounceType] = EVERY_TYPE  # only papers announced so
+    wants_trending: bool = True  # also popular papers, if the newsletter has them
+    language: str = "en"  # of their mails
+    epoch: int = 0  # raised to revoke all links sent so far
     last_slot_at: datetime | None = None
     last_digest_at: datetime | None = None
-    resumes_at: datetime | None = None  # of who pauses: when they want to hear again; None: when they say so
-    new_email: str = ""  # where they want to be mailed instead, and have not said yes from yet
-    feed: str = ""  # what the link of their private feed is about; "": they have none
+    resumes_at: datetime | None = None  # when a pause ends; None: when they resume themselves
+    new_email: str = ""  # a new address that is not confirmed yet
+    feed: str = ""  # the secret in the link of their private feed; "": no feed

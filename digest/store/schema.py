@@ -1,4 +1,4 @@
-"""The tables as they are now. migrations/ says how they came to be; a test holds the two against each other."""
+"""The current tables. A test checks that the migrations lead to exactly these."""
 
 from datetime import UTC, datetime
 
@@ -11,21 +11,21 @@ HEAD = "0010"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, kept without its zone where the database has none."""
+    """An aware UTC datetime, stored without its timezone."""
 
     impl = sa.DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Refuses a naive datetime: it would be somebody's local time."""
+        """Refuse a naive datetime: it could be any local time."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime has no place in the store")
+            raise ValueError("a naive datetime cannot be stored")
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Makes it aware again."""
+        """Make it aware again."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -35,12 +35,12 @@ sources = sa.Table(
     "sources",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("url", sa.Text, nullable=False),  # validators hold for one address only
+    sa.Column("url", sa.Text, nullable=False),  # etag and last_modified are valid for it only
     sa.Column("etag", sa.Text, nullable=False),
     sa.Column("last_modified", sa.Text, nullable=False),
     sa.Column("checked_at", UtcDateTime, nullable=False),
     sa.Column("succeeded_at", UtcDateTime),
-    sa.Column("entries", sa.Integer, nullable=False),  # in the last body that was read
+    sa.Column("entries", sa.Integer, nullable=False),  # in the last body
     sa.Column("failure", sa.Text, nullable=False),  # why the last check failed, or ""
 )
 
@@ -49,12 +49,12 @@ papers = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("public_id", sa.Text, nullable=False, unique=True),
-    sa.Column("revision", sa.Integer, nullable=False),  # the one that is shown now
+    sa.Column("revision", sa.Integer, nullable=False),  # the current one
     sa.Column("first_seen_at", UtcDateTime, nullable=False, index=True),
     sa.Column("edition_on", sa.Date, nullable=False, index=True),
     sa.Column("upvotes", sa.Integer),
     sa.Column("stars", sa.Integer),
-    sa.Column("merged_into", sa.ForeignKey("papers.id")),  # the older paper that turned out to be the same work
+    sa.Column("merged_into", sa.ForeignKey("papers.id")),  # the older paper that is the same work
 )
 
 paper_revisions = sa.Table(
@@ -76,7 +76,7 @@ paper_revisions = sa.Table(
     sa.Column("published_at", UtcDateTime),
 )
 
-identities = sa.Table(  # every key a paper is known by: arxiv:…, doi:…, title:…
+identities = sa.Table(  # all keys of a paper: arxiv:…, doi:…, title:…
     "identities",
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
@@ -97,12 +97,12 @@ submissions = sa.Table(  # papers that readers propose
     "submissions",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("url", sa.Text, nullable=False, unique=True),  # the canonical one: proposed twice, it is there once
+    sa.Column("url", sa.Text, nullable=False, unique=True),  # canonical, so that each paper is stored once
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("submitted_at", UtcDateTime, nullable=False),
-    sa.Column("origin", sa.Text, nullable=False),  # the way: "page"
+    sa.Column("origin", sa.Text, nullable=False),  # "page"
     sa.Column("decided_at", UtcDateTime),
-    sa.Column("paper_id", sa.ForeignKey("papers.id")),  # what it became
+    sa.Column("paper_id", sa.ForeignKey("papers.id")),  # the paper that was added
 )
 
 subscribers = sa.Table(
@@ -110,7 +110,7 @@ subscribers = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("email", sa.Text, nullable=False),
-    sa.Column("email_key", sa.Text, nullable=False, unique=True),  # case-folded: one person, one row
+    sa.Column("email_key", sa.Text, nullable=False, unique=True),  # case-folded
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("timezone", sa.Text, nullable=False),
     sa.Column("send_at", sa.Time, nullable=False),
@@ -128,11 +128,11 @@ subscribers = sa.Table(
     sa.Column("resumes_at", UtcDateTime, index=True),
     sa.Column("new_email", sa.Text, nullable=False, server_default=""),
     sa.Column("feed", sa.Text, nullable=False, server_default=""),
-    sa.Column("found_by", sa.Text, nullable=False, server_default="", index=True),  # email_key, "\n", name casefolded
+    sa.Column("found_by", sa.Text, nullable=False, server_default="", index=True),  # email_key, "\n", case-folded name
     sa.Index("subscribers_of_state", "state", "found_by"),
 )
 
-# The rows of `subscribers` by every three letters of `found_by`: SQLite's FTS5, which migration 0008 makes.
+# The trigram index of `found_by`: a virtual table that migration 0008 creates.
 SUBSCRIBERS_SEARCH = "subscribers_search"
 
 profiles = sa.Table(
@@ -142,7 +142,7 @@ profiles = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("owner_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), unique=True),  # NULL: shared
     sa.Column("rules", sa.Text, nullable=False),
-    sa.Column("compiled", sa.LargeBinary),  # profiles.py says what it holds; NULL: saved by an older version
+    sa.Column("compiled", sa.LargeBinary),  # see profiles.py; NULL: saved by an older program
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index(
         "profiles_shared_name",
@@ -153,18 +153,18 @@ profiles = sa.Table(
     ),
 )
 
-profile_versions = sa.Table(  # every text that a shared profile had; outlives the profile, so that it can come back
+profile_versions = sa.Table(  # kept when a shared profile is removed, so that it can be restored
     "profile_versions",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),  # the profile's, at that time
+    sa.Column("name", sa.Text, nullable=False),  # the profile's at that time
     sa.Column("profile_id", sa.Integer, nullable=False, index=True),
     sa.Column("rules", sa.Text, nullable=False),
     sa.Column("saved_at", UtcDateTime, nullable=False),
-    sa.Column("saved_by", sa.Text, nullable=False),  # an admin's address, or the way: "command line"
+    sa.Column("saved_by", sa.Text, nullable=False),  # an admin's address, or "command line"
 )
 
-admins = sa.Table(  # who may look after this installation on the web
+admins = sa.Table(
     "admins",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -175,7 +175,7 @@ admins = sa.Table(  # who may look after this installation on the web
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
-admin_sessions = sa.Table(  # who is signed in; the browser has the token, we its hash
+admin_sessions = sa.Table(  # `token` is a hash: only the browser has the token
     "admin_sessions",
     metadata,
     sa.Column("token", sa.Text, primary_key=True),
@@ -184,7 +184,7 @@ admin_sessions = sa.Table(  # who is signed in; the browser has the token, we it
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
 
-api_tokens = sa.Table(  # what opens the API; whoever uses one has the token, we its hash
+api_tokens = sa.Table(
     "api_tokens",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -197,17 +197,17 @@ api_tokens = sa.Table(  # what opens the API; whoever uses one has the token, we
     sa.UniqueConstraint("admin_id", "name"),
 )
 
-audit = sa.Table(  # every change, and by whom
+audit = sa.Table(  # all changes
     "audit",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False, index=True),
-    sa.Column("who", sa.Text, nullable=False),  # an admin's address, or the way: "command line"
-    sa.Column("what", sa.Text, nullable=False),  # "profile edit": the command that does the same
-    sa.Column("subject", sa.Text, nullable=False),  # a profile's name, somebody's pseudonym, a delivery's number …
+    sa.Column("who", sa.Text, nullable=False),  # an admin's address, or "command line"
+    sa.Column("what", sa.Text, nullable=False),  # as a command: "profile edit"
+    sa.Column("subject", sa.Text, nullable=False),  # a profile's name, a pseudonym, a delivery's id …
 )
 
-queries = sa.Table(  # everything that rules ask, canonically and once
+queries = sa.Table(  # each canonical query of all rules, once
     "queries",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -229,10 +229,10 @@ digests = sa.Table(
     sa.Column("slot_at", UtcDateTime, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("dated_on", sa.Date, nullable=False),
-    sa.Column("items", sa.JSON, nullable=False),  # digests.py says what a compact item is
+    sa.Column("items", sa.JSON, nullable=False),  # see digests.py
     sa.Column("more", sa.JSON, nullable=False),  # ids of papers that matched but did not fit
     sa.Column("trending", sa.JSON, nullable=False, server_default="[]"),
-    sa.Column("empty_reason", sa.Text, nullable=False),  # why there is no mail, or ""
+    sa.Column("empty_reason", sa.Text, nullable=False),  # or ""
     sa.UniqueConstraint("subscriber_id", "slot_at"),
     sa.Index("digests_recent", "subscriber_id", "created_at"),
     sa.Index("digests_created", "created_at", "empty_reason"),
@@ -249,16 +249,16 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False, default=DeliveryState.QUEUED.value),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("queued_at", UtcDateTime, nullable=False),
-    sa.Column("next_at", UtcDateTime, nullable=False),  # not to be tried before
+    sa.Column("next_at", UtcDateTime, nullable=False),  # the earliest time of the next attempt
     sa.Column("finished_at", UtcDateTime),
-    sa.Column("leased_by", sa.Text, nullable=False, default=""),  # a worker, or ""
-    sa.Column("leased_until", UtcDateTime),  # by the real clock
-    sa.Column("reply", sa.Text, nullable=False, default=""),  # the server's last word
+    sa.Column("leased_by", sa.Text, nullable=False, default=""),  # a worker's name, or ""
+    sa.Column("leased_until", UtcDateTime),  # in real time
+    sa.Column("reply", sa.Text, nullable=False, default=""),  # the server's last reply
     sa.Index("deliveries_waiting", "state", "next_at"),
     sa.Index("deliveries_queued", "queued_at", "state"),
 )
 
-holds = sa.Table(  # one row while sending is on hold, else none
+holds = sa.Table(  # one row while sending is on hold
     "holds",
     metadata,
     sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one"), primary_key=True),
@@ -266,20 +266,20 @@ holds = sa.Table(  # one row while sending is on hold, else none
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-numbers = sa.Table(  # the last one that was given out: what is removed leaves its number to nobody
+numbers = sa.Table(  # see counters.py
     "numbers",
     metadata,
-    sa.Column("of", sa.Text, primary_key=True),  # a table
+    sa.Column("of", sa.Text, primary_key=True),  # a Counter
     sa.Column("last", sa.Integer, nullable=False),
 )
 
-secrets = sa.Table(  # which secret the pseudonyms were made with: under another one they would not be found
+secrets = sa.Table(  # which secret pseudonyms are made with: with another one they would not match
     "secrets",
     metadata,
     sa.Column("key_id", sa.Text, primary_key=True),
 )
 
-suppressions = sa.Table(  # who must not be mailed, whether or not there is a subscriber
+suppressions = sa.Table(
     "suppressions",
     metadata,
     sa.Column("pseudonym", sa.Text, primary_key=True),
@@ -288,7 +288,7 @@ suppressions = sa.Table(  # who must not be mailed, whether or not there is a su
     sa.Column("evidence", sa.Text, nullable=False),
 )
 
-consents = sa.Table(  # outlives the subscriber: the list has to show what it was allowed to do
+consents = sa.Table(  # kept when a subscriber is deleted, as proof of consent
     "consents",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -300,7 +300,7 @@ consents = sa.Table(  # outlives the subscriber: the list has to show what it wa
     sa.Column("wording", sa.ForeignKey("wordings.version")),
 )
 
-wordings = sa.Table(  # what the mails said that asked for consent
+wordings = sa.Table(  # texts that asked for consent
     "wordings",
     metadata,
     sa.Column("version", sa.Text, primary_key=True),
@@ -308,7 +308,7 @@ wordings = sa.Table(  # what the mails said that asked for consent
     sa.Column("text", sa.Text, nullable=False),
 )
 
-bounces = sa.Table(  # what came back, and what the mail server said at once of addresses
+bounces = sa.Table(
     "bounces",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -318,6 +318,6 @@ bounces = sa.Table(  # what came back, and what the mail server said at once of 
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("reply", sa.Text, nullable=False),
     sa.Column("bounced_at", UtcDateTime, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False, unique=True),  # a message that is read twice counts once
+    sa.Column("fingerprint", sa.Text, nullable=False, unique=True),  # a message that is processed twice counts once
     sa.Index("bounces_of", "pseudonym", "bounced_at"),
 )

@@ -1,4 +1,4 @@
-"""Alembic's way in: migrates the connection that store/migrate.py hands over."""
+"""Alembic's entry point: migrates the connection from store/migrate.py."""
 
 from alembic import context
 
