@@ -171,7 +171,7 @@ def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: 
         (b"email\tname\na@example.org\tA\n", "separated by"),
         (b"\n\n", "no column"),
         (b"<script>alert(1)</script>\n", "unknown column"),
-        (b"email\n" + b"\n" * (uploads.MOST_ROWS + 1), "more than 500,000 rows"),
+        (b"email\n" + b"\n" * (uploads.MAX_ROWS + 1), "more than 500,000 rows"),
     ],
 )
 def test_what_is_no_such_file_is_said_beside_the_field(app: App, desk: AtDesk, content: bytes, says: str) -> None:
@@ -234,7 +234,7 @@ def test_a_file_is_kept_for_an_hour(app: App, desk: AtDesk) -> None:
 def test_no_more_is_kept_in_all_than_two_of_the_largest(
     app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_MOST_KEPT", 50)
+    monkeypatch.setattr(uploads, "_MAX_KEPT", 50)
     other = signed_in(app, site, email="other@example.org")
     where = checked(desk, rows(2))
     assert "An import is under way" in other.send(PAGE, rows(2)).text

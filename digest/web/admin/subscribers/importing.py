@@ -10,7 +10,7 @@ from starlette.responses import Response
 from digest.errors import UsageError
 from digest.subscribers.fields import COLUMNS
 from digest.subscribers.importing import RowStatus
-from digest.web.admin.subscribers.uploads import MOST_ROWS, Import, Imports, Stage, decoded
+from digest.web.admin.subscribers.uploads import MAX_ROWS, Import, Imports, Stage, decoded
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload
 from digest.web.rendering import admin_template, attachment
@@ -28,7 +28,7 @@ class UploadForm:
     """The form."""
 
     columns: tuple[str, ...] = COLUMNS
-    most_rows: int = MOST_ROWS
+    most_rows: int = MAX_ROWS
     confirmed: bool = False
     wrong: Annotated[str, Samples("", "no-file", "letters", "rows", "busy", "header")] = ""
     reason: str = ""  # what is wrong with the header
@@ -92,7 +92,7 @@ def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, impor
     if text is None:
         return _show_form(context, replace(shown, wrong="letters"))
     rows = text.count("\n")
-    if rows > MOST_ROWS:
+    if rows > MAX_ROWS:
         return _show_form(context, replace(shown, wrong="rows"))
     try:
         with context.store.read() as tx:

@@ -1,10 +1,9 @@
-"""Files of subscribers between their upload and the end of their import: checked, then stored, beside the pages.
+"""Uploaded files of subscribers, which are checked and then imported in the background.
 
-They are kept in the memory of this process alone: one for each admin, an hour at most, and not many megabytes in all.
-An import writes a thousand rows at a time and lets others write in between: whoever joins or leaves meanwhile waits for
-some of them only. In one transaction a hundred thousand rows hold the lock for a quarter of a minute, and on a busy
-machine until those who wait fail. It ends half way where the program stops; what was stored stays, and the same file
-again adds the rest, as who is there is known.
+They are kept in memory: one for each admin, for an hour at most, and 64 MB in all. An import writes a thousand rows in
+a transaction and lets others write in between: one transaction for 100,000 rows would hold the lock for 15 s, and on a
+busy machine until waiting sign-ups fail. If the program stops, the stored rows stay, and a second import of the file
+adds the rest, as it skips known addresses.
 """
 
 import gzip
@@ -12,7 +11,7 @@ import io
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,73 +22,80 @@ from digest.admin import subscriber_actions
 from digest.app import App
 from digest.errors import DigestError, NotFoundError
 from digest.models import Admin
-from digest.subscribers.fields import csv_lines
+from digest.store import Transaction
+from digest.subscribers.fields import CsvRow, csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.background import Background
 from digest.web.pages import Upload
 from digest.web.security import MAX_UPLOAD
 
-KEPT = timedelta(hours=1)
-MOST_ROWS = 500_000
-SHOWN = 100  # rows of each fate
+MAX_ROWS = 500_000
+SHOWN = 100  # rows of each outcome
 
-_MOST_KEPT = 2 * MAX_UPLOAD  # bytes, of all admins
-_TOGETHER = 500
-_LETS_OTHERS = 0.01  # seconds between two pieces, for other processes; threads of ours are given way to
-_IDS = 10**12
+_KEPT = timedelta(hours=1)
+_MAX_KEPT = 2 * MAX_UPLOAD  # bytes, of all admins
+_BATCH = 500  # rows checked at a time
+_PAUSE = 0.01  # seconds between two batches of an import, for other processes; our threads have been waited for
+_MAX_ID = 10**12
 _REPORT = ("line", "email", "fate", "column", "reason")
+_PAGE = "/admin/subscribers/import"
 
 
 class Stage(StrEnum):
-    """How far an import has come."""
+    """How far an import is."""
 
     CHECKING = "checking"
     CHECKED = "checked"
     IMPORTING = "importing"
     DONE = "done"
-    STOPPED = "stopped"  # half way: something went wrong, or the program stops
+    STOPPED = "stopped"  # half way, by a fault or the end of the program
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it goes on by itself."""
+        """True if it continues by itself."""
         return self in {Stage.CHECKING, Stage.IMPORTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is known of the rows so far."""
+    """The outcomes of the rows so far."""
 
     stage: Stage
     rows: int = 0
     counts: Mapping[RowStatus, int] = field(default_factory=dict)
-    first: Mapping[RowStatus, tuple[RowOutcome, ...]] = field(default_factory=dict)  # the first of each fate
+    first: Mapping[RowStatus, tuple[RowOutcome, ...]] = field(default_factory=dict)  # the first rows of each
     failure: str = ""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Import:
-    """One file. Whoever changes it puts another record in place of `progress`."""
+    """An uploaded file. `progress` is replaced, never changed, so that threads may read it."""
 
     id: int
     admin: Admin
     name: str
     content: bytes
-    confirmed: bool  # its people have agreed already
+    confirmed: bool  # its subscribers have agreed already
     uploaded_at: datetime
     rows: int  # about: lines
     progress: Progress = Progress(stage=Stage.CHECKING)
-    report: bytes = b""  # what became of every row, or would: CSV, packed
+    report: bytes = b""  # the outcome of every row: CSV, gzipped
     timer: threading.Timer | None = None
 
+    @property
+    def can_be_discarded(self) -> bool:
+        """False while its rows are being stored."""
+        return self.progress.stage is not Stage.IMPORTING
+
     def report_parts(self) -> Iterator[str]:
-        """The report, unpacked bit by bit."""
+        """The report in parts, decompressed one after another."""
         with gzip.open(io.BytesIO(self.report), "rt", encoding="utf-8", newline="") as file:
-            while some := file.read(1 << 16):
-                yield some
+            while part := file.read(1 << 16):
+                yield part
 
 
 class Imports:
-    """All of them. Safe to share between threads."""
+    """The uploaded files. Safe to share between threads."""
 
     def __init__(self, app: App, background: Background) -> None:
         """`background` runs one import after another."""
@@ -99,12 +105,12 @@ class Imports:
         self._lock = threading.Lock()
 
     def start(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
-        """Keep a file in place of the admin's last one, and check it; None while that is imported, or no room is left.
+        """Replace the admin's last file and check the new one, which is UTF-8 text.
 
-        The file is known to be text in UTF-8.
+        Returns None while the last one is being imported, or if the files of all admins would be too large.
         """
         new = Import(
-            id=1 + secrets.randbelow(_IDS),
+            id=1 + secrets.randbelow(_MAX_ID),
             admin=admin,
             name=upload.name,
             content=upload.content,
@@ -113,145 +119,134 @@ class Imports:
             rows=rows,
         )
         with self._lock:
-            before = [one for one in self._kept.values() if one.admin.id == admin.id]
-            if any(one.progress.stage is Stage.IMPORTING for one in before):
+            own = [kept for kept in self._kept.values() if kept.admin.id == admin.id]
+            others = sum(len(kept.content) for kept in self._kept.values() if kept.admin.id != admin.id)
+            if not all(kept.can_be_discarded for kept in own) or others + len(new.content) > _MAX_KEPT:
                 return None
-            others = sum(len(one.content) for one in self._kept.values() if one.admin.id != admin.id)
-            if others + len(new.content) > _MOST_KEPT:
-                return None
-            for one in before:
-                self._forget(one)
+            for kept in own:
+                self._drop(kept)
             self._kept[new.id] = new
-            self._wait_for_the_end_of(new)
-        self._background.submit(lambda: self._check(new), page="/admin/subscribers/import")
+            self._start_timer(new)
+        self._background.submit(lambda: self._check(new), page=_PAGE)
         return new
 
-    def get(self, number: int, *, admin: Admin, now: datetime) -> Import:
-        """An admin's own. Raises NotFoundError where it is not there any more."""
+    def get(self, import_id: int, *, admin: Admin, now: datetime) -> Import:
+        """An import of this admin. Raises NotFoundError if it is gone or another admin's."""
         with self._lock:
-            found = self._kept.get(number)
-        if found is None or found.admin.id != admin.id or (_is_old(found, now) and _may_be_forgotten(found)):
-            raise NotFoundError("import", str(number))
+            found = self._kept.get(import_id)
+        if found is None or found.admin.id != admin.id:
+            raise NotFoundError("import", str(import_id))
+        if found.can_be_discarded and now - found.uploaded_at >= _KEPT:
+            raise NotFoundError("import", str(import_id))
         return found
 
-    def store(self, one: Import, *, now: datetime) -> None:
-        """Import the good rows, once, where it was checked."""
+    def store(self, checked: Import, *, now: datetime) -> None:
+        """Import the good rows of a checked file, once."""
         with self._lock:
-            if one.progress.stage is not Stage.CHECKED:
+            if checked.progress.stage is not Stage.CHECKED:
                 return
-            one.progress = Progress(stage=Stage.IMPORTING)
-        self._background.submit(lambda: self._store(one, now), page="/admin/subscribers/import")
+            checked.progress = Progress(stage=Stage.IMPORTING)
+        self._background.submit(lambda: self._store(checked, now), page=_PAGE)
 
-    def discard(self, one: Import) -> None:
-        """Throw it away, unless it is being imported."""
+    def discard(self, discarded: Import) -> None:
+        """Drop a file, unless its rows are being stored."""
         with self._lock:
-            if _may_be_forgotten(one):
-                self._forget(one)
+            if discarded.can_be_discarded:
+                self._drop(discarded)
 
-    def _check(self, one: Import) -> None:
-        if one.id not in self._kept:  # thrown away in the meantime
+    def _check(self, upload: Import) -> None:
+        if upload.id not in self._kept:  # discarded meanwhile
             return
         with self._app.store.read() as tx:
-            rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
-            outcomes = preview_import(tx, self._app.membership, rows, now=one.uploaded_at)
-            self._follow(one, _pieces(outcomes), then=Stage.CHECKED)
+            outcomes = preview_import(tx, self._app.membership, self._rows(tx, upload), now=upload.uploaded_at)
+            batches = iter(lambda: list(islice(outcomes, _BATCH)), [])
+            self._follow(upload, batches, last_stage=Stage.CHECKED)
 
-    def _store(self, one: Import, now: datetime) -> None:
-        with self._app.store.read() as tx:
-            rows = self._app.read_subscriber_rows(tx, _text(one), confirmed=one.confirmed)
-        store, membership = self._app.store, self._app.membership
-        pieces = subscriber_actions.import_rows_in_batches(store, membership, rows, by=one.admin.email, now=now)
-        self._follow(one, pieces, then=Stage.DONE, pause=_LETS_OTHERS)
-        one.content = b""
+    def _store(self, upload: Import, now: datetime) -> None:
+        app, by = self._app, upload.admin.email
+        with app.store.read() as tx:
+            rows = self._rows(tx, upload)
+        batches = subscriber_actions.import_rows_in_batches(app.store, app.membership, rows, by=by, now=now)
+        with closing(batches):
+            self._follow(upload, batches, last_stage=Stage.DONE, pause=_PAUSE)
+        upload.content = b""
 
-    def _follow(self, one: Import, pieces: Generator[list[RowOutcome]], *, then: Stage, pause: float = 0.0) -> None:
-        """Write down what becomes of the rows, until there are no more or the program stops."""
-        told = _Told()
+    def _rows(self, tx: Transaction, upload: Import) -> Iterator[CsvRow]:
+        return self._app.read_subscriber_rows(tx, decoded(upload.content) or "", confirmed=upload.confirmed)
+
+    def _follow(
+        self, upload: Import, batches: Iterator[list[RowOutcome]], *, last_stage: Stage, pause: float = 0.0
+    ) -> None:
+        """Record the outcomes of batches until there are no more or the program stops."""
+        log = _OutcomeLog()
         ended, failure = Stage.STOPPED, ""
         try:
-            with closing(pieces):
-                for some in pieces:
-                    told.add(some)
-                    one.progress = told.progress(one.progress.stage)
-                    if self._background.stopping.wait(pause):
-                        return
-            ended = then
+            for batch in batches:
+                log.add(batch)
+                upload.progress = log.progress(upload.progress.stage)
+                if self._background.stopping.wait(pause):
+                    return
+            ended = last_stage
         except DigestError as error:
             failure = str(error)
             raise
         finally:
-            one.report = told.packed()
-            one.progress = told.progress(ended, failure)
+            upload.report = log.close()
+            upload.progress = log.progress(ended, failure)
 
-    def _wait_for_the_end_of(self, one: Import) -> None:
-        one.timer = threading.Timer(KEPT.total_seconds(), self._expire, [one])
-        one.timer.daemon = True
-        one.timer.start()
+    def _start_timer(self, upload: Import) -> None:
+        upload.timer = threading.Timer(_KEPT.total_seconds(), self._expire, [upload])
+        upload.timer.daemon = True
+        upload.timer.start()
 
-    def _expire(self, one: Import) -> None:
+    def _expire(self, upload: Import) -> None:
         with self._lock:
-            if _may_be_forgotten(one):
-                self._forget(one)
+            if upload.can_be_discarded:
+                self._drop(upload)
             else:
-                self._wait_for_the_end_of(one)
+                self._start_timer(upload)
 
-    def _forget(self, one: Import) -> None:
-        self._kept.pop(one.id, None)
-        if one.timer is not None:
-            one.timer.cancel()
+    def _drop(self, upload: Import) -> None:
+        self._kept.pop(upload.id, None)
+        if upload.timer is not None:
+            upload.timer.cancel()
 
 
-class _Told:
-    """Counts, the first rows of each fate, and the report of all, as outcomes come."""
+class _OutcomeLog:
+    """Counts outcomes, keeps the first rows of each, and writes the report."""
 
     def __init__(self) -> None:
         self._counts: Counter[RowStatus] = Counter()
         self._first: dict[RowStatus, tuple[RowOutcome, ...]] = {}
-        self._packed = io.BytesIO()
-        self._report = gzip.GzipFile(fileobj=self._packed, mode="wb", compresslevel=1)
+        self._compressed = io.BytesIO()
+        self._report = gzip.GzipFile(fileobj=self._compressed, mode="wb", compresslevel=1)
         self._write([_REPORT])
 
-    def add(self, some: list[RowOutcome]) -> None:
-        self._counts.update(outcome.fate for outcome in some)
-        for outcome in some:
+    def add(self, batch: list[RowOutcome]) -> None:
+        self._counts.update(outcome.fate for outcome in batch)
+        for outcome in batch:
             first = self._first.get(outcome.fate, ())
             if len(first) < SHOWN:
                 self._first[outcome.fate] = (*first, outcome)
-        self._write([o.row.line, o.row.email, o.fate.value, o.row.column, o.reason] for o in some)
+        self._write([o.row.line, o.row.email, o.fate.value, o.row.column, o.reason] for o in batch)
 
     def progress(self, stage: Stage, failure: str = "") -> Progress:
         counts, first = dict(self._counts), dict(self._first)
         return Progress(stage=stage, rows=self._counts.total(), counts=counts, first=first, failure=failure)
 
-    def packed(self) -> bytes:
+    def close(self) -> bytes:
+        """The report, gzipped."""
         self._report.close()
-        return self._packed.getvalue()
+        return self._compressed.getvalue()
 
     def _write(self, rows: Iterable[Iterable[object]]) -> None:
         self._report.write(csv_lines(rows).encode())
 
 
 def decoded(content: bytes) -> str | None:
-    """A file as text, whose lines end in a line feed; None for what is not text in UTF-8."""
+    """The text of a file, with line feeds as line ends; None if it is not UTF-8 text."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
     return None if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _text(one: Import) -> str:
-    return decoded(one.content) or ""
-
-
-def _pieces(outcomes: Iterator[RowOutcome]) -> Generator[list[RowOutcome]]:
-    while some := list(islice(outcomes, _TOGETHER)):
-        yield some
-
-
-def _is_old(one: Import, now: datetime) -> bool:
-    return now - one.uploaded_at >= KEPT
-
-
-def _may_be_forgotten(one: Import) -> bool:
-    return one.progress.stage is not Stage.IMPORTING
