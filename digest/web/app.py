@@ -30,6 +30,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.app import App
 from digest.errors import DigestError, TemplateError, UsageError
+from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
 from digest.web.admin.subscribers.uploads import Imports
@@ -121,6 +122,7 @@ def create_app(
     )
     asgi.state.services = services
     asgi.state.imports = Imports(app, services.long_background)
+    asgi.state.test_mail_sender = TestMailSender(app)
     asgi.state.template_composer = PreviewComposer(app, follows_files=True)
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(

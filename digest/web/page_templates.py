@@ -16,14 +16,11 @@ from digest.web.admin.log import Log
 from digest.web.admin.papers.sources import ShownSources
 from digest.web.admin.papers.submissions import ShownSubmission, ShownSubmissions
 from digest.web.admin.profiles.editor import Editor
-from digest.web.admin.profiles.exchange import Import
-from digest.web.admin.profiles.followers import Followers
-from digest.web.admin.profiles.overview import ProfileList
+from digest.web.admin.profiles.history import History, Removed, ShownVersion
+from digest.web.admin.profiles.listing import Followers, Import, ProfileList
 from digest.web.admin.profiles.query import Asked
-from digest.web.admin.profiles.remove import Removing
-from digest.web.admin.profiles.rename import Renaming
+from digest.web.admin.profiles.rename_or_remove import Removing, Renaming
 from digest.web.admin.profiles.test_mail import ShownTestMail
-from digest.web.admin.profiles.versions import History, Removed, ShownVersion
 from digest.web.admin.sending.deliveries import ShownDeliveries, ShownDelivery
 from digest.web.admin.sending.next_digests import NoNextHour, ShownNext
 from digest.web.admin.sending.templates import Overview, ShownMail

@@ -127,7 +127,7 @@ def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AtDe
 def test_a_server_that_never_answers_is_waited_for_a_while_only(
     app: App, editor: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.web.admin.profiles.routes._PATIENCE", 0.3)
+    monkeypatch.setattr("digest.web.admin.profiles.test_mail._TIMEOUT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         answer = by_smtp(app, mute.getsockname()[1], editor).post(PAGE)
     assert answer.status_code == 422

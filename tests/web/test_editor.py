@@ -18,7 +18,8 @@ from digest.matching import compile_rules
 from digest.models import Admin, Role
 from digest.security import passwords
 from digest.store import admins, audit, profiles
-from digest.web.admin.profiles.trial import Trial, Trying
+from digest.web.admin.profiles import trial
+from digest.web.admin.profiles.trial import Trial
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
 from tests.browsing import needs_chromium
@@ -358,18 +359,18 @@ def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(app: App, site
 def test_nobody_waits_to_write_while_a_text_is_tried_that_has_no_profile_any_more(
     app: App, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried_so = Trying.tried
+    try_rules = trial.try_rules
 
     def writing(*said: Any, **rest: Any) -> Any:
         with closing(sqlite3.connect(app.store.file, timeout=0)) as database:
             database.execute("begin immediate")
             database.rollback()
-        return tried_so(*said, **rest)
+        return try_rules(*said, **rest)
 
     path = f"/admin/profiles/{number(app)}"
     with app.store.write() as tx:
         profiles.remove(tx, "Animals")
-    monkeypatch.setattr(Trying, "tried", writing)
+    monkeypatch.setattr(trial, "try_rules", writing)
     assert post(site, cookie, path, rules="cats", version="1").status_code == 409
 
 
@@ -383,7 +384,7 @@ def test_an_editor_has_three_texts_tried_at_once_and_no_more(
         go_on.wait(30)
         return Trial()
 
-    monkeypatch.setattr(Trying, "tried", slow)
+    monkeypatch.setattr(trial, "try_rules", slow)
     path = f"/admin/profiles/{number(app)}"
     threads = [threading.Thread(target=look, args=(site, cookie, path)) for _ in range(3)]
     for thread in threads:

@@ -1,1 +1,9 @@
-"""The desk's pages of shared profiles: for editors, too."""
+"""Admin pages about shared profiles, for admins and editors."""
+
+from digest.web.admin.profiles import editor, history, listing, query, rename_or_remove, test_mail
+
+# In this order: /new, /query, /removed and the like come before /{id}.
+ROUTERS = (
+    *(query.router, history.router, listing.router, rename_or_remove.router, test_mail.router),
+    *(editor.preview_router, editor.router),
+)

@@ -1,28 +1,28 @@
-"""Papers a day as a picture: where each bar stands, in units that the page stretches to the room that it has. Pure."""
+"""The chart of papers per day, in units that the page scales to its width."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-HEIGHT = 100.0  # of the picture
+HEIGHT = 100.0  # of the chart
 STEP = 10  # from one day to the next
 _GAP = 2  # between two bars
-_LEAST = 1.0  # that a bar is high where there is a paper
+_MIN_HEIGHT = 1.0  # of a bar, so that a single paper can be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartDay:
-    """A day as the chart shows it."""
+    """One day of the chart."""
 
     on: date
     papers: int
-    before: int  # by the rules that are saved
-    of: int  # papers that there were
+    before: int  # found by the saved rules
+    of: int  # papers of that day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A bar for one day; `y` counts from the top."""
+    """The bar of one day; `y` counts from the top."""
 
     x: float
     y: float
@@ -33,28 +33,28 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """The picture, and what it says in numbers. Raises ValueError for no days."""
+    """The chart, and its numbers. Raises ValueError if there are no days."""
 
     width: int
     height: float
-    top: int  # papers that the whole height stands for
+    top: int  # papers at the full height
     bars: tuple[Bar, ...]
-    line: str  # the points of the line of what the saved rules found; "" where it is the same
-    mark: float | None  # how high up the picture `full` papers are, from the top; None where it is above
+    line: str  # the points of the saved rules' line, or "" if it is the same
+    mark: float | None  # the y of `full` papers; None if above the chart
     days: tuple[ChartDay, ...]
 
     def __post_init__(self) -> None:
         if not self.days:
-            raise ValueError("a chart shows one day at least")
+            raise ValueError("a chart needs at least one day")
 
     @property
     def most(self) -> ChartDay:
-        """The first of the days with most papers."""
+        """The first day with the most papers."""
         return max(self.days, key=lambda day: day.papers)
 
 
 def chart(days: Sequence[ChartDay], *, compared: bool, full: int) -> Chart:
-    """The picture of days, at least one; `compared`: with a line for what the saved rules found, if that was other."""
+    """The chart of one or more days. `compared` adds a line for the saved rules, if they find other numbers."""
     differs = compared and any(day.papers != day.before for day in days)
     top = max(1, *(day.papers for day in days), *(day.before for day in days if differs))
 
@@ -66,12 +66,13 @@ def chart(days: Sequence[ChartDay], *, compared: bool, full: int) -> Chart:
         width=STEP * len(days),
         height=HEIGHT,
         top=top,
-        bars=tuple(_bar(at, day, min(y(day.papers), HEIGHT - _LEAST)) for at, day in enumerate(days) if day.papers),
+        bars=tuple(
+            Bar(x=at * STEP + _GAP / 2, y=top_of_bar, width=STEP - _GAP, height=round(HEIGHT - top_of_bar, 1), day=day)
+            for at, day in enumerate(days)
+            if day.papers
+            for top_of_bar in [min(y(day.papers), HEIGHT - _MIN_HEIGHT)]
+        ),
         line=" ".join(point for step in steps for point in step) if differs else "",
         mark=y(full) if full <= top else None,
         days=tuple(days),
     )
-
-
-def _bar(at: int, day: ChartDay, y: float) -> Bar:
-    return Bar(x=at * STEP + _GAP / 2, y=y, width=STEP - _GAP, height=round(HEIGHT - y, 1), day=day)

@@ -1,198 +1,187 @@
-"""The editor of shared profiles: what a rule does is seen before it is saved."""
+"""The editor of shared profiles, which shows what rules find before they are saved."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
-from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
 
 from digest.admin import profile_actions, profile_diff
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, CompiledRules, Profile, ProfileVersion
-from digest.store import Store, Transaction, profiles
-from digest.web.admin.profiles.trial import Trial, Trying
+from digest.models import Admin, CompiledRules, Profile, ProfileVersion, Role
+from digest.store import profiles
+from digest.web.admin.profiles import trial
+from digest.web.admin.profiles.trial import Trial
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.forms.keywords import read_keywords
-from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
-from digest.web.rate_limits import ConcurrencyLimit, RateLimit
-from digest.web.rendering import local
+from digest.web.pages import Fields, parse_number
+from digest.web.rendering import admin_template
 from digest.web.template_samples import Samples
 
-_TEMPLATE = "desk-editor.html.j2"
-_MOST_NAME = 200  # characters
-_MOST_DIFF = 400  # lines
+_MAX_NAME = 200  # characters
+_MAX_DIFF = 400  # lines
 _DONE = ("added", "saved", "restored", "renamed")
+
+router = admin_router("/admin/profiles", role=Role.EDITOR)
+preview_router = admin_router("/admin/profiles", role=Role.EDITOR, wakes_delivery=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """Somebody saved the profile since its editor was opened."""
+    """Another admin saved the profile while this editor was open."""
 
-    number: int  # of the version that they made
+    number: int  # of their version
     who: str
     at: str  # a local time: "2026-06-03 07:00"
     diff: Annotated[
         Sequence[str], Samples((), (" cat", "-dog", "+bird"))
-    ]  # the lines around what they changed, as in a unified diff
+    ]  # the lines around their changes, as in a unified diff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editor:
-    """What the page shows."""
+    """The page."""
 
     id: int = 0  # 0: a new profile
     name: str = ""
-    version: int = 0  # that the text was made from
-    followers: int | None = None  # None where they are not counted
+    version: int = 0  # that the text was edited from
+    followers: int | None = None  # None if not counted
     text: str = ""
     name_mistake: Annotated[str, Samples("", "missing", "taken")] = ""
-    refused: str = ""  # why the rules cannot be saved, where it is no mistake in a line
+    refused: str = ""  # why the rules cannot be saved, if no line has a mistake
     done: Annotated[str, Samples("", *_DONE)] = ""  # just now
     conflict: Conflict | None = None
-    gone: bool = False  # somebody removed the profile; the text can be saved as a new one
+    gone: bool = False  # another admin removed the profile; the text can be saved as a new one
     trial: Trial = field(default_factory=Trial)
 
     @property
     def mended(self) -> bool:
-        """Whether nothing has to be mended before it can be saved."""
+        """True if it can be saved."""
         return not (self.name_mistake or self.refused or self.trial.mistakes)
 
 
-@dataclass(frozen=True, slots=True)
-class Editing:
-    """The pages at /admin/profiles/new, /admin/profiles/ID and /admin/profiles/preview."""
-
-    store: Store
-    trying: Trying
-    limits: RateLimit  # of what is tried, by editor
-    at_once: ConcurrencyLimit
-    timezone: ZoneInfo
-
-    def look_at_new(self, _visit: Visit, _admin: Admin) -> Answer:
-        """GET /admin/profiles/new"""
-        return _page(Editor())
-
-    def look(self, visit: Visit, admin: Admin) -> Answer:
-        """GET. Raises NotFoundError."""
-        with self.store.read() as tx:
-            profile = profiles.get_by_id(tx, visit.id)
-            version = len(profiles.list_versions(tx, visit.id))
-            followers, _ = profiles.count_followers_of(tx, visit.id)
-        done = visit.query.get("done", "")
-        shows = Editor(
-            id=profile.id,
-            name=profile.name,
-            version=version,
-            followers=followers,
-            done=done if done in _DONE else "",
-        )
-        return _page(self._tried(shows, _lines(profile.rules), profile, visit, admin))
-
-    def look_at_none(self, _visit: Visit, _admin: Admin) -> Answer:
-        """GET /admin/profiles/preview: who comes back to it has no text there any more."""
-        return Redirect(path="/admin/profiles")
-
-    def try_out(self, visit: Visit, admin: Admin) -> Answer:
-        """POST /admin/profiles/preview: looks, and changes nothing. Raises HTTPException 429."""
-        shows, text = _typed(visit), _lines(visit.form.get("rules", ""))
-        with self.store.read() as tx:
-            saved = _find(tx, shows.id)
-        if saved is not None:
-            shows = replace(shows, name=saved.name)
-        if line := visit.form.get("use", ""):
-            with self._limited(visit, admin):
-                text = self.trying.used(text, parse_number(line), now=visit.now)
-        shows = self._tried(shows, text, saved, visit, admin)
-        return Page(template="desk-trial.html.j2", shows=shows) if visit.fragment else _page(shows)
-
-    def add(self, visit: Visit, admin: Admin) -> Answer:
-        """POST /admin/profiles/new"""
-        shows = replace(_typed(visit), id=0)
-        rules, shows = _read(shows, visit)
-        with self.store.write() as tx:
-            shows = replace(shows, name_mistake=_name_mistake(tx, shows.name))
-            if rules is not None and not shows.name_mistake:
-                added = profile_actions.add(tx, shows.name, rules, by=admin.email, now=visit.now)
-                return Redirect(path=f"/admin/profiles/{added.id}?done=added")
-        return _page(self._tried(shows, shows.text, None, visit, admin), 422)
-
-    def save(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: what nobody else has changed meanwhile, or at the editor's word. Raises NotFoundError."""
-        rules, shows = _read(replace(_typed(visit), id=visit.id), visit)
-        with self.store.write() as tx:
-            saved, known = _find(tx, visit.id), profiles.list_versions(tx, visit.id)
-            if saved is None and not known:
-                raise NotFoundError("profile", str(visit.id), listed_by="digest profile list")
-            conflict = None if saved is None else _conflict(known, shows, visit, self.timezone)
-            if saved is not None and rules is not None and conflict is None:
-                profile_actions.edit(tx, saved.name, rules=rules, by=admin.email, now=visit.now)
-                return Redirect(path=f"/admin/profiles/{visit.id}?done=saved")
-        # What takes long is done where nobody waits to write.
-        if saved is None:
-            shows = replace(shows, id=0, name=known[0].name, gone=True)
-            return _page(self._tried(shows, shows.text, None, visit, admin), 409)
-        shows = replace(shows, name=saved.name, conflict=conflict if rules is not None else None)
-        return _page(self._tried(shows, shows.text, saved, visit, admin), 422 if rules is None else 409)
-
-    def _tried(self, shows: Editor, text: str, saved: Profile | None, visit: Visit, admin: Admin) -> Editor:
-        with self._limited(visit, admin):
-            return replace(shows, text=text, trial=self.trying.tried(text, saved, now=visit.now))
-
-    @contextmanager
-    def _limited(self, visit: Visit, admin: Admin) -> Iterator[None]:
-        with self.at_once.working(admin.email), self.limits.working(admin.email, now=visit.now):
-            yield
+@router.get("/new")
+def show_new(context: Context) -> Response:
+    """The editor for a new profile."""
+    return _render(context, Editor())
 
 
-def _typed(visit: Visit) -> Editor:
-    """What the form brings besides the rules."""
-    number, version = (visit.form.get(name, "") for name in ("profile", "version"))
-    name = " ".join(visit.form.get("name", "").split())[:_MOST_NAME]
-    return Editor(id=parse_number(number), name=name, version=parse_number(version))
+@router.post("/new")
+def add_profile(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Add a profile, or show what is wrong with it."""
+    rules, page = _read_form(form, 0)
+    with context.store.write() as tx:
+        mistake = "" if page.name else "missing"
+        if page.name and profiles.find(tx, page.name) is not None:
+            mistake = "taken"
+        if rules is not None and not mistake:
+            added = profile_actions.add(tx, page.name, rules, by=admin.email, now=context.now)
+            return context.redirect(f"/admin/profiles/{added.id}?done=added")
+    return _render(context, _try(context, admin, replace(page, name_mistake=mistake), None), 422)
 
 
-def _lines(text: str) -> str:
-    """With the line ends that a text field has."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+@preview_router.get("/preview")
+def leave_preview(context: Context) -> Response:
+    """Redirect to the list: a preview that is opened by its address has no text."""
+    return context.redirect("/admin/profiles")
 
 
-def _find(tx: Transaction, number: int) -> Profile | None:
-    try:
-        return profiles.get_by_id(tx, number)
-    except NotFoundError:
-        return None
+@preview_router.post("/preview")
+def preview(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Show what unsaved rules would find. Changes nothing. Raises HTTPException 429."""
+    text = form.get("rules", "").replace("\r\n", "\n").replace("\r", "\n")
+    page = replace(_posted(form), text=text)
+    with context.store.read() as tx:
+        saved = profiles.find_by_id(tx, page.id)
+    if saved is not None:
+        page = replace(page, name=saved.name)
+    if line := form.get("use", ""):
+        page = replace(page, text=trial.use_suggestion(_try(context, admin, page, None).trial, parse_number(line)))
+    page = _try(context, admin, page, saved)
+    return context.render(admin_template("trial"), page) if context.wants_fragment else _render(context, page)
 
 
-def _read(shows: Editor, visit: Visit) -> tuple[CompiledRules | None, Editor]:
-    """(the rules, or None where they cannot be saved; what the page shows of that)."""
-    rules, keywords = read_keywords(visit.form.get("rules", ""))
-    shows = replace(shows, text=keywords.text)
+@router.get("/{id}")
+def show_profile(context: Context, profile_id: PathId, admin: CurrentAdmin, done: str = "") -> Response:
+    """The editor with the saved rules. Raises NotFoundError."""
+    with context.store.read() as tx:
+        profile = profiles.get_by_id(tx, profile_id)
+        version = len(profiles.list_versions(tx, profile_id))
+        followers, _ = profiles.count_followers_of(tx, profile_id)
+    page = Editor(
+        id=profile.id,
+        name=profile.name,
+        version=version,
+        followers=followers,
+        text=profile.rules.replace("\r\n", "\n").replace("\r", "\n"),
+        done=done if done in _DONE else "",
+    )
+    return _render(context, _try(context, admin, page, profile))
+
+
+@router.post("/{id}")
+def save_profile(context: Context, profile_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
+    """Save the rules, unless another admin saved others meanwhile and this one has not seen them. Raises NotFoundError."""
+    rules, page = _read_form(form, profile_id)
+    with context.store.write() as tx:
+        saved, versions = profiles.find_by_id(tx, profile_id), profiles.list_versions(tx, profile_id)
+        if saved is None and not versions:
+            raise NotFoundError("profile", str(profile_id), listed_by="digest profile list")
+        conflict = None if saved is None else _find_conflict(context, versions, page, form)
+        if saved is not None and rules is not None and conflict is None:
+            profile_actions.edit(tx, saved.name, rules=rules, by=admin.email, now=context.now)
+            return context.redirect(f"/admin/profiles/{profile_id}?done=saved")
+    # Trying the rules takes long, so it happens after the write lock is released.
+    if saved is None:
+        return _render(context, _try(context, admin, replace(page, id=0, name=versions[0].name, gone=True), None), 409)
+    page = replace(page, name=saved.name, conflict=conflict if rules is not None else None)
+    return _render(context, _try(context, admin, page, saved), 422 if rules is None else 409)
+
+
+def _try(context: RequestContext, admin: Admin, page: Editor, saved: Profile | None) -> Editor:
+    """The page with what its text would find. Raises HTTPException 429."""
+    limits, recent_papers = context.services.limits, context.app.recent_papers
+    with (
+        limits.admin_previews_at_once.working(admin.email),
+        limits.admin_preview.working(admin.email, now=context.now),
+    ):
+        tried = trial.try_rules(recent_papers, context.services.cards, page.text, saved, now=context.now)
+    return replace(page, trial=tried)
+
+
+def _posted(form: Fields) -> Editor:
+    """The fields of the form besides the rules."""
+    name = " ".join(form.get("name", "").split())[:_MAX_NAME]
+    number, version = parse_number(form.get("profile", "")), parse_number(form.get("version", ""))
+    return Editor(id=number, name=name, version=version)
+
+
+def _read_form(form: Fields, profile_id: int) -> tuple[CompiledRules | None, Editor]:
+    """(the rules, or None if they cannot be saved; the page with the text and the reason)."""
+    rules, keywords = read_keywords(form.get("rules", ""))
+    page = replace(_posted(form), id=profile_id, text=keywords.text)
     if rules is None:
-        return None, shows
+        return None, page
     try:
-        return profile_actions.compile_profile_rules(rules.text), shows
+        return profile_actions.compile_profile_rules(rules.text), page
     except UsageError as error:
-        return None, replace(shows, refused=str(error))
+        return None, replace(page, refused=str(error))
 
 
-def _name_mistake(tx: Transaction, name: str) -> str:
-    if not name:
-        return "missing"
-    return "taken" if profiles.find(tx, name) is not None else ""
-
-
-def _conflict(
-    newest_first: Sequence[ProfileVersion], shows: Editor, visit: Visit, timezone: ZoneInfo
+def _find_conflict(
+    context: RequestContext, newest_first: Sequence[ProfileVersion], page: Editor, form: Fields
 ) -> Conflict | None:
-    """What others saved since the editor was opened, where saving would undo it unseen."""
+    """What another admin saved since the editor was opened, if saving would undo it unseen."""
     newest = newest_first[0]
-    seen = {shows.version, parse_number(visit.form.get("anyway", ""))}
-    opened = next((version for version in newest_first if version.number == shows.version), None)
-    if newest.number in seen or newest.rules == shows.text or (opened and opened.rules == newest.rules):
+    seen = {page.version, parse_number(form.get("anyway", ""))}
+    opened = next((version for version in newest_first if version.number == page.version), None)
+    if newest.number in seen or newest.rules == page.text or (opened and opened.rules == newest.rules):
         return None
-    diff = [line for line in profile_diff.diff(opened, newest)[2:_MOST_DIFF] if not line.startswith("@@")]
-    at = local(newest.saved_at, timezone)
+    diff = [line for line in profile_diff.diff(opened, newest)[2:_MAX_DIFF] if not line.startswith("@@")]
+    at = context.local_time(newest.saved_at)
     return Conflict(number=newest.number, who=newest.saved_by, at=at, diff=diff)
 
 
-def _page(shows: Editor, status: int = 200) -> Page:
-    return Page(template=_TEMPLATE, shows=shows, status=status)
+def _render(context: RequestContext, page: Editor, status: int = 200) -> Response:
+    return context.render(admin_template("editor"), page, status=status)

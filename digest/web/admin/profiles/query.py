@@ -2,52 +2,53 @@
 
 from dataclasses import dataclass
 
+from starlette.responses import Response
+
 from digest.errors import RuleError
 from digest.matching.language.translation import Translation, translate_query
-from digest.models import Admin, Profile
-from digest.pipeline.recent_papers import DAYS, RecentPapers
-from digest.web.pages import Answer, Page, Visit
-from digest.web.papers import PaperCards, ShownPaper
+from digest.models import Profile, Role
+from digest.pipeline.recent_papers import DAYS
+from digest.web.admin_auth import admin_router
+from digest.web.dependencies import Context, PostedForm
+from digest.web.papers import ShownPaper
+from digest.web.rendering import admin_template
 
-_BEST = 5  # papers that are shown
-_ABSTRACT = 320  # characters
+_MAX_SHOWN = 5  # papers
+_MAX_ABSTRACT = 320  # characters
+_TEMPLATE = admin_template("query")
+
+router = admin_router("/admin/profiles/query", role=Role.EDITOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was pasted, and what it came to."""
+    """The pasted query, and its translation."""
 
     pasted: str = ""
-    mistake: str = ""  # why it cannot be read
+    mistake: str = ""  # why it cannot be parsed
     translation: Translation | None = None
     days: int = DAYS
     count: int = 0
     papers: tuple[ShownPaper, ...] = ()
 
 
-def _page(*, status: int = 200, **shows: object) -> Page:
-    return Page(template="desk-query.html.j2", shows=Asked(**shows), status=status)  # type: ignore[arg-type]
+@router.get("")
+def show_query(context: Context) -> Response:
+    """The empty form."""
+    return context.render(_TEMPLATE, Asked())
 
 
-@dataclass(frozen=True, slots=True)
-class AskingAsElsewhere:
-    """The page at /admin/profiles/query."""
-
-    recent_papers: RecentPapers
-    cards: PaperCards
-
-    def look(self, _visit: Visit, _admin: Admin) -> Answer:
-        """GET the form."""
-        return _page()
-
-    def act(self, visit: Visit, _admin: Admin) -> Answer:
-        """POST: looks, and changes nothing."""
-        pasted = visit.form.get("query", "").replace("\r\n", "\n").strip()
-        try:
-            translation = translate_query(pasted)
-        except RuleError as error:
-            return _page(pasted=pasted, mistake=error.reason, status=422)
-        profile = Profile(name="", rules=translation.rules)
-        found = self.recent_papers.find_recent([profile], now=visit.now, limit=_BEST)
-        shown = (self.cards.show(item.paper, item.evidence, most=_ABSTRACT) for item in found.items)
-        return _page(pasted=pasted, translation=translation, count=found.count, papers=tuple(shown))
+@router.post("")
+def translate(context: Context, form: PostedForm) -> Response:
+    """Translate a query, and show what its rules would find."""
+    pasted = form.get("query", "").replace("\r\n", "\n").strip()
+    try:
+        translation = translate_query(pasted)
+    except RuleError as error:
+        return context.render(_TEMPLATE, Asked(pasted=pasted, mistake=error.reason), status=422)
+    profile = Profile(name="", rules=translation.rules)
+    found = context.app.recent_papers.find_recent([profile], now=context.now, limit=_MAX_SHOWN)
+    cards = context.services.cards
+    papers = tuple(cards.show(item.paper, item.evidence, most=_MAX_ABSTRACT) for item in found.items)
+    page = Asked(pasted=pasted, translation=translation, count=found.count, papers=papers)
+    return context.render(_TEMPLATE, page)

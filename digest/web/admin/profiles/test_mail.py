@@ -1,162 +1,193 @@
-"""A profile's digest, mailed to whoever edits it: to their own address and to no other."""
+"""A profile's digest, mailed to the admin or editor who is signed in, and to no other address."""
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
 
 from digest.admin import test_mail
+from digest.app import App
 from digest.errors import DigestError
-from digest.models import Admin, Delivery, Digest, MailKind, Profile, Subscriber, Suppression
-from digest.pipeline.recent_papers import RecentPapers
-from digest.store import Store, profiles
-from digest.subscribers.membership import Membership
-from digest.transport import Transport
+from digest.models import Admin, Delivery, Digest, MailKind, Profile, Role, Suppression
+from digest.store import profiles
 from digest.web.admin.sending.preview_composer import PreviewComposer
+from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.context import isolated
+from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.pages import Answer, Page, Redirect, Visit, parse_number
-from digest.web.papers import PaperCards, ShownPaper
+from digest.web.pages import parse_number
+from digest.web.papers import ShownPaper
+from digest.web.rendering import admin_template
 
-_ABSTRACT = 200  # characters
+_MAX_ABSTRACT = 200  # characters
+_TIMEOUT = 15.0  # seconds for each step of the mail server's: the admin waits for the page
+
+router = admin_router("/admin/profiles/{id}/test", role=Role.EDITOR)
 
 
-class Fate(StrEnum):
-    """What became of a test mail, or stands against sending one."""
+class TestMailOutcome(StrEnum):
+    """What happened to a test mail, or why none can be sent."""
 
     SENT = "sent"
-    LEFT = "left"  # in a Maildir, which sends nothing
+    LEFT = "left"  # written to a Maildir, which sends nothing
     NOTHING = "nothing"  # there is no paper to send
     HELD = "held"
     SUPPRESSED = "suppressed"
-    BUSY = "busy"  # another one is being sent
-    REFUSED = "refused"  # by the mail server, or it is not there
+    BUSY = "busy"  # another test mail is being sent
+    REFUSED = "refused"  # by the mail server, or it could not be reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTestMail:
-    """What would be sent, or was."""
+    """The mail that would be, or was, sent."""
 
     id: int
     name: str
     email: str
     days: int
-    fate: Fate | None = None
-    said: str = ""  # with it: the server's words, why the address is suppressed, where the Maildir is
-    version: int = 0  # of the profile that unsaved rules were made from
-    keywords: Keywords | None = None  # rules that are not saved; None: those that are
+    fate: TestMailOutcome | None = None
+    said: str = ""  # the server's reply, the reason for the suppression, or the Maildir's path
+    version: int = 0  # of the profile that unsaved rules were edited from
+    keywords: Keywords | None = None  # unsaved rules; None: the saved ones
     subject: str = ""
     papers: tuple[ShownPaper, ...] = ()
     more: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """What a test mail goes through."""
+class TestMailSender:
+    """Sends one test mail at a time, because a mail server may keep each one waiting."""
 
-    bench: PreviewComposer
-    transport: Callable[[], AbstractContextManager[Transport]]
-    membership: Membership
-    domain: str
-    maildir: str  # where mails are left, "" where they are sent
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._sending = threading.Lock()
+        self.previews = PreviewComposer(app)
 
+    @property
+    def maildir(self) -> str:
+        """The path of the Maildir that mails are written to; "" if they are sent."""
+        delivery = self._app.config.delivery
+        return str(self._app.config.path(delivery.maildir.path)) if delivery.transport == "maildir" else ""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendingTestMails:
-    """The page at /admin/profiles/ID/test. `sending`: one at a time, as a mail server may let it wait."""
-
-    store: Store
-    recent_papers: RecentPapers
-    cards: PaperCards
-    way: Way
-    reader: Subscriber  # as whom everybody gets it, but for the address
-    days: int
-    sending: threading.Lock
-
-    def look(self, visit: Visit, admin: Admin) -> Answer:
-        """GET: what would be sent, or `?done` was. Raises NotFoundError, RuleError, TemplateError."""
-        profile = self._profile(visit)
-        done = next((fate for fate in (Fate.SENT, Fate.LEFT) if visit.query.get("done") == fate), None)
-        fate, said = (done, self.way.maildir) if done is not None else self._obstacle(admin)
-        return _page(self._shown(profile, self._digest(profile, visit, admin), fate, said))
-
-    def act(self, visit: Visit, admin: Admin) -> Answer:
-        """POST: send it; with `rules`, that of these instead of the saved. Raises NotFoundError, RuleError."""
-        profile = self._profile(visit)
-        rules, keywords = read_keywords(visit.form.get("rules", profile.rules))
-        version = parse_number(visit.form.get("version", ""))
-        if rules is None:
-            about = replace(self._about(profile, admin.email), version=version)
-            return _page(replace(about, keywords=keywords), status=422)
-        saved = rules.text.strip() == profile.rules.strip()
-        tried = profile if saved else replace(profile, rules=rules.text)
-        digest = self._digest(tried, visit, admin)
-        fate, said = self._send(tried, digest, visit, admin)
-        went = fate in {Fate.SENT, Fate.LEFT}
-        if saved and went:
-            return Redirect(path=f"/admin/profiles/{profile.id}/test?done={fate}")
-        shown = self._shown(tried, digest, fate, said)
-        keywords_if_new = None if saved else keywords
-        return _page(replace(shown, version=version, keywords=keywords_if_new), status=200 if went else 422)
-
-    def _profile(self, visit: Visit) -> Profile:
-        with self.store.read() as tx:
-            return profiles.get_by_id(tx, visit.id)
-
-    def _digest(self, profile: Profile, visit: Visit, admin: Admin) -> Digest:
-        reader = replace(self.reader, email=admin.email)
-        return test_mail.recent_digest(self.recent_papers, [profile], reader, days=self.days, now=visit.now)
-
-    def _obstacle(self, admin: Admin) -> tuple[Fate | None, str]:
-        with self.store.read() as tx:
-            found = test_mail.find_obstacle(tx, self.way.membership, admin.email)
-        if isinstance(found, Suppression):
-            return Fate.SUPPRESSED, str(found)
-        return (None, "") if found is None else (Fate.HELD, found.reason)
-
-    def _send(self, profile: Profile, digest: Digest, visit: Visit, admin: Admin) -> tuple[Fate, str]:
-        """What became of it, and what is to be said with that."""
-        obstacle, why = self._obstacle(admin)
-        if obstacle is not None or not digest.items:
-            return obstacle or Fate.NOTHING, why
-        with self.way.bench.composer() as composer:
-            message = composer.message(self._mail(digest))
-        if not self.sending.acquire(blocking=False):
-            return Fate.BUSY, ""
+    def send(self, mail: Delivery) -> tuple[TestMailOutcome, str]:
+        """Send a mail. Returns the outcome, and the server's reply or the Maildir's path."""
+        with self.previews.composer() as composer:
+            message = composer.message(mail)
+        if not self._sending.acquire(blocking=False):
+            return TestMailOutcome.BUSY, ""
         try:
-            with self.way.transport() as transport:
+            with self._app.transport(timeout=_TIMEOUT) as transport:
                 test_mail.send(transport, message)
         except DigestError as error:
-            return Fate.REFUSED, str(error)
+            return TestMailOutcome.REFUSED, str(error)
         finally:
-            self.sending.release()
-        with self.store.write() as tx:
-            test_mail.record_sent(tx, profile.name, by=admin.email, now=visit.now)
-        return (Fate.LEFT, self.way.maildir) if self.way.maildir else (Fate.SENT, "")
-
-    def _subject(self, digest: Digest) -> str:
-        with self.way.bench.composer() as composer:
-            return composer.render(self._mail(digest)).subject
-
-    def _mail(self, digest: Digest) -> Delivery:
-        now, reader = digest.created_at, digest.subscriber
-        mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain=self.way.domain, now=now)
-        return test_mail.copy_without_links(mail, reader.email)
-
-    def _shown(self, profile: Profile, digest: Digest, fate: Fate | None, said: str) -> ShownTestMail:
-        return replace(
-            self._about(profile, digest.subscriber.email),
-            fate=fate or (None if digest.items else Fate.NOTHING),
-            said=said,
-            subject=self._subject(digest) if digest.items else "",
-            papers=tuple(self.cards.show_item(item, most=_ABSTRACT) for item in digest.items),
-            more=len(digest.more),
-        )
-
-    def _about(self, profile: Profile, email: str) -> ShownTestMail:
-        return ShownTestMail(id=profile.id, name=isolated(profile.name), email=email, days=self.days)
+            self._sending.release()
+        return (TestMailOutcome.LEFT, self.maildir) if self.maildir else (TestMailOutcome.SENT, "")
 
 
-def _page(shows: ShownTestMail, *, status: int = 200) -> Page:
-    return Page(template="desk-test-mail.html.j2", shows=shows, status=status)
+def _sender(request: Request) -> TestMailSender:
+    sender: TestMailSender = request.app.state.test_mail_sender
+    return sender
+
+
+CurrentSender = Annotated[TestMailSender, Depends(_sender)]
+
+
+@router.get("")
+def show_test_mail(
+    context: Context, sender: CurrentSender, profile_id: PathId, admin: CurrentAdmin, done: str = ""
+) -> Response:
+    """The mail that would be sent, or was sent just now. Raises NotFoundError, RuleError, TemplateError."""
+    with context.store.read() as tx:
+        profile = profiles.get_by_id(tx, profile_id)
+    sent = next((outcome for outcome in (TestMailOutcome.SENT, TestMailOutcome.LEFT) if done == outcome), None)
+    outcome, said = (sent, sender.maildir) if sent is not None else _find_obstacle(context, admin)
+    digest = _digest(context, sender, profile, admin)
+    return _render(context, _shown(context, sender, profile, digest, outcome, said))
+
+
+@router.post("")
+def send_test_mail(
+    context: Context, sender: CurrentSender, profile_id: PathId, form: PostedForm, admin: CurrentAdmin
+) -> Response:
+    """Send the mail; with `rules`, by these instead of the saved ones. Raises NotFoundError, RuleError."""
+    with context.store.read() as tx:
+        profile = profiles.get_by_id(tx, profile_id)
+    rules, keywords = read_keywords(form.get("rules", profile.rules))
+    version = parse_number(form.get("version", ""))
+    if rules is None:
+        page = replace(_empty(context, profile, admin.email), version=version, keywords=keywords)
+        return _render(context, page, status=422)
+    saved = rules.text.strip() == profile.rules.strip()
+    tried = profile if saved else replace(profile, rules=rules.text)
+    digest = _digest(context, sender, tried, admin)
+    outcome, said = _find_obstacle(context, admin)
+    if outcome is None and not digest.items:
+        outcome = TestMailOutcome.NOTHING
+    if outcome is None:
+        outcome, said = sender.send(_mail(context, digest))
+    was_sent = outcome in {TestMailOutcome.SENT, TestMailOutcome.LEFT}
+    if was_sent:
+        with context.store.write() as tx:
+            test_mail.record_sent(tx, tried.name, by=admin.email, now=context.now)
+    if saved and was_sent:
+        return context.redirect(f"/admin/profiles/{profile.id}/test?done={outcome}")
+    page = _shown(context, sender, tried, digest, outcome, said)
+    page = replace(page, version=version, keywords=None if saved else keywords)
+    return _render(context, page, status=200 if was_sent else 422)
+
+
+def _digest(context: RequestContext, sender: TestMailSender, profile: Profile, admin: Admin) -> Digest:
+    reader = replace(sender.previews.reader, email=admin.email)
+    days = context.app.config.newsletter.welcome_days
+    return test_mail.recent_digest(context.app.recent_papers, [profile], reader, days=days, now=context.now)
+
+
+def _find_obstacle(context: RequestContext, admin: Admin) -> tuple[TestMailOutcome | None, str]:
+    """Why nothing can be sent to the admin now, or (None, "")."""
+    with context.store.read() as tx:
+        found = test_mail.find_obstacle(tx, context.membership, admin.email)
+    if isinstance(found, Suppression):
+        return TestMailOutcome.SUPPRESSED, str(found)
+    return (None, "") if found is None else (TestMailOutcome.HELD, found.reason)
+
+
+def _mail(context: RequestContext, digest: Digest) -> Delivery:
+    reader, domain = digest.subscriber, context.app.domain
+    mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain=domain, now=digest.created_at)
+    return test_mail.copy_without_links(mail, reader.email)
+
+
+def _shown(
+    context: RequestContext,
+    sender: TestMailSender,
+    profile: Profile,
+    digest: Digest,
+    outcome: TestMailOutcome | None,
+    said: str,
+) -> ShownTestMail:
+    subject = ""
+    if digest.items:
+        with sender.previews.composer() as composer:
+            subject = composer.render(_mail(context, digest)).subject
+    cards = context.services.cards
+    return replace(
+        _empty(context, profile, digest.subscriber.email),
+        fate=outcome or (None if digest.items else TestMailOutcome.NOTHING),
+        said=said,
+        subject=subject,
+        papers=tuple(cards.show_item(item, most=_MAX_ABSTRACT) for item in digest.items),
+        more=len(digest.more),
+    )
+
+
+def _empty(context: RequestContext, profile: Profile, email: str) -> ShownTestMail:
+    days = context.app.config.newsletter.welcome_days
+    return ShownTestMail(id=profile.id, name=isolated(profile.name), email=email, days=days)
+
+
+def _render(context: RequestContext, page: ShownTestMail, *, status: int = 200) -> Response:
+    return context.render(admin_template("test-mail"), page, status=status)

@@ -1,7 +1,7 @@
-"""What the rules of a profile would have found in the last days: for who edits it, with every key. Changes nothing."""
+"""What unsaved rules would have found in the last thirty days. The editor asks after every key; nothing is changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 
@@ -14,21 +14,21 @@ from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
 from digest.web.forms.keywords import Mistake, Piece, marked, read_lines, readable
-from digest.web.papers import PaperCards, ShownPaper
+from digest.web.papers import PaperCards
 
-FULL = 25  # papers: more than most readers' digests hold
+FULL = 25  # papers: the most that a digest holds by default
 
 _FEW = 10  # papers a day
-_BEST = 10  # papers that are shown
-_CHANGED = 5  # of those that come, and of those that go
-_RULES = 100  # that are shown
+_MAX_SHOWN = 10  # papers
+_MAX_CHANGED = 5  # papers that a change adds, and that it removes
+_MAX_RULES = 100
 _EXCERPT = 220  # characters
-_LEAD = 70  # of these, before what matched
+_LEAD = 70  # of these, before the first match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRule:
-    """How a rule did, and the line to write instead, "" where there is no better one.
+    """A rule's statistics, and the line to write instead, or "".
 
     Raises ValueError for a line without a suggestion.
     """
@@ -42,147 +42,133 @@ class JudgedRule:
 
     @property
     def percent(self) -> float:
-        """Of all papers, those that it is true of."""
+        """The share of papers that it matches."""
         return round(self.record.share * 100, 1)
 
     @property
     def is_poor(self) -> bool:
-        """Whether it does nothing, or is true of too many."""
+        """True if it matches no paper, or too many."""
         return self.record.floods or not self.record.papers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPaper:
-    """A paper in a few lines, with what matched marked."""
+    """A paper in a few lines, with the matches marked."""
 
-    path: str  # of its own page, without what stands before the path of every page
+    path: str  # of its page, relative to the site's path
     title: tuple[Segment, ...]
     excerpt: tuple[Segment, ...]  # of its abstract, around the first match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Papers that come or go when the rules are saved: how many, and the first few."""
+    """The papers that saving would add or remove: their number, and the first few."""
 
     count: int
     papers: tuple[FoundPaper, ...]
 
     @property
     def more(self) -> int:
-        """How many are not shown."""
+        """The number of papers not shown."""
         return self.count - len(self.papers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What some rules would have found; lines that cannot be read are left out."""
+    """What the rules would have found, without the lines that have mistakes."""
 
     text: str = ""
     mistakes: tuple[Mistake, ...] = ()
     marked: tuple[Piece, ...] = ()  # the text with its mistakes, if it has any
-    wanted: bool = False  # there are rules that ask for papers
-    compared: bool = False  # with what is saved
+    wanted: bool = False  # at least one rule finds papers, not only excludes them
+    compared: bool = False  # with the saved rules
     count: int = 0
-    of: int = 0  # papers that there were
+    of: int = 0  # papers that were searched
     days: int = 0  # that had papers
-    a_day: float = 0  # on one of these days; of few with one decimal
-    before: float = 0  # the same by the rules that are saved
+    a_day: float = 0  # papers found per day, with a decimal if few
+    before: float = 0  # papers that the saved rules find per day
     chart: Chart | None = None
-    rules: tuple[JudgedRule, ...] = ()  # of very many those that could be better
-    unlisted: int = 0  # the others of these
+    rules: tuple[JudgedRule, ...] = ()  # if there are very many, those that could be better
+    unlisted: int = 0  # how many rules are left out
     papers: tuple[FoundPaper, ...] = ()
     added: Changed = field(default_factory=lambda: Changed(count=0, papers=()))
     removed: Changed = field(default_factory=lambda: Changed(count=0, papers=()))
 
     @property
     def more(self) -> int:
-        """How many papers are not shown."""
+        """The number of papers not shown."""
         return self.count - len(self.papers)
 
     @property
     def floods(self) -> bool:
-        """Whether there are more papers a day than a digest holds."""
+        """True if the rules find more papers a day than a digest holds."""
         return self.a_day > FULL
 
 
-@dataclass(frozen=True, slots=True)
-class Trying:
-    """Tries rules on the papers of the last thirty days."""
+def try_rules(
+    recent_papers: RecentPapers, cards: PaperCards, text: str, saved: Profile | None, *, now: datetime
+) -> Trial:
+    """What rules would find, beside what the saved profile finds, if there is one. Raises StoreError."""
+    rules, keywords = read_lines(text)
+    trial = Trial(text=text, mistakes=keywords.mistakes, marked=marked(keywords) if rules is None else ())
+    if rules is None:
+        rules, _ = read_lines(readable(keywords))
+    if rules is None or not rules.has_positive_rules:
+        return trial
+    tried = Profile(name="tried", rules=rules.text)
+    try:
+        change = recent_papers.compare(saved or tried, tried, now=now, limit=_MAX_SHOWN)
+    except RuleError:  # of the saved rules, which an older version of the language allowed
+        saved = None
+        change = recent_papers.compare(tried, tried, now=now, limit=_MAX_SHOWN)
+    days = _chart_days(change)
+    with_papers = sum(day.of > 0 for day in days)
+    judged = [_judged(stats, text) for stats in recent_papers.rule_stats(tried, now=now)]
+    listed = judged if len(judged) <= _MAX_RULES else [rule for rule in judged if rule.is_poor][:_MAX_RULES]
 
-    recent_papers: RecentPapers
-    cards: PaperCards
-
-    def tried(self, text: str, saved: Profile | None, *, now: datetime) -> Trial:
-        """What a text would find, beside what the saved one finds, if there is one. Raises StoreError."""
-        rules, keywords = read_lines(text)
-        mistaken = Trial(text=text, mistakes=keywords.mistakes, marked=marked(keywords) if rules is None else ())
-        if rules is None:
-            rules, _ = read_lines(readable(keywords))
-        if rules is None or not rules.has_positive_rules:
-            return mistaken
-        tried = Profile(name="tried", rules=rules.text)
-        before = saved or tried
-        try:
-            change = self.recent_papers.compare(before, tried, now=now, limit=_BEST)
-        except RuleError:  # the saved rules', which an older version could read
-            saved, before = None, tried
-            change = self.recent_papers.compare(before, tried, now=now, limit=_BEST)
-        records = self.recent_papers.rule_stats(tried, now=now)
-        return self._trial(mistaken, change, records, compared=saved is not None)
-
-    def used(self, text: str, line: int, *, now: datetime) -> str:
-        """The text with what is suggested for a line in its place; the same where nothing is. Raises StoreError."""
-        instead = {rule.record.line: rule.instead for rule in self.tried(text, None, now=now).rules if rule.instead}
-        lines = text.split("\n")
-        return "\n".join(instead[line] if at == line and line in instead else old for at, old in enumerate(lines, 1))
-
-    def _trial(self, asked: Trial, change: Comparison, records: Sequence[RuleStats], *, compared: bool) -> Trial:
-        days = _days(change)
-        there = sum(day.of > 0 for day in days)
-        rules = [_judged(record, asked.text) for record in records]
-        listed = rules if len(rules) <= _RULES else [rule for rule in rules if rule.is_poor][:_RULES]
-        return Trial(
-            text=asked.text,
-            mistakes=asked.mistakes,
-            marked=asked.marked,
-            wanted=True,
-            compared=compared,
-            count=change.after.count,
-            of=sum(day.of for day in days),
-            days=there,
-            a_day=rate(change.after.count / max(there, 1)),
-            before=rate(change.before.count / max(there, 1)),
-            chart=chart(days, compared=compared, full=FULL) if days else None,
-            rules=tuple(listed),
-            unlisted=len(rules) - len(listed),
-            papers=self._shown(change.after.items),
-            added=self._changed(change.added),
-            removed=self._changed(change.removed),
+    def shown(items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
+        cards = (cards.show(item.paper, item.evidence) for item in items)
+        return tuple(
+            FoundPaper(path=card.path, title=card.card.title, excerpt=_excerpt(card.card.abstract)) for card in cards
         )
 
-    def _changed(self, found: Findings) -> Changed:
-        return Changed(count=found.count, papers=self._shown(found.items[:_CHANGED]))
+    return replace(
+        trial,
+        wanted=True,
+        compared=saved is not None,
+        count=change.after.count,
+        of=sum(day.of for day in days),
+        days=with_papers,
+        a_day=rate(change.after.count / max(with_papers, 1)),
+        before=rate(change.before.count / max(with_papers, 1)),
+        chart=chart(days, compared=saved is not None, full=FULL) if days else None,
+        rules=tuple(listed),
+        unlisted=len(judged) - len(listed),
+        papers=shown(change.after.items),
+        added=Changed(count=change.added.count, papers=shown(change.added.items[:_MAX_CHANGED])),
+        removed=Changed(count=change.removed.count, papers=shown(change.removed.items[:_MAX_CHANGED])),
+    )
 
-    def _shown(self, items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
-        return tuple(_found(self.cards.show(item.paper, item.evidence)) for item in items)
+
+def use_suggestion(trial: Trial, line: int) -> str:
+    """The text of a trial with the suggestion for a line in its place, if there is one."""
+    suggested = {rule.record.line: rule.instead for rule in trial.rules if rule.instead}
+    lines = trial.text.split("\n")
+    return "\n".join(suggested[line] if at == line and line in suggested else old for at, old in enumerate(lines, 1))
 
 
 def rate(a_day: float) -> float:
-    """Papers a day as they are told: each line that is added should show, so of few with one decimal."""
+    """Papers per day, with a decimal if there are few, so that each added rule shows."""
     return round(a_day, 1) if a_day < _FEW else round(a_day)
 
 
-def _days(change: Comparison) -> list[ChartDay]:
+def _chart_days(change: Comparison) -> list[ChartDay]:
     before, after = change.before.days, change.after.days
     return [ChartDay(on=on, papers=papers, before=before[on][0], of=of) for on, (papers, of) in after.items()]
 
 
-def _found(shown: ShownPaper) -> FoundPaper:
-    return FoundPaper(path=shown.path, title=shown.card.title, excerpt=_excerpt(shown.card.abstract))
-
-
 def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Some words around the first that is marked, or else the first ones."""
+    """The words around the first marked segment, or else the first words."""
     text = "".join(segment.text for segment in segments)
     ahead = list(takewhile(lambda segment: not segment.hit, segments))
     first = sum(len(segment.text) for segment in ahead) if len(ahead) < len(segments) else 0
@@ -196,9 +182,9 @@ def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return (*found, Segment(SafeText("…"), hit=False)) if at > begin + _EXCERPT else tuple(found)
 
 
-def _judged(record: RuleStats, text: str) -> JudgedRule:
-    """The line keeps its weight and its comment."""
-    if record.suggestion is None:
-        return JudgedRule(record=record)
-    line = text.split("\n")[record.line - 1]
-    return JudgedRule(record=record, instead=line.replace(record.rule, record.suggestion.rule, 1))
+def _judged(stats: RuleStats, text: str) -> JudgedRule:
+    """A rule with the line to write instead, which keeps its weight and its comment."""
+    if stats.suggestion is None:
+        return JudgedRule(record=stats)
+    line = text.split("\n")[stats.line - 1]
+    return JudgedRule(record=stats, instead=line.replace(stats.rule, stats.suggestion.rule, 1))

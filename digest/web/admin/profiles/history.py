@@ -1,0 +1,123 @@
+"""The versions of shared profiles, also of removed ones, and restoring one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from starlette.responses import Response
+
+from digest.admin import profile_actions, profile_diff
+from digest.models import Profile, ProfileVersion, Role
+from digest.store import profiles
+from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.context import isolated
+from digest.web.dependencies import Context, PathId, RequestContext
+from digest.web.pages import parse_number
+from digest.web.rendering import admin_template
+from digest.web.template_samples import Samples
+
+router = admin_router("/admin/profiles", role=Role.EDITOR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedVersion:
+    """A line of the history; `at` is a local time."""
+
+    number: int
+    at: str  # "2026-06-03 07:00"
+    who: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The versions of a profile, newest first."""
+
+    id: int
+    name: str
+    removed: bool
+    versions: tuple[ListedVersion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVersion:
+    """One version, and the lines that it changed, each with its sign: "+", "-", " " or "@"."""
+
+    id: int
+    name: str  # that it had then
+    removed: bool
+    is_newest: bool
+    version: ListedVersion
+    rules: str
+    diff: tuple[tuple[Annotated[str, Samples("+", "-", " ", "@")], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The profiles that were removed, by name."""
+
+    profiles: tuple[Profile, ...]
+    just_now: bool = False
+
+
+@router.get("/removed")
+def list_removed(context: Context, done: str = "") -> Response:
+    """The profiles that were removed."""
+    with context.store.read() as tx:
+        removed = profiles.list_removed(tx)
+    return context.render(admin_template("removed"), Removed(tuple(removed), just_now=done == "removed"))
+
+
+@router.get("/{id}/history")
+def list_versions(context: Context, profile_id: PathId) -> Response:
+    """The versions of a profile. Raises NotFoundError."""
+    with context.store.read() as tx:
+        profile = profiles.get_by_id_or_removed(tx, profile_id)
+        removed = profiles.find_by_id(tx, profile_id) is None
+        versions = profile_diff.with_descriptions(profiles.list_versions(tx, profile_id))
+    page = History(
+        id=profile.id,
+        name=isolated(profile.name),
+        removed=removed,
+        versions=tuple(_listed(context, version, words) for version, words in versions),
+    )
+    return context.render(admin_template("history"), page)
+
+
+@router.get("/{id}/history/{version}")
+def show_version(context: Context, profile_id: PathId, version: str) -> Response:
+    """One version, and what it changed. Raises NotFoundError."""
+    with context.store.read() as tx:
+        profile = profiles.get_by_id_or_removed(tx, profile_id)
+        removed = profiles.find_by_id(tx, profile_id) is None
+        before, shown = profiles.get_version(tx, profile, parse_number(version))
+        newest = profiles.list_versions(tx, profile_id)[0].number
+    page = ShownVersion(
+        id=profile_id,
+        name=isolated(shown.name),
+        removed=removed,
+        is_newest=shown.number == newest,
+        version=_listed(context, shown, profile_diff.describe(before, shown)),
+        rules=shown.rules,
+        diff=split_signs(profile_diff.diff(before, shown)),
+    )
+    return context.render(admin_template("version"), page)
+
+
+@router.post("/{id}/history/{version}")
+def restore_version(context: Context, profile_id: PathId, version: str, admin: CurrentAdmin) -> Response:
+    """Give the profile the rules of this version again. Raises NotFoundError, UsageError."""
+    with context.store.write() as tx:
+        known = profiles.get_by_id_or_removed(tx, profile_id)
+        profile_actions.restore_version(tx, known, parse_number(version), by=admin.email, now=context.now)
+    return context.redirect(f"/admin/profiles/{profile_id}?done=restored")
+
+
+def _listed(context: RequestContext, version: ProfileVersion, words: str) -> ListedVersion:
+    at = context.local_time(version.saved_at)
+    return ListedVersion(number=version.number, at=at, who=version.saved_by, words=words)
+
+
+def split_signs(diff: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(sign, text) of each line of a unified diff, without its two header lines."""
+    return tuple((line[:1] or " ", "" if line.startswith("@@") else line[1:]) for line in diff[2:])
