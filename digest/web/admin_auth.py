@@ -1,19 +1,16 @@
 """Access to the admin pages: sessions, roles and CSRF tokens."""
 
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
-from digest.store import Transaction
 from digest.web.context import SignedIn
 from digest.web.dependencies import (
     Context,
@@ -24,10 +21,7 @@ from digest.web.dependencies import (
     refuse_posts_from,
     wake_delivery,
 )
-from digest.web.handlers import Answering, Door
-from digest.web.pages import Answer, Page, Redirect, Visit, problem
 from digest.web.rendering import admin_template
-from digest.web.sessions import AdminSessions
 
 SIGN_IN = "/admin/sign-in"
 
@@ -68,7 +62,9 @@ async def _check_csrf_of_upload(context: Context, _admin: CurrentAdmin, form: Po
 
 
 def _compare_csrf(context: RequestContext, posted: str) -> None:
-    if context.request.method == "POST" and not hmac.compare_digest(context.csrf.encode(), posted.encode()):
+    if context.request.method == "POST" and not hmac.compare_digest(
+        context.csrf.encode(), posted.encode("utf-8", "replace")
+    ):
         raise HTTPException(403)
 
 
@@ -113,73 +109,3 @@ def refuse(context: RequestContext, error: UsageError) -> Response:
         case _:
             refusal, status = Refusal(str(error)), 422
     return context.render(admin_template("refused"), refusal, status=status)
-
-
-ForAdmin = Callable[[Visit, Admin], Answer]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Makes pages of the older style for admins."""
-
-    sessions: AdminSessions
-    door: Door
-
-    def route(
-        self,
-        path: str,
-        look: ForAdmin | None = None,
-        act: ForAdmin | None = None,
-        *,
-        needs: Role = Role.ADMIN,
-        changes: bool = True,
-    ) -> Route:
-        """A page for who has a role. Others are asked to sign in; what is posted needs their session's CSRF token.
-
-        `changes`: to act may leave mail to deliver.
-        """
-        looking, acting = look and self._for(look, needs), act and self._for(act, needs)
-        return self.door.route(path, looking, acting, changes=changes, from_here=True)
-
-    def begin(self, tx: Transaction, admin: Admin, visit: Visit) -> str:
-        """The Set-Cookie header of a new session; one that the browser had before is over."""
-        return self.sessions.begin(tx, admin, visit.cookies.get(self.sessions.cookie, ""), now=visit.now)
-
-    def end(self, visit: Visit) -> str:
-        """End a session; the Set-Cookie header that makes the browser forget it."""
-        return self.sessions.end(visit.cookies.get(self.sessions.cookie, ""))
-
-    def find(self, visit: Visit) -> Admin | None:
-        """Who is signed in, or None."""
-        return self.sessions.find(visit.cookies.get(self.sessions.cookie, ""), now=visit.now)
-
-    def _for(self, answering: ForAdmin, needs: Role) -> Answering:
-        def answer(visit: Visit) -> Answer:
-            admin = self.find(visit)
-            if admin is None:
-                return Redirect(path=SIGN_IN)
-            csrf = self.sessions.csrf(visit.cookies[self.sessions.cookie], admin)
-            posted = visit.form.get("csrf", "")
-            if visit.posted and not hmac.compare_digest(csrf.encode(), posted.encode("utf-8", "replace")):
-                return problem(403)
-            allowed = admin.role.allows(needs)
-            answered = _answered(answering, visit, admin) if allowed else _refusal(Refusal(), 403)
-            if not isinstance(answered, Page):
-                return answered
-            return replace(answered, csrf=csrf, signed_in=SignedIn(admin.email, admin.role is Role.ADMIN))
-
-        return answer
-
-
-def _answered(answering: ForAdmin, visit: Visit, admin: Admin) -> Answer:
-    """What cannot be done is said on a page, where the page that was asked does not say it itself."""
-    try:
-        return answering(visit, admin)
-    except NotFoundError as error:
-        return _refusal(Refusal(f"no {error.kind} {error.name!r}", gone=True), 404)
-    except UsageError as error:
-        return _refusal(Refusal(str(error)), 422)
-
-
-def _refusal(shows: Refusal, status: int) -> Page:
-    return Page(template="desk-refused.html.j2", shows=shows, status=status)

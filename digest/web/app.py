@@ -34,13 +34,12 @@ from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
 from digest.web.admin.subscribers.uploads import Imports
-from digest.web.admin_auth import Desk, refuse
+from digest.web.admin_auth import refuse
 from digest.web.api.app import mounted
 from digest.web.background import Background
 from digest.web.cache import CacheMiddleware, Versions
 from digest.web.context import Problem, Site
 from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
-from digest.web.handlers import Door
 from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
 from digest.web.pages import Pages, problem
@@ -105,8 +104,6 @@ def create_app(
     )
     pages = Pages(services.renderer)
     check_page_templates(app.templates, site)
-    door = Door(app, pages, sessions, services.background, services.long_background, clock, changed)
-    desk = Desk(sessions=services.admin_sessions, door=door)
     asgi = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -127,7 +124,7 @@ def create_app(
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(
         _everywhere(
-            [*routes(services, desk), *(inbox_router(inbox).routes if inbox else ()), *_files(), _api(services)],
+            [*routes(services), *(inbox_router(inbox).routes if inbox else ()), *_files(), _api(services)],
             unquote(base.path),
         )
     )

@@ -122,7 +122,7 @@ def show_profile(context: Context, profile_id: PathId, admin: CurrentAdmin, done
 
 @router.post("/{id}")
 def save_profile(context: Context, profile_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
-    """Save the rules, unless another admin saved others meanwhile and this one has not seen them. Raises NotFoundError."""
+    """Save the rules, unless another admin saved meanwhile what this one has not seen. Raises NotFoundError."""
     rules, page = _read_form(form, profile_id)
     with context.store.write() as tx:
         saved, versions = profiles.find_by_id(tx, profile_id), profiles.list_versions(tx, profile_id)

@@ -77,9 +77,7 @@ def remove_profile(context: Context, profile_id: PathId, form: PostedForm, admin
     return context.redirect("/admin/profiles/removed?done=removed")
 
 
-def _render_rename(
-    context: RequestContext, profile_id: int, typed: str | None = None, mistake: str = ""
-) -> Response:
+def _render_rename(context: RequestContext, profile_id: int, typed: str | None = None, mistake: str = "") -> Response:
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id)
         followers, _ = profiles.count_followers_of(tx, profile_id)

@@ -9,7 +9,7 @@ from digest.errors import RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
 from digest.matching.backtest import RuleStats
-from digest.matching.paper_collection import Comparison, Findings
+from digest.matching.paper_collection import Comparison
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
