@@ -116,7 +116,7 @@ def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, edito
     assert shared(app) == {"Cats": "cat"}
     refused = editor.post(f"/admin/profiles/{second}/history/1")
     assert refused.status_code == 422
-    assert "another profile is called &#39;Cats&#39; by now" in refused.text
+    assert "another profile is now called &#39;Cats&#39;" in refused.text
     assert shared(app) == {"Cats": "cat"}
 
 
