@@ -14,7 +14,7 @@ from digest.sources import Fetcher, arxiv, fetch_paper
 from digest.store import Transaction, audit, submissions
 
 _SOURCE = "submissions"  # where such a paper was seen
-_AT_ONCE = 2  # a slow site keeps somebody waiting, and few are answered at once
+_AT_ONCE = 2  # look-ups: each keeps a request waiting, and few requests are answered at a time
 _CACHED = 50
 _FOR_ADMINS_OF_SOURCES = "; if that is meant"
 

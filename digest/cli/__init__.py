@@ -54,19 +54,8 @@ for command in (
     explain.explain,
 ):
     commands.command()(command)
-for noun, group in (
-    ("admin", admin.commands),
-    ("token", token.commands),
-    ("profile", profile.commands),
-    ("subscriber", subscriber.commands),
-    ("suppression", suppression.commands),
-    ("source", source.commands),
-    ("submission", submission.commands),
-    ("outbox", outbox.commands),
-    ("dkim", dkim.commands),
-    ("db", db.commands),
-):
-    commands.add_typer(group, name=noun)
+for noun in (admin, token, profile, subscriber, suppression, source, submission, outbox, dkim, db):
+    commands.add_typer(noun.commands, name=noun.__name__.rpartition(".")[2])
 
 
 def _print_version(asked: bool) -> None:

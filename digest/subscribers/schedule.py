@@ -7,11 +7,13 @@ counts.
 
 import difflib
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from digest.errors import UsageError
 from digest.models import EVERY_DAY, WEEKDAYS, Schedule, Weekday
 
+_CACHED = 1000  # parsed values: the rows of an import have the same few times, days and time zones
 _DAYS_OF_WEEK = tuple(Weekday)
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NAMED_DAYS = {name: day for day, full in zip(Weekday, _FULL_NAMES, strict=True) for name in (day.value, full)}
@@ -53,6 +55,7 @@ def parse_schedule(*, timezone: str, send_at: str, days: str) -> Schedule:
     return Schedule(timezone=parse_timezone(timezone), send_at=parse_send_at(send_at), days=parse_days(days))
 
 
+@lru_cache(_CACHED)
 def parse_timezone(name: str) -> str:
     """Check the name of an IANA time zone. Raises UsageError with the nearest one."""
     try:
@@ -64,6 +67,7 @@ def parse_timezone(name: str) -> str:
     return name
 
 
+@lru_cache(_CACHED)
 def parse_send_at(written: str) -> time:
     """Parse a local time, "7:30" or "07:30". Raises UsageError."""
     try:
@@ -72,6 +76,7 @@ def parse_send_at(written: str) -> time:
         raise UsageError(f"{written!r} is not a time; write HH:MM, such as 07:30") from None
 
 
+@lru_cache(_CACHED)
 def parse_days(written: str) -> frozenset[Weekday]:
     """Parse "daily", "weekdays" or a list such as "mon,thu". Raises UsageError."""
     named = {"daily": EVERY_DAY, "weekdays": WEEKDAYS}

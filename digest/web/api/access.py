@@ -38,7 +38,7 @@ class Call:
     """An authenticated request."""
 
     api: Api
-    by: str  # for the audit log: `token "website" of desk@example.org`
+    by: str  # for the audit log: `token "website" of admin@example.org`
     now: datetime
 
     @property

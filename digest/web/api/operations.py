@@ -56,7 +56,7 @@ class LogLine(Shown):
 
     id: int
     at: datetime
-    who: str = Field(description="An admin, a token, or the command line.", examples=["desk@example.org"])
+    who: str = Field(description="An admin, a token, or the command line.", examples=["admin@example.org"])
     what: str = Field(description="The command that does this.", examples=["profile edit"])
     subject: str = Field(description="What was changed. Subscribers are named by number.")
 
