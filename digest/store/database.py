@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
 
 from digest.errors import StoreError
-from digest.store.migrate import upgrade
 from digest.store.schema import HEAD
 from digest.store.sqlite import Sqlite
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 Transaction = Connection
 
@@ -21,6 +23,15 @@ def backend(tx: Transaction) -> Sqlite:
     """What the database of a transaction does in its own way."""
     found: Sqlite = tx.get_execution_options()["backend"]
     return found
+
+
+def alembic_config(tx: Transaction) -> "Config":
+    """Return Alembic's configuration for an open connection. There is no alembic.ini."""
+    from alembic.config import Config  # noqa: PLC0415  (importing it takes as long as running a query)
+
+    config = Config(attributes={"connection": tx})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
 
 
 class Store:
@@ -55,8 +66,10 @@ class Store:
 
     def upgrade(self) -> None:
         """Apply all missing migrations. If two processes try at once, one does it."""
+        from alembic import command  # noqa: PLC0415
+
         with self.write() as tx:
-            upgrade(tx)
+            command.upgrade(alembic_config(tx), "head")
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -54,14 +54,13 @@ def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datet
     return tx.scalar(sa.select(sa.func.max(deliveries.c.queued_at)).where(own))
 
 
-def list_newest(tx: Transaction, *, state: DeliveryState | None = None, limit: int = 100) -> list[Delivery]:
-    """Return the newest deliveries in one state or in any, newest first, without their digests."""
-    return _list(tx, sa.true() if state is None else deliveries.c.state == state.value, limit=limit)
-
-
-def list_recent(tx: Transaction, subscriber: Subscriber, *, limit: int) -> list[Delivery]:
-    """Return a subscriber's newest deliveries, newest first, without their digests."""
-    return _list(tx, deliveries.c.subscriber_id == subscriber.id, limit=limit)
+def list_newest(
+    tx: Transaction, *, state: DeliveryState | None = None, subscriber_id: int | None = None, limit: int = 100
+) -> list[Delivery]:
+    """Return the newest deliveries, newest first, without their digests: of one state and subscriber, or of all."""
+    in_state = sa.true() if state is None else deliveries.c.state == state.value
+    own = sa.true() if subscriber_id is None else deliveries.c.subscriber_id == subscriber_id
+    return _list(tx, sa.and_(in_state, own), limit=limit)
 
 
 def find(tx: Transaction, delivery_id: int) -> Delivery | None:

@@ -17,20 +17,7 @@ from digest.store.schema import identities, paper_revisions, papers, sightings
 _BATCH = 500  # bound values in one query: SQLite limits them
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
-_REVISED = (
-    "title",
-    "abstract",
-    "title_source",
-    "abstract_source",
-    "authors",
-    "categories",
-    "url",
-    "pdf_url",
-    "code_url",
-    "discussion_url",
-    "announce_type",
-    "published_at",
-)
+_REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
 _REVISED_COLUMNS = [paper_revisions.c[column] for column in _REVISED]
 _SELECT_CURRENT = sa.select(papers, *_REVISED_COLUMNS).join(paper_revisions, _CURRENT)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from digest.store import Store
-from digest.store.migrate import alembic_config
+from digest.store.database import alembic_config
 from tests.commandline import Cli
 
 

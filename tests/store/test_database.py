@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from digest.errors import StoreError
 from digest.models import EVERY_TYPE, SubscriberState
 from digest.store import Store, papers, profiles, submissions, subscribers
-from digest.store.migrate import alembic_config
+from digest.store.database import alembic_config
 from digest.store.schema import HEAD, SUBSCRIBERS_SEARCH, metadata
 from tests.builders import NOW, a_paper, a_subscriber, all_papers
 

@@ -317,7 +317,7 @@ def use_outbox(tx: Transaction, reader: Subscriber) -> None:
     assert deliveries.find(tx, due[0]) in deliveries.list_newest(tx)
     assert deliveries.get(tx, due[0]).id == due[0]
     assert deliveries.find_sent_at(tx, due[0])
-    assert deliveries.list_recent(tx, reader, limit=9)
+    assert deliveries.list_newest(tx, subscriber_id=reader.id, limit=9)
     assert deliveries.list_with_papers(tx, reader.id, ["arxiv:1"])
     assert deliveries.list_queued(tx) is not None
     assert deliveries.last_queued_at(tx, reader.id, MailKind.SIGN_IN) == NOW

@@ -1,4 +1,4 @@
-"""Alembic's entry point: migrates the connection from store/migrate.py."""
+"""Alembic's entry point: migrates the connection that the store passes to it."""
 
 from alembic import context
 

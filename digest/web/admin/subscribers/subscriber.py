@@ -278,7 +278,7 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
                 state=delivery.state,
                 delivery=delivery.id,
             )
-            for delivery in deliveries.list_recent(tx, subscriber, limit=_MAX_EVENTS)
+            for delivery in deliveries.list_newest(tx, subscriber_id=subscriber.id, limit=_MAX_EVENTS)
         ),
         bounces=tuple(
             ListedBounce(
