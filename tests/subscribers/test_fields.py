@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+import typer
 
+from digest.cli import subscriber
 from digest.errors import AddressError, UsageError
 from digest.mail import Templates
 from digest.models import Schedule, SubscriberState
 from digest.security import addresses
 from digest.subscribers import fields
+from digest.web.api.subscribers import Subscriber, SubscriberChanges
 from tests.builders import a_subscriber, at
 
 OPTIONS = fields.SubscriberOptions(
@@ -18,6 +21,24 @@ OPTIONS = fields.SubscriberOptions(
 
 def read(text: str) -> list[fields.CsvRow]:
     return list(fields.read_csv(text, OPTIONS, confirmed=True))
+
+
+def test_each_field_is_a_csv_column_a_json_key_an_api_field_and_an_option_of_add_and_edit() -> None:
+    names = set(fields.FIELDS)
+    assert names < set(fields.COLUMNS)
+    assert names < fields.record(a_subscriber()).keys()
+    assert names < SubscriberChanges.model_fields.keys()
+    assert names < Subscriber.model_fields.keys()
+    commands = typer.main.get_group(subscriber.commands).commands
+    for command in ("add", "edit"):
+        options = {option for parameter in commands[command].params for option in parameter.opts}
+        assert {f"--{name.replace('_', '-')}" for name in names - {"profiles"}} | {"--profile"} < options
+
+
+def test_each_field_that_cannot_be_read_is_reported_and_the_others_are_parsed() -> None:
+    changes, errors = fields.parse_changes({"days": "never", "max_papers": 7, "timezone": "Mars"}, OPTIONS)
+    assert (changes, list(errors)) == ({"max_papers": 7}, ["days", "timezone"])
+    assert fields.apply_changes(a_subscriber(), changes) == a_subscriber(max_papers=7)
 
 
 def test_a_row_with_only_an_address_gets_the_defaults() -> None:
