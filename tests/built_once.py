@@ -78,13 +78,13 @@ def _shipped_templates_compiled_once() -> Iterator[None]:
 def _shipped_templates_checked_once() -> Iterator[None]:
     """The sample mails are rendered from the shipped templates once, not for every newsletter."""
     checked: set[object] = set()
-    prove_mails = template_check.check_templates
+    check_mails = template_check.check_templates
 
     def check_templates(by: MailRenderer, templates: Templates, *, outlines: Iterable[Outline], **rest: Any) -> None:
         outlines = list(outlines)
         known = (by.language.code, outlines[0].mail.newsletter)
         if templates._overriding is not None or known not in checked:
-            prove_mails(by, templates, outlines=outlines, **rest)
+            check_mails(by, templates, outlines=outlines, **rest)
             checked.add(known)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -2,9 +2,9 @@
 
 Real papers of three days, ten of them with their full abstracts in each mail, and in each mail other keywords marked.
 
-render      the HTML of a digest, its templates warm: printed; by Jinja, from MJML compiled once; by Jinja and then
-            MJML, reader by reader; and the time of joining the same bytes from the same pieces, and of copying
-            the mails behind one another
+render      the HTML of a digest, its templates warm: from fragments (`digest`); by Jinja, from MJML compiled once; by
+            Jinja and then MJML, for each mail; and the time of joining the same bytes from the same pieces, and of
+            copying the mails behind one another
 scattered   the same where hardly two readers have the same matches in the same paper, and each mail is a new one
 cold        the same from the first mail on, templates and cards and all
 message     bodies -> the bytes of a message
@@ -94,7 +94,7 @@ class _Mails:
         ]
 
     def cold(self) -> list[Method]:
-        def printed(count: int) -> object:
+        def fast(count: int) -> object:
             renderer = _renderer()
             return [renderer.render_part(HTML, outline) for outline in self._outlines[:count]]
 
@@ -102,7 +102,7 @@ class _Mails:
             renderer = _renderer()
             return [renderer.render_with_jinja(HTML, outline) for outline in self._outlines[:count]]
 
-        return [Method("digest", printed), Method("jinja", rendered, most=100)]
+        return [Method("digest", fast), Method("jinja", rendered, most=100)]
 
     def message(self) -> list[Method]:
         envelope = MessageBuilder(SENDER, LINKS.secret, signer=None, return_paths=None)

@@ -38,7 +38,7 @@ def test_a_shortened_text_is_short_and_begins_as_the_text(text: str, most: int) 
     assert short == text or text.startswith(short.removesuffix("…"))
 
 
-def test_a_reason_is_told_once_with_its_places() -> None:
+def test_each_keyword_is_one_reason_with_its_places() -> None:
     paper = a_paper("Cats, cats and dogs", "A cat, a DOG, dogs.")
     spans = [(Field.TITLE, 0, 4), (Field.TITLE, 6, 10), (Field.TITLE, 15, 19)]
     spans += [(Field.ABSTRACT, 2, 5), (Field.ABSTRACT, 9, 12), (Field.ABSTRACT, 14, 18)]
@@ -51,7 +51,7 @@ def test_a_reason_is_told_once_with_its_places() -> None:
     ]
 
 
-def test_a_match_behind_the_cut_is_not_marked() -> None:
+def test_a_match_in_the_cut_off_text_is_not_marked() -> None:
     paper = a_paper("x", "A cat and a dog.")
     dog = an_item(paper, "P", 1.0, (Field.ABSTRACT, "cat"), (Field.ABSTRACT, "dog"))
     found = a_card(dog, max_abstract=10).abstract
@@ -88,5 +88,5 @@ def test_links_to_the_web_are_kept(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["", "x.org", "ftp://x.org", "https://", "https://x.org/a b", "https://x.org/" + "x" * 999]
 )
-def test_other_links_are_none(url: str) -> None:
+def test_other_links_are_dropped(url: str) -> None:
     assert web_url(url) == ""

@@ -17,7 +17,7 @@ from tests.mail.samples import HTML_REST, LINKS, OTHER, PAPER, SENDER, composer,
 COMPOSER = composer()
 
 
-def test_a_mail_parses_without_defects_and_says_what_lists_must() -> None:
+def test_a_mail_parses_without_defects_and_has_the_headers_of_a_list() -> None:
     mail = parsed(COMPOSER.message(a_delivery(two_papers())))
     assert set(mail.keys()) == LIST_HEADERS
     assert mail["From"] == "Daily Papers <digest@example.org>"
@@ -54,7 +54,7 @@ def test_a_mail_says_why_each_paper_is_there() -> None:
     assert ">Low-precision</b>" in rendered.readable_html
 
 
-def test_a_keyword_that_stands_in_title_and_abstract_is_told_once() -> None:
+def test_a_keyword_in_title_and_abstract_is_one_reason() -> None:
     paper = a_paper("A cat", "The cat and the cats.")
     item = an_item(paper, "P", 1.0, (Field.TITLE, "cat"), (Field.ABSTRACT, "cat"))
     assert "Why: “cat” in title and abstract (mute) Abstract" in visible(
@@ -126,7 +126,7 @@ def test_the_admin_says_how_much_of_an_abstract_is_shown() -> None:
     assert visible(composer(max_abstract=80).render(a_delivery(digest)).readable_html).count("word") == 16
 
 
-def test_popular_papers_stand_in_a_section_of_their_own() -> None:
+def test_trending_papers_have_their_own_section() -> None:
     digest = a_digest([an_item(a_paper("Mine"))], trending=(a_paper("Everybody's", upvotes=1, stars=12_345),))
     rendered = COMPOSER.render(a_delivery(digest))
     assert rendered.subject.startswith("1 new paper ·")
@@ -153,7 +153,7 @@ def test_one_paper_is_one_paper() -> None:
     assert "on the web" not in rendered.readable_text.lower().replace("read on the web", "")
 
 
-def test_a_reader_is_written_to_in_their_language() -> None:
+def test_a_mail_is_in_the_subscribers_language() -> None:
     digest = a_digest(
         [replace(an_item(a_paper(published_at=at("2026-06-02 04:00"))), profile=OWN_KEYWORDS, also=(OWN_KEYWORDS,))],
         subscriber=a_subscriber(id=7, language="de-AT"),
@@ -213,12 +213,12 @@ def test_a_newsletter_needs_real_addresses(newsletter: object) -> None:
         composer(newsletter=newsletter)  # type: ignore[arg-type]
 
 
-def test_a_reader_whose_address_mail_servers_may_refuse_is_not_written_to() -> None:
+def test_an_address_that_is_not_ascii_is_refused() -> None:
     with pytest.raises(AddressError, match="not ASCII"):
         COMPOSER.message(a_delivery(a_digest([an_item(PAPER)], subscriber=a_subscriber("jürgen@example.org", id=7))))
 
 
-def test_a_name_stands_in_the_header_as_it_is() -> None:
+def test_a_name_is_kept_in_the_header() -> None:
     for name in ('Doe, "J"', "Müller", "a=?b?=", "数据集"):
         digest = a_digest([an_item(PAPER)], subscriber=a_subscriber(id=7, name=name))
         mail = parsed(COMPOSER.message(a_delivery(digest)))

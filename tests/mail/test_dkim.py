@@ -87,7 +87,7 @@ def test_every_header_is_listed_once_more_than_it_occurs(signer: Signer) -> None
     "Subject From To Cc Reply-To Date Message-ID MIME-Version Content-Type Content-Transfer-Encoding Auto-Submitted "
     "List-Id List-Unsubscribe List-Unsubscribe-Post".split(),
 )
-def test_a_header_that_somebody_adds_breaks_the_signature(signer: Signer, name: str) -> None:
+def test_an_added_header_breaks_the_signature(signer: Signer, name: str) -> None:
     signed = signer.sign(MAIL, signed_at=NOW)
     added = f"{name}: x\r\n".encode()
     assert not accepted(added + signed, signer)
@@ -106,13 +106,13 @@ def test_a_header_that_somebody_adds_breaks_the_signature(signer: Signer, name: 
         (b" t=", b" t=1"),
     ],
 )
-def test_what_somebody_alters_breaks_the_signature(signer: Signer, before: bytes, after: bytes) -> None:
+def test_an_altered_header_or_body_breaks_the_signature(signer: Signer, before: bytes, after: bytes) -> None:
     signed = signer.sign(MAIL, signed_at=NOW)
     assert before in signed
     assert not accepted(signed.replace(before, after, 1), signer)
 
 
-def test_what_mail_servers_do_on_the_way_does_not_break_it(signer: Signer) -> None:
+def test_changes_by_mail_servers_do_not_break_the_signature(signer: Signer) -> None:
     signed = signer.sign(MAIL, signed_at=NOW)
     refolded = signed.replace(b"Subject: Two new\r\n papers", b"subject:Two \t new papers ")
     assert refolded != signed
@@ -131,7 +131,7 @@ def test_headers_of_any_shape_can_be_signed(signer: Signer, headers: list[tuple[
     assert accepted(signer.sign(f"From: a@example.org\r\n{head}\r\nHello\r\n".encode(), signed_at=NOW), signer)
 
 
-def test_a_signature_stands_on_short_lines(rsa_pem: bytes, ed25519_pem: bytes) -> None:
+def test_a_signature_is_folded_into_short_lines(rsa_pem: bytes, ed25519_pem: bytes) -> None:
     for pem in (rsa_pem, ed25519_pem):
         signer = a_signer(pem, domain=f"{'d' * 60}.example.org", selector="s" * 60)
         signed = signer.sign(MAIL, signed_at=NOW)
@@ -170,7 +170,7 @@ def refused(pem: bytes) -> str:
     return str(caught.value)
 
 
-def test_a_key_that_cannot_sign_is_refused_with_the_mend() -> None:
+def test_a_key_that_cannot_sign_is_refused_with_a_fix() -> None:
     long, short = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 1024)
     public = long.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     mend = "`openssl genrsa -out dkim.pem 2048` makes one"
@@ -184,5 +184,5 @@ def test_a_key_that_cannot_sign_is_refused_with_the_mend() -> None:
         assert refused(pem) == f"dkim.pem: is no private key in PEM; {mend}"
 
 
-def test_no_key_is_ever_shown(signer: Signer) -> None:
+def test_a_private_key_is_never_shown(signer: Signer) -> None:
     assert repr(signer) == "Signer(domain='example.org', selector='s1')"

@@ -1,4 +1,4 @@
-"""What is printed is byte for byte what ordinary Jinja gives for the same mail."""
+"""Fast rendering gives byte for byte what Jinja gives for the same mail."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +65,7 @@ def items(draw: st.DrawFn) -> list[DigestItem]:
 
 @given(items(), st.booleans(), st.sampled_from(("en", "de")), st.sampled_from((80, 120, 300)))
 @settings(max_examples=2 * settings().max_examples)
-def test_the_press_prints_what_jinja_renders(
+def test_fast_rendering_gives_the_bytes_of_jinja(
     some: Sequence[DigestItem], welcome: bool, language: str, most: int
 ) -> None:
     digest = a_digest(
@@ -77,7 +77,7 @@ def test_the_press_prints_what_jinja_renders(
     check_same(COMPOSER, digest, welcome=welcome, max_abstract=most)
 
 
-def test_matches_that_touch_overlap_or_are_cut_off_are_spliced_as_jinja_marks_them() -> None:
+def test_matches_that_touch_overlap_or_are_cut_off_are_marked_as_by_jinja() -> None:
     paper = a_paper("abcdefgh", "word " * 100)
     spans = [(0, 2), (2, 3), (4, 6), (4, 6), (5, 8)]
     found = [Evidence(field=Field.TITLE, start=a, end=b, rule="r") for a, b in spans]
@@ -85,14 +85,14 @@ def test_matches_that_touch_overlap_or_are_cut_off_are_spliced_as_jinja_marks_th
     check_same(COMPOSER, a_digest([replace(an_item(paper), evidence=tuple(found))]), max_abstract=80)
 
 
-def test_a_paper_that_changed_is_not_printed_as_it_was() -> None:
+def test_a_changed_paper_is_rendered_anew() -> None:
     made = composer()
     for title in ("As it was", "As it is"):
         page = made.render(a_delivery(a_digest([an_item(a_paper(title, id="same"))]))).readable_html
         assert title in page
 
 
-def test_popularity_is_that_of_the_day() -> None:
+def test_changed_upvotes_are_rendered_anew() -> None:
     made = composer()
     for upvotes in (1, 2):
         paper = a_paper(upvotes=upvotes)
@@ -121,7 +121,7 @@ HTML_REST</mj-text></mj-column></mj-section></mj-body></mjml>""".replace("HTML_R
         REASONS,
     ],
 )
-def test_a_template_of_the_admins_with_plain_loops_is_printed(tmp_path: Path, card: str) -> None:
+def test_an_overridden_template_with_plain_loops_is_rendered_fast(tmp_path: Path, card: str) -> None:
     made = composer(overriding(tmp_path, "digest.mjml.j2", PAGE.replace("CARD", card)))
     check_same(made, sample_mail.full_digest(a_subscriber(id=7)))
     check_same(made, two_papers())
@@ -147,7 +147,7 @@ def test_a_template_of_the_admins_with_plain_loops_is_printed(tmp_path: Path, ca
         ("{% set f = 'email/words.txt.j2' %}{% include f %}", "the name of an included file is not a constant"),
     ],
 )
-def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path, card: str, why: str) -> None:
+def test_a_template_that_cannot_be_split_is_rendered_by_jinja_and_reported(tmp_path: Path, card: str, why: str) -> None:
     folder = overriding(tmp_path, "digest.mjml.j2", PAGE.replace("CARD", card))
     made = composer(folder)
     rendered = made.render(a_delivery(two_papers()))
@@ -170,7 +170,7 @@ def test_what_cannot_be_taken_apart_is_rendered_by_jinja_and_said(tmp_path: Path
         "{{ (mail.name ~ '').split(' ')[0] }}",
     ],
 )
-def test_what_only_jinja_can_do_is_left_to_jinja(tmp_path: Path, text: str) -> None:
+def test_expressions_that_need_the_real_value_are_rendered_by_jinja(tmp_path: Path, text: str) -> None:
     made = composer(overriding(tmp_path, "digest.txt.j2", f"{text} {REST}"))
     renderer, _ = made._renderer("en")
     reader = a_subscriber("A.Reader@Example.org", id=7, name="ada reader")
@@ -179,14 +179,14 @@ def test_what_only_jinja_can_do_is_left_to_jinja(tmp_path: Path, text: str) -> N
     assert list(made.slow_templates) == [str(tmp_path / "email" / "digest.txt.j2")]
 
 
-def test_a_place_in_a_loop_may_be_asked_for_anywhere(tmp_path: Path) -> None:
+def test_loop_first_may_be_used_anywhere_in_a_loop(tmp_path: Path) -> None:
     text = "{% for s in mail.sections %}{% for x in ([1] if loop.first else []) %}y{% endfor %}z{% endfor %}"
     made = composer(overriding(tmp_path, "digest.txt.j2", f"{text} {REST}"))
     assert made.render(a_delivery(two_papers())).readable_text.startswith("yzz ")
     check_same(made, two_papers())
 
 
-def test_each_language_is_printed_in_its_own_words() -> None:
+def test_each_language_is_rendered_in_its_own_words() -> None:
     cache = PaperCache()
     templates = Templates()
     english, german = (MailRenderer(templates, templates.languages.find(code), cache) for code in ("en", "de"))

@@ -42,13 +42,13 @@ def test_an_address_cannot_hold_another(mailbox: str) -> None:
         headers.address("To", "A", mailbox)
 
 
-def test_a_long_link_stands_on_one_line() -> None:
+def test_a_long_link_is_not_folded() -> None:
     url = f"<https://example.org/{'x' * 300}>"
     assert headers.structured("List-Unsubscribe", url) == f"List-Unsubscribe: {url}\r\n".encode()
 
 
 @pytest.mark.parametrize("value", ["é", "x" * 1000])
-def test_what_machines_read_is_short_ascii(value: str) -> None:
+def test_a_structured_header_must_be_short_ascii(value: str) -> None:
     with pytest.raises(HeaderError, match="must be ASCII and at most 998 bytes"):
         headers.structured("List-Id", value)
 

@@ -204,7 +204,7 @@ def test_many_matches_that_overlap_are_marked_once() -> None:
     assert page.count('class="hit"') == 1
 
 
-def test_nothing_of_the_admins_is_in_a_templates_reach(tmp_path: Path) -> None:
+def test_templates_cannot_reach_private_data(tmp_path: Path) -> None:
     for attempt in ("mail.__class__.__mro__", "mail.epoch", "newsletter.sender", "self._TemplateReference__context"):
         folder = overriding(tmp_path, "digest.subject.txt.j2", "{{ " + attempt + " }}")
         with pytest.raises(TemplateError):
@@ -220,7 +220,7 @@ def test_profiles_without_end_leave_room_for_the_papers() -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 1000, "x, " * 400, "x" * 300 + ' "y"', "é" * 1000])
-def test_a_name_without_end_stops_nobodys_mail(name: str) -> None:
+def test_an_endless_name_does_not_stop_the_mail(name: str) -> None:
     message = COMPOSER.message(a_delivery(a_digest([an_item(a_paper())], subscriber=a_subscriber(id=7, name=name))))
     check_wire(message)
     shown = parsed(message)["To"].addresses[0].display_name

@@ -32,7 +32,7 @@ def test_trending_papers_go_first_then_ends_of_abstracts() -> None:
     assert (len(fit.items), len(fit.trending), fit.max_abstract) == (3, 0, 200)
 
 
-def test_a_paper_that_goes_takes_its_section_with_it() -> None:
+def test_a_dropped_paper_frees_the_space_of_its_section() -> None:
     items = [an_item(a_paper(f"T{i}", "word " * 9, id=str(i)), f"P{i}", 99 - i) for i in range(99)]
     rendered = composer().render(a_delivery(a_digest(items)))
     shown = sum(f"T{i}</h3>" in rendered.readable_html for i in range(99))
@@ -46,7 +46,7 @@ def test_the_best_papers_stay_in_their_order() -> None:
     assert (fit.trending, fit.max_abstract) == ((), 120)
 
 
-def test_the_last_way_is_to_show_nothing() -> None:
+def test_the_last_candidate_shows_nothing() -> None:
     assert list(candidate_fits(some(9), (), max_abstract=400, sizes=SIZES, cache=PaperCache(), budget=1))[-1] == Fit(
         (), (), 120
     )

@@ -33,7 +33,7 @@ def said_in_templates() -> set[object]:
     return said
 
 
-def test_german_says_everything_and_nothing_else() -> None:
+def test_german_translates_every_text_and_no_other() -> None:
     with (shipped_folder() / "locale" / "de.po").open("rb") as file:
         german = {message.id: message.string for message in read_po(file) if message.id}
     assert set(german) == said_in_templates()
@@ -58,7 +58,7 @@ def test_a_language_from_right_to_left_turns_the_mail(tmp_path: Path) -> None:
     assert "direction:ltr" not in page
 
 
-def test_a_catalogue_of_the_admins_stands_before_ours(tmp_path: Path) -> None:
+def test_an_admins_catalogue_overrides_the_shipped_one(tmp_path: Path) -> None:
     folder = catalogue(tmp_path, "de.po", 'msgid "Unsubscribe"\nmsgstr "Weg damit"\n')
     digest = a_digest([an_item(a_paper())], subscriber=a_subscriber(id=7, language="de"))
     assert "Weg damit" in composer(folder).render(a_delivery(digest)).readable_text

@@ -96,7 +96,7 @@ def test_axe_finds_nothing_serious(look: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MAILS)
-def test_a_mail_asks_nobody_for_anything(page: Any, pages: dict[str, Path], name: str) -> None:
+def test_a_mail_loads_nothing_from_the_network(page: Any, pages: dict[str, Path], name: str) -> None:
     asked: list[str] = []
 
     def note(request: Any) -> None:

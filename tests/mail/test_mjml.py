@@ -31,11 +31,11 @@ def test_comments_do_not_reach_the_mail() -> None:
     assert "hidden" not in html
 
 
-def test_what_outlook_alone_should_see_stays() -> None:
+def test_conditional_comments_for_outlook_are_kept() -> None:
     assert "<!--[if mso]>{{ x }}<![endif]-->" in compiled(mjml("<mj-raw><!--[if mso]>{{ x }}<![endif]--></mj-raw>"))
 
 
-def test_a_file_is_put_in_where_it_is_included() -> None:
+def test_an_included_file_is_inserted() -> None:
     text = mjml('<mj-text>before</mj-text><mj-include path="email/part.mjml" />')
     assert "<b>within</b>" in compiled(text, part="<mj-text><b>within</b></mj-text>")
 
@@ -117,7 +117,7 @@ def test_an_included_file_may_include_no_other() -> None:
         compiled(mjml('<mj-include path="email/part.mjml" />'), part='<mj-include path="email/part.mjml" />')
 
 
-def test_lines_end_within_tags_where_nobody_sees_it() -> None:
+def test_lines_are_broken_inside_tags() -> None:
     html = '<td style="color:red;background:{{ a > b }}"><b>x</b><a href="https://example.org/x">y</a>'
     assert in_lines(html) == html.replace("<td ", "<td\n")  # the other tags are short
     assert max(map(len, compiled(mjml("<mj-text>x</mj-text>" * 30)).splitlines())) < 700

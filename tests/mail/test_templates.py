@@ -14,26 +14,26 @@ from tests.mail.samples import REST, composer, overriding, two_papers
 PAGE = "<mjml><mj-body><mj-section><mj-column><mj-text>\n{}\n</mj-text></mj-column></mj-section></mj-body></mjml>"
 
 
-def test_ours_can_be_used_in_every_language() -> None:
+def test_the_shipped_templates_work_in_every_language() -> None:
     made = composer()
     made.check()
     assert made.slow_templates == {}
 
 
-def test_a_file_in_the_admins_folder_replaces_ours_alone(tmp_path: Path) -> None:
+def test_an_admins_file_overrides_only_the_shipped_file_of_that_name(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "digest.subject.txt.j2", "Papers & more: {{ mail.count }}")
     rendered = composer(folder).render(a_delivery(two_papers()))
     assert rendered.subject == "Papers & more: 2"
     assert "2 new papers for you" in rendered.readable_text
 
 
-def test_a_card_of_the_admins_stands_in_our_digest(tmp_path: Path) -> None:
+def test_an_overridden_card_is_used_in_the_shipped_digest(tmp_path: Path) -> None:
     made = composer(overriding(tmp_path, "card.html.j2", "<h3>* {{ card.plain_title }}</h3>"))
     assert "<h3>* Low-precision" in made.render(a_delivery(two_papers())).readable_html
     assert made.slow_templates == {}
 
 
-def test_a_head_of_the_admins_stands_in_every_mail(tmp_path: Path) -> None:
+def test_an_overridden_head_is_used_in_every_mail(tmp_path: Path) -> None:
     made = composer(overriding(tmp_path, "head.mjml", "<mj-style>.mine { color: red }</mj-style>"))
     for delivery in (a_delivery(two_papers()), a_delivery()):
         assert ".mine { color: red }" in made.render(delivery).readable_html
@@ -143,13 +143,13 @@ def test_a_mail_that_lacks_what_its_reader_needs_is_refused(tmp_path: Path, name
         ("fr.po", ""),
     ],
 )
-def test_a_file_that_replaces_nothing_is_told(tmp_path: Path, name: str, meant: str) -> None:
+def test_an_unused_file_is_reported_with_the_nearest_name(tmp_path: Path, name: str, meant: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     assert Templates(tmp_path).unused_files() == {str(tmp_path / name): meant}
 
 
-def test_a_file_of_the_admins_that_another_uses_is_no_stray(tmp_path: Path) -> None:
+def test_an_admins_file_that_another_includes_is_used(tmp_path: Path) -> None:
     overriding(tmp_path, "card.html.j2", '{% include "email/mine.html.j2" %}')
     overriding(tmp_path, "mine.html.j2", "x")
     overriding(tmp_path, ".card.html.j2.swp", "x")
@@ -184,7 +184,7 @@ def test_a_fault_in_a_card_has_its_own_line(tmp_path: Path, fault: str) -> None:
         "{{ mail.unsubscribe_url }}",
     ],
 )
-def test_a_way_out_that_not_every_reader_sees_is_none(tmp_path: Path, hidden: str) -> None:
+def test_an_unsubscribe_link_that_not_every_subscriber_sees_is_refused(tmp_path: Path, hidden: str) -> None:
     with pytest.raises(TemplateError, match="ends without {{ mail.unsubscribe_url }} where every subscriber sees it"):
         rest = REST.replace("{{ mail.unsubscribe_url }}", "")
         composer(overriding(tmp_path, "digest.mjml.j2", PAGE.format(hidden + rest))).check()
@@ -233,13 +233,13 @@ def test_a_fault_has_the_file_and_line_where_it_stands(tmp_path: Path, name: str
     assert (caught.value.file, caught.value.line) == (str(folder / "email" / name), line)
 
 
-def test_a_fault_that_only_some_readers_meet_is_found_before(tmp_path: Path) -> None:
+def test_an_error_that_only_some_subscribers_would_meet_is_found_by_the_check(tmp_path: Path) -> None:
     text = "{% if mail.name %}\n{{ mail.nmae }}{% endif %} " + REST
     with pytest.raises(TemplateError, match="digest.txt.j2:2: a DigestMail has no 'nmae'; did you mean 'name'"):
         composer(overriding(tmp_path, "digest.txt.j2", text)).check()
 
 
-def test_a_fault_in_a_rare_mail_is_found_before_a_common_one_goes(tmp_path: Path) -> None:
+def test_an_error_in_a_rare_mail_is_found_before_a_common_one_is_sent(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "goodbye.subject.txt.j2", "{{ mial }}")
     with pytest.raises(TemplateError, match="goodbye.subject"):
         composer(folder).message(a_delivery(two_papers()))

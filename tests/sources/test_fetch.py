@@ -78,7 +78,7 @@ def test_a_feed_that_has_not_changed_is_not_sent_again(fetcher: Fetcher) -> None
     assert (again.body, again.etag, again.last_modified) == (None, '"v1"', "then")
 
 
-def test_we_say_who_we_are(fetcher: Fetcher) -> None:
+def test_the_user_agent_names_digest_and_a_contact(fetcher: Fetcher) -> None:
     with serving(lambda handler: say(handler, 200, handler.headers["User-Agent"].encode())) as url:
         assert fetcher.fetch("src", url).body == b"paper-digest/0.1.0 (admin@example.org)"
 
@@ -100,12 +100,14 @@ def test_a_compressed_answer_is_unpacked(fetcher: Fetcher) -> None:
         (403, b"", "HTTP 403"),
     ],
 )
-def test_a_refusal_is_told_with_what_the_page_says(fetcher: Fetcher, status: int, body: bytes, said: str) -> None:
+def test_an_error_status_is_reported_with_the_pages_title(
+    fetcher: Fetcher, status: int, body: bytes, said: str
+) -> None:
     with serving(lambda handler: say(handler, status, body)) as url:
         assert reason(fetcher, url) == said
 
 
-def test_a_server_that_stumbles_once_is_asked_again(fetcher: Fetcher) -> None:
+def test_a_temporary_error_is_retried(fetcher: Fetcher) -> None:
     asked: list[str] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -117,12 +119,12 @@ def test_a_server_that_stumbles_once_is_asked_again(fetcher: Fetcher) -> None:
     assert len(asked) == 2
 
 
-def test_a_server_that_keeps_stumbling_is_given_up(fetcher: Fetcher) -> None:
+def test_retries_end_after_a_few_attempts(fetcher: Fetcher) -> None:
     with serving(lambda handler: say(handler, 503)) as url:
         assert reason(fetcher, url) == "HTTP 503"
 
 
-def test_nobody_there(fetcher: Fetcher) -> None:
+def test_a_refused_connection_is_reported(fetcher: Fetcher) -> None:
     with serving(lambda handler: say(handler, 200)) as url:
         pass
     assert reason(fetcher, url).startswith("cannot be reached: ")
@@ -164,7 +166,7 @@ def test_an_answer_that_never_comes(fetcher: Fetcher, monkeypatch: pytest.Monkey
         done.set()
 
 
-def test_an_answer_that_drips_is_cut_off(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_is_cut_off(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "MAX_SECONDS", 0.2)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -189,7 +191,7 @@ def test_an_answer_that_is_too_large_unpacked(fetcher: Fetcher, monkeypatch: pyt
         assert reason(fetcher, url) == "the answer is larger than 1 MB"
 
 
-def test_a_private_address_is_not_asked_unless_it_is_meant(tmp_path: Path) -> None:
+def test_a_private_address_is_fetched_only_if_allowed(tmp_path: Path) -> None:
     with serving(lambda handler: say(handler, 200, b"secret")) as url, Fetcher(base=tmp_path) as fetcher:
         for host in ("127.0.0.1", "localhost"):
             said = reason(fetcher, url.replace("127.0.0.1", host))
@@ -204,7 +206,7 @@ def test_a_private_address_is_not_asked_unless_it_is_meant(tmp_path: Path) -> No
         *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "ff0e::1"),
     ],
 )
-def test_a_name_that_stands_for_a_private_address_is_not_asked(
+def test_a_name_with_a_private_address_is_not_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     public = (0, 0, 0, "", ("93.184.215.14", 443))
@@ -232,7 +234,7 @@ def test_a_redirect_in_a_circle_ends(fetcher: Fetcher) -> None:
         assert reason(fetcher, url) == "redirects in a circle"
 
 
-def test_arxiv_is_asked_every_three_seconds_at_most(tmp_path: Path) -> None:
+def test_requests_to_arxiv_are_three_seconds_apart(tmp_path: Path) -> None:
     now = [100.0]
     slept: list[float] = []
 
@@ -264,7 +266,7 @@ def test_a_file_is_read_once_until_it_changes(fetcher: Fetcher, tmp_path: Path) 
         ("http://", ""),
     ],
 )
-def test_what_cannot_be_read_is_said(fetcher: Fetcher, url: str, said: str) -> None:
+def test_a_source_that_cannot_be_read_is_reported(fetcher: Fetcher, url: str, said: str) -> None:
     assert said in reason(fetcher, url)
 
 
@@ -274,7 +276,7 @@ def test_a_file_that_is_too_large(fetcher: Fetcher, tmp_path: Path, monkeypatch:
     assert "is larger than 1 MB" in reason(fetcher, "big")
 
 
-def test_for_strangers_addresses_no_file_is_read_and_a_server_is_asked_once(tmp_path: Path) -> None:
+def test_addresses_from_the_public_read_no_file_and_are_not_retried(tmp_path: Path) -> None:
     (tmp_path / "feed.xml").write_text("x")
     asked: list[str] = []
 
@@ -289,7 +291,7 @@ def test_for_strangers_addresses_no_file_is_read_and_a_server_is_asked_once(tmp_
     assert len(asked) == 1
 
 
-def test_who_waits_is_told_soon_that_a_server_says_nothing(tmp_path: Path) -> None:
+def test_a_short_timeout_is_kept(tmp_path: Path) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(1)
 
@@ -300,7 +302,7 @@ def test_who_waits_is_told_soon_that_a_server_says_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("before", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_an_answer_that_drips_is_cut_off_in_its_head_as_in_its_body(before: bytes) -> None:
+def test_a_slow_answer_is_cut_off_in_headers_and_body(before: bytes) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(before)
         with contextlib.suppress(OSError):

@@ -51,18 +51,18 @@ def test_arxivs_own_doi_is_the_arxiv_id() -> None:
     assert keys(an_entry("x", doi="10.48550/arxiv.2504.17830")) == ("arxiv:2504.17830",)
 
 
-def test_a_title_that_tells_nothing_is_no_key_beside_another() -> None:
+def test_a_short_title_is_a_key_only_if_there_is_no_other() -> None:
     assert keys(an_entry("Editorial", doi="10.1101/x")) == ("doi:10.1101/x",)
     assert keys(an_entry("Editorial", abstract="a")) != keys(an_entry("Editorial", abstract="b"))
 
 
-def test_two_spellings_of_a_title_are_one_work() -> None:
+def test_two_spellings_of_a_title_are_the_same_paper() -> None:
     found = reconcile([an_entry("Schrödinger’s long way home"), an_entry("SCHRODINGER's Long-Way Home")], {})
     assert len(found.new) == 1
     assert len(found.sightings) == 2
 
 
-def test_two_arxiv_ids_are_two_works_whatever_their_titles() -> None:
+def test_two_arxiv_ids_are_two_papers_whatever_their_titles() -> None:
     entries = [an_entry(LONG, arxiv_id="2504.00001"), an_entry(LONG, arxiv_id="2504.00002")]
     assert reconcile(entries, {}).new == ["arxiv:2504.00001", "arxiv:2504.00002"]
 
@@ -103,13 +103,13 @@ def test_new_papers_that_turn_out_to_be_one_are_added_once() -> None:
     assert found.merged == {}
 
 
-def test_votes_alone_are_counted_and_make_no_revision() -> None:
+def test_changed_votes_alone_are_not_a_revision() -> None:
     entry = an_entry(LONG, arxiv_id="2504.00001", upvotes=9)
     found = reconcile([entry], {"arxiv:2504.00001": stored("arxiv:2504.00001", upvotes=2)})
     assert (found.revised, found.popularity_changed) == ([], ["arxiv:2504.00001"])
 
 
-def test_arxivs_own_word_replaces_the_text_and_others_only_fill_gaps() -> None:
+def test_arxivs_text_replaces_the_text_and_others_only_fill_gaps() -> None:
     paper = paper_of(an_entry("Old", abstract="old", url="https://x.org"), "arxiv:1")
     arxiv = an_entry("New", abstract="new", arxiv_version=2, announce_type=AnnounceType.REPLACE)
     other = an_entry("Other", abstract="other", url="https://y.org", code_url="https://code.org")

@@ -40,7 +40,7 @@ def test_a_publishers_tags_make_an_entry() -> None:
     )
 
 
-def test_open_graph_stands_in_where_there_are_no_others() -> None:
+def test_open_graph_tags_are_used_if_there_are_no_others() -> None:
     entry = read('<meta property="og:title" content="Cats"><META PROPERTY=OG:Description CONTENT="On cats">')
     assert (entry.title, entry.abstract, entry.authors) == ("Cats", "On cats", ())
 
@@ -60,13 +60,13 @@ def test_a_link_that_no_browser_may_follow_is_left_out(url: str) -> None:
     assert entry.pdf_url == ""
 
 
-def test_the_declared_encoding_is_believed() -> None:
+def test_the_declared_encoding_is_used() -> None:
     html = '<meta charset="iso-8859-1"><meta name="citation_title" content="Käse">'
     assert parse_page(html.encode("latin-1"), url=URL, source="s").title == "Käse"
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00\xff\xfe", b"<html>", b"{}", b'<meta name="citation_title" content=" ">'])
-def test_a_page_without_a_title_is_told(body: bytes) -> None:
+def test_a_page_without_a_title_is_refused(body: bytes) -> None:
     with pytest.raises(SourceError, match="names no title"):
         parse_page(body, url=URL, source="submissions")
 

@@ -70,10 +70,10 @@ def test_each_way_to_write_it_is_the_same_address(written: str, url: str) -> Non
         "https://example.org/" + "ä" * 100,
     ],
 )
-def test_what_not_everybody_can_open_is_none(written: str) -> None:
+def test_an_address_that_is_not_public_is_refused(written: str) -> None:
     assert canonical_url(written) == ""
 
 
-def test_the_arxiv_id_is_told_of_arxivs_addresses_only() -> None:
+def test_only_canonical_arxiv_urls_have_an_arxiv_id() -> None:
     assert id_of_url(ARXIV) == "2504.17830"
     assert id_of_url("https://example.org/abs/2504.17830") == ""

@@ -97,7 +97,7 @@ def test_an_encoding_that_only_the_bytes_declare() -> None:
             "<rss ", '<rss xmlns:arxiv="http://arxiv.org/schemas/atom" '), "arXiv says: Feed error for x"),
     ],
 )  # fmt: skip
-def test_what_is_no_whole_feed_is_refused_with_the_reason(body: str, said: str) -> None:
+def test_an_incomplete_feed_is_refused_with_the_reason(body: str, said: str) -> None:
     assert said in reason(body)
 
 
@@ -174,7 +174,7 @@ def test_an_unknown_kind_is_named_with_the_nearest() -> None:
     ("body", "kind"),
     [(b"\xef\xbb\xbf <rss/>", "feed"), (b" [", "huggingface"), (b"{}", "huggingface"), (b"A title", "text")],
 )
-def test_a_kind_is_recognised_by_what_it_holds(body: bytes, kind: str) -> None:
+def test_the_kind_is_detected_from_the_content(body: bytes, kind: str) -> None:
     assert detect_kind(body) == kind
 
 

@@ -41,7 +41,7 @@ def test_a_complete_day_of_arxiv() -> None:
     assert all(e.abstract and e.authors and e.categories and "Announce" not in e.abstract for e in entries)
 
 
-def test_an_empty_sunday_is_no_fault() -> None:
+def test_an_empty_feed_is_not_an_error() -> None:
     assert read("arxiv/rss/cs_2025-11-23_sunday_empty.atom.xml") == []
 
 
