@@ -62,12 +62,18 @@ def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
 
 def find_previous_date(tx: Transaction, day: date) -> date | None:
     """Return the date of the last edition before `day`, or None."""
-    return tx.scalar(sa.select(sa.func.max(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on < day))
+    found: date | None = tx.scalar(
+        sa.select(sa.func.max(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on < day)
+    )
+    return found
 
 
 def find_next_date(tx: Transaction, day: date) -> date | None:
     """Return the date of the first edition after `day`, or None."""
-    return tx.scalar(sa.select(sa.func.min(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on > day))
+    found: date | None = tx.scalar(
+        sa.select(sa.func.min(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on > day)
+    )
+    return found
 
 
 def find_date_of(tx: Transaction, public_id: str) -> date | None:
