@@ -78,7 +78,7 @@ def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: 
     url = served.wait_for(r"url=(http://127\.0\.0\.1:\d+)\n?")
     with httpx2.Client() as http:
         answer = http.post(link.replace("https://digest.example.org", url), data={"List-Unsubscribe": "One-Click"})
-        assert (answer.status_code, answer.text) == (200, "You have left Daily Papers\n")
+        assert (answer.status_code, answer.text) == (200, "You have unsubscribed from Daily Papers\n")
         assert "server" not in answer.headers
         assert http.get(f"{url}/health").text == "ok"
         begun = time.monotonic()

@@ -61,7 +61,7 @@ def test_an_unknown_address_is_refused_with_the_nearest(cats: Cli) -> None:
     ("kind", "says"),
     [
         ("welcome", "Welcome to Daily Papers"),
-        ("confirmation", "Shall we send you Daily Papers?"),
+        ("confirmation", "Confirm your subscription to Daily Papers"),
         ("sign-in", "Sign in to Daily Papers"),
         ("goodbye", "Goodbye from Daily Papers"),
     ],

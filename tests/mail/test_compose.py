@@ -110,19 +110,19 @@ def test_a_long_abstract_is_cut_between_words_and_the_rest_is_one_tap_away() -> 
     paper = a_paper(abstract="quark soup " * 700, url="https://x.org/abs")
     item = an_item(paper, "P", 1.0, (Field.ABSTRACT, "quark"))
     page = COMPOSER.render(a_delivery(a_digest([item]))).readable_html
-    assert re.search(r"(quark|soup)… read on", visible(page))
+    assert re.search(r"(quark|soup)… read more", visible(page))
     assert page.count("quark</b>") == 1
     without_page = COMPOSER.render(a_delivery(a_digest([an_item(replace(paper, url=""))]))).readable_html
     assert 'href="https://digest.example.org/paper/test:A paper"' in without_page.replace("\n", " ")
 
 
 def test_a_whole_abstract_needs_no_link_to_the_rest() -> None:
-    assert "read on" not in COMPOSER.render(a_delivery(a_digest([an_item(a_paper(abstract="Short."))]))).readable_html
+    assert "read more" not in COMPOSER.render(a_delivery(a_digest([an_item(a_paper(abstract="Short."))]))).readable_html
 
 
 def test_the_admin_says_how_much_of_an_abstract_is_shown() -> None:
     digest = a_digest([an_item(a_paper(abstract="word " * 500))])
-    assert "read on" not in composer(max_abstract=5000).render(a_delivery(digest)).readable_html
+    assert "read more" not in composer(max_abstract=5000).render(a_delivery(digest)).readable_html
     assert visible(composer(max_abstract=80).render(a_delivery(digest)).readable_html).count("word") == 16
 
 
@@ -150,7 +150,7 @@ def test_one_paper_is_one_paper() -> None:
     rendered = COMPOSER.render(a_delivery(a_digest([an_item(a_paper())])))
     assert rendered.subject.startswith("1 new paper ·")
     assert "1 new paper for you" in rendered.readable_text
-    assert "on the web" not in rendered.readable_text.lower().replace("read on the web", "")
+    assert "on the web" not in rendered.readable_text.lower().replace("view on the web", "")
 
 
 def test_a_mail_is_in_the_subscribers_language() -> None:
@@ -159,7 +159,7 @@ def test_a_mail_is_in_the_subscribers_language() -> None:
         subscriber=a_subscriber(id=7, language="de-AT"),
     )
     rendered = COMPOSER.render(a_delivery(digest))
-    assert rendered.subject == "1 neue Arbeit · 3. Juni · A paper"
+    assert rendered.subject == "1 neuer Artikel · 3. Juni · A paper"
     assert '<html\nlang="de" dir="ltr"' in rendered.readable_html
     for text in (visible(rendered.readable_html), rendered.readable_text):
         for wanted in ("Mittwoch, 3. Juni 2026", "02.06.2026", "Ihre Stichwörter", "Abbestellen"):
@@ -174,7 +174,7 @@ def test_a_language_that_is_no_longer_there_is_english() -> None:
 def test_a_welcome_greets_also_where_nothing_matched() -> None:
     welcome = COMPOSER.render(a_delivery(two_papers(), kind=MailKind.WELCOME))
     assert welcome.subject == "Welcome to Daily Papers"
-    assert "These are 2 papers of the last days" in visible(welcome.readable_html)
+    assert "Here are 2 recent papers" in visible(welcome.readable_html)
     assert PAPER.title in visible(welcome.readable_html)
     empty = COMPOSER.message(a_delivery(a_digest([]), kind=MailKind.WELCOME))
     assert "None of the papers of the last days matches" in visible(body(parsed(empty), "html"))
@@ -186,7 +186,7 @@ def test_a_welcome_greets_also_where_nothing_matched() -> None:
     [
         (MailKind.CONFIRMATION, "Please confirm your subscription to Daily Papers", Scope.CONFIRM),
         (MailKind.SIGN_IN, "Sign in to Daily Papers", Scope.SIGN_IN),
-        (MailKind.GOODBYE, "You have left Daily Papers", Scope.CONFIRM),
+        (MailKind.GOODBYE, "You have unsubscribed from Daily Papers", Scope.CONFIRM),
     ],
 )
 def test_a_note_asks_for_one_thing(kind: MailKind, subject: str, scope: Scope) -> None:

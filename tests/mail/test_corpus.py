@@ -98,7 +98,7 @@ def check_headers(message: Message, digest: Digest) -> None:
     assert mail["Message-ID"] == f"<{digest.message_id}>"
     assert mail["List-Unsubscribe"] == f"<{LINKS.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert re.match(r"\d+ (?:new papers?|neue Arbeit(?:en)?) · ", mail["Subject"])
+    assert re.match(r"\d+ (?:new papers?|neuer? Artikel) · ", mail["Subject"])
 
 
 def check_papers(message: Message, digest: Digest) -> None:

@@ -93,12 +93,12 @@ def _forged(page: Any) -> None:
 def _too_often(page: Any) -> None:
     for _ in range(10):
         page.request.post(page.url, form={"paper": "2504.17830"})
-    filled("Propose it", paper="2504.17830")(page)
+    filled("Suggest", paper="2504.17830")(page)
 
 
 def _erased(page: Any) -> None:
-    page.get_by_label("I mean it").check()
-    press("Erase my data and leave")(page)
+    page.get_by_label("Yes, I’m sure").check()
+    press("Delete my data and unsubscribe")(page)
 
 
 def _asked_for_another(app: App) -> Subscriber:
@@ -197,8 +197,8 @@ STATES = {
     "preview of nothing": State("preview", "/subscribe", press("Try these keywords")),
     "preview in a form": State("subscribe", "/subscribe", _live),
     "propose": State("propose", "/propose"),
-    "propose mistaken": State("propose", "/propose", filled("Propose it", paper="cats")),
-    "proposed": State("proposed", "/propose", filled("Propose it", paper="2504.17830")),
+    "propose mistaken": State("propose", "/propose", filled("Suggest", paper="cats")),
+    "proposed": State("proposed", "/propose", filled("Suggest", paper="2504.17830")),
     "privacy": State("notice", "/privacy"),
     "imprint": State("notice", "/imprint"),
     "subscribe": State("subscribe", "/subscribe"),
@@ -209,13 +209,13 @@ STATES = {
     "subscribe closed": State("closed", "/subscribe", bare=True),
     "mailbox": State("mailbox", "/subscribe", filled("Subscribe", email="new@example.org", rules="cats")),
     "sign in": State("sign-in", "/sign-in"),
-    "sign in mistaken": State("sign-in", "/sign-in", filled("Send me a link", email="me")),
+    "sign in mistaken": State("sign-in", "/sign-in", filled("Email me a link", email="me")),
     "enter": State("enter", _by_link(Scope.SIGN_IN)),
     "yes?": State("confirm", lambda app: way_in(app, reader(app, state=SubscriberState.PENDING))),
     "welcome": State(
         "confirmed",
         lambda app: way_in(app, reader(app, state=SubscriberState.PENDING)),
-        press("Yes, send it to me"),
+        press("Confirm subscription"),
     ),
     "in": State("confirmed", _by_link(Scope.CONFIRM)),
     "too old": State("too-old", _gone(way_in)),
@@ -243,13 +243,15 @@ STATES = {
     "feed": State("feed", "/settings/feed", reader=reader),
     "feed turned on": State("feed", "/settings/feed", press("Turn the feed on"), reader=reader),
     "address": State("address", "/settings/address", reader=reader),
-    "address mistaken": State("address", "/settings/address", filled("Send a mail there", email="me"), reader=reader),
+    "address mistaken": State(
+        "address", "/settings/address", filled("Send confirmation email", email="me"), reader=reader
+    ),
     "address asked": State("address", "/settings/address", reader=_asked_for_another),
     "address?": State("move", _move),
-    "address moved": State("address", _move, press("Yes, mail me here")),
-    "address taken": State("not-moved", _taken, press("Yes, mail me here")),
+    "address moved": State("address", _move, press("Confirm address")),
+    "address taken": State("not-moved", _taken, press("Confirm address")),
     "data": State("data", "/settings/data", reader=reader),
-    "data not sure": State("data", "/settings/data", filled("Erase my data and leave"), reader=reader),
+    "data not sure": State("data", "/settings/data", filled("Delete my data and unsubscribe"), reader=reader),
     "erased": State("erased", "/settings/data", _erased, reader=reader),
     "leave": State("leave", "/settings/leave", reader=reader),
     "left from settings": State("unsubscribed", "/settings/leave", press("Unsubscribe"), reader=reader),

@@ -106,7 +106,7 @@ def _revoked(page: Any) -> None:
 
 def _back_to_tokens(page: Any) -> None:
     _with_a_token(page)
-    follow("Back to the tokens")(page)
+    follow("Back to tokens")(page)
 
 
 def _with_a_token(page: Any) -> None:
@@ -116,7 +116,7 @@ def _with_a_token(page: Any) -> None:
 
 def _named_token(page: Any) -> None:
     page.get_by_label("Name").fill(f"{LONG_NAME[:40]} {next(numbers)}")
-    press("Make the token")(page)
+    press("Create token")(page)
 
 
 # Profiles
@@ -164,17 +164,17 @@ def _saved_by_two(page: Any) -> None:
 
 
 def _foreseen(text: str) -> Doing:
-    return filled("Show what would be changed", text=text)
+    return filled("Preview changes", text=text)
 
 
 def _another_removed(page: Any) -> None:
     """A profile that was imported and removed, from the page on which profiles are imported."""
     _foreseen(json.dumps({"name": f"{LONG_NAME} {_GONE}", "rules": f"{LONG_NAME}\nspeech"}))(page)
     press("Import this profile")(page)
-    follow("To all profiles")(page)
+    follow("All profiles")(page)
     follow(_GONE)(page)
     page.goto(f"{page.url.partition('?')[0]}/remove")
-    page.get_by_label("I mean it").check()
+    page.get_by_label("Yes, I’m sure").check()
     press("Remove this profile")(page)
 
 
@@ -229,8 +229,8 @@ def _bounced(app: App) -> str:
 
 
 def _not_sure(page: Any) -> None:
-    page.get_by_text("Remove or erase them").click()
-    press("Erase at their wish")(page)
+    page.get_by_text("Remove or erase").click()
+    press("Erase at their request")(page)
 
 
 def _nothing_chosen(page: Any) -> None:
@@ -257,10 +257,10 @@ def _uploaded(button: str = "") -> Doing:
         file = {"name": f"{LONG_NAME}.csv", "mimeType": "text/csv", "buffer": f"email,name\n{rows}".encode()}
         page.set_input_files("#file", file)
         press("Check the file")(page)
-        page.get_by_role("heading", name="What would become of each row").wait_for()
+        page.get_by_role("heading", name="Preview of the import").wait_for()
         if button:
             press(button)(page)
-            page.get_by_role("heading", name="The import is done").wait_for()
+            page.get_by_role("heading", name="Import finished").wait_for()
 
     return does
 
@@ -279,11 +279,11 @@ AT_THE_DESK = {
     "next": _at("desk-next", _with_mails("/next")),
     "next to nobody": _at("desk-next", "/next", bare=True),
     "deliveries": _at("desk-deliveries", _with_mails("/deliveries")),
-    "deliveries not ticked": _at("desk-deliveries", _with_mails("/deliveries"), press("Try again now")),
+    "deliveries not ticked": _at("desk-deliveries", _with_mails("/deliveries"), press("Retry now")),
     "no deliveries": _at("desk-deliveries", "/deliveries?state=leased&q=nobody"),
     "delivery": _mail(DeliveryState.FAILED),
     "delivery in doubt": _mail(DeliveryState.IN_DOUBT),
-    "delivery sent again": _mail(DeliveryState.SENT, press("Send it once more")),
+    "delivery sent again": _mail(DeliveryState.SENT, press("Send as a new email")),
     "sources of the desk": _at("desk-sources", _with_mails("/sources")),
     "no sources": _at("desk-sources", "/sources", bare=True),
     "submissions": _at("desk-submissions", _with_mails("/submissions")),
@@ -304,7 +304,7 @@ AT_THE_DESK = {
     "version at the desk": _at("desk-version", "/profiles/import", _its_version),
     "removed profiles": _at("desk-removed", "/profiles/import", _another_removed),
     "rename at the desk": _at("desk-rename", _one("/rename")),
-    "rename mistaken": _at("desk-rename", _one("/rename"), filled("Rename it", name="Nothing")),
+    "rename mistaken": _at("desk-rename", _one("/rename"), filled("Rename", name="Nothing")),
     "remove at the desk": _at("desk-remove", _followed("/remove")),
     "remove unsure": _at("desk-remove", _followed("/remove"), press("Remove this profile")),
     "followers at the desk": _at("desk-followers", _followed("/followers")),
@@ -314,9 +314,9 @@ AT_THE_DESK = {
         "desk-profiles-import", "/profiles/import", _foreseen('{"name": "Nothing", "rules": "lion"}')
     ),
     "query at the desk": _at("desk-query", "/profiles/query"),
-    "query mistaken": _at("desk-query", "/profiles/query", filled("Show the rules", query="a AND")),
+    "query mistaken": _at("desk-query", "/profiles/query", filled("Show rules", query="a AND")),
     "query translated": _at(
-        "desk-query", "/profiles/query", filled("Show the rules", query=f"{LONG_NAME}[tiab] AND {LONG_NAME}[pt]")
+        "desk-query", "/profiles/query", filled("Show rules", query=f"{LONG_NAME}[tiab] AND {LONG_NAME}[pt]")
     ),
     "test mail": _at("desk-test-mail", _one("/test")),
     "test mail left": _at("desk-test-mail", _one("/test"), press("Send it to me")),
@@ -342,7 +342,7 @@ AT_THE_DESK = {
     "import checked": _at("desk-subscribers-imported", _import, _uploaded()),
     "import done": _at("desk-subscribers-imported", _import, _uploaded("Import 1 row")),
     "suppressions": _at("desk-suppressions", _barred),
-    "suppressions mistaken": _at("desk-suppressions", _barred, filled("Never mail it", email="me")),
+    "suppressions mistaken": _at("desk-suppressions", _barred, filled("Suppress", email="me")),
     "suppression of nobody": _at("desk-suppressions", "/suppressions?email=nobody@example.org"),
     "bounces": _at("desk-bounces", _bounced),
     "no bounces": _at("desk-bounces", "/bounces?kind=complaint"),

@@ -62,7 +62,7 @@ def test_the_link_in_the_mail_to_the_new_address_asks_and_its_button_changes_the
     link = ask(app, own)
     (delivery,) = mails(app)
     message = app.composer.message(delivery)
-    assert (message.recipient, b"Subject: Is this your address for Daily Papers?" in message.content) == (NEW, True)
+    assert (message.recipient, b"Subject: Confirm your new address for Daily Papers" in message.content) == (NEW, True)
     page = site.get(link)
     assert (page.status_code, faults_of(page.text)) == (200, [])
     assert "N•••@example.net" in page.text
@@ -76,7 +76,7 @@ def test_the_link_in_the_mail_to_the_new_address_asks_and_its_button_changes_the
     assert history(app, NEW) == [("asked", "page from 192.0.2.7"), ("confirmed", "page from 192.0.2.7")]
     cookie = answer.headers["Set-Cookie"].partition(";")[0]
     page = site.get("/settings/address?moved=1", headers={"Cookie": cookie})
-    assert f"Mail goes to {NEW}." in page.text
+    assert f"We send emails to {NEW}." in page.text
     assert 'role="status">Saved.' in page.text
 
 
@@ -115,7 +115,7 @@ def test_a_get_changes_nothing(app: App, own: Signed, site: TestClient, method: 
 def test_an_invalid_or_unchanged_address_is_marked_and_nothing_is_sent(app: App, own: Signed, typed: str) -> None:
     answer = own.post("/settings/address", email=typed)
     assert answer.status_code == 422
-    assert "Write another address" in answer.text
+    assert "Enter a different address" in answer.text
     assert faults_of(answer.text) == []
     assert (stored(app).new_email, mails(app)) == ("", [])
 
@@ -146,7 +146,7 @@ def test_the_link_says_so_if_the_address_was_taken_or_suppressed_meanwhile(
             app.membership.suppress(tx, NEW, SuppressionReason.COMPLAINT, "", now=NOW)
     answer = site.post(link)
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (409, False)
-    assert "is on the list already, or no mail may be sent to it" in answer.text
+    assert "is already subscribed, or we may not send emails to it" in answer.text
     assert (stored(app).id, stored(app).epoch) == (1, 0)
 
 
@@ -296,8 +296,8 @@ def test_a_form_without_the_sessions_token_sends_nothing(app: App, own: Signed) 
 def test_mail_and_pages_are_in_the_readers_language(app: App, site: TestClient) -> None:
     own = signed(app, site, enrolled(app, language="de"))
     link = ask(app, own)
-    assert "Ist das Ihre Adresse für Daily Papers?" in site.get(link).text
-    assert app.composer.render(mails(app)[0]).subject == "Ist das Ihre Adresse für Daily Papers?"
+    assert "Neue Adresse für Daily Papers bestätigen" in site.get(link).text
+    assert app.composer.render(mails(app)[0]).subject == "Neue Adresse für Daily Papers bestätigen"
 
 
 def test_an_address_outside_the_allowed_domains_is_refused(app: App) -> None:
@@ -307,7 +307,7 @@ def test_an_address_outside_the_allowed_domains_is_refused(app: App) -> None:
         own = signed(limited, browser(limited), enrolled(limited))
         answer = request_change(own, "new@elsewhere.example")
         assert answer.status_code == 422
-        assert "Addresses at example.org only." in answer.text
+        assert "Only addresses at example.org." in answer.text
         assert faults_of(answer.text) == []
         assert mails(limited) == []
         assert request_change(own, "new@lab.example.org").status_code == 303

@@ -85,7 +85,7 @@ def test_where_there_is_one_it_does_not(site: TestClient, admin: Admin) -> None:
 
 def test_a_new_installation_is_told_what_comes_first(app: App, site: TestClient, admin: Admin) -> None:
     cookie = signed_in(site)
-    assert "begin with a profile" in page(site, cookie).text
+    assert "Start with a profile" in page(site, cookie).text
     sharing(app, "Animals", "dogs")
     assert "readers do that themselves, or you add them" in page(site, cookie).text
     enrolled(app, "reader@example.org")
@@ -107,7 +107,7 @@ def test_a_wrong_password_and_a_wrong_address_are_answered_alike(
 ) -> None:
     answer = enter(site, email, password.encode("utf-8", "replace").decode())
     assert answer.status_code == 422
-    assert "Address and password do not belong together." in answer.text
+    assert "Wrong address or password." in answer.text
     assert "Set-Cookie" not in answer.headers
     assert password not in answer.text or password == ""
 
@@ -165,7 +165,7 @@ def test_an_editor_is_refused_what_is_an_admins(app: App, site: TestClient, admi
     assert ("/admin/log" in text, faults_of(text)) == (False, [])
     refused = site.get("/admin/log", headers={"Cookie": cookie})
     assert refused.status_code == 403
-    assert "Only admins may do that" in refused.text
+    assert "Only admins can do this" in refused.text
     assert '<a href="/admin">' in refused.text
     for where in ("/admin/hold", "/admin/release"):
         assert site.post(where, headers={"Cookie": cookie}).status_code == 403
@@ -184,7 +184,7 @@ def test_nothing_is_done_without_the_sessions_own_token(app: App, site: TestClie
 
 def test_sending_is_held_and_released_with_a_line_in_the_log(app: App, site: TestClient, admin: Admin) -> None:
     cookie = signed_in(site)
-    assert "All is well." in page(site, cookie).text
+    assert "Everything is working." in page(site, cookie).text
     press(site, cookie, "/admin/hold", reason="the list\r\nis wrong <b>")
     assert held(app) == "the list is wrong <b>"
     text = page(site, cookie).text

@@ -98,7 +98,7 @@ def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
     assert desk.post(PAGE).headers["Location"] == PAGE
     waited(desk)
     text = desk.read(PAGE)
-    assert "3 mails read, 2 addresses barred." in text
+    assert "3 emails read, 2 addresses suppressed." in text
     assert logged(app)[0] == (DESK, "bounce", "3 read, 2 suppressed")
 
 
@@ -111,8 +111,8 @@ def test_a_mailbox_that_cannot_be_read_is_said_and_tried_again(
     desk.post(PAGE)
     waited(desk)
     text = desk.read(PAGE)
-    assert ("could not be read" in text, "secret" in text) == (True, False)
+    assert ("couldn’t be read" in text, "secret" in text) == (True, False)
     desk.post(PAGE)
     waited(desk)
-    assert "1 mail read," in desk.read(PAGE)
+    assert "1 email read," in desk.read(PAGE)
     assert [what for _, what, _ in logged(app)] == ["bounce"]

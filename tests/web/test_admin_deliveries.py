@@ -139,7 +139,7 @@ def test_those_that_are_ticked_are_tried_again_and_no_others(app: App, desk: AtD
     for hour, state in enumerate((FAILED, DEFERRED, SENT, FAILED)):
         mailed(app, reader, state, slot_at=NOW + timedelta(hours=hour))
     text = desk.done("/admin/deliveries", id=["1", "2", "3", "x", "9" * 40], do="retry", state="failed")
-    assert "2 mails are tried again now." in text
+    assert "Retrying 2 emails now." in text
     assert '<option value="failed" selected>' in text
     assert states(app) == {1: "queued", 2: "queued", 3: "sent", 4: "failed"}
     assert log(app)[-1] == (DESK, "outbox retry", "1, 2")
@@ -148,7 +148,7 @@ def test_those_that_are_ticked_are_tried_again_and_no_others(app: App, desk: AtD
 @pytest.mark.parametrize("form", [{}, {"do": "retry"}, {"do": "nonsense", "id": "1"}, {"do": "arrived", "id": "1"}])
 def test_where_none_is_ticked_none_is_tried(app: App, desk: AtDesk, form: dict[str, str]) -> None:
     mailed(app, enrolled(app), FAILED)
-    assert "Nothing was changed." in desk.done("/admin/deliveries", **form)
+    assert "Nothing changed" in desk.done("/admin/deliveries", **form)
     assert states(app) == {1: "failed"}
     assert log(app) == []
 
@@ -157,7 +157,7 @@ def test_where_none_is_ticked_none_is_tried(app: App, desk: AtDesk, form: dict[s
 def test_those_in_doubt_are_settled(app: App, desk: AtDesk, word: str, state: str) -> None:
     mailed(app, enrolled(app), DOUBT)
     text = desk.read("/admin/deliveries?state=in-doubt")
-    assert ("They arrived" in text, "Send again" in text, "Try again now" in text) == (True, True, False)
+    assert ("Mark as delivered" in text, "Send again" in text, "Retry now" in text) == (True, True, False)
     desk.done("/admin/deliveries", id="1", do=word)
     assert states(app) == {1: state}
     assert log(app)[-1] == (DESK, f"outbox resolve --{word}", "1")
@@ -216,7 +216,7 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, desk: AtDesk) -> N
     mailed(app, reader, SENT, "250 Ok")
     before = of(app, 1)
     text = desk.done("/admin/deliveries/1", do="resend")
-    assert "The same papers go out in this new mail." in text
+    assert "The same papers are sent in this new email." in text
     first, second = of(app, 1), of(app, 2)
     assert (first.state, first.reply, first.message_id) == (SENT, "250 Ok", before.message_id)
     assert (second.state, second.kind, second.attempts) == (QUEUED, MailKind.DIGEST, 0)
@@ -224,7 +224,7 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, desk: AtDesk) -> N
     assert before.digest is not None
     assert second.digest == replace(before.digest, message_id=second.message_id)
     assert log(app)[-1] == (DESK, "outbox resend", "1, as 2")
-    assert "Its papers were sent once more since" in desk.read("/admin/deliveries/1")
+    assert "Its papers have since been sent again" in desk.read("/admin/deliveries/1")
     assert desk.get("/admin/deliveries/1/mail").status_code == 404
     with app.store.read() as tx:
         assert len(digests.list_last(tx, reader.id, limit=5)) == 1
@@ -253,7 +253,7 @@ def test_it_is_delivered_with_its_new_message_id(app: App, desk: AtDesk) -> None
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not SENT])
 def test_what_was_not_sent_is_not_sent_once_more(app: App, desk: AtDesk, state: DeliveryState) -> None:
     mailed(app, enrolled(app), state)
-    assert "Send it once more" not in desk.read("/admin/deliveries/1")
+    assert "Send as a new email" not in desk.read("/admin/deliveries/1")
     assert desk.post("/admin/deliveries/1", do="resend").status_code == 422
     assert list(states(app)) == [1]
 
@@ -277,7 +277,7 @@ def test_nobody_is_mailed_once_more_who_may_not_be(app: App, desk: AtDesk, how: 
             outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         number = put(app, reader, SENT)
     before = states(app)
-    assert "Send it once more" not in desk.read(f"/admin/deliveries/{number}")
+    assert "Send as a new email" not in desk.read(f"/admin/deliveries/{number}")
     assert desk.post(f"/admin/deliveries/{number}", do="resend").status_code == 422
     assert states(app) == before
 

@@ -33,7 +33,7 @@ def test_what_is_exported_can_be_imported(app: App, editor: AtDesk) -> None:
     assert [json.loads(text)["name"] for text in answer.text.splitlines()] == ["Cats & 猫", "Dogs"]
     before = shared(app)
     said = plain(editor.post("/admin/profiles/import", text=answer.text.replace("\n", "\r\n")).text)
-    assert said.count("stays as it is") == 2
+    assert said.count("unchanged") == 2
     assert editor.post("/admin/profiles/import", text=answer.text, do="import").status_code == 303
     assert shared(app) == before
     assert log(app) == []
@@ -45,7 +45,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
     text = "\n".join([line("Cats", "cat\ntiger"), line("Dogs", "dog"), line("Mice <b>", "mouse")])
     shown = editor.post("/admin/profiles/import", text=text)
     said = plain(shown.text)
-    assert "Cats gets other rules: 1 line added, 1 line removed" in said
+    assert "Cats rules change: 1 line added, 1 line removed" in said
     assert "Dogs stays as it is" in said
     assert "Mice &lt;b&gt; new" in said
     assert "Import these 3 profiles" in said
@@ -81,13 +81,13 @@ def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
 
 def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find(app: App, editor: AtDesk) -> None:
     published(app, a_paper("A study of cats"), a_paper("Dogs", "of cats <b>"))
-    assert "Paste the search here" in editor.read("/admin/profiles/query")
+    assert "Paste your search" in editor.read("/admin/profiles/query")
     pasted = "https://pubmed.ncbi.nlm.nih.gov/?term=" + quote('cats[tiab] AND "<i>"[pt]')
     answer = editor.post("/admin/profiles/query", query=pasted)
     assert answer.status_code == 200
     assert '<pre dir="auto"> cats</pre>' in flat(answer.text)
     assert "<code><bdi>&#34;&lt;i&gt;&#34;[pt]</bdi></code>" in answer.text
-    assert "2 papers of the last 30 days." in answer.text
+    assert "2 papers in the last 30 days." in answer.text
     assert flat(answer.text).count('<article class="paper">') == 2
     assert '<form method="post" action="/admin/profiles/preview">' in flat(answer.text)
     assert '<input type="hidden" name="rules" value="cats">' in flat(answer.text)

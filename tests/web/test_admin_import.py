@@ -83,10 +83,10 @@ def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(a
     page = desk.read(checked(desk, text))
     found = re.findall(r'<tr><th scope="row">([^<]+)</th><td>(\d+)</td>', page)
     assert found == [
-        ("Bad rows, left out", "1"),
-        ("Must not be mailed, left out", "1"),
-        ("There already, and stay as they are", "2"),
-        ("Added, and asked by mail", "1"),
+        ("Rows with mistakes, skipped", "1"),
+        ("Suppressed, skipped", "1"),
+        ("Already there, unchanged", "2"),
+        ("Added, asked by email to confirm", "1"),
     ]
     assert "already in line 2" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an e-mail address" in page
@@ -162,10 +162,10 @@ def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: 
     ("content", "says"),
     [
         (b"", "Choose a file first."),
-        (b"email\ncaf\xe9@example.org\n", "not a text in UTF-8"),
-        ("email\na@example.org\n".encode("utf-16"), "not a text in UTF-8"),
-        (b"email\na\x00@example.org\n", "not a text in UTF-8"),
-        (b"\x89PNG\r\n\x1a\n\xff", "not a text in UTF-8"),
+        (b"email\ncaf\xe9@example.org\n", "isn’t UTF-8 text"),
+        ("email\na@example.org\n".encode("utf-16"), "isn’t UTF-8 text"),
+        (b"email\na\x00@example.org\n", "isn’t UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n\xff", "isn’t UTF-8 text"),
         (b"a@example.org\n", "the header is"),
         (b"email;name\na@example.org;A\n", "separated by"),
         (b"email\tname\na@example.org\tA\n", "separated by"),
@@ -237,7 +237,7 @@ def test_no_more_is_kept_in_all_than_two_of_the_largest(
     monkeypatch.setattr(uploads, "_MAX_KEPT", 50)
     other = signed_in(app, site, email="other@example.org")
     where = checked(desk, rows(2))
-    assert "An import is under way" in other.send(PAGE, rows(2)).text
+    assert "Another import is running" in other.send(PAGE, rows(2)).text
     desk.post(where, do="drop")
     checked(other, rows(2))
 
@@ -257,7 +257,7 @@ def test_it_goes_on_beside_the_pages_and_others_write_in_between(
         assert '<progress id="percent" max="100" value="33">' in re.sub(r"\n(?=[a-z])", " ", text)
         assert everybody(app) == ["r0@example.org", "r1@example.org"]
         enrolled(app, "r4@example.org")  # by themselves, in the meantime
-        assert "An import is under way" in desk.send(PAGE, rows(1)).text
+        assert "Another import is running" in desk.send(PAGE, rows(1)).text
         desk.post(where, do="drop")  # too late
         go_on.set()
     waited(desk)
@@ -273,7 +273,7 @@ def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_
         with TestClient(site.app):  # as it is served, and then stops
             threading.Timer(0.3, go_on.set).start()
         waited(desk)
-    assert "What was stored stays." in desk.read(where)
+    assert "Rows that were stored are kept." in desk.read(where)
     assert logged(app)[0] == (DESK, "subscriber import", "2 new")
     after = signed_in(app, browser(app))
     assert after.get(where).status_code == 404
@@ -297,7 +297,7 @@ def test_a_fault_half_way_is_said_and_leaves_no_import_that_never_ends(
         desk.post(where, do="import")
         waited(desk)
     text = desk.read(where)
-    assert ("It broke off" in text, "secret" in text) == (True, False)
+    assert ("The import was interrupted" in text, "secret" in text) == (True, False)
     assert logged(app)[0] == (DESK, "subscriber import", "0 new")
     checked(desk, rows(5))
 

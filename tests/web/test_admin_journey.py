@@ -42,11 +42,11 @@ class AtTheDesk(Visitor):
 
     def goes_to(self, entry: str) -> None:
         """A page by the desk's navigation."""
-        self.page.get_by_role("navigation", name="Desk").get_by_role("link", name=entry, exact=True).click()
+        self.page.get_by_role("navigation", name="Admin").get_by_role("link", name=entry, exact=True).click()
         self.page.get_by_role("heading", level=1, name=entry, exact=True).wait_for()
 
     def signs_in(self, email: str, password: str) -> None:
-        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Email address").fill(email)
         self.page.get_by_label("Password").fill(password)
         self.press("Sign in")
 
@@ -54,7 +54,7 @@ class AtTheDesk(Visitor):
         """Rules into the editor, which says what they would find."""
         self.rules.fill(rules)
         if not self.scripts:
-            self.press("Try without saving")
+            self.press("Preview without saving")
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
@@ -89,7 +89,7 @@ def test_an_editor_sees_to_profiles_and_to_nothing_else(at_the_desk: AtTheDesk) 
 def signs_in_at_the_second_try(admin: AtTheDesk) -> None:
     admin.open("/admin")
     admin.signs_in(ADMIN, "not the password")
-    admin.reads("Address and password do not belong together.")
+    admin.reads("Wrong address or password.")
     admin.signs_in(ADMIN, admin.demo.password)
     admin.sees("Today")
 
@@ -109,14 +109,14 @@ def writes_a_profile_and_mends_its_mistake(admin: AtTheDesk) -> None:
     admin.reads("3 of the 4")
     assert page.locator("#mistakes li").count() == page.locator("#marked mark").count() == 0
     admin.press("Save")
-    admin.reads("Added. Readers can follow it now.")
+    admin.reads("Profile added. Readers can follow it now.")
 
 
 def changes_a_rule(admin: AtTheDesk) -> None:
     admin.types("Ricci flow\nlanguage model")
     admin.page.locator("#changed").get_by_text("disappear").wait_for()
     admin.press("Save")
-    admin.reads("Saved. The next digests are chosen by these rules.")
+    admin.reads("Saved. The next digests use these rules.")
 
 
 def restores_the_version_before(admin: AtTheDesk) -> None:
@@ -124,13 +124,13 @@ def restores_the_version_before(admin: AtTheDesk) -> None:
     admin.follow("Version 1")
     assert "black hole" in admin.page.locator("pre").last.inner_text()
     admin.press("Restore this version")
-    admin.reads("Restored. The next digests are chosen by these rules.")
+    admin.reads("Restored. The next digests use these rules.")
     assert admin.rules.input_value() == "Ricci flow\nblack hole"
 
 
 def gets_a_test_mail(admin: AtTheDesk) -> None:
     mailbox = admin.demo.mailbox(ADMIN)
-    admin.press("Send me a test mail")
+    admin.press("Send me a test email")
     admin.reads("It is on its way to you.")
     mail = mailbox.next()
     assert mail["To"] == ADMIN
@@ -145,16 +145,16 @@ def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
     admin.goes_to("Subscribers")
     admin.follow("Import subscribers")
     page.get_by_label("File").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": table.encode()})
-    page.get_by_label("They have agreed already").check()
+    page.get_by_label("They have already agreed").check()
     admin.press("Check the file")
-    admin.sees("What would become of each row")
+    admin.sees("Preview of the import")
     for fate, rows in fates.items():
         assert page.get_by_role("heading", name=fate).is_visible()
         assert all(page.get_by_role("row").get_by_text(row).first.is_visible() for row in rows)
     with Store.open(admin.demo.folder / "digest.db").read() as tx:
         assert subscribers.find(tx, good) is None
     admin.press("Import 1 row")
-    admin.sees("The import is done")
+    admin.sees("Import finished")
     admin.goes_to("Subscribers")
     page.get_by_role("searchbox").fill(admin.way + "@")
     admin.press("Search")
@@ -172,13 +172,13 @@ def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
 
     admin.open("/propose")
     page.get_by_label("Web address").fill(address)
-    admin.press("Propose it")
+    admin.press("Suggest")
     admin.sees("Thank you")
     wait_until(is_listed, "the proposed paper")  # it is written down beside the answer
     admin.follow(address)
     page.get_by_label("Title").fill(title)
     page.get_by_label("Abstract").fill("We draw maps by hand.")
-    admin.press("Put it into today’s edition")
+    admin.press("Add to today’s edition")
     admin.reads("It is in today’s edition")
     admin.open("/papers")
     admin.sees(title)
@@ -192,16 +192,16 @@ def holds_sending_and_releases_it(admin: AtTheDesk) -> None:
     admin.press("Hold all sending")
     admin.reads("On hold since")
     admin.goes_to("Subscribers")
-    admin.follow("Add somebody")
-    page.get_by_label("E-mail address").fill(email)
+    admin.follow("Add a subscriber")
+    page.get_by_label("Email address").fill(email)
     admin.press("Add")
-    admin.reads("They are added.")
+    admin.reads("Subscriber added.")
     admin.demo.serving.wait_for(rf"sending is on hold.*{re.escape(reason)}")
     assert mailbox.is_empty()
     admin.goes_to("Deliveries")
-    assert page.get_by_role("row").filter(has_text=email).get_by_text("waits").is_visible()
+    assert page.get_by_role("row").filter(has_text=email).get_by_text("waiting").is_visible()
     admin.goes_to("Today")
-    admin.press("Release: send what waits")
+    admin.press("Release and send waiting emails")
     assert mailbox.next()["Subject"] == "Please confirm your subscription to Daily Papers"
 
 
@@ -210,13 +210,13 @@ def tries_a_failed_mail_again(admin: AtTheDesk) -> None:
     mailbox = admin.demo.mailbox(email)
     fails_to_send(admin.demo, email, f"lost-{admin.way}@example.org")
     admin.goes_to("Today")
-    admin.reads("Mails were refused for good.")
-    admin.follow("Look at them")
+    admin.reads("Some emails were permanently rejected.")
+    admin.follow("View them")
     row = page.get_by_role("row").filter(has_text=email)
     assert row.get_by_text("the cable was cut").is_visible()
     row.get_by_role("checkbox").check()
-    admin.press("Try again now")
-    admin.reads("1 mail is tried again now.")
+    admin.press("Retry now")
+    admin.reads("Retrying 1 email now.")
     assert mailbox.next()["Message-ID"] == f"<lost-{admin.way}@example.org>"
 
 
@@ -260,9 +260,9 @@ def finds_all_of_it_in_the_log(admin: AtTheDesk) -> None:
 
 def signs_out(somebody: AtTheDesk) -> None:
     somebody.press("Sign out")
-    somebody.sees("Sign in at the desk")
+    somebody.sees("Admin sign-in")
     somebody.open("/admin/profiles")
-    somebody.sees("Sign in at the desk")
+    somebody.sees("Admin sign-in")
 
 
 def is_made_an_editor(editor: AtTheDesk) -> None:
@@ -278,16 +278,16 @@ def is_made_an_editor(editor: AtTheDesk) -> None:
 
 
 def sees_only_their_navigation(editor: AtTheDesk) -> None:
-    entries = editor.page.get_by_role("navigation", name="Desk").get_by_role("link")
+    entries = editor.page.get_by_role("navigation", name="Admin").get_by_role("link")
     assert entries.all_inner_texts() == ["Profiles", "Tokens"]
 
 
 def edits_a_profile(editor: AtTheDesk) -> None:
     editor.follow("Quantum computing" if editor.scripts else "Vision and graphics")
     editor.types(f"{editor.rules.input_value()}\nRicci flow")
-    editor.page.locator("#changed").get_by_text("1 paper appears").wait_for()
+    editor.page.locator("#changed").get_by_text("1 paper added").wait_for()
     editor.press("Save")
-    editor.reads("Saved. The next digests are chosen by these rules.")
+    editor.reads("Saved. The next digests use these rules.")
 
 
 def is_refused_everything_else(editor: AtTheDesk) -> None:
@@ -296,6 +296,6 @@ def is_refused_everything_else(editor: AtTheDesk) -> None:
         "/sources", "/submissions", "/templates", "/log",
     ]:  # fmt: skip
         editor.open(f"/admin{path}")
-        editor.sees("That is for admins")
+        editor.sees("Admins only")
     editor.open("/admin")
     editor.sees("Profiles")

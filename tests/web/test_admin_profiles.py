@@ -77,7 +77,7 @@ def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: At
     assert "<ins>+ <bdi>tiger</bdi></ins>" in text
     assert "  <bdi>cat</bdi>" in text
     assert "--- Cats" not in text
-    assert "These are the rules that the profile has now." in text
+    assert "These are the current rules of the profile." in text
     assert "cat\nlion\nlynx</pre>" in editor.read("/admin/profiles/1/history/1")
 
 
@@ -93,11 +93,11 @@ def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app:
 def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(app: App, editor: AtDesk) -> None:
     sharing(app, "Cats", "cat")
     enrolled(app, profiles=("Cats",))
-    assert "No profile was removed." in editor.read("/admin/profiles/removed")
+    assert "No profiles have been removed." in editor.read("/admin/profiles/removed")
     number = removed(app, "Cats")
     assert f'/admin/profiles/{number}/history"><bdi>Cats</bdi>' in editor.read("/admin/profiles/removed")
     assert "This profile was removed." in editor.read(f"/admin/profiles/{number}/history")
-    assert "nobody follows it then" in editor.read(f"/admin/profiles/{number}/history/1")
+    assert "without followers" in editor.read(f"/admin/profiles/{number}/history/1")
     editor.post(f"/admin/profiles/{number}/history/1")
     assert shared(app) == {"Cats": "cat"}
     with app.store.read() as tx:
@@ -141,9 +141,9 @@ def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AtDesk) -
 
 def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AtDesk) -> None:
     sharing(app, "Cats", "cat")
-    assert "Nobody follows it yet." in editor.read("/admin/profiles/1/rename")
+    assert "No followers yet." in editor.read("/admin/profiles/1/rename")
     enrolled(app, profiles=("Cats",))
-    assert "1 person follows it, and keeps following it" in editor.read("/admin/profiles/1/rename")
+    assert "1 follower keeps it and sees the new name" in editor.read("/admin/profiles/1/rename")
     answer = editor.post("/admin/profiles/1/rename", name="  Big\r\ncats ")
     assert answer.headers["Location"] == "/admin/profiles/1?done=renamed"
     with app.store.read() as tx:
@@ -165,15 +165,15 @@ def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: AtDe
 def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AtDesk) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
-    assert "Nobody follows it." in editor.read("/admin/profiles/1/remove")
+    assert "It has no followers." in editor.read("/admin/profiles/1/remove")
     enrolled(app, "only@example.org", profiles=("Cats",))
     enrolled(app, "both@example.org", profiles=("Cats", "Dogs"))
     own = enrolled(app, "own@example.org", profiles=("Cats",))
     with app.store.write() as tx:
         profiles.set_personal(tx, own.id, compile_rules("mice"), now=NOW)
     said = plain(editor.read("/admin/profiles/1/remove"))
-    assert "3 people follow it, and lose it. 1 of them follows nothing else and has no keywords" in said
-    assert "1 person follows it, and loses it. All of them follow something else" in plain(
+    assert "3 followers will lose it. 1 of them follows nothing else and has no keywords" in said
+    assert "1 follower will lose it. All of them follow other profiles" in plain(
         editor.read("/admin/profiles/2/remove")
     )
     with app.store.read() as tx:
@@ -204,7 +204,7 @@ def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(app: App, 
     admin = signed_in(app, site)
     assert "/admin/profiles/1/followers" in admin.read("/admin/profiles/1/remove")
     first = admin.read("/admin/profiles/1/followers")
-    assert "150 people" in first
+    assert "150 followers" in first
     assert re.findall(r">(r\d+)@", first) == [f"r{n}" for n in range(100)]
     (behind,) = re.findall(r'href="([^"]+after=\d+)"', first)
     second = admin.read(behind)

@@ -78,20 +78,20 @@ def test_the_new_papers_of_thirty_days_are_counted_by_source(configured: App) ->
 def test_they_are_asked_at_a_press(configured: App) -> None:
     asked: list[int] = []
     desk = looked_at(configured, lambda: asked.append(1))
-    assert "Ask all sources now" in desk.read("/admin/sources")
+    assert "Read all sources now" in desk.read("/admin/sources")
     assert asked == []
-    assert "The sources are being asked." in desk.done("/admin/sources")
+    assert "The sources are being read." in desk.done("/admin/sources")
     assert asked == [1]
 
 
 def test_where_nobody_could_ask_them_there_is_no_button(configured: App) -> None:
     desk = looked_at(configured)
-    assert "Ask all sources now" not in desk.read("/admin/sources")
+    assert "Read all sources now" not in desk.read("/admin/sources")
     assert desk.post("/admin/sources").status_code == 404
 
 
 def test_a_newsletter_without_sources_is_told(app: App, site: TestClient) -> None:
-    assert "No source is configured" in signed_in(app, site).read("/admin/sources")
+    assert "No sources are configured" in signed_in(app, site).read("/admin/sources")
 
 
 def test_they_are_not_for_editors(app: App, site: TestClient) -> None:

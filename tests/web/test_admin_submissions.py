@@ -71,7 +71,7 @@ def test_those_that_wait_come_first(app: App, desk: AtDesk) -> None:
     desk.done("/admin/submissions/1", do="reject")
     text = desk.read("/admin/submissions")
     assert text.index(f"{URL}/2") < text.index(f"{URL}/3") < text.index(f"{URL}/1")
-    assert "2 wait for you." in text
+    assert "2 are waiting for you." in text
     assert "page from 192.0.2.7" in text
 
 
@@ -96,7 +96,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(app: Ap
     with serving(answer) as url:
         number = proposed(app, public(url))
         path = f"/admin/submissions/{number}"
-        assert "Nothing was fetched so far." in desk.read(path)
+        assert "Not looked up yet." in desk.read(path)
         assert asked == []
         found = desk.post(path, do="look")
         assert found.status_code == 200
@@ -161,7 +161,7 @@ def test_nothing_private_and_no_file_is_read_whatever_is_configured(
         for do in ("look", "approve"):
             told = desk.post(f"/admin/submissions/{number}", do=do)
             assert told.status_code == 422
-            assert "It could not be looked up:" in told.text
+            assert "The look-up failed:" in told.text
             assert "allow_private" not in told.text
             assert "root:" not in told.text
         assert asked == []
@@ -195,7 +195,7 @@ def test_what_cannot_be_read_can_be_written_by_hand(app: App, desk: AtDesk) -> N
         path = f"/admin/submissions/{proposed(app, public(url))}"
         told = desk.post(path, do="approve", title="", abstract="Typed <b>")
         assert told.status_code == 422
-        assert "Write the title yourself" in told.text
+        assert "Enter the title yourself" in told.text
         assert "Typed &lt;b&gt;" in told.text
         assert "<script>" not in told.text
         assert state(app) is SubmissionState.WAITING
@@ -232,11 +232,11 @@ def test_two_are_looked_up_at_once_and_the_third_is_told(
 
 def test_one_is_put_aside_and_may_be_put_in_later(app: App, desk: AtDesk) -> None:
     number = proposed(app)
-    assert "It is put aside." in desk.done(f"/admin/submissions/{number}", do="reject")
+    assert "Suggestion rejected." in desk.done(f"/admin/submissions/{number}", do="reject")
     assert state(app) is SubmissionState.REJECTED
     desk.done(f"/admin/submissions/{number}", do="reject")
     assert log(app) == [(DESK, "submission reject", "1")]
-    assert "Put it into today’s edition" in desk.read(f"/admin/submissions/{number}")
+    assert "Add to today’s edition" in desk.read(f"/admin/submissions/{number}")
 
 
 @pytest.mark.usefixtures("loopback")
@@ -248,7 +248,7 @@ def test_what_is_in_stays_in(app: App, desk: AtDesk) -> None:
             assert desk.post(path, do=do).status_code == 422
     text = desk.read(path)
     assert 'href="/paper/doi:10.1000/x"' in text
-    assert "Put it aside" not in text
+    assert "Reject" not in text
     assert state(app) is SubmissionState.APPROVED
 
 

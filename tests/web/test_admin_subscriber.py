@@ -57,9 +57,9 @@ def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, desk: AtDesk
         app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=1, fingerprint="x", now=NOW)
     text = desk.read(page_of(app))
     for said in (
-        "takes no mail",
+        "address rejected",
         "new@example.org",
-        "has agreed, says an admin",
+        "confirmed by an admin",
         "command line",
         "/admin/deliveries/1",
     ):
@@ -107,7 +107,7 @@ def test_an_admin_bars_them_with_a_reason_and_takes_it_back(app: App, desk: AtDe
     desk.post(where, do="suppress", reason=f"{HOSTILE}\r\nasked by phone")
     assert state(app) == "suppressed"
     text = desk.read(where)
-    assert "barred by an admin. <bdi>&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "suppressed by an admin. <bdi>&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert offered(text) == {"unsubscribe", "lift", "remove", "erase"}
     desk.post(where, do="lift")
     assert state(app) == "pending"
@@ -137,7 +137,7 @@ def test_what_is_for_good_asks_for_a_tick_and_leaves_nothing_in_the_file(
     one = enrolled(app, name="Unmistakable")
     where = page_of(app)
     answer = desk.post(where, do=do)
-    assert (answer.status_code, "Please tick that you mean it" in answer.text) == (422, True)
+    assert (answer.status_code, "Please tick the box to confirm" in answer.text) == (422, True)
     assert state(app) == "active"
     answer = desk.post(where, do=do, sure="1")
     assert answer.headers["Location"] == f"/admin/subscribers?done={do}d"

@@ -96,7 +96,7 @@ def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AtDesk) 
     assert ("Dogs" in body.get_content(), "cats" in body.get_content()) == (True, False)
     assert 'name="rules" value="title:dogs # &lt;b&gt;">' in " ".join(answer.text.split())
     assert "title:dogs\n# &lt;b&gt;" in answer.text
-    assert "These rules are not saved yet." in answer.text
+    assert "These rules aren’t saved yet." in answer.text
 
 
 def test_rules_that_are_those_saved_are_no_others(app: App, editor: AtDesk) -> None:
@@ -106,7 +106,7 @@ def test_rules_that_are_those_saved_are_no_others(app: App, editor: AtDesk) -> N
 def test_rules_that_cannot_be_read_are_not_sent(app: App, editor: AtDesk) -> None:
     answer = editor.post(PAGE, rules="cats AND")
     assert answer.status_code == 422
-    assert "Nothing was sent: these rules cannot be read yet." in answer.text
+    assert "Not sent: the rules contain a mistake." in answer.text
     assert "Line 1, column 9:" in answer.text
     assert log(app) == []
 
@@ -120,7 +120,7 @@ def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AtDe
     with SmtpServer(postbox) as gone:
         pass
     answer = by_smtp(app, gone.port, editor).post(PAGE)
-    assert (answer.status_code, "The mail server did not take it:" in answer.text) == (422, True)
+    assert (answer.status_code, "The mail server rejected it:" in answer.text) == (422, True)
     assert log(app) == []
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_never_answers_is_waited_for_a_while_only(
     with socket.create_server(("127.0.0.1", 0)) as mute:
         answer = by_smtp(app, mute.getsockname()[1], editor).post(PAGE)
     assert answer.status_code == 422
-    assert "The mail server did not take it:" in answer.text
+    assert "The mail server rejected it:" in answer.text
     assert "timed out" in answer.text
 
 
@@ -148,7 +148,7 @@ def test_while_sending_is_on_hold_nothing_goes(app: App, editor: AtDesk) -> None
         outbox.start_hold(tx, "wrong list <b>", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
-    assert "Sending is on hold, for test mails, too. <bdi>wrong list &lt;b&gt;</bdi>" in answer.text
+    assert "Sending is on hold, including test emails. <bdi>wrong list &lt;b&gt;</bdi>" in answer.text
     assert "Send it to me" not in editor.read(PAGE)
     assert log(app) == []
 
@@ -158,21 +158,21 @@ def test_a_suppressed_address_gets_none(app: App, editor: AtDesk) -> None:
         app.membership.suppress(tx, EDITOR, SuppressionReason.ADMIN, "", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
-    assert "Your own address must not be mailed: <bdi>suppressed since 2026-06-03 (admin)</bdi>" in answer.text
+    assert "Your own address is suppressed: <bdi>suppressed since 2026-06-03 (admin)</bdi>" in answer.text
 
 
 def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AtDesk) -> None:
     sharing(app, "Zebras", "zebra")
     answer = editor.post("/admin/profiles/2/test")
     assert answer.status_code == 422
-    assert "There is no mail to send: no paper of the last 7 days." in answer.text
+    assert "Nothing to send: no paper of the last 7 days matches." in answer.text
     assert not (app.config.folder / "outbox").exists()
 
 
 def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(app: App, editor: AtDesk) -> None:
     published(app, *(a_paper(f"On cats, number {n}") for n in range(28)))
     said = plain(editor.read(PAGE))
-    assert "25, 5 more would not fit" in said
+    assert "25, 5 more didn’t fit" in said
     editor.post(PAGE)
     (file,) = (app.config.folder / "outbox" / "new").iterdir()
     body = mail_of(file.read_bytes()).get_body(("plain",))
@@ -208,7 +208,7 @@ def test_while_one_is_being_sent_other_pages_answer_and_another_test_is_put_off(
         assert postbox.begun.wait(IN_TIME)
         assert slow.get("/admin/profiles").status_code == 200
         other = slow.post(PAGE)
-        assert (other.status_code, "Another test mail is being sent just now." in other.text) == (422, True)
+        assert (other.status_code, "Another test email is being sent." in other.text) == (422, True)
         assert answers == []
         postbox.go_on.set()
         first.join()

@@ -34,7 +34,7 @@ def test_a_token_is_shown_in_the_answer_that_made_it_and_nowhere_else(app: App, 
     ("fields", "says"),
     [
         ({"name": "", "scope": "profiles:read"}, "a token needs a name"),
-        ({"name": "<i>", "scope": "everything"}, "Tick at least one of these."),
+        ({"name": "<i>", "scope": "everything"}, "Choose at least one."),
         ({"name": 'a"b', "scope": "profiles:read"}, "no quotation marks"),
     ],
 )
@@ -70,7 +70,7 @@ def test_an_admin_sees_and_revokes_everybodys(app: App, site: TestClient) -> Non
     assert "third@example.org" in desk.read(PATH)
     answer = desk.post(f"{PATH}/1/revoke")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}?done=revoked")
-    assert "opens nothing any more" in desk.read(f"{PATH}?done=revoked")
+    assert "no longer works" in desk.read(f"{PATH}?done=revoked")
     assert Client(site, token)("GET", "/profiles").status_code == 401
     assert logged(app)[0] == (DESK, "token revoke", '"website" of third@example.org')
 

@@ -165,15 +165,15 @@ def tab_to(page: Any, field: str) -> None:
 def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, app: App, scripts: bool) -> None:
     email = f"keyboard-{scripts}@example.org".lower()
     page = look(State("unsubscribe", way_out(app, enrolled(app, email))), scripts=scripts)
-    assert page.get_by_role("heading", name="Leave Daily Papers?").is_visible()
+    assert page.get_by_role("heading", name="Unsubscribe from Daily Papers?").is_visible()
     page.wait_for_load_state("networkidle")
     assert state(app, email) == "active"
     to_the_button(page)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="You have left Daily Papers").wait_for()
+    page.get_by_role("heading", name="You have unsubscribed from Daily Papers").wait_for()
     assert state(app, email) == "unsubscribed"
     page.reload()  # posts again
-    assert page.get_by_role("heading", name="You have left Daily Papers").is_visible()
+    assert page.get_by_role("heading", name="You have unsubscribed from Daily Papers").is_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -189,7 +189,7 @@ def test_the_keyboard_alone_is_enough_to_subscribe(look: Opening, app: App, scri
     page.keyboard.type("cats")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # subscribes, and does not try the keywords
-    page.get_by_role("heading", name="Look into your mailbox").wait_for()
+    page.get_by_role("heading", name="Check your inbox").wait_for()
     wait_until(lambda: known(app, email), "a new subscriber")
 
 
@@ -292,7 +292,7 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scripts", [True, False])
 def test_on_a_phone_the_desk_has_its_pages_in_a_menu(look: Opening, scripts: bool) -> None:
     page = look("today", 1280, scripts=scripts)
-    entry = page.get_by_role("navigation", name="Desk").get_by_role("link", name="Bounces")
+    entry = page.get_by_role("navigation", name="Admin").get_by_role("link", name="Bounces")
     assert entry.is_visible()
     page.set_viewport_size({"width": 375, "height": 720})
     assert not entry.is_visible()

@@ -19,10 +19,10 @@ from tests.web.signed import stored
 def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site: TestClient) -> None:
     page = site.get(way_in(app, pending(app)))
     assert page.status_code == 200
-    assert "Shall we send you Daily Papers?" in page.text
+    assert "Confirm your subscription to Daily Papers" in page.text
     assert "r•••@example.org" in page.text
     assert EMAIL not in page.text
-    assert '<form method="post">\n<button>Yes, send it to me</button>\n</form>' in page.text
+    assert '<form method="post">\n<button>Confirm subscription</button>\n</form>' in page.text
     assert "<script" not in page.text
 
 
@@ -35,8 +35,8 @@ def test_looking_confirms_nothing(app: App, site: TestClient, method: str) -> No
 def test_the_button_confirms_and_the_welcome_is_queued(app: App, site: TestClient) -> None:
     page = site.post(way_in(app, pending(app)))
     assert page.status_code == 200
-    assert "You are in" in page.text
-    assert "The first mail to" in page.text
+    assert "You’re subscribed" in page.text
+    assert "Your first email is on its way to" in page.text
     assert "is on its way" in page.text
     assert (state(app), queued(app)) == ("active", [MailKind.WELCOME])
     assert history(app)[-1] == ("confirmed", "page from 192.0.2.7")
@@ -46,7 +46,7 @@ def test_saying_yes_twice_welcomes_once(app: App, site: TestClient) -> None:
     link = way_in(app, pending(app))
     site.post(link)
     for again in (site.post(link), site.get(link)):
-        assert "is on the list of Daily Papers." in again.text
+        assert "is subscribed to Daily Papers." in again.text
         assert "<button" not in again.text
     assert queued(app).count(MailKind.WELCOME) == 1
     assert [event for event, _ in history(app)] == ["asked", "confirmed"]
@@ -82,8 +82,8 @@ def test_a_link_from_before_they_left_is_too_old(app: App, site: TestClient, met
     site.post(way_out(app, reader))
     page = site.request(method, way_in(app, reader))
     assert page.status_code == 410
-    assert "This link is too old" in page.text
-    assert 'class="button" href="/sign-in">Ask for a new one</a>' in page.text
+    assert "This link has expired" in page.text
+    assert 'class="button" href="/sign-in">Get a new link</a>' in page.text
     assert '<a href="mailto:digest@example.org">' in page.text
     assert state(app) == "unsubscribed"
 
@@ -135,14 +135,14 @@ def test_where_the_welcome_fails_they_are_in_all_the_same(
     monkeypatch.setattr("digest.pipeline.publish.publish_welcome", locked)
     page = site.post(way_in(app, pending(app)))
     assert page.status_code == 200
-    assert "is on the list of Daily Papers." in page.text
+    assert "is subscribed to Daily Papers." in page.text
     assert "on its way" not in page.text
     assert state(app) == "active"
 
 
 def test_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
     link = way_in(app, changed(app, pending(app), language="de"))
-    assert "Sollen wir Ihnen Daily Papers schicken?" in site.get(link).text
+    assert "Abonnement von Daily Papers bestätigen" in site.get(link).text
     assert "Die erste E‑Mail an" in site.post(link).text
 
 

@@ -49,7 +49,7 @@ def test_erasing_needs_the_checkbox(app: App, own: Signed) -> None:
     assert '<input type="checkbox" name="sure" value="1" required>' in " ".join(page.split())
     answer = own.post("/settings/data")
     assert answer.status_code == 422
-    assert "Please tick that you mean it" in answer.text
+    assert "Please tick the box to confirm" in answer.text
     assert faults_of(page) == faults_of(answer.text) == []
     assert people(app) == [EMAIL]
 
@@ -57,7 +57,7 @@ def test_erasing_needs_the_checkbox(app: App, own: Signed) -> None:
 def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app: App, own: Signed) -> None:
     answer = own.post("/settings/data", sure="1")
     assert answer.status_code == 200
-    assert "Your data is erased" in answer.text
+    assert "Your data has been deleted" in answer.text
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
     assert faults_of(answer.text) == []
     assert people(app) == []
@@ -71,7 +71,7 @@ def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app
 
 def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: Signed) -> None:
     page = own.get("/settings/leave").text
-    assert "Leave Daily Papers?" in page
+    assert "Unsubscribe from Daily Papers?" in page
     assert faults_of(page) == []
     answer = own.post("/settings/leave")
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (200, True)
@@ -107,4 +107,4 @@ def test_the_pages_are_in_the_readers_language(app: App, site: TestClient) -> No
     own = signed(app, site, enrolled(app, language="de"))
     assert "Meine Daten löschen und abbestellen" in own.get("/settings/data").text
     assert "Daily Papers abbestellen?" in own.get("/settings/leave").text
-    assert "Ihre Daten sind gelöscht" in own.post("/settings/data", sure="1").text
+    assert "Ihre Daten wurden gelöscht" in own.post("/settings/data", sure="1").text

@@ -47,7 +47,7 @@ def test_a_newsletter_without_papers_says_so(site: TestClient) -> None:
         page = site.get(path)
         assert page.status_code == 200
         assert faults_of(page.text) == []
-    assert "There are no papers yet." in site.get("/papers").text
+    assert "No papers yet." in site.get("/papers").text
 
 
 def test_papers_is_the_newest_edition_under_its_own_name(many: App, site: TestClient) -> None:
@@ -90,7 +90,7 @@ def test_a_day_leads_to_its_week_and_month_and_they_to_their_days(many: App, sit
 def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: App, site: TestClient) -> None:
     page = site.get("/papers/2026-05-31")
     assert page.status_code == 200
-    assert "No papers came in this time." in page.text
+    assert "No papers in this period." in page.text
     assert links(page.text)["Earlier: May 29"] == "/papers/2026-05-29"
     assert links(page.text)["Later: Jun 2"] == "/papers/2026-06-02"
 
@@ -140,7 +140,7 @@ def test_what_is_no_period_is_not_found(many: App, site: TestClient) -> None:
 
 def test_the_ends_of_the_calendar_are_empty_editions(many: App, site: TestClient) -> None:
     for name in ("0001-01-01", "0001-W01", "0001-01", "9998-12-31", "9998-12"):
-        assert "No papers came in this time." in site.get(f"/papers/{name}").text, name
+        assert "No papers in this period." in site.get(f"/papers/{name}").text, name
 
 
 def test_an_edition_asks_what_to_search_it_for(many: App, site: TestClient) -> None:
@@ -161,7 +161,7 @@ def test_the_front_page_shows_the_best_of_the_newest_edition(many: App, site: Te
     assert titles(page) == ["More 6", "More 5", "More 4", "More 3", "More 2"]
     assert page.count("word") < 600
     assert links(page)["Subscribe"] == "/subscribe"
-    assert links(page)["All of its 7 papers"] == "/papers/2026-06-04"
+    assert links(page)["See all 7 papers"] == "/papers/2026-06-04"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_nothing_is_saved_or_tried_without_the_sessions_own_token(app: App, site
 def test_the_list_says_how_many_papers_a_day_each_profile_finds(app: App, site: TestClient, cookie: str) -> None:
     sharing(app, "Cats", "cats\n\n# a note")
     text = look(site, cookie, "/admin/profiles").text
-    assert re.findall(r'data-label="Papers a day">([^<]*)<', text) == ["less than 1", "6"]
+    assert re.findall(r'data-label="Papers per day">([^<]*)<', text) == ["less than 1", "6"]
     assert 'href="/admin/profiles/new"' in text
     assert faults_of(text) == []
 
@@ -132,8 +132,8 @@ def test_a_profile_opens_with_its_rules_and_what_they_find(app: App, site: TestC
     text = look(site, cookie, f"/admin/profiles/{number(app)}").text
     assert (typed(text), faults_of(text)) == ("dogs", [])
     said = plain(text)
-    assert "1 of the 14 papers that came on 2 of the last 30 days." in said
-    assert "The same papers as by the saved rules." in said
+    assert "1 of the 14 papers that arrived on 2 of the last 30 days." in said
+    assert "Same papers as with the saved rules." in said
     for page in ("history", "rename", "remove"):
         assert f'href="/admin/profiles/{number(app)}/{page}"' in text
 
@@ -142,7 +142,7 @@ def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, coo
     for path in ("/admin/profiles/999", "/admin/profiles/x"):
         answer = look(site, cookie, path)
         assert answer.status_code == 404
-        assert "perhaps somebody removed it" in answer.text
+        assert "Someone may have removed it" in answer.text
         assert '<a href="/admin">' in answer.text
     assert post(site, cookie, "/admin/profiles/999", rules="cats").status_code == 404
 
@@ -152,11 +152,11 @@ def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: Test
     assert "About 6 papers a day" in said
     assert "12 of the 14 papers" in said
     assert said.count("<rect") == 1
-    assert "12 papers appear" in said
-    assert "1 paper disappears" in said
+    assert "12 papers added" in said
+    assert "1 paper removed" in said
     assert "<mark>cats</mark>" in said
     assert "and 2 more" in said
-    assert "never true" in said
+    assert "no matches" in said
     assert "cats\nunheard of" in typed(post(site, cookie, "/admin/profiles/preview", rules="cats\r\nunheard of").text)
     assert rules(app) == "dogs"
     assert log(app) == [(EDITOR, "sign in")]
@@ -165,14 +165,14 @@ def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: Test
 def test_a_new_profile_has_nothing_to_be_compared_with(site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats", name="Felines")
     assert 'value="Felines"' in said
-    assert "What saving changes" not in said
+    assert "Effect of saving" not in said
     assert "<polyline" not in said
 
 
 def test_what_saving_would_change_is_drawn_beside_the_saved_rules(app: App, site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats", number(app))
     assert "<polyline" in said
-    assert re.search(r"From Jun 1 to Jun 2. Most were 12, on Jun 1.", said)
+    assert re.search(r"From Jun 1 to Jun 2. The most were 12 on Jun 1.", said)
     assert re.search(r"<th scope=\"row\">Mon, Jun 1</th><td>12</td><td>0</td><td>12</td>", said)
 
 
@@ -180,7 +180,7 @@ def test_a_mistake_is_marked_in_the_text_and_the_other_lines_are_tried(site: Tes
     said = tried(site, cookie, "cats\ndogs AND (birds\n-title:dogs")
     assert "Line 2, column 16:" in said
     assert "cats dogs AND <mark>(birds</mark> -title:dogs" in said
-    assert "A line that cannot be read is left out." in said
+    assert "A line with a mistake is ignored." in said
     assert "12 of the 14 papers" in said
     assert re.findall(r'class="line" data-label="Line">(\d)', said) == ["1", "3"]
 
@@ -193,8 +193,8 @@ def test_empty_lines_above_a_mistake_are_counted(site: TestClient, cookie: str) 
 
 def test_more_than_a_digest_holds_is_said(app: App, site: TestClient, cookie: str) -> None:
     printed(app, *(f"Cats again, number {n}" for n in range(120)))
-    assert "more than a digest of 25 holds" in tried(site, cookie, "cats")
-    assert "more than a digest of 25 holds" not in tried(site, cookie, "paper AND cats")
+    assert "more than the 25 papers of a digest" in tried(site, cookie, "cats")
+    assert "more than the 25 papers of a digest" not in tried(site, cookie, "paper AND cats")
 
 
 def test_each_rule_is_judged(site: TestClient, cookie: str) -> None:
@@ -206,10 +206,10 @@ def test_each_rule_is_judged(site: TestClient, cookie: str) -> None:
     )
     assert found == [
         ("cats", "12", "85.7 %", "0", "too common"),
-        ("dogs", "1", "7.1 %", "0", "other lines find all of these"),
-        ("paper AND dogs", "1", "7.1 %", "0", "other lines find all of these"),
-        ("-number", "", "85.7 %", "", "keeps 12 out"),
-        ("-birds", "", "0 %", "", "keeps nothing out"),
+        ("dogs", "1", "7.1 %", "0", "all found by other lines too"),
+        ("paper AND dogs", "1", "7.1 %", "0", "all found by other lines too"),
+        ("-number", "", "85.7 %", "", "excludes 12"),
+        ("-birds", "", "0 %", "", "excludes nothing"),
     ]
 
 
@@ -218,7 +218,7 @@ def test_of_very_many_rules_and_mistakes_the_first_that_need_mending_are_listed(
         site, cookie, "\n".join(f'"number {n}"' for n in range(12)) + "\nunheard of\n-birds\n" + "dogs\n" * 100
     )
     assert re.findall(r'class="line" data-label="Line">(\d+)', said) == ["13", "14"]
-    assert "112 rules more do their work." in said
+    assert "112 more rules work as expected." in said
     assert "and 15 more</li>" in tried(site, cookie, "cats AND\n" * 25)
 
 
@@ -245,20 +245,20 @@ def test_a_new_profile_is_added_with_a_line_in_the_log(app: App, site: TestClien
     assert log(app)[-1] == (EDITOR, "profile add")
     said = look(site, cookie, answer.headers["Location"]).text
     assert "Readers can follow it now." in said
-    assert "Nobody follows it yet." in said
+    assert "No followers yet." in said
 
 
 def test_who_has_followers_is_not_told_how_to_get_some(app: App, site: TestClient, cookie: str) -> None:
     enrolled(app, "reader@example.org", profiles=("Animals",))
-    assert "Nobody follows it yet." not in look(site, cookie, f"/admin/profiles/{number(app)}").text
+    assert "No followers yet." not in look(site, cookie, f"/admin/profiles/{number(app)}").text
 
 
 def test_text_that_cannot_be_read_yet_is_not_taken_for_none(site: TestClient, cookie: str) -> None:
     empty, begun = (
         plain(post(site, cookie, "/admin/profiles/preview", rules=rules).text) for rules in ("", "(dogs OR")
     )
-    assert "Write a rule:" in empty
-    assert "Write a rule:" not in begun
+    assert "Write a rule to see" in empty
+    assert "Write a rule to see" not in begun
     assert "No line can be read yet" in begun
 
 
@@ -273,7 +273,7 @@ def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient,
     ("fields", "said"),
     [
         ({"name": "", "rules": "cats"}, "Give it a name"),
-        ({"name": "Animals", "rules": "cats"}, "There is a profile of that name already."),
+        ({"name": "Animals", "rules": "cats"}, "A profile with this name already exists."),
         ({"name": "X", "rules": ""}, "no rules; write one per line"),
         ({"name": "X", "rules": "-cats"}, "these rules only exclude papers"),
         ({"name": "X", "rules": "cats AND"}, "Line 1, column 9"),
@@ -299,7 +299,7 @@ def test_rules_are_saved_as_a_version_of_the_editors(app: App, site: TestClient,
         assert [v.saved_by for v in profiles.list_versions(tx, number(app))] == [EDITOR, "tests"]
         (change, *_) = audit.list_changes(tx, limit=1)
     assert (change.who, change.what, change.subject) == (EDITOR, "profile edit", "Animals")
-    assert "The next digests are chosen by these rules." in look(site, cookie, f"{path}?done=saved").text
+    assert "The next digests use these rules." in look(site, cookie, f"{path}?done=saved").text
 
 
 def test_rules_that_cannot_be_saved_leave_those_that_are(app: App, site: TestClient, cookie: str) -> None:
@@ -315,7 +315,7 @@ def test_what_somebody_saved_meanwhile_is_shown_and_not_undone(app: App, site: T
     post(site, cookie, path, rules="dogs\nbirds", version="1")
     answer = post(site, cookie, path, rules="cats", version="1")
     assert (answer.status_code, faults_of(answer.text)) == (409, [])
-    assert "Somebody else saved this profile in the meantime" in answer.text
+    assert "Someone else saved this profile in the meantime" in answer.text
     assert f"<bdi>{EDITOR}</bdi>, 2026-06-03 " in answer.text
     assert "@@" not in answer.text
     assert "<ins>+birds</ins>" in answer.text
@@ -350,7 +350,7 @@ def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(app: App, site
         profiles.remove(tx, "Animals")
     answer = post(site, cookie, path, rules="cats", version="1")
     assert (answer.status_code, typed(answer.text)) == (409, "cats")
-    assert "Somebody removed this profile" in answer.text
+    assert "Someone removed this profile" in answer.text
     assert 'action="/admin/profiles/new"' in answer.text
     assert 'value="Animals"' in answer.text
     assert post(site, cookie, "/admin/profiles/preview", rules="cats", profile="1").status_code == 200
@@ -512,7 +512,7 @@ def test_a_mistake_is_marked_while_it_is_typed_and_gone_when_it_is_mended(opened
     opened.get_by_text("13 of the 14 papers").wait_for()
     assert opened.locator("#marked mark").count() == 0
     assert field(opened).get_attribute("aria-invalid") is None
-    opened.get_by_text("12 papers appear").wait_for()
+    opened.get_by_text("12 papers added").wait_for()
 
 
 @needs_chromium
@@ -639,7 +639,7 @@ def test_what_is_open_stays_open(opened: Any) -> None:
 @pytest.mark.parametrize("opened", [True, False], indirect=True)
 def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[App, str]) -> None:
     field(opened).fill("quantizatio\ncats AND")
-    opened.get_by_role("button", name="Try without saving").click()
+    opened.get_by_role("button", name="Preview without saving").click()
     opened.wait_for_url("**/preview")
     assert opened.locator("#marked mark").inner_text() == "AND"
     assert opened.locator("#marked").is_visible()
@@ -649,4 +649,4 @@ def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[Ap
     assert rules(served[0]) == "dogs"
     field(opened).fill("dogs")
     opened.get_by_role("button", name="Save", exact=True).click()
-    opened.get_by_text("The next digests are chosen by these rules.").wait_for()
+    opened.get_by_text("The next digests use these rules.").wait_for()

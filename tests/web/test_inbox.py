@@ -57,10 +57,10 @@ def test_a_mail_is_shown_in_a_sandbox(inbox: TestClient) -> None:
 def test_nothing_else_is_shown(inbox: TestClient, name: str) -> None:
     answer = inbox.get(f"/inbox/{name}")
     assert answer.status_code == 404
-    assert "There is no such page" in answer.text
+    assert "Page not found" in answer.text
 
 
 def test_every_page_of_the_demo_links_to_it_and_no_other_site_has_it(inbox: TestClient, site: TestClient) -> None:
-    assert '<a href="/inbox">Mails of the demo</a>' in inbox.get("/").text
+    assert '<a href="/inbox">Demo inbox</a>' in inbox.get("/").text
     assert "inbox" not in site.get("/").text
     assert site.get("/inbox").status_code == 404

@@ -69,7 +69,7 @@ def fills_in_the_form(reader: Reader) -> None:
     page = reader.page
     reader.open("/")
     page.get_by_role("link", name="Subscribe").first.click()
-    page.get_by_label("E-mail address").fill(reader.email)
+    page.get_by_label("Email address").fill(reader.email)
     page.get_by_label("Language models").check()
     reader.keywords.fill("Ricci flow\n(")
     if reader.scripts:
@@ -83,11 +83,11 @@ def fills_in_the_form(reader: Reader) -> None:
         reader.press("Try these keywords")
         assert page.locator("mark").first.is_visible()
         reader.press("Back to the form")
-    assert page.get_by_label("E-mail address").input_value() == reader.email
+    assert page.get_by_label("Email address").input_value() == reader.email
     assert page.get_by_label("Language models").is_checked()
     assert page.get_by_label("Time zone").input_value() == ("America/Lima" if reader.scripts else "UTC")
     reader.press("Subscribe")
-    reader.sees("Look into your mailbox")
+    reader.sees("Check your inbox")
 
 
 def says_yes(reader: Reader) -> Any:
@@ -95,8 +95,8 @@ def says_yes(reader: Reader) -> Any:
     asked = reader.mailbox.next()
     assert asked["Subject"] == "Please confirm your subscription to Daily Papers"
     reader.open(link(asked, Scope.CONFIRM))
-    reader.press("Yes, send it to me")
-    reader.sees("You are in")
+    reader.press("Confirm subscription")
+    reader.sees("You’re subscribed")
     welcome = reader.mailbox.next()
     assert "The entropy formula for the Ricci flow" in welcome.get_body(("plain",)).get_content()
     return welcome
@@ -127,7 +127,7 @@ def pauses_and_resumes(reader: Reader, welcome: Any) -> None:
     reader.open("/settings")
     reader.page.get_by_text("You pause until").wait_for()
     reader.open(link(welcome, Scope.PAUSE))
-    reader.press("End the pause")
+    reader.press("Resume")
     reader.open("/settings")
     reader.page.get_by_text("The next digest comes on").wait_for()
 
@@ -135,5 +135,5 @@ def pauses_and_resumes(reader: Reader, welcome: Any) -> None:
 def leaves_by_the_button(reader: Reader, welcome: Any) -> None:
     reader.open(link(welcome, Scope.UNSUBSCRIBE))
     reader.press("Unsubscribe")
-    reader.sees("You have left Daily Papers")
-    assert reader.mailbox.next()["Subject"] == "You have left Daily Papers"
+    reader.sees("You have unsubscribed from Daily Papers")
+    assert reader.mailbox.next()["Subject"] == "You have unsubscribed from Daily Papers"

@@ -28,7 +28,7 @@ def preview(site: TestClient, rules: str, **fields: Any) -> str:
 def test_it_says_how_many_and_shows_the_best_marked(app: App, site: TestClient) -> None:
     printed(app, *(f"cat number {n}" for n in range(14)), "a dog")
     page = preview(site, "cat")
-    assert "14 papers of the last 7 days. About 14 a day." in page
+    assert "14 papers in the last 7 days. About 14 a day." in page
     assert page.count("<mark>cat</mark>") == 20  # title and abstract of ten
     assert page.count("<article") == 10
 
@@ -71,8 +71,8 @@ def test_a_mute_that_has_nothing_to_do_is_no_mistake(app: App, site: TestClient)
 def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site: TestClient) -> None:
     printed(app, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')
-    assert "“model” stands in 80% of all papers, which says little about any." in page
-    assert "“&#34;nets neural&#34;” stands in no paper of 30 days." in page
+    assert "“model” matches 80% of all papers. Try something more specific." in page
+    assert "No paper of the last 30 days mentions “&#34;nets neural&#34;”." in page
     assert "“cat”" not in page
 
 
@@ -84,7 +84,7 @@ def test_a_rule_that_finds_nothing_comes_with_one_that_would(app: App, site: Tes
 def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClient) -> None:
     printed(app, "cat")
     page = preview(site, "cat\r\ndog AND", days="30")
-    assert "Not all keywords can be read yet." in page
+    assert "Some keywords have mistakes." in page
     assert page.count("Line 2, column 8:") == 2  # at the field, and in the preview
     assert "cat dog AND</textarea>" in page
     assert '<option value="30" selected>' in page
@@ -94,11 +94,11 @@ def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClie
 @pytest.mark.parametrize("rules", ["", "# a comment", "-cat"])
 def test_what_asks_for_nothing_says_so(app: App, site: TestClient, rules: str) -> None:
     printed(app, "cat")
-    assert "Nothing is asked for yet" in preview(site, rules)
+    assert "Enter a keyword or choose a profile" in preview(site, rules)
 
 
 def test_no_paper_is_said(site: TestClient) -> None:
-    assert "No paper of the last 7 days." in preview(site, "cat")
+    assert "No papers in the last 7 days." in preview(site, "cat")
 
 
 def test_a_script_gets_the_part_without_the_page_around(app: App, site: TestClient) -> None:
@@ -133,7 +133,7 @@ def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_
     printed(app, "cat")
     with app.store.write() as tx:
         tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
-    assert "1 paper of the last 7 days." in preview(site, "cat", profile="Old")
+    assert "1 paper in the last 7 days." in preview(site, "cat", profile="Old")
 
 
 def test_who_asks_too_often_is_told_so(app: App) -> None:

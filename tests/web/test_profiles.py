@@ -41,7 +41,7 @@ def test_a_profile_shows_what_it_found_in_the_last_days_the_best_first(app: App,
 
 def test_a_profile_that_found_nothing_says_so(app: App, site: TestClient) -> None:
     sharing(app, "Cats", "cat")
-    assert "It found nothing in the last 7 days." in site.get("/profile/Cats").text
+    assert "No papers found in the last 7 days." in site.get("/profile/Cats").text
 
 
 @pytest.mark.parametrize("name", ["a/b", "<script>", "ü 图", "a?b#c%d", "x.atom", "a.b"])
@@ -69,4 +69,4 @@ def test_rules_that_cannot_be_read_any_more_find_nothing(app: App, site: TestCli
         profiles.add(tx, "Broken", CompiledRules("(cat", ()), by="tests", now=NOW)
     page = site.get("/profile/Broken")
     assert page.status_code == 200
-    assert "It found nothing" in page.text
+    assert "No papers found" in page.text

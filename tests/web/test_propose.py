@@ -1,4 +1,4 @@
-"""Proposing a paper: held for an editor, and nothing is told."""
+"""Proposing a paper: sent to the editors, and nothing is told."""
 
 import sqlite3
 from contextlib import closing
@@ -37,7 +37,7 @@ def test_what_is_proposed_is_held_for_an_editor(app: App, site: TestClient) -> N
     page = propose(site, " https://arxiv.org/pdf/2504.17830v2 ")
     assert page.status_code == 200
     assert faults_of(page.text) == []
-    assert "held for an editor" in page.text
+    assert "sent to the editors" in page.text
     assert held(app) == [("https://arxiv.org/abs/2504.17830", "waiting", "page")]
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_address_is_marked_and_kept_in_the_form(app: App, site: TestC
     page = propose(site, written)
     assert page.status_code == 422
     assert faults_of(page.text) == []
-    assert "That is no web address that everybody can open" in page.text
+    assert "Enter a public web address" in page.text
     assert f'value="{written}"' in page.text
     assert held(app) == []
 

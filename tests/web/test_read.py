@@ -67,12 +67,12 @@ def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(app: App, s
     assert page.status_code == 200
     assert "Your digest of June 3, 2026" in flat
     assert re.findall(r'<h2 class="section-name"[^>]*>([^<]+)</h2>', flat) == [
-        "Cats", "Your keywords", "Trending", "1 more that did not fit",
+        "Cats", "Your keywords", "Trending", "1 more paper that didn’t fit into the email",
     ]  # fmt: skip
     assert "A study of <mark>cats</mark>" in flat
     assert "On cats, at length." in flat
     assert "Why: <bdi>“cats”</bdi> in the title" in flat
-    for title in ("More", "A popular paper", "Left over"):
+    for title in ("Next page", "A popular paper", "Left over"):
         assert title in flat
     assert "/settings/" not in flat  # a link to read opens nothing else of theirs
     assert faults_of(page.text) == []
@@ -105,10 +105,10 @@ def test_a_welcome_without_papers_has_a_page_and_a_digest_that_was_never_sent_ha
 ) -> None:
     reader = enrolled(app)
     send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
-    assert "There are none here." in site.get(link(app, reader)).text
+    assert "Nothing here." in site.get(link(app, reader)).text
     send(app, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
     assert site.get(link(app, reader, encode_time(NOW + timedelta(days=1)))).status_code == 404
-    assert "There are none here." in signed(app, site, reader).get("/settings/digests").text
+    assert "Nothing here." in signed(app, site, reader).get("/settings/digests").text
 
 
 def test_papers_that_did_not_fit_are_shown_in_pages(app: App, site: TestClient) -> None:
@@ -214,7 +214,7 @@ def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None
     page = site.get(link(app, reader)).text
     assert "Ihr Digest vom 3. Juni 2026" in page
     assert "Ihre Stichwörter" in page
-    assert "1 weiterer, der nicht mehr hineinpasste" in page
+    assert "1 weiterer Artikel, der nicht in die E‑Mail passte" in page
 
 
 def test_merged_papers_are_shown_once_under_their_new_id(app: App, site: TestClient) -> None:

@@ -57,16 +57,16 @@ def test_leaving_by_one_click_and_coming_back(newsletter: Cli, postbox: tuple[Po
 
     newsletter.ok("deliver")  # what was queued meanwhile is not sent
     goodbye = only_mail(postbox[0])
-    assert goodbye["Subject"] == "You have left Daily Papers"
+    assert goodbye["Subject"] == "You have unsubscribed from Daily Papers"
     assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "unsubscribed"
 
     back = re.search(r"http://127\.0\.0\.1:\d+/confirm/\S+", text_of(goodbye))
     assert back is not None
     with httpx2.Client() as browser:
         asked = browser.get(back.group())
-        assert "Yes, send it to me" in asked.text
+        assert "Confirm subscription" in asked.text
         assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "unsubscribed"
-        assert "You are in" in browser.post(back.group()).text
+        assert "You’re subscribed" in browser.post(back.group()).text
     assert newsletter.ok("subscriber", "show", EMAIL, "--json").record["state"] == "active"
 
     newsletter.ok("deliver")
@@ -77,16 +77,16 @@ def test_leaving_by_one_click_and_coming_back(newsletter: Cli, postbox: tuple[Po
 def test_joining_and_signing_in(newsletter: Cli, postbox: tuple[Postbox, int]) -> None:
     newsletter.ok("ingest")
     with httpx2.Client(base_url=base_url(newsletter)) as browser:
-        assert "Look into your mailbox" in browser.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
+        assert "Check your inbox" in browser.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
         wait_for(newsletter, "confirmation")
         newsletter.ok("deliver")
         yes = link_in(only_mail(postbox[0]), "confirm")
-        assert "You are in" in browser.post(yes).text
+        assert "You’re subscribed" in browser.post(yes).text
         assert "A study of cats" in text_of(delivered(newsletter, postbox[0]))
         assert browser.cookies["digest"]
 
     with httpx2.Client(base_url=base_url(newsletter)) as another:
-        assert "Look into your mailbox" in another.post("/sign-in", data={"email": EMAIL}).text
+        assert "Check your inbox" in another.post("/sign-in", data={"email": EMAIL}).text
         wait_for(newsletter, "sign-in")
         enter = link_in(delivered(newsletter, postbox[0]), "sign-in")
         assert "Sign in to Daily Papers" in another.get(enter).text

@@ -54,7 +54,7 @@ def page(browser: Any, base: str) -> Iterator[Any]:
 
 def test_what_is_typed_is_previewed_without_a_button(page: Any) -> None:
     page.get_by_label("Keywords").press_sequentially("cats", delay=20)
-    page.get_by_text("12 papers of the last 7 days.").first.wait_for()
+    page.get_by_text("12 papers in the last 7 days.").first.wait_for()
     assert page.locator("#preview mark").count() == 20  # title and abstract of ten
     assert page.locator("#preview-said").inner_text().startswith("12 papers")
     assert page.asked == ["rules=cats&days=7"]  # not a request a key
@@ -62,9 +62,9 @@ def test_what_is_typed_is_previewed_without_a_button(page: Any) -> None:
 
 def test_a_tick_is_previewed_at_once(page: Any) -> None:
     page.get_by_label("Birds").check()
-    page.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    page.get_by_text("1 paper in the last 7 days.").first.wait_for()
     page.get_by_label("Birds").uncheck()
-    page.get_by_text("Nothing is asked for yet").first.wait_for()
+    page.get_by_text("Enter a keyword or choose a profile").first.wait_for()
     assert page.asked == ["rules=&days=7&profile=Birds", "rules=&days=7"]
 
 
@@ -76,13 +76,13 @@ def test_what_was_typed_before_the_script_came_is_previewed(page: Any, base: str
         }, true)"""
     )
     page.reload()
-    page.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    page.get_by_text("1 paper in the last 7 days.").first.wait_for()
 
 
 def test_nothing_is_sent_where_nothing_changed(page: Any) -> None:
     field = page.get_by_label("Keywords")
     field.fill("dogs")
-    page.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    page.get_by_text("1 paper in the last 7 days.").first.wait_for()
     field.press_sequentially("x", delay=5)
     field.press("Backspace")
     page.wait_for_timeout(400)
@@ -102,7 +102,7 @@ def test_an_answer_that_is_overtaken_is_dropped(page: Any) -> None:
     field.fill("cats")
     page.wait_for_timeout(350)
     field.fill("dogs")
-    page.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    page.get_by_text("1 paper in the last 7 days.").first.wait_for()
     page.wait_for_timeout(700)
     assert page.locator("#preview article").count() == 1
 
@@ -110,7 +110,7 @@ def test_an_answer_that_is_overtaken_is_dropped(page: Any) -> None:
 def test_where_nothing_answers_the_last_preview_stays(page: Any) -> None:
     field = page.get_by_label("Keywords")
     field.fill("dogs")
-    page.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    page.get_by_text("1 paper in the last 7 days.").first.wait_for()
     for failing in (lambda route: route.abort(), lambda route: route.fulfill(status=503, body="<h1>No</h1>")):
         page.route("**/preview", failing)
         field.press_sequentially("s")
@@ -129,7 +129,7 @@ def test_what_papers_and_rules_say_is_never_run(page: Any) -> None:
 def test_the_preview_fits_and_stands_out(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.get_by_label("Keywords").fill("cats\nunheard of")
-    page.get_by_text("12 papers of the last 7 days.").first.wait_for()
+    page.get_by_text("12 papers in the last 7 days.").first.wait_for()
     page.get_by_text("Day by day").click()
     for width in (320, 375, 1280):
         page.set_viewport_size({"width": width, "height": 720})
@@ -148,7 +148,7 @@ def test_the_button_works_with_scripts_and_without(browser: Any, base: str, scri
     opened.get_by_role("button").click()
     opened.get_by_label("Keywords").fill("dogs")
     opened.get_by_role("button", name="Try these keywords").click()
-    opened.get_by_text("1 paper of the last 7 days.").first.wait_for()
+    opened.get_by_text("1 paper in the last 7 days.").first.wait_for()
     context.close()
 
 
@@ -156,8 +156,8 @@ def test_who_subscribes_sees_a_preview_and_their_own_time_zone(page: Any, base: 
     page.goto(f"{base}/subscribe")
     assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
     page.get_by_label("Keywords").press_sequentially("dogs")
-    page.locator("#preview-said").get_by_text("1 paper of the last 7 days.").wait_for()
-    assert page.get_by_text("1 paper of the last 7 days.").count() == 1  # said once
+    page.locator("#preview-said").get_by_text("1 paper in the last 7 days.").wait_for()
+    assert page.get_by_text("1 paper in the last 7 days.").count() == 1  # said once
 
 
 def test_the_button_stays_where_it_is_however_many_papers_appear(page: Any, base: str) -> None:

@@ -97,10 +97,10 @@ def test_hsts_is_for_https_alone(open_site: Callable[..., TestClient]) -> None:
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("404", "There is no such page"),
-        ("405", "That cannot be done here"),
-        ("413", "That was too much"),
-        ("500", "That went wrong"),
+        ("404", "Page not found"),
+        ("405", "That didn’t work"),
+        ("413", "Too much data"),
+        ("500", "Something went wrong"),
         ("503", "Please try again in a minute."),
     ],
 )
@@ -135,7 +135,7 @@ def test_health_says_ok_and_nothing_else(pages: Site) -> None:
 
 
 def test_the_front_page_says_what_this_is(pages: Site) -> None:
-    assert "Daily Papers reads what is new" in pages.ask("front").text
+    assert "Daily Papers checks what is new" in pages.ask("front").text
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -155,7 +155,7 @@ def test_a_body_at_the_limit_is_read(app: App, site: TestClient) -> None:
     form += b"x" * (MAX_BODY - len(form))
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = site.post(way_out(app, enrolled(app)), content=form, headers=headers)
-    assert answer.text == "You have left Daily Papers\n"
+    assert answer.text == "You have unsubscribed from Daily Papers\n"
 
 
 def test_no_link_or_redirect_comes_from_the_host_that_a_request_names(app: App, site: TestClient) -> None:

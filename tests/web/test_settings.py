@@ -128,7 +128,7 @@ def test_the_next_digest_is_shown_in_the_readers_time_zone(app: App, site: TestC
     page = signed(app, site, reader).get("/settings").text
     assert "Friday, June 5, 2026 at 07:00" in page
     paused = changed(app, reader, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 12:00"))
-    assert "You pause until Wednesday, June 10, 2026." in signed(app, site, paused).get("/settings").text
+    assert "Your digest is paused until Wednesday, June 10, 2026." in signed(app, site, paused).get("/settings").text
 
 
 def test_mail_settings_are_saved_and_the_page_says_so(app: App, own: Signed) -> None:
@@ -158,20 +158,20 @@ def test_the_checkbox_turns_trending_papers_on_and_off(app: App, own: Signed) ->
 @pytest.mark.parametrize(
     ("field", "typed", "says"),
     [
-        ("send_at", "25:00", "Write an hour such as 07:30."),
-        ("send_at", "", "Write an hour such as 07:30."),
-        ("timezone", "Mars/Base", "Choose one of these time zones."),
-        ("timezone", "../../etc/passwd", "Choose one of these time zones."),
-        ("day", [], "Choose a day at least."),
-        ("day", ["someday"], "Choose a day at least."),
-        ("language", "tlh", "Choose one of these languages."),
-        ("max_papers", "0", "Write a number from 1 to 100."),
-        ("max_papers", "101", "Write a number from 1 to 100."),
-        ("max_papers", "-1", "Write a number from 1 to 100."),
-        ("max_papers", "9" * 5000, "Write a number from 1 to 100."),
-        ("max_papers", "٣", "Write a number from 1 to 100."),
-        ("announce", [], "Choose a kind at least."),
-        ("announce", ["all"], "Choose a kind at least."),
+        ("send_at", "25:00", "Enter a time such as 07:30."),
+        ("send_at", "", "Enter a time such as 07:30."),
+        ("timezone", "Mars/Base", "Choose a time zone from the list."),
+        ("timezone", "../../etc/passwd", "Choose a time zone from the list."),
+        ("day", [], "Choose at least one day."),
+        ("day", ["someday"], "Choose at least one day."),
+        ("language", "tlh", "Choose a language from the list."),
+        ("max_papers", "0", "Enter a number from 1 to 100."),
+        ("max_papers", "101", "Enter a number from 1 to 100."),
+        ("max_papers", "-1", "Enter a number from 1 to 100."),
+        ("max_papers", "9" * 5000, "Enter a number from 1 to 100."),
+        ("max_papers", "٣", "Enter a number from 1 to 100."),
+        ("announce", [], "Choose at least one type."),
+        ("announce", ["all"], "Choose at least one type."),
     ],
 )
 def test_an_invalid_field_is_marked_the_others_are_kept_as_typed_and_nothing_is_saved(
@@ -181,7 +181,7 @@ def test_an_invalid_field_is_marked_the_others_are_kept_as_typed_and_nothing_is_
     answer = own.post("/settings", **MAILS | {"name": "Typed <i>", field: typed})
     assert answer.status_code == 422
     assert says in answer.text
-    assert "Something has to be mended." in answer.text  # at the top, where a browser begins
+    assert "Please check the marked fields." in answer.text  # at the top, where a browser begins
     assert 'aria-invalid="true"' in answer.text
     assert 'value="Typed &lt;i&gt;"' in answer.text
     assert faults_of(answer.text) == []
@@ -235,7 +235,7 @@ def test_invalid_keywords_are_marked_and_kept_as_typed(app: App, own: Signed) ->
     assert answer.status_code == 422
     flat = " ".join(answer.text.split())
     assert "Line 2, column" in flat
-    assert "Something has to be mended." in flat
+    assert "Please check the marked fields." in flat
     assert "mice &lt;b&gt; AND (</textarea>" in flat
     assert 'value="Cats" checked' in flat
     assert faults_of(answer.text) == []

@@ -14,7 +14,7 @@ from tests.web.people import EMAIL, ONE_CLICK, changed, enrolled, history, path,
 def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site: TestClient) -> None:
     page = site.get(way_out(app, enrolled(app)))
     assert page.status_code == 200
-    assert "Leave Daily Papers?" in page.text
+    assert "Unsubscribe from Daily Papers?" in page.text
     assert "r•••@example.org" in page.text
     assert EMAIL not in page.text
     assert '<form method="post">\n<button>Unsubscribe</button>\n</form>' in page.text
@@ -42,7 +42,7 @@ def test_one_click_leaves_at_once_without_a_page_before_or_a_cookie(
     link = way_out(app, enrolled(app))
     fields = {name: (None, value) for name, value in ONE_CLICK.items()}
     answer = site.post(link, files=fields) if multipart else site.post(link, data=ONE_CLICK)
-    assert (answer.status_code, answer.text) == (200, "You have left Daily Papers\n")
+    assert (answer.status_code, answer.text) == (200, "You have unsubscribed from Daily Papers\n")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "Set-Cookie" not in answer.headers
     assert (state(app), queued(app)) == ("unsubscribed", [MailKind.GOODBYE])
@@ -52,7 +52,7 @@ def test_one_click_leaves_at_once_without_a_page_before_or_a_cookie(
 def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(app: App, site: TestClient) -> None:
     page = site.post(way_out(app, enrolled(app)))
     assert page.status_code == 200
-    assert "You have left Daily Papers" in page.text
+    assert "You have unsubscribed from Daily Papers" in page.text
     assert "A last mail confirms it." in page.text
     assert "its link takes you back" in page.text
     assert EMAIL not in page.text
@@ -72,10 +72,10 @@ def test_no_odd_form_keeps_anybody_on_the_list(app: App, site: TestClient, body:
 def test_leaving_twice_is_leaving_once(app: App, site: TestClient) -> None:
     link = way_out(app, enrolled(app))
     site.post(link)
-    assert site.post(link, data=ONE_CLICK).text == "You have left Daily Papers\n"
+    assert site.post(link, data=ONE_CLICK).text == "You have unsubscribed from Daily Papers\n"
     for again in (site.post(link), site.get(link)):
-        assert "You have left Daily Papers" in again.text
-        assert "No more mail will come." in again.text
+        assert "You have unsubscribed from Daily Papers" in again.text
+        assert "You won’t get any more emails." in again.text
         assert "<button" not in again.text
     assert queued(app) == [MailKind.GOODBYE]
     assert [event for event, _ in history(app)] == ["vouched", "unsubscribed"]
@@ -112,11 +112,11 @@ def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
     link = way_out(app, reader)
     for page in (site.get(link), site.post(link)):
         assert page.status_code == 200
-        assert "Not on the list" in page.text
+        assert "Not subscribed" in page.text
         assert "<button" not in page.text
     one_click = site.post(link, data=ONE_CLICK)
     assert one_click.status_code == 200
-    assert "is not on the list of Daily Papers." in one_click.text
+    assert "isn’t subscribed to Daily Papers." in one_click.text
 
 
 def test_an_old_link_takes_nobody_else_off_the_list(app: App, site: TestClient) -> None:

@@ -1,15 +1,15 @@
-// What the desk's editor of profiles does on top where scripts run. Everything works without.
+// Live preview in the profile editor. Everything works without JavaScript, too.
 "use strict";
 
-const QUIET = 1000; // milliseconds after the last change, before it is said aloud
+const QUIET = 1000; // milliseconds after the last change before screen readers are told
 
-// What the rules would find, with every key: asked for at once, one question at a time, the newest text next. Each part of
-// an answer takes its place on the page, if it says anything new.
+// Updates the preview after every key: one request at a time, always for the newest text. Only parts of the page that
+// changed are replaced.
 function tryWhileTyping(field) {
   const form = field.form;
   const said = document.getElementById("said");
   const silent = document.getElementById("silent");
-  let shown = field.defaultValue; // the text that the page shows what it finds
+  let shown = field.defaultValue; // the text whose preview is on the page
   let asking = false;
   let saying = 0;
 
@@ -24,7 +24,7 @@ function tryWhileTyping(field) {
       }
       silent.hidden = true;
     } catch {
-      silent.hidden = false; // what is shown stays
+      silent.hidden = false; // the old preview stays
     }
     asking = false;
   }
@@ -36,7 +36,7 @@ function tryWhileTyping(field) {
       method: "POST",
       headers: { "X-Fragment": "1", "Content-Type": "application/x-www-form-urlencoded" },
       body: written.toString(),
-      redirect: "error", // the session is over
+      redirect: "error", // the session has ended
     });
     if (!answer.ok) throw new Error(answer.statusText);
     return answer.text();
@@ -61,12 +61,12 @@ function tryWhileTyping(field) {
     }, QUIET);
   }
 
-  // The marks stand behind the text.
+  // Keeps the marked text aligned behind the text field.
   function align() {
     document.getElementById("marked").scrollTop = field.scrollTop;
   }
 
-  // What is suggested for a line takes its place; the browser's undo takes it back.
+  // Replaces a line by its suggestion. The browser's undo reverts it.
   function use(button) {
     const lines = field.value.split("\n");
     const at = Number(button.value) - 1;
@@ -76,7 +76,7 @@ function tryWhileTyping(field) {
     document.execCommand("insertText", false, button.dataset.instead);
   }
 
-  // Who goes elsewhere with something typed and not saved is asked by the browser whether they mean it.
+  // Lets the browser ask before the page is left with unsaved changes.
   let isSent = false;
   form.addEventListener("submit", () => {
     isSent = true;
@@ -90,11 +90,11 @@ function tryWhileTyping(field) {
   field.addEventListener("scroll", align);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-instead]");
-    if (button === null || field.value !== shown) return; // the server finds out
+    if (button === null || field.value !== shown) return; // the server handles it
     event.preventDefault();
     use(button);
   });
-  ask(); // for what was typed before we were here
+  ask(); // for what was typed before this script ran
 }
 
 const rules = document.querySelector("textarea[data-preview]");

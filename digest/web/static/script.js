@@ -1,15 +1,15 @@
-// What pages do on top where scripts run. Everything works without.
+// Live previews on public pages. Everything works without JavaScript, too.
 "use strict";
 
-const PAUSE = 250; // milliseconds after the last key, before we ask
+const PAUSE = 250; // milliseconds after the last key before the preview is requested
 
-// What keywords would have given, how many below them and which below the form: asked for while somebody types, and after
-// each tick.
+// Previews keywords while they are typed and after each checkbox: the number of papers appears below the field, the
+// papers below the form.
 function previewOf(field) {
   const place = document.getElementById("preview");
   const said = document.getElementById("preview-said");
   const form = field.form;
-  let shown = fields(field.defaultValue, (tick) => tick.defaultChecked); // what the page came with
+  let shown = fields(field.defaultValue, (tick) => tick.defaultChecked); // what the page was loaded with
   let timer = 0;
   let asking = new AbortController();
 
@@ -43,7 +43,7 @@ function previewOf(field) {
       show(part);
       shown = asked;
     } catch {
-      // Overtaken, or no answer: what is shown stays.
+      // Superseded by a newer request, or no answer: the old preview stays.
     }
   }
 
@@ -52,7 +52,7 @@ function previewOf(field) {
     made.innerHTML = part; // written and escaped by our own server
     const tally = made.content.querySelector(".tally");
     said.textContent = tally?.textContent.trim() ?? "";
-    tally?.remove(); // said once
+    tally?.remove(); // shown once only
     const open = place.querySelector("details")?.open;
     place.replaceChildren(made.content);
     const days = place.querySelector("details");
@@ -63,16 +63,16 @@ function previewOf(field) {
     clearTimeout(timer);
     timer = setTimeout(ask, event.target === field ? PAUSE : 0);
   });
-  ask(); // for what was typed before we were here
+  ask(); // for what was typed before this script ran
 }
 
-// The reader's own time zone, where they have chosen none.
+// Preselects the browser's time zone if the reader has not chosen one.
 function guessTimezone(field) {
   const before = field.value;
   const guess = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!guess) return;
   field.value = guess;
-  if (field.value !== guess) field.value = before; // a list that does not know it
+  if (field.value !== guess) field.value = before; // the list does not contain it
 }
 
 const keywords = document.querySelector("textarea[data-preview]");
