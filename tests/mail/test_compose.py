@@ -177,7 +177,7 @@ def test_a_welcome_greets_also_where_nothing_matched() -> None:
     assert "Here are 2 recent papers" in visible(welcome.readable_html)
     assert PAPER.title in visible(welcome.readable_html)
     empty = COMPOSER.message(a_delivery(a_digest([]), kind=MailKind.WELCOME))
-    assert "None of the papers of the last days matches" in visible(body(parsed(empty), "html"))
+    assert "No recent paper matches your keywords yet" in visible(body(parsed(empty), "html"))
     assert set(parsed(empty).keys()) == LIST_HEADERS
 
 

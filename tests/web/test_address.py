@@ -129,7 +129,7 @@ def test_the_answer_does_not_tell_whether_an_address_is_subscribed_or_suppressed
         answer = request_change(own, email)
         page = own.get("/settings/address").text
         said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
-        assert f"To change that to {email}, follow the link" in " ".join(page.split())
+        assert f"To change to {email}, open the link" in " ".join(page.split())
     assert said[0] == said[1] == said[2]
     assert [d.subscriber.email for d in mails(app)] == ["free@example.org"]
 

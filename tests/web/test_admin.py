@@ -87,9 +87,9 @@ def test_a_new_installation_is_told_what_comes_first(app: App, site: TestClient,
     cookie = signed_in(site)
     assert "Start with a profile" in page(site, cookie).text
     sharing(app, "Animals", "dogs")
-    assert "readers do that themselves, or you add them" in page(site, cookie).text
+    assert "Readers can subscribe themselves, or you can add them" in page(site, cookie).text
     enrolled(app, "reader@example.org")
-    assert "There is nothing to do." in page(site, cookie).text
+    assert "Everything is working." in page(site, cookie).text
 
 
 def test_the_cookie_is_for_the_desk_alone(site: TestClient, admin: Admin) -> None:

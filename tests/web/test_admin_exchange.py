@@ -46,7 +46,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
     shown = editor.post("/admin/profiles/import", text=text)
     said = plain(shown.text)
     assert "Cats rules change: 1 line added, 1 line removed" in said
-    assert "Dogs stays as it is" in said
+    assert "Dogs unchanged" in said
     assert "Mice &lt;b&gt; new" in said
     assert "Import these 3 profiles" in said
     assert shared(app)["Cats"] == "cat\nlion"

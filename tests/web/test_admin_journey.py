@@ -131,7 +131,7 @@ def restores_the_version_before(admin: AtTheDesk) -> None:
 def gets_a_test_mail(admin: AtTheDesk) -> None:
     mailbox = admin.demo.mailbox(ADMIN)
     admin.press("Send me a test email")
-    admin.reads("It is on its way to you.")
+    admin.reads("It’s on its way to you.")
     mail = mailbox.next()
     assert mail["To"] == ADMIN
     assert "The entropy formula for the Ricci flow" in mail.get_body(("plain",)).get_content()
@@ -179,7 +179,7 @@ def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
     page.get_by_label("Title").fill(title)
     page.get_by_label("Abstract").fill("We draw maps by hand.")
     admin.press("Add to today’s edition")
-    admin.reads("It is in today’s edition")
+    admin.reads("It’s now in today’s edition")
     admin.open("/papers")
     admin.sees(title)
 

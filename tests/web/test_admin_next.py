@@ -89,7 +89,7 @@ def test_of_very_many_the_first_are_looked_at_and_it_says_so(
     for number in range(5):
         somebody(app, f"cat{number}", profiles=("Cats",))
     text = text_of(app, site)
-    assert "the time of 5 subscribers comes" in text
+    assert "5 subscribers are due" in text
     assert "Of the first 3, 3 will get an email." in text
     assert ("cat2@" in text, "cat3@" in text) == (True, False)
 

@@ -106,7 +106,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(app: Ap
         title, abstract = "A <script>paper</script> on cats", "We look at cats."
         text = desk.done(path, do="approve", title=title, abstract=abstract)
     assert len(asked) == 1
-    assert "It is in today’s edition" in text
+    assert "It’s now in today’s edition" in text
     assert titles(app) == [(title, abstract)]
     assert state(app) is SubmissionState.APPROVED
     assert log(app)[0] == (DESK, "submission approve", "1, doi:10.1000/x")

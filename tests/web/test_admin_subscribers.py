@@ -50,7 +50,7 @@ def test_each_line_says_who_it_is_and_when_their_next_digest_comes(app: App, des
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
     assert text.count("2026-06-04 07:00") == 1
     assert "2 subscribers" in text
-    assert '<td data-label="State">not confirmed</td>' in text
+    assert '<td data-label="Status">not confirmed</td>' in text
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_who_left_before_an_admin_barred_them_is_not_mailed_when_that_is_lifted(
     known_as(app, "unsubscribed")
     desk.post(PAGE, email=EMAIL)
     answer = desk.post(PAGE, do="lift", email=EMAIL)
-    assert "they had left by themselves" in desk.read(answer.headers["Location"])
+    assert "the subscriber unsubscribed themselves" in desk.read(answer.headers["Location"])
     assert state(app) == "unsubscribed"
 
 

@@ -60,13 +60,13 @@ def test_no_other_mail_is_there(app: App, admin: AtDesk, path: str) -> None:
 
 
 def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(app: App, admin: AtDesk) -> None:
-    assert "With made-up papers" in admin.read(f"{PAGE}/digest/en")
+    assert "With sample papers" in admin.read(f"{PAGE}/digest/en")
     sharing(app, "Cats", "cats")
     sharing(app, "Dogs", "dogs")
     published(app, a_paper("A study of cats and dogs"), a_paper("On cats"), a_paper("On dogs"))
     seat = replace(admin, client=browser(app))
     text = seat.read(f"{PAGE}/digest/en")
-    assert "With papers of the last days" in text
+    assert "With recent papers" in text
     assert "A study of cats and dogs" in text
     html = seat.read(f"{PAGE}/welcome/de/html")
     assert "/unsubscribe/0.0." in html
@@ -100,11 +100,11 @@ def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_rest
     text = admin.read(PAGE)
     assert "<li><bdi>email/digest.subject.txt.j2</bdi></li>" in text
     assert "Did you mean email/card.html.j2?" in text
-    assert "works, but is rendered anew for every mail" in text
+    assert "works, but slows sending down" in text
     assert "A PLAIN" in admin.read(f"{PAGE}/digest/en").upper()
     overriding(folder, "digest.txt.j2", "\n{{ mial }}")
     text = admin.read(PAGE)
-    assert "no mail could be written:" in text
+    assert "no email can be created:" in text
     assert "digest.txt.j2:2: &#39;mial&#39; is undefined" in text
     refused = admin.get(f"{PAGE}/digest/en")
     assert (refused.status_code, "&#39;mial&#39; is undefined" in refused.text) == (422, True)

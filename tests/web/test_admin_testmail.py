@@ -82,7 +82,7 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
     assert log(app) == [(EDITOR, "profile test", "Cats")]
     with app.store.read() as tx:
         assert deliveries.list_newest(tx) == []
-    assert "It is on its way to you." in editor.read(answer.headers["Location"])
+    assert "It’s on its way to you." in editor.read(answer.headers["Location"])
 
 
 def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AtDesk) -> None:

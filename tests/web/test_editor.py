@@ -259,7 +259,7 @@ def test_text_that_cannot_be_read_yet_is_not_taken_for_none(site: TestClient, co
     )
     assert "Write a rule to see" in empty
     assert "Write a rule to see" not in begun
-    assert "No line can be read yet" in begun
+    assert "No valid rules yet" in begun
 
 
 def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient, cookie: str) -> None:
@@ -272,7 +272,7 @@ def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient,
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"name": "", "rules": "cats"}, "Give it a name"),
+        ({"name": "", "rules": "cats"}, "Enter a name"),
         ({"name": "Animals", "rules": "cats"}, "A profile with this name already exists."),
         ({"name": "X", "rules": ""}, "no rules; write one per line"),
         ({"name": "X", "rules": "-cats"}, "these rules only exclude papers"),
@@ -602,7 +602,7 @@ def test_where_nothing_answers_it_is_said_and_what_was_shown_stays(opened: Any) 
     opened.get_by_text("12 of the 14 papers").wait_for()
     opened.context.clear_cookies()
     field(opened).press_sequentially("x")
-    opened.get_by_text("The preview has no answer").wait_for()
+    opened.get_by_text("The preview isn’t responding").wait_for()
     assert opened.locator("#found li").count() == 10
     assert opened.locator("h1").inner_text() == "Animals"
 

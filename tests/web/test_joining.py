@@ -76,12 +76,12 @@ def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., Tes
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ({"email": "no address"}, "That is not an e-mail address."),
-        ({"email": ""}, "That is not an e-mail address."),
+        ({"email": "no address"}, "Enter an email address"),
+        ({"email": ""}, "Enter an email address"),
         ({"rules": "cats\na AND"}, "Line 2, column 6: expected a word"),
-        ({"rules": ""}, "Choose a profile or write a keyword"),
-        ({"rules": "-survey"}, "Choose a profile or write a keyword"),
-        ({"profile": ["Vision", "Gone"]}, "A profile that you chose is not there any more."),
+        ({"rules": ""}, "Choose at least one profile or enter a keyword"),
+        ({"rules": "-survey"}, "Choose at least one profile or enter a keyword"),
+        ({"profile": ["Vision", "Gone"]}, "A profile you chose no longer exists."),
         ({"timezone": "Moon/Base"}, "Unknown time zone."),
         ({"timezone": "x" * 10_000}, "Unknown time zone."),
     ],
