@@ -1,7 +1,7 @@
 """Bounces: what came back from an address, or what the mail server said of it at once. Addresses are pseudonyms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,19 +69,9 @@ def list_newest(
     """Return the newest bounces, newest first: of one kind or of all; with `before`, those with a lower id."""
     conditions = [] if kind is None else [bounces.c.kind == kind.value]
     conditions += [bounces.c.id < before] if before else []
-    rows = tx.execute(sa.select(bounces).where(*conditions).order_by(bounces.c.id.desc()).limit(limit))
-    return [
-        StoredBounce(
-            id=row.id,
-            pseudonym=row.pseudonym,
-            kind=BounceKind(row.kind),
-            status=row.status,
-            reply=row.reply,
-            bounced_at=row.bounced_at,
-            delivery_id=row.delivery_id,
-        )
-        for row in rows
-    ]
+    columns = (bounces.c[field.name] for field in fields(StoredBounce))
+    rows = tx.execute(sa.select(*columns).where(*conditions).order_by(bounces.c.id.desc()).limit(limit))
+    return [StoredBounce(**{**row, "kind": BounceKind(row["kind"])}) for row in rows.mappings()]
 
 
 def delete_soft(tx: Transaction, pseudonym: str) -> None:

@@ -51,8 +51,8 @@ def list_page(tx: Transaction, wanted: DeliveryFilter, *, before: int = 0, limit
 def last_queued_at(tx: Transaction, subscriber_id: int, kind: MailKind) -> datetime | None:
     """Return when a subscriber's newest mail of a kind was queued, in any state, or None."""
     own = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
-    found: datetime | None = tx.scalar(sa.select(sa.func.max(deliveries.c.queued_at)).where(own))
-    return found
+    last: datetime | None = tx.scalar(sa.select(sa.func.max(deliveries.c.queued_at)).where(own))
+    return last
 
 
 def list_newest(

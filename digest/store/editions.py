@@ -62,17 +62,15 @@ def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
 
 def find_previous_date(tx: Transaction, day: date) -> date | None:
     """Return the date of the last edition before `day`, or None."""
-    found: date | None = tx.scalar(
-        sa.select(sa.func.max(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on < day)
-    )
+    last = sa.select(sa.func.max(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on < day)
+    found: date | None = tx.scalar(last)
     return found
 
 
 def find_next_date(tx: Transaction, day: date) -> date | None:
     """Return the date of the first edition after `day`, or None."""
-    found: date | None = tx.scalar(
-        sa.select(sa.func.min(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on > day)
-    )
+    first = sa.select(sa.func.min(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on > day)
+    found: date | None = tx.scalar(first)
     return found
 
 

@@ -50,29 +50,23 @@ class AttemptResult:
 
 
 def queue_mail(
-    tx: Transaction,
-    kind: MailKind,
-    subscriber: Subscriber,
-    *,
-    message_id: str,
-    now: datetime,
-    not_sent_because: str = "",
+    tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime, failure: str = ""
 ) -> None:
     """Queue one mail without a digest, such as a confirmation. It is sent before any digest.
 
-    With `not_sent_because` it is recorded as failed for that reason instead.
+    With `failure` it is recorded as failed for that reason instead.
     """
-    queue_mails(tx, kind, [(subscriber.id, message_id)], now=now, not_sent_because=not_sent_because)
+    queue_mails(tx, kind, [(subscriber.id, message_id)], now=now, failure=failure)
 
 
 def queue_mails(
-    tx: Transaction, kind: MailKind, mails: Sequence[tuple[int, str]], *, now: datetime, not_sent_because: str = ""
+    tx: Transaction, kind: MailKind, mails: Sequence[tuple[int, str]], *, now: datetime, failure: str = ""
 ) -> None:
     """Queue one mail without a digest for each (subscriber id, Message-ID) pair."""
     if not mails:
         return
     values = {"kind": kind.value, "queued_at": now, "next_at": now - _PRIORITY}
-    values |= _failed(not_sent_because, now) if not_sent_because else {}
+    values |= _failed(failure, now) if failure else {}
     ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(mails))
     rows = [
         values | {"id": delivery_id, "subscriber_id": subscriber_id, "message_id": message_id}

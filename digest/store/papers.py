@@ -18,6 +18,10 @@ _BATCH = 500  # bound values in one query: SQLite limits them
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
 _REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
+_SAME = (  # columns that are stored as the fields of a Paper are
+    *("title", "abstract", "title_source", "abstract_source", "url", "pdf_url", "code_url", "discussion_url"),
+    *("published_at", "upvotes", "stars", "revision", "first_seen_at"),
+)
 _REVISED_COLUMNS = [paper_revisions.c[column] for column in _REVISED]
 _SELECT_CURRENT = sa.select(papers, *_REVISED_COLUMNS).join(paper_revisions, _CURRENT)
 
@@ -215,20 +219,8 @@ def _revised(paper: Paper) -> dict[str, Any]:
 def _paper(row: sa.Row[Any]) -> Paper:
     return Paper(
         id=row.public_id,
-        title=row.title,
-        abstract=row.abstract,
-        title_source=row.title_source,
-        abstract_source=row.abstract_source,
         authors=tuple(row.authors),
         categories=tuple(row.categories),
-        url=row.url,
-        pdf_url=row.pdf_url,
-        code_url=row.code_url,
-        discussion_url=row.discussion_url,
         announce_type=AnnounceType(row.announce_type),
-        published_at=row.published_at,
-        upvotes=row.upvotes,
-        stars=row.stars,
-        revision=row.revision,
-        first_seen_at=row.first_seen_at,
+        **{column: getattr(row, column) for column in _SAME},
     )

@@ -24,6 +24,10 @@ _NO_LIMIT = 2**31
 _MAX_COUNTED = 20_000  # subscribers whose schedules are all counted
 _SAMPLE = 5000  # subscribers whose schedules are counted where there are more
 
+_SAME = (  # columns that are stored as the fields of a Subscriber are
+    *("email", "name", "max_papers", "language", "epoch", "wants_trending", "new_email", "feed"),
+    *("last_slot_at", "last_digest_at", "resumes_at"),
+)
 _IS_ACTIVE = subscribers.c.state == SubscriberState.ACTIVE.value
 
 
@@ -245,25 +249,14 @@ def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | 
 
 def _values(subscriber: Subscriber) -> dict[str, Any]:
     types = subscriber.announce_types
-    return {
-        "email": subscriber.email,
+    return {column: getattr(subscriber, column) for column in _SAME} | {
         "email_key": addresses.key(subscriber.email),
         "found_by": subscriber_search.search_key(subscriber.email, subscriber.name),
-        "name": subscriber.name,
         "timezone": subscriber.schedule.timezone,
         "send_at": subscriber.schedule.send_at,
         "days": _join_days(subscriber.schedule.days),
         "state": subscriber.state.value,
-        "max_papers": subscriber.max_papers,
-        "language": subscriber.language,
-        "epoch": subscriber.epoch,
-        "last_slot_at": subscriber.last_slot_at,
-        "last_digest_at": subscriber.last_digest_at,
         "announce_types": "" if types == EVERY_TYPE else ",".join(kind for kind in AnnounceType if kind in types),
-        "wants_trending": subscriber.wants_trending,
-        "resumes_at": subscriber.resumes_at,
-        "new_email": subscriber.new_email,
-        "feed": subscriber.feed,
     }
 
 
@@ -274,21 +267,11 @@ def _join_days(days: frozenset[Weekday]) -> str:
 def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
     return Subscriber(
         id=row.id,
-        email=row.email,
-        name=row.name,
         schedule=Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days)),
         state=SubscriberState(row.state),
         profiles=tuple(followed),
-        max_papers=row.max_papers,
-        language=row.language,
-        epoch=row.epoch,
-        last_slot_at=row.last_slot_at,
-        last_digest_at=row.last_digest_at,
         announce_types=_types(row.announce_types),
-        wants_trending=row.wants_trending,
-        resumes_at=row.resumes_at,
-        new_email=row.new_email,
-        feed=row.feed,
+        **{column: getattr(row, column) for column in _SAME},
     )
 
 

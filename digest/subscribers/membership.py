@@ -284,8 +284,8 @@ class Membership:
         if may_ask:
             self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
         asks = message_id(MailKind.ADDRESS, there, now, self.domain)
-        not_sent_because = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
-        outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, not_sent_because=not_sent_because)
+        failure = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
+        outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, failure=failure)
 
     def change_address(
         self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime

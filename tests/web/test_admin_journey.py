@@ -230,7 +230,7 @@ def fails_to_send(demo: Demo, email: str, message_id: str) -> None:
             whom,
             message_id=message_id,
             now=datetime.now(UTC),
-            not_sent_because="the cable was cut",
+            failure="the cable was cut",
         )
 
 
