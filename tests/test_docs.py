@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from digest.cli import commands
 from digest.config.sections import ConfigFile
 from digest.mail import context
-from digest.web.context import SignedIn, Site
+from digest.web.template_data import SignedIn, Site
 from tests.serving import Serving
 
 ROOT = Path(__file__).resolve().parents[1]

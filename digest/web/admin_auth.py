@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
-from digest.web.context import SignedIn
 from digest.web.dependencies import (
     Context,
     PostedForm,
@@ -22,6 +21,7 @@ from digest.web.dependencies import (
     wake_delivery,
 )
 from digest.web.rendering import admin_template
+from digest.web.template_data import SignedIn
 
 SIGN_IN = "/admin/sign-in"
 

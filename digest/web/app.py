@@ -30,6 +30,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.app import App
 from digest.errors import DigestError, TemplateError, UsageError
+from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
@@ -38,19 +39,17 @@ from digest.web.admin_auth import refuse
 from digest.web.api.app import mounted
 from digest.web.background import Background
 from digest.web.cache import CacheMiddleware, Versions
-from digest.web.context import Problem, Site
 from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
 from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
-from digest.web.pages import Pages, problem
 from digest.web.papers import PaperCards
 from digest.web.public import notices
 from digest.web.public.front import show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
 from digest.web.rendering import Renderer
-from digest.web.routes import routes
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import AdminSessions, Sessions
+from digest.web.template_data import Problem, Site
 
 log = structlog.get_logger()
 
@@ -102,7 +101,6 @@ def create_app(
         wake_delivery=changed,
         ask_sources=ask_sources,
     )
-    pages = Pages(services.renderer)
     check_page_templates(app.templates, site)
     asgi = FastAPI(
         openapi_url=None,
@@ -111,7 +109,7 @@ def create_app(
         middleware=[
             Middleware(CacheMiddleware, versions=Versions(app.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
-            Middleware(Faults, apology=lambda: pages.response(problem(500))),
+            Middleware(Faults, response=lambda: _problem(services, 500)),
             Middleware(BodyLimit),
         ],
         exception_handlers=_EXCEPTION_HANDLERS,
@@ -124,12 +122,20 @@ def create_app(
     asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
     asgi.router.routes.extend(
         _everywhere(
-            [*routes(services), *(inbox_router(inbox).routes if inbox else ()), *_files(), _api(services)],
+            [*_pages(app, inbox), *_files(), _api(services)],
             unquote(base.path),
         )
     )
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     return asgi
+
+
+def _pages(app: App, inbox: Path | None) -> list[BaseRoute]:
+    routers = [*public.ROUTERS, notices.notice_router(app.config), *account.ROUTERS, *admin.ROUTERS]
+    if inbox is not None:
+        routers.append(inbox_router(inbox))
+    # Not include_router: it wraps routes, and allowed_methods looks at each of them.
+    return [route for router in routers for route in router.routes]
 
 
 def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
@@ -186,13 +192,17 @@ async def _lifespan(asgi: FastAPI) -> AsyncIterator[None]:
 # What a reader sees in place of a page
 
 
-def _problem(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    services: Services = request.app.state.services
-    context = getattr(request.state, "context", None)
-    language = context.language if context is not None else ""
+def _problem(
+    services: Services, status: int, *, language: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
     template = "too-old.html.j2" if status == 410 else "problem.html.j2"  # 410: the link has expired
-    text = services.renderer.text(template, Problem(status), language=language)
-    return HTMLResponse(text, status, headers)
+    return HTMLResponse(services.renderer.text(template, Problem(status), language=language), status, headers)
+
+
+def _problem_of(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    context: RequestContext | None = getattr(request.state, "context", None)
+    language = context.language if context is not None else ""
+    return _problem(request.app.state.services, status, language=language, headers=headers)
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
@@ -201,7 +211,7 @@ def _http_error(request: Request, error: HTTPException) -> Response:
         return Response(status_code=303, headers=headers)
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(allowed_methods(request.app.routes, request.scope)))
-    return _problem(request, error.status_code, headers)
+    return _problem_of(request, error.status_code, headers)
 
 
 def _usage_error(request: Request, error: UsageError) -> Response:
@@ -213,12 +223,12 @@ def _usage_error(request: Request, error: UsageError) -> Response:
 
 def _unavailable(request: Request, error: DigestError) -> Response:
     log.error("page failed", page=without_token(request.url.path), reason=str(error))
-    return _problem(request, 503, {"Retry-After": "60"})
+    return _problem_of(request, 503, {"Retry-After": "60"})
 
 
 _EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Any]] = {
     HTTPException: _http_error,
-    RequestValidationError: lambda request, _error: _problem(request, 400),
+    RequestValidationError: lambda request, _error: _problem_of(request, 400),
     UsageError: _usage_error,
     TemplateError: _unavailable,
     DigestError: _unavailable,

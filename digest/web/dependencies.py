@@ -12,7 +12,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Path
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
-from starlette.datastructures import UploadFile
+from starlette.datastructures import ImmutableMultiDict, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -24,16 +24,16 @@ from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.background import Background
 from digest.web.client_address import Networks, client_address
-from digest.web.context import Nothing, SignedIn, Site
-from digest.web.pages import Fields, Upload, parse_number
 from digest.web.papers import PaperCards
 from digest.web.rate_limits import RateLimits
 from digest.web.rendering import NOBODY, Renderer, local
 from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
 from digest.web.sessions import AdminSessions, Sessions
+from digest.web.template_data import Nothing, SignedIn, Site
 
 BODY_SECONDS = 10.0  # that a form may take to arrive
 _UPLOAD_SECONDS = 300.0
+_MAX_DIGITS = 15  # no more than a database counts
 _MAX_FIELDS = 1000  # the settings have a checkbox for each shared profile
 _UTF_8 = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
@@ -142,6 +142,11 @@ async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
     return context
 
 
+def parse_number(text: str) -> int:
+    """The number in an address or a query; 0 if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
+
+
 Context = Annotated[RequestContext, Depends(_context)]
 Number = Annotated[int, BeforeValidator(parse_number)]  # of the query; 0 for what is no number
 PathId = Annotated[int, BeforeValidator(parse_number), Path(alias="id")]
@@ -155,6 +160,17 @@ async def wake_delivery(context: Context) -> AsyncIterator[None]:
 
 
 # Forms
+
+
+Fields = ImmutableMultiDict[str, str]  # .get(name) is the last value, .getlist(name) are all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A posted file."""
+
+    name: str  # on the sender's computer
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from digest.web.admin.subscribers.suppressions import SuppressionList
 from digest.web.admin.today import ShownToday
 from digest.web.admin.tokens import NewToken, Tokens
 from digest.web.admin_auth import Refusal
-from digest.web.context import Joined, Left, Nothing, OneClick, Problem, Question, SignedIn, Site
 from digest.web.inbox import Received
 from digest.web.public.editions import Edition, NoEdition
 from digest.web.public.front import Newest
@@ -47,6 +46,7 @@ from digest.web.public.search import Searched
 from digest.web.public.sign_in import SignInForm
 from digest.web.public.subscribe import SubscribeForm
 from digest.web.rendering import admin_template
+from digest.web.template_data import Joined, Left, Nothing, OneClick, Problem, Question, SignedIn, Site
 from digest.web.template_samples import samples_of
 
 PAGES: Mapping[str, Any] = {

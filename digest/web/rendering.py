@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from digest.mail import Templates
 from digest.mail.encoding import without_controls
-from digest.web.context import SignedIn, Site
+from digest.web.template_data import SignedIn, Site
 
 NOBODY = SignedIn()
 

@@ -108,9 +108,9 @@ class BodyLimit:
 class Faults:
     """Logs an unforeseen fault with its traceback, and answers with a page that gives no details."""
 
-    def __init__(self, app: ASGIApp, *, apology: Callable[[], Response]) -> None:
+    def __init__(self, app: ASGIApp, *, response: Callable[[], Response]) -> None:
         self._app = app
-        self._apology = apology
+        self._response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
@@ -129,7 +129,7 @@ class Faults:
             # Not log.exception: it may show local variables, and tokens and addresses among them.
             log.error("page failed", page=without_token(scope["path"]), stack=traceback.format_exc())
             if not begun:
-                await self._apology()(scope, receive, send)
+                await self._response()(scope, receive, send)
 
 
 def without_token(path: str) -> str:

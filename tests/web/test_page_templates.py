@@ -11,8 +11,8 @@ from jinja2.meta import find_referenced_templates
 
 from digest.mail import Templates
 from digest.mail.templates import shipped_folder
-from digest.web.context import Site
 from digest.web.page_templates import PAGES, try_page_template
+from digest.web.template_data import Site
 from digest.web.template_samples import Samples, samples_of
 
 SITE = Site(

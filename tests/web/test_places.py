@@ -12,7 +12,7 @@ from digest.errors import ConfigError, TemplateError
 from digest.mail import Templates
 from digest.web.app import create_app
 from digest.web.client_address import client_address
-from digest.web.context import partly_shown
+from digest.web.template_data import partly_shown
 from tests.web.conftest import browser
 from tests.web.people import enrolled, history, state, way_out
 

@@ -14,7 +14,7 @@ from digest.models import Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
 from digest.subscribers.schedule import parse_timezone, slot_due
-from digest.web.pages import Fields
+from digest.web.dependencies import Fields
 from digest.web.template_samples import Samples
 
 MAX_CHOSEN_PAPERS = 100  # a digest, for readers; admins may choose more

@@ -12,8 +12,7 @@ from digest.models import Entry, Submission, SubmissionState
 from digest.store import submissions
 from digest.web.admin.lists import link
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
-from digest.web.pages import Fields
+from digest.web.dependencies import Context, Fields, Number, PathId, PostedForm, RequestContext
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
 

@@ -13,9 +13,8 @@ from digest.store import profiles
 from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
+from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext, parse_number
 from digest.web.forms.keywords import read_keywords
-from digest.web.pages import Fields, parse_number
 from digest.web.rendering import admin_template
 from digest.web.template_samples import Samples
 

@@ -10,10 +10,9 @@ from digest.admin import profile_actions, profile_diff
 from digest.models import Profile, ProfileVersion, Role
 from digest.store import profiles
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.context import isolated
-from digest.web.dependencies import Context, PathId, RequestContext
-from digest.web.pages import parse_number
+from digest.web.dependencies import Context, PathId, RequestContext, parse_number
 from digest.web.rendering import admin_template
+from digest.web.template_data import isolated
 from digest.web.template_samples import Samples
 
 router = admin_router("/admin/profiles", role=Role.EDITOR)

@@ -9,9 +9,9 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import Role
 from digest.store import profiles
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.context import isolated
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.rendering import admin_template
+from digest.web.template_data import isolated
 
 _MAX_NAME = 200  # characters
 

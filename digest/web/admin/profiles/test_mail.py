@@ -16,12 +16,11 @@ from digest.models import Admin, Delivery, Digest, MailKind, Profile, Role, Supp
 from digest.store import profiles
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.context import isolated
-from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
+from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number
 from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.pages import parse_number
 from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template
+from digest.web.template_data import isolated
 
 _MAX_ABSTRACT = 200  # characters
 _TIMEOUT = 15.0  # seconds for each step of the mail server's: the admin waits for the page

@@ -16,8 +16,7 @@ from digest.store.deliveries import DeliveryFilter
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, one_of, search_text
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Number, PathId, PostedForm
-from digest.web.pages import parse_number
+from digest.web.dependencies import Context, Number, PathId, PostedForm, parse_number
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
 from digest.web.security import OF_MAILS

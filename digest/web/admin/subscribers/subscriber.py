@@ -29,9 +29,8 @@ from digest.subscribers.pauses import MAX_PAUSE, parse_until
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import MAX_REASON
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm
+from digest.web.dependencies import Context, Fields, PathId, PostedForm
 from digest.web.forms.mail_form import EVERY_DAY, MailForm, WeekdayChoice, weekday_choices
-from digest.web.pages import Fields
 from digest.web.rendering import admin_template, attachment, local
 from digest.web.template_samples import Samples
 

@@ -13,10 +13,9 @@ from digest.store import Transaction, profiles
 from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.web.admin.subscribers.subscriber import get_subscriber
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm
+from digest.web.dependencies import Context, Fields, PathId, PostedForm
 from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.forms.mail_form import Choice, MailFields, MailForm, choices, skip_slot_served_today
-from digest.web.pages import Fields
 from digest.web.rendering import admin_template
 
 router = admin_router("/admin/subscribers")

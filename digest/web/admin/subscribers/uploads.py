@@ -26,7 +26,7 @@ from digest.store import Transaction
 from digest.subscribers.fields import CsvRow, csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.background import Background
-from digest.web.pages import Upload
+from digest.web.dependencies import Upload
 from digest.web.security import MAX_UPLOAD
 
 MAX_ROWS = 500_000
