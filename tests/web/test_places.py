@@ -95,7 +95,7 @@ def test_a_client_without_an_address_is_unknown() -> None:
 
 def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[web]\ntrusted_proxies = ['127.0.0.1', '*']\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"web\.trusted_proxies\[2\]: '\*' is not an address or a network of them"):
+    with pytest.raises(ConfigError, match=r"web\.trusted_proxies\[2\]: '\*' is not an IP address or network"):
         App.open(tmp_path / "config.toml")
 
 
