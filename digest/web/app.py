@@ -1,9 +1,8 @@
-"""The application: what stands around all pages, and where they are served.
+"""The application: middleware, error pages, static files, and the paths at which pages are served.
 
-Under a sub-path (newsletter.base_url = "https://example.org/digest") every page is served at both places, /digest/… and
-/…, so that it does not matter whether the proxy in front strips the prefix. (A prefix that is called as one of our
-pages is, such as /static, needs a proxy that strips it.) What pages link to always has it, as readers' browsers need
-it. Links are made from base_url alone, never from what a request says of its host.
+Below a path (newsletter.base_url = "https://example.org/digest") every page is served at /digest/… and at /…, so that
+the proxy in front may strip the prefix or not. (A prefix that is also the path of a page, such as /static, needs a
+proxy that strips it.) Links on pages always have the prefix. They are made from base_url, never from a request's Host.
 """
 
 import hashlib
@@ -54,32 +53,26 @@ from digest.web.template_data import Problem, Site
 log = structlog.get_logger()
 
 _STATIC = Path(__file__).with_name("static")
-_GRACE = 4.0  # seconds that what pages began may take when the program stops
+_GRACE = 4.0  # seconds that background work may take when the program stops
 _WEEK = 7 * 24 * 3600
 _LAG = 1.0  # seconds
 _MAX_THREADS = 8  # pages made at the same time: with more, all would only be slower
 
 
-def real_time() -> datetime:
-    """What the time is."""
-    return datetime.now(UTC)
-
-
 def create_app(
     app: App,
     *,
-    clock: Callable[[], datetime] = real_time,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     changed: Callable[[], None] = lambda: None,
     ask_sources: Callable[[], None] | None = None,
     inbox: Path | None = None,
     lag: float = _LAG,
 ) -> FastAPI:
-    """The pages of an installation. Raises DigestError for what would stop one of them.
+    """The pages of an installation. Raises DigestError if one of them could not be shown.
 
-    `changed` is called, in any thread, when a page has done something: there may be mail to deliver. `ask_sources` has
-    all sources asked soon; without it there is no button for that. `inbox`: a folder
-    whose mails stand at /inbox, for the demo. Pages that are the same for everybody are kept, and may be `lag` seconds
-    behind what the store holds.
+    `changed` is called, in any thread, when a page has written something: there may be mail to deliver. `ask_sources`
+    has all sources asked soon; without it there is no button for that. `inbox` is a folder of mails shown at /inbox,
+    for the demo. Cached pages are at most `lag` seconds older than the database.
     """
     base = urlsplit(app.config.newsletter.base_url)
     https = base.scheme == "https"
@@ -139,7 +132,7 @@ def _pages(app: App, inbox: Path | None) -> list[BaseRoute]:
 
 
 def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
-    """The pages without a prefix, and with one."""
+    """The pages at /… and, if there is a prefix, below it."""
     if not path:
         return [*pages]
     root = cached_router()
@@ -170,14 +163,14 @@ def _site(app: App, path: str, *, has_inbox: bool) -> Site:
 
 
 def _static_url(path: str, name: str) -> str:
-    """Where a file of ours is; what it holds stands in it, so that a new one is another address."""
-    held = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"{path}/static/{name}?{held}"
+    """The address of a static file. It contains a hash of the content, so that browsers fetch a new one."""
+    content_hash = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"{path}/static/{name}?{content_hash}"
 
 
 @asynccontextmanager
 async def _lifespan(asgi: FastAPI) -> AsyncIterator[None]:
-    """Limit how many threads make pages, and finish the work in the background before the program ends."""
+    """Limit the threads that make pages; at the end of the program, finish the background work."""
     to_thread.current_default_thread_limiter().total_tokens = _MAX_THREADS
     yield
     services: Services = asgi.state.services
@@ -189,7 +182,7 @@ async def _lifespan(asgi: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(background.shut_down, max(0.0, ends - monotonic()))
 
 
-# What a reader sees in place of a page
+# Error pages
 
 
 def _problem(
@@ -236,7 +229,7 @@ _EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Any]] 
 
 
 async def _healthy(_request: Request) -> Response:
-    """GET /health: the process answers. Says nothing else."""
+    """GET /health: tells that the process answers, and nothing else."""
     return PlainTextResponse("ok")
 
 
@@ -245,10 +238,10 @@ def _files() -> list[Route | Mount]:
 
 
 class _Files(StaticFiles):
-    """Files of ours that browsers may keep: whoever names one says which version they mean."""
+    """Static files, which browsers may keep: their addresses name a version."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """The file, or that it has not changed."""
+        """The file, or 304."""
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = f"public, max-age={_WEEK}"
         return response

@@ -23,7 +23,7 @@ from digest.app import App
 from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.background import Background
-from digest.web.client_address import Networks, client_address
+from digest.web.client_address import Networks, client_of
 from digest.web.papers import PaperCards
 from digest.web.rate_limits import RateLimits
 from digest.web.rendering import NOBODY, Renderer, local
@@ -88,9 +88,7 @@ class RequestContext:
     @property
     def client(self) -> str:
         """The client's address as far as trusted proxies tell it: for rate limits and the consent log."""
-        peer = self.request.client.host if self.request.client is not None else ""
-        forwarded = self.request.headers.getlist("X-Forwarded-For")
-        return client_address(peer, forwarded, self.services.trusted_proxies)
+        return client_of(self.request, self.services.trusted_proxies)
 
     def local_time(self, at: datetime | None) -> str:
         """A time in the newsletter's time zone: "2026-06-03 07:00"; "" for None."""
