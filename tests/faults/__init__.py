@@ -1,1 +1,1 @@
-"""Servers that fail as they are told."""
+"""Servers, disks, clocks and processes that fail on request."""

@@ -1,4 +1,4 @@
-"""A newsletter on disk whose mails are decided and queued, and the real command line on it, in processes of its own."""
+"""A newsletter on disk with queued mails, and its command line in separate processes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that fails as it is told, and keeps what it took.
+"""An SMTP server on loopback that fails on request, and stores what it accepted.
 
 It speaks as little SMTP as it must, on plain sockets with a thread a connection, so that a test decides every byte and
 every end of a connection. It watches the client too: `breaches` are what it did against RFC 5321 and RFC 2920.

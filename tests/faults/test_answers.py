@@ -1,4 +1,4 @@
-"""Whatever a server answers at whatever step, the outbox says so of the right mail, and of no other."""
+"""Every answer of a server, at every step, is recorded for the right mail and for no other."""
 
 import shutil
 from collections import Counter
@@ -87,7 +87,7 @@ def state_of(outcome: Outcome, doubt: DoubtPolicy) -> str:
         ("", DoubtPolicy.PARK),
     ],
 )
-def test_an_answer_settles_its_own_mail_in_the_outbox(
+def test_an_answer_is_recorded_for_its_own_mail(
     five: Store, answer: str, step: Step, doubt: DoubtPolicy, pipelining: bool
 ) -> None:
     if answer in SENSELESS:
@@ -115,7 +115,7 @@ def test_an_answer_settles_its_own_mail_in_the_outbox(
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("act", [Act.DROP, Act.RESET, Act.TAKE_AND_DROP])
 @pytest.mark.parametrize("step", MAIL_STEPS)
-def test_a_connection_that_ends_settles_only_the_mail_that_it_ended_over(
+def test_a_lost_connection_affects_only_the_mail_in_flight(
     five: Store, step: Step, act: Act, doubt: DoubtPolicy, pipelining: bool
 ) -> None:
     with FaultyServer([Fault(sender(THIRD), step, act, times=1)], pipelining=pipelining) as server:

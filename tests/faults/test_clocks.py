@@ -1,4 +1,4 @@
-"""Clocks that jump and processes that sleep: leases end under those who hold them, and no mail is doubled or stuck."""
+"""Clocks that jump and processes that sleep: leases expire while in use, and no mail is doubled or stuck."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +70,7 @@ def claim(store: Store, *, worker: str, clock: datetime) -> list[int]:
 
 
 @pytest.mark.parametrize("at", MOMENTS)
-def test_who_slept_through_its_lease_leaves_the_rest_to_whoever_took_it_over(full: Store, at: int) -> None:
+def test_a_worker_that_slept_past_its_lease_leaves_the_rest_to_others(full: Store, at: int) -> None:
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
@@ -88,7 +88,7 @@ def test_who_slept_through_its_lease_leaves_the_rest_to_whoever_took_it_over(ful
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED, Outcome.UNKNOWN])
-def test_what_is_said_to_who_slept_does_not_undo_what_arrived_in_the_meantime(full: Store, outcome: Outcome) -> None:
+def test_a_late_result_does_not_overwrite_a_sent_mail(full: Store, outcome: Outcome) -> None:
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
@@ -102,7 +102,7 @@ def test_what_is_said_to_who_slept_does_not_undo_what_arrived_in_the_meantime(fu
 
 
 @pytest.mark.parametrize("at", MOMENTS)
-def test_with_park_nothing_comes_twice_because_somebody_slept(full: Store, at: int) -> None:
+def test_with_park_a_sleeping_worker_sends_nothing_twice(full: Store, at: int) -> None:
     clock, other = Clock(), Courier()
 
     def asleep() -> None:
@@ -119,7 +119,7 @@ def test_with_park_nothing_comes_twice_because_somebody_slept(full: Store, at: i
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("jump", [{"minutes": 5}, {"days": 365}, {"days": -1}], ids=str)
 @pytest.mark.parametrize("at", MOMENTS)
-def test_a_clock_that_jumps_while_one_process_sends_costs_no_mail_and_doubles_none(
+def test_a_clock_jump_during_sending_loses_and_doubles_no_mail(
     full: Store, at: int, jump: dict[str, float], doubt: DoubtPolicy
 ) -> None:
     clock = Clock()
@@ -129,7 +129,7 @@ def test_a_clock_that_jumps_while_one_process_sends_costs_no_mail_and_doubles_no
     assert states(full) == {"sent": MAILS}
 
 
-def test_while_the_clock_is_a_day_behind_a_process_that_lives_keeps_what_it_has(full: Store) -> None:
+def test_a_clock_a_day_behind_does_not_take_leases_of_a_living_process(full: Store) -> None:
     clock, other = Clock(), Courier()
 
     def yesterday() -> None:
@@ -141,12 +141,12 @@ def test_while_the_clock_is_a_day_behind_a_process_that_lives_keeps_what_it_has(
     assert (len(first.taken), other.taken) == (MAILS, [])
 
 
-def test_a_lease_from_a_clock_that_was_a_year_ahead_holds_nothing_up(full: Store) -> None:
+def test_a_lease_from_a_clock_a_year_ahead_is_reclaimed(full: Store) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(days=365))
     assert run(full, Courier(), Clock()).sent == MAILS
 
 
-def test_a_host_whose_clock_is_a_little_ahead_keeps_its_lease(full: Store) -> None:
+def test_a_lease_from_a_clock_slightly_ahead_is_kept(full: Store) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(minutes=30))
     clock = Clock()
     assert run(full, Courier(), clock).sent == 0
@@ -155,14 +155,14 @@ def test_a_host_whose_clock_is_a_little_ahead_keeps_its_lease(full: Store) -> No
 
 
 @pytest.mark.parametrize("days", [-1, 400])
-def test_a_time_that_the_admin_names_ends_no_lease(full: Store, days: int) -> None:
+def test_a_time_given_by_the_admin_ends_no_lease(full: Store, days: int) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW)
     other = Courier()
     deliver(full, other, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock())
     assert other.taken == []
 
 
-def test_before_its_time_no_mail_is_tried_and_after_it_each_once(full: Store) -> None:
+def test_mails_are_tried_once_and_not_before_they_are_due(full: Store) -> None:
     sent = [
         deliver(full, Courier(), WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock()).sent
         for days in (-1, 400, 0, 401)
@@ -170,7 +170,7 @@ def test_before_its_time_no_mail_is_tried_and_after_it_each_once(full: Store) ->
     assert sent == [0, MAILS, 0, 0]
 
 
-def test_what_was_deferred_far_in_the_future_can_be_tried_again_today(full: Store) -> None:
+def test_a_mail_deferred_far_into_the_future_can_be_retried_today(full: Store) -> None:
     busy = Courier()
     busy.outcome = Outcome.DEFERRED
     deliver(full, busy, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=4), clock=Clock())

@@ -1,4 +1,4 @@
-"""A disk that fills up in each of the stages: one line says so, and once there is room the work goes on."""
+"""A disk that fills up in each of the stages: one error line, and the work continues once there is room."""
 
 import errno
 import os
@@ -27,9 +27,7 @@ from tests.pipeline.test_deliver import queue, states
 
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
-def test_a_disk_that_fills_up_while_mails_are_sent_costs_no_more_than_a_kill(
-    tmp_path: Path, doubt: DoubtPolicy
-) -> None:
+def test_a_disk_that_fills_up_during_sending_costs_no_more_than_a_kill(tmp_path: Path, doubt: DoubtPolicy) -> None:
     ledger = Ledger()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150, doubt=doubt.value)
@@ -72,7 +70,7 @@ def count_rows(cli: Cli) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("command", [("ingest",), ("publish", "--everyone")], ids=["ingest", "publish"])
-def test_a_stage_that_finds_the_disk_full_leaves_nothing_half_done(cli: Cli, command: tuple[str, ...]) -> None:
+def test_a_stage_on_a_full_disk_leaves_nothing_half_done(cli: Cli, command: tuple[str, ...]) -> None:
     cli.write_papers(*(f"A study of cats, part {i}" for i in range(60)))
     for i in range(30):
         cli.ok("subscriber", "add", f"{i}@example.org", "--keywords", "cat", "--confirmed")
@@ -100,7 +98,7 @@ def test_a_stage_that_finds_the_disk_full_leaves_nothing_half_done(cli: Cli, com
 
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
-def test_a_maildir_on_a_full_disk_keeps_the_rest_queued_and_holds_no_half_mail(
+def test_a_maildir_on_a_full_disk_has_no_partial_mail_and_the_rest_stays_queued(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubt: DoubtPolicy
 ) -> None:
     queue(store, *(f"{i}@example.org" for i in range(10)))

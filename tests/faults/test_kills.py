@@ -1,4 +1,4 @@
-"""kill -9 in the middle of sending, which tests.faults.kills does at length: nothing is lost, little comes twice."""
+"""kill -9 during sending: no mail is lost, few come twice. tests.faults.kills does it for longer."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.faults.kills import PER_CONNECTION, trial
 from tests.faults.newsletter import CONNECTIONS
 
 
-def test_killed_again_and_again_it_loses_nothing_and_doubles_no_more_than_it_says(tmp_path: Path) -> None:
+def test_repeated_kills_lose_no_mail_and_double_no_more_than_promised(tmp_path: Path) -> None:
     with trial(tmp_path, mails=300, doubt="resend") as tried:
         tried.kill(4)
         tried.finish()
@@ -18,7 +18,7 @@ def test_killed_again_and_again_it_loses_nothing_and_doubles_no_more_than_it_say
     assert len(set(tried.ledger.mails)) == 300  # what comes twice has the same Message-ID and the same bytes
 
 
-def test_with_park_whatever_a_kill_leaves_in_doubt_is_listed_and_nothing_comes_twice(tmp_path: Path) -> None:
+def test_with_park_a_kill_leaves_mails_in_doubt_and_sends_none_twice(tmp_path: Path) -> None:
     with trial(tmp_path, mails=400, doubt="park") as tried:
         tried.kill(3)
         tried.finish()

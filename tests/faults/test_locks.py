@@ -1,4 +1,4 @@
-"""A database that somebody else holds, or that takes no more, while mails are being sent."""
+"""A database that is locked or full while mails are sent."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -35,9 +35,7 @@ class Lock:
 
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
-def test_receipts_that_cannot_be_written_down_are_no_more_than_those_that_a_kill_costs(
-    tmp_path: Path, doubt: DoubtPolicy
-) -> None:
+def test_unrecorded_receipts_are_no_more_than_after_a_kill(tmp_path: Path, doubt: DoubtPolicy) -> None:
     ledger = Ledger()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150, doubt=doubt.value)
@@ -58,9 +56,7 @@ def test_receipts_that_cannot_be_written_down_are_no_more_than_those_that_a_kill
     assert newsletter.states()["sent"] + len(in_doubt) == 150
 
 
-def test_with_park_a_service_sends_nothing_again_that_it_could_not_write_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_park_unrecorded_mails_are_not_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("digest.store.sqlite._BUSY_SECONDS", 0.1)
     clock = Clock()
     with Store.open(tmp_path / "digest.db") as store:
@@ -80,7 +76,7 @@ def test_with_park_a_service_sends_nothing_again_that_it_could_not_write_down(
 
 @contextmanager
 def commits(fail: Callable[[], bool]) -> Iterator[None]:
-    """Every database is on a disk that is full whenever `fail` says so."""
+    """Make every commit fail as on a full disk whenever `fail` returns True."""
 
     def commit(_connection: sa.Connection) -> None:
         if fail():
@@ -96,9 +92,7 @@ def commits(fail: Callable[[], bool]) -> Iterator[None]:
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 @pytest.mark.parametrize("failures", [1, 2])
 @pytest.mark.parametrize("at", [1, GROUP, GROUP + 1])
-def test_a_disk_that_is_full_for_a_moment_costs_no_receipt(
-    store: Store, at: int, failures: int, doubt: DoubtPolicy
-) -> None:
+def test_a_briefly_full_disk_loses_no_receipt(store: Store, at: int, failures: int, doubt: DoubtPolicy) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
     courier = Courier()
     left = [True] * failures
@@ -114,7 +108,7 @@ def test_a_disk_that_is_full_for_a_moment_costs_no_receipt(
 
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
-def test_what_was_not_written_down_at_all_is_sent_again_or_parked(store: Store, doubt: DoubtPolicy) -> None:
+def test_mails_without_a_recorded_result_are_resent_or_parked(store: Store, doubt: DoubtPolicy) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
     courier, clock = Courier(), Clock()
     with commits(lambda: len(courier.taken) >= GROUP), pytest.raises(StoreError, match="full"):

@@ -1,4 +1,4 @@
-"""Several processes that send from one outbox at once."""
+"""Several processes that send from one outbox at the same time."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ class Gate:
 
 
 @pytest.mark.parametrize("processes", [2, 4])
-def test_processes_at_once_send_each_mail_once(tmp_path: Path, processes: int) -> None:
+def test_concurrent_processes_send_each_mail_once(tmp_path: Path, processes: int) -> None:
     gate = Gate(awaited=(processes - 1) * CONNECTIONS + 1)
     with gate.server as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=200 * (processes - 1) + 50)
@@ -48,7 +48,7 @@ def test_processes_at_once_send_each_mail_once(tmp_path: Path, processes: int) -
     assert newsletter.states() == {"sent": len(newsletter.readers)}
 
 
-def test_a_process_that_is_killed_is_succeeded_by_the_one_beside_it(tmp_path: Path) -> None:
+def test_another_process_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     gate = Gate(awaited=CONNECTIONS + 1)
     with gate.server as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=350)
@@ -77,9 +77,7 @@ def test_a_process_that_is_killed_is_succeeded_by_the_one_beside_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_who_is_asked_to_stop_writes_down_what_was_sent_and_leaves_the_rest_queued(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_stopped_process_records_what_it_sent_and_requeues_the_rest(tmp_path: Path, number: signal.Signals) -> None:
     ledger = Ledger()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150)

@@ -1,4 +1,4 @@
-"""What is to be done today."""
+"""The most urgent problem of a day."""
 
 from datetime import timedelta
 from typing import Any
@@ -43,11 +43,11 @@ def a_day(**rest: Any) -> DailyStatus:
         ({"hold": Hold(NOW, ""), "sources": (ILL,)}, Trouble.HOLD),
     ],
 )
-def test_the_most_urgent_trouble_is_told(facts: dict[str, Any], trouble: Trouble | None) -> None:
+def test_the_most_urgent_problem_is_reported(facts: dict[str, Any], trouble: Trouble | None) -> None:
     assert a_day(**facts).trouble is trouble
 
 
-def test_a_mail_that_waits_is_overdue_from_when_it_was_queued(store: Store) -> None:
+def test_a_waiting_mail_is_overdue_since_it_was_queued(store: Store) -> None:
     with store.write() as tx:
         pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)
         MEMBERSHIP.queue_confirmation(tx, pending, origin="page", now=NOW)

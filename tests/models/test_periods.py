@@ -1,4 +1,4 @@
-"""Editions by date, week and month."""
+"""Days, weeks and months by name."""
 
 from datetime import date
 
@@ -20,14 +20,14 @@ from digest.models.periods import Period, Span
         ("2026-12", "2026-12-01", "2026-12-31"),
     ],
 )
-def test_a_period_begins_and_ends_where_its_name_says(name: str, first_on: str, last_on: str) -> None:
+def test_a_name_gives_the_first_and_last_day_of_a_period(name: str, first_on: str, last_on: str) -> None:
     period = Period.parse(name)
     assert (period.first_on, period.last_on) == (date.fromisoformat(first_on), date.fromisoformat(last_on))
     assert period.name == name
 
 
 @given(st.dates(date(1990, 1, 8), date(2100, 1, 1)), st.sampled_from(Span))
-def test_a_day_is_in_the_period_that_holds_it(day: date, span: Span) -> None:
+def test_a_day_is_within_the_period_that_contains_it(day: date, span: Span) -> None:
     period = Period.containing(span, day)
     assert period.first_on <= day <= period.last_on
     assert Period.parse(period.name) == period
@@ -37,6 +37,6 @@ def test_a_day_is_in_the_period_that_holds_it(day: date, span: Span) -> None:
     "name",
     ["", "2026", "2026-13", "2026-02-30", "2026-W54", "2026-9-1", "٢٠٢٦-٠٩", "2026-09-11x", "0000-01", "9999-12"],
 )
-def test_what_is_no_period_is_told_how_to_write_one(name: str) -> None:
+def test_an_invalid_period_is_refused_with_examples(name: str) -> None:
     with pytest.raises(UsageError, match="write 2026-09-11, 2026-W37 or 2026-09"):
         Period.parse(name)

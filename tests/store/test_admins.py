@@ -1,4 +1,4 @@
-"""Admins, their sessions and the log."""
+"""Admins, their sessions and the audit log."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ def an_admin(tx: Transaction, email: str = "desk@example.org", role: Role = Role
     return admins.add(tx, Admin(email=email, role=role, password="$argon2id$…"), now=NOW)
 
 
-def test_a_session_is_its_admins_until_it_expires(store: Store) -> None:
+def test_a_session_belongs_to_its_admin_until_it_expires(store: Store) -> None:
     with store.write() as tx:
         admin = an_admin(tx)
         admins.begin_session(tx, admin, "hash", now=NOW, expires_at=NOW + DAY)
@@ -26,7 +26,7 @@ def test_a_session_is_its_admins_until_it_expires(store: Store) -> None:
 
 
 @pytest.mark.parametrize("change", [{"role": Role.EDITOR}, {"password": "$argon2id$another"}])
-def test_another_role_or_password_ends_every_session(store: Store, change: dict[str, str]) -> None:
+def test_a_changed_role_or_password_ends_all_sessions(store: Store, change: dict[str, str]) -> None:
     with store.write() as tx:
         admin, other = an_admin(tx), an_admin(tx, "other@example.org")
         admins.begin_session(tx, admin, "one", now=NOW, expires_at=NOW + DAY)
@@ -37,14 +37,14 @@ def test_another_role_or_password_ends_every_session(store: Store, change: dict[
     assert found == [None, None, other]
 
 
-def test_who_is_removed_is_not_signed_in_any_more(store: Store) -> None:
+def test_a_removed_admin_is_signed_out(store: Store) -> None:
     with store.write() as tx:
         admins.begin_session(tx, an_admin(tx), "hash", now=NOW, expires_at=NOW + DAY)
         admins.remove(tx, "DESK@example.org")
         assert admins.find_by_session(tx, "hash", now=NOW) is None
 
 
-def test_the_log_has_the_last_change_first(store: Store) -> None:
+def test_the_audit_log_lists_the_newest_change_first(store: Store) -> None:
     with store.write() as tx:
         audit.record(tx, "desk@example.org", "outbox hold", now=NOW)
         audit.record(tx, "command line", "admin add", "x@example.org", now=NOW + DAY)
@@ -58,5 +58,5 @@ def test_the_log_has_the_last_change_first(store: Store) -> None:
     ("has", "needs", "may"),
     [("admin", "admin", True), ("admin", "editor", True), ("editor", "editor", True), ("editor", "admin", False)],
 )
-def test_an_editor_may_do_what_editors_may(has: str, needs: str, may: bool) -> None:
+def test_an_editor_has_only_the_rights_of_editors(has: str, needs: str, may: bool) -> None:
     assert Role(has).allows(Role(needs)) is may

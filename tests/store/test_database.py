@@ -1,4 +1,4 @@
-"""The database file: how it is opened, migrated, and what is said when it cannot be used."""
+"""The database file: opening, migrating, and the errors when it cannot be used."""
 
 import sqlite3
 import threading
@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from digest.errors import StoreError
+from digest.matching import compile_rules
 from digest.models import EVERY_TYPE, SubscriberState
 from digest.store import Store, papers, profiles, submissions, subscribers
 from digest.store.database import alembic_config
@@ -20,7 +21,7 @@ from digest.store.schema import HEAD, SUBSCRIBERS_SEARCH, metadata
 from tests.builders import NOW, a_paper, a_subscriber, all_papers
 
 
-def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+def test_the_migrations_create_the_tables_of_the_schema(store: Store) -> None:
     def is_ours(name: str | None, *_: object) -> bool:
         return name is None or not name.startswith(SUBSCRIBERS_SEARCH)  # FTS5 makes tables of its own
 
@@ -35,7 +36,7 @@ def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
 
 
-def test_an_older_database_keeps_what_it_holds(tmp_path: Path) -> None:
+def test_an_upgrade_keeps_the_data_of_an_older_database(tmp_path: Path) -> None:
     old = Store(tmp_path / "old.db")
     with old.write() as tx:
         command.upgrade(alembic_config(tx), "0001")
@@ -52,7 +53,7 @@ def test_an_older_database_keeps_what_it_holds(tmp_path: Path) -> None:
     old.close()
 
 
-def test_a_database_from_before_the_readers_pages_keeps_its_people_as_they_were(tmp_path: Path) -> None:
+def test_an_upgrade_from_0005_keeps_subscribers_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "old.db"
     old = Store(file)
     with old.write() as tx:
@@ -83,7 +84,19 @@ def test_a_database_from_before_the_readers_pages_keeps_its_people_as_they_were(
     assert (kept.state, kept.resumes_at, resuming) == (SubscriberState.PAUSED, None, [])
 
 
-def test_the_file_is_kept_durably(store: Store) -> None:
+def test_an_upgrade_from_0009_does_not_reuse_the_id_of_a_removed_profile(tmp_path: Path) -> None:
+    with Store(tmp_path / "old.db") as store:
+        with store.write() as tx:
+            command.upgrade(alembic_config(tx), "0009")
+            version = "'Pets', 7, 'cats', '2026-06-01', 'tests'"
+            tx.execute(sa.text(f"INSERT INTO profile_versions VALUES (1, {version})"))
+            tx.execute(sa.text("INSERT INTO profiles (id, name, rules, updated_at) VALUES (3, 'P', 'x', '2026-06-01')"))
+        store.upgrade()
+        with store.write() as tx:
+            assert profiles.add(tx, "New", compile_rules("dogs"), by="tests", now=NOW).id == 8
+
+
+def test_the_file_is_written_durably(store: Store) -> None:
     with store.read() as tx:
         pragmas = {
             p: tx.execute(sa.text(f"PRAGMA {p}")).scalar_one() for p in ("journal_mode", "synchronous", "foreign_keys")
@@ -91,7 +104,7 @@ def test_the_file_is_kept_durably(store: Store) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+def test_a_failed_transaction_is_rolled_back(store: Store) -> None:
     with pytest.raises(KeyError), store.write() as tx:
         papers.add(tx, [a_paper()], first_seen_at=NOW, edition_on=NOW.date())
         raise KeyError
@@ -116,7 +129,7 @@ def test_writers_wait_for_each_other(store: Store) -> None:
         assert len(all_papers(tx)) == 20
 
 
-def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(store: Store) -> None:
+def test_a_writer_in_batches_yields_to_waiting_writers_for_a_limited_time(store: Store) -> None:
     order: list[str] = []
 
     def write() -> None:
@@ -138,7 +151,7 @@ def test_who_writes_in_pieces_gives_way_to_who_waits_and_to_nobody_for_long(stor
     store.yield_to_writers(0.01)
 
 
-def test_any_number_of_threads_read_at_once_and_none_waits_for_another(store: Store) -> None:
+def test_many_threads_can_read_at_once(store: Store) -> None:
     with ExitStack() as stack:
         for _ in range(20):
             tx = stack.enter_context(store.read())
@@ -146,7 +159,7 @@ def test_any_number_of_threads_read_at_once_and_none_waits_for_another(store: St
 
 
 @pytest.mark.parametrize(("version", "said"), [("0000", "`digest db upgrade`"), ("9999", "newer than this program's")])
-def test_a_database_of_another_version_is_not_touched(tmp_path: Path, version: str, said: str) -> None:
+def test_a_database_of_another_version_is_refused(tmp_path: Path, version: str, said: str) -> None:
     file = tmp_path / "digest.db"
     Store.open(file).close()
     with sqlite3.connect(file) as db:
@@ -156,13 +169,13 @@ def test_a_database_of_another_version_is_not_touched(tmp_path: Path, version: s
         Store.open(file)
 
 
-def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "digest.db").write_text("not a database, but long enough to be looked at" * 10)
     with pytest.raises(StoreError, match="digest.db: file is not a database"):
         Store.open(tmp_path / "digest.db")
 
 
-def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open database file"):
         Store.open(tmp_path / "nowhere" / "digest.db")
 

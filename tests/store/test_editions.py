@@ -34,38 +34,38 @@ def titles(store: Store, order: Order, first_on: date, last_on: date, *, offset:
     return "".join(paper.title for paper in found)
 
 
-def test_the_newest_come_first_and_of_one_moment_those_that_came_last(filled: Store) -> None:
+def test_papers_are_listed_newest_first_and_by_id_within_one_moment(filled: Store) -> None:
     assert titles(filled, Order.NEWEST, *ALWAYS) == "edcba"
 
 
-def test_what_is_trending_has_the_most_upvotes_then_the_most_stars(filled: Store) -> None:
+def test_trending_papers_are_ordered_by_upvotes_then_stars(filled: Store) -> None:
     assert titles(filled, Order.TRENDING, *ALWAYS) == "edbca"
     add(filled, "2026-06-02", a_paper("f", upvotes=5, stars=2), a_paper("g", stars=1))
     assert titles(filled, Order.TRENDING, *ALWAYS) == "fedbgca"
 
 
-def test_pages_follow_one_another(filled: Store) -> None:
+def test_pages_follow_each_other_without_gaps(filled: Store) -> None:
     pages = [titles(filled, Order.NEWEST, *ALWAYS, offset=at, limit=2) for at in (0, 2, 4, 6)]
     assert pages == ["ed", "cb", "a", ""]
 
 
-def test_first_and_last_date_belong_to_the_period(filled: Store) -> None:
+def test_a_period_includes_its_first_and_last_date(filled: Store) -> None:
     assert titles(filled, Order.NEWEST, date(2026, 6, 1), date(2026, 6, 3)) == "dcba"
     assert titles(filled, Order.NEWEST, date(2026, 6, 2), date(2026, 6, 2)) == ""
 
 
-def test_a_page_longer_than_one_query_is_whole(store: Store) -> None:
+def test_a_page_longer_than_one_query_is_complete(store: Store) -> None:
     add(store, "2026-06-01", *(a_paper(f"{i}.") for i in range(1200)))
     assert titles(store, Order.NEWEST, *ALWAYS, limit=1100).count(".") == 1100
 
 
-def test_dates_are_counted_and_those_without_papers_left_out(filled: Store) -> None:
+def test_counts_by_day_leave_out_days_without_papers(filled: Store) -> None:
     with filled.read() as tx:
         counts = editions.count_by_day(tx, date(2026, 6, 1), date(2026, 6, 29))
     assert counts == {date(2026, 6, 1): 1, date(2026, 6, 3): 3}
 
 
-def test_the_nearest_editions_are_found_over_days_without_one(filled: Store) -> None:
+def test_the_nearest_editions_are_found_across_empty_days(filled: Store) -> None:
     with filled.read() as tx:
         assert editions.find_previous_date(tx, date(2026, 6, 30)) == date(2026, 6, 3)
         assert editions.find_next_date(tx, date(2026, 6, 3)) == date(2026, 6, 30)
@@ -73,7 +73,7 @@ def test_the_nearest_editions_are_found_over_days_without_one(filled: Store) -> 
         assert editions.find_next_date(tx, date(2026, 6, 30)) is None
 
 
-def test_the_edition_of_a_paper_is_known_while_it_stands_for_itself(filled: Store) -> None:
+def test_a_paper_has_an_edition_until_it_is_merged(filled: Store) -> None:
     with filled.read() as tx:
         assert editions.find_date_of(tx, "test:e") == date(2026, 6, 30)
         assert editions.find_date_of(tx, "test:gone") is None

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether they still live."""
+"""Worker names: which process has a lease, and whether it is alive."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from digest.store import leases
 
 
-def test_a_new_process_with_an_old_number_is_not_its_predecessor() -> None:
+def test_a_new_process_with_an_old_pid_is_not_mistaken_for_the_old_one() -> None:
     host, pid, *_ = leases.new_worker_name().split("/")
     assert int(pid) == os.getpid()
     assert leases.is_dead(f"{host}/{pid}/1")
@@ -19,7 +19,7 @@ def test_a_new_process_with_an_old_number_is_not_its_predecessor() -> None:
     assert not leases.is_dead(f"elsewhere/{pid}/1")
 
 
-def test_a_killed_process_that_its_parent_has_not_buried_is_dead() -> None:
+def test_a_zombie_process_counts_as_dead() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", "from digest.store import leases; print(leases.new_worker_name(), flush=True); input()"],
         stdin=subprocess.PIPE,
@@ -37,7 +37,7 @@ def test_a_killed_process_that_its_parent_has_not_buried_is_dead() -> None:
     assert leases.is_dead(worker)
 
 
-def test_where_there_is_no_proc_a_number_that_runs_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_a_running_pid_counts_as_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_PROC", tmp_path / "proc")
     worker = leases.new_worker_name()
     assert f"/{os.getpid()}/0/" in worker

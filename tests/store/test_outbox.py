@@ -58,7 +58,7 @@ def settle(store: Store, delivery: Delivery, state: DeliveryState, **rest: objec
         outbox.record_results(tx, [said], worker=WORKER, now=NOW)
 
 
-def test_what_somebody_waits_for_has_its_turn_before_digests_also_in_a_run_that_began_before_it(store: Store) -> None:
+def test_requested_mails_are_sent_before_digests_also_in_a_running_delivery(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     with store.write() as tx:
         outbox.queue_mail(
@@ -71,7 +71,7 @@ def test_what_somebody_waits_for_has_its_turn_before_digests_also_in_a_run_that_
     assert [d.kind for d in claim(store, limit=1)] == [MailKind.SIGN_IN]
 
 
-def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
+def test_a_digest_is_loaded_as_it_was_frozen(store: Store) -> None:
     (decided,) = freeze(store, "a@example.org")
     (delivery,) = claim(store)
     assert delivery.digest is not None
@@ -79,7 +79,7 @@ def test_a_digest_is_read_back_as_it_was_frozen(store: Store) -> None:
     assert (delivery.digest.more, delivery.digest.message_id) == (decided.more, decided.message_id)
 
 
-def test_what_was_frozen_stays_when_the_paper_changes(store: Store) -> None:
+def test_a_frozen_digest_does_not_change_with_its_papers(store: Store) -> None:
     freeze(store, "a@example.org")
     with store.write() as tx:
         papers.add_revision(tx, a_paper("Birds", id=PAPER.id))
@@ -88,7 +88,7 @@ def test_what_was_frozen_stays_when_the_paper_changes(store: Store) -> None:
     assert delivery.digest.items[0].paper.title == "Cats & dogs"
 
 
-def test_one_slot_has_one_digest_however_often_it_is_decided(store: Store) -> None:
+def test_a_slot_has_one_digest_even_if_decided_twice(store: Store) -> None:
     freeze(store, "a@example.org")
     freeze(store, "a@example.org")
     assert emails(claim(store)) == ["a@example.org"]
@@ -102,7 +102,7 @@ def test_an_empty_digest_is_recorded_with_its_reason_and_queues_nothing(store: S
     assert claim(store) == []
 
 
-def test_what_a_digest_shows_or_mentions_is_held(store: Store) -> None:
+def test_known_papers_are_those_that_digests_show_or_mention(store: Store) -> None:
     (decided,) = freeze(store, "a@example.org")
     i = decided.subscriber.id
     with store.read() as tx:
@@ -110,7 +110,7 @@ def test_what_a_digest_shows_or_mentions_is_held(store: Store) -> None:
         assert digests.known_paper_ids(tx, [i], after=NOW) == {i: set()}
 
 
-def test_a_held_paper_that_was_merged_is_held_under_both_names(store: Store) -> None:
+def test_a_known_paper_that_was_merged_is_known_by_both_ids(store: Store) -> None:
     (decided,) = freeze(store, "a@example.org")
     older = a_paper(id="doi:10.1/x")
     with store.write() as tx:
@@ -120,20 +120,20 @@ def test_a_held_paper_that_was_merged_is_held_under_both_names(store: Store) -> 
     assert {PAPER.id, older.id} <= held[decided.subscriber.id]
 
 
-def test_two_workers_never_hold_the_same_delivery(store: Store) -> None:
+def test_two_workers_never_lease_the_same_delivery(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org", "c@example.org")
     first, second = claim(store, "elsewhere/1/1", limit=2), claim(store, "elsewhere/2/1")
     assert emails(first) + emails(second) == ["a@example.org", "b@example.org", "c@example.org"]
 
 
-def test_a_lease_of_another_host_runs_out_after_five_minutes(store: Store) -> None:
+def test_a_lease_of_another_host_expires_after_five_minutes(store: Store) -> None:
     freeze(store, "a@example.org")
     claim(store, "elsewhere/1/1")
     assert claim(store, clock=timedelta(minutes=4, seconds=59)) == []
     assert emails(claim(store, clock=timedelta(minutes=5))) == ["a@example.org"]
 
 
-def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
+def test_the_leases_of_a_dead_local_process_are_reclaimed_at_once(store: Store) -> None:
     freeze(store, "a@example.org")
     script = "from digest.store.leases import new_worker_name; print(new_worker_name())"
     dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
@@ -142,7 +142,7 @@ def test_a_dead_process_of_this_host_is_succeeded_at_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.FAILED])
-def test_what_is_settled_is_not_tried_again(store: Store, state: DeliveryState) -> None:
+def test_a_delivery_with_a_final_result_is_not_tried_again(store: Store, state: DeliveryState) -> None:
     freeze(store, "a@example.org")
     settle(store, claim(store)[0], state)
     assert claim(store) == []
@@ -151,7 +151,7 @@ def test_what_is_settled_is_not_tried_again(store: Store, state: DeliveryState) 
         assert (listed.state, listed.attempts, listed.reply) == (state, 1, "said")
 
 
-def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
+def test_a_deferred_delivery_waits_until_it_is_due(store: Store) -> None:
     freeze(store, "a@example.org")
     settle(store, claim(store)[0], DeliveryState.DEFERRED, next_at=NOW + timedelta(minutes=5))
     assert claim(store) == []
@@ -162,7 +162,7 @@ def test_what_is_deferred_waits_for_its_time(store: Store) -> None:
     assert emails(again) == ["a@example.org"]
 
 
-def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
+def test_release_requeues_leased_deliveries(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     settle(store, claim(store)[0], DeliveryState.SENT)
     with store.write() as tx:
@@ -170,14 +170,14 @@ def test_what_was_leased_and_not_tried_is_released(store: Store) -> None:
     assert emails(claim(store)) == ["b@example.org"]
 
 
-def test_a_removed_subscriber_gets_nothing_more(store: Store) -> None:
+def test_a_removed_subscriber_gets_no_more_mail(store: Store) -> None:
     freeze(store, "a@example.org")
     with store.write() as tx:
         subscribers.remove(tx, "a@example.org")
     assert claim(store) == []
 
 
-def test_a_confirmation_is_queued_like_any_mail(store: Store) -> None:
+def test_a_confirmation_mail_is_queued_without_a_digest(store: Store) -> None:
     with store.write() as tx:
         s: Subscriber = subscribers.add(tx, a_subscriber(), now=NOW)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, s, message_id="c1", now=NOW)
@@ -195,7 +195,7 @@ def begin(store: Store, *found: Delivery, worker: str = WORKER) -> set[int]:
         return outbox.start_sending(tx, [d.id for d in found], worker=worker, clock=NOW)
 
 
-def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -> None:
+def test_mails_that_a_dead_process_was_sending_are_resent_or_parked(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     begin(store, claim(store, "elsewhere/1/1")[0], worker="elsewhere/1/1")
     assert states(store) == ["sending", "leased"]
@@ -208,7 +208,7 @@ def test_what_a_dead_process_was_sending_is_sent_again_or_parked(store: Store) -
     assert states(store) == ["in-doubt", "leased"]
 
 
-def test_what_is_in_doubt_is_not_tried_until_somebody_says_so(store: Store) -> None:
+def test_a_delivery_in_doubt_waits_for_an_admin(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     a, b = claim(store)
     for delivery in (a, b):
@@ -221,7 +221,7 @@ def test_what_is_in_doubt_is_not_tried_until_somebody_says_so(store: Store) -> N
     assert emails(claim(store)) == ["b@example.org"]
 
 
-def test_during_a_hold_nothing_is_claimed_or_begun(store: Store) -> None:
+def test_during_a_hold_nothing_is_leased_or_started(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org")
     (leased,) = claim(store, limit=1)
     with store.write() as tx:
@@ -236,7 +236,7 @@ def test_during_a_hold_nothing_is_claimed_or_begun(store: Store) -> None:
     assert emails(claim(store)) == ["b@example.org"]
 
 
-def test_what_failed_can_be_tried_again_one_or_all(store: Store) -> None:
+def test_failed_deliveries_can_be_retried_one_or_all(store: Store) -> None:
     freeze(store, "a@example.org", "b@example.org", "c@example.org")
     a, b, c = claim(store)
     settle(store, a, DeliveryState.FAILED)
@@ -248,7 +248,7 @@ def test_what_failed_can_be_tried_again_one_or_all(store: Store) -> None:
     assert emails(claim(store)) == ["a@example.org", "b@example.org"]
 
 
-def test_who_lost_a_lease_begins_nothing(store: Store) -> None:
+def test_a_worker_that_lost_its_lease_starts_nothing(store: Store) -> None:
     freeze(store, "a@example.org")
     (delivery,) = claim(store, "elsewhere/1/1")
     assert claim(store, "elsewhere/2/1", clock=timedelta(minutes=5)) != []
@@ -256,7 +256,7 @@ def test_who_lost_a_lease_begins_nothing(store: Store) -> None:
     assert begin(store, delivery, worker="elsewhere/2/1") == {delivery.id}
 
 
-def test_what_is_cancelled_is_not_begun_also_by_who_has_leased_it(store: Store) -> None:
+def test_a_cancelled_delivery_is_not_started_even_by_its_worker(store: Store) -> None:
     a, _ = freeze(store, "a@example.org", "b@example.org")
     leased = claim(store)
     with store.write() as tx:
@@ -265,18 +265,18 @@ def test_what_is_cancelled_is_not_begun_also_by_who_has_leased_it(store: Store) 
     assert states(store) == ["failed", "sending"]
 
 
-def test_a_suppressed_address_gets_nothing_however_the_mail_came_into_the_outbox(store: Store) -> None:
+def test_a_suppressed_address_gets_no_queued_mail(store: Store) -> None:
     emails_ = [f"{i}@example.org" for i in range(7)]
     freeze(store, *emails_)
     with store.write() as tx:
         for email in emails_[:5]:  # more than are claimed at once
-            barred = Suppression(
+            suppression = Suppression(
                 pseudonym=PSEUDONYMS.of(email.upper()),
                 reason=SuppressionReason.COMPLAINT,
                 suppressed_at=NOW,
                 evidence="spam",
             )
-            suppressions.add(tx, barred)
+            suppressions.add(tx, suppression)
     assert emails([*claim(store, limit=2), *claim(store, limit=2)]) == emails_[5:]
     with store.read() as tx:
         (first, *_) = reversed(deliveries.list_newest(tx))
@@ -286,21 +286,21 @@ def test_a_suppressed_address_gets_nothing_however_the_mail_came_into_the_outbox
     )
 
 
-def test_what_a_suppressed_reader_asks_for_afterwards_is_sent(store: Store) -> None:
+def test_a_mail_requested_after_a_suppression_is_sent(store: Store) -> None:
     freeze(store, "a@example.org")
     with store.write() as tx:
         reader = subscribers.get(tx, "a@example.org")
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="before", now=NOW - timedelta(seconds=1))
-        barred = Suppression(
+        suppression = Suppression(
             pseudonym=PSEUDONYMS.of(reader.email), reason=SuppressionReason.UNSUBSCRIBED, suppressed_at=NOW
         )
-        suppressions.add(tx, barred)
+        suppressions.add(tx, suppression)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, reader, message_id="after", now=NOW)
     assert [d.message_id for d in claim(store)] == ["after"]
 
 
 @pytest.mark.parametrize("named", [PAPER.id, "arxiv:2606.00002"])
-def test_the_deliveries_that_hold_a_paper_are_one_subscribers_own(store: Store, named: str) -> None:
+def test_deliveries_with_a_paper_are_found_for_one_subscriber(store: Store, named: str) -> None:
     decided, _ = freeze(store, "a@example.org", "b@example.org")
     with store.read() as tx:
         (found,) = deliveries.list_with_papers(tx, decided.subscriber.id, [named, "arxiv:1"])

@@ -1,4 +1,4 @@
-"""Papers: every work once, as it was shown at each time."""
+"""Papers: each work once, with its revisions and keys."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -29,14 +29,14 @@ def add(store: Store, *new: Paper, first_seen: str = "2026-06-03 07:00") -> None
         papers.add(tx, new, first_seen_at=at(first_seen), edition_on=at(first_seen).date())
 
 
-def test_a_paper_is_read_back_as_it_was_added(store: Store) -> None:
+def test_a_paper_is_loaded_as_it_was_added(store: Store) -> None:
     add(store, FULL)
     with store.read() as tx:
         assert papers.find_by_keys(tx, [FULL.id]) == {FULL.id: replace(FULL, first_seen_at=NOW)}
         assert papers.find_by_keys(tx, [FULL.id, "doi:10.1/x"]).keys() == {FULL.id}
 
 
-def test_papers_are_found_by_when_they_were_first_seen(store: Store) -> None:
+def test_papers_are_listed_by_first_seen_time(store: Store) -> None:
     for day in (1, 2, 3):
         add(store, a_paper(str(day)), first_seen=f"2026-06-0{day}")
     with store.read() as tx:
@@ -44,7 +44,7 @@ def test_papers_are_found_by_when_they_were_first_seen(store: Store) -> None:
     assert [p.title for p in seen] == ["2", "3"]
 
 
-def test_a_revision_leaves_the_earlier_ones_as_they_were(store: Store) -> None:
+def test_a_new_revision_leaves_earlier_ones_unchanged(store: Store) -> None:
     add(store, FULL)
     with store.write() as tx:
         papers.add_revision(tx, replace(FULL, title="Better"))
@@ -55,7 +55,7 @@ def test_a_revision_leaves_the_earlier_ones_as_they_were(store: Store) -> None:
     assert {k: p.title for k, p in shown.items()} == {(FULL.id, 1): FULL.title, (FULL.id, 2): "Better"}
 
 
-def test_votes_change_without_a_revision(store: Store) -> None:
+def test_popularity_changes_make_no_revision(store: Store) -> None:
     add(store, FULL)
     with store.write() as tx:
         papers.set_popularity(tx, [replace(FULL, upvotes=9)])
@@ -64,7 +64,7 @@ def test_votes_change_without_a_revision(store: Store) -> None:
     assert (now.upvotes, now.revision) == (9, 1)
 
 
-def test_a_merged_paper_lives_on_under_the_older_id(store: Store) -> None:
+def test_a_merged_paper_is_found_by_the_older_id(store: Store) -> None:
     older, younger = a_paper("older"), a_paper("younger")
     add(store, older, first_seen="2026-06-01")
     add(store, younger, first_seen="2026-06-02")
@@ -78,7 +78,7 @@ def test_a_merged_paper_lives_on_under_the_older_id(store: Store) -> None:
         assert [p.id for p in papers.list_first_seen(tx, after=at("2026-01-01"), until=NOW)] == [older.id]
 
 
-def test_a_chain_of_merges_ends_at_the_oldest(store: Store) -> None:
+def test_a_chain_of_merges_ends_at_the_oldest_paper(store: Store) -> None:
     a, b, c = a_paper("a"), a_paper("b"), a_paper("c")
     add(store, a, b, c)
     with store.write() as tx:
@@ -89,7 +89,7 @@ def test_a_chain_of_merges_ends_at_the_oldest(store: Store) -> None:
         assert papers.list_public_ids(tx, a.id) == [a.id, b.id, c.id]
 
 
-def test_a_key_that_is_taken_stays_with_its_paper(store: Store) -> None:
+def test_a_key_of_another_paper_stays_there(store: Store) -> None:
     a, b = a_paper("a"), a_paper("b")
     add(store, a, b)
     with store.write() as tx:
@@ -99,7 +99,7 @@ def test_a_key_that_is_taken_stays_with_its_paper(store: Store) -> None:
         assert papers.find_by_keys(tx, ["title:x"])["title:x"].id == a.id
 
 
-def test_thousands_of_keys_are_looked_up_at_once(store: Store) -> None:
+def test_thousands_of_keys_are_found_in_one_call(store: Store) -> None:
     new = [a_paper(str(i)) for i in range(1200)]
     add(store, *new)
     with store.read() as tx:
@@ -107,7 +107,7 @@ def test_thousands_of_keys_are_looked_up_at_once(store: Store) -> None:
         assert len(papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)) == 1200
 
 
-def test_a_paper_tells_where_it_was_announced_and_what_it_is_known_by(store: Store) -> None:
+def test_sightings_and_keys_of_a_paper_are_listed(store: Store) -> None:
     add(store, FULL)
     with store.write() as tx:
         papers.record_sightings(tx, "late", [(an_entry(guid="a"), FULL.id)], now=NOW)
@@ -121,7 +121,7 @@ def test_a_paper_tells_where_it_was_announced_and_what_it_is_known_by(store: Sto
     assert seen == [("early", AnnounceType.CROSS, at("2026-06-01")), ("late", AnnounceType.NEW, NOW)]
 
 
-def test_what_is_seen_again_changes_nothing(store: Store) -> None:
+def test_a_repeated_sighting_changes_nothing(store: Store) -> None:
     def version() -> int:
         with store.read() as tx:
             return papers.version(tx)

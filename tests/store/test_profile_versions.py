@@ -1,4 +1,4 @@
-"""The texts that shared profiles had."""
+"""The versions of shared profiles."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.builders import NOW, a_subscriber
 CAT, DOG = compile_rules("cat"), compile_rules("dog")
 
 
-def test_every_change_of_rules_or_name_is_kept_with_its_author(store: Store) -> None:
+def test_every_change_of_rules_or_name_is_a_version_with_its_author(store: Store) -> None:
     later = NOW + timedelta(days=1)
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="command line", now=NOW)
@@ -26,7 +26,7 @@ def test_every_change_of_rules_or_name_is_kept_with_its_author(store: Store) -> 
     ]
 
 
-def test_what_is_saved_as_it_was_is_no_version(store: Store) -> None:
+def test_saving_without_a_change_makes_no_version(store: Store) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", rules=CAT, new_name="P", by="tests", now=NOW)
@@ -34,7 +34,7 @@ def test_what_is_saved_as_it_was_is_no_version(store: Store) -> None:
         assert [v.number for v in profiles.list_versions(tx, added.id)] == [1]
 
 
-def test_a_change_that_is_not_kept_leaves_no_version(store: Store) -> None:
+def test_a_rolled_back_change_leaves_no_version(store: Store) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
     with pytest.raises(KeyError), store.write() as tx:
@@ -44,7 +44,7 @@ def test_a_change_that_is_not_kept_leaves_no_version(store: Store) -> None:
         assert [v.rules for v in profiles.list_versions(tx, added.id)] == ["cat"]
 
 
-def test_somebodys_own_keywords_have_no_versions(store: Store) -> None:
+def test_personal_profiles_have_no_versions(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         for rules in (CAT, DOG):
@@ -54,7 +54,7 @@ def test_somebodys_own_keywords_have_no_versions(store: Store) -> None:
         assert profiles.list_versions(tx, own.id) == []
 
 
-def test_a_number_is_never_another_profiles(store: Store) -> None:
+def test_a_profile_id_is_never_reused(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         removed = profiles.add(tx, "P", CAT, by="tests", now=NOW)
@@ -67,7 +67,7 @@ def test_a_number_is_never_another_profiles(store: Store) -> None:
         assert [v.rules for v in profiles.list_versions(tx, again.id)] == ["dog"]
 
 
-def test_a_removed_profile_comes_back_with_its_history_and_without_followers(store: Store) -> None:
+def test_a_restored_profile_has_its_history_and_no_followers(store: Store) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         reader = subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
@@ -96,7 +96,7 @@ def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
             profiles.restore(tx, profiles.get_current_or_removed(tx, "Quols"), CAT, by="tests", now=NOW)
 
 
-def test_of_several_that_had_a_name_the_one_that_is_there_counts_then_the_newest(store: Store) -> None:
+def test_a_name_finds_the_current_profile_then_the_newest_removed_one(store: Store) -> None:
     with store.write() as tx:
         numbers = []
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_of_several_that_had_a_name_the_one_that_is_there_counts_then_the_newest
 
 
 @pytest.mark.parametrize("number", [-1, 0, 2])
-def test_a_version_that_never_was_is_not_found(store: Store, number: int) -> None:
+def test_an_unknown_version_is_not_found(store: Store, number: int) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         with pytest.raises(NotFoundError, match=f"no version '{number}'; `digest profile history 'P'` shows them"):

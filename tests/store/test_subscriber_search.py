@@ -1,4 +1,4 @@
-"""Finding subscribers: pages by address, by state and by any part of an address or a name."""
+"""Finding subscribers by address, state and text, in pages."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def of_page(store: Store, wanted: SubscriberFilter, place: PageCursor) -> tuple[
     return [s.email for s in page.people], page.before, page.after, page.total
 
 
-def test_pages_go_by_address_there_and_back(people: Store) -> None:
+def test_pages_are_ordered_by_address_in_both_directions(people: Store) -> None:
     one, two, three, four, five = BY_ADDRESS
     first = of_page(people, SubscriberFilter(), PageCursor(limit=2))
     second = of_page(people, SubscriberFilter(), PageCursor(after=first[2], limit=2))
@@ -53,7 +53,7 @@ def test_pages_go_by_address_there_and_back(people: Store) -> None:
     assert of_page(people, SubscriberFilter(), PageCursor(before=second[1], limit=2)) == first
 
 
-def test_a_page_begins_behind_an_address_that_nobody_has(people: Store) -> None:
+def test_a_page_can_begin_after_an_address_that_does_not_exist(people: Store) -> None:
     assert of_page(people, SubscriberFilter(), PageCursor(after="c@example.org", limit=1))[0] == ["Li@example.net"]
 
 
@@ -93,7 +93,7 @@ def test_a_text_is_found_anywhere(
 @pytest.mark.parametrize(
     ("few", "near"), [(subscriber_search._FEW, subscriber_search._NEAR), (0, subscriber_search._NEAR), (0, 2)]
 )
-def test_what_is_found_comes_in_pages_too(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
+def test_search_results_come_in_pages(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
     monkeypatch.setattr(subscriber_search, "_FEW", few)
     monkeypatch.setattr(subscriber_search, "_NEAR", near)
     one, two, _, _, five = BY_ADDRESS
@@ -104,20 +104,20 @@ def test_what_is_found_comes_in_pages_too(people: Store, monkeypatch: pytest.Mon
     assert of_page(people, wanted, PageCursor(before=two, limit=5))[:3] == ([one], "", one)
 
 
-def test_state_and_text_both_count(people: Store) -> None:
+def test_state_and_text_are_combined(people: Store) -> None:
     assert found(people, state=SubscriberState.PAUSED) == ["zoe@example.org"]
     assert found(people, "example.org", SubscriberState.PAUSED) == ["zoe@example.org"]
     assert found(people, "zoe", SubscriberState.ACTIVE) == []
     assert of_page(people, SubscriberFilter(state=SubscriberState.ACTIVE), PageCursor(limit=1))[3] == 4
 
 
-def test_how_many_have_a_text_is_said_where_they_are_few(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_matches_are_counted_and_many_are_not(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] == 3
     monkeypatch.setattr(subscriber_search, "_FEW", 2)
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] is None
 
 
-def test_who_changes_is_found_by_what_they_are_now(people: Store) -> None:
+def test_a_changed_subscriber_is_found_by_the_new_values_only(people: Store) -> None:
     with people.write() as tx:
         bob = subscribers.get(tx, "bob@uni.example")
         subscribers.save(tx, replace(bob, email="robert@post.example", name="Bobby"))
@@ -125,7 +125,7 @@ def test_who_changes_is_found_by_what_they_are_now(people: Store) -> None:
     assert found(people, "bobby") == found(people, "post.ex") == ["robert@post.example"]
 
 
-def test_who_is_removed_leaves_nothing_in_the_index(people: Store) -> None:
+def test_a_removed_subscriber_leaves_nothing_in_the_index_or_the_file(people: Store) -> None:
     def leaves() -> list[bytes]:
         with people.read() as tx:
             return list(tx.scalars(sa.text("SELECT block FROM subscribers_search_data WHERE id > 10 ORDER BY id")))

@@ -13,7 +13,7 @@ from digest.store import Store, profiles, subscribers
 from tests.builders import NOW, a_subscriber, at
 
 
-def test_a_subscriber_is_read_back_as_they_were_added(store: Store) -> None:
+def test_a_subscriber_is_loaded_as_added(store: Store) -> None:
     schedule = Schedule(timezone="Asia/Tokyo", send_at=time(18, 30), days=frozenset({Weekday.MON, Weekday.SUN}))
     new = a_subscriber("A@example.org", name="A", schedule=schedule, max_papers=3, profiles=("P", "Q"))
     with store.write() as tx:
@@ -24,14 +24,14 @@ def test_a_subscriber_is_read_back_as_they_were_added(store: Store) -> None:
         assert subscribers.get(tx, "a@EXAMPLE.org") == added == replace(new, id=added.id)
 
 
-def test_an_address_is_taken_once_whatever_its_case(store: Store) -> None:
+def test_an_address_is_unique_in_any_letter_case(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("A@example.org"), now=NOW)
         with pytest.raises(UsageError, match="a subscriber already"):
             subscribers.add(tx, a_subscriber("a@example.org"), now=NOW)
 
 
-def test_who_is_not_there_is_named_with_the_nearest(store: Store) -> None:
+def test_an_unknown_address_is_reported_with_the_most_similar_one(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("reader@example.org"), now=NOW)
         profiles.add(tx, "Vision", compile_rules("cat"), by="tests", now=NOW)
@@ -51,7 +51,7 @@ def test_only_confirmed_subscribers_are_active(store: Store) -> None:
         assert [s.email for s in subscribers.list_active(tx, limit=10)] == [pending.email]
 
 
-def test_active_subscribers_come_in_pages_with_their_profiles(store: Store) -> None:
+def test_active_subscribers_are_listed_in_pages_with_their_profiles(store: Store) -> None:
     with store.write() as tx:
         profiles.add(tx, "P", compile_rules("cat"), by="tests", now=NOW)
         for i in range(5):
@@ -63,7 +63,7 @@ def test_active_subscribers_come_in_pages_with_their_profiles(store: Store) -> N
     ]  # fmt: skip
 
 
-def test_serving_moves_the_slot_on(store: Store) -> None:
+def test_mark_served_stores_the_slot(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
         subscribers.mark_served(tx, [(s.id, at("2026-06-03 05:00"))], now=NOW)
@@ -71,7 +71,7 @@ def test_serving_moves_the_slot_on(store: Store) -> None:
     assert (served.last_slot_at, served.last_digest_at) == (at("2026-06-03 05:00"), NOW)
 
 
-def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: Store) -> None:
+def test_a_subscribers_own_profile_comes_before_the_shared_ones(store: Store) -> None:
     with store.write() as tx:
         for name in ("Q", "P"):
             profiles.add(tx, name, compile_rules(name), by="tests", now=NOW)
@@ -83,7 +83,7 @@ def test_what_somebody_wants_is_their_own_profile_then_the_shared_ones(store: St
     assert {i: [p.rules for p in some] for i, some in wanted.items()} == {one.id: ["own", "P", "Q"], two.id: ["Q"]}
 
 
-def test_own_rules_are_replaced_and_empty_ones_leave_none(store: Store) -> None:
+def test_own_rules_are_replaced_and_empty_rules_delete_the_profile(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
         for rules in ("cat", "dog"):
@@ -105,7 +105,7 @@ def test_a_renamed_profile_keeps_its_followers(store: Store) -> None:
         assert subscribers.get(tx, "reader@example.org").profiles == ()
 
 
-def test_a_profiles_name_is_taken_once(store: Store) -> None:
+def test_a_profile_name_is_unique(store: Store) -> None:
     with store.write() as tx:
         for name in ("P", "Q"):
             profiles.add(tx, name, compile_rules("cat"), by="tests", now=NOW)
@@ -115,7 +115,7 @@ def test_a_profiles_name_is_taken_once(store: Store) -> None:
             profiles.edit(tx, "P", new_name="Q", by="tests", now=NOW)
 
 
-def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
+def test_a_removed_subscriber_leaves_no_rows(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
         profiles.set_personal(tx, s.id, compile_rules("cat"), now=NOW)
@@ -124,7 +124,7 @@ def test_a_subscriber_who_is_removed_leaves_nothing(store: Store) -> None:
         assert profiles.find_personal(tx, s.id) is None
 
 
-def test_profiles_that_ask_the_same_share_their_queries(store: Store) -> None:
+def test_profiles_with_equal_rules_share_their_queries(store: Store) -> None:
     with store.write() as tx:
         profiles.add(tx, "P", compile_rules("cats OR dog\n-bird"), by="tests", now=NOW)
         profiles.add(tx, "Q", compile_rules("# pets\ndog OR cat ^2"), by="tests", now=NOW)
@@ -145,7 +145,7 @@ def shared(store: Store) -> list[Profile]:
         return profiles.list_shared(tx)
 
 
-def test_a_profile_of_ten_thousand_rules_is_kept(store: Store) -> None:
+def test_a_profile_with_ten_thousand_rules_is_stored(store: Store) -> None:
     rules = compile_rules("\n".join(f"word{n}" for n in range(10_000)))
     with store.write() as tx:
         profiles.add(tx, "P", rules, by="tests", now=NOW)
@@ -153,7 +153,7 @@ def test_a_profile_of_ten_thousand_rules_is_kept(store: Store) -> None:
     assert len(kept.queries) == len(kept.query) == 10_000
 
 
-def test_every_change_of_a_shared_profile_is_a_new_version_and_no_personal_one_is(store: Store) -> None:
+def test_only_changes_of_shared_profiles_raise_the_version(store: Store) -> None:
     versions = []
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)

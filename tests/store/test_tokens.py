@@ -1,4 +1,4 @@
-"""Tokens of the API, as they are kept."""
+"""Tokens of the API in the store."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -39,7 +39,7 @@ def test_a_token_is_found_by_its_hash_until_it_expires(store: Store) -> None:
     assert (made.scopes, made.created_at, made.expires_at) == (EVERY, NOW, NOW + DAY)
 
 
-def test_a_token_opens_no_more_than_its_owner_may_do_now(store: Store) -> None:
+def test_a_token_gives_no_more_rights_than_its_owner_has_now(store: Store) -> None:
     with store.write() as tx:
         owner = an_owner(tx)
         made = a_token(tx, owner)
@@ -48,7 +48,7 @@ def test_a_token_opens_no_more_than_its_owner_may_do_now(store: Store) -> None:
     assert (made.active_scopes, found.active_scopes, found.scopes) == (EVERY, FOR_PROFILES, EVERY)
 
 
-def test_tokens_go_with_their_owner_and_stay_with_another_password(store: Store) -> None:
+def test_tokens_are_deleted_with_their_owner_and_survive_a_new_password(store: Store) -> None:
     with store.write() as tx:
         owner, other = an_owner(tx), an_owner(tx, "other@example.org")
         made, others = a_token(tx, owner), a_token(tx, other)
@@ -60,7 +60,7 @@ def test_tokens_go_with_their_owner_and_stay_with_another_password(store: Store)
     assert left == [others]
 
 
-def test_each_owner_has_one_of_a_name(store: Store) -> None:
+def test_token_names_are_unique_for_each_owner(store: Store) -> None:
     with store.write() as tx:
         owner = an_owner(tx)
         first = a_token(tx, owner)
@@ -71,7 +71,7 @@ def test_each_owner_has_one_of_a_name(store: Store) -> None:
         assert tokens.list_all(tx, owner=owner) == [first]
 
 
-def test_what_is_removed_opens_nothing(store: Store) -> None:
+def test_a_removed_token_gives_no_access(store: Store) -> None:
     with store.write() as tx:
         made = a_token(tx, an_owner(tx))
         tokens.remove(tx, made.id)
