@@ -82,7 +82,8 @@ def add(
     with open_app(config) as app, app.store.write() as tx:
         options = app.subscriber_options(tx)
         new = fields.new_subscriber(email, timezone=options.timezone, language=options.language, confirmed=confirmed)
-        new = fields.change(new, values, options)
+        given = {field: value for field, value in values.items() if value != ""}  # empty means the default
+        new = fields.change(new, given, options)
         added = subscriber_actions.add(tx, app.membership, new, own, **signed())
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
 
