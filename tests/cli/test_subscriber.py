@@ -177,7 +177,7 @@ def test_a_dry_run_shows_each_row_and_writes_nothing(cli: Cli) -> None:
     cli.ok("subscriber", "add", "known@example.org", "--confirmed")
     cli.ok("suppression", "add", "suppressed@example.org")
     (cli.folder / "people.csv").write_text(
-        "email,timezone\na@example.org,\nknown@example.org,\nb@example.org,Mars/Base\nbarred@example.org,\n"
+        "email,timezone\na@example.org,\nknown@example.org,\nb@example.org,Mars/Base\nsuppressed@example.org,\n"
     )
     before = cli.ok("subscriber", "list", "--json").out
     ran = cli("subscriber", "import", "people.csv", "--dry-run", "--json")
