@@ -7,7 +7,7 @@ variables from outside the loop, raises UnsplittableError; ordinary Jinja then r
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, NoReturn, cast
@@ -153,6 +153,16 @@ def _refuse_placeholders(name: str, values: Iterable[object]) -> None:
             raise UnsplittableError(f"{name} is applied to a text that differs between subscribers")
 
 
+def _names(node: nodes.Node) -> Iterator[nodes.Name]:
+    """The names used in a node, without those inside its loops: there `loop` means the inner loop."""
+    # Counting those, too, would give right mails, but a card would be prerendered for each of its places in the list:
+    # mails of papers that are rendered for the first time would take half as long again.
+    if isinstance(node, nodes.Name):
+        yield node
+    for inner in node.iter_child_nodes(only=["iter"] if isinstance(node, nodes.For) else None):
+        yield from _names(inner)
+
+
 def _parse(environment: jinja2.Environment, name: str) -> tuple[nodes.Template, str | None]:
     if environment.loader is None:
         raise UnsplittableError("the environment has no loader")
@@ -193,7 +203,7 @@ class _Splitter(NodeTransformer):
             self._variable,
             jinja2.Template.from_code(self._environment, code, self._environment.make_globals(None)),
             tuple(self._loops),
-            asks_position=any(name.name == "loop" for name in nodes.Template(kept).find_all(nodes.Name)),
+            asks_position=any(name.name == "loop" for node in kept for name in _names(node)),
             as_text=self._name.endswith(".txt.j2"),
         )
 
