@@ -30,6 +30,7 @@ ANNOUNCE_NAMES = {
 _MAX_NAME = 200  # characters
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # spreadsheets evaluate a cell that begins with one of these
+_ESCAPE = re.compile(rf"^'(?={_FORMULA.pattern})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +233,7 @@ def read_csv(text: str, options: SubscriberOptions, *, confirmed: bool) -> Itera
         found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
         raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
     for line, cells in records:
-        values = {c: _without_apostrophe(cell.strip()) for c, cell in zip(columns, cells, strict=False)}
+        values = {c: _ESCAPE.sub("", cell.strip()) for c, cell in zip(columns, cells, strict=False)}
         email = values.get("email", "")
         if len(cells) > len(columns):
             reason = "more cells than columns; put quotes around values that hold a comma"
@@ -244,10 +245,6 @@ def read_csv(text: str, options: SubscriberOptions, *, confirmed: bool) -> Itera
             yield CsvRow(line=line, email=email, column=column, reason=reason)
         else:
             yield CsvRow(line=line, email=subscriber.email, subscriber=subscriber)
-
-
-def _without_apostrophe(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _from_values(
