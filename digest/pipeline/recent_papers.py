@@ -127,7 +127,7 @@ class RecentPapers:
     def _older_papers(self, first_on: date, last_on: date) -> PaperCollection:
         """The papers of an older period. Only one is loaded at a time, because they are large."""
         if not self._older_lock.acquire(timeout=_OLDER_TIMEOUT):
-            raise StoreError(f"the papers of {first_on} to {last_on} wait for another search of older papers")
+            raise StoreError("another search of older papers is running; try again in a few seconds")
         try:
             version = _version(self._store)
             collection, loaded = self._older.pop((first_on, last_on), (None, version))
