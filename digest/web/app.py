@@ -6,7 +6,7 @@ proxy that strips it.) Links on pages always have the prefix. They are made from
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -28,7 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from digest.app import App
-from digest.errors import DigestError, TemplateError, UsageError
+from digest.errors import DigestError, UsageError
 from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.sending.preview_composer import PreviewComposer
@@ -109,39 +109,34 @@ def create_app(
         lifespan=_lifespan,
     )
     asgi.state.services = services
-    asgi.state.imports = Imports(app, services.long_background)
-    asgi.state.test_mail_sender = TestMailSender(app)
-    asgi.state.template_composer = PreviewComposer(app, follows_files=True)
-    asgi.state.bounce_mailbox = BounceMailbox(app, services.long_background)
-    asgi.router.routes.extend(
-        _everywhere(
-            [*_pages(app, inbox), *_files(), _api(services)],
-            unquote(base.path),
-        )
+    shared = (
+        Imports(app, services.long_background),
+        BounceMailbox(app, services.long_background),
+        PreviewComposer(app, follows_files=True),
+        TestMailSender(app),
     )
+    asgi.state.shared = {type(each): each for each in shared}
+    asgi.router.routes.extend(_routes(services, inbox))
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     return asgi
 
 
-def _pages(app: App, inbox: Path | None) -> list[BaseRoute]:
-    routers = [*public.ROUTERS, notices.notice_router(app.config), *account.ROUTERS, *admin.ROUTERS]
+def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:
+    """The routes at /… and, if the newsletter has a path, below it."""
+    notices_router = notices.notice_router(services.app.config)
+    routers = [*public.ROUTERS, notices_router, *account.ROUTERS, *admin.ROUTERS]
     if inbox is not None:
         routers.append(inbox_router(inbox))
     # Not include_router: it wraps routes, and allowed_methods looks at each of them.
-    return [route for router in routers for route in router.routes]
-
-
-def _everywhere(pages: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
-    """The pages at /… and, if there is a prefix, below it."""
-    if not path:
-        return [*pages]
-    root = cached_router()
+    routes: list[BaseRoute] = [route for router in routers for route in router.routes]
+    routes.append(Route("/health", _health, methods=["GET"]))
+    routes.append(Mount("/static", _StaticFiles(directory=_STATIC), name="static"))
+    routes.append(mounted(services.app, services.background, services.clock, services.wake_delivery))
+    if not services.site.path:
+        return routes
+    path, root = unquote(services.site.path), cached_router()
     root.add_api_route(path, show_front_page, methods=["GET"])
-    return [*pages, *root.routes, Mount(path, app=Router(pages, redirect_slashes=False))]
-
-
-def _api(services: Services) -> Mount:
-    return mounted(services.app, services.background, services.clock, services.wake_delivery)
+    return [*routes, *root.routes, Mount(path, app=Router(routes, redirect_slashes=False))]
 
 
 def _site(app: App, path: str, *, has_inbox: bool) -> Site:
@@ -207,14 +202,11 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     return _problem_of(request, error.status_code, headers)
 
 
-def _usage_error(request: Request, error: UsageError) -> Response:
+def _digest_error(request: Request, error: DigestError) -> Response:
+    """An admin learns why a request was refused. Others see that the page is not available just now."""
     context: RequestContext | None = getattr(request.state, "context", None)
-    if context is not None and context.signed_in.email:
+    if isinstance(error, UsageError) and context is not None and context.signed_in.email:
         return refuse(context, error)
-    return _unavailable(request, error)
-
-
-def _unavailable(request: Request, error: DigestError) -> Response:
     log.error("page failed", page=without_token(request.url.path), reason=str(error))
     return _problem_of(request, 503, {"Retry-After": "60"})
 
@@ -222,22 +214,16 @@ def _unavailable(request: Request, error: DigestError) -> Response:
 _EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Any]] = {
     HTTPException: _http_error,
     RequestValidationError: lambda request, _error: _problem_of(request, 400),
-    UsageError: _usage_error,
-    TemplateError: _unavailable,
-    DigestError: _unavailable,
+    DigestError: _digest_error,
 }
 
 
-async def _healthy(_request: Request) -> Response:
+async def _health(_request: Request) -> Response:
     """GET /health: tells that the process answers, and nothing else."""
     return PlainTextResponse("ok")
 
 
-def _files() -> list[Route | Mount]:
-    return [Route("/health", _healthy, methods=["GET"]), Mount("/static", _Files(directory=_STATIC), name="static")]
-
-
-class _Files(StaticFiles):
+class _StaticFiles(StaticFiles):
     """Static files, which browsers may keep: their addresses name a version."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:

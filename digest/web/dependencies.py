@@ -127,10 +127,7 @@ class RequestContext:
 
     def run_after_response(self, act: Callable[[], None]) -> None:
         """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""
-        self.tasks.add_task(self._submit, act)
-
-    async def _submit(self, act: Callable[[], None]) -> None:
-        self.services.background.submit(act, page=without_token(self.request.url.path))
+        self.tasks.add_task(self.services.background.submit, act, page=without_token(self.request.url.path))
 
 
 async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
@@ -148,6 +145,16 @@ def parse_number(text: str) -> int:
 Context = Annotated[RequestContext, Depends(_context)]
 Number = Annotated[int, BeforeValidator(parse_number)]  # of the query; 0 for what is no number
 PathId = Annotated[int, BeforeValidator(parse_number), Path(alias="id")]
+
+
+def shared(kind: type) -> Dependency:
+    """The object of this class that create_app made for all requests."""
+
+    async def get(request: Request) -> Any:
+        return request.app.state.shared[kind]
+
+    dependency: Dependency = Depends(get)
+    return dependency
 
 
 async def wake_delivery(context: Context) -> AsyncIterator[None]:

@@ -40,7 +40,9 @@ def inbox_router(folder: Path) -> APIRouter:
     @router.get("")
     def list_mails(context: Context) -> Response:
         files = sorted(folder.glob("*.eml"), reverse=True)
-        return context.render("inbox.html.j2", Received(tuple(map(_received, files))))
+        mails = ((file.stem, _mail(file)) for file in files)
+        listed = (ReceivedMail(name=name, to=str(mail["To"]), subject=str(mail["Subject"])) for name, mail in mails)
+        return context.render("inbox.html.j2", Received(tuple(listed)))
 
     @router.get("/{name}.{form}")
     def show_mail(name: str, form: str) -> Response:
@@ -53,11 +55,6 @@ def inbox_router(folder: Path) -> APIRouter:
         return response_class(text, headers={"Content-Security-Policy": OF_MAILS})
 
     return router
-
-
-def _received(file: Path) -> ReceivedMail:
-    mail = _mail(file)
-    return ReceivedMail(name=file.stem, to=str(mail["To"]), subject=str(mail["Subject"]))
 
 
 def _mail(file: Path) -> EmailMessage:

@@ -34,7 +34,11 @@ class RateLimit:
         """Count a request of `client`, an address, and return 0; or return the seconds until it is allowed one."""
         whose = network_of(client)
         with self._lock:
-            self._forget(until=now - self._within)
+            while self._all and self._all[0][0] <= now - self._within:
+                _, expired = self._all.popleft()
+                self._of[expired].popleft()
+                if not self._of[expired]:
+                    del self._of[expired]
             theirs: Sequence[datetime] = self._of.get(whose, ())
             full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
             full_since += [theirs[-self._per_client]] if len(theirs) >= self._per_client else []
@@ -68,14 +72,6 @@ class RateLimit:
         if times:
             self._all.extend([(now, whose)] * times)
             self._of.setdefault(whose, deque()).extend([now] * times)
-
-    def _forget(self, *, until: datetime) -> None:
-        while self._all and self._all[0][0] <= until:
-            _, whose = self._all.popleft()
-            theirs = self._of[whose]
-            theirs.popleft()
-            if not theirs:
-                del self._of[whose]
 
 
 class ConcurrencyLimit:

@@ -4,7 +4,7 @@ No text breaks out of its field: each is one line, and braces are always paired.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digest.mail.encoding import clean
@@ -51,7 +51,7 @@ def bibtex(reference: Reference) -> str:
     primary = paper.categories[0] if paper.categories else ""
     fields = {
         "title": " ".join(map(_capitals_kept, _line(paper.title).split())),
-        "author": " and ".join(_name(name) for name in _lines(paper.authors)),
+        "author": " and ".join(_name(name) for author in paper.authors if (name := _line(author))),
         "year": reference.year,
         "eprint": arxiv_id.translate(_VERBATIM),
         "archivePrefix": "arXiv" if arxiv_id else "",
@@ -82,10 +82,6 @@ def ris(reference: Reference) -> str:
 def _line(text: str) -> str:
     """A text on one line, without control characters."""
     return " ".join(clean(text).split())
-
-
-def _lines(texts: Iterable[str]) -> list[str]:
-    return [line for text in texts if (line := _line(text))]
 
 
 def _capitals_kept(word: str) -> str:

@@ -54,7 +54,8 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
 
     `on_loss` is called, in another thread, if the server stops by itself.
     """
-    _log_like_the_rest()
+    uvicorn_log = logging.getLogger("uvicorn")
+    uvicorn_log.handlers, uvicorn_log.propagate = [_StructlogHandler()], False
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -95,14 +96,7 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
         listener.close()
 
 
-def _log_like_the_rest() -> None:
-    """Send uvicorn's messages to structlog."""
-    uvicorns = logging.getLogger("uvicorn")
-    uvicorns.handlers = [_Passing()]
-    uvicorns.propagate = False
-
-
-class _Passing(logging.Handler):
+class _StructlogHandler(logging.Handler):
     """Passes records of the standard library's logging on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:

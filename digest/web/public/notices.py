@@ -52,12 +52,9 @@ def _read(name: str, file: Path) -> Notice:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as that"
         raise ConfigError(str(file), "", f"{reason}; web.{name} names a Markdown file") from None
+    title, _, rest = text.lstrip().partition("\n")
+    if title.startswith("# "):  # the page has its heading already
+        text = rest
     # HTML in it is shown as text: our pages contain only markup of ours.
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_title(text))
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     return Notice(name=name, html=Markup(html))  # noqa: S704  (made above)
-
-
-def _without_title(written: str) -> str:
-    """The text without its heading, which the page has already."""
-    first, _, rest = written.lstrip().partition("\n")
-    return rest if first.startswith("# ") else written

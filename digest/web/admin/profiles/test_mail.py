@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.admin import test_mail
@@ -16,7 +14,7 @@ from digest.models import Admin, Delivery, Digest, MailKind, Profile, Role, Supp
 from digest.store import profiles
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number
+from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number, shared
 from digest.web.forms.keywords import Keywords, read_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template
@@ -87,12 +85,7 @@ class TestMailSender:
         return (TestMailOutcome.LEFT, self.maildir) if self.maildir else (TestMailOutcome.SENT, "")
 
 
-def _sender(request: Request) -> TestMailSender:
-    sender: TestMailSender = request.app.state.test_mail_sender
-    return sender
-
-
-CurrentSender = Annotated[TestMailSender, Depends(_sender)]
+CurrentSender = Annotated[TestMailSender, shared(TestMailSender)]
 
 
 @router.get("")

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from digest.admin import test_mail
@@ -17,7 +15,7 @@ from digest.pipeline.recent_papers import DAYS
 from digest.store import profiles
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import admin_router
-from digest.web.dependencies import Context, RequestContext
+from digest.web.dependencies import Context, RequestContext, shared
 from digest.web.rendering import admin_template
 from digest.web.security import FRAMED, FRAMING
 
@@ -51,12 +49,7 @@ class ShownMail:
     real: bool  # with recent papers; False: with sample papers
 
 
-def _template_composer(request: Request) -> PreviewComposer:
-    composer: PreviewComposer = request.app.state.template_composer
-    return composer
-
-
-TemplateComposer = Annotated[PreviewComposer, Depends(_template_composer)]  # follows the files as they change
+TemplateComposer = Annotated[PreviewComposer, shared(PreviewComposer)]  # follows the files as they change
 
 
 @router.get("")

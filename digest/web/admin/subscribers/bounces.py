@@ -6,21 +6,18 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.admin.outbox_actions import poll_bounces
 from digest.app import App
 from digest.errors import DigestError, UsageError
-from digest.models import BounceKind, Subscriber
+from digest.models import BounceKind
 from digest.pipeline.bounces import BounceReport
 from digest.store import bounces
-from digest.store.bounces import StoredBounce
 from digest.web.admin.lists import one_of
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.background import Background
-from digest.web.dependencies import Context, Number
+from digest.web.dependencies import Context, Number, shared
 from digest.web.rendering import admin_template, local
 
 _PAGE_SIZE = 50
@@ -101,12 +98,7 @@ class BounceMailbox:
             self.reading = replace(result, ended_at=local(now, ZoneInfo(self._app.config.newsletter.timezone)))
 
 
-async def _bounce_mailbox(request: Request) -> BounceMailbox:
-    mailbox: BounceMailbox = request.app.state.bounce_mailbox
-    return mailbox
-
-
-CurrentMailbox = Annotated[BounceMailbox, Depends(_bounce_mailbox)]
+CurrentMailbox = Annotated[BounceMailbox, shared(BounceMailbox)]
 
 
 @router.get("")
@@ -115,10 +107,21 @@ def list_bounces(context: Context, mailbox: CurrentMailbox, kind: str = "", befo
     chosen = one_of(BounceKind, kind)
     with context.store.read() as tx:
         found = bounces.list_newest(tx, kind=chosen, before=before, limit=_PAGE_SIZE + 1)
-        owners = context.membership.find_by_pseudonyms(tx, [kept.pseudonym for kept in found])
+        owners = context.membership.find_by_pseudonyms(tx, [bounce.pseudonym for bounce in found])
     shown = found[:_PAGE_SIZE]
     page = BounceList(
-        bounces=tuple(_listed(context, kept, owners.get(kept.pseudonym)) for kept in shown),
+        bounces=tuple(
+            ListedBounce(
+                at=context.local_time(bounce.bounced_at),
+                kind=bounce.kind,
+                status=bounce.status,
+                reply=bounce.reply,
+                delivery=bounce.delivery_id or 0,
+                subscriber=owner.id if (owner := owners.get(bounce.pseudonym)) else 0,
+                email=owner.email if owner else "",
+            )
+            for bounce in shown
+        ),
         kind=chosen or "",
         kinds=tuple(BounceKind),
         next=shown[-1].id if len(found) > _PAGE_SIZE else 0,
@@ -135,15 +138,3 @@ def read_mailbox(context: Context, admin: CurrentAdmin, mailbox: CurrentMailbox)
         raise UsageError("no mailbox is configured under [bounces]")
     mailbox.start_reading(by=admin.email, now=context.now)
     return context.redirect("/admin/bounces")
-
-
-def _listed(context: Context, kept: StoredBounce, owner: Subscriber | None) -> ListedBounce:
-    return ListedBounce(
-        at=context.local_time(kept.bounced_at),
-        kind=kept.kind,
-        status=kept.status,
-        reply=kept.reply,
-        delivery=kept.delivery_id or 0,
-        subscriber=owner.id if owner else 0,
-        email=owner.email if owner else "",
-    )

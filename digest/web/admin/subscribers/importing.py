@@ -3,16 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.errors import UsageError
 from digest.subscribers.fields import COLUMNS
 from digest.subscribers.importing import RowStatus
-from digest.web.admin.subscribers.uploads import MAX_ROWS, Import, Imports, Stage, decoded
+from digest.web.admin.subscribers.uploads import MAX_ROWS, Imports, Stage, decoded
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload
+from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, shared
 from digest.web.rendering import admin_template, attachment
 from digest.web.template_samples import Samples
 
@@ -68,12 +66,7 @@ class ShownImport:
     failure: str
 
 
-async def _imports(request: Request) -> Imports:
-    imports: Imports = request.app.state.imports
-    return imports
-
-
-CurrentImports = Annotated[Imports, Depends(_imports)]
+CurrentImports = Annotated[Imports, shared(Imports)]
 
 
 @upload_router.get("")
@@ -108,8 +101,30 @@ def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, impor
 @router.get("/{id}")
 def show_import(context: Context, import_id: PathId, admin: CurrentAdmin, imports: CurrentImports) -> Response:
     """How far an import is, and the outcome of its rows. Raises NotFoundError."""
-    shown = _shown(imports.get(import_id, admin=admin, now=context.now))
-    return context.render(admin_template("subscribers-imported"), shown)
+    found = imports.get(import_id, admin=admin, now=context.now)
+    progress = found.progress
+    page = ShownImport(
+        id=found.id,
+        name=found.name,
+        stage=progress.stage,
+        percent=min(100, progress.rows * 100 // max(1, found.rows)),
+        confirmed=found.confirmed,
+        fates=tuple(
+            OfOneFate(
+                fate=fate,
+                count=progress.counts[fate],
+                rows=tuple(
+                    ShownRow(line=o.row.line, email=o.row.email, column=o.row.column, reason=o.reason)
+                    for o in progress.first[fate]
+                ),
+            )
+            for fate in _WORST_FIRST
+            if fate in progress.counts
+        ),
+        good=sum(progress.counts.get(fate, 0) for fate in RowStatus if fate.is_new),
+        failure=progress.failure,
+    )
+    return context.render(admin_template("subscribers-imported"), page)
 
 
 @router.post("/{id}")
@@ -134,28 +149,3 @@ def download_report(context: Context, import_id: PathId, admin: CurrentAdmin, im
 
 def _show_form(context: Context, shown: UploadForm) -> Response:
     return context.render(admin_template("subscribers-import"), shown, status=422 if shown.wrong else 200)
-
-
-def _shown(found: Import) -> ShownImport:
-    progress = found.progress
-    return ShownImport(
-        id=found.id,
-        name=found.name,
-        stage=progress.stage,
-        percent=min(100, progress.rows * 100 // max(1, found.rows)),
-        confirmed=found.confirmed,
-        fates=tuple(
-            OfOneFate(
-                fate=fate,
-                count=progress.counts[fate],
-                rows=tuple(
-                    ShownRow(line=o.row.line, email=o.row.email, column=o.row.column, reason=o.reason)
-                    for o in progress.first[fate]
-                ),
-            )
-            for fate in _WORST_FIRST
-            if fate in progress.counts
-        ),
-        good=sum(progress.counts.get(fate, 0) for fate in RowStatus if fate.is_new),
-        failure=progress.failure,
-    )

@@ -60,7 +60,19 @@ def list_subscribers(
     with context.store.read() as tx:
         found = subscribers.list_page(tx, wanted, place)
     shown = SubscriberList(
-        people=tuple(_listed(context, subscriber) for subscriber in found.people),
+        people=tuple(
+            ListedSubscriber(
+                id=one.id,
+                email=one.email,
+                name=one.name,
+                state=one.state,
+                profiles=one.profiles,
+                next_at=context.local_time(
+                    next_slot(one.schedule, context.now) if one.state is SubscriberState.ACTIVE else None
+                ),
+            )
+            for one in found.people
+        ),
         total=found.total,
         text=wanted.text,
         state=wanted.state or "",
@@ -76,18 +88,6 @@ def list_subscribers(
 def export_subscribers(context: Context) -> Response:
     """What `digest subscriber export` prints, made while it is sent: a million subscribers need no more memory."""
     return attachment(csv_in_parts(_chunks(context.store)), "text/csv", "subscribers.csv")
-
-
-def _listed(context: Context, subscriber: Subscriber) -> ListedSubscriber:
-    next_at = next_slot(subscriber.schedule, context.now) if subscriber.state is SubscriberState.ACTIVE else None
-    return ListedSubscriber(
-        id=subscriber.id,
-        email=subscriber.email,
-        name=subscriber.name,
-        state=subscriber.state,
-        profiles=subscriber.profiles,
-        next_at=context.local_time(next_at),
-    )
 
 
 def _chunks(store: Store) -> Iterator[list[Subscriber]]:

@@ -16,7 +16,6 @@ from digest.models import (
     ConsentEvent,
     DeliveryState,
     MailKind,
-    Schedule,
     Subscriber,
     SubscriberState,
     SuppressionReason,
@@ -134,9 +133,12 @@ def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm,
     if do in _PERMANENT and "sure" not in form:
         return _show(context, subscriber_id, unsure=do)
     with context.store.read() as tx:
-        schedule = get_subscriber(tx, subscriber_id).schedule
-    if do == "pause" and not _is_date_to_come(until, schedule, context.now):
-        return _show(context, subscriber_id, typed=until)
+        subscriber = get_subscriber(tx, subscriber_id)
+    if do == "pause":
+        try:
+            parse_until(until, subscriber.schedule, context.now)
+        except UsageError:
+            return _show(context, subscriber_id, typed=until)
     with context.store.write() as tx:
         subscriber = get_subscriber(tx, subscriber_id)
         if do not in subscriber_actions.possible_actions(tx, context.membership, subscriber, now=context.now):
@@ -216,15 +218,6 @@ def _act(
             subscriber_actions.erase(tx, membership, subscriber.email, by=by, now=now)
 
 
-def _is_date_to_come(typed: str, schedule: Schedule, now: datetime) -> bool:
-    """True also for "": a pause without an end."""
-    try:
-        parse_until(typed, schedule, now)
-    except UsageError:
-        return False
-    return True
-
-
 def _show(context: Context, subscriber_id: int, **shown: str) -> Response:
     """The page. `shown` are `done`, `typed` or `unsure`."""
     with context.store.read() as tx:
@@ -234,20 +227,25 @@ def _show(context: Context, subscriber_id: int, **shown: str) -> Response:
 
 
 def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSubscriber:
+    time = context.local_time
     own = profiles.find_personal(tx, subscriber.id)
     dates = subscribers.get_dates(tx, subscriber.id)
     next_at = next_slot(subscriber.schedule, context.now) if subscriber.state is SubscriberState.ACTIVE else None
     form, timezone = MailForm.of(subscriber), ZoneInfo(subscriber.schedule.timezone)
     today = context.now.astimezone(timezone).date()
     suppression = context.membership.find_suppression(tx, subscriber.email)
+    suppressed = None
+    if suppression is not None:
+        since = time(suppression.suppressed_at)
+        suppressed = ShownSuppression(reason=suppression.reason, since=since, evidence=suppression.evidence)
     all_bounces = bounces.list_by_address(tx, context.membership.pseudonyms.of(subscriber.email))
     return ShownSubscriber(
         id=subscriber.id,
         email=subscriber.email,
         name=subscriber.name,
         state=subscriber.state,
-        resumes_at=context.local_time(subscriber.resumes_at),
-        next_at=context.local_time(next_at),
+        resumes_at=time(subscriber.resumes_at),
+        next_at=time(next_at),
         next_on_their_clock=local(next_at, timezone),
         form=form,
         days=tuple(day for day in weekday_choices(form) if day.chosen),
@@ -255,33 +253,21 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
         keywords=own.rules if own else "",
         new_email=subscriber.new_email,
         has_feed=bool(subscriber.feed),
-        created_at=context.local_time(dates["created_at"]),
-        confirmed_at=context.local_time(dates["confirmed_at"]),
-        last_digest_at=context.local_time(subscriber.last_digest_at),
-        barred=ShownSuppression(
-            reason=suppression.reason,
-            since=context.local_time(suppression.suppressed_at),
-            evidence=suppression.evidence,
-        )
-        if suppression
-        else None,
+        created_at=time(dates["created_at"]),
+        confirmed_at=time(dates["confirmed_at"]),
+        last_digest_at=time(subscriber.last_digest_at),
+        barred=suppressed,
         consents=tuple(
-            ListedConsent(at=context.local_time(consent.at), what=consent.event, said=consent.origin)
+            ListedConsent(at=time(consent.at), what=consent.event, said=consent.origin)
             for consent in reversed(context.membership.list_consents(tx, subscriber.email))
         ),
         deliveries=tuple(
-            ListedDelivery(
-                at=context.local_time(delivery.queued_at),
-                what=delivery.kind,
-                said=delivery.reply,
-                state=delivery.state,
-                delivery=delivery.id,
-            )
-            for delivery in deliveries.list_newest(tx, subscriber_id=subscriber.id, limit=_MAX_EVENTS)
+            ListedDelivery(at=time(each.queued_at), what=each.kind, said=each.reply, state=each.state, delivery=each.id)
+            for each in deliveries.list_newest(tx, subscriber_id=subscriber.id, limit=_MAX_EVENTS)
         ),
         bounces=tuple(
             ListedBounce(
-                at=context.local_time(bounce["bounced_at"]),
+                at=time(bounce["bounced_at"]),
                 what=BounceKind(bounce["kind"]),
                 said=" ".join(filter(None, (bounce["status"], bounce["reply"]))),
             )
