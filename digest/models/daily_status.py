@@ -46,22 +46,15 @@ class DailyStatus:
     @property
     def trouble(self) -> Trouble | None:
         """The most urgent problem, or None."""
-        return next((trouble for trouble in Trouble if self._has(trouble)), None)
-
-    def _has(self, trouble: Trouble) -> bool:
-        def is_silent(succeeded_at: datetime | None) -> bool:
-            return succeeded_at is None or self.now - succeeded_at > _SOURCE_SILENT
-
-        match trouble:
-            case Trouble.HOLD:
-                return self.hold is not None
-            case Trouble.IN_DOUBT:
-                return bool(self.deliveries.get(DeliveryState.IN_DOUBT))
-            case Trouble.OVERDUE:
-                return self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE
-            case Trouble.FAILED:
-                return bool(self.deliveries.get(DeliveryState.FAILED))
-            case Trouble.SOURCES:
-                return bool(self.sources) and all(source.failure for source in self.sources)
-            case Trouble.SOURCE:
-                return any(source.failure and is_silent(source.succeeded_at) for source in self.sources)
+        failing = [source for source in self.sources if source.failure]
+        found = {
+            Trouble.HOLD: self.hold is not None,
+            Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
+            Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
+            Trouble.FAILED: bool(self.deliveries.get(DeliveryState.FAILED)),
+            Trouble.SOURCES: bool(self.sources) and len(failing) == len(self.sources),
+            Trouble.SOURCE: any(
+                source.succeeded_at is None or self.now - source.succeeded_at > _SOURCE_SILENT for source in failing
+            ),
+        }
+        return next((trouble for trouble in Trouble if found[trouble]), None)

@@ -24,10 +24,9 @@ class Field(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One item of a feed. Its texts are plain characters with folded white space."""
+class Work:
+    """What an entry and a paper both say about a work. Texts are plain characters with folded white space."""
 
-    guid: str
     title: str
     abstract: str = ""
     title_source: str = ""  # with its LaTeX, if that was converted; else ""
@@ -38,9 +37,6 @@ class Entry:
     pdf_url: str = ""
     code_url: str = ""
     discussion_url: str = ""
-    arxiv_id: str = ""  # without a version: "2504.17830", "astro-ph/0601001"
-    arxiv_version: int = 0  # 0: unknown
-    doi: str = ""  # lower case, without a resolver
     announce_type: AnnounceType = AnnounceType.NEW
     published_at: datetime | None = None
     upvotes: int | None = None
@@ -48,24 +44,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
+class Entry(Work):
+    """One item of a feed."""
+
+    guid: str
+    arxiv_id: str = ""  # without a version: "2504.17830", "astro-ph/0601001"
+    arxiv_version: int = 0  # 0: unknown
+    doi: str = ""  # lower case, without a resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper(Work):
     """A work, once, however many entries announced it."""
 
     id: str  # public and stable: "arxiv:2504.17830", "doi:10.1101/…", "title:<12 hex>"
-    title: str
-    abstract: str = ""
-    title_source: str = ""  # with its LaTeX, if that was converted; else ""
-    abstract_source: str = ""
-    authors: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    url: str = ""
-    pdf_url: str = ""
-    code_url: str = ""
-    discussion_url: str = ""
-    announce_type: AnnounceType = AnnounceType.NEW
-    published_at: datetime | None = None
-    upvotes: int | None = None
-    stars: int | None = None
     revision: int = 1  # rises when its text changes
     first_seen_at: datetime | None = None  # None before it is stored
 
