@@ -127,9 +127,10 @@ def try_rules(
     listed = judged if len(judged) <= _MAX_RULES else [rule for rule in judged if rule.is_poor][:_MAX_RULES]
 
     def shown(items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
-        cards = (cards.show(item.paper, item.evidence) for item in items)
+        papers = (cards.show(item.paper, item.evidence) for item in items)
         return tuple(
-            FoundPaper(path=card.path, title=card.card.title, excerpt=_excerpt(card.card.abstract)) for card in cards
+            FoundPaper(path=paper.path, title=paper.card.title, excerpt=_excerpt(paper.card.abstract))
+            for paper in papers
         )
 
     return replace(
