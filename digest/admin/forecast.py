@@ -47,7 +47,9 @@ class Forecast:
 
 
 def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | None:
-    """Return the next full hour in `timezone` in which subscribers are due, or None if there are none."""
+    """Return the clock hour in `timezone` that contains the next slot (perhaps the current hour), or None if there is
+    none.
+    """
     known = subscribers.count_by_schedule(tx)
     coming = {schedule: slot for schedule in known.counts if (slot := next_slot(schedule, now))}
     if not coming:

@@ -7,7 +7,7 @@
                   └── template_check, sample_mail     templates are tried before a subscriber's mail is rendered
 
 Templates see the records in context, which cards makes of papers. languages holds translations, encoding makes text
-7-bit, headers writes the subject and all other headers.
+7-bit, headers encodes the subject and all other headers, which mime writes.
 """
 
 from digest.mail.cards import PaperCache, build_card

@@ -1,6 +1,6 @@
 """The languages of mails and pages: one gettext catalogue each, `locale/de.po` in the folder of templates for German.
 
-English is in the templates themselves. To add French, add `locale/fr.po`; nothing else names the languages.
+English is in the templates themselves. To add French, add `locale/fr.po`; no code needs to change.
 """
 
 import io

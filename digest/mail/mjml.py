@@ -121,7 +121,7 @@ def _mrml(source: Source, text: str) -> str:
 
 
 def _check_tags(source: Source, text: str) -> None:
-    """Check that every tag is known and closed, and that none needs what mrml cannot do."""
+    """Check that every tag is known and closed, and that no `mj-style` is inline, which mrml does not support."""
     opened: list[re.Match[str]] = []
     for tag in _TAG.finditer(text):
         end, name, rest = tag.groups()

@@ -145,7 +145,7 @@ class Templates:
 
     @contextmanager
     def errors_located(self, name: str) -> Iterator[None]:
-        """Raise errors of the template `name` as TemplateError, with file and line."""
+        """Context manager: turns errors in the template `name` into TemplateError, with file and line."""
         try:
             yield
         except jinja2.TemplateNotFound as error:

@@ -106,7 +106,7 @@ def lease_due_deliveries(
     outbox.reclaim_expired_leases(tx, clock=clock, doubt=doubt)
     if outbox.find_hold(tx) is not None:
         return []
-    while due := outbox.list_due(tx, now=now, limit=limit):
+    while due := outbox.list_due_mails(tx, now=now, limit=limit):
         refusals = membership.find_refusals(tx, due)
         outbox.fail(tx, refusals, now=now)
         if allowed := [mail.id for mail in due if mail.id not in refusals]:

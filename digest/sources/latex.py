@@ -129,7 +129,7 @@ def _formula(written: str) -> str:
 
 
 def _script(found: re.Match[str]) -> str:
-    """A superscript or subscript in characters. A subscript without such characters stays readable: `x_pair`."""
+    """A LaTeX superscript or subscript as Unicode characters. A subscript that has none stays readable: `x_pair`."""
     written = (found["group"] or found["single"]).strip()
     if found["kind"] == "^":
         if written in _RAISED_SIGNS:

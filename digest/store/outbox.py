@@ -94,7 +94,7 @@ def reclaim_expired_leases(tx: Transaction, *, clock: datetime, doubt: DoubtPoli
     tx.execute(sa.update(deliveries).where(lost).values(_REQUEUED))
 
 
-def list_due(tx: Transaction, *, now: datetime, limit: int) -> list[DueMail]:
+def list_due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[DueMail]:
     """Return the next `limit` deliveries that may be tried: deferred ones, then requested mails, then digests."""
     due: list[DueMail] = []
     # One query for each state, since each is read from an index in order: nothing is sorted.
@@ -133,8 +133,8 @@ def fail(tx: Transaction, reasons: Mapping[int, str], *, now: datetime) -> None:
 def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
     """Mark leased deliveries as being sent, and renew the worker's other leases from the real time `clock` on.
 
-    Only the returned ids may be handed over: none during a hold, and none that was cancelled or whose lease expired and
-    was taken over.
+    Returns the ids that may be handed over, without cancelled deliveries and those that another worker has taken over.
+    During a hold, none.
     """
     if find_hold(tx) is not None:
         return set()

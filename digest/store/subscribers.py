@@ -103,7 +103,7 @@ def list_after(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
 
 
 def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subscriber]:
-    """Return the next `limit` active subscribers after `after_id`, by id."""
+    """Return the next `limit` active subscribers after `after_id`, by id. schedule.slot_due tells who of them is due."""
     return _select(tx, sa.and_(_IS_ACTIVE, subscribers.c.id > after_id), limit=limit)
 
 
@@ -171,9 +171,9 @@ def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
 
 
 def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> list[Subscriber]:
-    """Add some hundred subscribers whose addresses are not taken, and return them with their ids.
+    """Add up to a few hundred subscribers, whose addresses must be free, and return them with their ids.
 
-    Raises NotFoundError for a profile that is not there.
+    Raises NotFoundError if a profile does not exist.
     """
     if not new:
         return []
@@ -203,7 +203,7 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
 
 
 def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
-    """Make a subscriber active, and cancel a pause and a change of address that were not finished."""
+    """Make a subscriber active and record when. Cancels a pause and an unfinished change of address."""
     tx.execute(sa.update(subscribers).where(subscribers.c.id == subscriber.id).values(confirmed_at=now))
     return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None, new_email=""))
 

@@ -35,7 +35,9 @@ def get(tx: Transaction, token_id: int) -> ApiToken:
 
 
 def list_all(tx: Transaction, *, owner: Admin | None = None) -> list[ApiToken]:
-    """Return all tokens, or one admin's, also expired ones, by their owner's address and their name."""
+    """Return all tokens, or those of `owner`, expired ones included, sorted by the owner's address and the token's
+    name.
+    """
     return _list(tx, sa.true() if owner is None else api_tokens.c.admin_id == owner.id)
 
 

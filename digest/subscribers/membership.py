@@ -59,7 +59,10 @@ class Membership:
         return suppressions.find(tx, self.pseudonyms.of(email))
 
     def find_refusals(self, tx: Transaction, due: Sequence[outbox.DueMail]) -> dict[int, str]:
-        """Return why deliveries must not be sent, by their ids: their address is suppressed, or there is none."""
+        """Return why deliveries must not be sent, by their ids: the address is suppressed, or there is none.
+
+        A mail that its owner requested after the suppression, such as a confirmation, is allowed.
+        """
         refusals = {mail.id: "no new address waits to be confirmed" for mail in due if not mail.address}
         if not suppressions.has_any(tx):
             return refusals

@@ -16,7 +16,7 @@ def check_mute(rule: str) -> None:
 
 
 def is_muted(text: str, rule: str) -> bool:
-    """Return whether the keywords mute a rule. Raises RuleError if the rule cannot be read."""
+    """Return whether a line of the keywords `text` mutes `rule`. Raises RuleError if `rule` cannot be read."""
     query = _muting(rule)
     return any(_muted_query(line) == query for line in text.split("\n"))
 

@@ -98,7 +98,7 @@ class ConcurrencyLimit:
 
 
 class RateLimits:
-    """The limits of the pages."""
+    """The rate limits of public and admin pages."""
 
     def __init__(self, *, mails: RateLimit) -> None:
         """`mails` limits the mails that strangers have us send: confirmations, sign-in links, changes of address."""

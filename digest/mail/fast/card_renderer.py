@@ -205,7 +205,7 @@ class CardRenderer:
 
 
 def _marks(fragment: Fragment) -> tuple[bytes, bytes]:
-    """The HTML before and after a match. Raises UnsplittableError if text without a match is not written as it is."""
+    """Return the HTML before and after a match. Raises UnsplittableError if the template changes text outside matches."""
     match [fragment.prerender(Segment(SafeText("x"), hit=hit)) for hit in (False, True)]:
         case [[("", "text"), ("", None)], [(before, "text"), (after, None)]]:
             return html_bytes(before), html_bytes(after)

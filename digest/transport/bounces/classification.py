@@ -1,6 +1,6 @@
 """Classifies rejections as HARD or SOFT by their enhanced status and words, for bounces and for SMTP replies.
 
-A wrong HARD loses a reader, a wrong SOFT is only counted: unclear rejections are SOFT.
+Unclear rejections are SOFT: a wrong HARD loses a reader, a wrong SOFT is only counted.
 """
 
 import re

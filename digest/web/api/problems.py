@@ -33,7 +33,7 @@ class RuleMistake(BaseModel):
 
 
 class FieldMistake(BaseModel):
-    """A mistake in a part of the request."""
+    """A mistake in one field of the request."""
 
     field: str = Field(examples=["body.email"])
     reason: str

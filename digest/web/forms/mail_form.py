@@ -87,7 +87,10 @@ class MailForm:
 
 
 def skip_slot_served_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
-    """Return `after`, without a second digest on a day that the old schedule has already served."""
+    """Return `after`, with a slot that is due only under the new schedule counted as served.
+
+    So changing the schedule brings no second digest on the same day.
+    """
     due = slot_due(after.schedule, before.last_slot_at, at)
     if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
         return after

@@ -32,7 +32,9 @@ def files(config: Config) -> dict[str, Path]:
 
 
 def notice_router(config: Config) -> APIRouter:
-    """A page for each configured notice. The files are read now. Raises ConfigError if one cannot be read."""
+    """Return a router with a page for each configured notice. Reads their files now; raises ConfigError if one cannot
+    be read.
+    """
     router = public_router()
     for name, file in files(config).items():
         router.add_api_route(f"/{name}", _handler(_read(name, file)), methods=["GET"])

@@ -32,7 +32,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmptyDigests:
-    """The number of subscribers who will get no mail for one reason."""
+    """A reason for getting no mail, and how many subscribers it concerns."""
 
     reason: str
     people: int
@@ -64,7 +64,7 @@ class ShownNext:
 
 @dataclass(frozen=True, slots=True)
 class NoNextHour:
-    """No subscriber is due."""
+    """What the page shows if no subscriber will be due."""
 
     hour: None = None
 

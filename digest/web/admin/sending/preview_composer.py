@@ -1,4 +1,4 @@
-"""A composer for previews, apart from the one that writes the day's mails in another thread."""
+"""A composer for previews only: the day's mails are composed with another one, in another thread."""
 
 import threading
 from collections.abc import Iterator

@@ -141,7 +141,7 @@ class Imports:
         return found
 
     def store(self, checked: Import, *, now: datetime) -> None:
-        """Import the good rows of a checked file, once."""
+        """Start importing the valid rows of a checked file. Does nothing if that has begun."""
         with self._lock:
             if checked.progress.stage is not Stage.CHECKED:
                 return
