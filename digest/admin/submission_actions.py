@@ -20,7 +20,7 @@ _FOR_ADMINS_OF_SOURCES = "; if that is meant"
 
 
 def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = arxiv.API) -> Entry:
-    """Return an entry for the paper at a canonical URL, from arXiv's API or from the page itself. Raises SourceError."""
+    """Return an entry for the paper at a canonical URL, from arXiv's API or the page itself. Raises SourceError."""
     return fetch_paper(fetcher, url, source=_SOURCE, arxiv_api=arxiv_api)
 
 

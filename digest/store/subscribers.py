@@ -103,7 +103,7 @@ def list_after(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
 
 
 def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subscriber]:
-    """Return the next `limit` active subscribers after `after_id`, by id. schedule.slot_due tells who of them is due."""
+    """Return the next `limit` active subscribers after `after_id`, by id. schedule.slot_due tells who is due."""
     return _select(tx, sa.and_(_IS_ACTIVE, subscribers.c.id > after_id), limit=limit)
 
 

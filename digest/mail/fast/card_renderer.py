@@ -205,7 +205,7 @@ class CardRenderer:
 
 
 def _marks(fragment: Fragment) -> tuple[bytes, bytes]:
-    """Return the HTML before and after a match. Raises UnsplittableError if the template changes text outside matches."""
+    """Return the HTML before and after a match. Raises UnsplittableError for a template that changes other text."""
     match [fragment.prerender(Segment(SafeText("x"), hit=hit)) for hit in (False, True)]:
         case [[("", "text"), ("", None)], [(before, "text"), (after, None)]]:
             return html_bytes(before), html_bytes(after)
