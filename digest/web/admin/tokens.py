@@ -1,14 +1,13 @@
 """Tokens of the API. Editors see, create and revoke their own; admins see all."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starlette.responses import Response
 
 from digest.admin import token_actions
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, ApiToken, Role, TokenScope
+from digest.models import Admin, Role, TokenScope
 from digest.store import tokens
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
@@ -36,8 +35,8 @@ class ListedToken:
 class Tokens:
     """The list, and the form as it was posted."""
 
-    tokens: tuple[ListedToken, ...]
-    scopes: tuple[TokenScope, ...]  # that may be checked
+    tokens: tuple[ListedToken, ...] = ()
+    scopes: tuple[TokenScope, ...] = ()  # that may be checked
     lasting: tuple[int, ...] = _LIFETIMES
     name: str = ""
     ticked: tuple[str, ...] = ()
@@ -60,7 +59,7 @@ class NewToken:
 @router.get("")
 def list_tokens(context: Context, admin: CurrentAdmin, done: str = "") -> Response:
     """The tokens that the admin may see, and the form for a new one."""
-    return _show_list(context, admin, revoked=done == "revoked")
+    return _show_list(context, admin, Tokens(revoked=done == "revoked"))
 
 
 @router.post("")
@@ -70,12 +69,13 @@ def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Res
     scopes = [scope for scope in TokenScope if scope in form.getlist("scope")]
     days = next((days for days in _LIFETIMES if form.get("days") == str(days)), token_actions.DEFAULT_DAYS)
     if not scopes:
-        return _show_list(context, admin, name=name, days=days, unticked=True)
+        return _show_list(context, admin, Tokens(name=name[:_MAX_TYPED], days=days, unticked=True))
     try:
         with context.store.write() as tx:
             made, token = token_actions.add(tx, admin, name, scopes, days=days, by=admin.email, now=context.now)
     except UsageError as error:
-        return _show_list(context, admin, name=name, ticked=scopes, days=days, wrong=str(error))
+        ticked = tuple(scope.value for scope in scopes)
+        return _show_list(context, admin, Tokens(name=name[:_MAX_TYPED], ticked=ticked, days=days, wrong=str(error)))
     api_url = f"{context.app.config.newsletter.base_url}/api/v1"
     page = NewToken(name=made.name, token=token, expires_at=made.expires_at, api_url=api_url)
     return context.render(admin_template("token"), page)
@@ -92,38 +92,20 @@ def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Res
     return context.redirect("/admin/tokens?done=revoked")
 
 
-def _show_list(
-    context: RequestContext,
-    admin: Admin,
-    *,
-    name: str = "",
-    ticked: Collection[TokenScope] = (),
-    days: int = token_actions.DEFAULT_DAYS,
-    wrong: str = "",
-    unticked: bool = False,
-    revoked: bool = False,
-) -> Response:
+def _show_list(context: RequestContext, admin: Admin, form: Tokens) -> Response:
     with context.store.read() as tx:
         found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
-    page = Tokens(
-        tokens=tuple(_listed(token, context.now) for token in found),
-        scopes=tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role)),
-        name=name[:_MAX_TYPED],
-        ticked=tuple(scope.value for scope in ticked),
-        days=days,
-        wrong=wrong,
-        unticked=unticked,
-        revoked=revoked,
+    listed = tuple(
+        ListedToken(
+            id=token.id,
+            name=token.name,
+            owner=token.owner.email,
+            opens=tuple(scope.value for scope in TokenScope if scope in token.active_scopes),
+            expires_at=token.expires_at,
+            expired=token.expires_at <= context.now,
+        )
+        for token in found
     )
-    return context.render(admin_template("tokens"), page, status=422 if wrong or unticked else 200)
-
-
-def _listed(token: ApiToken, now: datetime) -> ListedToken:
-    return ListedToken(
-        id=token.id,
-        name=token.name,
-        owner=token.owner.email,
-        opens=tuple(scope.value for scope in TokenScope if scope in token.active_scopes),
-        expires_at=token.expires_at,
-        expired=token.expires_at <= now,
-    )
+    scopes = tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role))
+    page = replace(form, tokens=listed, scopes=scopes)
+    return context.render(admin_template("tokens"), page, status=422 if form.wrong or form.unticked else 200)

@@ -1,4 +1,4 @@
-"""Confirming a subscription: the page behind the link in a confirmation mail, and in a goodbye mail to come back."""
+"""The page that confirms a subscription, behind the link of a confirmation mail, or of a goodbye mail to come back."""
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ router = public_router("/confirm/{token}")
 
 @router.get("")
 def ask_to_confirm(context: Context, token: str) -> Response:
-    """A page with a button: to look changes nothing, as mail scanners follow links."""
+    """A page with a button: opening it changes nothing, because mail scanners follow links."""
     with context.store.read() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
     if reader.state.is_subscribed:
@@ -29,10 +29,10 @@ def ask_to_confirm(context: Context, token: str) -> Response:
 
 @router.post("")
 def confirm(context: Context, token: str) -> Response:
-    """Subscribe the reader, and queue the first mail unless they were subscribed already.
+    """Subscribe the reader, queue the first mail and sign them in, unless they were subscribed already.
 
-    Then they are signed in as well: the link proves that the mailbox is theirs, as the link of a sign-in mail does. It
-    is valid for longer than that one, so it signs in once only.
+    The link proves that the mailbox is theirs, as the link of a sign-in mail does. It is valid for longer than that
+    one, so it signs in only once.
     """
     with context.store.write() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
@@ -43,20 +43,15 @@ def confirm(context: Context, token: str) -> Response:
             raise HTTPException(403) from None
     if not is_new:
         return _show_confirmed(context, reader, welcome=False)
-    response = _show_confirmed(context, reader, welcome=_welcome(context, reader))
-    response.headers["Set-Cookie"] = context.services.sessions.begin(reader, now=context.now)
-    return response
-
-
-def _welcome(context: Context, reader: Subscriber) -> bool:
-    """Queue the first mail. If that fails, the reader stays subscribed and gets the next digest when it is due."""
-    app = context.app
+    app, welcome = context.app, True
     try:
         publish.publish_welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=context.now)
-    except DigestError as error:
-        log.error("nobody welcomes a new subscriber", subscriber=reader.email, reason=str(error))
-        return False
-    return True
+    except DigestError as error:  # the reader stays subscribed, and gets the next digest when it is due
+        log.error("no welcome mail for a new subscriber", subscriber=reader.email, reason=str(error))
+        welcome = False
+    response = _show_confirmed(context, reader, welcome=welcome)
+    response.headers["Set-Cookie"] = context.services.sessions.begin(reader, now=context.now)
+    return response
 
 
 def _show_confirmed(context: Context, reader: Subscriber, *, welcome: bool) -> Response:

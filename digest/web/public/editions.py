@@ -1,6 +1,6 @@
-"""The papers of a day, a week or a month, page by page; and their feeds."""
+"""The papers of a day, a week or a month, in pages, and their feeds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -68,7 +68,7 @@ def latest_feed(context: Context, form: str) -> Response:
         raise HTTPException(404)
     with context.store.read() as tx:
         found = editions.list_newest_papers(tx, limit=_LATEST)
-    return _feed(context, context.services.site.name, "/papers", form, found)
+    return paper_feed(context, context.services.site.name, "/papers", form, found)
 
 
 @router.get("/papers/{name}")
@@ -86,7 +86,7 @@ def show_edition(context: Context, name: str, page: Number = 1, order: str = "")
             raise HTTPException(404)
         first_on, last_on = period.first_on, period.last_on
         found = editions.list_papers(tx, first_on, last_on, Order.NEWEST, offset=0, limit=_MAX_FEED)
-    return _feed(context, f"{context.services.site.name} · {name}", f"/papers/{name}", form, found)
+    return paper_feed(context, f"{context.services.site.name} · {name}", f"/papers/{name}", form, found)
 
 
 def _show(context: Context, tx: Transaction, period: Period, page: int, asked: str) -> Response:
@@ -117,7 +117,8 @@ def _show(context: Context, tx: Transaction, period: Period, page: int, asked: s
     return context.render("edition.html.j2", edition)
 
 
-def _feed(context: Context, title: str, path: str, form: str, found: list[Paper]) -> Response:
+def paper_feed(context: Context, title: str, path: str, form: str, found: Iterable[Paper]) -> Response:
+    """The feed of a page at `path`, in one of FORMATS."""
     site, cards = context.services.site, context.services.cards
     url = f"{site.url}{path}"
     feed = Feed(

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from digest.errors import RuleError
 from digest.matching.backtest import RuleStats
-from digest.matching.paper_collection import Findings
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.store import profiles
 from digest.web.dependencies import Context, PostedForm
@@ -57,7 +56,7 @@ class Previewed:
 
 @router.post("/preview")
 def preview_keywords(context: Context, form: PostedForm) -> Response:
-    """The page, or the part of it that script.js asks for. Raises HTTPException 429."""
+    """Show the preview, or only the part that script.js asks for. Raises HTTPException 429."""
     with context.services.limits.preview.working(context.client, now=context.now):
         rules, keywords = read_keywords(form.get("rules", ""))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
@@ -80,8 +79,13 @@ def preview_keywords(context: Context, form: PostedForm) -> Response:
 
 def _with_matches(context: Context, page: Previewed, rules: CompiledRules, shared: Sequence[Profile]) -> Previewed:
     own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
-    found = _find(context, [own, *shared], page.days)
-    stats = context.app.recent_papers.rule_stats(own, now=context.now)
+    recent, wanted = context.app.recent_papers, [own, *shared]
+    try:
+        found = recent.find_recent(wanted, days=page.days, now=context.now, limit=_BEST)
+    except RuleError:  # a shared profile has rules of an older version; digests leave it out, too
+        wanted = [profile for profile in wanted if is_readable(profile.rules)]
+        found = recent.find_recent(wanted, days=page.days, now=context.now, limit=_BEST)
+    stats = recent.rule_stats(own, now=context.now)
     days = [of for _, of in found.days.values() if of]
     show = context.services.cards.show
     return replace(
@@ -94,12 +98,3 @@ def _with_matches(context: Context, page: Previewed, rules: CompiledRules, share
         dead=tuple(rule for rule in stats if not rule.share and not rule.excludes),
         floods=tuple(rule for rule in stats if rule.floods),
     )
-
-
-def _find(context: Context, wanted: Sequence[Profile], days: int) -> Findings:
-    recent = context.app.recent_papers
-    try:
-        return recent.find_recent(wanted, days=days, now=context.now, limit=_BEST)
-    except RuleError:  # a shared profile has rules of an older version; digests leave it out, too
-        readable = [profile for profile in wanted if is_readable(profile.rules)]
-        return recent.find_recent(readable, days=days, now=context.now, limit=_BEST)

@@ -1,4 +1,4 @@
-"""The shared profiles: their rules, what they matched in the last days, and their feeds."""
+"""The pages of shared profiles, with their rules and the papers of the last days, and their feeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from digest.mail.encoding import clean
 from digest.models import DigestItem, Profile
 from digest.store import profiles
 from digest.web.dependencies import Context, cached_router
-from digest.web.feeds import FORMATS, Feed, feed_response, item
+from digest.web.feeds import FORMATS
 from digest.web.papers import ShownPaper
+from digest.web.public.editions import paper_feed
 
 _DAYS = 7
 _MAX_PAPERS = 100
@@ -23,7 +24,7 @@ router = cached_router()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownProfile:
-    """A profile as pages show it."""
+    """The name and the rules of a profile, and the path of its page."""
 
     name: str
     path: str  # of its page, without the site's path
@@ -62,7 +63,13 @@ def show_profile(context: Context, name: str) -> Response:
         profile = profiles.find(tx, name)
         feed_of = profiles.find(tx, stem) if profile is None and form in FORMATS else None
     if feed_of is not None:
-        return _feed(context, feed_of, form)
+        newest_first = sorted(
+            (found.paper for found in _found(context, feed_of)),
+            key=lambda paper: paper.first_seen_at or context.now,
+            reverse=True,
+        )
+        title, path = f"{context.services.site.name} · {feed_of.name}", _shown(feed_of).path
+        return paper_feed(context, title, path, form, newest_first)
     if profile is None:
         raise HTTPException(404)
     papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in _found(context, profile))
@@ -76,21 +83,6 @@ def _found(context: Context, profile: Profile) -> Sequence[DigestItem]:
         return recent.find_recent([profile], days=_DAYS, now=context.now, limit=_MAX_PAPERS).items
     except RuleError:
         return ()
-
-
-def _feed(context: Context, profile: Profile, form: str) -> Response:
-    site, cards = context.services.site, context.services.cards
-    items = [item(found.paper, cards.show(found.paper), site.url) for found in _found(context, profile)]
-    url = f"{site.url}{_shown(profile).path}"
-    feed = Feed(
-        title=f"{site.name} · {profile.name}",
-        author=site.name,
-        language=context.app.config.newsletter.language,
-        page_url=url,
-        url=f"{url}.{form}",
-        items=tuple(sorted(items, key=lambda one: one.seen_at, reverse=True)),
-    )
-    return feed_response(feed, form)
 
 
 def _shown(profile: Profile) -> ShownProfile:

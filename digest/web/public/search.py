@@ -8,8 +8,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from digest.errors import UsageError
-from digest.matching.paper_collection import Findings
-from digest.models import CompiledRules, Profile
+from digest.models import Profile
 from digest.models.periods import Period
 from digest.web.dependencies import Context, Number
 from digest.web.forms.keywords import Keywords, read_keywords
@@ -23,7 +22,7 @@ router = public_router()
 
 
 class Complaint(StrEnum):
-    """Why nothing was searched."""
+    """The reason why no search was made."""
 
     PERIOD = "period"  # no such period
     PAGE = "page"  # no such page
@@ -47,7 +46,7 @@ class Searched:
 def search_papers(
     context: Context, q: str = "", period_name: Annotated[str, Query(alias="in")] = "", page: Number = 1
 ) -> Response:
-    """The form, and the results if something was searched for. Raises HTTPException 429."""
+    """The search form, and the results of a search. Raises HTTPException 429."""
     if not q:
         return _answer(context, q, period_name, page)
     with context.services.limits.preview.working(context.client, now=context.now):
@@ -65,20 +64,17 @@ def _answer(context: Context, typed: str, period_name: str, number: int) -> Resp
         return _show(context, form, status=200 if rules else 422)
     if not rules.has_positive_rules:
         return _show(context, replace(form, complaint=Complaint.EXCLUDES), status=422)
-    found = _find(context, rules, period, max(number, 1))
+    recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
+    part: dict[str, int] = {"begin": (max(number, 1) - 1) * _PAGE_SIZE, "limit": _PAGE_SIZE}
+    if period is None:
+        found = recent.find_recent([profile], now=context.now, **part)
+    else:
+        found = recent.find_between(profile, period.first_on, period.last_on, now=context.now, **part)
     pages = max(1, -(-found.count // _PAGE_SIZE))
     if not 1 <= number <= pages:
         return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
     papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
     return _show(context, replace(form, count=found.count, papers=papers, number=number, pages=pages))
-
-
-def _find(context: Context, rules: CompiledRules, period: Period | None, number: int) -> Findings:
-    recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
-    begin = (number - 1) * _PAGE_SIZE
-    if period is None:
-        return recent.find_recent([profile], now=context.now, begin=begin, limit=_PAGE_SIZE)
-    return recent.find_between(profile, period.first_on, period.last_on, now=context.now, begin=begin, limit=_PAGE_SIZE)
 
 
 def _show(context: Context, page: Searched, *, status: int = 200) -> Response:

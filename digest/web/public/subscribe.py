@@ -1,4 +1,4 @@
-"""Subscribing: a form for the address and the topics. A mailed link then asks to confirm.
+"""The subscription form, for the address and the topics. A mailed link then asks to confirm.
 
 Mistakes are shown beside their fields. No response tells whether an address is known.
 """
@@ -67,9 +67,9 @@ def show_form(context: Context) -> Response:
 
 @router.post("")
 def subscribe(context: Context, form: PostedForm) -> Response:
-    """Mail a link to confirm; the response is the same for every valid address. Or show the form with its mistakes.
+    """Mail a link to confirm, or show the form with its mistakes. The response is the same for every valid address.
 
-    With the field `again` the form is shown as it was typed: the reader comes back from the preview.
+    The field `again` comes from the preview's page, and shows the form as it was typed.
     """
     if context.app.config.signup.policy == "closed":
         return context.render("closed.html.j2", status=403)
@@ -130,14 +130,14 @@ def _shared(context: Context) -> list[Profile]:
 
 
 def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:
-    return tuple(Offer(name=p.name, rules=_in_a_line(p.rules), ticked=p.name in chosen) for p in shared)
-
-
-def _in_a_line(rules: str) -> str:
-    """The first rules, without comments."""
-    lines = [line.strip() for line in rules.splitlines()]
-    said = " · ".join(line for line in lines if line and not line.startswith("#"))
-    return said if len(said) <= _MAX_RULES else f"{said[: _MAX_RULES - 1]}…"
+    """The shared profiles, each with its first rules, without comments."""
+    offers = []
+    for profile in shared:
+        lines = [line.strip() for line in profile.rules.splitlines()]
+        rules = " · ".join(line for line in lines if line and not line.startswith("#"))
+        short = rules if len(rules) <= _MAX_RULES else f"{rules[: _MAX_RULES - 1]}…"
+        offers.append(Offer(name=profile.name, rules=short, ticked=profile.name in chosen))
+    return tuple(offers)
 
 
 def _show(context: Context, form: SubscribeForm, *, status: int = 200) -> Response:

@@ -1,6 +1,6 @@
-"""Unsubscribing: the page behind the link in every mail, and RFC 8058's one click, which mail programs send themselves.
+"""The page that unsubscribes, behind the link in every mail, and RFC 8058's one click, which mail programs send.
 
-The link never expires, however often its reader left and came back, and opens nothing else.
+The link never expires, also if its reader leaves and comes back, and gives access to nothing else.
 """
 
 from starlette.responses import Response
@@ -18,7 +18,7 @@ router = public_router("/unsubscribe/{token}", from_anywhere=True)
 
 @router.get("")
 def ask_to_unsubscribe(context: Context, token: str) -> Response:
-    """A page with a button: to look changes nothing, as mail scanners follow links."""
+    """A page with a button: opening it changes nothing, because mail scanners follow links."""
     with context.store.read() as tx:
         reader = _find_reader(tx, context, token)
     if reader is None:

@@ -49,23 +49,22 @@ def list_sources(context: Context, done: str = "") -> Response:
     with context.store.read() as tx:
         states = sources.list_states(tx)
         papers = sources.count_papers(tx, since=context.now - _COUNTED_FOR)
-    shown = []
-    for source in context.app.config.source:
-        state = states.get(source.name)
-        shown.append(
-            ShownSource(
-                name=source.name,
-                kind=source.kind,
-                url=clean(_KEY.sub(r"\1…", _PASSWORD.sub(r"\1…@", source.url))),
-                checked_at=context.local_time(state.checked_at) if state else "",
-                succeeded_at=context.local_time(state.succeeded_at) if state else "",
-                entries=state.entries if state else None,
-                papers=papers.get(source.name, 0),
-                failure=clean(state.failure) if state else "",
-            )
+    shown = tuple(
+        ShownSource(
+            name=source.name,
+            kind=source.kind,
+            url=clean(_KEY.sub(r"\1…", _PASSWORD.sub(r"\1…@", source.url))),
+            checked_at=context.local_time(state.checked_at if state else None),
+            succeeded_at=context.local_time(state.succeeded_at if state else None),
+            entries=state.entries if state else None,
+            papers=papers.get(source.name, 0),
+            failure=clean(state.failure) if state else "",
         )
+        for source in context.app.config.source
+        for state in [states.get(source.name)]
+    )
     can_ask = context.services.ask_sources is not None
-    page = ShownSources(sources=tuple(shown), can_ask=can_ask, asked=done == "asked")
+    page = ShownSources(sources=shown, can_ask=can_ask, asked=done == "asked")
     return context.render(admin_template("sources"), page)
 
 

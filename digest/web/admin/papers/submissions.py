@@ -12,7 +12,7 @@ from digest.models import Entry, Submission, SubmissionState
 from digest.store import submissions
 from digest.web.admin.lists import link
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Fields, Number, PathId, PostedForm, RequestContext
+from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
 
@@ -109,7 +109,12 @@ def decide_submission(context: Context, submission_id: PathId, form: PostedForm,
             submission_actions.reject(tx, submission.id, by=admin.email, now=context.now)
         return context.redirect("/admin/submissions?done=rejected")
     lookups, approve = context.app.paper_lookups, form.get("do") == "approve"
-    typed = _typed(context, submission, form)
+    title, abstract = (submission_actions.one_line(form.get(name, "")) for name in ("title", "abstract"))
+    typed = replace(
+        _shown(context, submission, lookups.known(submission)),
+        title=title[:_MAX_TITLE],
+        abstract=abstract[:_MAX_ABSTRACT],
+    )
     try:
         found = lookups.find(submission, needed=not typed.title) if approve else lookups.look_up(submission)
     except SourceError as error:
@@ -119,7 +124,11 @@ def decide_submission(context: Context, submission_id: PathId, form: PostedForm,
         return _render(context, replace(typed, busy=True), status=503)
     if not approve:
         return _render(context, _shown(context, submission, found))
-    entry = submission_actions.edited_entry(submission.url, *_changes(typed, found), found)
+    # An unedited text keeps its LaTeX source, which the found entry has beside it.
+    known = [submission_actions.one_line(text) for text in (found.title, found.abstract)] if found else ["", ""]
+    edited = zip((typed.title, typed.abstract), known, strict=True)
+    title, abstract = ("" if text == unedited else text for text, unedited in edited)
+    entry = submission_actions.edited_entry(submission.url, title, abstract, found)
     timezone = context.app.config.newsletter.timezone
     with context.store.write() as tx:
         submission_actions.approve(tx, submission.id, entry, by=admin.email, now=context.now, timezone=timezone)
@@ -133,13 +142,6 @@ def _get(context: RequestContext, submission_id: int) -> Submission:
 
 def _render(context: RequestContext, shown: ShownSubmission, status: int = 200) -> Response:
     return context.render(admin_template("submission"), shown, status=status)
-
-
-def _typed(context: RequestContext, submission: Submission, form: Fields) -> ShownSubmission:
-    """The page with title and abstract as typed."""
-    title, abstract = (submission_actions.one_line(form.get(name, "")) for name in ("title", "abstract"))
-    known = _shown(context, submission, context.app.paper_lookups.known(submission))
-    return replace(known, title=title[:_MAX_TITLE], abstract=abstract[:_MAX_ABSTRACT])
 
 
 def _shown(context: RequestContext, submission: Submission, found: Entry | None) -> ShownSubmission:
@@ -157,11 +159,3 @@ def _shown(context: RequestContext, submission: Submission, found: Entry | None)
         authors=clean(", ".join(found.authors)) if found else "",
         looked_up=found is not None,
     )
-
-
-def _changes(typed: ShownSubmission, found: Entry | None) -> tuple[str, str]:
-    """Title and abstract, each "" if it is as it was found: that text has its LaTeX source beside it."""
-    if found is None:
-        return typed.title, typed.abstract
-    title, abstract = submission_actions.one_line(found.title), submission_actions.one_line(found.abstract)
-    return "" if typed.title == title else typed.title, "" if typed.abstract == abstract else typed.abstract

@@ -1,6 +1,5 @@
 """The versions of shared profiles, also of removed ones, and restoring one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -98,7 +97,11 @@ def show_version(context: Context, profile_id: PathId, version: str) -> Response
         is_newest=shown.number == newest,
         version=_listed(context, shown, profile_diff.describe(before, shown)),
         rules=shown.rules,
-        diff=split_signs(profile_diff.diff(before, shown)),
+        # The first two lines are the headers of a unified diff.
+        diff=tuple(
+            (line[:1] or " ", "" if line.startswith("@@") else line[1:])
+            for line in profile_diff.diff(before, shown)[2:]
+        ),
     )
     return context.render(admin_template("version"), page)
 
@@ -115,8 +118,3 @@ def restore_version(context: Context, profile_id: PathId, version: str, admin: C
 def _listed(context: RequestContext, version: ProfileVersion, words: str) -> ListedVersion:
     at = context.local_time(version.saved_at)
     return ListedVersion(number=version.number, at=at, who=version.saved_by, words=words)
-
-
-def split_signs(diff: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(sign, text) of each line of a unified diff, without its two header lines."""
-    return tuple((line[:1] or " ", "" if line.startswith("@@") else line[1:]) for line in diff[2:])

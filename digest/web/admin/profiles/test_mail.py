@@ -40,7 +40,7 @@ class TestMailOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTestMail:
-    """The mail that would be, or was, sent."""
+    """The test mail that would be sent, or was sent."""
 
     id: int
     name: str
@@ -92,7 +92,7 @@ CurrentSender = Annotated[TestMailSender, shared(TestMailSender)]
 def show_test_mail(
     context: Context, sender: CurrentSender, profile_id: PathId, admin: CurrentAdmin, done: str = ""
 ) -> Response:
-    """The mail that would be sent, or was sent just now. Raises NotFoundError, RuleError, TemplateError."""
+    """The test mail that would be sent, or was sent just now. Raises NotFoundError, RuleError, UsageError."""
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id)
     sent = next((outcome for outcome in (TestMailOutcome.SENT, TestMailOutcome.LEFT) if done == outcome), None)
@@ -105,7 +105,7 @@ def show_test_mail(
 def send_test_mail(
     context: Context, sender: CurrentSender, profile_id: PathId, form: PostedForm, admin: CurrentAdmin
 ) -> Response:
-    """Send the mail; with `rules`, by these instead of the saved ones. Raises NotFoundError, RuleError."""
+    """Mail the papers that the form's rules find, or the saved ones. Raises NotFoundError, RuleError."""
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id)
     rules, keywords = read_keywords(form.get("rules", profile.rules))

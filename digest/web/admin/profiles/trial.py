@@ -1,4 +1,4 @@
-"""What unsaved rules would have found in the last thirty days. The editor asks after every key; nothing is changed."""
+"""What unsaved rules would have found in the last thirty days. The editor asks while they are typed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,6 @@ from digest.errors import RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
 from digest.matching.backtest import RuleStats
-from digest.matching.paper_collection import Comparison
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.admin.profiles.chart import Chart, ChartDay, chart
@@ -80,7 +79,7 @@ class Trial:
     text: str = ""
     mistakes: tuple[Mistake, ...] = ()
     marked: tuple[Piece, ...] = ()  # the text with its mistakes, if it has any
-    wanted: bool = False  # at least one rule finds papers, not only excludes them
+    wanted: bool = False  # at least one rule does not only exclude papers
     compared: bool = False  # with the saved rules
     count: int = 0
     of: int = 0  # papers that were searched
@@ -121,9 +120,16 @@ def try_rules(
     except RuleError:  # of the saved rules, which an older version of the language allowed
         saved = None
         change = recent_papers.compare(tried, tried, now=now, limit=_MAX_SHOWN)
-    days = _chart_days(change)
+    before = change.before.days
+    days = [ChartDay(on=on, papers=n, before=before[on][0], of=of) for on, (n, of) in change.after.days.items()]
     with_papers = sum(day.of > 0 for day in days)
-    judged = [_judged(stats, text) for stats in recent_papers.rule_stats(tried, now=now)]
+    judged = [
+        # The line to write instead keeps its weight and its comment.
+        JudgedRule(record=stats, instead=text.split("\n")[stats.line - 1].replace(stats.rule, stats.suggestion.rule, 1))
+        if stats.suggestion
+        else JudgedRule(record=stats)
+        for stats in recent_papers.rule_stats(tried, now=now)
+    ]
     listed = judged if len(judged) <= _MAX_RULES else [rule for rule in judged if rule.is_poor][:_MAX_RULES]
 
     def shown(items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
@@ -163,11 +169,6 @@ def rate(a_day: float) -> float:
     return round(a_day, 1) if a_day < _FEW else round(a_day)
 
 
-def _chart_days(change: Comparison) -> list[ChartDay]:
-    before, after = change.before.days, change.after.days
-    return [ChartDay(on=on, papers=papers, before=before[on][0], of=of) for on, (papers, of) in after.items()]
-
-
 def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """The words around the first marked segment, or else the first words."""
     text = "".join(segment.text for segment in segments)
@@ -181,11 +182,3 @@ def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
         found += [Segment(SafeText(part), segment.hit)] if part else []
         at += len(segment.text)
     return (*found, Segment(SafeText("…"), hit=False)) if at > begin + _EXCERPT else tuple(found)
-
-
-def _judged(stats: RuleStats, text: str) -> JudgedRule:
-    """A rule with the line to write instead, which keeps its weight and its comment."""
-    if stats.suggestion is None:
-        return JudgedRule(record=stats)
-    line = text.split("\n")[stats.line - 1]
-    return JudgedRule(record=stats, instead=line.replace(stats.rule, stats.suggestion.rule, 1))

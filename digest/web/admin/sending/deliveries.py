@@ -116,12 +116,19 @@ def list_deliveries(
     done: str = "",
     count: Number = 0,
 ) -> Response:
-    """A page of the list, filtered by state, kind and subscriber."""
+    """A page of the list, filtered by state, kind and subscriber: a number, or a part of the address or name."""
     query = _filters(state, kind, q)
+    too_many, subscriber_ids = False, None
     with context.store.read() as tx:
-        found_ids, too_many = _find_subscribers(tx, query["q"])
+        if number := parse_number(query["q"]):
+            subscriber_ids = [number]
+        elif query["q"]:
+            matches = subscribers.list_page(tx, SubscriberFilter(text=query["q"]), PageCursor(limit=_MAX_FOUND))
+            subscriber_ids, too_many = [subscriber.id for subscriber in matches.people], bool(matches.after)
         sought = DeliveryFilter(
-            state=one_of(DeliveryState, query["state"]), kind=one_of(MailKind, query["kind"]), subscriber_ids=found_ids
+            state=one_of(DeliveryState, query["state"]),
+            kind=one_of(MailKind, query["kind"]),
+            subscriber_ids=subscriber_ids,
         )
         found = deliveries.list_page(tx, sought, before=before, limit=_PAGE_SIZE)
     page = ShownDeliveries(
@@ -233,16 +240,6 @@ def _filters(state: str, kind: str, text: str) -> dict[str, str]:
     """The filters as addresses have them; "" for values that do not exist."""
     known_state, known_kind = one_of(DeliveryState, search_text(state)), one_of(MailKind, search_text(kind))
     return {"state": known_state or "", "kind": known_kind or "", "q": search_text(text)}
-
-
-def _find_subscribers(tx: Transaction, text: str) -> tuple[list[int] | None, bool]:
-    """(ids of subscribers found by number or part of address or name, True if there are more); None for all."""
-    if not text:
-        return None, False
-    if found := parse_number(text):
-        return [found], False
-    page = subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_MAX_FOUND))
-    return [one.id for one in page.people], bool(page.after)
 
 
 def _settle(tx: Transaction, action: str, ids: list[int], *, by: str, now: datetime) -> list[int]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digest.app import App
+from digest.errors import TemplateError, UsageError
 from digest.mail import Composer, Templates
 from digest.models import Schedule, Subscriber
 
@@ -26,9 +27,12 @@ class PreviewComposer:
 
     @contextmanager
     def composer(self) -> Iterator[Composer]:
-        """The composer, for this thread alone. Raises TemplateError, ConfigError."""
+        """The composer, for this thread alone. Raises UsageError for invalid templates, ConfigError."""
         with self._lock:
-            yield self._current().composer
+            try:
+                yield self._current().composer
+            except TemplateError as error:  # of a mail: the page that would show it says so
+                raise UsageError(str(error)) from None
 
     @contextmanager
     def templates(self) -> Iterator[Templates]:

@@ -1,14 +1,13 @@
 """The newsletter's templates: which are overridden, what is wrong with them, and a preview of every mail."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 from starlette.responses import HTMLResponse, Response
 
 from digest.admin import test_mail
 from digest.errors import DigestError, NotFoundError, RuleError
-from digest.mail import RenderedMail, Templates, sample_mail
+from digest.mail import RenderedMail, sample_mail
 from digest.mail.languages import Language
 from digest.models import Digest, MailKind, Subscriber
 from digest.pipeline.recent_papers import DAYS
@@ -61,8 +60,11 @@ def list_templates(context: Context, previews: TemplateComposer) -> Response:
             composer.check()
             slow = tuple(composer.slow_templates.items())
         with previews.templates() as templates:
-            _compile_overridden_pages(templates)
             replaced, strays = tuple(templates.overridden_files()), tuple(templates.unused_files().items())
+            for name in replaced:  # pages are not part of composer.check()
+                if name.startswith("web/") and name.endswith(".j2"):
+                    with templates.errors_located(name):
+                        templates.environment(templates.languages.find("en")).get_template(name)
             languages = tuple((each.code, each.name) for each in templates.languages)
         page = Overview(folder=folder, replaced=replaced, strays=strays, slow=slow, languages=languages)
     except DigestError as error:
@@ -72,7 +74,7 @@ def list_templates(context: Context, previews: TemplateComposer) -> Response:
 
 @router.get("/{kind}/{language}")
 def show_mail(context: Context, previews: TemplateComposer, kind: str, language: str) -> Response:
-    """A mail: its text, and its HTML in a frame. Raises NotFoundError, TemplateError."""
+    """A mail: its text, and its HTML in a frame. Raises NotFoundError, UsageError."""
     mail_kind, chosen = _find(previews, kind, language)
     rendered, real = _render(context, previews, mail_kind, chosen)
     page = ShownMail(
@@ -88,7 +90,7 @@ def show_mail(context: Context, previews: TemplateComposer, kind: str, language:
 
 @router.get("/{kind}/{language}/html")
 def show_mail_html(context: Context, previews: TemplateComposer, kind: str, language: str) -> Response:
-    """The HTML of a mail, for the frame. Raises NotFoundError, TemplateError."""
+    """The HTML of a mail, for the frame. Raises NotFoundError, UsageError."""
     rendered, _ = _render(context, previews, *_find(previews, kind, language))
     return HTMLResponse(rendered.readable_html, headers={"Content-Security-Policy": FRAMED})
 
@@ -128,11 +130,3 @@ def _recent_digest(context: RequestContext, reader: Subscriber) -> Digest | None
     except RuleError:  # of a profile that only an older version of the language allowed
         return None
     return digest if digest.items else None
-
-
-def _compile_overridden_pages(templates: Templates) -> None:
-    """Raises TemplateError for a page template of the admin's with a syntax error."""
-    for name in templates.overridden_files():
-        if Path(name).suffix == ".j2" and name.startswith("web/"):
-            with templates.errors_located(name):
-                templates.environment(templates.languages.find("en")).get_template(name)

@@ -40,7 +40,7 @@ class ListedBounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How reading the mailbox went, or that it is under way."""
+    """The state of reading the mailbox, and its outcome."""
 
     under_way: bool = False
     ended_at: str = ""  # a local time
@@ -62,7 +62,7 @@ class BounceList:
 
 
 class BounceMailbox:
-    """Reads the bounce mailbox in the background, and keeps how that went. Safe to share between threads."""
+    """Reads the bounce mailbox in the background, and keeps the outcome. Safe to share between threads."""
 
     def __init__(self, app: App, background: Background) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class BounceMailbox:
         return self._app.config.bounces.has_inbox
 
     def start_reading(self, *, by: str, now: datetime) -> None:
-        """Read the mailbox, unless that is under way."""
+        """Start to read the mailbox, unless that is under way."""
         with self._lock:
             if self.reading is not None and self.reading.under_way:
                 return

@@ -86,7 +86,7 @@ def list_subscribers(
 
 @router.get("/export")
 def export_subscribers(context: Context) -> Response:
-    """What `digest subscriber export` prints, made while it is sent: a million subscribers need no more memory."""
+    """The CSV that `digest subscriber export` prints, made while it is sent, so that its size takes no memory."""
     return attachment(csv_in_parts(_chunks(context.store)), "text/csv", "subscribers.csv")
 
 

@@ -1,4 +1,4 @@
-"""One subscriber: what is stored about them, what an admin can do, and why a paper was sent or not."""
+"""The page of one subscriber: their data, the actions of admins, and why a paper was sent or not."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -42,7 +42,7 @@ router = admin_router("/admin/subscribers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedConsent:
-    """A row: what the subscriber agreed to at a local time, and where they did."""
+    """A consent of the subscriber, with its local time and where it was given."""
 
     at: str
     what: ConsentEvent
@@ -51,7 +51,7 @@ class ListedConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDelivery:
-    """A row: a mail that was queued at a local time, and the server's reply."""
+    """A mail to the subscriber, with the local time when it was queued, and the server's reply."""
 
     at: str
     what: MailKind
@@ -62,7 +62,7 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedBounce:
-    """A row: a bounce that arrived at a local time, and its reason."""
+    """A bounce, with the local time when it arrived, and its reason."""
 
     at: str
     what: BounceKind
@@ -71,7 +71,7 @@ class ListedBounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSuppression:
-    """Why the address must not be mailed."""
+    """The suppression of the subscriber's address."""
 
     reason: SuppressionReason
     since: str
@@ -128,7 +128,7 @@ def show_subscriber(context: Context, subscriber_id: PathId, done: str = "") -> 
 
 @router.post("/{id}")
 def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
-    """Do what the pressed button says. Raises NotFoundError, and UsageError if that is not possible (any more)."""
+    """Perform the action of the pressed button. Raises NotFoundError, and UsageError if it is no longer possible."""
     do, until = form.get("do", ""), form.get("until", "")
     if do in _PERMANENT and "sure" not in form:
         return _show(context, subscriber_id, unsure=do)
@@ -152,7 +152,7 @@ def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm,
 
 @router.get("/{id}/why")
 def explain_paper(context: Context, subscriber_id: PathId, paper: str = "") -> Response:
-    """Why a paper was sent to the subscriber or not. Takes up to two seconds for what is still to come.
+    """Explain why a paper was sent to the subscriber or not. Takes up to two seconds for a digest to come.
 
     Raises NotFoundError.
     """
@@ -219,7 +219,7 @@ def _act(
 
 
 def _show(context: Context, subscriber_id: int, **shown: str) -> Response:
-    """The page. `shown` are `done`, `typed` or `unsure`."""
+    """Render the page of a subscriber. `shown` has `done`, `typed` or `unsure`."""
     with context.store.read() as tx:
         page = _page(context, tx, get_subscriber(tx, subscriber_id))
     status = 422 if "typed" in shown or "unsure" in shown else 200

@@ -1,4 +1,4 @@
-"""The form for a new subscriber, and for what a subscriber gets and when."""
+"""The forms that add a subscriber, and that edit what a subscriber gets and when."""
 
 from dataclasses import dataclass, replace
 
@@ -128,7 +128,7 @@ def _show(
     mistakes: frozenset[str] = frozenset(),
     why_not: str = "",
 ) -> Response:
-    """The form as it is stored, or as it was submitted with `mistakes`."""
+    """Render the form as it is stored, or as it was submitted with `mistakes`."""
     with context.store.read() as tx:
         shared = _shared(tx)
     form, follows = MailForm.of(subscriber), frozenset(subscriber.profiles)

@@ -1,4 +1,4 @@
-"""Suppressed addresses: which must not be mailed, and why."""
+"""Suppressed addresses, which must not be mailed: the list, adding one and lifting one."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -58,7 +58,17 @@ class SuppressionList:
 def list_suppressions(context: Context, email: str = "", page: Number = 1, done: str = "") -> Response:
     """A page of the list, newest first, or the suppression of one address."""
     asked = one_line(email)
-    return _show_one(context, asked, done) if asked else _show_list(context, page, done=done)
+    if not asked:
+        return _show_list(context, page, done=done)
+    try:
+        address = addresses.normalize(asked)
+    except AddressError:
+        return _show_list(context, asked=asked, wrong="asked")
+    with context.store.read() as tx:
+        suppression = context.membership.find_suppression(tx, address)
+        owners = context.membership.find_by_pseudonyms(tx, [suppression.pseudonym]) if suppression else {}
+    listed = (_listed(context, suppression, owners.get(suppression.pseudonym), address),) if suppression else ()
+    return context.render(_TEMPLATE, SuppressionList(listed=listed, asked=address, done=done))
 
 
 @router.post("")
@@ -78,18 +88,6 @@ def change_suppressions(context: Context, form: PostedForm, admin: CurrentAdmin)
     with context.store.write() as tx:
         subscriber_actions.suppress(tx, context.membership, email, why, by=admin.email, now=context.now)
     return context.redirect("/admin/suppressions?done=added")
-
-
-def _show_one(context: Context, asked: str, done: str) -> Response:
-    try:
-        email = addresses.normalize(asked)
-    except AddressError:
-        return _show_list(context, asked=asked, wrong="asked")
-    with context.store.read() as tx:
-        suppression = context.membership.find_suppression(tx, email)
-        owners = context.membership.find_by_pseudonyms(tx, [suppression.pseudonym]) if suppression else {}
-    listed = (_listed(context, suppression, owners.get(suppression.pseudonym), email),) if suppression else ()
-    return context.render(_TEMPLATE, SuppressionList(listed=listed, asked=email, done=done))
 
 
 def _show_list(context: Context, number: int = 1, **shown: str) -> Response:
