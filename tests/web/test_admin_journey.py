@@ -114,7 +114,7 @@ def writes_a_profile_and_mends_its_mistake(admin: AtTheDesk) -> None:
 
 def changes_a_rule(admin: AtTheDesk) -> None:
     admin.types("Ricci flow\nlanguage model")
-    admin.page.locator("#changed").get_by_text("disappear").wait_for()
+    admin.page.locator("#changed").get_by_text("removed").wait_for()
     admin.press("Save")
     admin.reads("Saved. The next digests use these rules.")
 
@@ -141,7 +141,11 @@ def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
     page, good = admin.page, f"imported-{admin.way}@example.org"
     table = f"email,timezone\n{good},Europe/Berlin\nno address,UTC\nlost-{admin.way}@example.org,Atlantis\n"
     table += "engineer@example.org,UTC\n"
-    fates = {"Bad rows": ["no address", "Atlantis"], "There already": ["engineer@example.org"], "Added": [good]}
+    fates = {
+        "Rows with mistakes": ["no address", "Atlantis"],
+        "Already there": ["engineer@example.org"],
+        "Added": [good],
+    }
     admin.goes_to("Subscribers")
     admin.follow("Import subscribers")
     page.get_by_label("File").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": table.encode()})

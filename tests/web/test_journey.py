@@ -123,13 +123,13 @@ def pauses_and_resumes(reader: Reader, welcome: Any) -> None:
     reader.open(link(welcome, Scope.PAUSE))
     reader.page.get_by_label("Until").fill((datetime.now(UTC) + timedelta(days=7)).date().isoformat())
     reader.press("Pause")
-    reader.page.get_by_text("No digest goes to").wait_for()
+    reader.page.get_by_text("We won’t send any digests to").wait_for()
     reader.open("/settings")
-    reader.page.get_by_text("You pause until").wait_for()
+    reader.page.get_by_text("Your digest is paused until").wait_for()
     reader.open(link(welcome, Scope.PAUSE))
     reader.press("Resume")
     reader.open("/settings")
-    reader.page.get_by_text("The next digest comes on").wait_for()
+    reader.page.get_by_text("Your next digest is due on").wait_for()
 
 
 def leaves_by_the_button(reader: Reader, welcome: Any) -> None:
