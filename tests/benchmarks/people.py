@@ -180,7 +180,7 @@ def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
         client = TestClient(create_app(app, clock=lambda: NOW), follow_redirects=False)
         desk = signed_in(app, client)
         begin = time.perf_counter()
-        where = desk.send("/admin/subscribers/import", text).headers["Location"]
+        where = desk.upload("/admin/subscribers/import", text).headers["Location"]
         _wait(client)
         yield [_took("desk, check", "digest", time.perf_counter() - begin, count)]
         with waits["digest"].measured(app.store):

@@ -13,7 +13,7 @@ from digest.models import MailKind, Schedule, Subscriber, SubscriberState, Suppr
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from digest.subscribers.sign_up import AddressStatus, SignUp, SignUpMail, mail_for_join, mail_for_sign_in
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
-from tests.web.people import known_as
+from tests.web.subscribers import make_known
 
 EMAIL = "reader@example.org"
 PENDING, ACTIVE, PAUSED = SubscriberState.PENDING, SubscriberState.ACTIVE, SubscriberState.PAUSED
@@ -203,7 +203,7 @@ def test_two_mails_at_the_same_time_have_different_message_ids(store: Store) -> 
 )
 @pytest.mark.parametrize("way", ["join", "sign in"])
 def test_the_sign_in_mail_arrives(app: App, tmp_path: Path, known: str, joins: str, signs_in: str, way: str) -> None:
-    known_as(app, known, EMAIL)
+    make_known(app, known, EMAIL)
     app.deliver(now=NOW)  # a goodbye
     for old in (tmp_path / "outbox" / "new").glob("*"):
         old.unlink()

@@ -13,7 +13,7 @@ from digest.store import deliveries, digests, outbox, submissions
 from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.papers import published, sharing
-from tests.web.people import enrolled, pending
+from tests.web.subscribers import add_subscriber, pending
 
 PAPER = a_paper("A study of cats", "Of cats.", id="arxiv:2606.00001")
 
@@ -54,9 +54,9 @@ def filled(app: App) -> None:
     published(app, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
     for name, rules in (("Cats", "cat"), ("Dogs", "dog ^2\n-cat")):
         sharing(app, name, rules)
-    reader = enrolled(app, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
+    reader = add_subscriber(app, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
     pending(app, email="asking@example.org")
-    enrolled(app, "gone@example.org")
+    add_subscriber(app, "gone@example.org")
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(PAPER, "Cats")], subscriber=reader)], now=NOW)
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="s@example.org", now=NOW)

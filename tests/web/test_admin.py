@@ -1,4 +1,4 @@
-"""The desk: signing in, what an editor may, how it goes today, and holding all sending."""
+"""Signing in to the admin pages, the role of editors, the page of today, and holding all sending."""
 
 import re
 from dataclasses import replace
@@ -17,9 +17,9 @@ from tests.builders import NOW
 from tests.web.conftest import Opened, browser
 from tests.web.html import faults_of
 from tests.web.papers import published, sharing
-from tests.web.people import enrolled
+from tests.web.subscribers import add_subscriber
 
-DESK, PASSWORD = "desk@example.org", "four words make one"
+ADMIN_EMAIL, PASSWORD = "desk@example.org", "four words make one"
 COOKIE = "__Secure-digest-desk"
 
 
@@ -32,14 +32,14 @@ def hashed() -> str:
 @pytest.fixture
 def admin(app: App, hashed: str) -> Admin:
     with app.store.write() as tx:
-        return admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=hashed), now=NOW)
+        return admins.add(tx, Admin(email=ADMIN_EMAIL, role=Role.ADMIN, password=hashed), now=NOW)
 
 
-def enter(site: TestClient, email: str = DESK, password: str = PASSWORD, cookie: str = "") -> Any:
+def enter(site: TestClient, email: str = ADMIN_EMAIL, password: str = PASSWORD, cookie: str = "") -> Any:
     return site.post("/admin/sign-in", data={"email": email, "password": password}, headers={"Cookie": cookie})
 
 
-def signed_in(site: TestClient, email: str = DESK) -> str:
+def signed_in(site: TestClient, email: str = ADMIN_EMAIL) -> str:
     """The cookie, as the browser sends it."""
     answer = enter(site, email)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin")
@@ -88,11 +88,11 @@ def test_a_new_installation_is_told_what_comes_first(app: App, site: TestClient,
     assert "Start with a profile" in page(site, cookie).text
     sharing(app, "Animals", "dogs")
     assert "Readers can subscribe themselves, or you can add them" in page(site, cookie).text
-    enrolled(app, "reader@example.org")
+    add_subscriber(app, "reader@example.org")
     assert "Everything is working." in page(site, cookie).text
 
 
-def test_the_cookie_is_for_the_desk_alone(site: TestClient, admin: Admin) -> None:
+def test_the_cookie_is_sent_to_admin_pages_only(site: TestClient, admin: Admin) -> None:
     said = enter(site).headers["Set-Cookie"]
     assert said.startswith(f"{COOKIE}=")
     assert said.endswith("; Max-Age=43200; Path=/admin; HttpOnly; SameSite=Strict; Secure")
@@ -100,7 +100,13 @@ def test_the_cookie_is_for_the_desk_alone(site: TestClient, admin: Admin) -> Non
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [(DESK, "four words make two"), (DESK, ""), ("nobody@example.org", PASSWORD), ("", ""), (DESK, "\ud800")],
+    [
+        (ADMIN_EMAIL, "four words make two"),
+        (ADMIN_EMAIL, ""),
+        ("nobody@example.org", PASSWORD),
+        ("", ""),
+        (ADMIN_EMAIL, "\ud800"),
+    ],
 )
 def test_a_wrong_password_and_a_wrong_address_are_answered_alike(
     site: TestClient, admin: Admin, email: str, password: str
@@ -196,7 +202,7 @@ def test_sending_is_held_and_released_with_a_line_in_the_log(app: App, site: Tes
     text = site.get("/admin/log", headers={"Cookie": cookie}).text
     assert "outbox hold: <bdi>the list is wrong &lt;b&gt;</bdi>" in text
     assert faults_of(text) == []
-    assert log(app) == [(DESK, "sign in"), (DESK, "outbox hold"), (DESK, "outbox release")]
+    assert log(app) == [(ADMIN_EMAIL, "sign in"), (ADMIN_EMAIL, "outbox hold"), (ADMIN_EMAIL, "outbox release")]
 
 
 def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: Admin) -> None:
@@ -214,7 +220,7 @@ def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: A
 def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
     app: App, site: TestClient, admin: Admin, state: str
 ) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         tx.exec_driver_sql("UPDATE deliveries SET state = ?", (state,))
@@ -224,7 +230,7 @@ def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
     assert "reader@example.org" in listed
 
 
-def test_under_a_path_the_cookie_is_for_the_desk_there(open_site: Opened) -> None:
+def test_under_a_path_the_cookie_is_sent_to_its_admin_pages_only(open_site: Opened) -> None:
     site = open_site('[newsletter]\nbase_url = "http://example.org/digest"\n')
     answer = site.get("/digest/admin")
     assert answer.headers["Location"] == "/digest/admin/sign-in"

@@ -1,4 +1,4 @@
-"""What came back, at the desk, and reading the mailbox from there."""
+"""The admin page of bounces, and reading the bounce mailbox from it."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +12,9 @@ from digest.errors import TransportError
 from digest.models import Bounce, BounceKind
 from digest.pipeline.bounces import BounceReport
 from tests.builders import NOW, an_item
-from tests.web.admin_site import DESK, AtDesk, logged, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, audit_log, signed_in
 from tests.web.conftest import Opened
-from tests.web.people import EMAIL, enrolled
+from tests.web.subscribers import EMAIL, add_subscriber
 from tests.web.test_admin_subscriber import CATS
 from tests.web.test_read import send
 
@@ -22,7 +22,7 @@ PAGE = "/admin/bounces"
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
@@ -32,35 +32,35 @@ def came_back(app: App, kind: BounceKind, reply: str, delivery_id: int | None = 
         app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=delivery_id, fingerprint=reply, now=NOW)
 
 
-def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App, desk: AtDesk) -> None:
-    one = enrolled(app)
+def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App, admin: AdminBrowser) -> None:
+    one = add_subscriber(app)
     send(app, one, an_item(CATS))
     came_back(app, BounceKind.SOFT, "450 first")
     came_back(app, BounceKind.HARD, "550 <script>alert(1)</script> \"'\u202e", 1)
-    text = desk.read(PAGE)
+    text = admin.read(PAGE)
     assert text.index("550 &lt;script&gt;alert(1)&lt;/script&gt;") < text.index("450 first")
     assert text.count(f'<a href="/admin/subscribers/{one.id}"><bdi>{EMAIL}</bdi></a>') == 2
     assert text.count('<a href="/admin/deliveries/1">1</a>') == 1
     assert "Read the mailbox now" not in text
-    assert desk.post(PAGE).status_code == 422
+    assert admin.post(PAGE).status_code == 422
 
 
-def test_a_kind_is_shown_by_itself_and_pages_follow(app: App, desk: AtDesk) -> None:
-    enrolled(app)
+def test_a_kind_is_shown_by_itself_and_pages_follow(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app)
     came_back(app, BounceKind.COMPLAINT, "spam")
     for number in range(51):
         came_back(app, BounceKind.SOFT, f"450 no. {number}.")
-    first = desk.read(f"{PAGE}?kind=soft")
+    first = admin.read(f"{PAGE}?kind=soft")
     assert ("no. 50." in first, "no. 1." in first, "no. 0." in first) == (True, True, False)
     assert f'href="{PAGE}?kind=soft&amp;before=3" rel="next"' in first
-    assert "no. 0." in desk.read(f"{PAGE}?kind=soft&before=3")
-    assert "spam" in desk.read(f"{PAGE}?kind=complaint")
+    assert "no. 0." in admin.read(f"{PAGE}?kind=soft&before=3")
+    assert "spam" in admin.read(f"{PAGE}?kind=complaint")
     for odd in ("kind=%00&before=x", "before=-1", f"before={'9' * 40}"):
-        assert "no. 50." in desk.read(f"{PAGE}?{odd}")
+        assert "no. 50." in admin.read(f"{PAGE}?{odd}")
 
 
 @pytest.fixture
-def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[AtDesk, list[Any], App]:
+def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[AdminBrowser, list[Any], App]:
     """A site with a mailbox in which is what the list says: reports, or errors."""
     opened: list[App] = []
     open_one = App.open
@@ -85,34 +85,34 @@ def with_mailbox(open_site: Opened, monkeypatch: pytest.MonkeyPatch) -> tuple[At
     return signed_in(opened[0], site), held, opened[0]
 
 
-def waited(desk: AtDesk) -> None:
-    assert cast(Starlette, desk.client.app).state.services.long_background.finish(20)
+def waited(admin: AdminBrowser) -> None:
+    assert cast(Starlette, admin.client.app).state.services.long_background.finish(20)
 
 
 def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
-    with_mailbox: tuple[AtDesk, list[Any], App],
+    with_mailbox: tuple[AdminBrowser, list[Any], App],
 ) -> None:
-    desk, held, app = with_mailbox
-    assert "Read the mailbox now" in desk.read(PAGE)
+    admin, held, app = with_mailbox
+    assert "Read the mailbox now" in admin.read(PAGE)
     held.append(BounceReport(read=3, suppressed=[("a@example.org", "550"), ("b@example.org", "550")]))
-    assert desk.post(PAGE).headers["Location"] == PAGE
-    waited(desk)
-    text = desk.read(PAGE)
+    assert admin.post(PAGE).headers["Location"] == PAGE
+    waited(admin)
+    text = admin.read(PAGE)
     assert "3 emails read, 2 addresses suppressed." in text
-    assert logged(app)[0] == (DESK, "bounce", "3 read, 2 suppressed")
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "bounce", "3 read, 2 suppressed")
 
 
 @pytest.mark.parametrize("error", [TransportError("<script>alert(1)</script> no answer"), ValueError("secret")])
 def test_a_mailbox_that_cannot_be_read_is_said_and_tried_again(
-    with_mailbox: tuple[AtDesk, list[Any], App], error: Exception
+    with_mailbox: tuple[AdminBrowser, list[Any], App], error: Exception
 ) -> None:
-    desk, held, app = with_mailbox
+    admin, held, app = with_mailbox
     held += [error, BounceReport(read=1)]
-    desk.post(PAGE)
-    waited(desk)
-    text = desk.read(PAGE)
+    admin.post(PAGE)
+    waited(admin)
+    text = admin.read(PAGE)
     assert ("couldn’t be read" in text, "secret" in text) == (True, False)
-    desk.post(PAGE)
-    waited(desk)
-    assert "1 email read," in desk.read(PAGE)
-    assert [what for _, what, _ in logged(app)] == ["bounce"]
+    admin.post(PAGE)
+    waited(admin)
+    assert "1 email read," in admin.read(PAGE)
+    assert [what for _, what, _ in audit_log(app)] == ["bounce"]

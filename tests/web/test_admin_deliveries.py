@@ -1,4 +1,4 @@
-"""Mails at the desk: found, looked at, tried again, settled, and sent once more."""
+"""The admin pages of deliveries: searching, showing, retrying, resolving and resending."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,9 +22,9 @@ from digest.models import (
 from digest.store import audit, deliveries, digests, outbox, schema
 from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_paper, an_item
-from tests.web.admin_site import DESK, AtDesk, refuses_an_editor, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE
-from tests.web.people import changed, enrolled
+from tests.web.subscribers import add_subscriber, changed
 from tests.web.test_read import send
 
 CATS = a_paper("Cats", "Of cats.", id="arxiv:2606.00001")
@@ -33,7 +33,7 @@ DOUBT, QUEUED = DeliveryState.IN_DOUBT, DeliveryState.QUEUED
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
@@ -68,10 +68,10 @@ def log(app: App) -> list[tuple[str, str, str]]:
         return [(c.who, c.what, c.subject) for c in reversed(audit.list_changes(tx, limit=20))]
 
 
-def test_the_newest_are_listed_with_what_the_server_said(app: App, desk: AtDesk) -> None:
-    reader = enrolled(app)
+def test_the_newest_are_listed_with_what_the_server_said(app: App, admin: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     mailed(app, reader, FAILED, "550 5.1.1 <script>alert(1)</script> no\u202e such user")
-    text = desk.read("/admin/deliveries")
+    text = admin.read("/admin/deliveries")
     assert "<bdi>550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; no such user</bdi>" in text
     assert f'href="/admin/subscribers/{reader.id}"' in text
     assert "2026-06-03 07:00" in text
@@ -97,31 +97,31 @@ def test_the_newest_are_listed_with_what_the_server_said(app: App, desk: AtDesk)
         ("before=2&state=failed", {1}),
     ],
 )
-def test_they_are_found_by_state_kind_and_whom(app: App, desk: AtDesk, asked: str, found: set[int]) -> None:
-    mailed(app, enrolled(app), FAILED)
-    other = enrolled(app, "other@example.org")
+def test_they_are_found_by_state_kind_and_whom(app: App, admin: AdminBrowser, asked: str, found: set[int]) -> None:
+    mailed(app, add_subscriber(app), FAILED)
+    other = add_subscriber(app, "other@example.org")
     mailed(app, other, SENT)
     with app.store.write() as tx:
         outbox.queue_mail(tx, MailKind.SIGN_IN, other, message_id="x@example.org", now=NOW)
     put(app, other, SENT)
-    text = desk.read(f"/admin/deliveries?{asked}")
+    text = admin.read(f"/admin/deliveries?{asked}")
     assert {number for number in (1, 2, 3) if f'href="/admin/deliveries/{number}"' in text} == found
 
 
-def test_pages_go_on_where_the_one_before_ended(app: App, desk: AtDesk) -> None:
-    reader = enrolled(app)
+def test_pages_go_on_where_the_one_before_ended(app: App, admin: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     for hour in range(60):
         mailed(app, reader, FAILED, slot_at=NOW + timedelta(hours=hour))
-    first = desk.read("/admin/deliveries?state=failed")
+    first = admin.read("/admin/deliveries?state=failed")
     assert 'href="/admin/deliveries?state=failed&amp;before=11" rel="next"' in first
-    second = desk.read("/admin/deliveries?state=failed&before=11")
+    second = admin.read("/admin/deliveries?state=failed&before=11")
     assert [f'/admin/deliveries/{n}"' in second for n in (1, 10, 11)] == [True, True, False]
     assert 'rel="next"' not in second
 
 
 def test_a_kind_that_is_rare_is_looked_for_a_stretch_at_a_time(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "_MAX_SCANNED", 3)
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
     for hour in range(5):
@@ -134,53 +134,53 @@ def test_a_kind_that_is_rare_is_looked_for_a_stretch_at_a_time(app: App, monkeyp
     assert ([d.id for d in far.deliveries], far.before) == ([1], 0)
 
 
-def test_those_that_are_ticked_are_tried_again_and_no_others(app: App, desk: AtDesk) -> None:
-    reader = enrolled(app)
+def test_those_that_are_ticked_are_tried_again_and_no_others(app: App, admin: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     for hour, state in enumerate((FAILED, DEFERRED, SENT, FAILED)):
         mailed(app, reader, state, slot_at=NOW + timedelta(hours=hour))
-    text = desk.done("/admin/deliveries", id=["1", "2", "3", "x", "9" * 40], do="retry", state="failed")
+    text = admin.post_and_follow("/admin/deliveries", id=["1", "2", "3", "x", "9" * 40], do="retry", state="failed")
     assert "Retrying 2 emails now." in text
     assert '<option value="failed" selected>' in text
     assert states(app) == {1: "queued", 2: "queued", 3: "sent", 4: "failed"}
-    assert log(app)[-1] == (DESK, "outbox retry", "1, 2")
+    assert log(app)[-1] == (ADMIN_EMAIL, "outbox retry", "1, 2")
 
 
 @pytest.mark.parametrize("form", [{}, {"do": "retry"}, {"do": "nonsense", "id": "1"}, {"do": "arrived", "id": "1"}])
-def test_where_none_is_ticked_none_is_tried(app: App, desk: AtDesk, form: dict[str, str]) -> None:
-    mailed(app, enrolled(app), FAILED)
-    assert "Nothing changed" in desk.done("/admin/deliveries", **form)
+def test_where_none_is_ticked_none_is_tried(app: App, admin: AdminBrowser, form: dict[str, str]) -> None:
+    mailed(app, add_subscriber(app), FAILED)
+    assert "Nothing changed" in admin.post_and_follow("/admin/deliveries", **form)
     assert states(app) == {1: "failed"}
     assert log(app) == []
 
 
 @pytest.mark.parametrize(("word", "state"), [("arrived", "sent"), ("again", "queued")])
-def test_those_in_doubt_are_settled(app: App, desk: AtDesk, word: str, state: str) -> None:
-    mailed(app, enrolled(app), DOUBT)
-    text = desk.read("/admin/deliveries?state=in-doubt")
+def test_those_in_doubt_are_settled(app: App, admin: AdminBrowser, word: str, state: str) -> None:
+    mailed(app, add_subscriber(app), DOUBT)
+    text = admin.read("/admin/deliveries?state=in-doubt")
     assert ("Mark as delivered" in text, "Send again" in text, "Retry now" in text) == (True, True, False)
-    desk.done("/admin/deliveries", id="1", do=word)
+    admin.post_and_follow("/admin/deliveries", id="1", do=word)
     assert states(app) == {1: state}
-    assert log(app)[-1] == (DESK, f"outbox resolve --{word}", "1")
+    assert log(app)[-1] == (ADMIN_EMAIL, f"outbox resolve --{word}", "1")
 
 
-def test_a_mail_has_a_page_with_all_that_is_known_of_it(app: App, desk: AtDesk) -> None:
-    reader = enrolled(app)
+def test_a_mail_has_a_page_with_all_that_is_known_of_it(app: App, admin: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     number = mailed(app, reader, SENT, "250 2.0.0 Ok <b>")
     bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply="mailbox <script>full</script>")
     with app.store.write() as tx:
         app.membership.record_bounce(tx, reader.email, bounce, delivery_id=number, fingerprint="x", now=NOW)
-    text = desk.read(f"/admin/deliveries/{number}")
+    text = admin.read(f"/admin/deliveries/{number}")
     for said in ("250 2.0.0 Ok &lt;b&gt;", "mailbox &lt;script&gt;full", "4.2.2", of(app, number).message_id):
         assert said in text
     assert '<a href="/paper/arxiv:2606.00001"><bdi>Cats</bdi></a>' in text
 
 
 def test_the_mail_itself_is_shown_in_a_sandbox_with_links_that_open_nothing(
-    app: App, desk: AtDesk, site: TestClient
+    app: App, admin: AdminBrowser, site: TestClient
 ) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, an_item(CATS))
-    answer = desk.get("/admin/deliveries/1/mail")
+    answer = admin.get("/admin/deliveries/1/mail")
     assert "Cats" in answer.text
     assert answer.headers["Content-Security-Policy"].startswith("sandbox ")
     assert "script-src" not in answer.headers["Content-Security-Policy"]
@@ -193,29 +193,29 @@ def test_the_mail_itself_is_shown_in_a_sandbox_with_links_that_open_nothing(
     assert of(app, 1).subscriber.state is SubscriberState.ACTIVE
 
 
-def test_a_hostile_paper_is_text_in_the_mail_and_on_its_page(app: App, desk: AtDesk) -> None:
-    send(app, enrolled(app), an_item(HOSTILE))
-    assert "<script>alert" not in desk.get("/admin/deliveries/1/mail").text
-    text = desk.read("/admin/deliveries/1")
+def test_a_hostile_paper_is_text_in_the_mail_and_on_its_page(app: App, admin: AdminBrowser) -> None:
+    send(app, add_subscriber(app), an_item(HOSTILE))
+    assert "<script>alert" not in admin.get("/admin/deliveries/1/mail").text
+    text = admin.read("/admin/deliveries/1")
     assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)
 
 
 @pytest.mark.parametrize("kind", [MailKind.CONFIRMATION, MailKind.SIGN_IN, MailKind.ADDRESS, MailKind.GOODBYE])
-def test_no_mail_with_a_key_in_it_shows_one_that_opens_anything(app: App, desk: AtDesk, kind: MailKind) -> None:
-    reader = enrolled(app)
+def test_no_mail_with_a_key_in_it_shows_one_that_opens_anything(app: App, admin: AdminBrowser, kind: MailKind) -> None:
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         outbox.queue_mail(tx, kind, reader, message_id="x@example.org", now=NOW)
-    answer = desk.get("/admin/deliveries/1/mail")
+    answer = admin.get("/admin/deliveries/1/mail")
     assert answer.status_code == 200
     assert f"/{reader.id}." not in answer.text
     assert "/0." in answer.text
 
 
-def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, desk: AtDesk) -> None:
-    reader = enrolled(app)
+def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, admin: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     mailed(app, reader, SENT, "250 Ok")
     before = of(app, 1)
-    text = desk.done("/admin/deliveries/1", do="resend")
+    text = admin.post_and_follow("/admin/deliveries/1", do="resend")
     assert "The same papers are sent in this new email." in text
     first, second = of(app, 1), of(app, 2)
     assert (first.state, first.reply, first.message_id) == (SENT, "250 Ok", before.message_id)
@@ -223,44 +223,44 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, desk: AtDesk) -> N
     assert second.message_id != before.message_id
     assert before.digest is not None
     assert second.digest == replace(before.digest, message_id=second.message_id)
-    assert log(app)[-1] == (DESK, "outbox resend", "1, as 2")
-    assert "Its papers have since been sent again" in desk.read("/admin/deliveries/1")
-    assert desk.get("/admin/deliveries/1/mail").status_code == 404
+    assert log(app)[-1] == (ADMIN_EMAIL, "outbox resend", "1, as 2")
+    assert "Its papers have since been sent again" in admin.read("/admin/deliveries/1")
+    assert admin.get("/admin/deliveries/1/mail").status_code == 404
     with app.store.read() as tx:
         assert len(digests.list_last(tx, reader.id, limit=5)) == 1
 
 
-def test_pressing_twice_sends_it_once_more_only(app: App, desk: AtDesk) -> None:
-    mailed(app, enrolled(app), SENT)
-    desk.done("/admin/deliveries/1", do="resend")
-    answer = desk.post("/admin/deliveries/1", do="resend")
+def test_pressing_twice_sends_it_once_more_only(app: App, admin: AdminBrowser) -> None:
+    mailed(app, add_subscriber(app), SENT)
+    admin.post_and_follow("/admin/deliveries/1", do="resend")
+    answer = admin.post("/admin/deliveries/1", do="resend")
     assert answer.status_code == 422
     assert "was already sent again" in answer.text
     assert states(app) == {1: "sent", 2: "queued"}
 
 
-def test_it_is_delivered_with_its_new_message_id(app: App, desk: AtDesk) -> None:
-    mailed(app, enrolled(app), SENT)
-    desk.done("/admin/deliveries/1", do="resend")
+def test_it_is_delivered_with_its_new_message_id(app: App, admin: AdminBrowser) -> None:
+    mailed(app, add_subscriber(app), SENT)
+    admin.post_and_follow("/admin/deliveries/1", do="resend")
     assert app.deliver(now=NOW + timedelta(hours=1)).sent == 1
     (file,) = app.config.path(app.config.delivery.maildir.path).rglob("*.eml")
     assert f"Message-ID: <{of(app, 2).message_id}>" in file.read_text().replace("\n ", " ")
     put(app, of(app, 2).subscriber, SENT)
-    desk.done("/admin/deliveries/2", do="resend")
+    admin.post_and_follow("/admin/deliveries/2", do="resend")
     assert len({of(app, number).message_id for number in (1, 2, 3)}) == 3
 
 
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not SENT])
-def test_what_was_not_sent_is_not_sent_once_more(app: App, desk: AtDesk, state: DeliveryState) -> None:
-    mailed(app, enrolled(app), state)
-    assert "Send as a new email" not in desk.read("/admin/deliveries/1")
-    assert desk.post("/admin/deliveries/1", do="resend").status_code == 422
+def test_what_was_not_sent_is_not_sent_once_more(app: App, admin: AdminBrowser, state: DeliveryState) -> None:
+    mailed(app, add_subscriber(app), state)
+    assert "Send as a new email" not in admin.read("/admin/deliveries/1")
+    assert admin.post("/admin/deliveries/1", do="resend").status_code == 422
     assert list(states(app)) == [1]
 
 
 @pytest.mark.parametrize("how", ["left", "barred", "pending", "sign-in"])
-def test_nobody_is_mailed_once_more_who_may_not_be(app: App, desk: AtDesk, how: str) -> None:
-    reader = enrolled(app)
+def test_nobody_is_mailed_once_more_who_may_not_be(app: App, admin: AdminBrowser, how: str) -> None:
+    reader = add_subscriber(app)
     mailed(app, reader, SENT)
     if how == "left":
         with app.store.write() as tx:
@@ -277,18 +277,18 @@ def test_nobody_is_mailed_once_more_who_may_not_be(app: App, desk: AtDesk, how: 
             outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)
         number = put(app, reader, SENT)
     before = states(app)
-    assert "Send as a new email" not in desk.read(f"/admin/deliveries/{number}")
-    assert desk.post(f"/admin/deliveries/{number}", do="resend").status_code == 422
+    assert "Send as a new email" not in admin.read(f"/admin/deliveries/{number}")
+    assert admin.post(f"/admin/deliveries/{number}", do="resend").status_code == 422
     assert states(app) == before
 
 
-def test_a_mail_that_is_not_there_is_told(app: App, desk: AtDesk) -> None:
+def test_a_mail_that_is_not_there_is_told(app: App, admin: AdminBrowser) -> None:
     for path in ("/admin/deliveries/7", "/admin/deliveries/7/mail", "/admin/deliveries/x"):
-        assert desk.get(path).status_code == 404
-    assert desk.post("/admin/deliveries/7", do="resend").status_code == 404
+        assert admin.get(path).status_code == 404
+    assert admin.post("/admin/deliveries/7", do="resend").status_code == 404
 
 
 def test_they_are_not_for_editors(app: App, site: TestClient) -> None:
-    mailed(app, enrolled(app), SENT)
+    mailed(app, add_subscriber(app), SENT)
     assert refuses_an_editor(app, site, "/admin/deliveries", "/admin/deliveries/1", "/admin/deliveries/1/mail")
     assert states(app) == {1: "sent"}

@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Role
 from tests.builders import a_paper
-from tests.web.admin_site import EDITOR, AtDesk, signed_in
+from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
 from tests.web.papers import published, sharing
 from tests.web.test_admin_profiles import flat, log, plain, shared
 
 
 @pytest.fixture
-def editor(app: App, site: TestClient) -> AtDesk:
+def editor(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site, Role.EDITOR)
 
 
@@ -25,7 +25,7 @@ def line(name: str, rules: str) -> str:
     return json.dumps({"name": name, "rules": rules})
 
 
-def test_what_is_exported_can_be_imported(app: App, editor: AtDesk) -> None:
+def test_what_is_exported_can_be_imported(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats & 猫", 'cat\n"lion" # <b>')
     sharing(app, "Dogs", "dog")
     answer = editor.get("/admin/profiles/export")
@@ -39,7 +39,7 @@ def test_what_is_exported_can_be_imported(app: App, editor: AtDesk) -> None:
     assert log(app) == []
 
 
-def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app: App, editor: AtDesk) -> None:
+def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat\nlion")
     sharing(app, "Dogs", "dog")
     text = "\n".join([line("Cats", "cat\ntiger"), line("Dogs", "dog"), line("Mice <b>", "mouse")])
@@ -56,7 +56,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
     assert answer.headers["Location"] == "/admin/profiles/import?done=imported"
     assert "Imported." in editor.read(answer.headers["Location"])
     assert shared(app) == {"Cats": "cat\ntiger", "Dogs": "dog", "Mice <b>": "mouse"}
-    assert log(app) == [(EDITOR, "profile edit", "Cats"), (EDITOR, "profile add", "Mice <b>")]
+    assert log(app) == [(EDITOR_EMAIL, "profile edit", "Cats"), (EDITOR_EMAIL, "profile add", "Mice <b>")]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
     ],
 )
 def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
-    app: App, editor: AtDesk, text: str, why: str
+    app: App, editor: AdminBrowser, text: str, why: str
 ) -> None:
     for do in ("", "import"):
         answer = editor.post("/admin/profiles/import", text=text, do=do)
@@ -79,7 +79,9 @@ def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
     assert shared(app) == {}
 
 
-def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find(app: App, editor: AtDesk) -> None:
+def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find(
+    app: App, editor: AdminBrowser
+) -> None:
     published(app, a_paper("A study of cats"), a_paper("Dogs", "of cats <b>"))
     assert "Paste your search" in editor.read("/admin/profiles/query")
     pasted = "https://pubmed.ncbi.nlm.nih.gov/?term=" + quote('cats[tiab] AND "<i>"[pt]')
@@ -94,7 +96,7 @@ def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find
     assert shared(app) == {}
 
 
-def test_a_query_that_cannot_be_read_says_why_and_stays(app: App, editor: AtDesk) -> None:
+def test_a_query_that_cannot_be_read_says_why_and_stays(app: App, editor: AdminBrowser) -> None:
     answer = editor.post("/admin/profiles/query", query='jr:"<b>"\r\n')
     assert answer.status_code == 422
     assert "feeds contain none of this: jr:&#34;&lt;b&gt;&#34;" in answer.text

@@ -1,4 +1,4 @@
-"""Importing subscribers at the desk: a file, what would become of its rows, and what became of them."""
+"""Importing subscribers on the admin pages: the file, the preview of its rows, and their outcomes."""
 
 import asyncio
 import csv
@@ -23,28 +23,28 @@ from digest.web.admin.subscribers import uploads
 from digest.web.app import create_app
 from digest.web.security import MAX_BODY, MAX_UPLOAD
 from tests.builders import NOW
-from tests.web.admin_site import DESK, AtDesk, logged, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, audit_log, signed_in
 from tests.web.conftest import browser
-from tests.web.people import enrolled, history, queued, state
+from tests.web.subscribers import add_subscriber, history, queued, state
 
 PAGE = "/admin/subscribers/import"
 HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
-def waited(desk: AtDesk) -> None:
-    assert cast(Starlette, desk.client.app).state.services.long_background.finish(30)
+def waited(admin: AdminBrowser) -> None:
+    assert cast(Starlette, admin.client.app).state.services.long_background.finish(30)
 
 
-def checked(desk: AtDesk, content: bytes | str, **form: Any) -> str:
+def checked(admin: AdminBrowser, content: bytes | str, **form: Any) -> str:
     """The page of a file that was uploaded and checked."""
-    answer = desk.send(PAGE, content, **form)
+    answer = admin.upload(PAGE, content, **form)
     assert answer.status_code == 303, answer.text
-    waited(desk)
+    waited(admin)
     return str(answer.headers["Location"])
 
 
@@ -75,12 +75,12 @@ def rows(count: int, first: int = 0) -> str:
     return "email\n" + "".join(f"r{number}@example.org\n" for number in range(first, first + count))
 
 
-def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(app: App, desk: AtDesk) -> None:
-    enrolled(app, "known@example.org")
+def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app, "known@example.org")
     with app.store.write() as tx:
         app.membership.suppress(tx, "out@example.org", SuppressionReason.ADMIN, HOSTILE, now=NOW)
     text = f"email,name\nnew@example.org,N\nknown@example.org,\nout@example.org,\n{HOSTILE},x\nNEW@example.org,\n"
-    page = desk.read(checked(desk, text))
+    page = admin.read(checked(admin, text))
     found = re.findall(r'<tr><th scope="row">([^<]+)</th><td>(\d+)</td>', page)
     assert found == [
         ("Rows with mistakes, skipped", "1"),
@@ -92,55 +92,57 @@ def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(a
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an e-mail address" in page
     assert '<td data-label="Column">email</td>' in page
     assert "Import 1 row" in page
-    assert (everybody(app), queued(app), logged(app)) == (["known@example.org"], [], [])
+    assert (everybody(app), queued(app), audit_log(app)) == (["known@example.org"], [], [])
 
 
 @pytest.mark.parametrize("agreed", [True, False])
-def test_the_good_rows_are_imported_and_asked_unless_they_have_agreed(app: App, desk: AtDesk, agreed: bool) -> None:
-    where = checked(desk, "\ufeffemail,name\nnew@example.org,Ünï\nbad,\n", **({"confirmed": "1"} if agreed else {}))
-    assert ("they get their first digest" in desk.read(where)) == agreed
-    assert desk.post(where, do="import").headers["Location"] == where
-    waited(desk)
-    text = desk.read(where)
+def test_the_good_rows_are_imported_and_asked_unless_they_have_agreed(
+    app: App, admin: AdminBrowser, agreed: bool
+) -> None:
+    where = checked(admin, "\ufeffemail,name\nnew@example.org,Ünï\nbad,\n", **({"confirmed": "1"} if agreed else {}))
+    assert ("they get their first digest" in admin.read(where)) == agreed
+    assert admin.post(where, do="import").headers["Location"] == where
+    waited(admin)
+    text = admin.read(where)
     assert "1 new subscriber." in text
     assert 'http-equiv="refresh"' not in text
     assert state(app, "new@example.org") == ("active" if agreed else "pending")
-    assert history(app, "new@example.org") == [("vouched" if agreed else "asked", f"import by {DESK}")]
+    assert history(app, "new@example.org") == [("vouched" if agreed else "asked", f"import by {ADMIN_EMAIL}")]
     assert len(queued(app)) == (0 if agreed else 1)
-    assert logged(app) == [(DESK, "subscriber import", "1 new"), (DESK, "subscriber import", "begun")]
+    assert audit_log(app) == [(ADMIN_EMAIL, "subscriber import", "1 new"), (ADMIN_EMAIL, "subscriber import", "begun")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_may_end_as_they_do_on_any_computer(app: App, desk: AtDesk, end: str) -> None:
-    assert "Import 3 rows" in desk.read(checked(desk, rows(3).replace("\n", end)))
+def test_lines_may_end_as_they_do_on_any_computer(app: App, admin: AdminBrowser, end: str) -> None:
+    assert "Import 3 rows" in admin.read(checked(admin, rows(3).replace("\n", end)))
 
 
-def test_a_file_is_imported_once_however_often_the_button_is_pressed(app: App, desk: AtDesk) -> None:
-    where = checked(desk, rows(3))
+def test_a_file_is_imported_once_however_often_the_button_is_pressed(app: App, admin: AdminBrowser) -> None:
+    where = checked(admin, rows(3))
     for _ in range(3):
-        desk.post(where, do="import")
-        waited(desk)
-    assert len(logged(app)) == 2
-    again = checked(desk, rows(4))
-    desk.post(again, do="import")
-    waited(desk)
+        admin.post(where, do="import")
+        waited(admin)
+    assert len(audit_log(app)) == 2
+    again = checked(admin, rows(4))
+    admin.post(again, do="import")
+    waited(admin)
     assert everybody(app) == [f"r{number}@example.org" for number in range(4)]
-    assert "1 new subscriber." in desk.read(again)
+    assert "1 new subscriber." in admin.read(again)
 
 
-def test_what_is_thrown_away_is_gone(app: App, desk: AtDesk) -> None:
-    where = checked(desk, rows(3))
-    answer = desk.post(where, do="drop")
-    assert "Nothing was imported" in desk.read(answer.headers["Location"])
+def test_what_is_thrown_away_is_gone(app: App, admin: AdminBrowser) -> None:
+    where = checked(admin, rows(3))
+    answer = admin.post(where, do="drop")
+    assert "Nothing was imported" in admin.read(answer.headers["Location"])
     for path in (where, f"{where}/report"):
-        assert desk.get(path).status_code == 404
-    assert desk.post(where, do="import").status_code == 404
+        assert admin.get(path).status_code == 404
+    assert admin.post(where, do="import").status_code == 404
     assert everybody(app) == []
 
 
-def test_the_report_has_every_row_and_runs_nothing_in_a_spreadsheet(app: App, desk: AtDesk) -> None:
-    where = checked(desk, 'email,name\n"=HYPERLINK(1)",\n+1@example.org,\n@x,\n-x,\n"\t=1",\nok@example.org,\n')
-    answer = desk.get(f"{where}/report")
+def test_the_report_has_every_row_and_runs_nothing_in_a_spreadsheet(app: App, admin: AdminBrowser) -> None:
+    where = checked(admin, 'email,name\n"=HYPERLINK(1)",\n+1@example.org,\n@x,\n-x,\n"\t=1",\nok@example.org,\n')
+    answer = admin.get(f"{where}/report")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="import.csv"'
     report = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["fate"] for row in report] == ["bad", "asked", "bad", "bad", "bad", "asked"]
@@ -150,12 +152,12 @@ def test_the_report_has_every_row_and_runs_nothing_in_a_spreadsheet(app: App, de
     assert report[0]["column"] == "email"
 
 
-def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: App, desk: AtDesk) -> None:
-    where = checked(desk, rows(1234))
-    text = desk.read(where)
+def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: App, admin: AdminBrowser) -> None:
+    where = checked(admin, rows(1234))
+    text = admin.read(where)
     assert text.count("<bdi>r") == 100
     assert "The first 100 of 1,234:" in text
-    assert len(desk.get(f"{where}/report").text.splitlines()) == 1235
+    assert len(admin.get(f"{where}/report").text.splitlines()) == 1235
 
 
 @pytest.mark.parametrize(
@@ -174,55 +176,61 @@ def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: 
         (b"email\n" + b"\n" * (uploads.MAX_ROWS + 1), "more than 500,000 rows"),
     ],
 )
-def test_what_is_no_such_file_is_said_beside_the_field(app: App, desk: AtDesk, content: bytes, says: str) -> None:
-    answer = desk.send(PAGE, content, confirmed="1")
+def test_what_is_no_such_file_is_said_beside_the_field(
+    app: App, admin: AdminBrowser, content: bytes, says: str
+) -> None:
+    answer = admin.upload(PAGE, content, confirmed="1")
     assert answer.status_code == 422
     assert says in answer.text.partition('id="file-mistake"')[2].partition("</p>")[0]
     assert "<script>alert" not in answer.text
     assert 'value="1" checked' in answer.text
 
 
-def test_a_form_without_a_file_or_with_two_or_in_an_odd_charset_takes_nothing_in(app: App, desk: AtDesk) -> None:
-    assert desk.post(PAGE).status_code == 422
-    headers = {"Cookie": desk.cookie}
+def test_a_form_without_a_file_or_with_two_or_in_an_odd_charset_takes_nothing_in(app: App, admin: AdminBrowser) -> None:
+    assert admin.post(PAGE).status_code == 422
+    headers = {"Cookie": admin.cookie}
     two = [("file", ("a.csv", "email\n")), ("file", ("b.csv", "email\n"))]
-    assert desk.client.post(PAGE, data={"csrf": desk.csrf}, files=two, headers=headers).status_code == 403
+    assert admin.client.post(PAGE, data={"csrf": admin.csrf}, files=two, headers=headers).status_code == 403
     odd = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7", **headers}
-    assert desk.client.post(PAGE, content=b"--x--\r\n", headers=odd).status_code == 403
+    assert admin.client.post(PAGE, content=b"--x--\r\n", headers=odd).status_code == 403
 
 
-def test_a_row_that_ends_the_csv_is_said_and_stops_the_check(app: App, desk: AtDesk) -> None:
-    where = checked(desk, "email\na@example.org\n" + "x" * 200_000 + "\n")
-    text = desk.read(where)
+def test_a_row_that_ends_the_csv_is_said_and_stops_the_check(app: App, admin: AdminBrowser) -> None:
+    where = checked(admin, "email\na@example.org\n" + "x" * 200_000 + "\n")
+    text = admin.read(where)
     assert "field larger than field limit" in text
     assert "Import 1" not in text
-    assert desk.post(where, do="import").status_code == 303
-    waited(desk)
+    assert admin.post(where, do="import").status_code == 303
+    waited(admin)
     assert everybody(app) == []
 
 
-def test_the_files_name_is_text(app: App, desk: AtDesk) -> None:
-    answer = desk.send(PAGE, rows(1), name=f"{HOSTILE}.csv")
-    waited(desk)
-    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;.csv</bdi>" in desk.read(answer.headers["Location"])
+def test_the_files_name_is_text(app: App, admin: AdminBrowser) -> None:
+    answer = admin.upload(PAGE, rows(1), name=f"{HOSTILE}.csv")
+    waited(admin)
+    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;.csv</bdi>" in admin.read(answer.headers["Location"])
 
 
 def test_another_admins_file_is_not_there_and_another_of_ones_own_takes_its_place(
-    app: App, site: TestClient, desk: AtDesk
+    app: App, site: TestClient, admin: AdminBrowser
 ) -> None:
     other = signed_in(app, site, email="other@example.org")
-    first, theirs = checked(desk, rows(1)), checked(other, rows(2))
+    first, theirs = checked(admin, rows(1)), checked(other, rows(2))
     for path in (first, f"{first}/report"):
         assert other.get(path).status_code == 404
     assert other.post(first, do="import").status_code == 404
-    second = checked(desk, rows(3))
-    assert (desk.get(first).status_code, desk.get(second).status_code, other.get(theirs).status_code) == (404, 200, 200)
+    second = checked(admin, rows(3))
+    assert (admin.get(first).status_code, admin.get(second).status_code, other.get(theirs).status_code) == (
+        404,
+        200,
+        200,
+    )
 
 
-def test_a_file_is_kept_for_an_hour(app: App, desk: AtDesk) -> None:
+def test_a_file_is_kept_for_an_hour(app: App, admin: AdminBrowser) -> None:
     now = [NOW]
     client = TestClient(create_app(app, clock=lambda: now[0]), follow_redirects=False)
-    there = AtDesk(client, desk.cookie, desk.csrf)
+    there = AdminBrowser(client, admin.cookie, admin.csrf)
     where = checked(there, rows(1))
     now[0] = NOW + timedelta(minutes=59)
     assert there.get(where).status_code == 200
@@ -232,49 +240,49 @@ def test_a_file_is_kept_for_an_hour(app: App, desk: AtDesk) -> None:
 
 
 def test_no_more_is_kept_in_all_than_two_of_the_largest(
-    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+    app: App, site: TestClient, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "_MAX_KEPT", 50)
     other = signed_in(app, site, email="other@example.org")
-    where = checked(desk, rows(2))
-    assert "Another import is running" in other.send(PAGE, rows(2)).text
-    desk.post(where, do="drop")
+    where = checked(admin, rows(2))
+    assert "Another import is running" in other.upload(PAGE, rows(2)).text
+    admin.post(where, do="drop")
     checked(other, rows(2))
 
 
 def test_it_goes_on_beside_the_pages_and_others_write_in_between(
-    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+    app: App, site: TestClient, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = checked(desk, rows(5))
+    where = checked(admin, rows(5))
     with held_up(monkeypatch) as go_on:
-        desk.post(where, do="import")
+        admin.post(where, do="import")
         for _ in range(200):
-            text = desk.get(where).text
+            text = admin.get(where).text
             if "33 % so far" in text:
                 break
             threading.Event().wait(0.02)
         assert 'http-equiv="refresh"' in text
         assert '<progress id="percent" max="100" value="33">' in re.sub(r"\n(?=[a-z])", " ", text)
         assert everybody(app) == ["r0@example.org", "r1@example.org"]
-        enrolled(app, "r4@example.org")  # by themselves, in the meantime
-        assert "Another import is running" in desk.send(PAGE, rows(1)).text
-        desk.post(where, do="drop")  # too late
+        add_subscriber(app, "r4@example.org")  # by themselves, in the meantime
+        assert "Another import is running" in admin.upload(PAGE, rows(1)).text
+        admin.post(where, do="drop")  # too late
         go_on.set()
-    waited(desk)
-    assert "4 new subscribers." in desk.read(where)
+    waited(admin)
+    assert "4 new subscribers." in admin.read(where)
 
 
 def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_added_again(
-    app: App, site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+    app: App, site: TestClient, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = checked(desk, rows(5))
+    where = checked(admin, rows(5))
     with held_up(monkeypatch) as go_on:
-        desk.post(where, do="import")
+        admin.post(where, do="import")
         with TestClient(site.app):  # as it is served, and then stops
             threading.Timer(0.3, go_on.set).start()
-        waited(desk)
-    assert "Rows that were stored are kept." in desk.read(where)
-    assert logged(app)[0] == (DESK, "subscriber import", "2 new")
+        waited(admin)
+    assert "Rows that were stored are kept." in admin.read(where)
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "subscriber import", "2 new")
     after = signed_in(app, browser(app))
     assert after.get(where).status_code == 404
     again = checked(after, rows(5))
@@ -285,21 +293,21 @@ def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_
 
 
 def test_a_fault_half_way_is_said_and_leaves_no_import_that_never_ends(
-    app: App, desk: AtDesk, monkeypatch: pytest.MonkeyPatch
+    app: App, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = checked(desk, rows(5))
+    where = checked(admin, rows(5))
 
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError("secret")
 
     with monkeypatch.context() as patch:
         patch.setattr(importing, "_import_batch", fail)
-        desk.post(where, do="import")
-        waited(desk)
-    text = desk.read(where)
+        admin.post(where, do="import")
+        waited(admin)
+    text = admin.read(where)
     assert ("The import was interrupted" in text, "secret" in text) == (True, False)
-    assert logged(app)[0] == (DESK, "subscriber import", "0 new")
-    checked(desk, rows(5))
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "subscriber import", "0 new")
+    checked(admin, rows(5))
 
 
 async def _asked(app: App, headers: dict[str, str], body: Iterator[bytes]) -> tuple[int, int]:
@@ -347,36 +355,36 @@ def a_body(csrf: str, size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("who", ["nobody", "a reader", "an editor", "an admin"])
-def test_a_body_is_read_of_an_admin_alone(app: App, desk: AtDesk, who: str) -> None:
+def test_a_body_is_read_of_an_admin_alone(app: App, admin: AdminBrowser, who: str) -> None:
     cookie = {
         "nobody": "",
         "a reader": "__Secure-digest=x; __Secure-digest-desk=x",
-        "an editor": signed_in(app, desk.client, Role.EDITOR).cookie,
-        "an admin": desk.cookie,
+        "an editor": signed_in(app, admin.client, Role.EDITOR).cookie,
+        "an admin": admin.cookie,
     }[who]
-    status, read = asyncio.run(_asked(app, {"Cookie": cookie, **MULTIPART}, a_body(desk.csrf, MAX_BODY * 4)))
+    status, read = asyncio.run(_asked(app, {"Cookie": cookie, **MULTIPART}, a_body(admin.csrf, MAX_BODY * 4)))
     assert (status, read > 0) == {"an admin": (303, True), "an editor": (403, False)}.get(who, (303, False))
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_file_of_thirty_two_megabytes_is_the_most_that_is_read(app: App, desk: AtDesk, told: bool) -> None:
+def test_a_file_of_thirty_two_megabytes_is_the_most_that_is_read(app: App, admin: AdminBrowser, told: bool) -> None:
     length = {"Content-Length": str(MAX_UPLOAD + 1)} if told else {}
-    headers = {"Cookie": desk.cookie, **MULTIPART, **length}
-    status, read = asyncio.run(_asked(app, headers, a_body(desk.csrf, 3 * MAX_UPLOAD)))
+    headers = {"Cookie": admin.cookie, **MULTIPART, **length}
+    status, read = asyncio.run(_asked(app, headers, a_body(admin.csrf, 3 * MAX_UPLOAD)))
     assert status == 413
     assert read <= (0 if told else 2 + MAX_UPLOAD // 65536 + 1)
 
 
-def test_a_file_is_not_taken_in_without_the_sessions_own_token(app: App, desk: AtDesk) -> None:
+def test_a_file_is_not_taken_in_without_the_sessions_own_token(app: App, admin: AdminBrowser) -> None:
     for csrf in ("", "0" * 32):
-        forged = AtDesk(desk.client, desk.cookie, csrf)
-        assert forged.send(PAGE, rows(1)).status_code == 403
-    waited(desk)
+        forged = AdminBrowser(admin.client, admin.cookie, csrf)
+        assert forged.upload(PAGE, rows(1)).status_code == 403
+    waited(admin)
     assert everybody(app) == []
 
 
-def test_no_other_page_takes_a_file(app: App, desk: AtDesk) -> None:
-    one = enrolled(app)
+def test_no_other_page_takes_a_file(app: App, admin: AdminBrowser) -> None:
+    one = add_subscriber(app)
     for path in (f"/admin/subscribers/{one.id}", f"{PAGE}/7", "/admin/suppressions", "/admin/hold"):
-        assert desk.send(path, rows(1)).status_code == 403  # the form is not read, so there is no token
-        assert desk.post(path, x="x" * MAX_BODY).status_code == 413
+        assert admin.upload(path, rows(1)).status_code == 403  # the form is not read, so there is no token
+        assert admin.post(path, x="x" * MAX_BODY).status_code == 413

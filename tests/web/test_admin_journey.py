@@ -1,4 +1,4 @@
-"""An admin's day at the desk, and an editor's, in a browser, on the demo that is really served."""
+"""An admin's and an editor's day, in a browser, on the served demo."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield served
 
 
-class AtTheDesk(Visitor):
+class AdminVisitor(Visitor):
     """Somebody who looks after the demo, on a desktop. What they make is called after how they browse."""
 
     def __init__(self, page: Any, demo: Demo, *, scripts: bool) -> None:
@@ -41,7 +41,7 @@ class AtTheDesk(Visitor):
         return self.page.get_by_label("Rules", exact=True)
 
     def goes_to(self, entry: str) -> None:
-        """A page by the desk's navigation."""
+        """Open a page by the navigation."""
         self.page.get_by_role("navigation", name="Admin").get_by_role("link", name=entry, exact=True).click()
         self.page.get_by_role("heading", level=1, name=entry, exact=True).wait_for()
 
@@ -58,35 +58,35 @@ class AtTheDesk(Visitor):
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
-def at_the_desk(request: pytest.FixtureRequest, demo: Demo) -> Iterator[AtTheDesk]:
+def visitor(request: pytest.FixtureRequest, demo: Demo) -> Iterator[AdminVisitor]:
     """Their browser complains of nothing but what is refused."""
     with browsing(scripts=request.param, width=1280, complains_of=r"\b(403|422)\b") as page:
-        yield AtTheDesk(page, demo, scripts=request.param)
+        yield AdminVisitor(page, demo, scripts=request.param)
 
 
-def test_an_admin_spends_a_day_at_the_desk(at_the_desk: AtTheDesk) -> None:
-    signs_in_at_the_second_try(at_the_desk)
-    writes_a_profile_and_mends_its_mistake(at_the_desk)
-    changes_a_rule(at_the_desk)
-    restores_the_version_before(at_the_desk)
-    gets_a_test_mail(at_the_desk)
-    imports_people_and_learns_who_is_wrong(at_the_desk)
-    puts_a_proposed_paper_into_the_edition(at_the_desk)
-    holds_sending_and_releases_it(at_the_desk)
-    tries_a_failed_mail_again(at_the_desk)
-    finds_all_of_it_in_the_log(at_the_desk)
-    signs_out(at_the_desk)
+def test_an_admins_day(visitor: AdminVisitor) -> None:
+    signs_in_at_the_second_try(visitor)
+    writes_a_profile_and_mends_its_mistake(visitor)
+    changes_a_rule(visitor)
+    restores_the_version_before(visitor)
+    gets_a_test_mail(visitor)
+    imports_people_and_learns_who_is_wrong(visitor)
+    puts_a_proposed_paper_into_the_edition(visitor)
+    holds_sending_and_releases_it(visitor)
+    tries_a_failed_mail_again(visitor)
+    finds_all_of_it_in_the_log(visitor)
+    signs_out(visitor)
 
 
-def test_an_editor_sees_to_profiles_and_to_nothing_else(at_the_desk: AtTheDesk) -> None:
-    is_made_an_editor(at_the_desk)
-    sees_only_their_navigation(at_the_desk)
-    edits_a_profile(at_the_desk)
-    is_refused_everything_else(at_the_desk)
-    signs_out(at_the_desk)
+def test_an_editor_sees_to_profiles_and_to_nothing_else(visitor: AdminVisitor) -> None:
+    is_made_an_editor(visitor)
+    sees_only_their_navigation(visitor)
+    edits_a_profile(visitor)
+    is_refused_everything_else(visitor)
+    signs_out(visitor)
 
 
-def signs_in_at_the_second_try(admin: AtTheDesk) -> None:
+def signs_in_at_the_second_try(admin: AdminVisitor) -> None:
     admin.open("/admin")
     admin.signs_in(ADMIN, "not the password")
     admin.reads("Wrong address or password.")
@@ -94,7 +94,7 @@ def signs_in_at_the_second_try(admin: AtTheDesk) -> None:
     admin.sees("Today")
 
 
-def writes_a_profile_and_mends_its_mistake(admin: AtTheDesk) -> None:
+def writes_a_profile_and_mends_its_mistake(admin: AdminVisitor) -> None:
     page = admin.page
     admin.goes_to("Profiles")
     admin.follow("New profile")
@@ -112,14 +112,14 @@ def writes_a_profile_and_mends_its_mistake(admin: AtTheDesk) -> None:
     admin.reads("Profile added. Readers can follow it now.")
 
 
-def changes_a_rule(admin: AtTheDesk) -> None:
+def changes_a_rule(admin: AdminVisitor) -> None:
     admin.types("Ricci flow\nlanguage model")
     admin.page.locator("#changed").get_by_text("removed").wait_for()
     admin.press("Save")
     admin.reads("Saved. The next digests use these rules.")
 
 
-def restores_the_version_before(admin: AtTheDesk) -> None:
+def restores_the_version_before(admin: AdminVisitor) -> None:
     admin.follow("History")
     admin.follow("Version 1")
     assert "black hole" in admin.page.locator("pre").last.inner_text()
@@ -128,7 +128,7 @@ def restores_the_version_before(admin: AtTheDesk) -> None:
     assert admin.rules.input_value() == "Ricci flow\nblack hole"
 
 
-def gets_a_test_mail(admin: AtTheDesk) -> None:
+def gets_a_test_mail(admin: AdminVisitor) -> None:
     mailbox = admin.demo.mailbox(ADMIN)
     admin.press("Send me a test email")
     admin.reads("It’s on its way to you.")
@@ -137,7 +137,7 @@ def gets_a_test_mail(admin: AtTheDesk) -> None:
     assert "The entropy formula for the Ricci flow" in mail.get_body(("plain",)).get_content()
 
 
-def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
+def imports_people_and_learns_who_is_wrong(admin: AdminVisitor) -> None:
     page, good = admin.page, f"imported-{admin.way}@example.org"
     table = f"email,timezone\n{good},Europe/Berlin\nno address,UTC\nlost-{admin.way}@example.org,Atlantis\n"
     table += "engineer@example.org,UTC\n"
@@ -166,7 +166,7 @@ def imports_people_and_learns_who_is_wrong(admin: AtTheDesk) -> None:
     assert page.get_by_role("rowheader", name=good).is_visible()
 
 
-def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
+def puts_a_proposed_paper_into_the_edition(admin: AdminVisitor) -> None:
     page, title = admin.page, f"On maps, drawn {admin.way} scripts"
     address = f"https://maps.example.org/{admin.way}"
 
@@ -188,7 +188,7 @@ def puts_a_proposed_paper_into_the_edition(admin: AtTheDesk) -> None:
     admin.sees(title)
 
 
-def holds_sending_and_releases_it(admin: AtTheDesk) -> None:
+def holds_sending_and_releases_it(admin: AdminVisitor) -> None:
     page, email, reason = admin.page, f"asked-{admin.way}@example.org", f"a look at the mail, {admin.way} scripts"
     mailbox = admin.demo.mailbox(email)
     admin.open("/admin")
@@ -209,7 +209,7 @@ def holds_sending_and_releases_it(admin: AtTheDesk) -> None:
     assert mailbox.next()["Subject"] == "Please confirm your subscription to Daily Papers"
 
 
-def tries_a_failed_mail_again(admin: AtTheDesk) -> None:
+def tries_a_failed_mail_again(admin: AdminVisitor) -> None:
     page, email = admin.page, f"asked-{admin.way}@example.org"
     mailbox = admin.demo.mailbox(email)
     fails_to_send(admin.demo, email, f"lost-{admin.way}@example.org")
@@ -225,7 +225,7 @@ def tries_a_failed_mail_again(admin: AtTheDesk) -> None:
 
 
 def fails_to_send(demo: Demo, email: str, message_id: str) -> None:
-    """An operator's accident, beside the desk."""
+    """An operator's accident, outside the pages."""
     with Store.open(demo.folder / "digest.db").write() as tx:
         whom = subscribers.get(tx, email)
         outbox.queue_mail(
@@ -238,7 +238,7 @@ def fails_to_send(demo: Demo, email: str, message_id: str) -> None:
         )
 
 
-def finds_all_of_it_in_the_log(admin: AtTheDesk) -> None:
+def finds_all_of_it_in_the_log(admin: AdminVisitor) -> None:
     page = admin.page
     admin.goes_to("Log")
     page.get_by_label("Who").fill(ADMIN)
@@ -262,14 +262,14 @@ def finds_all_of_it_in_the_log(admin: AtTheDesk) -> None:
         assert any(line in text for text in done), line
 
 
-def signs_out(somebody: AtTheDesk) -> None:
+def signs_out(somebody: AdminVisitor) -> None:
     somebody.press("Sign out")
     somebody.sees("Admin sign-in")
     somebody.open("/admin/profiles")
     somebody.sees("Admin sign-in")
 
 
-def is_made_an_editor(editor: AtTheDesk) -> None:
+def is_made_an_editor(editor: AdminVisitor) -> None:
     """By who runs the demo, at a terminal."""
     email = f"editor-{editor.way}@example.org"
     command = ["admin", "add", email, "--role", "editor", "--config", str(editor.demo.folder / "config.toml")]
@@ -281,12 +281,12 @@ def is_made_an_editor(editor: AtTheDesk) -> None:
     editor.sees("Profiles")
 
 
-def sees_only_their_navigation(editor: AtTheDesk) -> None:
+def sees_only_their_navigation(editor: AdminVisitor) -> None:
     entries = editor.page.get_by_role("navigation", name="Admin").get_by_role("link")
     assert entries.all_inner_texts() == ["Profiles", "Tokens"]
 
 
-def edits_a_profile(editor: AtTheDesk) -> None:
+def edits_a_profile(editor: AdminVisitor) -> None:
     editor.follow("Quantum computing" if editor.scripts else "Vision and graphics")
     editor.types(f"{editor.rules.input_value()}\nRicci flow")
     editor.page.locator("#changed").get_by_text("1 paper added").wait_for()
@@ -294,7 +294,7 @@ def edits_a_profile(editor: AtTheDesk) -> None:
     editor.reads("Saved. The next digests use these rules.")
 
 
-def is_refused_everything_else(editor: AtTheDesk) -> None:
+def is_refused_everything_else(editor: AdminVisitor) -> None:
     for path in [
         "/next", "/subscribers", "/subscribers/1", "/suppressions", "/deliveries", "/deliveries/1", "/bounces",
         "/sources", "/submissions", "/templates", "/log",

@@ -1,4 +1,4 @@
-"""The audit log at the desk: paged, filtered, and with a way to whom it was about."""
+"""The page of the audit log: paging, filters, and links to subjects."""
 
 from typing import Any
 
@@ -59,22 +59,22 @@ def test_it_is_filtered_by_who_what_and_text(app: App, site: TestClient, asked: 
 
 def test_older_changes_are_a_page_further_with_the_same_filter(app: App, site: TestClient) -> None:
     written(app, *(("desk@x.org", "profile edit", f"line {number}.") for number in range(150)), ("x", "y", "other"))
-    desk = signed_in(app, site)
-    first = desk.read("/admin/log?what=profile")
+    admin = signed_in(app, site)
+    first = admin.read("/admin/log?what=profile")
     assert ("line 149." in first, "line 50." in first, "line 49." in first) == (True, True, False)
     assert 'href="/admin/log?what=profile&amp;before=51" rel="next"' in first
-    second = desk.read("/admin/log?what=profile&before=51")
+    second = admin.read("/admin/log?what=profile&before=51")
     assert ("line 49." in second, "line 0." in second, "line 50." in second) == (True, True, False)
     assert 'rel="next"' not in second
 
 
 def test_what_is_hostile_in_it_is_text(app: App, site: TestClient) -> None:
     written(app, (HOSTILE, HOSTILE, HOSTILE))
-    desk = signed_in(app, site)
-    assert "<script>" not in desk.read("/admin/log")
-    assert "\u202e" not in desk.read("/admin/log").split("<table")[1]
+    admin = signed_in(app, site)
+    assert "<script>" not in admin.read("/admin/log")
+    assert "\u202e" not in admin.read("/admin/log").split("<table")[1]
     params: Any = {"q": HOSTILE, "who": HOSTILE, "what": HOSTILE}
-    answer = site.get("/admin/log", params=params, headers={"Cookie": desk.cookie})
+    answer = site.get("/admin/log", params=params, headers={"Cookie": admin.cookie})
     assert (answer.status_code, "<script>" in answer.text) == (200, False)
 
 

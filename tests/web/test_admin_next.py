@@ -16,7 +16,7 @@ from digest.store import deliveries, outbox, profiles, subscribers
 from tests.builders import NOW, a_subscriber
 from tests.web.admin_site import refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE, printed, sharing
-from tests.web.people import enrolled
+from tests.web.subscribers import add_subscriber
 from tests.web.test_routes import everything
 
 _STATES = (SubscriberState.ACTIVE, SubscriberState.PAUSED)
@@ -27,7 +27,7 @@ EARLY = NOW - timedelta(minutes=30)  # half past six
 def somebody(app: App, name: str, hour: str = "08:30", zone: str = "UTC", **rest: Any) -> Subscriber:
     days = rest.pop("days", EVERY_DAY)
     schedule = Schedule(timezone=zone, send_at=time.fromisoformat(hour), days=days)
-    return enrolled(app, f"{name}@example.org", schedule=schedule, **rest)
+    return add_subscriber(app, f"{name}@example.org", schedule=schedule, **rest)
 
 
 def text_of(app: App, site: TestClient) -> str:
@@ -107,9 +107,9 @@ def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
     printed(app, "A paper on cats", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     somebody(app, "cat", profiles=("Cats",))
-    desk = signed_in(app, site)
+    admin = signed_in(app, site)
     before = everything(app)
-    desk.read("/admin/next")
+    admin.read("/admin/next")
     assert everything(app) == before
 
 
@@ -143,16 +143,16 @@ def test_it_is_not_for_editors(app: App, site: TestClient) -> None:
 def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
     app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = signed_in(app, site)
-    assert "the time of" not in desk.read("/admin")
+    admin = signed_in(app, site)
+    assert "the time of" not in admin.read("/admin")
     for number in range(60):
         somebody(app, f"reader{number}", "08:30" if number % 2 else "18:30")
     said = "{} subscribers are due between 2026-06-03 08:00 and 09:00."
-    assert said.format("30") in " ".join(desk.read("/admin").split())
+    assert said.format("30") in " ".join(admin.read("/admin").split())
     monkeypatch.setattr(subscribers, "_MAX_COUNTED", 59)
     monkeypatch.setattr(subscribers, "_SAMPLE", 20)
     for path in ("/admin", "/admin/next"):
-        assert said.format("About 30") in " ".join(desk.read(path).split())
+        assert said.format("About 30") in " ".join(admin.read(path).split())
 
 
 def test_what_is_counted_by_a_sample_is_about_right(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What stands around a shared profile at the desk: its history, another name, removing it, who follows it."""
+"""The admin pages of a shared profile: history, renaming, removing and followers."""
 
 import re
 
@@ -11,16 +11,16 @@ from digest.matching import compile_rules
 from digest.models import Profile, Role
 from digest.store import audit, profiles
 from tests.builders import NOW
-from tests.web.admin_site import EDITOR, AtDesk, signed_in
+from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import sharing
-from tests.web.people import enrolled
+from tests.web.subscribers import add_subscriber
 
 HOSTILE = '<script>alert("x")</script> \u202e evil'
 
 
 @pytest.fixture
-def editor(app: App, site: TestClient) -> AtDesk:
+def editor(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site, Role.EDITOR)
 
 
@@ -45,7 +45,7 @@ def shared(app: App) -> dict[str, str]:
 
 def log(app: App) -> list[tuple[str, str, str]]:
     with app.store.read() as tx:
-        return [(c.who, c.what, c.subject) for c in reversed(audit.list_changes(tx, limit=50)) if c.who == EDITOR]
+        return [(c.who, c.what, c.subject) for c in reversed(audit.list_changes(tx, limit=50)) if c.who == EDITOR_EMAIL]
 
 
 def plain(html: str) -> str:
@@ -58,7 +58,7 @@ def flat(html: str) -> str:
     return " ".join(html.split())
 
 
-def test_the_history_says_when_who_and_what_the_newest_first(app: App, editor: AtDesk) -> None:
+def test_the_history_says_when_who_and_what_the_newest_first(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     edited(app, "Cats", "cat\nlion", "Felines")
     text = editor.read("/admin/profiles/1/history")
@@ -69,7 +69,7 @@ def test_the_history_says_when_who_and_what_the_newest_first(app: App, editor: A
     assert "<bdi>command line</bdi>" in text
 
 
-def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: AtDesk) -> None:
+def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat\nlion\nlynx")
     edited(app, "Cats", "cat\ntiger\nlynx")
     text = editor.read("/admin/profiles/1/history/2")
@@ -81,18 +81,18 @@ def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: At
     assert "cat\nlion\nlynx</pre>" in editor.read("/admin/profiles/1/history/1")
 
 
-def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app: App, editor: AtDesk) -> None:
+def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     edited(app, "Cats", "dog")
     answer = editor.post("/admin/profiles/1/history/1")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/profiles/1?done=restored")
     assert shared(app) == {"Cats": "cat"}
-    assert log(app) == [(EDITOR, "profile restore", "Cats, version 1")]
+    assert log(app) == [(EDITOR_EMAIL, "profile restore", "Cats, version 1")]
 
 
-def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(app: App, editor: AtDesk) -> None:
+def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
-    enrolled(app, profiles=("Cats",))
+    add_subscriber(app, profiles=("Cats",))
     assert "No profiles have been removed." in editor.read("/admin/profiles/removed")
     number = removed(app, "Cats")
     assert f'/admin/profiles/{number}/history"><bdi>Cats</bdi>' in editor.read("/admin/profiles/removed")
@@ -105,7 +105,7 @@ def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(app: App,
         assert profiles.count_followers(tx) == {"Cats": 0}
 
 
-def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, editor: AtDesk) -> None:
+def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     first = removed(app, "Cats")
     sharing(app, "Cats", "lion")
@@ -121,15 +121,15 @@ def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, edito
 
 
 @pytest.mark.parametrize("path", ["9/history", "9/history/1", "1/history/7", "1/history/x", "9/rename", "9/remove"])
-def test_what_is_not_there_is_not_found(app: App, editor: AtDesk, path: str) -> None:
+def test_what_is_not_there_is_not_found(app: App, editor: AdminBrowser, path: str) -> None:
     sharing(app, "Cats", "cat")
     assert editor.get(f"/admin/profiles/{path}").status_code == 404
     if "history" not in path or path.count("/") == 2:
         assert editor.post(f"/admin/profiles/{path}", sure="1", name="x").status_code == 404
 
 
-def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AtDesk) -> None:
-    reader = enrolled(app)
+def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AdminBrowser) -> None:
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules("secret hobby"), now=NOW)
         own = profiles.find_personal(tx, reader.id)
@@ -139,20 +139,20 @@ def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AtDesk) -
         assert (answer.status_code, "secret" in answer.text) == (404, False)
 
 
-def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AtDesk) -> None:
+def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     assert "No followers yet." in editor.read("/admin/profiles/1/rename")
-    enrolled(app, profiles=("Cats",))
+    add_subscriber(app, profiles=("Cats",))
     assert "1 follower keeps it and sees the new name" in editor.read("/admin/profiles/1/rename")
     answer = editor.post("/admin/profiles/1/rename", name="  Big\r\ncats ")
     assert answer.headers["Location"] == "/admin/profiles/1?done=renamed"
     with app.store.read() as tx:
         assert profiles.count_followers(tx) == {"Big cats": 1}
-    assert log(app) == [(EDITOR, "profile edit", "Cats → Big cats")]
+    assert log(app) == [(EDITOR_EMAIL, "profile edit", "Cats → Big cats")]
 
 
 @pytest.mark.parametrize(("name", "why"), [("Dogs", "there is a profile"), ("  ", "a profile needs a name")])
-def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: AtDesk, name: str, why: str) -> None:
+def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: AdminBrowser, name: str, why: str) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
     answer = editor.post("/admin/profiles/1/rename", name=name)
@@ -162,13 +162,13 @@ def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: AtDe
     assert list(shared(app)) == ["Cats", "Dogs"]
 
 
-def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AtDesk) -> None:
+def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
     assert "It has no followers." in editor.read("/admin/profiles/1/remove")
-    enrolled(app, "only@example.org", profiles=("Cats",))
-    enrolled(app, "both@example.org", profiles=("Cats", "Dogs"))
-    own = enrolled(app, "own@example.org", profiles=("Cats",))
+    add_subscriber(app, "only@example.org", profiles=("Cats",))
+    add_subscriber(app, "both@example.org", profiles=("Cats", "Dogs"))
+    own = add_subscriber(app, "own@example.org", profiles=("Cats",))
     with app.store.write() as tx:
         profiles.set_personal(tx, own.id, compile_rules("mice"), now=NOW)
     said = plain(editor.read("/admin/profiles/1/remove"))
@@ -180,7 +180,7 @@ def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AtDesk
         assert profiles.count_followers_of(tx, 1) == (3, 1)
 
 
-def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AtDesk) -> None:
+def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     unsure = editor.post("/admin/profiles/1/remove")
     assert (unsure.status_code, "Nothing was removed." in unsure.text) == (422, True)
@@ -189,15 +189,15 @@ def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AtDesk)
     assert answer.headers["Location"] == "/admin/profiles/removed?done=removed"
     assert shared(app) == {}
     assert "To bring it back, open it here" in editor.read(answer.headers["Location"])
-    assert log(app) == [(EDITOR, "profile remove", "Cats")]
+    assert log(app) == [(EDITOR_EMAIL, "profile remove", "Cats")]
 
 
 def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(app: App, site: TestClient) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
     for n in range(150):
-        enrolled(app, f"r{n}@example.org", profiles=("Cats",))
-    enrolled(app, "other@example.org", profiles=("Dogs",))
+        add_subscriber(app, f"r{n}@example.org", profiles=("Cats",))
+    add_subscriber(app, "other@example.org", profiles=("Dogs",))
     editor = signed_in(app, site, Role.EDITOR)
     assert editor.get("/admin/profiles/1/followers").status_code == 403
     assert "@example.org" not in editor.read("/admin/profiles/1/remove")

@@ -1,4 +1,4 @@
-"""What holds for every page of the desk: who may, with which token; nothing hostile is let through, no secret shown."""
+"""What holds for every admin page: roles, CSRF tokens, hostile data is escaped, and no secret is shown."""
 
 import re
 import sqlite3
@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Role, Subscriber
 from digest.store import admins
-from tests.web.admin_site import AtDesk, signed_in
-from tests.web.furnished import furnished
+from tests.web.admin_site import AdminBrowser, signed_in
+from tests.web.hostile_data import add_hostile_data
 from tests.web.html import faults_of, risks_of
 
 EDITORS = ("/admin/profiles", "/admin/tokens", "/admin/sign-out")  # what begins so is for editors, too
@@ -28,11 +28,11 @@ PLACES = {"{kind}": "digest", "{language}": "de"}  # the others are numbers
 
 @pytest.fixture
 def reader(app: App) -> Subscriber:
-    return furnished(app)
+    return add_hostile_data(app)
 
 
 def routes(site: TestClient, method: str) -> Iterator[str]:
-    """The addresses of the desk's pages that are looked at, or posted to, with a number that there is."""
+    """Return the paths of the admin pages that answer a method, with an id that exists."""
     for route in cast(Starlette, site.app).routes:
         if isinstance(route, Route) and route.path.startswith("/admin") and method in (route.methods or ()):
             path = re.sub(r"\{\w+\}", lambda found: PLACES.get(found[0], "1"), route.path)
@@ -51,10 +51,10 @@ def everything(app: App) -> list[str]:
 
 
 def test_looking_changes_nothing_and_shows_nothing_hostile(app: App, site: TestClient, reader: Subscriber) -> None:
-    desk = signed_in(app, site)
+    admin_browser = signed_in(app, site)
     before = everything(app)
     for path in routes(site, "GET"):
-        answer = desk.get(path)
+        answer = admin_browser.get(path)
         assert answer.status_code == (303 if path in ELSEWHERE else 404 if path.startswith(ABSENT) else 200), path
         if not path.endswith(FILES) and path not in ELSEWHERE:
             assert not re.search("[\x00\x1b\u202e\u2066]|49}}", answer.text), path
@@ -72,17 +72,17 @@ def test_who_is_not_signed_in_is_asked_to_on_each(app: App, site: TestClient, re
 
 
 def test_an_editor_sees_to_profiles_and_nothing_else(app: App, site: TestClient, reader: Subscriber) -> None:
-    desk = signed_in(app, site, Role.EDITOR)
+    admin_browser = signed_in(app, site, Role.EDITOR)
     before = everything(app)
     for path in routes(site, "GET"):
-        assert (desk.get(path).status_code == 403) == (not for_editors(path)), path
+        assert (admin_browser.get(path).status_code == 403) == (not for_editors(path)), path
     for path in routes(site, "POST"):
         if not for_editors(path):
-            assert desk.post(path).status_code == 403, path
+            assert admin_browser.post(path).status_code == 403, path
     assert everything(app) == before
 
 
-def other_tokens(app: App, site: TestClient, own: AtDesk) -> Iterator[str]:
+def other_tokens(app: App, site: TestClient, own: AdminBrowser) -> Iterator[str]:
     """What is not the token of that session and its admin."""
     yield from ("", "0" * 32, own.cookie.partition("=")[2])
     yield signed_in(app, site).csrf  # of a later session of theirs
@@ -90,22 +90,22 @@ def other_tokens(app: App, site: TestClient, own: AtDesk) -> Iterator[str]:
 
 
 def test_a_form_needs_the_token_of_its_session_and_its_admin(app: App, site: TestClient, reader: Subscriber) -> None:
-    desk = signed_in(app, site)
-    tokens = list(other_tokens(app, site, desk))
+    admin_browser = signed_in(app, site)
+    tokens = list(other_tokens(app, site, admin_browser))
     before = everything(app)
     for path in routes(site, "POST"):
         for token in tokens:
-            assert desk.post(path, csrf=token, sure="1", reason="x").status_code == 403, path
+            assert admin_browser.post(path, csrf=token, sure="1", reason="x").status_code == 403, path
     assert everything(app) == before
 
 
 def test_no_page_shows_a_secret(app: App, site: TestClient, reader: Subscriber) -> None:
-    desk = signed_in(app, site)
-    secrets = [app.links.secret.decode(), desk.cookie.partition("=")[2]]
+    admin_browser = signed_in(app, site)
+    secrets = [app.links.secret.decode(), admin_browser.cookie.partition("=")[2]]
     with app.store.read() as tx:
         secrets += [admin.password for admin in admins.list_all(tx)]
     with closing(sqlite3.connect(app.store.file)) as database:
         secrets += [row[0] for row in database.execute("select token from admin_sessions")]
     for path in routes(site, "GET"):
-        text = desk.get(path).text
+        text = admin_browser.get(path).text
         assert [secret for secret in secrets if secret in text] == [], path

@@ -1,4 +1,4 @@
-"""What somebody who means ill sends to the desk: it is refused, or nothing is found in it, and it is never a fault."""
+"""Hostile requests to the admin pages: they are refused, or find nothing, and never cause an error."""
 
 import re
 import sqlite3
@@ -24,7 +24,7 @@ from digest.security.links import Scope
 from digest.sources import Fetcher
 from digest.store import admins, deliveries, outbox, profiles, subscribers
 from tests.builders import NOW
-from tests.web.admin_site import DESK, AtDesk, an_admin, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, an_admin, signed_in
 from tests.web.api import Client, filled, token_of
 
 SIGN_IN = "/admin/sign-in"
@@ -52,13 +52,13 @@ FIELD = re.compile(r'name="(\w+)"')
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     filled(app)
     return signed_in(app, site)
 
 
 def paths(site: TestClient, method: str) -> Iterator[str]:
-    """Of the desk's pages, their variables in braces."""
+    """The paths of the admin pages, with their variables in braces."""
     for route in cast(Starlette, site.app).routes:
         if isinstance(route, Route) and route.path.startswith("/admin") and method in (route.methods or ()):
             yield route.path
@@ -85,20 +85,20 @@ def batched(names: Collection[str]) -> Iterator[list[str]]:
         rest = rest[3:]
 
 
-def test_nothing_that_is_asked_for_is_a_fault(site: TestClient, desk: AtDesk) -> None:
+def test_nothing_that_is_asked_for_is_a_fault(site: TestClient, admin: AdminBrowser) -> None:
     for path in paths(site, "GET"):
         odd = [dict.fromkeys(ASKED, one) for one in ODD] + [*in_threes(ASKED, b"a" * LONGEST)]
         asked = [f"{filled_in(path)}?{encoded(one)}" for one in odd]
         asked += [filled_in(path, quote(one, safe="")) for one in (*ODD, b"a" * LONGEST)] if "{" in path else []
         for one in asked:
-            answer = desk.get(one)
+            answer = admin.get(one)
             assert (answer.status_code < 500, "X-Evil" in answer.headers) == (True, False), one[:200]
 
 
-def posted(desk: AtDesk, path: str) -> Iterator[dict[str, bytes]]:
+def posted(admin: AdminBrowser, path: str) -> Iterator[dict[str, bytes]]:
     """What is odd in every field that the page has, with each button, and what is endless."""
     names = sorted(
-        {"do", "reason", "id", *FIELD.findall(desk.get(filled_in(path)).text)} - {"csrf", "viewport", "sure"}
+        {"do", "reason", "id", *FIELD.findall(admin.get(filled_in(path)).text)} - {"csrf", "viewport", "sure"}
     )
     for odd in ODD:
         yield dict.fromkeys(names, odd)
@@ -109,15 +109,17 @@ def posted(desk: AtDesk, path: str) -> Iterator[dict[str, bytes]]:
     yield {}
 
 
-def test_nothing_that_is_posted_is_a_fault(site: TestClient, desk: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_that_is_posted_is_a_fault(
+    site: TestClient, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def silent(_fetcher: Fetcher, source: str, *_: Any) -> Any:
         raise SourceError(source, "no answer")
 
     monkeypatch.setattr(Fetcher, "fetch", silent)
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": desk.cookie}
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": admin.cookie}
     for path in paths(site, "POST"):
-        for fields in posted(desk, path) if path != ENDS_SESSION else ():
-            content = encoded({"csrf": desk.csrf.encode()} | fields)
+        for fields in posted(admin, path) if path != ENDS_SESSION else ():
+            content = encoded({"csrf": admin.csrf.encode()} | fields)
             begun = process_time()
             answer = site.post(filled_in(path), content=content, headers=headers)
             assert answer.status_code in {200, 303, 403, 404, 409, 422, 429}, (path, content[:200])
@@ -126,10 +128,10 @@ def test_nothing_that_is_posted_is_a_fault(site: TestClient, desk: AtDesk, monke
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json", "multipart/form-data; boundary=x", ""])
 def test_nothing_is_done_for_what_is_no_form_of_ours(
-    app: App, site: TestClient, desk: AtDesk, content_type: str
+    app: App, site: TestClient, admin: AdminBrowser, content_type: str
 ) -> None:
-    content = encoded({"csrf": desk.csrf.encode(), "do": b"remove", "sure": b"1", "reason": b"x"})
-    headers = {"Content-Type": content_type, "Cookie": desk.cookie}
+    content = encoded({"csrf": admin.csrf.encode(), "do": b"remove", "sure": b"1", "reason": b"x"})
+    headers = {"Content-Type": content_type, "Cookie": admin.cookie}
     before = everything(app)
     for path in paths(site, "POST"):
         answer = site.post(filled_in(path), content=content, headers=headers)
@@ -139,37 +141,39 @@ def test_nothing_is_done_for_what_is_no_form_of_ours(
 
 @pytest.mark.parametrize("sent_from", ["cross-site", "same-site"])
 def test_no_other_sites_form_does_anything_nor_one_of_a_neighbours(
-    app: App, site: TestClient, desk: AtDesk, sent_from: str
+    app: App, site: TestClient, admin: AdminBrowser, sent_from: str
 ) -> None:
     """Nor does it sign an admin in as somebody else, who would read what they write."""
     before = everything(app)
-    headers = {"Sec-Fetch-Site": sent_from, "Cookie": desk.cookie}
+    headers = {"Sec-Fetch-Site": sent_from, "Cookie": admin.cookie}
     for path in paths(site, "POST"):
-        form = {"csrf": desk.csrf, "do": "retry", "reason": "x", "sure": "1"}
+        form = {"csrf": admin.csrf, "do": "retry", "reason": "x", "sure": "1"}
         assert site.post(filled_in(path), data=form, headers=headers).status_code == 403, path
     assert everything(app) == before
     headers["Sec-Fetch-Site"] = "same-origin"
-    assert site.post("/admin/hold", data={"csrf": desk.csrf}, headers=headers).status_code == 303
+    assert site.post("/admin/hold", data={"csrf": admin.csrf}, headers=headers).status_code == 303
 
 
-def test_no_header_makes_one_method_another(app: App, site: TestClient, desk: AtDesk) -> None:
+def test_no_header_makes_one_method_another(app: App, site: TestClient, admin: AdminBrowser) -> None:
     before = everything(app)
     for path in ("/admin/hold", "/admin/subscribers/1", "/admin/profiles/1/remove"):
         for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
-            query = f"?_method=POST&csrf={desk.csrf}&do=remove&sure=1"
-            answer = site.get(f"{path}{query}", headers={name: "POST", "Cookie": desk.cookie})
+            query = f"?_method=POST&csrf={admin.csrf}&do=remove&sure=1"
+            answer = site.get(f"{path}{query}", headers={name: "POST", "Cookie": admin.cookie})
             assert answer.status_code in {200, 405}
     assert everything(app) == before
 
 
-def test_who_became_an_editor_while_signed_in_is_no_admin_any_more(app: App, site: TestClient, desk: AtDesk) -> None:
+def test_who_became_an_editor_while_signed_in_is_no_admin_any_more(
+    app: App, site: TestClient, admin: AdminBrowser
+) -> None:
     with app.store.write() as tx:
-        admins.save(tx, replace(admins.get(tx, DESK), role=Role.EDITOR))
+        admins.save(tx, replace(admins.get(tx, ADMIN_EMAIL), role=Role.EDITOR))
     before = everything(app)
     for method in ("GET", "POST"):
         for path in paths(site, method):
             if path != SIGN_IN:
-                answer = site.request(method, filled_in(path), headers={"Cookie": desk.cookie})
+                answer = site.request(method, filled_in(path), headers={"Cookie": admin.cookie})
                 assert (answer.status_code, answer.headers["Location"]) == (303, SIGN_IN), path
     assert everything(app) == before
 
@@ -189,7 +193,9 @@ def test_an_editor_learns_of_readers_how_many_they_are_and_no_more(app: App, sit
             assert [word for word in ("reader@", "asking@", "xylophone", "Ren\xe9e") if word in text] == [], path
 
 
-def test_no_page_holds_a_link_that_opens_something_of_a_readers(app: App, site: TestClient, desk: AtDesk) -> None:
+def test_no_page_holds_a_link_that_opens_something_of_a_readers(
+    app: App, site: TestClient, admin: AdminBrowser
+) -> None:
     with app.store.write() as tx:
         reader = app.membership.find_known(tx, "reader@example.org")
         assert reader is not None
@@ -200,7 +206,7 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(app: App, site: 
     found = 0
     for path in paths(site, "GET"):
         for number in numbers if "{id}" in path else [1]:
-            text = desk.get(path.replace("{id}", str(number))).text
+            text = admin.get(path.replace("{id}", str(number))).text
             for written in re.findall(r"[\w.~-]{24,}", text):
                 for read in filter(None, (app.links.verify(scope, written) for scope in Scope)):
                     found += 1
@@ -208,18 +214,18 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(app: App, site: 
     assert found  # the links of nobody's
 
 
-def test_a_mail_at_the_desk_runs_nothing_and_sends_nothing(app: App, desk: AtDesk) -> None:
+def test_a_mail_at_the_desk_runs_nothing_and_sends_nothing(app: App, admin: AdminBrowser) -> None:
     for path in ("/admin/deliveries/1/mail", "/admin/templates/digest/en/html"):
-        policy = desk.get(path).headers["Content-Security-Policy"].split("; ")
+        policy = admin.get(path).headers["Content-Security-Policy"].split("; ")
         allowed = policy[0].split()
         assert allowed[0] == "sandbox"
         assert not {"allow-scripts", "allow-forms", "allow-same-origin", "allow-top-navigation"} & {*allowed}, path
         assert {"default-src 'none'", "base-uri 'none'"} <= {*policy}, path
 
 
-def test_what_is_shown_of_a_session_is_kept_by_nobody(site: TestClient, desk: AtDesk) -> None:
+def test_what_is_shown_of_a_session_is_kept_by_nobody(site: TestClient, admin: AdminBrowser) -> None:
     for path in paths(site, "GET"):
-        answer = desk.get(filled_in(path))
+        answer = admin.get(filled_in(path))
         assert answer.headers["Cache-Control"] == "no-store", path
         assert answer.headers["Referrer-Policy"] == "no-referrer", path
 

@@ -11,7 +11,7 @@ from digest.store import sources
 from digest.store.sources import SourceState
 from digest.web.app import create_app
 from tests.builders import NOW, a_paper
-from tests.web.admin_site import AtDesk, refuses_an_editor, signed_in
+from tests.web.admin_site import AdminBrowser, refuses_an_editor, signed_in
 from tests.web.conftest import Opened
 from tests.web.papers import printed, seen
 
@@ -36,7 +36,7 @@ def configured(open_site: Opened, tmp_path: object) -> App:
     return App.open(tmp_path / "config.toml")  # type: ignore[operator]
 
 
-def looked_at(app: App, ask_sources: Callable[[], None] | None = None) -> AtDesk:
+def looked_at(app: App, ask_sources: Callable[[], None] | None = None) -> AdminBrowser:
     asgi = create_app(app, clock=lambda: NOW, ask_sources=ask_sources, lag=0)
     return signed_in(app, TestClient(asgi, follow_redirects=False))
 
@@ -77,17 +77,17 @@ def test_the_new_papers_of_thirty_days_are_counted_by_source(configured: App) ->
 
 def test_they_are_asked_at_a_press(configured: App) -> None:
     asked: list[int] = []
-    desk = looked_at(configured, lambda: asked.append(1))
-    assert "Read all sources now" in desk.read("/admin/sources")
+    admin = looked_at(configured, lambda: asked.append(1))
+    assert "Read all sources now" in admin.read("/admin/sources")
     assert asked == []
-    assert "The sources are being read." in desk.done("/admin/sources")
+    assert "The sources are being read." in admin.post_and_follow("/admin/sources")
     assert asked == [1]
 
 
 def test_where_nobody_could_ask_them_there_is_no_button(configured: App) -> None:
-    desk = looked_at(configured)
-    assert "Read all sources now" not in desk.read("/admin/sources")
-    assert desk.post("/admin/sources").status_code == 404
+    admin = looked_at(configured)
+    assert "Read all sources now" not in admin.read("/admin/sources")
+    assert admin.post("/admin/sources").status_code == 404
 
 
 def test_a_newsletter_without_sources_is_told(app: App, site: TestClient) -> None:

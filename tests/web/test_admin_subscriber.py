@@ -11,10 +11,10 @@ from digest.app import App
 from digest.models import Bounce, BounceKind, Field, SubscriberState, SuppressionReason
 from digest.store import subscribers
 from tests.builders import NOW, a_paper, an_item, at
-from tests.web.admin_site import DESK, AtDesk, logged, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, audit_log, signed_in
 from tests.web.papers import published, sharing
-from tests.web.people import EMAIL, changed, enrolled, history, known_as, removed, settled, state
-from tests.web.signed import keywords, stored
+from tests.web.reader_site import keywords, stored
+from tests.web.subscribers import EMAIL, add_subscriber, changed, finish_background, history, make_known, removed, state
 from tests.web.test_read import send
 
 HOSTILE = "<script>alert(1)</script> \"'\u202e"
@@ -33,7 +33,7 @@ FORM: dict[str, Any] = {
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
@@ -47,15 +47,15 @@ def offered(text: str) -> set[str]:
     return {do for do in names if f'name="do" value="{do}"' in text}
 
 
-def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, desk: AtDesk) -> None:
+def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, admin: AdminBrowser) -> None:
     sharing(app, HOSTILE, "cats")
-    one = enrolled(app, name=HOSTILE, profiles=(HOSTILE,), feed="c0ffee")
+    one = add_subscriber(app, name=HOSTILE, profiles=(HOSTILE,), feed="c0ffee")
     one = changed(app, one, new_email="new@example.org")
     send(app, one, an_item(CATS, HOSTILE, 3.0, (Field.TITLE, "Cats")))
     with app.store.write() as tx:
         bounce = Bounce(kind=BounceKind.HARD, status="5.1.1", reply=f"550 {HOSTILE}")
         app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=1, fingerprint="x", now=NOW)
-    text = desk.read(page_of(app))
+    text = admin.read(page_of(app))
     for said in (
         "address rejected",
         "new@example.org",
@@ -80,130 +80,130 @@ def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, desk: AtDesk
     ],
 )
 def test_only_what_can_be_done_is_offered_and_all_that_is_offered_can_be_done(
-    app: App, desk: AtDesk, known: str, can: set[str]
+    app: App, admin: AdminBrowser, known: str, can: set[str]
 ) -> None:
-    known_as(app, known)
+    make_known(app, known)
     if known == "pending":
         can = can | {"ask"}  # who was changed to that was never asked
-    assert offered(desk.read(page_of(app))) == can | {"remove", "erase"}
+    assert offered(admin.read(page_of(app))) == can | {"remove", "erase"}
     for do in sorted(can - {"unsubscribe", "suppress", "lift"}):
         removed(app, stored(app))
         with app.store.write() as tx:
             tx.exec_driver_sql("delete from suppressions")
             tx.exec_driver_sql("delete from consents")
             tx.exec_driver_sql("delete from bounces")
-        known_as(app, known)
+        make_known(app, known)
         where = page_of(app)
-        answer = desk.post(where, do=do)
+        answer = admin.post(where, do=do)
         assert (answer.status_code, answer.headers["Location"]) == (303, f"{where}?done={do}")
-        assert "notice" in desk.read(f"{where}?done={do}")
-        assert logged(app)[0][0] == DESK
-    assert desk.post(page_of(app), do="lift").status_code == 422
+        assert "notice" in admin.read(f"{where}?done={do}")
+        assert audit_log(app)[0][0] == ADMIN_EMAIL
+    assert admin.post(page_of(app), do="lift").status_code == 422
 
 
-def test_an_admin_bars_them_with_a_reason_and_takes_it_back(app: App, desk: AtDesk) -> None:
-    enrolled(app)
+def test_an_admin_bars_them_with_a_reason_and_takes_it_back(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app)
     where = page_of(app)
-    desk.post(where, do="suppress", reason=f"{HOSTILE}\r\nasked by phone")
+    admin.post(where, do="suppress", reason=f"{HOSTILE}\r\nasked by phone")
     assert state(app) == "suppressed"
-    text = desk.read(where)
+    text = admin.read(where)
     assert "suppressed by an admin. <bdi>&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert offered(text) == {"unsubscribe", "lift", "remove", "erase"}
-    desk.post(where, do="lift")
+    admin.post(where, do="lift")
     assert state(app) == "pending"
-    assert [line[1] for line in logged(app)[:2]] == ["suppression lift", "suppression add"]
+    assert [line[1] for line in audit_log(app)[:2]] == ["suppression lift", "suppression add"]
 
 
-def test_a_pause_ends_on_a_date_to_come(app: App, desk: AtDesk) -> None:
-    enrolled(app)
+def test_a_pause_ends_on_a_date_to_come(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app)
     where = page_of(app)
     for typed in ("2026-06-03", "yesterday", "2036-01-01"):
-        answer = desk.post(where, do="pause", until=typed)
+        answer = admin.post(where, do="pause", until=typed)
         assert (answer.status_code, "Choose a future date" in answer.text, f'value="{typed}"' in answer.text) == (
             422,
             True,
             True,
         )
     assert state(app) == "active"
-    desk.post(where, do="pause", until="2026-06-10")
+    admin.post(where, do="pause", until="2026-06-10")
     assert stored(app).resumes_at == at("2026-06-10 00:00")
-    assert "until 2026-06-10" in desk.read(where)
+    assert "until 2026-06-10" in admin.read(where)
 
 
 @pytest.mark.parametrize("do", ["remove", "erase"])
 def test_what_is_for_good_asks_for_a_tick_and_leaves_nothing_in_the_file(
-    app: App, site: TestClient, desk: AtDesk, do: str
+    app: App, site: TestClient, admin: AdminBrowser, do: str
 ) -> None:
-    one = enrolled(app, name="Unmistakable")
+    one = add_subscriber(app, name="Unmistakable")
     where = page_of(app)
-    answer = desk.post(where, do=do)
+    answer = admin.post(where, do=do)
     assert (answer.status_code, "Please tick the box to confirm" in answer.text) == (422, True)
     assert state(app) == "active"
-    answer = desk.post(where, do=do, sure="1")
+    answer = admin.post(where, do=do, sure="1")
     assert answer.headers["Location"] == f"/admin/subscribers?done={do}d"
-    settled(site)
+    finish_background(site)
     assert b"Unmistakable" not in app.store.file.read_bytes()
-    assert logged(app)[0] == (DESK, f"subscriber {do}", f"subscriber {one.id}")
-    assert f"Subscriber {do}d." in desk.read(answer.headers["Location"])
+    assert audit_log(app)[0] == (ADMIN_EMAIL, f"subscriber {do}", f"subscriber {one.id}")
+    assert f"Subscriber {do}d." in admin.read(answer.headers["Location"])
 
 
-def test_who_is_gone_meanwhile_is_told_as_gone_and_their_number_is_nobody_elses(app: App, desk: AtDesk) -> None:
-    where = f"/admin/subscribers/{enrolled(app).id}"
+def test_who_is_gone_meanwhile_is_told_as_gone_and_their_number_is_nobody_elses(app: App, admin: AdminBrowser) -> None:
+    where = f"/admin/subscribers/{add_subscriber(app).id}"
     removed(app, stored(app))
-    enrolled(app, "next@example.org")
+    add_subscriber(app, "next@example.org")
     for path in (where, f"{where}/edit", f"{where}/why", f"{where}/export", f"{where}/why?paper=x"):
-        assert desk.get(path).status_code == 404
+        assert admin.get(path).status_code == 404
     for path in (where, f"{where}/edit"):
-        assert desk.post(path, do="erase", sure="1", **FORM).status_code == 404
-    assert "no subscriber" in desk.get(where).text
+        assert admin.post(path, do="erase", sure="1", **FORM).status_code == 404
+    assert "no subscriber" in admin.get(where).text
     assert state(app, "next@example.org") == "active"
     for number in ("0", "x", "-1", "9" * 30, "%00"):
-        assert desk.get(f"/admin/subscribers/{number}").status_code == 404
+        assert admin.get(f"/admin/subscribers/{number}").status_code == 404
 
 
-def test_what_no_button_says_is_refused(app: App, desk: AtDesk) -> None:
-    enrolled(app)
+def test_what_no_button_says_is_refused(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app)
     for do in ("", "enrol", "__class__", "vouch", "resume"):
-        answer = desk.post(page_of(app), do=do)
+        answer = admin.post(page_of(app), do=do)
         assert (answer.status_code, "that cannot be done" in answer.text) == (422, True)
 
 
-def test_an_own_wish_to_leave_sends_the_way_back(app: App, desk: AtDesk) -> None:
-    enrolled(app)
-    desk.post(page_of(app), do="unsubscribe")
+def test_an_own_wish_to_leave_sends_the_way_back(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app)
+    admin.post(page_of(app), do="unsubscribe")
     assert state(app) == "unsubscribed"
-    assert history(app)[-1] == ("unsubscribed", DESK)
+    assert history(app)[-1] == ("unsubscribed", ADMIN_EMAIL)
 
 
-def test_the_form_saves_everything_at_once(app: App, desk: AtDesk) -> None:
+def test_the_form_saves_everything_at_once(app: App, admin: AdminBrowser) -> None:
     sharing(app, "Vision", "cats")
-    before = enrolled(app)
+    before = add_subscriber(app)
     where = page_of(app)
-    assert desk.post(f"{where}/edit", **FORM).headers["Location"] == f"{where}?done=saved"
+    assert admin.post(f"{where}/edit", **FORM).headers["Location"] == f"{where}?done=saved"
     after = stored(app)
     assert (after.name, after.language, after.max_papers, after.profiles) == ("New name", "de", 500, ("Vision",))
     assert f"{after.schedule.send_at:%H:%M} {after.schedule.timezone}" == "08:30 Europe/Berlin"
     assert sorted(after.schedule.days) == ["mon", "thu"]
     assert (after.wants_trending, keywords(app)) == (False, "cats\n-dogs")
     assert (after.email, after.state, after.epoch) == (before.email, before.state, before.epoch)
-    text = desk.read(f"{where}/edit")
+    text = admin.read(f"{where}/edit")
     assert all(part in text for part in ('value="New name"', 'value="08:30"', "-dogs</textarea>"))
-    assert logged(app)[0] == (DESK, "subscriber edit", f"subscriber {after.id}")
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "subscriber edit", f"subscriber {after.id}")
 
 
-def test_a_form_that_changes_nothing_leaves_no_line_in_the_log(app: App, desk: AtDesk) -> None:
+def test_a_form_that_changes_nothing_leaves_no_line_in_the_log(app: App, admin: AdminBrowser) -> None:
     sharing(app, "Vision", "cats")
-    enrolled(app)
+    add_subscriber(app)
     for _ in range(2):
-        desk.post(f"{page_of(app)}/edit", **FORM)
-    assert [what for _, what, _ in logged(app)] == ["subscriber edit"]
+        admin.post(f"{page_of(app)}/edit", **FORM)
+    assert [what for _, what, _ in audit_log(app)] == ["subscriber edit"]
 
 
-def test_what_cannot_be_read_is_marked_and_kept_as_it_was_typed(app: App, desk: AtDesk) -> None:
+def test_what_cannot_be_read_is_marked_and_kept_as_it_was_typed(app: App, admin: AdminBrowser) -> None:
     sharing(app, "Vision", "cats")
-    enrolled(app)
+    add_subscriber(app)
     wrong = FORM | {"send_at": "25:00", "max_papers": "501", "day": [], "rules": "a AND", "name": HOSTILE}
-    answer = desk.post(f"{page_of(app)}/edit", **wrong)
+    answer = admin.post(f"{page_of(app)}/edit", **wrong)
     assert answer.status_code == 422
     for field in ("send_at", "max_papers", "days"):
         assert f'id="{field}-mistake"' in answer.text
@@ -213,21 +213,21 @@ def test_what_cannot_be_read_is_marked_and_kept_as_it_was_typed(app: App, desk: 
     assert stored(app).schedule.send_at.hour == 7
 
 
-def test_another_hour_that_has_passed_today_sends_no_second_digest(app: App, desk: AtDesk) -> None:
-    changed(app, enrolled(app), last_slot_at=NOW)
+def test_another_hour_that_has_passed_today_sends_no_second_digest(app: App, admin: AdminBrowser) -> None:
+    changed(app, add_subscriber(app), last_slot_at=NOW)
     earlier = FORM | {"send_at": "06:59", "timezone": "UTC", "day": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
-    desk.post(f"{page_of(app)}/edit", **earlier)
+    admin.post(f"{page_of(app)}/edit", **earlier)
     assert stored(app).last_slot_at == NOW
     later = earlier | {"send_at": "07:00", "timezone": "Europe/Berlin"}
-    desk.post(f"{page_of(app)}/edit", **later)
+    admin.post(f"{page_of(app)}/edit", **later)
     assert (stored(app).last_slot_at or NOW) >= NOW
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_somebody_new_is_asked_unless_they_have_agreed(app: App, desk: AtDesk, confirmed: bool) -> None:
+def test_somebody_new_is_asked_unless_they_have_agreed(app: App, admin: AdminBrowser, confirmed: bool) -> None:
     sharing(app, "Vision", "cats")
     ticked = {"confirmed": "1"} if confirmed else {}
-    answer = desk.post("/admin/subscribers/new", email=" New@Example.org ", **FORM, **ticked)
+    answer = admin.post("/admin/subscribers/new", email=" New@Example.org ", **FORM, **ticked)
     new = stored(app, "New@example.org")
     assert answer.headers["Location"] == f"/admin/subscribers/{new.id}?done=added"
     assert (new.state, new.profiles, new.max_papers) == (
@@ -235,9 +235,9 @@ def test_somebody_new_is_asked_unless_they_have_agreed(app: App, desk: AtDesk, c
         ("Vision",),
         500,
     )
-    assert history(app, new.email) == [("vouched" if confirmed else "asked", DESK)]
+    assert history(app, new.email) == [("vouched" if confirmed else "asked", ADMIN_EMAIL)]
     assert keywords(app, new.email) == "cats\n-dogs"
-    assert logged(app)[0] == (DESK, "subscriber add", f"subscriber {new.id}")
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "subscriber add", f"subscriber {new.id}")
 
 
 @pytest.mark.parametrize(
@@ -249,12 +249,12 @@ def test_somebody_new_is_asked_unless_they_have_agreed(app: App, desk: AtDesk, c
     ],
 )
 def test_somebody_who_cannot_be_added_is_said_beside_their_address(
-    app: App, desk: AtDesk, email: str, says: str
+    app: App, admin: AdminBrowser, email: str, says: str
 ) -> None:
-    enrolled(app)
+    add_subscriber(app)
     with app.store.write() as tx:
         app.membership.suppress(tx, "out@example.org", SuppressionReason.ADMIN, HOSTILE, now=NOW)
-    answer = desk.post("/admin/subscribers/new", email=email, **FORM)
+    answer = admin.post("/admin/subscribers/new", email=email, **FORM)
     assert answer.status_code == 422
     assert says in answer.text.partition('id="email-mistake"')[2].partition("</p>")[0]
     assert f'value="{email}"' in answer.text
@@ -263,25 +263,25 @@ def test_somebody_who_cannot_be_added_is_said_beside_their_address(
         assert len(subscribers.list_all(tx)) == 1
 
 
-def test_why_they_got_a_paper_or_did_not_is_said_in_sentences(app: App, desk: AtDesk) -> None:
-    one = enrolled(app)
+def test_why_they_got_a_paper_or_did_not_is_said_in_sentences(app: App, admin: AdminBrowser) -> None:
+    one = add_subscriber(app)
     published(app, CATS)
     where = f"{page_of(app)}/why"
-    assert "<h2>" not in desk.read(where)
-    text = desk.read(f"{where}?paper=2606.00001")
+    assert "<h2>" not in admin.read(where)
+    text = admin.read(f"{where}?paper=2606.00001")
     assert "No: they follow no profile and have no keywords." in text
     assert 'href="/paper/arxiv%3A2606.00001"' in text
     send(app, one, an_item(CATS, "Vision", 3.0, (Field.TITLE, "Cats")))
-    text = desk.read(f"{where}?paper=https://arxiv.org/abs/2606.00001v2")
+    text = admin.read(f"{where}?paper=https://arxiv.org/abs/2606.00001v2")
     assert "it is in a digest that has not been sent" in text
     assert 'href="/admin/deliveries/1"' in text
-    hostile = desk.read(f"{where}?paper=%3Cscript%3Ealert%281%29%3C/script%3E{'x' * 3000}")
+    hostile = admin.read(f"{where}?paper=%3Cscript%3Ealert%281%29%3C/script%3E{'x' * 3000}")
     assert "this paper is not known here" in hostile
 
 
 def test_what_can_be_done_is_what_the_functions_do(app: App) -> None:
     """An admin's word, a day after the last question."""
-    one = enrolled(app, state=SubscriberState.PENDING)
+    one = add_subscriber(app, state=SubscriberState.PENDING)
     with app.store.read() as tx:
         assert "ask" not in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=23))
         assert "ask" in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=24))

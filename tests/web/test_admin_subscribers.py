@@ -12,10 +12,10 @@ from digest.models import Role, SubscriberState
 from digest.store import subscribers
 from digest.subscribers import fields
 from tests.builders import NOW
-from tests.web.admin_site import AtDesk, signed_in
+from tests.web.admin_site import AdminBrowser, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import sharing
-from tests.web.people import enrolled
+from tests.web.subscribers import add_subscriber
 
 HOSTILE = "<script>alert(1)</script> \"'\u202e & co"
 PAGES = [
@@ -25,7 +25,7 @@ PAGES = [
 
 
 @pytest.fixture
-def desk(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
@@ -33,7 +33,7 @@ def desk(app: App, site: TestClient) -> AtDesk:
     "path", [*(f"/admin/subscribers{page}" for page in PAGES), "/admin/suppressions", "/admin/bounces"]
 )
 def test_an_editor_is_refused_each_of_these_pages(app: App, site: TestClient, path: str) -> None:
-    path = path.replace("{id}", str(enrolled(app).id))
+    path = path.replace("{id}", str(add_subscriber(app).id))
     editor = signed_in(app, site, Role.EDITOR)
     assert editor.get(path).status_code == 403
     assert editor.post(path, do="erase", sure="1").status_code in {403, 405}
@@ -41,11 +41,11 @@ def test_an_editor_is_refused_each_of_these_pages(app: App, site: TestClient, pa
     assert "/admin/subscribers" not in editor.get("/admin/profiles").text
 
 
-def test_each_line_says_who_it_is_and_when_their_next_digest_comes(app: App, desk: AtDesk) -> None:
+def test_each_line_says_who_it_is_and_when_their_next_digest_comes(app: App, admin: AdminBrowser) -> None:
     sharing(app, HOSTILE, "cats")
-    one = enrolled(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,))
-    enrolled(app, "b@example.org", state=SubscriberState.PENDING)
-    text = desk.read("/admin/subscribers")
+    one = add_subscriber(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,))
+    add_subscriber(app, "b@example.org", state=SubscriberState.PENDING)
+    text = admin.read("/admin/subscribers")
     assert f'<a href="/admin/subscribers/{one.id}"><bdi>a@example.org</bdi></a>' in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
     assert text.count("2026-06-04 07:00") == 1
@@ -69,32 +69,32 @@ def test_each_line_says_who_it_is_and_when_their_next_digest_comes(app: App, des
         ("before=%00", set()),
     ],
 )
-def test_it_is_searched_filtered_and_paged(app: App, desk: AtDesk, asked: str, found: set[str]) -> None:
-    enrolled(app, "ann@example.org")
-    enrolled(app, "ben@example.org", name="Benjamin", state=SubscriberState.PAUSED)
-    text = desk.read(f"/admin/subscribers?{asked}")
+def test_it_is_searched_filtered_and_paged(app: App, admin: AdminBrowser, asked: str, found: set[str]) -> None:
+    add_subscriber(app, "ann@example.org")
+    add_subscriber(app, "ben@example.org", name="Benjamin", state=SubscriberState.PAUSED)
+    text = admin.read(f"/admin/subscribers?{asked}")
     assert {email for email in ("ann@example.org", "ben@example.org") if f"<bdi>{email}</bdi>" in text} == found
 
 
-def test_pages_follow_one_another_there_and_back_with_what_was_asked(app: App, desk: AtDesk) -> None:
+def test_pages_follow_one_another_there_and_back_with_what_was_asked(app: App, admin: AdminBrowser) -> None:
     for number in range(120):
-        enrolled(app, f"r+{number:03}@example.org")
-    first = desk.read("/admin/subscribers?q=example")
+        add_subscriber(app, f"r+{number:03}@example.org")
+    first = admin.read("/admin/subscribers?q=example")
     assert ("120 subscribers" in first, 'rel="prev"' in first) == (True, False)
     after = f"/admin/subscribers?q=example&amp;state=&amp;after={quote('r+049@example.org')}"
     assert after.replace("%40", "@") in first.replace("%40", "@")
-    second = desk.read("/admin/subscribers?q=example&after=r%2B049@example.org")
+    second = admin.read("/admin/subscribers?q=example&after=r%2B049@example.org")
     assert "<bdi>r+050@example.org</bdi>" in second
     assert "before=r%2B050" in second
-    assert desk.read("/admin/subscribers?q=example&before=r%2B050@example.org") == first
-    assert 'rel="next"' not in desk.read("/admin/subscribers?q=example&after=r%2B099@example.org")
+    assert admin.read("/admin/subscribers?q=example&before=r%2B050@example.org") == first
+    assert 'rel="next"' not in admin.read("/admin/subscribers?q=example&after=r%2B099@example.org")
 
 
-def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(app: App, desk: AtDesk) -> None:
-    enrolled(app, "=cmd@example.org", name="=HYPERLINK(1)")
-    enrolled(app, "ann@example.org", name="'+1", state=SubscriberState.PAUSED)
-    enrolled(app, "left@example.org", state=SubscriberState.PENDING)
-    answer = desk.get("/admin/subscribers/export")
+def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(app: App, admin: AdminBrowser) -> None:
+    add_subscriber(app, "=cmd@example.org", name="=HYPERLINK(1)")
+    add_subscriber(app, "ann@example.org", name="'+1", state=SubscriberState.PAUSED)
+    add_subscriber(app, "left@example.org", state=SubscriberState.PENDING)
+    answer = admin.get("/admin/subscribers/export")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="subscribers.csv"'
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert [row[:2] for row in csv.reader(io.StringIO(answer.text))][1:] == [
@@ -111,7 +111,7 @@ def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(a
     assert answer.text == fields.to_csv(s for s in everybody if s.state.is_subscribed)
 
 
-def test_an_export_of_many_parts_has_everybody_once(app: App, desk: AtDesk) -> None:
+def test_an_export_of_many_parts_has_everybody_once(app: App, admin: AdminBrowser) -> None:
     with app.store.write() as tx:
         many = [
             fields.new_subscriber(f"r{n}@example.org", timezone="UTC", language="en", confirmed=True)
@@ -119,21 +119,21 @@ def test_an_export_of_many_parts_has_everybody_once(app: App, desk: AtDesk) -> N
         ]
         for at in range(0, len(many), 500):
             app.membership.add_all(tx, many[at : at + 500], origin="test", now=NOW)
-    lines = desk.get("/admin/subscribers/export").text.splitlines()[1:]
+    lines = admin.get("/admin/subscribers/export").text.splitlines()[1:]
     assert sorted(line.partition(",")[0] for line in lines) == sorted(s.email for s in many)
 
 
-def test_what_is_kept_of_one_is_a_file(app: App, desk: AtDesk) -> None:
-    one = enrolled(app)
-    answer = desk.get(f"/admin/subscribers/{one.id}/export")
+def test_what_is_kept_of_one_is_a_file(app: App, admin: AdminBrowser) -> None:
+    one = add_subscriber(app)
+    answer = admin.get(f"/admin/subscribers/{one.id}/export")
     assert answer.headers["Content-Disposition"] == f'attachment; filename="subscriber-{one.id}.json"'
     assert answer.json()["subscriber"]["email"] == one.email
-    assert desk.get("/admin/subscribers/999/export").status_code == 404
+    assert admin.get("/admin/subscribers/999/export").status_code == 404
 
 
-def test_another_sites_form_does_nothing(app: App, desk: AtDesk) -> None:
-    one = enrolled(app)
-    forged = AtDesk(desk.client, desk.cookie, "0" * 32)
+def test_another_sites_form_does_nothing(app: App, admin: AdminBrowser) -> None:
+    one = add_subscriber(app)
+    forged = AdminBrowser(admin.client, admin.cookie, "0" * 32)
     for path in (f"/admin/subscribers/{one.id}", f"/admin/subscribers/{one.id}/edit", "/admin/subscribers/new"):
         assert forged.post(path, do="erase", sure="1", email="x@example.org").status_code == 403
     assert browser(app).post(f"/admin/subscribers/{one.id}").headers["Location"] == "/admin/sign-in"

@@ -11,7 +11,7 @@ from digest.app import App
 from digest.models import MailKind, Role
 from tests.builders import a_paper
 from tests.mail.samples import overriding
-from tests.web.admin_site import AtDesk, signed_in
+from tests.web.admin_site import AdminBrowser, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import HOSTILE, published, sharing
 from tests.web.test_security import CSP
@@ -20,7 +20,7 @@ PAGE = "/admin/templates"
 
 
 @pytest.fixture
-def admin(app: App, site: TestClient) -> AtDesk:
+def admin(app: App, site: TestClient) -> AdminBrowser:
     return signed_in(app, site)
 
 
@@ -42,7 +42,7 @@ def test_an_editor_has_nothing_to_do_there(app: App, site: TestClient) -> None:
     assert PAGE not in editor.read("/admin/profiles")
 
 
-def test_every_mail_is_there_in_every_language(app: App, admin: AtDesk) -> None:
+def test_every_mail_is_there_in_every_language(app: App, admin: AdminBrowser) -> None:
     text = admin.read(PAGE)
     assert "The templates work." in text
     for kind in MailKind:
@@ -55,11 +55,11 @@ def test_every_mail_is_there_in_every_language(app: App, admin: AtDesk) -> None:
 
 
 @pytest.mark.parametrize("path", ["digest/fr", "newspaper/en", "digest/fr/html", "digest/%2e%2e"])
-def test_no_other_mail_is_there(app: App, admin: AtDesk, path: str) -> None:
+def test_no_other_mail_is_there(app: App, admin: AdminBrowser, path: str) -> None:
     assert admin.get(f"{PAGE}/{path}").status_code == 404
 
 
-def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(app: App, admin: AtDesk) -> None:
+def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(app: App, admin: AdminBrowser) -> None:
     assert "With sample papers" in admin.read(f"{PAGE}/digest/en")
     sharing(app, "Cats", "cats")
     sharing(app, "Dogs", "dogs")
@@ -73,7 +73,7 @@ def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing
     assert "Willkommen" in html
 
 
-def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(app: App, admin: AtDesk) -> None:
+def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(app: App, admin: AdminBrowser) -> None:
     policy = admin.get(f"{PAGE}/digest/en/html").headers.get_list("Content-Security-Policy")
     assert policy == ["sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'"]
     page = admin.get(f"{PAGE}/digest/en")
@@ -82,7 +82,7 @@ def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(app: App, ad
     assert admin.get(PAGE).headers.get_list("Content-Security-Policy") == [CSP]
 
 
-def test_hostile_papers_are_text_in_subject_frame_and_text(app: App, admin: AtDesk) -> None:
+def test_hostile_papers_are_text_in_subject_frame_and_text(app: App, admin: AdminBrowser) -> None:
     sharing(app, "Hostile <script>", "script")
     published(app, HOSTILE)
     for page in (f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):

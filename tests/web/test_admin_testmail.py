@@ -19,7 +19,7 @@ from digest.transport.smtp_server import SmtpServer
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.smtp import Postbox
-from tests.web.admin_site import EDITOR, AtDesk, signed_in
+from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
 from tests.web.conftest import browser
 from tests.web.papers import published, sharing
 from tests.web.test_admin_profiles import log, plain
@@ -28,7 +28,7 @@ PAGE = "/admin/profiles/1/test"
 
 
 @pytest.fixture
-def editor(app: App, site: TestClient) -> AtDesk:
+def editor(app: App, site: TestClient) -> AdminBrowser:
     sharing(app, "Cats", "cats")
     published(app, a_paper("A study of cats"), a_paper("Dogs"), a_paper("More cats", "and dogs"))
     return signed_in(app, site, Role.EDITOR)
@@ -44,7 +44,7 @@ def sends(app: App, port: int) -> App:
     )
 
 
-def by_smtp(app: App, port: int, editor: AtDesk) -> AtDesk:
+def by_smtp(app: App, port: int, editor: AdminBrowser) -> AdminBrowser:
     return replace(editor, client=browser(sends(app, port)))
 
 
@@ -52,9 +52,9 @@ def mail_of(content: bytes) -> EmailMessage:
     return message_from_bytes(content, policy=policy.default)
 
 
-def test_it_is_shown_first_to_whom_and_what(app: App, editor: AtDesk) -> None:
+def test_it_is_shown_first_to_whom_and_what(app: App, editor: AdminBrowser) -> None:
     said = plain(editor.read(PAGE))
-    assert f"To {EDITOR}" in said
+    assert f"To {EDITOR_EMAIL}" in said
     assert "the best papers of the last 7 days" in said
     assert "A study of cats" in said
     assert "Dogs" not in said
@@ -63,7 +63,7 @@ def test_it_is_shown_first_to_whom_and_what(app: App, editor: AtDesk) -> None:
 
 
 def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open_nothing(
-    app: App, editor: AtDesk
+    app: App, editor: AdminBrowser
 ) -> None:
     postbox = Postbox()
     with SmtpServer(postbox) as server:
@@ -71,7 +71,7 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
     assert answer.headers["Location"] == f"{PAGE}?done=sent"
     ((recipient, content),) = postbox.mails
     mail = mail_of(content)
-    assert (recipient, mail["To"]) == (EDITOR, EDITOR)
+    assert (recipient, mail["To"]) == (EDITOR_EMAIL, EDITOR_EMAIL)
     assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]
     for form in ("html", "plain"):
         body = mail.get_body((form,))
@@ -79,13 +79,13 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
         text = body.get_content()
         assert "A study of" in text
         assert set(re.findall(r"org/(?:unsubscribe|read|mute|pause|preferences)/(\d+)\.", text)) == {"0"}
-    assert log(app) == [(EDITOR, "profile test", "Cats")]
+    assert log(app) == [(EDITOR_EMAIL, "profile test", "Cats")]
     with app.store.read() as tx:
         assert deliveries.list_newest(tx) == []
     assert "It’s on its way to you." in editor.read(answer.headers["Location"])
 
 
-def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AtDesk) -> None:
+def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AdminBrowser) -> None:
     postbox = Postbox()
     with SmtpServer(postbox) as server:
         answer = by_smtp(app, server.port, editor).post(PAGE, rules="title:dogs\r\n# <b>", name="Cats")
@@ -99,11 +99,11 @@ def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AtDesk) 
     assert "These rules aren’t saved yet." in answer.text
 
 
-def test_rules_that_are_those_saved_are_no_others(app: App, editor: AtDesk) -> None:
+def test_rules_that_are_those_saved_are_no_others(app: App, editor: AdminBrowser) -> None:
     assert editor.post(PAGE, rules="cats\r\n", name="Cats").headers["Location"] == f"{PAGE}?done=left"
 
 
-def test_rules_that_cannot_be_read_are_not_sent(app: App, editor: AtDesk) -> None:
+def test_rules_that_cannot_be_read_are_not_sent(app: App, editor: AdminBrowser) -> None:
     answer = editor.post(PAGE, rules="cats AND")
     assert answer.status_code == 422
     assert "Not sent: the rules contain a mistake." in answer.text
@@ -111,12 +111,12 @@ def test_rules_that_cannot_be_read_are_not_sent(app: App, editor: AtDesk) -> Non
     assert log(app) == []
 
 
-def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AtDesk) -> None:
-    postbox = Postbox(at_rcpt={EDITOR: "550 5.1.1 <script>alert(1)</script> nobody"})
+def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AdminBrowser) -> None:
+    postbox = Postbox(at_rcpt={EDITOR_EMAIL: "550 5.1.1 <script>alert(1)</script> nobody"})
     with SmtpServer(postbox) as server:
         answer = by_smtp(app, server.port, editor).post(PAGE)
     assert answer.status_code == 422
-    assert f"not sent to {EDITOR}: 550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; nobody" in answer.text
+    assert f"not sent to {EDITOR_EMAIL}: 550 5.1.1 &lt;script&gt;alert(1)&lt;/script&gt; nobody" in answer.text
     with SmtpServer(postbox) as gone:
         pass
     answer = by_smtp(app, gone.port, editor).post(PAGE)
@@ -125,7 +125,7 @@ def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AtDe
 
 
 def test_a_server_that_never_answers_is_waited_for_a_while_only(
-    app: App, editor: AtDesk, monkeypatch: pytest.MonkeyPatch
+    app: App, editor: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.admin.profiles.test_mail._TIMEOUT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -135,15 +135,15 @@ def test_a_server_that_never_answers_is_waited_for_a_while_only(
     assert "timed out" in answer.text
 
 
-def test_without_a_server_it_says_in_which_folder_the_mail_lies(app: App, editor: AtDesk) -> None:
+def test_without_a_server_it_says_in_which_folder_the_mail_lies(app: App, editor: AdminBrowser) -> None:
     answer = editor.post(PAGE)
     assert answer.headers["Location"] == f"{PAGE}?done=left"
     (file,) = (app.config.folder / "outbox" / "new").iterdir()
-    assert mail_of(file.read_bytes())["To"] == EDITOR
+    assert mail_of(file.read_bytes())["To"] == EDITOR_EMAIL
     assert f"<bdi>{app.config.folder / 'outbox'}</bdi>" in editor.read(answer.headers["Location"])
 
 
-def test_while_sending_is_on_hold_nothing_goes(app: App, editor: AtDesk) -> None:
+def test_while_sending_is_on_hold_nothing_goes(app: App, editor: AdminBrowser) -> None:
     with app.store.write() as tx:
         outbox.start_hold(tx, "wrong list <b>", now=NOW)
     answer = editor.post(PAGE)
@@ -153,15 +153,15 @@ def test_while_sending_is_on_hold_nothing_goes(app: App, editor: AtDesk) -> None
     assert log(app) == []
 
 
-def test_a_suppressed_address_gets_none(app: App, editor: AtDesk) -> None:
+def test_a_suppressed_address_gets_none(app: App, editor: AdminBrowser) -> None:
     with app.store.write() as tx:
-        app.membership.suppress(tx, EDITOR, SuppressionReason.ADMIN, "", now=NOW)
+        app.membership.suppress(tx, EDITOR_EMAIL, SuppressionReason.ADMIN, "", now=NOW)
     answer = editor.post(PAGE)
     assert answer.status_code == 422
     assert "Your own address is suppressed: <bdi>suppressed since 2026-06-03 (admin)</bdi>" in answer.text
 
 
-def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AtDesk) -> None:
+def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Zebras", "zebra")
     answer = editor.post("/admin/profiles/2/test")
     assert answer.status_code == 422
@@ -169,7 +169,7 @@ def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AtDesk) -> N
     assert not (app.config.folder / "outbox").exists()
 
 
-def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(app: App, editor: AtDesk) -> None:
+def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(app: App, editor: AdminBrowser) -> None:
     published(app, *(a_paper(f"On cats, number {n}") for n in range(28)))
     said = plain(editor.read(PAGE))
     assert "25, 5 more didn’t fit" in said
@@ -193,7 +193,7 @@ class Slow(Postbox):
         return await super().handle_DATA(server, session, envelope)
 
 
-def test_while_one_is_being_sent_other_pages_answer_and_another_test_is_put_off(app: App, editor: AtDesk) -> None:
+def test_while_one_is_being_sent_other_pages_answer_and_another_test_is_put_off(app: App, editor: AdminBrowser) -> None:
     postbox, answers = Slow(), list[int]()
     with SmtpServer(postbox) as server:
         slow = by_smtp(app, server.port, editor)

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Role
 from digest.store import admins, tokens
-from tests.web.admin_site import DESK, an_admin, logged, signed_in
+from tests.web.admin_site import ADMIN_EMAIL, an_admin, audit_log, signed_in
 from tests.web.api import Client, token_of
 from tests.web.html import faults_of
 
@@ -17,17 +17,17 @@ PATH = "/admin/tokens"
 
 
 def test_a_token_is_shown_in_the_answer_that_made_it_and_nowhere_else(app: App, site: TestClient) -> None:
-    desk = signed_in(app, site)
-    made = desk.post(PATH, name="web <b>", scope=["profiles:read", "log"], days="30")
+    admin = signed_in(app, site)
+    made = admin.post(PATH, name="web <b>", scope=["profiles:read", "log"], days="30")
     assert (made.status_code, made.headers["Cache-Control"], faults_of(made.text)) == (200, "no-store", [])
     found = re.search(r"<code>(digest_[\w-]{43})</code>", made.text)
     assert found is not None
     assert "Location" not in made.headers
     assert Client(site, found[1])("GET", "/profiles").status_code == 200
-    text = desk.read(PATH)
+    text = admin.read(PATH)
     assert "web &lt;b&gt;" in text
     assert ("digest_" in text, faults_of(text)) == (False, [])
-    assert logged(app)[0] == (DESK, "token add", f'"web <b>" of {DESK}')
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "token add", f'"web <b>" of {ADMIN_EMAIL}')
 
 
 @pytest.mark.parametrize(
@@ -52,27 +52,27 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
 
 def test_an_editor_sees_and_revokes_their_own_and_makes_them_for_profiles_only(app: App, site: TestClient) -> None:
     token_of(app, an_admin(app), name="the admin's")
-    desk = signed_in(app, site, Role.EDITOR)
-    assert 'value="operations:read"' not in desk.read(PATH)
-    assert desk.post(PATH, name="mine", scope=["profiles:read", "operations:read"]).status_code == 422
-    assert desk.post(PATH, name="mine", scope="profiles:read").status_code == 200
-    text = desk.read(PATH)
+    admin = signed_in(app, site, Role.EDITOR)
+    assert 'value="operations:read"' not in admin.read(PATH)
+    assert admin.post(PATH, name="mine", scope=["profiles:read", "operations:read"]).status_code == 422
+    assert admin.post(PATH, name="mine", scope="profiles:read").status_code == 200
+    text = admin.read(PATH)
     assert ("mine" in text, "the admin" in text) == (True, False)
-    assert desk.post(f"{PATH}/1/revoke").status_code == 404
-    assert desk.post(f"{PATH}/2/revoke").status_code == 303
+    assert admin.post(f"{PATH}/1/revoke").status_code == 404
+    assert admin.post(f"{PATH}/2/revoke").status_code == 303
     with app.store.read() as tx:
         assert [token.name for token in tokens.list_all(tx)] == ["the admin's"]
 
 
 def test_an_admin_sees_and_revokes_everybodys(app: App, site: TestClient) -> None:
     token = token_of(app, an_admin(app, "third@example.org"))
-    desk = signed_in(app, site)
-    assert "third@example.org" in desk.read(PATH)
-    answer = desk.post(f"{PATH}/1/revoke")
+    admin = signed_in(app, site)
+    assert "third@example.org" in admin.read(PATH)
+    answer = admin.post(f"{PATH}/1/revoke")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}?done=revoked")
-    assert "no longer works" in desk.read(f"{PATH}?done=revoked")
+    assert "no longer works" in admin.read(f"{PATH}?done=revoked")
     assert Client(site, token)("GET", "/profiles").status_code == 401
-    assert logged(app)[0] == (DESK, "token revoke", '"website" of third@example.org')
+    assert audit_log(app)[0] == (ADMIN_EMAIL, "token revoke", '"website" of third@example.org')
 
 
 def test_a_token_of_who_became_an_editor_is_said_to_open_less(app: App, site: TestClient) -> None:

@@ -20,12 +20,12 @@ from digest.store import profiles, submissions
 from digest.web.api import fields
 from digest.web.app import create_app
 from tests.builders import NOW, all_papers
-from tests.web.admin_site import DESK, an_admin, logged
+from tests.web.admin_site import ADMIN_EMAIL, an_admin, audit_log
 from tests.web.api import Client, filled, token_of
 from tests.web.conftest import Opened
-from tests.web.people import EMAIL, enrolled, history, queued, settled, state
+from tests.web.subscribers import EMAIL, add_subscriber, finish_background, history, queued, state
 
-BY = f'token "website" of {DESK}'
+BY = f'token "website" of {ADMIN_EMAIL}'
 CSV = {"Content-Type": "text/csv"}
 JSON = {"Content-Type": "application/json"}
 HOSTILE = "<script>alert(1)</script> \u202e\ufdd0 '\" {{ 7*7 }}"
@@ -67,7 +67,7 @@ def test_a_profile_is_added_changed_restored_and_removed(app: App, api: Client) 
     back = api.ok("POST", "/profiles/1/restore", json={"version": 2})
     assert (back["id"], back["name"], back["rules"], back["version"]) == (1, "Felines", "cat\nlynx", 4)
     does = ["restore", "remove", "restore", "edit", "add"]
-    assert [(who, what) for who, what, _ in logged(app)[:5]] == [(BY, f"profile {do}") for do in does]
+    assert [(who, what) for who, what, _ in audit_log(app)[:5]] == [(BY, f"profile {do}") for do in does]
 
 
 def test_an_etag_keeps_clients_from_overwriting_unseen_changes(app: App, api: Client) -> None:
@@ -148,9 +148,9 @@ def test_a_subscriber_is_added_changed_and_read(app: App, api: Client) -> None:
     changed = api.ok("PATCH", path, json=choices)
     assert changed == whose | choices
     assert api.ok("GET", path) == changed
-    before = logged(app)
+    before = audit_log(app)
     assert api.ok("PATCH", path, json={"name": None, "days": "mon,thu"}) == changed
-    assert logged(app) == before
+    assert audit_log(app) == before
     assert before[0] == (BY, "subscriber edit", f"subscriber {whose['id']}")
     assert history(app, "new@example.org") == [("asked", BY)]
 
@@ -198,17 +198,17 @@ def test_the_actions_on_a_subscriber_change_their_state(app: App, site: TestClie
     problem(api("POST", "/subscribers/1/pause", json={}), 409)
     problem(api("POST", "/subscribers", json={"email": EMAIL, "confirmed": True}), 409)
     does = ["unsubscribe", "pause", "resume", "pause", "confirm", "add"]
-    assert logged(app)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
+    assert audit_log(app)[:6] == [(BY, f"subscriber {do}", "subscriber 1") for do in does]
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
 def test_a_removed_or_erased_subscriber_leaves_no_trace(
     app: App, site: TestClient, api: Client, method: str, path: str
 ) -> None:
-    enrolled(app, "somebody@example.org", name="Leander")
+    add_subscriber(app, "somebody@example.org", name="Leander")
     assert api(method, f"/subscribers/1{path}").status_code == 204
     problem(api("GET", "/subscribers/1"), 404)
-    settled(site)
+    finish_background(site)
     assert b"Leander" not in app.store.file.read_bytes()
     found = api.ok("GET", "/suppressions?email=somebody@example.org")["items"]
     assert [s["reason"] for s in found] == (["erased"] if path else [])
@@ -233,7 +233,7 @@ def test_an_import_and_its_dry_run_return_what_happens_to_each_row(app: App, api
     assert done == rehearsed | {"dry_run": False}
     assert done["counts"] == {"added": 1, "bad": 1, "known": 2}
     assert state(app, "new@example.org") == "active"
-    assert logged(app)[0] == (BY, "subscriber import", "1 new")
+    assert audit_log(app)[0] == (BY, "subscriber import", "1 new")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_sending_is_held_and_released(app: App, api: Client) -> None:
     assert api.ok("PUT", "/hold", json={"reason": "again"}) == held == api.ok("GET", "/hold")
     assert api.ok("GET", "/today")["trouble"] == "hold"
     assert api.ok("DELETE", "/hold") == api.ok("DELETE", "/hold") == {"hold": None}
-    assert [(who, what) for who, what, _ in logged(app)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
+    assert [(who, what) for who, what, _ in audit_log(app)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
 
 
 def test_a_submission_is_rejected(app: App, api: Client) -> None:
@@ -332,7 +332,7 @@ def test_a_submission_is_looked_up_and_approved(app: App, api: Client, monkeypat
     with app.store.read() as tx:
         (paper,) = all_papers(tx)
     assert (paper.id, paper.title, paper.abstract) == (said["paper_id"], "On cats", "Line one line two")
-    assert logged(app)[0] == (BY, "submission approve", f"1, {paper.id}")
+    assert audit_log(app)[0] == (BY, "submission approve", f"1, {paper.id}")
     problem(api("POST", "/submissions/1/approve", json={}), 409)
     problem(api("POST", "/submissions/9/approve", json={}), 404)
     assert len(asked) == 1
@@ -372,7 +372,7 @@ def test_a_digest_that_never_arrived_is_sent_again(app: App, api: Client) -> Non
     assert (answer.status_code, again["state"], again["kind"], again["email"]) == (201, "queued", "digest", EMAIL)
     assert answer.headers["Location"].endswith(f"/api/v1/deliveries/{again['id']}")
     assert api.ok("GET", f"/deliveries/{again['id']}")["id"] == again["id"]
-    assert logged(app)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
+    assert audit_log(app)[0] == (BY, "outbox resend", f"{number}, as {again['id']}")
     assert "already sent again" in problem(api("POST", "/deliveries/resend", json={"id": number}), 409)["detail"]
     assert "is queued" in problem(api("POST", "/deliveries/resend", json={"id": again["id"]}), 409)["detail"]
     problem(api("POST", "/deliveries/resend", json={"id": 999}), 404)
@@ -524,8 +524,8 @@ def test_an_internal_error_reveals_nothing(
     answer = api("GET", "/profiles")
     problem(answer, status)
     assert "secret" not in answer.text
-    logged = "".join(capsys.readouterr())
-    assert ("secret" in logged, api.token in logged) == (True, False)
+    audit_log = "".join(capsys.readouterr())
+    assert ("secret" in audit_log, api.token in audit_log) == (True, False)
 
 
 def test_a_change_wakes_the_delivery_and_a_read_does_not(app: App) -> None:

@@ -20,10 +20,10 @@ from digest.models import Admin, Role, TokenScope
 from digest.security import passwords
 from digest.store import admins
 from tests.builders import NOW
-from tests.web.admin_site import DESK, an_admin
+from tests.web.admin_site import ADMIN_EMAIL, an_admin
 from tests.web.api import Client, filled, token_of
 from tests.web.conftest import browser
-from tests.web.people import EMAIL, changed
+from tests.web.subscribers import EMAIL, changed
 from tests.web.test_admin import PASSWORD, signed_in
 
 # What each route needs, written down once more.
@@ -118,7 +118,7 @@ def test_the_token_of_an_admin_who_became_an_editor_loses_admin_access(app: App,
     assert everything(app) == before
     assert client("GET", "/profiles").status_code == 200
     with app.store.write() as tx:
-        admins.remove(tx, DESK)
+        admins.remove(tx, ADMIN_EMAIL)
     assert client("GET", "/profiles").status_code == 401
 
 
@@ -157,7 +157,7 @@ def test_no_response_contains_a_secret(app: App, site: TestClient) -> None:
 
 def test_a_session_cookie_gives_no_access(app: App, site: TestClient) -> None:
     with app.store.write() as tx:
-        admins.add(tx, Admin(email=DESK, role=Role.ADMIN, password=passwords.hash_password(PASSWORD)), now=NOW)
+        admins.add(tx, Admin(email=ADMIN_EMAIL, role=Role.ADMIN, password=passwords.hash_password(PASSWORD)), now=NOW)
     cookie = signed_in(site)
     for method, path in calls(site):
         assert Client(site)(method, here_is(path), headers={"Cookie": cookie}).status_code == 401

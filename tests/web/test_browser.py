@@ -17,11 +17,11 @@ from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
 from tests.mta import wait_until
 from tests.serving import IN_TIME
-from tests.web.every import STATES, cookie, full_site, served
-from tests.web.every_admin import desk_cookie
+from tests.web.admin_page_states import admin_cookie
+from tests.web.browser_actions import LONG_NAME, State
 from tests.web.html import faults_of
-from tests.web.people import enrolled, state, way_out
-from tests.web.states import LONG_NAME, State
+from tests.web.page_states import STATES, cookie, full_site, served
+from tests.web.subscribers import add_subscriber, state, unsubscribe_path
 
 pytestmark = needs_chromium
 
@@ -91,7 +91,7 @@ def look(windows: dict[bool, Any], written: list[str], app: App, bare: App) -> I
         if state.reader is not None:
             page.context.add_cookies([cookie(site, state.reader(site))])
         if state.admin:
-            page.context.add_cookies([desk_cookie(site)])
+            page.context.add_cookies([admin_cookie(site)])
         where = state.where if isinstance(state.where, str) else state.where(site)
         page.goto(site.config.newsletter.base_url + where)
         if state.does is not None:
@@ -164,7 +164,7 @@ def tab_to(page: Any, field: str) -> None:
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, app: App, scripts: bool) -> None:
     email = f"keyboard-{scripts}@example.org".lower()
-    page = look(State("unsubscribe", way_out(app, enrolled(app, email))), scripts=scripts)
+    page = look(State("unsubscribe", unsubscribe_path(app, add_subscriber(app, email))), scripts=scripts)
     assert page.get_by_role("heading", name="Unsubscribe from Daily Papers?").is_visible()
     page.wait_for_load_state("networkidle")
     assert state(app, email) == "active"
@@ -265,7 +265,7 @@ def test_a_page_asks_nobody_else_for_anything(look: Opening, app: App) -> None:
 
 
 def test_a_mail_is_shown_in_its_frame_and_cannot_leave_it(look: Opening) -> None:
-    page = look("mail at the desk", 1280)
+    page = look("admin mail", 1280)
     mail = page.frame_locator("iframe.mail")
     mail.get_by_role("heading", name="8 new papers for you").wait_for()
     assert "sans-serif" in mail.get_by_role("heading").first.evaluate("each => getComputedStyle(each).fontFamily")
@@ -283,7 +283,7 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
         serving(create_app(app, clock=lambda: NOW), listener, on_loss=lambda: None),
     ):
         page = browser.new_page(viewport={"width": 320, "height": 720})
-        page.goto(url_of(listener) + way_out(app, enrolled(app)))
+        page.goto(url_of(listener) + unsubscribe_path(app, add_subscriber(app)))
         width = page.evaluate("document.documentElement.scrollWidth")
         page.close()
     assert width == 320

@@ -12,12 +12,24 @@ from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import subscribers
 from tests.builders import NOW, a_subscriber
 from tests.web.conftest import browser
-from tests.web.people import EMAIL, changed, enrolled, history, path, pending, queued, removed, state, way_in, way_out
-from tests.web.signed import stored
+from tests.web.reader_site import stored
+from tests.web.subscribers import (
+    EMAIL,
+    add_subscriber,
+    changed,
+    confirm_path,
+    history,
+    path,
+    pending,
+    queued,
+    removed,
+    state,
+    unsubscribe_path,
+)
 
 
 def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site: TestClient) -> None:
-    page = site.get(way_in(app, pending(app)))
+    page = site.get(confirm_path(app, pending(app)))
     assert page.status_code == 200
     assert "Confirm your subscription to Daily Papers" in page.text
     assert "r•••@example.org" in page.text
@@ -28,12 +40,12 @@ def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_looking_confirms_nothing(app: App, site: TestClient, method: str) -> None:
-    assert site.request(method, way_in(app, pending(app))).status_code == 200
+    assert site.request(method, confirm_path(app, pending(app))).status_code == 200
     assert (state(app), queued(app)) == ("pending", [MailKind.CONFIRMATION])
 
 
 def test_the_button_confirms_and_the_welcome_is_queued(app: App, site: TestClient) -> None:
-    page = site.post(way_in(app, pending(app)))
+    page = site.post(confirm_path(app, pending(app)))
     assert page.status_code == 200
     assert "You’re subscribed" in page.text
     assert "Your first email is on its way to" in page.text
@@ -43,7 +55,7 @@ def test_the_button_confirms_and_the_welcome_is_queued(app: App, site: TestClien
 
 
 def test_saying_yes_twice_welcomes_once(app: App, site: TestClient) -> None:
-    link = way_in(app, pending(app))
+    link = confirm_path(app, pending(app))
     site.post(link)
     for again in (site.post(link), site.get(link)):
         assert "is subscribed to Daily Papers." in again.text
@@ -54,24 +66,26 @@ def test_saying_yes_twice_welcomes_once(app: App, site: TestClient) -> None:
 
 @pytest.mark.parametrize("before", [SubscriberState.ACTIVE, SubscriberState.PAUSED])
 def test_who_is_on_the_list_stays_as_they_are(app: App, site: TestClient, before: SubscriberState) -> None:
-    site.post(way_in(app, enrolled(app, state=before)))
+    site.post(confirm_path(app, add_subscriber(app, state=before)))
     assert state(app) == before.value
     assert queued(app) == []
 
 
 def test_who_left_comes_back_by_the_goodbyes_link(app: App, site: TestClient) -> None:
-    site.post(way_out(app, enrolled(app)))
+    site.post(unsubscribe_path(app, add_subscriber(app)))
     with app.store.read() as tx:
         left = subscribers.get(tx, EMAIL)
-    site.post(way_in(app, left))
+    site.post(confirm_path(app, left))
     assert (state(app), queued(app)) == ("active", [MailKind.GOODBYE, MailKind.WELCOME])
 
 
 def test_who_comes_back_does_not_pause_any_more(app: App, site: TestClient) -> None:
-    reader = enrolled(app, state=SubscriberState.PAUSED, resumes_at=NOW + timedelta(days=30), new_email="x@example.org")
-    site.post(way_out(app, reader))
+    reader = add_subscriber(
+        app, state=SubscriberState.PAUSED, resumes_at=NOW + timedelta(days=30), new_email="x@example.org"
+    )
+    site.post(unsubscribe_path(app, reader))
     back = stored(app)
-    site.post(way_in(app, back))
+    site.post(confirm_path(app, back))
     now = stored(app)
     assert (now.state, now.resumes_at, now.new_email) == (SubscriberState.ACTIVE, None, "")
 
@@ -79,8 +93,8 @@ def test_who_comes_back_does_not_pause_any_more(app: App, site: TestClient) -> N
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_from_before_they_left_is_too_old(app: App, site: TestClient, method: str) -> None:
     reader = pending(app)
-    site.post(way_out(app, reader))
-    page = site.request(method, way_in(app, reader))
+    site.post(unsubscribe_path(app, reader))
+    page = site.request(method, confirm_path(app, reader))
     assert page.status_code == 410
     assert "This link has expired" in page.text
     assert 'class="button" href="/sign-in">Get a new link</a>' in page.text
@@ -90,7 +104,7 @@ def test_a_link_from_before_they_left_is_too_old(app: App, site: TestClient, met
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_works_for_thirty_days(app: App, site: TestClient, method: str) -> None:
-    link = way_in(app, pending(app))
+    link = confirm_path(app, pending(app))
     after = browser(app, now=NOW + TOKEN_LIFETIMES[Scope.CONFIRM])
     assert (after.request(method, link).status_code, state(app)) == (410, "pending")
     before = browser(app, now=NOW + timedelta(days=30) - timedelta(seconds=1))
@@ -98,7 +112,7 @@ def test_a_link_works_for_thirty_days(app: App, site: TestClient, method: str) -
 
 
 def test_who_has_just_come_in_is_signed_in_once(app: App, site: TestClient) -> None:
-    link = way_in(app, pending(app))
+    link = confirm_path(app, pending(app))
     assert site.get(link).headers.get("Set-Cookie") is None
     first = site.post(link)
     assert first.headers["Set-Cookie"].startswith("__Secure-digest=1.0.")
@@ -110,7 +124,7 @@ def test_who_has_just_come_in_is_signed_in_once(app: App, site: TestClient) -> N
 def test_a_link_of_somebody_removed_is_too_old(app: App, site: TestClient) -> None:
     reader = pending(app)
     removed(app, reader)
-    assert site.post(way_in(app, reader)).status_code == 410
+    assert site.post(confirm_path(app, reader)).status_code == 410
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.CONFIRM])
@@ -133,7 +147,7 @@ def test_where_the_welcome_fails_they_are_in_all_the_same(
         raise StoreError("the database is locked")
 
     monkeypatch.setattr("digest.pipeline.publish.publish_welcome", locked)
-    page = site.post(way_in(app, pending(app)))
+    page = site.post(confirm_path(app, pending(app)))
     assert page.status_code == 200
     assert "is subscribed to Daily Papers." in page.text
     assert "on its way" not in page.text
@@ -141,18 +155,18 @@ def test_where_the_welcome_fails_they_are_in_all_the_same(
 
 
 def test_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
-    link = way_in(app, changed(app, pending(app), language="de"))
+    link = confirm_path(app, changed(app, pending(app), language="de"))
     assert "Abonnement von Daily Papers bestätigen" in site.get(link).text
     assert "Die erste E‑Mail an" in site.post(link).text
 
 
 def test_whom_an_admin_barred_no_link_takes_back(app: App, site: TestClient) -> None:
-    link = way_in(app, pending(app))
+    link = confirm_path(app, pending(app))
     with app.store.write() as tx:
         subscribers.remove(tx, EMAIL)
         app.membership.suppress(tx, EMAIL, SuppressionReason.ADMIN, "", now=NOW)
     with app.store.write() as tx:
         again = subscribers.add(tx, a_subscriber(EMAIL, state=SubscriberState.PENDING), now=NOW)
     assert site.post(link).status_code == 410
-    assert site.post(way_in(app, again)).status_code == 403
+    assert site.post(confirm_path(app, again)).status_code == 403
     assert state(app) == "pending"

@@ -12,17 +12,17 @@ from digest.store import profiles, subscribers
 from digest.subscribers.data_export import export_personal_data
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.people import EMAIL, enrolled, history, queued, state
-from tests.web.signed import Signed, signed
+from tests.web.reader_site import ReaderBrowser, sign_in_reader
+from tests.web.subscribers import EMAIL, add_subscriber, history, queued, state
 
 
 @pytest.fixture
-def own(app: App, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> ReaderBrowser:
     """A browser in which a reader with keywords of their own is signed in."""
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules("扩散模型"), now=NOW)
-    return signed(app, site, reader)
+    return sign_in_reader(app, site, reader)
 
 
 def people(app: App) -> list[str]:
@@ -30,8 +30,8 @@ def people(app: App) -> list[str]:
         return [s.email for s in subscribers.list_all(tx)]
 
 
-def test_the_export_has_everything_that_the_command_line_exports(app: App, own: Signed) -> None:
-    enrolled(app, "other@example.org")
+def test_the_export_has_everything_that_the_command_line_exports(app: App, own: ReaderBrowser) -> None:
+    add_subscriber(app, "other@example.org")
     answer = own.get("/settings/data/export")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="digest.json"'
@@ -44,7 +44,7 @@ def test_the_export_has_everything_that_the_command_line_exports(app: App, own: 
     assert "other@" not in answer.text
 
 
-def test_erasing_needs_the_checkbox(app: App, own: Signed) -> None:
+def test_erasing_needs_the_checkbox(app: App, own: ReaderBrowser) -> None:
     page = own.get("/settings/data").text
     assert '<input type="checkbox" name="sure" value="1" required>' in " ".join(page.split())
     answer = own.post("/settings/data")
@@ -54,7 +54,7 @@ def test_erasing_needs_the_checkbox(app: App, own: Signed) -> None:
     assert people(app) == [EMAIL]
 
 
-def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app: App, own: Signed) -> None:
+def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app: App, own: ReaderBrowser) -> None:
     answer = own.post("/settings/data", sure="1")
     assert answer.status_code == 200
     assert "Your data has been deleted" in answer.text
@@ -69,7 +69,7 @@ def test_erasing_deletes_the_subscriber_signs_out_and_suppresses_the_address(app
     assert own.post("/settings/data", sure="1").headers["Location"] == "/sign-in"
 
 
-def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: Signed) -> None:
+def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: ReaderBrowser) -> None:
     page = own.get("/settings/leave").text
     assert "Unsubscribe from Daily Papers?" in page
     assert faults_of(page) == []
@@ -84,27 +84,27 @@ def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: S
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("page", ["/settings/data?sure=1", "/settings/data/export", "/settings/leave"])
-def test_a_get_changes_nothing(app: App, own: Signed, method: str, page: str) -> None:
+def test_a_get_changes_nothing(app: App, own: ReaderBrowser, method: str, page: str) -> None:
     assert own.client.request(method, page, headers={"Cookie": own.cookie}).status_code == 200
     assert (state(app), queued(app)) == ("active", [])
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 32])
 @pytest.mark.parametrize("page", ["/settings/data", "/settings/leave"])
-def test_a_form_without_the_sessions_token_does_nothing(app: App, own: Signed, csrf: str, page: str) -> None:
+def test_a_form_without_the_sessions_token_does_nothing(app: App, own: ReaderBrowser, csrf: str, page: str) -> None:
     assert own.post(page, csrf=csrf, sure="1").status_code == 403
     assert (state(app), queued(app)) == ("active", [])
 
 
-def test_a_form_with_another_readers_token_does_nothing(app: App, own: Signed, site: TestClient) -> None:
-    other = signed(app, site, enrolled(app, "other@example.org"))
+def test_a_form_with_another_readers_token_does_nothing(app: App, own: ReaderBrowser, site: TestClient) -> None:
+    other = sign_in_reader(app, site, add_subscriber(app, "other@example.org"))
     for page in ("/settings/data", "/settings/leave"):
         assert own.post(page, csrf=other.csrf, sure="1").status_code == 403
     assert people(app) == ["other@example.org", EMAIL]
 
 
 def test_the_pages_are_in_the_readers_language(app: App, site: TestClient) -> None:
-    own = signed(app, site, enrolled(app, language="de"))
+    own = sign_in_reader(app, site, add_subscriber(app, language="de"))
     assert "Meine Daten löschen und abbestellen" in own.get("/settings/data").text
     assert "Daily Papers abbestellen?" in own.get("/settings/leave").text
     assert "Ihre Daten wurden gelöscht" in own.post("/settings/data", sure="1").text

@@ -27,8 +27,8 @@ from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, printed, sharing
-from tests.web.people import enrolled
-from tests.web.signed import signed
+from tests.web.reader_site import sign_in_reader
+from tests.web.subscribers import add_subscriber
 from tests.web.test_admin import PASSWORD, log, signed_in
 
 EDITOR = "editor@example.org"
@@ -98,7 +98,7 @@ def typed(html: str) -> str:
 
 def test_nobody_looks_or_saves_without_a_session_of_the_desks(app: App, site: TestClient, hashed: str) -> None:
     entered(app, hashed)
-    reader = signed(app, site, enrolled(app))
+    reader = sign_in_reader(app, site, add_subscriber(app))
     pages = ("/admin/profiles", "/admin/profiles/new", f"/admin/profiles/{number(app)}", "/admin/profiles/preview")
     for path in pages:
         for answer in (site.get(path), reader.get(path), site.post(path), reader.post(path, rules="cats", name="Mine")):
@@ -249,7 +249,7 @@ def test_a_new_profile_is_added_with_a_line_in_the_log(app: App, site: TestClien
 
 
 def test_who_has_followers_is_not_told_how_to_get_some(app: App, site: TestClient, cookie: str) -> None:
-    enrolled(app, "reader@example.org", profiles=("Animals",))
+    add_subscriber(app, "reader@example.org", profiles=("Animals",))
     assert "No followers yet." not in look(site, cookie, f"/admin/profiles/{number(app)}").text
 
 

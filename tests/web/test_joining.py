@@ -15,7 +15,7 @@ from digest.models import MailKind, Subscriber, SubscriberState
 from digest.store import profiles, subscribers
 from tests.builders import NOW
 from tests.web.conftest import browser
-from tests.web.people import EMAIL, KNOWN, enrolled, history, known_as, queued, settled
+from tests.web.subscribers import ADDRESS_STATES, EMAIL, add_subscriber, finish_background, history, make_known, queued
 
 FORM = {"email": EMAIL, "rules": "cats", "timezone": "Asia/Tokyo"}
 WAYS = ["/subscribe", "/sign-in"]
@@ -59,7 +59,7 @@ def test_the_form_shows_the_shared_profiles_with_their_rules(site: TestClient) -
 def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(app: App, site: TestClient) -> None:
     page = site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "cats\r\n-survey"})
     assert (page.status_code, "Check your inbox" in page.text) == (200, True)
-    settled(site)
+    finish_background(site)
     new = reader(app)
     assert (new.state, new.profiles, new.schedule.timezone) == (SubscriberState.PENDING, ("Vision",), "Asia/Tokyo")
     assert (own_rules(app), queued(app)) == ("cats\n-survey", [CONFIRMATION])
@@ -99,7 +99,7 @@ def test_a_fault_is_told_beside_its_field_and_nothing_typed_is_lost(
     assert f'value="{form["timezone"]}"' in page.text
     assert str(form["rules"]).strip() + "</textarea>" in page.text
     assert ('value="Vision" checked' in page.text) is ("Vision" in form["profile"])
-    settled(site)
+    finish_background(site)
     assert queued(app) == []
 
 
@@ -146,39 +146,39 @@ def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callabl
 @pytest.mark.parametrize("way", WAYS)
 def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(app: App, way: str) -> None:
     answers = set()
-    for known in KNOWN:
+    for known in ADDRESS_STATES:
         email = f"{known}@example.org"
-        known_as(app, known, email)
+        make_known(app, known, email)
         for _ in range(2):  # the second time they were just written to
             site = browser(app)
             answer = site.post(way, data=FORM | {"email": email})
-            settled(site)
+            finish_background(site)
             answers.add((answer.status_code, tuple(answer.headers.multi_items()), answer.content))
     assert len(answers) == 1
 
 
-@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("known", ADDRESS_STATES)
 def test_a_form_with_a_fault_is_the_same_too(app: App, site: TestClient, known: str) -> None:
     before = site.post("/subscribe", data=FORM | {"rules": "a AND"})
-    known_as(app, known)
+    make_known(app, known)
     after = site.post("/subscribe", data=FORM | {"rules": "a AND"})
     assert (after.status_code, after.headers, after.content) == (422, before.headers, before.content)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_answer_comes_while_somebody_else_is_writing(app: App, site: TestClient, way: str) -> None:
-    for known in KNOWN:
-        known_as(app, known, f"{known}@example.org")
+    for known in ADDRESS_STATES:
+        make_known(app, known, f"{known}@example.org")
     before = queued(app)
     with closing(sqlite3.connect(app.store.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
-        for known in KNOWN:  # more than pages are made at once
+        for known in ADDRESS_STATES:  # more than pages are made at once
             assert site.post(way, data=FORM | {"email": f"{known}@example.org"}).status_code == 200
         assert time.monotonic() - begun < 15  # a transaction would have waited for thirty seconds
         assert queued(app) == before
         other.execute("COMMIT")
-    settled(site)
+    finish_background(site)
     assert len(queued(app)) > len(before)
 
 
@@ -187,17 +187,17 @@ def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(app: App) -> No
         site = browser(app, client=f"192.0.2.{client}", now=NOW + timedelta(hours=hours))
         for way in WAYS:
             site.post(way, data=FORM | {"email": EMAIL.upper()})
-            settled(site)
+            finish_background(site)
         assert queued(app) == [CONFIRMATION] * asked
 
 
 def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most(app: App) -> None:
-    before = enrolled(app)
+    before = add_subscriber(app)
     for minutes, sent in [(0, 1), (9, 1), (11, 2)]:
         site = browser(app, now=NOW + timedelta(minutes=minutes))
         for way in WAYS:
             site.post(way, data=FORM)
-            settled(site)
+            finish_background(site)
         assert queued(app) == [SIGN_IN] * sent
     assert (reader(app), own_rules(app)) == (before, "")
 
@@ -205,11 +205,11 @@ def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("known", ["nobody", "active", "unsubscribed"])
 def test_looking_sends_nothing(app: App, site: TestClient, method: str, known: str) -> None:
-    known_as(app, known)
+    make_known(app, known)
     before = queued(app)
     for way in WAYS:
         assert site.request(method, way, params=FORM).status_code == 200
-    settled(site)
+    finish_background(site)
     assert queued(app) == before
 
 

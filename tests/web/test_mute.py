@@ -12,12 +12,12 @@ from digest.security.links import Scope
 from digest.store import profiles
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.people import enrolled, outdated, path
-from tests.web.signed import keywords
+from tests.web.reader_site import keywords
+from tests.web.subscribers import add_subscriber, path, void_token
 
 
 def reader_with(app: App, rules: str) -> Subscriber:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules(rules), now=NOW)
     return reader
@@ -50,7 +50,7 @@ def test_the_button_adds_a_line_says_so_and_offers_to_undo_it(app: App, site: Te
 
 
 def test_a_subscriber_without_own_keywords_can_mute(app: App, site: TestClient) -> None:
-    link = way_to(app, enrolled(app), "survey")
+    link = way_to(app, add_subscriber(app), "survey")
     site.post(link)
     assert keywords(app) == "-survey"
     site.post(link, data={"do": "undo"})
@@ -77,7 +77,7 @@ def test_an_invalid_keyword_is_refused_and_nothing_is_muted(
 
 
 def test_without_a_keyword_there_is_nothing_to_mute(app: App, site: TestClient) -> None:
-    assert site.post(path(app, Scope.MUTE, enrolled(app))).status_code == 422
+    assert site.post(path(app, Scope.MUTE, add_subscriber(app))).status_code == 422
 
 
 def test_own_keywords_that_are_no_longer_valid_are_left_as_they_are(app: App, site: TestClient) -> None:
@@ -96,7 +96,7 @@ def test_a_get_changes_nothing(app: App, site: TestClient, method: str) -> None:
 
 
 def test_a_keyword_is_escaped(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     for keyword in ('"<script>alert(1)</script>"', "<script>("):
         page = site.get(way_to(app, reader, keyword)).text
         assert "<script" not in page
@@ -107,7 +107,7 @@ def test_a_keyword_is_escaped(app: App, site: TestClient) -> None:
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
 def test_an_expired_link_mutes_nothing(app: App, site: TestClient, method: str, how: str) -> None:
     reader = reader_with(app, "cats")
-    token = outdated(app, Scope.MUTE, reader, how)
+    token = void_token(app, Scope.MUTE, reader, how)
     assert site.request(method, f"/mute/{token}?keyword=survey").status_code == 410
     assert how == "removed" or keywords(app) == "cats"
 
@@ -120,5 +120,5 @@ def test_a_link_of_another_scope_mutes_nothing(app: App, site: TestClient, scope
 
 
 def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None:
-    link = way_to(app, enrolled(app, language="de"), "survey")
+    link = way_to(app, add_subscriber(app, language="de"), "survey")
     assert "„survey“ stummschalten?" in site.get(link).text

@@ -11,8 +11,8 @@ from digest.models import Schedule, Subscriber, SubscriberState
 from digest.security.links import Scope
 from tests.builders import at
 from tests.web.html import faults_of
-from tests.web.people import EMAIL, changed, enrolled, outdated, path, state
-from tests.web.signed import signed, stored
+from tests.web.reader_site import sign_in_reader, stored
+from tests.web.subscribers import EMAIL, add_subscriber, changed, path, state, void_token
 
 Post = Callable[..., Any]
 
@@ -22,7 +22,7 @@ def way(request: pytest.FixtureRequest, app: App, site: TestClient) -> Callable[
     """(the page's address, what posts to it) of a reader: by link, or signed in."""
 
     def to(reader: Subscriber) -> tuple[str, Post]:
-        own = signed(app, site, reader)
+        own = sign_in_reader(app, site, reader)
         site.headers["Cookie"] = own.cookie if request.param == "session" else ""
         where = "/settings/pause" if request.param == "session" else path(app, Scope.PAUSE, reader)
         csrf = {"csrf": own.csrf} if request.param == "session" else {}
@@ -32,7 +32,7 @@ def way(request: pytest.FixtureRequest, app: App, site: TestClient) -> Callable[
 
 
 def test_a_pause_lasts_until_a_date_in_the_readers_time_zone(app: App, site: TestClient, way: Any) -> None:
-    where, post = way(enrolled(app, schedule=Schedule(timezone="Asia/Tokyo")))
+    where, post = way(add_subscriber(app, schedule=Schedule(timezone="Asia/Tokyo")))
     answer = post(until="2026-06-10")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{where}?saved=1")
     assert (state(app), stored(app).resumes_at) == ("paused", at("2026-06-09 15:00"))
@@ -44,7 +44,7 @@ def test_a_pause_lasts_until_a_date_in_the_readers_time_zone(app: App, site: Tes
 
 
 def test_a_pause_without_a_date_lasts_until_the_reader_ends_it(app: App, site: TestClient, way: Any) -> None:
-    where, post = way(enrolled(app))
+    where, post = way(add_subscriber(app))
     post(until="")
     assert (state(app), stored(app).resumes_at) == ("paused", None)
     assert "until you resume." in site.get(where).text
@@ -54,7 +54,7 @@ def test_a_pause_without_a_date_lasts_until_the_reader_ends_it(app: App, site: T
 
 
 def test_a_pause_can_be_changed(app: App, way: Any) -> None:
-    _, post = way(enrolled(app, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 00:00")))
+    _, post = way(add_subscriber(app, state=SubscriberState.PAUSED, resumes_at=at("2026-06-09 00:00")))
     post(until="2026-06-04")
     assert (state(app), stored(app).resumes_at) == ("paused", at("2026-06-04 00:00"))
 
@@ -63,7 +63,7 @@ def test_a_pause_can_be_changed(app: App, way: Any) -> None:
     "until", ["2026-06-03", "2020-01-01", "2028-06-10", "9999-12-31", "0001-01-01", "soon", "2026-13-01"]
 )
 def test_an_invalid_date_is_marked_and_nothing_is_saved(app: App, way: Any, until: str) -> None:
-    _, post = way(enrolled(app))
+    _, post = way(add_subscriber(app))
     answer = post(until=until)
     assert answer.status_code == 422
     assert "Choose a future date within two years." in answer.text
@@ -73,13 +73,13 @@ def test_an_invalid_date_is_marked_and_nothing_is_saved(app: App, way: Any, unti
 
 
 def test_typed_text_is_escaped(app: App, way: Any) -> None:
-    _, post = way(enrolled(app))
+    _, post = way(add_subscriber(app))
     assert 'value="&#34;&gt;&lt;script&gt;"' in post(until='"><script>').text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_get_changes_nothing(app: App, site: TestClient, way: Any, method: str) -> None:
-    where, _ = way(enrolled(app))
+    where, _ = way(add_subscriber(app))
     assert site.request(method, f"{where}?until=2026-06-10&do=pause").status_code == 200
     assert state(app) == "active"
 
@@ -88,7 +88,7 @@ def test_a_get_changes_nothing(app: App, site: TestClient, way: Any, method: str
 def test_a_subscriber_who_gets_no_digests_is_not_activated(
     app: App, site: TestClient, way: Any, before: SubscriberState
 ) -> None:
-    reader = changed(app, enrolled(app), state=before)
+    reader = changed(app, add_subscriber(app), state=before)
     where, post = way(reader)
     assert "You don’t get any digests at the moment." in site.get(where).text
     for form in ({"until": ""}, {"do": "resume"}):
@@ -97,13 +97,13 @@ def test_a_subscriber_who_gets_no_digests_is_not_activated(
 
 
 def test_ending_a_pause_twice_changes_nothing_more(app: App, way: Any) -> None:
-    _, post = way(enrolled(app))
+    _, post = way(add_subscriber(app))
     assert post(do="resume").status_code == 303
     assert stored(app).last_slot_at is None
 
 
 def test_the_page_behind_a_link_masks_the_address_and_has_no_links_to_other_pages(app: App, site: TestClient) -> None:
-    page = site.get(path(app, Scope.PAUSE, enrolled(app))).text
+    page = site.get(path(app, Scope.PAUSE, add_subscriber(app))).text
     assert "r•••@example.org" in page
     assert EMAIL not in page
     assert "/settings/" not in page
@@ -114,25 +114,25 @@ def test_the_page_behind_a_link_masks_the_address_and_has_no_links_to_other_page
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
 def test_an_expired_link_pauses_nothing(app: App, site: TestClient, method: str, how: str) -> None:
-    reader = enrolled(app)
-    token = outdated(app, Scope.PAUSE, reader, how)
+    reader = add_subscriber(app)
+    token = void_token(app, Scope.PAUSE, reader, how)
     assert site.request(method, f"/pause/{token}").status_code == 410
     assert how == "removed" or state(app) == "active"
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.PAUSE])
 def test_a_link_of_another_scope_pauses_nothing(app: App, site: TestClient, scope: Scope) -> None:
-    token = path(app, scope, enrolled(app)).rpartition("/")[2]
+    token = path(app, scope, add_subscriber(app)).rpartition("/")[2]
     assert site.post(f"/pause/{token}").status_code == 404
     assert state(app) == "active"
 
 
 def test_a_form_without_the_sessions_token_pauses_nothing(app: App, site: TestClient) -> None:
-    own = signed(app, site, enrolled(app))
+    own = sign_in_reader(app, site, add_subscriber(app))
     assert own.post("/settings/pause", csrf="", until="").status_code == 403
     assert state(app) == "active"
 
 
 def test_the_page_is_in_the_readers_language(app: App, way: Any, site: TestClient) -> None:
-    where, _ = way(enrolled(app, language="de"))
+    where, _ = way(add_subscriber(app, language="de"))
     assert "Nach einer Pause enthält der erste die besten Artikel" in site.get(where).text

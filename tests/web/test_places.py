@@ -14,7 +14,7 @@ from digest.web.app import create_app
 from digest.web.client_address import client_address
 from digest.web.template_data import partly_shown
 from tests.web.conftest import browser
-from tests.web.people import enrolled, history, state, way_out
+from tests.web.subscribers import add_subscriber, history, state, unsubscribe_path
 
 SUBPATHS = ["/digest", "/a/b", "/d%C3%A4ily"]
 
@@ -39,7 +39,7 @@ def test_pages_work_below_a_path_whether_the_proxy_strips_it_or_not(
     with below(subpath) as app:
         site = browser(app)
         before = "" if stripped else subpath
-        link = before + way_out(app, enrolled(app))
+        link = before + unsubscribe_path(app, add_subscriber(app))
         page = site.get(link).text
         assert f'href="{subpath}/static/style.css?' in page
         assert f'href="{subpath}/"' in page
@@ -79,7 +79,7 @@ def test_only_trusted_proxies_are_believed_whom_they_ask_for(
 ) -> None:
     site = open_site(f"[web]\n{trusted}\n", client=peer)
     with App.open(tmp_path / "config.toml") as app:
-        link = way_out(app, enrolled(app))
+        link = unsubscribe_path(app, add_subscriber(app))
         site.post(link, headers={"X-Forwarded-For": forwarded})
         assert history(app)[-1] == ("unsubscribed", f"page from {client}")
 

@@ -14,20 +14,20 @@ from digest.models import Field
 from digest.security.links import Scope
 from tests.builders import NOW, a_paper, an_item
 from tests.web.html import faults_of
-from tests.web.people import changed, enrolled, removed
-from tests.web.signed import Signed, signed, stored
+from tests.web.reader_site import ReaderBrowser, sign_in_reader, stored
+from tests.web.subscribers import add_subscriber, changed, removed
 from tests.web.test_read import HOSTILE, HOSTILE_PAPER, cats, send
 
 FORMATS = ["atom", "rss", "json"]
 
 
 @pytest.fixture
-def own(app: App, site: TestClient) -> Signed:
+def own(app: App, site: TestClient) -> ReaderBrowser:
     """A browser in which a reader is signed in."""
-    return signed(app, site, enrolled(app))
+    return sign_in_reader(app, site, add_subscriber(app))
 
 
-def turned_on(own: Signed, form: str = "atom") -> str:
+def turned_on(own: ReaderBrowser, form: str = "atom") -> str:
     """The feed's path."""
     assert own.post("/settings/feed", do="on").headers["Location"] == "/settings/feed"
     found = re.search(rf'href="https://digest\.example\.org(/feed/[^"]+/{form})"', own.get("/settings/feed").text)
@@ -35,7 +35,7 @@ def turned_on(own: Signed, form: str = "atom") -> str:
     return found[1]
 
 
-def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_format(own: Signed) -> None:
+def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_format(own: ReaderBrowser) -> None:
     page = own.get("/settings/feed")
     assert "Turn the feed on" in page.text
     assert "/feed/1" not in page.text
@@ -48,7 +48,7 @@ def test_a_feed_is_off_until_it_is_turned_on_and_then_has_an_address_for_each_fo
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_feed_has_the_papers_of_the_last_digests_with_their_reasons(
-    app: App, own: Signed, site: TestClient, form: str
+    app: App, own: ReaderBrowser, site: TestClient, form: str
 ) -> None:
     reader = stored(app)
     send(app, reader, cats("Old cats"), slot_at=NOW - timedelta(days=1))
@@ -69,7 +69,7 @@ def test_the_feed_has_the_papers_of_the_last_digests_with_their_reasons(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_hostile_papers_are_escaped(app: App, own: Signed, site: TestClient, form: str) -> None:
+def test_hostile_papers_are_escaped(app: App, own: ReaderBrowser, site: TestClient, form: str) -> None:
     send(app, stored(app), an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)")))
     answer = site.get(turned_on(own, form))
     if form == "json":
@@ -82,19 +82,19 @@ def test_hostile_papers_are_escaped(app: App, own: Signed, site: TestClient, for
         assert "&lt;script" in parsed.entries[0].summary
 
 
-def test_the_feed_has_the_last_thirty_digests(app: App, own: Signed, site: TestClient) -> None:
+def test_the_feed_has_the_last_thirty_digests(app: App, own: ReaderBrowser, site: TestClient) -> None:
     for day in range(32):
         send(app, stored(app), cats(f"cats of {day}"), slot_at=NOW - timedelta(days=day))
     assert len(feedparser.parse(site.get(turned_on(own)).content).entries) == 30
 
 
-def test_an_empty_feed_is_valid(own: Signed, site: TestClient) -> None:
+def test_an_empty_feed_is_valid(own: ReaderBrowser, site: TestClient) -> None:
     for form in FORMATS:
         assert site.get(turned_on(own, form)).status_code == 200
 
 
 @pytest.mark.parametrize("how", ["new", "off", "left", "removed"])
-def test_a_revoked_address_is_not_found(app: App, own: Signed, site: TestClient, how: str) -> None:
+def test_a_revoked_address_is_not_found(app: App, own: ReaderBrowser, site: TestClient, how: str) -> None:
     first = turned_on(own)
     if how in {"new", "off"}:
         own.post("/settings/feed", do="on" if how == "new" else "off")
@@ -109,7 +109,9 @@ def test_a_revoked_address_is_not_found(app: App, own: Signed, site: TestClient,
 
 
 @pytest.mark.parametrize("about", ["", "0" * 16])
-def test_a_feed_that_was_never_turned_on_has_no_address(app: App, own: Signed, site: TestClient, about: str) -> None:
+def test_a_feed_that_was_never_turned_on_has_no_address(
+    app: App, own: ReaderBrowser, site: TestClient, about: str
+) -> None:
     token = app.links.token(Scope.FEED, 1, 0, about=about)
     assert site.get(f"/feed/{token}/atom").status_code == 404
     turned_on(own)
@@ -117,13 +119,13 @@ def test_a_feed_that_was_never_turned_on_has_no_address(app: App, own: Signed, s
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.FEED])
-def test_a_link_of_another_scope_opens_no_feed(app: App, own: Signed, site: TestClient, scope: Scope) -> None:
+def test_a_link_of_another_scope_opens_no_feed(app: App, own: ReaderBrowser, site: TestClient, scope: Scope) -> None:
     turned_on(own)
     token = app.links.token(scope, 1, 0, about=stored(app).feed, written_at=NOW)
     assert site.get(f"/feed/{token}/atom").status_code == 404
 
 
-def test_a_feeds_address_opens_nothing_else(own: Signed, site: TestClient) -> None:
+def test_a_feeds_address_opens_nothing_else(own: ReaderBrowser, site: TestClient) -> None:
     token = turned_on(own).split("/")[2]
     for page in ("preferences", "pause", "mute", "read", "address", "confirm", "unsubscribe", "sign-in"):
         assert site.get(f"/{page}/{token}").status_code == 404
@@ -131,12 +133,12 @@ def test_a_feeds_address_opens_nothing_else(own: Signed, site: TestClient) -> No
 
 
 @pytest.mark.parametrize("form", ["xml", "html", "ATOM", ".."])
-def test_an_unknown_format_is_not_found(own: Signed, site: TestClient, form: str) -> None:
+def test_an_unknown_format_is_not_found(own: ReaderBrowser, site: TestClient, form: str) -> None:
     assert site.get(turned_on(own).replace("/atom", f"/{form}")).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_get_changes_nothing(app: App, own: Signed, method: str) -> None:
+def test_a_get_changes_nothing(app: App, own: ReaderBrowser, method: str) -> None:
     where = turned_on(own)
     before = stored(app)
     for path in ("/settings/feed?do=off", where):
@@ -144,7 +146,7 @@ def test_a_get_changes_nothing(app: App, own: Signed, method: str) -> None:
     assert stored(app) == before
 
 
-def test_a_form_without_the_sessions_token_does_not_switch_the_feed(app: App, own: Signed) -> None:
+def test_a_form_without_the_sessions_token_does_not_switch_the_feed(app: App, own: ReaderBrowser) -> None:
     assert own.post("/settings/feed", csrf="", do="on").status_code == 403
     assert stored(app).feed == ""
     turned_on(own)
@@ -152,21 +154,21 @@ def test_a_form_without_the_sessions_token_does_not_switch_the_feed(app: App, ow
     assert stored(app).feed != ""
 
 
-def test_a_feed_has_no_papers_of_other_readers(app: App, own: Signed, site: TestClient) -> None:
-    send(app, enrolled(app, "other@example.org"), cats("Secret cats"))
+def test_a_feed_has_no_papers_of_other_readers(app: App, own: ReaderBrowser, site: TestClient) -> None:
+    send(app, add_subscriber(app, "other@example.org"), cats("Secret cats"))
     assert "Secret" not in site.get(turned_on(own)).text
 
 
 def test_reasons_are_in_the_readers_language(app: App, site: TestClient) -> None:
-    reader = enrolled(app, language="de")
+    reader = add_subscriber(app, language="de")
     send(app, reader, an_item(a_paper("cats"), "Your keywords", 1.0, (Field.TITLE, "cats")))
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     assert "Warum: „cats“ · Ihre Stichwörter" in site.get(turned_on(own)).text
 
 
 def test_the_address_includes_the_path_of_the_site(open_site: Any, app: App) -> None:
     site = open_site('[newsletter]\nbase_url = "https://example.org/digest"\n')
-    own = signed(app, site, enrolled(app))
+    own = sign_in_reader(app, site, add_subscriber(app))
     own.post("/digest/settings/feed", do="on")
     found = re.search(r'href="https://example\.org(/digest/feed/[^"]+/atom)"', own.get("/digest/settings/feed").text)
     assert found is not None

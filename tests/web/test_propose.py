@@ -11,13 +11,13 @@ from digest.app import App
 from digest.store import submissions
 from tests.web.html import faults_of
 from tests.web.papers import printed
-from tests.web.people import settled
+from tests.web.subscribers import finish_background
 
 
 def propose(site: TestClient, written: str) -> Response:
     """The answer, when what follows is done."""
     answer = site.post("/propose", data={"paper": written})
-    settled(site)
+    finish_background(site)
     return answer
 
 
@@ -55,7 +55,7 @@ def test_the_answer_does_not_wait_for_what_is_written(app: App, site: TestClient
         assert site.post("/propose", data={"paper": "2504.17830"}).status_code == 200
         assert held(app) == []
         other.execute("COMMIT")
-    settled(site)
+    finish_background(site)
     assert len(held(app)) == 1
 
 

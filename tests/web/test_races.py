@@ -14,8 +14,19 @@ from digest.security.links import Scope
 from digest.store import subscribers
 from tests.builders import NOW
 from tests.web.conftest import browser
-from tests.web.people import changed, enrolled, history, path, pending, queued, settled, state, way_in, way_out
-from tests.web.signed import keywords, signed, stored
+from tests.web.reader_site import keywords, sign_in_reader, stored
+from tests.web.subscribers import (
+    add_subscriber,
+    changed,
+    confirm_path,
+    finish_background,
+    history,
+    path,
+    pending,
+    queued,
+    state,
+    unsubscribe_path,
+)
 
 ROUNDS = range(6)
 INTERESTS = {"part": "interests", "rules": "cats"}
@@ -55,7 +66,7 @@ def test_two_confirmations_at_once_queue_one_welcome_and_begin_one_session(
     app: App, two: tuple[TestClient, TestClient]
 ) -> None:
     for email in emails():
-        link = way_in(app, pending(app, email=email))
+        link = confirm_path(app, pending(app, email=email))
         answers = at_once(lambda: two[0].post(link), lambda: two[1].post(link))  # noqa: B023  (they end in this round)
         assert [answer.status_code for answer in answers] == [200, 200]
         assert sum("Set-Cookie" in answer.headers for answer in answers) == 1
@@ -68,9 +79,9 @@ def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
     app: App, two: tuple[TestClient, TestClient], how: str
 ) -> None:
     for email in emails():
-        reader = enrolled(app, email)
-        tabs = [signed(app, client, reader) for client in two]
-        link = way_out(app, reader)
+        reader = add_subscriber(app, email)
+        tabs = [sign_in_reader(app, client, reader) for client in two]
+        link = unsubscribe_path(app, reader)
         ways: dict[str, Callable[[], Response]] = {
             "erase": lambda: tabs[0].post("/settings/data", sure="1"),  # noqa: B023
             "leave": lambda: tabs[0].post("/settings/leave"),  # noqa: B023
@@ -84,7 +95,7 @@ def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
             lambda: two[1].post(stop),  # noqa: B023
         )
         for client in two:
-            settled(client)
+            finish_background(client)
         with app.store.read() as tx:
             left = subscribers.find(tx, email)
         assert (left.state.value, left.epoch) == ("unsubscribed", 1) if left else how == "erase"
@@ -94,7 +105,7 @@ def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
 
 def test_two_keywords_that_are_muted_at_once_are_both_muted(app: App, two: tuple[TestClient, TestClient]) -> None:
     for email in emails():
-        link = path(app, Scope.MUTE, enrolled(app, email))
+        link = path(app, Scope.MUTE, add_subscriber(app, email))
         at_once(
             lambda: two[0].post(f"{link}?keyword=cats"),  # noqa: B023
             lambda: two[1].post(f"{link}?keyword=dogs"),  # noqa: B023
@@ -107,7 +118,7 @@ def test_one_of_two_changes_to_the_same_address_at_once_succeeds(app: App, two: 
         new = f"new{number}@example.org"
         links = []
         for name in ("one", "other"):
-            reader = changed(app, enrolled(app, f"{name}{number}@example.org"), new_email=new)
+            reader = changed(app, add_subscriber(app, f"{name}{number}@example.org"), new_email=new)
             about = app.links.text_hash(addresses.key(new))
             links.append(f"/address/{app.links.token(Scope.ADDRESS, reader.id, 0, about=about, written_at=NOW)}")
         answers = at_once(lambda: two[0].post(links[0]), lambda: two[1].post(links[1]))  # noqa: B023
@@ -118,10 +129,10 @@ def test_one_of_two_changes_to_the_same_address_at_once_succeeds(app: App, two: 
 def test_two_requests_for_the_same_new_address_at_once_queue_one_mail(
     app: App, two: tuple[TestClient, TestClient]
 ) -> None:
-    tabs = [signed(app, two[n], enrolled(app, f"reader{n}@example.org")) for n in (0, 1)]
+    tabs = [sign_in_reader(app, two[n], add_subscriber(app, f"reader{n}@example.org")) for n in (0, 1)]
     at_once(*(lambda tab=tab: tab.post("/settings/address", email="new@example.org") for tab in tabs))
     for client in two:
-        settled(client)
+        finish_background(client)
     assert [event for event, _ in history(app, "new@example.org")] == ["asked"]
     assert queued(app) == [MailKind.ADDRESS]
     assert state(app, "reader0@example.org") == "active"

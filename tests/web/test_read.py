@@ -14,8 +14,8 @@ from digest.security.links import Scope, encode_time
 from digest.store import digests, papers
 from tests.builders import NOW, a_digest, a_paper, an_item, at
 from tests.web.html import faults_of
-from tests.web.people import changed, enrolled, removed
-from tests.web.signed import signed
+from tests.web.reader_site import sign_in_reader
+from tests.web.subscribers import add_subscriber, changed, removed
 
 HOSTILE = '<script>alert(1)</script>{{ 7*7 }} "><img src=x>'
 HOSTILE_PAPER = a_paper(HOSTILE, HOSTILE, id="test:hostile", url="javascript:alert(1)", authors=(HOSTILE,))
@@ -59,7 +59,7 @@ def cats(title: str = "A study of cats", profile: str = "Cats", **rest: Any) -> 
 
 
 def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     popular = a_paper("A popular paper", upvotes=9)
     send(app, reader, cats(), cats("More cats", "Your keywords"), more=("test:Left over",), trending=(popular,))
     page = site.get(link(app, reader))
@@ -79,20 +79,20 @@ def test_the_link_shows_the_digest_with_reasons_and_what_did_not_fit(app: App, s
 
 
 def test_mute_links_behind_a_link_expire_with_those_of_the_mail(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     before = NOW - timedelta(days=61)
     send(app, reader, cats(), slot_at=before)
     for where, status in (
         (link(app, reader, encode_time(before)), 410),
         (f"/settings/digests/{encode_time(before)}", 200),
     ):
-        page = site.get(where, headers={"Cookie": signed(app, site, reader).cookie}).text
+        page = site.get(where, headers={"Cookie": sign_in_reader(app, site, reader).cookie}).text
         (mute,) = set(re.findall(r'href="https://digest\.example\.org(/mute/[^"]+\?keyword=cats)"', page))
         assert site.get(mute).status_code == status
 
 
 def test_a_digest_shows_a_paper_as_it_was_sent_after_a_revision(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats())
     with app.store.write() as tx:
         papers.add_revision(tx, a_paper("Withdrawn", id="test:A study of cats"))
@@ -103,16 +103,16 @@ def test_a_digest_shows_a_paper_as_it_was_sent_after_a_revision(app: App, site: 
 def test_a_welcome_without_papers_has_a_page_and_a_digest_that_was_never_sent_has_none(
     app: App, site: TestClient
 ) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
     assert "Nothing here." in site.get(link(app, reader)).text
     send(app, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
     assert site.get(link(app, reader, encode_time(NOW + timedelta(days=1)))).status_code == 404
-    assert "Nothing here." in signed(app, site, reader).get("/settings/digests").text
+    assert "Nothing here." in sign_in_reader(app, site, reader).get("/settings/digests").text
 
 
 def test_papers_that_did_not_fit_are_shown_in_pages(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats(), more=tuple(f"test:left {n:03}" for n in range(120)))
     where = link(app, reader)
     first, second, last = (site.get(f"{where}?page={n}").text for n in (1, 2, 3))
@@ -125,15 +125,15 @@ def test_papers_that_did_not_fit_are_shown_in_pages(app: App, site: TestClient) 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "9" * 30, "٣", ""])
 def test_a_page_number_that_is_invalid_is_not_found(app: App, site: TestClient, page: str) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats())
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     for where in (link(app, reader), f"/settings/digests/{encode_time(NOW)}", "/settings/digests"):
         assert own.get(f"{where}?page={page}").status_code == 404
 
 
 def test_hostile_papers_are_escaped(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     item = an_item(HOSTILE_PAPER, HOSTILE, 1.0, (Field.TITLE, "<script>alert(1)"))
     send(app, reader, replace(item, also=(HOSTILE,)), more=("test:" + HOSTILE,), trending=(HOSTILE_PAPER,))
     page = site.get(link(app, reader)).text
@@ -145,10 +145,10 @@ def test_hostile_papers_are_escaped(app: App, site: TestClient) -> None:
 
 
 def test_past_digests_are_listed_newest_first_with_their_counts(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     for day in range(1, 36):
         send(app, reader, *(cats(f"cats {n}") for n in range(day % 3 + 1)), slot_at=NOW - timedelta(days=day))
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     page = own.get("/settings/digests").text
     rows = re.findall(
         r'href="/settings/digests/(\w+)">([^<]+)</a></td><td>(\d+)<', re.sub(r"\n", " ", page).replace("> <", "><")
@@ -166,9 +166,9 @@ def test_past_digests_are_listed_newest_first_with_their_counts(app: App, site: 
 
 
 def test_a_digest_of_another_reader_is_not_found(app: App, site: TestClient) -> None:
-    reader, other = enrolled(app), enrolled(app, "other@example.org")
+    reader, other = add_subscriber(app), add_subscriber(app, "other@example.org")
     send(app, other, cats("Secret cats"))
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     for answer in (site.get(link(app, reader)), own.get(f"/settings/digests/{encode_time(NOW)}")):
         assert answer.status_code == 404
         assert "Secret" not in answer.text
@@ -177,12 +177,12 @@ def test_a_digest_of_another_reader_is_not_found(app: App, site: TestClient) -> 
 
 @pytest.mark.parametrize("slot", ["x", "-1", "f" * 30, "0", "6a%2f..", "1" * 5000])
 def test_a_slot_without_a_digest_is_not_found(app: App, site: TestClient, slot: str) -> None:
-    assert signed(app, site, enrolled(app)).get(f"/settings/digests/{slot}").status_code == 404
+    assert sign_in_reader(app, site, add_subscriber(app)).get(f"/settings/digests/{slot}").status_code == 404
 
 
 @pytest.mark.parametrize("how", ["old", "left", "removed"])
 def test_an_expired_link_shows_nothing(app: App, site: TestClient, how: str) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats())
     where = link(app, reader, written_at=NOW - timedelta(days=180) if how == "old" else NOW)
     if how == "left":
@@ -195,21 +195,21 @@ def test_an_expired_link_shows_nothing(app: App, site: TestClient, how: str) -> 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.READ])
 def test_a_link_of_another_scope_shows_nothing(app: App, site: TestClient, scope: Scope) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats())
     token = app.links.token(scope, reader.id, reader.epoch, about=encode_time(NOW), written_at=NOW)
     assert site.get(f"/read/{token}").status_code == 404
 
 
 def test_the_link_in_the_mail_opens_the_page(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     digest = send(app, reader, cats(), slot_at=at("2026-06-03 07:00").replace(microsecond=123456))
     token = app.links.token(Scope.READ, reader.id, 0, about=encode_time(digest.slot_at), written_at=digest.created_at)
     assert site.get(f"/read/{token}").status_code == 200
 
 
 def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None:
-    reader = enrolled(app, language="de")
+    reader = add_subscriber(app, language="de")
     send(app, reader, cats("cats", "Your keywords"), more=("test:Left over",))
     page = site.get(link(app, reader)).text
     assert "Ihr Digest vom 3. Juni 2026" in page
@@ -218,7 +218,7 @@ def test_the_page_is_in_the_readers_language(app: App, site: TestClient) -> None
 
 
 def test_merged_papers_are_shown_once_under_their_new_id(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     send(app, reader, cats(), more=("test:younger", "test:older"))
     with app.store.write() as tx:
         papers.merge(tx, younger="test:younger", older="test:older")

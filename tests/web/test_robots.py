@@ -10,7 +10,7 @@ from digest.security.links import Scope
 from tests.builders import a_paper
 from tests.web.conftest import browser
 from tests.web.papers import published, sharing
-from tests.web.people import enrolled, path
+from tests.web.subscribers import add_subscriber, path
 
 FOR_EVERYBODY = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test:A cat", "/profiles", "/profile/P"]
 
@@ -35,7 +35,7 @@ def test_header_and_page_agree_on_what_is_for_everybody(indexed: App, page: str)
 
 @pytest.mark.parametrize("scope", [Scope.UNSUBSCRIBE, Scope.CONFIRM, None])
 def test_what_is_behind_a_signed_link_or_not_there_is_never_shown(indexed: App, scope: Scope | None) -> None:
-    link = path(indexed, scope, enrolled(indexed)) if scope else "/papers/nonsense"
+    link = path(indexed, scope, add_subscriber(indexed)) if scope else "/papers/nonsense"
     answer = browser(indexed).get(link)
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert 'content="noindex"' in answer.text

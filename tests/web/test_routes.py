@@ -26,8 +26,8 @@ from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.conftest import browser
 from tests.web.html import faults_of
 from tests.web.papers import HOSTILE, published, sharing
-from tests.web.people import changed, enrolled, pending, settled
-from tests.web.signed import Signed, signed
+from tests.web.reader_site import ReaderBrowser, sign_in_reader
+from tests.web.subscribers import add_subscriber, changed, finish_background, pending
 from tests.web.test_security import CSP
 
 NEW = "new@example.org"
@@ -44,7 +44,7 @@ def reader(app: App) -> Subscriber:
     """Somebody to whom every page can be shown, and who has something to lose on each."""
     published(app, HOSTILE, CATS)
     sharing(app, "Vision", "cats")
-    one = changed(app, enrolled(app, profiles=("Vision",)), new_email=NEW, feed=FEED)
+    one = changed(app, add_subscriber(app, profiles=("Vision",)), new_email=NEW, feed=FEED)
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(CATS)], subscriber=one, slot_at=NOW, created_at=NOW)], now=NOW)
     return one
@@ -109,7 +109,7 @@ def everything(app: App) -> list[str]:
 @pytest.mark.parametrize("method", METHODS)
 def test_to_look_at_any_page_changes_nothing(app: App, site: TestClient, reader: Subscriber, method: str) -> None:
     pages = list(addresses_of(app, site, reader))
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     before = everything(app)
     for page in pages:
         for query in (
@@ -121,7 +121,7 @@ def test_to_look_at_any_page_changes_nothing(app: App, site: TestClient, reader:
                 answer = site.request(method, page + query, headers=headers)
                 assert answer.status_code in {200, 303, 405}, page
                 assert (answer.status_code == 405) == (page in POSTED_ONLY)
-    settled(site)
+    finish_background(site)
     assert everything(app) == before
 
 
@@ -130,7 +130,7 @@ def test_every_answer_is_careful_and_tracks_nobody(
     app: App, site: TestClient, reader: Subscriber, signed_in: bool
 ) -> None:
     pages = list(addresses_of(app, site, reader))
-    cookie = {"Cookie": signed(app, site, reader).cookie} if signed_in else {}
+    cookie = {"Cookie": sign_in_reader(app, site, reader).cookie} if signed_in else {}
     for page in pages:
         answer = site.get(f"{page}?keyword=cats", headers=cookie)
         assert ("Set-Cookie" in answer.headers) == (page.startswith("/preferences/")), page
@@ -164,7 +164,7 @@ def test_a_link_opens_its_own_page_and_nothing_else(
                 answer = site.request(method, path.replace("{token}", token(app, scope, reader)), data=FORM)
                 assert answer.status_code in {404, 405}, scope
                 assert "Set-Cookie" not in answer.headers
-    settled(site)
+    finish_background(site)
     assert everything(app) == before
     assert site.get(path.replace("{token}", token(app, opens, reader)), params={"keyword": "cats"}).status_code < 400
 
@@ -188,7 +188,7 @@ def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(app: App, re
         assert answer.status_code in {410, 405}
         assert "Set-Cookie" not in answer.headers
         assert reader.email[1:] not in answer.text
-    settled(late)
+    finish_background(late)
     assert everything(app) == before
 
 
@@ -202,8 +202,8 @@ def acting(site: TestClient) -> list[str]:
 def test_no_form_acts_with_a_token_that_is_not_its_sessions(
     app: App, site: TestClient, reader: Subscriber, whose: str
 ) -> None:
-    own = signed(app, site, reader)
-    other = signed(app, site, enrolled(app, "other@example.org"))
+    own = sign_in_reader(app, site, reader)
+    other = sign_in_reader(app, site, add_subscriber(app, "other@example.org"))
     sessions = Sessions(links=app.links, path="", https=True)
 
     def begun(hours: int) -> str:
@@ -224,14 +224,14 @@ def test_no_form_acts_with_a_token_that_is_not_its_sessions(
     for path in acting(site):
         answer = own.post(path, csrf=said, **FORM)
         assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False), path
-    settled(site)
+    finish_background(site)
     assert everything(app) == before
 
 
 def test_no_form_acts_in_a_session_that_is_over(app: App, site: TestClient, reader: Subscriber) -> None:
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     before = everything(app)
-    late = Signed(browser(app, now=NOW + timedelta(hours=12)), own.cookie, own.csrf)
+    late = ReaderBrowser(browser(app, now=NOW + timedelta(hours=12)), own.cookie, own.csrf)
     for path in acting(site):
         assert late.post(path, **FORM).headers["Location"] == "/sign-in"
     assert everything(app) == before
@@ -241,7 +241,7 @@ def test_no_form_acts_in_a_session_that_is_over(app: App, site: TestClient, read
 def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
     app: App, site: TestClient, reader: Subscriber, how: str
 ) -> None:
-    own, tab = signed(app, site, reader), signed(app, site, reader)
+    own, tab = sign_in_reader(app, site, reader), sign_in_reader(app, site, reader)
     if how == "leaves":
         assert site.post(f"/unsubscribe/{token(app, Scope.UNSUBSCRIBE, reader)}").status_code == 200
     if how == "erases":
@@ -250,14 +250,14 @@ def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
         assert site.post(f"/address/{token(app, Scope.ADDRESS, reader)}").status_code == 303
     if how == "is barred":
         changed(app, reader, epoch=reader.epoch + 1)
-    settled(site)
+    finish_background(site)
     before = everything(app)
     for path in acting(site):
         assert tab.post(path, **FORM).headers["Location"] == "/sign-in"
     for path in (route.path for route in routes(site)):
         if path.startswith("/settings") and "{" not in path:
             assert tab.get(path).headers["Location"] == "/sign-in"
-    settled(site)
+    finish_background(site)
     assert everything(app) == before
 
 
@@ -269,7 +269,7 @@ def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pages = list(addresses_of(app, site, reader))
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
 
     def fail(*_: object) -> None:
         raise ValueError
@@ -280,7 +280,7 @@ def test_no_log_holds_a_token_or_what_a_form_or_cookie_said(
         for method in ("GET", "POST"):
             data = {"csrf": own.csrf, **FORM} if method == "POST" else None
             site.request(method, f"{page}?keyword=cats", data=data, headers={"Cookie": own.cookie})
-    settled(site)
+    finish_background(site)
     said = "".join(capsys.readouterr())
     assert said.count("page failed") > 40
     secrets = [*(token(app, scope, reader) for scope in Scope), own.cookie, own.csrf, FORM["email"], reader.email]
@@ -298,7 +298,7 @@ def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
         items = [an_item(paper, "Hostile", 1.0, (Field.TITLE, "<script>")) for paper in (HOSTILE, huge)]
         digest = a_digest(items, subscriber=reader, slot_at=NOW + timedelta(hours=1), created_at=NOW, message_id="h@x")
         digests.freeze(tx, [digest], now=NOW)
-    own = signed(app, site, reader)
+    own = sign_in_reader(app, site, reader)
     slot, hostile = encode_time(NOW + timedelta(hours=1)), quote(HOSTILE.id)
     told = app.links.token(Scope.READ, reader.id, reader.epoch, about=slot, written_at=NOW)
     files = [f"{path}.{form}" for path in ("/papers", "/papers/2026-06", "/profile/Hostile") for form in FORMATS]

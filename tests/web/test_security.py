@@ -13,7 +13,7 @@ from digest.errors import StoreError
 from digest.store import Store
 from digest.web.security import MAX_BODY
 from tests.builders import a_subscriber
-from tests.web.people import ONE_CLICK, enrolled, state, way_in, way_out
+from tests.web.subscribers import ONE_CLICK, add_subscriber, confirm_path, state, unsubscribe_path
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -33,8 +33,8 @@ class Site:
 
     def ask(self, kind: str) -> Any:
         """The answer of a kind."""
-        reader = enrolled(self.app)
-        link = way_out(self.app, reader)
+        reader = add_subscriber(self.app)
+        link = unsubscribe_path(self.app, reader)
         if kind in {"500", "503"}:
             error: Exception = StoreError("secret.db: locked") if kind == "503" else ValueError("secret")
             self.monkeypatch.setattr(Store, "read", failing(error))
@@ -42,7 +42,7 @@ class Site:
             "front": lambda: self.client.get("/"),
             "unsubscribe": lambda: self.client.get(link),
             "one-click": lambda: self.client.post(link, data=ONE_CLICK),
-            "confirm": lambda: self.client.get(way_in(self.app, reader)),
+            "confirm": lambda: self.client.get(confirm_path(self.app, reader)),
             "health": lambda: self.client.get("/health"),
             "style": lambda: self.client.get("/static/style.css"),
             "404": lambda: self.client.get("/nowhere"),
@@ -117,7 +117,7 @@ def test_a_reader_sees_that_something_is_wrong_and_no_detail(
 def test_the_log_has_the_reason_and_never_the_token(pages: Site, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     pages.ask(kind)
     said = re.sub(r"\x1b\[[\d;]*m", "", "".join(capsys.readouterr()))
-    signature = way_out(pages.app, a_subscriber(id=1)).rpartition(".")[2]
+    signature = unsubscribe_path(pages.app, a_subscriber(id=1)).rpartition(".")[2]
     assert "page=/unsubscribe/…" in said
     assert signature not in said
 
@@ -140,7 +140,7 @@ def test_the_front_page_says_what_this_is(pages: Site) -> None:
 
 @pytest.mark.parametrize("said", [True, False])
 def test_a_body_over_the_limit_is_not_read_and_does_nothing(app: App, site: TestClient, said: bool) -> None:
-    link = way_out(app, enrolled(app))
+    link = unsubscribe_path(app, add_subscriber(app))
     form = b"List-Unsubscribe=One-Click&x=" + b"x" * MAX_BODY
     pieces = (form[at : at + 1000] for at in range(0, len(form), 1000))
     answer = site.post(
@@ -154,13 +154,13 @@ def test_a_body_at_the_limit_is_read(app: App, site: TestClient) -> None:
     form = b"List-Unsubscribe=One-Click&x="
     form += b"x" * (MAX_BODY - len(form))
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = site.post(way_out(app, enrolled(app)), content=form, headers=headers)
+    answer = site.post(unsubscribe_path(app, add_subscriber(app)), content=form, headers=headers)
     assert answer.text == "You have unsubscribed from Daily Papers\n"
 
 
 def test_no_link_or_redirect_comes_from_the_host_that_a_request_names(app: App, site: TestClient) -> None:
     evil = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
-    link = way_out(app, enrolled(app))
+    link = unsubscribe_path(app, add_subscriber(app))
     for path in ("/", link, f"{link}/", "/static", "/static/", "/health/", "//evil.example/", "/nowhere"):
         answer = site.get(path, headers=evil)
         assert answer.status_code in {200, 404}
@@ -195,5 +195,5 @@ def test_another_sites_form_is_refused_by_a_browser_that_tells(site: TestClient,
 
 
 def test_a_web_mail_program_may_unsubscribe_from_its_own_site(app: App, site: TestClient) -> None:
-    site.post(way_out(app, enrolled(app)), data=ONE_CLICK, headers={"Sec-Fetch-Site": "cross-site"})
+    site.post(unsubscribe_path(app, add_subscriber(app)), data=ONE_CLICK, headers={"Sec-Fetch-Site": "cross-site"})
     assert state(app) == "unsubscribed"

@@ -14,7 +14,7 @@ from digest.app import App
 from digest.errors import DigestError
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
-from tests.web.people import enrolled, state, way_out
+from tests.web.subscribers import add_subscriber, state, unsubscribe_path
 
 FORM = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\n"
 
@@ -50,7 +50,7 @@ def running(app: App) -> Iterator[Running]:
 
 
 def test_head_has_the_headers_of_get_and_no_body(running: Running, app: App) -> None:
-    link = running.url + way_out(app, enrolled(app))
+    link = running.url + unsubscribe_path(app, add_subscriber(app))
     with httpx2.Client() as http:
         head, get = http.head(link), http.get(link)
     assert (head.status_code, head.content) == (200, b"")
@@ -72,14 +72,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     running: Running, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.dependencies.BODY_SECONDS", 0.05)
-    answer = running.say(FORM % way_out(app, enrolled(app)).encode() + b"List-")
+    answer = running.say(FORM % unsubscribe_path(app, add_subscriber(app)).encode() + b"List-")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Content-Security-Policy".lower() in answer.lower()
     assert state(app) == "active"
 
 
 def test_a_body_that_is_too_large_is_answered_over_real_http(running: Running, app: App) -> None:
-    link = way_out(app, enrolled(app)).encode()
+    link = unsubscribe_path(app, add_subscriber(app)).encode()
     answer = running.say((FORM % link).replace(b"26", b"300000") + b"x" * 20_000)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
@@ -89,7 +89,7 @@ def test_who_hangs_up_in_the_middle_does_nothing_and_is_no_fault(
     running: Running, app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(running.address) as connection:
-        connection.sendall(FORM % way_out(app, enrolled(app)).encode() + b"List-")
+        connection.sendall(FORM % unsubscribe_path(app, add_subscriber(app)).encode() + b"List-")
     with httpx2.Client() as http:
         assert http.get(f"{running.url}/health").text == "ok"
     running.stop()
@@ -109,7 +109,7 @@ def test_an_answer_under_way_is_finished_when_the_program_stops(
         unsubscribe(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(app.membership), "unsubscribe", slowly)
-    link = running.url + way_out(app, enrolled(app))
+    link = running.url + unsubscribe_path(app, add_subscriber(app))
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(httpx2.post(link).status_code))
     asking.start()

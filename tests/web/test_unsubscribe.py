@@ -8,11 +8,23 @@ from digest.models import MailKind, SubscriberState, SuppressionReason
 from digest.security.links import Scope
 from digest.store import subscribers
 from tests.builders import NOW
-from tests.web.people import EMAIL, ONE_CLICK, changed, enrolled, history, path, queued, removed, state, way_in, way_out
+from tests.web.subscribers import (
+    EMAIL,
+    ONE_CLICK,
+    add_subscriber,
+    changed,
+    confirm_path,
+    history,
+    path,
+    queued,
+    removed,
+    state,
+    unsubscribe_path,
+)
 
 
 def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site: TestClient) -> None:
-    page = site.get(way_out(app, enrolled(app)))
+    page = site.get(unsubscribe_path(app, add_subscriber(app)))
     assert page.status_code == 200
     assert "Unsubscribe from Daily Papers?" in page.text
     assert "r•••@example.org" in page.text
@@ -22,14 +34,14 @@ def test_the_page_asks_with_a_button_and_shows_the_address_partly(app: App, site
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_looking_changes_nothing(app: App, site: TestClient, method: str) -> None:
-    reader = enrolled(app)
-    for link in (way_out(app, reader), way_out(app, reader) + "?List-Unsubscribe=One-Click"):
+    reader = add_subscriber(app)
+    for link in (unsubscribe_path(app, reader), unsubscribe_path(app, reader) + "?List-Unsubscribe=One-Click"):
         assert site.request(method, link, headers={"Purpose": "prefetch"}).status_code == 200
     assert (state(app), queued(app), history(app)) == ("active", [], [("vouched", "command line")])
 
 
 def test_nothing_on_the_page_acts_without_the_button(app: App, site: TestClient) -> None:
-    page = site.get(way_out(app, enrolled(app))).text
+    page = site.get(unsubscribe_path(app, add_subscriber(app))).text
     assert "<script" not in page
     assert "http-equiv" not in page
     assert "unsubscribe/" not in page  # no link that leaves: what follows links finds none
@@ -39,7 +51,7 @@ def test_nothing_on_the_page_acts_without_the_button(app: App, site: TestClient)
 def test_one_click_leaves_at_once_without_a_page_before_or_a_cookie(
     app: App, site: TestClient, multipart: bool
 ) -> None:
-    link = way_out(app, enrolled(app))
+    link = unsubscribe_path(app, add_subscriber(app))
     fields = {name: (None, value) for name, value in ONE_CLICK.items()}
     answer = site.post(link, files=fields) if multipart else site.post(link, data=ONE_CLICK)
     assert (answer.status_code, answer.text) == (200, "You have unsubscribed from Daily Papers\n")
@@ -50,7 +62,7 @@ def test_one_click_leaves_at_once_without_a_page_before_or_a_cookie(
 
 
 def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(app: App, site: TestClient) -> None:
-    page = site.post(way_out(app, enrolled(app)))
+    page = site.post(unsubscribe_path(app, add_subscriber(app)))
     assert page.status_code == 200
     assert "You have unsubscribed from Daily Papers" in page.text
     assert "We’ve sent you a last email" in page.text
@@ -65,12 +77,12 @@ def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(app: App, si
     "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data", "x/y"]
 )
 def test_no_odd_form_keeps_anybody_on_the_list(app: App, site: TestClient, body: bytes, kind: str) -> None:
-    answer = site.post(way_out(app, enrolled(app)), content=body, headers={"Content-Type": kind})
+    answer = site.post(unsubscribe_path(app, add_subscriber(app)), content=body, headers={"Content-Type": kind})
     assert (answer.status_code, state(app)) == (200, "unsubscribed")
 
 
 def test_leaving_twice_is_leaving_once(app: App, site: TestClient) -> None:
-    link = way_out(app, enrolled(app))
+    link = unsubscribe_path(app, add_subscriber(app))
     site.post(link)
     assert site.post(link, data=ONE_CLICK).text == "You have unsubscribed from Daily Papers\n"
     for again in (site.post(link), site.get(link)):
@@ -82,8 +94,8 @@ def test_leaving_twice_is_leaving_once(app: App, site: TestClient) -> None:
 
 
 def test_the_link_outlives_leaving_and_coming_back(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
-    first_link = way_out(app, reader)
+    reader = add_subscriber(app)
+    first_link = unsubscribe_path(app, reader)
     for _ in range(2):
         site.post(first_link)
         with app.store.write() as tx:
@@ -95,7 +107,7 @@ def test_the_link_outlives_leaving_and_coming_back(app: App, site: TestClient) -
 
 def test_a_pending_or_paused_subscriber_can_leave(app: App, site: TestClient) -> None:
     for email, at in (("a@example.org", SubscriberState.PENDING), ("b@example.org", SubscriberState.PAUSED)):
-        site.post(way_out(app, enrolled(app, email, state=at)))
+        site.post(unsubscribe_path(app, add_subscriber(app, email, state=at)))
         assert state(app, email) == "unsubscribed"
 
 
@@ -103,13 +115,13 @@ def test_a_pending_or_paused_subscriber_can_leave(app: App, site: TestClient) ->
 def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
     app: App, site: TestClient, how: str
 ) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     if how == "removed":
         removed(app, reader)
     else:
         with app.store.write() as tx:
             app.membership.erase(tx, reader.email, origin="", now=NOW)
-    link = way_out(app, reader)
+    link = unsubscribe_path(app, reader)
     for page in (site.get(link), site.post(link)):
         assert page.status_code == 200
         assert "Not subscribed" in page.text
@@ -120,10 +132,10 @@ def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
 
 
 def test_an_old_link_takes_nobody_else_off_the_list(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     removed(app, reader)
-    enrolled(app, "next@example.org")
-    site.post(way_out(app, reader), data=ONE_CLICK)
+    add_subscriber(app, "next@example.org")
+    site.post(unsubscribe_path(app, reader), data=ONE_CLICK)
     assert state(app, "next@example.org") == "active"
 
 
@@ -132,7 +144,7 @@ def test_an_old_link_takes_nobody_else_off_the_list(app: App, site: TestClient) 
 def test_a_token_that_we_did_not_sign_finds_nothing_and_tells_nothing(
     app: App, site: TestClient, forged: str, method: str
 ) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     answer = site.request(method, f"/unsubscribe/{forged}")
     assert answer.status_code == 404
     assert answer.text == site.get("/nothing/here").text
@@ -141,30 +153,30 @@ def test_a_token_that_we_did_not_sign_finds_nothing_and_tells_nothing(
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.UNSUBSCRIBE])
 def test_a_link_for_something_else_does_not_unsubscribe(app: App, site: TestClient, scope: Scope) -> None:
-    token = path(app, scope, enrolled(app)).rpartition("/")[2]
+    token = path(app, scope, add_subscriber(app)).rpartition("/")[2]
     assert site.post(f"/unsubscribe/{token}", data=ONE_CLICK).status_code == 404
     assert state(app) == "active"
 
 
 def test_the_page_promises_no_mail_to_an_address_that_takes_none(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
+    reader = add_subscriber(app)
     with app.store.write() as tx:
         app.membership.suppress(tx, EMAIL, SuppressionReason.HARD_BOUNCE, "550", now=NOW)
-    page = site.post(way_out(app, reader)).text
+    page = site.post(unsubscribe_path(app, reader)).text
     assert "A last mail" not in page
     assert '<a href="mailto:digest@example.org">' in page
     assert (state(app), queued(app)) == ("unsubscribed", [])
 
 
 def test_the_link_opens_nothing_else(app: App, site: TestClient) -> None:
-    reader = enrolled(app)
-    for page in (site.get(way_out(app, reader)), site.post(way_out(app, reader))):
+    reader = add_subscriber(app)
+    for page in (site.get(unsubscribe_path(app, reader)), site.post(unsubscribe_path(app, reader))):
         assert "/confirm/" not in page.text
-        assert way_in(app, reader) not in page.text
+        assert confirm_path(app, reader) not in page.text
 
 
 def test_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
-    link = way_out(app, changed(app, enrolled(app), language="de"))
+    link = unsubscribe_path(app, changed(app, add_subscriber(app), language="de"))
     asked = site.get(link)
     assert '<html lang="de" dir="ltr">' in " ".join(asked.text.split("\n"))
     assert "Daily Papers abbestellen?" in asked.text

@@ -1,4 +1,4 @@
-"""Subscribers whose links are followed."""
+"""Subscribers in every state, the paths of their links, and what is stored about them."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -16,25 +16,25 @@ EMAIL = "reader@example.org"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
-def enrolled(app: App, email: str = EMAIL, **rest: Any) -> Subscriber:
-    """A subscriber, active if nothing else is said."""
+def add_subscriber(app: App, email: str = EMAIL, **rest: Any) -> Subscriber:
+    """Store a subscriber, active by default."""
     with app.store.write() as tx:
         return app.membership.add(tx, a_subscriber(email, **rest), origin="command line", now=NOW)
 
 
-# All that may be known of an address.
-KNOWN = ["nobody", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
+# The states that an address can be in.
+ADDRESS_STATES = ["nobody", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
 
 
-def known_as(app: App, known: str, email: str = EMAIL) -> None:
-    """Make an address known so."""
+def make_known(app: App, known: str, email: str = EMAIL) -> None:
+    """Bring an address into one of ADDRESS_STATES."""
     if known == "nobody":
         return
     if known == "admin":
         with app.store.write() as tx:
             app.membership.suppress(tx, email, SuppressionReason.ADMIN, "", now=NOW)
         return
-    reader = enrolled(app, email)
+    reader = add_subscriber(app, email)
     if known in {"pending", "paused"}:
         changed(app, reader, state=SubscriberState(known))
     with app.store.write() as tx:
@@ -48,7 +48,7 @@ def known_as(app: App, known: str, email: str = EMAIL) -> None:
 
 
 def pending(app: App, **rest: Any) -> Subscriber:
-    return enrolled(app, state=SubscriberState.PENDING, **rest)
+    return add_subscriber(app, state=SubscriberState.PENDING, **rest)
 
 
 def changed(app: App, reader: Subscriber, **values: Any) -> Subscriber:
@@ -62,13 +62,13 @@ def removed(app: App, reader: Subscriber) -> None:
 
 
 def path(app: App, scope: Scope, reader: Subscriber) -> str:
-    """The path of a link, as it stands in a mail to them."""
+    """Return the path of a link in a mail to the subscriber."""
     url = app.links.url(scope, reader.id, reader.epoch, written_at=NOW)
     return url.removeprefix(app.config.newsletter.base_url)
 
 
-def outdated(app: App, scope: Scope, reader: Subscriber, how: str) -> str:
-    """A token of theirs that is void: "old", or written before they "left" or were "removed"."""
+def void_token(app: App, scope: Scope, reader: Subscriber, how: str) -> str:
+    """Return a token that is "old", or was written before the subscriber "left" or was "removed"."""
     written_at = NOW - TOKEN_LIFETIMES[scope] if how == "old" else NOW
     if how == "left":
         changed(app, reader, epoch=reader.epoch + 1)
@@ -77,11 +77,11 @@ def outdated(app: App, scope: Scope, reader: Subscriber, how: str) -> str:
     return app.links.token(scope, reader.id, reader.epoch, written_at=written_at)
 
 
-def way_out(app: App, reader: Subscriber) -> str:
+def unsubscribe_path(app: App, reader: Subscriber) -> str:
     return path(app, Scope.UNSUBSCRIBE, reader)
 
 
-def way_in(app: App, reader: Subscriber) -> str:
+def confirm_path(app: App, reader: Subscriber) -> str:
     return path(app, Scope.CONFIRM, reader)
 
 
@@ -91,7 +91,7 @@ def state(app: App, email: str = EMAIL) -> str:
 
 
 def history(app: App, email: str = EMAIL) -> list[tuple[str, str]]:
-    """What happened, and from where."""
+    """Return (event, origin) of the consents of an address."""
     with app.store.read() as tx:
         return [(consent.event.value, consent.origin) for consent in app.membership.list_consents(tx, email)]
 
@@ -101,6 +101,6 @@ def queued(app: App) -> list[MailKind]:
         return [delivery.kind for delivery in deliveries.list_queued(tx)]
 
 
-def settled(site: TestClient) -> None:
-    """Wait until what the pages began beside their answers is done."""
+def finish_background(site: TestClient) -> None:
+    """Wait until the work that runs after responses is done."""
     assert cast(Starlette, site.app).state.services.background.finish(20)

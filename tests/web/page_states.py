@@ -1,4 +1,4 @@
-"""Every page that there is, in its states: what browsers look at."""
+"""Every page in its states, for the tests with a browser, and the sites that have them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,15 +18,15 @@ from digest.web.server import listen, serving, url_of
 from digest.web.sessions import Sessions
 from tests.builders import NOW, a_delivery, a_paper, an_item, at
 from tests.mail.samples import composer, two_papers
-from tests.web.every_admin import AT_THE_DESK
+from tests.web.admin_page_states import ADMIN_STATES
+from tests.web.browser_actions import CROWD, LONG_NAME, PathMaker, State, fill_and_press, numbers, press, reader
 from tests.web.papers import HOSTILE, published, seen, sharing
-from tests.web.people import changed, path, removed, way_in, way_out
-from tests.web.states import CROWD, LONG_NAME, State, Where, filled, numbers, press, reader
+from tests.web.subscribers import changed, confirm_path, path, removed, unsubscribe_path
 from tests.web.test_read import link, send
 
 
 def cookie(app: App, whose: Subscriber) -> dict[str, str]:
-    """The cookie with which a browser is theirs."""
+    """Return the cookie that signs a reader in."""
     begun = Sessions(links=app.links, path="", https=False).begin(whose, now=NOW).partition(";")[0]
     name, _, value = begun.partition("=")
     return {"name": name, "value": value, "url": app.config.newsletter.base_url}
@@ -34,7 +34,7 @@ def cookie(app: App, whose: Subscriber) -> dict[str, str]:
 
 @contextmanager
 def served(folder: Path, toml: str = "") -> Iterator[App]:
-    """A newsletter that is really served; what `toml` says is configured besides."""
+    """Serve a newsletter over HTTP. `toml` is added to its configuration."""
     listener = listen("127.0.0.1", 0)
     newsletter = f'[newsletter]\nbase_url = "{url_of(listener)}"\n'
     (folder / "config.toml").write_text(f"{newsletter}{toml}", encoding="utf-8")
@@ -48,7 +48,7 @@ def served(folder: Path, toml: str = "") -> Iterator[App]:
 
 @contextmanager
 def full_site(folder: Path) -> Iterator[App]:
-    """One that has something of everything, in three languages."""
+    """Serve a newsletter that has data for every page, in three languages."""
     (folder / "mine" / "locale").mkdir(parents=True)
     (folder / "mine" / "locale" / "ar.po").write_text(
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
@@ -73,35 +73,35 @@ def full_site(folder: Path) -> Iterator[App]:
         yield app
 
 
-def _live(page: Any) -> None:
+def _type_keywords(page: Any) -> None:
     page.fill("#rules", f"{LONG_NAME}\nzebra")
     page.locator("#preview article").first.wait_for()
     page.get_by_text("Day by day").click()
 
 
-def _nothing_ticked(page: Any) -> None:
+def _uncheck_everything(page: Any) -> None:
     for box in page.locator("[name=day], [name=announce]").all():
         box.uncheck()
-    filled("Save", 1, max_papers="0")(page)
+    fill_and_press("Save", 1, max_papers="0")(page)
 
 
-def _forged(page: Any) -> None:
+def _forge_csrf(page: Any) -> None:
     page.locator("[name=csrf]").first.evaluate("field => { field.value = 'forged'; }")
     press("Save")(page)
 
 
-def _too_often(page: Any) -> None:
+def _propose_too_often(page: Any) -> None:
     for _ in range(10):
         page.request.post(page.url, form={"paper": "2504.17830"})
-    filled("Suggest", paper="2504.17830")(page)
+    fill_and_press("Suggest", paper="2504.17830")(page)
 
 
-def _erased(page: Any) -> None:
+def _erase(page: Any) -> None:
     page.get_by_label("Yes, I’m sure").check()
     press("Delete my data and unsubscribe")(page)
 
 
-def _asked_for_another(app: App) -> Subscriber:
+def _with_requested_address(app: App) -> Subscriber:
     return changed(app, reader(app), new_email="new@example.org")
 
 
@@ -112,7 +112,7 @@ def _move(app: App, to: str = "") -> str:
     return f"/address/{app.links.token(Scope.ADDRESS, whose.id, whose.epoch, about=about, written_at=NOW)}"
 
 
-def _taken(app: App) -> str:
+def _move_to_known_address(app: App) -> str:
     return _move(app, reader(app).email)
 
 
@@ -127,7 +127,7 @@ def _with_digests(app: App) -> Subscriber:
     return whose
 
 
-def _muting(keyword: str, own: str = "cats") -> Where:
+def _mute_path(keyword: str, own: str = "cats") -> PathMaker:
     def where(app: App) -> str:
         whose = reader(app)
         with app.store.write() as tx:
@@ -137,12 +137,12 @@ def _muting(keyword: str, own: str = "cats") -> Where:
     return where
 
 
-def _way_out(**rest: Any) -> Where:
-    return lambda app: way_out(app, reader(app, **rest))
+def _unsubscribe_path(**rest: Any) -> PathMaker:
+    return lambda app: unsubscribe_path(app, reader(app, **rest))
 
 
-def _gone(way: Callable[[App, Subscriber], str]) -> Where:
-    """A link of somebody who was removed."""
+def _after_removal(way: Callable[[App, Subscriber], str]) -> PathMaker:
+    """Return the link of a subscriber who was removed."""
 
     def where(app: App) -> str:
         whose = reader(app)
@@ -153,7 +153,7 @@ def _gone(way: Callable[[App, Subscriber], str]) -> Where:
     return where
 
 
-def _by_link(scope: Scope) -> Where:
+def _by_link(scope: Scope) -> PathMaker:
     return lambda app: path(app, scope, reader(app))
 
 
@@ -192,49 +192,49 @@ STATES = {
     "search of no period": State("search", "/search?q=speech&in=yesterday"),
     "search of no page": State("search", "/search?q=speech&page=99"),
     "search that excludes": State("search", "/search?q=-speech"),
-    "preview": State("preview", "/subscribe", filled("Try these keywords", rules=f"{LONG_NAME}\nzebra")),
-    "preview mistaken": State("preview", "/subscribe", filled("Try these keywords", rules="a AND")),
+    "preview": State("preview", "/subscribe", fill_and_press("Try these keywords", rules=f"{LONG_NAME}\nzebra")),
+    "preview mistaken": State("preview", "/subscribe", fill_and_press("Try these keywords", rules="a AND")),
     "preview of nothing": State("preview", "/subscribe", press("Try these keywords")),
-    "preview in a form": State("subscribe", "/subscribe", _live),
+    "preview in a form": State("subscribe", "/subscribe", _type_keywords),
     "propose": State("propose", "/propose"),
-    "propose mistaken": State("propose", "/propose", filled("Suggest", paper="cats")),
-    "proposed": State("proposed", "/propose", filled("Suggest", paper="2504.17830")),
+    "propose mistaken": State("propose", "/propose", fill_and_press("Suggest", paper="cats")),
+    "proposed": State("proposed", "/propose", fill_and_press("Suggest", paper="2504.17830")),
     "privacy": State("notice", "/privacy"),
     "imprint": State("notice", "/imprint"),
     "subscribe": State("subscribe", "/subscribe"),
     "subscribe mistaken": State(
-        "subscribe", "/subscribe", filled("Subscribe", email="me@elsewhere.org", rules="a AND", timezone="Moon")
+        "subscribe", "/subscribe", fill_and_press("Subscribe", email="me@elsewhere.org", rules="a AND", timezone="Moon")
     ),
-    "subscribe to nothing": State("subscribe", "/subscribe", filled("Subscribe", email="me")),
+    "subscribe to nothing": State("subscribe", "/subscribe", fill_and_press("Subscribe", email="me")),
     "subscribe closed": State("closed", "/subscribe", bare=True),
-    "mailbox": State("mailbox", "/subscribe", filled("Subscribe", email="new@example.org", rules="cats")),
+    "mailbox": State("mailbox", "/subscribe", fill_and_press("Subscribe", email="new@example.org", rules="cats")),
     "sign in": State("sign-in", "/sign-in"),
-    "sign in mistaken": State("sign-in", "/sign-in", filled("Email me a link", email="me")),
+    "sign in mistaken": State("sign-in", "/sign-in", fill_and_press("Email me a link", email="me")),
     "enter": State("enter", _by_link(Scope.SIGN_IN)),
-    "yes?": State("confirm", lambda app: way_in(app, reader(app, state=SubscriberState.PENDING))),
+    "yes?": State("confirm", lambda app: confirm_path(app, reader(app, state=SubscriberState.PENDING))),
     "welcome": State(
         "confirmed",
-        lambda app: way_in(app, reader(app, state=SubscriberState.PENDING)),
+        lambda app: confirm_path(app, reader(app, state=SubscriberState.PENDING)),
         press("Confirm subscription"),
     ),
     "in": State("confirmed", _by_link(Scope.CONFIRM)),
-    "too old": State("too-old", _gone(way_in)),
-    "leave?": State("unsubscribe", _way_out()),
-    "leave in German": State("unsubscribe", _way_out(language="de")),
-    "leave in Arabic": State("unsubscribe", _way_out(language="ar")),
-    "left": State("unsubscribed", _way_out(), press("Unsubscribe")),
-    "left before": State("unsubscribed", _way_out(state=SubscriberState.UNSUBSCRIBED)),
-    "absent": State("absent", _gone(way_out)),
+    "too old": State("too-old", _after_removal(confirm_path)),
+    "leave?": State("unsubscribe", _unsubscribe_path()),
+    "leave in German": State("unsubscribe", _unsubscribe_path(language="de")),
+    "leave in Arabic": State("unsubscribe", _unsubscribe_path(language="ar")),
+    "left": State("unsubscribed", _unsubscribe_path(), press("Unsubscribe")),
+    "left before": State("unsubscribed", _unsubscribe_path(state=SubscriberState.UNSUBSCRIBED)),
+    "absent": State("absent", _after_removal(unsubscribe_path)),
     "settings": State("settings", "/settings", reader=reader),
     "settings in German": State("settings", "/settings", reader=lambda app: reader(app, language="de")),
     "settings saved": State("settings", "/settings", press("Save"), reader=reader),
-    "keywords mistaken": State("settings", "/settings", filled("Save", rules="a AND"), reader=reader),
-    "settings mistaken": State("settings", "/settings", _nothing_ticked, reader=reader),
+    "keywords mistaken": State("settings", "/settings", fill_and_press("Save", rules="a AND"), reader=reader),
+    "settings mistaken": State("settings", "/settings", _uncheck_everything, reader=reader),
     "settings in a pause": State("settings", "/settings", reader=_paused_until),
     "pause": State("pause", "/settings/pause", reader=reader),
     "paused": State("pause", "/settings/pause", press("Pause"), reader=reader),
     "paused until": State("pause", "/settings/pause", reader=_paused_until),
-    "pause mistaken": State("pause", "/settings/pause", filled("Pause", until="2020-01-01"), reader=reader),
+    "pause mistaken": State("pause", "/settings/pause", fill_and_press("Pause", until="2020-01-01"), reader=reader),
     "pause by link": State("pause", _by_link(Scope.PAUSE)),
     "digests": State("digests", "/settings/digests", reader=_with_digests),
     "no digests": State("digests", "/settings/digests", reader=reader),
@@ -244,23 +244,23 @@ STATES = {
     "feed turned on": State("feed", "/settings/feed", press("Turn the feed on"), reader=reader),
     "address": State("address", "/settings/address", reader=reader),
     "address mistaken": State(
-        "address", "/settings/address", filled("Send confirmation email", email="me"), reader=reader
+        "address", "/settings/address", fill_and_press("Send confirmation email", email="me"), reader=reader
     ),
-    "address asked": State("address", "/settings/address", reader=_asked_for_another),
+    "address asked": State("address", "/settings/address", reader=_with_requested_address),
     "address?": State("move", _move),
     "address moved": State("address", _move, press("Confirm address")),
-    "address taken": State("not-moved", _taken, press("Confirm address")),
+    "address taken": State("not-moved", _move_to_known_address, press("Confirm address")),
     "data": State("data", "/settings/data", reader=reader),
-    "data not sure": State("data", "/settings/data", filled("Delete my data and unsubscribe"), reader=reader),
-    "erased": State("erased", "/settings/data", _erased, reader=reader),
+    "data not sure": State("data", "/settings/data", fill_and_press("Delete my data and unsubscribe"), reader=reader),
+    "erased": State("erased", "/settings/data", _erase, reader=reader),
     "leave": State("leave", "/settings/leave", reader=reader),
     "left from settings": State("unsubscribed", "/settings/leave", press("Unsubscribe"), reader=reader),
-    "mute?": State("mute", _muting(LONG_NAME)),
-    "muted": State("mute", _muting(LONG_NAME), press("Mute")),
-    "no keyword": State("no-mute", _muting("a AND (")),
+    "mute?": State("mute", _mute_path(LONG_NAME)),
+    "muted": State("mute", _mute_path(LONG_NAME), press("Mute")),
+    "no keyword": State("no-mute", _mute_path("a AND (")),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),
-    "403": State("problem", "/settings", _forged, reader=reader),
+    "403": State("problem", "/settings", _forge_csrf, reader=reader),
     "404": State("problem", "/nowhere"),
-    "429": State("problem", "/propose", _too_often, bare=True),
-} | AT_THE_DESK
+    "429": State("problem", "/propose", _propose_too_often, bare=True),
+} | ADMIN_STATES

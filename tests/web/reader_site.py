@@ -1,4 +1,4 @@
-"""A browser in which somebody is signed in."""
+"""A browser in which a reader is signed in, and their stored settings."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from digest.models import Subscriber
 from digest.store import profiles, subscribers
 from digest.web.sessions import Sessions
 from tests.builders import NOW
-from tests.web.people import EMAIL
+from tests.web.subscribers import EMAIL
 
 
 @dataclass(frozen=True)
-class Signed:
-    """Asks for pages with the cookie of a session, and posts with its CSRF token."""
+class ReaderBrowser:
+    """Requests pages with a session's cookie, and posts forms with its CSRF token."""
 
     client: TestClient
     cookie: str
@@ -30,12 +30,12 @@ class Signed:
         return self.client.post(path, data={"csrf": said} | form, headers={"Cookie": self.cookie})
 
 
-def signed(app: App, client: TestClient, reader: Subscriber) -> Signed:
+def sign_in_reader(app: App, client: TestClient, reader: Subscriber) -> ReaderBrowser:
     sessions = Sessions(links=app.links, path="", https=True)
     cookie = sessions.begin(reader, now=NOW).partition(";")[0]
     session = sessions.find(cookie.partition("=")[2], now=NOW)
     assert session is not None
-    return Signed(client, cookie, session.csrf)
+    return ReaderBrowser(client, cookie, session.csrf)
 
 
 def stored(app: App, email: str = EMAIL) -> Subscriber:

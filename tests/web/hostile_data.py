@@ -1,4 +1,4 @@
-"""A newsletter that has something of everything, all of it hostile."""
+"""Hostile data for every page."""
 
 from digest.app import App
 from digest.models import Bounce, BounceKind, DeliveryState, Field, MailKind, Subscriber
@@ -7,17 +7,17 @@ from digest.store.outbox import AttemptResult
 from digest.store.sources import SourceState
 from tests.builders import NOW, a_digest, an_item
 from tests.web.papers import HOSTILE, published, sharing
-from tests.web.people import enrolled
+from tests.web.subscribers import add_subscriber
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"{{ 7*7 }}\u202e\u2066\x1b"
 
 
-def furnished(app: App) -> Subscriber:
-    """Something of everything, written by somebody who means ill; whom most of it is about."""
+def add_hostile_data(app: App) -> Subscriber:
+    """Store hostile data for every page, and return the subscriber that most of it is about."""
     published(app, HOSTILE)
     sharing(app, EVIL, f"alert # {EVIL}\ncats")
     sharing(app, "Plain", "cats")
-    reader = enrolled(app, name=EVIL, profiles=(EVIL,))
+    reader = add_subscriber(app, name=EVIL, profiles=(EVIL,))
     evil = [an_item(HOSTILE, EVIL, 1.0, (Field.TITLE, "alert"))]
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest(evil, subscriber=reader, slot_at=NOW, created_at=NOW)], now=NOW)
@@ -30,9 +30,9 @@ def furnished(app: App) -> Subscriber:
         outbox.record_results(tx, [failed, later], worker="w", now=NOW)
         bounce = Bounce(kind=BounceKind.SOFT, status="4.2.2", reply=EVIL, message_id="1@example.org")
         app.membership.record_bounce(tx, reader.email, bounce, delivery_id=first.id, fingerprint="1", now=NOW)
-        barred = subscribers.add(tx, Subscriber(email="barred@example.org", name=EVIL), now=NOW)
+        suppressed = subscribers.add(tx, Subscriber(email="suppressed@example.org", name=EVIL), now=NOW)
         hard = Bounce(kind=BounceKind.HARD, status="5.1.1", reply=EVIL)
-        app.membership.record_bounce(tx, barred.email, hard, delivery_id=None, fingerprint="2", now=NOW)
+        app.membership.record_bounce(tx, suppressed.email, hard, delivery_id=None, fingerprint="2", now=NOW)
         submissions.add(tx, "https://example.org/%3Cscript%3E'", origin=f"page from {EVIL}", now=NOW)
         sources.save(tx, SourceState(name=EVIL, url="javascript:alert(1)", checked_at=NOW, failure=EVIL))
         audit.record(tx, EVIL, "outbox hold", EVIL, now=NOW)
