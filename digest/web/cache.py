@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest.store import Store, papers, profiles
 from digest.store.editions import Order
-from digest.web.security import FOR_EVERYBODY
+from digest.web.security import CACHEABLE
 
 _MAX_BYTES = 32 * 2**20
 _MAX_RESPONSE = _MAX_BYTES // 8
@@ -142,7 +142,7 @@ class _Answer:
 
     async def take(self, message: Message) -> None:
         """An ASGI send."""
-        if message["type"] == "http.response.start" and _is_for_everybody(message):
+        if message["type"] == "http.response.start" and _is_cacheable(message):
             self.start = message
         elif self.start is None:
             await self._send(message)
@@ -159,9 +159,9 @@ def cache_parameters(query: bytes) -> list[tuple[str, str]]:
     return [*seen, ("order", asked["order"])] if asked.get("order") in _ORDERS else seen
 
 
-def _is_for_everybody(start: Message) -> bool:
+def _is_cacheable(start: Message) -> bool:
     headers = start["headers"]
-    there = (b"cache-control", FOR_EVERYBODY) in headers
+    there = (b"cache-control", CACHEABLE) in headers
     return there and start["status"] == 200 and all(name != b"set-cookie" for name, _ in headers)
 
 

@@ -27,7 +27,7 @@ from digest.web.client_address import Networks, client_of
 from digest.web.papers import PaperCards
 from digest.web.rate_limits import RateLimits
 from digest.web.rendering import NOBODY, Renderer, local
-from digest.web.security import FOR_EVERYBODY, HANG_UP, MAX_UPLOAD, MAY_HOLD, without_token
+from digest.web.security import BODY_LIMIT_KEY, CACHEABLE, CLOSE_CONNECTION, MAX_UPLOAD, without_token
 from digest.web.sessions import AdminSessions, Sessions
 from digest.web.template_data import Nothing, SignedIn, Site
 
@@ -123,7 +123,7 @@ class RequestContext:
         headers = {"Location": f"{self.services.site.path}{path}"}
         if cookie:
             headers["Set-Cookie"] = cookie
-        return HTTPException(303, headers=headers | (HANG_UP if self.request.method == "POST" else {}))
+        return HTTPException(303, headers=headers | (CLOSE_CONNECTION if self.request.method == "POST" else {}))
 
     def run_after_response(self, act: Callable[[], None]) -> None:
         """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""
@@ -191,7 +191,7 @@ async def posted_form(request: Request) -> Fields:
 
 
 async def _uploaded_form(request: Request) -> UploadForm:
-    request.scope[MAY_HOLD] = MAX_UPLOAD
+    request.scope[BODY_LIMIT_KEY] = MAX_UPLOAD
     return await _read_form(request, max_files=1, seconds=_UPLOAD_SECONDS)
 
 
@@ -213,7 +213,7 @@ async def _read_form(request: Request, *, max_files: int, seconds: float) -> Upl
             upload = Upload(name=file.filename or "", content=await file.read()) if file is not None else None
             return UploadForm(Fields((name, value) for name, value in sent if isinstance(value, str)), upload)
     except TimeoutError:
-        raise HTTPException(408, headers=HANG_UP) from None
+        raise HTTPException(408, headers=CLOSE_CONNECTION) from None
     except HTTPException as error:
         if error.status_code != 400:
             raise
@@ -249,7 +249,7 @@ class CachedRoute(PageRoute):
         async def handle_cacheable(request: Request) -> Response:
             response = await handle(request)
             if response.status_code == 200:
-                response.headers["Cache-Control"] = FOR_EVERYBODY.decode()
+                response.headers["Cache-Control"] = CACHEABLE.decode()
             return response
 
         return handle_cacheable
@@ -265,7 +265,7 @@ def refuse_posts_from(*sites: str) -> Dependency:
 
     async def check(request: Request) -> None:
         if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in sites:
-            raise HTTPException(403, headers=HANG_UP)
+            raise HTTPException(403, headers=CLOSE_CONNECTION)
 
     dependency: Dependency = Depends(check)
     return dependency

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.web.dependencies import Context
 from digest.web.reader_auth import public_router
-from digest.web.security import OF_MAILS
+from digest.web.security import MAIL_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def inbox_router(folder: Path) -> APIRouter:
         body = _mail(file).get_body(("html",) if form == "html" else ("plain",))
         text = body.get_content() if body is not None else ""
         response_class = HTMLResponse if form == "html" else PlainTextResponse
-        return response_class(text, headers={"Content-Security-Policy": OF_MAILS})
+        return response_class(text, headers={"Content-Security-Policy": MAIL_POLICY})
 
     return router
 

@@ -23,17 +23,17 @@ log = structlog.get_logger()
 
 MAX_BODY = 256 * 1024  # bytes: the longest keywords that a form accepts, in any script, as browsers encode them
 MAX_UPLOAD = 32 * 1024 * 1024  # of a form with a file, once its sender is known to be an admin
-MAY_HOLD = "digest.may_hold"  # in a request's scope: the limit of its body, if that is not MAX_BODY
-HANG_UP = {"Connection": "close"}  # of a response to a body that is not read to its end
+BODY_LIMIT_KEY = "digest.body_limit"  # in a request's scope: the limit of its body, if that is not MAX_BODY
+CLOSE_CONNECTION = {"Connection": "close"}  # of a response to a body that is not read to its end
 
-FOR_EVERYBODY = b"public, max-age=60"  # the Cache-Control of a response that is the same for everyone
+CACHEABLE = b"public, max-age=60"  # the Cache-Control of a response that is the same for everyone
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-FRAMING = f"{_POLICY}; frame-src 'self'"  # the policy of a page that shows a mail, in a frame
-FRAMED = (
+FRAMING_POLICY = f"{_POLICY}; frame-src 'self'"  # the policy of a page that shows a mail, in a frame
+FRAMED_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'"  # and its own
 )
 _HEADERS = {
@@ -44,7 +44,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 # Of a mail shown as a mail program would show it: styled inline, and nothing runs or is fetched.
-OF_MAILS = (
+MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
@@ -62,7 +62,7 @@ class SecurityHeaders:
         self._app = app
         said = _HEADERS | (_HSTS if https else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
-        self._shown = (b"cache-control", FOR_EVERYBODY) if indexed else None
+        self._shown = (b"cache-control", CACHEABLE) if indexed else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
@@ -81,7 +81,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Raises HTTPException 413 where more than MAX_BODY, or the scope's MAY_HOLD, of a body is read."""
+    """Raises HTTPException 413 where more than MAX_BODY, or the scope's BODY_LIMIT_KEY, of a body is read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -93,13 +93,13 @@ class BodyLimit:
 
         async def receive_limited() -> Message:
             nonlocal read
-            most = scope.get(MAY_HOLD, MAX_BODY)
+            most = scope.get(BODY_LIMIT_KEY, MAX_BODY)
             if said.isdecimal() and int(said) > most:
-                raise HTTPException(413, headers=HANG_UP)
+                raise HTTPException(413, headers=CLOSE_CONNECTION)
             message = await receive()
             read += len(message.get("body", b""))
             if read > most:
-                raise HTTPException(413, headers=HANG_UP)
+                raise HTTPException(413, headers=CLOSE_CONNECTION)
             return message
 
         await self._app(scope, receive_limited, send)

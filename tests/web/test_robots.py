@@ -12,7 +12,7 @@ from tests.web.conftest import browser
 from tests.web.papers import published, sharing
 from tests.web.subscribers import add_subscriber, path
 
-FOR_EVERYBODY = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test:A cat", "/profiles", "/profile/P"]
+CACHEABLE = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test:A cat", "/profiles", "/profile/P"]
 
 
 @pytest.fixture(params=["true", "false"])
@@ -24,7 +24,7 @@ def indexed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
         yield app
 
 
-@pytest.mark.parametrize("page", FOR_EVERYBODY)
+@pytest.mark.parametrize("page", CACHEABLE)
 def test_header_and_page_agree_on_what_is_for_everybody(indexed: App, page: str) -> None:
     site = browser(indexed)
     for answer in (site.get(page), site.get(page)):

@@ -18,7 +18,7 @@ from digest.matching import compile_rules
 from digest.models import CompiledRules
 from digest.web.api.problems import Refused, RuleMistake
 from digest.web.forms.keywords import mistakes_in
-from digest.web.security import HANG_UP
+from digest.web.security import CLOSE_CONNECTION
 
 _SLOWEST_BODY = 10.0  # seconds
 _MAX_DIGITS = 15  # databases count further, and every JSON parser keeps such a number exactly
@@ -131,7 +131,7 @@ class _BoundedRoute(APIRoute):
                     async with asyncio.timeout(_SLOWEST_BODY):
                         await request.body()
                 except TimeoutError:
-                    raise HTTPException(408, headers=HANG_UP) from None
+                    raise HTTPException(408, headers=CLOSE_CONNECTION) from None
             async with request.app.state.turns:
                 return await answer(request)
 

@@ -19,7 +19,7 @@ from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, parse_number
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
-from digest.web.security import OF_MAILS
+from digest.web.security import MAIL_POLICY
 from digest.web.template_samples import Samples
 
 _PAGE_SIZE = 50
@@ -233,7 +233,7 @@ def show_mail(context: Context, delivery_id: PathId) -> Response:
     if not _has_mail(delivery):
         raise HTTPException(404)
     mail = context.app.composer.render(copy_without_links(delivery, delivery.subscriber.email))
-    return HTMLResponse(mail.readable_html, headers={"Content-Security-Policy": OF_MAILS})
+    return HTMLResponse(mail.readable_html, headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 def _filters(state: str, kind: str, text: str) -> dict[str, str]:

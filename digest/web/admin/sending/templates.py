@@ -16,7 +16,7 @@ from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin_auth import admin_router
 from digest.web.dependencies import Context, RequestContext, shared
 from digest.web.rendering import admin_template
-from digest.web.security import FRAMED, FRAMING
+from digest.web.security import FRAMED_POLICY, FRAMING_POLICY
 
 _MAX_PAPERS = 8  # of a preview
 
@@ -85,14 +85,14 @@ def show_mail(context: Context, previews: TemplateComposer, kind: str, language:
         text=rendered.readable_text,
         real=real,
     )
-    return context.render(admin_template("mail"), page, headers={"Content-Security-Policy": FRAMING})
+    return context.render(admin_template("mail"), page, headers={"Content-Security-Policy": FRAMING_POLICY})
 
 
 @router.get("/{kind}/{language}/html")
 def show_mail_html(context: Context, previews: TemplateComposer, kind: str, language: str) -> Response:
     """The HTML of a mail, for the frame. Raises NotFoundError, UsageError."""
     rendered, _ = _render(context, previews, *_find(previews, kind, language))
-    return HTMLResponse(rendered.readable_html, headers={"Content-Security-Policy": FRAMED})
+    return HTMLResponse(rendered.readable_html, headers={"Content-Security-Policy": FRAMED_POLICY})
 
 
 def _find(previews: PreviewComposer, kind: str, code: str) -> tuple[MailKind, Language]:
