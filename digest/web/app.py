@@ -33,7 +33,7 @@ from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.sending.preview_composer import PreviewComposer
 from digest.web.admin.subscribers.bounces import BounceMailbox
-from digest.web.admin.subscribers.uploads import Imports
+from digest.web.admin.subscribers.importing import Imports
 from digest.web.admin_auth import refuse
 from digest.web.api.app import mounted
 from digest.web.background import Background
@@ -43,7 +43,7 @@ from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
 from digest.web.papers import PaperCards
 from digest.web.public import notices
-from digest.web.public.front import show_front_page
+from digest.web.public.editions import show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
 from digest.web.rendering import Renderer
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token

@@ -16,10 +16,9 @@ from digest.web.admin.log import Log
 from digest.web.admin.papers.sources import ShownSources
 from digest.web.admin.papers.submissions import ShownSubmission, ShownSubmissions
 from digest.web.admin.profiles.editor import Editor
-from digest.web.admin.profiles.history import History, Removed, ShownVersion
+from digest.web.admin.profiles.history import History, Removed, Removing, Renaming, ShownVersion
 from digest.web.admin.profiles.listing import Followers, Import, ProfileList
 from digest.web.admin.profiles.query import Asked
-from digest.web.admin.profiles.rename_or_remove import Removing, Renaming
 from digest.web.admin.profiles.test_mail import ShownTestMail
 from digest.web.admin.sending.deliveries import ShownDeliveries, ShownDelivery
 from digest.web.admin.sending.next_digests import NoNextHour, ShownNext
@@ -35,8 +34,7 @@ from digest.web.admin.today import ShownToday
 from digest.web.admin.tokens import NewToken, Tokens
 from digest.web.admin_auth import Refusal
 from digest.web.inbox import Received
-from digest.web.public.editions import Edition, NoEdition
-from digest.web.public.front import Newest
+from digest.web.public.editions import Edition, Newest, NoEdition
 from digest.web.public.notices import Notice
 from digest.web.public.paper import OnePaper
 from digest.web.public.preview import Previewed

@@ -19,7 +19,7 @@ from digest.models import Role, SuppressionReason
 from digest.store import subscribers
 from digest.subscribers import importing
 from digest.subscribers.fields import CsvRow
-from digest.web.admin.subscribers import uploads
+from digest.web.admin.subscribers import importing as uploads
 from digest.web.app import create_app
 from digest.web.security import MAX_BODY, MAX_UPLOAD
 from tests.builders import NOW

@@ -3,7 +3,6 @@
 from digest.web.public import (
     confirm,
     editions,
-    front,
     paper,
     preview,
     profiles,
@@ -15,6 +14,6 @@ from digest.web.public import (
 )
 
 ROUTERS = (
-    *(front.router, editions.router, paper.router, profiles.router, search.router, preview.router, propose.router),
+    *(editions.router, paper.router, profiles.router, search.router, preview.router, propose.router),
     *(subscribe.router, confirm.router, sign_in.router, sign_in.sign_out_router, unsubscribe.router),
 )

@@ -1,24 +1,267 @@
-"""Importing subscribers: upload a file, see the outcome of each row, then store the good ones."""
+"""Importing subscribers: a file is uploaded, its rows are checked, and the good ones stored, in the background.
 
-from dataclasses import dataclass, replace
+Files are kept in memory: one for each admin, for an hour at most, and 64 MB in all. An import writes a thousand rows in
+a transaction and lets others write in between: one transaction for 100,000 rows would hold the lock for 15 s, and on a
+busy machine until waiting sign-ups fail. If the program stops, the stored rows stay, and a second import of the file
+adds the rest, as it skips known addresses.
+"""
+
+import gzip
+import io
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 from starlette.responses import Response
 
-from digest.errors import UsageError
-from digest.subscribers.fields import COLUMNS
-from digest.subscribers.importing import RowStatus
-from digest.web.admin.subscribers.uploads import MAX_ROWS, Imports, Stage, decoded
+from digest.admin import subscriber_actions
+from digest.app import App
+from digest.errors import DigestError, NotFoundError, UsageError
+from digest.models import Admin
+from digest.store import Transaction
+from digest.subscribers.fields import COLUMNS, CsvRow, csv_lines
+from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.admin_auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, shared
+from digest.web.background import Background
+from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, Upload, shared
 from digest.web.rendering import admin_template, attachment
+from digest.web.security import MAX_UPLOAD
 from digest.web.template_samples import Samples
 
-_PATH = "/admin/subscribers/import"
+MAX_ROWS = 500_000
+SHOWN = 100  # rows of each outcome
+
+_KEPT = timedelta(hours=1)
+_MAX_KEPT = 2 * MAX_UPLOAD  # bytes, of all admins
+_BATCH = 500  # rows checked at a time
+_PAUSE = 0.01  # seconds between two batches of an import, for other processes; our threads have been waited for
+_MAX_ID = 10**12
+_REPORT = ("line", "email", "fate", "column", "reason")
+_PAGE = "/admin/subscribers/import"
+
+
+class Stage(StrEnum):
+    """How far an import is."""
+
+    CHECKING = "checking"
+    CHECKED = "checked"
+    IMPORTING = "importing"
+    DONE = "done"
+    STOPPED = "stopped"  # half way, by a fault or the end of the program
+
+    @property
+    def is_under_way(self) -> bool:
+        """True if it continues by itself."""
+        return self in {Stage.CHECKING, Stage.IMPORTING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The outcomes of the rows so far."""
+
+    stage: Stage
+    rows: int = 0
+    counts: Mapping[RowStatus, int] = field(default_factory=dict)
+    first: Mapping[RowStatus, tuple[RowOutcome, ...]] = field(default_factory=dict)  # the first rows of each
+    failure: str = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Import:
+    """An uploaded file. `progress` is replaced, never changed, so that threads may read it."""
+
+    id: int
+    admin: Admin
+    name: str
+    content: bytes
+    confirmed: bool  # its subscribers have agreed already
+    uploaded_at: datetime
+    rows: int  # about: lines
+    progress: Progress = Progress(stage=Stage.CHECKING)
+    report: bytes = b""  # the outcome of every row: CSV, gzipped
+    timer: threading.Timer | None = None
+
+    @property
+    def can_be_discarded(self) -> bool:
+        """False while its rows are being stored."""
+        return self.progress.stage is not Stage.IMPORTING
+
+    def report_parts(self) -> Iterator[str]:
+        """The report in parts, decompressed one after another."""
+        with gzip.open(io.BytesIO(self.report), "rt", encoding="utf-8", newline="") as file:
+            while part := file.read(1 << 16):
+                yield part
+
+
+class Imports:
+    """The uploaded files. Safe to share between threads."""
+
+    def __init__(self, app: App, background: Background) -> None:
+        """`background` runs one import after another."""
+        self._app = app
+        self._background = background
+        self._kept: dict[int, Import] = {}
+        self._lock = threading.Lock()
+
+    def start(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
+        """Replace the admin's last file and check the new one, which is UTF-8 text.
+
+        Returns None while the last one is being imported, or if the files of all admins would be too large.
+        """
+        new = Import(
+            id=1 + secrets.randbelow(_MAX_ID),
+            admin=admin,
+            name=upload.name,
+            content=upload.content,
+            confirmed=confirmed,
+            uploaded_at=now,
+            rows=rows,
+        )
+        with self._lock:
+            own = [kept for kept in self._kept.values() if kept.admin.id == admin.id]
+            others = sum(len(kept.content) for kept in self._kept.values() if kept.admin.id != admin.id)
+            if not all(kept.can_be_discarded for kept in own) or others + len(new.content) > _MAX_KEPT:
+                return None
+            for kept in own:
+                self._drop(kept)
+            self._kept[new.id] = new
+            self._start_timer(new)
+        self._background.submit(lambda: self._check(new), page=_PAGE)
+        return new
+
+    def get(self, import_id: int, *, admin: Admin, now: datetime) -> Import:
+        """An import of this admin. Raises NotFoundError if it is gone or another admin's."""
+        with self._lock:
+            found = self._kept.get(import_id)
+        if found is None or found.admin.id != admin.id:
+            raise NotFoundError("import", str(import_id))
+        if found.can_be_discarded and now - found.uploaded_at >= _KEPT:
+            raise NotFoundError("import", str(import_id))
+        return found
+
+    def store(self, checked: Import, *, now: datetime) -> None:
+        """Start importing the valid rows of a checked file. Does nothing if that has begun."""
+        with self._lock:
+            if checked.progress.stage is not Stage.CHECKED:
+                return
+            checked.progress = Progress(stage=Stage.IMPORTING)
+        self._background.submit(lambda: self._store(checked, now), page=_PAGE)
+
+    def discard(self, discarded: Import) -> None:
+        """Drop a file, unless its rows are being stored."""
+        with self._lock:
+            if discarded.can_be_discarded:
+                self._drop(discarded)
+
+    def _check(self, upload: Import) -> None:
+        if upload.id not in self._kept:  # discarded meanwhile
+            return
+        with self._app.store.read() as tx:
+            outcomes = preview_import(tx, self._app.membership, self._rows(tx, upload), now=upload.uploaded_at)
+            batches = iter(lambda: list(islice(outcomes, _BATCH)), [])
+            self._follow(upload, batches, last_stage=Stage.CHECKED)
+
+    def _store(self, upload: Import, now: datetime) -> None:
+        app, by = self._app, upload.admin.email
+        with app.store.read() as tx:
+            rows = self._rows(tx, upload)
+        batches = subscriber_actions.import_rows_in_batches(app.store, app.membership, rows, by=by, now=now)
+        with closing(batches):
+            self._follow(upload, batches, last_stage=Stage.DONE, pause=_PAUSE)
+        upload.content = b""
+
+    def _rows(self, tx: Transaction, upload: Import) -> Iterator[CsvRow]:
+        return self._app.read_subscriber_rows(tx, decoded(upload.content) or "", confirmed=upload.confirmed)
+
+    def _follow(
+        self, upload: Import, batches: Iterator[list[RowOutcome]], *, last_stage: Stage, pause: float = 0.0
+    ) -> None:
+        """Record the outcomes of batches until there are no more or the program stops."""
+        log = _OutcomeLog()
+        ended, failure = Stage.STOPPED, ""
+        try:
+            for batch in batches:
+                log.add(batch)
+                upload.progress = log.progress(upload.progress.stage)
+                if self._background.stopping.wait(pause):
+                    return
+            ended = last_stage
+        except DigestError as error:
+            failure = str(error)
+            raise
+        finally:
+            upload.report = log.close()
+            upload.progress = log.progress(ended, failure)
+
+    def _start_timer(self, upload: Import) -> None:
+        upload.timer = threading.Timer(_KEPT.total_seconds(), self._expire, [upload])
+        upload.timer.daemon = True
+        upload.timer.start()
+
+    def _expire(self, upload: Import) -> None:
+        with self._lock:
+            if upload.can_be_discarded:
+                self._drop(upload)
+            else:
+                self._start_timer(upload)
+
+    def _drop(self, upload: Import) -> None:
+        self._kept.pop(upload.id, None)
+        if upload.timer is not None:
+            upload.timer.cancel()
+
+
+class _OutcomeLog:
+    """Counts outcomes, keeps the first rows of each, and writes the report."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[RowStatus] = Counter()
+        self._first: dict[RowStatus, tuple[RowOutcome, ...]] = {}
+        self._compressed = io.BytesIO()
+        self._report = gzip.GzipFile(fileobj=self._compressed, mode="wb", compresslevel=1)
+        self._write([_REPORT])
+
+    def add(self, batch: list[RowOutcome]) -> None:
+        self._counts.update(outcome.fate for outcome in batch)
+        for outcome in batch:
+            first = self._first.get(outcome.fate, ())
+            if len(first) < SHOWN:
+                self._first[outcome.fate] = (*first, outcome)
+        self._write([o.row.line, o.row.email, o.fate.value, o.row.column, o.reason] for o in batch)
+
+    def progress(self, stage: Stage, failure: str = "") -> Progress:
+        counts, first = dict(self._counts), dict(self._first)
+        return Progress(stage=stage, rows=self._counts.total(), counts=counts, first=first, failure=failure)
+
+    def close(self) -> bytes:
+        """The report, gzipped."""
+        self._report.close()
+        return self._compressed.getvalue()
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        self._report.write(csv_lines(rows).encode())
+
+
+def decoded(content: bytes) -> str | None:
+    """The text of a file, with line feeds as line ends; None if it is not UTF-8 text."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 _WORST_FIRST = (RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED)
 
-upload_router = admin_router(_PATH, upload=True)
-router = admin_router(_PATH)
+upload_router = admin_router(_PAGE, upload=True)
+router = admin_router(_PAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +278,7 @@ class UploadForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRow:
-    """A row, and the reason for its outcome where it needs one."""
+    """A row and the reason for its outcome, "" if it needs none."""
 
     line: int
     email: str
@@ -95,12 +338,12 @@ def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, impor
     started = imports.start(file, admin=admin, confirmed=shown.confirmed, rows=rows, now=context.now)
     if started is None:
         return _show_form(context, replace(shown, wrong="busy"))
-    return context.redirect(f"{_PATH}/{started.id}")
+    return context.redirect(f"{_PAGE}/{started.id}")
 
 
 @router.get("/{id}")
 def show_import(context: Context, import_id: PathId, admin: CurrentAdmin, imports: CurrentImports) -> Response:
-    """How far an import is, and the outcome of its rows. Raises NotFoundError."""
+    """The progress of an import, and the outcomes of its rows. Raises NotFoundError."""
     found = imports.get(import_id, admin=admin, now=context.now)
     progress = found.progress
     page = ShownImport(
@@ -135,9 +378,9 @@ def run_import(
     found = imports.get(import_id, admin=admin, now=context.now)
     if form.get("do") == "drop":
         imports.discard(found)
-        return context.redirect(f"{_PATH}?done=dropped")
+        return context.redirect(f"{_PAGE}?done=dropped")
     imports.store(found, now=context.now)
-    return context.redirect(f"{_PATH}/{found.id}")
+    return context.redirect(f"{_PAGE}/{found.id}")
 
 
 @router.get("/{id}/report")
