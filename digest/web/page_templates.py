@@ -27,8 +27,7 @@ from digest.web.admin.sign_in import AdminSignInForm
 from digest.web.admin.subscribers.bounces import BounceList
 from digest.web.admin.subscribers.importing import ShownImport, UploadForm
 from digest.web.admin.subscribers.listing import SubscriberList
-from digest.web.admin.subscribers.subscriber import ShownSubscriber, Why
-from digest.web.admin.subscribers.subscriber_form import SubscriberForm
+from digest.web.admin.subscribers.subscriber import ShownSubscriber, SubscriberForm, Why
 from digest.web.admin.subscribers.suppressions import SuppressionList
 from digest.web.admin.today import ShownToday
 from digest.web.admin.tokens import NewToken, Tokens

@@ -19,6 +19,8 @@ from digest.web.papers import ShownPaper
 _PAGE_SIZE = 50
 _LATEST = 100  # papers in the feed of the newest
 _MAX_FEED = 500  # papers in the feed of a period
+_FEATURED = 5  # papers on the front page
+_ABSTRACT = 400  # characters of each on the front page
 
 router = cached_router()
 
@@ -132,10 +134,6 @@ def paper_feed(context: Context, title: str, path: str, form: str, found: Iterab
     return feed_response(feed, form)
 
 
-_SHOWN = 5  # papers
-_ABSTRACT = 400  # characters
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
     """The best papers of the newest edition; no period if there is none yet."""
@@ -150,7 +148,7 @@ def show_front_page(context: Context) -> Response:
     """What this is, and the best papers of the newest edition."""
     with context.store.read() as tx:
         day = editions.find_previous_date(tx, date.max)
-        found = [] if day is None else editions.list_papers(tx, day, day, Order.TRENDING, offset=0, limit=_SHOWN)
+        found = [] if day is None else editions.list_papers(tx, day, day, Order.TRENDING, offset=0, limit=_FEATURED)
         count = 0 if day is None else editions.count_by_day(tx, day, day)[day]
     page = Newest(
         period=None if day is None else Period(Span.DAY, day),

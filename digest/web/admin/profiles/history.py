@@ -15,6 +15,8 @@ from digest.web.rendering import admin_template
 from digest.web.template_data import isolated
 from digest.web.template_samples import Samples
 
+_MAX_NAME = 200  # characters
+
 router = admin_router("/admin/profiles", role=Role.EDITOR)
 
 
@@ -119,9 +121,6 @@ def restore_version(context: Context, profile_id: PathId, version: str, admin: C
 def _listed(context: RequestContext, version: ProfileVersion, words: str) -> ListedVersion:
     at = context.local_time(version.saved_at)
     return ListedVersion(number=version.number, at=at, who=version.saved_by, words=words)
-
-
-_MAX_NAME = 200  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
