@@ -19,7 +19,7 @@ sign_out_router = admin_router("/admin/sign-out", role=Role.EDITOR)
 
 @dataclass(frozen=True, slots=True)
 class AdminSignInForm:
-    """The form."""
+    """The sign-in form of admins, as it was submitted."""
 
     email: str = ""
     wrong: bool = False  # no admin has this address and password
@@ -28,7 +28,7 @@ class AdminSignInForm:
 
 @router.get("")
 def show_sign_in(context: Context) -> Response:
-    """The form. Admins who are signed in are redirected to the first page."""
+    """Show the sign-in form. Admins who are signed in are redirected to the first admin page."""
     sessions = context.services.admin_sessions
     if sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now) is not None:
         return context.redirect("/admin")

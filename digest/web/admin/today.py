@@ -31,7 +31,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownToday:
-    """The page."""
+    """Today's status of the newsletter."""
 
     on: date
     trouble: Trouble | None

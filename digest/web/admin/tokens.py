@@ -33,7 +33,7 @@ class ListedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """The list, and the form as it was posted."""
+    """The list of tokens, and the form for a new one as it was posted."""
 
     tokens: tuple[ListedToken, ...] = ()
     scopes: tuple[TokenScope, ...] = ()  # that may be checked

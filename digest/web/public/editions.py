@@ -145,7 +145,7 @@ class Newest:
 
 @router.get("/")
 def show_front_page(context: Context) -> Response:
-    """What this is, and the best papers of the newest edition."""
+    """The front page: what the newsletter is, and the best papers of the newest edition."""
     with context.store.read() as tx:
         day = editions.find_previous_date(tx, date.max)
         found = [] if day is None else editions.list_papers(tx, day, day, Order.TRENDING, offset=0, limit=_FEATURED)

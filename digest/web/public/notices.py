@@ -19,7 +19,7 @@ from digest.web.template_samples import Samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """The page."""
+    """A notice as HTML."""
 
     name: Annotated[str, Samples("privacy", "imprint")]
     html: Markup

@@ -14,7 +14,7 @@ router = public_router("/propose", wakes_delivery=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """The form as it was filled in."""
+    """The form that proposes a paper, as it was filled in."""
 
     written: str = ""
     faulty: bool = False
@@ -22,7 +22,7 @@ class Proposal:
 
 @router.get("")
 def show_form(context: Context) -> Response:
-    """The form."""
+    """Show the form that proposes a paper."""
     return context.render("propose.html.j2", Proposal())
 
 

@@ -20,7 +20,7 @@ sign_out_router = reader_router()
 
 @dataclass(frozen=True, slots=True)
 class SignInForm:
-    """The form as it was typed."""
+    """The sign-in form as it was filled in."""
 
     email: str = ""
     not_an_address: bool = False
@@ -28,7 +28,7 @@ class SignInForm:
 
 @router.get("/sign-in")
 def show_form(context: Context) -> Response:
-    """The form for the address."""
+    """Show the sign-in form, which asks for the address."""
     return context.render("sign-in.html.j2", SignInForm())
 
 

@@ -36,7 +36,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeForm:
-    """The form as it was typed, with its mistakes."""
+    """The subscription form as it was filled in, with its mistakes."""
 
     domains: tuple[str, ...]  # those whose addresses may subscribe; (): all
     email: str = ""
@@ -59,7 +59,7 @@ class SubscribeForm:
 
 @router.get("")
 def show_form(context: Context) -> Response:
-    """The form."""
+    """Show the subscription form, or that the sign-up is closed."""
     if context.app.config.signup.policy == "closed":
         return context.render("closed.html.j2")
     return _show(context, replace(_empty(context), offers=_offers(_shared(context))))

@@ -40,7 +40,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editor:
-    """The page."""
+    """The editor of a profile: its text, what is wrong with it, and what its rules find."""
 
     id: int = 0  # 0: a new profile
     name: str = ""

@@ -125,7 +125,7 @@ def _listed(context: RequestContext, version: ProfileVersion, words: str) -> Lis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renaming:
-    """The form for another name."""
+    """The form that renames a profile."""
 
     id: int
     name: str
@@ -136,7 +136,7 @@ class Renaming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removing:
-    """The form that confirms a removal."""
+    """The form that confirms removing a profile."""
 
     id: int
     name: str
@@ -147,7 +147,7 @@ class Removing:
 
 @router.get("/{id}/rename")
 def show_rename(context: Context, profile_id: PathId) -> Response:
-    """The form for another name. Raises NotFoundError."""
+    """The form that renames a profile. Raises NotFoundError."""
     return _render_rename(context, profile_id)
 
 
@@ -168,7 +168,7 @@ def rename_profile(context: Context, profile_id: PathId, form: PostedForm, admin
 
 @router.get("/{id}/remove")
 def show_remove(context: Context, profile_id: PathId) -> Response:
-    """The form that confirms a removal. Raises NotFoundError."""
+    """The form that confirms removing a profile. Raises NotFoundError."""
     return _render_remove(context, profile_id)
 
 

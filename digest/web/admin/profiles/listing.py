@@ -60,7 +60,7 @@ class Followers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """The form for an import."""
+    """The form that imports profiles."""
 
     text: str = ""
     mistake: str = ""  # what is wrong with it, after the number of the line
@@ -118,7 +118,7 @@ def export_profiles(context: Context) -> Response:
 
 @router.get("/import")
 def show_import(context: Context, done: str = "") -> Response:
-    """The form for an import."""
+    """The form that imports profiles."""
     return context.render(_IMPORT, Import(done=done == "imported"))
 
 

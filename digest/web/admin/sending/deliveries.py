@@ -1,4 +1,4 @@
-"""Deliveries: the list, newest first, and one with its papers, bounces and what can be done about it."""
+"""The list of deliveries, newest first, and the page of one with its papers, bounces and actions."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -64,7 +64,7 @@ class ShownNext:
 
 @dataclass(frozen=True, slots=True)
 class NoNextHour:
-    """What the page shows if no subscriber will be due."""
+    """The page if no subscriber is due soon."""
 
     hour: None = None
 

@@ -25,7 +25,7 @@ router = admin_router("/admin/templates")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """The list."""
+    """The list of templates, and what is wrong with them."""
 
     folder: str  # the admin's folder, or ""
     replaced: tuple[str, ...] = ()  # names of shipped files that it overrides

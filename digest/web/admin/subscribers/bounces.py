@@ -51,7 +51,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceList:
-    """What the page shows."""
+    """A page of the list of bounces, and the state of the mailbox."""
 
     bounces: tuple[ListedBounce, ...]
     kind: str

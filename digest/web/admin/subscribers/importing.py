@@ -48,7 +48,7 @@ _PAGE = "/admin/subscribers/import"
 
 
 class Stage(StrEnum):
-    """How far an import is."""
+    """The stage of an import."""
 
     CHECKING = "checking"
     CHECKED = "checked"
@@ -266,7 +266,7 @@ router = admin_router(_PAGE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadForm:
-    """The form."""
+    """The form that uploads a file of subscribers."""
 
     columns: tuple[str, ...] = COLUMNS
     most_rows: int = MAX_ROWS
@@ -297,7 +297,7 @@ class OfOneFate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownImport:
-    """What its page shows."""
+    """The page of an import: its progress, and the outcomes of its rows."""
 
     id: int
     name: str  # of the file
@@ -314,13 +314,13 @@ CurrentImports = Annotated[Imports, shared(Imports)]
 
 @upload_router.get("")
 def show_form(context: Context, done: str = "") -> Response:
-    """The form for a file."""
+    """Show the form that uploads a file."""
     return _show_form(context, UploadForm(dropped=done == "dropped"))
 
 
 @upload_router.post("")
 def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, imports: CurrentImports) -> Response:
-    """Take a file and start to check it."""
+    """Store an uploaded file in memory, and start to check its rows."""
     file, shown = form.file, UploadForm(confirmed="confirmed" in form.fields)
     if file is None or not file.content:
         return _show_form(context, replace(shown, wrong="no-file"))

@@ -38,7 +38,7 @@ class ListedSubscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberList:
-    """What the page shows."""
+    """A page of the list of subscribers, and its filters."""
 
     people: tuple[ListedSubscriber, ...]
     total: int | None  # on all pages; None where counting would take long

@@ -56,7 +56,7 @@ router = admin_router("/admin/subscribers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberForm:
-    """What the form shows."""
+    """The form that adds or edits a subscriber."""
 
     id: int  # 0 for a new subscriber
     email: str
@@ -223,7 +223,7 @@ class ShownSuppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubscriber:
-    """The page. Times are in the newsletter's time zone."""
+    """The page of one subscriber. Times are in the newsletter's time zone."""
 
     id: int
     email: str
