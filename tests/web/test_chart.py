@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from digest.web.admin.profiles.chart import HEIGHT, STEP, Chart, ChartDay, chart
+from digest.web.admin.profiles.trial import HEIGHT, STEP, Chart, ChartDay, chart
 
 
 def drawn(*counts: tuple[int, int], compared: bool = True, full: int = 25) -> Chart:
