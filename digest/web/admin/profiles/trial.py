@@ -22,7 +22,8 @@ STEP = 10  # from one day to the next
 _GAP = 2  # between two bars
 _MIN_HEIGHT = 1.0  # of a bar, so that a single paper can be seen
 
-
+FULL = 25  # papers: the most that a digest holds by default
+_FEW = 10  # papers a day
 _MAX_SHOWN = 10  # papers
 _MAX_CHANGED = 5  # papers that a change adds, and that it removes
 _MAX_RULES = 100
