@@ -12,7 +12,7 @@ from digest.models import AnnounceType, Entry
 from digest.samples import PAPERS, SUBSCRIBERS
 from digest.sources import detect_kind, parse
 from digest.subscribers.fields import new_subscriber
-from digest.subscribers.schedule import parse_schedule
+from digest.subscribers.schedule import parse_days, parse_send_at, parse_timezone
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,9 @@ def test_the_people_are_five_with_profiles_that_exist_and_rules_that_can_be_read
     assert followed == {profile["name"] for profile in people["profile"]}
     assert len({person["email"] for person in people["subscriber"]}) == 5
     for person in people["subscriber"]:
-        parse_schedule(**{key: person[key] for key in ("timezone", "send_at", "days")})
+        parse_timezone(person["timezone"])
+        parse_send_at(person["send_at"])
+        parse_days(person["days"])
         new = new_subscriber(person["email"], timezone="UTC", language="en", confirmed=True)
         assert new.email.endswith("@example.org")
         assert person["profiles"] or parse_rules(person["rules"])

@@ -50,11 +50,6 @@ def _slot_on(schedule: Schedule, day: date) -> datetime | None:
     return local.astimezone(UTC)
 
 
-def parse_schedule(*, timezone: str, send_at: str, days: str) -> Schedule:
-    """Parse a schedule as people write it: "Europe/Berlin", "07:30", "weekdays". Raises UsageError."""
-    return Schedule(timezone=parse_timezone(timezone), send_at=parse_send_at(send_at), days=parse_days(days))
-
-
 @lru_cache(_CACHED)
 def parse_timezone(name: str) -> str:
     """Check the name of an IANA time zone. Raises UsageError with the nearest one."""
