@@ -1,4 +1,4 @@
-"""Access to the admin pages: sessions, roles and CSRF tokens."""
+"""Access to the admin pages: signing in and out, sessions, roles and CSRF tokens."""
 
 import hmac
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role
+from digest.security import passwords
+from digest.store import admins, audit
 from digest.web.dependencies import (
     Context,
     PostedForm,
@@ -24,6 +26,7 @@ from digest.web.rendering import admin_template
 from digest.web.template_data import SignedIn
 
 SIGN_IN = "/admin/sign-in"
+_MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class Refusal:
 
     reason: str = ""  # as the command line says it; "": only admins may do that
     gone: bool = False  # what the address names does not exist
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSignInForm:
+    """The sign-in form of admins, as it was submitted."""
+
+    email: str = ""
+    wrong: bool = False  # no admin has this address and password
+    nobody: bool = False  # there is no admin yet
 
 
 class RoleError(UsageError):
@@ -109,3 +121,48 @@ def refuse(context: RequestContext, error: UsageError) -> Response:
         case _:
             refusal, status = Refusal(str(error)), 422
     return context.render(admin_template("refused"), refusal, status=status)
+
+
+sign_in_router = page_router(refuse_posts_from("cross-site", "same-site"), prefix=SIGN_IN)
+sign_out_router = admin_router("/admin/sign-out", role=Role.EDITOR)
+
+
+@sign_in_router.get("")
+def show_sign_in(context: Context) -> Response:
+    """Show the sign-in form. Admins who are signed in are redirected to the first admin page."""
+    sessions = context.services.admin_sessions
+    if sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now) is not None:
+        return context.redirect("/admin")
+    with context.store.read() as tx:
+        nobody = not admins.list_all(tx)
+    return context.render(admin_template("sign-in"), AdminSignInForm(nobody=nobody))
+
+
+@sign_in_router.post("")
+def sign_in(context: Context, form: PostedForm) -> Response:
+    """Begin a session. A wrong address takes as long as a wrong password, and gets the same answer.
+
+    Attempts are counted by network address, so an attacker locks out only themselves. Raises HTTPException 429.
+    """
+    context.services.limits.admin_sign_in.check(context.client, now=context.now)
+    sessions, email = context.services.admin_sessions, form.get("email", "").strip()
+    with context.store.read() as tx:
+        admin = admins.find(tx, email)
+    verified = passwords.verify(form.get("password", ""), admin.password if admin is not None else None)
+    if admin is None or not verified:
+        page = AdminSignInForm(email[:_MAX_EMAIL], wrong=True)
+        return context.render(admin_template("sign-in"), page, status=422)
+    with context.store.write() as tx:
+        if admins.find(tx, email) != admin:  # changed or removed while the password was being verified
+            return context.redirect(SIGN_IN)
+        previous = context.request.cookies.get(sessions.cookie, "")
+        cookie = sessions.begin(tx, admin, previous, now=context.now)
+        audit.record(tx, admin.email, "sign in", context.client, now=context.now)
+    return context.redirect("/admin", cookie=cookie)
+
+
+@sign_out_router.post("")
+def sign_out(context: Context) -> Response:
+    """End the session."""
+    sessions = context.services.admin_sessions
+    return context.redirect(SIGN_IN, cookie=sessions.end(context.request.cookies.get(sessions.cookie, "")))

@@ -31,9 +31,9 @@ from digest.app import App
 from digest.errors import DigestError, UsageError
 from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
-from digest.web.admin.sending.preview_composer import PreviewComposer
-from digest.web.admin.subscribers.bounces import BounceMailbox
+from digest.web.admin.subscribers.bounces_and_suppressions import BounceMailbox
 from digest.web.admin.subscribers.importing import Imports
+from digest.web.admin.templates import PreviewComposer
 from digest.web.admin_auth import refuse
 from digest.web.api.app import mounted
 from digest.web.background import Background

@@ -12,26 +12,21 @@ from digest.web.account.digests import PastDigests, ReadDigest
 from digest.web.account.feed import FeedAddresses
 from digest.web.account.pause_and_mute import Mute, NoMute, Pause
 from digest.web.account.settings import Settings
+from digest.web.admin.deliveries import ShownDeliveries, ShownDelivery
 from digest.web.admin.log import Log
-from digest.web.admin.papers.sources import ShownSources
-from digest.web.admin.papers.submissions import ShownSubmission, ShownSubmissions
-from digest.web.admin.profiles.editor import Editor
+from digest.web.admin.papers import ShownSources, ShownSubmission, ShownSubmissions
+from digest.web.admin.profiles.editor import Asked, Editor
 from digest.web.admin.profiles.history import History, Removed, Removing, Renaming, ShownVersion
 from digest.web.admin.profiles.listing import Followers, Import, ProfileList
-from digest.web.admin.profiles.query import Asked
 from digest.web.admin.profiles.test_mail import ShownTestMail
-from digest.web.admin.sending.deliveries import ShownDeliveries, ShownDelivery
-from digest.web.admin.sending.next_digests import NoNextHour, ShownNext
-from digest.web.admin.sending.templates import Overview, ShownMail
-from digest.web.admin.sign_in import AdminSignInForm
-from digest.web.admin.subscribers.bounces import BounceList
+from digest.web.admin.subscribers.bounces_and_suppressions import BounceList, SuppressionList
 from digest.web.admin.subscribers.importing import ShownImport, UploadForm
 from digest.web.admin.subscribers.listing import SubscriberList
 from digest.web.admin.subscribers.subscriber import ShownSubscriber, SubscriberForm, Why
-from digest.web.admin.subscribers.suppressions import SuppressionList
-from digest.web.admin.today import ShownToday
+from digest.web.admin.templates import Overview, ShownMail
+from digest.web.admin.today import NoNextHour, ShownNext, ShownToday
 from digest.web.admin.tokens import NewToken, Tokens
-from digest.web.admin_auth import Refusal
+from digest.web.admin_auth import AdminSignInForm, Refusal
 from digest.web.inbox import Received
 from digest.web.public.editions import Edition, Newest, NoEdition
 from digest.web.public.notices import Notice

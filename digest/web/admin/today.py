@@ -1,5 +1,6 @@
-"""The first admin page: today's status, and the buttons that hold and release all sending."""
+"""The first admin page: today's status, and the buttons that hold and release all sending; and the next digests."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated
@@ -8,17 +9,32 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from digest.admin import outbox_actions
-from digest.admin.forecast import next_hour
+from digest.admin.forecast import Hour, forecast, next_hour
+from digest.mail.encoding import clean
 from digest.models import DeliveryState, Hold, Role, Trouble
-from digest.store import daily_status
+from digest.store import daily_status, outbox
 from digest.subscribers.fields import one_line
 from digest.web.admin.lists import MAX_REASON
-from digest.web.admin.sending.next_digests import ShownHour, shown_hour
 from digest.web.admin_auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, PostedForm
+from digest.web.rendering import admin_template, local
 from digest.web.template_samples import Samples
 
+_MAX_NAMED = 10  # subscribers
+_MAX_REASONS = 10
+
 router = admin_router("/admin", role=Role.EDITOR)
+next_router = admin_router("/admin/next")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownHour:
+    """The next hour in which a subscriber is due; times are local."""
+
+    begins_at: str  # "2026-06-03 07:00"
+    ends_at: str  # "08:00"
+    people: int
+    is_exact: bool  # False: the number is an estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +100,86 @@ def release_sending(context: Context, admin: CurrentAdmin) -> Response:
     with context.store.write() as tx:
         outbox_actions.release(tx, by=admin.email, now=context.now)
     return context.redirect("/admin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A subscriber who will get a mail."""
+
+    subscriber_id: int
+    email: str
+    papers: int
+    first: str  # the first paper's title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyDigests:
+    """A reason for getting no mail, and how many subscribers it concerns."""
+
+    reason: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownNext:
+    """What subscribers will get in that hour."""
+
+    hour: ShownHour
+    decided: int  # for how many of the subscribers the digest was selected
+    mails: int
+    papers: int
+    first: tuple[Recipient, ...]
+    without: tuple[EmptyDigests, ...]
+    unreadable: tuple[tuple[str, str], ...]  # (owner of invalid rules, error)
+    hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoNextHour:
+    """The page if no subscriber is due soon."""
+
+    hour: None = None
+
+
+@next_router.get("")
+def show_next(context: Context) -> Response:
+    """Select digests as `digest run` would, and record nothing."""
+    timezone = ZoneInfo(context.app.config.newsletter.timezone)
+    with context.store.read() as tx:
+        hour = next_hour(tx, timezone=timezone, now=context.now)
+        if hour is None:
+            return context.render(admin_template("next"), NoNextHour())
+        coming = forecast(tx, context.app.compiled_profiles, context.app.selection_settings, hour)
+        hold = outbox.find_hold(tx)
+    mails = [digest for digest in coming.decided if digest.items]
+    reasons = Counter(digest.empty_reason for digest in coming.decided if not digest.items)
+    page = ShownNext(
+        hour=shown_hour(coming.hour, timezone),
+        decided=len(coming.decided),
+        mails=len(mails),
+        papers=sum(len(digest.items) for digest in mails),
+        first=tuple(
+            Recipient(
+                subscriber_id=digest.subscriber.id,
+                email=digest.subscriber.email,
+                papers=len(digest.items),
+                first=clean(digest.items[0].paper.title),
+            )
+            for digest in mails[:_MAX_NAMED]
+        ),
+        without=tuple(EmptyDigests(reason=reason, people=n) for reason, n in reasons.most_common(_MAX_REASONS)),
+        unreadable=tuple((clean(owner), error) for owner, error in coming.unreadable.items())[:_MAX_REASONS],
+        hold=hold,
+    )
+    return context.render(admin_template("next"), page)
+
+
+def shown_hour(hour: Hour, timezone: ZoneInfo) -> ShownHour:
+    """An hour as pages show it. An estimated number of subscribers is rounded to two digits."""
+    digits = len(str(hour.people))
+    return ShownHour(
+        begins_at=local(hour.begins_at, timezone),
+        ends_at=f"{hour.ends_at.astimezone(timezone):%H:%M}",
+        people=hour.people if hour.is_exact else round(hour.people, 2 - digits),
+        is_exact=hour.is_exact,
+    )

@@ -1,4 +1,4 @@
-"""The editor of shared profiles, which shows what rules find before they are saved."""
+"""The editor of shared profiles, which shows what rules find before they are saved; and the translation of queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,23 +7,29 @@ from typing import Annotated
 from starlette.responses import Response
 
 from digest.admin import profile_actions, profile_diff
-from digest.errors import NotFoundError, UsageError
+from digest.errors import NotFoundError, RuleError, UsageError
+from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion, Role
+from digest.pipeline.recent_papers import DAYS
 from digest.store import profiles
 from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext, parse_number
 from digest.web.forms.keywords import read_keywords
+from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template
 from digest.web.template_samples import Samples
 
 _MAX_NAME = 200  # characters
 _MAX_DIFF = 400  # lines
+_MAX_PAPERS = 5  # that a translated query finds
+_MAX_ABSTRACT = 320  # characters
 _DONE = ("added", "saved", "restored", "renamed")
 
 router = admin_router("/admin/profiles", role=Role.EDITOR)
 preview_router = admin_router("/admin/profiles", role=Role.EDITOR, wakes_delivery=False)
+query_router = admin_router("/admin/profiles/query", role=Role.EDITOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,3 +190,37 @@ def _find_conflict(
 
 def _render(context: RequestContext, page: Editor, status: int = 200) -> Response:
     return context.render(admin_template("editor"), page, status=status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The pasted query, and its translation."""
+
+    pasted: str = ""
+    mistake: str = ""  # why it cannot be parsed
+    translation: Translation | None = None
+    days: int = DAYS
+    count: int = 0
+    papers: tuple[ShownPaper, ...] = ()
+
+
+@query_router.get("")
+def show_query(context: Context) -> Response:
+    """The empty form."""
+    return context.render(admin_template("query"), Asked())
+
+
+@query_router.post("")
+def translate(context: Context, form: PostedForm) -> Response:
+    """Translate a query, and show what its rules would find."""
+    pasted = form.get("query", "").replace("\r\n", "\n").strip()
+    try:
+        translation = translate_query(pasted)
+    except RuleError as error:
+        return context.render(admin_template("query"), Asked(pasted=pasted, mistake=error.reason), status=422)
+    profile = Profile(name="", rules=translation.rules)
+    found = context.app.recent_papers.find_recent([profile], now=context.now, limit=_MAX_PAPERS)
+    cards = context.services.cards
+    papers = tuple(cards.show(item.paper, item.evidence, most=_MAX_ABSTRACT) for item in found.items)
+    page = Asked(pasted=pasted, translation=translation, count=found.count, papers=papers)
+    return context.render(admin_template("query"), page)

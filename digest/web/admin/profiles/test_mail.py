@@ -12,7 +12,7 @@ from digest.app import App
 from digest.errors import DigestError
 from digest.models import Admin, Delivery, Digest, MailKind, Profile, Role, Suppression
 from digest.store import profiles
-from digest.web.admin.sending.preview_composer import PreviewComposer
+from digest.web.admin.templates import PreviewComposer
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number, shared
 from digest.web.forms.keywords import Keywords, read_keywords

@@ -1,7 +1,10 @@
-"""The papers that readers proposed: the list, and one that is looked up, edited, approved or rejected."""
+"""Admin pages about papers: the configured sources, and the papers that readers propose."""
 
+import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.admin import submission_actions
@@ -9,18 +12,80 @@ from digest.admin.submission_actions import LookupsBusyError
 from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
-from digest.store import submissions
+from digest.store import sources, submissions
 from digest.web.admin.lists import link
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
 
-_PAGE_SIZE = 50
+_COUNTED_FOR = timedelta(days=30)
+_PASSWORD = re.compile(r"^([a-z]+://)[^/?#]*@", re.IGNORECASE)
+_KEY = re.compile(r"([?&][^=&#]*(?:key|token|secret|pass|pwd|auth(?!or)|signature|cred)[^=&#]*=)[^&#]+", re.IGNORECASE)
+
+_PAGE_SIZE = 50  # submissions
 _LAST_PAGE = 1_000_000
 _MAX_TITLE, _MAX_ABSTRACT = 500, 20_000  # characters
 
-router = admin_router("/admin/submissions")
+sources_router = admin_router("/admin/sources")
+submissions_router = admin_router("/admin/submissions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSource:
+    """A source. Times are local, "" for never."""
+
+    name: str
+    kind: str
+    url: str
+    checked_at: str
+    succeeded_at: str
+    entries: int | None  # when it was last read
+    papers: int  # new ones of the last thirty days
+    failure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSources:
+    """All sources, in the order of the configuration."""
+
+    sources: tuple[ShownSource, ...]
+    can_ask: bool
+    asked: bool  # just now
+
+
+@sources_router.get("")
+def list_sources(context: Context, done: str = "") -> Response:
+    """All configured sources, without the passwords and keys of their addresses."""
+    with context.store.read() as tx:
+        states = sources.list_states(tx)
+        papers = sources.count_papers(tx, since=context.now - _COUNTED_FOR)
+    shown = tuple(
+        ShownSource(
+            name=source.name,
+            kind=source.kind,
+            url=clean(_KEY.sub(r"\1…", _PASSWORD.sub(r"\1…@", source.url))),
+            checked_at=context.local_time(state.checked_at if state else None),
+            succeeded_at=context.local_time(state.succeeded_at if state else None),
+            entries=state.entries if state else None,
+            papers=papers.get(source.name, 0),
+            failure=clean(state.failure) if state else "",
+        )
+        for source in context.app.config.source
+        for state in [states.get(source.name)]
+    )
+    can_ask = context.services.ask_sources is not None
+    page = ShownSources(sources=shown, can_ask=can_ask, asked=done == "asked")
+    return context.render(admin_template("sources"), page)
+
+
+@sources_router.post("")
+def read_sources(context: Context) -> Response:
+    """Have all sources read soon, beside the pages and never twice at once. Raises HTTPException 404 if impossible."""
+    if context.services.ask_sources is None:
+        raise HTTPException(404)
+    context.services.ask_sources()
+    return context.redirect("/admin/sources?done=asked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +131,7 @@ class ShownSubmission:
     approved_now: bool = False
 
 
-@router.get("")
+@submissions_router.get("")
 def list_submissions(context: Context, page: Number = 1, done: str = "") -> Response:
     """A page of the list."""
     number = min(max(page, 1), _LAST_PAGE)
@@ -91,7 +156,7 @@ def list_submissions(context: Context, page: Number = 1, done: str = "") -> Resp
     return context.render(admin_template("submissions"), shown)
 
 
-@router.get("/{id}")
+@submissions_router.get("/{id}")
 def show_submission(context: Context, submission_id: PathId, done: str = "") -> Response:
     """One submission. Asks no other server. Raises NotFoundError."""
     submission = _get(context, submission_id)
@@ -99,7 +164,7 @@ def show_submission(context: Context, submission_id: PathId, done: str = "") -> 
     return _render(context, replace(shown, approved_now=done == "approved"))
 
 
-@router.post("/{id}")
+@submissions_router.post("/{id}")
 def decide_submission(context: Context, submission_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Look a submission up, approve it or reject it. Raises NotFoundError, UsageError."""
     submission = _get(context, submission_id)
