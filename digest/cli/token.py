@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from digest.admin import token_actions
+from digest.admin import admin_actions
 from digest.cli.options import ConfigOption, JsonOption, open_app, signed
 from digest.cli.output import print_records, print_text, say
 from digest.models import TokenScope
@@ -19,14 +19,14 @@ def add(
     admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Its owner. It can do no more than they can.")],
     scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it gives access to; can be repeated.")],
     days: Annotated[
-        int, typer.Option("--days", min=1, max=token_actions.MAX_DAYS, help="How long it is valid.")
-    ] = token_actions.DEFAULT_DAYS,
+        int, typer.Option("--days", min=1, max=admin_actions.MAX_TOKEN_DAYS, help="How long it is valid.")
+    ] = admin_actions.DEFAULT_TOKEN_DAYS,
     config: ConfigOption = None,
 ) -> None:
     """Make a token and print it. It cannot be shown again."""
     with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
-        added, token = token_actions.add(tx, owner, name, scopes, days=days, **signed())
+        added, token = admin_actions.add_token(tx, owner, name, scopes, days=days, **signed())
     print_text(token)
     say(f"made {added}, valid until {added.expires_at:%Y-%m-%d}; it cannot be shown again")
 
@@ -57,5 +57,5 @@ def revoke(
 ) -> None:
     """Revoke a token."""
     with open_app(config) as app, app.store.write() as tx:
-        gone = token_actions.revoke(tx, number, **signed())
+        gone = admin_actions.revoke_token(tx, number, **signed())
     say(f"revoked {gone}")

@@ -13,7 +13,6 @@ from digest.admin import (
     submission_actions,
     subscriber_actions,
     test_mail,
-    token_actions,
 )
 from digest.app import App
 from digest.errors import DigestError
@@ -104,7 +103,7 @@ def _enlisted(on: On) -> object:
 
 def _token(on: On) -> int:
     owner = admin_actions.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY)
-    return token_actions.add(on.tx, owner, "website", [TokenScope.PROFILES_READ], **BY)[0].id
+    return admin_actions.add_token(on.tx, owner, "website", [TokenScope.PROFILES_READ], **BY)[0].id
 
 
 OPERATIONS: dict[str, Act] = {
@@ -140,7 +139,7 @@ OPERATIONS: dict[str, Act] = {
     "suppression lift": _lifted,
     "admin add": lambda on: admin_actions.add(on.tx, "editor@example.org", Role.EDITOR, "hash", **BY),
     "token add": _token,
-    "token revoke": lambda on: token_actions.revoke(on.tx, _token(on), **BY),
+    "token revoke": lambda on: admin_actions.revoke_token(on.tx, _token(on), **BY),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from digest.admin import token_actions
+from digest.admin import admin_actions
 from digest.app import App
 from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, SuppressionReason, TokenScope
 from digest.store import deliveries, digests, outbox, submissions
@@ -46,7 +46,7 @@ def token_of(
 ) -> str:
     """A token of theirs."""
     with app.store.write() as tx:
-        return token_actions.add(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
+        return admin_actions.add_token(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
 
 
 def filled(app: App) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.web.forms.keywords import marked, read_keywords, read_lines, readable
+from digest.web.forms import marked, read_keywords, read_lines, readable
 
 
 def marks(text: str) -> str:

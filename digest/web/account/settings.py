@@ -12,8 +12,16 @@ from digest.security.links import Scope
 from digest.store import profiles, subscribers
 from digest.subscribers.schedule import next_slot
 from digest.web.dependencies import Context, Fields, PostedForm
-from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.forms.mail_form import MAX_CHOSEN_PAPERS, Choice, MailFields, MailForm, choices, skip_slot_served_today
+from digest.web.forms import (
+    MAX_CHOSEN_PAPERS,
+    Choice,
+    Keywords,
+    MailFields,
+    MailForm,
+    choices,
+    read_keywords,
+    skip_slot_served_today,
+)
 from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 
 router = reader_router("/settings")

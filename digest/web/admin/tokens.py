@@ -5,7 +5,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from digest.admin import token_actions
+from digest.admin import admin_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role, TokenScope
 from digest.store import tokens
@@ -13,7 +13,7 @@ from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.rendering import admin_template
 
-_LIFETIMES = (30, 90, token_actions.DEFAULT_DAYS)  # days, to choose from
+_LIFETIMES = (30, 90, admin_actions.DEFAULT_TOKEN_DAYS)  # days, to choose from
 _MAX_TYPED = 200  # characters of a name that the form shows again
 
 router = admin_router("/admin/tokens", role=Role.EDITOR)
@@ -40,7 +40,7 @@ class Tokens:
     lasting: tuple[int, ...] = _LIFETIMES
     name: str = ""
     ticked: tuple[str, ...] = ()
-    days: int = token_actions.DEFAULT_DAYS
+    days: int = admin_actions.DEFAULT_TOKEN_DAYS
     wrong: str = ""  # why the name is invalid
     unticked: bool = False  # no scope was checked
     revoked: bool = False
@@ -67,12 +67,12 @@ def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Res
     """Create a token and show it, once: it is in no address, no log and on no other page."""
     name = form.get("name", "")
     scopes = [scope for scope in TokenScope if scope in form.getlist("scope")]
-    days = next((days for days in _LIFETIMES if form.get("days") == str(days)), token_actions.DEFAULT_DAYS)
+    days = next((days for days in _LIFETIMES if form.get("days") == str(days)), admin_actions.DEFAULT_TOKEN_DAYS)
     if not scopes:
         return _show_list(context, admin, Tokens(name=name[:_MAX_TYPED], days=days, unticked=True))
     try:
         with context.store.write() as tx:
-            made, token = token_actions.add(tx, admin, name, scopes, days=days, by=admin.email, now=context.now)
+            made, token = admin_actions.add_token(tx, admin, name, scopes, days=days, by=admin.email, now=context.now)
     except UsageError as error:
         ticked = tuple(scope.value for scope in scopes)
         return _show_list(context, admin, Tokens(name=name[:_MAX_TYPED], ticked=ticked, days=days, wrong=str(error)))
@@ -88,7 +88,7 @@ def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Res
         token = tokens.get(tx, token_id)
         if admin.role is not Role.ADMIN and token.owner.id != admin.id:
             raise NotFoundError("token", str(token_id))
-        token_actions.revoke(tx, token_id, by=admin.email, now=context.now)
+        admin_actions.revoke_token(tx, token_id, by=admin.email, now=context.now)
     return context.redirect("/admin/tokens?done=revoked")
 
 

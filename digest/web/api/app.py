@@ -13,14 +13,17 @@ from starlette.routing import Mount, Route
 
 from digest import __version__
 from digest.app import App
-from digest.web.api import deliveries, operations, profiles, submissions, subscribers, suppressions
-from digest.web.api.access import PATH, Api
+from digest.web.api import deliveries, operations, profiles, submissions, subscribers
+from digest.web.api.endpoints import PATH, Api
 from digest.web.api.problems import Problem, add_problem_handlers
 from digest.web.background import Background
 from digest.web.rate_limits import ConcurrencyLimit, RateLimit
 
 _AT_ONCE = 8  # calls that are answered at the same time: more would only wait for each other
-_NOUNS = (profiles, subscribers, suppressions, deliveries, submissions, operations)
+_ROUTERS = (
+    *(profiles.router, subscribers.router, subscribers.suppressions_router),
+    *(deliveries.router, submissions.router, operations.router),
+)
 _DESCRIPTION = """
 The admin functions of Digest, for programs. Each call sends a token, made by `digest token add` or at /admin/tokens, as
 `Authorization: Bearer digest_…`. A token gives access to its scopes, as far as its owner's role allows them. Lists are
@@ -54,7 +57,7 @@ def mounted(app: App, background: Background, clock: Callable[[], datetime], cha
     )
     add_problem_handlers(asgi)
     # include_router would wrap the routes; the Allow header of a 405 needs all routes in one list.
-    asgi.router.routes.extend(route for noun in _NOUNS for route in noun.router.routes)
+    asgi.router.routes.extend(route for router in _ROUTERS for route in router.routes)
 
     def openapi(_request: Request) -> JSONResponse:
         if asgi.openapi_schema is None:

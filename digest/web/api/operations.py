@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 
 from digest.models import BounceKind, DeliveryState, Trouble
 from digest.store import audit, bounces, daily_status, sources
-from digest.web.api.access import ReadsOperations
-from digest.web.api.fields import NumberedPageQuery, Page, Shown, new_router, page_of
+from digest.web.api.endpoints import NumberedPageQuery, Page, ReadsOperations, Shown, new_router, page_of
 from digest.web.api.problems import responses
 
 router = new_router("operations")

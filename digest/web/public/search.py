@@ -11,7 +11,7 @@ from digest.errors import UsageError
 from digest.models import Profile
 from digest.models.periods import Period
 from digest.web.dependencies import Context, Number
-from digest.web.forms.keywords import Keywords, read_keywords
+from digest.web.forms import Keywords, read_keywords
 from digest.web.papers import ShownPaper
 from digest.web.reader_auth import public_router
 from digest.web.template_samples import Fault

@@ -15,8 +15,7 @@ from digest.store import Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.sign_up import SignUp
 from digest.web.dependencies import Context, Fields, PostedForm
-from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.forms.mail_form import find_timezone, suggested
+from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
 from digest.web.public.sign_in import answer_by_mail
 from digest.web.reader_auth import public_router
 

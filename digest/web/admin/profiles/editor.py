@@ -16,7 +16,7 @@ from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext, parse_number
-from digest.web.forms.keywords import read_keywords
+from digest.web.forms import read_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template
 from digest.web.template_samples import Samples

@@ -12,7 +12,7 @@ from digest.store import profiles
 from digest.web.admin.profiles.trial import FULL
 from digest.web.admin_auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, Number, PathId, PostedForm
-from digest.web.forms.keywords import is_readable
+from digest.web.forms import is_readable
 from digest.web.rendering import admin_template, attachment
 from digest.web.template_data import isolated
 

@@ -15,7 +15,7 @@ from digest.store import profiles
 from digest.web.admin.templates import PreviewComposer
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number, shared
-from digest.web.forms.keywords import Keywords, read_keywords
+from digest.web.forms import Keywords, read_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template
 from digest.web.template_data import isolated

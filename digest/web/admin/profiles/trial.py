@@ -14,7 +14,7 @@ from digest.mail.encoding import SafeText
 from digest.matching.backtest import RuleStats
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
-from digest.web.forms.keywords import Mistake, Piece, marked, read_lines, readable
+from digest.web.forms import Mistake, Piece, marked, read_lines, readable
 from digest.web.papers import PaperCards
 
 HEIGHT = 100.0  # of the chart, in units that the page scales to its width

@@ -33,14 +33,15 @@ from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import MAX_REASON
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm
-from digest.web.forms.keywords import Keywords, read_keywords
-from digest.web.forms.mail_form import (
+from digest.web.forms import (
     EVERY_DAY,
     Choice,
+    Keywords,
     MailFields,
     MailForm,
     WeekdayChoice,
     choices,
+    read_keywords,
     skip_slot_served_today,
     weekday_choices,
 )

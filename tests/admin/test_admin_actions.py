@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from digest.admin import token_actions
+from digest.admin import admin_actions
 from digest.errors import UsageError
 from digest.models import Admin, Role, TokenScope
 from digest.store import Store, admins
@@ -24,9 +24,9 @@ def an_owner(store: Store, role: Role = Role.ADMIN) -> Admin:
 def test_the_token_is_long_and_random_and_only_its_hash_is_kept(store: Store) -> None:
     owner = an_owner(store)
     with store.write() as tx:
-        made, token = token_actions.add(tx, owner, " my \n website ", READ, **BY)
-        _, another = token_actions.add(tx, owner, "another", READ, days=1, **BY)
-        assert stored.find_by_hash(tx, token_actions.token_hash(token), now=NOW) == made
+        made, token = admin_actions.add_token(tx, owner, " my \n website ", READ, **BY)
+        _, another = admin_actions.add_token(tx, owner, "another", READ, days=1, **BY)
+        assert stored.find_by_hash(tx, admin_actions.token_hash(token), now=NOW) == made
     assert token.startswith("digest_")
     assert (len(token), token != another) == (50, True)
     assert (made.name, made.expires_at) == ("my website", NOW + timedelta(days=365))
@@ -39,10 +39,10 @@ def test_an_editor_has_tokens_for_profiles_only(store: Store, scope: TokenScope)
     owner = an_owner(store, Role.EDITOR)
     with store.write() as tx:
         if scope.value.startswith("profiles:"):
-            token_actions.add(tx, owner, "website", [scope], **BY)
+            admin_actions.add_token(tx, owner, "website", [scope], **BY)
         else:
             with pytest.raises(UsageError, match=f"is editor and may have no token for {scope.value}"):
-                token_actions.add(tx, owner, "website", [TokenScope.PROFILES_READ, scope], **BY)
+                admin_actions.add_token(tx, owner, "website", [TokenScope.PROFILES_READ, scope], **BY)
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_an_invalid_token_is_refused_with_the_reason(
     owner = an_owner(store)
     with store.write() as tx:
         with pytest.raises(UsageError, match=says):
-            token_actions.add(tx, owner, name, scopes, days=days, **BY)
+            admin_actions.add_token(tx, owner, name, scopes, days=days, **BY)
         assert stored.list_all(tx) == []
