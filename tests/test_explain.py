@@ -25,7 +25,7 @@ from digest.pipeline.publish import publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, bounces, deliveries, outbox, papers, profiles, subscribers
 from digest.store.outbox import AttemptResult
-from digest.subscribers.pauses import paused
+from digest.subscribers.schedule import paused
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
 PUBLISHING = SelectionSettings(first_digest_days=1, welcome_days=7, trending=1, domain="example.org")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from digest.errors import UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
 from digest.security import addresses
-from digest.store import Transaction, admins, audit, tokens
+from digest.store import Transaction, admins, audit
 
 DEFAULT_TOKEN_DAYS = 365
 MAX_TOKEN_DAYS = 3650
@@ -64,15 +64,15 @@ def add_token(
     ends = now + timedelta(days=days)
     new = ApiToken(owner=owner, name=clean_token_name(name), scopes=frozenset(scopes), expires_at=ends)
     token = f"digest_{secrets.token_urlsafe(32)}"  # the prefix lets secret scanners recognise a published token
-    added = tokens.add(tx, new, token_hash(token), now=now)
+    added = admins.add_token(tx, new, token_hash(token), now=now)
     audit.record(tx, by, "token add", _subject(added), now=now)
     return added, token
 
 
 def revoke_token(tx: Transaction, token_id: int, *, by: str, now: datetime) -> ApiToken:
     """Revoke a token, and return it. Raises NotFoundError."""
-    revoked = tokens.get(tx, token_id)
-    tokens.remove(tx, token_id)
+    revoked = admins.get_token(tx, token_id)
+    admins.remove_token(tx, token_id)
     audit.record(tx, by, "token revoke", _subject(revoked), now=now)
     return revoked
 

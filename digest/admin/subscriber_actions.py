@@ -9,7 +9,7 @@ from digest.subscribers import importing
 from digest.subscribers.fields import CsvRow
 from digest.subscribers.importing import RowOutcome
 from digest.subscribers.membership import Membership, reason_not_to_ask
-from digest.subscribers.pauses import paused, resumed
+from digest.subscribers.schedule import paused, resumed
 
 
 def add(

@@ -23,12 +23,11 @@ from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import SubscriberState
 from digest.store import profiles, subscribers
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.importing import RowStatus, preview_import
-from digest.subscribers.pauses import parse_until
-from digest.subscribers.schedule import next_slot
+from digest.subscribers.schedule import next_slot, parse_until
 
 commands = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
 

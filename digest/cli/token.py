@@ -8,7 +8,7 @@ from digest.admin import admin_actions
 from digest.cli.options import ConfigOption, JsonOption, open_app, signed
 from digest.cli.output import print_records, print_text, say
 from digest.models import TokenScope
-from digest.store import admins, tokens
+from digest.store import admins
 
 commands = typer.Typer(help="Tokens: access to the API, for your programs.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def add(
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List tokens, without their secrets."""
     with open_app(config) as app, app.store.read() as tx:
-        found = tokens.list_all(tx)
+        found = admins.list_tokens(tx)
     records = [
         {
             "id": t.id,

@@ -20,8 +20,7 @@ from digest.pipeline.selection import OVERLAP, PaperSelector, SelectionSettings,
 from digest.sources.identity import keys_in
 from digest.store import Transaction, consents, deliveries, digests, papers, profiles, subscribers
 from digest.subscribers.membership import Membership
-from digest.subscribers.pauses import CATCH_UP, resumed
-from digest.subscribers.schedule import next_slot, slot_due
+from digest.subscribers.schedule import CATCH_UP, next_slot, resumed, slot_due
 
 _INACTIVE = {
     SubscriberState.PENDING: Verdict.PENDING,

@@ -4,7 +4,6 @@
 """
 
 from digest.models.admins import Admin, ApiToken, Change, Role, TokenScope
-from digest.models.daily_status import DailyStatus, SourceStatus, Trouble
 from digest.models.mails import (
     Bounce,
     BounceKind,

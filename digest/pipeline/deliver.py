@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
 from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt
-from digest.store import Store, Transaction, deliveries, leases, outbox
+from digest.store import Store, Transaction, deliveries, outbox
 from digest.store.outbox import AttemptResult
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
@@ -128,7 +128,7 @@ class _Sender:
     stopping: Callable[[], bool]
     progress: Callable[[int], None]
 
-    worker: str = field(default_factory=leases.new_worker_name)
+    worker: str = field(default_factory=outbox.new_worker_name)
     report: DeliveryReport = field(default_factory=DeliveryReport)
     batch: dict[int, Delivery] = field(default_factory=dict)
     lease_ends_at: datetime = field(init=False)
@@ -145,7 +145,7 @@ class _Sender:
                 tx, self.membership, worker=self.worker, now=self.now, clock=leased_at, limit=_BATCH, doubt=self.doubt
             )
         self.batch = {delivery.id: delivery for delivery in leased}
-        self.lease_ends_at = leased_at + leases.LEASE
+        self.lease_ends_at = leased_at + outbox.LEASE
         self.unanswered.clear()
         self.policy_rejections = 0
         return bool(self.batch)
@@ -189,7 +189,7 @@ class _Sender:
                 return
             with self._recording_results() as tx:
                 started = outbox.start_sending(tx, [d.id for d in group], worker=self.worker, clock=started_at)
-            self.lease_ends_at = started_at + leases.LEASE
+            self.lease_ends_at = started_at + outbox.LEASE
             for delivery in group:
                 if delivery.id not in started:
                     continue

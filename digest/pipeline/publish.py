@@ -13,8 +13,7 @@ from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import Store, digests, subscribers
-from digest.subscribers.pauses import catches_up, resumed
-from digest.subscribers.schedule import next_slot, slot_due
+from digest.subscribers.schedule import catches_up, next_slot, resumed, slot_due
 
 _BATCH = 1000  # subscribers whose digests are selected and committed together
 

@@ -17,7 +17,7 @@ from digest.errors import DigestError, StoreError
 from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Comparison, Findings, PaperCollection
 from digest.models import Paper, Profile
-from digest.store import Store, editions, papers
+from digest.store import Store, papers
 
 log = structlog.get_logger()
 
@@ -133,7 +133,7 @@ class RecentPapers:
             collection, loaded = self._older.pop((first_on, last_on), (None, version))
             if collection is None or loaded != version:
                 with self._store.read() as tx:
-                    dated = editions.list_papers_with_dates(tx, first_on, last_on)
+                    dated = papers.list_with_edition_dates(tx, first_on, last_on)
                 collection = PaperCollection(dated, on_progress=_Yielder(_WAITED_FOR_REST))
             self._older[first_on, last_on] = collection, version
             while (
@@ -175,6 +175,6 @@ def _load(store: Store, now: datetime, *, on_progress: Callable[[], None]) -> _L
     for day in range(DAYS + 3):
         on_progress()
         with store.read() as tx:
-            read += editions.list_papers_with_dates(tx, begin + timedelta(day), begin + timedelta(day))
+            read += papers.list_with_edition_dates(tx, begin + timedelta(day), begin + timedelta(day))
     read.sort(key=lambda dated: dated[0].first_seen_at or now)
     return _Loaded(PaperCollection(read, on_progress=on_progress), begin, version, now)

@@ -14,7 +14,7 @@ from digest.matching import Matches, Search, choose, trending
 from digest.models import EVERY_TYPE, AnnounceType, Digest, Match, Paper, Profile, Subscriber, message_id
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.store import Transaction, digests, papers, profiles
-from digest.subscribers.pauses import CATCH_UP, catches_up
+from digest.subscribers.schedule import CATCH_UP, catches_up
 
 # A paper gets its time before its transaction commits: one from before a digest may become visible only after it.
 OVERLAP = timedelta(days=2)

@@ -1,16 +1,62 @@
-"""The numbers of one day, for the admin pages."""
+"""The newsletter's numbers of one day, and its most urgent problem, for the admin pages."""
 
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 import sqlalchemy as sa
 
-from digest.models import DailyStatus, DeliveryState, SourceStatus
-from digest.store import editions, outbox, sources
+from digest.models import DeliveryState, Hold
+from digest.store import outbox, papers, sources
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests, profiles, subscribers
+from digest.store.sources import SourceState
 
+_SOURCE_SILENT = timedelta(days=4)  # longer than a weekend with a holiday
+_OVERDUE = timedelta(hours=1)
 _WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _UNFINISHED = (*_WAITING, DeliveryState.LEASED.value, DeliveryState.SENDING.value, DeliveryState.IN_DOUBT.value)
+
+
+class Trouble(StrEnum):
+    """A problem that an admin has to solve, the most urgent first."""
+
+    HOLD = "hold"  # nothing is sent
+    IN_DOUBT = "in-doubt"  # mails wait for an admin's decision
+    OVERDUE = "overdue"  # mails are late: `digest serve` or the mail server may be down
+    FAILED = "failed"  # mails were refused permanently
+    SOURCES = "sources"  # none could be fetched
+    SOURCE = "source"  # one could not be fetched for days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyStatus:
+    """The newsletter's numbers of one day."""
+
+    now: datetime
+    papers: int  # in today's edition
+    digests: int  # with papers, decided today
+    deliveries: Mapping[DeliveryState, int]  # queued today, or unfinished
+    overdue_since: datetime | None  # since when the oldest due mail waits
+    hold: Hold | None
+    sources: Sequence[SourceState]
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The most urgent problem, or None."""
+        failing = [source for source in self.sources if source.failure]
+        found = {
+            Trouble.HOLD: self.hold is not None,
+            Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
+            Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
+            Trouble.FAILED: bool(self.deliveries.get(DeliveryState.FAILED)),
+            Trouble.SOURCES: bool(self.sources) and len(failing) == len(self.sources),
+            Trouble.SOURCE: any(
+                source.succeeded_at is None or self.now - source.succeeded_at > _SOURCE_SILENT for source in failing
+            ),
+        }
+        return next((trouble for trouble in Trouble if found[trouble]), None)
 
 
 def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailyStatus:
@@ -18,15 +64,12 @@ def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailySt
     with_papers = sa.and_(digests.c.created_at >= since, digests.c.empty_reason == "")
     return DailyStatus(
         now=now,
-        papers=editions.count_by_day(tx, on, on).get(on, 0),
+        papers=papers.count_by_edition(tx, on, on).get(on, 0),
         digests=tx.execute(sa.select(sa.func.count()).select_from(digests).where(with_papers)).scalar_one(),
         deliveries=_count_deliveries(tx, since),
         overdue_since=_overdue_since(tx, now),
         hold=outbox.find_hold(tx),
-        sources=[
-            SourceStatus(name=state.name, succeeded_at=state.succeeded_at, failure=state.failure)
-            for state in sources.list_states(tx).values()
-        ],
+        sources=list(sources.list_states(tx).values()),
     )
 
 

@@ -1,7 +1,8 @@
-"""The open database: transactions, migrations, and the errors that a user sees."""
+"""The open database: transactions, migrations, counters, and the errors that a user sees."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, exc
 
 from digest.errors import StoreError
-from digest.store.schema import HEAD
+from digest.store.schema import HEAD, numbers
 from digest.store.sqlite import Sqlite
 
 if TYPE_CHECKING:
@@ -32,6 +33,33 @@ def alembic_config(tx: Transaction) -> "Config":
     config = Config(attributes={"connection": tx})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
+
+
+class Counter(StrEnum):
+    """Numbers that are given out once, as the table `numbers` names them.
+
+    An id is never reused after its row was deleted, since old links still hold it.
+    """
+
+    SUBSCRIBER_IDS = "subscribers"
+    DELIVERY_IDS = "deliveries"
+    PROFILE_IDS = "profile_ids"
+    PAPERS_VERSION = "papers"  # changes of papers, since when caches are out of date
+    PROFILES_VERSION = "profiles"  # changes of shared profiles
+
+
+def reserve_numbers(tx: Transaction, counter: Counter, count: int = 1) -> range:
+    """Return the next `count` numbers of a counter."""
+    first = {"of": counter.value, "last": count}
+    more = {"last": numbers.c.last + count}
+    statement = backend(tx).upsert(numbers, first, key=["of"], changes=more).returning(numbers.c.last)
+    last = tx.execute(statement).scalar_one()
+    return range(last - count + 1, last + 1)
+
+
+def last_number(tx: Transaction, counter: Counter) -> int:
+    """Return the last number that was reserved, or 0."""
+    return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == counter.value)).scalar() or 0
 
 
 class Store:

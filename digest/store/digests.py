@@ -8,9 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
-from digest.store import counters, papers
-from digest.store.counters import Counter
-from digest.store.database import Transaction, backend
+from digest.store import papers
+from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.schema import deliveries, digests
 from digest.store.subscribers import find_by_ids, mark_served
 
@@ -64,7 +63,7 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
         if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in new_ids
     ]
     if queued:
-        delivery_ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(queued))
+        delivery_ids = reserve_numbers(tx, Counter.DELIVERY_IDS, len(queued))
         tx.execute(sa.insert(deliveries), [{"id": i} | row for i, row in zip(delivery_ids, queued, strict=True)])
     return len(queued)
 

@@ -1,22 +1,43 @@
 """The outbox: every mail to be sent, leased to one worker at a time, and what the mail server said about it.
 
 Who may be mailed is decided elsewhere (pipeline/deliver.py): the store lists, fails and leases deliveries.
+
+A lease holds the name of a run of a process. A process of this host that died is recognised at once, even if another
+one has its number by now; the lease of a process of another host expires. Each run has a name of its own: what one run
+could not record at its end is not released by the next, but waits until the lease expires.
+
+Each of these functions runs in a write transaction, and those exclude each other, so two workers never lease the same
+delivery. A worker that lost its lease finds that out in `start_sending`, before a mail is handed over.
 """
 
+import itertools
+import os
+import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber
-from digest.store import counters
-from digest.store.counters import Counter
-from digest.store.database import Transaction, backend
+from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.deliveries import list_with_digests
-from digest.store.leases import LEASE, MAX_LEASE, SENDING_LEASE, is_dead, is_local
 from digest.store.schema import deliveries, holds, subscribers
+
+# Each group of mails that a worker starts renews its leases, so one group may take so long. It is also the time that
+# the mails of a crashed process of another host wait.
+LEASE = timedelta(minutes=5)
+
+# A mail is handed over within the lease, and the server may take ten minutes to answer (RFC 5321, 4.5.3.2.6).
+SENDING_LEASE = LEASE + timedelta(minutes=11)
+
+# A lease that ends later than this was taken by a process of another host with a wrong clock.
+MAX_LEASE = SENDING_LEASE + timedelta(hours=1)
+
+_PROC = Path("/proc")
+_RUNS = itertools.count(1)  # of this process
 
 # Mails that a person waits for are due a day before they were queued: before all digests of less than a day's delay.
 _PRIORITY = timedelta(days=1)
@@ -67,7 +88,7 @@ def queue_mails(
         return
     values = {"kind": kind.value, "queued_at": now, "next_at": now - _PRIORITY}
     values |= _failed(failure, now) if failure else {}
-    ids = counters.reserve(tx, Counter.DELIVERY_IDS, len(mails))
+    ids = reserve_numbers(tx, Counter.DELIVERY_IDS, len(mails))
     rows = [
         values | {"id": delivery_id, "subscriber_id": subscriber_id, "message_id": message_id}
         for delivery_id, (subscriber_id, message_id) in zip(ids, mails, strict=True)
@@ -239,7 +260,7 @@ def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetim
     old = deliveries.c.id == delivery.id
     digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(old)).scalar_one()
     tx.execute(sa.update(deliveries).where(old).values(digest_id=None))
-    (new_id,) = counters.reserve(tx, Counter.DELIVERY_IDS)
+    (new_id,) = reserve_numbers(tx, Counter.DELIVERY_IDS)
     values = {"kind": delivery.kind.value, "subscriber_id": delivery.subscriber.id, "digest_id": digest_id}
     values |= {"id": new_id, "message_id": message_id, "queued_at": now, "next_at": now}
     tx.execute(sa.insert(deliveries).values(values))
@@ -278,3 +299,40 @@ def _leased_by(worker: str) -> sa.ColumnElement[bool]:
 
 def _failed(reason: str, now: datetime) -> dict[str, Any]:
     return _NO_LEASE | {"state": DeliveryState.FAILED.value, "reply": reason, "finished_at": now}
+
+
+def new_worker_name() -> str:
+    """Return a name for a run of this process: "host/pid/start/run"."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{next(_RUNS)}"
+
+
+def is_local(worker: str) -> bool:
+    """Return True if `worker` is, or was, a process of this host."""
+    return worker.partition("/")[0] == socket.gethostname()
+
+
+def is_dead(worker: str) -> bool:
+    """Return True if `worker` is a process of this host that no longer runs."""
+    _, pid, started, *_ = worker.split("/")
+    return is_local(worker) and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot, or "" if it does not run.
+
+    Without /proc, all running processes seem to have started at 0: a new process with an old number then keeps the old
+    one's lease alive until it expires.
+    """
+    if not _PROC.is_dir():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
+        except PermissionError:  # it runs under another user
+            pass
+        return "0"
+    try:
+        state, *rest = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if state == "Z" else rest[18]  # proc(5), fields 3 and 22; a zombie has ended

@@ -3,15 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
-from digest.store import counters
-from digest.store.counters import Counter
-from digest.store.database import Transaction, backend
+from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
 _BATCH = 500  # bound values in one query: SQLite limits them
@@ -24,11 +23,24 @@ _SAME = (  # columns that are stored as the fields of a Paper are
 )
 _REVISED_COLUMNS = [paper_revisions.c[column] for column in _REVISED]
 _SELECT_CURRENT = sa.select(papers, *_REVISED_COLUMNS).join(paper_revisions, _CURRENT)
+_NOT_MERGED = papers.c.merged_into.is_(None)
+
+
+class Order(StrEnum):
+    """The order of an edition's papers."""
+
+    NEWEST = "newest"
+    TRENDING = "trending"  # most upvotes, then most stars
+
+
+_NEWEST = (papers.c.first_seen_at.desc(), papers.c.id.desc())
+_POPULARITY = [sa.func.coalesce(count, 0).desc() for count in (papers.c.upvotes, papers.c.stars)]
+_ORDERS = {Order.NEWEST: _NEWEST, Order.TRENDING: (*_POPULARITY, *_NEWEST)}
 
 
 def version(tx: Transaction) -> int:
     """Return a number that rises with every change of papers, their keys and sightings."""
-    return counters.current(tx, Counter.PAPERS_VERSION)
+    return last_number(tx, Counter.PAPERS_VERSION)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
@@ -64,20 +76,65 @@ def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[t
 def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> list[Paper]:
     """Return the papers first seen in (after, until], oldest first, without those merged into an older one."""
     rows = tx.execute(
-        _SELECT_CURRENT.where(
-            papers.c.first_seen_at > after, papers.c.first_seen_at <= until, papers.c.merged_into.is_(None)
-        ).order_by(papers.c.first_seen_at, papers.c.id)
+        _SELECT_CURRENT.where(papers.c.first_seen_at > after, papers.c.first_seen_at <= until, _NOT_MERGED).order_by(
+            papers.c.first_seen_at, papers.c.id
+        )
     )
     return [_paper(row) for row in rows]
 
 
-def list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
-    """Return the papers with these row ids, in this order."""
-    found: dict[int, Paper] = {}
-    for begin in range(0, len(row_ids), _BATCH):
-        rows = tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(row_ids[begin : begin + _BATCH])))
-        found.update((row.id, _paper(row)) for row in rows)
-    return [found[row_id] for row_id in row_ids]
+def list_in_editions(
+    tx: Transaction, first_on: date, last_on: date, order: Order, *, offset: int, limit: int
+) -> list[Paper]:
+    """Return one page of the papers of the editions in [first_on, last_on]."""
+    ids = sa.select(papers.c.id).where(_within(first_on, last_on)).order_by(*_ORDERS[order])
+    return _list_by_row_ids(tx, tx.scalars(ids.offset(offset).limit(limit)).all())
+
+
+def list_with_edition_dates(tx: Transaction, first_on: date, last_on: date) -> list[tuple[Paper, date]]:
+    """Return all papers of the editions in [first_on, last_on], with their edition's date, in the order first seen."""
+    ids = sa.select(papers.c.id, papers.c.edition_on).where(_within(first_on, last_on))
+    rows = tx.execute(ids.order_by(papers.c.first_seen_at, papers.c.id)).all()
+    found = _list_by_row_ids(tx, [row.id for row in rows])
+    return [(paper, row.edition_on) for paper, row in zip(found, rows, strict=True)]
+
+
+def list_newest(tx: Transaction, *, limit: int) -> list[Paper]:
+    """Return the papers first seen last, from any edition."""
+    ids = sa.select(papers.c.id).where(_NOT_MERGED).order_by(*_NEWEST).limit(limit)
+    return _list_by_row_ids(tx, tx.scalars(ids).all())
+
+
+def count_by_edition(tx: Transaction, first_on: date, last_on: date) -> dict[date, int]:
+    """Return the number of papers of each edition in [first_on, last_on], by date. Empty ones are left out."""
+    counted = sa.select(papers.c.edition_on, sa.func.count().label("papers")).where(_within(first_on, last_on))
+    rows = tx.execute(counted.group_by(papers.c.edition_on).order_by(papers.c.edition_on))
+    return {row.edition_on: row.papers for row in rows}
+
+
+def has_popular(tx: Transaction, first_on: date, last_on: date) -> bool:
+    """Return True if any paper of these editions has upvotes or stars."""
+    popular = sa.or_(papers.c.upvotes > 0, papers.c.stars > 0)
+    return bool(tx.scalar(sa.select(sa.exists().where(_within(first_on, last_on), popular))))
+
+
+def find_previous_edition(tx: Transaction, day: date) -> date | None:
+    """Return the date of the last edition before `day`, or None."""
+    last = sa.select(sa.func.max(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on < day)
+    found: date | None = tx.scalar(last)
+    return found
+
+
+def find_next_edition(tx: Transaction, day: date) -> date | None:
+    """Return the date of the first edition after `day`, or None."""
+    first = sa.select(sa.func.min(papers.c.edition_on)).where(_NOT_MERGED, papers.c.edition_on > day)
+    found: date | None = tx.scalar(first)
+    return found
+
+
+def find_edition_of(tx: Transaction, public_id: str) -> date | None:
+    """Return the date of the edition that has a paper, or None."""
+    return tx.scalar(sa.select(papers.c.edition_on).where(_NOT_MERGED, papers.c.public_id == public_id))
 
 
 def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, edition_on: date) -> None:
@@ -99,7 +156,7 @@ def add(tx: Transaction, new: Sequence[Paper], *, first_seen_at: datetime, editi
     added = list(zip(tx.execute(statement, rows).scalars().all(), new, strict=True))
     tx.execute(sa.insert(paper_revisions), [{"paper_id": i, "revision": 1, **_revised(p)} for i, p in added])
     tx.execute(sa.insert(identities), [{"key": p.id, "paper_id": i} for i, p in added])
-    counters.reserve(tx, Counter.PAPERS_VERSION)
+    reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def add_revision(tx: Transaction, paper: Paper) -> None:
@@ -107,7 +164,7 @@ def add_revision(tx: Transaction, paper: Paper) -> None:
     row_id, revision = tx.execute(sa.select(papers.c.id, papers.c.revision).where(papers.c.public_id == paper.id)).one()
     tx.execute(sa.insert(paper_revisions), {"paper_id": row_id, "revision": revision + 1, **_revised(paper)})
     tx.execute(sa.update(papers).where(papers.c.id == row_id).values(revision=revision + 1))
-    counters.reserve(tx, Counter.PAPERS_VERSION)
+    reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
@@ -118,7 +175,7 @@ def set_popularity(tx: Transaction, counted: Sequence[Paper]) -> None:
         sa.update(papers).where(papers.c.public_id == sa.bindparam("of")),
         [{"of": paper.id, "upvotes": paper.upvotes, "stars": paper.stars} for paper in counted],
     )
-    counters.reserve(tx, Counter.PAPERS_VERSION)
+    reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def add_keys(tx: Transaction, keys: dict[str, str]) -> None:
@@ -127,7 +184,7 @@ def add_keys(tx: Transaction, keys: dict[str, str]) -> None:
     rows = [{"key": key, "paper_id": row_ids[public_id]} for key, public_id in keys.items()]
     new = backend(tx).insert_or_ignore(identities).returning(identities.c.key)
     if rows and tx.execute(new, rows).first():
-        counters.reserve(tx, Counter.PAPERS_VERSION)
+        reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def merge(tx: Transaction, *, younger: str, older: str) -> None:
@@ -138,7 +195,7 @@ def merge(tx: Transaction, *, younger: str, older: str) -> None:
     tx.execute(sa.update(sightings).where(sightings.c.paper_id == gone).values(paper_id=kept))
     merged = sa.or_(papers.c.id == gone, papers.c.merged_into == gone)
     tx.execute(sa.update(papers).where(merged).values(merged_into=kept))
-    counters.reserve(tx, Counter.PAPERS_VERSION)
+    reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
@@ -178,7 +235,7 @@ def record_sightings(tx: Transaction, source: str, seen: Iterable[tuple[Entry, s
     ]
     new = backend(tx).insert_or_ignore(sightings).returning(sightings.c.guid)
     if rows and tx.execute(new, rows).first():
-        counters.reserve(tx, Counter.PAPERS_VERSION)
+        reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
 def list_sightings(tx: Transaction, public_id: str) -> list[Sighting]:
@@ -196,6 +253,19 @@ def list_keys(tx: Transaction, public_id: str) -> list[str]:
     """Return all keys of a paper, its public id among them."""
     known = sa.select(identities.c.key).join(papers, papers.c.id == identities.c.paper_id)
     return list(tx.scalars(known.where(papers.c.public_id == public_id).order_by(identities.c.key)))
+
+
+def _within(first_on: date, last_on: date) -> sa.ColumnElement[bool]:
+    return sa.and_(_NOT_MERGED, papers.c.edition_on.between(first_on, last_on))
+
+
+def _list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
+    """Return the papers with these row ids, in this order."""
+    found: dict[int, Paper] = {}
+    for begin in range(0, len(row_ids), _BATCH):
+        rows = tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(row_ids[begin : begin + _BATCH])))
+        found.update((row.id, _paper(row)) for row in rows)
+    return [found[row_id] for row_id in row_ids]
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:

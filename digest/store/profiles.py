@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, ProfileVersion, fingerprint
-from digest.store import counters
-from digest.store.counters import Counter
-from digest.store.database import Transaction, backend
+from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers
 from digest.store.schema import follows, profile_versions, profiles, queries, subscribers
 
 _SHARED = profiles.c.owner_id.is_(None)
@@ -54,7 +52,7 @@ class StoredRules:
 
 def version(tx: Transaction) -> int:
     """Return a number that rises with every change of the shared profiles."""
-    return counters.current(tx, Counter.PROFILES_VERSION)
+    return last_number(tx, Counter.PROFILES_VERSION)
 
 
 def find(tx: Transaction, name: str) -> Profile | None:
@@ -157,7 +155,7 @@ def edit(
         raise UsageError(f"there is a profile {new_name!r} already")
     changed = {"name": new_name or name, "updated_at": now} | ({} if rules is None else _rule_columns(tx, rules))
     tx.execute(sa.update(profiles).where(profiles.c.id == profile.id).values(changed))
-    counters.reserve(tx, Counter.PROFILES_VERSION)
+    reserve_numbers(tx, Counter.PROFILES_VERSION)
     edited = get(tx, new_name or name)
     if edited != profile:
         _record_version(tx, edited, by=by, now=now)
@@ -180,7 +178,7 @@ def restore(tx: Transaction, known: Profile, rules: CompiledRules, *, by: str, n
 def remove(tx: Transaction, name: str) -> None:
     """Delete a shared profile; its versions are kept. Raises NotFoundError."""
     tx.execute(sa.delete(profiles).where(profiles.c.id == get(tx, name).id))
-    counters.reserve(tx, Counter.PROFILES_VERSION)
+    reserve_numbers(tx, Counter.PROFILES_VERSION)
 
 
 def list_versions(tx: Transaction, profile_id: int) -> list[ProfileVersion]:
@@ -329,13 +327,13 @@ def _found(profile: Profile | None, profile_id: int) -> Profile:
 
 
 def _new_id(tx: Transaction) -> int:
-    return counters.reserve(tx, Counter.PROFILE_IDS)[0]
+    return reserve_numbers(tx, Counter.PROFILE_IDS)[0]
 
 
 def _insert(tx: Transaction, profile_id: int, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
     values = {"id": profile_id, "name": name, "owner_id": None, "updated_at": now, **_rule_columns(tx, rules)}
     tx.execute(sa.insert(profiles).values(values))
-    counters.reserve(tx, Counter.PROFILES_VERSION)
+    reserve_numbers(tx, Counter.PROFILES_VERSION)
     added = get(tx, name)
     _record_version(tx, added, by=by, now=now)
     return added

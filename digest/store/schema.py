@@ -266,7 +266,7 @@ holds = sa.Table(  # one row while sending is on hold
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-numbers = sa.Table(  # see counters.py
+numbers = sa.Table(  # see database.py
     "numbers",
     metadata,
     sa.Column("of", sa.Text, primary_key=True),  # a Counter

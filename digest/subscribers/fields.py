@@ -15,8 +15,15 @@ from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import DEFAULT_LANGUAGE, Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.subscribers import pauses
-from digest.subscribers.schedule import format_days, parse_days, parse_send_at, parse_timezone
+from digest.subscribers.schedule import (
+    format_days,
+    parse_day,
+    parse_days,
+    parse_send_at,
+    parse_timezone,
+    paused,
+    start_of_day,
+)
 
 MAX_PAPERS = 500  # a digest
 
@@ -251,7 +258,7 @@ def _from_values(
     values: Mapping[str, str], options: SubscriberOptions, *, confirmed: bool
 ) -> tuple[Subscriber, dict[str, str]]:
     """Return (the subscriber of a CSV row, reasons by column); empty cells mean the default."""
-    subscriber, paused = Subscriber(email=""), values.get("paused", "")
+    subscriber, pause = Subscriber(email=""), values.get("paused", "")
     column = "email"
     try:
         subscriber = new_subscriber(
@@ -260,9 +267,9 @@ def _from_values(
         changes, errors = parse_changes({name: values[name] for name in FIELDS if values.get(name)}, options)
         subscriber = apply_changes(subscriber, changes)
         column = "paused"
-        if paused not in {"", "no"} and confirmed and not errors:  # a subscriber who is pending cannot be paused
-            until = None if paused == "yes" else pauses.start_of_day(pauses.parse_day(paused), subscriber.schedule)
-            subscriber = pauses.paused(subscriber, until)
+        if pause not in {"", "no"} and confirmed and not errors:  # a subscriber who is pending cannot be paused
+            until = None if pause == "yes" else start_of_day(parse_day(pause), subscriber.schedule)
+            subscriber = paused(subscriber, until)
     except UsageError as error:
         return subscriber, {column: str(error)}
     return subscriber, errors

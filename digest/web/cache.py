@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest.store import Store, papers, profiles
-from digest.store.editions import Order
+from digest.store.papers import Order
 from digest.web.security import CACHEABLE
 
 _MAX_BYTES = 32 * 2**20

@@ -9,7 +9,6 @@ from digest.admin import admin_actions
 from digest.errors import UsageError
 from digest.models import Admin, Role, TokenScope
 from digest.store import Store, admins
-from digest.store import tokens as stored
 from tests.builders import NOW
 
 BY: Any = {"by": "desk@example.org", "now": NOW}
@@ -26,7 +25,7 @@ def test_the_token_is_long_and_random_and_only_its_hash_is_kept(store: Store) ->
     with store.write() as tx:
         made, token = admin_actions.add_token(tx, owner, " my \n website ", READ, **BY)
         _, another = admin_actions.add_token(tx, owner, "another", READ, days=1, **BY)
-        assert stored.find_by_hash(tx, admin_actions.token_hash(token), now=NOW) == made
+        assert admins.find_token(tx, admin_actions.token_hash(token), now=NOW) == made
     assert token.startswith("digest_")
     assert (len(token), token != another) == (50, True)
     assert (made.name, made.expires_at) == ("my website", NOW + timedelta(days=365))
@@ -66,4 +65,4 @@ def test_an_invalid_token_is_refused_with_the_reason(
     with store.write() as tx:
         with pytest.raises(UsageError, match=says):
             admin_actions.add_token(tx, owner, name, scopes, days=days, **BY)
-        assert stored.list_all(tx) == []
+        assert admins.list_tokens(tx) == []

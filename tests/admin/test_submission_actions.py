@@ -12,7 +12,7 @@ from digest.matching.paper_collection import PaperCollection
 from digest.models import Submission, SubmissionState
 from digest.sources import Fetcher
 from digest.sources.identity import keys
-from digest.store import Store, editions, papers, submissions
+from digest.store import Store, papers, submissions
 from tests.builders import NOW, a_paper, a_profile, all_papers, an_entry
 from tests.sources.test_fetch import say, serving
 
@@ -100,7 +100,7 @@ def test_an_approved_paper_is_in_todays_edition_and_matched_like_any_other(store
     submission = proposed(store)
     paper_id = approve(store, submission)
     with store.read() as tx:
-        today = editions.list_papers_with_dates(tx, NOW.date(), NOW.date())
+        today = papers.list_with_edition_dates(tx, NOW.date(), NOW.date())
     ((paper, _),) = today
     assert (paper.id, paper.first_seen_at) == (paper_id, NOW)
     collection = PaperCollection(today)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from digest.models import DeliveryState, MailKind, SuppressionReason
 from digest.pipeline.deliver import lease_due_deliveries
-from digest.store import Store, leases, outbox
+from digest.store import Store, outbox
 from digest.store.outbox import AttemptResult
 from tests.benchmarks.harness import Case, Method
 from tests.benchmarks.readers import add_subscribers
@@ -54,7 +54,7 @@ def _queue(file: Path, n: int) -> None:
 def _marked(file: Path) -> Callable[[int], object]:
     def run(count: int) -> int:
         done = 0
-        worker = leases.new_worker_name()
+        worker = outbox.new_worker_name()
         with Store.open(file) as store:
             while done < count:
                 with store.write() as tx:

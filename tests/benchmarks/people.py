@@ -27,7 +27,7 @@ from digest.errors import StoreError, UsageError
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
 from digest.store import Store, Transaction, audit, subscribers
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.importing import import_rows
 from digest.web.app import create_app

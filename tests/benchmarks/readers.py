@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from digest.app import App
 from digest.matching import Search, compile_rules
 from digest.models import OWN_KEYWORDS, CompiledRule, CompiledRules, Paper, fingerprint
-from digest.store import Transaction, papers, profiles, subscriber_search, subscribers
+from digest.store import Transaction, papers, profiles, subscribers
 from digest.store import schema as tables
 from digest.store.database import backend
 from tests.benchmarks.matching import RULES, indexed
@@ -152,7 +152,7 @@ def _subscriber(number: int) -> dict[str, object]:
         "id": number,
         "email": address,
         "email_key": address,
-        "found_by": subscriber_search.search_key(address, ""),
+        "found_by": subscribers.search_key(address, ""),
         "name": "",
         "timezone": "UTC",
         "send_at": NOW.time(),

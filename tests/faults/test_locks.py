@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from digest.errors import StoreError
 from digest.models import DoubtPolicy
 from digest.store import Store
-from digest.store.leases import SENDING_LEASE
+from digest.store.outbox import SENDING_LEASE
 from tests.faults.kills import PER_CONNECTION, Ledger
 from tests.faults.newsletter import CONNECTIONS, Newsletter
 from tests.faults.server import FaultyServer

@@ -11,7 +11,7 @@ from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.publish import PublishReport, next_publish_at, publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
 from digest.store import Store, deliveries, papers, profiles, subscribers
-from digest.subscribers.pauses import paused
+from digest.subscribers.schedule import paused
 from tests.builders import MEMBERSHIP, NOW, a_paper, a_subscriber, at
 
 PENDING = SubscriberState.PENDING

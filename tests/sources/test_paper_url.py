@@ -3,7 +3,7 @@
 import pytest
 
 from digest.sources.arxiv import id_of_url
-from digest.sources.paper_url import canonical_url
+from digest.sources.paper_page import canonical_url
 
 ARXIV = "https://arxiv.org/abs/2504.17830"
 

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from digest.models import Paper
-from digest.store import Store, editions, papers
-from digest.store.editions import Order
+from digest.store import Store, papers
+from digest.store.papers import Order
 from tests.builders import a_paper, at
 
 ALWAYS = date(2026, 1, 1), date(2026, 12, 31)
@@ -30,7 +30,7 @@ def add(store: Store, day: str, *new: Paper) -> None:
 
 def titles(store: Store, order: Order, first_on: date, last_on: date, *, offset: int = 0, limit: int = 50) -> str:
     with store.read() as tx:
-        found = editions.list_papers(tx, first_on, last_on, order, offset=offset, limit=limit)
+        found = papers.list_in_editions(tx, first_on, last_on, order, offset=offset, limit=limit)
     return "".join(paper.title for paper in found)
 
 
@@ -61,26 +61,26 @@ def test_a_page_longer_than_one_query_is_complete(store: Store) -> None:
 
 def test_counts_by_day_leave_out_days_without_papers(filled: Store) -> None:
     with filled.read() as tx:
-        counts = editions.count_by_day(tx, date(2026, 6, 1), date(2026, 6, 29))
+        counts = papers.count_by_edition(tx, date(2026, 6, 1), date(2026, 6, 29))
     assert counts == {date(2026, 6, 1): 1, date(2026, 6, 3): 3}
 
 
 def test_the_nearest_editions_are_found_across_empty_days(filled: Store) -> None:
     with filled.read() as tx:
-        assert editions.find_previous_date(tx, date(2026, 6, 30)) == date(2026, 6, 3)
-        assert editions.find_next_date(tx, date(2026, 6, 3)) == date(2026, 6, 30)
-        assert editions.find_previous_date(tx, date(2026, 6, 1)) is None
-        assert editions.find_next_date(tx, date(2026, 6, 30)) is None
+        assert papers.find_previous_edition(tx, date(2026, 6, 30)) == date(2026, 6, 3)
+        assert papers.find_next_edition(tx, date(2026, 6, 3)) == date(2026, 6, 30)
+        assert papers.find_previous_edition(tx, date(2026, 6, 1)) is None
+        assert papers.find_next_edition(tx, date(2026, 6, 30)) is None
 
 
 def test_a_paper_has_an_edition_until_it_is_merged(filled: Store) -> None:
     with filled.read() as tx:
-        assert editions.find_date_of(tx, "test:e") == date(2026, 6, 30)
-        assert editions.find_date_of(tx, "test:gone") is None
-        assert editions.find_date_of(tx, "test:nobody") is None
+        assert papers.find_edition_of(tx, "test:e") == date(2026, 6, 30)
+        assert papers.find_edition_of(tx, "test:gone") is None
+        assert papers.find_edition_of(tx, "test:nobody") is None
 
 
 def test_zero_upvotes_are_not_popular(filled: Store) -> None:
     with filled.read() as tx:
-        assert editions.has_popular(tx, date(2026, 6, 3), date(2026, 6, 3))
-        assert not editions.has_popular(tx, date(2026, 6, 1), date(2026, 6, 1))
+        assert papers.has_popular(tx, date(2026, 6, 3), date(2026, 6, 3))
+        assert not papers.has_popular(tx, date(2026, 6, 1), date(2026, 6, 1))

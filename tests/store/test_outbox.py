@@ -20,11 +20,11 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.pipeline.deliver import lease_due_deliveries
-from digest.store import Store, deliveries, digests, leases, outbox, papers, subscribers, suppressions
+from digest.store import Store, deliveries, digests, outbox, papers, subscribers, suppressions
 from digest.store.outbox import AttemptResult
 from tests.builders import MEMBERSHIP, NOW, PSEUDONYMS, a_digest, a_paper, a_subscriber, an_item
 
-WORKER = leases.new_worker_name()
+WORKER = outbox.new_worker_name()
 PAPER = a_paper("Cats & dogs", "About cats.", id="arxiv:2606.00001")
 
 
@@ -135,7 +135,7 @@ def test_a_lease_of_another_host_expires_after_five_minutes(store: Store) -> Non
 
 def test_the_leases_of_a_dead_local_process_are_reclaimed_at_once(store: Store) -> None:
     freeze(store, "a@example.org")
-    script = "from digest.store.leases import new_worker_name; print(new_worker_name())"
+    script = "from digest.store.outbox import new_worker_name; print(new_worker_name())"
     dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     claim(store, dead)
     assert emails(claim(store)) == ["a@example.org"]
@@ -199,7 +199,7 @@ def test_mails_that_a_dead_process_was_sending_are_resent_or_parked(store: Store
     freeze(store, "a@example.org", "b@example.org")
     begin(store, claim(store, "elsewhere/1/1")[0], worker="elsewhere/1/1")
     assert states(store) == ["sending", "leased"]
-    later = NOW + leases.SENDING_LEASE
+    later = NOW + outbox.SENDING_LEASE
     with store.write() as tx:
         parked = lease_due_deliveries(
             tx, MEMBERSHIP, worker="w/1/1", now=NOW, clock=later, limit=9, doubt=DoubtPolicy.PARK

@@ -48,7 +48,6 @@ from digest.store import (
     daily_status,
     deliveries,
     digests,
-    editions,
     outbox,
     papers,
     profiles,
@@ -56,16 +55,15 @@ from digest.store import (
     submissions,
     subscribers,
     suppressions,
-    tokens,
 )
 from digest.store.audit import AuditFilter
 from digest.store.deliveries import DeliveryFilter
-from digest.store.editions import Order
 from digest.store.outbox import AttemptResult
+from digest.store.papers import Order
 from digest.store.schema import metadata
 from digest.store.sources import SourceState
 from digest.store.sqlite import Sqlite
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -214,12 +212,12 @@ def use_papers(tx: Transaction) -> None:
     assert papers.find_revisions(tx, [("arxiv:1", 1)])
     assert papers.list_sightings(tx, "arxiv:1")
     assert papers.list_keys(tx, "arxiv:1")
-    assert editions.list_papers(tx, TODAY, TODAY, Order.TRENDING, offset=0, limit=9)
-    assert editions.list_papers_with_dates(tx, TODAY, TODAY)
-    assert editions.list_newest_papers(tx, limit=9)
-    assert editions.has_popular(tx, TODAY, TODAY)
-    assert editions.find_date_of(tx, "arxiv:1") == TODAY
-    assert editions.find_previous_date(tx, TODAY) is editions.find_next_date(tx, TODAY) is None
+    assert papers.list_in_editions(tx, TODAY, TODAY, Order.TRENDING, offset=0, limit=9)
+    assert papers.list_with_edition_dates(tx, TODAY, TODAY)
+    assert papers.list_newest(tx, limit=9)
+    assert papers.has_popular(tx, TODAY, TODAY)
+    assert papers.find_edition_of(tx, "arxiv:1") == TODAY
+    assert papers.find_previous_edition(tx, TODAY) is papers.find_next_edition(tx, TODAY) is None
     submissions.add(tx, "https://example.org/1", origin="page", now=NOW)
     assert submissions.count_waiting(tx) == len(submissions.list_page(tx, offset=0, limit=9)) == 1
     submissions.decide(tx, 1, SubmissionState.APPROVED, paper_id="arxiv:1", now=NOW)
@@ -264,7 +262,7 @@ def use_subscribers(tx: Transaction) -> list[Subscriber]:
     for text in ("", "r", "read", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"):
         subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=9))
     with pytest.MonkeyPatch.context() as small:
-        small.setattr("digest.store.subscriber_search._FEW", 0)
+        small.setattr("digest.store.subscribers._FEW", 0)
         small.setattr("digest.store.subscribers._MAX_COUNTED", 0)
         subscribers.list_page(tx, SubscriberFilter(state=SubscriberState.ACTIVE, text="reader"), PageCursor(limit=9))
         subscribers.count_by_schedule(tx)
@@ -359,9 +357,9 @@ def use_admins(tx: Transaction) -> None:
     admins.end_session(tx, "session")
     admins.save(tx, admin)
     scopes = frozenset({TokenScope.PROFILES_READ})
-    token = tokens.add(tx, ApiToken(owner=admin, name="t", scopes=scopes, expires_at=LATER), "hash", now=NOW)
-    assert [tokens.find_by_hash(tx, "hash", now=NOW)] == tokens.list_all(tx, owner=admin) == [token]
-    tokens.remove(tx, token.id)
+    token = admins.add_token(tx, ApiToken(owner=admin, name="t", scopes=scopes, expires_at=LATER), "hash", now=NOW)
+    assert [admins.find_token(tx, "hash", now=NOW)] == admins.list_tokens(tx, owner=admin) == [token]
+    admins.remove_token(tx, token.id)
     audit.record(tx, "admin@example.org", "outbox hold", now=NOW)
     assert audit.list_changes(tx, AuditFilter(who="admin", what="outbox", text="hold"), before=9, limit=9)
     assert admins.list_all(tx) == [admin]

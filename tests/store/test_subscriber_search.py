@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from digest.models import SubscriberState
-from digest.store import Store, subscriber_search, subscribers
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store import Store, subscribers
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from tests.builders import NOW, a_subscriber
 
 PEOPLE = {
@@ -79,23 +79,19 @@ def test_a_page_can_begin_after_an_address_that_does_not_exist(people: Store) ->
         ('"""', []),
     ],
 )
-@pytest.mark.parametrize(
-    ("few", "near"), [(subscriber_search._FEW, subscriber_search._NEAR), (0, subscriber_search._NEAR), (0, 1)]
-)
+@pytest.mark.parametrize(("few", "near"), [(subscribers._FEW, subscribers._NEAR), (0, subscribers._NEAR), (0, 1)])
 def test_a_text_is_found_anywhere(
     people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int, text: str, emails: list[str]
 ) -> None:
-    monkeypatch.setattr(subscriber_search, "_FEW", few)  # none is few: the addresses are walked through
-    monkeypatch.setattr(subscriber_search, "_NEAR", near)  # 1: the others are found by the index
+    monkeypatch.setattr(subscribers, "_FEW", few)  # none is few: the addresses are walked through
+    monkeypatch.setattr(subscribers, "_NEAR", near)  # 1: the others are found by the index
     assert found(people, text) == emails
 
 
-@pytest.mark.parametrize(
-    ("few", "near"), [(subscriber_search._FEW, subscriber_search._NEAR), (0, subscriber_search._NEAR), (0, 2)]
-)
+@pytest.mark.parametrize(("few", "near"), [(subscribers._FEW, subscribers._NEAR), (0, subscribers._NEAR), (0, 2)])
 def test_search_results_come_in_pages(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
-    monkeypatch.setattr(subscriber_search, "_FEW", few)
-    monkeypatch.setattr(subscriber_search, "_NEAR", near)
+    monkeypatch.setattr(subscribers, "_FEW", few)
+    monkeypatch.setattr(subscribers, "_NEAR", near)
     one, two, _, _, five = BY_ADDRESS
     wanted = SubscriberFilter(text="example.org")
     assert of_page(people, wanted, PageCursor(limit=2))[:3] == ([one, two], "", two)
@@ -113,7 +109,7 @@ def test_state_and_text_are_combined(people: Store) -> None:
 
 def test_few_matches_are_counted_and_many_are_not(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] == 3
-    monkeypatch.setattr(subscriber_search, "_FEW", 2)
+    monkeypatch.setattr(subscribers, "_FEW", 2)
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
-from digest.store import Store, Transaction, admins, tokens
+from digest.store import Store, Transaction, admins
 from tests.builders import NOW
 
 DAY = timedelta(days=1)
@@ -17,7 +17,7 @@ FOR_PROFILES = frozenset({TokenScope.PROFILES_READ, TokenScope.PROFILES_WRITE})
 
 def a_token(tx: Transaction, owner: Admin, name: str = "website") -> ApiToken:
     new = ApiToken(owner=owner, name=name, scopes=EVERY, expires_at=NOW + DAY)
-    return tokens.add(tx, new, f"hash of {name} of {owner.email}", now=NOW)
+    return admins.add_token(tx, new, f"hash of {name} of {owner.email}", now=NOW)
 
 
 def an_owner(tx: Transaction, email: str = "desk@example.org") -> Admin:
@@ -28,7 +28,7 @@ def test_a_token_is_found_by_its_hash_until_it_expires(store: Store) -> None:
     with store.write() as tx:
         made = a_token(tx, an_owner(tx))
         found = [
-            tokens.find_by_hash(tx, hashed, now=now)
+            admins.find_token(tx, hashed, now=now)
             for hashed, now in (
                 ("hash of website of desk@example.org", NOW),
                 ("another", NOW),
@@ -44,7 +44,7 @@ def test_a_token_gives_no_more_rights_than_its_owner_has_now(store: Store) -> No
         owner = an_owner(tx)
         made = a_token(tx, owner)
         admins.save(tx, replace(owner, role=Role.EDITOR))
-        found = tokens.get(tx, made.id)
+        found = admins.get_token(tx, made.id)
     assert (made.active_scopes, found.active_scopes, found.scopes) == (EVERY, FOR_PROFILES, EVERY)
 
 
@@ -53,9 +53,9 @@ def test_tokens_are_deleted_with_their_owner_and_survive_a_new_password(store: S
         owner, other = an_owner(tx), an_owner(tx, "other@example.org")
         made, others = a_token(tx, owner), a_token(tx, other)
         admins.save(tx, replace(owner, password="another"))
-        kept = tokens.list_all(tx)
+        kept = admins.list_tokens(tx)
         admins.remove(tx, owner.email)
-        left = tokens.list_all(tx)
+        left = admins.list_tokens(tx)
     assert [token.id for token in kept] == [made.id, others.id]
     assert left == [others]
 
@@ -67,14 +67,14 @@ def test_token_names_are_unique_for_each_owner(store: Store) -> None:
         theirs = a_token(tx, an_owner(tx, "a@example.org"))
         with pytest.raises(UsageError, match='there is a token "website" of desk@example.org already'):
             a_token(tx, owner)
-        assert tokens.list_all(tx) == [theirs, first]
-        assert tokens.list_all(tx, owner=owner) == [first]
+        assert admins.list_tokens(tx) == [theirs, first]
+        assert admins.list_tokens(tx, owner=owner) == [first]
 
 
 def test_a_removed_token_gives_no_access(store: Store) -> None:
     with store.write() as tx:
         made = a_token(tx, an_owner(tx))
-        tokens.remove(tx, made.id)
-        assert tokens.find_by_hash(tx, "hash of website of desk@example.org", now=NOW) is None
+        admins.remove_token(tx, made.id)
+        assert admins.find_token(tx, "hash of website of desk@example.org", now=NOW) is None
         with pytest.raises(NotFoundError, match="no token '1'; `digest token list` shows them"):
-            tokens.get(tx, made.id)
+            admins.get_token(tx, made.id)

@@ -19,7 +19,7 @@ from digest.models import (
 from digest.pipeline.deliver import lease_due_deliveries
 from digest.security.addresses import Pseudonyms
 from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
-from digest.subscribers.pauses import paused
+from digest.subscribers.schedule import paused
 from digest.transport.retry import GAVE_UP, bounce_from_reply
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 

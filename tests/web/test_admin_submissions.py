@@ -12,7 +12,7 @@ from digest.app import App
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.sources import Fetcher, fetch
-from digest.store import audit, editions, submissions
+from digest.store import audit, papers, submissions
 from tests.builders import NOW, all_papers
 from tests.sources.test_fetch import say, serving
 from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, refuses_an_editor, signed_in
@@ -119,7 +119,7 @@ def test_title_and_abstract_are_mended_before_it_is_put_in(app: App, admin: Admi
         admin.post_and_follow(path, do="approve", title=" Another\u202e\x00  title ", abstract="Line one\r\nline two")
     assert titles(app) == [("Another title", "Line one line two")]
     with app.store.read() as tx:
-        assert editions.count_by_day(tx, NOW.date(), NOW.date()) == {NOW.date(): 1}
+        assert papers.count_by_edition(tx, NOW.date(), NOW.date()) == {NOW.date(): 1}
         (paper,) = all_papers(tx)
     assert (paper.id, paper.authors) == ("doi:10.1000/x", ("Jane Doe",))
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.models import Role
-from digest.store import admins, tokens
+from digest.store import admins
 from tests.web.admin_site import ADMIN_EMAIL, an_admin, audit_log, signed_in
 from tests.web.api import Client, token_of
 from tests.web.html import faults_of
@@ -47,7 +47,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
     assert '<option value="90" selected>' in answer.text
     assert ('value="&lt;i&gt;"' in answer.text) == (fields["name"] == "<i>")
     with app.store.read() as tx:
-        assert tokens.list_all(tx) == []
+        assert admins.list_tokens(tx) == []
 
 
 def test_an_editor_sees_and_revokes_their_own_and_makes_them_for_profiles_only(app: App, site: TestClient) -> None:
@@ -61,7 +61,7 @@ def test_an_editor_sees_and_revokes_their_own_and_makes_them_for_profiles_only(a
     assert admin.post(f"{PATH}/1/revoke").status_code == 404
     assert admin.post(f"{PATH}/2/revoke").status_code == 303
     with app.store.read() as tx:
-        assert [token.name for token in tokens.list_all(tx)] == ["the admin's"]
+        assert [token.name for token in admins.list_tokens(tx)] == ["the admin's"]
 
 
 def test_an_admin_sees_and_revokes_everybodys(app: App, site: TestClient) -> None:

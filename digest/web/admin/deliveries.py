@@ -13,7 +13,7 @@ from digest.mail.encoding import clean
 from digest.models import BounceKind, Delivery, DeliveryState, MailKind
 from digest.store import Transaction, bounces, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, one_of, search_text
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, parse_number

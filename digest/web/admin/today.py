@@ -11,8 +11,9 @@ from starlette.responses import Response
 from digest.admin import outbox_actions
 from digest.admin.forecast import Hour, forecast, next_hour
 from digest.mail.encoding import clean
-from digest.models import DeliveryState, Hold, Role, Trouble
+from digest.models import DeliveryState, Hold, Role
 from digest.store import daily_status, outbox
+from digest.store.daily_status import Trouble
 from digest.subscribers.fields import one_line
 from digest.web.admin.lists import MAX_REASON
 from digest.web.admin_auth import CurrentAdmin, admin_router, require_role

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from digest.admin import admin_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role, TokenScope
-from digest.store import tokens
+from digest.store import admins
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.rendering import admin_template
@@ -85,7 +85,7 @@ def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Res
 def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Response:
     """Revoke a token. Raises NotFoundError, also for tokens that an editor may not see."""
     with context.store.write() as tx:
-        token = tokens.get(tx, token_id)
+        token = admins.get_token(tx, token_id)
         if admin.role is not Role.ADMIN and token.owner.id != admin.id:
             raise NotFoundError("token", str(token_id))
         admin_actions.revoke_token(tx, token_id, by=admin.email, now=context.now)
@@ -94,7 +94,7 @@ def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Res
 
 def _show_list(context: RequestContext, admin: Admin, form: Tokens) -> Response:
     with context.store.read() as tx:
-        found = tokens.list_all(tx, owner=None if admin.role is Role.ADMIN else admin)
+        found = admins.list_tokens(tx, owner=None if admin.role is Role.ADMIN else admin)
     listed = tuple(
         ListedToken(
             id=token.id,

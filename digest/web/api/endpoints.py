@@ -22,7 +22,7 @@ from digest.app import App
 from digest.errors import RuleError
 from digest.matching import compile_rules
 from digest.models import CompiledRules, TokenScope
-from digest.store import Store, Transaction, tokens
+from digest.store import Store, Transaction, admins
 from digest.web.api.problems import Refused, RuleMistake
 from digest.web.client_address import Networks, client_of
 from digest.web.forms import mistakes_in
@@ -110,7 +110,7 @@ def _call(
     if given is None:
         raise _unauthenticated("this needs a token, as in: Authorization: Bearer digest_…")
     with api.app.store.read() as tx:
-        token = tokens.find_by_hash(tx, token_hash(given.credentials), now=now)
+        token = admins.find_token(tx, token_hash(given.credentials), now=now)
     if token is None:
         api.tries.check(client_of(request, api.trusted), now=now)
         raise _unauthenticated("this token is wrong, expired or revoked", error="invalid_token")

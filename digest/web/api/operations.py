@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from digest.models import BounceKind, DeliveryState, Trouble
+from digest.models import BounceKind, DeliveryState
 from digest.store import audit, bounces, daily_status, sources
+from digest.store.daily_status import Trouble
 from digest.web.api.endpoints import NumberedPageQuery, Page, ReadsOperations, Shown, new_router, page_of
 from digest.web.api.problems import responses
 

@@ -16,11 +16,11 @@ from digest.explain import Verdict, explain
 from digest.models import DeliveryState, SubscriberState, SuppressionReason
 from digest.security import addresses
 from digest.store import Transaction, profiles, subscribers, suppressions
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.fields import FIELDS, one_line
 from digest.subscribers.importing import RowStatus, preview_import
-from digest.subscribers.pauses import parse_until
+from digest.subscribers.schedule import parse_until
 from digest.web.api.endpoints import (
     Address,
     Call,

@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from digest.errors import UsageError
 from digest.models import Paper
 from digest.models.periods import Period, Span
-from digest.store import Transaction, editions
-from digest.store.editions import Order
+from digest.store import Transaction, papers
+from digest.store.papers import Order
 from digest.web.dependencies import Context, Number, cached_router
 from digest.web.feeds import FORMATS, Feed, feed_response, item
 from digest.web.papers import ShownPaper
@@ -57,7 +57,7 @@ class NoEdition:
 def show_latest(context: Context, page: Number = 1, order: str = "") -> Response:
     """The newest edition."""
     with context.store.read() as tx:
-        day = editions.find_previous_date(tx, date.max)
+        day = papers.find_previous_edition(tx, date.max)
         if day is None:
             return context.render("no-edition.html.j2", NoEdition())
         return _show(context, tx, Period(Span.DAY, day), page, order)
@@ -69,7 +69,7 @@ def latest_feed(context: Context, form: str) -> Response:
     if form not in FORMATS:
         raise HTTPException(404)
     with context.store.read() as tx:
-        found = editions.list_newest_papers(tx, limit=_LATEST)
+        found = papers.list_newest(tx, limit=_LATEST)
     return paper_feed(context, context.services.site.name, "/papers", form, found)
 
 
@@ -87,21 +87,21 @@ def show_edition(context: Context, name: str, page: Number = 1, order: str = "")
         if form not in FORMATS:
             raise HTTPException(404)
         first_on, last_on = period.first_on, period.last_on
-        found = editions.list_papers(tx, first_on, last_on, Order.NEWEST, offset=0, limit=_MAX_FEED)
+        found = papers.list_in_editions(tx, first_on, last_on, Order.NEWEST, offset=0, limit=_MAX_FEED)
     return paper_feed(context, f"{context.services.site.name} · {name}", f"/papers/{name}", form, found)
 
 
 def _show(context: Context, tx: Transaction, period: Period, page: int, asked: str) -> Response:
     first_on, last_on = period.first_on, period.last_on
-    days = editions.count_by_day(tx, first_on, last_on)
+    days = papers.count_by_edition(tx, first_on, last_on)
     count = sum(days.values())
     pages = max(1, -(-count // _PAGE_SIZE))
     if not 1 <= page <= pages:
         raise HTTPException(404)
-    by_default = Order.TRENDING if editions.has_popular(tx, first_on, last_on) else Order.NEWEST
+    by_default = Order.TRENDING if papers.has_popular(tx, first_on, last_on) else Order.NEWEST
     order = Order(asked) if asked in list(Order) else by_default
-    found = editions.list_papers(tx, first_on, last_on, order, offset=(page - 1) * _PAGE_SIZE, limit=_PAGE_SIZE)
-    before, after = editions.find_previous_date(tx, first_on), editions.find_next_date(tx, last_on)
+    found = papers.list_in_editions(tx, first_on, last_on, order, offset=(page - 1) * _PAGE_SIZE, limit=_PAGE_SIZE)
+    before, after = papers.find_previous_edition(tx, first_on), papers.find_next_edition(tx, last_on)
     wider = {Span.DAY: (Span.WEEK, Span.MONTH), Span.WEEK: (Span.MONTH,), Span.MONTH: ()}[period.span]
     edition = Edition(
         period=period,
@@ -147,9 +147,9 @@ class Newest:
 def show_front_page(context: Context) -> Response:
     """The front page: what the newsletter is, and the best papers of the newest edition."""
     with context.store.read() as tx:
-        day = editions.find_previous_date(tx, date.max)
-        found = [] if day is None else editions.list_papers(tx, day, day, Order.TRENDING, offset=0, limit=_FEATURED)
-        count = 0 if day is None else editions.count_by_day(tx, day, day)[day]
+        day = papers.find_previous_edition(tx, date.max)
+        found = [] if day is None else papers.list_in_editions(tx, day, day, Order.TRENDING, offset=0, limit=_FEATURED)
+        count = 0 if day is None else papers.count_by_edition(tx, day, day)[day]
     page = Newest(
         period=None if day is None else Period(Span.DAY, day),
         count=count,

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from digest.mail.encoding import clean
 from digest.models import AnnounceType
-from digest.store import editions, papers
+from digest.store import papers
 from digest.web.dependencies import Context, cached_router
 from digest.web.papers import ShownPaper, paper_path, shown_id
 from digest.web.references import Reference, bibtex, ris
@@ -54,7 +54,7 @@ def show_paper(context: Context, key: PaperKey) -> Response:
         paper = papers.find_by_keys(tx, [key]).get(key)
         if paper is None:
             raise HTTPException(404)
-        edition_on = editions.find_date_of(tx, paper.id)
+        edition_on = papers.find_edition_of(tx, paper.id)
         sightings = papers.list_sightings(tx, paper.id)
     if paper.id != key:
         return context.redirect(paper_path(paper.id))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from digest.sources.paper_url import canonical_url
+from digest.sources.paper_page import canonical_url
 from digest.store import submissions
 from digest.web.dependencies import Context, PostedForm
 from digest.web.reader_auth import public_router

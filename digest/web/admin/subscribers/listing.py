@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from digest.models import Subscriber, SubscriberState
 from digest.store import Store, subscribers
-from digest.store.subscriber_search import PageCursor, SubscriberFilter
+from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers.fields import csv_in_parts, one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import one_of

@@ -28,8 +28,7 @@ from digest.store import Transaction, bounces, deliveries, profiles, subscribers
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
-from digest.subscribers.pauses import MAX_PAUSE, parse_until
-from digest.subscribers.schedule import next_slot
+from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until
 from digest.web.admin.lists import MAX_REASON
 from digest.web.admin_auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm

@@ -1,16 +1,23 @@
 """The most urgent problem of a day."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from digest.models import DailyStatus, DeliveryState, Hold, SourceStatus, SubscriberState, Trouble
+from digest.models import DeliveryState, Hold, SubscriberState
 from digest.store import Store, daily_status, subscribers
+from digest.store.daily_status import DailyStatus, Trouble
+from digest.store.sources import SourceState
 from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
 
-WELL = SourceStatus(name="a", succeeded_at=NOW, failure="")
-ILL = SourceStatus(name="b", succeeded_at=NOW - timedelta(days=1), failure="HTTP 500")
+
+def a_source(*, succeeded_at: datetime | None, failure: str = "") -> SourceState:
+    return SourceState(name="a", url="", checked_at=NOW, succeeded_at=succeeded_at, failure=failure)
+
+
+WELL = a_source(succeeded_at=NOW)
+ILL = a_source(succeeded_at=NOW - timedelta(days=1), failure="HTTP 500")
 
 
 def a_day(**rest: Any) -> DailyStatus:
@@ -38,7 +45,7 @@ def a_day(**rest: Any) -> DailyStatus:
         ({"deliveries": {DeliveryState.DEFERRED: 1}}, None),
         ({"sources": (ILL, ILL)}, Trouble.SOURCES),
         ({"sources": (WELL, ILL)}, None),
-        ({"sources": (WELL, SourceStatus(name="c", succeeded_at=None, failure="?"))}, Trouble.SOURCE),
+        ({"sources": (WELL, a_source(succeeded_at=None, failure="?"))}, Trouble.SOURCE),
         ({"sources": ()}, None),
         ({"hold": Hold(NOW, ""), "sources": (ILL,)}, Trouble.HOLD),
     ],
