@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from digest.cli import commands
 from digest.config.sections import ConfigFile
 from digest.mail import context
-from digest.web.template_data import SignedIn, Site
+from digest.web.rendering import SignedIn, Site
 from tests.commandline import Cli
 from tests.serving import Serving
 

@@ -1,8 +1,8 @@
 """The web pages, on FastAPI, and the API beside them.
 
     request ─▶ cache ─▶ security ─▶ app ─▶ public/ account/ admin/     handlers, one file for each page or subject
-                                     │        └ dependencies, reader_auth, admin_auth: who asks, and the posted form
-                                     │        └ rendering ─▶ templates/web/*.html.j2, which see template_data and a page
+                                     │        └ auth, dependencies: who asks, and the posted form
+                                     │        └ rendering ─▶ templates/web/*.html.j2, which see a record as `page`
                                      ├── feeds, references: responses that are no pages
                                      └── api/: for programs, an application of its own
 

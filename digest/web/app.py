@@ -34,8 +34,8 @@ from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.subscribers.bounces_and_suppressions import BounceMailbox
 from digest.web.admin.subscribers.importing import Imports
 from digest.web.admin.templates import PreviewComposer
-from digest.web.admin_auth import refuse
 from digest.web.api.app import mounted
+from digest.web.auth import refuse
 from digest.web.background import Background
 from digest.web.cache import CacheMiddleware, Versions
 from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
@@ -45,10 +45,9 @@ from digest.web.papers import PaperCards
 from digest.web.public import notices
 from digest.web.public.editions import show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
-from digest.web.rendering import Renderer
+from digest.web.rendering import Problem, Renderer, Site
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import AdminSessions, Sessions
-from digest.web.template_data import Problem, Site
 
 log = structlog.get_logger()
 

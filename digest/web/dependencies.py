@@ -23,13 +23,11 @@ from digest.app import App
 from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.background import Background
-from digest.web.client_address import Networks, client_of
 from digest.web.papers import PaperCards
-from digest.web.rate_limits import RateLimits
-from digest.web.rendering import NOBODY, Renderer, local
+from digest.web.rate_limits import Networks, RateLimits, client_of
+from digest.web.rendering import NOBODY, Nothing, Renderer, SignedIn, Site, local
 from digest.web.security import BODY_LIMIT_KEY, CACHEABLE, CLOSE_CONNECTION, MAX_UPLOAD, without_token
 from digest.web.sessions import AdminSessions, Sessions
-from digest.web.template_data import Nothing, SignedIn, Site
 
 BODY_SECONDS = 10.0  # that a form may take to arrive
 _UPLOAD_SECONDS = 300.0
@@ -153,8 +151,7 @@ def shared(kind: type) -> Dependency:
     async def get(request: Request) -> Any:
         return request.app.state.shared[kind]
 
-    dependency: Dependency = Depends(get)
-    return dependency
+    return Dependency(get)
 
 
 async def wake_delivery(context: Context) -> AsyncIterator[None]:
@@ -267,8 +264,7 @@ def refuse_posts_from(*sites: str) -> Dependency:
         if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in sites:
             raise HTTPException(403, headers=CLOSE_CONNECTION)
 
-    dependency: Dependency = Depends(check)
-    return dependency
+    return Dependency(check)
 
 
 def page_router(*dependencies: Dependency, prefix: str = "") -> APIRouter:

@@ -17,7 +17,7 @@ from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
 from digest.subscribers.schedule import parse_timezone, slot_due
 from digest.web.dependencies import Fields
-from digest.web.template_samples import Fault, Samples
+from digest.web.rendering import Fault, Samples
 
 MAX_CHOSEN_PAPERS = 100  # a digest, for readers; admins may choose more
 A_MONDAY = date(2024, 1, 1)

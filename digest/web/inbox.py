@@ -12,8 +12,8 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from digest.web.auth import public_router
 from digest.web.dependencies import Context
-from digest.web.reader_auth import public_router
 from digest.web.security import MAIL_POLICY
 
 

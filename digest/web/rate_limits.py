@@ -1,7 +1,7 @@
-"""Rate limits on what strangers may ask for: per network address, and for all of them together.
+"""Rate limits on what strangers may ask for, per network address and for all together; and a client's address.
 
-They count in memory, so a restart resets them. Only requests that were let through are kept, so memory is bounded by
-the limits. The clock is passed, and the two limits count as one; the library `limits` has neither.
+The limits count in memory, so a restart resets them. Only requests that were let through are kept, so memory is bounded
+by the limits. The clock is passed, and the two limits count as one; the library `limits` has neither.
 """
 
 import math
@@ -10,10 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import thread_time
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 _HOUR = timedelta(hours=1)
 _COST = 0.1  # seconds of processor time that count as a request
@@ -121,4 +122,41 @@ def network_of(client: str) -> str:
         return client
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+# The client's address, which trusted proxies forward. uvicorn's ProxyHeadersMiddleware is not used: it passes on what
+# is no address, and writes IPv6 addresses in any form.
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
+    """The client's address. `peer` is the other end of the connection, `forwarded` the X-Forwarded-For headers.
+
+    Each proxy appends the address that it was asked from. So they are read from the right, and only while the proxy
+    that added one is trusted: anything further left may be forged.
+    """
+    client = _normal(peer)
+    for hop in reversed(",".join(forwarded).split(",")):
+        said = _normal(hop.strip())
+        if not (client and said) or not any(ip_address(client) in network for network in trusted):
+            break
+        client = said
+    return client or "an unknown address"
+
+
+def client_of(request: Request, trusted: Networks) -> str:
+    """The address of the client that sent a request."""
+    peer = request.client.host if request.client is not None else ""
+    return client_address(peer, request.headers.getlist("X-Forwarded-For"), trusted)
+
+
+def _normal(written: str) -> str:
+    """An address in its shortest form; "" for anything else."""
+    try:
+        address = ip_address(written)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # IPv4 on a socket that listens on ::
+        address = address.ipv4_mapped
     return str(address)

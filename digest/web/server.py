@@ -66,7 +66,7 @@ def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            proxy_headers=False,  # client_address.py reads them
+            proxy_headers=False,  # rate_limits.py reads them
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_keep_alive=5,

@@ -28,10 +28,6 @@ class Session:
     epoch: int
     csrf: str
 
-    def allows(self, posted: str) -> bool:
-        """True if a form sent this session's token. The comparison takes constant time."""
-        return hmac.compare_digest(self.csrf.encode(), posted.encode())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from digest.security.links import TOKEN_LIFETIMES, Links, Scope, Token, encode_time
-from digest.web.sessions import Session
 from tests.builders import NOW, at
 
 LINKS = Links("https://digest.example.org/papers/", b"k" * 32)
@@ -99,5 +98,4 @@ def test_what_is_secret_is_compared_in_constant_time(monkeypatch: pytest.MonkeyP
     mac = written.rpartition(".")[2]
     assert LINKS.verify(Scope.UNSUBSCRIBE, written) is not None
     assert LINKS.verify(Scope.CONFIRM, written) is None
-    assert Session(17, 3, "c0ffee").allows("c0ffee")
-    assert compared == [mac, mac, b"c0ffee"]
+    assert compared == [mac, mac]

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from digest.app import App
 from digest.errors import StoreError
 from digest.web.app import create_app
+from digest.web.auth import public_router
 from digest.web.background import Background
 from digest.web.dependencies import Context
-from digest.web.reader_auth import public_router
 from digest.web.server import listen, serving, url_of
 
 Act = Callable[[], None]

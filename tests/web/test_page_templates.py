@@ -11,9 +11,8 @@ from jinja2.meta import find_referenced_templates
 
 from digest.mail import Templates
 from digest.mail.templates import shipped_folder
-from digest.web.page_templates import PAGES, try_page_template
-from digest.web.template_data import Site
-from digest.web.template_samples import Samples, samples_of
+from digest.web.page_templates import PAGES, samples_of, try_page_template
+from digest.web.rendering import Samples, Site
 
 SITE = Site(
     name="Digest",

@@ -11,8 +11,8 @@ from digest.app import App
 from digest.errors import ConfigError, TemplateError
 from digest.mail import Templates
 from digest.web.app import create_app
-from digest.web.client_address import client_address
-from digest.web.template_data import partly_shown
+from digest.web.rate_limits import client_address
+from digest.web.rendering import partly_shown
 from tests.web.conftest import browser
 from tests.web.subscribers import add_subscriber, history, state, unsubscribe_path
 

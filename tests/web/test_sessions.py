@@ -196,6 +196,22 @@ def test_a_form_without_its_sessions_token_does_nothing(app: App, site: TestClie
     assert sign_out(site, cookie, session_of(app, cookie).csrf) == (303, ENDED)
 
 
+def test_the_token_of_a_form_is_compared_in_constant_time(
+    app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[object, object]] = []
+
+    def compare(one: object, other: object) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    cookie = begun(app, add_subscriber(app))
+    csrf = session_of(app, cookie).csrf
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    assert sign_out(site, cookie, csrf) == (303, ENDED)
+    assert (csrf.encode(), csrf.encode()) in compared
+
+
 def test_signing_out_needs_more_than_a_look(app: App, site: TestClient) -> None:
     cookie = begun(app, add_subscriber(app))
     answer = site.get("/sign-out", headers={"Cookie": f"{COOKIE}={cookie}"})

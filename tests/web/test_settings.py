@@ -15,7 +15,7 @@ from digest.pipeline.publish import publish
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.web.account import settings
-from digest.web.reader_auth import find_still
+from digest.web.auth import find_still
 from tests.builders import NOW, a_subscriber, at
 from tests.web.html import faults_of
 from tests.web.reader_site import ReaderBrowser, keywords, sign_in_reader, stored

@@ -11,9 +11,9 @@ from digest.models import Subscriber
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
+from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
-from digest.web.template_data import Question, partly_shown
+from digest.web.rendering import Question, partly_shown
 
 router = reader_router("/settings/address")
 link_router = public_router("/address/{token}")

@@ -6,10 +6,9 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from digest.subscribers.data_export import export_personal_data
+from digest.web.auth import CurrentReader, find_still, reader_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import CurrentReader, find_still, reader_router
-from digest.web.rendering import attachment
-from digest.web.template_data import Left, partly_shown
+from digest.web.rendering import Left, attachment, partly_shown
 
 router = reader_router("/settings")
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from digest.models import OWN_KEYWORDS, Subscriber
 from digest.security.links import Scope, encode_time
 from digest.store import digests, papers
+from digest.web.auth import CurrentReader, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, Number
 from digest.web.papers import ShownPaper
-from digest.web.reader_auth import CurrentReader, get_by_link, public_router, reader_router
 
 _PAPERS = 50  # that did not fit, a page
 _DIGESTS = 30  # a page

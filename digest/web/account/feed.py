@@ -13,9 +13,9 @@ from digest.mail.encoding import clean
 from digest.models import OWN_KEYWORDS, DigestItem, Subscriber
 from digest.security.links import Scope
 from digest.store import digests, subscribers
+from digest.web.auth import CurrentReader, find_still, public_router, reader_router, verify_link
 from digest.web.dependencies import Context, PostedForm
 from digest.web.feeds import FORMATS, Feed, Item, item
-from digest.web.reader_auth import CurrentReader, find_still, public_router, reader_router, verify_link
 
 _FORMAT_NAMES = {"atom": "Atom", "rss": "RSS", "json": "JSON Feed"}
 _DIGESTS = 30

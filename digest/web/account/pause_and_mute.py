@@ -13,9 +13,9 @@ from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
 from digest.subscribers.schedule import MAX_PAUSE, parse_until, paused, resumed
+from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
-from digest.web.template_data import partly_shown
+from digest.web.rendering import partly_shown
 
 router = reader_router("/settings/pause")
 link_router = public_router()

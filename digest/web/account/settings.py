@@ -11,6 +11,7 @@ from digest.models import Schedule, Subscriber, SubscriberState
 from digest.security.links import Scope
 from digest.store import profiles, subscribers
 from digest.subscribers.schedule import next_slot
+from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, Fields, PostedForm
 from digest.web.forms import (
     MAX_CHOSEN_PAPERS,
@@ -22,7 +23,6 @@ from digest.web.forms import (
     read_keywords,
     skip_slot_served_today,
 )
-from digest.web.reader_auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 
 router = reader_router("/settings")
 link_router = public_router()

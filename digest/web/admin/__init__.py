@@ -4,7 +4,7 @@ from digest.web.admin import deliveries, log, papers, templates, today, tokens
 from digest.web.admin.profiles import editor, history, listing, test_mail
 from digest.web.admin.subscribers import bounces_and_suppressions, importing, subscriber
 from digest.web.admin.subscribers import listing as subscriber_listing
-from digest.web.admin_auth import sign_in_router, sign_out_router
+from digest.web.auth import sign_in_router, sign_out_router
 
 # In this order: /new, /export and the like come before /{id}.
 ROUTERS = (

@@ -15,12 +15,11 @@ from digest.store import Transaction, bounces, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.web.admin.lists import link, one_of, search_text
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, parse_number
 from digest.web.papers import paper_path
-from digest.web.rendering import admin_template
+from digest.web.rendering import Samples, admin_template
 from digest.web.security import MAIL_POLICY
-from digest.web.template_samples import Samples
 
 _PAGE_SIZE = 50
 _MAX_FOUND = 50  # subscribers whose deliveries a search shows

@@ -10,7 +10,7 @@ from digest.models import Change
 from digest.store import audit
 from digest.store.audit import AuditFilter
 from digest.web.admin.lists import link, search_text
-from digest.web.admin_auth import admin_router
+from digest.web.auth import admin_router
 from digest.web.dependencies import Context, Number
 
 _PAGE_SIZE = 100

@@ -14,7 +14,7 @@ from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
 from digest.store import sources, submissions
 from digest.web.admin.lists import link
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template

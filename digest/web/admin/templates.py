@@ -17,7 +17,7 @@ from digest.mail.languages import Language
 from digest.models import Digest, MailKind, Schedule, Subscriber
 from digest.pipeline.recent_papers import DAYS
 from digest.store import profiles
-from digest.web.admin_auth import admin_router
+from digest.web.auth import admin_router
 from digest.web.dependencies import Context, RequestContext, shared
 from digest.web.rendering import admin_template
 from digest.web.security import FRAMED_POLICY, FRAMING_POLICY

@@ -16,10 +16,9 @@ from digest.store import daily_status, outbox
 from digest.store.daily_status import Trouble
 from digest.subscribers.fields import one_line
 from digest.web.admin.lists import MAX_REASON
-from digest.web.admin_auth import CurrentAdmin, admin_router, require_role
+from digest.web.auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, PostedForm
-from digest.web.rendering import admin_template, local
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template, local
 
 _MAX_NAMED = 10  # subscribers
 _MAX_REASONS = 10

@@ -9,7 +9,7 @@ from digest.admin import admin_actions
 from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role, TokenScope
 from digest.store import admins
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
 from digest.web.rendering import admin_template
 

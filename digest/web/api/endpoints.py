@@ -24,9 +24,8 @@ from digest.matching import compile_rules
 from digest.models import CompiledRules, TokenScope
 from digest.store import Store, Transaction, admins
 from digest.web.api.problems import Refused, RuleMistake
-from digest.web.client_address import Networks, client_of
 from digest.web.forms import mistakes_in
-from digest.web.rate_limits import ConcurrencyLimit, RateLimit
+from digest.web.rate_limits import ConcurrencyLimit, Networks, RateLimit, client_of
 from digest.web.security import CLOSE_CONNECTION
 
 PATH = "/api/v1"

@@ -8,9 +8,9 @@ from digest.errors import DigestError, SuppressedError
 from digest.models import Subscriber
 from digest.pipeline import publish
 from digest.security.links import Scope
+from digest.web.auth import get_by_link, public_router
 from digest.web.dependencies import Context
-from digest.web.reader_auth import get_by_link, public_router
-from digest.web.template_data import Joined, Question, partly_shown
+from digest.web.rendering import Joined, Question, partly_shown
 
 log = structlog.get_logger()
 

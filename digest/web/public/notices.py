@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from digest.config import Config
 from digest.errors import ConfigError
+from digest.web.auth import public_router
 from digest.web.dependencies import Context
-from digest.web.reader_auth import public_router
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

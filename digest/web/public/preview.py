@@ -11,11 +11,11 @@ from digest.errors import RuleError
 from digest.matching.backtest import RuleStats
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.store import profiles
+from digest.web.auth import public_router
 from digest.web.dependencies import Context, PostedForm
 from digest.web.forms import Keywords, is_readable, read_keywords
 from digest.web.papers import ShownPaper
-from digest.web.reader_auth import public_router
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples
 
 _BEST = 10  # papers that are shown
 _ABSTRACT = 320  # characters

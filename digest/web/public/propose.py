@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from digest.sources.paper_page import canonical_url
 from digest.store import submissions
+from digest.web.auth import public_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import public_router
 
 router = public_router("/propose", wakes_delivery=False)
 

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from digest.errors import UsageError
 from digest.models import Profile
 from digest.models.periods import Period
+from digest.web.auth import public_router
 from digest.web.dependencies import Context, Number
 from digest.web.forms import Keywords, read_keywords
 from digest.web.papers import ShownPaper
-from digest.web.reader_auth import public_router
-from digest.web.template_samples import Fault
+from digest.web.rendering import Fault
 
 _PAGE_SIZE = 20
 

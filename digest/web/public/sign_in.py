@@ -10,9 +10,9 @@ from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
 from digest.subscribers.sign_up import SignUp
+from digest.web.auth import get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import get_by_link, public_router, reader_router
-from digest.web.template_data import Question, partly_shown
+from digest.web.rendering import Question, partly_shown
 
 router = public_router()
 sign_out_router = reader_router()

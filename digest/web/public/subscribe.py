@@ -14,10 +14,10 @@ from digest.security import addresses
 from digest.store import Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.sign_up import SignUp
+from digest.web.auth import public_router
 from digest.web.dependencies import Context, Fields, PostedForm
 from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
 from digest.web.public.sign_in import answer_by_mail
-from digest.web.reader_auth import public_router
 
 _MAX_RULES = 120  # characters of a profile's rules
 

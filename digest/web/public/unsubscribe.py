@@ -8,9 +8,9 @@ from starlette.responses import Response
 from digest.models import Subscriber, SubscriberState
 from digest.security.links import Scope
 from digest.store import Transaction, subscribers
+from digest.web.auth import public_router, verify_link
 from digest.web.dependencies import Context, PostedForm
-from digest.web.reader_auth import public_router, verify_link
-from digest.web.template_data import Left, OneClick, Question, partly_shown
+from digest.web.rendering import Left, OneClick, Question, partly_shown
 
 # Mail programs on the web post from their own site.
 router = public_router("/unsubscribe/{token}", from_anywhere=True)

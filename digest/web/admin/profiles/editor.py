@@ -14,12 +14,11 @@ from digest.pipeline.recent_papers import DAYS
 from digest.store import profiles
 from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext, parse_number
 from digest.web.forms import read_keywords
 from digest.web.papers import ShownPaper
-from digest.web.rendering import admin_template
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template
 
 _MAX_NAME = 200  # characters
 _MAX_DIFF = 400  # lines

@@ -9,11 +9,9 @@ from digest.admin import profile_actions, profile_diff
 from digest.errors import NotFoundError, UsageError
 from digest.models import Profile, ProfileVersion, Role
 from digest.store import profiles
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number
-from digest.web.rendering import admin_template
-from digest.web.template_data import isolated
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template, isolated
 
 _MAX_NAME = 200  # characters
 

@@ -10,11 +10,10 @@ from digest.errors import UsageError
 from digest.models import Role
 from digest.store import profiles
 from digest.web.admin.profiles.trial import FULL
-from digest.web.admin_auth import CurrentAdmin, admin_router, require_role
+from digest.web.auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, Number, PathId, PostedForm
 from digest.web.forms import is_readable
-from digest.web.rendering import admin_template, attachment
-from digest.web.template_data import isolated
+from digest.web.rendering import admin_template, attachment, isolated
 
 _MAX_COUNTED = 300  # profiles whose papers are counted: more would take a second
 _PAGE_SIZE = 100  # followers

@@ -13,12 +13,11 @@ from digest.errors import DigestError
 from digest.models import Admin, Delivery, Digest, MailKind, Profile, Role, Suppression
 from digest.store import profiles
 from digest.web.admin.templates import PreviewComposer
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number, shared
 from digest.web.forms import Keywords, read_keywords
 from digest.web.papers import ShownPaper
-from digest.web.rendering import admin_template
-from digest.web.template_data import isolated
+from digest.web.rendering import admin_template, isolated
 
 _MAX_ABSTRACT = 200  # characters
 _TIMEOUT = 15.0  # seconds for each step of the mail server's: the admin waits for the page

@@ -18,11 +18,10 @@ from digest.security import addresses
 from digest.store import bounces, suppressions
 from digest.subscribers.fields import one_line
 from digest.web.admin.lists import MAX_REASON, one_of
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.background import Background
 from digest.web.dependencies import Context, Number, PostedForm, shared
-from digest.web.rendering import admin_template, local
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template, local
 
 _PAGE_SIZE = 50
 _TEMPLATE = admin_template("suppressions")

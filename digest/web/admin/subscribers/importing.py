@@ -28,12 +28,11 @@ from digest.models import Admin
 from digest.store import Transaction
 from digest.subscribers.fields import COLUMNS, CsvRow, csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.background import Background
 from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, Upload, shared
-from digest.web.rendering import admin_template, attachment
+from digest.web.rendering import Samples, admin_template, attachment
 from digest.web.security import MAX_UPLOAD
-from digest.web.template_samples import Samples
 
 MAX_ROWS = 500_000
 SHOWN = 100  # rows of each outcome

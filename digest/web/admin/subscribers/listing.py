@@ -12,10 +12,9 @@ from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers.fields import csv_in_parts, one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.admin.lists import one_of
-from digest.web.admin_auth import admin_router
+from digest.web.auth import admin_router
 from digest.web.dependencies import Context
-from digest.web.rendering import admin_template, attachment
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template, attachment
 
 _PAGE_SIZE = 50
 _MAX_ADDRESS = 254  # characters

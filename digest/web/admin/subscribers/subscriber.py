@@ -30,7 +30,7 @@ from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
 from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until
 from digest.web.admin.lists import MAX_REASON
-from digest.web.admin_auth import CurrentAdmin, admin_router
+from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm
 from digest.web.forms import (
     EVERY_DAY,
@@ -44,8 +44,7 @@ from digest.web.forms import (
     skip_slot_served_today,
     weekday_choices,
 )
-from digest.web.rendering import admin_template, attachment, local
-from digest.web.template_samples import Samples
+from digest.web.rendering import Samples, admin_template, attachment, local
 
 _MAX_EVENTS = 10  # deliveries and bounces
 _ACTIONS = ("pause", "resume", "vouch", "ask", "unsubscribe", "suppress", "lift", "remove", "erase")

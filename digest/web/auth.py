@@ -1,4 +1,4 @@
-"""Access to the admin pages: signing in and out, sessions, roles and CSRF tokens."""
+"""Who a request is from: a subscriber, by a session or a signed link, or an admin, and how admins sign in."""
 
 import hmac
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, Role
+from digest.models import Admin, Role, Subscriber
 from digest.security import passwords
-from digest.store import admins, audit
+from digest.security.links import Scope, Token
+from digest.store import Transaction, admins, audit, subscribers
 from digest.web.dependencies import (
     Context,
     PostedForm,
@@ -22,11 +23,107 @@ from digest.web.dependencies import (
     refuse_posts_from,
     wake_delivery,
 )
-from digest.web.rendering import admin_template
-from digest.web.template_data import SignedIn
+from digest.web.rendering import SignedIn, admin_template
+from digest.web.sessions import Session
 
 SIGN_IN = "/admin/sign-in"
 _MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
+
+
+# Subscribers
+
+
+async def _session(context: Context) -> Session | None:
+    """The session that the reader's cookie names, if it is valid. Their epoch is not compared."""
+    sessions = context.services.sessions
+    session = sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now)
+    if session is not None:
+        context.csrf = session.csrf
+    return session
+
+
+CurrentSession = Annotated[Session | None, Depends(_session)]
+
+
+def _signed_in_reader(context: Context, session: CurrentSession) -> Subscriber:
+    """The subscriber who is signed in. Raises HTTPException 303, which leads to the sign-in page."""
+    if session is None:
+        raise context.redirection("/sign-in")
+    with context.store.read() as tx:
+        reader = subscribers.find_by_id(tx, session.subscriber_id)
+    if reader is None or reader.epoch != session.epoch:
+        raise context.redirection("/sign-in", cookie=context.services.sessions.end())
+    context.language = reader.language
+    return reader
+
+
+CurrentReader = Annotated[Subscriber, Depends(_signed_in_reader)]
+
+
+# Routers list these two after the dependency that signs in: a form is read only once its sender is known.
+
+
+async def _check_csrf(context: Context, form: PostedForm) -> None:
+    posted = form.get("csrf", "").encode("utf-8", "replace")
+    if context.request.method == "POST" and not hmac.compare_digest(context.csrf.encode(), posted):
+        raise HTTPException(403)
+
+
+async def _check_csrf_of_upload(context: Context, form: PostedUpload) -> None:
+    await _check_csrf(context, form.fields)
+
+
+def reader_router(prefix: str = "") -> APIRouter:
+    """A router of pages for signed-in subscribers. Their forms need the session's CSRF token."""
+    return page_router(
+        refuse_posts_from("cross-site"),
+        Depends(_signed_in_reader),
+        Depends(_check_csrf),
+        Depends(wake_delivery),
+        prefix=prefix,
+    )
+
+
+def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywhere: bool = False) -> APIRouter:
+    """A router of pages for everyone, also behind signed links.
+
+    `wakes_delivery`: its POSTs may queue mail. `from_anywhere`: forms of other sites are accepted.
+    """
+    dependencies = [Depends(_session)]
+    if not from_anywhere:
+        dependencies.insert(0, refuse_posts_from("cross-site"))
+    if wakes_delivery:
+        dependencies.append(Depends(wake_delivery))
+    return page_router(*dependencies, prefix=prefix)
+
+
+def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
+    """The subscriber of a signed link, and its contents.
+
+    Raises HTTPException 404 if we did not sign it, and 410 if it has expired or was revoked.
+    """
+    verified = verify_link(context, scope, token)
+    reader = subscribers.find_by_id(tx, verified.subscriber_id)
+    if reader is None or reader.epoch != verified.epoch or verified.has_expired(context.now):
+        raise HTTPException(410)
+    return reader, verified
+
+
+def verify_link(context: Context, scope: Scope, token: str) -> Token:
+    """The contents of a signed link. Raises HTTPException 404 if we did not sign it."""
+    verified = context.app.links.verify(scope, token)
+    if verified is None:
+        raise HTTPException(404)
+    return verified
+
+
+def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
+    """The reader as stored now; None if they have left meanwhile, so that no write brings them back."""
+    still = subscribers.find_by_id(tx, reader.id)
+    return still if still is not None and still.epoch == reader.epoch else None
+
+
+# Admins
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +162,6 @@ def _signed_in_admin(context: Context) -> Admin:
 CurrentAdmin = Annotated[Admin, Depends(_signed_in_admin)]
 
 
-async def _check_csrf(context: Context, _admin: CurrentAdmin, form: PostedForm) -> None:
-    _compare_csrf(context, form.get("csrf", ""))
-
-
-async def _check_csrf_of_upload(context: Context, _admin: CurrentAdmin, form: PostedUpload) -> None:
-    _compare_csrf(context, form.fields.get("csrf", ""))
-
-
-def _compare_csrf(context: RequestContext, posted: str) -> None:
-    if context.request.method == "POST" and not hmac.compare_digest(
-        context.csrf.encode(), posted.encode("utf-8", "replace")
-    ):
-        raise HTTPException(403)
-
-
 def require_role(role: Role) -> Dependency:
     """Let only admins of this role, or one that includes it, use a router or a route."""
 
@@ -87,8 +169,7 @@ def require_role(role: Role) -> Dependency:
         if not admin.role.allows(role):
             raise RoleError("only admins may do that")
 
-    dependency: Dependency = Depends(check)
-    return dependency
+    return Dependency(check)
 
 
 def admin_router(
@@ -96,7 +177,7 @@ def admin_router(
 ) -> APIRouter:
     """A router of pages for a role. Their forms need the session's CSRF token.
 
-    Forms from another host of our own domain are refused as well: it may be somebody else's.
+    Forms from another host of our own domain are refused as well: that host may belong to others.
 
     `upload`: forms may bring a file, and are read only once the sender is known to have the role.
     `wakes_delivery`: POSTs may queue mail.
