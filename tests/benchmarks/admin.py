@@ -77,13 +77,12 @@ _WATCHED = """() => {
 }"""
 
 
-def measure(*, quick: bool) -> Iterator[Sequence[Row]]:
-    """The rows of `key` and `answer`."""
-    lines = TYPED[:1] if quick else TYPED
+def measure(*, papers: int, lines: Sequence[str] = TYPED) -> Iterator[Sequence[Row]]:
+    """The rows of `key` and `answer`, over that many papers."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.toml")
         config.write_text("[newsletter]\n", encoding="ascii")
-        path = _filled(config, PAPERS // 5 if quick else PAPERS)
+        path = _filled(config, papers)
         with server("ours", config) as ours, sync_playwright() as driver:
             page = _editor(driver, ours.url, path)
             cookie = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
@@ -159,7 +158,10 @@ def _rows(case: str, took: Sequence[float]) -> list[Row]:
 
 def main() -> None:
     """The command line."""
-    harness.report("tests.benchmarks.admin", lambda quick: measure(quick=quick))
+    harness.report(
+        "tests.benchmarks.admin",
+        lambda quick: measure(papers=PAPERS // 5, lines=TYPED[:1]) if quick else measure(papers=PAPERS),
+    )
 
 
 if __name__ == "__main__":

@@ -144,9 +144,9 @@ def _changing(app: App) -> Iterator[None]:
         thread.join()
 
 
-def measure(*, quick: bool) -> Iterator[Sequence[Row]]:
-    """Rows of single previews: the median, and what only one of twenty takes longer than."""
-    count, wanted = (PAPERS // 5, list(texts())[::3]) if quick else (PAPERS, list(texts()))
+def measure(*, count: int, every: int = 1) -> Iterator[Sequence[Row]]:
+    """Rows of previews over `count` papers, for each `every`-th text: the median and the 95th percentile."""
+    wanted = list(texts())[::every]
     half = len(wanted) // 2
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.toml")

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
 from digest.app import App
@@ -13,6 +14,14 @@ from digest.web.app import create_app
 from tests.builders import NOW
 
 Opened = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_event_loop() -> Iterator[None]:
+    """All requests share a loop and its threads: a TestClient would begin both anew for each request."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 @pytest.fixture

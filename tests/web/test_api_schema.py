@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from digest.app import App
 from digest.errors import SourceError
@@ -36,7 +37,7 @@ def _config(token: str) -> Any:
         {
             "seed": 1,
             "headers": {"Authorization": f"Bearer {token}"},
-            "generation": {"deterministic": True, "max-examples": 25, "database": "none"},
+            "generation": {"deterministic": True, "max-examples": settings().max_examples // 4, "database": "none"},
             "phases": {"stateful": {"generation": {"max-examples": 10}}},
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": _MAY_ANSWER},
