@@ -33,9 +33,7 @@ from digest.store import Store, Transaction, profiles
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.inbound import InboundMail, Inbox
-from digest.transport.inbound.files import MaildirInbox
-from digest.transport.inbound.imap import ImapMailbox
+from digest.transport.inbound import ImapMailbox, InboundMail, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
 from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport

@@ -12,8 +12,8 @@ import jinja2
 import pytest
 
 from digest.mail import Templates, compose, languages, mail_renderer, template_check
-from digest.mail.fast.card_renderer import Outline
 from digest.mail.fast.fragments import Fragment, split_template
+from digest.mail.fast.renderer import Outline
 from digest.mail.languages import Language
 from digest.mail.mail_renderer import MailRenderer
 from digest.mail.templates import shipped_folder

@@ -10,7 +10,7 @@ from digest.cli.options import ConfigOption, JsonOption, moment, open_app
 from digest.cli.output import print_json, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
-from digest.transport.inbound.files import read_path
+from digest.transport.inbound import read_path
 
 _MAX_NAMED = 20  # unproven bounces
 

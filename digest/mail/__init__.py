@@ -4,7 +4,7 @@
                   │          ├── fast                 digests, from fragments that Jinja rendered once
                   │          └── templates, mjml      all other mails, by Jinja
                   ├── html_budget                     how many papers and how much of their abstracts fit
-                  └── template_check, sample_mail     templates are tried before a subscriber's mail is rendered
+                  └── template_check                  templates are tried before a subscriber's mail is rendered
 
 Templates see the records in context, which cards makes of papers. languages holds translations, encoding makes text
 7-bit, headers encodes the subject and all other headers, which mime writes.

@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from digest.errors import TemplateError
-from digest.mail import sample_mail
 from digest.mail.cards import MAX_NAME, PaperCache, shortened
 from digest.mail.context import DigestMail, NoteMail, Section, SenderInfo
 from digest.mail.dkim import Signer
 from digest.mail.encoding import SafeText
-from digest.mail.fast.card_renderer import Outline
+from digest.mail.fast.renderer import Outline
 from digest.mail.html_budget import MAX_HTML_BYTES, Fit, TemplateSizes, candidate_fits
 from digest.mail.mail_renderer import HTML, MailRenderer, RenderedMail
 from digest.mail.mime import MessageBuilder, Newsletter
-from digest.mail.template_check import check_templates
+from digest.mail.template_check import check_templates, full_digest, long_digest, measure_sizes
 from digest.mail.templates import Templates
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
 from digest.security import addresses
@@ -134,13 +133,13 @@ class Composer:
                 outline = self._outline(digest, Fit(digest.items, (), self._max_abstract), welcome=False)
                 return len(renderer.render_with_jinja(HTML, outline))
 
-            self._renderers[found.code] = renderer, sample_mail.measure_sizes(size)
+            self._renderers[found.code] = renderer, measure_sizes(size)
         return self._renderers[found.code]
 
     def _check_templates(self, renderer: MailRenderer) -> None:
         nameless = Subscriber(email="reader@digest.invalid", language=renderer.language.code)
         named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
-        full, long = sample_mail.full_digest(named), sample_mail.long_digest(nameless, 30)
+        full, long = full_digest(named), long_digest(nameless, 30)
         empty = replace(full, items=(), more=(), trending=())
         samples = ((full, _as_items(full.trending), False), (full, (), True), (long, (), False), (empty, (), True))
         check_templates(

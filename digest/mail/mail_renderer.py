@@ -12,11 +12,9 @@ from typing import Any
 from digest.mail import cards
 from digest.mail.cards import PaperCache
 from digest.mail.context import Card, DigestMail, Mail
-from digest.mail.encoding import html_bytes, quoted_printable
-from digest.mail.fast.card_renderer import Outline
-from digest.mail.fast.encoders import Encoder, HtmlEncoder, QuotedPrintableEncoder
+from digest.mail.encoding import Encoder, HtmlEncoder, QuotedPrintableEncoder, html_bytes, quoted_printable
 from digest.mail.fast.fragments import UnsplittableError, split_template
-from digest.mail.fast.renderer import MAIL, FastRenderer
+from digest.mail.fast.renderer import MAIL, FastRenderer, Outline
 from digest.mail.languages import Language
 from digest.mail.templates import RENDER_ERRORS, Templates
 from digest.models import DigestItem

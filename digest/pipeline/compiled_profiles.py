@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from digest.errors import RuleError
 from digest.matching import ProfileIndex, compile_rules, parse_rules
-from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
+from digest.matching.engine.index import Snapshot, load_snapshot, save_snapshot
 from digest.models import Profile
 from digest.store import Store, profiles
 

@@ -30,8 +30,7 @@ from mjml import mjml2html
 
 from digest.mail import RenderedMail, Signer, Templates
 from digest.mail.cards import PaperCache
-from digest.mail.encoding import html_bytes
-from digest.mail.fast.encoders import HtmlEncoder, Piece
+from digest.mail.encoding import HtmlEncoder, Piece, html_bytes
 from digest.mail.fast.fragments import split_template
 from digest.mail.fast.renderer import MAIL, FastRenderer
 from digest.mail.html_budget import Fit

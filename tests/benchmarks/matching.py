@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from digest.matching import Matches, ProfileIndex, Search, compile_rules
-from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
+from digest.matching.engine.index import Snapshot, load_snapshot, save_snapshot
 from digest.models import Paper
 from digest.samples import PAPERS
 from digest.sources import parse

@@ -5,18 +5,18 @@ import re
 
 import pytest
 
-from digest.mail import sample_mail
+from digest.mail import template_check
 from digest.mail.html_budget import MAX_HTML_BYTES
 from digest.models import MailKind
 from tests.builders import a_delivery, a_subscriber
 from tests.mail.samples import composer
 
 COMPOSER = composer()
-DIGEST = COMPOSER.render(a_delivery(sample_mail.full_digest(a_subscriber(id=7)))).readable_html
+DIGEST = COMPOSER.render(a_delivery(template_check.full_digest(a_subscriber(id=7)))).readable_html
 MAILS = {
     "digest": DIGEST,
     "welcome": COMPOSER.render(
-        a_delivery(sample_mail.full_digest(a_subscriber(id=7)), kind=MailKind.WELCOME)
+        a_delivery(template_check.full_digest(a_subscriber(id=7)), kind=MailKind.WELCOME)
     ).readable_html,
     **{
         kind.value: COMPOSER.render(a_delivery(kind=kind)).readable_html

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail import Composer, Templates, sample_mail
+from digest.mail import Composer, Templates, template_check
 from digest.mail.cards import PaperCache
 from digest.mail.html_budget import Fit
 from digest.mail.mail_renderer import HTML, SUBJECT, TEXT, MailRenderer
@@ -123,7 +123,7 @@ HTML_REST</mj-text></mj-column></mj-section></mj-body></mjml>""".replace("HTML_R
 )
 def test_an_overridden_template_with_plain_loops_is_rendered_fast(tmp_path: Path, card: str) -> None:
     made = composer(overriding(tmp_path, "digest.mjml.j2", PAGE.replace("CARD", card)))
-    check_same(made, sample_mail.full_digest(a_subscriber(id=7)))
+    check_same(made, template_check.full_digest(a_subscriber(id=7)))
     check_same(made, two_papers())
     assert made.slow_templates == {}
 

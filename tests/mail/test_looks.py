@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from digest.mail import sample_mail
+from digest.mail import template_check
 from digest.models import MailKind
 from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import a_delivery, a_digest, a_subscriber
@@ -32,9 +32,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     welcome = MailKind.WELCOME
     deliveries = {
         "digest": a_delivery(two_papers()),
-        "german": a_delivery(sample_mail.full_digest(a_subscriber(id=7, language="de"))),
-        "arabic": a_delivery(sample_mail.full_digest(a_subscriber(id=7, language="ar"))),
-        "welcome": a_delivery(sample_mail.full_digest(a_subscriber(id=7)), kind=welcome),
+        "german": a_delivery(template_check.full_digest(a_subscriber(id=7, language="de"))),
+        "arabic": a_delivery(template_check.full_digest(a_subscriber(id=7, language="ar"))),
+        "welcome": a_delivery(template_check.full_digest(a_subscriber(id=7)), kind=welcome),
         "nothing yet": a_delivery(a_digest([]), kind=welcome),
         **{kind: a_delivery(kind=MailKind(kind)) for kind in MAILS[-4:]},
     }
@@ -117,7 +117,7 @@ def test_a_mail_from_right_to_left_begins_at_the_right(look: Any) -> None:
 
 
 def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
-    digest = sample_mail.full_digest(a_subscriber(id=7))
+    digest = template_check.full_digest(a_subscriber(id=7))
     paper = replace(digest.items[0].paper, title="x" * 250, abstract="y" * 5000)
     item = replace(digest.items[0], paper=paper, evidence=(), profile="z" * 80)
     (tmp_path / "mail.html").write_text(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from digest.errors import RuleError
 from digest.matching import ProfileIndex, Search, compile_rules, parse_query
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.snapshot import Snapshot, load_snapshot, save_snapshot
+from digest.matching.engine.index import Snapshot, load_snapshot, save_snapshot
 from digest.matching.language.query import iter_terms, matches_empty_paper
 from digest.models import AnnounceType, Evidence, Field, Match, Paper, Profile
 from digest.text import fold

@@ -9,8 +9,7 @@ import pytest
 from imap_tools import MailBoxUnencrypted
 
 from digest.errors import TransportError
-from digest.transport.inbound import MAX_BYTES
-from digest.transport.inbound.imap import ImapMailbox
+from digest.transport.inbound import MAX_BYTES, ImapMailbox
 from digest.transport.smtp_connection import Security
 from digest.transport.smtp_server import SmtpServer
 from tests.mta import Account, Dovecot, a_free_port, cut_after, needs_dovecot, scripted

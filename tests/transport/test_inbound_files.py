@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from digest.errors import TransportError, UsageError
 from digest.models import Message as Outgoing
-from digest.transport.inbound import MAX_BYTES, InboundMail
-from digest.transport.inbound.files import MaildirInbox, read_path
+from digest.transport.inbound import MAX_BYTES, InboundMail, MaildirInbox, read_path
 from digest.transport.maildir import MaildirTransport
 
 MAIL = b"Subject: one\n\nbody\n"

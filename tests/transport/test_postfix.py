@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.models import Message, Outcome, Receipt
-from digest.transport.inbound import InboundMail
-from digest.transport.inbound.files import MaildirInbox
+from digest.transport.inbound import InboundMail, MaildirInbox
 from digest.transport.smtp import SmtpTransport
 from tests.mta import Postfix, needs_postfix, wait_until
 

@@ -1,32 +1,53 @@
 """Parses the text of a profile into rules, or raises an error that says where it is wrong and what was expected."""
 
+import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import unquote_plus
 
-from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from digest.errors import RuleError
-from digest.matching.language.build import QuerySyntaxError, Scope, build, shortened, shown_term
-from digest.matching.language.fields import FIELDS, OTHER_TAGS, SHOWN, TAGS, unknown_field, unknown_tag
 from digest.matching.language.query import (
+    ARCHIVE,
+    AUTHOR,
+    CATEGORY,
+    ELSEWHERE,
+    EVERYWHERE,
+    FIELDS,
     MAX_CHARACTERS,
+    MAX_DEPTH,
     MAX_PHRASE,
+    OTHER_TAGS,
+    SHOWN,
+    STAR,
+    TAGS,
+    AllOf,
+    AnyOf,
+    Author,
+    Near,
+    Not,
     Query,
     Rule,
     Term,
     canonical,
+    canonical_text,
     distinct_rules,
     format_query,
     iter_terms,
     matches_empty_paper,
+    patterns,
+    unknown_field,
+    unknown_tag,
 )
-from digest.models import EXCLUDES, CompiledRule, CompiledRules
-from digest.text import stem
+from digest.models import EXCLUDES, CompiledRule, CompiledRules, Field
+from digest.text import COMPOUND, MARKS, WORD, stem
 
 MAX_TERMS = 20_000  # of a profile
+MAX_DISTANCE = 50  # words between the sides of NEAR
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
@@ -46,6 +67,26 @@ _PLAIN = re.compile(r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*")
 _NEEDS_GRAMMAR = re.compile(
     r'[()"“”„«»\[:^/|&]|^\s*$|(?:^|(?<=\s))(?:[-+\u2010-\u2015\u2212]|(?:AND|OR|NOT|ANDNOT|NEAR)(?!\S))'
 )
+
+Node = Tree[Token]
+
+_CHAIN = "NEAR joins two sides; write a NEAR/3 b AND b NEAR/3 c"
+_NOT_A_SIDE = "a side of NEAR is words, a phrase or (a OR b); write AND and NOT outside: a NEAR/3 b AND NOT c"
+_NO_TEXT = "NEAR looks in titles and abstracts; in author: a name is found in either order as it is, author:Song Han"
+_APART = "these can never be in one text: one side looks only in titles, the other only in abstracts"
+_TOO_SHORT = "expected at least two letters before *, as in quantiz*"
+
+# What a word looks like that may be meant as something else. Most words pass this one check.
+_SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]|^(?:\|{1,2}|&&)$|^near/", re.IGNORECASE)
+_SIGNED = re.compile(r"[-+\u2010-\u2015\u2212]+\w")
+_WEIGHT = re.compile(r"\^[\d.]*$")
+_UNKNOWN_FIELD = re.compile(r"([^\W\d_][^\W\d]+):(?=[\w*\[])")
+_FOREIGN_OPERATORS = {"|": "OR", "||": "OR", "&&": "AND"}
+
+_STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
+_ARCHIVE = re.compile(r"\s*(.*\w)\.\*\s*")
+_NAME_PART = re.compile(r"[^\s,._;]+")  # LeCun, Y. and hinton_g have two
+_INITIALS = re.compile(r"[^\W\d_a-z]{1,3}")  # as PubMed writes them after the family name: Hinton GE
 
 
 def compile_rules(text: str) -> CompiledRules:
@@ -196,3 +237,220 @@ def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) ->
         hint = "; for words close to each other, write a NEAR/3 b" if "~" in shown else ""
         reason = f"expected AND, OR or NOT before {shown}{hint}"
     return RuleError(line, column + at, reason)
+
+
+class QuerySyntaxError(Exception):
+    """An error in a rule, at an `offset` that counts from 0. Becomes a RuleError with line and column."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What surrounds a node: the innermost field, and how many parentheses, NOTs and fields deep it is."""
+
+    fields: frozenset[Field] = SHOWN
+    initials: bool = False  # names are written as PubMed writes them: Hinton GE
+    depth: int = 0
+
+    def deeper(self) -> "Scope":
+        """Returns the scope one parenthesis or NOT further in. Raises QuerySyntaxError if that is too deep."""
+        if self.depth == MAX_DEPTH:
+            raise QuerySyntaxError(0, f"parentheses, fields and NOTs are nested deeper than {MAX_DEPTH}")
+        return Scope(self.fields, self.initials, self.depth + 1)
+
+    def within(self, node: Node) -> "Scope":
+        """Returns the scope inside an `in_field` or `tagged` node. Raises QuerySyntaxError."""
+        if node.data == "in_field":
+            return Scope(FIELDS[_token(node, 0).rstrip().rstrip(":").lower()], depth=self.deeper().depth)
+        tag = _token(node, 1)
+        fields = TAGS.get(tag.strip("[] \t").lower())
+        if fields is None:
+            raise QuerySyntaxError(tag.start_pos or 0, unknown_tag(tag))
+        return Scope(fields, initials=fields != EVERYWHERE, depth=self.deeper().depth)
+
+
+def build(node: Node, text: str, scope: Scope) -> Query:
+    """Returns the query for a parse tree of `text`. Raises QuerySyntaxError."""
+    match node.data:
+        case "phrase" | "quoted":
+            if scope.fields == EVERYWHERE:
+                scope.deeper()  # it becomes an OR, which may need parentheses when it is written as a rule again
+            return _term(*_words(node, text), scope, exact=node.data == "quoted")
+        case "in_field" | "tagged":
+            return build(_child(node), text, scope.within(node))
+        case "group":
+            return build(_child(node), text, scope.deeper())
+        case "none_of":
+            return Not(build(_child(node), text, scope.deeper()))
+        case "near":
+            return _near(node, text, scope)
+        case kind:
+            parts = tuple(build(child, text, scope) for child in _children(node))
+            return AnyOf(parts) if kind == "any_of" else AllOf(parts)
+
+
+def _near(node: Node, text: str, scope: Scope) -> Near:
+    operators = [child for child in node.children if isinstance(child, Token)]
+    at = operators[0].start_pos or 0
+    written = re.fullmatch(r"NEAR/([0-9]{1,4})", operators[0])
+    if written is None:
+        raise QuerySyntaxError(at, "expected a number of words after NEAR, as in a NEAR/3 b (quotes make NEAR a word)")
+    distance = int(written[1])
+    if distance > MAX_DISTANCE:
+        raise QuerySyntaxError(at, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
+    if len(operators) > 1:
+        raise QuerySyntaxError(operators[1].start_pos or 0, _CHAIN)
+    left, right = (tuple(_side(child, text, scope, at)) for child in _children(node))
+    looked_in = [frozenset[Field]().union(*(term.fields for term in side)) for side in (left, right)]
+    if looked_in[0].isdisjoint(looked_in[1]):
+        raise QuerySyntaxError(at, _APART)
+    return Near(left, right, distance)
+
+
+def _side(node: Node, text: str, scope: Scope, at: int) -> Iterator[Term]:
+    """Yields the terms of one side of the NEAR at offset `at`."""
+    match node.data:
+        case "phrase" | "quoted":
+            if not scope.fields & SHOWN:
+                raise QuerySyntaxError(at, _NO_TEXT)
+            yield shown_term(*_words(node, text), scope.fields & SHOWN, exact=node.data == "quoted")
+        case "in_field" | "tagged":
+            yield from _side(_child(node), text, scope.within(node), at)
+        case "group":
+            yield from _side(_child(node), text, scope.deeper(), at)
+        case "any_of":
+            for child in _children(node):
+                yield from _side(child, text, scope, at)
+        case kind:
+            raise QuerySyntaxError(at, _CHAIN if kind == "near" else _NOT_A_SIDE)
+
+
+def _words(node: Node, text: str) -> tuple[str, int]:
+    """Returns (the words as written, their offset)."""
+    first, last = _token(node, 0), _token(node, -1)
+    start = first.start_pos or 0
+    if node.data == "quoted":
+        return first[1:-1], start + 1
+    for at in range(len(node.children)):
+        _check_word(_token(node, at))
+    return text[start : last.end_pos], start
+
+
+def _check_word(word: Token) -> None:
+    """Raises QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
+    if not _SUSPECT.search(word):
+        return
+    start = word.start_pos or 0
+    if _SIGNED.match(word):
+        hint = "" if word[0] == "+" else "; to exclude it, write NOT or begin a line with a plain -"
+        raise QuerySyntaxError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{hint}")
+    if word in _FOREIGN_OPERATORS:
+        raise QuerySyntaxError(start, f"write {_FOREIGN_OPERATORS[word]} for {word}")
+    if word.lower().startswith("near/"):
+        raise QuerySyntaxError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
+    if _WEIGHT.search(word):
+        raise QuerySyntaxError(start + word.index("^"), "expected a weight at the end of the line only")
+    if word.endswith(":"):
+        # Before a space, most names belong to a title (BERT: pre-training). Only misspelt fields are errors.
+        name = word[:-1].lower()
+        if name in ELSEWHERE or difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.8):
+            raise QuerySyntaxError(start, unknown_field(word[:-1]))
+    if field := _UNKNOWN_FIELD.match(word):
+        raise QuerySyntaxError(start, unknown_field(field.group(1)))
+
+
+def _term(text: str, offset: int, scope: Scope, *, exact: bool) -> Query:
+    """Returns what `text`, which begins at `offset`, asks for in the scope's fields. Raises QuerySyntaxError.
+
+    Names (authors, categories) are compared as they are, also outside quotes.
+    """
+    terms: list[Query] = []
+    if scope.fields & SHOWN:
+        terms.append(shown_term(text, offset, scope.fields & SHOWN, exact=exact))
+    if Field.AUTHOR in scope.fields:
+        terms.append(_author(text, offset, initials=scope.initials))
+    if Field.CATEGORY in scope.fields:
+        archive = _ARCHIVE.fullmatch(text)
+        if archive is None:
+            name = _checked_text(text, offset, exact=True, separator=".")
+        elif len(COMPOUND.findall(archive[1])) == 1:
+            name = _checked_text(archive[1], offset, exact=True) + ARCHIVE  # cs.* is all categories of the archive cs
+        else:
+            raise QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
+        terms.append(Term(name, CATEGORY, exact=True))
+    return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
+
+
+def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Term:
+    """Returns a term for words, a phrase or a prefix in title or abstract. Raises QuerySyntaxError."""
+    return Term(_checked_text(text, offset, exact=exact), fields, exact)
+
+
+def _author(text: str, offset: int, *, initials: bool) -> Query:
+    """Returns a Term for a name of one part, else an Author. Raises QuerySyntaxError.
+
+    With `initials`, one to three capitals after a family name are initials, of which the first counts.
+    """
+    written = [(m.group(), offset + m.start()) for m in _NAME_PART.finditer(text)]
+    written = [(name, at) for name, at in written if WORD.search(name) or "*" in name]
+    if initials and len(written) > 1 and _INITIALS.fullmatch(written[-1][0]):
+        written[-1] = (written[-1][0][0], written[-1][1])
+    if len(written) > MAX_PHRASE:
+        raise QuerySyntaxError(offset, f"a name of more than {MAX_PHRASE} parts")
+    if len(written) > 1:
+        parts: list[Term] = []
+        for name, at in written:
+            letter = canonical_text(name.removesuffix("*"), exact=True)
+            is_initial = len(letter) == 1 and letter.upper() != letter  # only scripts with capitals have initials
+            parts.append(Term(f"{letter}*" if is_initial else _checked_text(name, at, exact=True), AUTHOR, exact=True))
+        parts = list(dict.fromkeys(parts))
+        if len(parts) > 1:
+            return Author(tuple(parts))
+    name, at = written[0] if written else (text, offset)
+    return Term(_checked_text(name, at, exact=True), AUTHOR, exact=True)
+
+
+def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") -> str:
+    """Returns the canonical text. Raises QuerySyntaxError if it cannot be looked for."""
+    starred = _STAR.sub(STAR, text.replace(STAR, " "))
+    if "*" in starred:
+        raise QuerySyntaxError(offset + starred.index("*"), _TOO_SHORT)
+    words = sum(1 for _ in WORD.finditer(starred))
+    if not words:
+        raise QuerySyntaxError(offset, f"there is no letter or digit in {shortened(text)}")
+    if words > MAX_PHRASE:
+        raise QuerySyntaxError(offset, f"a phrase of more than {MAX_PHRASE} words")
+    canonical = canonical_text(starred, exact=exact, separator=separator)
+    if STAR in starred:
+        ways = patterns(canonical, exact=exact)
+        at = offset + starred.index(STAR)
+        if not ways:
+            raise QuerySyntaxError(at, "expected * at the end of a word only")
+        if any(word[0] == "^" and len(word) < 3 for way in ways for word in way):
+            raise QuerySyntaxError(at, _TOO_SHORT)
+    return canonical
+
+
+def shortened(text: str) -> str:
+    """Returns the text in quotes, cut to a length that fits an error message."""
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
+
+
+def _children(node: Node) -> list[Node]:
+    return [child for child in node.children if not isinstance(child, Token)]
+
+
+def _child(node: Node) -> Node:
+    (child,) = _children(node)
+    return child
+
+
+def _token(node: Node, index: int) -> Token:
+    token = node.children[index]
+    if not isinstance(token, Token):
+        raise TypeError(token)
+    return token

@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from digest.errors import RuleError
-from digest.matching.language.build import MAX_DISTANCE
-from digest.matching.language.fields import ABSTRACT, AUTHOR, ELSEWHERE, EVERYWHERE, FIELDS, SHOWN, TAGS, TITLE
-from digest.matching.language.parser import compile_rules
-from digest.matching.language.query import MAX_DEPTH
+from digest.matching.language.parser import MAX_DISTANCE, compile_rules
+from digest.matching.language.query import (
+    ABSTRACT,
+    AUTHOR,
+    ELSEWHERE,
+    EVERYWHERE,
+    FIELDS,
+    MAX_DEPTH,
+    SHOWN,
+    TAGS,
+    TITLE,
+)
 from digest.models import EXCLUDES, Field
 
 MAX_PASTED = 20_000  # characters

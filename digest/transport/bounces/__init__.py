@@ -9,8 +9,7 @@ from email.header import decode_header, make_header
 from digest.models import Bounce, BounceKind
 from digest.transport.bounces.classification import classify
 from digest.transport.bounces.parsing import ReturnedMail, parse_fields, parse_header, parse_mail
-from digest.transport.bounces.plain_text import parse_plain_text
-from digest.transport.bounces.reports import parse_report_in_text, parse_reports
+from digest.transport.bounces.reports import parse_plain_text, parse_report_in_text, parse_reports
 
 __all__ = ["classify", "header_recipients", "parse"]
 

@@ -1,12 +1,28 @@
-"""Machine-readable reports: delivery status notifications (RFC 3464, RFC 6533) and feedback reports (RFC 5965)."""
+"""What returned mail reports: machine-readable reports, and what mail systems write for human readers.
 
+Delivery status notifications are RFC 3464 and RFC 6533, feedback reports RFC 5965.
+"""
+
+import logging
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from email import message_from_bytes
+
+from flufl.bounce import all_failures
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces.classification import classify, find_status, more_specific, shorten, status_from_phrase
-from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, parse_fields
-from digest.transport.bounces.plain_text import reply_about
+from digest.transport.bounces.classification import (
+    MAX_REPLY,
+    classify,
+    find_status,
+    has_code,
+    has_known_phrase,
+    more_specific,
+    shorten,
+    status_from_phrase,
+)
+from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, find_addresses, parse_fields
 
 _DELIVERY_STATUS = ("message/delivery-status", "message/global-delivery-status")
 _FEEDBACK_REPORT = "message/feedback-report"
@@ -28,6 +44,31 @@ _ACTION_LINE = re.compile(r"^[ \t]{0,9}action[ \t]{0,9}:", re.IGNORECASE | re.MU
 # "auth-failure" and "dmarc" (RFC 6591), which are about our own keys.
 _COMPLAINTS = {"abuse", "fraud", "complaint", "opt-out", "opt-out-list", ""}
 _MICROSOFT_RECIPIENT = "x-hmxmroriginalrecipient"  # Microsoft sends no report, only the mail with this header field
+
+_MAX_RECIPIENTS = 50
+_MAX_TEXT = 1 << 14  # characters, for each recipient
+_DELAY_SUBJECT = re.compile(r"^\W{0,9}warning|\bdelay(?:ed)?\b|: warning$", re.IGNORECASE)
+_DELAY = re.compile(
+    r"only a (?:temporary|warning)|this is (?:just )?a warning|not yet been delivered|still being retried"
+    r"|will (?:be retried|continue to (?:try|be made))|no action is required on your part|(?:not|n't) need to re-?send",
+    re.IGNORECASE,
+)
+_FAILURE = re.compile(
+    r"undeliver|(?:not|n't|unable to|error|trouble|failed) (?:be |been |was |in |while )?(?:attempting to )?deliver"
+    r"|fail(?:ed|ure)\b|returned? (?:mail|to sender)|did not reach|could not|error sending",
+    re.IGNORECASE,
+)
+_REJECTION = re.compile(r"(?<![\w.#\[/])([45]\d\d)(?:[ :-]|$)[ \t]*\S|(?<![\w.\[])[45]\.\d\.\d{1,3}(?!\.?\d)")
+_QUOTED_COMMAND = re.compile(r"(?:^|\n)[ \t]*(?:>>>|\.\.\. while|sent <<<)[^\n]*", re.IGNORECASE)
+_AFTER_REJECTION = re.compile(r"\s*(?:$|giving up|i'm not going|-{3}|<<<|([2-5]\d\d)[ -])", re.IGNORECASE)
+_SENDMAIL = re.compile(r"^5\d\d (?:5\.\d\.\d{1,3} )?<([^<>\s]{3,320})>\.\.\. ", re.MULTILINE)
+
+# What flufl.bounce is given: its time grows with the square of a line's length and of the nesting depth.
+_FLUFL_MAX_BYTES = 1 << 15
+_FLUFL_MAX_LINE = 200
+_FLUFL_MAX_NESTED = 12
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs a traceback for each mail that it cannot parse
 
 
 def parse_reports(mail: ReturnedMail) -> tuple[Bounce, ...]:
@@ -121,3 +162,101 @@ def _reply(block: Fields, mail: ReturnedMail) -> str:
         return words
     comment = _COMMENT.search(block.get("status", ""))
     return comment[1] if comment else reply_about(_recipient(block, mail), mail.explanation)
+
+
+def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
+    """Return what the mail's text reports, one bounce a recipient; empty if it reports no failure."""
+    if _DELAY_SUBJECT.search(mail.fields.get("subject", "")) or _DELAY.search(mail.explanation):
+        return (Bounce(kind=BounceKind.OTHER, recipient=next(iter(_likely_recipients(mail)), "")),)
+    recipients = _failed_recipients(mail)
+    if not recipients:
+        text = mail.explanation
+        if not (_FAILURE.search(mail.fields.get("subject", "")) or _FAILURE.search(text) or has_code(text)):
+            return ()
+        recipients = _likely_recipients(mail) or [""]
+    bounces = []
+    for recipient in recipients[:_MAX_RECIPIENTS]:
+        reply = reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
+        status = find_status(reply) or status_from_phrase(reply)
+        bounces.append(Bounce(kind=classify(status, reply), recipient=recipient, status=status, reply=shorten(reply)))
+    return tuple(bounces)
+
+
+def reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
+    """The remote server's words about a recipient: a rejection if there is one, else the most meaningful passage."""
+    text = text[:_MAX_TEXT]
+    others = [other for other in others if other != recipient]
+    about = _passage_about(recipient, text, others)
+    passages = [about] if others else [about, text]
+    rejections = [found for passage in passages if (found := _find_rejection(_QUOTED_COMMAND.sub("\n", passage)))]
+    for rejection in rejections:
+        if has_known_phrase(rejection) or find_status(rejection):
+            return rejection
+    if others and rejections:  # the rest of the text may be about another recipient
+        return rejections[0]
+    paragraphs = [paragraph for passage in passages for paragraph in re.split(r"\n[ \t]*\n", passage)]
+    known = (paragraph for paragraph in paragraphs if has_known_phrase(paragraph))
+    return next(known, rejections[0] if rejections else about)
+
+
+def _failed_recipients(mail: ReturnedMail) -> list[str]:
+    """The recipients that a known format lists as failed, each once."""
+    failed = [extract_address(value) for value in mail.fields.get("x-failed-recipients", "").split(",")]  # Exim, Google
+    if any(failed):
+        return list(filter(None, dict.fromkeys(failed)))
+    listed = [found for line in _SENDMAIL.findall(mail.explanation) if (found := extract_address(line))]
+    if listed:
+        return list(dict.fromkeys(listed))
+    return [address for address in _failed_by_flufl(mail) if address in mail.explanation]
+
+
+def _failed_by_flufl(mail: ReturnedMail) -> list[str]:
+    """The failed addresses that flufl.bounce finds, sorted. It knows the formats of forty mail systems."""
+    content = b"\n".join(line[:_FLUFL_MAX_LINE] for line in mail.raw[:_FLUFL_MAX_BYTES].split(b"\n"))
+    lowered = content.lower()
+    if lowered.count(b"multipart/") + lowered.count(b"message/") > _FLUFL_MAX_NESTED:
+        return []
+    try:
+        message = message_from_bytes(content)
+        if not extract_address(str(message.get("from", ""))):  # one of its parsers fails on an empty From
+            del message["from"]
+            message["From"] = "mailer-daemon@localhost"
+        found = all_failures(message)[1]
+    except Exception:  # noqa: BLE001 its seventeen parsers read untrusted mail; whatever they raise, no format is known
+        return []
+    return sorted({address for name in found if (address := extract_address(name.decode("ascii", "replace")))})
+
+
+def _likely_recipients(mail: ReturnedMail) -> list[str]:
+    """The addresses the text is likely about: those we wrote to, or else any but our own and the author's."""
+    not_theirs = {mail.author, *find_addresses(mail.fields.get("to", ""))}
+    written_to = [a for a in find_addresses(mail.returned.get("to", "")) if a not in not_theirs]
+    mentioned = [a for a in find_addresses(mail.explanation) if a not in not_theirs]
+    return [a for a in mentioned if a in written_to] or mentioned[:1] or written_to[:1]
+
+
+def _passage_about(recipient: str, text: str, others: list[str]) -> str:
+    """The lines from the recipient's own to the next recipient's."""
+    lines = text.split("\n")
+    start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
+    if start is None:
+        return text
+    end = next((n for n in range(start + 1, len(lines)) if any(o in lines[n] for o in others)), len(lines))
+    return "\n".join(lines[start:end])
+
+
+def _find_rejection(text: str) -> str:
+    """The first rejection in a text with its continuation lines, or ""."""
+    found = _REJECTION.search(text)
+    if found is None:
+        return ""
+    # A status without a code may follow the words: "no such mailbox. (#5.1.1)".
+    start = found.start() if found[1] else text.rfind("\n", 0, found.start()) + 1
+    first, *rest = text[start : start + 4 * MAX_REPLY].split("\n")
+    lines = [first]
+    for line in rest:
+        after = _AFTER_REJECTION.match(line)
+        if after and (after[1] is None or after[1] != found[1]):
+            break
+        lines.append(line)
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from digest.admin import test_mail
 from digest.app import App
 from digest.errors import DigestError, NotFoundError, RuleError, TemplateError, UsageError
-from digest.mail import Composer, RenderedMail, Templates, sample_mail
+from digest.mail import Composer, RenderedMail, Templates, template_check
 from digest.mail.languages import Language
 from digest.models import Digest, MailKind, Schedule, Subscriber
 from digest.pipeline.recent_papers import DAYS
@@ -168,7 +168,7 @@ def _render(
     digest: Digest | None = None
     if kind in {MailKind.DIGEST, MailKind.WELCOME}:
         recent = _recent_digest(context, reader)
-        digest = recent or sample_mail.full_digest(reader)
+        digest = recent or template_check.full_digest(reader)
     mail = test_mail.make_delivery(kind, reader, digest, domain=context.app.domain, now=context.now)
     with previews.composer() as composer:
         return composer.render(test_mail.copy_without_links(mail, reader.email)), recent is not None
