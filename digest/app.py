@@ -190,12 +190,7 @@ class App:
         config = self.config
         with self.fetcher() as fetcher:
             return ingest(
-                self.store,
-                config.source,
-                fetcher,
-                now=now,
-                timezone=config.newsletter.timezone,
-                progress=progress,
+                self.store, config.source, fetcher, now=now, timezone=config.newsletter.timezone, progress=progress
             )
 
     def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
@@ -205,11 +200,7 @@ class App:
         )
 
     def deliver(
-        self,
-        *,
-        now: datetime,
-        progress: _Progress = lambda _: None,
-        stopping: Callable[[], bool] = lambda: False,
+        self, *, now: datetime, progress: _Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
     ) -> DeliveryReport:
         """Send what is due, until nothing is left or `stopping` returns True."""
         smtp = self.config.delivery.smtp

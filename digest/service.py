@@ -27,13 +27,7 @@ from digest.web.server import listen, serving, url_of
 log = structlog.get_logger()
 
 
-def serve(
-    app: App,
-    *,
-    stop: threading.Event,
-    listener: socket.socket | None = None,
-    inbox: Path | None = None,
-) -> None:
+def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = None, inbox: Path | None = None) -> None:
     """Serve the pages and run the stages until `stop` is set, then let running stages finish.
 
     Listens on `listener`, or else on the configured address. `inbox` is a folder whose mails a page shows. Raises
@@ -56,12 +50,7 @@ def serve(
         new_mail.set()
         _run_now(scheduler, "deliver")
 
-    asgi = create_app(
-        app,
-        changed=deliver_now,
-        ask_sources=lambda: _run_now(scheduler, "ingest"),
-        inbox=inbox,
-    )
+    asgi = create_app(app, changed=deliver_now, ask_sources=lambda: _run_now(scheduler, "ingest"), inbox=inbox)
     listener = listener or listen(app.config.web.host, app.config.web.port)
     with serving(asgi, listener, on_loss=on_loss):
         scheduler.start()

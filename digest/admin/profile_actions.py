@@ -67,7 +67,7 @@ def restore(tx: Transaction, name: str, number: int, *, by: str, now: datetime) 
 
     Raises NotFoundError, and UsageError if these rules cannot be saved any more.
     """
-    return restore_version(tx, profiles.get_current_or_removed(tx, name), number, by=by, now=now)
+    return restore_version(tx, profiles.get(tx, name, or_removed=True), number, by=by, now=now)
 
 
 def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, now: datetime) -> Profile:

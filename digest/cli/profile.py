@@ -139,7 +139,7 @@ def history(
 ) -> None:
     """List the versions of a profile, newest first: when and by whom each was saved, and what it changed."""
     with open_app(config) as app, app.store.read() as tx:
-        profile = profiles.get_current_or_removed(tx, name)
+        profile = profiles.get(tx, name, or_removed=True)
         if number is not None:
             before, after = profiles.get_version(tx, profile, number)
             lines, change = diff(before, after), describe(before, after)

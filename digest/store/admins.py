@@ -120,11 +120,7 @@ def _list_tokens(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Api
         ApiToken(
             id=row.id,
             owner=Admin(
-                id=row.admin_id,
-                email=row.email,
-                role=Role(row.role),
-                password=row.password,
-                created_at=row.admin_since,
+                id=row.admin_id, email=row.email, role=Role(row.role), password=row.password, created_at=row.admin_since
             ),
             name=row.name,
             scopes=frozenset(TokenScope(scope) for scope in row.scopes.split(",")),

@@ -1,6 +1,6 @@
 """Bounces: what came back from an address, or what the mail server said of it at once. Addresses are pseudonyms."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from digest.models import Bounce, BounceKind
 from digest.store.database import Transaction, backend
 from digest.store.schema import bounces, deliveries
-
-_SOFT = bounces.c.kind == BounceKind.SOFT.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +46,9 @@ def add(
 
 def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: datetime) -> int:
     """Return on how many dates (UTC), in the time before `now`, mail to an address bounced softly."""
-    recent = sa.and_(bounces.c.pseudonym == pseudonym, _SOFT, bounces.c.bounced_at > now - within)
+    soft = sa.and_(bounces.c.pseudonym == pseudonym, bounces.c.kind == BounceKind.SOFT.value)
     days = sa.func.count(sa.distinct(sa.func.date(bounces.c.bounced_at)))
-    return tx.execute(sa.select(days).where(recent)).scalar_one()
+    return tx.execute(sa.select(days).where(soft, bounces.c.bounced_at > now - within)).scalar_one()
 
 
 def list_by_address(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
@@ -74,14 +72,10 @@ def list_newest(
     return [StoredBounce(**{**row, "kind": BounceKind(row["kind"])}) for row in rows.mappings()]
 
 
-def delete_soft(tx: Transaction, pseudonym: str) -> None:
-    """Delete the soft bounces of an address: they are counted from zero again."""
-    tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, _SOFT))
-
-
-def delete_by_address(tx: Transaction, pseudonym: str) -> None:
-    """Delete all bounces of an address."""
-    tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym))
+def delete(tx: Transaction, pseudonym: str, *, kinds: Collection[BounceKind] = tuple(BounceKind)) -> None:
+    """Delete the bounces of an address."""
+    selected = bounces.c.kind.in_([kind.value for kind in kinds])
+    tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, selected))
 
 
 def _list_summaries(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:

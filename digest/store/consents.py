@@ -13,12 +13,7 @@ from digest.store.database import Transaction, backend
 from digest.store.schema import consents, wordings
 
 
-def record(tx: Transaction, subscriber_id: int, pseudonym: str, consent: Consent) -> None:
-    """Add one entry. Its wording has to be stored already."""
-    record_all(tx, [(subscriber_id, pseudonym, consent)])
-
-
-def record_all(tx: Transaction, entries: Sequence[tuple[int, str, Consent]]) -> None:
+def record(tx: Transaction, entries: Sequence[tuple[int, str, Consent]]) -> None:
     """Add an entry for each (subscriber id, pseudonym, consent). Their wordings have to be stored already."""
     rows = [
         {
@@ -72,7 +67,7 @@ def list_previous_pseudonyms(tx: Transaction, subscriber_id: int) -> list[str]:
 
 
 def list_at_previous_addresses(tx: Transaction, subscriber_id: int) -> list[Consent]:
-    """Return a subscriber's entries at their previous addresses, oldest first, and nobody else's there."""
+    """Return a subscriber's entries at their previous addresses, oldest first. Other subscribers' are left out."""
     previous = consents.c.pseudonym.in_(list_previous_pseudonyms(tx, subscriber_id))
     return _list(tx, sa.and_(consents.c.subscriber_id == subscriber_id, previous))
 

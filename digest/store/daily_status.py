@@ -61,13 +61,25 @@ class DailyStatus:
 
 def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailyStatus:
     """Return the status of the day `on`, which began at `since`."""
+    counts: dict[DeliveryState, int] = {}
+    for condition in (  # each of the two queries uses an index
+        sa.and_(deliveries.c.queued_at >= since, deliveries.c.state.not_in(_UNFINISHED)),
+        deliveries.c.state.in_(_UNFINISHED),
+    ):
+        counted = sa.select(deliveries.c.state, sa.func.count().label("of")).where(condition)
+        rows = tx.execute(counted.group_by(deliveries.c.state))
+        counts |= {DeliveryState(row.state): row.of for row in rows}
+    due = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
+    # A requested mail is due before it was queued (see outbox.queue_mails), but waits since it was queued.
+    is_later = deliveries.c.next_at > deliveries.c.queued_at
+    waits_since = sa.case((is_later, deliveries.c.next_at), else_=deliveries.c.queued_at)
     with_papers = sa.and_(digests.c.created_at >= since, digests.c.empty_reason == "")
     return DailyStatus(
         now=now,
         papers=papers.count_by_edition(tx, on, on).get(on, 0),
         digests=tx.execute(sa.select(sa.func.count()).select_from(digests).where(with_papers)).scalar_one(),
-        deliveries=_count_deliveries(tx, since),
-        overdue_since=_overdue_since(tx, now),
+        deliveries=counts,
+        overdue_since=tx.scalar(sa.select(waits_since).where(due).order_by(waits_since).limit(1)),
         hold=outbox.find_hold(tx),
         sources=list(sources.list_states(tx).values()),
     )
@@ -79,24 +91,3 @@ def missing_for_launch(tx: Transaction) -> str:
         return ""
     has_shared = tx.scalar(sa.select(sa.exists().where(profiles.c.owner_id.is_(None))))
     return "people" if has_shared else "profile"
-
-
-def _count_deliveries(tx: Transaction, since: datetime) -> dict[DeliveryState, int]:
-    """Count the deliveries queued since then, and all unfinished ones, by state. Each query uses an index."""
-    counts: dict[DeliveryState, int] = {}
-    for condition in (
-        sa.and_(deliveries.c.queued_at >= since, deliveries.c.state.not_in(_UNFINISHED)),
-        deliveries.c.state.in_(_UNFINISHED),
-    ):
-        counted = sa.select(deliveries.c.state, sa.func.count().label("of")).where(condition)
-        rows = tx.execute(counted.group_by(deliveries.c.state))
-        counts |= {DeliveryState(row.state): row.of for row in rows}
-    return counts
-
-
-def _overdue_since(tx: Transaction, now: datetime) -> datetime | None:
-    due = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
-    # A requested mail is due before it was queued (see outbox.queue_mails), but waits since it was queued.
-    is_later = deliveries.c.next_at > deliveries.c.queued_at
-    waits_since = sa.case((is_later, deliveries.c.next_at), else_=deliveries.c.queued_at)
-    return tx.scalar(sa.select(waits_since).where(due).order_by(waits_since).limit(1))

@@ -38,12 +38,18 @@ def list_page(tx: Transaction, wanted: DeliveryFilter, *, before: int = 0, limit
 
     A filter without an index searches some hundred thousand deliveries: such a page may be short, though not the last.
     """
-    scanned_to = _scanned_to(tx, before) if _needs_scan(wanted) else 0
+    found_by_state = wanted.state not in {None, DeliveryState.SENT}
+    is_unfiltered = wanted.kind is None and wanted.state is None
+    scanned_to = 0
+    if wanted.subscriber_ids is None and not found_by_state and not is_unfiltered:
+        # No index finds these, since most deliveries are digests, and most were sent.
+        last = tx.scalar(sa.select(sa.func.max(deliveries.c.id))) or 0
+        scanned_to = max(0, (min(before - 1, last) if before else last) - _MAX_SCANNED)
     conditions = [*_conditions(wanted), deliveries.c.id > scanned_to]
     if before:
         conditions.append(deliveries.c.id < before)
-    list_page = sa.select(deliveries.c.id).where(*conditions).order_by(deliveries.c.id.desc()).limit(limit + 1)
-    ids = list(tx.scalars(list_page))
+    newest = sa.select(deliveries.c.id).where(*conditions).order_by(deliveries.c.id.desc()).limit(limit + 1)
+    ids = tx.scalars(newest).all()
     next_before = ids[limit - 1] if len(ids) > limit else scanned_to + 1 if scanned_to else 0
     return DeliveryPage(deliveries=_list(tx, deliveries.c.id.in_(ids[:limit])), before=next_before)
 
@@ -101,12 +107,8 @@ def list_queued(tx: Transaction) -> list[Delivery]:
 
 def count_queued_since(tx: Transaction, subscriber_id: int, kind: MailKind, after: datetime) -> int:
     """Return how many mails of a kind were queued for a subscriber after `after`, in any state."""
-    return _count(
-        tx,
-        sa.and_(
-            deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value, deliveries.c.queued_at > after
-        ),
-    )
+    own = sa.and_(deliveries.c.subscriber_id == subscriber_id, deliveries.c.kind == kind.value)
+    return _count(tx, sa.and_(own, deliveries.c.queued_at > after))
 
 
 def count_in_doubt(tx: Transaction) -> int:
@@ -133,18 +135,6 @@ def _list(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | No
 
 def _count(tx: Transaction, condition: sa.ColumnElement[bool]) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(condition)).scalar_one()
-
-
-def _needs_scan(wanted: DeliveryFilter) -> bool:
-    """True if no index finds the deliveries: most are digests, and most were sent."""
-    found_by_state = wanted.state not in {None, DeliveryState.SENT}
-    return wanted.subscriber_ids is None and not found_by_state and (wanted.kind, wanted.state) != (None, None)
-
-
-def _scanned_to(tx: Transaction, before: int) -> int:
-    """Return the id at which the scan for a page ends; 0 if it reaches the oldest delivery."""
-    last = tx.scalar(sa.select(sa.func.max(deliveries.c.id))) or 0
-    return max(0, (min(before - 1, last) if before else last) - _MAX_SCANNED)
 
 
 def _conditions(wanted: DeliveryFilter) -> list[sa.ColumnElement[bool]]:

@@ -1,13 +1,17 @@
-"""Digests: what every subscriber got for every slot, frozen, or why they got nothing."""
+"""Digests: what every subscriber got for every slot, frozen, or why they got nothing.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+An item is stored as [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]], a trending paper
+as [public id, revision, upvotes, stars]: half the size of JSON objects.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
+from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Subscriber
 from digest.store import papers
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.schema import deliveries, digests
@@ -47,7 +51,30 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
         return 0
     insert = backend(tx).insert_or_ignore(digests)
     returning = insert.returning(digests.c.id, digests.c.subscriber_id, digests.c.slot_at)
-    rows = tx.execute(returning, [_values(digest) for digest in decided])
+    values = [
+        {
+            "subscriber_id": digest.subscriber.id,
+            "slot_at": digest.slot_at,
+            "created_at": digest.created_at,
+            "dated_on": digest.dated_on,
+            "items": [
+                [
+                    item.paper.id,
+                    item.paper.revision,
+                    item.profile,
+                    round(item.score, 4),
+                    [[e.field.value, e.start, e.end, e.rule] for e in item.evidence],
+                    list(item.also),
+                ]
+                for item in digest.items
+            ],
+            "more": list(digest.more),
+            "trending": [[paper.id, paper.revision, paper.upvotes, paper.stars] for paper in digest.trending],
+            "empty_reason": digest.empty_reason,
+        }
+        for digest in decided
+    ]
+    rows = tx.execute(returning, values)
     new_ids = {(row.subscriber_id, row.slot_at): row.id for row in rows}
     mark_served(tx, [(d.subscriber.id, d.slot_at) for d in decided], now=now)
     queued = [
@@ -179,7 +206,16 @@ def find_by_row_ids(
             created_at=row.created_at,
             dated_on=row.dated_on,
             message_id=message_ids[row.id],
-            items=_items(row.items, shown),
+            items=tuple(
+                DigestItem(
+                    paper=shown[paper_id, revision],
+                    profile=profile,
+                    score=score,
+                    evidence=tuple(Evidence(field=_FIELDS[f], start=s, end=e, rule=r) for f, s, e, r in evidence),
+                    also=tuple(also),
+                )
+                for paper_id, revision, profile, score, evidence, also in row.items
+            ),
             more=tuple(row.more),
             trending=tuple(
                 replace(shown[paper_id, revision], upvotes=upvotes, stars=stars)
@@ -201,43 +237,3 @@ def _list_mailed(tx: Transaction, subscriber_id: int, condition: sa.ColumnElemen
     ).all()
     found = find_by_row_ids(tx, {row.id: row.message_id for row in rows}, find_by_ids(tx, [subscriber_id]))
     return [found[row.id] for row in rows]
-
-
-# An item is stored as [public id, revision, profile, score, [[field, start, end, rule], …], [also, …]], a
-# trending paper as [public id, revision, upvotes, stars]: half the size of JSON objects.
-
-
-def _values(digest: Digest) -> dict[str, Any]:
-    return {
-        "subscriber_id": digest.subscriber.id,
-        "slot_at": digest.slot_at,
-        "created_at": digest.created_at,
-        "dated_on": digest.dated_on,
-        "items": [
-            [
-                item.paper.id,
-                item.paper.revision,
-                item.profile,
-                round(item.score, 4),
-                [[e.field.value, e.start, e.end, e.rule] for e in item.evidence],
-                list(item.also),
-            ]
-            for item in digest.items
-        ],
-        "more": list(digest.more),
-        "trending": [[paper.id, paper.revision, paper.upvotes, paper.stars] for paper in digest.trending],
-        "empty_reason": digest.empty_reason,
-    }
-
-
-def _items(stored: Iterable[list[Any]], shown: dict[tuple[str, int], Paper]) -> tuple[DigestItem, ...]:
-    return tuple(
-        DigestItem(
-            paper=shown[paper_id, revision],
-            profile=profile,
-            score=score,
-            evidence=tuple(Evidence(field=_FIELDS[f], start=start, end=end, rule=r) for f, start, end, r in evidence),
-            also=tuple(also),
-        )
-        for paper_id, revision, profile, score, evidence, also in stored
-    )

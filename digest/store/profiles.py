@@ -60,11 +60,17 @@ def find(tx: Transaction, name: str) -> Profile | None:
     return _find(tx, sa.and_(_SHARED, profiles.c.name == name))
 
 
-def get(tx: Transaction, name: str) -> Profile:
-    """Return the shared profile of that name. Raises NotFoundError with the most similar name."""
+def get(tx: Transaction, name: str, *, or_removed: bool = False) -> Profile:
+    """Return the shared profile of that name, or with `or_removed` the last removed one that had it.
+
+    Raises NotFoundError with the most similar name.
+    """
     found = find(tx, name)
+    if found is None and or_removed:
+        found = _find_version(tx, sa.and_(_LAST_OF_REMOVED, profile_versions.c.name == name))
     if found is None:
-        raise NotFoundError("profile", name, [p.name for p in list_shared(tx)], listed_by="digest profile list")
+        known = [p.name for p in (*list_shared(tx), *(list_removed(tx) if or_removed else ()))]
+        raise NotFoundError("profile", name, known, listed_by="digest profile list")
     return found
 
 
@@ -73,24 +79,16 @@ def find_by_id(tx: Transaction, profile_id: int) -> Profile | None:
     return _find(tx, sa.and_(_SHARED, profiles.c.id == profile_id))
 
 
-def get_by_id(tx: Transaction, profile_id: int) -> Profile:
-    """Return the shared profile with that id. Raises NotFoundError."""
-    return _found(find_by_id(tx, profile_id), profile_id)
+def get_by_id(tx: Transaction, profile_id: int, *, or_removed: bool = False) -> Profile:
+    """Return the shared profile with that id, or with `or_removed` the last version of a removed one.
 
-
-def get_by_id_or_removed(tx: Transaction, profile_id: int) -> Profile:
-    """Return the shared profile with that id, or the last version of a removed one. Raises NotFoundError."""
-    return _found(
-        find_by_id(tx, profile_id) or _find_version(tx, profile_versions.c.profile_id == profile_id), profile_id
-    )
-
-
-def get_current_or_removed(tx: Transaction, name: str) -> Profile:
-    """Return the shared profile of that name, or the last removed one that had it. Raises NotFoundError."""
-    found = find(tx, name) or find_removed(tx, name)
+    Raises NotFoundError.
+    """
+    found = find_by_id(tx, profile_id)
+    if found is None and or_removed:
+        found = _find_version(tx, profile_versions.c.profile_id == profile_id)
     if found is None:
-        known = [p.name for p in (*list_shared(tx), *list_removed(tx))]
-        raise NotFoundError("profile", name, known, listed_by="digest profile list")
+        raise NotFoundError("profile", str(profile_id), listed_by="digest profile list")
     return found
 
 
@@ -134,7 +132,7 @@ def add(tx: Transaction, name: str, rules: CompiledRules, *, by: str, now: datet
     """Add a shared profile; `by` is an admin's address or "command line". Raises UsageError if the name is taken."""
     if find(tx, name) is not None:
         raise UsageError(f"there is a profile {name!r} already; `digest profile edit` changes it")
-    return _insert(tx, _new_id(tx), name, rules, by=by, now=now)
+    return _insert(tx, reserve_numbers(tx, Counter.PROFILE_IDS)[0], name, rules, by=by, now=now)
 
 
 def edit(
@@ -206,11 +204,6 @@ def get_version(tx: Transaction, profile: Profile, number: int) -> tuple[Profile
     return versions[number - 1], found
 
 
-def find_removed(tx: Transaction, name: str) -> Profile | None:
-    """Return the shared profile that was removed last under this name, as it was then, or None."""
-    return _find_version(tx, sa.and_(_LAST_OF_REMOVED, profile_versions.c.name == name))
-
-
 def list_removed(tx: Transaction) -> list[Profile]:
     """Return the removed shared profiles as they were, by name; of the same name the newest first."""
     removed = sa.select(profile_versions).where(_LAST_OF_REMOVED)
@@ -227,7 +220,8 @@ def set_personal(tx: Transaction, subscriber_id: int, rules: CompiledRules, *, n
     """Replace a subscriber's own rules; empty rules delete the profile."""
     tx.execute(sa.delete(profiles).where(profiles.c.owner_id == subscriber_id))
     if rules.rules:
-        values = {"id": _new_id(tx), "name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now}
+        (new_id,) = reserve_numbers(tx, Counter.PROFILE_IDS)
+        values = {"id": new_id, "name": OWN_KEYWORDS, "owner_id": subscriber_id, "updated_at": now}
         tx.execute(sa.insert(profiles).values(values | _rule_columns(tx, rules)))
 
 
@@ -320,16 +314,6 @@ def _find_version(tx: Transaction, condition: sa.ColumnElement[bool]) -> Profile
     return None if row is None else Profile(id=row.profile_id, name=row.name, rules=row.rules)
 
 
-def _found(profile: Profile | None, profile_id: int) -> Profile:
-    if profile is None:
-        raise NotFoundError("profile", str(profile_id), listed_by="digest profile list")
-    return profile
-
-
-def _new_id(tx: Transaction) -> int:
-    return reserve_numbers(tx, Counter.PROFILE_IDS)[0]
-
-
 def _insert(tx: Transaction, profile_id: int, name: str, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
     values = {"id": profile_id, "name": name, "owner_id": None, "updated_at": now, **_rule_columns(tx, rules)}
     tx.execute(sa.insert(profiles).values(values))
@@ -349,22 +333,17 @@ def _unpacked(packed: bytes) -> NDArray[Any]:
 
 
 def _rule_columns(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:
-    ids = _query_ids(tx, [rule.query for rule in rules.rules])
-    packed = np.array([(ids[rule.query], rule.line, rule.weight) for rule in rules.rules], _RULE).tobytes()
-    return {"rules": rules.text, "compiled": np.array(fingerprint(rules.text), _FINGERPRINT).tobytes() + packed}
-
-
-def _query_ids(tx: Transaction, texts: Sequence[str]) -> dict[str, int]:
-    """Return the ids of queries by their text, and store those that are new."""
-    found: dict[str, int] = {}
-    distinct = iter(dict.fromkeys(texts))
+    """Return the columns of a profile with these rules. Stores those of their queries that are new."""
+    ids: dict[str, int] = {}
+    distinct = iter({rule.query: None for rule in rules.rules})
     while some := list(islice(distinct, _BATCH)):
         known = sa.select(queries.c.text, queries.c.id).where(queries.c.text.in_(some))
-        found.update((row.text, row.id) for row in tx.execute(known))
-        if new := [{"text": text} for text in some if text not in found]:
+        ids.update((row.text, row.id) for row in tx.execute(known))
+        if new := [{"text": text} for text in some if text not in ids]:
             tx.execute(backend(tx).insert_or_ignore(queries), new)
-            found.update((row.text, row.id) for row in tx.execute(known))
-    return found
+            ids.update((row.text, row.id) for row in tx.execute(known))
+    packed = np.array([(ids[rule.query], rule.line, rule.weight) for rule in rules.rules], _RULE).tobytes()
+    return {"rules": rules.text, "compiled": np.array(fingerprint(rules.text), _FINGERPRINT).tobytes() + packed}
 
 
 def _profile(row: sa.Row[Any]) -> Profile:

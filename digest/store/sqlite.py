@@ -35,14 +35,11 @@ class Sqlite:
     indexed_length = _TRIGRAM  # `select_containing` needs a text of so many characters
 
     def __init__(self, file: Path) -> None:
-        self.engine = self._create_engine(file)
         self._turn = threading.Condition()
         self._waiting_writers = 0  # threads of this process
-
-    def _create_engine(self, file: Path) -> sa.Engine:
         # The pool has no limit: there are never more connections than threads, and those are limited elsewhere. A full
         # pool would keep a web page waiting, and opening a connection costs as much as several queries.
-        engine = sa.create_engine(
+        self.engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             pool_size=0,
             # The driver must not begin transactions of its own: the "begin" event below does.
@@ -51,16 +48,14 @@ class Sqlite:
             hide_parameters=True,  # errors are logged, and must not show addresses
         )
 
-        @event.listens_for(engine, "connect")
+        @event.listens_for(self.engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
+        @event.listens_for(self.engine, "begin")
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-        return engine
 
     @contextmanager
     def begin_write(self, connection: Connection) -> Iterator[None]:

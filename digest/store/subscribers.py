@@ -326,7 +326,17 @@ def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | 
     followed: dict[int, list[str]] = {}
     for row in names:
         followed.setdefault(row.subscriber_id, []).append(row.name)
-    return [_subscriber(row, followed.get(row.id, ())) for row in rows]
+    return [
+        Subscriber(
+            id=row.id,
+            schedule=Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days)),
+            state=SubscriberState(row.state),
+            profiles=tuple(followed.get(row.id, ())),
+            announce_types=_types(row.announce_types),
+            **{column: getattr(row, column) for column in _SAME},
+        )
+        for row in rows
+    ]
 
 
 def _values(subscriber: Subscriber) -> dict[str, Any]:
@@ -344,17 +354,6 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
 
 def _join_days(days: frozenset[Weekday]) -> str:
     return ",".join(day for day in Weekday if day in days)
-
-
-def _subscriber(row: sa.Row[Any], followed: Sequence[str]) -> Subscriber:
-    return Subscriber(
-        id=row.id,
-        schedule=Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days)),
-        state=SubscriberState(row.state),
-        profiles=tuple(followed),
-        announce_types=_types(row.announce_types),
-        **{column: getattr(row, column) for column in _SAME},
-    )
 
 
 @lru_cache(maxsize=128)  # all sets of days of the week

@@ -34,10 +34,7 @@ _MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces mean
 _MAX_ADDRESS_MAILS = 5  # a day, that one subscriber can cause to new addresses
 _BATCH = 500  # pseudonyms in one query
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
-_LEFT = {
-    ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
-    ConsentEvent.ERASED: SuppressionReason.ERASED,
-}
+_LEFT = {ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED, ConsentEvent.ERASED: SuppressionReason.ERASED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class Membership:
             language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
             for language, wording in wordings.items()
         }
-        consents.record_all(
+        consents.record(
             tx,
             [
                 (s.id, self.pseudonyms.of(s.email), confirmed if s.state.is_subscribed else asks[s.language])
@@ -144,7 +141,7 @@ class Membership:
         if suppression is not None and suppression.reason is SuppressionReason.ADMIN:
             raise _suppressed_error(subscriber.email, suppression)
         suppressions.remove(tx, pseudonym)
-        bounces.delete_soft(tx, pseudonym)
+        bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
         return self._activate(
             tx, replace(subscriber, last_slot_at=now), now=now
@@ -251,11 +248,11 @@ class Membership:
         subscriber = self.find_known(tx, email)
         self._suppress(tx, email, SuppressionReason.ERASED, "", now=now)
         erased = Consent(event=ConsentEvent.ERASED, at=now, origin=origin)
-        consents.record(tx, subscriber.id if subscriber else 0, pseudonym, erased)
+        consents.record(tx, [(subscriber.id if subscriber else 0, pseudonym, erased)])
         consents.erase_origins(tx, pseudonym, subscriber.id if subscriber else None)
         for one in (pseudonym, *(consents.list_previous_pseudonyms(tx, subscriber.id) if subscriber else ())):
             suppressions.erase_evidence(tx, one)
-            bounces.delete_by_address(tx, one)
+            bounces.delete(tx, one)
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
 
@@ -349,14 +346,7 @@ class Membership:
         return subscribers.confirm(tx, subscriber, now=now)
 
     def _store_bounce(
-        self,
-        tx: Transaction,
-        email: str,
-        bounce: Bounce,
-        *,
-        delivery_id: int | None,
-        fingerprint: str,
-        now: datetime,
+        self, tx: Transaction, email: str, bounce: Bounce, *, delivery_id: int | None, fingerprint: str, now: datetime
     ) -> bool:
         """Store a bounce. Returns False if it was stored before."""
         return bounces.add(
@@ -394,7 +384,7 @@ class Membership:
             version = wording.version
         suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         consent = Consent(event=event, at=now, origin=origin, wording=version)
-        consents.record(tx, subscriber.id, self.pseudonyms.of(subscriber.email), consent)
+        consents.record(tx, [(subscriber.id, self.pseudonyms.of(subscriber.email), consent)])
 
 
 def reason_not_to_ask(email: str, asked_at: datetime | None, *, now: datetime) -> str:

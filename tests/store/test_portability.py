@@ -231,12 +231,12 @@ def use_profiles(tx: Transaction) -> None:
     cat = compile_rules("cat")
     added = profiles.add(tx, "Pets", cat, by="tests", now=NOW)
     profiles.edit(tx, "Pets", rules=compile_rules("dog"), by="tests", now=NOW)
-    assert profiles.get_by_id(tx, added.id) == profiles.get_by_id_or_removed(tx, added.id)
+    assert profiles.get_by_id(tx, added.id) == profiles.get_by_id(tx, added.id, or_removed=True)
     assert profiles.get_version(tx, added, 2)
     assert profiles.latest_version_numbers(tx)
     profiles.remove(tx, "Pets")
-    assert profiles.list_removed(tx) == [profiles.get_current_or_removed(tx, "Pets")]
-    profiles.restore(tx, profiles.get_by_id_or_removed(tx, added.id), cat, by="tests", now=NOW)
+    assert profiles.list_removed(tx) == [profiles.get(tx, "Pets", or_removed=True)]
+    profiles.restore(tx, profiles.get_by_id(tx, added.id, or_removed=True), cat, by="tests", now=NOW)
     profiles.store_compiled(tx, added.id, cat)
     profiles.delete_unused_queries(tx)
     assert (profiles.version(tx), profiles.list_uncompiled(tx)) == (4, [])
@@ -327,7 +327,7 @@ def use_records(tx: Transaction, reader: Subscriber) -> None:
     consents.add_wording(tx, wording)
     for event in (ConsentEvent.ASKED, ConsentEvent.MOVED):
         happened = Consent(event=event, at=NOW, origin="page from 192.0.2.7", wording=wording.version)
-        consents.record(tx, reader.id, "p", happened)
+        consents.record(tx, [(reader.id, "p", happened)])
     consents.erase_origins(tx, "p", reader.id)
     assert consents.last_asked_at(tx, ["p"]) == {"p": NOW}
     assert consents.list_by_address(tx, "p") == consents.list_at_previous_addresses(tx, reader.id)
@@ -339,8 +339,7 @@ def use_records(tx: Transaction, reader: Subscriber) -> None:
     assert bounces.count_soft_days(tx, "p", within=timedelta(1), now=NOW) == 1
     assert bounces.list_by_address(tx, "p") == bounces.list_by_delivery(tx, 1)
     assert bounces.list_newest(tx, kind=BounceKind.SOFT, before=9, limit=9)
-    bounces.delete_soft(tx, "p")
-    bounces.delete_by_address(tx, "p")
+    bounces.delete(tx, "p")
     suppressions.add(tx, Suppression(pseudonym="p", reason=SuppressionReason.ADMIN, suppressed_at=NOW))
     suppressions.erase_evidence(tx, "p")
     assert suppressions.has_any(tx)

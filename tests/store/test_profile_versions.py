@@ -30,7 +30,7 @@ def test_saving_without_a_change_makes_no_version(store: Store) -> None:
     with store.write() as tx:
         added = profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", rules=CAT, new_name="P", by="tests", now=NOW)
-        profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="tests", now=NOW)
+        profiles.restore(tx, profiles.get(tx, "P", or_removed=True), CAT, by="tests", now=NOW)
         assert [v.number for v in profiles.list_versions(tx, added.id)] == [1]
 
 
@@ -73,7 +73,7 @@ def test_a_restored_profile_has_its_history_and_no_followers(store: Store) -> No
         reader = subscribers.add(tx, a_subscriber(profiles=("P",)), now=NOW)
         profiles.remove(tx, "P")
         profiles.set_personal(tx, reader.id, DOG, now=NOW)
-        back = profiles.restore(tx, profiles.get_current_or_removed(tx, "P"), CAT, by="admin@example.org", now=NOW)
+        back = profiles.restore(tx, profiles.get(tx, "P", or_removed=True), CAT, by="admin@example.org", now=NOW)
         assert (back.id, back.rules, profiles.count_followers(tx)) == (added.id, "cat", {"P": 0})
         assert [(v.number, v.saved_by) for v in profiles.list_versions(tx, back.id)] == [
             (2, "admin@example.org"),
@@ -86,14 +86,14 @@ def test_a_removed_profile_is_found_by_its_last_name_only(store: Store) -> None:
     with store.write() as tx:
         profiles.add(tx, "P", CAT, by="tests", now=NOW)
         profiles.edit(tx, "P", new_name="Quolls", by="tests", now=NOW)
-        assert profiles.find_removed(tx, "P") is None
+        assert profiles.list_removed(tx) == []
         removed = profiles.get(tx, "Quolls")
         profiles.remove(tx, "Quolls")
-        assert profiles.get_current_or_removed(tx, "Quolls") == removed
+        assert profiles.get(tx, "Quolls", or_removed=True) == removed
         with pytest.raises(NotFoundError, match="no profile 'P'; `digest profile list` shows them"):
-            profiles.get_current_or_removed(tx, "P")
+            profiles.get(tx, "P", or_removed=True)
         with pytest.raises(NotFoundError, match="did you mean 'Quolls'"):
-            profiles.restore(tx, profiles.get_current_or_removed(tx, "Quols"), CAT, by="tests", now=NOW)
+            profiles.restore(tx, profiles.get(tx, "Quols", or_removed=True), CAT, by="tests", now=NOW)
 
 
 def test_a_name_finds_the_current_profile_then_the_newest_removed_one(store: Store) -> None:
@@ -102,11 +102,11 @@ def test_a_name_finds_the_current_profile_then_the_newest_removed_one(store: Sto
         for _ in range(2):
             numbers.append(profiles.add(tx, "P", CAT, by="tests", now=NOW).id)
             profiles.remove(tx, "P")
-        assert profiles.get_current_or_removed(tx, "P").id == numbers[1]
+        assert profiles.get(tx, "P", or_removed=True).id == numbers[1]
         assert (
-            profiles.get_current_or_removed(tx, "P")
+            profiles.get(tx, "P", or_removed=True)
             != profiles.add(tx, "P", DOG, by="tests", now=NOW)
-            == profiles.get_current_or_removed(tx, "P")
+            == profiles.get(tx, "P", or_removed=True)
         )
 
 

@@ -71,7 +71,7 @@ def list_removed(context: Context, done: str = "") -> Response:
 def list_versions(context: Context, profile_id: PathId) -> Response:
     """The versions of a profile. Raises NotFoundError."""
     with context.store.read() as tx:
-        profile = profiles.get_by_id_or_removed(tx, profile_id)
+        profile = profiles.get_by_id(tx, profile_id, or_removed=True)
         removed = profiles.find_by_id(tx, profile_id) is None
         versions = profile_diff.with_descriptions(profiles.list_versions(tx, profile_id))
     page = History(
@@ -87,7 +87,7 @@ def list_versions(context: Context, profile_id: PathId) -> Response:
 def show_version(context: Context, profile_id: PathId, version: str) -> Response:
     """One version, and what it changed. Raises NotFoundError."""
     with context.store.read() as tx:
-        profile = profiles.get_by_id_or_removed(tx, profile_id)
+        profile = profiles.get_by_id(tx, profile_id, or_removed=True)
         removed = profiles.find_by_id(tx, profile_id) is None
         before, shown = profiles.get_version(tx, profile, parse_number(version))
         newest = profiles.list_versions(tx, profile_id)[0].number
@@ -111,7 +111,7 @@ def show_version(context: Context, profile_id: PathId, version: str) -> Response
 def restore_version(context: Context, profile_id: PathId, version: str, admin: CurrentAdmin) -> Response:
     """Give the profile the rules of this version again. Raises NotFoundError, UsageError."""
     with context.store.write() as tx:
-        known = profiles.get_by_id_or_removed(tx, profile_id)
+        known = profiles.get_by_id(tx, profile_id, or_removed=True)
         profile_actions.restore_version(tx, known, parse_number(version), by=admin.email, now=context.now)
     return context.redirect(f"/admin/profiles/{profile_id}?done=restored")
 
