@@ -26,7 +26,6 @@ from digest.models import Role
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport
-from digest.samples import PAPERS, SUBSCRIBERS
 from digest.security import passwords
 from digest.service import serve
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
@@ -34,6 +33,9 @@ from digest.subscribers import fields
 from digest.transport.smtp_server import FolderHandler, SmtpServer
 from digest.web.server import url_of
 
+_SAMPLES = Path(__file__).with_name("samples")
+PAPERS = _SAMPLES / "papers.atom.xml"  # an Atom feed as rss.arxiv.org/atom serves it
+SUBSCRIBERS = _SAMPLES / "subscribers.toml"  # [[profile]] and [[subscriber]] tables
 ADMIN = "admin@example.org"  # of a served demo
 _MAIL = "mail"  # the folder of received mails
 _URL = "http://127.0.0.1:8000"  # where `digest serve` would listen

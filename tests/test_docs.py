@@ -18,7 +18,7 @@ import typer.main
 from pydantic import BaseModel
 
 from digest.cli import commands
-from digest.config.sections import ConfigFile
+from digest.config import ConfigFile
 from digest.mail import context
 from digest.web.rendering import SignedIn, Site
 from tests.commandline import Cli

@@ -12,7 +12,7 @@ LEVELS: list[set[str]] = [
     {"models", "security"},
     {"sources", "matching", "mail", "transport", "store"},
     {"subscribers"},
-    {"config", "pipeline", "samples"},
+    {"config", "pipeline"},
     {"explain"},
     {"admin"},
     {"app"},

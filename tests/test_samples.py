@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from digest.demo import PAPERS, SUBSCRIBERS
 from digest.matching import parse_rules
 from digest.models import AnnounceType, Entry
-from digest.samples import PAPERS, SUBSCRIBERS
 from digest.sources import detect_kind, parse
 from digest.subscribers.fields import new_subscriber
 from digest.subscribers.schedule import parse_days, parse_send_at, parse_timezone

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from mjml import mjml2html
 
+from digest.demo import PAPERS
 from digest.mail import RenderedMail, Signer, Templates
 from digest.mail.cards import PaperCache
 from digest.mail.encoding import HtmlEncoder, Piece, html_bytes
@@ -38,7 +39,6 @@ from digest.mail.mail_renderer import HTML, MailRenderer, template
 from digest.mail.mime import MessageBuilder
 from digest.matching import ProfileIndex, choose
 from digest.models import Digest, DigestItem, Evidence, Field, Paper
-from digest.samples import PAPERS
 from digest.security.links import Scope
 from digest.sources import parse
 from digest.sources.identity import paper_of

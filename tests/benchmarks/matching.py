@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from digest.demo import PAPERS
 from digest.matching import Matches, ProfileIndex, Search, compile_rules
 from digest.matching.engine.index import Snapshot, load_snapshot, save_snapshot
 from digest.models import Paper
-from digest.samples import PAPERS
 from digest.sources import parse
 from digest.sources.identity import paper_of
 from digest.store import Store, profiles

@@ -1,10 +1,19 @@
-"""The sections of config.toml: every key, its default and its allowed values."""
+"""The configuration: every key of config.toml with its default and allowed values, and secrets from the environment.
+
+Strict: an unknown key, a wrong type or an impossible value is a ConfigError that names the file, the key and, for an
+unknown key, the nearest known one.
+"""
 
 import difflib
+import os
 import re
+import secrets
+import tomllib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -12,17 +21,22 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.errors import UsageError
+from digest.errors import ConfigError, UsageError
 from digest.mail.compose import ABSTRACT_CHARACTERS
-from digest.mail.dkim import checked_host
+from digest.mail.dkim import MAKE_KEY, checked_host
 from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
+DEFAULT_FILE = "config.toml"
 _LINK = re.compile(r"[!#-;=?-~]+")  # characters allowed between < and > in List-Unsubscribe and in quotes in HTML
 
 
@@ -36,24 +50,6 @@ def _validator(check: Callable[[str], str]) -> AfterValidator:
             raise ValueError(str(error)) from None
 
     return AfterValidator(validate)
-
-
-def _check_web_address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    normalized = parts._replace(netloc=host).geturl().rstrip("/")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
-        raise UsageError(f"{url!r} is not a web address; write one such as https://digest.example.org")
-    return normalized
-
-
-def _check_kind(kind: str) -> str:
-    if kind not in KINDS:
-        raise UsageError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
-    return kind
 
 
 def _check_network(network: str) -> str:
@@ -76,7 +72,7 @@ class NewsletterConfig(_Section):
     """The newsletter's name and sender, and what its digests contain."""
 
     name: str = "Daily Papers"
-    base_url: Annotated[str, _validator(_check_web_address)] = "http://127.0.0.1:8000"
+    base_url: str = "http://127.0.0.1:8000"
     sender: str = Field("Daily Papers <digest@example.org>", alias="from")
     postal_address: str = "Daily Papers, 1 Example Street, Example City"
     timezone: Annotated[str, _validator(parse_timezone)] = "UTC"
@@ -86,6 +82,19 @@ class NewsletterConfig(_Section):
     welcome_days: int = Field(7, ge=1, le=31)
     abstract_characters: int = Field(ABSTRACT_CHARACTERS, ge=80, le=10_000)
     trending: int = Field(0, ge=0, le=20)
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_web_address(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        normalized = parts._replace(netloc=host).geturl().rstrip("/")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
+            raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
+        return normalized
 
 
 class DatabaseConfig(_Section):
@@ -105,8 +114,15 @@ class SourceConfig(_Section):
     """A source of papers."""
 
     name: str = Field(min_length=1)
-    kind: Annotated[str, _validator(_check_kind)]
+    kind: str
     url: str = Field(min_length=1)
+
+    @field_validator("kind")
+    @classmethod
+    def _check_kind(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
+        return kind
 
 
 class WebConfig(_Section):
@@ -272,3 +288,115 @@ def did_you_mean(written: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known one, or all of them."""
     near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+
+
+class Secrets(BaseSettings):
+    """Secrets from the environment; they are never shown, and not allowed in the file."""
+
+    model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="ignore")
+
+    smtp_password: SecretStr = SecretStr("")
+    imap_password: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    dkim_key_file: str = ""
+
+
+class Config(ConfigFile):
+    """A whole configuration, read from `file`. Relative paths start at the file's folder."""
+
+    file: Path
+    secrets: Secrets
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.parent
+
+    def path(self, written: str) -> Path:
+        """A path from the file, made absolute."""
+        return self.folder / Path(written).expanduser()
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file."""
+        return self.path(self.database.url.removeprefix("sqlite:///"))
+
+    def secret_key(self) -> bytes:
+        """Return the key that signs links: DIGEST_SECRET_KEY, or else one stored beside the database.
+
+        Creates that file, readable by its owner only, on first use. Raises ConfigError.
+        """
+        given = self.secrets.secret_key.get_secret_value()
+        if given:
+            if len(given) < 32:
+                raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
+            return given.encode()
+        path = self.database_file.parent / "secret.key"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+            # A hard link appears complete, and only if there is no key: processes that start together agree on one.
+            with suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
+            return path.read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(str(path), "", f"the key that signs links cannot be stored here: {error}") from None
+
+    @property
+    def dkim_key_file(self) -> Path:
+        """The file that DIGEST_DKIM_KEY_FILE names. Raises ConfigError if it names none."""
+        if not self.secrets.dkim_key_file:
+            reason = f"is missing; it names the private key that signs for {self.dkim.domain}, and {MAKE_KEY}"
+            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", reason)
+        if "\n" in self.secrets.dkim_key_file or "-----BEGIN" in self.secrets.dkim_key_file:  # must not be shown
+            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", "holds a key; it has to name the key's file")
+        return self.path(self.secrets.dkim_key_file)
+
+    def dkim_key(self) -> bytes:
+        """Return the private key that signs mails, as PEM. Raises ConfigError."""
+        try:
+            return self.dkim_key_file.read_bytes()
+        except OSError as error:
+            reason = f"the key that signs mails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
+            raise ConfigError(str(self.dkim_key_file), "", reason) from None
+
+
+def load(file: Path) -> Config:
+    """Return the configuration in `file`. Raises ConfigError."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(file), "", "no such file; `digest init` writes one, --config names another") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), "", f"cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(file), "", f"is not TOML: {error}") from None
+    try:
+        checked = ConfigFile.model_validate(values)
+        environment = Secrets()
+    except ValidationError as error:
+        first = error.errors()[0]
+        # ("source", 0, "kind") -> "source[1].kind": people count from one.
+        key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+        raise ConfigError(str(file), key.lstrip("."), _reason(first)) from None
+    return Config.model_construct(file=file.absolute(), secrets=environment, **dict(checked))
+
+
+def _reason(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            model: Any = ConfigFile
+            for part in error["loc"][:-1]:
+                if isinstance(part, str):
+                    model = SourceConfig if part == "source" else model.model_fields[part].annotation
+            known = [field.alias or name for name, field in model.model_fields.items()]
+            return f"unknown key{did_you_mean(str(error['loc'][-1]), known)}"
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
