@@ -1,4 +1,4 @@
-"""The command line `digest`: one file per noun. Commands parse, act and print."""
+"""The command line `digest`: each file has the commands of one or two nouns. They parse, act and print."""
 
 import os
 import sys
@@ -10,26 +10,14 @@ import structlog
 import typer
 
 from digest import __version__
-from digest.cli import (
-    admin,
-    bounce,
-    db,
-    demo,
-    dkim,
-    explain,
-    init,
-    match,
-    outbox,
-    preview,
-    profile,
-    run,
-    source,
-    submission,
-    subscriber,
-    suppression,
-    token,
-)
+from digest.cli import outbox, profile, run, subscriber
+from digest.cli.admin_and_token import admin_commands, token_commands
+from digest.cli.bounce_and_suppression import bounce, suppression_commands
+from digest.cli.match import match
 from digest.cli.output import complain, print_text
+from digest.cli.preview_and_explain import explain, preview
+from digest.cli.setup import db_commands, demo, dkim_commands, init
+from digest.cli.source_and_submission import source_commands, submission_commands
 from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
 
@@ -40,22 +28,18 @@ commands = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    demo.demo,
-    init.init,
-    run.run,
-    run.ingest,
-    run.publish,
-    run.deliver,
-    run.serve,
-    bounce.bounce,
-    match.match,
-    preview.preview,
-    explain.explain,
-):
+for command in (demo, init, run.run, run.ingest, run.publish, run.deliver, run.serve, bounce, match, preview, explain):
     commands.command()(command)
-for noun in (admin, token, profile, subscriber, suppression, source, submission, outbox, dkim, db):
-    commands.add_typer(noun.commands, name=noun.__name__.rpartition(".")[2])
+commands.add_typer(admin_commands, name="admin")
+commands.add_typer(token_commands, name="token")
+commands.add_typer(profile.commands, name="profile")
+commands.add_typer(subscriber.commands, name="subscriber")
+commands.add_typer(suppression_commands, name="suppression")
+commands.add_typer(source_commands, name="source")
+commands.add_typer(submission_commands, name="submission")
+commands.add_typer(outbox.commands, name="outbox")
+commands.add_typer(dkim_commands, name="dkim")
+commands.add_typer(db_commands, name="db")
 
 
 def _print_version(asked: bool) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.cli.init import _FIRST
+from digest.cli.setup import _FIRST
 from tests.commandline import Cli
 
 

@@ -96,7 +96,7 @@ def test_an_internal_error_is_reported_on_one_line(cli: Cli, monkeypatch: pytest
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("digest.cli.source.sources.list_states", broken)
+    monkeypatch.setattr("digest.cli.source_and_submission.sources.list_states", broken)
     ran = cli("source", "list")
     assert ran.code == 1
     assert ran.err == "error: internal error: ZeroDivisionError: by zero (DIGEST_DEBUG=1 shows where)\n"

@@ -1,6 +1,7 @@
-"""digest preview: what a subscriber would get, printed or sent to another address."""
+"""digest preview: what a subscriber would get, printed or sent to another address; digest explain: why, or why not."""
 
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,9 +10,10 @@ import typer
 
 from digest.admin import test_mail
 from digest.app import App
-from digest.cli.options import ConfigOption, NowOption, moment, open_app
-from digest.cli.output import described, print_text, say, warn_of_templates, warn_of_unreadable
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, NowOption, moment, open_app
+from digest.cli.output import described, print_json, print_text, say, warn_of_templates, warn_of_unreadable
 from digest.errors import UsageError
+from digest.explain import explain as explanation_of
 from digest.models import Delivery, Digest, MailKind, Suppression
 from digest.pipeline.selection import PaperSelector
 from digest.security import addresses
@@ -42,7 +44,7 @@ def preview(
     if last and kind is not MailKind.DIGEST:
         raise UsageError("--last shows a digest; leave out --kind, or --last")
     with open_app(config) as app:
-        mail = _last(app, email, moment(now)) if last else _mail(app, email, kind, moment(now))
+        mail = _find_mail(app, email, kind, moment(now), last=last)
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
@@ -55,30 +57,23 @@ def preview(
         warn_of_templates(app)
 
 
-def _mail(app: App, email: str, kind: MailKind, at: datetime) -> Delivery:
-    """Return the mail as the outbox would hold it."""
+def _find_mail(app: App, email: str, kind: MailKind, at: datetime, *, last: bool) -> Delivery:
+    """Return the mail as the outbox would hold it; `last`: with the subscriber's newest digest, as it was stored."""
     selection_settings = app.selection_settings.for_welcome if kind is MailKind.WELCOME else app.selection_settings
     digest: Digest | None = None
     with app.store.read() as tx:
         subscriber = subscribers.get(tx, email)
-        if kind in {MailKind.DIGEST, MailKind.WELCOME}:
+        if last:
+            digest = digests.find_last(tx, subscriber.id)
+            if digest is None:
+                hint = f"`digest preview {email} --kind welcome` shows a first one"
+                raise UsageError(f"{email} has no digest yet; {hint}")
+        elif kind in {MailKind.DIGEST, MailKind.WELCOME}:
             selector = PaperSelector(app.compiled_profiles, selection_settings, now=at)
             (digest,) = selector.select(tx, [(subscriber, at)])
             warn_of_unreadable(selector.invalid_rules.items())
     named = digest.message_id if digest else ""
     return test_mail.make_delivery(kind, subscriber, digest, domain=app.domain, now=at, named=named)
-
-
-def _last(app: App, email: str, at: datetime) -> Delivery:
-    """Return the subscriber's newest digest, as it was stored."""
-    with app.store.read() as tx:
-        subscriber = subscribers.get(tx, email)
-        digest = digests.find_last(tx, subscriber.id)
-    if digest is None:
-        raise UsageError(f"{email} has no digest yet; `digest preview {email} --kind welcome` shows a first one")
-    return test_mail.make_delivery(
-        MailKind.DIGEST, subscriber, digest, domain=app.domain, now=at, named=digest.message_id
-    )
 
 
 def _send(app: App, mail: Delivery, address: str) -> None:
@@ -97,3 +92,31 @@ def _send(app: App, mail: Delivery, address: str) -> None:
         say(f"written to {app.config.path(delivery.maildir.path)}: the transport maildir sends nothing")
     else:
         say(f"sent to {address}")
+
+
+def explain(
+    email: EmailArgument,
+    paper: Annotated[
+        str, typer.Argument(metavar="PAPER_ID", help="Its id, such as arxiv:2504.17830, or a link that contains it.")
+    ],
+    as_json: JsonOption = False,
+    now: NowOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Explain why a subscriber got a paper, or did not, or will get it. Nothing is recorded."""
+    with open_app(config) as app:
+        membership = app.membership
+        with app.store.read() as tx:
+            found = explanation_of(
+                tx,
+                email,
+                paper,
+                compiled_profiles=app.compiled_profiles,
+                selection_settings=app.selection_settings,
+                membership=membership,
+                now=moment(now),
+            )
+    if as_json:
+        print_json(asdict(found) | {"answer": found.answer})
+    else:
+        print_text("\n".join([found.answer, *([f"{found.paper}: {found.title}"] if found.title else []), *found.facts]))

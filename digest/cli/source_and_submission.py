@@ -1,4 +1,4 @@
-"""digest submission …: papers that readers propose."""
+"""digest source …: where papers come from; digest submission …: papers that readers propose."""
 
 from typing import Annotated
 
@@ -9,15 +9,17 @@ from digest.cli.options import ConfigOption, JsonOption, NowOption, open_app, si
 from digest.cli.output import print_records, say
 from digest.errors import SourceError
 from digest.models import SubmissionState
-from digest.store import submissions
+from digest.store import sources, submissions
 
-commands = typer.Typer(help="Submissions: papers that readers propose, waiting for approval.", no_args_is_help=True)
+submission_commands = typer.Typer(
+    help="Submissions: papers that readers propose, waiting for approval.", no_args_is_help=True
+)
 
 IdArgument = Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest submission list` shows it.")]
 
 
-@commands.command("list")
-def list_(
+@submission_commands.command("list")
+def list_submissions(
     state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -40,7 +42,7 @@ def list_(
     print_records(records, as_json=as_json, empty="no submissions" if state is None else f"no submissions are {state}")
 
 
-@commands.command()
+@submission_commands.command()
 def approve(
     submission_id: IdArgument,
     title: Annotated[str, typer.Option(help="Its title, instead of the one on the page.")] = "",
@@ -72,9 +74,34 @@ def approve(
     say(f"{paper_id} is in today's edition: {entry.title}")
 
 
-@commands.command()
+@submission_commands.command()
 def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOption = None) -> None:
     """Reject a submission; it can still be approved."""
     with open_app(config) as app, app.store.write() as tx:
         submission_actions.reject(tx, submission_id, **signed(now))
     say(f"submission {submission_id} is rejected")
+
+
+source_commands = typer.Typer(help="Sources: where papers come from.", no_args_is_help=True)
+
+
+@source_commands.command("list")
+def list_sources(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the sources and the result of their last check."""
+    with open_app(config) as app, app.store.read() as tx:
+        states = sources.list_states(tx)
+        records = []
+        for source in app.config.source:
+            state = states.get(source.name)
+            records.append(
+                {
+                    "name": source.name,
+                    "kind": source.kind,
+                    "state": "never asked" if state is None else state.failure or "ok",
+                    "entries": None if state is None else state.entries,
+                    "checked_at": None if state is None else state.checked_at,
+                    "succeeded_at": None if state is None else state.succeeded_at,
+                    "url": source.url,
+                }
+            )
+    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {app.config.file}")

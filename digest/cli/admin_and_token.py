@@ -1,4 +1,4 @@
-"""digest admin …: admins and editors who can sign in on the web, and the audit log."""
+"""digest admin …: people who can sign in on the web, and the audit log; digest token …: access to the API."""
 
 import sys
 from typing import Annotated
@@ -7,19 +7,21 @@ import typer
 
 from digest.admin import admin_actions
 from digest.cli.options import ConfigOption, JsonOption, open_app, signed
-from digest.cli.output import print_records, say
-from digest.models import Role
+from digest.cli.output import print_records, print_text, say
+from digest.models import Role, TokenScope
 from digest.security import addresses, passwords
 from digest.store import admins, audit
 
-commands = typer.Typer(help="Admins: people who can sign in on the web, and what they changed.", no_args_is_help=True)
+admin_commands = typer.Typer(
+    help="Admins: people who can sign in on the web, and what they changed.", no_args_is_help=True
+)
 
 AdminArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The admin's address.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: only keyword profiles.")]
 
 
-@commands.command()
-def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
+@admin_commands.command("add")
+def add_admin(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOption = None) -> None:
     """Add an admin. The password is asked for, or read from stdin."""
     address = addresses.normalize(email)
     with open_app(config) as app:
@@ -30,8 +32,8 @@ def add(email: AdminArgument, role: RoleOption = Role.ADMIN, config: ConfigOptio
     say(f"added {address} as {role.value}; they sign in at {url}/admin")
 
 
-@commands.command()
-def edit(
+@admin_commands.command("edit")
+def edit_admin(
     email: AdminArgument,
     role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: only profiles.")] = None,
     password: Annotated[
@@ -47,8 +49,8 @@ def edit(
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
 
 
-@commands.command("list")
-def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+@admin_commands.command("list")
+def list_admins(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the admins."""
     with open_app(config) as app, app.store.read() as tx:
         found = admins.list_all(tx)
@@ -56,16 +58,16 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     print_records(records, as_json=as_json, empty="no admins; `digest admin add` adds one")
 
 
-@commands.command()
-def remove(email: AdminArgument, config: ConfigOption = None) -> None:
+@admin_commands.command("remove")
+def remove_admin(email: AdminArgument, config: ConfigOption = None) -> None:
     """Remove an admin and end their sessions."""
     with open_app(config) as app, app.store.write() as tx:
         gone = admin_actions.remove(tx, email, **signed())
     say(f"removed {gone.email}")
 
 
-@commands.command()
-def log(
+@admin_commands.command("log")
+def print_log(
     who: Annotated[str, typer.Option(help="Only changes by these: a part of an address, or 'command line'.")] = "",
     what: Annotated[
         str, typer.Option(help="Only actions that start with this, such as 'profile' or 'outbox retry'.")
@@ -87,3 +89,54 @@ def _asked_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")
+
+
+token_commands = typer.Typer(help="Tokens: access to the API, for your programs.", no_args_is_help=True)
+
+
+@token_commands.command("add")
+def add_token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as the program that uses it.")],
+    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Its owner. It can do no more than they can.")],
+    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it gives access to; can be repeated.")],
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=admin_actions.MAX_TOKEN_DAYS, help="How long it is valid.")
+    ] = admin_actions.DEFAULT_TOKEN_DAYS,
+    config: ConfigOption = None,
+) -> None:
+    """Make a token and print it. It cannot be shown again."""
+    with open_app(config) as app, app.store.write() as tx:
+        owner = admins.get(tx, admin)
+        added, token = admin_actions.add_token(tx, owner, name, scopes, days=days, **signed())
+    print_text(token)
+    say(f"made {added}, valid until {added.expires_at:%Y-%m-%d}; it cannot be shown again")
+
+
+@token_commands.command("list")
+def list_tokens(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List tokens, without their secrets."""
+    with open_app(config) as app, app.store.read() as tx:
+        found = admins.list_tokens(tx)
+    records = [
+        {
+            "id": t.id,
+            "name": t.name,
+            "admin": t.owner.email,
+            "opens": [scope.value for scope in TokenScope if scope in t.active_scopes],
+            "created_at": t.created_at,
+            "expires_at": t.expires_at,
+        }
+        for t in found
+    ]
+    print_records(records, as_json=as_json, empty="no tokens; `digest token add` makes one")
+
+
+@token_commands.command("revoke")
+def revoke_token(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest token list` shows it.")],
+    config: ConfigOption = None,
+) -> None:
+    """Revoke a token."""
+    with open_app(config) as app, app.store.write() as tx:
+        gone = admin_actions.revoke_token(tx, number, **signed())
+    say(f"revoked {gone}")

@@ -1,0 +1,104 @@
+"""digest bounce: process returned mail; digest suppression …: addresses that must not be mailed, and why."""
+
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.admin import subscriber_actions
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, open_app, signed
+from digest.cli.output import print_json, print_records, say, warn
+from digest.errors import UsageError
+from digest.models import BounceKind
+from digest.security import addresses
+from digest.store import subscribers, suppressions
+from digest.subscribers.fields import one_line
+from digest.transport.inbound import read_path
+
+suppression_commands = typer.Typer(help="Suppressions: addresses that must not be mailed.", no_args_is_help=True)
+
+
+@suppression_commands.command("list")
+def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List suppressions, newest first. Only subscribers' addresses are known; others have a pseudonym."""
+    with open_app(config) as app, app.store.read() as tx:
+        found = suppressions.list_all(tx)
+        names = {app.membership.pseudonyms.of(s.email): s.email for s in subscribers.list_all(tx)} if found else {}
+    records = [
+        {
+            "email": names.get(s.pseudonym, ""),
+            "pseudonym": s.pseudonym,
+            "reason": s.reason.value,
+            "since": s.suppressed_at,
+            "evidence": s.evidence,
+        }
+        for s in found
+    ]
+    print_records(records, as_json=as_json, empty="no suppressed addresses")
+
+
+@suppression_commands.command()
+def add(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address, whether a subscriber's or not.")],
+    why: Annotated[str, typer.Option("--reason", help="Reason (shown to other admins).")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Suppress an address. Confirming does not lift this; only `digest suppression lift` does."""
+    address = addresses.normalize(email)
+    with open_app(config) as app, app.store.write() as tx:
+        suppression = subscriber_actions.suppress(tx, app.membership, address, one_line(why), **signed())
+    say(f"{address} is {suppression}")
+
+
+@suppression_commands.command()
+def lift(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Undo `add`. The subscriber has to confirm again; people who had unsubscribed stay unsubscribed."""
+    with open_app(config) as app, app.store.write() as tx:
+        suppression = subscriber_actions.lift(tx, app.membership, email, **signed())
+    say(f"{email} is {suppression}" if suppression else f"{email} may be mailed again")
+
+
+_MAX_NAMED = 20  # unproven bounces
+
+
+def bounce(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]…", help="Files, mboxes, Maildirs; without any, the configured mailbox."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Process returned mails and suppress the addresses they prove wrong. A mail that is read twice counts once."""
+    now = moment(None)
+    missing = [path for path in paths or () if not path.exists()]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
+    with open_app(config) as app:
+        if paths:
+            report = app.process_bounces(chain.from_iterable(map(read_path, paths)), now=now)
+        else:
+            report = app.process_inbox(now=now)
+    for email in report.unsubscribed:
+        say(f"{email} unsubscribed by mail")
+    for email, suppression in report.suppressed:
+        say(f"{email} is {suppression}")
+    for name, reason in report.unreadable:
+        warn(f"{name}: cannot be read; please report this: {reason}")
+    for name, claim in report.unproven[:_MAX_NAMED]:
+        warn(f"{name}: not counted, because it does not prove that it is about our mail: {claim.kind} {claim.reply}")
+    if len(report.unproven) > _MAX_NAMED:
+        warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
+    record = {
+        "read": report.read,
+        **{kind.value.replace("-", "_"): report.kinds[kind] for kind in BounceKind},
+        "unreadable": len(report.unreadable),
+        "unproven": len(report.unproven),
+        "suppressed": len(report.suppressed),
+        "unsubscribed": len(report.unsubscribed),
+    }
+    if as_json:
+        print_json({"bounce": record})
+    else:
+        print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in record.items()))

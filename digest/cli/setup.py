@@ -1,0 +1,145 @@
+"""digest init, demo, db … and dkim …: what sets up an installation, or tries one out."""
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.app import App
+from digest.cli.options import ConfigOption, JsonOption, moment, open_app
+from digest.cli.output import print_json, print_table, print_text, say, warn_of_unreadable
+from digest.config import DEFAULT_FILE, load
+from digest.demo import ADMIN, DemoReport, serve_demo
+from digest.demo import demo as run_demo
+from digest.errors import DigestError, UsageError
+from digest.mail.dkim import MAKE_KEY
+from digest.pipeline.compiled_profiles import compile_outdated
+from digest.service import stop_on_signals
+from digest.store import Store, subscribers
+from digest.web.server import listen, url_of
+
+_FIRST = """\
+# Every key and its default: config.example.toml in the project.
+
+[newsletter]
+name = "Daily Papers"
+from = "Daily Papers <digest@example.org>"        # the sender of all mails
+postal_address = "Your institute, its street, its city"
+
+[[source]]
+name = "arxiv-ml"
+kind = "feed"
+url = "https://rss.arxiv.org/atom/cs.LG+cs.CL"
+
+[delivery]
+transport = "maildir"                             # mails are written to the folder outbox/; "smtp" sends them
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; it is created if missing.")] = Path(),
+) -> None:
+    """Write a config.toml, create the database, and print the next steps."""
+    file = folder / DEFAULT_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as config:
+            config.write(_FIRST)
+    except FileExistsError:
+        raise UsageError(f"{file} already exists; edit it, or name another folder") from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+    with App.open(file) as app:
+        app.config.secret_key()
+    say(
+        f"wrote {file}. Next:\n"
+        f"  1. edit it: your name, your sources\n"
+        f"  2. digest profile add 'My field' --rules 'diffusion model'\n"
+        f"  3. digest subscriber add you@example.org --profile 'My field' --confirmed\n"
+        f"  4. digest run --everyone\n"
+        f"  5. digest admin add you@example.org, to sign in on the web, at /admin\n"
+        f"  6. digest serve, to send digests every day and serve the web pages\n"
+        + ("" if folder == Path() else f"from inside {folder}, or with --config {file}\n")
+    )
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for all files.")] = Path(
+        "digest-demo"
+    ),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve the web pages, with the mails that arrive, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Try everything with nothing configured and no network: sample papers, real mails."""
+    if not serve:
+        _report(run_demo(output, now=moment(None)), output)
+        say("  digest demo --serve    the web pages, with these mails, in a browser")
+        return
+    stop = threading.Event()
+    stop_on_signals(stop)
+    listener = listen("127.0.0.1", 0)
+    print_text(f"{url_of(listener)}\n")
+
+    def done(report: DemoReport, password: str) -> None:
+        url = url_of(listener)
+        _report(report, output)
+        say(f"\nThe pages: {url}   the mails that arrive: {url}/inbox")
+        say(f"Admin pages: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C stops it.")
+
+    serve_demo(output, listener, now=moment(None), done=done, stop=stop)
+
+
+def _report(report: DemoReport, output: Path) -> None:
+    if report.deliver.failure:
+        raise DigestError(report.deliver.failure)
+    print_table(("subscriber", "papers", "first of them"), report.rows)
+    say(
+        f"\n{report.ingest.papers_new} papers, {report.deliver.sent} mails: {report.mail}/*.eml"
+        f"\nOpen {report.mail}/*.html in a browser to see them. Then try, on the same papers:"
+        f"\n  digest match 'diffusion model' --config {output / DEFAULT_FILE}"
+    )
+
+
+db_commands = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+@db_commands.command()
+def upgrade(config: ConfigOption = None) -> None:
+    """Bring an older database up to date."""
+    file = load(config or Path(DEFAULT_FILE)).database_file
+    with Store(file) as store:
+        before = store.version()
+        store.upgrade()
+        say(f"{file}: from {before or 'nothing'} to {store.version()}")
+        unreadable = compile_outdated(store)
+        with store.read() as tx:
+            people = subscribers.find_by_ids(tx, [p.owner_id for p, _ in unreadable if p.owner_id is not None])
+    warn_of_unreadable(
+        (f"the keywords of {people[p.owner_id].email}" if p.owner_id else f"profile {p.name!r}", str(error))
+        for p, error in unreadable
+    )
+
+
+dkim_commands = typer.Typer(help="DKIM: the signature that proves a mail comes from its domain.", no_args_is_help=True)
+
+_STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
+
+
+@dkim_commands.command()
+def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Print the DNS record that receivers check the signature with, as a line of a zone file."""
+    with open_app(config) as app:
+        signer = app.signer
+    if signer is None:
+        raise UsageError(
+            f"mails are not signed; set dkim.domain and dkim.selector in {app.config.file}, "
+            f"and DIGEST_DKIM_KEY_FILE to the file of a private key ({MAKE_KEY})"
+        )
+    name, value = signer.dns_name, signer.dns_record()
+    if as_json:
+        print_json({"name": name, "type": "TXT", "value": value})
+    else:
+        strings = [f'"{value[i : i + _STRING]}"' for i in range(0, len(value), _STRING)]
+        print_text(f"{name}. IN TXT ( {' '.join(strings)} )")
