@@ -173,17 +173,14 @@ class App:
         fetch = self.config.fetch
         return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
 
-    def restricted_fetcher(self) -> Fetcher:
-        """A fetcher for untrusted addresses, such as those readers propose; must be closed.
-
-        Reads no files and nothing in our own network, whatever is configured, and tries once for a few seconds.
-        """
-        return Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8)
-
     @cached_property
     def paper_lookups(self) -> PaperLookups:
-        """Looks up the papers that readers propose."""
-        return PaperLookups(self.restricted_fetcher)
+        """Looks up the papers that readers propose.
+
+        Their addresses are untrusted: no file and nothing in our own network is read, whatever is configured. Each is
+        tried once, for a few seconds.
+        """
+        return PaperLookups(lambda: Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8))
 
     def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
         """Fetch all sources and store new papers."""
@@ -219,9 +216,19 @@ class App:
                 stopping=stopping,
             )
 
-    def process_bounces(self, messages: Iterable[InboundMail], *, now: datetime) -> BounceReport:
-        """Process returned mails."""
-        return process_bounces(self.store, self.membership, self._bounce_authenticator, messages, now=now)
+    def process_bounces(
+        self,
+        messages: Iterable[InboundMail],
+        *,
+        now: datetime,
+        done: Callable[[str], None] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> BounceReport:
+        """Process returned mails. Calls `done` with the name of each one that is processed."""
+        authenticator = BounceAuthenticator(self.links, self.return_paths)
+        return process_bounces(
+            self.store, self.membership, authenticator, messages, now=now, done=done, stopping=stopping
+        )
 
     def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
         """Yield the subscribers in a CSV text. Raises UsageError at the first row if the header is invalid."""
@@ -242,19 +249,9 @@ class App:
         Raises UsageError if none is configured, TransportError if it cannot be read.
         """
         with self.inbox() as inbox:
-            return process_bounces(
-                self.store,
-                self.membership,
-                self._bounce_authenticator,
-                inbox.unread(),
-                now=now,
-                done=lambda name: inbox.mark_read([name]),
-                stopping=stopping,
+            return self.process_bounces(
+                inbox.unread(), now=now, done=lambda name: inbox.mark_read([name]), stopping=stopping
             )
-
-    @property
-    def _bounce_authenticator(self) -> BounceAuthenticator:
-        return BounceAuthenticator(self.links, self.return_paths)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

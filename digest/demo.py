@@ -8,13 +8,12 @@ import secrets
 import socket
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
 
 from digest.admin import admin_actions
 from digest.app import App
@@ -28,7 +27,7 @@ from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport
 from digest.security import passwords
 from digest.service import serve
-from digest.store import Store, Transaction, deliveries, profiles, subscribers
+from digest.store import Store, deliveries, profiles, subscribers
 from digest.subscribers import fields
 from digest.transport.smtp_server import FolderHandler, SmtpServer
 from digest.web.server import url_of
@@ -95,14 +94,26 @@ def serve_demo(
 
 @contextmanager
 def _opened(folder: Path, *, base_url: str) -> Iterator[App]:
-    """The demo's installation in `folder`, with the SMTP server that receives its mail."""
-    mail = _prepare(folder)
+    """Open the demo's installation in `folder`, with the SMTP server that receives its mail.
+
+    Creates the folder, or clears what an earlier demo left in it.
+    """
+    config_file, mail = folder / DEFAULT_FILE, folder / _MAIL
+    try:
+        ours = config_file.exists() and config_file.read_text(encoding="utf-8").startswith(_MARK)
+        if folder.exists() and any(folder.iterdir()) and not ours:
+            raise UsageError(f"{folder} is not empty; name another folder with --output")
+        mail.mkdir(parents=True, exist_ok=True)
+        for old in [*folder.glob("digest.db*"), *mail.glob("*.eml"), *mail.glob("*.html")]:
+            old.unlink()
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
     (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
     written = _CONFIG.format(mark=_MARK, base_url=base_url, papers=PAPERS.name)
-    (folder / DEFAULT_FILE).write_text(written, encoding="utf-8")
+    config_file.write_text(written, encoding="utf-8")
     with SmtpServer(FolderHandler(mail)) as server:
         delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
-        config = load(folder / DEFAULT_FILE).model_copy(update={"delivery": delivery})
+        config = load(config_file).model_copy(update={"delivery": delivery})
         with App(config, Store.open(config.database_file)) as app:
             yield app
 
@@ -111,7 +122,13 @@ def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
     """Add the sample subscribers and run all stages once."""
     people = tomllib.loads(SUBSCRIBERS.read_text(encoding="utf-8"))
     with app.store.write() as tx:
-        _add_people(tx, app, people, now=now)
+        for profile in people["profile"]:
+            profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), by="demo", now=now)
+        for person in people["subscriber"]:
+            new = fields.new_subscriber(person["email"], timezone="UTC", language=DEFAULT_LANGUAGE, confirmed=True)
+            chosen = {name: value for name, value in person.items() if name in fields.FIELDS}
+            added = subscribers.add(tx, fields.change(new, chosen, app.subscriber_options(tx)), now=now)
+            profiles.set_personal(tx, added.id, compile_rules(person.get("rules", "").strip()), now=now)
     ingested = app.ingest(now=now)
     published = app.publish(now=now, everyone=True)
     with app.store.read() as tx:
@@ -127,29 +144,3 @@ def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
         if html is not None:
             file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)
-
-
-def _prepare(folder: Path) -> Path:
-    """Create the folder, or clear what an earlier demo left in it. Returns the folder of received mails."""
-    config, mail = folder / DEFAULT_FILE, folder / _MAIL
-    try:
-        ours = config.exists() and config.read_text(encoding="utf-8").startswith(_MARK)
-        if folder.exists() and any(folder.iterdir()) and not ours:
-            raise UsageError(f"{folder} is not empty; name another folder with --output")
-        mail.mkdir(parents=True, exist_ok=True)
-        for old in [*folder.glob("digest.db*"), *mail.glob("*.eml"), *mail.glob("*.html")]:
-            old.unlink()
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
-    return mail
-
-
-def _add_people(tx: Transaction, app: App, people: Mapping[str, Any], *, now: datetime) -> None:
-    for profile in people["profile"]:
-        profiles.add(tx, profile["name"], compile_rules(profile["rules"].strip()), by="demo", now=now)
-    for person in people["subscriber"]:
-        new = fields.new_subscriber(person["email"], timezone="UTC", language=DEFAULT_LANGUAGE, confirmed=True)
-        chosen = {name: value for name, value in person.items() if name in fields.FIELDS}
-        new = fields.change(new, chosen, app.subscriber_options(tx))
-        added = subscribers.add(tx, new, now=now)
-        profiles.set_personal(tx, added.id, compile_rules(person.get("rules", "").strip()), now=now)

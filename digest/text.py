@@ -23,7 +23,7 @@ _BLOCKS_WITH_MARKS = (
 
 
 def _marks() -> str:
-    """Returns the marks on or beside letters (categories Mn and Mc) as ranges of a character class."""
+    """Return the marks on or beside letters (categories Mn and Mc) as ranges of a character class."""
     ranges: list[list[int]] = []
     for code in chain.from_iterable(range(begin, end) for begin, end in _BLOCKS_WITH_MARKS):
         if unicodedata.category(chr(code)) in {"Mn", "Mc"}:
@@ -87,7 +87,7 @@ _NOT_OF_A_WORD = re.compile(f"^[{MARKS}]+|[^\\w{MARKS}]+|_+")
 
 
 def fold(word: str) -> str:
-    """Returns the word with case, accents, ligatures and width folded: `Schrödinger` and `SCHRODINGER` become equal.
+    """Return the word with case, accents, ligatures and width folded: `Schrödinger` and `SCHRODINGER` become equal.
 
     The result contains only letters, digits and marks, is not empty if `word` is a word, and folds to itself.
     """
@@ -112,7 +112,7 @@ def _fold_once(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(folded: str) -> str:
-    """Returns the word without its plural ending.
+    """Return the word without its plural ending.
 
     Harman's S-stemmer ("How effective is suffixing?", JASIS 42, 1991), corrected for words of research texts such as
     `classes`, `boxes`, `matrices`, `GPUs` and `analyses`. Changes nothing but plurals. A stem is its own stem.
@@ -138,7 +138,7 @@ def _without_ending(folded: str) -> str:
 
 
 def compound_words(parts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Yields each way to join neighbouring parts of a compound: (first part, one after the last part, the word)."""
+    """Yield each way to join neighbouring parts of a compound: (first part, one after the last part, the word)."""
     for i in range(len(parts)):
         joined = ""
         for j in range(i, min(i + _MAX_JOINED_PARTS, len(parts))):
@@ -147,7 +147,7 @@ def compound_words(parts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def readings(text: str) -> list[tuple[str, ...]]:
-    """Returns every way to read `text` as a sequence of folded words: one, unless it contains compounds.
+    """Return every way to read `text` as a sequence of folded words: one, unless it contains compounds.
 
     Each dash is a space or nothing. The ways double with each dash, so after four dashes a compound is read only with
     all its dashes as spaces and with all as nothing.
@@ -169,5 +169,5 @@ def readings(text: str) -> list[tuple[str, ...]]:
 
 
 def normalize(text: str) -> str:
-    """Returns the folded words of `text` with one space between them: equal for two spellings of the same title."""
+    """Return the folded words of `text` with one space between them: equal for two spellings of the same title."""
     return " ".join(fold(m.group()) for m in WORD.finditer(text))

@@ -1,6 +1,7 @@
 """Days, weeks and months of editions, as URLs name them: "2026-09-11", "2026-W37", "2026-09"."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import MAXYEAR, date, timedelta
 from enum import StrEnum
@@ -31,23 +32,16 @@ class Period:
     @classmethod
     def parse(cls, name: str) -> Self:
         """Return the period with this name. Raises UsageError."""
-        try:
-            return cls._named(name)
-        except ValueError:
-            hint = "write 2026-09-11, 2026-W37 or 2026-09"
-            raise UsageError(f"{name!r} is not a date, week or month; {hint}") from None
-
-    @classmethod
-    def _named(cls, name: str) -> Self:
-        if name[:4] == str(MAXYEAR):
-            raise ValueError("its last week and month end after the last date")
-        if week := _WEEK.fullmatch(name):
-            return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
-        if month := _MONTH.fullmatch(name):
-            return cls(Span.MONTH, date(int(month[1]), int(month[2]), 1))
-        if _DAY.fullmatch(name):
-            return cls(Span.DAY, date.fromisoformat(name))
-        raise ValueError("not a date, week or month")
+        with suppress(ValueError):  # no such day, week or month
+            if name[:4] == str(MAXYEAR):
+                pass  # its last week and month end after the last date
+            elif week := _WEEK.fullmatch(name):
+                return cls(Span.WEEK, date.fromisocalendar(int(week[1]), int(week[2]), 1))
+            elif month := _MONTH.fullmatch(name):
+                return cls(Span.MONTH, date(int(month[1]), int(month[2]), 1))
+            elif _DAY.fullmatch(name):
+                return cls(Span.DAY, date.fromisoformat(name))
+        raise UsageError(f"{name!r} is not a date, week or month; write 2026-09-11, 2026-W37 or 2026-09")
 
     @classmethod
     def containing(cls, span: Span, day: date) -> Self:

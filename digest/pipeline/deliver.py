@@ -40,11 +40,6 @@ class DeliveryReport:
     refused: tuple[tuple[str, str], ...] = ()  # (address, the server's reply) of those that were not sent
 
 
-def utc_now() -> datetime:
-    """The real time, whatever `--now` says."""
-    return datetime.now(UTC)
-
-
 def deliver(
     store: Store,
     transport: Transport,
@@ -54,7 +49,7 @@ def deliver(
     now: datetime,
     group_size: int = 40,
     doubt: DoubtPolicy = DoubtPolicy.RESEND,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> DeliveryReport:
@@ -244,19 +239,15 @@ def settle(
     delivery: Delivery, receipt: Receipt, *, now: datetime, jitter: float, doubt: DoubtPolicy = DoubtPolicy.RESEND
 ) -> AttemptResult:
     """Return what a receipt means for a delivery. `jitter` is in [0, 1)."""
-
-    def result(state: DeliveryState, reply: str = receipt.reply, next_at: datetime | None = None) -> AttemptResult:
-        return AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)
-
-    match receipt.outcome:
-        case Outcome.SENT:
-            return result(DeliveryState.SENT)
-        case Outcome.FAILED:
-            return result(DeliveryState.FAILED)
-        case Outcome.UNKNOWN if doubt is DoubtPolicy.PARK:
-            return result(DeliveryState.IN_DOUBT)
-        case Outcome.DEFERRED | Outcome.UNKNOWN:
-            next_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
-            if next_at is None:
-                return result(DeliveryState.FAILED, f"{GAVE_UP}{receipt.reply}")
-            return result(DeliveryState.DEFERRED, next_at=next_at)
+    state, reply, next_at = DeliveryState.FAILED, receipt.reply, None
+    if receipt.outcome is Outcome.SENT:
+        state = DeliveryState.SENT
+    elif receipt.outcome is Outcome.UNKNOWN and doubt is DoubtPolicy.PARK:
+        state = DeliveryState.IN_DOUBT
+    elif receipt.outcome is not Outcome.FAILED:
+        next_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
+        if next_at is None:
+            reply = f"{GAVE_UP}{reply}"
+        else:
+            state = DeliveryState.DEFERRED
+    return AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)

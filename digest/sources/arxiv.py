@@ -98,11 +98,17 @@ def _entry(item: Any) -> Entry:
         announce_type = _RDF_TYPES.get((rdf.group(3) or "").lower(), AnnounceType.NEW)
         primary = primary or rdf.group(2)
     categories = [primary, *(tag.term for tag in item.get("tags", ()) if tag.get("term"))]
+    # Names without affiliations: `A (Dept, City), B, Jr.` is `A` and `B, Jr.`. The API has one author in each element,
+    # the feeds have all of them in one.
+    names = [author.get("name") or "" for author in item.get("authors", ())]
+    if len(names) == 1:
+        text = _NAME_SUFFIX.sub("\0", _without_parentheses(html_to_text(names[0])))
+        names = [name.replace("\0", ",") for name in text.split(",")]
     return Entry(
         guid=item.get("id") or arxiv_id,
         title=plain_text(title),
         abstract=plain_text(summary),
-        authors=_authors(item),
+        authors=tuple(name for written in names if (name := plain_text(_without_parentheses(written)))),
         categories=tuple(dict.fromkeys(plain_text(term) for term in categories if term)),
         url=abs_url(arxiv_id),
         pdf_url=pdf_url(arxiv_id),
@@ -112,18 +118,6 @@ def _entry(item: Any) -> Entry:
         announce_type=announce_type,
         published_at=published_at(item),
     )
-
-
-def _authors(item: Any) -> tuple[str, ...]:
-    """Names without affiliations. The API has one author in each element, the feeds have all of them in one.
-
-    `A (Dept, City), B, Jr.` is `A` and `B, Jr.`.
-    """
-    written = [author.get("name") or "" for author in item.get("authors", ())]
-    if len(written) == 1:
-        text = _NAME_SUFFIX.sub("\0", _without_parentheses(html_to_text(written[0])))
-        written = [name.replace("\0", ",") for name in text.split(",")]
-    return tuple(name for names in written if (name := plain_text(_without_parentheses(names))))
 
 
 def _without_parentheses(name: str) -> str:

@@ -115,7 +115,7 @@ class Fetcher:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _request(self, source: str, url: str, headers: dict[str, str]) -> Fetched:
-        """One request. Raises SourceError, or _RetryableError for failures that may be temporary."""
+        """Request `url` once. Raises SourceError, or _RetryableError for failures that may be temporary."""
         self._pause(urlsplit(url).hostname or "")
         max_seconds = min(MAX_SECONDS, 4 * self._seconds)
         try:

@@ -6,14 +6,16 @@ form of public ids: `arxiv:2504.17830`, `doi:10.1101/…`, `title:<12 hex>`.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from digest.models import AnnounceType, Entry, Paper
+from digest.models.papers import Work
 from digest.sources.arxiv import arxiv_id_in
 from digest.sources.parsing import doi_in
 from digest.text import normalize
 
+_SHARED = tuple(field.name for field in fields(Work))  # of an entry and its paper
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 # Titles with fewer words ("Editorial", "Corrigendum", "0") recur: they do not identify a paper.
@@ -111,23 +113,7 @@ def _merge(result: Reconciliation, found: Sequence[str]) -> str:
 
 def paper_of(entry: Entry, public_id: str) -> Paper:
     """A new paper from the entry that announces it."""
-    return Paper(
-        id=public_id,
-        title=entry.title,
-        abstract=entry.abstract,
-        title_source=entry.title_source,
-        abstract_source=entry.abstract_source,
-        authors=entry.authors,
-        categories=entry.categories,
-        url=entry.url,
-        pdf_url=entry.pdf_url,
-        code_url=entry.code_url,
-        discussion_url=entry.discussion_url,
-        announce_type=entry.announce_type,
-        published_at=entry.published_at,
-        upvotes=entry.upvotes,
-        stars=entry.stars,
-    )
+    return Paper(id=public_id, **{name: getattr(entry, name) for name in _SHARED})
 
 
 def update(paper: Paper, entry: Entry) -> Paper:

@@ -103,11 +103,18 @@ def parse(body: bytes, *, url: str) -> Entry:
         published_at = datetime(int(date[1]), int(date[2]), int(date[3]), tzinfo=UTC) if date else None
     except ValueError:
         published_at = None
+    listed = [name for names in tags.get("citation_authors", ()) for name in names.split(";")]
+    authors: dict[str, None] = {}  # each once
+    for name in tags.get("citation_author") or listed:
+        last, comma, first = name.strip().partition(", ")
+        whole = f"{first} {last}" if comma and "," not in first else name  # `Author, Ada` is Ada Author
+        if whole.strip():
+            authors[whole.strip()] = None
     return Entry(
         guid=url,
         title=title,
         abstract=_first(tags, "citation_abstract", "dc.description", "og:description", "description"),
-        authors=_authors(tags),
+        authors=tuple(authors),
         url=url,
         pdf_url=web_url(_first(tags, "citation_pdf_url")),
         arxiv_id=arxiv.arxiv_id_in(_first(tags, "citation_arxiv_id"))[0],
@@ -138,15 +145,3 @@ class _MetaTags(HTMLParser):
 def _first(tags: dict[str, list[str]], *names: str) -> str:
     """The content of the first of these names that the page has, or ""."""
     return next((tags[name][0] for name in names if name in tags), "")
-
-
-def _authors(tags: dict[str, list[str]]) -> tuple[str, ...]:
-    """The authors, each once. `Author, Ada` is Ada Author."""
-    listed = [name for names in tags.get("citation_authors", ()) for name in names.split(";")]
-    found: dict[str, None] = {}
-    for name in tags.get("citation_author") or listed:
-        last, comma, first = name.strip().partition(", ")
-        whole = f"{first} {last}" if comma and "," not in first else name
-        if whole.strip():
-            found[whole.strip()] = None
-    return tuple(found)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from digest.models import MailKind, Subscriber
+from digest.models import MailKind
 from digest.store import Transaction, bounces, consents, deliveries, digests, profiles, subscribers
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
@@ -23,8 +23,21 @@ def export_personal_data(tx: Transaction, membership: Membership, email: str) ->
     versions = sorted({consent.wording for consent in log if consent.wording})
     wordings = {version: consents.find_wording(tx, version) for version in versions}
     mails = deliveries.list_by_subscriber(tx, s.id) if s else []
+    subscriber: dict[str, Any] | None = None
+    if s is not None:
+        own = profiles.find_personal(tx, s.id)
+        subscriber = fields.record(s) | {
+            "number": s.id,
+            "keywords": own.rules if own else "",
+            "epoch_of_links": s.epoch,
+            "new_email": s.new_email,
+            "has_a_feed": bool(s.feed),
+            "last_slot_at": s.last_slot_at,
+            "last_digest_at": s.last_digest_at,
+            **subscribers.get_dates(tx, s.id),
+        }
     return {
-        "subscriber": _subscriber(tx, s) if s else None,
+        "subscriber": subscriber,
         "suppression": asdict(suppression) if suppression else None,
         "consents": [asdict(consent) for consent in log],
         "wordings": {version: wording.text for version, wording in wordings.items() if wording},
@@ -37,18 +50,4 @@ def export_personal_data(tx: Transaction, membership: Membership, email: str) ->
             for d in mails
             if d.kind is not MailKind.ADDRESS
         ],
-    }
-
-
-def _subscriber(tx: Transaction, s: Subscriber) -> dict[str, Any]:
-    own = profiles.find_personal(tx, s.id)
-    return fields.record(s) | {
-        "number": s.id,
-        "keywords": own.rules if own else "",
-        "epoch_of_links": s.epoch,
-        "new_email": s.new_email,
-        "has_a_feed": bool(s.feed),
-        "last_slot_at": s.last_slot_at,
-        "last_digest_at": s.last_digest_at,
-        **subscribers.get_dates(tx, s.id),
     }

@@ -298,17 +298,16 @@ def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
     """Yield the text of `to_csv` part by part, for more subscribers than fit in memory."""
     yield csv_lines([COLUMNS])
     for people in parts:
-        yield csv_lines(_cells(s) for s in people)
-
-
-def _cells(s: Subscriber) -> list[object]:
-    cells: list[object] = []
-    for field in FIELDS.values():
-        value = field.show(s)
-        value = ";".join(value) if isinstance(value, list) else value
-        cells.append(("no", "yes")[value] if isinstance(value, bool) else value)
-    until = s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"
-    return [s.email, *cells, until if s.state is SubscriberState.PAUSED else ""]
+        rows = []
+        for s in people:
+            cells: list[object] = [s.email]
+            for field in FIELDS.values():
+                value = field.show(s)
+                value = ";".join(value) if isinstance(value, list) else value
+                cells.append(("no", "yes")[value] if isinstance(value, bool) else value)
+            until = s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"
+            rows.append([*cells, until if s.state is SubscriberState.PAUSED else ""])
+        yield csv_lines(rows)
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:

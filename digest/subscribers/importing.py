@@ -3,14 +3,14 @@
 Rows are looked up and stored in batches: one at a time, each row would cost a dozen statements.
 """
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from digest.models import SubscriberState, Suppression
+from digest.models import SubscriberState
 from digest.security import addresses
 from digest.store import Store, Transaction, consents, subscribers, suppressions
 from digest.subscribers.fields import CsvRow
@@ -32,12 +32,12 @@ class RowStatus(StrEnum):
 
     @property
     def is_new(self) -> bool:
-        """Whether a subscriber is added."""
+        """True if a subscriber is added."""
         return self in {RowStatus.ADDED, RowStatus.ASKED}
 
     @property
     def is_refused(self) -> bool:
-        """Whether the row is left out and should be reported."""
+        """True if the row is left out and should be reported."""
         return self in {RowStatus.SUPPRESSED, RowStatus.BAD}
 
 
@@ -53,31 +53,6 @@ class RowOutcome:
         """Return values for JSON."""
         row = {"line": self.row.line, "email": self.row.email, "fate": self.fate.value}
         return row | {"column": self.row.column, "reason": self.reason}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownAddresses:
-    """What is known of some addresses."""
-
-    keys: Collection[str]  # of subscribers
-    suppressions: Mapping[str, Suppression]  # by pseudonym
-    asked_at: Mapping[str, datetime]  # the last confirmation mail, by pseudonym
-
-
-def decide(row: CsvRow, known: KnownAddresses, pseudonym: str, *, now: datetime) -> RowOutcome:
-    """Return what happens to a row. `pseudonym` is that of its address."""
-    if row.subscriber is None:
-        return RowOutcome(row=row, fate=RowStatus.BAD, reason=row.reason)
-    if addresses.key(row.email) in known.keys:
-        return RowOutcome(row=row, fate=RowStatus.KNOWN)
-    if suppression := known.suppressions.get(pseudonym):
-        why = f"{row.email} is {suppression}; an import cannot lift that"
-        return RowOutcome(row=row, fate=RowStatus.SUPPRESSED, reason=why)
-    if row.subscriber.state is not SubscriberState.PENDING:
-        return RowOutcome(row=row, fate=RowStatus.ADDED)
-    if why := reason_not_to_ask(row.email, known.asked_at.get(pseudonym), now=now):
-        return RowOutcome(row=row, fate=RowStatus.BAD, reason=why)
-    return RowOutcome(row=row, fate=RowStatus.ASKED)
 
 
 def preview_import(
@@ -139,17 +114,27 @@ def _decide_batch(
 ) -> list[RowOutcome]:
     """Decide rows, of which only the first with an address counts. `first_line` is its line, by address key."""
     pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
-    known = KnownAddresses(
-        keys=subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber]),
-        suppressions=suppressions.find_all(tx, pseudonyms),
-        asked_at=consents.last_asked_at(tx, pseudonyms),
-    )
+    known_keys = subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber])
+    suppressed = suppressions.find_all(tx, pseudonyms)
+    asked_at = consents.last_asked_at(tx, pseudonyms)
     outcomes = []
     for row, pseudonym in zip(rows, pseudonyms, strict=True):
-        outcome, key = decide(row, known, pseudonym, now=now), addresses.key(row.email)
-        if row.subscriber is not None and key in first_line:
-            outcome = RowOutcome(row=row, fate=RowStatus.KNOWN, reason=f"already in line {first_line[key]}")
-        elif outcome.fate.is_new:
+        key = addresses.key(row.email)
+        if row.subscriber is None:
+            fate, reason = RowStatus.BAD, row.reason
+        elif key in first_line:
+            fate, reason = RowStatus.KNOWN, f"already in line {first_line[key]}"
+        elif key in known_keys:
+            fate, reason = RowStatus.KNOWN, ""
+        elif suppression := suppressed.get(pseudonym):
+            fate, reason = RowStatus.SUPPRESSED, f"{row.email} is {suppression}; an import cannot lift that"
+        elif row.subscriber.state is not SubscriberState.PENDING:
+            fate, reason = RowStatus.ADDED, ""
+        elif too_soon := reason_not_to_ask(row.email, asked_at.get(pseudonym), now=now):
+            fate, reason = RowStatus.BAD, too_soon
+        else:
+            fate, reason = RowStatus.ASKED, ""
+        if fate.is_new:
             first_line[key] = row.line
-        outcomes.append(outcome)
+        outcomes.append(RowOutcome(row=row, fate=fate, reason=reason))
     return outcomes

@@ -101,13 +101,10 @@ class Membership:
             language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
             for language, wording in wordings.items()
         }
-        consents.record(
-            tx,
-            [
-                (s.id, self.pseudonyms.of(s.email), confirmed if s.state.is_subscribed else asks[s.language])
-                for s in added
-            ],
-        )
+        entries = [
+            (s.id, self.pseudonyms.of(s.email), confirmed if s.state.is_subscribed else asks[s.language]) for s in added
+        ]
+        consents.record(tx, entries)
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
@@ -143,9 +140,8 @@ class Membership:
         suppressions.remove(tx, pseudonym)
         bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
         self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
-        return self._activate(
-            tx, replace(subscriber, last_slot_at=now), now=now
-        )  # the welcome mail is this slot's digest
+        # The welcome mail is the digest of this slot.
+        return self._activate(tx, replace(subscriber, last_slot_at=now), now=now)
 
     def confirm_by_admin(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Record that a subscriber has agreed, as an admin says. Raises UsageError, SuppressedError."""

@@ -10,14 +10,16 @@ from digest.models import EXCLUDES, CompiledRules
 _MAX_LENGTH = 1000  # characters of a rule that is muted by a link
 
 
-def check_mute(rule: str) -> None:
-    """Raise RuleError if this is not one rule that can be muted."""
-    _muting(rule)
+def check_mute(rule: str) -> str:
+    """Return the compiled query of the line that mutes a rule. Raises RuleError if `rule` is not one rule."""
+    if len(rule) > _MAX_LENGTH:
+        raise RuleError(1, 1, f"the keyword has {len(rule):,} characters; at most {_MAX_LENGTH:,} are allowed")
+    return _query(f"-{rule}")
 
 
 def is_muted(text: str, rule: str) -> bool:
-    """Return whether a line of the keywords `text` mutes `rule`. Raises RuleError if `rule` cannot be read."""
-    query = _muting(rule)
+    """Return True if a line of the keywords `text` mutes `rule`. Raises RuleError if `rule` cannot be read."""
+    query = check_mute(rule)
     return any(_muted_query(line) == query for line in text.split("\n"))
 
 
@@ -30,15 +32,8 @@ def add_mute(text: str, rule: str) -> CompiledRules:
 
 def remove_mute(text: str, rule: str) -> CompiledRules:
     """Return the keywords without the lines that mute a rule. Raises RuleError as `add_mute` does."""
-    query = _muting(rule)
+    query = check_mute(rule)
     return compile_rules("\n".join(line for line in text.split("\n") if _muted_query(line) != query))
-
-
-def _muting(rule: str) -> str:
-    """Return the compiled query of the line that mutes a rule."""
-    if len(rule) > _MAX_LENGTH:
-        raise RuleError(1, 1, f"the keyword has {len(rule):,} characters; at most {_MAX_LENGTH:,} are allowed")
-    return _query(f"-{rule}")
 
 
 def _query(line: str) -> str:
