@@ -96,7 +96,14 @@ class Composer:
         if digest is None:
             return renderer.render_note(kind.value, self._note(kind, reader, delivery.queued_at))
         trending = _as_items(digest.trending)
-        items = _with_own_keywords_named(digest.items, renderer.language.translations.gettext(OWN_KEYWORDS))
+        items = digest.items
+        own_keywords = renderer.language.translations.gettext(OWN_KEYWORDS)
+        if own_keywords != OWN_KEYWORDS:
+            names = {OWN_KEYWORDS: own_keywords}
+            items = tuple(
+                replace(i, profile=names.get(i.profile, i.profile), also=tuple(names.get(n, n) for n in i.also))
+                for i in items
+            )
         for fit in candidate_fits(items, trending, max_abstract=self._max_abstract, sizes=sizes, cache=self._cache):
             rendered = renderer.render_digest(self._outline(digest, fit, welcome=kind is MailKind.WELCOME))
             if len(rendered.html) <= MAX_HTML_BYTES:
@@ -127,7 +134,24 @@ class Composer:
         found = self._templates.languages.find(language)
         if found.code not in self._renderers:
             renderer = MailRenderer(self._templates, found, self._cache)
-            self._check_templates(renderer)
+            nameless = Subscriber(email="reader@digest.invalid", language=found.code)
+            named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
+            full, long = full_digest(named), long_digest(nameless, 30)
+            empty = replace(full, items=(), more=(), trending=())
+            samples = ((full, _as_items(full.trending), False), (full, (), True), (long, (), False), (empty, (), True))
+            check_templates(
+                renderer,
+                self._templates,
+                outlines=[
+                    self._outline(digest, Fit(digest.items, trending, ABSTRACT_CHARACTERS), welcome=welcome)
+                    for digest, trending, welcome in samples
+                ],
+                notes=[
+                    (kind.value, self._note(kind, reader, full.created_at))
+                    for kind in _ACTIONS
+                    for reader in (named, nameless)
+                ],
+            )
 
             def size(digest: Digest) -> int:
                 outline = self._outline(digest, Fit(digest.items, (), self._max_abstract), welcome=False)
@@ -135,26 +159,6 @@ class Composer:
 
             self._renderers[found.code] = renderer, measure_sizes(size)
         return self._renderers[found.code]
-
-    def _check_templates(self, renderer: MailRenderer) -> None:
-        nameless = Subscriber(email="reader@digest.invalid", language=renderer.language.code)
-        named = replace(nameless, email="A.Reader@digest.invalid", name="A. Reader")
-        full, long = full_digest(named), long_digest(nameless, 30)
-        empty = replace(full, items=(), more=(), trending=())
-        samples = ((full, _as_items(full.trending), False), (full, (), True), (long, (), False), (empty, (), True))
-        check_templates(
-            renderer,
-            self._templates,
-            outlines=[
-                self._outline(digest, Fit(digest.items, trending, ABSTRACT_CHARACTERS), welcome=welcome)
-                for digest, trending, welcome in samples
-            ],
-            notes=[
-                (kind.value, self._note(kind, reader, full.created_at))
-                for kind in _ACTIONS
-                for reader in (named, nameless)
-            ],
-        )
 
     def _outline(self, digest: Digest, fit: Fit, *, welcome: bool) -> Outline:
         reader, written_at = digest.subscriber, digest.created_at
@@ -199,17 +203,6 @@ class Composer:
 
     def _url(self, scope: Scope, subscriber: Subscriber, written_at: datetime, *, about: str = "") -> str:
         return self._links.url(scope, subscriber.id, subscriber.epoch, about=about, written_at=written_at)
-
-
-def _with_own_keywords_named(items: tuple[DigestItem, ...], own_keywords: str) -> tuple[DigestItem, ...]:
-    """The items with the name of the subscriber's own keywords in their language."""
-    if own_keywords == OWN_KEYWORDS:
-        return items
-    names = {OWN_KEYWORDS: own_keywords}
-    return tuple(
-        replace(item, profile=names.get(item.profile, item.profile), also=tuple(names.get(n, n) for n in item.also))
-        for item in items
-    )
 
 
 def _as_items(papers: Iterable[Paper]) -> tuple[DigestItem, ...]:

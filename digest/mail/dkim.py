@@ -39,21 +39,14 @@ _PADDING, _HASH = PKCS1v15(), SHA256()
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """A private key, reduced to what DKIM needs of it."""
-
-    kind: str  # the tag k=
-    public: bytes  # the tag p=, before base64
-    sign: Callable[[bytes], bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
     """Signs mails of `domain` with the key published under `selector`. Made by `from_pem`."""
 
     domain: str
     selector: str
-    _key: _Key = field(repr=False)
+    algorithm: str = field(repr=False)  # the tag k=
+    public_key: bytes = field(repr=False)  # the tag p=, before base64
+    _sign: Callable[[bytes], bytes] = field(repr=False)
 
     @classmethod
     def from_pem(cls, pem: bytes, *, domain: str, selector: str, named: str) -> Self:
@@ -61,7 +54,28 @@ class Signer:
 
         Raises UsageError for the domain or the selector, ConfigError for the key.
         """
-        return cls(domain=checked_host(domain), selector=checked_host(selector), _key=_load_key(pem, named))
+        domain, selector = checked_host(domain), checked_host(selector)
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except TypeError:
+            reason = "is encrypted; `openssl pkey -in ENCRYPTED.pem -out dkim.pem` writes it decrypted"
+            raise ConfigError(named, "", reason) from None
+        except (ValueError, UnsupportedAlgorithm):
+            reason = "is a public key, not the private one" if b"PUBLIC KEY-----" in pem else "is no private key in PEM"
+            raise ConfigError(named, "", f"{reason}; {MAKE_KEY}") from None
+        match key:
+            case RSAPrivateKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
+                public = rsa.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+                return cls(domain, selector, "rsa", public, lambda data: rsa.sign(data, _PADDING, _HASH))
+            case RSAPrivateKey():
+                reason = f"is an RSA key of {key.key_size} bits, fewer than {_MIN_RSA_BITS}"
+            case Ed25519PrivateKey() as ed25519:
+                public = ed25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+                # RFC 8463, 3: what is signed is the hash.
+                return cls(domain, selector, "ed25519", public, lambda data: ed25519.sign(sha256(data).digest()))
+            case _:
+                reason = "is neither an RSA nor an Ed25519 key"
+        raise ConfigError(named, "", f"{reason}; {MAKE_KEY}")
 
     @property
     def dns_name(self) -> str:
@@ -70,7 +84,7 @@ class Signer:
 
     def dns_record(self) -> str:
         """The TXT record that `dns_name` must have (RFC 6376, 3.6.1; RFC 8463, 4)."""
-        return f"v=DKIM1; k={self._key.kind}; p={b64encode(self._key.public).decode()}"
+        return f"v=DKIM1; k={self.algorithm}; p={b64encode(self.public_key).decode()}"
 
     def sign(self, content: bytes, *, signed_at: datetime) -> bytes:
         """Put a DKIM-Signature before a message (headers, empty line, body; 7-bit, CRLF).
@@ -91,7 +105,7 @@ class Signer:
         body_hash.update(b"\r\n")
         signed, listed = _coverage(tuple([name for name, _, _ in headers]))
         tags = b"v=1; a=%s-sha256; c=relaxed/simple; t=%d;\r\n d=%s;\r\n s=%s;\r\n%s\r\n bh=%s;\r\n b=" % (
-            self._key.kind.encode(),
+            self.algorithm.encode(),
             signed_at.timestamp(),
             self.domain.encode(),
             self.selector.encode(),
@@ -100,7 +114,7 @@ class Signer:
         )
         lines = [prefix + headers[place][2].strip(b" ") for place, prefix in signed]
         lines.append(b"dkim-signature:" + tags.translate(None, b"\r\n"))
-        signature = b64encode(self._key.sign(b"\r\n".join(lines)))
+        signature = b64encode(self._sign(b"\r\n".join(lines)))
         folded = [signature[i : i + _SIGNATURE_LINE] for i in range(0, len(signature), _SIGNATURE_LINE)]
         return b"".join((b"DKIM-Signature: ", tags, b"\r\n ".join(folded), b"\r\n", content))
 
@@ -113,29 +127,6 @@ def checked_host(name: str) -> str:
             "write an international name as xn--bcher-kva.example"
         )
     return name
-
-
-def _load_key(pem: bytes, named: str) -> _Key:
-    try:
-        key = load_pem_private_key(pem, password=None)
-    except TypeError:
-        reason = "is encrypted; `openssl pkey -in ENCRYPTED.pem -out dkim.pem` writes it decrypted"
-        raise ConfigError(named, "", reason) from None
-    except (ValueError, UnsupportedAlgorithm):
-        reason = "is a public key, not the private one" if b"PUBLIC KEY-----" in pem else "is no private key in PEM"
-        raise ConfigError(named, "", f"{reason}; {MAKE_KEY}") from None
-    match key:
-        case RSAPrivateKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
-            public = rsa.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            return _Key("rsa", public, lambda data: rsa.sign(data, _PADDING, _HASH))
-        case RSAPrivateKey():
-            reason = f"is an RSA key of {key.key_size} bits, fewer than {_MIN_RSA_BITS}"
-        case Ed25519PrivateKey() as ed25519:
-            public = ed25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            return _Key("ed25519", public, lambda data: ed25519.sign(sha256(data).digest()))  # RFC 8463, 3
-        case _:
-            reason = "is neither an RSA nor an Ed25519 key"
-    raise ConfigError(named, "", f"{reason}; {MAKE_KEY}")
 
 
 @lru_cache(maxsize=64)

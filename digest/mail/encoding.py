@@ -6,7 +6,7 @@ HTML written so needs no transfer encoding, and a text encoded once can later be
 import binascii
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -71,7 +71,14 @@ class EncodedText:
     def __init__(self, text: str) -> None:
         """O(characters)."""
         written = {found.start(): _entity(found.group()) for found in _NEEDS_ENTITY.finditer(text)}
-        for at in _line_breaks(text):
+        # Lines end at spaces. A text without spaces stays on one line: any other break would be visible.
+        run = _ASCII_RUN if text.isascii() else _ENTITY_RUN
+        at = 0
+        while len(text) - at > run:
+            space = text.rfind(" ", at + 1, at + run)
+            at = space if space > 0 else text.find(" ", at + run)
+            if at < 0:
+                break
             written[at] = b"\r\n"
         self._positions = sorted(written)
         self._extra = [0, *accumulate(len(written[at]) - 1 for at in self._positions)]
@@ -134,18 +141,6 @@ def _entity(character: str) -> bytes:
     if _UNSAFE.match(character):
         return b""
     return _ENTITIES.get(character) or f"&#{ord(character)};".encode()
-
-
-def _line_breaks(text: str) -> Iterator[int]:
-    """The spaces that end a line. A text without spaces stays on one line: any other break would be visible."""
-    run = _ASCII_RUN if text.isascii() else _ENTITY_RUN
-    at = 0
-    while len(text) - at > run:
-        space = text.rfind(" ", at + 1, at + run)
-        at = space if space > 0 else text.find(" ", at + run)
-        if at < 0:
-            return
-        yield at
 
 
 Piece = bytes | str

@@ -11,7 +11,6 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
@@ -92,19 +91,15 @@ def read_catalogue(file: Path) -> Language:
         raise TemplateError(str(file), error.lineno + 1, str(error)) from None
     except (OSError, ValueError, LookupError, ArithmeticError) as error:
         raise TemplateError(str(file), 0, f"cannot be read: {error}") from None
+    # A placeholder that the template does not fill would fail in the mail.
     for message in catalogue:
-        _check_placeholders(message, file)
-    return Language(file.stem.replace("_", "-"), locale, translations)
-
-
-def _check_placeholders(message: Message, file: Path) -> None:
-    """Refuse a translation with a placeholder that the template does not fill: it would fail in the mail."""
-    originals = [message.id] if isinstance(message.id, str) else list(message.id)
-    translated = [message.string] if isinstance(message.string, str) else list(message.string or ())
-    known = {"%%", *(found.group() for text in originals for found in _PLACEHOLDER.finditer(text))}
-    for text in translated if message.id else ():
-        for found in _PLACEHOLDER.finditer(text):
-            if found.group() not in known:
-                hint = " (write a per cent sign as %%)" if found.group() == "%" else ""
-                reason = f"{text!r}: {found.group()} is not in the original{hint}"
+        originals = [message.id] if isinstance(message.id, str) else list(message.id)
+        translated = [message.string] if isinstance(message.string, str) else list(message.string or ())
+        known = {"%%", *(name for text in originals for name in _PLACEHOLDER.findall(text))}
+        for text in translated if message.id else ():
+            unknown = next((name for name in _PLACEHOLDER.findall(text) if name not in known), None)
+            if unknown is not None:
+                hint = " (write a per cent sign as %%)" if unknown == "%" else ""
+                reason = f"{text!r}: {unknown} is not in the original{hint}"
                 raise TemplateError(str(file), message.lineno or 0, reason)
+    return Language(file.stem.replace("_", "-"), locale, translations)

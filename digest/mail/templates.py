@@ -67,11 +67,27 @@ class Templates:
 
     def environment(self, language: Language) -> jinja2.Environment:
         """Jinja with the translations, dates and numbers of one language."""
-        if language.code not in self._environments:
-            self._environments[language.code] = self._new_environment(language)
-        return self._environments[language.code]
+        if language.code in self._environments:
+            return self._environments[language.code]
 
-    def _new_environment(self, language: Language) -> jinja2.Environment:
+        @lru_cache(maxsize=4096)
+        def format_day(day: date, form: str = "long") -> str:
+            """A date in one of Babel's four lengths, or with the fields of a skeleton ("MMMd": Jun 3, 3. Juni)."""
+            if form in {"full", "long", "medium", "short"}:
+                return format_date(day, form, locale=language.locale)
+            return format_skeleton(form, day, locale=language.locale)
+
+        def wrap(text: str, indent: str = "") -> str:
+            """The text in lines of at most 72 columns. Longer words, such as links, are not broken."""
+            return fill(
+                text,
+                _TEXT_WIDTH,
+                initial_indent=indent,
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+
         environment = ImmutableSandboxedEnvironment(
             loader=jinja2.FunctionLoader(lambda name: self._source(environment, name)),
             autoescape=lambda name: name is not None and not name.endswith(_TEXT),
@@ -84,10 +100,11 @@ class Templates:
         environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
         environment.globals["language"] = language.info
         environment.filters |= {
-            "date": _date_filter(language),
+            "date": format_day,
             "number": lambda number: format_decimal(number, locale=language.locale),
-            "wrap": _wrap,
+            "wrap": wrap,
         }
+        self._environments[language.code] = environment
         return environment
 
     def render(self, name: str, language: Language, mail: Mail) -> str:
@@ -183,34 +200,11 @@ def _references(source: str) -> tuple[str, ...]:
     return tuple(filter(None, find_referenced_templates(_LOADING.parse(source))))
 
 
-def _date_filter(language: Language) -> Callable[..., str]:
-    @lru_cache(maxsize=4096)
-    def format_day(day: date, form: str = "long") -> str:
-        """A date in one of Babel's four lengths, or with the fields of a skeleton ("MMMd": Jun 3, 3. Juni)."""
-        if form in {"full", "long", "medium", "short"}:
-            return format_date(day, form, locale=language.locale)
-        return format_skeleton(form, day, locale=language.locale)
-
-    return format_day
-
-
-def _wrap(text: str, indent: str = "") -> str:
-    """The text in lines of at most 72 columns. Longer words, such as links, are not broken."""
-    return fill(
-        text,
-        _TEXT_WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
 def _located(error: Exception, name: str, load: Callable[[str], tuple[str, str]]) -> TemplateError:
-    """An error of rendering the template `name`, with the file and the line in it that caused it.
+    """Return the TemplateError for an error in the template `name`, with the file and line that caused it.
 
-    `load` gives a template's text and file. HTML compiled from MJML has lost its line numbers: there the line is the
-    first that names what is undefined.
+    `load` gives a template's text and file. HTML compiled from MJML has no line numbers of the author's file: its line
+    is the first one that names what is undefined.
     """
     if isinstance(error, jinja2.TemplateSyntaxError):
         file = error.filename or error.name or name

@@ -107,7 +107,14 @@ def read_path(path: Path) -> Iterator[InboundMail]:
     """
     try:
         if path.is_dir():
-            yield from map(_read_file, _mail_files(path))
+            folders = [folder for folder in (path / "new", path / "cur") if folder.is_dir()]
+            files = [file for folder in folders or [path] for file in _files_in(folder)]
+            if not folders:
+                files = [file for file in files if file.suffix.lower() == ".eml"]
+                if not files:
+                    holds = "holds no mail: neither *.eml files nor a Maildir's new/ and cur/"
+                    raise UsageError(f"{one_line(str(path))} {holds}")
+            yield from map(_read_file, files)
             return
         with path.open("rb") as file:
             first = file.readline(_MAX_LINE)
@@ -127,17 +134,6 @@ def read_path(path: Path) -> Iterator[InboundMail]:
 def _read_file(path: Path) -> InboundMail:
     with path.open("rb") as file:
         return InboundMail(name=one_line(str(path)), content=file.read(MAX_BYTES))
-
-
-def _mail_files(folder: Path) -> list[Path]:
-    """The files of a Maildir, or else the *.eml files of a folder. Raises UsageError if it has neither, OSError."""
-    parts = [part for part in (folder / "new", folder / "cur") if part.is_dir()]
-    if parts:
-        return [path for part in parts for path in _files_in(part)]
-    paths = [path for path in _files_in(folder) if path.suffix.lower() == ".eml"]
-    if not paths:
-        raise UsageError(f"{one_line(str(folder))} holds no mail: neither *.eml files nor a Maildir's new/ and cur/")
-    return paths
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -222,12 +218,23 @@ class ImapMailbox:
             answer = _check(self._open.client.uid("SEARCH", "UNSEEN UNDELETED"))
             uids = sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
         for start in range(0, len(uids), _FETCH_COUNT):
-            with self._translate_errors("cannot be read"):
-                found = self._fetch(uids[start : start + _FETCH_COUNT])
-            for uid, content in found.items():
-                name = f"{self._url}/;UID={uid}"
-                self._uids[name] = uid
-                yield InboundMail(name=name, content=content)
+            wanted = uids[start : start + _FETCH_COUNT]
+            with self._translate_errors("cannot be read"):  # PEEK: without marking them
+                answer = _check(self._open.client.uid("FETCH", ",".join(wanted), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
+            found: dict[str, bytes] = {}
+            # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content.
+            # Other changes to the folder may be reported in between.
+            for part, following in pairwise([*answer, b""]):
+                if isinstance(part, tuple):
+                    before, content = part
+                    uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
+                    if uid:
+                        found[uid[1].decode()] = content[:MAX_BYTES]
+            for number in wanted:
+                if number in found:  # not deleted meanwhile
+                    name = f"{self._url}/;UID={number}"
+                    self._uids[name] = number
+                    yield InboundMail(name=name, content=found[number])
 
     def mark_read(self, names: Iterable[str]) -> None:
         """Mark mails as \\Seen; see Inbox."""
@@ -251,20 +258,6 @@ class ImapMailbox:
             self._disconnect()
             reason = f"refuses user {self.username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
             raise self._failed(reason) from None
-
-    def _fetch(self, uids: list[str]) -> dict[str, bytes]:
-        """Mails by UID, without marking them (PEEK). Mails deleted meanwhile are missing."""
-        answer = _check(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
-        found = {}
-        # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content. Other
-        # changes to the folder may be reported in between.
-        for part, following in pairwise([*answer, b""]):
-            if isinstance(part, tuple):
-                before, content = part
-                uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
-                if uid:
-                    found[uid[1].decode()] = content[:MAX_BYTES]
-        return {uid: found[uid] for uid in uids if uid in found}
 
     @property
     def _open(self) -> BaseMailBox:

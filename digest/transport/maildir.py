@@ -28,15 +28,11 @@ class MaildirTransport:
                     file.flush()
                     os.fsync(file.fileno())
                 draft.rename(self.folder / "new" / name)
-                _sync_folder(self.folder / "new")  # else a power cut could lose a mail that is recorded as sent
+                folder = os.open(self.folder / "new", os.O_RDONLY)
+                try:
+                    os.fsync(folder)  # else a power cut could lose a mail that is recorded as sent
+                finally:
+                    os.close(folder)
                 yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply=f"new/{name}")
         except OSError as error:
             raise TransportError(f"the maildir {self.folder} cannot be written: {error.strerror or error}") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -245,23 +245,20 @@ class _ConnectionPool:
                     return None
                 slot.running = session.send_all(mail, partial(self._take_mail, slot, pending), self.receipts.append)
                 self._continue(slot, pending)
-        if pause is None:
-            self._open_connections(pending)
-        return pause
-
-    def _open_connections(self, pending: _PendingMails) -> None:
-        """Open as many connections as mails wait for one."""
+        if pause is not None:
+            return pause
         opening = sum(slot.connecting for slot in self._slots)
         for slot in self._slots:
             if slot.running or slot.idle_session or slot.connecting or slot.failure:
                 continue
             if opening >= len(pending.waiting) and not pending.fetch():
-                return
+                break
             opening += 1
             slot.connecting = True
             thread = threading.Thread(target=self._connect, args=(slot,), daemon=True)
             self._threads = {thread for thread in self._threads if thread.is_alive()} | {thread}
             thread.start()
+        return None
 
     def _connect(self, slot: _Slot) -> None:
         """Replace a slot's connection. Runs in a thread of its own."""

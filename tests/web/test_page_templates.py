@@ -81,8 +81,8 @@ def test_every_shipped_page_renders_in_english_and_the_samples_reach_every_expre
 
     templates = Templates()
     english = templates.languages.find("en")
-    environment = templates._new_environment(english)
-    environment.globals["mark"] = mark
+    environment = templates.environment(english).overlay()  # with templates of its own
+    environment.globals = {**environment.globals, "mark": mark}
     monkeypatch.setattr(Templates, "_load", marked)
     monkeypatch.setattr(templates, "environment", lambda _language: environment)
     for name in PAGES:

@@ -103,17 +103,18 @@ class _CardTemplate:
 
     def matches(self, evidence: Iterable[Evidence]) -> list[_Match]:
         """The matches of this card, in the order of the evidence."""
-        known, add = self._matches.get, self._add
-        return [known((e.field, e.start, e.end)) or add(e) for e in evidence]
-
-    def _add(self, evidence: Evidence) -> _Match:
-        match = _Match(Hit(self._paper, evidence))
-        for text in self._texts:
-            text.locate(match)
-        if len(self._matches) >= _MAX_MATCHES:
-            self._matches.clear()
-        self._matches[evidence.field, evidence.start, evidence.end] = match
-        return match
+        found: list[_Match] = []
+        for each in evidence:
+            match = self._matches.get((each.field, each.start, each.end))
+            if match is None:
+                match = _Match(Hit(self._paper, each))
+                for text in self._texts:
+                    text.locate(match)
+                if len(self._matches) >= _MAX_MATCHES:
+                    self._matches.clear()
+                self._matches[each.field, each.start, each.end] = match
+            found.append(match)
+        return found
 
 
 class CardRenderer:

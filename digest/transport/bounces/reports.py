@@ -25,8 +25,6 @@ from digest.transport.bounces.classification import (
 from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, find_addresses, parse_fields
 
 _DELIVERY_STATUS = ("message/delivery-status", "message/global-delivery-status")
-_FEEDBACK_REPORT = "message/feedback-report"
-
 _MAX_BLOCKS = 50
 _RECIPIENT_FIELDS = ("original-recipient", "final-recipient", "x-actual-recipient")
 _RECIPIENT_BLOCK_FIELDS = {*_RECIPIENT_FIELDS, "action", "status", "diagnostic-code"}
@@ -74,22 +72,13 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs a traceb
 def parse_reports(mail: ReturnedMail) -> tuple[Bounce, ...]:
     """Return what the mail's delivery or feedback reports say; empty without one.
 
-    A delivery report gives one bounce for each failed recipient, or one of kind OTHER if none failed.
+    A delivery report gives one bounce for each failed recipient, or one of kind OTHER if none failed. A feedback report
+    gives a complaint if the reader pressed "this is spam", else one of kind OTHER.
     """
-    return _parse_delivery("\n\n".join(part.text for part in mail.of_type(*_DELIVERY_STATUS)), mail) or _parse_feedback(
-        mail
-    )
-
-
-def parse_report_in_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
-    """Return what a delivery report in the mail's text says. People quote reports: check the author first."""
-    has_report = _RECIPIENT_LINE.search(mail.text) and _ACTION_LINE.search(mail.text)
-    return _parse_delivery(mail.text, mail) if has_report else ()
-
-
-def _parse_feedback(mail: ReturnedMail) -> tuple[Bounce, ...]:
-    """The complaint of a reader who pressed "this is spam", or an OTHER bounce for a report about something else."""
-    report = next((parse_fields(part.text.strip()) for part in mail.of_type(_FEEDBACK_REPORT)), None)
+    delivery = _parse_delivery("\n\n".join(part.text for part in mail.of_type(*_DELIVERY_STATUS)), mail)
+    if delivery:
+        return delivery
+    report = next((parse_fields(part.text.strip()) for part in mail.of_type("message/feedback-report")), None)
     microsoft = extract_address(mail.returned.get(_MICROSOFT_RECIPIENT, ""))
     if report is None and not microsoft:
         return ()
@@ -101,16 +90,29 @@ def _parse_feedback(mail: ReturnedMail) -> tuple[Bounce, ...]:
     return (Bounce(kind=kind, recipient=next(filter(None, map(extract_address, recipients)), "")),)
 
 
+def parse_report_in_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
+    """Return what a delivery report in the mail's text says. People quote reports: check the author first."""
+    has_report = _RECIPIENT_LINE.search(mail.text) and _ACTION_LINE.search(mail.text)
+    return _parse_delivery(mail.text, mail) if has_report else ()
+
+
 def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces: list[Bounce] = []
     failed: dict[str, Bounce] = {}
     for block in _recipient_blocks(report):
-        reply = _reply(block, mail)
+        # The address that we wrote to is the original one: a forwarded mail fails under another address.
+        recipients = (extract_address(block.get(name, "")) for name in _RECIPIENT_FIELDS)
+        recipient = next(filter(None, recipients), "") or extract_address(mail.returned.get("to", ""))
+        # The remote server's words, or else the comment beside the status, or else the text for human readers.
+        reply = _TYPE.sub("", block.get("diagnostic-code", ""), count=1)
+        if not reply or reply.strip().isdigit():  # only a number is the exit status of a program
+            comment = _COMMENT.search(block.get("status", ""))
+            reply = comment[1] if comment else _reply_about(recipient, mail.explanation)
         reported = _STATUS.search(block.get("status", ""))
         status = more_specific(reported[1] if reported else "", find_status(reply)) or status_from_phrase(reply)
         bounce = Bounce(
             kind=classify(status, reply),
-            recipient=_recipient(block, mail),
+            recipient=recipient,
             status=status,
             reply=shorten(reply),
             message_id=block.get("x-original-message-id", "").strip("<> "),
@@ -149,21 +151,6 @@ def _recipient_blocks(text: str) -> list[Fields]:
     return found
 
 
-def _recipient(block: Fields, mail: ReturnedMail) -> str:
-    """The address that we wrote to: the original one, because a forwarded mail fails under another address."""
-    addresses = (extract_address(block.get(name, "")) for name in _RECIPIENT_FIELDS)
-    return next(filter(None, addresses), "") or extract_address(mail.returned.get("to", ""))
-
-
-def _reply(block: Fields, mail: ReturnedMail) -> str:
-    """The remote server's words, or else the comment beside the status, or else the text for human readers."""
-    words = _TYPE.sub("", block.get("diagnostic-code", ""), count=1)
-    if words and not words.strip().isdigit():  # only a number is the exit status of a program
-        return words
-    comment = _COMMENT.search(block.get("status", ""))
-    return comment[1] if comment else reply_about(_recipient(block, mail), mail.explanation)
-
-
 def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     """Return what the mail's text reports, one bounce a recipient; empty if it reports no failure."""
     if _DELAY_SUBJECT.search(mail.fields.get("subject", "")) or _DELAY.search(mail.explanation):
@@ -176,17 +163,23 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
         recipients = _likely_recipients(mail) or [""]
     bounces = []
     for recipient in recipients[:_MAX_RECIPIENTS]:
-        reply = reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
+        reply = _reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
         status = find_status(reply) or status_from_phrase(reply)
         bounces.append(Bounce(kind=classify(status, reply), recipient=recipient, status=status, reply=shorten(reply)))
     return tuple(bounces)
 
 
-def reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
+def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
     """The remote server's words about a recipient: a rejection if there is one, else the most meaningful passage."""
     text = text[:_MAX_TEXT]
     others = [other for other in others if other != recipient]
-    about = _passage_about(recipient, text, others)
+    # The passage about the recipient: the lines from the recipient's own to the next recipient's.
+    lines = text.split("\n")
+    start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
+    about = text
+    if start is not None:
+        end = next((n for n in range(start + 1, len(lines)) if any(o in lines[n] for o in others)), len(lines))
+        about = "\n".join(lines[start:end])
     passages = [about] if others else [about, text]
     rejections = [found for passage in passages if (found := _find_rejection(_QUOTED_COMMAND.sub("\n", passage)))]
     for rejection in rejections:
@@ -233,16 +226,6 @@ def _likely_recipients(mail: ReturnedMail) -> list[str]:
     written_to = [a for a in find_addresses(mail.returned.get("to", "")) if a not in not_theirs]
     mentioned = [a for a in find_addresses(mail.explanation) if a not in not_theirs]
     return [a for a in mentioned if a in written_to] or mentioned[:1] or written_to[:1]
-
-
-def _passage_about(recipient: str, text: str, others: list[str]) -> str:
-    """The lines from the recipient's own to the next recipient's."""
-    lines = text.split("\n")
-    start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
-    if start is None:
-        return text
-    end = next((n for n in range(start + 1, len(lines)) if any(o in lines[n] for o in others)), len(lines))
-    return "\n".join(lines[start:end])
 
 
 def _find_rejection(text: str) -> str:
