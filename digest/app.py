@@ -16,6 +16,7 @@ from typing import Self
 from digest.admin.submission_actions import PaperLookups
 from digest.config import Config, load
 from digest.errors import ConfigError, UsageError
+from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import DoubtPolicy
 from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
@@ -214,6 +215,23 @@ class App:
                 doubt=DoubtPolicy(self.config.delivery.in_doubt),
                 progress=progress,
                 stopping=stopping,
+            )
+
+    def explain(self, email: str, paper: str, *, now: datetime) -> Explanation:
+        """Explain why a subscriber got a paper, or did not, or will get it. `paper` is an id, or a link with one.
+
+        Raises NotFoundError, SuppressedError.
+        """
+        membership = self.membership
+        with self.store.read() as tx:
+            return explain(
+                tx,
+                email,
+                paper,
+                compiled_profiles=self.compiled_profiles,
+                selection_settings=self.selection_settings,
+                membership=membership,
+                now=now,
             )
 
     def process_bounces(

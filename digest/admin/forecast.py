@@ -37,15 +37,6 @@ class Hour:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What the subscribers of a future hour would get now."""
-
-    hour: Hour
-    decided: Sequence[Digest]  # for some of them, as publishing would decide
-    unreadable: Mapping[str, str]  # whose rules cannot be read, and why
-
-
 def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | None:
     """Return the clock hour in `timezone` that contains the next slot (perhaps the current hour), or None if there is
     none.
@@ -63,10 +54,13 @@ def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | N
 
 def forecast(
     tx: Transaction, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, hour: Hour
-) -> Forecast:
-    """Return what the subscribers of an hour would get, for at most `MAX_DECIDED` of them. Only reads."""
+) -> tuple[Sequence[Digest], Mapping[str, str]]:
+    """Select the digests of an hour, as publishing would, for at most `MAX_DECIDED` of its subscribers. Only reads.
+
+    Returns (the digests, {owner of rules that cannot be read: error}).
+    """
     selector = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
     usual = sorted(hour.counts, key=lambda schedule: -hour.counts[schedule])[:_MAX_SCHEDULES]
     some = subscribers.list_by_schedules(tx, usual, limit=MAX_DECIDED)
     decided = selector.select(tx, [(subscriber, hour.slots[subscriber.schedule]) for subscriber in some])
-    return Forecast(hour=hour, decided=decided, unreadable=selector.invalid_rules)
+    return decided, selector.invalid_rules

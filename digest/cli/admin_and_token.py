@@ -122,7 +122,7 @@ def list_tokens(as_json: JsonOption = False, config: ConfigOption = None) -> Non
             "id": t.id,
             "name": t.name,
             "admin": t.owner.email,
-            "opens": [scope.value for scope in TokenScope if scope in t.active_scopes],
+            "opens": [scope.value for scope in t.active_scopes],
             "created_at": t.created_at,
             "expires_at": t.expires_at,
         }

@@ -13,7 +13,6 @@ from digest.app import App
 from digest.cli.options import ConfigOption, EmailArgument, JsonOption, NowOption, moment, open_app
 from digest.cli.output import described, print_json, print_text, say, warn_of_templates, warn_of_unreadable
 from digest.errors import UsageError
-from digest.explain import explain as explanation_of
 from digest.models import Delivery, Digest, MailKind, Suppression
 from digest.pipeline.selection import PaperSelector
 from digest.security import addresses
@@ -105,17 +104,7 @@ def explain(
 ) -> None:
     """Explain why a subscriber got a paper, or did not, or will get it. Nothing is recorded."""
     with open_app(config) as app:
-        membership = app.membership
-        with app.store.read() as tx:
-            found = explanation_of(
-                tx,
-                email,
-                paper,
-                compiled_profiles=app.compiled_profiles,
-                selection_settings=app.selection_settings,
-                membership=membership,
-                now=moment(now),
-            )
+        found = app.explain(email, paper, now=moment(now))
     if as_json:
         print_json(asdict(found) | {"answer": found.answer})
     else:

@@ -69,9 +69,9 @@ class ApiToken:
     created_at: datetime | None = None
 
     @property
-    def active_scopes(self) -> frozenset[TokenScope]:
-        """The scopes that its owner's role still allows."""
-        return frozenset(scope for scope in self.scopes if self.owner.role.allows(scope.required_role))
+    def active_scopes(self) -> tuple[TokenScope, ...]:
+        """The scopes that its owner's role still allows, in their usual order."""
+        return tuple(s for s in TokenScope if s in self.scopes and self.owner.role.allows(s.required_role))
 
     def __str__(self) -> str:
         return f'token "{self.name}" of {self.owner.email}'

@@ -172,6 +172,14 @@ def find_by_id(tx: Transaction, subscriber_id: int) -> Subscriber | None:
     return find_by_ids(tx, [subscriber_id]).get(subscriber_id)
 
 
+def get_by_id(tx: Transaction, subscriber_id: int) -> Subscriber:
+    """Return the subscriber with this id. Raises NotFoundError, also if they were removed: ids are used once."""
+    found = find_by_id(tx, subscriber_id)
+    if found is None:
+        raise NotFoundError("subscriber", str(subscriber_id), listed_by="digest subscriber list")
+    return found
+
+
 def find_by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Subscriber]:
     """Return subscribers by their ids."""
     return {s.id: s for s in _select(tx, subscribers.c.id.in_(ids))}

@@ -5,7 +5,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Path
@@ -20,6 +22,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Scope
 
 from digest.app import App
+from digest.errors import DigestError, TemplateError
 from digest.store import Store
 from digest.subscribers.membership import Membership
 from digest.web.background import Background
@@ -29,9 +32,12 @@ from digest.web.rendering import NOBODY, Nothing, Renderer, SignedIn, Site, loca
 from digest.web.security import BODY_LIMIT_KEY, CACHEABLE, CLOSE_CONNECTION, MAX_UPLOAD, without_token
 from digest.web.sessions import AdminSessions, Sessions
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
 BODY_SECONDS = 10.0  # that a form may take to arrive
 _UPLOAD_SECONDS = 300.0
 _MAX_DIGITS = 15  # no more than a database counts
+_MAX_SEARCH = 254  # characters, the longest mail address (RFC 5321, 4.5.3.1.3)
 _MAX_FIELDS = 1000  # the settings have a checkbox for each shared profile
 _UTF_8 = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
@@ -103,11 +109,14 @@ class RequestContext:
     ) -> Response:
         """Render a template of templates/web, which sees `page` by that name, in `language` or the context's.
 
-        A template that ends in .txt.j2 makes plain text. Raises TemplateError.
+        A template that ends in .txt.j2 makes plain text. Raises DigestError.
         """
-        text = self.services.renderer.text(
-            template, page, language=language or self.language, csrf=self.csrf, signed_in=self.signed_in
-        )
+        try:
+            text = self.services.renderer.text(
+                template, page, language=language or self.language, csrf=self.csrf, signed_in=self.signed_in
+            )
+        except TemplateError as error:  # a UsageError, but the fault is not in the request
+            raise DigestError(str(error)) from None
         response_class = PlainTextResponse if template.endswith(".txt.j2") else HTMLResponse
         return response_class(text, status, headers)
 
@@ -138,6 +147,22 @@ async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
 def parse_number(text: str) -> int:
     """The number in an address or a query; 0 if it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
+
+
+def search_text(typed: str) -> str:
+    """The text of a search field, without white space around it and of a bounded length."""
+    return typed.strip()[:_MAX_SEARCH]
+
+
+def one_of(choices: type[_Choice], written: str) -> _Choice | None:
+    """The member with this value, or None."""
+    return next((choice for choice in choices if choice == written), None)
+
+
+def link(path: str, **asked: str | int) -> str:
+    """A path with a query of those values that are not empty."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{path}?{query}" if query else path
 
 
 Context = Annotated[RequestContext, Depends(_context)]

@@ -1,8 +1,8 @@
 """Forms that several pages share: keywords, compiled or with their mistakes, and a subscriber's other fields."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from itertools import groupby
@@ -85,20 +85,15 @@ def marked(keywords: Keywords) -> tuple[Piece, ...]:
     found: list[Piece] = []
     for number, line in enumerate(keywords.text.split("\n"), 1):
         found += [Piece("\n")] if number > 1 else []
-        found += _pieces(line, column_of[number]) if number in column_of else [Piece(line)]
+        words = list(re.finditer(r"\S+", line))
+        if number not in column_of or not words:
+            found.append(Piece(line))
+            continue
+        column = column_of[number]
+        word = next((word for word in words if word.end() >= column), words[-1])
+        begin = max(word.start(), column - 1) if column <= word.end() else word.start()
+        found += [Piece(line[:begin]), Piece(line[begin : word.end()], wrong=True), Piece(line[word.end() :])]
     return tuple(piece for piece in found if piece.text)
-
-
-def _pieces(line: str, column: int) -> Iterator[Piece]:
-    words = list(re.finditer(r"\S+", line))
-    word = next((word for word in words if word.end() >= column), words[-1] if words else None)
-    if word is None:
-        yield Piece(line)
-        return
-    begin = max(word.start(), column - 1) if column <= word.end() else word.start()
-    yield Piece(line[:begin])
-    yield Piece(line[begin : word.end()], wrong=True)
-    yield Piece(line[word.end() :])
 
 
 def mistakes_in(text: str, error: RuleError) -> tuple[Mistake, ...]:
@@ -160,16 +155,8 @@ class MailForm:
         options = fields.SubscriberOptions(
             languages=templates.languages, max_papers=max(most_papers, reader.max_papers)
         )
-        values = {
-            "name": self.name,
-            "send_at": self.send_at,
-            "timezone": self.timezone,
-            "days": ",".join(self.days),
-            "language": self.language,
-            "max_papers": self.max_papers,
-            "announce": ",".join(self.announced),
-            "trending": self.trending,
-        }
+        values = asdict(self) | {"days": ",".join(self.days), "announce": ",".join(self.announced)}
+        del values["announced"]
         changes, errors = fields.parse_changes(values, options)
         mistakes = frozenset("announced" if name == "announce" else name for name in errors)
         return fields.apply_changes(reader, changes), mistakes

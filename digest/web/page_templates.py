@@ -22,7 +22,7 @@ from digest.web.admin.deliveries import ShownDeliveries, ShownDelivery
 from digest.web.admin.log import Log
 from digest.web.admin.papers import ShownSources, ShownSubmission, ShownSubmissions
 from digest.web.admin.profiles.editor import Asked, Editor
-from digest.web.admin.profiles.history import History, Removed, Removing, Renaming, ShownVersion
+from digest.web.admin.profiles.history import History, ProfileForm, Removed, ShownVersion
 from digest.web.admin.profiles.listing import Followers, Import, ProfileList
 from digest.web.admin.profiles.test_mail import ShownTestMail
 from digest.web.admin.subscribers.bounces_and_suppressions import BounceList, SuppressionList
@@ -76,9 +76,9 @@ PAGES: Mapping[str, Any] = {
     admin_template("profiles"): ProfileList,
     admin_template("query"): Asked,
     admin_template("refused"): Refusal,
-    admin_template("remove"): Removing,
+    admin_template("remove"): ProfileForm,
     admin_template("removed"): Removed,
-    admin_template("rename"): Renaming,
+    admin_template("rename"): ProfileForm,
     admin_template("sign-in"): AdminSignInForm,
     admin_template("sources"): ShownSources,
     admin_template("submission"): ShownSubmission,

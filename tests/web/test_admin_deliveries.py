@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from digest.app import App
+from digest.errors import TemplateError
+from digest.mail import Composer, RenderedMail
 from digest.models import (
     Bounce,
     BounceKind,
@@ -21,6 +23,7 @@ from digest.models import (
 )
 from digest.store import audit, deliveries, digests, outbox, schema
 from digest.store.outbox import AttemptResult
+from digest.web.rendering import Renderer
 from tests.builders import NOW, a_paper, an_item
 from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE
@@ -209,6 +212,34 @@ def test_no_mail_with_a_key_in_it_shows_one_that_opens_anything(app: App, admin:
     assert answer.status_code == 200
     assert f"/{reader.id}." not in answer.text
     assert "/0." in answer.text
+
+
+def test_a_mail_whose_template_fails_is_refused_with_the_reason(
+    app: App, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_composer: Composer, _delivery: Delivery) -> RenderedMail:
+        raise TemplateError("email/digest.mjml.j2", 7, "'titel' is undefined")
+
+    send(app, add_subscriber(app), an_item(CATS))
+    monkeypatch.setattr(Composer, "render", fail)
+    answer = admin.get("/admin/deliveries/1/mail")
+    assert answer.status_code == 422
+    assert "email/digest.mjml.j2:7: &#39;titel&#39; is undefined" in answer.text
+
+
+def test_a_page_whose_own_template_fails_is_unavailable(
+    app: App, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = Renderer.text
+
+    def fail(renderer: Renderer, template: str, page: object, **rest: Any) -> str:
+        if template == "desk-deliveries.html.j2":
+            raise TemplateError(template, 7, "'titel' is undefined")
+        return render(renderer, template, page, **rest)
+
+    monkeypatch.setattr(Renderer, "text", fail)
+    answer = admin.get("/admin/deliveries")
+    assert (answer.status_code, "titel" in answer.text) == (503, False)
 
 
 def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, admin: AdminBrowser) -> None:

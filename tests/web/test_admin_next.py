@@ -69,9 +69,9 @@ def test_it_is_the_hour_in_which_publishing_has_somebody(app: App) -> None:
     with app.store.read() as tx:
         hour = ahead.next_hour(tx, timezone=ZoneInfo("UTC"), now=NOW)
         assert hour is not None
-        coming = ahead.forecast(tx, app.compiled_profiles, app.selection_settings, hour)
+        decided, _ = ahead.forecast(tx, app.compiled_profiles, app.selection_settings, hour)
     assert f"{hour.begins_at:%a %H:%M}" == "Mon 08:00"
-    told = {d.subscriber.email: (d.items and d.items[0].paper.title, d.empty_reason) for d in coming.decided}
+    told = {d.subscriber.email: (d.items and d.items[0].paper.title, d.empty_reason) for d in decided}
     assert app.publish(now=hour.ends_at).digests == 1
     with app.store.read() as tx:
         (mail,) = deliveries.list_queued(tx)

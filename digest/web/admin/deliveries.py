@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
@@ -14,9 +14,19 @@ from digest.models import BounceKind, Delivery, DeliveryState, MailKind
 from digest.store import Transaction, bounces, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscribers import PageCursor, SubscriberFilter
-from digest.web.admin.lists import link, one_of, search_text
+from digest.web.admin.subscribers.bounces_and_suppressions import ListedBounce
 from digest.web.auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Number, PathId, PostedForm, parse_number
+from digest.web.dependencies import (
+    Context,
+    Number,
+    PathId,
+    PostedForm,
+    RequestContext,
+    link,
+    one_of,
+    parse_number,
+    search_text,
+)
 from digest.web.papers import paper_path
 from digest.web.rendering import Samples, admin_template
 from digest.web.security import MAIL_POLICY
@@ -24,7 +34,6 @@ from digest.web.security import MAIL_POLICY
 _PAGE_SIZE = 50
 _MAX_FOUND = 50  # subscribers whose deliveries a search shows
 
-_RETRIED = {DeliveryState.DEFERRED, DeliveryState.FAILED}
 _WITH_PAPERS = {MailKind.DIGEST, MailKind.WELCOME}
 
 router = admin_router("/admin/deliveries")
@@ -32,10 +41,10 @@ router = admin_router("/admin/deliveries")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDelivery:
-    """A line of the list; `at` is a local time."""
+    """A line of the list."""
 
     id: int
-    at: str
+    at: str  # when it was queued, as a local time
     to: str
     subscriber_id: int
     kind: MailKind
@@ -44,6 +53,23 @@ class ListedDelivery:
     reply: str
     can_retry: bool
     in_doubt: bool
+
+    @classmethod
+    def of(cls, context: RequestContext, delivery: Delivery, **more: Any) -> Self:
+        """Return the fields of a stored delivery with `more` of a subclass."""
+        return cls(
+            id=delivery.id,
+            at=context.local_time(delivery.queued_at),
+            to=delivery.subscriber.email,
+            subscriber_id=delivery.subscriber.id,
+            kind=delivery.kind,
+            state=delivery.state,
+            attempts=delivery.attempts,
+            reply=clean(delivery.reply),
+            can_retry=delivery.state in {DeliveryState.DEFERRED, DeliveryState.FAILED},
+            in_doubt=delivery.state is DeliveryState.IN_DOUBT,
+            **more,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,34 +98,15 @@ class ListedPaper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedBounce:
-    """A bounce of the delivery; `at` is a local time."""
-
-    at: str
-    kind: BounceKind
-    status: str
-    reply: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownDelivery:
+class ShownDelivery(ListedDelivery):
     """The page of one delivery; times are local, "" for what has not happened."""
 
-    id: int
-    to: str
-    subscriber_id: int
-    kind: MailKind
-    state: DeliveryState
     queued_at: str
     sent_at: str
     next_at: str
-    attempts: int
-    reply: str
     message_id: str
     papers: tuple[ListedPaper, ...]
     bounces: tuple[ListedBounce, ...]
-    can_retry: bool
-    in_doubt: bool
     can_resend: bool
     has_mail: bool  # False: its papers were sent again, and belong to that delivery now
     done: Annotated[str, Samples("", "retry", "arrived", "again", "resend", "none")]  # the action that was just done
@@ -134,21 +141,7 @@ def list_deliveries(
         state=query["state"],
         kind=query["kind"],
         text=query["q"],
-        deliveries=tuple(
-            ListedDelivery(
-                id=delivery.id,
-                at=context.local_time(delivery.queued_at),
-                to=delivery.subscriber.email,
-                subscriber_id=delivery.subscriber.id,
-                kind=delivery.kind,
-                state=delivery.state,
-                attempts=delivery.attempts,
-                reply=clean(delivery.reply),
-                can_retry=delivery.state in _RETRIED,
-                in_doubt=delivery.state is DeliveryState.IN_DOUBT,
-            )
-            for delivery in found.deliveries
-        ),
+        deliveries=tuple(ListedDelivery.of(context, delivery) for delivery in found.deliveries),
         older=link("/admin/deliveries", **query, before=found.before) if found.before else "",
         too_many=too_many,
         done=done,
@@ -178,17 +171,12 @@ def show_delivery(context: Context, delivery_id: PathId, done: str = "") -> Resp
         sent_at = deliveries.find_sent_at(tx, delivery.id)
         suppressed = context.membership.find_suppression(tx, delivery.subscriber.email) is not None
     items = delivery.digest.items if delivery.digest is not None else ()
-    page = ShownDelivery(
-        id=delivery.id,
-        to=delivery.subscriber.email,
-        subscriber_id=delivery.subscriber.id,
-        kind=delivery.kind,
-        state=delivery.state,
+    page = ShownDelivery.of(
+        context,
+        delivery,
         queued_at=context.local_time(delivery.queued_at),
         sent_at=context.local_time(sent_at),
         next_at=context.local_time(delivery.next_at) if delivery.state is DeliveryState.DEFERRED else "",
-        attempts=delivery.attempts,
-        reply=clean(delivery.reply),
         message_id=delivery.message_id,
         papers=tuple(
             ListedPaper(title=clean(item.paper.title), path=paper_path(item.paper.id), profile=item.profile)
@@ -203,8 +191,6 @@ def show_delivery(context: Context, delivery_id: PathId, done: str = "") -> Resp
             )
             for bounce in returned
         ),
-        can_retry=delivery.state in _RETRIED,
-        in_doubt=delivery.state is DeliveryState.IN_DOUBT,
         can_resend=not suppressed and not outbox_actions.reason_not_to_resend(delivery),
         has_mail=_has_mail(delivery),
         done=done,

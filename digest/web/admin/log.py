@@ -9,9 +9,8 @@ from digest.mail.encoding import clean
 from digest.models import Change
 from digest.store import audit
 from digest.store.audit import AuditFilter
-from digest.web.admin.lists import link, search_text
 from digest.web.auth import admin_router
-from digest.web.dependencies import Context, Number
+from digest.web.dependencies import Context, Number, link, search_text
 
 _PAGE_SIZE = 100
 _SUBSCRIBER = re.compile(r"subscriber (\d{1,15})", re.ASCII)

@@ -13,9 +13,8 @@ from digest.errors import SourceError
 from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
 from digest.store import sources, submissions
-from digest.web.admin.lists import link
 from digest.web.auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext
+from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext, link
 from digest.web.papers import paper_path
 from digest.web.rendering import admin_template
 
@@ -26,6 +25,7 @@ _KEY = re.compile(r"([?&][^=&#]*(?:key|token|secret|pass|pwd|auth(?!or)|signatur
 _PAGE_SIZE = 50  # submissions
 _LAST_PAGE = 1_000_000
 _MAX_TITLE, _MAX_ABSTRACT = 500, 20_000  # characters
+_SUBMISSION = admin_template("submission")
 
 sources_router = admin_router("/admin/sources")
 submissions_router = admin_router("/admin/submissions")
@@ -89,29 +89,8 @@ def read_sources(context: Context) -> Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedSubmission:
-    """A line of the list; `at` is a local time."""
-
-    id: int
-    at: str
-    url: str
-    origin: str
-    state: SubmissionState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSubmissions:
-    """A part of the list, waiting submissions first."""
-
-    waiting: int
-    submissions: tuple[ListedSubmission, ...]
-    older: str  # the path of the next page, or ""
-    rejected: bool  # one was rejected just now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubmission:
-    """The page of one submission; times are local."""
+    """A submission, on its page or as a line of the list; times are local."""
 
     id: int
     url: str
@@ -131,6 +110,16 @@ class ShownSubmission:
     approved_now: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSubmissions:
+    """A part of the list, waiting submissions first."""
+
+    waiting: int
+    submissions: tuple[ShownSubmission, ...]
+    older: str  # the path of the next page, or ""
+    rejected: bool  # one was rejected just now
+
+
 @submissions_router.get("")
 def list_submissions(context: Context, page: Number = 1, done: str = "") -> Response:
     """A page of the list."""
@@ -140,16 +129,7 @@ def list_submissions(context: Context, page: Number = 1, done: str = "") -> Resp
         waiting = submissions.count_waiting(tx)
     shown = ShownSubmissions(
         waiting=waiting,
-        submissions=tuple(
-            ListedSubmission(
-                id=submission.id,
-                at=context.local_time(submission.submitted_at),
-                url=clean(submission.url),
-                origin=clean(submission.origin),
-                state=submission.state,
-            )
-            for submission in found[:_PAGE_SIZE]
-        ),
+        submissions=tuple(_shown(context, submission, None) for submission in found[:_PAGE_SIZE]),
         older=link("/admin/submissions", page=number + 1) if len(found) > _PAGE_SIZE else "",
         rejected=done == "rejected",
     )
@@ -159,15 +139,17 @@ def list_submissions(context: Context, page: Number = 1, done: str = "") -> Resp
 @submissions_router.get("/{id}")
 def show_submission(context: Context, submission_id: PathId, done: str = "") -> Response:
     """One submission. Asks no other server. Raises NotFoundError."""
-    submission = _get(context, submission_id)
+    with context.store.read() as tx:
+        submission = submissions.get(tx, submission_id)
     shown = _shown(context, submission, context.app.paper_lookups.known(submission))
-    return _render(context, replace(shown, approved_now=done == "approved"))
+    return context.render(_SUBMISSION, replace(shown, approved_now=done == "approved"))
 
 
 @submissions_router.post("/{id}")
 def decide_submission(context: Context, submission_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Look a submission up, approve it or reject it. Raises NotFoundError, UsageError."""
-    submission = _get(context, submission_id)
+    with context.store.read() as tx:
+        submission = submissions.get(tx, submission_id)
     submission_actions.check_open(submission)
     if form.get("do") == "reject":
         with context.store.write() as tx:
@@ -184,11 +166,11 @@ def decide_submission(context: Context, submission_id: PathId, form: PostedForm,
         found = lookups.find(submission, needed=not typed.title) if approve else lookups.look_up(submission)
     except SourceError as error:
         failed = replace(typed, why_not=clean(error.reason), needs_title=approve)
-        return _render(context, failed, status=422)
+        return context.render(_SUBMISSION, failed, status=422)
     except LookupsBusyError:
-        return _render(context, replace(typed, busy=True), status=503)
+        return context.render(_SUBMISSION, replace(typed, busy=True), status=503)
     if not approve:
-        return _render(context, _shown(context, submission, found))
+        return context.render(_SUBMISSION, _shown(context, submission, found))
     # An unedited text keeps its LaTeX source, which the found entry has beside it.
     known = [submission_actions.one_line(text) for text in (found.title, found.abstract)] if found else ["", ""]
     edited = zip((typed.title, typed.abstract), known, strict=True)
@@ -198,15 +180,6 @@ def decide_submission(context: Context, submission_id: PathId, form: PostedForm,
     with context.store.write() as tx:
         submission_actions.approve(tx, submission.id, entry, by=admin.email, now=context.now, timezone=timezone)
     return context.redirect(f"/admin/submissions/{submission.id}?done=approved")
-
-
-def _get(context: RequestContext, submission_id: int) -> Submission:
-    with context.store.read() as tx:
-        return submissions.get(tx, submission_id)
-
-
-def _render(context: RequestContext, shown: ShownSubmission, status: int = 200) -> Response:
-    return context.render(admin_template("submission"), shown, status=status)
 
 
 def _shown(context: RequestContext, submission: Submission, found: Entry | None) -> ShownSubmission:

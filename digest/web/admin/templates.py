@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse, Response
 
 from digest.admin import test_mail
 from digest.app import App
-from digest.errors import DigestError, NotFoundError, RuleError, TemplateError, UsageError
+from digest.errors import DigestError, NotFoundError, RuleError
 from digest.mail import Composer, RenderedMail, Templates, template_check
 from digest.mail.languages import Language
-from digest.models import Digest, MailKind, Schedule, Subscriber
+from digest.models import MailKind, Schedule, Subscriber
 from digest.pipeline.recent_papers import DAYS
 from digest.store import profiles
 from digest.web.auth import admin_router
@@ -42,12 +42,9 @@ class PreviewComposer:
 
     @contextmanager
     def composer(self) -> Iterator[Composer]:
-        """The composer, for this thread alone. Raises UsageError for invalid templates, ConfigError."""
+        """The composer, for this thread alone. Raises TemplateError, ConfigError."""
         with self._lock:
-            try:
-                yield self._current().composer
-            except TemplateError as error:  # of a mail: the page that would show it says so
-                raise UsageError(str(error)) from None
+            yield self._current().composer
 
     @contextmanager
     def templates(self) -> Iterator[Templates]:
@@ -164,24 +161,15 @@ def _render(
 ) -> tuple[RenderedMail, bool]:
     """(the mail, True if its papers are recent ones). Its links do nothing."""
     reader = replace(previews.reader, language=language.code, max_papers=_MAX_PAPERS)
-    recent: Digest | None = None
-    digest: Digest | None = None
+    digest, is_recent = None, False
     if kind in {MailKind.DIGEST, MailKind.WELCOME}:
-        recent = _recent_digest(context, reader)
-        digest = recent or template_check.full_digest(reader)
+        with context.store.read() as tx:
+            shared = profiles.list_shared(tx)
+        if shared:
+            with suppress(RuleError):  # of a profile that only an older version of the language allowed
+                digest = test_mail.recent_digest(context.app.recent_papers, shared, reader, days=DAYS, now=context.now)
+        is_recent = digest is not None and bool(digest.items)
+        digest = digest if is_recent else template_check.full_digest(reader)
     mail = test_mail.make_delivery(kind, reader, digest, domain=context.app.domain, now=context.now)
     with previews.composer() as composer:
-        return composer.render(test_mail.copy_without_links(mail, reader.email)), recent is not None
-
-
-def _recent_digest(context: RequestContext, reader: Subscriber) -> Digest | None:
-    """The best recent papers for a subscriber who follows every profile; None if there are none."""
-    with context.store.read() as tx:
-        shared = profiles.list_shared(tx)
-    if not shared:
-        return None
-    try:
-        digest = test_mail.recent_digest(context.app.recent_papers, shared, reader, days=DAYS, now=context.now)
-    except RuleError:  # of a profile that only an older version of the language allowed
-        return None
-    return digest if digest.items else None
+        return composer.render(test_mail.copy_without_links(mail, reader.email)), is_recent

@@ -15,7 +15,6 @@ from digest.models import DeliveryState, Hold, Role
 from digest.store import daily_status, outbox
 from digest.store.daily_status import Trouble
 from digest.subscribers.fields import one_line
-from digest.web.admin.lists import MAX_REASON
 from digest.web.auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, PostedForm
 from digest.web.rendering import Samples, admin_template, local
@@ -88,7 +87,7 @@ def show_today(context: Context, admin: CurrentAdmin) -> Response:
 @router.post("/hold", dependencies=[require_role(Role.ADMIN)])
 def hold_sending(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Stop all sending, in every process."""
-    reason = one_line(form.get("reason", ""))[:MAX_REASON] or f"held by {admin.email}"
+    reason = one_line(form.get("reason", "")) or f"held by {admin.email}"
     with context.store.write() as tx:
         outbox_actions.hold(tx, reason, by=admin.email, now=context.now)
     return context.redirect("/admin")
@@ -149,13 +148,13 @@ def show_next(context: Context) -> Response:
         hour = next_hour(tx, timezone=timezone, now=context.now)
         if hour is None:
             return context.render(admin_template("next"), NoNextHour())
-        coming = forecast(tx, context.app.compiled_profiles, context.app.selection_settings, hour)
+        decided, unreadable = forecast(tx, context.app.compiled_profiles, context.app.selection_settings, hour)
         hold = outbox.find_hold(tx)
-    mails = [digest for digest in coming.decided if digest.items]
-    reasons = Counter(digest.empty_reason for digest in coming.decided if not digest.items)
+    mails = [digest for digest in decided if digest.items]
+    reasons = Counter(digest.empty_reason for digest in decided if not digest.items)
     page = ShownNext(
-        hour=shown_hour(coming.hour, timezone),
-        decided=len(coming.decided),
+        hour=shown_hour(hour, timezone),
+        decided=len(decided),
         mails=len(mails),
         papers=sum(len(digest.items) for digest in mails),
         first=tuple(
@@ -168,7 +167,7 @@ def show_next(context: Context) -> Response:
             for digest in mails[:_MAX_NAMED]
         ),
         without=tuple(EmptyDigests(reason=reason, people=n) for reason, n in reasons.most_common(_MAX_REASONS)),
-        unreadable=tuple((clean(owner), error) for owner, error in coming.unreadable.items())[:_MAX_REASONS],
+        unreadable=tuple((clean(owner), error) for owner, error in unreadable.items())[:_MAX_REASONS],
         hold=hold,
     )
     return context.render(admin_template("next"), page)

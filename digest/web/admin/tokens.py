@@ -26,7 +26,7 @@ class ListedToken:
     id: int
     name: str
     owner: str
-    opens: tuple[str, ...]  # its scopes that its owner's role still allows
+    opens: tuple[TokenScope, ...]  # its scopes that its owner's role still allows
     expires_at: datetime
     expired: bool
 
@@ -100,7 +100,7 @@ def _show_list(context: RequestContext, admin: Admin, form: Tokens) -> Response:
             id=token.id,
             name=token.name,
             owner=token.owner.email,
-            opens=tuple(scope.value for scope in TokenScope if scope in token.active_scopes),
+            opens=token.active_scopes,
             expires_at=token.expires_at,
             expired=token.expires_at <= context.now,
         )

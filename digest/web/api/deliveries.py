@@ -140,16 +140,14 @@ def retry_deliveries(call: WritesDeliveries, which: SomeDeliveries | AllDeliveri
     """Retry mails that were deferred or have failed."""
     with call.writing() as tx:
         ids = which.ids if isinstance(which, SomeDeliveries) else []
-        return ChangedDeliveries(ids=outbox_actions.retry(tx, ids, by=call.by, now=call.now))
+        return ChangedDeliveries(ids=outbox_actions.retry(tx, ids, **call.signed))
 
 
 @router.post("/deliveries/resolve", responses=responses(body=True))
 def resolve_deliveries(call: WritesDeliveries, said: Resolution) -> ChangedDeliveries:
     """Settle mails in doubt."""
     with call.writing() as tx:
-        return ChangedDeliveries(
-            ids=outbox_actions.resolve(tx, said.ids, arrived=said.arrived, by=call.by, now=call.now)
-        )
+        return ChangedDeliveries(ids=outbox_actions.resolve(tx, said.ids, arrived=said.arrived, **call.signed))
 
 
 @router.post("/deliveries/resend", status_code=201, responses=responses(404, 409, body=True))
@@ -158,7 +156,7 @@ def resend_delivery(call: WritesDeliveries, which: OneDelivery, response: Respon
     with call.store.read() as tx:
         deliveries.get(tx, which.id)
     with call.writing() as tx, as_problem(409):
-        again = outbox_actions.resend(tx, call.app.membership, which.id, by=call.by, now=call.now)
+        again = outbox_actions.resend(tx, call.app.membership, which.id, **call.signed)
         response.headers["Location"] = call.url(f"/deliveries/{again}")
         return Delivery(**outbox_actions.delivery_record(deliveries.get(tx, again)))
 
@@ -174,7 +172,7 @@ def get_hold(call: ReadsDeliveries) -> HoldStatus:
 def hold(call: WritesDeliveries, new: NewHold) -> HoldStatus:
     """Hold all sending, by every process. An existing hold stays as it is."""
     with call.writing() as tx:
-        outbox_actions.hold(tx, one_line(new.reason), by=call.by, now=call.now)
+        outbox_actions.hold(tx, one_line(new.reason), **call.signed)
         return _hold_status(tx)
 
 
@@ -182,7 +180,7 @@ def hold(call: WritesDeliveries, new: NewHold) -> HoldStatus:
 def release(call: WritesDeliveries) -> HoldStatus:
     """Release the hold."""
     with call.writing() as tx:
-        outbox_actions.release(tx, by=call.by, now=call.now)
+        outbox_actions.release(tx, **call.signed)
         return _hold_status(tx)
 
 

@@ -1,5 +1,6 @@
 """Shared profiles: their versions, and a preview of what rules would find."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated
 
@@ -68,8 +69,7 @@ class Version(Shown):
     @classmethod
     def of(cls, v: ProfileVersion, change: str) -> "Version":
         """Return a stored version with what it changed."""
-        saved = {"saved_at": v.saved_at, "saved_by": v.saved_by}
-        return cls.model_validate({"number": v.number, "name": v.name, "rules": v.rules, "change": change} | saved)
+        return cls(**asdict(v), change=change)
 
 
 class RestoredVersion(RequestBody):
@@ -92,7 +92,7 @@ def add_profile(call: WritesProfiles, wanted: NewProfile, response: Response) ->
     """Add a profile. 409 if its name is taken."""
     compiled, name = profile_rules(wanted.rules), profile_actions.clean_name(wanted.name)
     with call.writing() as tx, as_problem(409):
-        added = profile_actions.add(tx, name, compiled, by=call.by, now=call.now)
+        added = profile_actions.add(tx, name, compiled, **call.signed)
         response.headers["Location"] = call.url(f"/profiles/{added.id}")
         return _answered(tx, added, response)
 
@@ -117,7 +117,7 @@ def put_profile(
     with call.writing() as tx:
         before = _get_unchanged(tx, id, if_match)
         with as_problem(409):
-            after = profile_actions.edit(tx, before.name, rules=compiled, new_name=name, by=call.by, now=call.now)
+            after = profile_actions.edit(tx, before.name, rules=compiled, new_name=name, **call.signed)
         return _answered(tx, after, response)
 
 
@@ -125,7 +125,7 @@ def put_profile(
 def remove_profile(call: WritesProfiles, id: Id, if_match: IfMatch = None) -> None:  # noqa: A002
     """Remove a profile from all its followers. Its versions stay."""
     with call.writing() as tx:
-        profile_actions.remove(tx, _get_unchanged(tx, id, if_match).name, by=call.by, now=call.now)
+        profile_actions.remove(tx, _get_unchanged(tx, id, if_match).name, **call.signed)
 
 
 @router.get("/profiles/{id:number}/versions", responses=responses(404))
@@ -147,7 +147,7 @@ def restore_profile(call: WritesProfiles, id: Id, wanted: RestoredVersion, respo
         if not known:
             raise NotFoundError("profile", str(id), listed_by="digest profile list")
         with as_problem(422):  # also where there is no such version: the profile is there
-            restored = profile_actions.restore(tx, known[0].name, wanted.version, by=call.by, now=call.now)
+            restored = profile_actions.restore(tx, known[0].name, wanted.version, **call.signed)
         if restored.id != id:
             raise Refused(409, f"another profile is called {restored.name!r} now; rename that one first")
         return _answered(tx, restored, response)

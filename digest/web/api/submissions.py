@@ -69,7 +69,7 @@ def reject_submission(call: WritesSubmissions, id: Id) -> Submission:  # noqa: A
     """Reject a submission. 409 if it is approved."""
     _get(call, id)
     with call.writing() as tx, as_problem(409):
-        submission_actions.reject(tx, id, by=call.by, now=call.now)
+        submission_actions.reject(tx, id, **call.signed)
     return Submission.model_validate(_get(call, id))
 
 
@@ -93,9 +93,7 @@ def approve_submission(call: WritesSubmissions, id: Id, approval: Approval) -> S
         raise Refused(503, "too many look-ups are in progress; try again in a moment", headers=headers) from None
     entry = submission_actions.edited_entry(submission.url, title, abstract, found)
     with call.writing() as tx, as_problem(409):
-        submission_actions.approve(
-            tx, id, entry, by=call.by, now=call.now, timezone=call.app.config.newsletter.timezone
-        )
+        submission_actions.approve(tx, id, entry, **call.signed, timezone=call.app.config.newsletter.timezone)
     return Submission.model_validate(_get(call, id))
 
 

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
 from digest.admin import subscriber_actions
-from digest.errors import NotFoundError
-from digest.explain import Verdict, explain
+from digest.explain import Verdict
 from digest.models import DeliveryState, SubscriberState, SuppressionReason
 from digest.security import addresses
 from digest.store import Transaction, profiles, subscribers, suppressions
@@ -108,6 +107,15 @@ class SubscriberQuery(PageQuery):
     search: Line = Field("", description="Any part of an address or a name.")
     state: SubscriberState | None = None
 
+    @property
+    def after(self) -> str:
+        """The last address of the page before; "" on the first page. Raises Refused."""
+        encoded = self.cursor or ""
+        try:
+            return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        except ValueError:
+            raise Refused(422, "query.cursor: is not the `next` of a page") from None
+
 
 class Pause(RequestBody):
     """How long to pause."""
@@ -177,10 +185,12 @@ class Explanation(Shown):
 @router.get("/subscribers", responses=responses())
 def list_subscribers(call: ReadsSubscribers, query: Annotated[SubscriberQuery, Query()]) -> Page[Subscriber]:
     """Return subscribers by address."""
-    place = PageCursor(after=_address(query.cursor), limit=query.limit)
+    place = PageCursor(after=query.after, limit=query.limit)
     with call.store.read() as tx:
         page = subscribers.list_page(tx, SubscriberFilter(state=query.state, text=query.search), place)
-    return Page(items=[_subscriber(s) for s in page.people], next=_cursor(page.after))
+    # Encoded, so that addresses do not appear in the logs of proxies as they are.
+    after = base64.urlsafe_b64encode(page.after.encode()).decode().rstrip("=")
+    return Page(items=[_subscriber(s) for s in page.people], next=after or None)
 
 
 @router.post("/subscribers", status_code=201, responses=responses(409, body=True))
@@ -194,7 +204,7 @@ def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Respon
     with call.writing() as tx:
         subscriber = new.apply_to(call, tx, plain)
         with as_problem(409):
-            added = subscriber_actions.add(tx, call.app.membership, subscriber, own, by=call.by, now=call.now)
+            added = subscriber_actions.add(tx, call.app.membership, subscriber, own, **call.signed)
         response.headers["Location"] = call.url(f"/subscribers/{added.id}")
         return _details(tx, added.id)
 
@@ -211,10 +221,10 @@ def edit_subscriber(call: WritesSubscribers, id: Id, changes: SubscriberChanges)
     """Change some fields of a subscriber."""
     own = None if changes.keywords is None else personal_rules(changes.keywords)
     with call.writing() as tx:
-        before = _get(tx, id)
+        before = subscribers.get_by_id(tx, id)
         after = changes.apply_to(call, tx, before)
         if after != before or own is not None:
-            subscriber_actions.edit(tx, after, own, by=call.by, now=call.now)
+            subscriber_actions.edit(tx, after, own, **call.signed)
         return _details(tx, id)
 
 
@@ -222,7 +232,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, changes: SubscriberChanges)
 def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Remove a subscriber. A suppression of their address stays, and the consent log."""
     with call.writing() as tx:
-        subscriber_actions.remove(tx, call.app.membership, _get(tx, id), by=call.by, now=call.now)
+        subscriber_actions.remove(tx, call.app.membership, subscribers.get_by_id(tx, id), **call.signed)
     call.api.afterwards(call.store.erase_deleted_rows)
 
 
@@ -230,7 +240,7 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
 def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Erase a subscriber at their own request. They are not mailed again."""
     with call.writing() as tx:
-        subscriber_actions.erase(tx, call.app.membership, _get(tx, id).email, by=call.by, now=call.now)
+        subscriber_actions.erase(tx, call.app.membership, subscribers.get_by_id(tx, id).email, **call.signed)
     call.api.afterwards(call.store.erase_deleted_rows)
 
 
@@ -275,16 +285,8 @@ def unsubscribe_subscriber(call: WritesSubscribers, id: Id) -> SubscriberDetails
 def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery, Query()]) -> Explanation:  # noqa: A002
     """Explain why a subscriber got a paper, or did not, or will get it."""
     with call.store.read() as tx:
-        found = explain(
-            tx,
-            _get(tx, id).email,
-            query.paper,
-            compiled_profiles=call.app.compiled_profiles,
-            selection_settings=call.app.selection_settings,
-            membership=call.app.membership,
-            now=call.now,
-        )
-    return Explanation.model_validate(found)
+        subscriber = subscribers.get_by_id(tx, id)
+    return Explanation.model_validate(call.app.explain(subscriber.email, query.paper, now=call.now))
 
 
 @router.post("/subscribers/import", responses=responses(body=True))
@@ -311,7 +313,7 @@ def import_subscribers(
         if options.dry_run:
             outcomes = list(preview_import(tx, membership, rows, now=call.now))
         else:
-            outcomes = list(subscriber_actions.import_rows(tx, membership, rows, by=call.by, now=call.now))
+            outcomes = list(subscriber_actions.import_rows(tx, membership, rows, **call.signed))
     return Imported(
         dry_run=options.dry_run,
         counts=Counter(outcome.fate.value for outcome in outcomes),
@@ -322,17 +324,10 @@ def import_subscribers(
 def _act(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberDetails:
     """Do something with a subscriber, and return them as they are then."""
     with call.writing() as tx:
-        subscriber = _get(tx, number)
+        subscriber = subscribers.get_by_id(tx, number)
         with as_problem(409):
             act(tx, subscriber)
         return _details(tx, number)
-
-
-def _get(tx: Transaction, number: int) -> models.Subscriber:
-    found = subscribers.find_by_id(tx, number)
-    if found is None:
-        raise NotFoundError("subscriber", str(number), listed_by="digest subscriber list")
-    return found
 
 
 def _subscriber(s: models.Subscriber) -> Subscriber:
@@ -342,20 +337,8 @@ def _subscriber(s: models.Subscriber) -> Subscriber:
 def _details(tx: Transaction, number: int) -> SubscriberDetails:
     """Return a subscriber as they are now. Raises NotFoundError."""
     own = profiles.find_personal(tx, number)
-    known = _subscriber(_get(tx, number)).model_dump() | subscribers.get_dates(tx, number)
+    known = _subscriber(subscribers.get_by_id(tx, number)).model_dump() | subscribers.get_dates(tx, number)
     return SubscriberDetails(**known, keywords=own.rules if own else "")
-
-
-def _cursor(address: str) -> str | None:
-    """Encode an address for a URL, so that it does not appear in the logs of proxies as it is."""
-    return base64.urlsafe_b64encode(address.encode()).decode().rstrip("=") if address else None
-
-
-def _address(cursor: str | None) -> str:
-    try:
-        return base64.urlsafe_b64decode((cursor or "") + "=" * (-len(cursor or "") % 4)).decode()
-    except ValueError:
-        raise Refused(422, "query.cursor: is not the `next` of a page") from None
 
 
 class Suppression(Shown):

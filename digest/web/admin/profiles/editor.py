@@ -24,6 +24,7 @@ _MAX_NAME = 200  # characters
 _MAX_DIFF = 400  # lines
 _MAX_PAPERS = 5  # that a translated query finds
 _MAX_ABSTRACT = 320  # characters
+_EDITOR = admin_template("editor")
 _DONE = ("added", "saved", "restored", "renamed")
 
 router = admin_router("/admin/profiles", role=Role.EDITOR)
@@ -68,7 +69,7 @@ class Editor:
 @router.get("/new")
 def show_new(context: Context) -> Response:
     """The editor for a new profile."""
-    return _render(context, Editor())
+    return context.render(_EDITOR, Editor())
 
 
 @router.post("/new")
@@ -82,7 +83,7 @@ def add_profile(context: Context, form: PostedForm, admin: CurrentAdmin) -> Resp
         if rules is not None and not mistake:
             added = profile_actions.add(tx, page.name, rules, by=admin.email, now=context.now)
             return context.redirect(f"/admin/profiles/{added.id}?done=added")
-    return _render(context, _try(context, admin, replace(page, name_mistake=mistake), None), 422)
+    return context.render(_EDITOR, _try(context, admin, replace(page, name_mistake=mistake), None), status=422)
 
 
 @preview_router.get("/preview")
@@ -102,8 +103,8 @@ def preview(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response
         page = replace(page, name=saved.name)
     if line := form.get("use", ""):
         page = replace(page, text=trial.use_suggestion(_try(context, admin, page, None).trial, parse_number(line)))
-    page = _try(context, admin, page, saved)
-    return context.render(admin_template("trial"), page) if context.wants_fragment else _render(context, page)
+    template = admin_template("trial") if context.wants_fragment else _EDITOR
+    return context.render(template, _try(context, admin, page, saved))
 
 
 @router.get("/{id}")
@@ -121,7 +122,7 @@ def show_profile(context: Context, profile_id: PathId, admin: CurrentAdmin, done
         text=profile.rules.replace("\r\n", "\n").replace("\r", "\n"),
         done=done if done in _DONE else "",
     )
-    return _render(context, _try(context, admin, page, profile))
+    return context.render(_EDITOR, _try(context, admin, page, profile))
 
 
 @router.post("/{id}")
@@ -138,9 +139,10 @@ def save_profile(context: Context, profile_id: PathId, form: PostedForm, admin: 
             return context.redirect(f"/admin/profiles/{profile_id}?done=saved")
     # Trying the rules takes long, so it happens after the write lock is released.
     if saved is None:
-        return _render(context, _try(context, admin, replace(page, id=0, name=versions[0].name, gone=True), None), 409)
+        page = replace(page, id=0, name=versions[0].name, gone=True)
+        return context.render(_EDITOR, _try(context, admin, page, None), status=409)
     page = replace(page, name=saved.name, conflict=conflict if rules is not None else None)
-    return _render(context, _try(context, admin, page, saved), 422 if rules is None else 409)
+    return context.render(_EDITOR, _try(context, admin, page, saved), status=422 if rules is None else 409)
 
 
 def _try(context: RequestContext, admin: Admin, page: Editor, saved: Profile | None) -> Editor:
@@ -185,10 +187,6 @@ def _find_conflict(
     diff = [line for line in profile_diff.diff(opened, newest)[2:_MAX_DIFF] if not line.startswith("@@")]
     at = context.local_time(newest.saved_at)
     return Conflict(number=newest.number, who=newest.saved_by, at=at, diff=diff)
-
-
-def _render(context: RequestContext, page: Editor, status: int = 200) -> Response:
-    return context.render(admin_template("editor"), page, status=status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

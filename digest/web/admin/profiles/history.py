@@ -122,31 +122,22 @@ def _listed(context: RequestContext, version: ProfileVersion, words: str) -> Lis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renaming:
-    """The form that renames a profile."""
-
-    id: int
-    name: str
-    followers: int
-    typed: str
-    mistake: str = ""  # why the typed name is refused
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removing:
-    """The form that confirms removing a profile."""
+class ProfileForm:
+    """The form that renames a profile, or the one that confirms removing it."""
 
     id: int
     name: str
     followers: int
     silenced: int  # followers who would get no more mail: they have no other profile and no keywords
+    typed: str  # the new name
+    mistake: str = ""  # why the new name is refused
     unsure: bool = False  # posted without the confirming checkbox
 
 
 @router.get("/{id}/rename")
 def show_rename(context: Context, profile_id: PathId) -> Response:
     """The form that renames a profile. Raises NotFoundError."""
-    return _render_rename(context, profile_id)
+    return _render_form(context, profile_id, "rename")
 
 
 @router.post("/{id}/rename")
@@ -160,44 +151,45 @@ def rename_profile(context: Context, profile_id: PathId, form: PostedForm, admin
     except NotFoundError:
         raise
     except UsageError as error:
-        return _render_rename(context, profile_id, typed, str(error))
+        return _render_form(context, profile_id, "rename", typed=typed, mistake=str(error))
     return context.redirect(f"/admin/profiles/{profile_id}?done=renamed")
 
 
 @router.get("/{id}/remove")
 def show_remove(context: Context, profile_id: PathId) -> Response:
     """The form that confirms removing a profile. Raises NotFoundError."""
-    return _render_remove(context, profile_id)
+    return _render_form(context, profile_id, "remove")
 
 
 @router.post("/{id}/remove")
 def remove_profile(context: Context, profile_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Remove a profile; its versions are kept. Raises NotFoundError."""
     if not form.get("sure"):
-        return _render_remove(context, profile_id, unsure=True)
+        return _render_form(context, profile_id, "remove", unsure=True)
     with context.store.write() as tx:
         profile_actions.remove(tx, profiles.get_by_id(tx, profile_id).name, by=admin.email, now=context.now)
     return context.redirect("/admin/profiles/removed?done=removed")
 
 
-def _render_rename(context: RequestContext, profile_id: int, typed: str | None = None, mistake: str = "") -> Response:
-    with context.store.read() as tx:
-        profile = profiles.get_by_id(tx, profile_id)
-        followers, _ = profiles.count_followers_of(tx, profile_id)
-    page = Renaming(
-        id=profile.id,
-        name=isolated(profile.name),
-        followers=followers,
-        typed=profile.name if typed is None else typed,
-        mistake=mistake,
-    )
-    return context.render(admin_template("rename"), page, status=422 if mistake else 200)
-
-
-def _render_remove(context: RequestContext, profile_id: int, *, unsure: bool = False) -> Response:
+def _render_form(
+    context: RequestContext,
+    profile_id: int,
+    template: str,
+    *,
+    typed: str | None = None,
+    mistake: str = "",
+    unsure: bool = False,
+) -> Response:
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id)
         followers, silenced = profiles.count_followers_of(tx, profile_id)
-    name = isolated(profile.name)
-    page = Removing(id=profile.id, name=name, followers=followers, silenced=silenced, unsure=unsure)
-    return context.render(admin_template("remove"), page, status=422 if unsure else 200)
+    page = ProfileForm(
+        id=profile.id,
+        name=isolated(profile.name),
+        followers=followers,
+        silenced=silenced,
+        typed=profile.name if typed is None else typed,
+        mistake=mistake,
+        unsure=unsure,
+    )
+    return context.render(admin_template(template), page, status=422 if mistake or unsure else 200)

@@ -22,6 +22,8 @@ from digest.web.rendering import admin_template, isolated
 _MAX_ABSTRACT = 200  # characters
 _TIMEOUT = 15.0  # seconds for each step of the mail server's: the admin waits for the page
 
+_TEMPLATE = admin_template("test-mail")
+
 router = admin_router("/admin/profiles/{id}/test", role=Role.EDITOR)
 
 
@@ -97,7 +99,7 @@ def show_test_mail(
     sent = next((outcome for outcome in (TestMailOutcome.SENT, TestMailOutcome.LEFT) if done == outcome), None)
     outcome, said = (sent, sender.maildir) if sent is not None else _find_obstacle(context, admin)
     digest = _digest(context, sender, profile, admin)
-    return _render(context, _shown(context, sender, profile, digest, outcome, said))
+    return context.render(_TEMPLATE, _shown(context, sender, profile, digest, outcome, said))
 
 
 @router.post("")
@@ -111,7 +113,7 @@ def send_test_mail(
     version = parse_number(form.get("version", ""))
     if rules is None:
         page = replace(_empty(context, profile, admin.email), version=version, keywords=keywords)
-        return _render(context, page, status=422)
+        return context.render(_TEMPLATE, page, status=422)
     saved = rules.text.strip() == profile.rules.strip()
     tried = profile if saved else replace(profile, rules=rules.text)
     digest = _digest(context, sender, tried, admin)
@@ -128,7 +130,7 @@ def send_test_mail(
         return context.redirect(f"/admin/profiles/{profile.id}/test?done={outcome}")
     page = _shown(context, sender, tried, digest, outcome, said)
     page = replace(page, version=version, keywords=None if saved else keywords)
-    return _render(context, page, status=200 if was_sent else 422)
+    return context.render(_TEMPLATE, page, status=200 if was_sent else 422)
 
 
 def _digest(context: RequestContext, sender: TestMailSender, profile: Profile, admin: Admin) -> Digest:
@@ -178,7 +180,3 @@ def _shown(
 def _empty(context: RequestContext, profile: Profile, email: str) -> ShownTestMail:
     days = context.app.config.newsletter.welcome_days
     return ShownTestMail(id=profile.id, name=isolated(profile.name), email=email, days=days)
-
-
-def _render(context: RequestContext, page: ShownTestMail, *, status: int = 200) -> Response:
-    return context.render(admin_template("test-mail"), page, status=status)

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -13,14 +14,12 @@ from digest.admin.outbox_actions import poll_bounces
 from digest.app import App
 from digest.errors import AddressError, DigestError, NotFoundError, UsageError
 from digest.models import BounceKind, Subscriber, Suppression, SuppressionReason
-from digest.pipeline.bounces import BounceReport
 from digest.security import addresses
 from digest.store import bounces, suppressions
 from digest.subscribers.fields import one_line
-from digest.web.admin.lists import MAX_REASON, one_of
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.background import Background
-from digest.web.dependencies import Context, Number, PostedForm, shared
+from digest.web.dependencies import Context, Number, PostedForm, one_of, shared
 from digest.web.rendering import Samples, admin_template, local
 
 _PAGE_SIZE = 50
@@ -72,9 +71,9 @@ def list_suppressions(context: Context, email: str = "", page: Number = 1, done:
     except AddressError:
         return _show_list(context, asked=asked, wrong="asked")
     with context.store.read() as tx:
-        suppression = context.membership.find_suppression(tx, address)
-        owners = context.membership.find_by_pseudonyms(tx, [suppression.pseudonym]) if suppression else {}
-    listed = (_listed(context, suppression, owners.get(suppression.pseudonym), address),) if suppression else ()
+        found = context.membership.find_suppression(tx, address)
+        owners = context.membership.find_by_pseudonyms(tx, [found.pseudonym]) if found else {}
+    listed = (shown_suppression(context, found, owners.get(found.pseudonym), address),) if found else ()
     return context.render(_TEMPLATE, SuppressionList(listed=listed, asked=address, done=done))
 
 
@@ -87,7 +86,7 @@ def change_suppressions(context: Context, form: PostedForm, admin: CurrentAdmin)
                 tx, context.membership, form.get("email", ""), by=admin.email, now=context.now
             )
         return context.redirect(f"/admin/suppressions?done={'stands' if remaining else 'lifted'}")
-    typed, why = one_line(form.get("email", "")), one_line(form.get("reason", ""))[:MAX_REASON]
+    typed, why = one_line(form.get("email", "")), one_line(form.get("reason", ""))
     try:
         email = addresses.normalize(typed)
     except AddressError:
@@ -106,7 +105,7 @@ def _show_list(context: Context, number: int = 1, **shown: str) -> Response:
     if number > 1 and not found:
         raise NotFoundError("page", str(number))
     page = SuppressionList(
-        listed=tuple(_listed(context, one, owners.get(one.pseudonym)) for one in found[:_PAGE_SIZE]),
+        listed=tuple(shown_suppression(context, one, owners.get(one.pseudonym)) for one in found[:_PAGE_SIZE]),
         number=number,
         is_last=len(found) <= _PAGE_SIZE,
         **shown,
@@ -114,7 +113,10 @@ def _show_list(context: Context, number: int = 1, **shown: str) -> Response:
     return context.render(_TEMPLATE, page, status=422 if page.wrong else 200)
 
 
-def _listed(context: Context, suppression: Suppression, owner: Subscriber | None, asked: str = "") -> ListedSuppression:
+def shown_suppression(
+    context: Context, suppression: Suppression, owner: Subscriber | None, asked: str = ""
+) -> ListedSuppression:
+    """A suppression as pages show it: of a subscriber, or of the address that was `asked` for."""
     return ListedSuppression(
         email=owner.email if owner else asked,
         subscriber=owner.id if owner else 0,
@@ -133,9 +135,9 @@ class ListedBounce:
     kind: BounceKind
     status: str
     reply: str
-    delivery: int  # 0 if the bounce names none
-    subscriber: int
-    email: str  # "" if it cannot be told from the pseudonym
+    delivery: int = 0  # 0 if the bounce names none
+    subscriber: int = 0
+    email: str = ""  # "" if it cannot be told from the pseudonym
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,32 +172,26 @@ class BounceMailbox:
         self._lock = threading.Lock()
         self.reading: Reading | None = None
 
-    @property
-    def is_configured(self) -> bool:
-        """True if there is a mailbox to read."""
-        return self._app.config.bounces.has_inbox
-
     def start_reading(self, *, by: str, now: datetime) -> None:
         """Start to read the mailbox, unless that is under way."""
         with self._lock:
             if self.reading is not None and self.reading.under_way:
                 return
             self.reading = Reading(under_way=True)
-        self._background.submit(lambda: self._read(by, now), page="/admin/bounces")
+        app, stopping = self._app, self._background.stopping.is_set
 
-    def _read(self, by: str, now: datetime) -> None:
-        def process_inbox() -> BounceReport:
-            return self._app.process_inbox(now=now, stopping=self._background.stopping.is_set)
+        def read() -> None:
+            result = Reading(failure="it broke off; the log says where")
+            try:
+                report = poll_bounces(app.store, partial(app.process_inbox, now=now, stopping=stopping), by=by, now=now)
+                result = Reading(read=report.read, suppressed=len(report.suppressed))
+            except DigestError as error:
+                result = Reading(failure=str(error))
+                raise
+            finally:
+                self.reading = replace(result, ended_at=local(now, ZoneInfo(app.config.newsletter.timezone)))
 
-        result = Reading(failure="it broke off; the log says where")
-        try:
-            report = poll_bounces(self._app.store, process_inbox, by=by, now=now)
-            result = Reading(read=report.read, suppressed=len(report.suppressed))
-        except DigestError as error:
-            result = Reading(failure=str(error))
-            raise
-        finally:
-            self.reading = replace(result, ended_at=local(now, ZoneInfo(self._app.config.newsletter.timezone)))
+        self._background.submit(read, page="/admin/bounces")
 
 
 CurrentMailbox = Annotated[BounceMailbox, shared(BounceMailbox)]
@@ -225,7 +221,7 @@ def list_bounces(context: Context, mailbox: CurrentMailbox, kind: str = "", befo
         kind=chosen or "",
         kinds=tuple(BounceKind),
         next=shown[-1].id if len(found) > _PAGE_SIZE else 0,
-        has_mailbox=mailbox.is_configured,
+        has_mailbox=context.app.config.bounces.has_inbox,
         reading=mailbox.reading,
     )
     return context.render(admin_template("bounces"), page)
@@ -234,7 +230,7 @@ def list_bounces(context: Context, mailbox: CurrentMailbox, kind: str = "", befo
 @bounces_router.post("")
 def read_mailbox(context: Context, admin: CurrentAdmin, mailbox: CurrentMailbox) -> Response:
     """Read the bounce mailbox now. Raises UsageError if there is none."""
-    if not mailbox.is_configured:
+    if not context.app.config.bounces.has_inbox:
         raise UsageError("no mailbox is configured under [bounces]")
     mailbox.start_reading(by=admin.email, now=context.now)
     return context.redirect("/admin/bounces")

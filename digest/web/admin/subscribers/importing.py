@@ -110,9 +110,9 @@ class Imports:
         self._lock = threading.Lock()
 
     def start(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
-        """Replace the admin's last file and check the new one, which is UTF-8 text.
+        """Keep an uploaded file, which is UTF-8 text, instead of the admin's last one, and start to check its rows.
 
-        Returns None while the last one is being imported, or if the files of all admins would be too large.
+        Return None while the last one is being imported, or if the files of all admins would be too large.
         """
         new = Import(
             id=1 + secrets.randbelow(_MAX_ID),
@@ -132,7 +132,16 @@ class Imports:
                 self._drop(kept)
             self._kept[new.id] = new
             self._start_timer(new)
-        self._background.submit(lambda: self._check(new), page=_PAGE)
+
+        def check() -> None:
+            if new.id not in self._kept:  # discarded meanwhile
+                return
+            with self._app.store.read() as tx:
+                outcomes = preview_import(tx, self._app.membership, self._rows(tx, new), now=now)
+                batches = iter(lambda: list(islice(outcomes, _BATCH)), [])
+                self._follow(new, batches, last_stage=Stage.CHECKED)
+
+        self._background.submit(check, page=_PAGE)
         return new
 
     def get(self, import_id: int, *, admin: Admin, now: datetime) -> Import:
@@ -151,30 +160,24 @@ class Imports:
             if checked.progress.stage is not Stage.CHECKED:
                 return
             checked.progress = Progress(stage=Stage.IMPORTING)
-        self._background.submit(lambda: self._store(checked, now), page=_PAGE)
+        app, by = self._app, checked.admin.email
+
+        def store() -> None:
+            with app.store.read() as tx:
+                rows = self._rows(tx, checked)
+            with closing(
+                subscriber_actions.import_rows_in_batches(app.store, app.membership, rows, by=by, now=now)
+            ) as batches:
+                self._follow(checked, batches, last_stage=Stage.DONE, pause=_PAUSE)
+            checked.content = b""
+
+        self._background.submit(store, page=_PAGE)
 
     def discard(self, discarded: Import) -> None:
         """Drop a file, unless its rows are being stored."""
         with self._lock:
             if discarded.can_be_discarded:
                 self._drop(discarded)
-
-    def _check(self, upload: Import) -> None:
-        if upload.id not in self._kept:  # discarded meanwhile
-            return
-        with self._app.store.read() as tx:
-            outcomes = preview_import(tx, self._app.membership, self._rows(tx, upload), now=upload.uploaded_at)
-            batches = iter(lambda: list(islice(outcomes, _BATCH)), [])
-            self._follow(upload, batches, last_stage=Stage.CHECKED)
-
-    def _store(self, upload: Import, now: datetime) -> None:
-        app, by = self._app, upload.admin.email
-        with app.store.read() as tx:
-            rows = self._rows(tx, upload)
-        batches = subscriber_actions.import_rows_in_batches(app.store, app.membership, rows, by=by, now=now)
-        with closing(batches):
-            self._follow(upload, batches, last_stage=Stage.DONE, pause=_PAUSE)
-        upload.content = b""
 
     def _rows(self, tx: Transaction, upload: Import) -> Iterator[CsvRow]:
         return self._app.read_subscriber_rows(tx, decoded(upload.content) or "", confirmed=upload.confirmed)
@@ -200,16 +203,16 @@ class Imports:
             upload.progress = log.progress(ended, failure)
 
     def _start_timer(self, upload: Import) -> None:
-        upload.timer = threading.Timer(_KEPT.total_seconds(), self._expire, [upload])
+        def expire() -> None:
+            with self._lock:
+                if upload.can_be_discarded:
+                    self._drop(upload)
+                else:
+                    self._start_timer(upload)
+
+        upload.timer = threading.Timer(_KEPT.total_seconds(), expire)
         upload.timer.daemon = True
         upload.timer.start()
-
-    def _expire(self, upload: Import) -> None:
-        with self._lock:
-            if upload.can_be_discarded:
-                self._drop(upload)
-            else:
-                self._start_timer(upload)
 
     def _drop(self, upload: Import) -> None:
         self._kept.pop(upload.id, None)

@@ -7,13 +7,12 @@ from typing import Annotated
 from starlette.responses import Response
 
 from digest.models import Subscriber, SubscriberState
-from digest.store import Store, subscribers
+from digest.store import subscribers
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers.fields import csv_in_parts, one_line
 from digest.subscribers.schedule import next_slot
-from digest.web.admin.lists import one_of
 from digest.web.auth import admin_router
-from digest.web.dependencies import Context
+from digest.web.dependencies import Context, one_of
 from digest.web.rendering import Samples, admin_template, attachment
 
 _PAGE_SIZE = 50
@@ -86,16 +85,15 @@ def list_subscribers(
 @router.get("/export")
 def export_subscribers(context: Context) -> Response:
     """The CSV that `digest subscriber export` prints, made while it is sent, so that its size takes no memory."""
-    return attachment(csv_in_parts(_chunks(context.store)), "text/csv", "subscribers.csv")
 
+    def chunks() -> Iterator[list[Subscriber]]:
+        after = ""
+        while True:
+            with context.store.read() as tx:  # for each chunk: a slow download holds no transaction open
+                chunk = subscribers.list_after(tx, after, limit=_CHUNK)
+            yield [subscriber for subscriber in chunk if subscriber.state.is_subscribed]
+            if len(chunk) < _CHUNK:
+                return
+            after = chunk[-1].email
 
-def _chunks(store: Store) -> Iterator[list[Subscriber]]:
-    """Each chunk is read in a transaction of its own: a slow download holds none open."""
-    after = ""
-    while True:
-        with store.read() as tx:
-            chunk = subscribers.list_after(tx, after, limit=_CHUNK)
-        yield [subscriber for subscriber in chunk if subscriber.state.is_subscribed]
-        if len(chunk) < _CHUNK:
-            return
-        after = chunk[-1].email
+    return attachment(csv_in_parts(chunks()), "text/csv", "subscribers.csv")

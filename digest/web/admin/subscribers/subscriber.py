@@ -9,8 +9,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from digest.admin import subscriber_actions
-from digest.errors import NotFoundError, UsageError
-from digest.explain import Explanation, explain
+from digest.errors import UsageError
+from digest.explain import Explanation
 from digest.mail import Templates
 from digest.models import (
     BounceKind,
@@ -21,7 +21,6 @@ from digest.models import (
     Schedule,
     Subscriber,
     SubscriberState,
-    SuppressionReason,
 )
 from digest.security import addresses
 from digest.store import Transaction, bounces, deliveries, profiles, subscribers
@@ -29,7 +28,7 @@ from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
 from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until
-from digest.web.admin.lists import MAX_REASON
+from digest.web.admin.subscribers.bounces_and_suppressions import ListedSuppression, shown_suppression
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm
 from digest.web.forms import (
@@ -86,7 +85,7 @@ class _Submitted:
 
     def apply(self, tx: Transaction, before: Subscriber, templates: Templates) -> Subscriber:
         changed, _ = self.form.read(before, templates, most_papers=MAX_PAPERS)
-        return replace(changed, profiles=tuple(name for name in _shared_names(tx) if name in self.follows))
+        return replace(changed, profiles=tuple(p.name for p in profiles.list_shared(tx) if p.name in self.follows))
 
 
 @router.get("/new")
@@ -117,7 +116,7 @@ def add_subscriber(context: Context, form: PostedForm, admin: CurrentAdmin) -> R
 def show_form(context: Context, subscriber_id: PathId) -> Response:
     """The form with what is stored. Raises NotFoundError."""
     with context.store.read() as tx:
-        subscriber = get_subscriber(tx, subscriber_id)
+        subscriber = subscribers.get_by_id(tx, subscriber_id)
         own = profiles.find_personal(tx, subscriber.id)
     return _show_form(context, subscriber, Keywords(own.rules if own else ""))
 
@@ -126,13 +125,13 @@ def show_form(context: Context, subscriber_id: PathId) -> Response:
 def edit_subscriber(context: Context, subscriber_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Save the form, or show its mistakes. Raises NotFoundError."""
     with context.store.read() as tx:
-        before = get_subscriber(tx, subscriber_id)
+        before = subscribers.get_by_id(tx, subscriber_id)
     submitted = _Submitted.parse(form)
     mistakes = submitted.mistakes(before, context.app.templates)
     if mistakes or submitted.rules is None:
         return _show_form(context, before, submitted.keywords, submitted=submitted, mistakes=mistakes)
     with context.store.write() as tx:
-        before = get_subscriber(tx, subscriber_id)
+        before = subscribers.get_by_id(tx, subscriber_id)
         changed = skip_slot_served_today(before, submitted.apply(tx, before, context.app.templates), at=context.now)
         own = profiles.find_personal(tx, before.id)
         rules = submitted.rules if submitted.keywords.text != (own.rules if own else "") else None
@@ -162,7 +161,7 @@ def _show_form(
 ) -> Response:
     """Render the form as it is stored, or as it was submitted with `mistakes`."""
     with context.store.read() as tx:
-        shared = _shared_names(tx)
+        shared = [profile.name for profile in profiles.list_shared(tx)]
     form, follows = MailForm.of(subscriber), frozenset(subscriber.profiles)
     if submitted is not None:
         form, follows = submitted.form, submitted.follows
@@ -176,10 +175,6 @@ def _show_form(
         keywords=keywords,
     )
     return context.render(admin_template("subscriber-form"), page, status=422 if submitted else 200)
-
-
-def _shared_names(tx: Transaction) -> list[str]:
-    return [profile.name for profile in profiles.list_shared(tx)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,15 +207,6 @@ class ListedBounce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSuppression:
-    """The suppression of the subscriber's address."""
-
-    reason: SuppressionReason
-    since: str
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubscriber:
     """The page of one subscriber. Times are in the newsletter's time zone."""
 
@@ -240,7 +226,7 @@ class ShownSubscriber:
     created_at: str
     confirmed_at: str
     last_digest_at: str
-    barred: ShownSuppression | None
+    barred: ListedSuppression | None
     consents: tuple[ListedConsent, ...]
     deliveries: tuple[ListedDelivery, ...]
     bounces: tuple[ListedBounce, ...]
@@ -275,14 +261,14 @@ def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm,
     if do in _PERMANENT and "sure" not in form:
         return _show(context, subscriber_id, unsure=do)
     with context.store.read() as tx:
-        subscriber = get_subscriber(tx, subscriber_id)
+        subscriber = subscribers.get_by_id(tx, subscriber_id)
     if do == "pause":
         try:
             parse_until(until, subscriber.schedule, context.now)
         except UsageError:
             return _show(context, subscriber_id, typed=until)
     with context.store.write() as tx:
-        subscriber = get_subscriber(tx, subscriber_id)
+        subscriber = subscribers.get_by_id(tx, subscriber_id)
         if do not in subscriber_actions.possible_actions(tx, context.membership, subscriber, now=context.now):
             raise UsageError(f"{subscriber.email} is {subscriber.state.value}: that cannot be done with them now")
         _act(tx, context.membership, subscriber, form, by=admin.email, now=context.now)
@@ -300,20 +286,8 @@ def explain_paper(context: Context, subscriber_id: PathId, paper: str = "") -> R
     """
     asked = one_line(paper)
     with context.store.read() as tx:
-        subscriber = get_subscriber(tx, subscriber_id)
-        found = (
-            explain(
-                tx,
-                subscriber.email,
-                asked,
-                compiled_profiles=context.app.compiled_profiles,
-                selection_settings=context.app.selection_settings,
-                membership=context.membership,
-                now=context.now,
-            )
-            if asked
-            else None
-        )
+        subscriber = subscribers.get_by_id(tx, subscriber_id)
+    found = context.app.explain(subscriber.email, asked, now=context.now) if asked else None
     page = Why(id=subscriber.id, email=subscriber.email, asked=asked, found=found)
     return context.render(admin_template("why"), page)
 
@@ -322,16 +296,8 @@ def explain_paper(context: Context, subscriber_id: PathId, paper: str = "") -> R
 def export_subscriber(context: Context, subscriber_id: PathId) -> Response:
     """Everything that is stored about the subscriber, as JSON. Raises NotFoundError."""
     with context.store.read() as tx:
-        data = export_personal_data(tx, context.membership, get_subscriber(tx, subscriber_id).email)
+        data = export_personal_data(tx, context.membership, subscribers.get_by_id(tx, subscriber_id).email)
     return attachment(to_json(data, indent=2) + b"\n", "application/json", f"subscriber-{subscriber_id}.json")
-
-
-def get_subscriber(tx: Transaction, subscriber_id: int) -> Subscriber:
-    """The subscriber with this id. Raises NotFoundError, also if they were removed: ids are used once."""
-    found = subscribers.find_by_id(tx, subscriber_id)
-    if found is None:
-        raise NotFoundError("subscriber", str(subscriber_id))
-    return found
 
 
 def _act(
@@ -350,7 +316,7 @@ def _act(
         case "unsubscribe":
             subscriber_actions.unsubscribe(tx, membership, subscriber, by=by, now=now)
         case "suppress":
-            reason = one_line(form.get("reason", ""))[:MAX_REASON]
+            reason = one_line(form.get("reason", ""))
             subscriber_actions.suppress(tx, membership, subscriber.email, reason, by=by, now=now)
         case "lift":
             subscriber_actions.lift(tx, membership, subscriber.email, by=by, now=now)
@@ -363,7 +329,7 @@ def _act(
 def _show(context: Context, subscriber_id: int, **shown: str) -> Response:
     """Render the page of a subscriber. `shown` has `done`, `typed` or `unsure`."""
     with context.store.read() as tx:
-        page = _page(context, tx, get_subscriber(tx, subscriber_id))
+        page = _page(context, tx, subscribers.get_by_id(tx, subscriber_id))
     status = 422 if "typed" in shown or "unsure" in shown else 200
     return context.render(admin_template("subscriber"), replace(page, **shown), status=status)  # type: ignore[arg-type]
 
@@ -376,10 +342,6 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
     form, timezone = MailForm.of(subscriber), ZoneInfo(subscriber.schedule.timezone)
     today = context.now.astimezone(timezone).date()
     suppression = context.membership.find_suppression(tx, subscriber.email)
-    suppressed = None
-    if suppression is not None:
-        since = time(suppression.suppressed_at)
-        suppressed = ShownSuppression(reason=suppression.reason, since=since, evidence=suppression.evidence)
     all_bounces = bounces.list_by_address(tx, context.membership.pseudonyms.of(subscriber.email))
     return ShownSubscriber(
         id=subscriber.id,
@@ -398,7 +360,7 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
         created_at=time(dates["created_at"]),
         confirmed_at=time(dates["confirmed_at"]),
         last_digest_at=time(subscriber.last_digest_at),
-        barred=suppressed,
+        barred=shown_suppression(context, suppression, subscriber) if suppression else None,
         consents=tuple(
             ListedConsent(at=time(consent.at), what=consent.event, said=consent.origin)
             for consent in reversed(context.membership.list_consents(tx, subscriber.email))
