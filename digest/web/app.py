@@ -39,11 +39,9 @@ from digest.web.auth import refuse
 from digest.web.background import Background
 from digest.web.cache import CacheMiddleware, Versions
 from digest.web.dependencies import RequestContext, Services, allowed_methods, cached_router
-from digest.web.inbox import inbox_router
 from digest.web.page_templates import check_page_templates
 from digest.web.papers import PaperCards
-from digest.web.public import notices
-from digest.web.public.editions import show_front_page
+from digest.web.public.site import inbox_router, notice_files, notice_router, show_front_page
 from digest.web.rate_limits import RateLimit, RateLimits
 from digest.web.rendering import Problem, Renderer, Site
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
@@ -122,7 +120,7 @@ def create_app(
 
 def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:
     """The routes at /… and, if the newsletter has a path, below it."""
-    notices_router = notices.notice_router(services.app.config)
+    notices_router = notice_router(services.app.config)
     routers = [*public.ROUTERS, notices_router, *account.ROUTERS, *admin.ROUTERS]
     if inbox is not None:
         routers.append(inbox_router(inbox))
@@ -151,7 +149,7 @@ def _site(app: App, path: str, *, has_inbox: bool) -> Site:
         desk_script_url=_static_url(path, "desk.js"),
         indexed=app.config.web.indexed,
         can_join=app.config.signup.policy != "closed",
-        notices=tuple(notices.files(app.config)),
+        notices=tuple(notice_files(app.config)),
         has_inbox=has_inbox,
     )
 

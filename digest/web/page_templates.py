@@ -12,10 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from digest.mail import Templates
 from digest.mail.languages import Language
-from digest.web.account.address import Address
-from digest.web.account.data import MyData
-from digest.web.account.digests import PastDigests, ReadDigest
-from digest.web.account.feed import FeedAddresses
+from digest.web.account.address_and_data import Address, MyData
+from digest.web.account.digests import FeedAddresses, PastDigests, ReadDigest
 from digest.web.account.pause_and_mute import Mute, NoMute, Pause
 from digest.web.account.settings import Settings
 from digest.web.admin.deliveries import ShownDeliveries, ShownDelivery
@@ -33,16 +31,12 @@ from digest.web.admin.templates import Overview, ShownMail
 from digest.web.admin.today import NoNextHour, ShownNext, ShownToday
 from digest.web.admin.tokens import NewToken, Tokens
 from digest.web.auth import AdminSignInForm, Refusal
-from digest.web.inbox import Received
-from digest.web.public.editions import Edition, Newest, NoEdition
-from digest.web.public.notices import Notice
-from digest.web.public.paper import OnePaper
-from digest.web.public.preview import Previewed
-from digest.web.public.profiles import AllProfiles, OneProfile
-from digest.web.public.propose import Proposal
-from digest.web.public.search import Searched
+from digest.web.public.editions_and_profiles import AllProfiles, Edition, NoEdition, OneProfile
+from digest.web.public.paper import OnePaper, Proposal
+from digest.web.public.search_and_preview import Previewed, Searched
 from digest.web.public.sign_in import SignInForm
-from digest.web.public.subscribe import SubscribeForm
+from digest.web.public.site import Newest, Notice, Received
+from digest.web.public.subscribe_and_unsubscribe import SubscribeForm
 from digest.web.rendering import (
     Fault,
     Joined,

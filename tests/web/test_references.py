@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.web.references import Reference, bibtex, ris
+from digest.web.public.paper import Reference, bibtex, ris
 from tests.builders import a_paper, at
 from tests.mail.samples import PAPER
 from tests.web.papers import HOSTILE

@@ -1,19 +1,9 @@
 """The pages for everyone, also behind signed links."""
 
-from digest.web.public import (
-    confirm,
-    editions,
-    paper,
-    preview,
-    profiles,
-    propose,
-    search,
-    sign_in,
-    subscribe,
-    unsubscribe,
-)
+from digest.web.public import editions_and_profiles, paper, search_and_preview, sign_in, site, subscribe_and_unsubscribe
 
 ROUTERS = (
-    *(editions.router, paper.router, profiles.router, search.router, preview.router, propose.router),
-    *(subscribe.router, confirm.router, sign_in.router, sign_in.sign_out_router, unsubscribe.router),
+    *(site.front_router, editions_and_profiles.router, paper.router, paper.propose_router, search_and_preview.router),
+    *(subscribe_and_unsubscribe.router, subscribe_and_unsubscribe.unsubscribe_router),
+    *(sign_in.router, sign_in.sign_out_router),
 )

@@ -1,16 +1,18 @@
-"""The front page, the papers of a day, a week or a month in pages, their feeds, and robots.txt."""
+"""Lists of papers and their feeds: those of a day, a week or a month, and those that a shared profile matched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from digest.errors import UsageError
-from digest.models import Paper
+from digest.errors import RuleError, UsageError
+from digest.mail.encoding import clean
+from digest.models import DigestItem, Paper, Profile
 from digest.models.periods import Period, Span
-from digest.store import Transaction, papers
+from digest.store import Transaction, papers, profiles
 from digest.store.papers import Order
 from digest.web.dependencies import Context, Number, cached_router
 from digest.web.feeds import FORMATS, Feed, feed_response, item
@@ -19,8 +21,8 @@ from digest.web.papers import ShownPaper
 _PAGE_SIZE = 50
 _LATEST = 100  # papers in the feed of the newest
 _MAX_FEED = 500  # papers in the feed of a period
-_FEATURED = 5  # papers on the front page
-_ABSTRACT = 400  # characters of each on the front page
+_DAYS = 7  # of papers that a profile matched
+_MAX_PAPERS = 100
 
 router = cached_router()
 
@@ -135,35 +137,71 @@ def paper_feed(context: Context, title: str, path: str, form: str, found: Iterab
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newest:
-    """The best papers of the newest edition; no period if there is none yet."""
+class ShownProfile:
+    """The name and the rules of a profile, and the path of its page."""
 
-    period: Period | None
-    count: int
+    name: str
+    path: str  # of its page, without the site's path
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllProfiles:
+    """Every shared profile."""
+
+    profiles: tuple[ShownProfile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneProfile:
+    """A profile and the papers that it matched, best first."""
+
+    profile: ShownProfile
     papers: tuple[ShownPaper, ...]
+    days: int
 
 
-@router.get("/")
-def show_front_page(context: Context) -> Response:
-    """The front page: what the newsletter is, and the best papers of the newest edition."""
+@router.get("/profiles")
+def list_profiles(context: Context) -> Response:
+    """All shared profiles."""
     with context.store.read() as tx:
-        day = papers.find_previous_edition(tx, date.max)
-        found = [] if day is None else papers.list_in_editions(tx, day, day, Order.TRENDING, offset=0, limit=_FEATURED)
-        count = 0 if day is None else papers.count_by_edition(tx, day, day)[day]
-    page = Newest(
-        period=None if day is None else Period(Span.DAY, day),
-        count=count,
-        papers=tuple(context.services.cards.show(paper, most=_ABSTRACT) for paper in found),
+        shared = profiles.list_shared(tx)
+    return context.render("profiles.html.j2", AllProfiles(tuple(map(_shown, shared))))
+
+
+@router.get("/profile/{name:path}")
+def show_profile(context: Context, name: str) -> Response:
+    """A profile and its papers; with a format behind a dot, their feed. Raises HTTPException 404."""
+    stem, _, form = name.rpartition(".")
+    with context.store.read() as tx:
+        profile = profiles.find(tx, name)
+        feed_of = profiles.find(tx, stem) if profile is None and form in FORMATS else None
+    if feed_of is not None:
+        newest_first = sorted(
+            (found.paper for found in _found(context, feed_of)),
+            key=lambda paper: paper.first_seen_at or context.now,
+            reverse=True,
+        )
+        title, path = f"{context.services.site.name} · {feed_of.name}", _shown(feed_of).path
+        return paper_feed(context, title, path, form, newest_first)
+    if profile is None:
+        raise HTTPException(404)
+    papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in _found(context, profile))
+    return context.render("profile.html.j2", OneProfile(profile=_shown(profile), papers=papers, days=_DAYS))
+
+
+def _found(context: Context, profile: Profile) -> Sequence[DigestItem]:
+    """The best papers of the last days; none if the rules are invalid, as those of an older version may be."""
+    try:
+        recent = context.app.recent_papers
+        return recent.find_recent([profile], days=_DAYS, now=context.now, limit=_MAX_PAPERS).items
+    except RuleError:
+        return ()
+
+
+def _shown(profile: Profile) -> ShownProfile:
+    return ShownProfile(
+        name=clean(profile.name),
+        path=f"/profile/{quote(profile.name)}",
+        rules="\n".join(map(clean, profile.rules.splitlines())),
     )
-    return context.render("front.html.j2", page)
-
-
-@router.get("/robots.txt")
-def show_robots_txt(context: Context) -> Response:
-    """What search engines may index (RFC 9309); of use where the pages are at the root of their host.
-
-    Pages behind signed links are not named here: their headers say that they are not to be indexed.
-    """
-    site = context.services.site
-    disallowed = f"{site.path}/search" if site.indexed else "/"  # a search has results without end
-    return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")

@@ -1,8 +1,9 @@
-"""Changing the address: a signed-in subscriber asks for it, and the link in a mail to the new address confirms it."""
+"""Changing the address, which a mailed link confirms; unsubscribing; and the export and the erasure of data."""
 
 from dataclasses import dataclass
 from hmac import compare_digest
 
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -11,11 +12,12 @@ from digest.models import Subscriber
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
+from digest.subscribers.data_export import export_personal_data
 from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, PostedForm
-from digest.web.rendering import Question, partly_shown
+from digest.web.rendering import Left, Question, attachment, partly_shown
 
-router = reader_router("/settings/address")
+router = reader_router("/settings")
 link_router = public_router("/address/{token}")
 
 
@@ -31,14 +33,14 @@ class Address:
     elsewhere: tuple[str, ...] = ()  # the domains that addresses must be at, if `typed` is at none of them
 
 
-@router.get("")
+@router.get("/address")
 def show_address(context: Context, reader: CurrentReader, moved: str | None = None) -> Response:
     """The current address, and the form to change it."""
     page = Address(email=reader.email, new_email=reader.new_email, moved=moved is not None, typed="")
     return context.render("address.html.j2", page)
 
 
-@router.post("")
+@router.post("/address")
 def request_change(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
     """Mail a link to the new address.
 
@@ -100,3 +102,61 @@ def _get_reader(tx: Transaction, context: Context, token: str) -> Subscriber:
     if not reader.new_email or not compare_digest(about, link.about):
         raise HTTPException(410)
     return reader
+
+
+@dataclass(frozen=True, slots=True)
+class MyData:
+    """What the page shows."""
+
+    unsure: bool  # the checkbox was not ticked
+
+
+@router.get("/data")
+def show_data(context: Context) -> Response:
+    """The page with the button for each."""
+    return context.render("data.html.j2", MyData(unsure=False))
+
+
+@router.get("/data/export")
+def export_data(context: Context, reader: CurrentReader) -> Response:
+    """Everything that is stored about the subscriber, as JSON."""
+    with context.store.read() as tx:
+        still = find_still(tx, reader)
+        if still is None:
+            return context.redirect("/sign-in")
+        data = export_personal_data(tx, context.membership, still.email)
+    return attachment(to_json(data, indent=2) + b"\n", "application/json", "digest.json")
+
+
+@router.post("/data")
+def erase_data(context: Context, form: PostedForm, reader: CurrentReader) -> Response:
+    """Erase the subscriber's data and sign them out, if the checkbox was ticked."""
+    if "sure" not in form:
+        return context.render("data.html.j2", MyData(unsure=True), status=422)
+    signed_out = context.services.sessions.end()
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is None:
+            return context.redirect("/sign-in", cookie=signed_out)
+        context.membership.erase(tx, still.email, origin=f"page from {context.client}", now=context.now)
+    context.run_after_response(context.store.erase_deleted_rows)  # may have to wait for readers of the database
+    return context.render("erased.html.j2", headers={"Set-Cookie": signed_out})
+
+
+@router.get("/leave")
+def ask_to_leave(context: Context) -> Response:
+    """Ask whether to unsubscribe."""
+    return context.render("leave.html.j2")
+
+
+@router.post("/leave")
+def leave(context: Context, reader: CurrentReader) -> Response:
+    """Unsubscribe the subscriber and sign them out. (The link in every mail works without signing in.)"""
+    signed_out = context.services.sessions.end()
+    with context.store.write() as tx:
+        still = find_still(tx, reader)
+        if still is None:
+            return context.redirect("/sign-in", cookie=signed_out)
+        goodbye = context.membership.unsubscribe(tx, still, origin=f"page from {context.client}", now=context.now)
+    page = Left(email=partly_shown(reader.email), goodbye=goodbye)
+    return context.render("unsubscribed.html.j2", page, headers={"Set-Cookie": signed_out})
