@@ -83,7 +83,7 @@ def _create_scheduler(app: App, stop: threading.Event, new_mail: threading.Event
         stages.append(("bounce", lambda: _process_inbox(app, stop), config.bounce_minutes))
     for name, stage, minutes in stages:
         scheduler.add_job(
-            _log_failures(name, stage), IntervalTrigger(minutes=minutes), id=name, next_run_time=datetime.now(UTC)
+            _run_stage, IntervalTrigger(minutes=minutes), (name, stage), id=name, next_run_time=datetime.now(UTC)
         )
     return scheduler
 
@@ -122,18 +122,14 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
         restore()
 
 
-def _log_failures(name: str, stage: Callable[[], None]) -> Callable[[], None]:
-    """A stage whose errors are logged, so that the other stages and its next run go on."""
-
-    def run() -> None:
-        try:
-            stage()
-        except DigestError as error:
-            log.error("stage failed", stage=name, reason=str(error))
-        except Exception as error:
-            log.exception("internal error in stage", stage=name, reason=f"{type(error).__name__}: {error}")
-
-    return run
+def _run_stage(name: str, stage: Callable[[], None]) -> None:
+    """Run a stage and log its errors, so that the other stages and its next run go on."""
+    try:
+        stage()
+    except DigestError as error:
+        log.error("stage failed", stage=name, reason=str(error))
+    except Exception as error:
+        log.exception("internal error in stage", stage=name, reason=f"{type(error).__name__}: {error}")
 
 
 def _ingest(app: App) -> None:

@@ -41,15 +41,15 @@ def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | N
     """Return the clock hour in `timezone` that contains the next slot (perhaps the current hour), or None if there is
     none.
     """
-    known = subscribers.count_by_schedule(tx)
-    coming = {schedule: slot for schedule in known.counts if (slot := next_slot(schedule, now))}
+    known, is_exact = subscribers.count_by_schedule(tx)
+    coming = {schedule: slot for schedule in known if (slot := next_slot(schedule, now))}
     if not coming:
         return None
     first = min(coming.values()).astimezone(timezone)
     begins_at = first.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
     within = {schedule: slot for schedule, slot in coming.items() if slot < begins_at + _HOUR}
-    counts = {schedule: known.counts[schedule] for schedule in within}
-    return Hour(begins_at=begins_at, slots=within, counts=counts, is_exact=known.is_exact)
+    counts = {schedule: known[schedule] for schedule in within}
+    return Hour(begins_at=begins_at, slots=within, counts=counts, is_exact=is_exact)
 
 
 def forecast(

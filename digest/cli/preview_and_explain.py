@@ -63,7 +63,7 @@ def _find_mail(app: App, email: str, kind: MailKind, at: datetime, *, last: bool
     with app.store.read() as tx:
         subscriber = subscribers.get(tx, email)
         if last:
-            digest = digests.find_last(tx, subscriber.id)
+            digest = next(iter(digests.list_last(tx, subscriber.id, limit=1)), None)
             if digest is None:
                 hint = f"`digest preview {email} --kind welcome` shows a first one"
                 raise UsageError(f"{email} has no digest yet; {hint}")

@@ -83,7 +83,7 @@ def _ingest_one(
 
 def _load_state(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
     """The stored state of a source; a source with a new address starts anew."""
-    known = sources.find(tx, source.name)
+    known = sources.list_states(tx).get(source.name)
     if known is not None and known.url == source.url:
         return known
     return SourceState(name=source.name, url=source.url, checked_at=now)

@@ -95,9 +95,7 @@ def get_token(tx: Transaction, token_id: int) -> ApiToken:
 
 
 def list_tokens(tx: Transaction, *, owner: Admin | None = None) -> list[ApiToken]:
-    """Return all tokens, or those of `owner`, expired ones included, sorted by the owner's address and the token's
-    name.
-    """
+    """Return all tokens or those of `owner`, also expired ones, by the owner's address and the token's name."""
     return _list_tokens(tx, sa.true() if owner is None else api_tokens.c.admin_id == owner.id)
 
 

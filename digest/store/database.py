@@ -1,11 +1,12 @@
 """The open database: transactions, migrations, counters, and the errors that a user sees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 Transaction = Connection
+T = TypeVar("T")
 
 
 def backend(tx: Transaction) -> Sqlite:
@@ -60,6 +62,13 @@ def reserve_numbers(tx: Transaction, counter: Counter, count: int = 1) -> range:
 def last_number(tx: Transaction, counter: Counter) -> int:
     """Return the last number that was reserved, or 0."""
     return tx.execute(sa.select(numbers.c.last).where(numbers.c.of == counter.value)).scalar() or 0
+
+
+def batches(values: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """Yield lists of at most `size` values, because a query can have only so many bound values."""
+    left = iter(values)
+    while batch := list(islice(left, size)):
+        yield batch
 
 
 class Store:

@@ -115,11 +115,6 @@ def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: 
     return known
 
 
-def find_last(tx: Transaction, subscriber_id: int) -> Digest | None:
-    """Return a subscriber's newest digest with papers, or None."""
-    return next(iter(list_last(tx, subscriber_id, limit=1)), None)
-
-
 def list_last(tx: Transaction, subscriber_id: int, *, limit: int) -> list[Digest]:
     """Return a subscriber's newest digests with papers, newest first."""
     return _list_mailed(tx, subscriber_id, _HAS_PAPERS, limit=limit)

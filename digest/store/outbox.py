@@ -73,17 +73,14 @@ class AttemptResult:
 def queue_mail(
     tx: Transaction, kind: MailKind, subscriber: Subscriber, *, message_id: str, now: datetime, failure: str = ""
 ) -> None:
-    """Queue one mail without a digest, such as a confirmation. It is sent before any digest.
-
-    With `failure` it is recorded as failed for that reason instead.
-    """
+    """Queue one mail without a digest, sent before any digest. With `failure` it is recorded as failed instead."""
     queue_mails(tx, kind, [(subscriber.id, message_id)], now=now, failure=failure)
 
 
 def queue_mails(
     tx: Transaction, kind: MailKind, mails: Sequence[tuple[int, str]], *, now: datetime, failure: str = ""
 ) -> None:
-    """Queue one mail without a digest for each (subscriber id, Message-ID) pair."""
+    """Queue one mail without a digest for each (subscriber id, Message-ID) pair; see `queue_mail`."""
     if not mails:
         return
     values = {"kind": kind.value, "queued_at": now, "next_at": now - _PRIORITY}

@@ -1,19 +1,16 @@
 """Papers: each work once, with all its revisions and the keys by which it is recognised."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
-from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers
+from digest.store.database import Counter, Transaction, backend, batches, last_number, reserve_numbers
 from digest.store.schema import identities, paper_revisions, papers, sightings
-
-_BATCH = 500  # bound values in one query: SQLite limits them
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
 _REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
@@ -46,7 +43,7 @@ def version(tx: Transaction) -> int:
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
     """Return the known papers among `keys` (see sources/identity.py), by key, in their current revision."""
     found: dict[str, Paper] = {}
-    for batch in _batches(keys):
+    for batch in batches(dict.fromkeys(keys)):
         rows = tx.execute(
             sa.select(identities.c.key, papers, *_REVISED_COLUMNS)
             .join(papers, papers.c.id == identities.c.paper_id)
@@ -61,7 +58,7 @@ def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[t
     """Return papers as they were in a revision, by (public id, revision)."""
     pairs = set(wanted)
     found: dict[tuple[str, int], Paper] = {}
-    for batch in _batches(public_id for public_id, _ in pairs):
+    for batch in batches(dict.fromkeys(public_id for public_id, _ in pairs)):
         rows = tx.execute(
             sa.select(papers, *_REVISED_COLUMNS, paper_revisions.c.revision.label("shown_revision"))
             .join(paper_revisions, paper_revisions.c.paper_id == papers.c.id)
@@ -202,7 +199,7 @@ def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
     """Return those of these public ids that were merged, each with the id that stayed."""
     kept = papers.alias()
     found: dict[str, str] = {}
-    for batch in _batches(ids):
+    for batch in batches(dict.fromkeys(ids)):
         rows = tx.execute(
             sa.select(papers.c.public_id, kept.c.public_id.label("kept"))
             .join(kept, kept.c.id == papers.c.merged_into)
@@ -262,24 +259,17 @@ def _within(first_on: date, last_on: date) -> sa.ColumnElement[bool]:
 def _list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
     """Return the papers with these row ids, in this order."""
     found: dict[int, Paper] = {}
-    for begin in range(0, len(row_ids), _BATCH):
-        rows = tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(row_ids[begin : begin + _BATCH])))
-        found.update((row.id, _paper(row)) for row in rows)
+    for batch in batches(row_ids):
+        found.update((row.id, _paper(row)) for row in tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(batch))))
     return [found[row_id] for row_id in row_ids]
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for batch in _batches(public_ids):
+    for batch in batches(dict.fromkeys(public_ids)):
         rows = tx.execute(sa.select(papers.c.public_id, papers.c.id).where(papers.c.public_id.in_(batch)))
         found.update((row.public_id, row.id) for row in rows)
     return found
-
-
-def _batches(values: Iterable[str]) -> Iterator[list[str]]:
-    distinct = iter(dict.fromkeys(values))
-    while batch := list(islice(distinct, _BATCH)):
-        yield batch
 
 
 def _revised(paper: Paper) -> dict[str, Any]:

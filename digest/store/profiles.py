@@ -7,7 +7,6 @@ loaded without parsing one of them.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from digest.errors import NotFoundError, UsageError
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile, ProfileVersion, fingerprint
-from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers
+from digest.store.database import Counter, Transaction, backend, batches, last_number, reserve_numbers
 from digest.store.schema import follows, profile_versions, profiles, queries, subscribers
 
 _SHARED = profiles.c.owner_id.is_(None)
@@ -29,8 +28,6 @@ _LAST_OF_REMOVED = profile_versions.c.id.in_(
 # A packed profile: the fingerprint of its text, then one of these for each rule.
 _FINGERPRINT = np.dtype("<u8")
 _RULE = np.dtype([("query", "<i4"), ("line", "<i4"), ("weight", "<f4")])
-
-_BATCH = 500  # bound values in one query
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,10 +77,7 @@ def find_by_id(tx: Transaction, profile_id: int) -> Profile | None:
 
 
 def get_by_id(tx: Transaction, profile_id: int, *, or_removed: bool = False) -> Profile:
-    """Return the shared profile with that id, or with `or_removed` the last version of a removed one.
-
-    Raises NotFoundError.
-    """
+    """Return the shared profile with that id, with `or_removed` also a removed one as it was. Raises NotFoundError."""
     found = find_by_id(tx, profile_id)
     if found is None and or_removed:
         found = _find_version(tx, profile_versions.c.profile_id == profile_id)
@@ -276,8 +270,8 @@ def delete_unused_queries(tx: Transaction) -> None:
     used = np.concatenate([np.empty(0, np.int32), *(_unpacked(rules)["query"] for rules in packed)])
     known = np.array(tx.scalars(sa.select(queries.c.id)).all(), np.int64)
     unused: list[int] = np.setdiff1d(known, used).tolist()
-    for i in range(0, len(unused), _BATCH):
-        tx.execute(sa.delete(queries).where(queries.c.id.in_(unused[i : i + _BATCH])))
+    for batch in batches(unused):
+        tx.execute(sa.delete(queries).where(queries.c.id.in_(batch)))
 
 
 def load_compiled(tx: Transaction) -> StoredRules:
@@ -335,8 +329,7 @@ def _unpacked(packed: bytes) -> NDArray[Any]:
 def _rule_columns(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:
     """Return the columns of a profile with these rules. Stores those of their queries that are new."""
     ids: dict[str, int] = {}
-    distinct = iter({rule.query: None for rule in rules.rules})
-    while some := list(islice(distinct, _BATCH)):
+    for some in batches({rule.query: None for rule in rules.rules}):
         known = sa.select(queries.c.text, queries.c.id).where(queries.c.text.in_(some))
         ids.update((row.text, row.id) for row in tx.execute(known))
         if new := [{"text": text} for text in some if text not in ids]:

@@ -23,11 +23,6 @@ class SourceState:
     failure: str = ""  # why the last check failed, or ""
 
 
-def find(tx: Transaction, name: str) -> SourceState | None:
-    """Return the state of one source, or None if it was never checked."""
-    return list_states(tx).get(name)
-
-
 def list_states(tx: Transaction) -> dict[str, SourceState]:
     """Return the state of every source that was ever checked, by name."""
     return {row["name"]: SourceState(**row) for row in tx.execute(sa.select(sources)).mappings()}

@@ -5,7 +5,7 @@ three letters or more are looked up in an index. Where that has very many matche
 instead, because the next page of matches is near.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.security import addresses
 from digest.store import profiles as profile_store
-from digest.store.database import Counter, Transaction, backend, reserve_numbers
+from digest.store.database import Counter, Transaction, backend, batches, reserve_numbers
 from digest.store.schema import consents, follows, profiles, subscribers
 
 _FEW = 2000  # matches that are all loaded and counted
@@ -63,14 +63,6 @@ class SubscriberPage:
     total: int | None  # on all pages; None where counting would take long
     before: str  # an address; "" if there is no page before
     after: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleCounts:
-    """How many active subscribers have each schedule."""
-
-    counts: Mapping[Schedule, int]
-    is_exact: bool  # False if estimated from a sample
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -121,7 +113,7 @@ def list_all(tx: Transaction) -> list[Subscriber]:
 def list_matching(tx: Transaction, wanted: SubscriberFilter, *, after: str = "") -> list[Subscriber]:
     """Return all subscribers that a filter selects, by address, from the one after `after` on."""
     ids, _ = _search(tx, wanted, PageCursor(after=after, limit=_NO_LIMIT))
-    return [s for at in range(0, len(ids), _BATCH) for s in _list_in_order(tx, ids[at : at + _BATCH])]
+    return [s for batch in batches(ids, _BATCH) for s in _list_in_order(tx, batch)]
 
 
 def list_after(tx: Transaction, email: str, *, limit: int) -> list[Subscriber]:
@@ -134,10 +126,13 @@ def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subsc
     return _select(tx, sa.and_(_IS_ACTIVE, subscribers.c.id > after_id), limit=limit)
 
 
-def count_by_schedule(tx: Transaction) -> ScheduleCounts:
-    """Count active subscribers by schedule; very many are estimated, since counting a million takes two seconds."""
+def count_by_schedule(tx: Transaction) -> tuple[dict[Schedule, int], bool]:
+    """Return (number of active subscribers with each schedule, True if exact).
+
+    Of very many subscribers a sample is counted, since counting a million takes two seconds.
+    """
     if tx.scalar(sa.select(subscribers.c.id).where(_IS_ACTIVE).offset(_MAX_COUNTED).limit(1)) is None:
-        return ScheduleCounts(_count_schedules(tx, _IS_ACTIVE), is_exact=True)
+        return _count_schedules(tx, _IS_ACTIVE), True
     last = tx.execute(sa.select(sa.func.max(subscribers.c.id))).scalar_one()
     step = last // _SAMPLE or 1
     # One random id of each stretch, so that a pattern in the order of an import does not distort the sample. The seed
@@ -145,7 +140,7 @@ def count_by_schedule(tx: Transaction) -> ScheduleCounts:
     chance = Random(0)  # noqa: S311
     sample = [begin + chance.randrange(step) for begin in range(1, last + 1, step)]
     counts = _count_schedules(tx, sa.and_(_IS_ACTIVE, subscribers.c.id.in_(sample)))
-    return ScheduleCounts({schedule: step * count for schedule, count in counts.items()}, is_exact=False)
+    return {schedule: step * count for schedule, count in counts.items()}, False
 
 
 def _count_schedules(tx: Transaction, condition: sa.ColumnElement[bool]) -> dict[Schedule, int]:

@@ -15,15 +15,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import DEFAULT_LANGUAGE, Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.subscribers.schedule import (
-    format_days,
-    parse_day,
-    parse_days,
-    parse_send_at,
-    parse_timezone,
-    paused,
-    start_of_day,
-)
+from digest.subscribers import schedule
 
 MAX_PAPERS = 500  # a digest
 
@@ -119,22 +111,22 @@ _DECLARED = (
     Field(
         "timezone",
         "Time zone, such as Europe/Berlin (the newsletter's by default).",
-        _text(parse_timezone),
+        _text(schedule.parse_timezone),
         lambda s: s.schedule.timezone,
         in_schedule=True,
     ),
     Field(
         "send_at",
         "Local time of the digest (07:00 by default).",
-        _text(parse_send_at),
+        _text(schedule.parse_send_at),
         lambda s: f"{s.schedule.send_at:%H:%M}",
         in_schedule=True,
     ),
     Field(
         "days",
         "daily, weekdays, or a list such as mon,thu (daily by default).",
-        _text(parse_days),
-        lambda s: format_days(s.schedule.days),
+        _text(schedule.parse_days),
+        lambda s: schedule.format_days(s.schedule.days),
         in_schedule=True,
     ),
     Field("profiles", "Shared profiles to follow, by name.", _parse_profiles, lambda s: list(s.profiles)),
@@ -178,9 +170,9 @@ def parse_changes(values: Mapping[str, object], options: SubscriberOptions) -> t
 
 def apply_changes(subscriber: Subscriber, changes: Mapping[str, Any]) -> Subscriber:
     """Return the subscriber with other values of some fields, as `parse_changes` returns them."""
-    schedule = {name: value for name, value in changes.items() if FIELDS[name].in_schedule}
-    others = {FIELDS[name].attribute or name: value for name, value in changes.items() if name not in schedule}
-    return replace(subscriber, schedule=replace(subscriber.schedule, **schedule), **others)
+    in_schedule = {name: value for name, value in changes.items() if FIELDS[name].in_schedule}
+    others = {FIELDS[name].attribute or name: value for name, value in changes.items() if name not in in_schedule}
+    return replace(subscriber, schedule=replace(subscriber.schedule, **in_schedule), **others)
 
 
 def change(subscriber: Subscriber, values: Mapping[str, object], options: SubscriberOptions) -> Subscriber:
@@ -268,8 +260,8 @@ def _from_values(
         subscriber = apply_changes(subscriber, changes)
         column = "paused"
         if pause not in {"", "no"} and confirmed and not errors:  # a subscriber who is pending cannot be paused
-            until = None if pause == "yes" else start_of_day(parse_day(pause), subscriber.schedule)
-            subscriber = paused(subscriber, until)
+            until = None if pause == "yes" else schedule.start_of_day(schedule.parse_day(pause), subscriber.schedule)
+            subscriber = schedule.paused(subscriber, until)
     except UsageError as error:
         return subscriber, {column: str(error)}
     return subscriber, errors

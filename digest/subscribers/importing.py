@@ -7,16 +7,15 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 
 from digest.models import SubscriberState
 from digest.security import addresses
 from digest.store import Store, Transaction, consents, subscribers, suppressions
+from digest.store.database import batches
 from digest.subscribers.fields import CsvRow
 from digest.subscribers.membership import Membership, reason_not_to_ask
 
-_BATCH = 500
 _TRANSACTION = 1000  # rows, which take a sixth of a second
 _MAX_WAIT = 0.25  # seconds that other writers get between two transactions
 
@@ -60,7 +59,7 @@ def preview_import(
 ) -> Iterator[RowOutcome]:
     """Yield what an import would do to each row. Writes nothing."""
     first_line: dict[str, int] = {}
-    for batch in _batches(rows, _BATCH):
+    for batch in batches(rows):
         yield from _decide_batch(tx, membership, batch, first_line, now=now)
 
 
@@ -69,7 +68,7 @@ def import_rows(
 ) -> Iterator[RowOutcome]:
     """Store new subscribers and queue confirmation mails. Yields each row's outcome once it is written."""
     first_line: dict[str, int] = {}
-    for batch in _batches(rows, _BATCH):
+    for batch in batches(rows):
         yield from _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
 
 
@@ -81,17 +80,11 @@ def import_rows_in_batches(
     If it is stopped half way, the stored rows stay, and a second import adds only the rest.
     """
     first_line: dict[str, int] = {}
-    for batch in _batches(rows, _TRANSACTION):
+    for batch in batches(rows, _TRANSACTION):
         with store.write() as tx:
             outcomes = _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
         yield outcomes
         store.yield_to_writers(_MAX_WAIT)
-
-
-def _batches(rows: Iterable[CsvRow], size: int) -> Iterator[list[CsvRow]]:
-    left = iter(rows)
-    while batch := list(islice(left, size)):
-        yield batch
 
 
 def _import_batch(

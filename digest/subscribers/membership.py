@@ -83,7 +83,7 @@ class Membership:
         if added.state is SubscriberState.PENDING:
             self._ask(tx, added, origin=origin, now=now)
         else:
-            self._log(tx, added, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+            self._log(tx, [added], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return added
 
     def add_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
@@ -91,20 +91,10 @@ class Membership:
         if not new:
             return
         added = subscribers.add_all(tx, new, now=now)
-        suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         asked = [s for s in added if s.state is SubscriberState.PENDING]
-        wordings = {language: self.wording(language) for language in {s.language for s in asked}}
-        for wording in wordings.values():
-            consents.add_wording(tx, wording)
-        confirmed = Consent(event=ConsentEvent.CONFIRMED_BY_ADMIN, at=now, origin=origin)
-        asks = {
-            language: Consent(event=ConsentEvent.ASKED, at=now, origin=origin, wording=wording.version)
-            for language, wording in wordings.items()
-        }
-        entries = [
-            (s.id, self.pseudonyms.of(s.email), confirmed if s.state.is_subscribed else asks[s.language]) for s in added
-        ]
-        consents.record(tx, entries)
+        confirmed = [s for s in added if s.state.is_subscribed]
+        self._log(tx, confirmed, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+        self._log(tx, asked, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
@@ -122,7 +112,7 @@ class Membership:
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue a confirmation mail, whenever the last one was sent: sign_up.py decides when that may be."""
-        self._log(tx, subscriber, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
+        self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
 
@@ -139,7 +129,7 @@ class Membership:
             raise _suppressed_error(subscriber.email, suppression)
         suppressions.remove(tx, pseudonym)
         bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
-        self._log(tx, subscriber, ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
+        self._log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
         # The welcome mail is the digest of this slot.
         return self._activate(tx, replace(subscriber, last_slot_at=now), now=now)
 
@@ -149,7 +139,7 @@ class Membership:
         if suppression is not None:
             raise _suppressed_error(subscriber.email, suppression)
         _check_pending(subscriber)
-        self._log(tx, subscriber, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+        self._log(tx, [subscriber], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return self._activate(tx, subscriber, now=now)
 
     def unsubscribe(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
@@ -165,7 +155,7 @@ class Membership:
         outbox.cancel(tx, subscriber.id, "not sent: unsubscribed in the meantime", now=now)
         left = replace(subscriber, state=SubscriberState.UNSUBSCRIBED, epoch=subscriber.epoch + 1)
         subscribers.save(tx, left)
-        self._log(tx, left, ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
+        self._log(tx, [left], ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
         if could_be_mailed:
             goodbye = message_id(MailKind.GOODBYE, left, now, self.domain)
             outbox.queue_mail(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
@@ -232,7 +222,7 @@ class Membership:
 
     def remove(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Remove a subscriber, as an admin. A suppression of the address stays, and the consent log."""
-        self._log(tx, subscriber, ConsentEvent.REMOVED, origin=origin, now=now)
+        self._log(tx, [subscriber], ConsentEvent.REMOVED, origin=origin, now=now)
         subscribers.remove(tx, subscriber.email)
 
     def erase(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
@@ -278,7 +268,7 @@ class Membership:
         may_ask = self._may_change(tx, subscriber, new_email) and not asked_today
         there = replace(subscriber, email=new_email)
         if may_ask:
-            self._log(tx, there, ConsentEvent.ASKED, origin=origin, now=now)
+            self._log(tx, [there], ConsentEvent.ASKED, origin=origin, now=now)
         asks = message_id(MailKind.ADDRESS, there, now, self.domain)
         failure = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
         outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, failure=failure)
@@ -294,17 +284,14 @@ class Membership:
         new_email = subscriber.new_email
         if not new_email or not self._may_change(tx, subscriber, new_email):
             return None
-        self._log(tx, subscriber, ConsentEvent.MOVED, origin=origin, now=now)
+        self._log(tx, [subscriber], ConsentEvent.MOVED, origin=origin, now=now)
         moved = replace(subscriber, email=new_email, new_email="", epoch=subscriber.epoch + 1)
-        self._log(tx, moved, ConsentEvent.CONFIRMED, origin=origin, now=now)
+        self._log(tx, [moved], ConsentEvent.CONFIRMED, origin=origin, now=now)
         outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.ADDRESS], now=now)
         return subscribers.save(tx, moved)
 
     def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
-        """Return the subscriber with this address, or None if only data under their pseudonym is stored.
-
-        Raises NotFoundError if nothing is stored.
-        """
+        """Return the subscriber with this address, or None if only their pseudonym is known. Raises NotFoundError."""
         kept = self.find_suppression(tx, email) is not None or bool(self.list_consents(tx, email))
         return subscribers.find(tx, email) if kept else subscribers.get(tx, email)
 
@@ -327,8 +314,8 @@ class Membership:
 
     def _may_change(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
         holder = subscribers.find(tx, new_email)
-        is_theirs = holder is None or holder.id == subscriber.id
-        return self.find_suppression(tx, new_email) is None and is_theirs
+        is_free = holder is None or holder.id == subscriber.id
+        return is_free and self.find_suppression(tx, new_email) is None
 
     def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)
@@ -365,7 +352,7 @@ class Membership:
     def _log(
         self,
         tx: Transaction,
-        subscriber: Subscriber,
+        people: Sequence[Subscriber],
         event: ConsentEvent,
         *,
         origin: str,
@@ -373,14 +360,19 @@ class Membership:
         in_words: bool = False,
     ) -> None:
         """Write to the consent log, `in_words` with the current wording of the confirmation mail."""
-        version = ""
-        if in_words:
-            wording = self.wording(subscriber.language)
+        if not people:
+            return
+        versions: dict[str, str] = {}
+        for language in {s.language for s in people} if in_words else ():
+            wording = self.wording(language)
             consents.add_wording(tx, wording)
-            version = wording.version
+            versions[language] = wording.version
         suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
-        consent = Consent(event=event, at=now, origin=origin, wording=version)
-        consents.record(tx, [(subscriber.id, self.pseudonyms.of(subscriber.email), consent)])
+        entries = []
+        for s in people:
+            consent = Consent(event=event, at=now, origin=origin, wording=versions.get(s.language, ""))
+            entries.append((s.id, self.pseudonyms.of(s.email), consent))
+        consents.record(tx, entries)
 
 
 def reason_not_to_ask(email: str, asked_at: datetime | None, *, now: datetime) -> str:

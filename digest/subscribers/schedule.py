@@ -145,7 +145,7 @@ def resumed(subscriber: Subscriber, now: datetime) -> Subscriber:
 
 
 def catches_up(subscriber: Subscriber) -> bool:
-    """Return whether the last slot is later than the last digest, because of a pause or because they had left.
+    """Return True if the last slot is later than the last digest, because of a pause or because they had left.
 
     A changed schedule can have that effect, too; then nothing was missed, and catching up makes no difference.
     """

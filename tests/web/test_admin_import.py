@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Role, SuppressionReason
 from digest.store import subscribers
+from digest.store.database import batches
 from digest.subscribers import importing
 from digest.subscribers.fields import CsvRow
 from digest.web.admin.subscribers import importing as uploads
@@ -57,16 +58,15 @@ def everybody(app: App) -> list[str]:
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Imports are of two rows a piece, and wait before the second one until the event is set."""
     go_on = threading.Event()
-    batches = importing._batches
 
-    def slowly(rows: Iterable[CsvRow], _size: int) -> Iterator[list[CsvRow]]:
+    def slowly(rows: Iterable[CsvRow], _size: int = 500) -> Iterator[list[CsvRow]]:
         for number, some in enumerate(batches(rows, 2)):
             if number == 1:
                 go_on.wait(20)
             yield some
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "_batches", slowly)
+        patch.setattr(importing, "batches", slowly)
         yield go_on
         go_on.set()
 
