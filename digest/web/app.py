@@ -71,17 +71,15 @@ def create_app(
     has all sources asked soon; without it there is no button for that. `inbox` is a folder of mails shown at /inbox,
     for the demo. Cached pages are at most `lag` seconds older than the database.
     """
-    base = urlsplit(app.config.newsletter.base_url)
+    base, signup = urlsplit(app.config.newsletter.base_url), app.config.signup
     https = base.scheme == "https"
-    sessions = Sessions(links=app.links, path=base.path, https=https)
     site = _site(app, base.path, has_inbox=inbox is not None)
-    signup = app.config.signup
     services = Services(
         app=app,
         site=site,
         renderer=Renderer(app.templates, site, language=app.config.newsletter.language),
         clock=clock,
-        sessions=sessions,
+        sessions=Sessions(links=app.links, path=base.path, https=https),
         admin_sessions=AdminSessions(store=app.store, secret=app.links.secret, path=base.path, https=https),
         background=Background(changed),
         long_background=Background(changed),
@@ -94,8 +92,6 @@ def create_app(
     check_page_templates(app.templates, site)
     asgi = FastAPI(
         openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
         middleware=[
             Middleware(CacheMiddleware, versions=Versions(app.store, lag=lag)),
             Middleware(SecurityHeaders, https=https, indexed=site.indexed),
@@ -106,13 +102,9 @@ def create_app(
         lifespan=_lifespan,
     )
     asgi.state.services = services
-    shared = (
-        Imports(app, services.long_background),
-        BounceMailbox(app, services.long_background),
-        PreviewComposer(app, follows_files=True),
-        TestMailSender(app),
-    )
-    asgi.state.shared = {type(each): each for each in shared}
+    long = services.long_background
+    shared = (Imports(app, long), BounceMailbox(app, long), PreviewComposer(app, follows_files=True))
+    asgi.state.shared = {type(each): each for each in (*shared, TestMailSender(app))}
     asgi.router.routes.extend(_routes(services, inbox))
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     return asgi
@@ -120,8 +112,7 @@ def create_app(
 
 def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:
     """The routes at /… and, if the newsletter has a path, below it."""
-    notices_router = notice_router(services.app.config)
-    routers = [*public.ROUTERS, notices_router, *account.ROUTERS, *admin.ROUTERS]
+    routers = [*public.ROUTERS, notice_router(services.app.config), *account.ROUTERS, *admin.ROUTERS]
     if inbox is not None:
         routers.append(inbox_router(inbox))
     # Not include_router: it wraps routes, and allowed_methods looks at each of them.

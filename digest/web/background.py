@@ -2,8 +2,8 @@
 
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 
@@ -13,39 +13,55 @@ log = structlog.get_logger()
 
 
 class Background:
-    """Runs one function after another in a thread of its own."""
+    """Runs one function after another in a thread of its own.
+
+    The thread is a daemon: a function that waits for the database does not keep the program from ending. (An executor's
+    thread is none: Python waits for it at the end, however long.)
+    """
 
     def __init__(self, done: Callable[[], None] = lambda: None) -> None:
         """`done` is called, in that thread, after each function that succeeded."""
         self._done = done
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
-        self._unfinished: set[Future[None]] = set()
+        self._waiting: deque[tuple[Callable[[], None], str]] = deque()
+        self._is_running = False
+        self._changed = threading.Condition()
         self.stopping = threading.Event()  # set when the program stops: long functions end early
 
     def submit(self, act: Callable[[], None], *, page: str) -> None:
         """Run `act` soon. If it fails, the log names `page`."""
-        future = self._executor.submit(self._run, act, page)
-        self._unfinished.add(future)
-        future.add_done_callback(self._unfinished.discard)
+        with self._changed:
+            self._waiting.append((act, page))
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="background", daemon=True).start()
 
     def finish(self, seconds: float) -> bool:
         """Wait until everything submitted is done, at most `seconds`. Returns True if it is."""
-        unfinished = wait(set(self._unfinished), seconds).not_done
-        if unfinished:
-            log.error("stopped with work left in the background", unfinished=len(unfinished))
-        return not unfinished
+        with self._changed:
+            done = self._changed.wait_for(lambda: not self._is_running, seconds)
+            if not done:
+                log.error("stopped with work left in the background", unfinished=len(self._waiting) + 1)
+            return done
 
     def shut_down(self, seconds: float) -> None:
         """Finish what can be done within `seconds`, and drop what has not begun by then."""
         self.finish(seconds)
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._waiting.clear()
 
-    def _run(self, act: Callable[[], None], page: str) -> None:
-        try:
-            act()
-            self._done()
-        except DigestError as error:
-            log.error("page failed in the background", page=page, reason=str(error))
-        except Exception:  # noqa: BLE001  (an unforeseen fault must not stop what was submitted after it)
-            # Not log.exception: it may show local variables, and tokens and addresses among them.
-            log.error("page failed in the background", page=page, stack=traceback.format_exc())
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._is_running = False
+                    self._changed.notify_all()
+                    return
+                act, page = self._waiting.popleft()
+            try:
+                act()
+                self._done()
+            except DigestError as error:
+                log.error("page failed in the background", page=page, reason=str(error))
+            except Exception:  # noqa: BLE001  (an unforeseen fault must not stop what was submitted after it)
+                # Not log.exception: it may show local variables, and tokens and addresses among them.
+                log.error("page failed in the background", page=page, stack=traceback.format_exc())

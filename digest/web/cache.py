@@ -109,7 +109,7 @@ class CacheMiddleware:
         self._cache = ResponseCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Answer a GET or HEAD from the cache if possible, and pass every other request on."""
         if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
@@ -141,7 +141,7 @@ class _Answer:
         self.body = b""
 
     async def take(self, message: Message) -> None:
-        """An ASGI send."""
+        """Keep a message of a response that is for everyone, and send any other on."""
         if message["type"] == "http.response.start" and _is_cacheable(message):
             self.start = message
         elif self.start is None:

@@ -65,7 +65,7 @@ class SecurityHeaders:
         self._shown = (b"cache-control", CACHEABLE) if indexed else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Pass a request on, and add the headers to its response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -87,7 +87,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Pass a request on, and stop reading its body at the limit."""
         said = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
         read = 0
 
@@ -113,7 +113,7 @@ class Faults:
         self._response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Pass a request on, and answer it if that raises an unforeseen exception."""
         begun = False
 
         async def send_noted(message: Message) -> None:

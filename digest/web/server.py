@@ -100,6 +100,6 @@ class _StructlogHandler(logging.Handler):
     """Passes records of the standard library's logging on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by logging."""
+        """Log the message of `record` at its level, with its traceback if it has one."""
         shown = {"stack": _PLAIN.formatException(record.exc_info)} if record.exc_info else {}
         log.log(record.levelno, "web server", said=record.getMessage(), **shown)

@@ -1,6 +1,8 @@
 """What is done when an answer is out."""
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,6 +68,21 @@ def test_nobody_waits_for_longer_than_they_said(afterwards: Background, capsys: 
     assert "unfinished=2" in "".join(capsys.readouterr())
     free.set()
     assert afterwards.finish(20)
+
+
+def test_a_function_that_hangs_does_not_keep_the_program_from_ending() -> None:
+    program = """
+import threading
+from digest.web.background import Background
+background = Background()
+background.submit(threading.Event().wait, page="/hangs")
+background.submit(lambda: print("began too late"), page="/waits")
+background.shut_down(0.1)
+print("shut down")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "unfinished=2" in re.sub(r"\x1b\[[\d;]*m", "", ended.stdout)
+    assert ended.stdout.endswith("shut down\n")
 
 
 @contextmanager
