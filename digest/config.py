@@ -186,7 +186,7 @@ class SmtpConfig(_Section):
     @classmethod
     def _check_rate(cls, rate: float) -> float:
         if 0 < rate < 0.1:  # a stopping process waits for its next mail
-            raise ValueError(f"{rate} mails a second is too slow; use at least 0.1, or 0 for no limit")
+            raise ValueError(f"{rate} emails a second is too slow; use at least 0.1, or 0 for no limit")
         return rate
 
 
@@ -246,7 +246,7 @@ class DkimConfig(_Section):
     def _both_or_neither(self) -> Self:
         if bool(self.domain) != bool(self.selector):
             missing = "selector" if self.domain else "domain"
-            raise ValueError(f"{missing} is missing; set both domain and selector to sign mails, or neither")
+            raise ValueError(f"{missing} is missing; set both domain and selector to sign emails, or neither")
         return self
 
 
@@ -360,7 +360,7 @@ class Config(ConfigFile):
         try:
             return self.dkim_key_file.read_bytes()
         except OSError as error:
-            reason = f"the key that signs mails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
+            reason = f"the key that signs emails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
             raise ConfigError(str(self.dkim_key_file), "", reason) from None
 
 

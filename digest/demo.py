@@ -136,7 +136,7 @@ def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
     shown = [(d.subscriber.email, d.digest.items) for d in queued if d.digest is not None]
     rows = (
         *((email, len(items), items[0].paper.title) for email, items in shown),
-        *((email, 0, f"no mail: {reason}") for email, reason in published.empty_reasons),
+        *((email, 0, f"no email: {reason}") for email, reason in published.empty_reasons),
     )
     delivered = app.deliver(now=now)
     for file in mail.glob("*.eml"):  # each mail's HTML beside it, for a browser

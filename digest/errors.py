@@ -4,7 +4,7 @@
     ├── UsageError              the user can fix it: exit code 2
     │   ├── ConfigError         config.toml: file, key, reason
     │   ├── RuleError           a keyword rule: line, column, what was expected
-    │   ├── AddressError        an invalid e-mail address
+    │   ├── AddressError        an invalid email address
     │   ├── TemplateError       a mail template: file, line, reason
     │   ├── SuppressedError     an address that must not be mailed
     │   └── NotFoundError       no such profile, subscriber, paper …
@@ -49,10 +49,10 @@ class RuleError(UsageError):
 
 
 class AddressError(UsageError):
-    """An invalid e-mail address."""
+    """An invalid email address."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"{address!r} is not an e-mail address: {reason}")
+        super().__init__(f"{address!r} is not an email address: {reason}")
         self.address = address
         self.reason = reason
 

@@ -43,12 +43,12 @@ class Verdict(StrEnum):
 
 
 _ANSWERS = {
-    Verdict.UNKNOWN_PAPER: "No: this paper is not known here, or was not at that time.",
+    Verdict.UNKNOWN_PAPER: "No: Digest does not know this paper, or did not know it at that time.",
     Verdict.TRENDING: "Yes: as a popular paper, in addition to those that match their rules.",
     Verdict.DID_NOT_FIT: "No: it matched, but did not fit into their digest.",
-    Verdict.NEXT: "Not yet: their next digest will have it, as things stand.",
-    Verdict.NEXT_TRENDING: "Not yet: their next digest will have it as a popular paper, as things stand.",
-    Verdict.NEXT_DOES_NOT_FIT: "Not yet: it matches, but does not fit into their next digest, as things stand.",
+    Verdict.NEXT: "Not yet: their next digest is expected to contain it.",
+    Verdict.NEXT_TRENDING: "Not yet: their next digest is expected to contain it as a popular paper.",
+    Verdict.NEXT_DOES_NOT_FIT: "Not yet: it matches, but is not expected to fit into their next digest.",
     Verdict.PENDING: "No: they have not confirmed their subscription.",
     Verdict.PAUSED: "No: they have paused their digest.",
     Verdict.UNSUBSCRIBED: "No: they have unsubscribed.",
@@ -58,13 +58,13 @@ _ANSWERS = {
     Verdict.UNREADABLE: "No: some of their rules are invalid, and the others do not match it.",
     Verdict.NO_MATCH: "No: none of their rules matches it.",
     Verdict.MUTED: "No: a rule that begins with - excludes it.",
-    Verdict.ANNOUNCE_TYPE: "No: it matches, but was announced in a way that they do not want.",
+    Verdict.ANNOUNCE_TYPE: "No: it matches, but it is of a type that they do not want.",
     Verdict.CHANGED: "No: their rules match it now, but did not when their papers were selected.",
 }
 _SHOWN_ANSWERS = {
     DeliveryState.SENT: "Yes: it was in their digest.",
-    DeliveryState.FAILED: "No: it was in their digest, but that mail failed.",
-    DeliveryState.IN_DOUBT: "Perhaps: it was in their digest, but it is not known whether that mail arrived.",
+    DeliveryState.FAILED: "No: it was in their digest, but that email could not be delivered.",
+    DeliveryState.IN_DOUBT: "Perhaps: it was in their digest, but it is not known whether that email arrived.",
 }
 _WAITING = "Not yet: it is in a digest that has not been sent."
 
@@ -216,9 +216,9 @@ class _JudgedProfile:
                 has, lacks, excluded_by = (
                     ", ".join(map(repr, words)) for words in (miss.has, miss.lacks, miss.excluded_by)
                 )
-                but = f", not {lacks}" if lacks else "" if excluded_by else ", but not as the rule asks"
+                but = f", not {lacks}" if lacks else "" if excluded_by else ", but not as the rule requires"
                 excluded = f"; it has {excluded_by}, which the rule excludes" if excluded_by else ""
-                yield f"{name}: {miss.rule!r} came near: the paper has {has}{but}{excluded}"
+                yield f"{name}: {miss.rule!r} almost matched: the paper has {has}{but}{excluded}"
 
 
 def describe_time(at: datetime | None) -> str:
@@ -333,7 +333,7 @@ class _Case:
             return None
         order = list(Verdict)
         verdict, first, _ = min(findings, key=lambda finding: order.index(finding[0]))
-        once = "no paper comes twice: later digests leave it out"
+        once = "later digests leave this paper out, because no paper is sent twice"
         return verdict, first, [*(fact for _, _, facts in findings for fact in facts), once]
 
     def _next_slot(self, subscriber: Subscriber, now: datetime) -> datetime | None:
@@ -374,7 +374,7 @@ class _Case:
             facts.append(f"papers were selected next at {created_at}, for their digest of {slot_at}")
         if seen_at <= since:
             subscribed_at = subscribers.get_dates(self.tx, self.subscriber.id)["created_at"]
-            facts.append(f"it covers papers first seen after {describe_time(since)}; older ones are not news")
+            facts.append(f"it contains papers first seen after {describe_time(since)}; older papers are not included")
             facts.append(f"they were added at {describe_time(subscribed_at)}")
             return Verdict.TOO_EARLY, None, facts
         if selection is not None and selection.empty_reason:
@@ -402,7 +402,7 @@ class _Case:
         just_before = max(self.now, until - timedelta(seconds=1))  # so that a slot at `until` itself is the next one
         found = self._find_in_next_digest(resumed(self.subscriber, until), now=just_before)
         if found is None or found[1] is None:
-            yield "the digest after their pause will not have it, as things stand"
+            yield "the digest after their pause is not expected to contain it"
         else:
-            outcome = "will have it" if found[0] is not Verdict.DID_NOT_FIT else "will have no room for it"
-            yield f"the digest after their pause, at {describe_time(found[1].slot_at)}, {outcome}, as things stand"
+            outcome = "contain it" if found[0] is not Verdict.DID_NOT_FIT else "have no room for it"
+            yield f"the digest after their pause, at {describe_time(found[1].slot_at)}, is expected to {outcome}"

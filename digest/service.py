@@ -36,7 +36,7 @@ def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = N
     from digest.web.app import create_app  # noqa: PLC0415  (FastAPI takes long to import, and other commands need none)
 
     for file, reason in app.composer.slow_templates.items():
-        log.warning("template is rendered anew for every mail", file=file, reason=reason)
+        log.warning("template is rendered again for every email", file=file, reason=reason)
     web_server_failed = threading.Event()
 
     def on_loss() -> None:

@@ -159,7 +159,7 @@ def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConfigError) as caught:
         config_of(tmp_path, DKIM).dkim_key()
     assert str(caught.value) == (
-        f"{tmp_path}/nowhere.pem: the key that signs mails cannot be read: No such file or directory; "
+        f"{tmp_path}/nowhere.pem: the key that signs emails cannot be read: No such file or directory; "
         "DIGEST_DKIM_KEY_FILE names this file"
     )
 

@@ -20,8 +20,8 @@ def test_four_of_five_get_a_mail_and_one_a_reason(bare: Cli) -> None:
     ran = bare.ok("demo")
     arrived = mails(bare.folder / "digest-demo")
     assert sorted(arrived) == [f"{role}@example.org" for role in ("astronomer", "engineer", "librarian", "theorist")]
-    assert "botanist@example.org    0       no mail: no keyword matched any of 42 new papers" in ran.out
-    assert "42 papers, 4 mails: digest-demo/mail/*.eml" in ran.err
+    assert "botanist@example.org    0       no email: no keyword matched any of 42 new papers" in ran.out
+    assert "42 papers, 4 emails: digest-demo/mail/*.eml" in ran.err
     assert "digest demo --serve" in ran.err
 
 

@@ -182,7 +182,7 @@ def test_a_popular_paper_in_a_mail_that_failed_was_not_got(store: Store) -> None
     see(store, a_paper("cats"), a_paper("dogs", upvotes=9))
     run(store)
     settle(store, DeliveryState.FAILED, "550 no")
-    assert asked(store, "test:dogs").answer == "No: it was in their digest, but that mail failed."
+    assert asked(store, "test:dogs").answer == "No: it was in their digest, but that email could not be delivered."
 
 
 def test_what_they_had_under_a_name_that_was_merged_since(store: Store) -> None:
@@ -257,7 +257,7 @@ def test_a_paused_subscriber_is_told_what_the_next_digest_will_have(store: Store
     found = asked(store)
     assert found.verdict is Verdict.PAUSED
     assert "they are paused, until 2026-06-04 00:00 UTC" in found.facts
-    assert "the digest after their pause, at 2026-06-04 07:00 UTC, will have it, as things stand" in found.facts
+    assert "the digest after their pause, at 2026-06-04 07:00 UTC, is expected to contain it" in found.facts
 
 
 def test_a_pause_without_an_end_promises_nothing(store: Store) -> None:
@@ -285,7 +285,7 @@ def test_a_paper_from_before_their_first_digest_looked_back(store: Store) -> Non
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.TOO_EARLY
-    looks = "it covers papers first seen after 2026-06-02 07:00 UTC; older ones are not news"
+    looks = "it contains papers first seen after 2026-06-02 07:00 UTC; older papers are not included"
     assert looks in found.facts
 
 
@@ -301,9 +301,7 @@ def test_a_digest_after_a_long_pause_looks_back_thirty_days(store: Store) -> Non
     with store.write() as tx:
         subscribers.save(tx, paused(subscribers.get(tx, added.email), at("2026-08-01 00:00")))
     see(store, a_paper("cats"), when="2026-06-20 06:00")
-    assert (
-        "the digest after their pause will not have it, as things stand" in asked(store, now="2026-06-20 08:00").facts
-    )
+    assert "the digest after their pause is not expected to contain it" in asked(store, now="2026-06-20 08:00").facts
     see(store, a_paper("young cats"), when="2026-07-20 06:00")
     run(store, "2026-08-01 07:00")
     found = asked(store, now="2026-08-01 08:00")
@@ -334,7 +332,7 @@ def test_where_no_rule_matches_the_nearest_are_told_with_the_words_that_they_fou
     found = asked(store)
     assert found.verdict is Verdict.NO_MATCH
     assert found.facts[-2:] == (
-        "their own keywords: 'cats AND horses' came near: the paper has 'cat', not 'horse'",
+        "their own keywords: 'cats AND horses' almost matched: the paper has 'cat', not 'horse'",
         "profile 'Shared': the paper contains no word of its rules in the fields that they look in",
     )
 

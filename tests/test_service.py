@@ -60,7 +60,7 @@ def wait_for_mail(folder: Path) -> None:
 
 def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[], Serving]) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")  # nothing for them
-    cli.ok("subscriber", "add", "other@example.org")  # a confirmation mail is queued for them
+    cli.ok("subscriber", "add", "other@example.org")  # a confirmation email is queued for them
     served = serving()
     wait_for_mail(cli.folder)
     served.process.send_signal(signal.SIGTERM)

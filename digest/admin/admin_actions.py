@@ -55,12 +55,12 @@ def add_token(
 ) -> tuple[ApiToken, str]:
     """Make a token, and return it with its secret, which is not stored. Raises UsageError."""
     if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise UsageError(f"a token lasts 1 to {MAX_TOKEN_DAYS} days")
+        raise UsageError(f"a token is valid for 1 to {MAX_TOKEN_DAYS} days")
     if not scopes:
         raise UsageError(f"a token needs a scope; there are {', '.join(TokenScope)}")
     for scope in TokenScope:
         if scope in scopes and not owner.role.allows(scope.required_role):
-            raise UsageError(f"{owner.email} is {owner.role.value} and may have no token for {scope.value}")
+            raise UsageError(f"{owner.email} is {owner.role.value} and cannot have a token for {scope.value}")
     ends = now + timedelta(days=days)
     new = ApiToken(owner=owner, name=clean_token_name(name), scopes=frozenset(scopes), expires_at=ends)
     token = f"digest_{secrets.token_urlsafe(32)}"  # the prefix lets secret scanners recognise a published token

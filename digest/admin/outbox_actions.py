@@ -83,9 +83,9 @@ def reason_not_to_resend(delivery: Delivery) -> str:
     if delivery.state is not DeliveryState.SENT:
         return f"is {delivery.state}, not sent"
     if delivery.digest is None:
-        return "was already sent again, as another mail"
+        return "was already sent again, as another email"
     if not delivery.subscriber.state.is_subscribed:
-        return "is to someone who is not subscribed"
+        return "is to an address that is not subscribed"
     return ""
 
 

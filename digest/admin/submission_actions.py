@@ -16,7 +16,7 @@ from digest.store import Transaction, audit, submissions
 _SOURCE = "submissions"  # where such a paper was seen
 _AT_ONCE = 2  # look-ups: each keeps a request waiting, and few requests are answered at a time
 _CACHED = 50
-_FOR_ADMINS_OF_SOURCES = "; if that is meant"
+_FOR_ADMINS_OF_SOURCES = "; if this is intended"
 
 
 def look_up(fetcher: Fetcher, url: str, *, arxiv_api: str = arxiv.API) -> Entry:

@@ -22,7 +22,7 @@ from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
 
 commands = typer.Typer(
-    help="A self-hosted newsletter of new research papers: personal, explained, one mail a day.",
+    help="A self-hosted newsletter of new research papers: a personal daily email that explains each choice.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

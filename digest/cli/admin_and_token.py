@@ -68,7 +68,7 @@ def remove_admin(email: AdminArgument, config: ConfigOption = None) -> None:
 
 @admin_commands.command("log")
 def print_log(
-    who: Annotated[str, typer.Option(help="Only changes by these: a part of an address, or 'command line'.")] = "",
+    who: Annotated[str, typer.Option(help="Only changes by this admin: part of an address, or 'command line'.")] = "",
     what: Annotated[
         str, typer.Option(help="Only actions that start with this, such as 'profile' or 'outbox retry'.")
     ] = "",
@@ -96,15 +96,15 @@ token_commands = typer.Typer(help="Tokens: access to the API, for your programs.
 
 @token_commands.command("add")
 def add_token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as the program that uses it.")],
-    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="Its owner. It can do no more than they can.")],
-    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it gives access to; can be repeated.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, for example the program's.")],
+    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="The owner, whose rights limit it.")],
+    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it can access; can be repeated.")],
     days: Annotated[
-        int, typer.Option("--days", min=1, max=admin_actions.MAX_TOKEN_DAYS, help="How long it is valid.")
+        int, typer.Option("--days", min=1, max=admin_actions.MAX_TOKEN_DAYS, help="Days until it expires.")
     ] = admin_actions.DEFAULT_TOKEN_DAYS,
     config: ConfigOption = None,
 ) -> None:
-    """Make a token and print it. It cannot be shown again."""
+    """Create a token and print it. It cannot be shown again."""
     with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
         added, token = admin_actions.add_token(tx, owner, name, scopes, days=days, **signed())
@@ -128,12 +128,12 @@ def list_tokens(as_json: JsonOption = False, config: ConfigOption = None) -> Non
         }
         for t in found
     ]
-    print_records(records, as_json=as_json, empty="no tokens; `digest token add` makes one")
+    print_records(records, as_json=as_json, empty="no tokens; `digest token add` creates one")
 
 
 @token_commands.command("revoke")
 def revoke_token(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest token list` shows it.")],
+    number: Annotated[int, typer.Argument(metavar="ID", help="A number from `digest token list`.")],
     config: ConfigOption = None,
 ) -> None:
     """Revoke a token."""

@@ -16,12 +16,12 @@ from digest.store import subscribers, suppressions
 from digest.subscribers.fields import one_line
 from digest.transport.inbound import read_path
 
-suppression_commands = typer.Typer(help="Suppressions: addresses that must not be mailed.", no_args_is_help=True)
+suppression_commands = typer.Typer(help="Suppressions: addresses that must not get email.", no_args_is_help=True)
 
 
 @suppression_commands.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List suppressions, newest first. Only subscribers' addresses are known; others have a pseudonym."""
+    """List suppressions, newest first. Only addresses of subscribers are shown; the others are pseudonyms."""
     with open_app(config) as app, app.store.read() as tx:
         found = suppressions.list_all(tx)
         names = {app.membership.pseudonyms.of(s.email): s.email for s in subscribers.list_all(tx)} if found else {}
@@ -40,7 +40,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @suppression_commands.command()
 def add(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address, whether a subscriber's or not.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address; it need not be a subscriber's.")],
     why: Annotated[str, typer.Option("--reason", help="Reason (shown to other admins).")] = "",
     config: ConfigOption = None,
 ) -> None:
@@ -56,7 +56,7 @@ def lift(email: EmailArgument, config: ConfigOption = None) -> None:
     """Undo `add`. The subscriber has to confirm again; people who had unsubscribed stay unsubscribed."""
     with open_app(config) as app, app.store.write() as tx:
         suppression = subscriber_actions.lift(tx, app.membership, email, **signed())
-    say(f"{email} is {suppression}" if suppression else f"{email} may be mailed again")
+    say(f"{email} is {suppression}" if suppression else f"{email} can get email again")
 
 
 _MAX_NAMED = 20  # unproven bounces
@@ -65,12 +65,12 @@ _MAX_NAMED = 20  # unproven bounces
 def bounce(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]…", help="Files, mboxes, Maildirs; without any, the configured mailbox."),
+        typer.Argument(metavar="[PATH]…", help="Files, mboxes or Maildirs (by default the configured mailbox)."),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Process returned mails and suppress the addresses they prove wrong. A mail that is read twice counts once."""
+    """Process returned emails and suppress invalid addresses. An email that is read twice counts once."""
     now = moment(None)
     missing = [path for path in paths or () if not path.exists()]
     if missing:
@@ -81,13 +81,13 @@ def bounce(
         else:
             report = app.process_inbox(now=now)
     for email in report.unsubscribed:
-        say(f"{email} unsubscribed by mail")
+        say(f"{email} unsubscribed by email")
     for email, suppression in report.suppressed:
         say(f"{email} is {suppression}")
     for name, reason in report.unreadable:
         warn(f"{name}: cannot be read; please report this: {reason}")
     for name, claim in report.unproven[:_MAX_NAMED]:
-        warn(f"{name}: not counted, because it does not prove that it is about our mail: {claim.kind} {claim.reply}")
+        warn(f"{name}: not counted, as it does not prove that it is about our email: {claim.kind} {claim.reply}")
     if len(report.unproven) > _MAX_NAMED:
         warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
     record = {

@@ -27,12 +27,12 @@ def match(
         ),
     ],
     feed: Annotated[
-        list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="Papers to try them on; can be repeated.")
+        list[str] | None, typer.Option("--feed", metavar="PATH_OR_URL", help="A feed to match; can be repeated.")
     ] = None,
     days: Annotated[
         int | None,
         typer.Option(
-            "--days", min=1, max=MAX_DAYS, help="Without --feed: the stored papers of this many days (7 by default)."
+            "--days", min=1, max=MAX_DAYS, help="Without --feed: match stored papers of this many days (default 7)."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -46,7 +46,7 @@ def match(
     """
     profile = Profile(name="rules", rules=compile_rules_option(rules).text)
     if feed and days is not None:
-        raise UsageError("--days is for stored papers; leave out --feed, or --days")
+        raise UsageError("--days applies to stored papers; use either --feed or --days")
     if feed:
         search = Search(_from_feeds(feed, config))
     else:

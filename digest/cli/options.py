@@ -39,7 +39,7 @@ NowOption = Annotated[
     typer.Option("--now", metavar="TIME", parser=_moment, help="Use this as the current time (2026-06-03T07:00:00Z)."),
 ]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
-ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have already agreed: no confirmation mail.")]
+ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed: send no confirmation email.")]
 ORIGIN = "command line"  # in the audit log, the consent log and the history of profiles
 MAX_DAYS = 36_500  # that a command looks back
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]

@@ -13,7 +13,7 @@ from digest.models import DeliveryState
 from digest.store import deliveries, outbox
 from digest.subscribers.fields import one_line
 
-commands = typer.Typer(help="The outbox: every mail and its state.", no_args_is_help=True)
+commands = typer.Typer(help="The outbox: every email and its state.", no_args_is_help=True)
 
 
 @commands.command("list")
@@ -57,7 +57,7 @@ def release(config: ConfigOption = None) -> None:
     with open_app(config) as app, app.store.write() as tx:
         was_held = outbox_actions.release(tx, **signed())
         waiting = outbox.count_due(tx, now=moment(None))
-    say(f"sending resumes; {waiting} mails are waiting" if was_held else "sending was not on hold")
+    say(f"sending resumes; {waiting} emails are waiting" if was_held else "sending was not on hold")
 
 
 @commands.command()
@@ -68,7 +68,7 @@ def retry(
     all_: Annotated[bool, typer.Option("--all", help="All deferred and failed deliveries.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Try deferred and failed mails again at the next `deliver`, like new ones."""
+    """Send deferred and failed emails again at the next `deliver`."""
     if bool(ids) == all_:
         raise UsageError("give numbers of deliveries, or --all")
     with open_app(config) as app, app.store.write() as tx:
@@ -81,11 +81,11 @@ def resolve(
     ids: Ids,
     arrived: Annotated[
         bool,
-        typer.Option("--arrived/--again", help="Whether they arrived, or are sent again.", show_default=False),
+        typer.Option("--arrived/--again", help="Mark the emails as delivered, or send them again.", show_default=False),
     ],
     config: ConfigOption = None,
 ) -> None:
-    """Settle mails in doubt: a process died while sending them, so they may have arrived."""
+    """Resolve emails in doubt: a process stopped while sending them, so they may or may not have arrived."""
     with open_app(config) as app, app.store.write() as tx:
         resolved = outbox_actions.resolve(tx, ids, arrived=arrived, **signed())
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")
@@ -93,7 +93,7 @@ def resolve(
 
 @commands.command()
 def resend(ids: Ids, config: ConfigOption = None) -> None:
-    """Send digests again that never arrived: each as a new mail, at the next `deliver`."""
+    """Send digests that never arrived again, each as a new email, at the next `deliver`."""
     queued = 0
     with open_app(config) as app, app.store.write() as tx:
         for number in ids:
@@ -102,7 +102,7 @@ def resend(ids: Ids, config: ConfigOption = None) -> None:
                 queued += 1
             except UsageError as error:
                 warn(f"not sent again: {error}")
-    say(f"queued as new mails: {queued}")
+    say(f"queued as new emails: {queued}")
 
 
 def _tell(asked: Sequence[int], done: Sequence[int], what: str, reason: str) -> None:

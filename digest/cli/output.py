@@ -93,13 +93,13 @@ def warn_of_templates(app: App) -> None:
     for file, meant in app.templates.unused_files().items():
         warn(f"{file} replaces nothing" + (f"; did you mean {meant}?" if meant else ""))
     for file, why in app.composer.slow_templates.items():
-        warn(f"{file}: works, but is slow, because it is rendered again for every mail: {why}")
+        warn(f"{file}: works, but is slow, because it is rendered again for every email: {why}")
 
 
 def warn_of_unreadable(profiles: Iterable[tuple[str, str]]) -> None:
     """Warn of rules that cannot be read: (owner, reason)."""
     for whose, reason in profiles:
-        warn(f"{whose}: cannot be read, and so finds nothing: {reason}")
+        warn(f"{whose}: is invalid and finds nothing: {reason}")
 
 
 @contextmanager

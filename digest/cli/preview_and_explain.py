@@ -29,23 +29,23 @@ class Format(StrEnum):
 
 def preview(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")],
-    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
-    kind: Annotated[MailKind, typer.Option("--kind", help="Which mail.")] = MailKind.DIGEST,
+    form: Annotated[Format, typer.Option("--format", help="The format to print.")] = Format.TEXT,
+    kind: Annotated[MailKind, typer.Option("--kind", help="The kind of email to print.")] = MailKind.DIGEST,
     send_to: Annotated[
         str | None,
-        typer.Option("--send-to", metavar="ADDRESS", help="Send it to this address, with links that do not work."),
+        typer.Option("--send-to", metavar="ADDRESS", help="Send the email to this address; its links do not work."),
     ] = None,
-    last: Annotated[bool, typer.Option("--last", help="Their last digest, sent or queued.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Print the subscriber's last digest, sent or queued.")] = False,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print the digest (or another mail) that a subscriber would get now. Nothing is recorded."""
+    """Print the digest (or another email) that a subscriber would get now. Nothing is recorded."""
     if last and kind is not MailKind.DIGEST:
         raise UsageError("--last shows a digest; leave out --kind, or --last")
     with open_app(config) as app:
         mail = _find_mail(app, email, kind, moment(now), last=last)
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
-            say(f"no mail for {email}: {mail.digest.empty_reason} (--last shows the one before)")
+            say(f"no email for {email}: {mail.digest.empty_reason} (--last shows the one before)")
         elif send_to is not None:
             _send(app, mail, addresses.normalize(send_to))
         elif form is Format.EML:
@@ -96,13 +96,13 @@ def _send(app: App, mail: Delivery, address: str) -> None:
 def explain(
     email: EmailArgument,
     paper: Annotated[
-        str, typer.Argument(metavar="PAPER_ID", help="Its id, such as arxiv:2504.17830, or a link that contains it.")
+        str, typer.Argument(metavar="PAPER_ID", help="A paper id such as arxiv:2504.17830, or a link that has it.")
     ],
     as_json: JsonOption = False,
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Explain why a subscriber got a paper, or did not, or will get it. Nothing is recorded."""
+    """Explain why a subscriber did or did not get a paper, or whether they will get it. Nothing is recorded."""
     with open_app(config) as app:
         found = app.explain(email, paper, now=moment(now))
     if as_json:

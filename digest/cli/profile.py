@@ -35,7 +35,7 @@ from digest.store import papers, profiles
 commands = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
-KnownNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name, also of a removed one.")]
+KnownNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A profile's name, even a removed one's.")]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MAX_LISTED = 20  # added or removed papers in the table; --json has them all
@@ -54,7 +54,7 @@ def add(name: NameArgument, rules: RulesOption, config: ConfigOption = None) -> 
 def edit(
     name: NameArgument,
     rules: Annotated[str | None, typer.Option("--rules", metavar="RULES", help="New rules: text, @FILE or -.")] = None,
-    rename: Annotated[str | None, typer.Option("--name", metavar="NEW", help="A new name; followers stay.")] = None,
+    rename: Annotated[str | None, typer.Option("--name", metavar="NEW", help="A new name; followers are kept.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Change a profile's rules or its name."""
@@ -197,7 +197,7 @@ def backtest(
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show what a profile would have found in the last days: papers per day, each rule's matches, suggestions.
+    """Show what a profile would have found in recent days: papers per day, each rule's matches, suggestions.
 
     With --rules: what these rules would have found, and which papers they would add and remove.
     """

@@ -28,7 +28,7 @@ from digest.service import stop_on_first_signal, stop_on_signals
 
 _MAX_NAMED = 3  # addresses with the same reason
 
-EveryoneOption = Annotated[bool, typer.Option("--everyone", help="For all active subscribers, now.")]
+EveryoneOption = Annotated[bool, typer.Option("--everyone", help="All active subscribers, due or not.")]
 
 
 def run(
@@ -76,7 +76,7 @@ def publish(
 
 
 def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Send queued mails."""
+    """Send queued emails."""
     with open_app(config) as app:
         report = _deliver(app, moment(now))
     _report(as_json, {"deliver": _deliver_record(report)})
@@ -112,7 +112,7 @@ def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
         without.setdefault(reason, []).append(email)
     for reason, emails in without.items():
         more = f" and {len(emails) - _MAX_NAMED} more" if len(emails) > _MAX_NAMED else ""
-        say(f"no mail for {', '.join(emails[:_MAX_NAMED])}{more}: {reason}")
+        say(f"no email for {', '.join(emails[:_MAX_NAMED])}{more}: {reason}")
     return report
 
 
@@ -125,11 +125,11 @@ def _deliver(app: App, at: datetime) -> DeliveryReport:
     for email, reply in report.refused:
         warn(f"not delivered to {email}: {reply}")
     if report.hold is not None:
-        warn(f"{described(report.hold)}; {report.waiting} mails are waiting")
+        warn(f"{described(report.hold)}; {report.waiting} emails are waiting")
     if report.in_doubt:
-        warn(f"{report.in_doubt} mails are in doubt; see `digest outbox list --state in-doubt` and `outbox resolve`")
+        warn(f"{report.in_doubt} emails are in doubt; see `digest outbox list --state in-doubt` and `outbox resolve`")
     if report.failure:
-        complain(f"{report.failure}; {report.waiting} mails stay queued; `digest deliver` tries again")
+        complain(f"{report.failure}; {report.waiting} emails stay queued; `digest deliver` tries again")
     return report
 
 
@@ -138,7 +138,7 @@ def _tell_next(app: App, report: PublishReport, at: datetime) -> None:
         return
     next_at = next_publish_at(app.store, now=at)
     say(
-        "no one is due; "
+        "no digests are due; "
         + (f"the next digest is due at {next_at:%Y-%m-%d %H:%M} UTC" if next_at else "there are no active subscribers")
     )
 

@@ -24,7 +24,7 @@ _FIRST = """\
 
 [newsletter]
 name = "Daily Papers"
-from = "Daily Papers <digest@example.org>"        # the sender of all mails
+from = "Daily Papers <digest@example.org>"        # the sender of all emails
 postal_address = "Your institute, its street, its city"
 
 [[source]]
@@ -33,7 +33,7 @@ kind = "feed"
 url = "https://rss.arxiv.org/atom/cs.LG+cs.CL"
 
 [delivery]
-transport = "maildir"                             # mails are written to the folder outbox/; "smtp" sends them
+transport = "maildir"                             # emails are written to the folder outbox/; "smtp" sends them
 """
 
 
@@ -69,13 +69,13 @@ def demo(
         "digest-demo"
     ),
     serve: Annotated[
-        bool, typer.Option("--serve", help="Then serve the web pages, with the mails that arrive, until Ctrl-C.")
+        bool, typer.Option("--serve", help="Then serve the web pages and an inbox with the emails, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Try everything with nothing configured and no network: sample papers, real mails."""
+    """Try everything with sample papers and real emails, without configuration or network."""
     if not serve:
         _report(run_demo(output, now=moment(None)), output)
-        say("  digest demo --serve    the web pages, with these mails, in a browser")
+        say("  digest demo --serve    the web pages, with these emails, in a browser")
         return
     stop = threading.Event()
     stop_on_signals(stop)
@@ -85,7 +85,7 @@ def demo(
     def done(report: DemoReport, password: str) -> None:
         url = url_of(listener)
         _report(report, output)
-        say(f"\nThe pages: {url}   the mails that arrive: {url}/inbox")
+        say(f"\nThe pages: {url}   the emails: {url}/inbox")
         say(f"Admin pages: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C stops it.")
 
     serve_demo(output, listener, now=moment(None), done=done, stop=stop)
@@ -96,7 +96,7 @@ def _report(report: DemoReport, output: Path) -> None:
         raise DigestError(report.deliver.failure)
     print_table(("subscriber", "papers", "first of them"), report.rows)
     say(
-        f"\n{report.ingest.papers_new} papers, {report.deliver.sent} mails: {report.mail}/*.eml"
+        f"\n{report.ingest.papers_new} papers, {report.deliver.sent} emails: {report.mail}/*.eml"
         f"\nOpen {report.mail}/*.html in a browser to see them. Then try, on the same papers:"
         f"\n  digest match 'diffusion model' --config {output / DEFAULT_FILE}"
     )
@@ -122,19 +122,19 @@ def upgrade(config: ConfigOption = None) -> None:
     )
 
 
-dkim_commands = typer.Typer(help="DKIM: the signature that proves a mail comes from its domain.", no_args_is_help=True)
+dkim_commands = typer.Typer(help="DKIM: a signature that proves an email's domain.", no_args_is_help=True)
 
 _STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 
 
 @dkim_commands.command()
 def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Print the DNS record that receivers check the signature with, as a line of a zone file."""
+    """Print the DNS record that receivers use to check the signature, as a line of a zone file."""
     with open_app(config) as app:
         signer = app.signer
     if signer is None:
         raise UsageError(
-            f"mails are not signed; set dkim.domain and dkim.selector in {app.config.file}, "
+            f"emails are not signed; set dkim.domain and dkim.selector in {app.config.file}, "
             f"and DIGEST_DKIM_KEY_FILE to the file of a private key ({MAKE_KEY})"
         )
     name, value = signer.dns_name, signer.dns_record()

@@ -11,11 +11,9 @@ from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import sources, submissions
 
-submission_commands = typer.Typer(
-    help="Submissions: papers that readers propose, waiting for approval.", no_args_is_help=True
-)
+submission_commands = typer.Typer(help="Submissions: papers that readers have proposed.", no_args_is_help=True)
 
-IdArgument = Annotated[int, typer.Argument(metavar="ID", help="Its number; `digest submission list` shows it.")]
+IdArgument = Annotated[int, typer.Argument(metavar="ID", help="A number from `digest submission list`.")]
 
 
 @submission_commands.command("list")
@@ -45,14 +43,14 @@ def list_submissions(
 @submission_commands.command()
 def approve(
     submission_id: IdArgument,
-    title: Annotated[str, typer.Option(help="Its title, instead of the one on the page.")] = "",
-    abstract: Annotated[str, typer.Option(help="Its abstract, instead of the one on the page.")] = "",
+    title: Annotated[str, typer.Option(help="The paper's title, instead of the one on the page.")] = "",
+    abstract: Annotated[str, typer.Option(help="The paper's abstract, instead of the one on the page.")] = "",
     now: NowOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Look a paper up and add it to today's edition, where profiles match it like any other.
+    """Look up a proposed paper and add it to today's edition, where profiles match it like any other paper.
 
-    With --title it is added even if its page cannot be read.
+    With --title the paper is added even if its page cannot be read.
     """
     with open_app(config) as app:
         with app.store.read() as tx:

@@ -29,7 +29,7 @@ from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.importing import RowStatus, preview_import
 from digest.subscribers.schedule import next_slot, parse_until
 
-commands = typer.Typer(help="Subscribers: who gets digests, of what, and when.", no_args_is_help=True)
+commands = typer.Typer(help="Subscribers: who gets digests, about what, and when.", no_args_is_help=True)
 
 
 def _field(name: str, metavar: str | None = None, option: str = "", **limits: Any) -> Any:
@@ -42,7 +42,7 @@ ProfilesOption = Annotated[
     list[str] | None, typer.Option("--profile", metavar="NAME", help="A shared profile to follow; can be repeated.")
 ]
 KeywordsOption = Annotated[
-    str | None, typer.Option("--keywords", metavar="RULES", help="Their own rules, mutes included: text, @FILE or -.")
+    str | None, typer.Option("--keywords", metavar="RULES", help="Own rules, including mutes: text, @FILE or -.")
 ]
 NameOption = Annotated[str | None, _field("name")]
 TimezoneOption = Annotated[str | None, _field("timezone", "TZ")]
@@ -84,7 +84,7 @@ def add(
         given = {field: value for field, value in values.items() if value != ""}  # empty means the default
         new = fields.change(new, given, options)
         added = subscriber_actions.add(tx, app.membership, new, own, **signed())
-    say(f"added {added.email}" + ("" if confirmed else "; a confirmation mail is queued, `digest deliver` sends it"))
+    say(f"added {added.email}" + ("" if confirmed else "; a confirmation email is queued, `digest deliver` sends it"))
 
 
 @commands.command()
@@ -102,7 +102,7 @@ def edit(
     trending: TrendingOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Change a subscriber. --profile replaces the profiles they follow; --profile '' leaves none."""
+    """Change a subscriber. --profile replaces the profiles they follow; --profile '' removes all."""
     own = None if keywords is None else compile_rules(read_rules(keywords))
     values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
     values |= _given(max_papers=max_papers, announce=announce, trending=trending)
@@ -155,7 +155,7 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
 
 @commands.command()
 def remove(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Remove a subscriber. A suppression of the address stays. Use `erase` for people who ask to be forgotten."""
+    """Remove a subscriber; a suppression of the address is kept. Use `erase` if they ask for erasure."""
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), **signed())
@@ -173,15 +173,15 @@ def confirm(email: EmailArgument, config: ConfigOption = None) -> None:
 
 @commands.command()
 def ask(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Send the confirmation mail again, at most once a day. Confirming lifts a suppression because of bounces."""
+    """Send the confirmation email again, at most once a day. Confirming lifts a suppression that bounces caused."""
     with open_app(config) as app, app.store.write() as tx:
         subscriber_actions.request_confirmation(tx, app.membership, subscribers.get(tx, email), **signed())
-    say(f"a confirmation mail to {email} is queued, `digest deliver` sends it")
+    say(f"a confirmation email to {email} is queued, `digest deliver` sends it")
 
 
 @commands.command()
 def unsubscribe(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Unsubscribe someone at their own request. They get a last mail with the way back; an admin cannot undo it."""
+    """Unsubscribe a subscriber at their request. The goodbye email has a link to undo it; admins cannot."""
     with open_app(config) as app, app.store.write() as tx:
         subscriber_actions.unsubscribe(tx, app.membership, subscribers.get(tx, email), **signed())
     say(f"unsubscribed {email}")
@@ -189,23 +189,23 @@ def unsubscribe(email: EmailArgument, config: ConfigOption = None) -> None:
 
 @commands.command()
 def erase(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Erase someone at their own request. Only a pseudonym stays, so that the address is never mailed again."""
+    """Erase a subscriber's data at their request. Only a pseudonym is kept, so the address gets no more email."""
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.erase(tx, app.membership, email, **signed())
         app.store.erase_deleted_rows()
-    say(f"erased {email}; copies of the database, mails already sent and logs may still contain the address")
+    say(f"erased {email}; copies of the database, emails already sent and logs may still contain the address")
 
 
 @commands.command()
 def pause(
     email: EmailArgument,
     until: Annotated[
-        str, typer.Option("--until", metavar="DATE", help="When to start again (2026-06-03); otherwise at `resume`.")
+        str, typer.Option("--until", metavar="DATE", help="When digests resume (2026-06-03); else at `resume`.")
     ] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Pause a subscriber's digests. The first digest afterwards has the best papers of the pause."""
+    """Pause a subscriber's digests. The first digest after the pause contains the best papers that they missed."""
     with open_app(config) as app, app.store.write() as tx:
         s, now = subscribers.get(tx, email), moment(None)
         subscriber_actions.pause(tx, s, parse_until(until, s.schedule, now), **signed(now))
@@ -230,9 +230,9 @@ def import_(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Add the subscribers in a CSV file. Existing subscribers stay as they are; bad rows are reported and left out.
+    """Add the subscribers in a CSV file. Existing subscribers are not changed; invalid rows are reported and skipped.
 
-    The good rows are added together at the end, or none of them if an error stops the import.
+    The valid rows are added together at the end, or none of them if an error stops the import.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -269,7 +269,7 @@ def import_(
 @commands.command()
 def export(
     email: Annotated[
-        str | None, typer.Argument(metavar="[EMAIL]", help="One subscriber; without it all, as CSV.")
+        str | None, typer.Argument(metavar="[EMAIL]", help="Print all data about this subscriber, as JSON.")
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,

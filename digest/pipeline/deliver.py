@@ -152,7 +152,7 @@ class _Sender:
                 self.unanswered.discard(receipt.delivery_id)
                 self.policy_rejections = self.policy_rejections + 1 if is_policy_rejection(receipt.reply) else 0
                 if self.policy_rejections == _MAX_POLICY_REJECTIONS:
-                    reason = f"the mail server refused {_MAX_POLICY_REJECTIONS} mails in a row: {receipt.reply}"
+                    reason = f"the mail server refused {_MAX_POLICY_REJECTIONS} emails in a row: {receipt.reply}"
                     with self.store.write() as tx:
                         outbox.start_hold(tx, reason, now=self.now)
                 delivery = self.batch[receipt.delivery_id]

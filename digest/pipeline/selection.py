@@ -197,7 +197,7 @@ def _why_empty(
         return "follows no profile and has no keywords"
     left_out = {match.paper.id for some in matches for match in some} - known
     if left_out:
-        other_type = "of an announce type that they do not want"
+        other_type = "of a type that they do not want"
         reasons = [why for why, some in (("muted", left_out & muted), (other_type, left_out - muted)) if some]
         return f"every match is {' or '.join(reasons)}"
     # The overlap was searched for the last digest already.

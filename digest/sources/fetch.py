@@ -259,7 +259,7 @@ def _public_address(host: str, port: int | None) -> str:
             behind = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else ip.sixtofour
         if not ip.is_global or ip.is_multicast or (behind is not None and not behind.is_global):
             reason = f"{host} is at the private address {address}"
-            raise _PrivateAddressError(f"{reason}; if that is meant, add {host!r} to fetch.allow_private")
+            raise _PrivateAddressError(f"{reason}; if this is intended, add {host!r} to fetch.allow_private")
     return addresses[0]
 
 

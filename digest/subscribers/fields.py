@@ -132,11 +132,11 @@ _DECLARED = (
     Field("profiles", "Shared profiles to follow, by name.", _parse_profiles, lambda s: list(s.profiles)),
     Field(
         "language",
-        "Language of mails and pages: en, de (the newsletter's by default).",
+        "Language of emails and pages: en, de (the newsletter's by default).",
         lambda written, options: options.languages.checked(written),
         lambda s: s.language,
     ),
-    Field("max_papers", "Most papers in a digest (25 by default).", _parse_max_papers, lambda s: s.max_papers),
+    Field("max_papers", "Maximum papers per digest (25 by default).", _parse_max_papers, lambda s: s.max_papers),
     Field(
         "announce",
         "Announcements to include: all, or some of new,cross,updates (all by default).",

@@ -394,9 +394,9 @@ def _check_pending(subscriber: Subscriber) -> None:
 
 def _suppressed_error(email: str, suppression: Suppression) -> SuppressedError:
     if suppression.reason.is_bounce:
-        remedy = "only the subscriber can lift that; `digest subscriber ask` sends them a confirmation mail"
+        remedy = "only the subscriber can lift that; `digest subscriber ask` sends them a confirmation email"
     elif suppression.reason is SuppressionReason.ADMIN:
         remedy = "`digest suppression lift` lifts that"
     else:
-        remedy = "only they can come back, by the link in their goodbye mail or by subscribing again"
+        remedy = "only they can come back, by the link in their goodbye email or by subscribing again"
     return SuppressedError(email, str(suppression), remedy)

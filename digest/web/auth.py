@@ -130,7 +130,7 @@ def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
 class Refusal:
     """Why a request of an admin was refused."""
 
-    reason: str = ""  # as the command line says it; "": only admins may do that
+    reason: str = ""  # as the command line says it; "": only admins can do that
     gone: bool = False  # what the address names does not exist
 
 
@@ -167,7 +167,7 @@ def require_role(role: Role) -> Dependency:
 
     async def check(admin: CurrentAdmin) -> None:
         if not admin.role.allows(role):
-            raise RoleError("only admins may do that")
+            raise RoleError("only admins can do that")
 
     return Dependency(check)
 

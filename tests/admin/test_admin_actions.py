@@ -40,7 +40,7 @@ def test_an_editor_has_tokens_for_profiles_only(store: Store, scope: TokenScope)
         if scope.value.startswith("profiles:"):
             admin_actions.add_token(tx, owner, "website", [scope], **BY)
         else:
-            with pytest.raises(UsageError, match=f"is editor and may have no token for {scope.value}"):
+            with pytest.raises(UsageError, match=f"is editor and cannot have a token for {scope.value}"):
                 admin_actions.add_token(tx, owner, "website", [TokenScope.PROFILES_READ, scope], **BY)
 
 
@@ -54,8 +54,8 @@ def test_an_editor_has_tokens_for_profiles_only(store: Store, scope: TokenScope)
         ("x\x00y", READ, 1, "no control characters"),
         ("x\u202ey", READ, 1, "no control characters"),
         ("website", [], 1, "a token needs a scope; there are profiles:read, "),
-        ("website", READ, 0, "a token lasts 1 to 3650 days"),
-        ("website", READ, 3651, "a token lasts 1 to 3650 days"),
+        ("website", READ, 0, "a token is valid for 1 to 3650 days"),
+        ("website", READ, 3651, "a token is valid for 1 to 3650 days"),
     ],
 )
 def test_an_invalid_token_is_refused_with_the_reason(

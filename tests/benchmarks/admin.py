@@ -1,11 +1,11 @@
-"""What it costs to see a rule's effect while it is typed: `python -m tests.benchmarks.admin [--quick] [--json]`.
+"""How fast the editor shows a rule's effect: `python -m tests.benchmarks.admin [--quick] [--json]`.
 
 Chromium types rules of about forty keys into the editor of a profile that has ten, over 15,000 papers of thirty days
 (quick: 3,000), made as those of preview.py. The pages are served by a process of its own.
 
 key      from the key to the frame that shows what the text with it would find, or a later text where it was overtaken:
          typed as people do, eight keys a second, and twenty
-answer   the server's part alone, asked over HTTP, a text after the other
+answer   the server's part alone: one HTTP request per text, one after another
 
 Needs Debian's chromium, and playwright.
 """
@@ -31,7 +31,7 @@ from digest.security import passwords
 from digest.store import admins, profiles
 from tests.benchmarks import harness
 from tests.benchmarks.harness import Row
-from tests.benchmarks.preview import PAPERS, print_papers
+from tests.benchmarks.preview import PAPERS, add_papers
 from tests.benchmarks.serving import server
 from tests.browsing import launched
 
@@ -53,7 +53,7 @@ TYPED = (
     "molecul* AND graph AND NOT protein ^2 # x",
 )
 
-_EMAIL, _PASSWORD = "desk@example.org", "four words make one"
+_EMAIL, _PASSWORD = "admin@example.org", "four words make one"
 _WATCHED = """() => {
   const keys = [], took = [];
   let pressed = 0;
@@ -82,20 +82,22 @@ def measure(*, papers: int, lines: Sequence[str] = TYPED) -> Iterator[Sequence[R
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.toml")
         config.write_text("[newsletter]\n", encoding="ascii")
-        path = _filled(config, papers)
+        path = _create_newsletter(config, papers)
         with server("ours", config) as ours, sync_playwright() as driver:
             page = _editor(driver, ours.url, path)
             cookie = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
             for speed in SPEEDS:
-                yield _rows(f"key, {speed} a second", [took for line in lines for took in _typed(page, line, speed)])
+                yield _rows(
+                    f"key, {speed} a second", [took for line in lines for took in _type_line(page, line, speed)]
+                )
             yield _rows("answer", _answers(ours.url, page, cookie, lines))
 
 
-def _filled(config: Path, count: int) -> str:
-    """A newsletter with papers, a profile and somebody who may edit it. Where its editor is."""
+def _create_newsletter(config: Path, count: int) -> str:
+    """Create a newsletter with papers, a profile and an editor. Returns the path of the profile's page."""
     now = datetime.now(UTC)
     with App.open(config) as app:
-        print_papers(app, count, now=now)
+        add_papers(app, count, now=now)
         with app.store.write() as tx:
             new = Admin(email=_EMAIL, role=Role.EDITOR, password=passwords.hash_password(_PASSWORD))
             admins.add(tx, new, now=now)
@@ -105,7 +107,7 @@ def _filled(config: Path, count: int) -> str:
 
 def _editor(driver: Any, url: str, path: str) -> Any:
     page = launched(driver).new_page(viewport={"width": 1280, "height": 900})
-    page.on("dialog", lambda dialog: dialog.accept())  # it is left with something unsaved
+    page.on("dialog", lambda dialog: dialog.accept())  # it has unsaved changes when it is closed
     page.add_init_script(f"({_WATCHED})()")
     page.goto(f"{url}/admin/sign-in")
     page.fill("#email", _EMAIL)
@@ -116,8 +118,8 @@ def _editor(driver: Any, url: str, path: str) -> Any:
     return page
 
 
-def _typed(page: Any, line: str, speed: int) -> list[float]:
-    """The seconds that each key of a line took which is typed below the others."""
+def _type_line(page: Any, line: str, speed: int) -> list[float]:
+    """Type a line below the rules and return the seconds that each key took."""
     page.reload()
     page.locator("#rules").evaluate("e => { e.focus(); e.setSelectionRange(e.value.length, e.value.length); }")
     page.keyboard.type(line, delay=1000 / speed)
@@ -130,7 +132,7 @@ def _typed(page: Any, line: str, speed: int) -> list[float]:
 
 
 def _answers(url: str, page: Any, cookie: str, lines: Sequence[str]) -> list[float]:
-    """The seconds that the server takes for the same texts, one after another."""
+    """Returns the seconds that the server takes for each of the same texts, one after another."""
     form = dict(json.loads(page.evaluate("JSON.stringify([...new FormData(document.getElementById('editor'))])")))
     connection = HTTPConnection(urlsplit(url).netloc)
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie, "X-Fragment": "1"}

@@ -1,6 +1,6 @@
-"""A morning from end to end: it is decided who gets what, then every mail is made, handed over and marked.
+"""Measures a whole morning: papers are selected, then every mail is rendered, sent and recorded.
 
-`python -m tests.benchmarks.delivery FOLDER N own|shared` founds a newsletter (readers.py).
+`python -m tests.benchmarks.delivery FOLDER N own|shared` creates a newsletter (readers.py).
 """
 
 import os
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from digest.app import App
 from tests.benchmarks.harness import Case, Method
 from tests.benchmarks.morning import MorningScript, feed_of
-from tests.benchmarks.readers import TODAY, configure, found, keywords_of
+from tests.benchmarks.readers import TODAY, configure, create_newsletter, keywords_of
 from tests.builders import NOW
 from tests.recordings import papers_of
 
@@ -26,26 +26,26 @@ def cases(port: int, n: int, scripted: int, *, many: int = 0) -> Iterator[Case]:
     And `many` with keywords of their own.
     """
     for kind in ("own", "shared"):
-        with _founded(n, kind) as folder:
+        with _created(n, kind) as folder:
             yield Case(kind, n, [_digest(folder, port), _script(folder, port, scripted)])
     if many:
-        with _founded(many, "own") as folder:
+        with _created(many, "own") as folder:
             yield Case("own", many, [_digest(folder, port)], long=True)
 
 
 @contextmanager
-def _founded(n: int, kind: str) -> Iterator[Path]:
-    """A newsletter, made in a process of its own: what that took in memory is no part of a morning."""
+def _created(n: int, kind: str) -> Iterator[Path]:
+    """Create a newsletter in a separate process, so that its memory is not counted."""
     with TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", __name__, folder, str(n), kind], check=True)
         yield Path(folder)
 
 
 def _digest(folder: Path, port: int) -> Method:
-    """Works on a copy of the newsletter that has sent nothing yet."""
+    """Returns our method, which works on a copy of the newsletter that has not sent anything."""
     copy = folder / "copy"
 
-    def afresh() -> None:
+    def restore_newsletter() -> None:
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
         for file in folder.glob("*.*"):
@@ -61,7 +61,7 @@ def _digest(folder: Path, port: int) -> Method:
         assert report.sent == count, report
         return count
 
-    return Method("digest", run, before=afresh)
+    return Method("digest", run, before=restore_newsletter)
 
 
 def _script(folder: Path, port: int, most: int) -> Method:
@@ -77,4 +77,4 @@ def _script(folder: Path, port: int, most: int) -> Method:
 
 
 if __name__ == "__main__":
-    found(Path(sys.argv[1]), int(sys.argv[2]), shared=sys.argv[3] == "shared")
+    create_newsletter(Path(sys.argv[1]), int(sys.argv[2]), shared=sys.argv[3] == "shared")

@@ -15,7 +15,7 @@ ONE_WAY = 0.010  # seconds
 
 
 class _End(asyncio.Protocol):
-    """One end of a line. What it hears, the other end says later."""
+    """One end of a line. What it receives, the other end sends later."""
 
     def __init__(self) -> None:
         self.other: _End | None = None
@@ -36,7 +36,7 @@ class _End(asyncio.Protocol):
             self.other.later(b"")
 
     def later(self, data: bytes) -> None:
-        """Say something when it has travelled."""
+        """Send the data after the delay of the line."""
         self._coming.append((self._loop.time() + ONE_WAY, data))
         if len(self._coming) == 1:
             self._loop.call_at(self._coming[0][0], self._arrive)

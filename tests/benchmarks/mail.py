@@ -60,7 +60,7 @@ def cases(n: int) -> Iterator[Case]:
     """What is measured, each with `n` mails."""
     mails = _Mails(_digests(n))
     yield Case("render", n, mails.render())
-    yield Case("scattered", n, _Mails(_scattered(n * 8)).render())
+    yield Case("scattered", n, _Mails(_random_digests(n * 8)).render())
     yield Case("cold", n, mails.cold())
     yield Case("message", n, mails.message())
     yield Case("rsa", n, mails.signature(generate_private_key(65537, 2048)))
@@ -187,7 +187,7 @@ def _page(renderer: MailRenderer) -> tuple[jinja2.Environment, str]:
     return renderer._templates.environment(renderer.language), DIGEST_HTML
 
 
-def _scattered(n: int) -> list[Digest]:
+def _random_digests(n: int) -> list[Digest]:
     """Digests of ten papers drawn at random, with one to three of twelve words of each marked."""
     random = Random(1)
     papers = _papers()

@@ -1,4 +1,4 @@
-"""What writing down costs that a mail was begun and sent, without sending it."""
+"""Measures the cost of recording that a mail is being sent and was sent, without sending it."""
 
 import shutil
 import sqlite3
@@ -41,7 +41,7 @@ def cases(n: int) -> Iterator[Case]:
 
 
 def _queue(file: Path, n: int) -> None:
-    """Mails without content: reading that is not the outbox's work."""
+    """Queue mails without content, because reading content is not the outbox's work."""
     with Store.open(file) as store, store.write() as tx:
         add_subscribers(tx, n)
         MEMBERSHIP.suppress(tx, "never@example.org", SuppressionReason.ADMIN, "", now=NOW)  # each one is asked about
@@ -76,7 +76,7 @@ def _marked(file: Path) -> Callable[[int], object]:
 
 
 def _bare(file: Path) -> Callable[[int], object]:
-    """The same rows, by the driver alone: nobody's lease is looked at, and nothing read."""
+    """Updates the same rows with the database driver alone: checks no leases and reads nothing."""
 
     def run(count: int) -> int:
         with closing(sqlite3.connect(file)) as connection:

@@ -1,10 +1,9 @@
-"""A list of a million subscribers, paged and searched, and 100,000 rows imported: python -m tests.benchmarks.people
+"""Pages and searches a list of a million subscribers and imports 100,000 rows: python -m tests.benchmarks.people
 
-One page of 50 at a time, anywhere in the list, with how many there are; then texts as somebody looks for them: parts of
-addresses and names that one has, thousands have or nobody. Beside it what is usual: OFFSET, and LIKE '%…%', and rows
-stored one by one. Then the same rows at the desk, from the upload on, and how long a small write of somebody else's
-waits meanwhile; beside it, meanwhile in one transaction, where a write fails that waits for half a minute. With --quick
-a tenth of it.
+Reads pages of 50 anywhere in the list, with the total, and searches for parts of addresses and names that match one
+subscriber, thousands or none. Rivals use OFFSET, LIKE '%…%', and store rows one by one. Then it imports the same rows
+on the admin pages, from the upload on, and measures how long a small write by another user waits during the import. The
+rival imports all rows in one transaction; a write that waits longer than half a minute fails. --quick does a tenth.
 """
 
 import threading
@@ -37,8 +36,8 @@ from tests.web.admin_site import signed_in
 
 _PEOPLE, _ROWS = 1_000_000, 100_000
 _PAGE = 50
-_ASKED = 300  # pages, and texts
-_SLOW = 30  # of them by what is usual
+_QUERIES = 300  # pages, and as many texts
+_SLOW = 30  # as many of them for the rivals
 _AT_ONCE = 5000
 
 _ACTIVE, _PAUSED, _LEFT = SubscriberState.ACTIVE, SubscriberState.PAUSED, SubscriberState.UNSUBSCRIBED
@@ -56,15 +55,15 @@ _COUNT = sa.text("SELECT count(*) FROM subscribers")
 _LIKE = sa.text("SELECT * FROM subscribers WHERE email LIKE :text OR name LIKE :text ORDER BY email_key LIMIT 50")
 
 
-def somebody(number: int, random: Random) -> Subscriber:
-    """One of many, with an address and a name like others'."""
+def random_subscriber(number: int, random: Random) -> Subscriber:
+    """Returns a subscriber whose address and name resemble those of others."""
     first, last = random.choice(_FIRST), random.choice(_LAST)
     email = f"{first}.{last}{number}@uni-{random.randrange(300)}.example.{random.choice(_TOP)}"
     return a_subscriber(email, name=f"{first} {last}".title(), state=random.choice(_STATES))
 
 
 def texts(people: Sequence[Subscriber], random: Random) -> list[str]:
-    """What somebody types who looks for one of these: a part of an address, a name, a domain, too little, a typo."""
+    """Returns a search text for each subscriber: part of an address, a name, a domain, a short prefix, or a typo."""
     ways: list[Callable[[Subscriber], str]] = [
         lambda s: s.email,
         lambda s: s.email[3:16],
@@ -82,29 +81,29 @@ def measure(*, people: int, rows: int) -> Iterator[Sequence[Row]]:
     """The rows of every case, with that many subscribers in the list and that many to import."""
     with TemporaryDirectory() as folder:
         with Store.open(Path(folder, "people.db")) as store:
-            yield from _asked(store, people)
+            yield from _measure_reading(store, people)
         yield compare(_import(Path(folder), rows))
-        yield from _at_the_desk(Path(folder), rows)
+        yield from _measure_admin_import(Path(folder), rows)
 
 
-def _asked(store: Store, count: int) -> Iterator[Sequence[Row]]:
+def _measure_reading(store: Store, count: int) -> Iterator[Sequence[Row]]:
     random = Random(1)
-    made = (somebody(number, random) for number in range(count))
+    made = (random_subscriber(number, random) for number in range(count))
     known: list[Subscriber] = []
     while some := list(islice(made, _AT_ONCE)):
         with store.write() as tx:
             subscribers.add_all(tx, some, now=NOW)
-        known += random.sample(some, max(1, len(some) * _ASKED * 2 // count))
+        known += random.sample(some, max(1, len(some) * _QUERIES * 2 // count))
     random.shuffle(known)
     pages = [
         random.choice((PageCursor(after=s.email, limit=_PAGE), PageCursor(before=s.email, limit=_PAGE))) for s in known
     ]
-    pages, wanted = pages[:_ASKED], texts(known[:_ASKED], random)
+    pages, wanted = pages[:_QUERIES], texts(known[:_QUERIES], random)
     took = {
         ("page", "digest"): _timed(store, [partial(_page, place=place) for place in pages]),
-        ("page", "OFFSET"): _timed(store, [partial(_jump, at=random.randrange(count)) for _ in range(_SLOW)]),
+        ("page", "OFFSET"): _timed(store, [partial(_page_by_offset, at=random.randrange(count)) for _ in range(_SLOW)]),
         ("search", "digest"): _timed(store, [partial(_search, text=text) for text in wanted]),
-        ("search", "LIKE"): _timed(store, [partial(_like, text=text) for text in wanted[:_SLOW]]),
+        ("search", "LIKE"): _timed(store, [partial(_search_with_like, text=text) for text in wanted[:_SLOW]]),
     }
     for case, rival in (("page", "OFFSET"), ("search", "LIKE")):
         for name, part in (("median", 0.5), ("p95", 0.95)):
@@ -115,7 +114,7 @@ def _page(tx: Transaction, *, place: PageCursor) -> object:
     return subscribers.list_page(tx, SubscriberFilter(), place)
 
 
-def _jump(tx: Transaction, *, at: int) -> object:
+def _page_by_offset(tx: Transaction, *, at: int) -> object:
     return tx.execute(_OFFSET, {"at": at}).all(), tx.scalar(_COUNT)
 
 
@@ -123,17 +122,17 @@ def _search(tx: Transaction, *, text: str) -> object:
     return subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_PAGE))
 
 
-def _like(tx: Transaction, *, text: str) -> object:
+def _search_with_like(tx: Transaction, *, text: str) -> object:
     return tx.execute(_LIKE, {"text": f"%{text}%"}).all()
 
 
-def _timed(store: Store, asked: Sequence[Callable[[Transaction], object]]) -> list[float]:
-    """The seconds that each took, in a transaction of its own; the first few are to warm up."""
+def _timed(store: Store, queries: Sequence[Callable[[Transaction], object]]) -> list[float]:
+    """Returns the seconds that each query took in its own transaction, after a few to warm up."""
     took: list[float] = []
-    for ask in (*asked[:5], *asked):
+    for query in (*queries[:5], *queries):
         begin = time.perf_counter()
         with store.read() as tx:
-            ask(tx)
+            query(tx)
         took.append(time.perf_counter() - begin)
     return took[5:]
 
@@ -145,7 +144,7 @@ def _row(case: str, method: str, took: Sequence[float], part: float) -> Row:
 
 def _import(folder: Path, count: int) -> Case:
     random = Random(2)
-    text = fields.to_csv(somebody(number, random) for number in range(count))
+    text = fields.to_csv(random_subscriber(number, random) for number in range(count))
     languages = Templates().languages
 
     def rows(most: int) -> Iterator[fields.CsvRow]:
@@ -164,28 +163,31 @@ def _import(folder: Path, count: int) -> Case:
                     raise UsageError(row.reason)
                 MEMBERSHIP.add(tx, row.subscriber, origin="import", now=NOW)
 
-    def afresh() -> None:
+    def delete_database() -> None:
         for file in folder.glob("import.db*"):
             file.unlink()
 
-    methods = [Method("digest", together, before=afresh), Method("one by one", one_by_one, most=1000, before=afresh)]
+    methods = [
+        Method("digest", together, before=delete_database),
+        Method("one by one", one_by_one, most=1000, before=delete_database),
+    ]
     return Case("import", count, methods, long=True)
 
 
-def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
+def _measure_admin_import(folder: Path, count: int) -> Iterator[Sequence[Row]]:
     random = Random(2)
-    text = fields.to_csv(somebody(number, random) for number in range(count))
+    text = fields.to_csv(random_subscriber(number, random) for number in range(count))
     waits = {"digest": Waits(), "one transaction": Waits()}
     with _newsletter(folder / "pieces") as app:
         client = TestClient(create_app(app, clock=lambda: NOW), follow_redirects=False)
-        desk = signed_in(app, client)
+        admin = signed_in(app, client)
         begin = time.perf_counter()
-        where = desk.upload("/admin/subscribers/import", text).headers["Location"]
+        where = admin.upload("/admin/subscribers/import", text).headers["Location"]
         _wait(client)
-        yield [_took("desk, check", "digest", time.perf_counter() - begin, count)]
+        yield [_took("admin, check", "digest", time.perf_counter() - begin, count)]
         with waits["digest"].measured(app.store):
             begin = time.perf_counter()
-            desk.post(where, do="import")
+            admin.post(where, do="import")
             _wait(client)
             took = time.perf_counter() - begin
     with _newsletter(folder / "one") as app, waits["one transaction"].measured(app.store):
@@ -196,20 +198,20 @@ def _at_the_desk(folder: Path, count: int) -> Iterator[Sequence[Row]]:
             ):
                 pass
         alone = time.perf_counter() - begin
-    yield [_took("desk, import", "digest", took, count), _took("desk, import", "one transaction", alone, count)]
+    yield [_took("admin, import", "digest", took, count), _took("admin, import", "one transaction", alone, count)]
     for name, part in (("p95", 0.95), ("longest", 1.0)):
         yield [_row(f"write meanwhile, {name}", method, found.seconds, part) for method, found in waits.items()]
 
 
 class Waits:
-    """How long a small write waits for the lock, twenty times a second."""
+    """Measures how long a small write waits for the lock, twenty times a second."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     @contextmanager
     def measured(self, store: Store) -> Iterator[None]:
-        """Written meanwhile."""
+        """Measure the writes that happen during the block."""
         over = threading.Event()
 
         def write() -> None:

@@ -19,7 +19,7 @@ class Postfix:
 
     @classmethod
     def find(cls) -> "Postfix | None":
-        """Those of this machine, if they are there."""
+        """Returns the programs that are installed on this machine, or None."""
         path = os.environ.get("PATH", "") + ":/usr/sbin"
         source, sink = shutil.which("smtp-source", path=path), shutil.which("smtp-sink", path=path)
         return cls(source, sink) if source and sink else None
@@ -47,7 +47,7 @@ class Postfix:
 
 @contextmanager
 def kept_apart(server: int) -> Iterator[None]:
-    """Give a server a core of its own, and every client the rest: where they wander, so do the figures."""
+    """Pin a server to one core and clients to the others: figures vary when processes move between cores."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if len(cores) < 2:
         yield

@@ -48,13 +48,13 @@ _WORDS_A_SENTENCE, _SENTENCES = 18, 7
 
 
 def texts() -> Iterator[str]:
-    """What people type, key by key; each text is there once."""
+    """Yields the distinct texts that result from typing, one per key."""
     typed = (so_far for text in TYPED for so_far in accumulate(text))
     yield from dict.fromkeys(so_far for so_far in typed if len(so_far.strip()) > 1)
 
 
-def print_papers(app: App, count: int, *, now: datetime) -> None:
-    """Put so many papers into the store, over the thirty days before `now`, and a shared profile."""
+def add_papers(app: App, count: int, *, now: datetime) -> None:
+    """Store `count` papers first seen in the thirty days before `now`, and a shared profile."""
     made = some_papers(count)
     with app.store.write() as tx:
         for day, begin in enumerate(range(0, count, PER_DAY)):
@@ -66,9 +66,9 @@ def print_papers(app: App, count: int, *, now: datetime) -> None:
 
 
 def some_papers(count: int) -> list[Paper]:
-    """Papers as long as real ones are."""
+    """Returns papers as long as real ones."""
     random = Random(1)
-    patterns = _recorded() if RECORDINGS.is_dir() else [_made_up(random) for _ in range(2000)]
+    patterns = _recorded() if RECORDINGS.is_dir() else [_random_paper(random) for _ in range(2000)]
     sentences = [s for paper in patterns for s in re.split(r"(?<=[.!?]) +", paper.abstract)]
     return [
         Paper(
@@ -88,8 +88,8 @@ def _recorded() -> list[Paper]:
     return [paper for day in DAYS for paper in papers_of(day)]
 
 
-def _made_up(random: Random) -> Paper:
-    """A paper of the words that are typed above and others, few of which are frequent."""
+def _random_paper(random: Random) -> Paper:
+    """Returns a paper with the words that are typed above, and other words, few of which are frequent."""
     typed = sorted({word.lower() for text in TYPED for word in re.findall(r"[A-Za-z]{4,}", text)})
     words = typed + [f"{a}{b}{c}" for a in ("ba", "lo", "mi", "su") for b in "dklmnrst" for c in ("an", "er", "ion")]
     weights = [1 / (rank + 1) for rank in range(len(words))]
@@ -99,7 +99,7 @@ def _made_up(random: Random) -> Paper:
 
 
 def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
-    """Ask for the preview of each text, one after another; the seconds that each took.
+    """Request the preview of each text, one after another, and return the seconds that each took.
 
     As a proxy would, for many clients: one alone may not ask as often as that.
     """
@@ -125,7 +125,7 @@ def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
 
 @contextmanager
 def _changing(app: App) -> Iterator[None]:
-    """Meanwhile one paper changes every second, so that what is kept is never the newest."""
+    """Change one paper every second during the block, so that the cache is never up to date."""
     stopping = threading.Event()
 
     def change() -> None:
@@ -152,8 +152,8 @@ def measure(*, count: int, every: int = 1) -> Iterator[Sequence[Row]]:
         config = Path(folder, "config.toml")
         config.write_text('[web]\ntrusted_proxies = ["127.0.0.1"]\n', encoding="ascii")
         with App.open(config) as app:
-            print_papers(app, count, now=datetime.now(UTC))
-            anew = [_read_anew(app, text) for text in wanted[:3]]
+            add_papers(app, count, now=datetime.now(UTC))
+            anew = [_preview_without_cache(app, text) for text in wanted[:3]]
             with server("ours", config) as served:
                 before = resident_mb("VmRSS", served.pid)
                 first = ask_all(served.url, ["a first one"])
@@ -167,8 +167,8 @@ def measure(*, count: int, every: int = 1) -> Iterator[Sequence[Row]]:
     yield [_row("preview, p95 while reading", "digest", meanwhile, 0.95, memory)]
 
 
-def _read_anew(app: App, text: str) -> float:
-    """The seconds that a preview takes which reads the papers for itself, without a page around it."""
+def _preview_without_cache(app: App, text: str) -> float:
+    """Returns the seconds for a preview that reads all papers from the database, without rendering a page."""
     now = datetime.now(UTC)
     profile = Profile(name="tried", rules=text)
     begin = time.perf_counter()

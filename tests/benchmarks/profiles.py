@@ -1,4 +1,4 @@
-"""Profiles by the million, with rules from the phrases of real papers and from topics that people gave.
+"""Profiles by the million, with rules from the phrases of real papers and from topics that people named.
 
 Few rules are in many profiles and most are in very few (Zipf), as it is with the interests of people. In a boolean pool
 every third rule has AND, NOT, OR in parentheses, NEAR or a field.
@@ -46,7 +46,7 @@ class SampleRule:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is nothing but a phrase."""
+        """Whether the rule is only a phrase."""
         return self == SampleRule((Phrase(self.all_of[0].text),))
 
     @property

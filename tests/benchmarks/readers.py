@@ -50,13 +50,13 @@ def configure(folder: Path, port: int = 25) -> Path:
     return file
 
 
-def found(folder: Path, n: int, *, shared: bool) -> None:
-    """Make a newsletter with `n` readers who have never had a mail: with keywords of their own, or shared profiles."""
+def create_newsletter(folder: Path, n: int, *, shared: bool) -> None:
+    """Create a newsletter with `n` readers who have never got a mail, with their own keywords or shared profiles."""
     today = papers_of(TODAY)
     compiled_profiles = list(islice(_ten_papers_each(today, _SHARED if shared else n), _SHARED if shared else n))
     with App.open(configure(folder)) as newsletter:
         with newsletter.store.write() as tx:
-            _print_papers(tx, today)
+            _add_papers(tx, today)
             add_subscribers(tx, n)
             _add_profiles(tx, compiled_profiles, shared=shared)
             if shared:
@@ -85,7 +85,7 @@ def add_subscribers(tx: Transaction, n: int) -> None:
 
 
 def _ten_papers_each(today: Sequence[Paper], n: int) -> Iterator[CompiledRules]:
-    """Profiles that want ten or more of the papers."""
+    """Yields profiles that match at least ten of the papers."""
     rules = min(RULES[min(size for size in RULES if size >= n)], _MOST_RULES)
     people = population(pool(today, rules, boolean=True), n * 5 // 4 + 100)
     counts = np.bincount(Search(today).matches(indexed(people), limit=PAPERS_A_MAIL).profile)
@@ -105,8 +105,8 @@ def _query(rule: SampleRule) -> str:
     return compile_rules(rule.text).rules[0].query
 
 
-def _print_papers(tx: Transaction, today: Sequence[Paper]) -> None:
-    """Today's papers, and those of the other days as what was there before."""
+def _add_papers(tx: Transaction, today: Sequence[Paper]) -> None:
+    """Store today's papers, and older papers as those of earlier days."""
     new = {paper.id for paper in today}
     older = {paper.id: paper for day in DAYS for paper in papers_of(day) if paper.id not in new}
     before = NOW.replace(day=1)
@@ -167,7 +167,7 @@ def _subscriber(number: int) -> dict[str, object]:
 
 
 def _phrases(rules: str) -> Iterator[str]:
-    """The phrases in rules, for who knows no operators: what is excluded is not among them."""
+    """Yields the phrases in rules, without operators and without excluded phrases."""
     for line in rules.splitlines():
         wanted = re.sub(r" AND NOT .*| \^.*|title:|[()]", "", line)
         yield from re.split(r" (?:AND|OR|NEAR/\d+) ", wanted)

@@ -1,4 +1,4 @@
-"""How else one would do it: what small newsletter scripts do, and libraries used the ordinary way."""
+"""Rivals: what small newsletter scripts do, and libraries used in the ordinary way."""
 
 import html
 import re
@@ -25,7 +25,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Dail
 
 
 def mjml_by_reader(environment: jinja2.Environment) -> jinja2.Template:
-    """The digest's MJML as a Jinja template, for those who compile MJML anew for each reader."""
+    """Returns the digest's MJML as a Jinja template, for the rival that compiles MJML for each reader."""
     folder = shipped_folder()
     source = read("email/digest.mjml.j2", lambda name: ((folder / name).read_text(encoding="utf-8"), name)).text
     return environment.overlay(autoescape=True).from_string(source)
@@ -77,7 +77,7 @@ def email_message(digest: Digest, page: str, text: str, subject: str, unsubscrib
 
 
 def marked(text: str, pattern: re.Pattern[str]) -> Markup:
-    """The text with what the pattern finds marked."""
+    """Returns the text with the matches of the pattern marked."""
     pieces: list[str] = []
     at = 0
     for found in pattern.finditer(text):

@@ -1,4 +1,4 @@
-"""Servers to be measured, each a process of its own that ends when whoever began it does.
+"""Servers to be measured, each in a separate process that ends with its parent.
 
 python -m tests.benchmarks.serving ours CONFIG    the pages of an installation
 python -m tests.benchmarks.serving bare FOLDER    each file of a folder by a bare route of Starlette's
@@ -33,7 +33,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: how many requests were answered in how many seconds."""
+    """wrk's result: the number of requests that were answered, and the seconds that took."""
 
     answered: int
     seconds: float
@@ -41,7 +41,7 @@ class Load:
 
 @contextmanager
 def server(kind: str, path: Path) -> Iterator[Server]:
-    """A server of one of the kinds above, on loopback, meanwhile."""
+    """Run a server of one of the kinds above on loopback during the block."""
     command = [sys.executable, "-m", "tests.benchmarks.serving", kind, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
@@ -55,7 +55,7 @@ def server(kind: str, path: Path) -> Iterator[Server]:
 
 
 def load(wrk: str, url: str, *, seconds: int, connections: int = 8) -> Load:
-    """Ask for one page over and over. Every answer has to be a good one."""
+    """Request one page repeatedly. Every response must be a success."""
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", url]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"(\d+) requests in ([\d.]+)s", said)
@@ -66,7 +66,7 @@ def load(wrk: str, url: str, *, seconds: int, connections: int = 8) -> Load:
 
 
 def bare(folder: Path) -> Starlette:
-    """What there is to say without us: a route for each file that answers with its bytes."""
+    """Returns an app with one route per file, which sends the file's bytes: the rival of our pages."""
 
     def route(file: Path) -> Route:
         body = file.read_bytes()

@@ -1,4 +1,4 @@
-"""What handing over a mail costs: `python -m tests.benchmarks.smtp [--quick] [--json]`.
+"""Measures the cost of sending a mail by SMTP: `python -m tests.benchmarks.smtp [--quick] [--json]`.
 
 To Postfix's smtp-sink on loopback, which takes everything and keeps nothing.
 
@@ -51,7 +51,7 @@ def cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
             Method("digest", _digest(port, mails, 10)),
             Method("digest, 4", _digest(port, mails, 4)),
             Method("digest, 1", _digest(port, mails, 1)),
-            Method("smtplib anew", _smtplib_anew(port, mails), most=n // 4 or n),
+            Method("smtplib anew", _smtplib_per_mail(port, mails), most=n // 4 or n),
             Method("smtplib", _smtplib(port, mails), most=n // 2 or n),
             Method("aiosmtplib", _aiosmtplib(port, mails, 10), most=n // 2 or n),
             Method("smtp-source", partial(postfix.send, port, size)),
@@ -92,7 +92,7 @@ def _digest(port: int, mails: Sequence[Message], connections: int) -> Callable[[
     return run
 
 
-def _smtplib_anew(port: int, mails: Sequence[Message]) -> Callable[[int], object]:
+def _smtplib_per_mail(port: int, mails: Sequence[Message]) -> Callable[[int], object]:
     def run(count: int) -> int:
         for mail in mails[:count]:
             with smtplib.SMTP("127.0.0.1", port, "localhost") as client:

@@ -22,7 +22,7 @@ def test_an_admin_is_added_with_a_password_that_is_stored_as_a_hash_only(cli: Cl
     [
         (("desk@example.org",), "short\n", "the password has 5 characters; write at least 12, such as four words"),
         (("desk@example.org",), "", "the password has 0 characters; write at least 12, such as four words"),
-        (("nobody",), PASSWORD, "'nobody' is not an e-mail address"),
+        (("nobody",), PASSWORD, "'nobody' is not an email address"),
     ],
 )
 def test_an_invalid_admin_is_refused_with_the_reason(

@@ -41,7 +41,7 @@ def test_a_bounce_in_a_file_suppresses_its_address_once(sent: Cli) -> None:
 
 def test_a_bounce_without_proof_is_reported_and_suppresses_nothing(sent: Cli) -> None:
     ran = sent.ok("bounce", str(put_bounce(sent, "bounce-1-aaaaaaaaaaaaaaaa@bounces.example.org")))
-    assert "bounce.eml: not counted, because it does not prove that it is about our mail: hard 550 5.1.1" in ran.err
+    assert "bounce.eml: not counted, as it does not prove that it is about our email: hard 550 5.1.1" in ran.err
     assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
 
 
@@ -57,7 +57,7 @@ def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
         ('[bounces]\nmaildir = "in"\n', "domain is missing"),
         ('[bounces]\ndomain = "b.example"\nmaildir = "in"\nimap.host = "h"\n', "set either maildir or imap, not both"),
         ('[bounces]\ndomain = "b example"\n', "'b example' is not made of ASCII letters"),
-        ("[delivery.smtp]\nrate = 0.001\n", "0.001 mails a second is too slow"),
+        ("[delivery.smtp]\nrate = 0.001\n", "0.001 emails a second is too slow"),
     ],
 )
 def test_a_wrong_configuration_is_refused_with_the_fix(cli: Cli, toml: str, message: str) -> None:

@@ -45,7 +45,7 @@ def test_without_a_signature_it_says_how_to_set_one_up(cli: Cli) -> None:
     ran = cli("dkim", "show")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        f"error: mails are not signed; set dkim.domain and dkim.selector in {cli.folder}/config.toml, and "
+        f"error: emails are not signed; set dkim.domain and dkim.selector in {cli.folder}/config.toml, and "
         "DIGEST_DKIM_KEY_FILE to the file of a private key (`openssl genrsa -out dkim.pem 2048` makes one)\n"
     )
 

@@ -123,7 +123,7 @@ def test_rules_that_can_match_nothing_are_refused(cli: Cli, rules: str) -> None:
 
 def test_a_feed_has_no_days(bare: Cli) -> None:
     ran = bare("match", "cat", "--feed", "papers.txt", "--days", "3")
-    assert (ran.code, ran.err) == (2, "error: --days is for stored papers; leave out --feed, or --days\n")
+    assert (ran.code, ran.err) == (2, "error: --days applies to stored papers; use either --feed or --days\n")
 
 
 def test_a_time_can_be_given(cli: Cli) -> None:

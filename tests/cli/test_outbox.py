@@ -33,8 +33,8 @@ def test_a_hold_stops_all_sending_until_it_is_released(queued: Cli) -> None:
     assert "sending is on hold since " in ran.err
     ran = queued.ok("deliver", "--json")
     assert ran.record["deliver"] == {"sent": 0, "deferred": 0, "failed": 0}
-    assert "(wrong template); `digest outbox release` resumes it; 2 mails are waiting" in ran.err
-    assert queued.ok("outbox", "release").err == "sending resumes; 2 mails are waiting\n"
+    assert "(wrong template); `digest outbox release` resumes it; 2 emails are waiting" in ran.err
+    assert queued.ok("outbox", "release").err == "sending resumes; 2 emails are waiting\n"
     assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 2
     assert queued.ok("outbox", "release").err == "sending was not on hold\n"
 
@@ -59,7 +59,7 @@ def test_retry_needs_numbers_or_all(queued: Cli) -> None:
 def test_a_mail_in_doubt_waits_for_an_admins_decision(queued: Cli, word: str, state: str) -> None:
     put(queued, "in-doubt")
     ran = queued.ok("deliver")
-    assert "1 mails are in doubt" in ran.err
+    assert "1 emails are in doubt" in ran.err
     assert [r["id"] for r in queued.ok("outbox", "list", "--state", "in-doubt", "--json").records] == [1]
     queued.ok("outbox", "resolve", "1", word)
     assert states(queued)["a@example.org"] == state
@@ -70,9 +70,9 @@ def test_a_mail_in_doubt_waits_for_an_admins_decision(queued: Cli, word: str, st
 def test_a_mail_that_never_arrived_is_sent_again_as_a_new_one(queued: Cli) -> None:
     queued.ok("deliver")
     ran = queued.ok("outbox", "resend", "1", "1", "7")
-    assert "warning: not sent again: delivery 1 was already sent again, as another mail" in ran.err
+    assert "warning: not sent again: delivery 1 was already sent again, as another email" in ran.err
     assert "warning: not sent again: no delivery '7'" in ran.err
-    assert ran.err.endswith("queued as new mails: 1\n")
+    assert ran.err.endswith("queued as new emails: 1\n")
     assert queued.ok("deliver", "--json").record["deliver"]["sent"] == 1
     mails = list(queued.folder.glob("outbox/new/*.eml"))
     assert len(mails) == 3

@@ -48,7 +48,7 @@ def test_nothing_is_recorded(cats: Cli) -> None:
 def test_no_mail_says_why(cats: Cli) -> None:
     cats.ok("run", "--now", MORNING)
     ran = cats.ok("preview", "reader@example.org", "--now", "2026-06-04T07:00:00Z")
-    assert (ran.out, ran.err) == ("", "no mail for reader@example.org: no new papers (--last shows the one before)\n")
+    assert (ran.out, ran.err) == ("", "no email for reader@example.org: no new papers (--last shows the one before)\n")
 
 
 def test_an_unknown_address_is_refused_with_the_nearest(cats: Cli) -> None:
@@ -63,7 +63,7 @@ def test_an_unknown_address_is_refused_with_the_nearest(cats: Cli) -> None:
         ("welcome", "Welcome to Daily Papers"),
         ("confirmation", "Confirm your subscription to Daily Papers"),
         ("sign-in", "Sign in to Daily Papers"),
-        ("goodbye", "Goodbye from Daily Papers"),
+        ("goodbye", "You have unsubscribed from Daily Papers"),
     ],
 )
 def test_every_kind_of_mail_can_be_previewed(cats: Cli, kind: str, says: str) -> None:

@@ -128,7 +128,7 @@ def test_rules_accepted_by_an_older_version_are_reported_and_can_be_fixed(cli: C
     with sqlite3.connect(cli.folder / "digest.db") as db:
         db.execute("UPDATE profiles SET rules = 'cats ^1e1', compiled = NULL")
     db.close()
-    said = "profile 'Pets': cannot be read, and so finds nothing: line 1, column 6"
+    said = "profile 'Pets': is invalid and finds nothing: line 1, column 6"
     assert said in cli.ok("db", "upgrade").err
     ran = cli.ok("profile", "list", "--json")
     assert said in ran.err

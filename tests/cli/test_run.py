@@ -60,7 +60,7 @@ def test_a_second_run_sends_nothing_and_says_when_the_next_is_due(cats: Cli) -> 
         "publish: 0 digests, 0 empty\n"
         "deliver: 0 sent, 0 deferred, 0 failed\n"
     )
-    assert ran.err == "no one is due; the next digest is due at 2026-06-04 07:00 UTC\n"
+    assert ran.err == "no digests are due; the next digest is due at 2026-06-04 07:00 UTC\n"
     assert len(mails(cats.folder)) == 1
 
 
@@ -80,20 +80,20 @@ def test_everyone_is_for_those_who_are_not_due_too(cats: Cli) -> None:
 
 
 def test_missing_subscribers_are_reported(cli: Cli) -> None:
-    assert cli.ok("publish", "--now", MORNING).err == "no one is due; there are no active subscribers\n"
+    assert cli.ok("publish", "--now", MORNING).err == "no digests are due; there are no active subscribers\n"
 
 
 def test_subscribers_without_a_mail_are_reported_with_the_reason(cats: Cli) -> None:
     cats.ok("subscriber", "add", "other@example.org", "--keywords", "horse", "--confirmed")
     ran = cats.ok("run", "--now", MORNING)
-    assert "no mail for other@example.org: no keyword matched any of 2 new papers\n" in ran.err
+    assert "no email for other@example.org: no keyword matched any of 2 new papers\n" in ran.err
 
 
 def test_many_subscribers_without_a_mail_for_the_same_reason_are_one_line(cats: Cli) -> None:
     for i in range(5):
         cats.ok("subscriber", "add", f"{i}@example.org", "--confirmed")
     said = cats.ok("run", "--now", MORNING).err
-    line = "no mail for 0@example.org, 1@example.org, 2@example.org and 2 more: follows no profile and has no keywords"
+    line = "no email for 0@example.org, 1@example.org, 2@example.org and 2 more: follows no profile and has no keywords"
     assert said == f"{line}\n"
 
 
@@ -123,7 +123,7 @@ def test_when_smtp_is_down_the_mail_waits_for_the_next_run(cats: Cli) -> None:
     smtp(cats, port=1)
     ran = cats("run", "--now", MORNING)
     assert ran.code == 1
-    assert "1 mails stay queued" in ran.err
+    assert "1 emails stay queued" in ran.err
     assert cats.ok("outbox", "list", "--json").record["state"] == "queued"
     postbox = Postbox()
     with SmtpServer(postbox) as server:

@@ -55,7 +55,7 @@ def test_a_subscriber_is_added_with_every_option(cli: Cli) -> None:
 
 def test_without_confirmed_they_get_a_confirmation_mail_and_no_digest(cli: Cli) -> None:
     ran = cli.ok("subscriber", "add", "reader@example.org", "--keywords", "cat")
-    assert ran.err == "added reader@example.org; a confirmation mail is queued, `digest deliver` sends it\n"
+    assert ran.err == "added reader@example.org; a confirmation email is queued, `digest deliver` sends it\n"
     assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 0
     (file,) = (cli.folder / "outbox" / "new").iterdir()
     mail = message_from_bytes(file.read_bytes())
@@ -72,8 +72,8 @@ def test_without_confirmed_they_get_a_confirmation_mail_and_no_digest(cli: Cli) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["reader"], "'reader' is not an e-mail address: "),
-        (["reader@example.org\nBcc: x@example.org"], "is not an e-mail address"),
+        (["reader"], "'reader' is not an email address: "),
+        (["reader@example.org\nBcc: x@example.org"], "is not an email address"),
         (["r@example.org", "--profile", "Cats"], "no profile 'Cats'; `digest profile list` shows them"),
         (["r@example.org", "--timezone", "Europe/Berln"], "no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
         (["r@example.org", "--send-at", "25:00"], "'25:00' is not a time; write HH:MM, such as 07:30"),
@@ -162,7 +162,7 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_reported(cli: Cli) -> None:
     )
     ran = cli("subscriber", "import", "people.csv", "--confirmed")
     assert ran.code == 1
-    assert "warning: line 3: 'nonsense' is not an e-mail address" in ran.err
+    assert "warning: line 3: 'nonsense' is not an email address" in ran.err
     assert "warning: line 5: no profile 'Horses'" in ran.err
     assert ran.err.endswith("added 2, 1 already subscribed, 2 bad rows\n")
     assert cli.ok("subscriber", "export").out == (

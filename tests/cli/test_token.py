@@ -33,7 +33,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash(desk: Cli) -> None:
 def test_adding_and_revoking_a_token_are_logged(desk: Cli) -> None:
     desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "operations:read")
     assert 'revoked token "website" of desk@example.org' in desk.ok("token", "revoke", "1").err
-    assert "no tokens; `digest token add` makes one" in desk.ok("token", "list").err
+    assert "no tokens; `digest token add` creates one" in desk.ok("token", "list").err
     said = [(c["what"], c["subject"]) for c in desk.ok("admin", "log", "--json").records][:2]
     assert said == [("token revoke", '"website" of desk@example.org'), ("token add", '"website" of desk@example.org')]
 
@@ -43,7 +43,7 @@ def test_adding_and_revoking_a_token_are_logged(desk: Cli) -> None:
     [
         (("add", "x", "--admin", "desc@example.org", "--scope", "profiles:read"), "did you mean 'desk@example.org'?"),
         (("add", "x", "--admin", "editor@example.org", "--scope", "profiles:write", "--scope", "operations:read"),
-         "editor@example.org is editor and may have no token for operations:read"),
+         "editor@example.org is editor and cannot have a token for operations:read"),
         (("add", "x", "--admin", "desk@example.org", "--scope", "everything"), "everything"),
         (("add", "x", "--admin", "desk@example.org"), "--scope"),
         (("add", "", "--admin", "desk@example.org", "--scope", "profiles:read"), "a token needs a name"),

@@ -88,7 +88,7 @@ def test_a_stopped_process_records_what_it_sent_and_requeues_the_rest(tmp_path: 
         sent = len(ledger.mails)
         assert ran.record["deliver"]["sent"] == sent < 150
         assert ran.code == 1
-        assert ran.err == f"error: stopped; {150 - sent} mails stay queued; `digest deliver` tries again\n"
+        assert ran.err == f"error: stopped; {150 - sent} emails stay queued; `digest deliver` tries again\n"
         assert newsletter.states() == {"sent": sent, "queued": 150 - sent}
         ledger.begin()
         assert newsletter.run("deliver").code == 0

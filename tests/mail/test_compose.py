@@ -85,7 +85,7 @@ def test_a_mail_has_everything_a_reader_needs() -> None:
             "A. Author, B. Author, C. Author et al.",
             "cs.LG, stat.ML · Jun 2, 2026 · updated",
             PAPER.pdf_url,
-            "3 more on the web",
+            "3 more papers on the web",
             LINKS.url(Scope.UNSUBSCRIBE, 7, 0),
             LINKS.url(Scope.PREFERENCES, 7, 0, written_at=NOW),
             LINKS.url(Scope.PAUSE, 7, 0, written_at=NOW),
@@ -177,7 +177,7 @@ def test_a_welcome_greets_also_where_nothing_matched() -> None:
     assert "Here are 2 recent papers" in visible(welcome.readable_html)
     assert PAPER.title in visible(welcome.readable_html)
     empty = COMPOSER.message(a_delivery(a_digest([]), kind=MailKind.WELCOME))
-    assert "No recent paper matches your keywords yet" in visible(body(parsed(empty), "html"))
+    assert "No recent papers match your keywords yet" in visible(body(parsed(empty), "html"))
     assert set(parsed(empty).keys()) == LIST_HEADERS
 
 

@@ -151,7 +151,7 @@ def test_three_hundred_papers_make_one_small_mail_of_the_best() -> None:
     assert len(shown) > 30
     assert shown == list(range(len(shown)))
     assert shown == [int(i) for i in re.findall(r"^Title (\d+) ", text, re.MULTILINE)]
-    assert f"{300 - len(shown) + 7} more on the web" in page
+    assert f"{300 - len(shown) + 7} more papers on the web" in page
     assert parsed(message)["Subject"].startswith(f"{len(shown)} new papers")
 
 

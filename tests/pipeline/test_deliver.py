@@ -180,7 +180,7 @@ def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: St
     blocked = Postbox(at_rcpt={f"{i}@example.org": "550 5.7.1 your address is on a list" for i in range(60)})
     report = send(store, blocked)
     assert report.hold is not None
-    assert report.hold.reason == "the mail server refused 5 mails in a row: 550 5.7.1 your address is on a list"
+    assert report.hold.reason == "the mail server refused 5 emails in a row: 550 5.7.1 your address is on a list"
     assert report.failed <= 5 + 2 * 2  # those that were on their way on two connections
     assert report.waiting == 60 - report.failed
 

@@ -327,8 +327,8 @@ def test_the_reason_for_no_mail_tells_an_unwanted_type_from_a_mute(store: Store)
     subscribe(store, "-cats", "mute@example.org", **wants)
     announce(store, AnnounceType.CROSS, AnnounceType.REPLACE)
     assert dict(run(store).empty_reasons) == {
-        "type@example.org": "every match is of an announce type that they do not want",
-        "both@example.org": "every match is muted or of an announce type that they do not want",
+        "type@example.org": "every match is of a type that they do not want",
+        "both@example.org": "every match is muted or of a type that they do not want",
         "mute@example.org": "every match is muted",
     }
 

@@ -59,7 +59,7 @@ def test_every_column_is_read() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("reader", "'reader' is not an e-mail address"),
+        ("reader", "'reader' is not an email address"),
         ("r@example.org,,Mars/Base,,,", "no time zone 'Mars/Base'"),
         ("r@example.org,,,late,,", "'late' is not a time"),
         ("r@example.org,,,,never,", "'never' is not a list of days"),
@@ -173,7 +173,7 @@ def test_an_address_is_normalized() -> None:
     "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü@example.org"]
 )
 def test_an_invalid_address_is_refused_with_the_reason(address: str) -> None:
-    with pytest.raises(AddressError, match="is not an e-mail address: "):
+    with pytest.raises(AddressError, match="is not an email address: "):
         addresses.normalize(address)
 
 

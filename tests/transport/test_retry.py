@@ -1,4 +1,4 @@
-"""When a deferred mail is tried again."""
+"""When a deferred email is tried again."""
 
 from datetime import timedelta
 

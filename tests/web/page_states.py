@@ -53,7 +53,7 @@ def full_site(folder: Path) -> Iterator[App]:
     (folder / "mine" / "locale" / "ar.po").write_text(
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
         'msgid "Unsubscribe"\nmsgstr "إلغاء الاشتراك"\n'
-        'msgid "Leave %(newsletter)s?"\nmsgstr "هل تريد مغادرة %(newsletter)s؟"\n',
+        'msgid "Unsubscribe from %(newsletter)s?"\nmsgstr "هل تريد مغادرة %(newsletter)s؟"\n',
         encoding="utf-8",
     )
     (folder / "notice.md").write_text(

@@ -76,7 +76,7 @@ def test_the_link_in_the_mail_to_the_new_address_asks_and_its_button_changes_the
     assert history(app, NEW) == [("asked", "page from 192.0.2.7"), ("confirmed", "page from 192.0.2.7")]
     cookie = answer.headers["Set-Cookie"].partition(";")[0]
     page = site.get("/settings/address?moved=1", headers={"Cookie": cookie})
-    assert f"We send emails to {NEW}." in page.text
+    assert f"We send your emails to {NEW}." in page.text
     assert 'role="status">Saved.' in page.text
 
 
@@ -117,7 +117,7 @@ def test_an_invalid_or_unchanged_address_is_marked_and_nothing_is_sent(
 ) -> None:
     answer = own.post("/settings/address", email=typed)
     assert answer.status_code == 422
-    assert "Enter a different address" in answer.text
+    assert "Enter a different email address" in answer.text
     assert faults_of(answer.text) == []
     assert (stored(app).new_email, mails(app)) == ("", [])
 
@@ -131,7 +131,7 @@ def test_the_answer_does_not_tell_whether_an_address_is_subscribed_or_suppressed
         answer = request_change(own, email)
         page = own.get("/settings/address").text
         said.append((answer.status_code, answer.headers["Location"], page.replace(email, "…")))
-        assert f"To change to {email}, open the link" in " ".join(page.split())
+        assert f"To switch to {email}, open the link" in " ".join(page.split())
     assert said[0] == said[1] == said[2]
     assert [d.subscriber.email for d in mails(app)] == ["free@example.org"]
 
@@ -148,7 +148,7 @@ def test_the_link_says_so_if_the_address_was_taken_or_suppressed_meanwhile(
             app.membership.suppress(tx, NEW, SuppressionReason.COMPLAINT, "", now=NOW)
     answer = site.post(link)
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (409, False)
-    assert "is already subscribed, or we may not send emails to it" in answer.text
+    assert "is already subscribed, or we’re not allowed to email it" in answer.text
     assert (stored(app).id, stored(app).epoch) == (1, 0)
 
 

@@ -41,7 +41,7 @@ def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App
     assert text.index("550 &lt;script&gt;alert(1)&lt;/script&gt;") < text.index("450 first")
     assert text.count(f'<a href="/admin/subscribers/{one.id}"><bdi>{EMAIL}</bdi></a>') == 2
     assert text.count('<a href="/admin/deliveries/1">1</a>') == 1
-    assert "Read the mailbox now" not in text
+    assert "Check the mailbox now" not in text
     assert admin.post(PAGE).status_code == 422
 
 
@@ -93,7 +93,7 @@ def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
     with_mailbox: tuple[AdminBrowser, list[Any], App],
 ) -> None:
     admin, held, app = with_mailbox
-    assert "Read the mailbox now" in admin.read(PAGE)
+    assert "Check the mailbox now" in admin.read(PAGE)
     held.append(BounceReport(read=3, suppressed=[("a@example.org", "550"), ("b@example.org", "550")]))
     assert admin.post(PAGE).headers["Location"] == PAGE
     waited(admin)

@@ -247,7 +247,7 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, admin: AdminBrowse
     mailed(app, reader, SENT, "250 Ok")
     before = of(app, 1)
     text = admin.post_and_follow("/admin/deliveries/1", do="resend")
-    assert "The same papers are sent in this new email." in text
+    assert "This new email contains the same papers." in text
     first, second = of(app, 1), of(app, 2)
     assert (first.state, first.reply, first.message_id) == (SENT, "250 Ok", before.message_id)
     assert (second.state, second.kind, second.attempts) == (QUEUED, MailKind.DIGEST, 0)
@@ -255,7 +255,7 @@ def test_one_is_sent_once_more_as_a_mail_of_its_own(app: App, admin: AdminBrowse
     assert before.digest is not None
     assert second.digest == replace(before.digest, message_id=second.message_id)
     assert log(app)[-1] == (ADMIN_EMAIL, "outbox resend", "1, as 2")
-    assert "Its papers have since been sent again" in admin.read("/admin/deliveries/1")
+    assert "The papers of this email were sent again in a newer one." in admin.read("/admin/deliveries/1")
     assert admin.get("/admin/deliveries/1/mail").status_code == 404
     with app.store.read() as tx:
         assert len(digests.list_last(tx, reader.id, limit=5)) == 1

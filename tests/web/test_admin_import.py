@@ -85,11 +85,11 @@ def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(a
     assert found == [
         ("Rows with mistakes, skipped", "1"),
         ("Suppressed, skipped", "1"),
-        ("Already there, unchanged", "2"),
+        ("Already subscribed, unchanged", "2"),
         ("Added, asked by email to confirm", "1"),
     ]
     assert "already in line 2" in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an e-mail address" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an email address" in page
     assert '<td data-label="Column">email</td>' in page
     assert "Import 1 row" in page
     assert (everybody(app), queued(app), audit_log(app)) == (["known@example.org"], [], [])
@@ -281,7 +281,7 @@ def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_
         with TestClient(site.app):  # as it is served, and then stops
             threading.Timer(0.3, go_on.set).start()
         waited(admin)
-    assert "Rows that were stored are kept." in admin.read(where)
+    assert "Rows that were already imported are kept." in admin.read(where)
     assert audit_log(app)[0] == (ADMIN_EMAIL, "subscriber import", "2 new")
     after = signed_in(app, browser(app))
     assert after.get(where).status_code == 404

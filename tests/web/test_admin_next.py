@@ -45,7 +45,7 @@ def test_it_says_the_hour_how_many_what_and_to_whom(app: App, site: TestClient) 
     somebody(app, "past", "07:00", profiles=("Cats",))
     somebody(app, "paused", state=SubscriberState.PAUSED, profiles=("Cats",))
     text = text_of(app, site)
-    assert "3 subscribers are due between 2026-06-03 08:00 and 09:00." in text
+    assert "3 subscribers are due for a digest between 2026-06-03 08:00 and 09:00." in text
     assert "1 will get an email. 2 papers in total." in text
     assert f'href="/admin/subscribers/{reader.id}"' in text
     assert "A paper on cats" in text or "A second one on cats" in text
@@ -133,7 +133,7 @@ def test_a_hostile_paper_is_text(app: App, site: TestClient) -> None:
 
 
 def test_where_nobody_waits_it_says_so(app: App, site: TestClient) -> None:
-    assert "No digests are due" in text_of(app, site)
+    assert "No digests are scheduled" in text_of(app, site)
 
 
 def test_it_is_not_for_editors(app: App, site: TestClient) -> None:
@@ -147,7 +147,7 @@ def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
     assert "the time of" not in admin.read("/admin")
     for number in range(60):
         somebody(app, f"reader{number}", "08:30" if number % 2 else "18:30")
-    said = "{} subscribers are due between 2026-06-03 08:00 and 09:00."
+    said = "{} subscribers are due for a digest between 2026-06-03 08:00 and 09:00."
     assert said.format("30") in " ".join(admin.read("/admin").split())
     monkeypatch.setattr(subscribers, "_MAX_COUNTED", 59)
     monkeypatch.setattr(subscribers, "_SAMPLE", 20)

@@ -143,7 +143,7 @@ def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AdminBrows
     sharing(app, "Cats", "cat")
     assert "No followers yet." in editor.read("/admin/profiles/1/rename")
     add_subscriber(app, profiles=("Cats",))
-    assert "1 follower keeps it and sees the new name" in editor.read("/admin/profiles/1/rename")
+    assert "1 follower keeps the profile and sees the new name" in editor.read("/admin/profiles/1/rename")
     answer = editor.post("/admin/profiles/1/rename", name="  Big\r\ncats ")
     assert answer.headers["Location"] == "/admin/profiles/1?done=renamed"
     with app.store.read() as tx:
@@ -172,8 +172,8 @@ def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AdminB
     with app.store.write() as tx:
         profiles.set_personal(tx, own.id, compile_rules("mice"), now=NOW)
     said = plain(editor.read("/admin/profiles/1/remove"))
-    assert "3 followers will lose it. 1 of them follows nothing else and has no keywords" in said
-    assert "1 follower will lose it. All of them follow other profiles" in plain(
+    assert "3 followers will lose this profile. 1 of them follows no other profile, has no keywords" in said
+    assert "1 follower will lose this profile. All of them follow other profiles" in plain(
         editor.read("/admin/profiles/2/remove")
     )
     with app.store.read() as tx:

@@ -71,7 +71,7 @@ def test_those_that_wait_come_first(app: App, admin: AdminBrowser) -> None:
     admin.post_and_follow("/admin/submissions/1", do="reject")
     text = admin.read("/admin/submissions")
     assert text.index(f"{URL}/2") < text.index(f"{URL}/3") < text.index(f"{URL}/1")
-    assert "2 are waiting for you." in text
+    assert "2 suggestions are waiting for you." in text
     assert "page from 192.0.2.7" in text
 
 
@@ -96,7 +96,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(app: Ap
     with serving(answer) as url:
         number = proposed(app, public(url))
         path = f"/admin/submissions/{number}"
-        assert "Not looked up yet." in admin.read(path)
+        assert "This paper hasn’t been looked up yet." in admin.read(path)
         assert asked == []
         found = admin.post(path, do="look")
         assert found.status_code == 200
@@ -106,7 +106,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(app: Ap
         title, abstract = "A <script>paper</script> on cats", "We look at cats."
         text = admin.post_and_follow(path, do="approve", title=title, abstract=abstract)
     assert len(asked) == 1
-    assert "It’s now in today’s edition" in text
+    assert "The paper is now in today’s edition" in text
     assert titles(app) == [(title, abstract)]
     assert state(app) is SubmissionState.APPROVED
     assert log(app)[0] == (ADMIN_EMAIL, "submission approve", "1, doi:10.1000/x")
@@ -195,7 +195,7 @@ def test_what_cannot_be_read_can_be_written_by_hand(app: App, admin: AdminBrowse
         path = f"/admin/submissions/{proposed(app, public(url))}"
         told = admin.post(path, do="approve", title="", abstract="Typed <b>")
         assert told.status_code == 422
-        assert "Enter the title yourself" in told.text
+        assert "No title was found. Please enter it yourself." in told.text
         assert "Typed &lt;b&gt;" in told.text
         assert "<script>" not in told.text
         assert state(app) is SubmissionState.WAITING

@@ -91,7 +91,7 @@ def test_who_left_before_an_admin_barred_them_is_not_mailed_when_that_is_lifted(
     make_known(app, "unsubscribed")
     admin.post(PAGE, email=EMAIL)
     answer = admin.post(PAGE, do="lift", email=EMAIL)
-    assert "the subscriber unsubscribed themselves" in admin.read(answer.headers["Location"])
+    assert "the subscriber had unsubscribed themselves" in admin.read(answer.headers["Location"])
     assert state(app) == "unsubscribed"
 
 

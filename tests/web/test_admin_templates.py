@@ -100,11 +100,11 @@ def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_rest
     text = admin.read(PAGE)
     assert "<li><bdi>email/digest.subject.txt.j2</bdi></li>" in text
     assert "Did you mean email/card.html.j2?" in text
-    assert "works, but slows sending down" in text
+    assert "works, but slows down sending" in text
     assert "A PLAIN" in admin.read(f"{PAGE}/digest/en").upper()
     overriding(folder, "digest.txt.j2", "\n{{ mial }}")
     text = admin.read(PAGE)
-    assert "no email can be created:" in text
+    assert "No email can be created with these files:" in text
     assert "digest.txt.j2:2: &#39;mial&#39; is undefined" in text
     refused = admin.get(f"{PAGE}/digest/en")
     assert (refused.status_code, "&#39;mial&#39; is undefined" in refused.text) == (422, True)

@@ -55,7 +55,7 @@ def mail_of(content: bytes) -> EmailMessage:
 def test_it_is_shown_first_to_whom_and_what(app: App, editor: AdminBrowser) -> None:
     said = plain(editor.read(PAGE))
     assert f"To {EDITOR_EMAIL}" in said
-    assert "the best papers of the last 7 days" in said
+    assert "the best papers from the last 7 days" in said
     assert "A study of cats" in said
     assert "Dogs" not in said
     assert "Send it to me" in said
@@ -82,7 +82,7 @@ def test_a_real_server_gets_a_whole_digest_for_the_editor_alone_whose_links_open
     assert log(app) == [(EDITOR_EMAIL, "profile test", "Cats")]
     with app.store.read() as tx:
         assert deliveries.list_newest(tx) == []
-    assert "It’s on its way to you." in editor.read(answer.headers["Location"])
+    assert "The test email is on its way." in editor.read(answer.headers["Location"])
 
 
 def test_rules_that_are_not_saved_are_tested_and_kept(app: App, editor: AdminBrowser) -> None:
@@ -120,7 +120,7 @@ def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: Admi
     with SmtpServer(postbox) as gone:
         pass
     answer = by_smtp(app, gone.port, editor).post(PAGE)
-    assert (answer.status_code, "The mail server rejected it:" in answer.text) == (422, True)
+    assert (answer.status_code, "The mail server rejected the test email:" in answer.text) == (422, True)
     assert log(app) == []
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_never_answers_is_waited_for_a_while_only(
     with socket.create_server(("127.0.0.1", 0)) as mute:
         answer = by_smtp(app, mute.getsockname()[1], editor).post(PAGE)
     assert answer.status_code == 422
-    assert "The mail server rejected it:" in answer.text
+    assert "The mail server rejected the test email:" in answer.text
     assert "timed out" in answer.text
 
 
@@ -165,7 +165,7 @@ def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AdminBrowser
     sharing(app, "Zebras", "zebra")
     answer = editor.post("/admin/profiles/2/test")
     assert answer.status_code == 422
-    assert "Nothing to send: no paper of the last 7 days matches." in answer.text
+    assert "Nothing to send: no paper from the last 7 days matches." in answer.text
     assert not (app.config.folder / "outbox").exists()
 
 

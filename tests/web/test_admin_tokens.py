@@ -34,7 +34,7 @@ def test_a_token_is_shown_in_the_answer_that_made_it_and_nowhere_else(app: App, 
     ("fields", "says"),
     [
         ({"name": "", "scope": "profiles:read"}, "a token needs a name"),
-        ({"name": "<i>", "scope": "everything"}, "Choose at least one."),
+        ({"name": "<i>", "scope": "everything"}, "Choose at least one permission."),
         ({"name": 'a"b', "scope": "profiles:read"}, "no quotation marks"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Saying yes: to a confirmation mail, and on the way back from a goodbye."""
+"""Confirming a subscription, from a confirmation mail or a goodbye mail."""
 
 from datetime import timedelta
 

@@ -75,7 +75,7 @@ def test_unsubscribing_asks_first_and_its_button_also_signs_out(app: App, own: R
     assert faults_of(page) == []
     answer = own.post("/settings/leave")
     assert (answer.status_code, "Max-Age=0" in answer.headers["Set-Cookie"]) == (200, True)
-    assert "We’ve sent you a last email" in answer.text
+    assert "We’ve sent you one last email" in answer.text
     assert (state(app), queued(app)) == ("unsubscribed", [MailKind.GOODBYE])
     assert history(app)[-1] == ("unsubscribed", "page from 192.0.2.7")
     assert own.get("/settings").headers["Location"] == "/sign-in"

@@ -125,15 +125,15 @@ def test_the_list_says_how_many_papers_a_day_each_profile_finds(app: App, site: 
 def test_the_list_calls_what_is_more_than_a_digest_holds(app: App, site: TestClient, cookie: str) -> None:
     printed(app, *(f"Cats again, number {n}" for n in range(100)))
     sharing(app, "Cats", "cats")
-    assert look(site, cookie, "/admin/profiles").text.count("more than a digest holds") == 1
+    assert look(site, cookie, "/admin/profiles").text.count("more than fit in a digest") == 1
 
 
 def test_a_profile_opens_with_its_rules_and_what_they_find(app: App, site: TestClient, cookie: str) -> None:
     text = look(site, cookie, f"/admin/profiles/{number(app)}").text
     assert (typed(text), faults_of(text)) == ("dogs", [])
     said = plain(text)
-    assert "1 of the 14 papers that arrived on 2 of the last 30 days." in said
-    assert "Same papers as with the saved rules." in said
+    assert "1 of 14 papers match. Papers arrived on 2 of the last 30 days." in said
+    assert "No change: the saved rules find the same papers." in said
     for page in ("history", "rename", "remove"):
         assert f'href="/admin/profiles/{number(app)}/{page}"' in text
 
@@ -150,7 +150,7 @@ def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, coo
 def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats\r\nunheard of", number(app))
     assert "About 6 papers a day" in said
-    assert "12 of the 14 papers" in said
+    assert "12 of 14 papers" in said
     assert said.count("<rect") == 1
     assert "12 papers added" in said
     assert "1 paper removed" in said
@@ -165,14 +165,14 @@ def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: Test
 def test_a_new_profile_has_nothing_to_be_compared_with(site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats", name="Felines")
     assert 'value="Felines"' in said
-    assert "Effect of saving" not in said
+    assert "What saving changes" not in said
     assert "<polyline" not in said
 
 
 def test_what_saving_would_change_is_drawn_beside_the_saved_rules(app: App, site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats", number(app))
     assert "<polyline" in said
-    assert re.search(r"From Jun 1 to Jun 2. The most were 12 on Jun 1.", said)
+    assert re.search(r"From Jun 1 to Jun 2. Maximum: 12 on Jun 1.", said)
     assert re.search(r"<th scope=\"row\">Mon, Jun 1</th><td>12</td><td>0</td><td>12</td>", said)
 
 
@@ -181,7 +181,7 @@ def test_a_mistake_is_marked_in_the_text_and_the_other_lines_are_tried(site: Tes
     assert "Line 2, column 16:" in said
     assert "cats dogs AND <mark>(birds</mark> -title:dogs" in said
     assert "A line with a mistake is ignored." in said
-    assert "12 of the 14 papers" in said
+    assert "12 of 14 papers" in said
     assert re.findall(r'class="line" data-label="Line">(\d)', said) == ["1", "3"]
 
 
@@ -193,8 +193,8 @@ def test_empty_lines_above_a_mistake_are_counted(site: TestClient, cookie: str) 
 
 def test_more_than_a_digest_holds_is_said(app: App, site: TestClient, cookie: str) -> None:
     printed(app, *(f"Cats again, number {n}" for n in range(120)))
-    assert "more than the 25 papers of a digest" in tried(site, cookie, "cats")
-    assert "more than the 25 papers of a digest" not in tried(site, cookie, "paper AND cats")
+    assert "more than the 25 papers that fit in a digest" in tried(site, cookie, "cats")
+    assert "more than the 25 papers that fit in a digest" not in tried(site, cookie, "paper AND cats")
 
 
 def test_each_rule_is_judged(site: TestClient, cookie: str) -> None:
@@ -206,8 +206,8 @@ def test_each_rule_is_judged(site: TestClient, cookie: str) -> None:
     )
     assert found == [
         ("cats", "12", "85.7 %", "0", "too common"),
-        ("dogs", "1", "7.1 %", "0", "all found by other lines too"),
-        ("paper AND dogs", "1", "7.1 %", "0", "all found by other lines too"),
+        ("dogs", "1", "7.1 %", "0", "other lines also find all of these"),
+        ("paper AND dogs", "1", "7.1 %", "0", "other lines also find all of these"),
         ("-number", "", "85.7 %", "", "excludes 12"),
         ("-birds", "", "0 %", "", "excludes nothing"),
     ]
@@ -228,7 +228,7 @@ def test_a_suggestion_takes_the_place_of_its_rule_and_nothing_else(site: TestCli
     assert 'name="use" value="2"' in said
     answer = post(site, cookie, "/admin/profiles/preview", rules=text, use="2")
     assert typed(answer.text) == "dogs\nquantizatio* ^2 # to mend\ncats"
-    assert "14 of the 14" in plain(answer.text)
+    assert "14 of 14" in plain(answer.text)
     assert "<mark>quantization</mark>" in answer.text
 
 
@@ -405,7 +405,7 @@ def test_a_saved_text_that_nobody_can_read_any_more_keeps_nobody_from_mending_it
         tx.exec_driver_sql("UPDATE profiles SET rules = 'dogs AND'")
     text = look(site, cookie, f"/admin/profiles/{number(app)}").text
     assert "Line 1, column 9:" in plain(text)
-    assert "12 of the 14" in tried(site, cookie, "cats", number(app))
+    assert "12 of 14" in tried(site, cookie, "cats", number(app))
     assert look(site, cookie, "/admin/profiles").status_code == 200
 
 
@@ -507,9 +507,9 @@ def test_a_mistake_is_marked_while_it_is_typed_and_gone_when_it_is_mended(opened
     opened.locator("#marked mark").get_by_text("(number").wait_for()
     assert "Line 2, column" in opened.locator("#mistakes").inner_text()
     assert field(opened).get_attribute("aria-invalid") == "true"
-    opened.get_by_text("1 of the 14 papers").wait_for()
+    opened.get_by_text("1 of 14 papers").wait_for()
     opened.keyboard.type(")")
-    opened.get_by_text("13 of the 14 papers").wait_for()
+    opened.get_by_text("13 of 14 papers").wait_for()
     assert opened.locator("#marked mark").count() == 0
     assert field(opened).get_attribute("aria-invalid") is None
     opened.get_by_text("12 papers added").wait_for()
@@ -538,7 +538,7 @@ def test_a_mark_stands_exactly_behind_what_it_marks(opened: Any) -> None:
 @needs_chromium
 def test_focus_caret_and_scroll_stay_where_they_are_while_papers_come_and_go(opened: Any) -> None:
     field(opened).fill("cats\nnumber")
-    opened.get_by_text("12 of the 14 papers").wait_for()
+    opened.get_by_text("12 of 14 papers").wait_for()
     for width in (1280, 375):
         opened.set_viewport_size({"width": width, "height": 500})
         opened.evaluate("scrollTo(0, 150)")
@@ -579,7 +579,7 @@ def test_the_tally_is_said_when_the_keys_rest(opened: Any) -> None:
     said = opened.locator("#said")
     field(opened).fill("")
     field(opened).press_sequentially("cats", delay=30)
-    opened.get_by_text("12 of the 14 papers").first.wait_for()
+    opened.get_by_text("12 of 14 papers").first.wait_for()
     assert said.inner_text() == ""
     said.get_by_text("About 6 papers a day").wait_for(state="attached")
     assert said.get_attribute("role") == "status"
@@ -588,7 +588,7 @@ def test_the_tally_is_said_when_the_keys_rest(opened: Any) -> None:
 @needs_chromium
 def test_a_suggestion_is_used_without_leaving_and_can_be_undone(opened: Any) -> None:
     field(opened).fill("dogs\nquantizatio ^2\ncats")
-    opened.get_by_role("button", name="Use it in line 2").click()
+    opened.get_by_role("button", name="Use this rule in line 2").click()
     assert field(opened).input_value() == "dogs\nquantizatio* ^2\ncats"
     opened.locator("#judged").get_by_text("quantizatio*").wait_for()
     assert caret(opened)[0] == "rules"
@@ -599,7 +599,7 @@ def test_a_suggestion_is_used_without_leaving_and_can_be_undone(opened: Any) -> 
 @needs_chromium
 def test_where_nothing_answers_it_is_said_and_what_was_shown_stays(opened: Any) -> None:
     field(opened).fill("cats")
-    opened.get_by_text("12 of the 14 papers").wait_for()
+    opened.get_by_text("12 of 14 papers").wait_for()
     opened.context.clear_cookies()
     field(opened).press_sequentially("x")
     opened.get_by_text("The preview isn’t responding").wait_for()
@@ -628,10 +628,10 @@ def test_who_leaves_with_something_unsaved_is_asked_first(opened: Any) -> None:
 @needs_chromium
 def test_what_is_open_stays_open(opened: Any) -> None:
     field(opened).fill("cats")
-    opened.get_by_text("12 of the 14 papers").wait_for()
+    opened.get_by_text("12 of 14 papers").wait_for()
     opened.get_by_text("Day by day").click()
     field(opened).fill("dogs OR cats")
-    opened.get_by_text("13 of the 14 papers").wait_for()
+    opened.get_by_text("13 of 14 papers").wait_for()
     assert opened.locator("#chart table").is_visible()
 
 
@@ -643,7 +643,7 @@ def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[Ap
     opened.wait_for_url("**/preview")
     assert opened.locator("#marked mark").inner_text() == "AND"
     assert opened.locator("#marked").is_visible()
-    opened.get_by_role("button", name="Use it").click()
+    opened.get_by_role("button", name="Use this rule").click()
     opened.locator("#judged").get_by_text("quantizatio*").wait_for()
     assert field(opened).input_value() == "quantizatio*\ncats AND"
     assert rules(served[0]) == "dogs"

@@ -69,7 +69,7 @@ def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(app: Ap
 def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[newsletter]\ntimezone = 'Europe/Berlin'\nlanguage = 'de'\n")
     assert 'value="Europe/Berlin"' in site.get("/subscribe").text
-    assert "Sehen Sie in Ihr Postfach" in site.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
+    assert "Sehen Sie in Ihrem Postfach nach" in site.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
 
 
 @pytest.mark.usefixtures("shared")
@@ -127,7 +127,7 @@ def test_where_some_domains_may_subscribe_others_are_told(
     assert "Only addresses at example.org, Uni.example." in site.get("/subscribe").text
     page = site.post("/subscribe", data=FORM | {"email": email})
     assert page.status_code == status
-    assert ("Only the addresses named above can subscribe." in page.text) is (status == 422)
+    assert ("Only addresses at the domains listed above can subscribe." in page.text) is (status == 422)
 
 
 def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callable[..., TestClient]) -> None:

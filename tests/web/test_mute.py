@@ -86,7 +86,7 @@ def test_own_keywords_that_are_no_longer_valid_are_left_as_they_are(app: App, si
         tx.exec_driver_sql("UPDATE profiles SET rules = 'cats ^1e1'")
     answer = site.post(way_to(app, reader, "survey"))
     assert (answer.status_code, keywords(app)) == (422, "cats ^1e1")
-    assert "Please fix it first" in answer.text
+    assert "Your keywords contain a mistake." in answer.text
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

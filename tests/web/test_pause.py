@@ -47,7 +47,7 @@ def test_a_pause_without_a_date_lasts_until_the_reader_ends_it(app: App, site: T
     where, post = way(add_subscriber(app))
     post(until="")
     assert (state(app), stored(app).resumes_at) == ("paused", None)
-    assert "until you resume." in site.get(where).text
+    assert "until you end the pause." in site.get(where).text
     post(do="resume")
     assert state(app) == "active"
     assert "Resume" not in site.get(where).text
@@ -90,7 +90,7 @@ def test_a_subscriber_who_gets_no_digests_is_not_activated(
 ) -> None:
     reader = changed(app, add_subscriber(app), state=before)
     where, post = way(reader)
-    assert "You don’t get any digests at the moment." in site.get(where).text
+    assert "You aren’t getting any digests at the moment." in site.get(where).text
     for form in ({"until": ""}, {"do": "resume"}):
         post(**form)
         assert state(app) == before.value
@@ -135,4 +135,4 @@ def test_a_form_without_the_sessions_token_pauses_nothing(app: App, site: TestCl
 
 def test_the_page_is_in_the_readers_language(app: App, way: Any, site: TestClient) -> None:
     where, _ = way(add_subscriber(app, language="de"))
-    assert "Nach einer Pause enthält der erste die besten Artikel" in site.get(where).text
+    assert "Der erste Digest nach einer Pause enthält die besten Artikel" in site.get(where).text

@@ -72,13 +72,13 @@ def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site:
     printed(app, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')
     assert "“model” matches 80% of all papers. Try something more specific." in page
-    assert "No paper of the last 30 days mentions “&#34;nets neural&#34;”." in page
+    assert "No paper from the last 30 days contains “&#34;nets neural&#34;”." in page
     assert "“cat”" not in page
 
 
 def test_a_rule_that_finds_nothing_comes_with_one_that_would(app: App, site: TestClient) -> None:
     printed(app, "neural radiance field", "cat")
-    assert "would find 1." in preview(site, "neural field\ncat")
+    assert "would find 1 paper." in preview(site, "neural field\ncat")
 
 
 def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClient) -> None:

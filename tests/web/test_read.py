@@ -105,10 +105,10 @@ def test_a_welcome_without_papers_has_a_page_and_a_digest_that_was_never_sent_ha
 ) -> None:
     reader = add_subscriber(app)
     send(app, reader, kind=MailKind.WELCOME, empty_reason="no new papers")
-    assert "Nothing here." in site.get(link(app, reader)).text
+    assert "There is nothing here." in site.get(link(app, reader)).text
     send(app, reader, slot_at=NOW + timedelta(days=1), empty_reason="no new papers")
     assert site.get(link(app, reader, encode_time(NOW + timedelta(days=1)))).status_code == 404
-    assert "Nothing here." in sign_in_reader(app, site, reader).get("/settings/digests").text
+    assert "There is nothing here." in sign_in_reader(app, site, reader).get("/settings/digests").text
 
 
 def test_papers_that_did_not_fit_are_shown_in_pages(app: App, site: TestClient) -> None:

@@ -135,7 +135,7 @@ def test_health_says_ok_and_nothing_else(pages: Site) -> None:
 
 
 def test_the_front_page_says_what_this_is(pages: Site) -> None:
-    assert "Daily Papers checks what is new" in pages.ask("front").text
+    assert "Daily Papers looks for new papers" in pages.ask("front").text
 
 
 @pytest.mark.parametrize("said", [True, False])

@@ -65,8 +65,8 @@ def test_the_button_leaves_and_says_what_comes_and_how_to_come_back(app: App, si
     page = site.post(unsubscribe_path(app, add_subscriber(app)))
     assert page.status_code == 200
     assert "You have unsubscribed from Daily Papers" in page.text
-    assert "We’ve sent you a last email" in page.text
-    assert "its link brings you back" in page.text
+    assert "We’ve sent you one last email" in page.text
+    assert "use its link to subscribe again" in page.text
     assert EMAIL not in page.text
     assert history(app)[-1] == ("unsubscribed", "page from 192.0.2.7")
     assert queued(app) == [MailKind.GOODBYE]

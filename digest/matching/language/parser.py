@@ -73,7 +73,7 @@ Node = Tree[Token]
 _CHAIN = "NEAR joins two sides; write a NEAR/3 b AND b NEAR/3 c"
 _NOT_A_SIDE = "a side of NEAR is words, a phrase or (a OR b); write AND and NOT outside: a NEAR/3 b AND NOT c"
 _NO_TEXT = "NEAR looks in titles and abstracts; in author: a name is found in either order as it is, author:Song Han"
-_APART = "these can never be in one text: one side looks only in titles, the other only in abstracts"
+_APART = "these can never be near each other: one side looks only in titles, the other only in abstracts"
 _TOO_SHORT = "expected at least two letters before *, as in quantiz*"
 
 # What a word looks like that may be meant as something else. Most words pass this one check.

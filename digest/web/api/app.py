@@ -32,9 +32,9 @@ are UTC.
 """.strip()
 _TAGS = {
     "profiles": "Named sets of rules that subscribers follow.",
-    "subscribers": "Who gets digests, of what, and when.",
-    "suppressions": "Addresses that must not be mailed.",
-    "deliveries": "The outbox: every mail and its state.",
+    "subscribers": "Who gets digests, about what, and when.",
+    "suppressions": "Addresses that must not get email.",
+    "deliveries": "The outbox: every email and its state.",
     "submissions": "Papers that readers propose.",
     "operations": "The state of the newsletter.",
 }

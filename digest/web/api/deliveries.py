@@ -38,7 +38,7 @@ class Delivery(BaseModel):
     state: DeliveryState
     attempts: int
     queued_at: datetime
-    next_at: datetime | None = Field(description="When a deferred mail is tried again.")
+    next_at: datetime | None = Field(description="When a deferred email is tried again.")
     reply: str = Field(description="The mail server's last reply.", examples=["250 2.0.0 Ok"])
 
 
@@ -80,7 +80,7 @@ class Resolution(RequestBody):
     """What happened to deliveries in doubt."""
 
     ids: Ids
-    arrived: bool = Field(description="True if they arrived; otherwise the same mails are sent again.")
+    arrived: bool = Field(description="True if they arrived; otherwise the same emails are sent again.")
 
 
 class OneDelivery(RequestBody):
@@ -105,7 +105,7 @@ class Hold(Shown):
 class HoldStatus(BaseModel):
     """Whether sending is on hold."""
 
-    hold: Hold | None = Field(description="Null if mails are sent.")
+    hold: Hold | None = Field(description="Null if sending is not on hold.")
 
 
 class NewHold(RequestBody):

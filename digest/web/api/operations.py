@@ -22,11 +22,11 @@ class Today(BaseModel):
     on: date
     trouble: Trouble | None = Field(description="The first problem; null if everything is working.")
     papers: int = Field(description="Papers of today's edition.")
-    digests: int = Field(description="Digests with papers that were made today.")
+    digests: int = Field(description="Digests with papers that were created today.")
     deliveries: dict[str, int] = Field(
-        description="Number by state of those queued today, or not settled.", examples=[{"sent": 120, "queued": 2}]
+        description="Number by state of the emails queued today or not finished.", examples=[{"sent": 120, "queued": 2}]
     )
-    overdue_since: datetime | None = Field(description="Since when the oldest mail waits that may be sent.")
+    overdue_since: datetime | None = Field(description="Since when the oldest email that can be sent has been waiting.")
 
 
 class Source(BaseModel):

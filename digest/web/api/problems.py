@@ -81,7 +81,7 @@ def as_problem(status: int) -> Iterator[None]:
 
 
 _DETAILS = {
-    404: "nothing is at this address",
+    404: "there is nothing at this address",
     405: "this address does not support this method",
     408: "the request was sent too slowly",
     413: f"the request is larger than {MAX_BODY // 1024} KiB",

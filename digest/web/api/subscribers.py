@@ -66,7 +66,7 @@ class Subscriber(Shown):
 class SubscriberDetails(Subscriber):
     """A subscriber with their own keywords and dates."""
 
-    keywords: str = Field(description="Rules of their own; empty for none.")
+    keywords: str = Field(description="The subscriber's own rules; empty for none.")
     created_at: datetime | None
     confirmed_at: datetime | None
 
@@ -83,7 +83,7 @@ class SubscriberChanges(RequestBody):
     announce: Line | None = Field(None, description=FIELDS["announce"].description, examples=["new,cross"])
     trending: bool | None = Field(None, description=FIELDS["trending"].description)
     profiles: list[Line] | None = Field(None, max_length=500, description=FIELDS["profiles"].description)
-    keywords: Rules | None = Field(None, description="Rules of their own, mutes included; empty for none.")
+    keywords: Rules | None = Field(None, description="The subscriber's own rules, including mutes; empty for none.")
 
     def apply_to(self, call: Call, tx: Transaction, subscriber: models.Subscriber) -> models.Subscriber:
         """Return the subscriber with these values. Raises UsageError."""
@@ -95,7 +95,7 @@ class NewSubscriber(SubscriberChanges):
     """A subscriber to add. Fields that are missing get the newsletter's defaults."""
 
     email: Address = Field(examples=["reader@example.org"])
-    confirmed: bool = Field(False, description="They have already agreed; otherwise they get a confirmation mail.")
+    confirmed: bool = Field(False, description="They have already agreed; otherwise they get a confirmation email.")
 
 
 class SubscriberQuery(PageQuery):
@@ -129,7 +129,7 @@ class ImportOptions(QueryFields):
     """How to import."""
 
     dry_run: bool = Field(False, description="Only return what would happen to each row.")
-    confirmed: bool = Field(False, description="They have already agreed; otherwise each gets a confirmation mail.")
+    confirmed: bool = Field(False, description="They have already agreed; otherwise each gets a confirmation email.")
 
 
 class ImportedRow(Shown):
@@ -146,7 +146,7 @@ class Imported(BaseModel):
     """What happened to all rows."""
 
     dry_run: bool
-    counts: dict[str, int] = Field(description="Number of rows by fate.", examples=[{"added": 2, "known": 1}])
+    counts: dict[str, int] = Field(description="Number of rows by result.", examples=[{"added": 2, "known": 1}])
     rows: list[ImportedRow]
 
 
@@ -377,7 +377,7 @@ class Lift(RequestBody):
 class LiftResult(BaseModel):
     """The suppression of the address now."""
 
-    suppression: Suppression | None = Field(description="Null if the address may be mailed.")
+    suppression: Suppression | None = Field(description="Null if the address can get email.")
 
 
 @suppressions_router.get("/suppressions", responses=responses())

@@ -181,7 +181,7 @@ class BounceMailbox:
         app, stopping = self._app, self._background.stopping.is_set
 
         def read() -> None:
-            result = Reading(failure="it broke off; the log says where")
+            result = Reading(failure="it stopped unexpectedly; see the log")
             try:
                 report = poll_bounces(app.store, partial(app.process_inbox, now=now, stopping=stopping), by=by, now=now)
                 result = Reading(read=report.read, suppressed=len(report.suppressed))

@@ -270,7 +270,7 @@ def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm,
     with context.store.write() as tx:
         subscriber = subscribers.get_by_id(tx, subscriber_id)
         if do not in subscriber_actions.possible_actions(tx, context.membership, subscriber, now=context.now):
-            raise UsageError(f"{subscriber.email} is {subscriber.state.value}: that cannot be done with them now")
+            raise UsageError(f"{subscriber.email} is {subscriber.state.value}: this action is not possible now")
         _act(tx, context.membership, subscriber, form, by=admin.email, now=context.now)
     if do in _PERMANENT:
         context.run_after_response(context.store.erase_deleted_rows)
