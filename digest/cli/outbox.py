@@ -44,7 +44,7 @@ def hold(
     reason: Annotated[str, typer.Option("--reason", help="Reason (shown to other admins).")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Stop all sending, in every process, until `release`. A group of mails that is being sent is finished first."""
+    """Stop all sending, in every process, until `release`. Emails that are being sent are finished first."""
     with open_app(config) as app, app.store.write() as tx:
         outbox_actions.hold(tx, one_line(reason), **signed())
         held = outbox.find_hold(tx)
