@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -26,9 +26,9 @@ from digest.cli.options import (
 )
 from digest.cli.output import print_json, print_records, print_table, print_text, say, warn_of_unreadable
 from digest.errors import RuleError, UsageError
-from digest.matching import Search, parse_rules
-from digest.matching.backtest import Backtest, RuleStats
-from digest.matching.backtest import backtest as run_backtest
+from digest.matching import parse_rules
+from digest.matching.paper_collection import Findings, PaperCollection
+from digest.matching.rule_stats import RuleStats
 from digest.models import Paper, Profile, ProfileVersion
 from digest.store import papers, profiles
 
@@ -207,27 +207,31 @@ def backtest(
         saved = profiles.find(tx, name) if tried else profiles.get(tx, name)
         read = papers.list_first_seen(tx, after=until - timedelta(days=days), until=until)
         zone = ZoneInfo(app.config.newsletter.timezone)
-    search = Search(read)
-    dates = [(paper.first_seen_at or until).astimezone(zone).date() for paper in read]
-    results = [run_backtest(profile, search, dates) for profile in _readable(saved, tried)]
+    collection = PaperCollection([(p, (p.first_seen_at or until).astimezone(zone).date()) for p in read])
+    everything = collection.dated_within(date.min, date.max)
+    results: list[Findings] = []
+    rule_stats: list[RuleStats] = []
+    for profile in _readable(saved, tried):
+        results.append(collection.find([profile], everything, background=None, begin=0, limit=len(read)))
+        rule_stats = collection.rule_stats(profile)
     result, changes = results[-1], {}
     if len(results) > 1:
-        known, found = ({paper.id for paper in one.papers} for one in results)
+        before, after = ({item.paper.id: item.paper for item in one.items} for one in results)
         changes = {
-            "added": [paper for paper in result.papers if paper.id not in known],
-            "removed": [paper for paper in results[0].papers if paper.id not in found],
+            "added": [paper for paper_id, paper in after.items() if paper_id not in before],
+            "removed": [paper for paper_id, paper in before.items() if paper_id not in after],
         }
     if as_json:
-        for record in _backtest_records(result, changes):
+        for record in _backtest_records(result, rule_stats, changes):
             print_json(record)
     elif read:
-        _print_backtest(result, changes)
+        _print_backtest(result, rule_stats, changes)
     total = sum(there for _, there in result.days.values())
     if not total:
         say(f"no papers in the last {days} days; --days looks further back")
         return
-    average = len(result.papers) / sum(there > 0 for _, there in result.days.values())
-    summary = f"{len(result.papers)} of {total} papers match, {average:.1f} on a day with papers"
+    average = result.count / sum(there > 0 for _, there in result.days.values())
+    summary = f"{result.count} of {total} papers match, {average:.1f} on a day with papers"
     if changes:
         added, removed = len(changes["added"]), len(changes["removed"])
         summary += f"; {added} more than by the saved rules of {name!r}, and {removed} fewer"
@@ -256,22 +260,24 @@ def sparkline(values: Sequence[int | None]) -> str:
     )
 
 
-def _backtest_records(result: Backtest, changes: dict[str, list[Paper]]) -> Iterator[dict[str, Any]]:
+def _backtest_records(
+    result: Findings, rule_stats: list[RuleStats], changes: dict[str, list[Paper]]
+) -> Iterator[dict[str, Any]]:
     for day, (found, there) in result.days.items():
         yield {"record": "day", "day": day, "papers": found, "of": there}
-    for rule in result.rules:
+    for rule in rule_stats:
         yield {"record": "rule", **asdict(rule), "share": round(rule.share, 4), "floods": rule.floods}
     for change, some in changes.items():
         yield from ({"record": change, "id": paper.id, "title": paper.title} for paper in some)
 
 
-def _print_backtest(result: Backtest, changes: dict[str, list[Paper]]) -> None:
+def _print_backtest(result: Findings, rule_stats: list[RuleStats], changes: dict[str, list[Paper]]) -> None:
     found = [count if there else None for count, there in result.days.values()]
     most = max(count for count, _ in result.days.values())
     first, last = min(result.days), max(result.days)
     print_text(f"papers per day, at most {most}:  {first:%d %b} {sparkline(found)} {last:%d %b}\n")
     rows = []
-    for rule in result.rules:
+    for rule in rule_stats:
         written = f"-{rule.rule}" if rule.excludes else rule.rule
         rows.append((rule.papers, f"{rule.share:.1%}", rule.alone, rule.line, written, _note(rule)))
     print_table(("papers", "share", "alone", "line", "rule", ""), rows)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from digest.matching.backtest import papers_by_query
 from digest.matching.engine.index import Search
 from digest.matching.language.parser import parse_rules
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, Rule, Term, canonical, iter_terms
+from digest.matching.rule_stats import papers_by_query
 from digest.models import Paper, Profile
 
 
@@ -18,18 +18,6 @@ class NearMiss:
     has: tuple[str, ...]  # words of the rule that are in the paper, in any field
     lacks: tuple[str, ...]
     excluded_by: tuple[str, ...]  # phrases after NOT that are in the paper
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A word or phrase of a rule."""
-
-    query: Query
-    wanted: bool  # it is not negated
-
-    @property
-    def text(self) -> str:
-        return " ".join(term.text for term in iter_terms(self.query))
 
 
 def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
@@ -46,11 +34,11 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
     """
     rules = [rule for rule in parse_rules(profile.rules) if not rule.excludes]
     parts = {rule: list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules}
-    papers = papers_by_query([part.query for some in parts.values() for part in some], Search([paper]))
+    papers = papers_by_query([query for some in parts.values() for query, _ in some], Search([paper]))
 
     def texts(rule: Rule, *, wanted: bool, found: bool) -> tuple[str, ...]:
-        some = (part for part in parts[rule] if part.wanted is wanted and bool(len(papers[part.query])) is found)
-        return tuple(dict.fromkeys(part.text for part in some))
+        some = (query for query, is_wanted in parts[rule] if is_wanted is wanted and (len(papers[query]) > 0) is found)
+        return tuple(dict.fromkeys(" ".join(term.text for term in iter_terms(query)) for query in some))
 
     near_misses = [
         NearMiss(
@@ -72,8 +60,8 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
     )[:limit]
 
 
-def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:
-    """Yields what a rule looks for word by word, and what it negates phrase by phrase."""
+def _parts(query: Query, *, wanted: bool) -> Iterator[tuple[Query, bool]]:
+    """Yields (what a rule looks for, True) word by word, and (what it negates, False) phrase by phrase."""
     # Single words show what a phrase lacks. What is negated counts as a whole: one of its words excludes nothing.
     match query:
         case Not(part):
@@ -82,8 +70,8 @@ def _parts(query: Query, *, wanted: bool) -> Iterator[_Part]:
             for part in parts:
                 yield from _parts(part, wanted=wanted)
         case Term() | Near() | Author() if not wanted:
-            yield _Part(canonical(query), wanted=False)
+            yield canonical(query), False
         case Term() | Near() | Author():
             for term in iter_terms(query):
                 for word in term.text.split():
-                    yield _Part(canonical(replace(term, text=word)), wanted=True)
+                    yield canonical(replace(term, text=word)), True

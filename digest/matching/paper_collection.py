@@ -6,12 +6,12 @@ from datetime import date, datetime
 
 import numpy as np
 
-from digest.matching.backtest import QueryCache, RuleStats, rule_stats
 from digest.matching.engine.corpus import Corpus
 from digest.matching.engine.index import ProfileIndex, Search
 from digest.matching.engine.matches import Matches
 from digest.matching.engine.ragged import Bools, Floats
 from digest.matching.ranking import choose
+from digest.matching.rule_stats import QueryCache, RuleStats, rule_stats
 from digest.models import DigestItem, Match, Paper, Profile
 
 _MOST_CACHED = 500  # rules whose papers are remembered: some megabytes

@@ -14,8 +14,8 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from digest.errors import DigestError, StoreError
-from digest.matching.backtest import RuleStats
 from digest.matching.paper_collection import Comparison, Findings, PaperCollection
+from digest.matching.rule_stats import RuleStats
 from digest.models import Paper, Profile
 from digest.store import Store, papers
 

@@ -10,7 +10,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from digest.errors import RuleError, UsageError
-from digest.matching.backtest import RuleStats
+from digest.matching.rule_stats import RuleStats
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.models.periods import Period
 from digest.store import profiles

@@ -11,7 +11,7 @@ from itertools import takewhile
 from digest.errors import RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
-from digest.matching.backtest import RuleStats
+from digest.matching.rule_stats import RuleStats
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
 from digest.web.forms import Mistake, Piece, marked, read_lines, readable

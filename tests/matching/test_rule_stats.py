@@ -1,4 +1,4 @@
-"""What a profile would have found, rule by rule."""
+"""What a profile would have found, rule by rule, and better rules for those that find nothing or too much."""
 
 from datetime import date
 from time import process_time
@@ -6,19 +6,26 @@ from time import process_time
 import pytest
 
 from digest.matching import Search
-from digest.matching.backtest import Backtest, RuleStats, backtest
+from digest.matching.paper_collection import Findings, PaperCollection
+from digest.matching.rule_stats import RuleStats, rule_stats
 from digest.models import Paper
 from tests.builders import a_paper, a_profile
 
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
 
 
-def run(rules: str, *papers: Paper, days: list[date] | None = None) -> Backtest:
-    return backtest(a_profile(rules), Search(papers), days or [MONDAY] * len(papers))
+def found(rules: str, *papers: Paper, days: list[date]) -> Findings:
+    collection = PaperCollection(list(zip(papers, days, strict=True)))
+    everything = collection.dated_within(date.min, date.max)
+    return collection.find([a_profile(rules)], everything, background=None, begin=0, limit=len(papers))
+
+
+def run(rules: str, *papers: Paper) -> list[RuleStats]:
+    return rule_stats(a_profile(rules), Search(papers))
 
 
 def of_rule(rule: str, *papers: Paper) -> RuleStats:
-    (record,) = run(rule, *papers).rules
+    (record,) = run(rule, *papers)
     return record
 
 
@@ -30,14 +37,14 @@ def suggestion(rule: str, *titles: str) -> tuple[str, int] | None:
 
 
 def test_papers_are_counted_by_day_including_days_without_a_match() -> None:
-    result = run("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
+    result = found("cat", a_paper("cat"), a_paper("dog"), a_paper("x", "cats"), days=[TUESDAY, MONDAY, TUESDAY])
     assert list(result.days.items()) == [(MONDAY, (0, 1)), (TUESDAY, (2, 2))]
-    assert [paper.title for paper in result.papers] == ["cat", "x"]
+    assert [item.paper.title for item in result.items] == ["cat", "x"]
 
 
 def test_days_without_papers_are_included() -> None:
     thursday = date(2026, 6, 4)
-    assert list(run("cat", a_paper("cat"), a_paper("x"), days=[MONDAY, thursday]).days.values()) == [
+    assert list(found("cat", a_paper("cat"), a_paper("x"), days=[MONDAY, thursday]).days.values()) == [
         (1, 1),
         (0, 0),
         (0, 0),
@@ -47,7 +54,7 @@ def test_days_without_papers_are_included() -> None:
 
 def test_each_rule_has_a_paper_count_and_a_share() -> None:
     result = run("cat\n\ndog ^2\n-bird", a_paper("cat"), a_paper("cat bird"), a_paper("dog"), a_paper("x"))
-    assert [(r.line, r.rule, r.excludes, r.papers, r.share) for r in result.rules] == [
+    assert [(r.line, r.rule, r.excludes, r.papers, r.share) for r in result] == [
         (1, "cat", False, 2, 0.5),
         (3, "dog", False, 1, 0.25),
         (4, "bird", True, 1, 0.25),
@@ -56,7 +63,7 @@ def test_each_rule_has_a_paper_count_and_a_share() -> None:
 
 def test_each_rule_counts_the_papers_that_only_it_finds_or_excludes() -> None:
     papers = [a_paper("cat"), a_paper("cat dog"), a_paper("dog bird"), a_paper("bird"), a_paper("cat fish bird")]
-    rules = run("cat\ndog\n-bird\n-fish", *papers).rules
+    rules = run("cat\ndog\n-bird\n-fish", *papers)
     assert [(r.rule, r.papers, r.alone) for r in rules] == [
         ("cat", 3, 1),
         ("dog", 2, 0),
@@ -66,7 +73,7 @@ def test_each_rule_counts_the_papers_that_only_it_finds_or_excludes() -> None:
 
 
 def test_a_rule_written_twice_is_listed_twice() -> None:
-    assert [(r.line, r.papers) for r in run("cat\ncats", a_paper("cat")).rules] == [(1, 1), (2, 1)]
+    assert [(r.line, r.papers) for r in run("cat\ncats", a_paper("cat"))] == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -117,5 +124,5 @@ def test_a_rule_that_finds_more_than_a_tenth_floods_and_is_suggested_for_titles_
 
 
 def test_a_backtest_without_papers_or_rules_is_empty() -> None:
-    assert run("cat").rules[0].share == 0
-    assert run("# nothing", a_paper("cat")).rules == []
+    assert run("cat")[0].share == 0
+    assert run("# nothing", a_paper("cat")) == []

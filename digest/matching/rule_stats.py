@@ -1,12 +1,11 @@
-"""Shows an editor what a profile would have found, in total and rule by rule, before it is saved. Pure.
+"""Counts what each rule of a profile finds, so that an editor sees it before the profile is saved. Pure.
 
 A rule that finds nothing, or too much, is varied, to suggest what its author may have meant.
 """
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from itertools import chain, islice
 from string import ascii_lowercase
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from digest.matching.engine.evaluation import evaluate
-from digest.matching.engine.index import ProfileIndex, Search
+from digest.matching.engine.index import Search
 from digest.matching.engine.query_plan import compile_queries
 from digest.matching.engine.ragged import Ints
 from digest.matching.language.parser import parse_rules
 from digest.matching.language.query import SHOWN, AllOf, AnyOf, Not, Query, Rule, Term, canonical, format_query
-from digest.models import Field, Paper, Profile
+from digest.models import Field, Profile
 
 QueryCache = MutableMapping[Query, Ints]  # query -> the columns of the papers that it is true of
 
@@ -63,28 +62,6 @@ class RuleStats:
     def floods(self) -> bool:
         """Whether the rule is true of too many papers."""
         return self.share > FLOODS and not self.excludes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backtest:
-    """What a profile would have found."""
-
-    papers: Sequence[Paper]  # best first
-    days: Mapping[date, tuple[int, int]]  # (papers found, all papers), for every day from the first to the last
-    rules: Sequence[RuleStats]
-
-
-def backtest(profile: Profile, search: Search, days: Sequence[date]) -> Backtest:
-    """Runs a profile over the papers of a search; `days` holds the day of each paper. Raises RuleError."""
-    columns = search.matches(ProfileIndex.build([profile])).paper.tolist()
-    total, found = Counter(days), Counter(days[column] for column in columns)
-    first = min(days, default=date.min)
-    every_day = [first + timedelta(n) for n in range((max(days) - first).days + 1)] if days else []
-    return Backtest(
-        papers=[search.papers[column] for column in columns],
-        days={day: (found[day], total[day]) for day in every_day},
-        rules=rule_stats(profile, search),
-    )
 
 
 def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None) -> list[RuleStats]:
