@@ -6,7 +6,7 @@ What a paper looks like to every subscriber is prepared once (`PreparedPaper`) a
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 from digest.mail.context import Card, Place, Reason, Segment
@@ -74,6 +74,9 @@ class Hit:
         self.end = evidence.end
         self.place = _PLACES[evidence.field]
         self.text, self.spelling, self.keyword = _forms(matched, _PREFIXES.get(evidence.field, ""))
+
+
+HitT = TypeVar("HitT", bound=Hit)
 
 
 @lru_cache(maxsize=8192)
@@ -175,21 +178,11 @@ def merged(spans: Iterable[tuple[int, int]], end_of_text: int) -> list[tuple[int
     return found
 
 
-class _Match(Protocol):
-    """What `reasons` needs to know of a hit."""
-
-    spelling: str
-    place: Place
-
-
-MatchT = TypeVar("MatchT", bound=_Match)
-
-
-def reasons(hits: Sequence[MatchT]) -> list[tuple[MatchT, Place]]:
+def reasons(hits: Sequence[HitT]) -> list[tuple[HitT, Place]]:
     """Why the paper was chosen: each keyword once, at its first hit, and where it matched. At most MAX_REASONS."""
     if len(hits) == 1:
         return [(hits[0], hits[0].place)]
-    first: dict[str, MatchT] = {}
+    first: dict[str, HitT] = {}
     in_both: set[str] = set()  # spellings found in title and abstract
     for hit in hits:
         known = first.setdefault(hit.spelling, hit)

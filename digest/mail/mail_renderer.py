@@ -12,7 +12,7 @@ from typing import Any
 from digest.mail import cards
 from digest.mail.cards import PaperCache
 from digest.mail.context import Card, DigestMail, Mail
-from digest.mail.encoding import Encoder, HtmlEncoder, QuotedPrintableEncoder, html_bytes, quoted_printable
+from digest.mail.encoding import Encoder, HtmlEncoder, QuotedPrintableEncoder
 from digest.mail.fast.fragments import UnsplittableError, split_template
 from digest.mail.fast.renderer import MAIL, FastRenderer, Outline
 from digest.mail.languages import Language
@@ -91,10 +91,8 @@ class MailRenderer:
         self.slow_templates[self._templates.file(template(DIGEST, part))] = reason
 
     def _render_template(self, mail_name: str, part: str, mail: Mail) -> bytes:
-        text = self._templates.render(template(mail_name, part), self.language, mail)
-        if part == HTML:
-            return html_bytes(text)
-        return quoted_printable(text) if part == TEXT else text.encode()
+        encoder, text = _ENCODERS[part], self._templates.render(template(mail_name, part), self.language, mail)
+        return encoder.finish([encoder.literal(text)])
 
     def _with_cards(self, outline: Outline) -> DigestMail[Card]:
         """The mail as templates see it: with a Card in place of each DigestItem."""

@@ -1,7 +1,6 @@
 """Finds the papers that a profile wants, and why. Pure: uses no database and sends no mail."""
 
-from digest.matching.engine.index import ProfileIndex, Search
-from digest.matching.engine.matches import Matches
+from digest.matching.engine.index import Matches, ProfileIndex, Search
 from digest.matching.language.parser import compile_rules, parse_query, parse_rules
 from digest.matching.ranking import Choice, choose, trending
 

@@ -7,8 +7,7 @@ from datetime import date, datetime
 import numpy as np
 
 from digest.matching.engine.corpus import Corpus
-from digest.matching.engine.index import ProfileIndex, Search
-from digest.matching.engine.matches import Matches
+from digest.matching.engine.index import Matches, ProfileIndex, Search
 from digest.matching.engine.ragged import Bools, Floats
 from digest.matching.ranking import choose
 from digest.matching.rule_stats import QueryCache, RuleStats, rule_stats

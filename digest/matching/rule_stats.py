@@ -1,6 +1,7 @@
 """Counts what each rule of a profile finds, so that an editor sees it before the profile is saved. Pure.
 
-A rule that finds nothing, or too much, is varied, to suggest what its author may have meant.
+A rule that finds nothing, or too much, is varied, to suggest what its author may have meant. For a single paper, this
+lists the rules that match it, and those that nearly match.
 """
 
 from collections import ChainMap
@@ -17,8 +18,22 @@ from digest.matching.engine.index import Search
 from digest.matching.engine.query_plan import compile_queries
 from digest.matching.engine.ragged import Ints
 from digest.matching.language.parser import parse_rules
-from digest.matching.language.query import SHOWN, AllOf, AnyOf, Not, Query, Rule, Term, canonical, format_query
-from digest.models import Field, Profile
+from digest.matching.language.query import (
+    SHOWN,
+    TITLE,
+    AllOf,
+    AnyOf,
+    Author,
+    Near,
+    Not,
+    Query,
+    Rule,
+    Term,
+    canonical,
+    format_query,
+    iter_terms,
+)
+from digest.models import Paper, Profile
 
 QueryCache = MutableMapping[Query, Ints]  # query -> the columns of the papers that it is true of
 
@@ -107,9 +122,10 @@ def _suggestions(
     variants: dict[Query, list[Query]] = {}
     for query, count in counts.items():
         if count == 0:
-            variants[query] = [canonical(variant) for variant in wider(query, words)]
+            variants[query] = [canonical(variant) for variant in _wider(query, words)]
         elif count > flood:
-            variants[query] = [canonical(variant) for variant in in_title(query)]
+            narrower = _varied(query, lambda term: replace(term, fields=TITLE))
+            variants[query] = [canonical(variant) for variant in narrower]
     found = papers_by_query([variant for some in variants.values() for variant in some], search, cache)
     suggestions: dict[Query, Suggestion] = {}
     for query, some in variants.items():
@@ -132,7 +148,7 @@ def papers_by_query(queries: Sequence[Query], search: Search, cache: QueryCache 
     return found
 
 
-def wider(query: Query, known_words: Collection[str]) -> Iterator[Query]:
+def _wider(query: Query, known_words: Collection[str]) -> Iterator[Query]:
     """Yields queries that find a little more, the most similar first. `known_words` are the words of all papers."""
     ways: Sequence[Callable[[Term], Query]] = (
         _with_operator,
@@ -144,11 +160,6 @@ def wider(query: Query, known_words: Collection[str]) -> Iterator[Query]:
     )
     for vary in ways:
         yield from _varied(query, vary)
-
-
-def in_title(query: Query) -> Iterator[Query]:
-    """Yields queries that find less: one of the terms has to be in the title."""
-    return _varied(query, lambda term: replace(term, fields=frozenset({Field.TITLE})))
 
 
 def _varied(query: Query, vary: Callable[[Term], Query]) -> Iterator[Query]:
@@ -218,3 +229,70 @@ def _respelt(term: Term, known_words: Collection[str]) -> Term:
 def _as_separate_words(term: Term) -> Query:
     words = [word for word in term.text.split(" ") if word not in _STOP_WORDS]
     return AllOf(tuple(replace(term, text=word) for word in words)) if len(words) > 1 else term
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """A rule that does not match a paper: which of its words the paper has, and which not. Words are folded."""
+
+    rule: str
+    has: tuple[str, ...]  # words of the rule that are in the paper, in any field
+    lacks: tuple[str, ...]
+    excluded_by: tuple[str, ...]  # phrases after NOT that are in the paper
+
+
+def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
+    """Returns the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
+    rules = parse_rules(profile.rules)
+    papers = papers_by_query([rule.query for rule in rules], Search([paper]))
+    return [rule for rule in rules if len(papers[rule.query])]
+
+
+def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[NearMiss]:
+    """Returns the rules that came closest to matching a paper, the closest first. Raises RuleError.
+
+    Leaves out rules none of whose words are in the paper.
+    """
+    rules = [rule for rule in parse_rules(profile.rules) if not rule.excludes]
+    parts = {rule: list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules}
+    papers = papers_by_query([query for some in parts.values() for query, _ in some], Search([paper]))
+
+    def texts(rule: Rule, *, wanted: bool, found: bool) -> tuple[str, ...]:
+        some = (query for query, is_wanted in parts[rule] if is_wanted is wanted and (len(papers[query]) > 0) is found)
+        return tuple(dict.fromkeys(" ".join(term.text for term in iter_terms(query)) for query in some))
+
+    near_misses = [
+        NearMiss(
+            rule=rule.text,
+            has=texts(rule, wanted=True, found=True),
+            lacks=texts(rule, wanted=True, found=False),
+            excluded_by=texts(rule, wanted=False, found=True),
+        )
+        for rule in rules
+    ]
+    # First the rules that only a NOT kept from matching, then by the share and by the number of missing words.
+    return sorted(
+        (near for near in near_misses if near.has),
+        key=lambda near: (
+            bool(near.lacks) or not near.excluded_by,
+            len(near.lacks) / (len(near.has) + len(near.lacks)),
+            len(near.lacks),
+        ),
+    )[:limit]
+
+
+def _parts(query: Query, *, wanted: bool) -> Iterator[tuple[Query, bool]]:
+    """Yields (what a rule looks for, True) word by word, and (what it negates, False) phrase by phrase."""
+    # Single words show what a phrase lacks. What is negated counts as a whole: one of its words excludes nothing.
+    match query:
+        case Not(part):
+            yield from _parts(part, wanted=not wanted)
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from _parts(part, wanted=wanted)
+        case Term() | Near() | Author() if not wanted:
+            yield canonical(query), False
+        case Term() | Near() | Author():
+            for term in iter_terms(query):
+                for word in term.text.split():
+                    yield canonical(replace(term, text=word)), True

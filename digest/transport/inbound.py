@@ -196,7 +196,18 @@ class ImapMailbox:
                 self._mailbox = MailBoxUnencrypted(self.host, self.port, timeout=self.timeout)
                 if self.security is Security.STARTTLS:
                     self._mailbox.client.starttls(tls)
-            self._log_in()
+            # LOGIN takes only ASCII, and not every server allows it.
+            is_ascii = (self.username + self.password).isascii()
+            plain = not is_ascii or "AUTH=PLAIN" in self._open.client.capabilities
+            log_in = self._open.login_utf8 if plain else self._open.login
+            try:
+                log_in(self.username, self.password, initial_folder=None)
+            except imaplib.IMAP4.abort:
+                raise  # not refused: the connection broke
+            except (imaplib.IMAP4.error, ImapToolsError) as error:
+                self._disconnect()
+                reason = f"refuses user {self.username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
+                raise self._failed(reason) from None
         with self._translate_errors(f"does not open the folder {self.folder!r}"):
             self._open.folder.set(self.folder)
             # The folder's URL (RFC 5092). With UIDVALIDITY, a UID names one mail forever (RFC 3501, 2.3.1.1).
@@ -244,20 +255,6 @@ class ImapMailbox:
             with self._translate_errors("cannot be marked as read"):
                 # imap_tools' flag() would also expunge the mails that other programs have marked as deleted.
                 _check(self._open.client.uid("STORE", batch, "+FLAGS.SILENT", r"(\Seen)"))
-
-    def _log_in(self) -> None:
-        mailbox = self._open
-        # LOGIN takes only ASCII, and not every server allows it.
-        is_ascii = (self.username + self.password).isascii()
-        plain = not is_ascii or "AUTH=PLAIN" in mailbox.client.capabilities
-        try:
-            (mailbox.login_utf8 if plain else mailbox.login)(self.username, self.password, initial_folder=None)
-        except imaplib.IMAP4.abort:
-            raise  # not refused: the connection broke
-        except (imaplib.IMAP4.error, ImapToolsError) as error:
-            self._disconnect()
-            reason = f"refuses user {self.username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
-            raise self._failed(reason) from None
 
     @property
     def _open(self) -> BaseMailBox:

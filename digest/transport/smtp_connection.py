@@ -166,8 +166,27 @@ class MailServer:
 
     def connect(self) -> SmtpClient:
         """Return a client that has said EHLO and logged in, with a non-blocking socket. Raises TransportError."""
+        # Our own name for EHLO: fully qualified, or else an address literal (RFC 5321, 4.1.4). No DNS look-up.
+        hostname = socket.gethostname()
+        name = hostname if "." in hostname else "[127.0.0.1]"
+        client: SmtpClient
         try:
-            return self._connect()
+            if self.security is Security.TLS:
+                client = _TlsClient(self.host, self.port, name, timeout=self.timeout, context=self.tls)
+            else:
+                client = SmtpClient(self.host, self.port, name, timeout=self.timeout)
+            try:
+                if self.security is Security.STARTTLS:
+                    client.starttls(context=self.tls)
+                client.ehlo_or_helo_if_needed()
+                if self.username:
+                    client.login(self.username, self.password)
+                client.reader.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.reader.sock.setblocking(False)
+            except BaseException:
+                client.close()
+                raise
+            return client
         except smtplib.SMTPAuthenticationError as error:
             reply = one_line(error.smtp_error)
             fix = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
@@ -181,28 +200,6 @@ class MailServer:
             raise TransportError(f"cannot be reached: {one_line(str(error))}{fix}") from None
         except (smtplib.SMTPException, OSError) as error:
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
-
-    def _connect(self) -> SmtpClient:
-        # Our own name for EHLO: fully qualified, or else an address literal (RFC 5321, 4.1.4). No DNS look-up.
-        hostname = socket.gethostname()
-        name = hostname if "." in hostname else "[127.0.0.1]"
-        client: SmtpClient
-        if self.security is Security.TLS:
-            client = _TlsClient(self.host, self.port, name, timeout=self.timeout, context=self.tls)
-        else:
-            client = SmtpClient(self.host, self.port, name, timeout=self.timeout)
-        try:
-            if self.security is Security.STARTTLS:
-                client.starttls(context=self.tls)
-            client.ehlo_or_helo_if_needed()
-            if self.username:
-                client.login(self.username, self.password)
-            client.reader.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client.reader.sock.setblocking(False)
-        except BaseException:
-            client.close()
-            raise
-        return client
 
 
 def one_line(text: str | bytes) -> str:

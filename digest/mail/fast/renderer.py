@@ -68,17 +68,13 @@ class RenderJob:
     mute_url: Piece
 
 
-class _Match:
+class _Match(Hit):
     """A hit on one card: its marked text, and the reasons rendered for it."""
 
-    __slots__ = ("begin", "end", "hit", "marked", "place", "reasons", "shown_in", "spelling", "start", "stop")
+    __slots__ = ("begin", "marked", "reasons", "shown_in", "stop")
 
-    def __init__(self, hit: Hit) -> None:
-        self.hit = hit
-        self.start = hit.start
-        self.end = hit.end
-        self.spelling = hit.spelling
-        self.place = hit.place
+    def __init__(self, paper: Paper, evidence: Evidence) -> None:
+        super().__init__(paper, evidence)
         self.reasons: dict[tuple[Place, int], list[Any]] = {}  # encoded, split where the subscriber's link goes
         self.shown_in: _MarkedText | None = None  # the text that shows it, from `begin` to `stop` in its HTML
         self.begin = self.stop = 0
@@ -107,7 +103,7 @@ class _CardTemplate:
         for each in evidence:
             match = self._matches.get((each.field, each.start, each.end))
             if match is None:
-                match = _Match(Hit(self._paper, each))
+                match = _Match(self._paper, each)
                 for text in self._texts:
                     text.locate(match)
                 if len(self._matches) >= _MAX_MATCHES:
@@ -239,7 +235,7 @@ class _MarkedText:
 
     def locate(self, match: _Match) -> None:
         """Store in `match` where it is in this text, if it is in it."""
-        if match.hit.field is self._field and match.start < min(match.end, self._excerpt.kept):
+        if match.field is self._field and match.start < min(match.end, self._excerpt.kept):
             match.shown_in = self
             match.end = min(match.end, self._excerpt.kept)
             match.begin, match.stop, match.marked = self._mark(match.start, match.end)
@@ -283,7 +279,7 @@ class _ReasonRenderer:
         for (match, where), place in zip(shown, places(self._fragment.asks_position, len(shown)), strict=True):
             reason = match.reasons.get((where, place))
             if reason is None:
-                reason = match.reasons[where, place] = self._render(match.hit, where, place)
+                reason = match.reasons[where, place] = self._render(match, where, place)
             stretches[-1].append(reason[0])
             stretches += [[following] for following in reason[1:]]
 

@@ -1,7 +1,7 @@
 """Profiles compiled into an index, and papers that are read once for any number of such indexes."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,16 +13,130 @@ from numpy.typing import NDArray
 from digest.errors import RuleError
 from digest.matching.engine.corpus import Corpus
 from digest.matching.engine.evaluation import Evaluation, evaluate
-from digest.matching.engine.matches import Matches
 from digest.matching.engine.phrase_trie import PhraseTrie
 from digest.matching.engine.query_plan import QueryPlan, compile_queries
 from digest.matching.engine.ragged import Floats, Ints, Longs, indices_of_rows, row_offsets
-from digest.matching.engine.scoring import ProfileRules, best_papers, inverse_document_frequency, posting_values
-from digest.matching.language.parser import parse_query, parse_rules
+from digest.matching.engine.scoring import (
+    ProfileRules,
+    ScoredPapers,
+    best_papers,
+    inverse_document_frequency,
+    posting_values,
+)
+from digest.matching.language.parser import parse_query, parse_rules, rule_texts
 from digest.matching.language.query import Rule, distinct_rules
-from digest.models import EXCLUDES, Paper, Profile
+from digest.models import EXCLUDES, Evidence, Field, Match, Paper, Profile, Reason
+
+_Place = tuple[Field, int, int]  # start and end offset in the field's text as shown
+
+_FIELD_ORDER = {field: place for place, field in enumerate(Field)}
 
 _KEPT_EVALUATIONS = 2  # of the plan of all profiles, and of the plan of those that were edited since
+# Increased when the file's arrays change, and when the same rules come to mean something else.
+_FORMAT = 3
+
+_PLAN = (
+    "slot_offsets", "slot", "fields", "atom", "distance", "is_or", "child_offsets", "child", "negated", "level_offsets",
+)  # fmt: skip
+_RULES = ("offsets", "condition", "weight", "line")
+_TRIE = ("keys", "targets", "phrase_of")
+
+
+class Matches:
+    """What matched: three arrays of equal length, sorted by profile row, then score descending, then precedence.
+
+    `profile` (int32) is a row of the index, `paper` (int32) a column of the corpus, `score` (float32) is above 0.
+    """
+
+    def __init__(self, rules: ProfileRules, evaluation: Evaluation, value: Floats, found: ScoredPapers) -> None:
+        self.profile, self.paper, self.score = found
+        self._rules = rules
+        self._evaluation = evaluation
+        self._value = value
+        self._places: dict[tuple[int, int], tuple[_Place, ...]] = {}  # by (condition, column): many profiles share some
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def for_profile(self, row: int, profile: Profile) -> list[Match]:
+        """Returns the matches of the profile in that row of the index, best first, with reasons and evidence."""
+        return self.with_evidence(row, self.without_evidence(row, profile))
+
+    def without_evidence(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
+        """Returns the matches of the profile in that row, best first, without reasons and evidence.
+
+        Much faster than with them. `of` limits the matches to papers in these columns.
+        """
+        begin, end = np.searchsorted(self.profile, [row, row + 1])
+        found, scores = self.paper[begin:end], self.score[begin:end]
+        if of is not None:
+            wanted = np.isin(found, of)
+            found, scores = found[wanted], scores[wanted]
+        papers = self._evaluation.corpus.papers
+        return [
+            Match(paper=papers[column], profile=profile, score=score)
+            for column, score in zip(found.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def with_evidence(self, row: int, matches: Sequence[Match]) -> list[Match]:
+        """Returns these matches of one profile, which `without_evidence` returned, with reasons and evidence."""
+        columns = [self._evaluation.corpus.columns[match.paper.id] for match in matches]
+        found: dict[int, list[tuple[int, int, float, bool]]] = {column: [] for column in columns}
+        for line, condition, weight in self._rules_of(row):
+            papers = self._evaluation.papers_of(condition).tolist()
+            for posting, column in enumerate(papers, int(self._evaluation.offsets[condition])):
+                if column in found:
+                    points = weight * float(self._value[posting])
+                    found[column].append((line, condition, points, bool(self._evaluation.in_title[posting])))
+        lines = {line for rules in found.values() for line, *_ in rules}
+        texts = rule_texts(matches[0].profile.rules, lines) if matches else {}
+        explained: list[Match] = []
+        for match, column in zip(matches, columns, strict=True):
+            rules = found[column]
+            reasons = [Reason(rule=texts[line], score=points, in_title=title) for line, _, points, title in rules]
+            evidence = {
+                Evidence(field=field, start=start, end=end, rule=texts[line])
+                for line, condition, _, _ in rules
+                for field, start, end in self._places_of(condition, column)
+            }
+            explained.append(
+                replace(
+                    match,
+                    reasons=tuple(sorted(reasons, key=lambda reason: (-reason.score, reason.rule))),
+                    evidence=tuple(sorted(evidence, key=lambda e: (_FIELD_ORDER[e.field], e.start, e.end, e.rule))),
+                )
+            )
+        return explained
+
+    def _places_of(self, condition: int, column: int) -> tuple[_Place, ...]:
+        """Returns where the condition's words are in a paper that it is true of. Negated children have no places."""
+        key = condition, column
+        if key not in self._places:
+            evaluation, plan = self._evaluation, self._evaluation.plan
+            found: list[_Place] = []
+            if condition < plan.atoms:
+                begin, end = evaluation.occurrences.begin, evaluation.occurrences.end
+                numbers = dict.fromkeys(evaluation.occurrences_of(condition, column))
+                found = [evaluation.corpus.locate(int(begin[number]), int(end[number])) for number in numbers]
+            else:
+                clause = condition - plan.atoms
+                children = slice(int(plan.child_offsets[clause]), int(plan.child_offsets[clause + 1]))
+                for child, negated in zip(plan.child[children].tolist(), plan.negated[children].tolist(), strict=True):
+                    if not negated and evaluation.holds(child, column):
+                        found += self._places_of(child, column)
+            self._places[key] = tuple(dict.fromkeys(found))
+        return self._places[key]
+
+    def excluded_papers(self, row: int) -> frozenset[int]:
+        """Returns the columns of the papers that the profile's lines beginning with - exclude."""
+        excluding = [condition for _, condition, weight in self._rules_of(row) if weight < 0]
+        return frozenset(column for condition in excluding for column in self._evaluation.papers_of(condition).tolist())
+
+    def _rules_of(self, row: int) -> Iterator[tuple[int, int, float]]:
+        """Yields (line, condition, weight) of each rule of the profile in that row."""
+        rules = slice(int(self._rules.offsets[row]), int(self._rules.offsets[row + 1]))
+        columns = (self._rules.line, self._rules.condition, self._rules.weight)
+        return zip(*(column[rules].tolist() for column in columns), strict=True)
 
 
 class ProfileIndex:
@@ -132,16 +246,6 @@ class Search:
             if len(self._evaluations) > _KEPT_EVALUATIONS:
                 del self._evaluations[next(iter(self._evaluations))]
         return self._evaluations[plan]
-
-
-# Increased when the file's arrays change, and when the same rules come to mean something else.
-_FORMAT = 3
-
-_PLAN = (
-    "slot_offsets", "slot", "fields", "atom", "distance", "is_or", "child_offsets", "child", "negated", "level_offsets",
-)  # fmt: skip
-_RULES = ("offsets", "condition", "weight", "line")
-_TRIE = ("keys", "targets", "phrase_of")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,7 @@
-"""Parses the text of a profile into rules, or raises an error that says where it is wrong and what was expected."""
+"""Parses the text of a profile into rules, or raises an error that says where it is wrong and what was expected.
+
+A rule's text becomes a parse tree by the grammar in rules.lark, and `_build` makes its query of the tree.
+"""
 
 import difflib
 import re
@@ -68,7 +71,7 @@ _NEEDS_GRAMMAR = re.compile(
     r'[()"“”„«»\[:^/|&]|^\s*$|(?:^|(?<=\s))(?:[-+\u2010-\u2015\u2212]|(?:AND|OR|NOT|ANDNOT|NEAR)(?!\S))'
 )
 
-Node = Tree[Token]
+_Node = Tree[Token]
 
 _CHAIN = "NEAR joins two sides; write a NEAR/3 b AND b NEAR/3 c"
 _NOT_A_SIDE = "a side of NEAR is words, a phrase or (a OR b); write AND and NOT outside: a NEAR/3 b AND NOT c"
@@ -138,8 +141,9 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
         query = _parse(text)
     except UnexpectedInput as error:
         raise _grammar_error(error, text, line, column) from None
-    except QuerySyntaxError as error:
-        raise RuleError(line, column + error.offset, error.reason) from None
+    except _QuerySyntaxError as error:
+        offset, reason = error.args
+        raise RuleError(line, column + offset, reason) from None
     if matches_empty_paper(query):
         reason = "this matches papers that contain none of its words; add what to look for, or begin a line with -"
         raise RuleError(line, column, reason)
@@ -149,8 +153,8 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
 @lru_cache(maxsize=1024)  # while a profile is typed, all its other lines are parsed again with every key
 def _parse(text: str) -> Query:
     if _NEEDS_GRAMMAR.search(text):
-        return canonical(build(_parser().parse(text), text, Scope()))
-    return canonical(shown_term(text.strip(), _indent(text), SHOWN, exact=False))
+        return canonical(_build(_parser().parse(text), text, _Scope()))
+    return canonical(Term(_checked_text(text.strip(), _indent(text), exact=False), SHOWN))
 
 
 def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
@@ -222,7 +226,7 @@ def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) ->
     accepted = (error.accepts if isinstance(error, UnexpectedToken) else None) or set()
     at_end = token.type == "$END"
     at = len(text) if at_end else token.start_pos or 0
-    shown = "the end" if at_end else shortened(token.strip())
+    shown = "the end" if at_end else _shortened(token.strip())
     if at_end and "RPAR" in accepted:
         reason = "expected ) before the end"
     elif token.type == "RPAR" and "$END" in accepted:
@@ -239,85 +243,81 @@ def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) ->
     return RuleError(line, column + at, reason)
 
 
-class QuerySyntaxError(Exception):
-    """An error in a rule, at an `offset` that counts from 0. Becomes a RuleError with line and column."""
-
-    def __init__(self, offset: int, reason: str) -> None:
-        super().__init__(reason)
-        self.offset = offset
-        self.reason = reason
+class _QuerySyntaxError(Exception):
+    """An error in a rule: its offset, which counts from 0, and the reason. Becomes a RuleError with line and column."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class _Scope:
     """What surrounds a node: the innermost field, and how many parentheses, NOTs and fields deep it is."""
 
     fields: frozenset[Field] = SHOWN
     initials: bool = False  # names are written as PubMed writes them: Hinton GE
     depth: int = 0
 
-    def deeper(self) -> "Scope":
-        """Returns the scope one parenthesis or NOT further in. Raises QuerySyntaxError if that is too deep."""
+    def deeper(self) -> "_Scope":
+        """Returns the scope one parenthesis or NOT further in. Raises _QuerySyntaxError if that is too deep."""
         if self.depth == MAX_DEPTH:
-            raise QuerySyntaxError(0, f"parentheses, fields and NOTs are nested deeper than {MAX_DEPTH}")
-        return Scope(self.fields, self.initials, self.depth + 1)
+            raise _QuerySyntaxError(0, f"parentheses, fields and NOTs are nested deeper than {MAX_DEPTH}")
+        return _Scope(self.fields, self.initials, self.depth + 1)
 
-    def within(self, node: Node) -> "Scope":
-        """Returns the scope inside an `in_field` or `tagged` node. Raises QuerySyntaxError."""
+    def within(self, node: _Node) -> "_Scope":
+        """Returns the scope inside an `in_field` or `tagged` node. Raises _QuerySyntaxError."""
         if node.data == "in_field":
-            return Scope(FIELDS[_token(node, 0).rstrip().rstrip(":").lower()], depth=self.deeper().depth)
+            return _Scope(FIELDS[_token(node, 0).rstrip().rstrip(":").lower()], depth=self.deeper().depth)
         tag = _token(node, 1)
         fields = TAGS.get(tag.strip("[] \t").lower())
         if fields is None:
-            raise QuerySyntaxError(tag.start_pos or 0, unknown_tag(tag))
-        return Scope(fields, initials=fields != EVERYWHERE, depth=self.deeper().depth)
+            raise _QuerySyntaxError(tag.start_pos or 0, unknown_tag(tag))
+        return _Scope(fields, initials=fields != EVERYWHERE, depth=self.deeper().depth)
 
 
-def build(node: Node, text: str, scope: Scope) -> Query:
-    """Returns the query for a parse tree of `text`. Raises QuerySyntaxError."""
+def _build(node: _Node, text: str, scope: _Scope) -> Query:
+    """Returns the query for a parse tree of `text`. Raises _QuerySyntaxError."""
     match node.data:
         case "phrase" | "quoted":
             if scope.fields == EVERYWHERE:
                 scope.deeper()  # it becomes an OR, which may need parentheses when it is written as a rule again
             return _term(*_words(node, text), scope, exact=node.data == "quoted")
         case "in_field" | "tagged":
-            return build(_child(node), text, scope.within(node))
+            return _build(_child(node), text, scope.within(node))
         case "group":
-            return build(_child(node), text, scope.deeper())
+            return _build(_child(node), text, scope.deeper())
         case "none_of":
-            return Not(build(_child(node), text, scope.deeper()))
+            return Not(_build(_child(node), text, scope.deeper()))
         case "near":
             return _near(node, text, scope)
         case kind:
-            parts = tuple(build(child, text, scope) for child in _children(node))
+            parts = tuple(_build(child, text, scope) for child in _children(node))
             return AnyOf(parts) if kind == "any_of" else AllOf(parts)
 
 
-def _near(node: Node, text: str, scope: Scope) -> Near:
+def _near(node: _Node, text: str, scope: _Scope) -> Near:
     operators = [child for child in node.children if isinstance(child, Token)]
     at = operators[0].start_pos or 0
     written = re.fullmatch(r"NEAR/([0-9]{1,4})", operators[0])
     if written is None:
-        raise QuerySyntaxError(at, "expected a number of words after NEAR, as in a NEAR/3 b (quotes make NEAR a word)")
+        raise _QuerySyntaxError(at, "expected a number of words after NEAR, as in a NEAR/3 b (quotes make NEAR a word)")
     distance = int(written[1])
     if distance > MAX_DISTANCE:
-        raise QuerySyntaxError(at, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
+        raise _QuerySyntaxError(at, f"at most {MAX_DISTANCE} words between; beyond that, use AND")
     if len(operators) > 1:
-        raise QuerySyntaxError(operators[1].start_pos or 0, _CHAIN)
+        raise _QuerySyntaxError(operators[1].start_pos or 0, _CHAIN)
     left, right = (tuple(_side(child, text, scope, at)) for child in _children(node))
     looked_in = [frozenset[Field]().union(*(term.fields for term in side)) for side in (left, right)]
     if looked_in[0].isdisjoint(looked_in[1]):
-        raise QuerySyntaxError(at, _APART)
+        raise _QuerySyntaxError(at, _APART)
     return Near(left, right, distance)
 
 
-def _side(node: Node, text: str, scope: Scope, at: int) -> Iterator[Term]:
+def _side(node: _Node, text: str, scope: _Scope, at: int) -> Iterator[Term]:
     """Yields the terms of one side of the NEAR at offset `at`."""
     match node.data:
         case "phrase" | "quoted":
             if not scope.fields & SHOWN:
-                raise QuerySyntaxError(at, _NO_TEXT)
-            yield shown_term(*_words(node, text), scope.fields & SHOWN, exact=node.data == "quoted")
+                raise _QuerySyntaxError(at, _NO_TEXT)
+            exact = node.data == "quoted"
+            yield Term(_checked_text(*_words(node, text), exact=exact), scope.fields & SHOWN, exact)
         case "in_field" | "tagged":
             yield from _side(_child(node), text, scope.within(node), at)
         case "group":
@@ -326,10 +326,10 @@ def _side(node: Node, text: str, scope: Scope, at: int) -> Iterator[Term]:
             for child in _children(node):
                 yield from _side(child, text, scope, at)
         case kind:
-            raise QuerySyntaxError(at, _CHAIN if kind == "near" else _NOT_A_SIDE)
+            raise _QuerySyntaxError(at, _CHAIN if kind == "near" else _NOT_A_SIDE)
 
 
-def _words(node: Node, text: str) -> tuple[str, int]:
+def _words(node: _Node, text: str) -> tuple[str, int]:
     """Returns (the words as written, their offset)."""
     first, last = _token(node, 0), _token(node, -1)
     start = first.start_pos or 0
@@ -341,36 +341,36 @@ def _words(node: Node, text: str) -> tuple[str, int]:
 
 
 def _check_word(word: Token) -> None:
-    """Raises QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
+    """Raises _QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
     if not _SUSPECT.search(word):
         return
     start = word.start_pos or 0
     if _SIGNED.match(word):
         hint = "" if word[0] == "+" else "; to exclude it, write NOT or begin a line with a plain -"
-        raise QuerySyntaxError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{hint}")
+        raise _QuerySyntaxError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{hint}")
     if word in _FOREIGN_OPERATORS:
-        raise QuerySyntaxError(start, f"write {_FOREIGN_OPERATORS[word]} for {word}")
+        raise _QuerySyntaxError(start, f"write {_FOREIGN_OPERATORS[word]} for {word}")
     if word.lower().startswith("near/"):
-        raise QuerySyntaxError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
+        raise _QuerySyntaxError(start, "NEAR is written in capitals, as in a NEAR/3 b (quotes make it a word)")
     if _WEIGHT.search(word):
-        raise QuerySyntaxError(start + word.index("^"), "expected a weight at the end of the line only")
+        raise _QuerySyntaxError(start + word.index("^"), "expected a weight at the end of the line only")
     if word.endswith(":"):
         # Before a space, most names belong to a title (BERT: pre-training). Only misspelt fields are errors.
         name = word[:-1].lower()
         if name in ELSEWHERE or difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.8):
-            raise QuerySyntaxError(start, unknown_field(word[:-1]))
+            raise _QuerySyntaxError(start, unknown_field(word[:-1]))
     if field := _UNKNOWN_FIELD.match(word):
-        raise QuerySyntaxError(start, unknown_field(field.group(1)))
+        raise _QuerySyntaxError(start, unknown_field(field.group(1)))
 
 
-def _term(text: str, offset: int, scope: Scope, *, exact: bool) -> Query:
-    """Returns what `text`, which begins at `offset`, asks for in the scope's fields. Raises QuerySyntaxError.
+def _term(text: str, offset: int, scope: _Scope, *, exact: bool) -> Query:
+    """Returns what `text`, which begins at `offset`, asks for in the scope's fields. Raises _QuerySyntaxError.
 
     Names (authors, categories) are compared as they are, also outside quotes.
     """
     terms: list[Query] = []
     if scope.fields & SHOWN:
-        terms.append(shown_term(text, offset, scope.fields & SHOWN, exact=exact))
+        terms.append(Term(_checked_text(text, offset, exact=exact), scope.fields & SHOWN, exact))
     if Field.AUTHOR in scope.fields:
         terms.append(_author(text, offset, initials=scope.initials))
     if Field.CATEGORY in scope.fields:
@@ -380,18 +380,13 @@ def _term(text: str, offset: int, scope: Scope, *, exact: bool) -> Query:
         elif len(COMPOUND.findall(archive[1])) == 1:
             name = _checked_text(archive[1], offset, exact=True) + ARCHIVE  # cs.* is all categories of the archive cs
         else:
-            raise QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
+            raise _QuerySyntaxError(offset, "expected one archive before .*, as in cs.* or cond-mat.*")
         terms.append(Term(name, CATEGORY, exact=True))
     return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
 
 
-def shown_term(text: str, offset: int, fields: frozenset[Field], *, exact: bool) -> Term:
-    """Returns a term for words, a phrase or a prefix in title or abstract. Raises QuerySyntaxError."""
-    return Term(_checked_text(text, offset, exact=exact), fields, exact)
-
-
 def _author(text: str, offset: int, *, initials: bool) -> Query:
-    """Returns a Term for a name of one part, else an Author. Raises QuerySyntaxError.
+    """Returns a Term for a name of one part, else an Author. Raises _QuerySyntaxError.
 
     With `initials`, one to three capitals after a family name are initials, of which the first counts.
     """
@@ -400,7 +395,7 @@ def _author(text: str, offset: int, *, initials: bool) -> Query:
     if initials and len(written) > 1 and _INITIALS.fullmatch(written[-1][0]):
         written[-1] = (written[-1][0][0], written[-1][1])
     if len(written) > MAX_PHRASE:
-        raise QuerySyntaxError(offset, f"a name of more than {MAX_PHRASE} parts")
+        raise _QuerySyntaxError(offset, f"a name of more than {MAX_PHRASE} parts")
     if len(written) > 1:
         parts: list[Term] = []
         for name, at in written:
@@ -415,41 +410,41 @@ def _author(text: str, offset: int, *, initials: bool) -> Query:
 
 
 def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") -> str:
-    """Returns the canonical text. Raises QuerySyntaxError if it cannot be looked for."""
+    """Returns the canonical text. Raises _QuerySyntaxError if it cannot be looked for."""
     starred = _STAR.sub(STAR, text.replace(STAR, " "))
     if "*" in starred:
-        raise QuerySyntaxError(offset + starred.index("*"), _TOO_SHORT)
+        raise _QuerySyntaxError(offset + starred.index("*"), _TOO_SHORT)
     words = sum(1 for _ in WORD.finditer(starred))
     if not words:
-        raise QuerySyntaxError(offset, f"there is no letter or digit in {shortened(text)}")
+        raise _QuerySyntaxError(offset, f"there is no letter or digit in {_shortened(text)}")
     if words > MAX_PHRASE:
-        raise QuerySyntaxError(offset, f"a phrase of more than {MAX_PHRASE} words")
+        raise _QuerySyntaxError(offset, f"a phrase of more than {MAX_PHRASE} words")
     canonical = canonical_text(starred, exact=exact, separator=separator)
     if STAR in starred:
         ways = patterns(canonical, exact=exact)
         at = offset + starred.index(STAR)
         if not ways:
-            raise QuerySyntaxError(at, "expected * at the end of a word only")
+            raise _QuerySyntaxError(at, "expected * at the end of a word only")
         if any(word[0] == "^" and len(word) < 3 for way in ways for word in way):
-            raise QuerySyntaxError(at, _TOO_SHORT)
+            raise _QuerySyntaxError(at, _TOO_SHORT)
     return canonical
 
 
-def shortened(text: str) -> str:
+def _shortened(text: str) -> str:
     """Returns the text in quotes, cut to a length that fits an error message."""
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _children(node: Node) -> list[Node]:
+def _children(node: _Node) -> list[_Node]:
     return [child for child in node.children if not isinstance(child, Token)]
 
 
-def _child(node: Node) -> Node:
+def _child(node: _Node) -> _Node:
     (child,) = _children(node)
     return child
 
 
-def _token(node: Node, index: int) -> Token:
+def _token(node: _Node, index: int) -> Token:
     token = node.children[index]
     if not isinstance(token, Token):
         raise TypeError(token)

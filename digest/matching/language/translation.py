@@ -281,27 +281,13 @@ def _read_search_field(query: str, field: str, reader: "_Reader") -> _Part | Non
     return found and _Part(f"{_ARXIV_FIELDS[field]}:{found.grouped('AND', 'OR')}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-    @property
-    def tag(self) -> tuple[str, str]:
-        """(a tag's name, its option after a colon), as in [mh:noexp] and [tiab:~3]."""
-        name, _, option = _one_line(self.text.strip("[]").lower()).partition(":")
-        return name.strip(), option.strip()
-
-
 class _Reader:
     """A recursive descent parser of queries. Collects what it left out of them in `left_out`."""
 
     def __init__(self) -> None:
         self.left_out: list[str] = []
         self._text = ""
-        self._tokens: Sequence[_Token] = ()
+        self._tokens: Sequence[re.Match[str]] = ()
         self._at = 0
         self._separate_words = False
         self._left_to_right = False
@@ -322,9 +308,9 @@ class _Reader:
 
     @property
     def _kind(self) -> str:
-        return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
+        return self._tokens[self._at].lastgroup or "" if self._at < len(self._tokens) else ""
 
-    def _next(self) -> _Token:
+    def _next(self) -> re.Match[str]:
         self._at += 1
         return self._tokens[self._at - 1]
 
@@ -337,7 +323,7 @@ class _Reader:
         while self._kind not in {"", "close"}:
             operators: list[str] = []
             while self._kind == "operator":
-                operators.append(self._next().text)
+                operators.append(self._next().group())
             *before, last = operators or ["AND"]
             if len(before) > 1 or (before and last != "NOT") or (first and operators and operators != ["NOT"]):
                 raise RuleError(1, 1, f"expected a word, a phrase or ( next to {operators[0]}")
@@ -351,17 +337,17 @@ class _Reader:
         return _join(found, left_to_right=self._left_to_right)
 
     def _operand(self, depth: int) -> _Part | None:
-        begin, token = self._tokens[self._at].start, self._next()
-        match token.kind:
+        begin, token = self._tokens[self._at].start(), self._next()
+        match token.lastgroup:
             case "open":
                 part = self._expression(depth + 1)
                 if self._kind != "close":
                     raise RuleError(1, 1, "expected ) before the end")
                 self._next()
             case "field":
-                name, left_out_before = token.text[:-1].lower(), len(self.left_out)
+                name, left_out_before = token.group()[:-1].lower(), len(self.left_out)
                 if self._kind in {"", "close", "operator"} or depth >= MAX_DEPTH:
-                    raise RuleError(1, 1, f"expected a word, a phrase or ( after {token.text}")
+                    raise RuleError(1, 1, f"expected a word, a phrase or ( after {token.group()}")
                 part = self._operand(depth + 1)
                 if name in _FIELDS_ELSEWHERE:
                     del self.left_out[left_out_before:]  # it is part of what is left out now
@@ -370,18 +356,18 @@ class _Reader:
             case "date":
                 return self._leave_out(begin)
             case "quoted":
-                part = _Part(token.text)
+                part = _Part(token.group())
             case _:
                 part = self._words(token)
         return self._tagged(part, begin)
 
-    def _words(self, first: _Token) -> _Part:
+    def _words(self, first: re.Match[str]) -> _Part:
         last = first
         while self._kind in {"word", "tag", "to"} and not self._is_tag(self._at):
             last = self._next()
-        words = self._text[first.start : last.end].split()
+        words = self._text[first.start() : last.end()].split()
         if any(re.fullmatch(r"#[0-9]+", word) for word in words):
-            raise RuleError(1, 1, f"{first.text} is a line of a search history; paste the query of that line")
+            raise RuleError(1, 1, f"{first.group()} is a line of a search history; paste the query of that line")
         if not self._separate_words or self._is_tag(self._at):
             return _Part(" ".join(word.lstrip("#") for word in words))
         separate = [word.lstrip("#") for word in words if re.search(r"\w", word)]
@@ -390,17 +376,17 @@ class _Reader:
 
     def _is_tag(self, at: int) -> bool:
         """Whether a token is a PubMed tag. Two letters may be a chemical element, if there is a space before them."""
-        if at >= len(self._tokens) or self._tokens[at].kind != "tag":
+        if at >= len(self._tokens) or self._tokens[at].lastgroup != "tag":
             return False
-        name, _ = self._tokens[at].tag
-        follows_directly = at > 0 and self._tokens[at - 1].end == self._tokens[at].start
+        name, _ = _tag(self._tokens[at])
+        follows_directly = at > 0 and self._tokens[at - 1].end() == self._tokens[at].start()
         return name in _KNOWN_TAGS and (len(name) > 2 or follows_directly)
 
     def _tagged(self, part: _Part | None, begin: int) -> _Part | None:
         """Applies the tags that follow a part."""
         while self._is_tag(self._at):
             tag = self._next()
-            name, option = tag.tag
+            name, option = _tag(tag)
             if name in _TAGS_ELSEWHERE or part is None:
                 while self._kind == "to":  # a range: "2020"[dp] : "3000"[dp]
                     self._next()
@@ -410,7 +396,7 @@ class _Reader:
                         self._next()
                 return self._leave_out(begin)
             if name in _SUBJECT_TAGS:
-                self.left_out.append(tag.text)
+                self.left_out.append(tag.group())
                 part = part.as_subject()
             elif proximity := _PROXIMITY.fullmatch(option):
                 part = part.as_near(int(proximity[1])).in_fields(TAGS.get(name, SHOWN))
@@ -420,16 +406,22 @@ class _Reader:
 
     def _leave_out(self, begin: int) -> _Part | None:
         """Adds the text from `begin` to the current token to `left_out`. Returns None: nothing is left of it."""
-        self.left_out.append(self._text[begin : self._tokens[self._at - 1].end])
+        self.left_out.append(self._text[begin : self._tokens[self._at - 1].end()])
         return None
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tag(token: re.Match[str]) -> tuple[str, str]:
+    """Returns (a tag's name, its option after a colon), as in [mh:noexp] and [tiab:~3]."""
+    name, _, option = _one_line(token.group().strip("[]").lower()).partition(":")
+    return name.strip(), option.strip()
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
     at = 0
     while at < len(text):
         found = _TOKENS.match(text, at)
         if found is not None:
-            yield _Token(found.lastgroup or "", found.group(), at, found.end())
+            yield found
         elif not text[at].isspace():
             raise RuleError(1, 1, f"a {'bracket' if text[at] in '[]' else 'quotation mark'} is unmatched")
         at = found.end() if found is not None else at + 1

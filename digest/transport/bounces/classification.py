@@ -83,7 +83,7 @@ def classify(status: str, reply: str) -> BounceKind:
     status = more_specific(status, find_status(reply))
     if _is_transient(status, reply):
         return BounceKind.SOFT
-    match = _find_phrase(reply)
+    match = find_phrase(reply)
     if match is not None and (match[0] is BounceKind.SOFT or _VAGUE.fullmatch(status)):
         return match[0]
     return BounceKind.HARD if status in _INVALID_ADDRESS else BounceKind.SOFT
@@ -107,7 +107,7 @@ def more_specific(reported: str, found: str) -> str:
 
 def status_from_phrase(reply: str) -> str:
     """The status that fits a known phrase in the reply, or "". It begins with 4 in a reply of 4yz."""
-    phrase = _find_phrase(reply)
+    phrase = find_phrase(reply)
     status = phrase[1] if phrase else ""
     return f"4{status[1:]}" if status and _is_transient("", reply) else status
 
@@ -115,11 +115,6 @@ def status_from_phrase(reply: str) -> str:
 def has_code(reply: str) -> bool:
     """Whether a text contains a code of 4yz or 5yz, or an enhanced status."""
     return _CODE.search(reply[:MAX_REPLY]) is not None or bool(find_status(reply))
-
-
-def has_known_phrase(reply: str) -> bool:
-    """Whether a text contains a phrase whose meaning is known."""
-    return _find_phrase(reply) is not None
 
 
 def shorten(reply: str) -> str:
@@ -135,7 +130,7 @@ def _is_transient(status: str, reply: str) -> bool:
     return status.startswith("4") or _STARTS_WITH_4YZ.match(reply) is not None
 
 
-def _find_phrase(reply: str) -> tuple[BounceKind, str] | None:
+def find_phrase(reply: str) -> tuple[BounceKind, str] | None:
     """The kind and status of the first known phrase. Ignores addresses, hosts and links: their names mean nothing."""
     tokens = reply[: 2 * MAX_REPLY].replace("-", " ").replace("_", " ").replace("’", "'").split()
     words = " ".join(t for t in tokens if not set("@=/") & set(t) and "." not in t.strip(".,:;!?()[]<>'\""))

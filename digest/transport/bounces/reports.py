@@ -15,9 +15,9 @@ from digest.models import Bounce, BounceKind
 from digest.transport.bounces.classification import (
     MAX_REPLY,
     classify,
+    find_phrase,
     find_status,
     has_code,
-    has_known_phrase,
     more_specific,
     shorten,
     status_from_phrase,
@@ -183,12 +183,12 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
     passages = [about] if others else [about, text]
     rejections = [found for passage in passages if (found := _find_rejection(_QUOTED_COMMAND.sub("\n", passage)))]
     for rejection in rejections:
-        if has_known_phrase(rejection) or find_status(rejection):
+        if find_phrase(rejection) or find_status(rejection):
             return rejection
     if others and rejections:  # the rest of the text may be about another recipient
         return rejections[0]
     paragraphs = [paragraph for passage in passages for paragraph in re.split(r"\n[ \t]*\n", passage)]
-    known = (paragraph for paragraph in paragraphs if has_known_phrase(paragraph))
+    known = (paragraph for paragraph in paragraphs if find_phrase(paragraph))
     return next(known, rejections[0] if rejections else about)
 
 
