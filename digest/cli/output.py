@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -23,7 +24,7 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one object on one line. Dates and times are in ISO 8601."""
-    print(json.dumps(value, ensure_ascii=False, default=_iso).translate(_LINE_ENDS))
+    print(json.dumps(to_jsonable_python(value), ensure_ascii=False).translate(_LINE_ENDS))
 
 
 def print_text(text: str) -> None:
@@ -109,12 +110,6 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
-
-
-def _iso(value: object) -> str:
-    if isinstance(value, date):  # or a datetime
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _cell(value: object) -> object:

@@ -72,7 +72,8 @@ class CachedResponse:
     async def send(self, scope: Scope, send: Send) -> None:
         """Answer a GET or HEAD with it, or with 304 if the client has it."""
         asked = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
-        there = bool(asked) and _names(asked, self.etag)
+        # The comparison is weak (RFC 9110, 13.1.2).
+        there = asked.strip() == b"*" or self.etag in (tag.strip().removeprefix(b"W/") for tag in asked.split(b","))
         headers = [pair for pair in self.headers if not pair[0].startswith(b"content-l")] if there else self.headers
         await send({"type": "http.response.start", "status": 304 if there else 200, "headers": headers})
         body = b"" if there or scope["method"] == "HEAD" else self.body
@@ -127,7 +128,9 @@ class CacheMiddleware:
             await self._app(scope, receive, answer.take)
             if answer.start is None:
                 return
-            cached = _cacheable(answer.start, answer.body, version)
+            etag = b'"%s"' % hashlib.sha256(answer.body).hexdigest()[:32].encode()
+            headers = [*answer.start["headers"], (b"etag", etag)]
+            cached = CachedResponse(headers, answer.body, etag, version, time.monotonic())
             self._cache.add(path, query, cached)
         await cached.send(scope, send)
 
@@ -142,9 +145,11 @@ class _Answer:
 
     async def take(self, message: Message) -> None:
         """Keep a message of a response that is for everyone, and send any other on."""
-        if message["type"] == "http.response.start" and _is_cacheable(message):
-            self.start = message
-        elif self.start is None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            headers = message["headers"]
+            if (b"cache-control", CACHEABLE) in headers and all(name != b"set-cookie" for name, _ in headers):
+                self.start = message
+        if self.start is None:
             await self._send(message)
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
@@ -157,20 +162,3 @@ def cache_parameters(query: bytes) -> list[tuple[str, str]]:
     asked = QueryParams(query)
     seen = [("page", asked["page"])] if "page" in asked else []
     return [*seen, ("order", asked["order"])] if asked.get("order") in _ORDERS else seen
-
-
-def _is_cacheable(start: Message) -> bool:
-    headers = start["headers"]
-    there = (b"cache-control", CACHEABLE) in headers
-    return there and start["status"] == 200 and all(name != b"set-cookie" for name, _ in headers)
-
-
-def _cacheable(start: Message, body: bytes, version: Version) -> CachedResponse:
-    etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
-    headers = [*start["headers"], (b"etag", etag)]
-    return CachedResponse(headers, body, etag, version, time.monotonic())
-
-
-def _names(asked: bytes, etag: bytes) -> bool:
-    """True if an If-None-Match header names the tag. The comparison is weak (RFC 9110, 13.1.2)."""
-    return asked.strip() == b"*" or any(tag.strip().removeprefix(b"W/") == etag for tag in asked.split(b","))

@@ -226,7 +226,10 @@ async def _read_form(request: Request, *, max_files: int, seconds: float) -> Upl
 
     A file waits on disk until all of it has arrived, so a slow client takes no memory.
     """
-    if request.method != "POST" or _names_other_charset(request.headers.get("Content-Type", "")):
+    # Fields in a charset other than UTF-8, however a parser may find that, would be decoded by any codec of Python's:
+    # some take seconds for a long field, some give lone surrogates.
+    other_charset = "charset" in _UTF_8.sub("", request.headers.get("Content-Type", "")).lower()
+    if request.method != "POST" or other_charset:
         return UploadForm(Fields(), None)
     try:
         async with asyncio.timeout(seconds), request.form(max_files=max_files, max_fields=_MAX_FIELDS) as form:
@@ -240,14 +243,6 @@ async def _read_form(request: Request, *, max_files: int, seconds: float) -> Upl
         if error.status_code != 400:
             raise
         return UploadForm(Fields(), None)
-
-
-def _names_other_charset(content_type: str) -> bool:
-    """True for a form in a charset other than UTF-8, however a parser may find that.
-
-    Fields would be decoded by any codec of Python's: some take seconds for a long field, some give lone surrogates.
-    """
-    return "charset" in _UTF_8.sub("", content_type).lower()
 
 
 # Routers

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from markupsafe import escape
@@ -132,6 +131,18 @@ def _atom(feed: Feed) -> bytes:
 
 
 def _json(feed: Feed) -> bytes:
+    items = []
+    for one in feed.items:
+        optional = {"external_url": one.elsewhere, "authors": [{"name": name} for name in one.authors]}
+        shown = {
+            "id": one.url,
+            "url": one.url,
+            "title": one.title,
+            "content_html": one.html,
+            "date_published": _timestamp(one.seen_at),
+            "tags": list(one.categories),
+        }
+        items.append(shown | {name: value for name, value in optional.items() if value})
     whole = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": clean(feed.title),
@@ -139,22 +150,9 @@ def _json(feed: Feed) -> bytes:
         "feed_url": feed.url,
         "language": feed.language,
         "authors": [{"name": clean(feed.author)}],
-        "items": [_json_item(one) for one in feed.items],
+        "items": items,
     }
     return json.dumps(whole, ensure_ascii=False).encode()
-
-
-def _json_item(one: Item) -> dict[str, Any]:
-    optional = {"external_url": one.elsewhere, "authors": [{"name": name} for name in one.authors]}
-    return {
-        "id": one.url,
-        "url": one.url,
-        "title": one.title,
-        "content_html": one.html,
-        "date_published": _timestamp(one.seen_at),
-        "tags": list(one.categories),
-        **{name: value for name, value in optional.items() if value},
-    }
 
 
 def _add(parent: ET.Element, name: str, text: str = "", **attributes: str) -> None:

@@ -12,116 +12,86 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from digest.mail import Templates
 from digest.mail.languages import Language
-from digest.web.account.address_and_data import Address, MyData
-from digest.web.account.digests import FeedAddresses, PastDigests, ReadDigest
-from digest.web.account.pause_and_mute import Mute, NoMute, Pause
-from digest.web.account.settings import Settings
-from digest.web.admin.deliveries import ShownDeliveries, ShownDelivery
-from digest.web.admin.log import Log
-from digest.web.admin.papers import ShownSources, ShownSubmission, ShownSubmissions
-from digest.web.admin.profiles.editor import Asked, Editor
-from digest.web.admin.profiles.history import History, ProfileForm, Removed, ShownVersion
-from digest.web.admin.profiles.listing import Followers, Import, ProfileList
-from digest.web.admin.profiles.test_mail import ShownTestMail
-from digest.web.admin.subscribers.bounces_and_suppressions import BounceList, SuppressionList
-from digest.web.admin.subscribers.importing import ShownImport, UploadForm
-from digest.web.admin.subscribers.listing import SubscriberList
-from digest.web.admin.subscribers.subscriber import ShownSubscriber, SubscriberForm, Why
-from digest.web.admin.templates import Overview, ShownMail
-from digest.web.admin.today import NoNextHour, ShownNext, ShownToday
-from digest.web.admin.tokens import NewToken, Tokens
-from digest.web.auth import AdminSignInForm, Refusal
-from digest.web.public.editions_and_profiles import AllProfiles, Edition, NoEdition, OneProfile
-from digest.web.public.paper import OnePaper, Proposal
-from digest.web.public.search_and_preview import Previewed, Searched
-from digest.web.public.sign_in import SignInForm
-from digest.web.public.site import Newest, Notice, Received
-from digest.web.public.subscribe_and_unsubscribe import SubscribeForm
-from digest.web.rendering import (
-    Fault,
-    Joined,
-    Left,
-    Nothing,
-    OneClick,
-    Problem,
-    Question,
-    Samples,
-    SignedIn,
-    Site,
-    admin_template,
-)
+from digest.web import auth
+from digest.web.account import address_and_data, digests, pause_and_mute, settings
+from digest.web.admin import deliveries, log, papers, templates, today, tokens
+from digest.web.admin.profiles import editor, history, listing, test_mail
+from digest.web.admin.subscribers import bounces_and_suppressions, importing, subscriber
+from digest.web.admin.subscribers import listing as subscribers_listing
+from digest.web.public import editions_and_profiles, paper, search_and_preview, sign_in, site, subscribe_and_unsubscribe
+from digest.web.rendering import Fault, Left, Nothing, Problem, Question, Samples, SignedIn, Site, admin_template
 
 PAGES: Mapping[str, Any] = {
     "absent.html.j2": Nothing,
-    "address.html.j2": Address,
+    "address.html.j2": address_and_data.Address,
     "closed.html.j2": Nothing,
     "confirm.html.j2": Question,
-    "confirmed.html.j2": Joined,
-    "data.html.j2": MyData,
-    admin_template("bounces"): BounceList,
-    admin_template("deliveries"): ShownDeliveries,
-    admin_template("delivery"): ShownDelivery,
-    admin_template("editor"): Editor,
-    admin_template("followers"): Followers,
-    admin_template("history"): History,
-    admin_template("mail"): ShownMail,
-    admin_template("next"): NoNextHour | ShownNext,
-    admin_template("profiles-import"): Import,
-    admin_template("profiles"): ProfileList,
-    admin_template("query"): Asked,
-    admin_template("refused"): Refusal,
-    admin_template("remove"): ProfileForm,
-    admin_template("removed"): Removed,
-    admin_template("rename"): ProfileForm,
-    admin_template("sign-in"): AdminSignInForm,
-    admin_template("sources"): ShownSources,
-    admin_template("submission"): ShownSubmission,
-    admin_template("submissions"): ShownSubmissions,
-    admin_template("subscriber-form"): SubscriberForm,
-    admin_template("subscriber"): ShownSubscriber,
-    admin_template("subscribers-import"): UploadForm,
-    admin_template("subscribers-imported"): ShownImport,
-    admin_template("subscribers"): SubscriberList,
-    admin_template("suppressions"): SuppressionList,
-    admin_template("templates"): Overview,
-    admin_template("test-mail"): ShownTestMail,
-    admin_template("token"): NewToken,
-    admin_template("tokens"): Tokens,
-    admin_template("trial"): Editor,
-    admin_template("version"): ShownVersion,
-    admin_template("why"): Why,
-    "digests.html.j2": PastDigests,
-    "edition.html.j2": Edition,
+    "confirmed.html.j2": subscribe_and_unsubscribe.Joined,
+    "data.html.j2": address_and_data.MyData,
+    admin_template("bounces"): bounces_and_suppressions.BounceList,
+    admin_template("deliveries"): deliveries.ShownDeliveries,
+    admin_template("delivery"): deliveries.ShownDelivery,
+    admin_template("editor"): editor.Editor,
+    admin_template("followers"): listing.Followers,
+    admin_template("history"): history.History,
+    admin_template("mail"): templates.ShownMail,
+    admin_template("next"): today.NoNextHour | today.ShownNext,
+    admin_template("profiles-import"): listing.Import,
+    admin_template("profiles"): listing.ProfileList,
+    admin_template("query"): editor.Asked,
+    admin_template("refused"): auth.Refusal,
+    admin_template("remove"): history.ProfileForm,
+    admin_template("removed"): history.Removed,
+    admin_template("rename"): history.ProfileForm,
+    admin_template("sign-in"): auth.AdminSignInForm,
+    admin_template("sources"): papers.ShownSources,
+    admin_template("submission"): papers.ShownSubmission,
+    admin_template("submissions"): papers.ShownSubmissions,
+    admin_template("subscriber-form"): subscriber.SubscriberForm,
+    admin_template("subscriber"): subscriber.ShownSubscriber,
+    admin_template("subscribers-import"): importing.UploadForm,
+    admin_template("subscribers-imported"): importing.ShownImport,
+    admin_template("subscribers"): subscribers_listing.SubscriberList,
+    admin_template("suppressions"): bounces_and_suppressions.SuppressionList,
+    admin_template("templates"): templates.Overview,
+    admin_template("test-mail"): test_mail.ShownTestMail,
+    admin_template("token"): tokens.NewToken,
+    admin_template("tokens"): tokens.Tokens,
+    admin_template("trial"): editor.Editor,
+    admin_template("version"): history.ShownVersion,
+    admin_template("why"): subscriber.Why,
+    "digests.html.j2": digests.PastDigests,
+    "edition.html.j2": editions_and_profiles.Edition,
     "enter.html.j2": Question,
     "erased.html.j2": Nothing,
-    "feed.html.j2": FeedAddresses,
-    "front.html.j2": Newest,
-    "inbox.html.j2": Received,
+    "feed.html.j2": digests.FeedAddresses,
+    "front.html.j2": site.Newest,
+    "inbox.html.j2": site.Received,
     "leave.html.j2": Nothing,
-    "log.html.j2": Log,
+    "log.html.j2": log.Log,
     "mailbox.html.j2": Nothing,
     "move.html.j2": Question,
-    "mute.html.j2": Mute,
-    "no-edition.html.j2": NoEdition,
-    "no-mute.html.j2": NoMute,
+    "mute.html.j2": pause_and_mute.Mute,
+    "no-edition.html.j2": editions_and_profiles.NoEdition,
+    "no-mute.html.j2": pause_and_mute.NoMute,
     "not-moved.html.j2": Nothing,
-    "notice.html.j2": Notice,
-    "one-click.txt.j2": OneClick,
-    "paper.html.j2": OnePaper,
-    "pause.html.j2": Pause,
-    "preview.html.j2": Previewed,
-    "previewed.html.j2": Previewed,
+    "notice.html.j2": site.Notice,
+    "one-click.txt.j2": subscribe_and_unsubscribe.OneClick,
+    "paper.html.j2": paper.OnePaper,
+    "pause.html.j2": pause_and_mute.Pause,
+    "preview.html.j2": search_and_preview.Previewed,
+    "previewed.html.j2": search_and_preview.Previewed,
     "problem.html.j2": Problem,
-    "profile.html.j2": OneProfile,
-    "profiles.html.j2": AllProfiles,
-    "propose.html.j2": Proposal,
+    "profile.html.j2": editions_and_profiles.OneProfile,
+    "profiles.html.j2": editions_and_profiles.AllProfiles,
+    "propose.html.j2": paper.Proposal,
     "proposed.html.j2": Nothing,
-    "read.html.j2": ReadDigest,
-    "search.html.j2": Searched,
-    "settings.html.j2": Settings,
-    "sign-in.html.j2": SignInForm,
-    "subscribe.html.j2": SubscribeForm,
-    "today.html.j2": ShownToday,
+    "read.html.j2": digests.ReadDigest,
+    "search.html.j2": search_and_preview.Searched,
+    "settings.html.j2": settings.Settings,
+    "sign-in.html.j2": sign_in.SignInForm,
+    "subscribe.html.j2": subscribe_and_unsubscribe.SubscribeForm,
+    "today.html.j2": today.ShownToday,
     "too-old.html.j2": Nothing,
     "unsubscribe.html.j2": Question,
     "unsubscribed.html.j2": Left,
@@ -207,23 +177,12 @@ def _instances(kind: type) -> Iterator[Any]:
     hints = get_type_hints(kind, include_extras=True)
     choices = {field.name: samples_of(hints[field.name]) for field in fields(kind)}
     empty, full = ({name: values[end] for name, values in choices.items()} for end in (0, -1))
-    for values in (empty, *_from_empty(choices, empty), *_from_full(choices, full, empty), full):
+    tried = [empty]
+    for name, values in choices.items():  # one field changed; of a dataclass within only to its fullest value
+        tried += ({**empty, name: value} for value in (values[-1:] if is_dataclass(values[-1]) else values[1:]))
+    for name, values in choices.items():
+        tried += ({**full, name: value} for value in values[:-1])
+    tried += ({**full, one: empty[one], other: empty[other]} for one, other in pairwise(choices))
+    for chosen in (*tried, full):
         with suppress(ValueError):  # of a record that refuses values which do not fit each other
-            yield kind(**values)
-
-
-_Instance = Mapping[str, Any]  # field -> value
-
-
-def _from_empty(choices: Mapping[str, Sequence[Any]], empty: _Instance) -> Iterator[_Instance]:
-    """Yield `empty` with one field changed to each of its values; of a dataclass within only to its fullest."""
-    for name, values in choices.items():
-        yield from ({**empty, name: value} for value in (values[-1:] if is_dataclass(values[-1]) else values[1:]))
-
-
-def _from_full(choices: Mapping[str, Sequence[Any]], full: _Instance, empty: _Instance) -> Iterator[_Instance]:
-    """Yield `full` with one field changed to each of its values, and with two neighbours empty."""
-    for name, values in choices.items():
-        yield from ({**full, name: value} for value in values[:-1])
-    for pair in pairwise(choices):
-        yield {**full, **{name: empty[name] for name in pair}}
+            yield kind(**chosen)

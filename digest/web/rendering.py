@@ -77,21 +77,6 @@ class Left:
     goodbye: bool  # a last mail is queued, with a link to come back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """The reader has subscribed."""
-
-    email: str
-    welcome: bool  # the first mail is queued
-
-
-@dataclass(frozen=True, slots=True)
-class OneClick:
-    """A mail program unsubscribed the reader, and may show a line of text."""
-
-    known: bool  # the address is a subscriber's
-
-
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """A page without data."""

@@ -23,7 +23,7 @@ from digest.web.auth import get_by_link, public_router, verify_link
 from digest.web.dependencies import Context, Fields, PostedForm
 from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
 from digest.web.public.sign_in import answer_by_mail
-from digest.web.rendering import Joined, Left, OneClick, Question, partly_shown
+from digest.web.rendering import Left, Question, partly_shown
 
 log = structlog.get_logger()
 
@@ -154,6 +154,14 @@ def _show(context: Context, form: SubscribeForm, *, status: int = 200) -> Respon
 # Confirming, behind the link of a confirmation mail, or of a goodbye mail to come back.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """The reader has subscribed."""
+
+    email: str
+    welcome: bool  # the first mail is queued
+
+
 @router.get("/confirm/{token}")
 def ask_to_confirm(context: Context, token: str) -> Response:
     """A page with a button: opening it changes nothing, because mail scanners follow links."""
@@ -199,6 +207,13 @@ def _show_confirmed(context: Context, reader: Subscriber, *, welcome: bool) -> R
 # Unsubscribing. Mail programs on the web post from their own site.
 
 unsubscribe_router = public_router("/unsubscribe/{token}", from_anywhere=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OneClick:
+    """A mail program unsubscribed the reader, and may show a line of text."""
+
+    known: bool  # the address is a subscriber's
 
 
 @unsubscribe_router.get("")
