@@ -1,10 +1,11 @@
 """Look up, approve and reject the papers that readers propose."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+
+from cachetools import LRUCache
 
 from digest.errors import SourceError, UsageError
 from digest.mail.encoding import clean
@@ -78,7 +79,7 @@ class PaperLookups:
         self._fetcher = fetcher
         self._free = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
-        self._found: OrderedDict[int, Entry] = OrderedDict()
+        self._found: LRUCache[int, Entry] = LRUCache(_CACHED)
 
     def known(self, submission: Submission) -> Entry | None:
         """Return the cached result of a submission, or None."""
@@ -107,7 +108,4 @@ class PaperLookups:
             self._free.release()
         with self._lock:
             self._found[submission.id] = entry
-            self._found.move_to_end(submission.id)
-            if len(self._found) > _CACHED:
-                self._found.popitem(last=False)
         return entry

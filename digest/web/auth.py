@@ -14,15 +14,7 @@ from digest.models import Admin, Role, Subscriber
 from digest.security import passwords
 from digest.security.links import Scope, Token
 from digest.store import Transaction, admins, audit, subscribers
-from digest.web.dependencies import (
-    Context,
-    PostedForm,
-    PostedUpload,
-    RequestContext,
-    page_router,
-    refuse_posts_from,
-    wake_delivery,
-)
+from digest.web.dependencies import Context, PostedForm, PostedUpload, page_router, refuse_posts_from, wake_delivery
 from digest.web.rendering import SignedIn, admin_template
 from digest.web.sessions import Session
 
@@ -184,7 +176,6 @@ def admin_router(
     """
     return page_router(
         refuse_posts_from("cross-site", "same-site"),
-        Depends(_signed_in_admin),
         require_role(role),
         Depends(_check_csrf_of_upload if upload else _check_csrf),
         *([Depends(wake_delivery)] if wakes_delivery else []),
@@ -192,7 +183,7 @@ def admin_router(
     )
 
 
-def refuse(context: RequestContext, error: UsageError) -> Response:
+def refuse(context: Context, error: UsageError) -> Response:
     """The page that tells an admin why a request was refused."""
     match error:
         case RoleError():

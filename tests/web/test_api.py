@@ -17,7 +17,7 @@ from digest.errors import SourceError, StoreError
 from digest.sources import Fetcher
 from digest.sources.fetch import Fetched
 from digest.store import profiles, submissions
-from digest.web.api import endpoints
+from digest.web.api import fields
 from digest.web.app import create_app
 from tests.builders import NOW, all_papers
 from tests.web.admin_site import ADMIN_EMAIL, an_admin, audit_log
@@ -566,7 +566,7 @@ def test_the_document_describes_every_call(app: App, site: TestClient) -> None:
 
 
 def test_a_slow_request_is_dropped_and_delays_no_others(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "_SLOWEST_BODY", 0.05)
+    monkeypatch.setattr(fields, "_SLOWEST_BODY", 0.05)
     token = token_of(app, an_admin(app))
     asgi = create_app(app, clock=lambda: NOW)
     statuses = asyncio.run(_all_at_once(asgi, token, "PUT", "/hold", [None] * 12))

@@ -16,17 +16,7 @@ from digest.store.deliveries import DeliveryFilter
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.web.admin.subscribers.bounces_and_suppressions import ListedBounce
 from digest.web.auth import CurrentAdmin, admin_router
-from digest.web.dependencies import (
-    Context,
-    Number,
-    PathId,
-    PostedForm,
-    RequestContext,
-    link,
-    one_of,
-    parse_number,
-    search_text,
-)
+from digest.web.dependencies import Context, Number, PathId, PostedForm, link, one_of, parse_number, search_text
 from digest.web.papers import paper_path
 from digest.web.rendering import Samples, admin_template
 from digest.web.security import MAIL_POLICY
@@ -55,7 +45,7 @@ class ListedDelivery:
     in_doubt: bool
 
     @classmethod
-    def of(cls, context: RequestContext, delivery: Delivery, **more: Any) -> Self:
+    def of(cls, context: Context, delivery: Delivery, **more: Any) -> Self:
         """Return the fields of a stored delivery with `more` of a subclass."""
         return cls(
             id=delivery.id,

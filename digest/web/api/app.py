@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from digest import __version__
 from digest.app import App
 from digest.web.api import deliveries, operations, profiles, submissions, subscribers
-from digest.web.api.endpoints import PATH, Api
+from digest.web.api.access import PATH, Api
 from digest.web.api.problems import Problem, add_problem_handlers
 from digest.web.background import Background
 from digest.web.rate_limits import ConcurrencyLimit, RateLimit

@@ -10,19 +10,8 @@ from digest.admin import outbox_actions
 from digest.models import BounceKind, DeliveryState, MailKind
 from digest.store import Transaction, bounces, deliveries, outbox
 from digest.subscribers.fields import one_line
-from digest.web.api.endpoints import (
-    MAX_ID,
-    Id,
-    Ids,
-    Line,
-    NumberedPageQuery,
-    Page,
-    ReadsDeliveries,
-    RequestBody,
-    Shown,
-    WritesDeliveries,
-    new_router,
-)
+from digest.web.api.access import ReadsDeliveries, WritesDeliveries
+from digest.web.api.fields import MAX_ID, Id, Ids, Line, NumberedPageQuery, Page, RequestBody, Shown, new_router
 from digest.web.api.problems import as_problem, responses
 
 router = new_router("deliveries")

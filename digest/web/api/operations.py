@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from digest.models import BounceKind, DeliveryState
 from digest.store import audit, bounces, daily_status, sources
 from digest.store.daily_status import Trouble
-from digest.web.api.endpoints import NumberedPageQuery, Page, ReadsOperations, Shown, new_router, page_of
+from digest.web.api.access import ReadsOperations
+from digest.web.api.fields import NumberedPageQuery, Page, Shown, new_router, page_of
 from digest.web.api.problems import responses
 
 router = new_router("operations")
@@ -85,19 +86,18 @@ def list_sources(call: ReadsOperations) -> Page[Source]:
     """Return the configured sources and their last checks, without addresses: some contain a key."""
     with call.store.read() as tx:
         states = sources.list_states(tx)
-    items = []
-    for configured in call.app.config.source:
-        state = states.get(configured.name)
-        items.append(
-            Source(
-                name=configured.name,
-                kind=configured.kind,
-                checked_at=state and state.checked_at,
-                succeeded_at=state and state.succeeded_at,
-                entries=state and state.entries,
-                failure=state.failure if state else "",
-            )
+    items = [
+        Source(
+            name=source.name,
+            kind=source.kind,
+            checked_at=state and state.checked_at,
+            succeeded_at=state and state.succeeded_at,
+            entries=state and state.entries,
+            failure=state.failure if state else "",
         )
+        for source in call.app.config.source
+        for state in [states.get(source.name)]
+    ]
     return Page(items=items, next=None)
 
 

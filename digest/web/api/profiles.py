@@ -13,18 +13,17 @@ from digest.admin.profile_diff import with_descriptions
 from digest.errors import NotFoundError
 from digest.models import DigestItem, ProfileVersion
 from digest.store import Transaction, profiles
-from digest.web.api.endpoints import (
+from digest.web.api.access import ReadsProfiles, WritesProfiles
+from digest.web.api.fields import (
     MAX_ID,
     Id,
     Line,
     NumberedPageQuery,
     Page,
-    ReadsProfiles,
     RequestBody,
     Rules,
     Score,
     Shown,
-    WritesProfiles,
     new_router,
     page_of,
     profile_rules,

@@ -12,19 +12,8 @@ from digest.admin.submission_actions import LookupsBusyError
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import submissions
-from digest.web.api.endpoints import (
-    NO_NUL,
-    Call,
-    Id,
-    NumberedPageQuery,
-    Page,
-    ReadsSubmissions,
-    RequestBody,
-    Shown,
-    WritesSubmissions,
-    new_router,
-    page_of,
-)
+from digest.web.api.access import Call, ReadsSubmissions, WritesSubmissions
+from digest.web.api.fields import NO_NUL, Id, NumberedPageQuery, Page, RequestBody, Shown, new_router, page_of
 from digest.web.api.problems import Refused, as_problem, responses
 
 router = new_router("submissions")

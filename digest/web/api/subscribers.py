@@ -20,20 +20,18 @@ from digest.subscribers import fields
 from digest.subscribers.fields import FIELDS, one_line
 from digest.subscribers.importing import RowStatus, preview_import
 from digest.subscribers.schedule import parse_until
-from digest.web.api.endpoints import (
+from digest.web.api.access import Call, ReadsSubscribers, WritesSubscribers
+from digest.web.api.fields import (
     Address,
-    Call,
     Id,
     Line,
     Page,
     PageQuery,
     QueryFields,
-    ReadsSubscribers,
     RequestBody,
     Rules,
     Score,
     Shown,
-    WritesSubscribers,
     new_router,
     page_of,
     personal_rules,
