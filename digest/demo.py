@@ -81,8 +81,7 @@ def serve_demo(
 ) -> None:
     """Run the demo and serve it until `stop` is set, with a page that shows the mails.
 
-    Before serving, calls `done` with the report and the password of `ADMIN`. Raises UsageError if `folder` holds
-    something else.
+    Before serving, calls `done` with the report and the password of `ADMIN`. Raises UsageError as `demo` does.
     """
     with _opened(folder, base_url=url_of(listener)) as app:
         report, password = _run(app, folder / _MAIL, now=now), secrets.token_urlsafe(9)

@@ -99,15 +99,13 @@ def fold(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _fold_any(word: str) -> str:
-    while (folded := _fold_once(word)) != word:  # until nothing changes, so that a folded word folds to itself
+    while True:  # until nothing changes, so that a folded word folds to itself
+        decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", word).casefold())
+        bare = "".join(c for c in decomposed if unicodedata.combining(c) not in _POINTS and ord(c) not in _INVISIBLE)
+        folded = _NOT_OF_A_WORD.sub("", unicodedata.normalize("NFC", bare.translate(_UNDECOMPOSED)))
+        if folded == word:
+            return word
         word = folded
-    return word
-
-
-def _fold_once(word: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", word).casefold())
-    bare = "".join(c for c in decomposed if unicodedata.combining(c) not in _POINTS and ord(c) not in _INVISIBLE)
-    return _NOT_OF_A_WORD.sub("", unicodedata.normalize("NFC", bare.translate(_UNDECOMPOSED)))
 
 
 @lru_cache(maxsize=65536)

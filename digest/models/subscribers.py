@@ -121,7 +121,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A person on the list, with their preferences."""
+    """A person who subscribed, with their preferences."""
 
     email: str
     id: int = 0  # 0 before it is stored

@@ -23,7 +23,7 @@ _COUNTED = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
 
 @dataclass(slots=True, kw_only=True)
 class BounceReport:
-    """What came back so far, and what followed."""
+    """The returned mails that were read, and what was done about them."""
 
     read: int = 0  # mails
     kinds: dict[BounceKind, int] = field(default_factory=lambda: dict.fromkeys(BounceKind, 0))

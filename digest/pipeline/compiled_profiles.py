@@ -88,7 +88,7 @@ class CompiledProfiles:
 
 
 def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
-    """Compile the profiles saved by an older version. Returns those whose rules are no longer valid, with the error."""
+    """Compile the profiles saved by an older version. Returns the profiles with rules that are now invalid, and why."""
     with store.read() as tx:
         outdated = profiles.list_uncompiled(tx)
     invalid: list[tuple[Profile, RuleError]] = []

@@ -23,7 +23,9 @@ from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_rejecti
 # After this many rejections of us (not of a mail) in a row, the rest would be rejected, too: an admin has to act.
 _MAX_POLICY_REJECTIONS = 5
 
-_BATCH = 200  # deliveries leased together
+# Deliveries leased together. Each lease is a write transaction; but the more are leased, the more mails wait for their
+# lease to expire when the host of this process fails.
+_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,9 @@ def deliver(
     If the mail server cannot be reached, the report says so and the deliveries stay queued. Addresses that the server
     does not know are suppressed.
 
-    `stopping` is asked before each mail. `clock` is the real time, by which leases run. Mails are started, and their
-    results recorded, in groups of `group_size`: if the process dies, no more than that, and those in flight, are in
-    `doubt`.
+    `stopping` is asked before each mail. `clock` is the real time, by which leases expire. Mails are started, and their
+    results recorded, in groups of `group_size`. If the process dies, `doubt` decides about one group and the mails in
+    flight.
     """
     sender = _Sender(
         store=store,
@@ -95,8 +97,8 @@ def lease_due_deliveries(
 ) -> list[Delivery]:
     """Lease the next deliveries that are due at `now` to `worker`, from the real time `clock` on; none during a hold.
 
-    Deliveries to suppressed addresses fail here. Those of dead workers are leased anew; `doubt` says what becomes of
-    those that were being sent.
+    Deliveries to suppressed addresses fail here. Deliveries of dead workers are leased again; `doubt` decides about the
+    mails that were being sent.
     """
     outbox.reclaim_expired_leases(tx, clock=clock, doubt=doubt)
     if outbox.find_hold(tx) is not None:
@@ -135,7 +137,7 @@ class _Sender:
         """Lease the next deliveries. Returns False if none are due."""
         leased_at = self.clock()
         with self.store.write() as tx:
-            outbox.release(tx, self.worker)  # those not started before the last lease ended
+            outbox.release(tx, self.worker)  # deliveries that were not started before the last lease ended
             leased = lease_due_deliveries(
                 tx, self.membership, worker=self.worker, now=self.now, clock=leased_at, limit=_BATCH, doubt=self.doubt
             )
@@ -182,6 +184,7 @@ class _Sender:
             started_at = self.clock()
             if started_at >= self.lease_ends_at:
                 return
+            # One transaction records the last group and starts this one: each commit waits for the disk.
             with self._recording_results() as tx:
                 started = outbox.start_sending(tx, [d.id for d in group], worker=self.worker, clock=started_at)
             self.lease_ends_at = started_at + outbox.LEASE

@@ -1,7 +1,7 @@
 """Publish: select the papers for every subscriber who is due, and store each selection as a digest.
 
-selection.py decides which papers; this module decides for whom and when, and writes the result. Nothing is rendered or
-sent here.
+selection.py decides which papers; this module decides which subscribers are due, and writes the result. Nothing is
+rendered or sent here.
 """
 
 from collections.abc import Callable, Iterator

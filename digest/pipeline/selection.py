@@ -1,7 +1,7 @@
 """Selects the papers that a subscriber gets. Only reads the store.
 
 Candidates are the papers first seen since the subscriber's last digest, with an overlap for papers that were committed
-late, without those that recent digests hold and those of an announce type that the subscriber does not want.
+late. Papers in recent digests are left out, and papers of an announce type that the subscriber does not want.
 """
 
 from collections.abc import Mapping, Sequence

@@ -60,7 +60,7 @@ def parse(body: bytes) -> list[Entry]:
 
 
 def is_arxiv(parsed: Any) -> bool:
-    """Whether a feed read by feedparser is in arXiv's dialect, whoever serves it."""
+    """Whether a feed read by feedparser is in arXiv's dialect, whichever site serves it."""
     if "arxiv" in parsed.get("namespaces", {}) or "http://arxiv.org/schemas/atom" in parsed.namespaces.values():
         return True
     return any(_id(item)[0] and _RDF_TITLE.search(item.get("title") or "") for item in parsed.entries[:1])

@@ -1,4 +1,4 @@
-"""Any RSS, Atom or RDF feed. A feed in arXiv's dialect is read as arXiv's, whoever serves it."""
+"""Any RSS, Atom or RDF feed. A feed in arXiv's dialect is read as arXiv's, whichever site serves it."""
 
 import hashlib
 

@@ -47,7 +47,7 @@ class Fetched:
 
 
 class _RetryableError(Exception):
-    """A failure that may be temporary. `wait`: after so many seconds the server may be asked again, None: unknown."""
+    """A failure that may be temporary. `wait` is how many seconds the server asks to wait; None if it does not say."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Bounces: what came back from an address, or what the mail server said of it at once. Addresses are pseudonyms."""
+"""Bounces: mails that came back, or were refused by the mail server at once. Addresses are stored as pseudonyms."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields

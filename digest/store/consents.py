@@ -79,10 +79,7 @@ def list_subscriber_ids(tx: Transaction, pseudonyms: Collection[str]) -> list[in
 
 
 def erase_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) -> None:
-    """Erase the network addresses in the entries of an address, and of a subscriber at all their addresses.
-
-    "page from 192.0.2.7" becomes "page".
-    """
+    """Erase network addresses ("page from 192.0.2.7" becomes "page") of an address and of a subscriber."""
     condition = consents.c.pseudonym == pseudonym
     if subscriber_id is not None:
         condition = sa.or_(condition, consents.c.subscriber_id == subscriber_id)

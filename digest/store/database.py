@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def backend(tx: Transaction) -> Sqlite:
-    """What the database of a transaction does in its own way."""
+    """Return the functions that another kind of database would have to implement, for a transaction's database."""
     found: Sqlite = tx.get_execution_options()["backend"]
     return found
 
@@ -46,8 +46,8 @@ class Counter(StrEnum):
     SUBSCRIBER_IDS = "subscribers"
     DELIVERY_IDS = "deliveries"
     PROFILE_IDS = "profile_ids"
-    PAPERS_VERSION = "papers"  # changes of papers, since when caches are out of date
-    PROFILES_VERSION = "profiles"  # changes of shared profiles
+    PAPERS_VERSION = "papers"  # rises with every change of papers, which tells caches that they are out of date
+    PROFILES_VERSION = "profiles"  # rises with every change of shared profiles
 
 
 def reserve_numbers(tx: Transaction, counter: Counter, count: int = 1) -> range:
@@ -117,6 +117,8 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open a transaction that is committed at the end, or rolled back on an error. Raises StoreError."""
+        # SQLite has one lock for all tables, taken at the beginning: transactions may change tables in any order and
+        # cannot deadlock. So nothing slow, such as selecting, rendering or sending, belongs in a write transaction.
         with (
             self._translated_errors(),
             self._backend.engine.connect() as connection,

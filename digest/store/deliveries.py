@@ -36,7 +36,7 @@ class DeliveryPage:
 def list_page(tx: Transaction, wanted: DeliveryFilter, *, before: int = 0, limit: int) -> DeliveryPage:
     """Return the newest deliveries that a filter selects; with `before`, those with a lower id.
 
-    A filter without an index searches some hundred thousand deliveries: such a page may be short, though not the last.
+    Where no index helps, only some hundred thousand are searched for a page, so it may be short although more follow.
     """
     found_by_state = wanted.state not in {None, DeliveryState.SENT}
     is_unfiltered = wanted.kind is None and wanted.state is None

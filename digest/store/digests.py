@@ -96,9 +96,9 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
 
 
 def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: datetime) -> dict[int, set[str]]:
-    """Return the ids of the papers that subscribers' digests, decided after `after`, show or mention, by subscriber.
+    """Return the ids of the papers in subscribers' digests decided after `after`, shown or mentioned, by subscriber.
 
-    Papers that were merged since have both their ids in it.
+    Of a paper that was merged into another one since, both ids are included.
     """
     known: dict[int, set[str]] = {i: set() for i in subscriber_ids}
     rows = tx.execute(
@@ -160,7 +160,7 @@ def find_first_decision(tx: Transaction, subscriber_id: int, *, since: datetime)
 
 
 def select_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collection[str]) -> sa.Select[Any]:
-    """Selects the row ids of a subscriber's digests that show or mention one of these papers."""
+    """Return a query for the row ids of a subscriber's digests that show or mention one of these papers."""
     shown = [backend(tx).has_element_beginning(digests.c[column], paper_ids) for column in ("items", "trending")]
     mentioned = backend(tx).has_element(digests.c.more, paper_ids)
     return sa.select(digests.c.id).where(digests.c.subscriber_id == subscriber_id, sa.or_(*shown, mentioned))

@@ -96,7 +96,7 @@ def queue_mails(
 def reclaim_expired_leases(tx: Transaction, *, clock: datetime, doubt: DoubtPolicy) -> None:
     """Requeue deliveries whose lease has expired at the real time `clock`, or whose process is dead.
 
-    Those that were being sent are treated by `doubt`.
+    `doubt` decides about those that were being sent: they are sent again, or parked for an admin.
     """
     in_progress = deliveries.c.state.in_(_IN_PROGRESS)
     workers = tx.execute(sa.select(deliveries.c.leased_by).where(in_progress).distinct()).scalars().all()
@@ -151,8 +151,8 @@ def fail(tx: Transaction, reasons: Mapping[int, str], *, now: datetime) -> None:
 def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
     """Mark leased deliveries as being sent, and renew the worker's other leases from the real time `clock` on.
 
-    Returns the ids that may be handed over, without cancelled deliveries and those that another worker has taken over.
-    During a hold, none.
+    Returns the ids of those that may be handed over. Cancelled deliveries and those that another worker has leased by
+    now are left out; during a hold all are.
     """
     if find_hold(tx) is not None:
         return set()
@@ -197,7 +197,7 @@ def find_hold(tx: Transaction) -> Hold | None:
 def record_results(tx: Transaction, results: Sequence[AttemptResult], *, worker: str, now: datetime) -> None:
     """Record what the server said, and end the leases.
 
-    A mail that was sent is recorded whoever holds its lease now; other results count only while `worker` holds it.
+    A sent mail is recorded even if another worker holds its lease by now; other results only while `worker` holds it.
     """
     ended = _NO_LEASE | {"reply": sa.bindparam("new_reply"), "attempts": deliveries.c.attempts + 1}
     this = deliveries.c.id == sa.bindparam("delivery_id")
@@ -252,7 +252,7 @@ def resolve_doubt(tx: Transaction, delivery_ids: Sequence[int], *, arrived: bool
 def resend(tx: Transaction, delivery: Delivery, *, message_id: str, now: datetime) -> int:
     """Queue the digest of a sent mail as a new mail, and return the new delivery's id.
 
-    The digest belongs to the new delivery from then on, since each digest has one.
+    The digest moves to the new delivery, because each digest belongs to one delivery.
     """
     old = deliveries.c.id == delivery.id
     digest_id = tx.execute(sa.select(deliveries.c.digest_id).where(old)).scalar_one()
@@ -271,8 +271,8 @@ def count_due(tx: Transaction, *, now: datetime) -> int:
 
 
 def _requeue(tx: Transaction, condition: sa.ColumnElement[bool], *, now: datetime) -> list[int]:
-    # The five days of retrying begin again at `queued_at`. Requested mails keep theirs: whether they may be sent
-    # despite a suppression depends on which came first.
+    # The five days of retrying begin again, at a new `queued_at`. Requested mails keep the old one: a mail may be sent
+    # despite a suppression only if it was requested after it.
     requested = deliveries.c.kind.in_(_REQUESTED)
     queued = (
         sa.update(deliveries)
@@ -317,8 +317,8 @@ def is_dead(worker: str) -> bool:
 def _started(pid: int) -> str:
     """Return when a process started, in clock ticks since boot, or "" if it does not run.
 
-    Without /proc, all running processes seem to have started at 0: a new process with an old number then keeps the old
-    one's lease alive until it expires.
+    Without /proc, all running processes seem to have started at 0. A new process with the number of a dead one then
+    keeps the dead one's lease until it expires.
     """
     if not _PROC.is_dir():
         try:

@@ -196,7 +196,7 @@ def merge(tx: Transaction, *, younger: str, older: str) -> None:
 
 
 def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
-    """Return those of these public ids that were merged, each with the id that stayed."""
+    """Return which of these public ids were merged into another paper: old id -> id of the paper that stayed."""
     kept = papers.alias()
     found: dict[str, str] = {}
     for batch in batches(dict.fromkeys(ids)):

@@ -327,7 +327,7 @@ def _unpacked(packed: bytes) -> NDArray[Any]:
 
 
 def _rule_columns(tx: Transaction, rules: CompiledRules) -> dict[str, Any]:
-    """Return the columns of a profile with these rules. Stores those of their queries that are new."""
+    """Store the new queries of these rules, and return the columns of a profile that has the rules."""
     ids: dict[str, int] = {}
     for some in batches({rule.query: None for rule in rules.rules}):
         known = sa.select(queries.c.text, queries.c.id).where(queries.c.text.in_(some))

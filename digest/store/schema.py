@@ -31,9 +31,13 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 metadata = sa.MetaData()
 
-sources = sa.Table(
+
+def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, *columns)
+
+
+sources = _table(
     "sources",
-    metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("url", sa.Text, nullable=False),  # etag and last_modified are valid for it only
     sa.Column("etag", sa.Text, nullable=False),
@@ -44,9 +48,8 @@ sources = sa.Table(
     sa.Column("failure", sa.Text, nullable=False),  # why the last check failed, or ""
 )
 
-papers = sa.Table(
+papers = _table(
     "papers",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("public_id", sa.Text, nullable=False, unique=True),
     sa.Column("revision", sa.Integer, nullable=False),  # the current one
@@ -57,9 +60,8 @@ papers = sa.Table(
     sa.Column("merged_into", sa.ForeignKey("papers.id")),  # the older paper that is the same work
 )
 
-paper_revisions = sa.Table(
+paper_revisions = _table(
     "paper_revisions",
-    metadata,
     sa.Column("paper_id", sa.ForeignKey("papers.id"), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("title", sa.Text, nullable=False),
@@ -76,16 +78,14 @@ paper_revisions = sa.Table(
     sa.Column("published_at", UtcDateTime),
 )
 
-identities = sa.Table(  # all keys of a paper: arxiv:…, doi:…, title:…
+identities = _table(  # all keys of a paper: arxiv:…, doi:…, title:…
     "identities",
-    metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("paper_id", sa.ForeignKey("papers.id"), nullable=False, index=True),
 )
 
-sightings = sa.Table(
+sightings = _table(
     "sightings",
-    metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("guid", sa.Text, primary_key=True),
     sa.Column("paper_id", sa.ForeignKey("papers.id"), nullable=False, index=True),
@@ -93,9 +93,8 @@ sightings = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
 )
 
-submissions = sa.Table(  # papers that readers propose
+submissions = _table(  # papers that readers propose
     "submissions",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("url", sa.Text, nullable=False, unique=True),  # canonical, so that each paper is stored once
     sa.Column("state", sa.Text, nullable=False, index=True),
@@ -105,9 +104,8 @@ submissions = sa.Table(  # papers that readers propose
     sa.Column("paper_id", sa.ForeignKey("papers.id")),  # the paper that was added
 )
 
-subscribers = sa.Table(
+subscribers = _table(
     "subscribers",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("email_key", sa.Text, nullable=False, unique=True),  # case-folded
@@ -135,9 +133,8 @@ subscribers = sa.Table(
 # The trigram index of `found_by`: a virtual table that migration 0008 creates.
 SUBSCRIBERS_SEARCH = "subscribers_search"
 
-profiles = sa.Table(
+profiles = _table(
     "profiles",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("owner_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), unique=True),  # NULL: shared
@@ -153,9 +150,8 @@ profiles = sa.Table(
     ),
 )
 
-profile_versions = sa.Table(  # kept when a shared profile is removed, so that it can be restored
+profile_versions = _table(  # kept when a shared profile is removed, so that it can be restored
     "profile_versions",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),  # the profile's at that time
     sa.Column("profile_id", sa.Integer, nullable=False, index=True),
@@ -164,9 +160,8 @@ profile_versions = sa.Table(  # kept when a shared profile is removed, so that i
     sa.Column("saved_by", sa.Text, nullable=False),  # an admin's address, or "command line"
 )
 
-admins = sa.Table(
+admins = _table(
     "admins",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("email_key", sa.Text, nullable=False, unique=True),
@@ -175,18 +170,16 @@ admins = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
-admin_sessions = sa.Table(  # `token` is a hash: only the browser has the token
+admin_sessions = _table(  # `token` is a hash: only the browser has the token
     "admin_sessions",
-    metadata,
     sa.Column("token", sa.Text, primary_key=True),
     sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
 
-api_tokens = sa.Table(
+api_tokens = _table(
     "api_tokens",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -197,9 +190,8 @@ api_tokens = sa.Table(
     sa.UniqueConstraint("admin_id", "name"),
 )
 
-audit = sa.Table(  # all changes
+audit = _table(  # all changes
     "audit",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False, index=True),
     sa.Column("who", sa.Text, nullable=False),  # an admin's address, or "command line"
@@ -207,23 +199,20 @@ audit = sa.Table(  # all changes
     sa.Column("subject", sa.Text, nullable=False),  # a profile's name, a pseudonym, a delivery's id …
 )
 
-queries = sa.Table(  # each canonical query of all rules, once
+queries = _table(  # each canonical query of all rules, once
     "queries",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("text", sa.Text, nullable=False, unique=True),
 )
 
-follows = sa.Table(
+follows = _table(
     "follows",
-    metadata,
     sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("profile_id", sa.ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
-digests = sa.Table(
+digests = _table(
     "digests",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
     sa.Column("slot_at", UtcDateTime, nullable=False),
@@ -238,9 +227,8 @@ digests = sa.Table(
     sa.Index("digests_created", "created_at", "empty_reason"),
 )
 
-deliveries = sa.Table(
+deliveries = _table(
     "deliveries",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
@@ -258,39 +246,34 @@ deliveries = sa.Table(
     sa.Index("deliveries_queued", "queued_at", "state"),
 )
 
-holds = sa.Table(  # one row while sending is on hold
+holds = _table(  # one row while sending is on hold
     "holds",
-    metadata,
     sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one"), primary_key=True),
     sa.Column("held_at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-numbers = sa.Table(  # see database.py
+numbers = _table(  # see database.py
     "numbers",
-    metadata,
     sa.Column("of", sa.Text, primary_key=True),  # a Counter
     sa.Column("last", sa.Integer, nullable=False),
 )
 
-secrets = sa.Table(  # which secret pseudonyms are made with: with another one they would not match
+secrets = _table(  # which secret pseudonyms are made with: with another one they would not match
     "secrets",
-    metadata,
     sa.Column("key_id", sa.Text, primary_key=True),
 )
 
-suppressions = sa.Table(
+suppressions = _table(
     "suppressions",
-    metadata,
     sa.Column("pseudonym", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("suppressed_at", UtcDateTime, nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
 )
 
-consents = sa.Table(  # kept when a subscriber is deleted, as proof of consent
+consents = _table(  # kept when a subscriber is deleted, as proof of consent
     "consents",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("subscriber_id", sa.Integer, nullable=False, index=True),
     sa.Column("pseudonym", sa.Text, nullable=False, index=True),
@@ -300,17 +283,15 @@ consents = sa.Table(  # kept when a subscriber is deleted, as proof of consent
     sa.Column("wording", sa.ForeignKey("wordings.version")),
 )
 
-wordings = sa.Table(  # texts that asked for consent
+wordings = _table(  # texts that asked for consent
     "wordings",
-    metadata,
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
 )
 
-bounces = sa.Table(
+bounces = _table(
     "bounces",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("pseudonym", sa.Text, nullable=False),
     sa.Column("delivery_id", sa.ForeignKey("deliveries.id", ondelete="SET NULL"), index=True),

@@ -59,7 +59,7 @@ class Sqlite:
 
     @contextmanager
     def begin_write(self, connection: Connection) -> Iterator[None]:
-        """Run a transaction that takes the write lock at its beginning, and so never fails half way for want of it."""
+        """Run a transaction that takes the write lock at its beginning, so that it cannot fail to get it half way."""
         connection.execution_options(begin="BEGIN IMMEDIATE")
         with self._turn:
             self._waiting_writers += 1
@@ -83,7 +83,7 @@ class Sqlite:
     def erase_deleted_rows(self) -> None:
         """Overwrite what deleted rows left in the search index, the database file and the write-ahead log.
 
-        The log is left for the last process to close the file while another one reads it.
+        While another process reads the log, it stays; the last process that closes the file deletes it.
         """
         with self.engine.connect() as connection, self.begin_write(connection):
             # FTS5 keeps deleted rows until its segments are merged (1 s for a million subscribers).
@@ -137,8 +137,9 @@ class Sqlite:
 
     @staticmethod
     def select_containing(text: str) -> sa.Select[int]:
-        """Selects the ids of subscribers who may have `text` in their `found_by`: a few that do not are included."""
-        # The index knows which rows hold three letters, not where: the caller compares, and adjacent trigrams suffice.
+        """Return a query for the ids of the subscribers with `text` in their `found_by`, and perhaps a few others."""
+        # The index knows which rows contain three letters, but not where. So it is asked for adjacent groups of three
+        # only, and the caller compares the text itself.
         starts = {*range(0, len(text) - _TRIGRAM, _TRIGRAM), len(text) - _TRIGRAM}
         trigrams = (text[at : at + _TRIGRAM].replace('"', '""') for at in sorted(starts))
         query = " AND ".join(f'"{trigram}"' for trigram in trigrams)

@@ -81,7 +81,7 @@ def get(tx: Transaction, email: str) -> Subscriber:
 
 
 def existing_keys(tx: Transaction, keys: Collection[str]) -> set[str]:
-    """Return those of these addresses, as `addresses.key` writes them, that belong to a subscriber."""
+    """Return which of these addresses, written as `addresses.key` does, belong to subscribers."""
     return set(tx.scalars(sa.select(subscribers.c.email_key).where(subscribers.c.email_key.in_(keys))))
 
 
@@ -150,7 +150,7 @@ def _count_schedules(tx: Transaction, condition: sa.ColumnElement[bool]) -> dict
 
 
 def list_by_schedules(tx: Transaction, schedules: Collection[Schedule], *, limit: int) -> list[Subscriber]:
-    """Return the first `limit` active subscribers with one of some hundred schedules, by id."""
+    """Return the first `limit` active subscribers with one of these schedules (a few hundred at most), by id."""
     columns = sa.tuple_(subscribers.c.timezone, subscribers.c.send_at, subscribers.c.days)
     matches = columns.in_([(s.timezone, s.send_at, _join_days(s.days)) for s in schedules])
     return _select(tx, sa.and_(_IS_ACTIVE, matches), limit=limit)
@@ -262,9 +262,9 @@ def search_key(email: str, name: str) -> str:
 
 
 def _search(tx: Transaction, wanted: SubscriberFilter, cursor: PageCursor) -> tuple[Sequence[int], int | None]:
-    """Return (ids of a page in the cursor's direction and one more if there is a next page, number on all pages).
+    """Return (ids in the cursor's direction, number on all pages or None where counting would take long).
 
-    The number is None where counting would take long.
+    One id more than the cursor's limit is returned if there is a further page.
     """
     text = " ".join(wanted.text.replace("\0", " ").split()).casefold()  # a NUL would end the index's query
     conditions, key = _conditions(tx, wanted, text), subscribers.c.found_by
@@ -291,7 +291,7 @@ def _search(tx: Transaction, wanted: SubscriberFilter, cursor: PageCursor) -> tu
 
 
 def _from_cursor(cursor: PageCursor) -> sa.Select[int]:
-    """Selects ids from the cursor on, in its direction."""
+    """Return a query for the ids from the cursor on, in its direction."""
     ids, key = sa.select(subscribers.c.id), subscribers.c.found_by
     if cursor.before:
         return ids.where(key < f"{addresses.key(cursor.before)}\n").order_by(key.desc())

@@ -1,7 +1,6 @@
 """Suppressions: addresses that must not be mailed, as pseudonyms, with or without a subscriber."""
 
 from collections.abc import Collection
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,20 +17,20 @@ def find(tx: Transaction, pseudonym: str) -> Suppression | None:
 def find_all(tx: Transaction, pseudonyms: Collection[str]) -> dict[str, Suppression]:
     """Return the suppressions of these addresses, by pseudonym."""
     rows = tx.execute(sa.select(suppressions).where(suppressions.c.pseudonym.in_(pseudonyms)))
-    return {row.pseudonym: _suppression(row) for row in rows}
+    return {row["pseudonym"]: _suppression(row) for row in rows.mappings()}
 
 
 def list_all(tx: Transaction, *, skip: int = 0, limit: int | None = None) -> list[Suppression]:
     """Return suppressions, newest first, after the first `skip`."""
     newest = (suppressions.c.suppressed_at.desc(), suppressions.c.pseudonym)
     rows = tx.execute(sa.select(suppressions).order_by(*newest).offset(skip).limit(limit))
-    return [_suppression(row) for row in rows]
+    return [_suppression(row) for row in rows.mappings()]
 
 
 def list_after(tx: Transaction, pseudonym: str, *, limit: int) -> list[Suppression]:
     """Return the next `limit` suppressions after a pseudonym ("": from the beginning), by pseudonym."""
     after = sa.select(suppressions).where(suppressions.c.pseudonym > pseudonym)
-    return [_suppression(row) for row in tx.execute(after.order_by(suppressions.c.pseudonym).limit(limit))]
+    return [_suppression(row) for row in tx.execute(after.order_by(suppressions.c.pseudonym).limit(limit)).mappings()]
 
 
 def has_any(tx: Transaction) -> bool:
@@ -74,10 +73,5 @@ def store_pseudonym_key(tx: Transaction, key_id: str) -> None:
     tx.execute(backend(tx).insert_or_ignore(secrets).values(key_id=key_id))
 
 
-def _suppression(row: sa.Row[Any]) -> Suppression:
-    return Suppression(
-        pseudonym=row.pseudonym,
-        reason=SuppressionReason(row.reason),
-        suppressed_at=row.suppressed_at,
-        evidence=row.evidence,
-    )
+def _suppression(row: sa.RowMapping) -> Suppression:
+    return Suppression(**{**row, "reason": SuppressionReason(row["reason"])})

@@ -34,7 +34,7 @@ _ESCAPE = re.compile(rf"^'(?={_FORMULA.pattern})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberOptions:
-    """What an installation offers its subscribers, and what those get who choose nothing."""
+    """What an installation offers its subscribers, and the defaults."""
 
     languages: Languages
     profiles: Collection[str] = ()  # names of the shared profiles
@@ -157,7 +157,7 @@ COLUMNS = ("email", *FIELDS, "paused")
 
 
 def parse_changes(values: Mapping[str, object], options: SubscriberOptions) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parse some fields. Returns (parsed values, reasons of those that cannot be read), both by the field's name."""
+    """Parse some fields. Returns (parsed values, reasons why others cannot be read), both by the field's name."""
     changes: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name, value in values.items():

@@ -27,11 +27,11 @@ from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
 
-ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail, so that nobody can be flooded with them
+ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail: anyone can enter any address
 _SUPPRESS_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
 _MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces means that it is not read
-_MAX_ADDRESS_MAILS = 5  # a day, that one subscriber can cause to new addresses
+_MAX_ADDRESS_MAILS = 5  # to new addresses, that one subscriber can cause in a day
 _BATCH = 500  # pseudonyms in one query
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED, ConsentEvent.ERASED: SuppressionReason.ERASED}
@@ -111,7 +111,7 @@ class Membership:
         self._ask(tx, subscriber, origin=origin, now=now)
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
-        """Queue a confirmation mail, whenever the last one was sent: sign_up.py decides when that may be."""
+        """Queue a confirmation mail without checking when the last one was sent: sign_up.py checks that."""
         self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
         asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
         outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
@@ -145,7 +145,7 @@ class Membership:
     def unsubscribe(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
         """Unsubscribe: cancel queued mails, and queue a goodbye mail that shows the way back.
 
-        Returns True if a goodbye mail was queued: not for those who have left already, or cannot be mailed. Links in
+        Returns True if a goodbye mail was queued, and False if they have left already or cannot be mailed. Links in
         earlier mails stop working, except the unsubscribe link.
         """
         if subscriber.state is SubscriberState.UNSUBSCRIBED:
@@ -256,8 +256,8 @@ class Membership:
         """Store the new address that a subscriber asks for, and queue a mail to it with the link that confirms.
 
         Nothing is sent to an address that is taken, suppressed or was asked today, nor more than a few mails a day.
-        Subscribers are not told, or they could find out who else is subscribed. So a mail that is not sent counts like
-        one that is: otherwise a few addresses of their own would show which mail was not counted.
+        Subscribers are not told, or they could find out who else is subscribed. For the same reason a mail that is not
+        sent counts towards the limit: otherwise the limit would show which of several mails was not sent.
         """
         subscriber = self.request_address_change(tx, subscriber, new_email, now=now)
         today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASK_AGAIN_AFTER)

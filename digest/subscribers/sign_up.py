@@ -1,7 +1,7 @@
 """What happens when an address is entered on a page, to subscribe or to sign in. Anyone can enter any address.
 
-So a page never shows what is known of it. Only a mail is sent to the address, too rarely to be a nuisance, and nothing
-that the address's owner has to agree to happens before they do.
+So a page never shows what is known of it. At most one mail is sent to the address, not often, and nothing else happens
+until the owner of the address follows the link in it.
 """
 
 from dataclasses import dataclass, replace
@@ -72,51 +72,52 @@ def mail_for_sign_in(known: AddressStatus, *, now: datetime) -> SignUpMail:
     return SignUpMail.NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class SignUp:
-    """Handles addresses that were entered on a page."""
+def join(
+    tx: Transaction, membership: Membership, new: Subscriber, rules: CompiledRules, *, origin: str, now: datetime
+) -> None:
+    """Subscribe `new`, a pending subscriber who is not stored yet, with keywords of their own.
 
-    membership: Membership
+    The choices in the form are stored for an unknown address, and replace the choices of a subscriber who never
+    confirmed. Other subscribers keep theirs, because a stranger may have filled in the form. Raises NotFoundError if a
+    profile was removed.
+    """
+    known = subscribers.find(tx, new.email)
+    mail = mail_for_join(_status(tx, membership, new.email, known), now=now)
+    if known is None and mail is SignUpMail.NOTHING:
+        return
+    if known is None:
+        known = subscribers.add(tx, new, now=now)
+        profiles.set_personal(tx, known.id, rules, now=now)
+    elif known.state is SubscriberState.PENDING and subscribers.get_dates(tx, known.id)["confirmed_at"] is None:
+        schedule = replace(known.schedule, timezone=new.schedule.timezone)
+        changed = replace(known, schedule=schedule, language=new.language, profiles=new.profiles)
+        known = subscribers.save(tx, changed)
+        profiles.set_personal(tx, known.id, rules, now=now)
+    _send(tx, membership, mail, known, origin=origin, now=now)
 
-    def join(self, tx: Transaction, new: Subscriber, rules: CompiledRules, *, origin: str, now: datetime) -> None:
-        """Subscribe `new`, a pending subscriber who is not stored yet, with keywords of their own.
 
-        The choices in the form are stored for an unknown address, and replace those of a subscriber who never
-        confirmed. Everyone else keeps theirs, because a stranger may have filled in the form. Raises NotFoundError if a
-        profile was removed.
-        """
-        known = subscribers.find(tx, new.email)
-        mail = mail_for_join(self._status(tx, new.email, known), now=now)
-        if known is None and mail is SignUpMail.NOTHING:
-            return
-        if known is None:
-            known = subscribers.add(tx, new, now=now)
-            profiles.set_personal(tx, known.id, rules, now=now)
-        elif known.state is SubscriberState.PENDING and subscribers.get_dates(tx, known.id)["confirmed_at"] is None:
-            schedule = replace(known.schedule, timezone=new.schedule.timezone)
-            changed = replace(known, schedule=schedule, language=new.language, profiles=new.profiles)
-            known = subscribers.save(tx, changed)
-            profiles.set_personal(tx, known.id, rules, now=now)
-        self._send(tx, mail, known, origin=origin, now=now)
+def sign_in(tx: Transaction, membership: Membership, email: str, *, origin: str, now: datetime) -> None:
+    """Mail a sign-in link, if the address is a subscriber's."""
+    known = subscribers.find(tx, email)
+    if known is not None:
+        mail = mail_for_sign_in(_status(tx, membership, email, known), now=now)
+        _send(tx, membership, mail, known, origin=origin, now=now)
 
-    def sign_in(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
-        """Mail a sign-in link, if the address is a subscriber's."""
-        known = subscribers.find(tx, email)
-        if known is not None:
-            mail = mail_for_sign_in(self._status(tx, email, known), now=now)
-            self._send(tx, mail, known, origin=origin, now=now)
 
-    def _status(self, tx: Transaction, email: str, subscriber: Subscriber | None) -> AddressStatus:
-        return AddressStatus(
-            state=subscriber.state if subscriber else None,
-            suppression=self.membership.find_suppression(tx, email),
-            asked_at=self.membership.last_asked_at(tx, email),
-            signed_in_at=deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN) if subscriber else None,
-        )
+def _status(tx: Transaction, membership: Membership, email: str, subscriber: Subscriber | None) -> AddressStatus:
+    return AddressStatus(
+        state=subscriber.state if subscriber else None,
+        suppression=membership.find_suppression(tx, email),
+        asked_at=membership.last_asked_at(tx, email),
+        signed_in_at=deliveries.last_queued_at(tx, subscriber.id, MailKind.SIGN_IN) if subscriber else None,
+    )
 
-    def _send(self, tx: Transaction, mail: SignUpMail, to: Subscriber, *, origin: str, now: datetime) -> None:
-        if mail is SignUpMail.CONFIRMATION:
-            self.membership.queue_confirmation(tx, to, origin=origin, now=now)
-        elif mail is SignUpMail.SIGN_IN:
-            named = message_id(MailKind.SIGN_IN, to, now, self.membership.domain)
-            outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=named, now=now)
+
+def _send(
+    tx: Transaction, membership: Membership, mail: SignUpMail, to: Subscriber, *, origin: str, now: datetime
+) -> None:
+    if mail is SignUpMail.CONFIRMATION:
+        membership.queue_confirmation(tx, to, origin=origin, now=now)
+    elif mail is SignUpMail.SIGN_IN:
+        named = message_id(MailKind.SIGN_IN, to, now, membership.domain)
+        outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=named, now=now)

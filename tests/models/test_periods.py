@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import UsageError
-from digest.models.periods import Period, Span
+from digest.models.papers import Period, Span
 
 
 @pytest.mark.parametrize(

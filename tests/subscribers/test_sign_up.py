@@ -11,7 +11,8 @@ from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind, Schedule, Subscriber, SubscriberState, Suppression, SuppressionReason
 from digest.store import Store, Transaction, deliveries, profiles, subscribers
-from digest.subscribers.sign_up import AddressStatus, SignUp, SignUpMail, mail_for_join, mail_for_sign_in
+from digest.subscribers import sign_up
+from digest.subscribers.sign_up import AddressStatus, SignUpMail, mail_for_join, mail_for_sign_in
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
 from tests.web.subscribers import make_known
 
@@ -31,11 +32,11 @@ def join(
     tx: Transaction, rules: str = "cats", *, after: timedelta = timedelta(), email: str = EMAIL, **rest: object
 ) -> None:
     new = Subscriber(email=email, state=PENDING, **rest)  # type: ignore[arg-type]
-    SignUp(MEMBERSHIP).join(tx, new, compile_rules(rules), origin="page from 192.0.2.7", now=NOW + after)
+    sign_up.join(tx, MEMBERSHIP, new, compile_rules(rules), origin="page from 192.0.2.7", now=NOW + after)
 
 
 def sign_in(tx: Transaction, *, after: timedelta = timedelta()) -> None:
-    SignUp(MEMBERSHIP).sign_in(tx, EMAIL, origin="page from 192.0.2.7", now=NOW + after)
+    sign_up.sign_in(tx, MEMBERSHIP, EMAIL, origin="page from 192.0.2.7", now=NOW + after)
 
 
 def queued(tx: Transaction) -> list[MailKind]:
@@ -209,11 +210,11 @@ def test_the_sign_in_mail_arrives(app: App, tmp_path: Path, known: str, joins: s
         old.unlink()
     later = NOW + 31 * DAY
     with app.store.write() as tx:
-        pages = SignUp(app.membership)
         if way == "join":
-            pages.join(tx, a_subscriber(EMAIL, state=PENDING), compile_rules("cats"), origin="page", now=later)
+            new = a_subscriber(EMAIL, state=PENDING)
+            sign_up.join(tx, app.membership, new, compile_rules("cats"), origin="page", now=later)
         else:
-            pages.sign_in(tx, EMAIL, origin="page", now=later)
+            sign_up.sign_in(tx, app.membership, EMAIL, origin="page", now=later)
     app.deliver(now=later)
     arrived = [file.read_bytes() for file in (tmp_path / "outbox" / "new").glob("*")]
     links = [link for mail in arrived for link in links_in(mail)]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from digest.errors import RuleError, UsageError
 from digest.mail.encoding import clean
 from digest.models import DigestItem, Paper, Profile
-from digest.models.periods import Period, Span
+from digest.models.papers import Period, Span
 from digest.store import Transaction, papers, profiles
 from digest.store.papers import Order
 from digest.web.dependencies import Context, Number, cached_router

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from digest.errors import RuleError, UsageError
 from digest.matching.rule_stats import RuleStats
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
-from digest.models.periods import Period
+from digest.models.papers import Period
 from digest.store import profiles
 from digest.web.auth import public_router
 from digest.web.dependencies import Context, Number, PostedForm

@@ -9,7 +9,7 @@ from digest.errors import AddressError
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
-from digest.subscribers.sign_up import SignUp
+from digest.subscribers import sign_up
 from digest.web.auth import get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, PostedForm
 from digest.web.rendering import Question, partly_shown
@@ -42,7 +42,7 @@ def request_link(context: Context, form: PostedForm) -> Response:
         return context.render("sign-in.html.j2", SignInForm(typed, not_an_address=True), status=422)
 
     def sign_in(tx: Transaction) -> None:
-        SignUp(context.membership).sign_in(tx, email, origin=f"page from {context.client}", now=context.now)
+        sign_up.sign_in(tx, context.membership, email, origin=f"page from {context.client}", now=context.now)
 
     return answer_by_mail(context, sign_in)
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.config import Config
 from digest.errors import ConfigError
-from digest.models.periods import Period, Span
+from digest.models.papers import Period, Span
 from digest.store import papers
 from digest.store.papers import Order
 from digest.web.auth import public_router

@@ -17,8 +17,7 @@ from digest.pipeline import publish
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
-from digest.subscribers import fields
-from digest.subscribers.sign_up import SignUp
+from digest.subscribers import fields, sign_up
 from digest.web.auth import get_by_link, public_router, verify_link
 from digest.web.dependencies import Context, Fields, PostedForm
 from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
@@ -95,7 +94,7 @@ def subscribe(context: Context, form: PostedForm) -> Response:
     )
 
     def join(tx: Transaction) -> None:
-        SignUp(context.membership).join(tx, new, rules, origin=f"page from {context.client}", now=context.now)
+        sign_up.join(tx, context.membership, new, rules, origin=f"page from {context.client}", now=context.now)
 
     return answer_by_mail(context, join)
 
