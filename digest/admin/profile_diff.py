@@ -14,7 +14,7 @@ _MAX_STEPS = 2_000_000  # lines, and pairs of equal lines, that a diff looks at:
 def describe(before: ProfileVersion | None, after: ProfileVersion) -> str:
     """Return a change in words, such as "2 lines added". `before` is None for the first version."""
     if before is None:
-        return f"begins with {_counted(len(_lines(after.rules)))}"
+        return f"first version with {_counted(len(_lines(after.rules)))}"
     words = _of_rules(before.rules, after.rules)
     if before.name != after.name:
         words.append(f"renamed from {before.name!r}")

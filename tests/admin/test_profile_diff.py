@@ -38,8 +38,8 @@ def test_a_new_name_is_described() -> None:
 
 
 def test_the_first_version_is_described_by_its_length() -> None:
-    assert describe(None, a_version(1, "cat\nlion\n")) == "begins with 2 lines"
-    assert describe(None, a_version(1, "cat")) == "begins with 1 line"
+    assert describe(None, a_version(1, "cat\nlion\n")) == "first version with 2 lines"
+    assert describe(None, a_version(1, "cat")) == "first version with 1 line"
 
 
 def test_each_version_is_compared_with_the_one_before_it() -> None:
@@ -47,7 +47,7 @@ def test_each_version_is_compared_with_the_one_before_it() -> None:
     assert [(version.number, words) for version, words in with_descriptions(newest_first)] == [
         (3, "1 line removed"),
         (2, "1 line added"),
-        (1, "begins with 1 line"),
+        (1, "first version with 1 line"),
     ]
 
 

@@ -23,9 +23,9 @@ def test_adding_editing_renaming_and_importing_are_listed_newest_first(cli: Cli)
     assert changes(cli, "Felines") == [
         (3, "command line", "1 line removed"),
         (2, "command line", "1 line added, renamed from 'Cats'"),
-        (1, "command line", "begins with 1 line"),
+        (1, "command line", "first version with 1 line"),
     ]
-    assert changes(cli, "Dogs") == [(1, "command line", "begins with 1 line")]
+    assert changes(cli, "Dogs") == [(1, "command line", "first version with 1 line")]
     newest = cli.ok("profile", "history", "Felines", "--json").records[0]
     assert (newest["name"], newest["rules"], newest["saved_at"][-1]) == ("Felines", "lion", "Z")
     shown = cli.ok("profile", "history", "Felines").out.splitlines()
@@ -107,5 +107,5 @@ def test_profiles_older_than_the_history_start_it_with_their_rules(cli: Cli) -> 
     cli.ok("profile", "edit", "Dogs", "--rules", "wolf")
     cli.ok("profile", "restore", "Dogs", "1")
     assert [change for _, _, change in changes(cli, "Dogs")] == ["1 line added, 1 line removed"] * 2 + [
-        "begins with 1 line"
+        "first version with 1 line"
     ]

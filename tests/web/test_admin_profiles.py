@@ -65,7 +65,7 @@ def test_the_history_says_when_who_and_what_the_newest_first(app: App, editor: A
     assert re.findall(r"/history/(\d)", text) == ["2", "1"]
     assert "2026-06-03 07:00" in text
     assert "1 line added, renamed from &#39;Cats&#39;" in text
-    assert "begins with 1 line" in text
+    assert "first version with 1 line" in text
     assert "<bdi>command line</bdi>" in text
 
 

@@ -55,7 +55,7 @@ def test_a_profile_is_added_changed_restored_and_removed(app: App, api: Client) 
     assert (changed.headers["ETag"], changed.json()["name"]) == ('"2"', "Felines")
     assert [v["change"] for v in api.ok("GET", "/profiles/1/versions")["items"]] == [
         "1 line added, renamed from 'Cats'",
-        "begins with 1 line",
+        "first version with 1 line",
     ]
     assert api.ok("POST", "/profiles/1/restore", json={"version": 1})["rules"] == "cat\r\n"
     assert api("DELETE", "/profiles/1").status_code == 204
