@@ -60,7 +60,7 @@ def test_a_folder_with_other_files_is_left_alone(bare: Cli) -> None:
 
 
 @pytest.mark.parametrize("output", ["file", "file/below"])
-def test_a_folder_that_cannot_be_one_is_said(bare: Cli, output: str) -> None:
+def test_an_unusable_folder_is_reported(bare: Cli, output: str) -> None:
     (bare.folder / "file").write_text("")
     ran = bare("demo", "--output", output)
     assert ran.code == 2

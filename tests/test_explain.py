@@ -98,7 +98,7 @@ def test_a_paper_that_was_not_known_at_that_time(store: Store) -> None:
     assert found.facts[-1] == "that is after 2026-06-03 08:00 UTC, the time asked about"
 
 
-def test_what_was_sent_is_told_with_its_section_its_score_and_where_its_rules_matched(store: Store) -> None:
+def test_a_sent_paper_is_explained_with_section_score_and_matches(store: Store) -> None:
     got_cats(store)
     settle(store, DeliveryState.SENT, "250 2.0.0 Ok")
     found = asked(store)
@@ -114,7 +114,7 @@ def test_what_was_sent_is_told_with_its_section_its_score_and_where_its_rules_ma
     )
 
 
-def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: Store) -> None:
+def test_a_bounce_after_delivery_is_explained_with_the_servers_reply(store: Store) -> None:
     got_cats(store)
     settle(store, DeliveryState.SENT, "250 ok")
     with store.write() as tx:
@@ -136,7 +136,7 @@ def test_a_mail_that_came_back_after_it_was_taken_is_told_with_the_words(store: 
         (DeliveryState.IN_DOUBT, "Perhaps", "is in doubt: 550 no; `digest outbox resolve` decides"),
     ],
 )
-def test_a_mail_that_did_not_arrive_is_told_with_the_servers_words(
+def test_a_failed_mail_is_explained_with_the_servers_reply(
     store: Store, state: DeliveryState, answer: str, fact: str
 ) -> None:
     got_cats(store)
@@ -147,7 +147,7 @@ def test_a_mail_that_did_not_arrive_is_told_with_the_servers_words(
     assert any(said.endswith(fact) for said in found.facts)
 
 
-def test_a_mail_that_waits_is_told_with_the_hold_that_it_waits_for(store: Store) -> None:
+def test_a_waiting_mail_is_explained_with_the_hold(store: Store) -> None:
     got_cats(store)
     with store.write() as tx:
         outbox.start_hold(tx, "a new server", now=NOW)
@@ -185,7 +185,7 @@ def test_a_popular_paper_in_a_mail_that_failed_was_not_got(store: Store) -> None
     assert asked(store, "test:dogs").answer == "No: it was in their digest, but that email could not be delivered."
 
 
-def test_what_they_had_under_a_name_that_was_merged_since(store: Store) -> None:
+def test_a_paper_sent_under_an_id_that_was_merged_is_found(store: Store) -> None:
     see(store, a_paper("felines", id="test:older"), when="2026-05-01 06:00")
     got_cats(store)
     with store.write() as tx:
@@ -203,7 +203,7 @@ def test_a_paper_is_found_however_its_id_is_written(store: Store, named: str) ->
     assert asked(store, named).paper == "arxiv:2504.17830"
 
 
-def test_what_their_next_digest_has(store: Store) -> None:
+def test_a_paper_of_the_next_digest_is_announced(store: Store) -> None:
     subscribe(store)
     run(store)
     see(store, a_paper("cats"), when="2026-06-03 07:30")
@@ -213,14 +213,14 @@ def test_what_their_next_digest_has(store: Store) -> None:
     assert found.place.slot_at == at("2026-06-04 07:00")
 
 
-def test_what_does_not_fit_into_their_next_digest(store: Store) -> None:
+def test_a_paper_that_does_not_fit_into_the_next_digest_is_announced(store: Store) -> None:
     subscribe(store, "cats\nbest^9", max_papers=1)
     run(store)
     see(store, a_paper("best"), a_paper("cats"), when="2026-06-03 07:30")
     assert asked(store).verdict is Verdict.NEXT_DOES_NOT_FIT
 
 
-def test_what_their_next_digest_has_as_popular(store: Store) -> None:
+def test_a_popular_paper_of_the_next_digest_is_announced(store: Store) -> None:
     subscribe(store)
     run(store)
     see(store, a_paper("cats"), a_paper("dogs", stars=9), when="2026-06-03 07:30")
@@ -249,7 +249,7 @@ def test_since_when_a_subscriber_is_pending_or_unsubscribed(store: Store) -> Non
     assert "their address is suppressed since 2026-06-03 (unsubscribed: page)" in found.facts
 
 
-def test_a_paused_subscriber_is_told_what_the_next_digest_will_have(store: Store) -> None:
+def test_a_pause_is_explained_with_the_digest_after_it(store: Store) -> None:
     added = subscribe(store)
     with store.write() as tx:
         subscribers.save(tx, paused(added, at("2026-06-04 00:00")))
@@ -325,7 +325,7 @@ def test_a_subscriber_who_follows_nothing(store: Store) -> None:
     assert "that digest was empty: follows no profile and has no keywords" in found.facts
 
 
-def test_where_no_rule_matches_the_nearest_are_told_with_the_words_that_they_found(store: Store) -> None:
+def test_if_no_rule_matches_near_misses_are_explained(store: Store) -> None:
     subscribe(store, "birds\ncats AND horses", shared="fish")
     see(store, a_paper("cats"))
     run(store)
@@ -395,7 +395,7 @@ def test_rules_that_were_changed_in_time_bring_it_with_the_next_digest(store: St
     assert asked(store).verdict is Verdict.NEXT
 
 
-def test_an_address_that_is_no_subscribers_is_told_with_the_nearest(store: Store) -> None:
+def test_an_unknown_address_is_reported_with_a_similar_one(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("reeder@example.org"), now=NOW)
     with pytest.raises(NotFoundError, match=r"did you mean 'reeder@example\.org'"):

@@ -32,7 +32,7 @@ def test_the_feed_holds_some_forty_papers_and_none_twice(entries: list[Entry]) -
         assert max(Counter(getattr(e, value) for e in entries).values()) == 1
 
 
-def test_every_paper_is_told_as_in_a_real_feed(entries: list[Entry]) -> None:
+def test_every_sample_paper_is_described_as_in_a_real_feed(entries: list[Entry]) -> None:
     for e in entries:
         assert e.url == f"https://arxiv.org/abs/{e.arxiv_id}"
         assert 60 <= len(e.abstract.split()) <= 140, e.title

@@ -90,7 +90,7 @@ def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: 
     assert token not in served.said
 
 
-def test_a_port_that_is_taken_is_told_in_one_line_before_anything_begins(cli: Cli) -> None:
+def test_a_port_in_use_is_reported_in_one_line_before_anything_starts(cli: Cli) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = cli.folder / "config.toml"
@@ -129,7 +129,7 @@ def serve_for_a_while(app: App, until: threading.Event, **rest: Any) -> None:
     assert not serving.is_alive()
 
 
-def test_a_stage_that_fails_is_told_and_the_others_go_on(
+def test_a_failing_stage_is_reported_and_the_others_continue(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivered = threading.Event()

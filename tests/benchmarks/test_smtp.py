@@ -54,7 +54,7 @@ def test_the_outbox_is_marked() -> None:
 
 @needs_postfix
 @needs_recordings
-def test_a_morning_ends_with_a_mail_to_everybody(port: int) -> None:
+def test_a_morning_sends_a_mail_to_every_subscriber(port: int) -> None:
     for case in delivery.cases(port, 20, 2):
         ours, *script = case.methods
         ours.before()

@@ -33,7 +33,7 @@ def test_every_case_is_measured() -> None:
         assert row.n >= row.measured > 0
 
 
-def test_without_wrk_it_says_where_that_is_to_be_had() -> None:
+def test_without_wrk_the_benchmark_says_how_to_install_it() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.web", "--quick"]
     ended = subprocess.run(command, env={"PATH": "/nowhere"}, check=False, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2

@@ -71,7 +71,7 @@ def test_a_removed_profile_is_listed_and_restored_by_its_name(cli: Cli) -> None:
     assert changes(cli, "Cats")[0] == (2, "command line", "restored after it was removed")
 
 
-def test_what_does_not_exist_is_reported(cli: Cli) -> None:
+def test_an_unknown_profile_or_version_is_reported(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     for written in ("history Cast", "restore Cast 1"):
         ran = cli("profile", *written.split())

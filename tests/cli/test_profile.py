@@ -76,7 +76,7 @@ def test_a_profile_is_removed(cli: Cli) -> None:
     assert (ran.code, ran.err) == (2, "error: no profile 'Cats'; `digest profile list` shows them\n")
 
 
-def test_what_is_exported_can_be_imported(cli: Cli) -> None:
+def test_an_export_can_be_imported(cli: Cli) -> None:
     cli.ok("profile", "add", "Cats", "--rules", 'cat\n"Schrödinger"')
     exported = cli.ok("profile", "export").out
     cli.ok("profile", "edit", "Cats", "--rules", "changed")

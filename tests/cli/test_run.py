@@ -73,7 +73,7 @@ def test_the_next_day_sends_only_what_is_new(cats: Cli) -> None:
     assert "A study of cats" not in second
 
 
-def test_everyone_is_for_those_who_are_not_due_too(cats: Cli) -> None:
+def test_everyone_includes_subscribers_who_are_not_due(cats: Cli) -> None:
     cats.ok("run", "--now", MORNING)
     cats.write_papers("Cats, a second look")
     assert cats.ok("run", "--everyone", "--now", "2026-06-03T09:00:00Z", "--json").record["publish"]["digests"] == 1

@@ -195,7 +195,7 @@ def test_a_dry_run_shows_each_row_and_writes_nothing(cli: Cli) -> None:
     assert cli.ok("outbox", "list", "--json").records == []
 
 
-def test_what_is_exported_can_be_imported(cli: Cli) -> None:
+def test_an_export_can_be_imported(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--name", 'R, "the reader"', "--confirmed")
     cli.ok("subscriber", "pause", "reader@example.org")
     (cli.folder / "people.csv").write_text(cli.ok("subscriber", "export").out)

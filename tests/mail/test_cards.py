@@ -26,7 +26,7 @@ def test_marking_never_changes_the_text(text: str, spans: list[tuple[int, int]])
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=30, max_size=30), SPANS)
-def test_what_lies_in_a_span_is_marked_and_nothing_else(text: str, spans: list[tuple[int, int]]) -> None:
+def test_only_matched_spans_are_marked(text: str, spans: list[tuple[int, int]]) -> None:
     marked = [c for s in Excerpt(text, 99).segments(spans) for c in [s.hit] * len(s.text)]
     assert marked == [any(a <= i < b for a, b in spans) for i in range(30)]
 

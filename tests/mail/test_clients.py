@@ -53,7 +53,7 @@ def test_no_layout_that_outlook_or_gmail_do_not_know(page: str) -> None:
 
 
 @for_every_mail
-def test_what_must_show_is_inline(page: str) -> None:
+def test_essential_styles_are_inline(page: str) -> None:
     """Outlook for Windows and Gmail's apps with foreign accounts drop <style>: size, colour and space stand inline."""
     for tag, properties in {
         "h1": ("font-size", "line-height", "font-weight"),

@@ -31,7 +31,7 @@ def test_any_stretch_of_it_can_be_cut_out(text: str, a: int, b: int) -> None:
 
 
 @given(st.text(max_size=60))
-def test_what_is_shown_is_what_jinja_would_escape(text: str) -> None:
+def test_text_is_escaped_as_jinja_does(text: str) -> None:
     shown = SafeText(text)
     assert read(str(shown.__html__()).replace("\n", "\r\n").encode("ascii")) == clean(text)
     assert escape(shown) == shown.__html__()

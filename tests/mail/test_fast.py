@@ -85,14 +85,14 @@ def test_matches_that_touch_overlap_or_are_cut_off_are_marked_as_by_jinja() -> N
     check_same(COMPOSER, a_digest([replace(an_item(paper), evidence=tuple(found))]), max_abstract=80)
 
 
-def test_a_changed_paper_is_rendered_anew() -> None:
+def test_a_changed_paper_is_rendered_again() -> None:
     made = composer()
     for title in ("As it was", "As it is"):
         page = made.render(a_delivery(a_digest([an_item(a_paper(title, id="same"))]))).readable_html
         assert title in page
 
 
-def test_changed_upvotes_are_rendered_anew() -> None:
+def test_changed_upvotes_are_rendered_again() -> None:
     made = composer()
     for upvotes in (1, 2):
         paper = a_paper(upvotes=upvotes)

@@ -35,7 +35,7 @@ def mail_of(*papers: Paper, **rest: object) -> tuple[str, str]:
 
 
 @given(WAYWARD, WAYWARD, st.text(max_size=40), st.text(max_size=40))
-def test_whatever_papers_and_people_are_called_the_mail_is_whole(
+def test_a_mail_is_valid_with_any_names_of_papers_and_people(
     title: str, abstract: str, profile: str, name: str
 ) -> None:
     paper = a_paper(plain_text(title) or "x", plain_text(abstract), url="https://x.org")
@@ -46,7 +46,7 @@ def test_whatever_papers_and_people_are_called_the_mail_is_whole(
     assert set(parsed(message).keys()) == LIST_HEADERS
 
 
-def test_what_a_paper_says_is_never_markup_or_a_template() -> None:
+def test_text_of_a_paper_is_never_markup_or_a_template() -> None:
     page, _ = mail_of(OTHER)
     assert "<script>" not in page
     assert "<script>alert(1)</script> {{ 7*7 }} ]]>" in visible(page.replace("&lt;", "&amp;lt;")).replace("&lt;", "<")
@@ -168,7 +168,7 @@ def test_a_paper_called_0_is_a_paper() -> None:
     assert "\n0\n" in text
 
 
-def test_a_long_unsubscribe_link_stands_whole_in_header_and_bodies() -> None:
+def test_a_long_unsubscribe_link_is_complete_in_header_and_bodies() -> None:
     links = Links("https://digest.example.org/" + "x" * 200, b"k" * 32)
     mail = parsed(Composer(SENDER, Templates(), links).message(a_delivery(two_papers())))
     (url,) = re.findall(r"<(.*)>", mail["List-Unsubscribe"])

@@ -21,7 +21,7 @@ def some(count: int) -> list[DigestItem]:
     return [an_item(a_paper(f"Title {i}", "word " * 100, id=str(i)), "P", i) for i in range(count)]
 
 
-def test_what_fits_is_shown_whole() -> None:
+def test_an_abstract_that_fits_is_shown_whole() -> None:
     assert first(some(3), 5000, some(1)) == Fit(tuple(some(3)), tuple(some(1)), 400)
 
 

@@ -68,7 +68,7 @@ def test_a_syntax_error_in_mjml_has_the_line_its_author_knows(tmp_path: Path) ->
     assert caught.value.line == 3
 
 
-def test_what_is_undefined_in_a_card_has_the_cards_own_line(tmp_path: Path) -> None:
+def test_an_undefined_variable_in_a_card_is_reported_with_the_cards_line(tmp_path: Path) -> None:
     folder = overriding(tmp_path, "card.html.j2", "<h3>\n\n{{ card.titel }}</h3>")
     with pytest.raises(TemplateError) as caught:
         composer(folder).check()
@@ -225,7 +225,7 @@ def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "line"), [("note.txt.j2", 3), ("words.txt.j2", 3)])
 @pytest.mark.parametrize("fault", ["{{ 1 / 0 }}", "{{ mial }}"])
-def test_a_fault_has_the_file_and_line_where_it_stands(tmp_path: Path, name: str, line: int, fault: str) -> None:
+def test_a_fault_names_its_file_and_line(tmp_path: Path, name: str, line: int, fault: str) -> None:
     text = f"\n\n{fault}\n{{% macro in_place(place) %}}{{% endmacro %}}{{% macro welcome(n) %}}{{% endmacro %}}"
     folder = overriding(tmp_path, name, text)
     with pytest.raises(TemplateError) as caught:

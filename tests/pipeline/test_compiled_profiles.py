@@ -85,7 +85,7 @@ def test_an_edited_profile_is_seen_at_once_and_the_rest_is_not_compiled_again(
     assert file_of(store).read_bytes() == written
 
 
-def test_when_many_were_edited_the_snapshot_is_made_anew(kept: CompiledProfiles, store: Store) -> None:
+def test_the_snapshot_is_rebuilt_when_many_profiles_were_edited(kept: CompiledProfiles, store: Store) -> None:
     found(kept, saved(store))
     for name in ("cat", "dog"):
         edit(store, name, "bird")
@@ -112,7 +112,7 @@ def test_a_snapshot_of_another_database_is_no_use(kept: CompiledProfiles, store:
         assert found(CompiledProfiles(other, file_of(store)), saved(other)) == {w: [w] for w in ("bird", "cat", "dog")}
 
 
-def test_a_damaged_snapshot_is_made_anew(kept: CompiledProfiles, store: Store) -> None:
+def test_a_damaged_snapshot_is_rebuilt(kept: CompiledProfiles, store: Store) -> None:
     file_of(store).write_bytes(b"damaged")
     assert found(kept, saved(store)) == ALL
 

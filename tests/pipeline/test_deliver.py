@@ -208,7 +208,7 @@ def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_o
         assert MEMBERSHIP.find_suppression(tx, "old@example.org") is None
 
 
-def test_a_subscriber_who_unsubscribes_meanwhile_gets_no_mail_that_was_not_started(store: Store) -> None:
+def test_a_subscriber_who_unsubscribes_during_delivery_gets_no_mail_that_was_not_started(store: Store) -> None:
     emails = [f"{i}@example.org" for i in range(10)]
     queue(store, *emails)
 

@@ -102,7 +102,7 @@ def test_a_paper_that_was_committed_late_is_not_lost(store: Store) -> None:
     assert shown(queued(store)) == [["cats"], ["late cats"]]
 
 
-def test_what_did_not_fit_does_not_come_tomorrow(store: Store) -> None:
+def test_a_paper_that_did_not_fit_is_not_sent_tomorrow(store: Store) -> None:
     subscribe(store, max_papers=1)
     see(store, "cats", "cats again")
     run(store)
@@ -237,7 +237,7 @@ def test_popular_papers_come_besides_what_was_asked_for(store: Store) -> None:
     assert len(queued(store)) == 1  # popularity alone is no reason to write
 
 
-def test_what_was_trending_yesterday_and_what_is_muted_is_not_trending_today(store: Store) -> None:
+def test_papers_that_trended_yesterday_or_are_muted_are_not_trending_today(store: Store) -> None:
     subscribe(store, "cats\n-rats")
     with store.write() as tx:
         new = [a_paper("One", upvotes=3), a_paper("Rats", upvotes=9), a_paper("cats 1")]

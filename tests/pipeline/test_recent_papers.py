@@ -73,7 +73,7 @@ def _digest(store: Store, *, own: str, shared: str, days: int) -> Digest:
     return digest
 
 
-def test_new_papers_show_up_beside_and_the_old_ones_answer_meanwhile(store: Store) -> None:
+def test_new_papers_are_loaded_in_the_background_while_the_old_ones_answer(store: Store) -> None:
     add(store, "cat one")
     recent_papers = at_once(store)
     assert titles(recent_papers.find_recent([CATS], now=NOW)) == ["cat one"]
@@ -82,7 +82,7 @@ def test_new_papers_show_up_beside_and_the_old_ones_answer_meanwhile(store: Stor
     eventually(lambda: sorted(titles(recent_papers.find_recent([CATS], now=NOW))), ["cat one", "cat two two"])
 
 
-def test_what_is_shown_follows_a_revision(store: Store) -> None:
+def test_shown_papers_follow_a_revision(store: Store) -> None:
     add(store, "cat")
     recent_papers = at_once(store)
     recent_papers.find_recent([CATS], now=NOW)
@@ -104,14 +104,14 @@ def test_the_store_is_asked_at_most_once_a_second(store: Store) -> None:
     eventually(lambda: titles(recent_papers.find_recent([CATS], now=NOW)), ["cat"])
 
 
-def test_papers_grow_too_old_without_being_read_anew(store: Store) -> None:
+def test_papers_expire_without_being_read_again(store: Store) -> None:
     add(store, "cat")
     recent_papers = RecentPapers(store)
     assert recent_papers.find_recent([CATS], days=7, now=NOW).count == 1
     assert recent_papers.find_recent([CATS], days=7, now=NOW + timedelta(days=8)).count == 0
 
 
-def test_after_a_day_they_are_read_anew(store: Store) -> None:
+def test_after_a_day_papers_are_read_again(store: Store) -> None:
     recent_papers = at_once(store)
     recent_papers.find_recent([CATS], now=NOW)
     late = NOW + timedelta(days=40)

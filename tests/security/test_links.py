@@ -86,7 +86,7 @@ def test_a_forged_token_is_invalid(forged: str) -> None:
     assert LINKS.verify(Scope.UNSUBSCRIBE, forged.format(mac=mac)) is None
 
 
-def test_what_is_secret_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[object] = []
 
     def compare(one: object, other: object) -> bool:

@@ -30,7 +30,7 @@ from tests.builders import RECORDINGS, needs_recordings
         ("``quoted''", "“quoted”"),
     ],
 )
-def test_what_is_safe_is_shown_in_characters(written: str, shown: str) -> None:
+def test_safe_latex_is_shown_as_characters(written: str, shown: str) -> None:
     assert unlatex(written) == shown
 
 
@@ -55,7 +55,7 @@ def test_what_is_safe_is_shown_in_characters(written: str, shown: str) -> None:
         r"\k{appa}",
     ],
 )
-def test_what_is_not_safe_stays_as_written(text: str) -> None:
+def test_other_latex_stays_as_written(text: str) -> None:
     assert unlatex(text) == text
 
 

@@ -142,7 +142,7 @@ def test_daily_papers_with_almost_nothing_in_them() -> None:
         ('[{"title": "x"}]', "none of its 1 items has a paper with an id and a title"),
     ],
 )
-def test_what_is_no_list_of_papers_is_refused(body: str, said: str) -> None:
+def test_an_answer_without_papers_is_refused(body: str, said: str) -> None:
     assert said in reason(body, "huggingface")
 
 
@@ -161,7 +161,7 @@ def test_a_list_begins_with_the_line_before_the_first_long_one() -> None:
         (b"\xff\xfe\x00", "the text is not UTF-8 (byte 0)"),
     ],
 )
-def test_what_is_no_list_is_refused(body: bytes, said: str) -> None:
+def test_a_text_without_papers_is_refused(body: bytes, said: str) -> None:
     assert said in reason(body, "text")
 
 

@@ -82,7 +82,7 @@ def test_list_headers_do_not_make_a_mail_automatic(mark: str) -> None:
     assert the_bounce(f"{mark}\n{PERSON}\nThank you").kind is BounceKind.OTHER
 
 
-def test_a_person_who_quotes_a_bounce_is_no_bounce() -> None:
+def test_a_reply_that_quotes_a_bounce_is_no_bounce() -> None:
     quoted = "Hi. This is the qmail-send program.\n\n<bob@example.org>:\nRemote host said: 550 5.1.1 user unknown\n"
     report = "Final-Recipient: rfc822; bob@example.org\nAction: failed\nStatus: 5.1.1\n"
     assert the_bounce(f"{PERSON}\nLook at what I got:\n\n{quoted}\n{report}") == Bounce(kind=BounceKind.OTHER)

@@ -23,7 +23,7 @@ def told(message: bytes) -> list[tuple[BounceKind, str, str]]:
     return [(bounce.kind, bounce.recipient, bounce.status) for bounce in parse(message)]
 
 
-def test_a_report_tells_who_failed_and_why_and_of_which_mail() -> None:
+def test_a_report_names_the_address_the_reason_and_the_mail() -> None:
     (bounce,) = parse(a_report(f"{FAILED}Diagnostic-Code: smtp; 550 5.1.1\n no such\n  user\n"))
     assert (bounce.kind, bounce.recipient, bounce.status) == (BounceKind.HARD, "ann@example.org", "5.1.1")
     assert (bounce.reply, bounce.message_id) == ("550 5.1.1 no such user", "one@example.com")
@@ -44,7 +44,7 @@ def test_every_failed_recipient_is_one_bounce_and_others_are_none() -> None:
 
 
 @pytest.mark.parametrize("action", ["delayed", "relayed", "delivered", "expanded", "Delayed (still trying)"])
-def test_what_did_not_fail_is_no_bounce(action: str) -> None:
+def test_a_report_of_success_is_no_bounce(action: str) -> None:
     assert told(a_report(FAILED.replace("failed", action))) == [(BounceKind.OTHER, "ann@example.org", "5.1.1")]
 
 

@@ -93,7 +93,7 @@ def test_names_from_another_connection_are_ignored(account: Account) -> None:
 
 
 @needs_dovecot
-def test_what_arrives_between_is_there_the_next_time(account: Account) -> None:
+def test_mail_that_arrives_while_reading_is_read_the_next_time(account: Account) -> None:
     account.deliver(a_mail(1), a_mail(2))
     with mailbox_of(account) as mailbox:
         looking = mailbox.unread()

@@ -77,9 +77,7 @@ def test_a_line_that_was_quoted_for_the_mbox_is_as_it_was(tmp_path: Path) -> Non
 
 
 @given(st.lists(st.binary(max_size=200).map(lambda body: body.replace(b"\r", b"")), min_size=1, max_size=5))
-def test_what_python_writes_into_an_mbox_is_read_from_it(
-    tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]
-) -> None:
+def test_an_mbox_written_by_python_can_be_read(tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]) -> None:
     mails = [b"Subject: x\n\n" + body.replace(b"\n>", b"\n") + b"\n" for body in bodies]
     path = tmp_path_factory.mktemp("mails") / "mbox"
     written = mailbox.mbox(path)

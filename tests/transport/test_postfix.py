@@ -89,7 +89,7 @@ def test_every_mail_comes_back_to_an_address_of_its_own(postfix: Postfix) -> Non
     assert came == {(BOUNCE.replace("17", str(17 + i)), f"rfc822; gone{i}@example.org") for i in range(20)}
 
 
-def test_what_was_read_is_moved_and_not_read_again(postfix: Postfix) -> None:
+def test_mail_that_was_read_is_moved_and_not_read_again(postfix: Postfix) -> None:
     send(postfix, "gone@example.org", "gone-too@example.org")
     inbox = MaildirInbox(postfix.bounces)
     assert len(arrivals(postfix.bounces, 2)) == 2

@@ -195,7 +195,7 @@ def test_a_server_without_starttls_gets_no_mail_if_starttls_is_required() -> Non
         list(transport.send([a_message()]))
 
 
-def test_a_server_that_begins_in_plain_text_is_told_from_one_that_is_not_there() -> None:
+def test_a_plain_text_server_is_distinguished_from_an_absent_one() -> None:
     with (
         SmtpServer(Postbox()) as server,
         SmtpTransport("127.0.0.1", server.port, security=Security.TLS) as transport,
@@ -204,7 +204,7 @@ def test_a_server_that_begins_in_plain_text_is_told_from_one_that_is_not_there()
         list(transport.send([a_message()]))
 
 
-def test_a_user_without_a_password_is_told_where_it_comes_from() -> None:
+def test_a_missing_password_is_reported_with_its_environment_variable() -> None:
     with (
         SmtpServer(Postbox(), authenticator=Users(), auth_require_tls=False) as server,
         SmtpTransport("127.0.0.1", server.port, username="digest") as transport,

@@ -42,7 +42,7 @@ def test_a_reply_is_one_line_to_show(ends: Ends, said: bytes, reply: Reply, line
     assert not reader.has_unread
 
 
-def test_replies_that_come_together_are_told_apart(ends: Ends) -> None:
+def test_replies_that_arrive_together_are_separated(ends: Ends) -> None:
     server, reader = ends
     server.sendall(b"250-a\r\n250 b\r\n354 go\r\n4")
     assert [reader.read(5).code, reader.read(5).code] == [250, 354]

@@ -227,7 +227,7 @@ def test_a_connection_that_cannot_be_made_leaves_the_mail_to_the_others(step: St
 
 
 @both_ways
-def test_where_no_connection_can_be_made_any_more_the_rest_is_handed_back(pipelining: bool) -> None:
+def test_if_no_connection_can_be_made_the_remaining_mails_are_returned(pipelining: bool) -> None:
     faults = [Fault(sender(3), Step.MAIL, Act.DROP)] + [Fault(i, Step.BANNER, answer="554 no") for i in range(2, 9)]
     receipts: list[Receipt] = []
     with (

@@ -137,7 +137,7 @@ def test_the_answer_does_not_tell_whether_an_address_is_subscribed_or_suppressed
 
 
 @pytest.mark.parametrize("how", ["taken", "suppressed"])
-def test_the_link_says_so_if_the_address_was_taken_or_suppressed_meanwhile(
+def test_the_link_reports_an_address_that_was_taken_or_suppressed_since(
     app: App, own: ReaderBrowser, site: TestClient, how: str
 ) -> None:
     link = ask(app, own)

@@ -67,7 +67,7 @@ def log(app: App) -> list[tuple[str, str]]:
         return [(change.who, change.what) for change in reversed(audit.list_changes(tx, limit=10))]
 
 
-def test_who_is_not_signed_in_is_asked_to(site: TestClient) -> None:
+def test_visitors_are_asked_to_sign_in(site: TestClient) -> None:
     answer = site.get("/admin")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/sign-in")
     form = site.get("/admin/sign-in").text
@@ -75,15 +75,15 @@ def test_who_is_not_signed_in_is_asked_to(site: TestClient) -> None:
     assert faults_of(form) == []
 
 
-def test_where_there_is_no_admin_the_form_says_how_to_add_one(site: TestClient) -> None:
+def test_without_admins_the_form_says_how_to_add_one(site: TestClient) -> None:
     assert "digest admin add" in site.get("/admin/sign-in").text
 
 
-def test_where_there_is_one_it_does_not(site: TestClient, admin: Admin) -> None:
+def test_with_an_admin_the_form_shows_no_command(site: TestClient, admin: Admin) -> None:
     assert "digest admin add" not in site.get("/admin/sign-in").text
 
 
-def test_a_new_installation_is_told_what_comes_first(app: App, site: TestClient, admin: Admin) -> None:
+def test_a_new_installation_shows_the_first_step(app: App, site: TestClient, admin: Admin) -> None:
     cookie = signed_in(site)
     assert "Start with a profile" in page(site, cookie).text
     sharing(app, "Animals", "dogs")
@@ -217,9 +217,7 @@ def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: A
 
 
 @pytest.mark.parametrize("state", ["failed", "in-doubt"])
-def test_what_is_wrong_leads_to_the_mails_that_it_is_about(
-    app: App, site: TestClient, admin: Admin, state: str
-) -> None:
+def test_a_problem_links_to_the_mails_concerned(app: App, site: TestClient, admin: Admin, state: str) -> None:
     reader = add_subscriber(app)
     with app.store.write() as tx:
         outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="x@example.org", now=NOW)

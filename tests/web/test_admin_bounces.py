@@ -32,7 +32,7 @@ def came_back(app: App, kind: BounceKind, reply: str, delivery_id: int | None = 
         app.membership.record_bounce(tx, EMAIL, bounce, delivery_id=delivery_id, fingerprint=reply, now=NOW)
 
 
-def test_the_newest_stands_first_with_whose_it_is_and_which_mail_it_was(app: App, admin: AdminBrowser) -> None:
+def test_the_newest_bounce_is_first_with_its_subscriber_and_mail(app: App, admin: AdminBrowser) -> None:
     one = add_subscriber(app)
     send(app, one, an_item(CATS))
     came_back(app, BounceKind.SOFT, "450 first")
@@ -89,7 +89,7 @@ def waited(admin: AdminBrowser) -> None:
     assert cast(Starlette, admin.client.app).state.services.long_background.finish(20)
 
 
-def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
+def test_the_mailbox_is_read_on_request_and_the_result_is_shown(
     with_mailbox: tuple[AdminBrowser, list[Any], App],
 ) -> None:
     admin, held, app = with_mailbox
@@ -103,7 +103,7 @@ def test_the_mailbox_is_read_when_asked_and_how_it_went_is_said(
 
 
 @pytest.mark.parametrize("error", [TransportError("<script>alert(1)</script> no answer"), ValueError("secret")])
-def test_a_mailbox_that_cannot_be_read_is_said_and_tried_again(
+def test_an_unreadable_mailbox_is_reported_and_can_be_retried(
     with_mailbox: tuple[AdminBrowser, list[Any], App], error: Exception
 ) -> None:
     admin, held, app = with_mailbox

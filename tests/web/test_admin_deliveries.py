@@ -100,7 +100,9 @@ def test_the_newest_are_listed_with_what_the_server_said(app: App, admin: AdminB
         ("before=2&state=failed", {1}),
     ],
 )
-def test_they_are_found_by_state_kind_and_whom(app: App, admin: AdminBrowser, asked: str, found: set[int]) -> None:
+def test_deliveries_are_found_by_state_kind_and_recipient(
+    app: App, admin: AdminBrowser, asked: str, found: set[int]
+) -> None:
     mailed(app, add_subscriber(app), FAILED)
     other = add_subscriber(app, "other@example.org")
     mailed(app, other, SENT)
@@ -149,7 +151,7 @@ def test_those_that_are_ticked_are_tried_again_and_no_others(app: App, admin: Ad
 
 
 @pytest.mark.parametrize("form", [{}, {"do": "retry"}, {"do": "nonsense", "id": "1"}, {"do": "arrived", "id": "1"}])
-def test_where_none_is_ticked_none_is_tried(app: App, admin: AdminBrowser, form: dict[str, str]) -> None:
+def test_without_a_selection_nothing_is_retried(app: App, admin: AdminBrowser, form: dict[str, str]) -> None:
     mailed(app, add_subscriber(app), FAILED)
     assert "Nothing changed" in admin.post_and_follow("/admin/deliveries", **form)
     assert states(app) == {1: "failed"}
@@ -282,7 +284,7 @@ def test_it_is_delivered_with_its_new_message_id(app: App, admin: AdminBrowser) 
 
 
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not SENT])
-def test_what_was_not_sent_is_not_sent_once_more(app: App, admin: AdminBrowser, state: DeliveryState) -> None:
+def test_an_unsent_mail_is_not_resent(app: App, admin: AdminBrowser, state: DeliveryState) -> None:
     mailed(app, add_subscriber(app), state)
     assert "Send as a new email" not in admin.read("/admin/deliveries/1")
     assert admin.post("/admin/deliveries/1", do="resend").status_code == 422
@@ -290,7 +292,9 @@ def test_what_was_not_sent_is_not_sent_once_more(app: App, admin: AdminBrowser, 
 
 
 @pytest.mark.parametrize("how", ["left", "barred", "pending", "sign-in"])
-def test_nobody_is_mailed_once_more_who_may_not_be(app: App, admin: AdminBrowser, how: str) -> None:
+def test_a_digest_is_not_sent_again_to_addresses_that_must_not_get_mail(
+    app: App, admin: AdminBrowser, how: str
+) -> None:
     reader = add_subscriber(app)
     mailed(app, reader, SENT)
     if how == "left":

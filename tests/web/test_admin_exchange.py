@@ -25,7 +25,7 @@ def line(name: str, rules: str) -> str:
     return json.dumps({"name": name, "rules": rules})
 
 
-def test_what_is_exported_can_be_imported(app: App, editor: AdminBrowser) -> None:
+def test_an_export_can_be_imported(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats & 猫", 'cat\n"lion" # <b>')
     sharing(app, "Dogs", "dog")
     answer = editor.get("/admin/profiles/export")
@@ -39,7 +39,7 @@ def test_what_is_exported_can_be_imported(app: App, editor: AdminBrowser) -> Non
     assert log(app) == []
 
 
-def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app: App, editor: AdminBrowser) -> None:
+def test_an_import_shows_a_preview_first_and_runs_on_the_second_press(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat\nlion")
     sharing(app, "Dogs", "dog")
     text = "\n".join([line("Cats", "cat\ntiger"), line("Dogs", "dog"), line("Mice <b>", "mouse")])
@@ -69,7 +69,7 @@ def test_what_would_become_of_each_is_shown_first_and_done_on_a_second_press(app
         (line("Cats", "-cat"), "Line 1: profile &#39;Cats&#39;: these rules only exclude papers"),
     ],
 )
-def test_what_cannot_be_read_is_said_by_its_line_and_nothing_is_done(
+def test_an_unreadable_import_is_reported_with_its_line_and_changes_nothing(
     app: App, editor: AdminBrowser, text: str, why: str
 ) -> None:
     for do in ("", "import"):

@@ -130,7 +130,7 @@ def test_a_file_is_imported_once_however_often_the_button_is_pressed(app: App, a
     assert "1 new subscriber." in admin.read(again)
 
 
-def test_what_is_thrown_away_is_gone(app: App, admin: AdminBrowser) -> None:
+def test_a_discarded_import_is_gone(app: App, admin: AdminBrowser) -> None:
     where = checked(admin, rows(3))
     answer = admin.post(where, do="drop")
     assert "Nothing was imported" in admin.read(answer.headers["Location"])
@@ -176,9 +176,7 @@ def test_only_the_first_hundred_of_a_fate_are_shown_and_the_report_has_all(app: 
         (b"email\n" + b"\n" * (uploads.MAX_ROWS + 1), "more than 500,000 rows"),
     ],
 )
-def test_what_is_no_such_file_is_said_beside_the_field(
-    app: App, admin: AdminBrowser, content: bytes, says: str
-) -> None:
+def test_an_invalid_file_is_reported_beside_the_field(app: App, admin: AdminBrowser, content: bytes, says: str) -> None:
     answer = admin.upload(PAGE, content, confirmed="1")
     assert answer.status_code == 422
     assert says in answer.text.partition('id="file-mistake"')[2].partition("</p>")[0]
@@ -195,7 +193,7 @@ def test_a_form_without_a_file_or_with_two_or_in_an_odd_charset_takes_nothing_in
     assert admin.client.post(PAGE, content=b"--x--\r\n", headers=odd).status_code == 403
 
 
-def test_a_row_that_ends_the_csv_is_said_and_stops_the_check(app: App, admin: AdminBrowser) -> None:
+def test_a_row_that_breaks_the_csv_is_reported_and_stops_the_check(app: App, admin: AdminBrowser) -> None:
     where = checked(admin, "email\na@example.org\n" + "x" * 200_000 + "\n")
     text = admin.read(where)
     assert "field larger than field limit" in text
@@ -272,7 +270,7 @@ def test_it_goes_on_beside_the_pages_and_others_write_in_between(
     assert "4 new subscribers." in admin.read(where)
 
 
-def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_added_again(
+def test_an_interrupted_import_keeps_stored_rows_and_can_be_repeated(
     app: App, site: TestClient, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = checked(admin, rows(5))
@@ -292,7 +290,7 @@ def test_where_the_program_stops_half_way_what_was_stored_stays_and_the_rest_is_
     assert everybody(app) == [f"r{number}@example.org" for number in range(5)]
 
 
-def test_a_fault_half_way_is_said_and_leaves_no_import_that_never_ends(
+def test_a_fault_during_the_import_is_reported_and_ends_the_import(
     app: App, admin: AdminBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = checked(admin, rows(5))

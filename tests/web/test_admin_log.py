@@ -45,7 +45,7 @@ def test_a_subscriber_in_the_log_leads_to_their_page_and_a_profile_is_plain(app:
         ("who=command+line&what=profile", {"three"}),
     ],
 )
-def test_it_is_filtered_by_who_what_and_text(app: App, site: TestClient, asked: str, found: set[str]) -> None:
+def test_the_log_is_filtered_by_admin_action_and_text(app: App, site: TestClient, asked: str, found: set[str]) -> None:
     written(
         app,
         ("desk@x.org", "profile edit", "one"),
@@ -68,7 +68,7 @@ def test_older_changes_are_a_page_further_with_the_same_filter(app: App, site: T
     assert 'rel="next"' not in second
 
 
-def test_what_is_hostile_in_it_is_text(app: App, site: TestClient) -> None:
+def test_hostile_log_entries_are_shown_as_text(app: App, site: TestClient) -> None:
     written(app, (HOSTILE, HOSTILE, HOSTILE))
     admin = signed_in(app, site)
     assert "<script>" not in admin.read("/admin/log")

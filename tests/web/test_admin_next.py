@@ -34,7 +34,7 @@ def text_of(app: App, site: TestClient) -> str:
     return " ".join(signed_in(app, site).read("/admin/next").split())
 
 
-def test_it_says_the_hour_how_many_what_and_to_whom(app: App, site: TestClient) -> None:
+def test_the_page_shows_the_hour_the_count_the_papers_and_the_recipients(app: App, site: TestClient) -> None:
     printed(app, "A paper on cats", "A second one on cats", "On dogs", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     sharing(app, "Zebras", "zebra")
@@ -61,7 +61,7 @@ def test_an_hour_is_that_of_the_newsletters_clock_and_a_readers_is_their_own(app
     assert "3 subscribers are due" in text_of(app, site)
 
 
-def test_it_is_the_hour_in_which_publishing_has_somebody(app: App) -> None:
+def test_the_hour_is_the_next_one_in_which_a_subscriber_is_due(app: App) -> None:
     printed(app, "A paper on cats", seen_at=NOW + timedelta(days=4, hours=20))
     sharing(app, "Cats", "cats")
     somebody(app, "cat", profiles=("Cats",), days=frozenset({Weekday.MON}))
@@ -132,7 +132,7 @@ def test_a_hostile_paper_is_text(app: App, site: TestClient) -> None:
     assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)
 
 
-def test_where_nobody_waits_it_says_so(app: App, site: TestClient) -> None:
+def test_an_empty_schedule_is_reported(app: App, site: TestClient) -> None:
     assert "No digests are scheduled" in text_of(app, site)
 
 
@@ -155,7 +155,7 @@ def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
         assert said.format("About 30") in " ".join(admin.read(path).split())
 
 
-def test_what_is_counted_by_a_sample_is_about_right(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_from_a_sample_is_close(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "_MAX_COUNTED", 100)
     monkeypatch.setattr(subscribers, "_SAMPLE", 100)
     early, late = (Schedule(send_at=time(hour)) for hour in (6, 20))

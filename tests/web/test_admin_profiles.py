@@ -58,7 +58,7 @@ def flat(html: str) -> str:
     return " ".join(html.split())
 
 
-def test_the_history_says_when_who_and_what_the_newest_first(app: App, editor: AdminBrowser) -> None:
+def test_the_history_shows_time_author_and_change_newest_first(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     edited(app, "Cats", "cat\nlion", "Felines")
     text = editor.read("/admin/profiles/1/history")
@@ -90,7 +90,7 @@ def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app:
     assert log(app) == [(EDITOR_EMAIL, "profile restore", "Cats, version 1")]
 
 
-def test_a_removed_profile_is_listed_and_comes_back_followed_by_nobody(app: App, editor: AdminBrowser) -> None:
+def test_a_removed_profile_is_listed_and_restored_without_followers(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     add_subscriber(app, profiles=("Cats",))
     assert "No profiles have been removed." in editor.read("/admin/profiles/removed")
@@ -121,14 +121,14 @@ def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, edito
 
 
 @pytest.mark.parametrize("path", ["9/history", "9/history/1", "1/history/7", "1/history/x", "9/rename", "9/remove"])
-def test_what_is_not_there_is_not_found(app: App, editor: AdminBrowser, path: str) -> None:
+def test_unknown_profiles_and_versions_are_not_found(app: App, editor: AdminBrowser, path: str) -> None:
     sharing(app, "Cats", "cat")
     assert editor.get(f"/admin/profiles/{path}").status_code == 404
     if "history" not in path or path.count("/") == 2:
         assert editor.post(f"/admin/profiles/{path}", sure="1", name="x").status_code == 404
 
 
-def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AdminBrowser) -> None:
+def test_personal_keywords_have_no_history_page(app: App, editor: AdminBrowser) -> None:
     reader = add_subscriber(app)
     with app.store.write() as tx:
         profiles.set_personal(tx, reader.id, compile_rules("secret hobby"), now=NOW)
@@ -139,7 +139,7 @@ def test_somebodys_own_keywords_have_no_history_here(app: App, editor: AdminBrow
         assert (answer.status_code, "secret" in answer.text) == (404, False)
 
 
-def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AdminBrowser) -> None:
+def test_renaming_shows_the_number_of_followers_first(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     assert "No followers yet." in editor.read("/admin/profiles/1/rename")
     add_subscriber(app, profiles=("Cats",))
@@ -152,7 +152,7 @@ def test_renaming_says_whom_it_concerns_and_does_it(app: App, editor: AdminBrows
 
 
 @pytest.mark.parametrize(("name", "why"), [("Dogs", "there is a profile"), ("  ", "a profile needs a name")])
-def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: AdminBrowser, name: str, why: str) -> None:
+def test_an_invalid_name_is_marked_beside_the_field(app: App, editor: AdminBrowser, name: str, why: str) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
     answer = editor.post("/admin/profiles/1/rename", name=name)
@@ -162,7 +162,7 @@ def test_a_name_that_will_not_do_is_said_beside_the_field(app: App, editor: Admi
     assert list(shared(app)) == ["Cats", "Dogs"]
 
 
-def test_removing_counts_who_would_get_no_mail_any_more(app: App, editor: AdminBrowser) -> None:
+def test_removing_counts_the_followers_who_would_get_no_more_mail(app: App, editor: AdminBrowser) -> None:
     sharing(app, "Cats", "cat")
     sharing(app, "Dogs", "dog")
     assert "It has no followers." in editor.read("/admin/profiles/1/remove")

@@ -62,7 +62,7 @@ def test_looking_changes_nothing_and_shows_nothing_hostile(app: App, site: TestC
     assert everything(app) == before
 
 
-def test_who_is_not_signed_in_is_asked_to_on_each(app: App, site: TestClient, reader: Subscriber) -> None:
+def test_each_admin_page_asks_visitors_to_sign_in(app: App, site: TestClient, reader: Subscriber) -> None:
     before = everything(app)
     for method in ("GET", "POST"):
         for path in routes(site, method):

@@ -164,7 +164,7 @@ def test_no_header_makes_one_method_another(app: App, site: TestClient, admin: A
     assert everything(app) == before
 
 
-def test_who_became_an_editor_while_signed_in_is_no_admin_any_more(
+def test_an_admin_who_becomes_an_editor_loses_admin_rights_at_once(
     app: App, site: TestClient, admin: AdminBrowser
 ) -> None:
     with app.store.write() as tx:
@@ -214,7 +214,7 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(
     assert found  # the links of nobody's
 
 
-def test_a_mail_at_the_desk_runs_nothing_and_sends_nothing(app: App, admin: AdminBrowser) -> None:
+def test_a_mail_on_an_admin_page_runs_no_script_and_sends_no_request(app: App, admin: AdminBrowser) -> None:
     for path in ("/admin/deliveries/1/mail", "/admin/templates/digest/en/html"):
         policy = admin.get(path).headers["Content-Security-Policy"].split("; ")
         allowed = policy[0].split()
@@ -223,7 +223,7 @@ def test_a_mail_at_the_desk_runs_nothing_and_sends_nothing(app: App, admin: Admi
         assert {"default-src 'none'", "base-uri 'none'"} <= {*policy}, path
 
 
-def test_what_is_shown_of_a_session_is_kept_by_nobody(site: TestClient, admin: AdminBrowser) -> None:
+def test_pages_of_a_session_are_not_cached(site: TestClient, admin: AdminBrowser) -> None:
     for path in paths(site, "GET"):
         answer = admin.get(filled_in(path))
         assert answer.headers["Cache-Control"] == "no-store", path

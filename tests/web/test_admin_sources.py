@@ -84,7 +84,7 @@ def test_they_are_asked_at_a_press(configured: App) -> None:
     assert asked == [1]
 
 
-def test_where_nobody_could_ask_them_there_is_no_button(configured: App) -> None:
+def test_there_is_no_button_if_sources_cannot_be_read_from_here(configured: App) -> None:
     admin = looked_at(configured)
     assert "Read all sources now" not in admin.read("/admin/sources")
     assert admin.post("/admin/sources").status_code == 404

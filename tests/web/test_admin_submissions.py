@@ -113,7 +113,7 @@ def test_a_paper_is_looked_up_at_a_press_and_put_in_without_asking_again(app: Ap
 
 
 @pytest.mark.usefixtures("loopback")
-def test_title_and_abstract_are_mended_before_it_is_put_in(app: App, admin: AdminBrowser) -> None:
+def test_title_and_abstract_can_be_corrected_before_approval(app: App, admin: AdminBrowser) -> None:
     with serving(lambda handler: say(handler, 200, PAGE)) as url:
         path = f"/admin/submissions/{proposed(app, public(url))}"
         admin.post_and_follow(path, do="approve", title=" Another\u202e\x00  title ", abstract="Line one\r\nline two")
@@ -189,7 +189,7 @@ def test_no_redirect_leads_there(app: App, admin: AdminBrowser, there: str) -> N
 
 
 @pytest.mark.usefixtures("loopback")
-def test_what_cannot_be_read_can_be_written_by_hand(app: App, admin: AdminBrowser) -> None:
+def test_a_paper_that_cannot_be_looked_up_can_be_entered_by_hand(app: App, admin: AdminBrowser) -> None:
     error = b"<title>&lt;script&gt;alert(1)&lt;/script&gt;</title>"
     with serving(lambda handler: say(handler, 404, error)) as url:
         path = f"/admin/submissions/{proposed(app, public(url))}"
@@ -240,7 +240,7 @@ def test_one_is_put_aside_and_may_be_put_in_later(app: App, admin: AdminBrowser)
 
 
 @pytest.mark.usefixtures("loopback")
-def test_what_is_in_stays_in(app: App, admin: AdminBrowser) -> None:
+def test_an_approved_paper_stays_approved(app: App, admin: AdminBrowser) -> None:
     with serving(lambda handler: say(handler, 200, PAGE)) as url:
         path = f"/admin/submissions/{proposed(app, public(url))}"
         admin.post_and_follow(path, do="approve")

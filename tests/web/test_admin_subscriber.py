@@ -101,7 +101,7 @@ def test_only_what_can_be_done_is_offered_and_all_that_is_offered_can_be_done(
     assert admin.post(page_of(app), do="lift").status_code == 422
 
 
-def test_an_admin_bars_them_with_a_reason_and_takes_it_back(app: App, admin: AdminBrowser) -> None:
+def test_an_admin_suppresses_a_subscriber_with_a_reason_and_lifts_it(app: App, admin: AdminBrowser) -> None:
     add_subscriber(app)
     where = page_of(app)
     admin.post(where, do="suppress", reason=f"{HOSTILE}\r\nasked by phone")
@@ -131,7 +131,7 @@ def test_a_pause_ends_on_a_date_to_come(app: App, admin: AdminBrowser) -> None:
 
 
 @pytest.mark.parametrize("do", ["remove", "erase"])
-def test_what_is_for_good_asks_for_a_tick_and_leaves_nothing_in_the_file(
+def test_irreversible_actions_need_a_tick_and_leave_nothing_in_the_database(
     app: App, site: TestClient, admin: AdminBrowser, do: str
 ) -> None:
     one = add_subscriber(app, name="Unmistakable")
@@ -147,7 +147,7 @@ def test_what_is_for_good_asks_for_a_tick_and_leaves_nothing_in_the_file(
     assert f"Subscriber {do}d." in admin.read(answer.headers["Location"])
 
 
-def test_who_is_gone_meanwhile_is_told_as_gone_and_their_number_is_nobody_elses(app: App, admin: AdminBrowser) -> None:
+def test_a_removed_subscriber_is_reported_as_gone_and_the_number_is_not_reused(app: App, admin: AdminBrowser) -> None:
     where = f"/admin/subscribers/{add_subscriber(app).id}"
     removed(app, stored(app))
     add_subscriber(app, "next@example.org")
@@ -161,7 +161,7 @@ def test_who_is_gone_meanwhile_is_told_as_gone_and_their_number_is_nobody_elses(
         assert admin.get(f"/admin/subscribers/{number}").status_code == 404
 
 
-def test_what_no_button_says_is_refused(app: App, admin: AdminBrowser) -> None:
+def test_unknown_actions_are_refused(app: App, admin: AdminBrowser) -> None:
     add_subscriber(app)
     for do in ("", "enrol", "__class__", "vouch", "resume"):
         answer = admin.post(page_of(app), do=do)
@@ -199,7 +199,7 @@ def test_a_form_that_changes_nothing_leaves_no_line_in_the_log(app: App, admin: 
     assert [what for _, what, _ in audit_log(app)] == ["subscriber edit"]
 
 
-def test_what_cannot_be_read_is_marked_and_kept_as_it_was_typed(app: App, admin: AdminBrowser) -> None:
+def test_invalid_fields_are_marked_and_kept_as_typed(app: App, admin: AdminBrowser) -> None:
     sharing(app, "Vision", "cats")
     add_subscriber(app)
     wrong = FORM | {"send_at": "25:00", "max_papers": "501", "day": [], "rules": "a AND", "name": HOSTILE}
@@ -224,7 +224,9 @@ def test_another_hour_that_has_passed_today_sends_no_second_digest(app: App, adm
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_somebody_new_is_asked_unless_they_have_agreed(app: App, admin: AdminBrowser, confirmed: bool) -> None:
+def test_a_new_subscriber_is_asked_to_confirm_unless_they_have_agreed(
+    app: App, admin: AdminBrowser, confirmed: bool
+) -> None:
     sharing(app, "Vision", "cats")
     ticked = {"confirmed": "1"} if confirmed else {}
     answer = admin.post("/admin/subscribers/new", email=" New@Example.org ", **FORM, **ticked)
@@ -248,9 +250,7 @@ def test_somebody_new_is_asked_unless_they_have_agreed(app: App, admin: AdminBro
         ("out@example.org", "is suppressed since"),
     ],
 )
-def test_somebody_who_cannot_be_added_is_said_beside_their_address(
-    app: App, admin: AdminBrowser, email: str, says: str
-) -> None:
+def test_a_refused_address_is_marked_with_the_reason(app: App, admin: AdminBrowser, email: str, says: str) -> None:
     add_subscriber(app)
     with app.store.write() as tx:
         app.membership.suppress(tx, "out@example.org", SuppressionReason.ADMIN, HOSTILE, now=NOW)
@@ -263,7 +263,7 @@ def test_somebody_who_cannot_be_added_is_said_beside_their_address(
         assert len(subscribers.list_all(tx)) == 1
 
 
-def test_why_they_got_a_paper_or_did_not_is_said_in_sentences(app: App, admin: AdminBrowser) -> None:
+def test_the_reason_for_a_paper_is_explained_in_sentences(app: App, admin: AdminBrowser) -> None:
     one = add_subscriber(app)
     published(app, CATS)
     where = f"{page_of(app)}/why"
@@ -279,7 +279,7 @@ def test_why_they_got_a_paper_or_did_not_is_said_in_sentences(app: App, admin: A
     assert "Digest does not know this paper" in hostile
 
 
-def test_what_can_be_done_is_what_the_functions_do(app: App) -> None:
+def test_the_offered_actions_are_those_that_exist(app: App) -> None:
     """An admin's word, a day after the last question."""
     one = add_subscriber(app, state=SubscriberState.PENDING)
     with app.store.read() as tx:

@@ -41,7 +41,7 @@ def test_an_editor_is_refused_each_of_these_pages(app: App, site: TestClient, pa
     assert "/admin/subscribers" not in editor.get("/admin/profiles").text
 
 
-def test_each_line_says_who_it_is_and_when_their_next_digest_comes(app: App, admin: AdminBrowser) -> None:
+def test_each_line_shows_the_subscriber_and_their_next_digest(app: App, admin: AdminBrowser) -> None:
     sharing(app, HOSTILE, "cats")
     one = add_subscriber(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,))
     add_subscriber(app, "b@example.org", state=SubscriberState.PENDING)
@@ -111,7 +111,7 @@ def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(a
     assert answer.text == fields.to_csv(s for s in everybody if s.state.is_subscribed)
 
 
-def test_an_export_of_many_parts_has_everybody_once(app: App, admin: AdminBrowser) -> None:
+def test_a_streamed_export_contains_each_subscriber_once(app: App, admin: AdminBrowser) -> None:
     with app.store.write() as tx:
         many = [
             fields.new_subscriber(f"r{n}@example.org", timezone="UTC", language="en", confirmed=True)
@@ -123,7 +123,7 @@ def test_an_export_of_many_parts_has_everybody_once(app: App, admin: AdminBrowse
     assert sorted(line.partition(",")[0] for line in lines) == sorted(s.email for s in many)
 
 
-def test_what_is_kept_of_one_is_a_file(app: App, admin: AdminBrowser) -> None:
+def test_a_subscribers_data_is_a_download(app: App, admin: AdminBrowser) -> None:
     one = add_subscriber(app)
     answer = admin.get(f"/admin/subscribers/{one.id}/export")
     assert answer.headers["Content-Disposition"] == f'attachment; filename="subscriber-{one.id}.json"'

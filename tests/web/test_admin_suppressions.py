@@ -36,7 +36,7 @@ def test_the_address_is_shown_where_it_is_still_known_and_the_evidence_is_text(a
     assert 'value="lift"' not in text
 
 
-def test_a_newer_one_stands_first_and_pages_follow(app: App, admin: AdminBrowser) -> None:
+def test_the_newest_suppression_is_first_and_pages_follow(app: App, admin: AdminBrowser) -> None:
     with app.store.write() as tx:
         for number in range(51):
             at = NOW + timedelta(minutes=number)
@@ -63,7 +63,7 @@ def test_a_newer_one_stands_first_and_pages_follow(app: App, admin: AdminBrowser
         ("admin", "suppressed by an admin"),
     ],
 )
-def test_an_address_finds_what_stands_against_it_and_only_an_admins_word_is_lifted(
+def test_an_address_finds_its_suppression_and_only_an_admins_is_lifted(
     app: App, admin: AdminBrowser, known: str, says: str
 ) -> None:
     make_known(app, known)
@@ -77,7 +77,7 @@ def test_an_address_finds_what_stands_against_it_and_only_an_admins_word_is_lift
         assert audit_log(app)[0][1] == "suppression lift"
 
 
-def test_an_address_is_barred_with_a_reason(app: App, admin: AdminBrowser) -> None:
+def test_an_address_is_suppressed_with_a_reason(app: App, admin: AdminBrowser) -> None:
     add_subscriber(app)
     answer = admin.post(PAGE, email=EMAIL.upper(), reason=f"{HOSTILE}\n{EMAIL} asked")
     assert "Address suppressed" in admin.read(answer.headers["Location"])
@@ -87,7 +87,9 @@ def test_an_address_is_barred_with_a_reason(app: App, admin: AdminBrowser) -> No
     assert (who, what, EMAIL in subject.lower()) == (ADMIN_EMAIL, "suppression add", False)
 
 
-def test_who_left_before_an_admin_barred_them_is_not_mailed_when_that_is_lifted(app: App, admin: AdminBrowser) -> None:
+def test_an_unsubscribed_address_stays_suppressed_when_the_admins_suppression_is_lifted(
+    app: App, admin: AdminBrowser
+) -> None:
     make_known(app, "unsubscribed")
     admin.post(PAGE, email=EMAIL)
     answer = admin.post(PAGE, do="lift", email=EMAIL)
@@ -96,7 +98,7 @@ def test_who_left_before_an_admin_barred_them_is_not_mailed_when_that_is_lifted(
 
 
 @pytest.mark.parametrize("email", ["me", "", "<script>alert(1)</script>@x", "a@b\r\nBcc: c@d", "\x00"])
-def test_what_is_no_address_is_said_so(app: App, admin: AdminBrowser, email: str) -> None:
+def test_an_invalid_address_is_reported(app: App, admin: AdminBrowser, email: str) -> None:
     answer = admin.post(PAGE, email=email, reason=HOSTILE)
     assert (answer.status_code, 'id="email-mistake"' in answer.text) == (422, True)
     assert "<script>alert" not in answer.text

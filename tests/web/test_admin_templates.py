@@ -91,7 +91,7 @@ def test_hostile_papers_are_text_in_subject_frame_and_text(app: App, admin: Admi
         assert "<script>" not in text
 
 
-def test_what_is_the_admins_own_and_what_is_wrong_with_it_is_said_without_a_restart(mine: App, tmp_path: Path) -> None:
+def test_own_files_and_their_mistakes_are_shown_without_a_restart(mine: App, tmp_path: Path) -> None:
     admin = signed_in(mine, browser(mine))
     folder = tmp_path / "mine"
     assert f"<bdi>{folder}</bdi>" in admin.read(PAGE)

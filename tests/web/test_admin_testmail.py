@@ -52,7 +52,7 @@ def mail_of(content: bytes) -> EmailMessage:
     return message_from_bytes(content, policy=policy.default)
 
 
-def test_it_is_shown_first_to_whom_and_what(app: App, editor: AdminBrowser) -> None:
+def test_recipient_and_content_are_shown_before_sending(app: App, editor: AdminBrowser) -> None:
     said = plain(editor.read(PAGE))
     assert f"To {EDITOR_EMAIL}" in said
     assert "the best papers from the last 7 days" in said
@@ -111,7 +111,7 @@ def test_rules_that_cannot_be_read_are_not_sent(app: App, editor: AdminBrowser) 
     assert log(app) == []
 
 
-def test_what_the_server_says_against_it_is_shown_as_text(app: App, editor: AdminBrowser) -> None:
+def test_the_servers_refusal_is_shown_as_text(app: App, editor: AdminBrowser) -> None:
     postbox = Postbox(at_rcpt={EDITOR_EMAIL: "550 5.1.1 <script>alert(1)</script> nobody"})
     with SmtpServer(postbox) as server:
         answer = by_smtp(app, server.port, editor).post(PAGE)

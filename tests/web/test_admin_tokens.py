@@ -38,7 +38,7 @@ def test_a_token_is_shown_in_the_answer_that_made_it_and_nowhere_else(app: App, 
         ({"name": 'a"b', "scope": "profiles:read"}, "no quotation marks"),
     ],
 )
-def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
+def test_a_mistake_is_reported_and_the_typed_text_is_kept(
     app: App, site: TestClient, fields: dict[str, str], says: str
 ) -> None:
     answer = signed_in(app, site).post(PATH, **fields, days="90")
@@ -64,7 +64,7 @@ def test_an_editor_sees_and_revokes_their_own_and_makes_them_for_profiles_only(a
         assert [token.name for token in admins.list_tokens(tx)] == ["the admin's"]
 
 
-def test_an_admin_sees_and_revokes_everybodys(app: App, site: TestClient) -> None:
+def test_an_admin_sees_and_revokes_all_tokens(app: App, site: TestClient) -> None:
     token = token_of(app, an_admin(app, "third@example.org"))
     admin = signed_in(app, site)
     assert "third@example.org" in admin.read(PATH)
@@ -75,7 +75,7 @@ def test_an_admin_sees_and_revokes_everybodys(app: App, site: TestClient) -> Non
     assert audit_log(app)[0] == (ADMIN_EMAIL, "token revoke", '"website" of third@example.org')
 
 
-def test_a_token_of_who_became_an_editor_is_said_to_open_less(app: App, site: TestClient) -> None:
+def test_a_token_of_an_admin_who_became_an_editor_shows_fewer_permissions(app: App, site: TestClient) -> None:
     third = an_admin(app, "third@example.org")
     token_of(app, third)
     with app.store.write() as tx:
@@ -83,7 +83,7 @@ def test_a_token_of_who_became_an_editor_is_said_to_open_less(app: App, site: Te
     assert ">profiles:read, profiles:write</td>" in signed_in(app, site).read(PATH)
 
 
-def test_an_expired_token_is_said_to_be(app: App, site: TestClient) -> None:
+def test_an_expired_token_is_marked_as_expired(app: App, site: TestClient) -> None:
     token_of(app, an_admin(app))
     with app.store.write() as tx:
         tx.exec_driver_sql("update api_tokens set expires_at = '2026-06-01'")

@@ -42,7 +42,7 @@ def test_one_thing_is_done_after_another(afterwards: Background) -> None:
 @pytest.mark.parametrize(
     ("error", "told"), [(StoreError("locked"), "reason=locked"), (ValueError("unforeseen"), "ValueError: unforeseen")]
 )
-def test_what_fails_is_logged_and_what_follows_is_done(
+def test_a_failing_task_is_logged_and_the_next_one_runs(
     afterwards: Background, capsys: pytest.CaptureFixture[str], error: Exception, told: str
 ) -> None:
     done: list[str] = []
@@ -56,7 +56,7 @@ def test_what_fails_is_logged_and_what_follows_is_done(
     assert done == ["the next"]
 
 
-def test_nobody_waits_for_longer_than_they_said(afterwards: Background, capsys: pytest.CaptureFixture[str]) -> None:
+def test_waiting_ends_at_the_timeout(afterwards: Background, capsys: pytest.CaptureFixture[str]) -> None:
     free = threading.Event()
 
     def slowly() -> None:
@@ -117,7 +117,7 @@ def test_an_answer_does_not_wait_for_it(app: App) -> None:
         assert done.wait(20)
 
 
-def test_what_has_begun_is_finished_when_the_program_stops(app: App) -> None:
+def test_started_work_is_finished_when_the_program_stops(app: App) -> None:
     begun = threading.Event()
     done: list[str] = []
 

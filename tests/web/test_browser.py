@@ -118,9 +118,7 @@ def note_answer(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_page_fits_stands_out_and_is_valid_and_axe_finds_nothing_serious(
-    look: Opening, written: list[str], name: str
-) -> None:
+def test_a_page_fits_has_contrast_is_valid_and_passes_axe(look: Opening, written: list[str], name: str) -> None:
     written.clear()
     page = look(name, 1280)  # wide, as the desk has its navigation in a menu on phones
     assert STATES[name].template in written
@@ -234,7 +232,7 @@ def known(app: App, email: str) -> bool:
         return subscribers.find(tx, email) is not None
 
 
-def test_what_has_the_focus_is_seen(look: Opening) -> None:
+def test_the_focus_is_visible(look: Opening) -> None:
     page = look("leave?")
     to_the_button(page)
     outline = "getComputedStyle(document.activeElement).outlineStyle"
@@ -255,7 +253,7 @@ def test_a_page_from_right_to_left_begins_at_the_right(look: Opening) -> None:
     assert page.evaluate(begins) == page.evaluate(edge)
 
 
-def test_a_page_asks_nobody_else_for_anything(look: Opening, app: App) -> None:
+def test_a_page_makes_no_third_party_requests(look: Opening, app: App) -> None:
     page = look("leave?")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -290,7 +288,7 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_on_a_phone_the_desk_has_its_pages_in_a_menu(look: Opening, scripts: bool) -> None:
+def test_admin_pages_have_a_menu_on_phones(look: Opening, scripts: bool) -> None:
     page = look("today", 1280, scripts=scripts)
     entry = page.get_by_role("navigation", name="Admin").get_by_role("link", name="Bounces")
     assert entry.is_visible()

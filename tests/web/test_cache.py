@@ -28,7 +28,7 @@ def filled(app: App) -> App:
     return app
 
 
-def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: App, site: TestClient) -> None:
+def test_public_pages_have_a_strong_etag_and_may_be_cached(filled: App, site: TestClient) -> None:
     for path in [*PATHS, "/paper/test:A cat", "/bibtex/test:A cat", "/profile/P", "/robots.txt"]:
         first, second = site.get(path), site.get(path)
         assert first.status_code == 200, path
@@ -39,7 +39,7 @@ def test_what_is_for_everybody_has_a_strong_etag_and_may_be_kept(filled: App, si
 
 
 @pytest.mark.parametrize("tag", ["{}", "W/{}", '"other", {}', "*"])
-def test_who_has_it_already_is_told_so(filled: App, site: TestClient, tag: str) -> None:
+def test_a_matching_etag_is_answered_with_304(filled: App, site: TestClient, tag: str) -> None:
     for method, path in product(["GET", "HEAD"], PATHS):
         first = site.get(path)
         asked = {"If-None-Match": tag.format(first.headers["ETag"])}
@@ -50,7 +50,7 @@ def test_who_has_it_already_is_told_so(filled: App, site: TestClient, tag: str) 
         assert "Content-Length" not in again.headers
 
 
-def test_who_has_something_else_gets_it(filled: App, site: TestClient) -> None:
+def test_a_different_etag_gets_the_page(filled: App, site: TestClient) -> None:
     for tag in ['"other"', "", "other, none", '""']:
         assert site.get("/papers", headers={"If-None-Match": tag}).status_code == 200
 
@@ -64,7 +64,7 @@ def test_head_has_all_of_get_but_the_body(filled: App, site: TestClient) -> None
         assert get.headers["Content-Length"] == str(len(get.content))
 
 
-def test_what_changes_is_seen(filled: App, site: TestClient) -> None:
+def test_changes_are_shown(filled: App, site: TestClient) -> None:
     before = [site.get(path) for path in PATHS]
     published(filled, a_paper("Another cat"))
     with filled.store.write() as tx:
@@ -81,7 +81,7 @@ def test_a_page_and_its_parameters_are_another_page(filled: App, site: TestClien
     assert orders[0] == orders[2] != orders[1]
 
 
-def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: App, reads: list[str]) -> None:
+def test_equivalent_requests_use_the_cached_page(filled: App, reads: list[str]) -> None:
     published(filled, *(a_paper(f"Paper {n}") for n in range(60)))
     site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
     pages = {path: site.get(path) for path in (*PATHS, "/papers?page=2&order=newest")}
@@ -94,7 +94,7 @@ def test_nobody_has_a_page_made_anew_by_asking_for_it_in_other_words(filled: App
     assert len(reads) == begun
 
 
-def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: App, site: TestClient) -> None:
+def test_a_head_request_does_not_prevent_caching_the_page(filled: App, site: TestClient) -> None:
     for path in PATHS:
         head = site.head(path)
         page = site.get(path)
@@ -102,7 +102,7 @@ def test_who_looks_at_the_head_first_leaves_the_whole_page_to_the_next(filled: A
         assert len(page.content) == int(head.headers["Content-Length"]) > 0
 
 
-def test_what_is_not_found_is_not_kept(filled: App, site: TestClient) -> None:
+def test_a_missing_page_is_not_cached(filled: App, site: TestClient) -> None:
     for path in ["/nowhere", "/papers/nonsense", "/paper/nobody"]:
         answer = site.get(path)
         assert answer.status_code == 404
@@ -151,7 +151,7 @@ def kept(size: int) -> CachedResponse:
     return CachedResponse([], b"x" * size, b'"x"', (1, 1), 10.0**9)
 
 
-def test_a_cache_holds_so_many_bytes_and_lets_go_of_what_nobody_asks_for() -> None:
+def test_a_cache_is_limited_in_bytes_and_evicts_unused_pages() -> None:
     cache = ResponseCache(max_bytes=1000)
     for name in "abc":
         cache.add(name, b"", kept(300))
@@ -164,7 +164,7 @@ def test_a_cache_holds_so_many_bytes_and_lets_go_of_what_nobody_asks_for() -> No
     assert [name for name in "abcde" if cache.find(name, b"", (1, 1))] == ["a"]
 
 
-def test_what_is_of_another_version_or_too_old_is_not_found() -> None:
+def test_a_page_of_another_version_or_too_old_is_not_found() -> None:
     cache = ResponseCache()
     cache.add("new", b"", kept(1))
     cache.add("old", b"", CachedResponse([], b"", b"", (1, 1), -1000.0))

@@ -33,7 +33,7 @@ def test_there_is_no_line_where_nothing_is_compared_or_nothing_differs() -> None
     assert drawn((5, 10), compared=False).top == 5
 
 
-def test_what_a_digest_holds_is_marked_where_it_is_within_the_picture() -> None:
+def test_the_limit_of_a_digest_is_marked_if_it_is_within_the_chart() -> None:
     assert [drawn((most, 0), full=25).mark for most in (24, 25, 50)] == [None, 0, 50]
 
 

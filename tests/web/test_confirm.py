@@ -65,13 +65,13 @@ def test_saying_yes_twice_welcomes_once(app: App, site: TestClient) -> None:
 
 
 @pytest.mark.parametrize("before", [SubscriberState.ACTIVE, SubscriberState.PAUSED])
-def test_who_is_on_the_list_stays_as_they_are(app: App, site: TestClient, before: SubscriberState) -> None:
+def test_an_active_subscriber_stays_unchanged(app: App, site: TestClient, before: SubscriberState) -> None:
     site.post(confirm_path(app, add_subscriber(app, state=before)))
     assert state(app) == before.value
     assert queued(app) == []
 
 
-def test_who_left_comes_back_by_the_goodbyes_link(app: App, site: TestClient) -> None:
+def test_an_unsubscribed_reader_returns_by_the_goodbye_link(app: App, site: TestClient) -> None:
     site.post(unsubscribe_path(app, add_subscriber(app)))
     with app.store.read() as tx:
         left = subscribers.get(tx, EMAIL)
@@ -79,7 +79,7 @@ def test_who_left_comes_back_by_the_goodbyes_link(app: App, site: TestClient) ->
     assert (state(app), queued(app)) == ("active", [MailKind.GOODBYE, MailKind.WELCOME])
 
 
-def test_who_comes_back_does_not_pause_any_more(app: App, site: TestClient) -> None:
+def test_a_returning_subscriber_is_no_longer_paused(app: App, site: TestClient) -> None:
     reader = add_subscriber(
         app, state=SubscriberState.PAUSED, resumes_at=NOW + timedelta(days=30), new_email="x@example.org"
     )
@@ -111,7 +111,7 @@ def test_a_link_works_for_thirty_days(app: App, site: TestClient, method: str) -
     assert before.request(method, link).status_code == 200
 
 
-def test_who_has_just_come_in_is_signed_in_once(app: App, site: TestClient) -> None:
+def test_a_new_subscriber_is_signed_in_once(app: App, site: TestClient) -> None:
     link = confirm_path(app, pending(app))
     assert site.get(link).headers.get("Set-Cookie") is None
     first = site.post(link)
@@ -121,7 +121,7 @@ def test_who_has_just_come_in_is_signed_in_once(app: App, site: TestClient) -> N
     assert site.post(link).headers.get("Set-Cookie") is None  # it works for longer than a sign-in link may
 
 
-def test_a_link_of_somebody_removed_is_too_old(app: App, site: TestClient) -> None:
+def test_the_link_of_a_removed_subscriber_has_expired(app: App, site: TestClient) -> None:
     reader = pending(app)
     removed(app, reader)
     assert site.post(confirm_path(app, reader)).status_code == 410
@@ -140,7 +140,7 @@ def test_a_token_that_we_did_not_sign_finds_nothing(app: App, site: TestClient) 
     assert state(app) == "pending"
 
 
-def test_where_the_welcome_fails_they_are_in_all_the_same(
+def test_a_failing_welcome_mail_does_not_prevent_confirmation(
     app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(*_: object, **__: object) -> None:
@@ -160,7 +160,7 @@ def test_pages_speak_the_readers_language(app: App, site: TestClient) -> None:
     assert "Die erste E‑Mail an" in site.post(link).text
 
 
-def test_whom_an_admin_barred_no_link_takes_back(app: App, site: TestClient) -> None:
+def test_no_link_reactivates_an_address_that_an_admin_suppressed(app: App, site: TestClient) -> None:
     link = confirm_path(app, pending(app))
     with app.store.write() as tx:
         subscribers.remove(tx, EMAIL)

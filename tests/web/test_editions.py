@@ -95,7 +95,7 @@ def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: App, si
     assert links(page.text)["Later: Jun 2"] == "/papers/2026-06-02"
 
 
-def test_what_is_trending_comes_first_where_anything_is(many: App, site: TestClient) -> None:
+def test_trending_papers_come_first_if_there_are_any(many: App, site: TestClient) -> None:
     published(many, a_paper("Starred", stars=1), on="2026-06-03")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked", "Starred", "Last"]
     newest = site.get("/papers/2026-06-03?order=newest").text
@@ -133,7 +133,7 @@ def test_a_page_that_there_is_not_is_not_found(many: App, site: TestClient) -> N
         assert site.get("/papers/2026-06-02", params={"page": page}).status_code == 404, page
 
 
-def test_what_is_no_period_is_not_found(many: App, site: TestClient) -> None:
+def test_an_invalid_period_is_not_found(many: App, site: TestClient) -> None:
     for name in ("2026", "2026-13", "2026-W60", "today", "2026-06-03.", "2026-06-03.pdf", "2026-06.rss.rss", "9999-12"):
         assert site.get(f"/papers/{name}").status_code == 404, name
 
@@ -149,7 +149,7 @@ def test_an_edition_asks_what_to_search_it_for(many: App, site: TestClient) -> N
     assert '<input type="hidden" name="in" value="2026-W23">' in page
 
 
-def test_what_was_merged_stands_in_one_edition(many: App, site: TestClient) -> None:
+def test_merged_papers_are_in_one_edition(many: App, site: TestClient) -> None:
     merged(many, "test:Last", "test:First")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked"]
     assert "1 new paper" in words(site.get("/papers/2026-06-03").text)
@@ -180,13 +180,13 @@ def test_feeds_are_links_on_the_page(app: App, site: TestClient, path: str, feed
     assert shown == [(f"{feed}.{forms[form]}", form) for feed in feeds for form in forms]
 
 
-def test_nobody_is_asked_to_subscribe_where_nobody_can(open_site: Callable[..., TestClient]) -> None:
+def test_no_page_offers_to_subscribe_if_sign_up_is_closed(open_site: Callable[..., TestClient]) -> None:
     page = open_site("[signup]\npolicy = 'closed'\n").get("/").text
     assert "/subscribe" not in page
 
 
 @pytest.mark.parametrize("path", ["/", "/papers", "/papers/2026-06-03", "/papers/2026-W23", "/papers/2026-06"])
-def test_what_papers_say_is_never_markup(app: App, site: TestClient, path: str) -> None:
+def test_text_of_papers_is_never_markup(app: App, site: TestClient, path: str) -> None:
     published(app, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("]]>"), a_paper("0", upvotes=10**12, stars=1))
     page = site.get(path).text
     assert faults_of(page) == []

@@ -96,7 +96,7 @@ def typed(html: str) -> str:
     return found[1]
 
 
-def test_nobody_looks_or_saves_without_a_session_of_the_desks(app: App, site: TestClient, hashed: str) -> None:
+def test_viewing_and_saving_need_an_admin_session(app: App, site: TestClient, hashed: str) -> None:
     entered(app, hashed)
     reader = sign_in_reader(app, site, add_subscriber(app))
     pages = ("/admin/profiles", "/admin/profiles/new", f"/admin/profiles/{number(app)}", "/admin/profiles/preview")
@@ -147,7 +147,7 @@ def test_there_is_no_editor_of_a_profile_that_is_not_there(site: TestClient, coo
     assert post(site, cookie, "/admin/profiles/999", rules="cats").status_code == 404
 
 
-def test_to_try_shows_what_would_be_found_and_saves_nothing(app: App, site: TestClient, cookie: str) -> None:
+def test_a_preview_shows_what_would_be_found_and_saves_nothing(app: App, site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats\r\nunheard of", number(app))
     assert "About 6 papers a day" in said
     assert "12 of 14 papers" in said
@@ -169,7 +169,7 @@ def test_a_new_profile_has_nothing_to_be_compared_with(site: TestClient, cookie:
     assert "<polyline" not in said
 
 
-def test_what_saving_would_change_is_drawn_beside_the_saved_rules(app: App, site: TestClient, cookie: str) -> None:
+def test_the_effect_of_saving_is_drawn_beside_the_saved_rules(app: App, site: TestClient, cookie: str) -> None:
     said = tried(site, cookie, "cats", number(app))
     assert "<polyline" in said
     assert re.search(r"From Jun 1 to Jun 2. Maximum: 12 on Jun 1.", said)
@@ -191,7 +191,7 @@ def test_empty_lines_above_a_mistake_are_counted(site: TestClient, cookie: str) 
     assert "<mark>OR</mark> dogs" in said
 
 
-def test_more_than_a_digest_holds_is_said(app: App, site: TestClient, cookie: str) -> None:
+def test_more_papers_than_fit_in_a_digest_are_reported(app: App, site: TestClient, cookie: str) -> None:
     printed(app, *(f"Cats again, number {n}" for n in range(120)))
     assert "more than the 25 papers that fit in a digest" in tried(site, cookie, "cats")
     assert "more than the 25 papers that fit in a digest" not in tried(site, cookie, "paper AND cats")
@@ -233,7 +233,7 @@ def test_a_suggestion_takes_the_place_of_its_rule_and_nothing_else(site: TestCli
 
 
 @pytest.mark.parametrize("line", ["1", "9", "0", "-1", "x", "²", "9" * 5000])
-def test_where_nothing_is_suggested_nothing_is_replaced(site: TestClient, cookie: str, line: str) -> None:
+def test_without_a_suggestion_nothing_is_replaced(site: TestClient, cookie: str, line: str) -> None:
     answer = post(site, cookie, "/admin/profiles/preview", rules="dogs\r\nquantizatio", use=line)
     assert typed(answer.text) == "dogs\nquantizatio"
 
@@ -248,7 +248,7 @@ def test_a_new_profile_is_added_with_a_line_in_the_log(app: App, site: TestClien
     assert "No followers yet." in said
 
 
-def test_who_has_followers_is_not_told_how_to_get_some(app: App, site: TestClient, cookie: str) -> None:
+def test_a_profile_with_followers_shows_no_hint_how_to_get_some(app: App, site: TestClient, cookie: str) -> None:
     add_subscriber(app, "reader@example.org", profiles=("Animals",))
     assert "No followers yet." not in look(site, cookie, f"/admin/profiles/{number(app)}").text
 
@@ -279,7 +279,7 @@ def test_every_example_beside_the_field_is_a_rule_that_is_read(site: TestClient,
         ({"name": "X", "rules": "cats AND"}, "Line 1, column 9"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
+def test_mistakes_are_shown_and_nothing_typed_is_lost(
     app: App, site: TestClient, cookie: str, fields: dict[str, str], said: str
 ) -> None:
     answer = post(site, cookie, "/admin/profiles/new", name=fields["name"], rules=fields["rules"])
@@ -310,7 +310,7 @@ def test_rules_that_cannot_be_saved_leave_those_that_are(app: App, site: TestCli
     assert rules(app) == "dogs"
 
 
-def test_what_somebody_saved_meanwhile_is_shown_and_not_undone(app: App, site: TestClient, cookie: str) -> None:
+def test_another_editors_change_is_shown_and_not_overwritten(app: App, site: TestClient, cookie: str) -> None:
     path = f"/admin/profiles/{number(app)}"
     post(site, cookie, path, rules="dogs\nbirds", version="1")
     answer = post(site, cookie, path, rules="cats", version="1")
@@ -336,7 +336,7 @@ def test_to_save_all_the_same_overwrites_only_what_was_shown(app: App, site: Tes
     assert rules(app) == "fish"
 
 
-def test_who_wrote_the_same_or_changed_no_rule_is_in_nobodys_way(app: App, site: TestClient, cookie: str) -> None:
+def test_saving_the_same_rules_is_no_conflict(app: App, site: TestClient, cookie: str) -> None:
     path = f"/admin/profiles/{number(app)}"
     with app.store.write() as tx:
         profiles.edit(tx, "Animals", new_name="Pets", by="tests", now=NOW)
@@ -344,7 +344,7 @@ def test_who_wrote_the_same_or_changed_no_rule_is_in_nobodys_way(app: App, site:
     assert post(site, cookie, path, rules="cats", version="1").status_code == 303
 
 
-def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(app: App, site: TestClient, cookie: str) -> None:
+def test_the_text_of_a_profile_that_was_removed_since_is_kept(app: App, site: TestClient, cookie: str) -> None:
     path = f"/admin/profiles/{number(app)}"
     with app.store.write() as tx:
         profiles.remove(tx, "Animals")
@@ -356,7 +356,7 @@ def test_the_text_of_a_profile_that_was_removed_meanwhile_is_kept(app: App, site
     assert post(site, cookie, "/admin/profiles/preview", rules="cats", profile="1").status_code == 200
 
 
-def test_nobody_waits_to_write_while_a_text_is_tried_that_has_no_profile_any_more(
+def test_a_preview_of_a_removed_profile_blocks_no_writer(
     app: App, site: TestClient, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     try_rules = trial.try_rules
@@ -398,9 +398,7 @@ def test_an_editor_has_three_texts_tried_at_once_and_no_more(
     assert look(site, cookie, path).status_code == 200
 
 
-def test_a_saved_text_that_nobody_can_read_any_more_keeps_nobody_from_mending_it(
-    app: App, site: TestClient, cookie: str
-) -> None:
+def test_saved_rules_that_have_become_invalid_can_be_corrected(app: App, site: TestClient, cookie: str) -> None:
     with app.store.write() as tx:
         tx.exec_driver_sql("UPDATE profiles SET rules = 'dogs AND'")
     text = look(site, cookie, f"/admin/profiles/{number(app)}").text
@@ -409,7 +407,7 @@ def test_a_saved_text_that_nobody_can_read_any_more_keeps_nobody_from_mending_it
     assert look(site, cookie, "/admin/profiles").status_code == 200
 
 
-def test_what_profiles_papers_and_editors_write_is_text(app: App, site: TestClient, cookie: str) -> None:
+def test_text_of_profiles_papers_and_editors_is_never_markup(app: App, site: TestClient, cookie: str) -> None:
     printed(app, HOSTILE, a_paper("Plain", "<script>alert(1)</script>"), seen_at=NOW - timedelta(hours=1))
     sharing(app, HOSTILE_NAME, "script")
     path = f"/admin/profiles/{number(app, HOSTILE_NAME)}"
@@ -436,7 +434,7 @@ def test_a_part_of_the_page_is_for_scripts(site: TestClient, cookie: str) -> Non
     assert len(part) < 20_000
 
 
-def test_to_try_wakes_nobody_who_delivers(app: App, hashed: str) -> None:
+def test_a_preview_does_not_start_a_delivery(app: App, hashed: str) -> None:
     entered(app, hashed)
     woken: list[bool] = []
     asgi = create_app(app, clock=lambda: NOW, changed=lambda: woken.append(True))
@@ -500,7 +498,7 @@ def caret(page: Any) -> tuple[str, int, int]:
 
 
 @needs_chromium
-def test_a_mistake_is_marked_while_it_is_typed_and_gone_when_it_is_mended(opened: Any) -> None:
+def test_a_mistake_is_marked_while_typing_until_it_is_corrected(opened: Any) -> None:
     field(opened).click()
     opened.keyboard.press("Control+End")
     opened.keyboard.type("\ncats AND (number", delay=10)
@@ -516,7 +514,7 @@ def test_a_mistake_is_marked_while_it_is_typed_and_gone_when_it_is_mended(opened
 
 
 @needs_chromium
-def test_a_mark_stands_exactly_behind_what_it_marks(opened: Any) -> None:
+def test_a_mark_is_exactly_behind_the_text_it_marks(opened: Any) -> None:
     """The text field shows the same text at the same places as what stands behind it, wrapped or not."""
     for width in (1280, 375):
         opened.set_viewport_size({"width": width, "height": 720})
@@ -575,7 +573,7 @@ def test_one_question_at_a_time_and_the_newest_text_is_the_last(opened: Any) -> 
 
 
 @needs_chromium
-def test_the_tally_is_said_when_the_keys_rest(opened: Any) -> None:
+def test_the_count_is_announced_when_typing_pauses(opened: Any) -> None:
     said = opened.locator("#said")
     field(opened).fill("")
     field(opened).press_sequentially("cats", delay=30)
@@ -597,7 +595,7 @@ def test_a_suggestion_is_used_without_leaving_and_can_be_undone(opened: Any) -> 
 
 
 @needs_chromium
-def test_where_nothing_answers_it_is_said_and_what_was_shown_stays(opened: Any) -> None:
+def test_a_failed_preview_is_reported_and_the_last_one_stays(opened: Any) -> None:
     field(opened).fill("cats")
     opened.get_by_text("12 of 14 papers").wait_for()
     opened.context.clear_cookies()
@@ -608,7 +606,7 @@ def test_where_nothing_answers_it_is_said_and_what_was_shown_stays(opened: Any) 
 
 
 @needs_chromium
-def test_who_leaves_with_something_unsaved_is_asked_first(opened: Any) -> None:
+def test_leaving_with_unsaved_changes_asks_first(opened: Any) -> None:
     asked: list[str] = []
 
     def accept(dialog: Any) -> None:
@@ -626,7 +624,7 @@ def test_who_leaves_with_something_unsaved_is_asked_first(opened: Any) -> None:
 
 
 @needs_chromium
-def test_what_is_open_stays_open(opened: Any) -> None:
+def test_an_open_section_stays_open(opened: Any) -> None:
     field(opened).fill("cats")
     opened.get_by_text("12 of 14 papers").wait_for()
     opened.get_by_text("Day by day").click()

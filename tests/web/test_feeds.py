@@ -81,7 +81,7 @@ def test_a_json_feed_has_what_it_must(filled: App, site: TestClient, place: str)
     assert all(one["id"] == one["url"] for one in feed["items"])
 
 
-def test_a_paper_stands_in_each_with_its_authors_categories_and_abstract(filled: App, site: TestClient) -> None:
+def test_a_paper_is_in_each_feed_with_authors_categories_and_abstract(filled: App, site: TestClient) -> None:
     (entry,) = [e for e in parsed(site.get("/papers.atom").content, "atom").entries if e.id.endswith("2606.00001")]
     assert entry.title == PAPER.title
     assert [author.name for author in entry.authors] == list(PAPER.authors)
@@ -121,7 +121,7 @@ def test_a_feed_without_papers_is_a_feed(app: App, site: TestClient, form: str, 
 
 
 @pytest.mark.parametrize("path", ["/papers.xml", "/papers.", "/papers/x.atom", "/profile/none.atom", "/profile/.atom"])
-def test_what_is_no_feed_is_not_found(filled: App, site: TestClient, path: str) -> None:
+def test_an_unknown_feed_is_not_found(filled: App, site: TestClient, path: str) -> None:
     assert site.get(path).status_code == 404
 
 

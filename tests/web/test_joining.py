@@ -56,7 +56,7 @@ def test_the_form_shows_the_shared_profiles_with_their_rules(site: TestClient) -
 
 
 @pytest.mark.usefixtures("shared")
-def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(app: App, site: TestClient) -> None:
+def test_a_new_subscriber_is_stored_with_their_choices_and_asked_by_mail(app: App, site: TestClient) -> None:
     page = site.post("/subscribe", data=FORM | {"profile": ["Vision"], "rules": "cats\r\n-survey"})
     assert (page.status_code, "Check your inbox" in page.text) == (200, True)
     finish_background(site)
@@ -66,7 +66,7 @@ def test_who_subscribes_is_stored_with_what_they_chose_and_asked_by_mail(app: Ap
     assert history(app) == [("asked", "page from 192.0.2.7")]
 
 
-def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., TestClient]) -> None:
+def test_the_newsletters_time_zone_is_the_default(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[newsletter]\ntimezone = 'Europe/Berlin'\nlanguage = 'de'\n")
     assert 'value="Europe/Berlin"' in site.get("/subscribe").text
     assert "Sehen Sie in Ihrem Postfach nach" in site.post("/subscribe", data={"email": EMAIL, "rules": "cats"}).text
@@ -86,7 +86,7 @@ def test_who_names_no_time_zone_has_the_newsletters(open_site: Callable[..., Tes
         ({"timezone": "x" * 10_000}, "Unknown time zone."),
     ],
 )
-def test_a_fault_is_told_beside_its_field_and_nothing_typed_is_lost(
+def test_a_mistake_is_shown_beside_its_field_and_nothing_typed_is_lost(
     app: App, site: TestClient, typed: dict[str, str | list[str]], says: str
 ) -> None:
     form = FORM | {"profile": [] if "rules" in typed else ["Vision"]} | typed
@@ -120,7 +120,7 @@ DOMAINS = "[signup]\npolicy = 'domains'\ndomains = ['example.org', 'Uni.example'
         ("a@example.org.evil.example", 422),
     ],
 )
-def test_where_some_domains_may_subscribe_others_are_told(
+def test_addresses_at_other_domains_are_refused_with_the_reason(
     open_site: Callable[..., TestClient], email: str, status: int
 ) -> None:
     site = open_site(DOMAINS)
@@ -130,7 +130,7 @@ def test_where_some_domains_may_subscribe_others_are_told(
     assert ("Only addresses at the domains listed above can subscribe." in page.text) is (status == 422)
 
 
-def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callable[..., TestClient]) -> None:
+def test_if_sign_up_is_closed_the_page_names_a_contact(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[signup]\npolicy = 'closed'\n[newsletter]\nreply_to = 'Us <editors@example.org>'\n")
     asked, posted = site.get("/subscribe"), site.post("/subscribe", data=FORM)
     assert (asked.status_code, posted.status_code) == (200, 403)
@@ -144,7 +144,7 @@ def test_where_nobody_may_subscribe_the_page_says_whom_to_ask(open_site: Callabl
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_answer_is_the_same_to_the_byte_whoever_the_address_belongs_to(app: App, way: str) -> None:
+def test_the_answer_is_the_same_byte_for_byte_for_every_address(app: App, way: str) -> None:
     answers = set()
     for known in ADDRESS_STATES:
         email = f"{known}@example.org"
@@ -166,7 +166,7 @@ def test_a_form_with_a_fault_is_the_same_too(app: App, site: TestClient, known: 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_answer_comes_while_somebody_else_is_writing(app: App, site: TestClient, way: str) -> None:
+def test_the_answer_does_not_wait_for_another_writer(app: App, site: TestClient, way: str) -> None:
     for known in ADDRESS_STATES:
         make_known(app, known, f"{known}@example.org")
     before = queued(app)
@@ -182,7 +182,7 @@ def test_the_answer_comes_while_somebody_else_is_writing(app: App, site: TestCli
     assert len(queued(app)) > len(before)
 
 
-def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(app: App) -> None:
+def test_an_address_is_asked_at_most_once_a_day_from_any_client(app: App) -> None:
     for hours, client, asked in [(0, 1, 1), (0, 2, 1), (23, 3, 1), (24, 4, 2), (25, 5, 2)]:
         site = browser(app, client=f"192.0.2.{client}", now=NOW + timedelta(hours=hours))
         for way in WAYS:
@@ -191,7 +191,7 @@ def test_an_address_is_asked_once_a_day_at_most_whoever_gives_it(app: App) -> No
         assert queued(app) == [CONFIRMATION] * asked
 
 
-def test_who_is_on_the_list_gets_a_link_to_their_pages_every_ten_minutes_at_most(app: App) -> None:
+def test_a_subscriber_gets_a_sign_in_link_at_most_every_ten_minutes(app: App) -> None:
     before = add_subscriber(app)
     for minutes, sent in [(0, 1), (9, 1), (11, 2)]:
         site = browser(app, now=NOW + timedelta(minutes=minutes))
@@ -234,7 +234,7 @@ def test_retry_after_says_when(open_site: Callable[..., TestClient]) -> None:
     assert second.headers["Retry-After"] == "3599"  # a second has gone by
 
 
-def test_behind_a_trusted_proxy_its_clients_are_told_apart(open_site: Callable[..., TestClient]) -> None:
+def test_clients_behind_a_trusted_proxy_are_counted_separately(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[signup]\nhourly_per_client = 1\n[web]\ntrusted_proxies = ['127.0.0.1']\n", client="127.0.0.1")
 
     def ask(forwarded: str) -> int:
@@ -244,7 +244,7 @@ def test_behind_a_trusted_proxy_its_clients_are_told_apart(open_site: Callable[.
     assert [ask("2001:db8::1"), ask("2001:db8::2"), ask("2001:db8:0:1::1")] == [200, 429, 200]
 
 
-def test_who_is_no_trusted_proxy_gains_nothing_by_inventing_clients(open_site: Callable[..., TestClient]) -> None:
+def test_an_untrusted_proxy_gains_nothing_by_inventing_clients(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[signup]\nhourly_per_client = 1\n")
     asked = [site.post("/sign-in", data=FORM, headers={"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(2)]
     assert [answer.status_code for answer in asked] == [200, 429]

@@ -52,7 +52,7 @@ def test_another_name_of_a_paper_leads_to_the_one_that_stays(app: App, site: Tes
 @pytest.mark.parametrize(
     "path", ["/paper/", "/paper/arxiv:9", "/paper/%00", "/paper/x%0d%0aSet-Cookie:%20a=b", "/paper"]
 )
-def test_what_is_no_paper_is_not_found(app: App, site: TestClient, path: str) -> None:
+def test_an_unknown_paper_is_not_found(app: App, site: TestClient, path: str) -> None:
     assert site.get(path).status_code == 404
 
 

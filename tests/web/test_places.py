@@ -74,7 +74,7 @@ TRUSTED = "trusted_proxies = ['127.0.0.1', '10.0.0.0/8', '::1']"
         (TRUSTED, "127.0.0.1", "", "127.0.0.1"),
     ],
 )
-def test_only_trusted_proxies_are_believed_whom_they_ask_for(
+def test_only_trusted_proxies_may_name_the_client(
     open_site: Callable[..., TestClient], tmp_path: Path, trusted: str, peer: str, forwarded: str, client: str
 ) -> None:
     site = open_site(f"[web]\n{trusted}\n", client=peer)

@@ -52,7 +52,7 @@ def test_it_looks_back_seven_days_or_thirty(app: App, site: TestClient, days: st
     assert preview(site, "cat", days=days).count("<article") == count
 
 
-def test_profiles_that_are_ticked_add_theirs_and_own_mutes_hold_for_them(app: App, site: TestClient) -> None:
+def test_selected_profiles_add_papers_and_own_mutes_apply_to_them(app: App, site: TestClient) -> None:
     sharing(app, "Birds & more", "bird")
     sharing(app, "Dogs", "dog")
     printed(app, "a bird", "a bird in a cage", "a dog", "a cat")
@@ -92,12 +92,12 @@ def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClie
 
 
 @pytest.mark.parametrize("rules", ["", "# a comment", "-cat"])
-def test_what_asks_for_nothing_says_so(app: App, site: TestClient, rules: str) -> None:
+def test_an_empty_form_is_reported(app: App, site: TestClient, rules: str) -> None:
     printed(app, "cat")
     assert "Enter a keyword or choose a profile" in preview(site, rules)
 
 
-def test_no_paper_is_said(site: TestClient) -> None:
+def test_a_keyword_without_papers_is_reported(site: TestClient) -> None:
     assert "No papers in the last 7 days." in preview(site, "cat")
 
 
@@ -110,7 +110,7 @@ def test_a_script_gets_the_part_without_the_page_around(app: App, site: TestClie
     assert "<form" not in part
 
 
-def test_what_is_typed_is_never_markup(app: App, site: TestClient) -> None:
+def test_typed_keywords_are_never_markup(app: App, site: TestClient) -> None:
     printed(app, *(f"script alert {n} <b>bold</b>" for n in range(3)))
     typed = "<script>alert(1)</script>\nscript alert"
     for headers in ({}, FRAGMENT):
@@ -136,14 +136,14 @@ def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_
     assert "1 paper in the last 7 days." in preview(site, "cat", profile="Old")
 
 
-def test_who_asks_too_often_is_told_so(app: App) -> None:
+def test_too_many_requests_are_refused(app: App) -> None:
     site = TestClient(create_app(app, clock=lambda: NOW), client=("192.0.2.7", 50000))
     answers = [site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT) for _ in range(121)]
     assert [answer.status_code for answer in answers] == [200] * 120 + [429]
     assert answers[-1].headers["Retry-After"] == "60"
 
 
-def test_what_was_typed_besides_is_carried_back_to_the_form(app: App, site: TestClient) -> None:
+def test_the_other_fields_are_carried_back_to_the_form(app: App, site: TestClient) -> None:
     sharing(app, "Dogs", "dog")
     typed = {"email": "new@example.org", "timezone": "Europe/Berlin", "back": "subscribe", "profile": ["Dogs"]}
     page = preview(site, "cat", **typed)
@@ -164,6 +164,6 @@ def test_it_leads_back_to_no_page_but_the_forms(site: TestClient, back: str) -> 
     assert "Back to the form" not in preview(site, "cat", back=back)
 
 
-def test_what_is_carried_is_text(site: TestClient) -> None:
+def test_carried_fields_are_text(site: TestClient) -> None:
     page = preview(site, "cat", email='"><script>alert(1)</script>')
     assert "<script>alert" not in page

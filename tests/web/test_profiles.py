@@ -56,7 +56,7 @@ def test_a_profile_of_any_name_has_a_page_and_feeds(app: App, site: TestClient, 
     assert site.get(f"{found[1]}.atom").headers["Content-Type"].startswith("application/atom+xml")
 
 
-def test_nobodys_own_profile_has_a_page(app: App, site: TestClient) -> None:
+def test_personal_profiles_have_no_page(app: App, site: TestClient) -> None:
     with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("secret"), now=NOW)

@@ -33,7 +33,7 @@ def test_the_form_asks_for_one_thing(site: TestClient) -> None:
     assert '<label for="paper">' in page.text
 
 
-def test_what_is_proposed_is_held_for_an_editor(app: App, site: TestClient) -> None:
+def test_a_proposed_paper_waits_for_an_editor(app: App, site: TestClient) -> None:
     page = propose(site, " https://arxiv.org/pdf/2504.17830v2 ")
     assert page.status_code == 200
     assert faults_of(page.text) == []
@@ -60,7 +60,7 @@ def test_the_answer_does_not_wait_for_what_is_written(app: App, site: TestClient
 
 
 @pytest.mark.parametrize("written", ["", "x", "http://localhost/x", "http://10.0.0.1/x", "javascript:alert(1)"])
-def test_what_is_no_address_is_marked_and_kept_in_the_form(app: App, site: TestClient, written: str) -> None:
+def test_an_invalid_address_is_marked_and_kept_in_the_form(app: App, site: TestClient, written: str) -> None:
     page = propose(site, written)
     assert page.status_code == 422
     assert faults_of(page.text) == []
@@ -69,7 +69,7 @@ def test_what_is_no_address_is_marked_and_kept_in_the_form(app: App, site: TestC
     assert held(app) == []
 
 
-def test_what_is_written_is_never_markup(site: TestClient) -> None:
+def test_proposed_text_is_never_markup(site: TestClient) -> None:
     assert "<script>alert" not in site.post("/propose", data={"paper": '"><script>alert(1)</script>'}).text
 
 

@@ -14,7 +14,7 @@ from tests.builders import NOW
 HOUR = timedelta(hours=1)
 
 
-def test_one_client_has_so_many_within_any_hour_and_is_told_how_long_to_wait() -> None:
+def test_a_client_has_a_limit_per_hour_and_is_told_how_long_to_wait() -> None:
     limits = RateLimit(per_client=2, overall=100)
     assert limits.wait("192.0.2.7", now=NOW) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 0
@@ -35,7 +35,7 @@ def test_all_together_have_so_many() -> None:
     assert limits.wait("192.0.2.9", now=NOW + HOUR) == 0
 
 
-def test_whoever_is_over_one_limit_does_not_use_up_the_other() -> None:
+def test_requests_over_one_limit_do_not_count_for_the_other() -> None:
     limits = RateLimit(per_client=1, overall=2)
     assert [limits.wait("192.0.2.7", now=NOW) > 0 for _ in range(5)] == [False, True, True, True, True]
     assert limits.wait("192.0.2.8", now=NOW) == 0
@@ -72,7 +72,7 @@ def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
         assert all(limits._of.values())
 
 
-def test_what_takes_long_counts_as_often_as_it_takes_tenths_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_request_counts_once_per_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     worked = iter([0.0, 0.09, 10.0, 10.25])
     monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
     limits = RateLimit(per_client=4, overall=100)
@@ -85,7 +85,7 @@ def test_what_takes_long_counts_as_often_as_it_takes_tenths_of_a_second(monkeypa
     assert limits.wait("192.0.2.7", now=NOW + HOUR) == 0
 
 
-def test_who_is_far_over_a_limit_waits_until_they_are_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_far_over_the_limit_waits_until_it_is_below(monkeypatch: pytest.MonkeyPatch) -> None:
     worked = iter([0.0, 0.0, 0.0, 7.0])
     monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
     limits = RateLimit(per_client=10, overall=10)

@@ -51,7 +51,7 @@ def test_a_paper_with_a_doi_as_ris() -> None:
     )
 
 
-def test_what_is_only_on_arxiv_is_unpublished() -> None:
+def test_a_paper_only_on_arxiv_is_unpublished() -> None:
     assert ris(Reference(paper=PAPER, keys=[], url=URL)).startswith("TY  - UNPB\r\n")
 
 

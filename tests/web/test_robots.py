@@ -25,7 +25,7 @@ def indexed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
 
 
 @pytest.mark.parametrize("page", CACHEABLE)
-def test_header_and_page_agree_on_what_is_for_everybody(indexed: App, page: str) -> None:
+def test_header_and_page_agree_on_what_is_public(indexed: App, page: str) -> None:
     site = browser(indexed)
     for answer in (site.get(page), site.get(page)):
         assert answer.status_code == 200
@@ -34,7 +34,7 @@ def test_header_and_page_agree_on_what_is_for_everybody(indexed: App, page: str)
 
 
 @pytest.mark.parametrize("scope", [Scope.UNSUBSCRIBE, Scope.CONFIRM, None])
-def test_what_is_behind_a_signed_link_or_not_there_is_never_shown(indexed: App, scope: Scope | None) -> None:
+def test_signed_links_and_missing_pages_are_never_indexed(indexed: App, scope: Scope | None) -> None:
     link = path(indexed, scope, add_subscriber(indexed)) if scope else "/papers/nonsense"
     answer = browser(indexed).get(link)
     assert answer.headers["X-Robots-Tag"] == "noindex"

@@ -126,7 +126,7 @@ def test_to_look_at_any_page_changes_nothing(app: App, site: TestClient, reader:
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_every_answer_is_careful_and_tracks_nobody(
+def test_every_response_has_security_headers_and_no_tracking(
     app: App, site: TestClient, reader: Subscriber, signed_in: bool
 ) -> None:
     pages = list(addresses_of(app, site, reader))
@@ -318,7 +318,7 @@ def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
             assert faults_of(answer.text) == []
 
 
-def test_what_was_typed_in_an_odd_charset_is_not_decoded(app: App, site: TestClient) -> None:
+def test_text_in_another_charset_is_not_decoded(app: App, site: TestClient) -> None:
     def post(path: str, content_type: str, field: str) -> int:
         body = f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
         return site.post(path, content=body.encode(), headers={"Content-Type": content_type}).status_code

@@ -52,7 +52,7 @@ def page(browser: Any, base: str) -> Iterator[Any]:
     assert [text for text in complaints if "Failed to load" not in text] == []
 
 
-def test_what_is_typed_is_previewed_without_a_button(page: Any) -> None:
+def test_typed_text_is_previewed_without_a_button(page: Any) -> None:
     page.get_by_label("Keywords").press_sequentially("cats", delay=20)
     page.get_by_text("12 papers in the last 7 days.").first.wait_for()
     assert page.locator("#preview mark").count() == 20  # title and abstract of ten
@@ -68,7 +68,7 @@ def test_a_tick_is_previewed_at_once(page: Any) -> None:
     assert page.asked == ["rules=&days=7&profile=Birds", "rules=&days=7"]
 
 
-def test_what_was_typed_before_the_script_came_is_previewed(page: Any, base: str) -> None:
+def test_text_typed_before_the_script_loaded_is_previewed(page: Any, base: str) -> None:
     page.add_init_script(
         """addEventListener("readystatechange", () => {
           const field = document.querySelector("textarea");
@@ -107,7 +107,7 @@ def test_an_answer_that_is_overtaken_is_dropped(page: Any) -> None:
     assert page.locator("#preview article").count() == 1
 
 
-def test_where_nothing_answers_the_last_preview_stays(page: Any) -> None:
+def test_if_the_server_does_not_answer_the_last_preview_stays(page: Any) -> None:
     field = page.get_by_label("Keywords")
     field.fill("dogs")
     page.get_by_text("1 paper in the last 7 days.").first.wait_for()
@@ -119,14 +119,14 @@ def test_where_nothing_answers_the_last_preview_stays(page: Any) -> None:
     assert page.locator("h1").count() == 1
 
 
-def test_what_papers_and_rules_say_is_never_run(page: Any) -> None:
+def test_text_of_papers_and_rules_is_never_run(page: Any) -> None:
     page.get_by_label("Keywords").fill('"<img src=x onerror=alert>"')
     page.locator("#preview .judged").wait_for()
     assert page.locator("#preview img").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_preview_fits_and_stands_out(page: Any, scheme: str) -> None:
+def test_the_preview_fits_and_has_contrast(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.get_by_label("Keywords").fill("cats\nunheard of")
     page.get_by_text("12 papers in the last 7 days.").first.wait_for()
@@ -152,7 +152,7 @@ def test_the_button_works_with_scripts_and_without(browser: Any, base: str, scri
     context.close()
 
 
-def test_who_subscribes_sees_a_preview_and_their_own_time_zone(page: Any, base: str) -> None:
+def test_the_subscribe_form_shows_a_preview_and_the_browsers_time_zone(page: Any, base: str) -> None:
     page.goto(f"{base}/subscribe")
     assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
     page.get_by_label("Keywords").press_sequentially("dogs")

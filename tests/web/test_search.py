@@ -34,7 +34,7 @@ def test_only_the_empty_form_may_be_indexed(open_site: Callable[..., TestClient]
         assert '<meta name="robots" content="noindex">' in " ".join(site.get("/search", params=query).text.split())
 
 
-def test_what_matches_is_shown_best_first_and_marked(app: App, site: TestClient) -> None:
+def test_matches_are_shown_best_first_and_marked(app: App, site: TestClient) -> None:
     printed(app, a_paper("A dog", "and a cat"), a_paper("The cat's way"), "A bird")
     page = search(site, "cat")
     assert "2 papers · last 30 days" in page
@@ -78,7 +78,7 @@ def test_a_period_is_searched_by_its_editions(app: App, site: TestClient) -> Non
 
 
 @pytest.mark.parametrize("period", ["yesterday", "2026-13", "9999-12", "<b>"])
-def test_what_is_no_period_is_told_how_to_write_one(site: TestClient, period: str) -> None:
+def test_an_invalid_period_is_reported_with_an_example(site: TestClient, period: str) -> None:
     page = search(site, "cat", period=period, status=404)
     assert "Use a date, week or month such as 2026-09-11, 2026-W37 or 2026-09" in page
     assert 'value="cat"' in page
@@ -98,7 +98,7 @@ def test_keywords_that_only_exclude_find_nothing_and_say_why(app: App, site: Tes
     assert "<article" not in page
 
 
-def test_nothing_found_is_said(site: TestClient) -> None:
+def test_an_empty_result_is_reported(site: TestClient) -> None:
     assert "No results · last 30 days" in search(site, "cat")
 
 
@@ -110,7 +110,7 @@ def test_one_client_searches_so_often_and_sees_the_empty_form_all_the_same(app: 
     assert site.post("/preview", data={"rules": "cat"}).status_code == 429
 
 
-def test_what_is_asked_is_never_markup(app: App, site: TestClient) -> None:
+def test_a_query_is_never_markup(app: App, site: TestClient) -> None:
     printed(app, a_paper("<script>alert(1)</script> cat"))
     page = search(site, 'cat OR "<script>alert(1)</script>"')
     assert "<script>alert" not in page

@@ -126,7 +126,7 @@ def test_a_locked_database_asks_to_come_again_in_a_minute(pages: Site) -> None:
     assert pages.ask("503").headers["Retry-After"] == "60"
 
 
-def test_a_wrong_method_is_told_the_right_ones(pages: Site) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(pages: Site) -> None:
     assert set(pages.ask("405").headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 

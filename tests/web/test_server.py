@@ -85,7 +85,7 @@ def test_a_body_that_is_too_large_is_answered_over_real_http(running: Running, a
     assert b"connection: close" in answer.lower()
 
 
-def test_who_hangs_up_in_the_middle_does_nothing_and_is_no_fault(
+def test_a_client_that_disconnects_early_changes_nothing_and_logs_no_error(
     running: Running, app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(running.address) as connection:
@@ -120,7 +120,7 @@ def test_an_answer_under_way_is_finished_when_the_program_stops(
     assert state(app) == "unsubscribed"
 
 
-def test_what_is_accepted_sends_small_answers_at_once() -> None:
+def test_accepted_connections_send_small_answers_at_once() -> None:
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
@@ -136,11 +136,11 @@ def test_nothing_is_served_after_the_end(running: Running) -> None:
 @pytest.mark.parametrize(
     ("host", "reason"), [("203.0.113.1", "cannot assign requested address"), ("a..b", "that is no host")]
 )
-def test_a_place_where_nobody_can_listen_is_told_in_one_line(host: str, reason: str) -> None:
+def test_an_address_that_cannot_be_listened_on_is_reported_in_one_line(host: str, reason: str) -> None:
     with pytest.raises(DigestError, match=rf"cannot listen on {re.escape(host)}, port 0: {reason}; web\.host"):
         listen(host, 0)
 
 
-def test_localhost_is_the_address_that_everybody_means() -> None:
+def test_localhost_means_the_usual_address() -> None:
     with listen("localhost", 0) as listener:
         assert url_of(listener).startswith("http://127.0.0.1:")

@@ -172,7 +172,7 @@ def test_a_cookie_that_was_changed_is_no_session(app: App, site: TestClient) -> 
         assert sign_out(site, tampered, csrf) == (303, None)
 
 
-def test_a_page_for_who_is_signed_in_asks_others_to_sign_in(app: App, site: TestClient) -> None:
+def test_a_page_for_subscribers_asks_others_to_sign_in(app: App, site: TestClient) -> None:
     answer = site.post("/sign-out")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
 

@@ -291,7 +291,7 @@ def test_of_two_tabs_the_last_save_counts_and_each_form_saves_its_own_fields(app
 
 
 @pytest.mark.parametrize("form", [MAILS, {"part": "interests", "rules": "x"}])
-def test_a_save_does_not_bring_back_a_subscriber_who_leaves_meanwhile(
+def test_a_save_does_not_bring_back_a_subscriber_who_unsubscribed_since(
     app: App, own: ReaderBrowser, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
 ) -> None:
     def leave_and_find(tx: Transaction, reader: Subscriber) -> Subscriber | None:

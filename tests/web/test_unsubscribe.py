@@ -112,9 +112,7 @@ def test_a_pending_or_paused_subscriber_can_leave(app: App, site: TestClient) ->
 
 
 @pytest.mark.parametrize("how", ["removed", "erased"])
-def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
-    app: App, site: TestClient, how: str
-) -> None:
+def test_a_removed_subscriber_is_told_so_and_mail_programs_get_success(app: App, site: TestClient, how: str) -> None:
     reader = add_subscriber(app)
     if how == "removed":
         removed(app, reader)
@@ -131,7 +129,7 @@ def test_who_is_not_there_any_more_is_told_so_and_mail_programs_are_content(
     assert "isn’t subscribed to Daily Papers." in one_click.text
 
 
-def test_an_old_link_takes_nobody_else_off_the_list(app: App, site: TestClient) -> None:
+def test_an_old_link_unsubscribes_no_one_else(app: App, site: TestClient) -> None:
     reader = add_subscriber(app)
     removed(app, reader)
     add_subscriber(app, "next@example.org")
