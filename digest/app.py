@@ -27,8 +27,7 @@ from digest.pipeline.publish import PublishReport, publish
 from digest.pipeline.recent_papers import RecentPapers
 from digest.pipeline.selection import SelectionSettings
 from digest.security.addresses import Pseudonyms
-from digest.security.links import Links
-from digest.security.return_paths import ReturnPaths
+from digest.security.links import Links, ReturnPaths
 from digest.sources import Fetcher
 from digest.store import Store, Transaction, profiles
 from digest.subscribers import fields

@@ -13,9 +13,8 @@ from digest import __version__
 from digest.cli import outbox, profile, run, subscriber
 from digest.cli.admin_and_token import admin_commands, token_commands
 from digest.cli.bounce_and_suppression import bounce, suppression_commands
-from digest.cli.match import match
+from digest.cli.match_preview_explain import explain, match, preview
 from digest.cli.output import complain, print_text
-from digest.cli.preview_and_explain import explain, preview
 from digest.cli.setup import db_commands, demo, dkim_commands, init
 from digest.cli.source_and_submission import source_commands, submission_commands
 from digest.config import DEFAULT_FILE

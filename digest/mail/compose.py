@@ -22,8 +22,7 @@ from digest.mail.template_check import check_templates, full_digest, long_digest
 from digest.mail.templates import Templates
 from digest.models import OWN_KEYWORDS, Delivery, Digest, DigestItem, MailKind, Message, Paper, Subscriber, Wording
 from digest.security import addresses
-from digest.security.links import Links, Scope, encode_time
-from digest.security.return_paths import ReturnPaths
+from digest.security.links import Links, ReturnPaths, Scope, encode_time
 
 ABSTRACT_CHARACTERS = 280  # three or four lines
 _PREHEADER_CHARACTERS = 120

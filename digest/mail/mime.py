@@ -16,7 +16,7 @@ from digest.mail.encoding import fits_smtp, quoted_printable
 from digest.mail.mail_renderer import RenderedMail
 from digest.models import Message, Subscriber
 from digest.security import addresses
-from digest.security.return_paths import ReturnPaths
+from digest.security.links import ReturnPaths
 
 # The parts of a message with their own headers.
 _7BIT = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"

@@ -11,8 +11,7 @@ from datetime import datetime
 
 from digest.errors import StoreError
 from digest.models import Bounce, BounceKind, ConsentEvent, MailKind, Subscriber
-from digest.security.links import Links, Scope
-from digest.security.return_paths import ReturnPaths
+from digest.security.links import Links, ReturnPaths, Scope
 from digest.store import Store, Transaction, consents, deliveries, subscribers
 from digest.subscribers.membership import Membership
 from digest.transport import bounces

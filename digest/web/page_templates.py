@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from digest.mail import Templates
 from digest.mail.languages import Language
 from digest.web import auth
-from digest.web.account import address_and_data, digests, pause_and_mute, settings
+from digest.web.account import address_and_data, digests, settings_pause_mute
 from digest.web.admin import deliveries, log, papers, templates, today, tokens
 from digest.web.admin.profiles import editor, history, listing, test_mail
 from digest.web.admin.subscribers import bounces_and_suppressions, importing, subscriber
@@ -71,14 +71,14 @@ PAGES: Mapping[str, Any] = {
     "log.html.j2": log.Log,
     "mailbox.html.j2": Nothing,
     "move.html.j2": Question,
-    "mute.html.j2": pause_and_mute.Mute,
+    "mute.html.j2": settings_pause_mute.Mute,
     "no-edition.html.j2": editions_and_profiles.NoEdition,
-    "no-mute.html.j2": pause_and_mute.NoMute,
+    "no-mute.html.j2": settings_pause_mute.NoMute,
     "not-moved.html.j2": Nothing,
     "notice.html.j2": site.Notice,
     "one-click.txt.j2": subscribe_and_unsubscribe.OneClick,
     "paper.html.j2": paper.OnePaper,
-    "pause.html.j2": pause_and_mute.Pause,
+    "pause.html.j2": settings_pause_mute.Pause,
     "preview.html.j2": search_and_preview.Previewed,
     "previewed.html.j2": search_and_preview.Previewed,
     "problem.html.j2": Problem,
@@ -88,7 +88,7 @@ PAGES: Mapping[str, Any] = {
     "proposed.html.j2": Nothing,
     "read.html.j2": digests.ReadDigest,
     "search.html.j2": search_and_preview.Searched,
-    "settings.html.j2": settings.Settings,
+    "settings.html.j2": settings_pause_mute.Settings,
     "sign-in.html.j2": sign_in.SignInForm,
     "subscribe.html.j2": subscribe_and_unsubscribe.SubscribeForm,
     "today.html.j2": today.ShownToday,

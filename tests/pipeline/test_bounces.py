@@ -7,8 +7,7 @@ import pytest
 
 from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SuppressionReason
 from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
-from digest.security.links import Scope
-from digest.security.return_paths import ReturnPaths
+from digest.security.links import ReturnPaths, Scope
 from digest.store import Store, deliveries, subscribers
 from digest.transport import bounces
 from digest.transport.inbound import InboundMail

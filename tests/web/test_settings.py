@@ -14,7 +14,7 @@ from digest.models import AnnounceType, Schedule, Subscriber, SubscriberState, W
 from digest.pipeline.publish import publish
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
-from digest.web.account import settings
+from digest.web.account import settings_pause_mute as settings
 from digest.web.auth import find_still
 from tests.builders import NOW, a_subscriber, at
 from tests.web.html import faults_of

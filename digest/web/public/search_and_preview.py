@@ -122,7 +122,7 @@ class Previewed:
 
 @router.post("/preview")
 def preview_keywords(context: Context, form: PostedForm) -> Response:
-    """Show the preview, or only the part that script.js asks for. Raises HTTPException 429."""
+    """Show the preview, or only the part that script.js asks for. Changes nothing. Raises HTTPException 429."""
     with context.services.limits.preview.working(context.client, now=context.now):
         rules, keywords = read_keywords(form.get("rules", ""))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
