@@ -75,7 +75,7 @@ def test_a_mail_to_the_unsubscribe_address_over_a_real_server_unsubscribes(cli: 
         with smtplib.SMTP("127.0.0.1", postfix.port, "localhost") as readers_own:
             readers_own.sendmail(postfix.reader, [to], f"To: {to}\r\nSubject: unsubscribe\r\n\r\n")
         wait_until(lambda: list((postfix.bounces / "new").iterdir()), "the wish to leave")
-        assert cli.ok("bounce").err == f"{postfix.reader} unsubscribed by mail\n"
+        assert cli.ok("bounce").err == f"{postfix.reader} unsubscribed by email\n"
         assert states(cli) == {postfix.reader: "unsubscribed"}
         cli.write_papers("Another study of cats")
         assert cli.ok("run", "--everyone", "--json").record["publish"]["digests"] == 0
