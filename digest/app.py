@@ -136,10 +136,6 @@ class App:
         pem = self.config.dkim_key()
         return Signer.from_pem(pem, domain=dkim.domain, selector=dkim.selector, named=str(self.config.dkim_key_file))
 
-    def check(self) -> None:
-        """Raise DigestError for what would stop every mail: invalid templates or keys."""
-        self.composer.check()
-
     @cached_property
     def selection_settings(self) -> SelectionSettings:
         """The configuration of selection."""

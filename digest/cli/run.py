@@ -89,7 +89,7 @@ def serve(config: ConfigOption = None) -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     with open_app(config) as app:
-        app.check()
+        app.composer.check()
         serve_until(app, stop=stop)
 
 

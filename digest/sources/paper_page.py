@@ -38,7 +38,8 @@ def canonical_url(written: str) -> str:
     if len(written) > _MAX_URL:
         return ""
     if arxiv.is_arxiv_id(written):
-        return _arxiv_url(arxiv.arxiv_id_in(written.replace(" ", ""))[0])
+        arxiv_id, _ = arxiv.arxiv_id_in(written.replace(" ", ""))
+        return arxiv.abs_url(arxiv_id) if arxiv_id else ""
     if _DOI.fullmatch(written):
         return _doi_url(doi_in(written))
     return "" if _UNSAFE.search(written) else _page_url(written)
@@ -55,7 +56,7 @@ def _page_url(written: str) -> str:
     if scheme not in {"http", "https"} or "@" in parts.netloc or not _is_public_name(host):
         return ""
     if host in arxiv.HOSTS and (arxiv_id := arxiv.arxiv_id_in(parts.path)[0]):
-        return _arxiv_url(arxiv_id)
+        return arxiv.abs_url(arxiv_id)
     if host in _DOI_HOSTS and (doi := doi_in(parts.path)):
         return _doi_url(doi)
     netloc = host if port in {None, {"http": 80, "https": 443}[scheme]} else f"{host}:{port}"
@@ -64,14 +65,10 @@ def _page_url(written: str) -> str:
     return url if len(url) <= _MAX_URL else ""
 
 
-def _arxiv_url(arxiv_id: str) -> str:
-    return arxiv.abs_url(arxiv_id) if arxiv_id else ""
-
-
 def _doi_url(doi: str) -> str:
     """The URL of a DOI, or of the arXiv paper that it names."""
     if doi and (arxiv_id := arxiv.arxiv_id_in(doi)[0]):
-        return _arxiv_url(arxiv_id)
+        return arxiv.abs_url(arxiv_id)
     url = f"https://doi.org/{quote(doi, safe=_UNQUOTED)}"
     return url if doi and len(url) <= _MAX_URL else ""
 

@@ -38,14 +38,23 @@ def list_page(tx: Transaction, wanted: DeliveryFilter, *, before: int = 0, limit
 
     Where no index helps, only some hundred thousand are searched for a page, so it may be short although more follow.
     """
-    found_by_state = wanted.state not in {None, DeliveryState.SENT}
-    is_unfiltered = wanted.kind is None and wanted.state is None
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.state is DeliveryState.SENT:
+        # Nearly all are sent. Written so, the query reads them by id, and does not sort the whole index of states.
+        others = [state.value for state in DeliveryState if state is not wanted.state]
+        conditions.append(deliveries.c.state.not_in(others))
+    elif wanted.state is not None:
+        conditions.append(deliveries.c.state == wanted.state.value)
+    if wanted.kind is not None:
+        conditions.append(deliveries.c.kind == wanted.kind.value)
+    if wanted.subscriber_ids is not None:
+        conditions.append(deliveries.c.subscriber_id.in_(wanted.subscriber_ids))
     scanned_to = 0
-    if wanted.subscriber_ids is None and not found_by_state and not is_unfiltered:
+    if conditions and wanted.subscriber_ids is None and wanted.state in {None, DeliveryState.SENT}:
         # No index finds these, since most deliveries are digests, and most were sent.
         last = tx.scalar(sa.select(sa.func.max(deliveries.c.id))) or 0
         scanned_to = max(0, (min(before - 1, last) if before else last) - _MAX_SCANNED)
-    conditions = [*_conditions(wanted), deliveries.c.id > scanned_to]
+        conditions.append(deliveries.c.id > scanned_to)
     if before:
         conditions.append(deliveries.c.id < before)
     newest = sa.select(deliveries.c.id).where(*conditions).order_by(deliveries.c.id.desc()).limit(limit + 1)
@@ -135,21 +144,6 @@ def _list(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | No
 
 def _count(tx: Transaction, condition: sa.ColumnElement[bool]) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(condition)).scalar_one()
-
-
-def _conditions(wanted: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.state is DeliveryState.SENT:
-        # Nearly all are sent. Written so, the query reads them by id, and does not sort the whole index of states.
-        others = [state.value for state in DeliveryState if state is not wanted.state]
-        conditions.append(deliveries.c.state.not_in(others))
-    elif wanted.state is not None:
-        conditions.append(deliveries.c.state == wanted.state.value)
-    if wanted.kind is not None:
-        conditions.append(deliveries.c.kind == wanted.kind.value)
-    if wanted.subscriber_ids is not None:
-        conditions.append(deliveries.c.subscriber_id.in_(wanted.subscriber_ids))
-    return conditions
 
 
 def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = None) -> Delivery:

@@ -29,8 +29,8 @@ def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[S
 def list_page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
     """Return one page of submissions: first those that wait, oldest first, then the others, newest first."""
     order = sa.case((_IS_WAITING, submissions.c.id), else_=-submissions.c.id)
-    list_page = _SELECT.order_by(sa.not_(_IS_WAITING), order).offset(offset).limit(limit)
-    return [_submission(row) for row in tx.execute(list_page)]
+    page = _SELECT.order_by(sa.not_(_IS_WAITING), order).offset(offset).limit(limit)
+    return [_submission(row) for row in tx.execute(page)]
 
 
 def count_waiting(tx: Transaction) -> int:

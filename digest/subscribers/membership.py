@@ -26,13 +26,13 @@ from digest.models import (
 from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
+from digest.store.database import batches
 
 ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail: anyone can enter any address
 _SUPPRESS_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
 _SOFT_WITHIN = timedelta(days=30)
 _MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces means that it is not read
 _MAX_ADDRESS_MAILS = 5  # to new addresses, that one subscriber can cause in a day
-_BATCH = 500  # pseudonyms in one query
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED, ConsentEvent.ERASED: SuppressionReason.ERASED}
 
@@ -302,8 +302,8 @@ class Membership:
     def find_by_pseudonyms(self, tx: Transaction, pseudonyms: Sequence[str]) -> dict[str, Subscriber]:
         """Return the subscribers behind pseudonyms, as far as the consent log knows them."""
         found: dict[str, Subscriber] = {}
-        for at in range(0, len(pseudonyms), _BATCH):
-            ids = consents.list_subscriber_ids(tx, pseudonyms[at : at + _BATCH])
+        for batch in batches(pseudonyms):
+            ids = consents.list_subscriber_ids(tx, batch)
             found |= {self.pseudonyms.of(s.email): s for s in subscribers.find_by_ids(tx, ids).values()}
         return {pseudonym: found[pseudonym] for pseudonym in pseudonyms if pseudonym in found}
 

@@ -55,7 +55,7 @@ def _digest(folder: Path, port: int) -> Method:
 
     def run(count: int) -> int:
         with App.open(copy / "config.toml") as newsletter:
-            newsletter.check()
+            newsletter.composer.check()
             newsletter.publish(now=NOW)
             report = newsletter.deliver(now=NOW)
         assert report.sent == count, report
