@@ -5,7 +5,7 @@ lists the rules that match it, and those that nearly match.
 """
 
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from string import ascii_lowercase
@@ -122,10 +122,9 @@ def _suggestions(
     variants: dict[Query, list[Query]] = {}
     for query, count in counts.items():
         if count == 0:
-            variants[query] = [canonical(variant) for variant in _wider(query, words)]
+            variants[query] = list(map(canonical, _varied(query, lambda term: _wider(term, words))))
         elif count > flood:
-            narrower = _varied(query, lambda term: replace(term, fields=TITLE))
-            variants[query] = [canonical(variant) for variant in narrower]
+            variants[query] = list(map(canonical, _varied(query, lambda term: [replace(term, fields=TITLE)])))
     found = papers_by_query([variant for some in variants.values() for variant in some], search, cache)
     suggestions: dict[Query, Suggestion] = {}
     for query, some in variants.items():
@@ -148,26 +147,32 @@ def papers_by_query(queries: Sequence[Query], search: Search, cache: QueryCache 
     return found
 
 
-def _wider(query: Query, known_words: Collection[str]) -> Iterator[Query]:
-    """Yields queries that find a little more, the most similar first. `known_words` are the words of all papers."""
-    ways: Sequence[Callable[[Term], Query]] = (
-        _with_operator,
-        _as_prefix,
-        lambda term: replace(term, exact=False),
-        lambda term: _respelt(term, known_words),
-        lambda term: replace(term, fields=SHOWN),
-        _as_separate_words,
-    )
-    for vary in ways:
-        yield from _varied(query, vary)
+def _varied(query: Query, vary: Callable[[Term], Iterable[Query]]) -> Iterator[Query]:
+    """Yields the query with one term varied: with the first variant of each of its terms, then with the second …"""
+    terms = list(islice(dict.fromkeys(_terms_of_text(query)), _MOST_TERMS))
+    for variants in zip(*map(vary, terms), strict=True):
+        for term, variant in zip(terms, variants, strict=True):
+            if variant != term:
+                yield _replaced(query, term, variant)
 
 
-def _varied(query: Query, vary: Callable[[Term], Query]) -> Iterator[Query]:
-    """Yields the query with one of its terms varied, for each term that can be."""
-    for term in islice(dict.fromkeys(_terms_of_text(query)), _MOST_TERMS):
-        variant = vary(term)
-        if variant != term:
-            yield _replaced(query, term, variant)
+def _wider(term: Term, known_words: Collection[str]) -> Iterator[Query]:
+    """Yields variants of a term that find a little more, the most similar first, or the term where there is none."""
+    words = term.text.split(" ")
+    operator = next((word for word in _OPERATORS if word in words[1:-1] and not term.exact), None)
+    if operator is None:
+        yield term
+    else:  # `cats or dogs` is a phrase of three words
+        at = words.index(operator, 1)
+        before, after = (replace(term, text=" ".join(some)) for some in (words[:at], words[at + 1 :]))
+        yield _OPERATORS[operator](before, after)
+    can_begin_words = words[-1].isalpha() and len(words[-1]) >= _PREFIX_LETTERS
+    yield replace(term, text=f"{term.text}*") if can_begin_words else term
+    yield replace(term, exact=False)
+    yield _respelt(term, known_words)
+    yield replace(term, fields=SHOWN)
+    separate = [word for word in words if word not in _STOP_WORDS]
+    yield AllOf(tuple(replace(term, text=word) for word in separate)) if len(separate) > 1 else term
 
 
 def _terms_of_text(query: Query) -> Iterator[Term]:
@@ -190,22 +195,6 @@ def _replaced(query: Query, term: Term, variant: Query) -> Query:
             return query
 
 
-def _with_operator(term: Term) -> Query:
-    """Reads `or`, `and` or `not` within a phrase as the operator: `cats or dogs` is a phrase of three words."""
-    words = term.text.split(" ")
-    for word, operator in _OPERATORS.items():
-        if word in words[1:-1] and not term.exact:
-            at = words.index(word, 1)
-            before, after = (replace(term, text=" ".join(some)) for some in (words[:at], words[at + 1 :]))
-            return operator(before, after)
-    return term
-
-
-def _as_prefix(term: Term) -> Term:
-    last = term.text.split(" ")[-1]
-    return replace(term, text=f"{term.text}*") if last.isalpha() and len(last) >= _PREFIX_LETTERS else term
-
-
 def _respelt(term: Term, known_words: Collection[str]) -> Term:
     """Replaces each word that is in no paper by a known word one edit away, if there is one.
 
@@ -224,11 +213,6 @@ def _respelt(term: Term, known_words: Collection[str]) -> Term:
         )
         words[at] = next((edit for edit in edits if edit in known_words), word)
     return replace(term, text=" ".join(words))
-
-
-def _as_separate_words(term: Term) -> Query:
-    words = [word for word in term.text.split(" ") if word not in _STOP_WORDS]
-    return AllOf(tuple(replace(term, text=word) for word in words)) if len(words) > 1 else term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

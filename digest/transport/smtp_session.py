@@ -183,7 +183,17 @@ class SmtpSession:
             yield from self._write(rest + ahead)
             reply = yield from self._read_reply(1 if rejection else _FINAL_REPLY_FACTOR)
         except OSError as error:
-            receipt = yield from self._body_failed(transaction, error, complete=self._written >= len(rest))
+            if rejection:
+                receipt = transaction.receipt_for(rejection)
+            elif self._written >= len(rest):
+                receipt = transaction.unanswered(_reason(error))
+            else:
+                reason = f"the connection broke while the mail was handed over: {_reason(error)}"
+                receipt = transaction.receipt(Outcome.DEFERRED, reason)
+                with suppress(OSError):  # a server may say why before it closes the connection
+                    reply = yield from self._read_reply(0.2 / self._client.timeout)
+                    if reply.rejects:
+                        receipt = transaction.receipt_for(reply)
             self.abort()
             return receipt
         if upcoming:
@@ -195,21 +205,6 @@ class SmtpSession:
         if not (reply.accepts or reply.rejects):
             return transaction.unanswered(f"unexpected reply: {reply}")
         return transaction.receipt_for(reply)
-
-    def _body_failed(
-        self, transaction: _Transaction, error: OSError, *, complete: bool
-    ) -> Generator[int, None, Receipt]:
-        """The receipt of a mail during whose body the connection broke. `complete`: all of the body was written."""
-        if transaction.rejection:
-            return transaction.receipt_for(transaction.rejection)
-        if complete:
-            return transaction.unanswered(_reason(error))
-        with suppress(OSError):  # a server may say why before it closes the connection
-            reply = yield from self._read_reply(0.2 / self._client.timeout)
-            if reply.rejects:
-                return transaction.receipt_for(reply)
-        reason = f"the connection broke while the mail was handed over: {_reason(error)}"
-        return transaction.receipt(Outcome.DEFERRED, reason)
 
     def _write(self, data: bytes) -> Generator[int, None, None]:
         """Send all of `data`. Raises OSError; `self._written` bytes were sent even then."""

@@ -208,7 +208,6 @@ class _Splitter(NodeTransformer):
         )
 
     def _replace(self, node: nodes.Node) -> list[nodes.Node]:
-        """The nodes that take the place of `node`."""
         result = self.visit(node)
         if isinstance(node, (nodes.Import, nodes.FromImport, nodes.Macro)):
             self._macros.append(node)

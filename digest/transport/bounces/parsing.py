@@ -194,7 +194,6 @@ def find_addresses(text: str) -> list[str]:
 
 
 def _split(raw: bytes) -> tuple[Fields, bytes]:
-    """Header and body."""
     if raw.startswith(b"\n"):
         return {}, raw[1:]
     header, _, body = raw.partition(b"\n\n")

@@ -194,17 +194,13 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
 
 def _failed_recipients(mail: ReturnedMail) -> list[str]:
     """The recipients that a known format lists as failed, each once."""
-    failed = [extract_address(value) for value in mail.fields.get("x-failed-recipients", "").split(",")]  # Exim, Google
-    if any(failed):
-        return list(filter(None, dict.fromkeys(failed)))
-    listed = [found for line in _SENDMAIL.findall(mail.explanation) if (found := extract_address(line))]
-    if listed:
-        return list(dict.fromkeys(listed))
-    return [address for address in _failed_by_flufl(mail) if address in mail.explanation]
-
-
-def _failed_by_flufl(mail: ReturnedMail) -> list[str]:
-    """The failed addresses that flufl.bounce finds, sorted. It knows the formats of forty mail systems."""
+    by_exim = mail.fields.get("x-failed-recipients", "").split(",")  # and by Google
+    by_sendmail: list[str] = _SENDMAIL.findall(mail.explanation)
+    for listed in (by_exim, by_sendmail):
+        addresses = list(filter(None, dict.fromkeys(map(extract_address, listed))))
+        if addresses:
+            return addresses
+    # flufl.bounce knows the formats of forty mail systems.
     content = b"\n".join(line[:_FLUFL_MAX_LINE] for line in mail.raw[:_FLUFL_MAX_BYTES].split(b"\n"))
     lowered = content.lower()
     if lowered.count(b"multipart/") + lowered.count(b"message/") > _FLUFL_MAX_NESTED:
@@ -214,10 +210,11 @@ def _failed_by_flufl(mail: ReturnedMail) -> list[str]:
         if not extract_address(str(message.get("from", ""))):  # one of its parsers fails on an empty From
             del message["from"]
             message["From"] = "mailer-daemon@localhost"
-        found = all_failures(message)[1]
+        names = all_failures(message)[1]
     except Exception:  # noqa: BLE001 its seventeen parsers read untrusted mail; whatever they raise, no format is known
         return []
-    return sorted({address for name in found if (address := extract_address(name.decode("ascii", "replace")))})
+    found = {extract_address(name.decode("ascii", "replace")) for name in names}
+    return sorted(address for address in found if address and address in mail.explanation)
 
 
 def _likely_recipients(mail: ReturnedMail) -> list[str]:
