@@ -36,7 +36,7 @@ def hold(tx: Transaction, reason: str, *, by: str, now: datetime) -> None:
 
 
 def release(tx: Transaction, *, by: str, now: datetime) -> bool:
-    """Resume sending. Returns True if it was on hold."""
+    """Resume sending. Return True if it was on hold."""
     if not outbox.end_hold(tx):
         return False
     audit.record(tx, by, "outbox release", now=now)
@@ -44,14 +44,14 @@ def release(tx: Transaction, *, by: str, now: datetime) -> bool:
 
 
 def retry(tx: Transaction, ids: Sequence[int], *, by: str, now: datetime) -> list[int]:
-    """Make deferred and failed deliveries due now: these, or all if `ids` is empty. Returns their ids."""
+    """Make deferred and failed deliveries due now: these, or all if `ids` is empty. Return their ids."""
     queued = outbox.retry(tx, ids, now=now)
     _record(tx, by, "outbox retry", queued, now)
     return queued
 
 
 def resolve(tx: Transaction, ids: Sequence[int], *, arrived: bool, by: str, now: datetime) -> list[int]:
-    """Settle deliveries in doubt: they arrived, or are sent again. Returns the ids of those that were in doubt."""
+    """Settle deliveries in doubt: they arrived, or are sent again. Return the ids of those that were in doubt."""
     settled = outbox.resolve_doubt(tx, ids, arrived=arrived, now=now)
     _record(tx, by, f"outbox resolve --{'arrived' if arrived else 'again'}", settled, now)
     return settled

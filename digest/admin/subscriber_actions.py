@@ -122,7 +122,7 @@ def suppress(
 
 
 def lift(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> Suppression | None:
-    """Lift the suppression by an admin. Returns the one that is left, or None. Raises UsageError if there is none."""
+    """Lift the suppression by an admin. Return the one that is left, or None. Raises UsageError if there is none."""
     suppression = membership.lift(tx, email, now=now)
     audit.record(tx, by, "suppression lift", membership.pseudonyms.of(email), now=now)
     return suppression

@@ -119,7 +119,7 @@ def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:
     routes: list[BaseRoute] = [route for router in routers for route in router.routes]
     routes.append(Route("/health", _health, methods=["GET"]))
     routes.append(Mount("/static", _StaticFiles(directory=_STATIC), name="static"))
-    routes.append(mounted(services.app, services.background, services.clock, services.wake_delivery))
+    routes.append(mounted(services))
     if not services.site.path:
         return routes
     path, root = unquote(services.site.path), cached_router()

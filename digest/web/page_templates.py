@@ -14,10 +14,9 @@ from digest.mail import Templates
 from digest.mail.languages import Language
 from digest.web import auth
 from digest.web.account import address_and_data, digests, settings_pause_mute
-from digest.web.admin import deliveries, log, papers, templates, today, tokens
-from digest.web.admin.profiles import editor, history, listing, test_mail
-from digest.web.admin.subscribers import bounces_and_suppressions, importing, subscriber
-from digest.web.admin.subscribers import listing as subscribers_listing
+from digest.web.admin import deliveries, papers, templates, today, tokens_and_log
+from digest.web.admin.profiles import editor, listing_and_history, test_mail
+from digest.web.admin.subscribers import bounces_and_suppressions, importing, listing, subscriber
 from digest.web.public import editions_and_profiles, paper, search_and_preview, sign_in, site, subscribe_and_unsubscribe
 from digest.web.rendering import Fault, Left, Nothing, Problem, Question, Samples, SignedIn, Site, admin_template
 
@@ -32,17 +31,17 @@ PAGES: Mapping[str, Any] = {
     admin_template("deliveries"): deliveries.ShownDeliveries,
     admin_template("delivery"): deliveries.ShownDelivery,
     admin_template("editor"): editor.Editor,
-    admin_template("followers"): listing.Followers,
-    admin_template("history"): history.History,
+    admin_template("followers"): listing_and_history.Followers,
+    admin_template("history"): listing_and_history.History,
     admin_template("mail"): templates.ShownMail,
     admin_template("next"): today.NoNextHour | today.ShownNext,
-    admin_template("profiles-import"): listing.Import,
-    admin_template("profiles"): listing.ProfileList,
+    admin_template("profiles-import"): listing_and_history.Import,
+    admin_template("profiles"): listing_and_history.ProfileList,
     admin_template("query"): editor.Asked,
     admin_template("refused"): auth.Refusal,
-    admin_template("remove"): history.ProfileForm,
-    admin_template("removed"): history.Removed,
-    admin_template("rename"): history.ProfileForm,
+    admin_template("remove"): listing_and_history.ProfileForm,
+    admin_template("removed"): listing_and_history.Removed,
+    admin_template("rename"): listing_and_history.ProfileForm,
     admin_template("sign-in"): auth.AdminSignInForm,
     admin_template("sources"): papers.ShownSources,
     admin_template("submission"): papers.ShownSubmission,
@@ -51,14 +50,14 @@ PAGES: Mapping[str, Any] = {
     admin_template("subscriber"): subscriber.ShownSubscriber,
     admin_template("subscribers-import"): importing.UploadForm,
     admin_template("subscribers-imported"): importing.ShownImport,
-    admin_template("subscribers"): subscribers_listing.SubscriberList,
+    admin_template("subscribers"): listing.SubscriberList,
     admin_template("suppressions"): bounces_and_suppressions.SuppressionList,
     admin_template("templates"): templates.Overview,
     admin_template("test-mail"): test_mail.ShownTestMail,
-    admin_template("token"): tokens.NewToken,
-    admin_template("tokens"): tokens.Tokens,
+    admin_template("token"): tokens_and_log.NewToken,
+    admin_template("tokens"): tokens_and_log.Tokens,
     admin_template("trial"): editor.Editor,
-    admin_template("version"): history.ShownVersion,
+    admin_template("version"): listing_and_history.ShownVersion,
     admin_template("why"): subscriber.Why,
     "digests.html.j2": digests.PastDigests,
     "edition.html.j2": editions_and_profiles.Edition,
@@ -68,7 +67,7 @@ PAGES: Mapping[str, Any] = {
     "front.html.j2": site.Newest,
     "inbox.html.j2": site.Received,
     "leave.html.j2": Nothing,
-    "log.html.j2": log.Log,
+    "log.html.j2": tokens_and_log.Log,
     "mailbox.html.j2": Nothing,
     "move.html.j2": Question,
     "mute.html.j2": settings_pause_mute.Mute,

@@ -99,7 +99,7 @@ class ConcurrencyLimit:
 
 
 class RateLimits:
-    """The rate limits of public and admin pages."""
+    """The rate limits of pages and of the API."""
 
     def __init__(self, *, mails: RateLimit) -> None:
         """`mails` limits the mails that strangers have us send: confirmations, sign-in links, changes of address."""
@@ -112,6 +112,8 @@ class RateLimits:
         self.admin_preview = RateLimit(per_client=1_800, overall=3_600, within=minute)
         # Two tabs and a preview: some rules take seconds, and the pages of others would wait.
         self.admin_previews_at_once = ConcurrencyLimit(3)
+        self.api_tokens = RateLimit(per_client=20, overall=1_000, within=quarter)  # calls with wrong tokens
+        self.api_previews_at_once = ConcurrencyLimit(2)  # by token
 
 
 def network_of(client: str) -> str:

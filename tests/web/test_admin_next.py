@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.testclient import TestClient
 
-from digest.admin import forecast as ahead
 from digest.app import App
 from digest.matching import compile_rules
 from digest.models import EVERY_DAY, Schedule, Subscriber, SubscriberState, Weekday
 from digest.store import deliveries, outbox, profiles, subscribers
+from digest.web.admin import today as ahead
 from tests.builders import NOW, a_subscriber
 from tests.web.admin_site import refuses_an_editor, signed_in
 from tests.web.papers import HOSTILE, printed, sharing

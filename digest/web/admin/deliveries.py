@@ -218,7 +218,7 @@ def _filters(state: str, kind: str, text: str) -> dict[str, str]:
 
 
 def _settle(tx: Transaction, action: str, ids: list[int], *, by: str, now: datetime) -> list[int]:
-    """Retry deliveries, or resolve those in doubt as arrived or to be sent again. Returns the ids that changed."""
+    """Retry deliveries, or resolve those in doubt as arrived or to be sent again. Return the ids that changed."""
     if action == "retry":
         return outbox_actions.retry(tx, ids, by=by, now=now)
     if action in {"arrived", "again"}:

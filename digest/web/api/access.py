@@ -1,6 +1,6 @@
 """Authentication by token, and what endpoints work with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,36 +14,24 @@ from digest.app import App
 from digest.models import TokenScope
 from digest.store import Store, Transaction, admins
 from digest.web.api.problems import Refused
-from digest.web.rate_limits import ConcurrencyLimit, Networks, RateLimit, client_of
+from digest.web.dependencies import Services
+from digest.web.rate_limits import client_of
 
 PATH = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """What all calls share."""
-
-    app: App
-    clock: Callable[[], datetime]
-    changed: Callable[[], None]  # called, in any thread, after a change
-    afterwards: Callable[[Callable[[], None]], None]  # runs a function soon; the response does not wait for it
-    trusted: Networks  # of proxies
-    tries: RateLimit  # with wrong tokens
-    at_once: ConcurrencyLimit  # slow calls, by token
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """An authenticated request."""
 
-    api: Api
+    services: Services
     by: str  # for the audit log: `token "website" of admin@example.org`
     now: datetime
 
     @property
     def app(self) -> App:
         """The installation."""
-        return self.api.app
+        return self.services.app
 
     @property
     def store(self) -> Store:
@@ -64,7 +52,7 @@ class Call:
         """Open a transaction that changes something; afterwards there may be mail to deliver."""
         with self.store.write() as tx:
             yield tx
-        self.api.changed()
+        self.services.wake_delivery()
 
 
 _bearer = HTTPBearer(
@@ -76,20 +64,20 @@ def _call(
     request: Request, needed: SecurityScopes, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Call:
     """Authenticate a request. Raises Refused 401, 403 and, for many wrong tokens, 429."""
-    api: Api = request.app.state.api
+    services: Services = request.app.state.services
     (scope,) = needed.scopes
-    now = api.clock()
+    now = services.clock()
     if given is None:
         raise _unauthenticated("this needs a token, as in: Authorization: Bearer digest_…")
-    with api.app.store.read() as tx:
+    with services.app.store.read() as tx:
         token = admins.find_token(tx, token_hash(given.credentials), now=now)
     if token is None:
-        api.tries.check(client_of(request, api.trusted), now=now)
+        services.limits.api_tokens.check(client_of(request, services.trusted_proxies), now=now)
         raise _unauthenticated("this token is wrong, expired or revoked", error="invalid_token")
     if TokenScope(scope) not in token.active_scopes:
         challenge = f'Bearer realm="digest", error="insufficient_scope", scope="{scope}"'
         raise Refused(403, f"this needs a token for {scope}", headers={"WWW-Authenticate": challenge})
-    return Call(api, str(token), now)
+    return Call(services, str(token), now)
 
 
 def _unauthenticated(detail: str, *, error: str = "") -> Refused:

@@ -1,9 +1,5 @@
 """The API as an application of its own, mounted at /api/v1, with its OpenAPI document."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from ipaddress import ip_network
-
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -12,17 +8,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from digest import __version__
-from digest.app import App
-from digest.web.api import deliveries, operations, profiles, submissions, subscribers
-from digest.web.api.access import PATH, Api
+from digest.web.api import deliveries, profiles, submissions_and_operations, subscribers
+from digest.web.api.access import PATH
 from digest.web.api.problems import Problem, add_problem_handlers
-from digest.web.background import Background
-from digest.web.rate_limits import ConcurrencyLimit, RateLimit
+from digest.web.dependencies import Services
 
 _AT_ONCE = 8  # calls that are answered at the same time: more would only wait for each other
 _ROUTERS = (
     *(profiles.router, subscribers.router, subscribers.suppressions_router),
-    *(deliveries.router, submissions.router, operations.router),
+    *(deliveries.router, submissions_and_operations.submissions_router, submissions_and_operations.operations_router),
 )
 _DESCRIPTION = """
 The admin functions of Digest, for programs. Each call sends a token, made by `digest token add` or at /admin/tokens, as
@@ -40,21 +34,13 @@ _TAGS = {
 }
 
 
-def mounted(app: App, background: Background, clock: Callable[[], datetime], changed: Callable[[], None]) -> Mount:
-    """Return the mounted API of an installation. It calls `changed`, in any thread, after a call changed something."""
+def mounted(services: Services) -> Mount:
+    """Return the mounted API of an installation."""
     # FastAPI's own pages for the document would load scripts from elsewhere.
     asgi = FastAPI(title="Digest", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     asgi.state.turns = CapacityLimiter(_AT_ONCE)
-    asgi.state.api = Api(
-        app=app,
-        clock=clock,
-        changed=changed,
-        afterwards=lambda act: background.submit(act, page=PATH),
-        trusted=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
-        tries=RateLimit(per_client=20, overall=1_000, within=timedelta(minutes=15)),
-        at_once=ConcurrencyLimit(2),
-    )
+    asgi.state.services = services
     add_problem_handlers(asgi)
     # include_router would wrap the routes; the Allow header of a 405 needs all routes in one list.
     asgi.router.routes.extend(route for router in _ROUTERS for route in router.routes)
@@ -69,7 +55,7 @@ def mounted(app: App, background: Background, clock: Callable[[], datetime], cha
                 description=_DESCRIPTION,
                 routes=asgi.routes,
                 tags=[{"name": name, "description": description} for name, description in _TAGS.items()],
-                servers=[{"url": f"{app.config.newsletter.base_url}{PATH}"}],
+                servers=[{"url": f"{services.app.config.newsletter.base_url}{PATH}"}],
             )
             asgi.openapi_schema["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
         return JSONResponse(asgi.openapi_schema)

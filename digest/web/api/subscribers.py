@@ -20,7 +20,7 @@ from digest.subscribers import fields
 from digest.subscribers.fields import FIELDS, one_line
 from digest.subscribers.importing import RowStatus, preview_import
 from digest.subscribers.schedule import parse_until
-from digest.web.api.access import Call, ReadsSubscribers, WritesSubscribers
+from digest.web.api.access import PATH, Call, ReadsSubscribers, WritesSubscribers
 from digest.web.api.fields import (
     Address,
     Id,
@@ -231,7 +231,7 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Remove a subscriber. A suppression of their address stays, and the consent log."""
     with call.writing() as tx:
         subscriber_actions.remove(tx, call.app.membership, subscribers.get_by_id(tx, id), **call.signed)
-    call.api.afterwards(call.store.erase_deleted_rows)
+    call.services.background.submit(call.store.erase_deleted_rows, page=PATH)
 
 
 @router.post("/subscribers/{id:number}/erase", status_code=204, response_class=Response, responses=responses(404))
@@ -239,7 +239,7 @@ def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Erase a subscriber at their own request. They are not mailed again."""
     with call.writing() as tx:
         subscriber_actions.erase(tx, call.app.membership, subscribers.get_by_id(tx, id).email, **call.signed)
-    call.api.afterwards(call.store.erase_deleted_rows)
+    call.services.background.submit(call.store.erase_deleted_rows, page=PATH)
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))
@@ -391,7 +391,7 @@ def list_suppressions(call: ReadsSubscribers, query: Annotated[SuppressionQuery,
 
 @suppressions_router.post("/suppressions", responses=responses(body=True))
 def add_suppression(call: WritesSubscribers, new: NewSuppression) -> Suppression:
-    """Suppress an address. Returns its suppression: a stronger reason that it had before stays."""
+    """Suppress an address, and return its suppression: a stronger reason that it had before stays."""
     address = addresses.normalize(new.email)
     with call.writing() as tx:
         membership = call.app.membership

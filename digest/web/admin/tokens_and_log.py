@@ -1,5 +1,6 @@
-"""Tokens of the API. Editors see, create and revoke their own; admins see all."""
+"""Tokens of the API, of which editors see, create and revoke their own and admins all; and the audit log."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -7,16 +8,22 @@ from starlette.responses import Response
 
 from digest.admin import admin_actions
 from digest.errors import NotFoundError, UsageError
-from digest.models import Admin, Role, TokenScope
-from digest.store import admins
+from digest.mail.encoding import clean
+from digest.models import Admin, Change, Role, TokenScope
+from digest.store import admins, audit
+from digest.store.audit import AuditFilter
 from digest.web.auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, PathId, PostedForm, RequestContext
+from digest.web.dependencies import Context, Number, PathId, PostedForm, RequestContext, link, search_text
 from digest.web.rendering import admin_template
 
 _LIFETIMES = (30, 90, admin_actions.DEFAULT_TOKEN_DAYS)  # days, to choose from
 _MAX_TYPED = 200  # characters of a name that the form shows again
+_PAGE_SIZE = 100  # lines of the log
+_SUBSCRIBER = re.compile(r"subscriber (\d{1,15})", re.ASCII)
+_SUBMISSION = re.compile(r"(\d{1,15})\b", re.ASCII)
 
-router = admin_router("/admin/tokens", role=Role.EDITOR)
+tokens_router = admin_router("/admin/tokens", role=Role.EDITOR)
+log_router = admin_router("/admin/log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +63,13 @@ class NewToken:
     api_url: str
 
 
-@router.get("")
+@tokens_router.get("")
 def list_tokens(context: Context, admin: CurrentAdmin, done: str = "") -> Response:
     """The tokens that the admin may see, and the form for a new one."""
     return _show_list(context, admin, Tokens(revoked=done == "revoked"))
 
 
-@router.post("")
+@tokens_router.post("")
 def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Create a token and show it, once: it is in no address, no log and on no other page."""
     name = form.get("name", "")
@@ -81,7 +88,7 @@ def create_token(context: Context, form: PostedForm, admin: CurrentAdmin) -> Res
     return context.render(admin_template("token"), page)
 
 
-@router.post("/{id}/revoke")
+@tokens_router.post("/{id}/revoke")
 def revoke_token(context: Context, token_id: PathId, admin: CurrentAdmin) -> Response:
     """Revoke a token. Raises NotFoundError, also for tokens that an editor may not see."""
     with context.store.write() as tx:
@@ -109,3 +116,58 @@ def _show_list(context: RequestContext, admin: Admin, form: Tokens) -> Response:
     scopes = tuple(scope for scope in TokenScope if admin.role.allows(scope.required_role))
     page = replace(form, tokens=listed, scopes=scopes)
     return context.render(admin_template("tokens"), page, status=422 if form.wrong or form.unticked else 200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownChange:
+    """A line of the log; `at` is a local time."""
+
+    at: str  # "2026-06-03 07:00"
+    who: str
+    what: str
+    subject: str
+    path: str  # of the page about what was changed, or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A part of the log, newest first."""
+
+    sought: AuditFilter
+    changes: tuple[ShownChange, ...]
+    older: str  # the path of the next page, or ""
+    is_first: bool
+
+
+@log_router.get("")
+def show_log(context: Context, who: str = "", what: str = "", q: str = "", before: Number = 0) -> Response:
+    """A page of the log, filtered by who, what and a text."""
+    sought = AuditFilter(who=search_text(who), what=search_text(what), text=search_text(q))
+    with context.store.read() as tx:
+        found = audit.list_changes(tx, sought, before=before, limit=_PAGE_SIZE + 1)
+    changes, query = found[:_PAGE_SIZE], {"who": sought.who, "what": sought.what, "q": sought.text}
+    page = Log(
+        sought=sought,
+        changes=tuple(
+            ShownChange(
+                at=context.local_time(change.at),
+                who=clean(change.who),
+                what=clean(change.what),
+                subject=clean(change.subject),
+                path=_path(change),
+            )
+            for change in changes
+        ),
+        older=link("/admin/log", **query, before=changes[-1].id) if len(found) > _PAGE_SIZE else "",
+        is_first=not before,
+    )
+    return context.render("log.html.j2", page)
+
+
+def _path(change: Change) -> str:
+    """The admin page about the subject. The log names subscribers and submissions by number."""
+    if subscriber := _SUBSCRIBER.fullmatch(change.subject):
+        return f"/admin/subscribers/{subscriber[1]}"
+    if change.what.startswith("submission ") and (submission := _SUBMISSION.match(change.subject)):
+        return f"/admin/submissions/{submission[1]}"
+    return ""
