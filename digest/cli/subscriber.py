@@ -255,7 +255,7 @@ def import_(
     if dry_run or as_json:
         print_records([o.record() for o in outcomes], as_json=as_json, empty="no rows")
     else:
-        for refused in (o for o in outcomes if o.fate.is_refused):
+        for refused in (o for o in outcomes if o.fate in {RowStatus.SUPPRESSED, RowStatus.BAD}):
             warn(f"line {refused.row.line}: {refused.reason}")
     counts = Counter(o.fate for o in outcomes)
     new = counts[RowStatus.ADDED] + counts[RowStatus.ASKED]

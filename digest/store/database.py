@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
@@ -69,6 +69,14 @@ def batches(values: Iterable[T], size: int = 500) -> Iterator[list[T]]:
     left = iter(values)
     while batch := list(islice(left, size)):
         yield batch
+
+
+def rows_with(
+    tx: Transaction, selected: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[sa.Row[Any]]:
+    """Yield the selected rows with one of these values in a column, with one query for each batch of values."""
+    for batch in batches(dict.fromkeys(values)):
+        yield from tx.execute(selected.where(column.in_(batch)))
 
 
 class Store:

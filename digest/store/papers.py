@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
-from digest.store.database import Counter, Transaction, backend, batches, last_number, reserve_numbers
+from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers, rows_with
 from digest.store.schema import identities, paper_revisions, papers, sightings
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
@@ -42,32 +42,25 @@ def version(tx: Transaction) -> int:
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
     """Return the known papers among `keys` (see sources/identity.py), by key, in their current revision."""
-    found: dict[str, Paper] = {}
-    for batch in batches(dict.fromkeys(keys)):
-        rows = tx.execute(
-            sa.select(identities.c.key, papers, *_REVISED_COLUMNS)
-            .join(papers, papers.c.id == identities.c.paper_id)
-            .join(paper_revisions, _CURRENT)
-            .where(identities.c.key.in_(batch))
-        )
-        found.update((row.key, _paper(row)) for row in rows)
-    return found
+    known = (
+        sa.select(identities.c.key, papers, *_REVISED_COLUMNS)
+        .join(papers, papers.c.id == identities.c.paper_id)
+        .join(paper_revisions, _CURRENT)
+    )
+    return {row.key: _paper(row) for row in rows_with(tx, known, identities.c.key, keys)}
 
 
 def find_revisions(tx: Transaction, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Paper]:
     """Return papers as they were in a revision, by (public id, revision)."""
     pairs = set(wanted)
-    found: dict[tuple[str, int], Paper] = {}
-    for batch in batches(dict.fromkeys(public_id for public_id, _ in pairs)):
-        rows = tx.execute(
-            sa.select(papers, *_REVISED_COLUMNS, paper_revisions.c.revision.label("shown_revision"))
-            .join(paper_revisions, paper_revisions.c.paper_id == papers.c.id)
-            .where(papers.c.public_id.in_(batch))
-        )
-        for row in rows:
-            if (row.public_id, row.shown_revision) in pairs:
-                found[row.public_id, row.shown_revision] = replace(_paper(row), revision=row.shown_revision)
-    return found
+    revisions = sa.select(papers, *_REVISED_COLUMNS, paper_revisions.c.revision.label("shown_revision")).join(
+        paper_revisions, paper_revisions.c.paper_id == papers.c.id
+    )
+    return {
+        (row.public_id, row.shown_revision): replace(_paper(row), revision=row.shown_revision)
+        for row in rows_with(tx, revisions, papers.c.public_id, (public_id for public_id, _ in pairs))
+        if (row.public_id, row.shown_revision) in pairs
+    }
 
 
 def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> list[Paper]:
@@ -198,15 +191,8 @@ def merge(tx: Transaction, *, younger: str, older: str) -> None:
 def merged_ids(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
     """Return which of these public ids were merged into another paper: old id -> id of the paper that stayed."""
     kept = papers.alias()
-    found: dict[str, str] = {}
-    for batch in batches(dict.fromkeys(ids)):
-        rows = tx.execute(
-            sa.select(papers.c.public_id, kept.c.public_id.label("kept"))
-            .join(kept, kept.c.id == papers.c.merged_into)
-            .where(papers.c.public_id.in_(batch))
-        )
-        found.update((row.public_id, row.kept) for row in rows)
-    return found
+    merged = sa.select(papers.c.public_id, kept.c.public_id.label("kept")).join(kept, kept.c.id == papers.c.merged_into)
+    return {row.public_id: row.kept for row in rows_with(tx, merged, papers.c.public_id, ids)}
 
 
 def list_public_ids(tx: Transaction, public_id: str) -> list[str]:
@@ -258,18 +244,13 @@ def _within(first_on: date, last_on: date) -> sa.ColumnElement[bool]:
 
 def _list_by_row_ids(tx: Transaction, row_ids: Sequence[int]) -> list[Paper]:
     """Return the papers with these row ids, in this order."""
-    found: dict[int, Paper] = {}
-    for batch in batches(row_ids):
-        found.update((row.id, _paper(row)) for row in tx.execute(_SELECT_CURRENT.where(papers.c.id.in_(batch))))
+    found = {row.id: _paper(row) for row in rows_with(tx, _SELECT_CURRENT, papers.c.id, row_ids)}
     return [found[row_id] for row_id in row_ids]
 
 
 def _row_ids(tx: Transaction, public_ids: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for batch in batches(dict.fromkeys(public_ids)):
-        rows = tx.execute(sa.select(papers.c.public_id, papers.c.id).where(papers.c.public_id.in_(batch)))
-        found.update((row.public_id, row.id) for row in rows)
-    return found
+    known = sa.select(papers.c.public_id, papers.c.id)
+    return {row.public_id: row.id for row in rows_with(tx, known, papers.c.public_id, public_ids)}
 
 
 def _revised(paper: Paper) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Papers that readers propose, each stored once, and what an editor decided."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,7 +9,10 @@ from digest.models import Submission, SubmissionState
 from digest.store.database import Transaction, backend
 from digest.store.schema import papers, submissions
 
-_SELECT = sa.select(submissions, papers.c.public_id).outerjoin(papers, papers.c.id == submissions.c.paper_id)
+_SELECT = sa.select(
+    *(column for column in submissions.c if column.name != "paper_id"),
+    sa.func.coalesce(papers.c.public_id, "").label("paper_id"),
+).select_from(submissions.outerjoin(papers, papers.c.id == submissions.c.paper_id))
 _IS_WAITING = submissions.c.state == SubmissionState.WAITING.value
 
 
@@ -23,14 +25,14 @@ def add(tx: Transaction, url: str, *, origin: str, now: datetime) -> None:
 def list_all(tx: Transaction, *, state: SubmissionState | None = None) -> list[Submission]:
     """Return the submissions in one state or in any, oldest first."""
     wanted = _SELECT if state is None else _SELECT.where(submissions.c.state == state.value)
-    return [_submission(row) for row in tx.execute(wanted.order_by(submissions.c.id))]
+    return [_submission(row) for row in tx.execute(wanted.order_by(submissions.c.id)).mappings()]
 
 
 def list_page(tx: Transaction, *, offset: int, limit: int) -> list[Submission]:
     """Return one page of submissions: first those that wait, oldest first, then the others, newest first."""
     order = sa.case((_IS_WAITING, submissions.c.id), else_=-submissions.c.id)
     page = _SELECT.order_by(sa.not_(_IS_WAITING), order).offset(offset).limit(limit)
-    return [_submission(row) for row in tx.execute(page)]
+    return [_submission(row) for row in tx.execute(page).mappings()]
 
 
 def count_waiting(tx: Transaction) -> int:
@@ -40,7 +42,7 @@ def count_waiting(tx: Transaction) -> int:
 
 def get(tx: Transaction, submission_id: int) -> Submission:
     """Return the submission with that id. Raises NotFoundError."""
-    row = tx.execute(_SELECT.where(submissions.c.id == submission_id)).one_or_none()
+    row = tx.execute(_SELECT.where(submissions.c.id == submission_id)).mappings().one_or_none()
     if row is None:
         raise NotFoundError("submission", str(submission_id), listed_by="digest submission list")
     return _submission(row)
@@ -53,13 +55,5 @@ def decide(tx: Transaction, submission_id: int, state: SubmissionState, *, paper
     tx.execute(sa.update(submissions).where(submissions.c.id == submission_id).values(values))
 
 
-def _submission(row: sa.Row[Any]) -> Submission:
-    return Submission(
-        id=row.id,
-        url=row.url,
-        state=SubmissionState(row.state),
-        submitted_at=row.submitted_at,
-        origin=row.origin,
-        decided_at=row.decided_at,
-        paper_id=row.public_id or "",
-    )
+def _submission(row: sa.RowMapping) -> Submission:
+    return Submission(**{**row, "state": SubmissionState(row["state"])})

@@ -34,11 +34,6 @@ class RowStatus(StrEnum):
         """True if a subscriber is added."""
         return self in {RowStatus.ADDED, RowStatus.ASKED}
 
-    @property
-    def is_refused(self) -> bool:
-        """True if the row is left out and should be reported."""
-        return self in {RowStatus.SUPPRESSED, RowStatus.BAD}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutcome:
