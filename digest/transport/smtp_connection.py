@@ -5,7 +5,6 @@ import smtplib
 import socket
 import ssl
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -139,13 +138,6 @@ class SmtpClient(smtplib.SMTP):
         """The most bytes a mail may have (RFC 1870, 4), or 0 if the server states no limit."""
         value = self.esmtp_features.get("size", "")
         return int(value) if re.fullmatch("[0-9]{1,19}", value) else 0
-
-    def close_politely(self) -> None:
-        """Send QUIT, wait for the reply, and close. The server may be gone already."""
-        with suppress(OSError):
-            self.reader.sock.settimeout(self.timeout)
-            self.quit()
-        self.close()
 
 
 class _TlsClient(SmtpClient, smtplib.SMTP_SSL):

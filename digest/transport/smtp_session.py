@@ -124,7 +124,10 @@ class SmtpSession:
         """End the session with QUIT and wait for the reply."""
         if not self.closed:
             self.closed = True
-            self._client.close_politely()
+            with suppress(OSError):  # the server may be gone already
+                self.sock.settimeout(self._client.timeout)
+                self._client.quit()
+            self._client.close()
 
     def abort(self) -> None:
         """Close the connection without QUIT."""

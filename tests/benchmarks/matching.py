@@ -118,8 +118,8 @@ def preview(papers: Sequence[Paper]) -> Method:
     drafts = cycle("\n".join(f"{rule.text} ^{w:g}" for rule, w in people.profile(row)) for row in range(100))
 
     def looked_at(_: int) -> object:
-        index = ProfileIndex.build([a_profile(next(drafts))])
-        return search.evaluate(index.plan)[0].document_frequencies(), search.matches(index)
+        matches = search.matches(ProfileIndex.build([a_profile(next(drafts))]))
+        return matches._evaluation.document_frequencies(), matches
 
     return Method("digest", looked_at)
 

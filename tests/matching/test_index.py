@@ -186,7 +186,7 @@ def test_a_limit_keeps_the_best_of_every_profile(workers: int) -> None:
     papers = [a_paper("x", "cat", id="1"), a_paper("cat", id="2"), a_paper("dog", id="3")]
     matches = ProfileIndex.build([a_profile("cat"), a_profile("dog")]).match(papers, limit=1, workers=workers)
     assert (matches.profile.tolist(), matches.paper.tolist()) == ([0, 1], [1, 2])
-    assert len(matches) == 2
+    assert len(matches.score) == 2
 
 
 def test_several_workers_return_the_same_matches_as_one() -> None:
@@ -200,14 +200,14 @@ def test_several_workers_return_the_same_matches_as_one() -> None:
 def test_a_profile_of_mutes_matches_nothing_and_excludes() -> None:
     papers = [a_paper("dog"), a_paper("cat", announce_type=AnnounceType.CROSS)]
     matches = ProfileIndex.build([a_profile("-cat")]).match(papers)
-    assert len(matches) == 0
+    assert len(matches.score) == 0
     assert matches.excluded_papers(0) == {1}
 
 
 def test_no_profiles_or_no_papers_or_no_rules_match_nothing() -> None:
-    assert len(ProfileIndex.build([]).match([a_paper("cat")])) == 0
-    assert len(ProfileIndex.build([a_profile("cat")]).match([])) == 0
-    assert len(ProfileIndex.build([a_profile("# none")]).match([a_paper("cat")])) == 0
+    assert len(ProfileIndex.build([]).match([a_paper("cat")]).score) == 0
+    assert len(ProfileIndex.build([a_profile("cat")]).match([]).score) == 0
+    assert len(ProfileIndex.build([a_profile("# none")]).match([a_paper("cat")]).score) == 0
 
 
 def test_a_profile_with_a_bad_rule_is_named() -> None:
@@ -252,7 +252,7 @@ def test_a_search_keeps_only_the_last_evaluations() -> None:
     indexes = [ProfileIndex.build([a_profile("cat")]) for _ in range(5)]
     programs = [weakref.ref(index.plan) for index in indexes]
     for index in indexes:
-        assert len(search.matches(index)) == 1
+        assert len(search.matches(index).score) == 1
     del index, indexes
     gc.collect()
     assert [program() is not None for program in programs] == [False, False, False, True, True]

@@ -55,9 +55,6 @@ class Matches:
         self._value = value
         self._places: dict[tuple[int, int], tuple[_Place, ...]] = {}  # by (condition, column): many profiles share some
 
-    def __len__(self) -> int:
-        return len(self.score)
-
     def for_profile(self, row: int, profile: Profile) -> list[Match]:
         """Returns the matches of the profile in that row of the index, best first, with reasons and evidence."""
         return self.with_evidence(row, self.without_evidence(row, profile))
@@ -179,9 +176,6 @@ class ProfileIndex:
         condition[popular] = conditions
         return cls(plan, ProfileRules(offsets=offsets, condition=condition[query], weight=weight, line=line))
 
-    def __len__(self) -> int:
-        return len(self.rules)
-
     def subset(self, rows: NDArray[np.int64]) -> Self:
         """Returns an index of these rows, in this order."""
         rules = self.rules
@@ -231,11 +225,7 @@ class Search:
 
     def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
         """Returns the best `limit` papers of every profile of the index, or all that match."""
-        evaluation, idf = self.evaluate(index.plan)
-        return index.match(evaluation, idf=idf, limit=limit, workers=workers)
-
-    def evaluate(self, plan: QueryPlan) -> tuple[Evaluation, Floats]:
-        """Returns (the evaluation of the plan on the papers, the inverse document frequency of each condition)."""
+        plan = index.plan
         if plan in self._evaluations:
             self._evaluations[plan] = self._evaluations.pop(plan)
         else:
@@ -245,7 +235,8 @@ class Search:
             self._evaluations[plan] = evaluation, inverse_document_frequency(counts, total)
             if len(self._evaluations) > _KEPT_EVALUATIONS:
                 del self._evaluations[next(iter(self._evaluations))]
-        return self._evaluations[plan]
+        evaluation, idf = self._evaluations[plan]
+        return index.match(evaluation, idf=idf, limit=limit, workers=workers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

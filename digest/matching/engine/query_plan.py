@@ -57,9 +57,6 @@ class QueryPlan:
         """How many conditions are atoms."""
         return len(self.distance)
 
-    def __len__(self) -> int:
-        return len(self.distance) + len(self.is_or)
-
 
 def compile_queries(queries: Iterable[Query]) -> tuple[QueryPlan, Ints]:
     """Returns (the plan, the number of each query's condition). O(terms).
