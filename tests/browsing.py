@@ -1,4 +1,4 @@
-"""Chromium, which tests look at mails and pages with."""
+"""Chromium, in which tests open mails and pages."""
 
 from pathlib import Path
 from typing import Any

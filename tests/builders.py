@@ -79,7 +79,7 @@ def a_match(paper: Paper, profile: str = "Profile", score: float = 1.0) -> Match
 
 
 def an_item(paper: Paper, profile: str = "Profile", score: float = 1.0, *hits: tuple[Field, str]) -> DigestItem:
-    """A digest's item whose evidence is each of `hits` where it first stands in its field."""
+    """A digest's item whose evidence is each of `hits` where it first occurs in its field."""
     evidence = tuple(
         Evidence(field=f, start=(i := paper.text_of(f).index(text)), end=i + len(text), rule=text) for f, text in hits
     )

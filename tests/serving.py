@@ -34,7 +34,7 @@ class Serving:
                 self._told.notify_all()
 
     def wait_for(self, pattern: str) -> str:
-        """What the pattern's group stands for, as soon as it is said."""
+        """Wait for output that matches the pattern, and return its first group."""
         with self._told:
             assert self._told.wait_for(lambda: re.search(pattern, self.said), IN_TIME), self.said
         found = re.search(pattern, self.said)

@@ -1,4 +1,4 @@
-"""config.toml: strict, and every error says where and how to mend it."""
+"""config.toml is strict, and every error says where it is and how to fix it."""
 
 import stat
 import tomllib

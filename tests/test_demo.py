@@ -1,4 +1,4 @@
-"""digest demo: the whole job with nothing configured."""
+"""digest demo: the whole job without configuration."""
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage

@@ -1,4 +1,4 @@
-"""The wheel holds everything that runs."""
+"""The wheel contains everything that Digest needs to run."""
 
 import os
 import subprocess

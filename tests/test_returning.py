@@ -1,4 +1,4 @@
-"""There and back: a real Postfix takes the mails, and what it gives up on comes back and bars the address."""
+"""A real Postfix takes the mails, returns those it cannot deliver, and the bounces suppress the addresses."""
 
 import smtplib
 from email import message_from_bytes, policy
@@ -53,8 +53,8 @@ def test_a_mail_that_a_real_server_gives_up_on_comes_back_and_suppresses_its_add
 
         cli.write_papers("Another study of cats")
         assert cli.ok("run", "--everyone", "--json").record["deliver"]["sent"] == 2
-        barred = cli("subscriber", "add", GONE.upper(), "--confirmed")
-        assert (barred.code, "(hard-bounce: " in barred.err) == (2, True)
+        refused = cli("subscriber", "add", GONE.upper(), "--confirmed")
+        assert (refused.code, "(hard-bounce: " in refused.err) == (2, True)
 
         wait_until(lambda: len(list((postfix.inbox / "new").iterdir())) == 2, "two digests")
         first = min((postfix.inbox / "new").iterdir())

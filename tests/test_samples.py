@@ -1,4 +1,4 @@
-"""The demo's material is sound: a feed as arXiv serves it, and five people to read it."""
+"""The demo's samples are correct: a feed as arXiv serves it, and five subscribers."""
 
 import re
 import tomllib

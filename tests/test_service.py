@@ -1,4 +1,4 @@
-"""digest serve: the pages, and the stages on their beats, until SIGTERM."""
+"""digest serve: the pages, and the stages on their schedules, until SIGTERM."""
 
 import signal
 import socket

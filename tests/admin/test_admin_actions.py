@@ -1,4 +1,4 @@
-"""Making tokens: who may have which, what they are called, and what is kept of them."""
+"""Creating tokens: which scopes an owner may grant, how tokens are named, and what is stored of them."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,13 +11,13 @@ from digest.models import Admin, Role, TokenScope
 from digest.store import Store, admins
 from tests.builders import NOW
 
-BY: Any = {"by": "desk@example.org", "now": NOW}
+BY: Any = {"by": "admin@example.org", "now": NOW}
 READ = [TokenScope.PROFILES_READ]
 
 
 def an_owner(store: Store, role: Role = Role.ADMIN) -> Admin:
     with store.write() as tx:
-        return admins.add(tx, Admin(email="desk@example.org", role=role, password="x"), now=NOW)
+        return admins.add(tx, Admin(email="admin@example.org", role=role, password="x"), now=NOW)
 
 
 def test_the_token_is_long_and_random_and_only_its_hash_is_kept(store: Store) -> None:

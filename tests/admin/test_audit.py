@@ -1,4 +1,4 @@
-"""Whatever changes something at the desk says so in the audit log, and names nobody who may be erased."""
+"""Every change on the admin pages is recorded in the audit log, without the address of a subscriber."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_digest, a_subscriber, an_entry
 
 CAT = compile_rules("cat")
-BY: Any = {"by": "desk@example.org", "now": NOW}
+BY: Any = {"by": "admin@example.org", "now": NOW}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ Act = Callable[[On], object]
 
 
 def _failed(tx: Transaction, reader: Subscriber, state: DeliveryState) -> int:
-    """The number of a mail to somebody that came to this."""
+    """Create a delivery in this state and return its number."""
     stored.queue_mail(tx, MailKind.SIGN_IN, reader, message_id=f"{state}@example.org", now=NOW)
     number = deliveries.list_by_subscriber(tx, reader.id)[-1].id
     stored.record_results(tx, [AttemptResult(delivery_id=number, state=state, reply="550 no")], worker="", now=NOW)
@@ -151,7 +151,7 @@ def test_each_change_is_logged_with_who_made_it(app: App, what: str) -> None:
         before = len(audit.list_changes(tx, limit=100))
         OPERATIONS[what](On(tx, app, reader))
         newest, *_ = changes = audit.list_changes(tx, limit=100)
-    assert (newest.what, newest.who, newest.at) == (what, "desk@example.org", NOW)
+    assert (newest.what, newest.who, newest.at) == (what, "admin@example.org", NOW)
     assert len(changes) > before
     assert "reader@example.org" not in newest.subject
 

@@ -1,4 +1,4 @@
-"""What an editor makes of the papers that readers propose, against a server on loopback."""
+"""Looking up, approving and rejecting proposed papers, against a server on loopback."""
 
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler

@@ -1,4 +1,4 @@
-"""Mails for a look."""
+"""Test mails of a profile."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ CATS, DOGS = Profile(name="Cats", rules="cats"), Profile(id=2, name="Dogs", rule
 
 
 def titles(app: App, *wanted: Profile, most: int = 25, days: int = 7) -> list[tuple[str, str]]:
-    reader = Subscriber(email="desk@example.org", max_papers=most)
+    reader = Subscriber(email="admin@example.org", max_papers=most)
     digest = test_mail.recent_digest(RecentPapers(app.store), wanted, reader, days=days, now=NOW)
     return [(item.profile, item.paper.title) for item in digest.items]
 
@@ -40,7 +40,7 @@ def test_a_test_mail_has_the_best_papers_of_the_last_days_by_profile(app: App) -
 
 def test_papers_that_do_not_fit_are_counted(app: App) -> None:
     printed(app, *(f"On cats, {n}" for n in range(5)))
-    reader = Subscriber(email="desk@example.org", max_papers=2)
+    reader = Subscriber(email="admin@example.org", max_papers=2)
     digest = test_mail.recent_digest(RecentPapers(app.store), [CATS], reader, days=7, now=NOW)
     assert (len(digest.items), len(digest.more)) == (2, 3)
 
@@ -49,9 +49,9 @@ def test_a_copy_has_links_that_do_not_work(app: App) -> None:
     reader = a_subscriber("reader@example.org", id=7, name="R")
     digest = a_digest([an_item(a_paper("On cats"))], subscriber=reader)
     mail = test_mail.make_delivery(MailKind.DIGEST, reader, digest, domain="example.org", now=NOW)
-    looked_at = test_mail.copy_without_links(mail, "desk@example.org")
+    looked_at = test_mail.copy_without_links(mail, "admin@example.org")
     message = app.composer.message(looked_at)
-    assert message.recipient == "desk@example.org"
+    assert message.recipient == "admin@example.org"
     assert b"/unsubscribe/0.0." in message.content.replace(b"=\r\n", b"").replace(b"\r\n ", b"")
     assert b"reader@example.org" not in message.content
 

@@ -31,12 +31,15 @@ def cases(n: int) -> Iterator[Case]:
         before, now = Path(folder, "before.db"), Path(folder, "now.db")
         _queue(before, n)
 
-        def afresh() -> None:
+        def restore_database() -> None:
             for file in now.parent.glob("now.db*"):
                 file.unlink()
             shutil.copy(before, now)
 
-        methods = [Method("digest", _marked(now), before=afresh), Method("sqlite3", _bare(now), before=afresh)]
+        methods = [
+            Method("digest", _marked(now), before=restore_database),
+            Method("sqlite3", _bare(now), before=restore_database),
+        ]
         yield Case("outbox", n, methods)
 
 

@@ -10,7 +10,7 @@ own, shared          a whole morning, with ten papers a mail, for readers with k
                      follow three of fifty profiles (readers.py): match, render, hand over, mark (delivery.py)
 
 digest          ten connections; beside it one and four
-smtplib anew    a connection a mail, as scripts do
+smtplib single  a connection a mail, as scripts do
 smtplib         one connection, used again
 aiosmtplib      ten connections, used again
 smtp-source     Postfix's own load generator, in C: ten sessions that stay connected
@@ -51,7 +51,7 @@ def cases(postfix: Postfix, port: int, n: int) -> Iterator[Case]:
             Method("digest", _digest(port, mails, 10)),
             Method("digest, 4", _digest(port, mails, 4)),
             Method("digest, 1", _digest(port, mails, 1)),
-            Method("smtplib anew", _smtplib_per_mail(port, mails), most=n // 4 or n),
+            Method("smtplib single", _smtplib_per_mail(port, mails), most=n // 4 or n),
             Method("smtplib", _smtplib(port, mails), most=n // 2 or n),
             Method("aiosmtplib", _aiosmtplib(port, mails, 10), most=n // 2 or n),
             Method("smtp-source", partial(postfix.send, port, size)),

@@ -1,4 +1,4 @@
-"""The benchmark of the editor runs, where chromium is."""
+"""The benchmark of the editor runs if chromium is installed."""
 
 from itertools import chain
 

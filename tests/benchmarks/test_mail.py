@@ -1,4 +1,4 @@
-"""The benchmark of mails runs, and its rivals make what ours makes."""
+"""The benchmark of mails runs, and its rivals render the same mails."""
 
 import json
 import subprocess

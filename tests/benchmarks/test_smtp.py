@@ -1,4 +1,4 @@
-"""The benchmark of handing over runs, where Postfix's test programs are."""
+"""The benchmark of SMTP runs if Postfix's test programs are installed."""
 
 from collections.abc import Iterator
 from time import perf_counter

@@ -1,4 +1,4 @@
-"""The benchmark of pages runs, where wrk is."""
+"""The benchmark of pages runs if wrk is installed."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ def test_every_case_is_measured() -> None:
         ("feed", "starlette"),
         ("preview, the first", "digest"),
         ("preview, median", "digest"),
-        ("preview, median", "read anew"),
+        ("preview, median", "no cache"),
         ("preview, p95", "digest"),
         ("preview, p95 while reading", "digest"),
     ]

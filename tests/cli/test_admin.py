@@ -1,4 +1,4 @@
-"""digest admin: who may look after the installation on the web."""
+"""digest admin: who can sign in on the web, and with which role."""
 
 import pytest
 

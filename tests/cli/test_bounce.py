@@ -1,4 +1,4 @@
-"""digest bounce, digest suppression: what came back, and whom it bars."""
+"""digest bounce, digest suppression: returned mail, and the addresses that it suppresses."""
 
 from pathlib import Path
 

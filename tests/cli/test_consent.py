@@ -1,4 +1,4 @@
-"""digest subscriber confirm, ask, unsubscribe, erase, export: what somebody agreed to, and takes back."""
+"""digest subscriber confirm, ask, unsubscribe, erase, export: giving and withdrawing consent."""
 
 import json
 

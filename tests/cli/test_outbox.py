@@ -1,4 +1,4 @@
-"""digest outbox: what became of every mail, and an admin's word on it."""
+"""digest outbox: the state of every mail, and how an admin changes it."""
 
 import sqlite3
 

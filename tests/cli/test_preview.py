@@ -1,4 +1,4 @@
-"""digest preview: what somebody would get, sent to nobody and recorded nowhere."""
+"""digest preview: shows or sends what a subscriber would get, and records nothing."""
 
 import re
 from email import message_from_bytes, message_from_string, policy
@@ -77,7 +77,7 @@ def test_a_preview_is_sent_to_another_address(cats: Cli) -> None:
     (file,) = (cats.folder / "outbox" / "new").iterdir()
     mail = message_from_bytes(file.read_bytes(), policy=policy.default)
     assert mail["To"] == "editor@example.org"
-    assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]  # nobody's: the reader stays subscribed
+    assert "/unsubscribe/0.0." in mail["List-Unsubscribe"]  # of no subscriber: the reader stays subscribed
     for body in (mail.get_body(("html",)), mail.get_body(("plain",))):
         assert body is not None
         text = body.get_content()

@@ -1,4 +1,4 @@
-"""digest source: how each source did."""
+"""digest source: the result of the last check of each source."""
 
 from tests.commandline import Cli
 

@@ -1,4 +1,4 @@
-"""digest submission: an editor decides what readers proposed."""
+"""digest submission: approving and rejecting proposed papers."""
 
 import pytest
 

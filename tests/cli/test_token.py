@@ -1,4 +1,4 @@
-"""digest token: what opens the API."""
+"""digest token: creating, listing and revoking API tokens."""
 
 import pytest
 
@@ -6,35 +6,37 @@ from tests.commandline import Cli
 
 
 @pytest.fixture
-def desk(cli: Cli) -> Cli:
+def admin_cli(cli: Cli) -> Cli:
     """With an admin and an editor."""
     for email, role in (("desk@example.org", "admin"), ("editor@example.org", "editor")):
         cli("admin", "add", email, "--role", role, stdin="four words make one\n")
     return cli
 
 
-def test_a_token_is_printed_once_and_kept_as_a_hash(desk: Cli) -> None:
-    ran = desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "profiles:read", "--days", "30")
+def test_a_token_is_printed_once_and_kept_as_a_hash(admin_cli: Cli) -> None:
+    ran = admin_cli.ok(
+        "token", "add", "website", "--admin", "desk@example.org", "--scope", "profiles:read", "--days", "30"
+    )
     token = ran.out.strip()
     assert token.startswith("digest_")
     assert ran.out == f"{token}\n"
     assert 'made token "website" of desk@example.org, valid until ' in ran.err
     assert token not in ran.err
-    record = desk.ok("token", "list", "--json").record
+    record = admin_cli.ok("token", "list", "--json").record
     assert (record["id"], record["name"], record["admin"], record["opens"]) == (
         1,
         "website",
         "desk@example.org",
         ["profiles:read"],
     )
-    assert token[7:].encode() not in (desk.folder / "digest.db").read_bytes()
+    assert token[7:].encode() not in (admin_cli.folder / "digest.db").read_bytes()
 
 
-def test_adding_and_revoking_a_token_are_logged(desk: Cli) -> None:
-    desk.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "operations:read")
-    assert 'revoked token "website" of desk@example.org' in desk.ok("token", "revoke", "1").err
-    assert "no tokens; `digest token add` creates one" in desk.ok("token", "list").err
-    said = [(c["what"], c["subject"]) for c in desk.ok("admin", "log", "--json").records][:2]
+def test_adding_and_revoking_a_token_are_logged(admin_cli: Cli) -> None:
+    admin_cli.ok("token", "add", "website", "--admin", "desk@example.org", "--scope", "operations:read")
+    assert 'revoked token "website" of desk@example.org' in admin_cli.ok("token", "revoke", "1").err
+    assert "no tokens; `digest token add` creates one" in admin_cli.ok("token", "list").err
+    said = [(c["what"], c["subject"]) for c in admin_cli.ok("admin", "log", "--json").records][:2]
     assert said == [("token revoke", '"website" of desk@example.org'), ("token add", '"website" of desk@example.org')]
 
 
@@ -50,8 +52,8 @@ def test_adding_and_revoking_a_token_are_logged(desk: Cli) -> None:
         (("revoke", "7"), "no token '7'; `digest token list` shows them"),
     ],
 )  # fmt: skip
-def test_invalid_requests_for_a_token_are_refused(desk: Cli, arguments: tuple[str, ...], says: str) -> None:
-    ran = desk("token", *arguments)
+def test_invalid_requests_for_a_token_are_refused(admin_cli: Cli, arguments: tuple[str, ...], says: str) -> None:
+    ran = admin_cli("token", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
-    assert desk.ok("token", "list", "--json").records == []
+    assert admin_cli.ok("token", "list", "--json").records == []

@@ -2,10 +2,10 @@
 
 `digest deliver`, the real command line with four connections, is killed in the middle of sending and started again,
 until everything is settled. The server is in this process and outlives them all; every other process finds one that
-offers PIPELINING. Each kill comes after a number of accepted mails that is drawn anew: at the very moment when the
+offers PIPELINING. Each kill comes after a number of accepted mails drawn at random: at the very moment when the
 server took the last of them and has not said so yet, or up to 20 ms later.
 
-lost        mails that the server never took, and that nobody is told of
+lost        mails that the server never took, and that no error reports
 duplicated  mails that it took again, and the most of them after one kill; `bound` is what the README promises for all
             kills together: for each connection the ten that were begun together, and three in flight
 parked      mails that wait for an admin's word (with --park)
@@ -39,7 +39,7 @@ _PATIENCE = 60.0  # seconds until a process has to have done something
 
 
 class Mail(NamedTuple):
-    """One mail as the server took it. The same mail is equal, whoever sent it."""
+    """One mail as the server accepted it. Equal mails compare equal, whichever process sent them."""
 
     message_id: str
     recipient: str

@@ -18,7 +18,7 @@ from typing import Self
 
 
 class Step(StrEnum):
-    """Where a dialogue stands when the server is to answer."""
+    """The step of a dialogue at which the server has to answer."""
 
     BANNER = "banner"
     EHLO = "ehlo"
@@ -131,7 +131,7 @@ class FaultyServer:
             return fault
 
     def stop(self) -> None:
-        """Hang up on everybody; once is enough."""
+        """Close all connections. Further calls do nothing."""
         self.stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

@@ -18,7 +18,7 @@ from tests.faults.server import FaultyServer
 from tests.faults.test_clocks import GROUP, MAILS, Clock, Courier, run
 from tests.pipeline.test_deliver import queue, states
 
-IMPATIENT = "import digest.store.sqlite as d; d._BUSY_SECONDS = 0.3"  # half a minute for everybody else
+IMPATIENT = "import digest.store.sqlite as d; d._BUSY_SECONDS = 0.3"  # others wait for half a minute
 
 
 class Lock:

@@ -16,7 +16,7 @@ _PATIENCE = 60.0  # seconds
 
 
 class Gate:
-    """Lets no mail pass before everybody is there: `awaited` connections."""
+    """Accepts no mail before `awaited` connections are open."""
 
     def __init__(self, awaited: int) -> None:
         self.ledger = Ledger()

@@ -1,4 +1,4 @@
-"""What mail programs cannot do, by caniemail.com: no mail of ours relies on it."""
+"""Mails use nothing that mail programs do not support, according to caniemail.com."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""What a mail says."""
+"""The texts of mails."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""Every mail that 200 profiles get of twelve real days, on the wire."""
+"""Every mail for 200 profiles on twelve real days, as it is sent."""
 
 import email
 import re

@@ -1,4 +1,4 @@
-"""DKIM: what receivers make of our signature, as dkimpy sees it."""
+"""DKIM signatures, verified by dkimpy."""
 
 import re
 

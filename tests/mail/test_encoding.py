@@ -1,4 +1,4 @@
-"""Text as a mail carries it."""
+"""The encoding of text in mails."""
 
 import html
 import quopri

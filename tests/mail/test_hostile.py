@@ -1,4 +1,4 @@
-"""Whatever papers, profiles and people are called, the mail is right, small and safe."""
+"""Mails with hostile papers, profiles and names are correct, small and safe."""
 
 import re
 from dataclasses import replace

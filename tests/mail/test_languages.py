@@ -1,4 +1,4 @@
-"""The own words of mails and pages."""
+"""Translations of mails and pages."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""MJML with Jinja in it: compiled as it was meant, or refused."""
+"""MJML with Jinja in it is compiled correctly or refused."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Templates of the admin's: used file by file, or refused with file and line before anything is sent."""
+"""An admin's own templates: used file by file, or refused with file and line before anything is sent."""
 
 from pathlib import Path
 

@@ -12,7 +12,7 @@ from tests.mta.running import NOBODY, a_folder, a_free_port, needs, running
 
 needs_postfix = needs("postfix")
 
-# Every mailbox is a virtual one: nobody on this machine gets any mail. Who is not there is told apart only after their
+# Every mailbox is a virtual one: no user of this machine gets any mail. Who is not there is told apart only after their
 # mail was taken. Nothing leaves: neither is it taken, nor is an SMTP client among the services.
 _MAIN = """
 compatibility_level = 3.6

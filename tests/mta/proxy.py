@@ -1,4 +1,4 @@
-"""A connection that breaks."""
+"""A proxy that breaks connections."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ def cut_after(port: int, count: int) -> Iterator[int]:
             yield entry.getsockname()[1]
         finally:
             with suppress(OSError):
-                entry.shutdown(socket.SHUT_RDWR)  # nobody came
+                entry.shutdown(socket.SHUT_RDWR)  # no client connected
             thread.join()
 
 

@@ -1,4 +1,4 @@
-"""What came back is believed where it is proven, and mail no more goes where it must not."""
+"""Returned mail: proven bounces are counted, and suppressed addresses get no more mail."""
 
 from collections.abc import Iterable
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def a_report(to: str, status: str = "5.1.1", *, returned: bytes = b"", recipient
 
 
 def a_complaint(returned: bytes) -> bytes:
-    """What a mailbox provider writes when a reader presses "spam": to nobody in particular, without return path."""
+    """What a mailbox provider writes when a reader presses "spam": with no particular recipient and no return path."""
     head = "From: feedback@example.net\r\nTo: abuse@example.org\r\n"
     return about(returned, head, "feedback-report", "Feedback-Type: abuse\r\nUser-Agent: example/1\r\nVersion: 1")
 
@@ -100,7 +100,7 @@ def test_a_complaint_is_proven_by_the_link_that_unsubscribes(store: Store) -> No
 
 
 def forgeries(delivery: Delivery, sent: Message) -> Iterable[bytes]:
-    """Bounces that somebody could write who never got this mail."""
+    """Bounces that a person who never got this mail could forge."""
     local, _, domain = sent.sender.partition("@")
     last = "a" if local[-1] != "a" else "b"
     yield a_report("digest@example.org")

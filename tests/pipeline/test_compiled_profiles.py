@@ -1,4 +1,4 @@
-"""All profiles, compiled: kept beside the database, and never older than what was saved last."""
+"""Compiled profiles: stored beside the database, and never older than the last saved change."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The third stage: what is written down is sent, whatever happens."""
+"""The third stage: every queued mail is sent, through every kind of failure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

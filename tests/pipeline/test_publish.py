@@ -1,4 +1,4 @@
-"""The second stage: who gets what."""
+"""The second stage: which papers each subscriber gets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -441,8 +441,8 @@ def test_unconfirmed_subscribers_are_deleted_when_the_link_has_expired(store: St
 def test_subscribers_asked_again_or_confirmed_before_are_kept(store: Store) -> None:
     ask(store, "again@example.org", when="2026-05-01 07:00")
     ask(store, "again@example.org", when="2026-05-20 07:00")
-    subscribe(store, email="barred@example.org")
+    subscribe(store, email="pending@example.org")
     with store.write() as tx:
-        subscribers.save(tx, replace(subscribers.get(tx, "barred@example.org"), state=PENDING))
+        subscribers.save(tx, replace(subscribers.get(tx, "pending@example.org"), state=PENDING))
     run(store, "2026-06-10 07:00")
-    assert emails(store) == ["again@example.org", "barred@example.org"]
+    assert emails(store) == ["again@example.org", "pending@example.org"]

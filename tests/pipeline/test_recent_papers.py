@@ -1,4 +1,4 @@
-"""The papers of the last days, kept to try rules on."""
+"""The papers of the last days, in memory for trying rules."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""LaTeX: what it stands for where that is safe, and untouched where it is not."""
+"""LaTeX is replaced by characters where that is safe, and left unchanged elsewhere."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What readers propose, as the one address of the paper."""
+"""Whatever readers propose becomes the one address of the paper."""
 
 import pytest
 

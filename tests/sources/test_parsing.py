@@ -1,4 +1,4 @@
-"""Feeds of every kind, and what is no feed."""
+"""Feeds of every kind, and answers that are no feed."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""What the sources really sent, read whole."""
+"""Recorded answers of real sources are parsed completely."""
 
 import json
 from collections import Counter

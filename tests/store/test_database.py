@@ -146,7 +146,7 @@ def test_a_writer_in_batches_yields_to_waiting_writers_for_a_limited_time(store:
         order.append("the next piece")
     thread.join()
     assert order == ["another", "the next piece"]
-    store.yield_to_writers(20)  # nobody waits: at once
+    store.yield_to_writers(20)  # no writer waits: returns immediately
     store._backend._waiting_writers = 1
     store.yield_to_writers(0.01)
 

@@ -1,4 +1,4 @@
-"""Subscribers as people write them."""
+"""The fields of subscribers as they are typed on the command line, in forms and in CSV files."""
 
 from typing import Any
 

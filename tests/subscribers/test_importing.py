@@ -1,4 +1,4 @@
-"""Many subscribers at once: what becomes of each row, decided and done."""
+"""Importing many subscribers: the outcome of each row, previewed and stored."""
 
 from collections.abc import Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Joining, leaving, and what stands against being mailed."""
+"""Subscribing, unsubscribing and suppressions."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -173,7 +173,7 @@ def test_soft_bounces_suppress_on_the_fifth_date_within_thirty_days(store: Store
         assert found is not None
         assert found.evidence == "bounced on 5 dates within 30 days, last: 452 4.2.2 mailbox full"
         MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW + timedelta(days=33))
-        assert bounced(tx, SOFT, days=34) is None  # counted anew
+        assert bounced(tx, SOFT, days=34) is None  # the count starts again
 
 
 def test_a_suppression_revokes_the_links_in_earlier_mails(store: Store) -> None:
@@ -207,9 +207,9 @@ def test_the_stronger_reason_stays(store: Store) -> None:
         assert bounced(tx, replace(HARD, kind=BounceKind.COMPLAINT), days=1) is SuppressionReason.COMPLAINT
         assert bounced(tx, HARD, days=2) is SuppressionReason.COMPLAINT
         leave(tx)  # through the link in an old mail
-        stands = MEMBERSHIP.find_suppression(tx, EMAIL)
-        assert stands is not None
-        assert (stands.reason, stands.suppressed_at) == (SuppressionReason.COMPLAINT, NOW + timedelta(days=1))
+        suppression = MEMBERSHIP.find_suppression(tx, EMAIL)
+        assert suppression is not None
+        assert (suppression.reason, suppression.suppressed_at) == (SuppressionReason.COMPLAINT, NOW + timedelta(days=1))
         assert (state(tx), queued(tx)) == ("unsubscribed", [])  # no goodbye to who cannot or will not be mailed
 
 
@@ -220,9 +220,9 @@ def test_only_an_admin_lifts_a_suppression_by_an_admin(store: Store) -> None:
         leave(tx)
         with pytest.raises(SuppressedError, match="asked by phone.*`digest suppression lift`"):
             MEMBERSHIP.confirm(tx, subscribers.get(tx, EMAIL), origin="page", now=NOW)
-        stands = MEMBERSHIP.lift(tx, EMAIL, now=NOW)
-        assert stands is not None
-        assert stands.reason is SuppressionReason.UNSUBSCRIBED  # that they left is not forgotten
+        suppression = MEMBERSHIP.lift(tx, EMAIL, now=NOW)
+        assert suppression is not None
+        assert suppression.reason is SuppressionReason.UNSUBSCRIBED  # the earlier unsubscription still counts
 
 
 def test_a_subscriber_suppressed_by_mistake_has_to_confirm_again(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Muting a keyword: a line in somebody's own."""
+"""Muting a keyword adds a line to the subscriber's own rules."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is due when."""
+"""When subscribers are due."""
 
 from datetime import datetime, time, timedelta
 

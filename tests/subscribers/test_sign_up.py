@@ -1,4 +1,4 @@
-"""What follows where somebody gives an address on a page: decided, stored, and really mailed."""
+"""What happens when an address is entered on a page: what is decided, stored and mailed."""
 
 import re
 from datetime import timedelta
@@ -191,7 +191,7 @@ def test_two_mails_at_the_same_time_have_different_message_ids(store: Store) -> 
 @pytest.mark.parametrize(
     ("known", "joins", "signs_in"),
     [
-        ("nobody", "confirm", ""),
+        ("unknown", "confirm", ""),
         ("pending", "confirm", "confirm"),
         ("active", "sign-in", "sign-in"),
         ("paused", "sign-in", "sign-in"),

@@ -1,4 +1,4 @@
-"""Real bounces are read as a person reads them. `python -m tests.transport.test_bounces` prints how well."""
+"""Real bounces are read as a person would. `python -m tests.transport.test_bounces` prints how well."""
 
 import csv
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A status and a server's words say whether an address is gone."""
+"""A bounce's status and the server's text say whether an address is gone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whatever comes, it is read: soon, and without an error."""
+"""Hostile input is read quickly and without an error."""
 
 import random
 import time

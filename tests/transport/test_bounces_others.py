@@ -1,4 +1,4 @@
-"""Complaints, automatic replies, bounces in prose, and what is none of them."""
+"""Complaints, automatic replies, bounces in prose, and mails that are none of these."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reports are read by the letter of their standard, and where they break it."""
+"""Delivery reports are read by their standard, and where they break it."""
 
 import pytest
 

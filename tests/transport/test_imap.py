@@ -1,4 +1,4 @@
-"""IMAP against a real Dovecot: nothing is marked before it is done with, and nothing is ever deleted."""
+"""IMAP against a real Dovecot: nothing is marked before it is processed, and nothing is ever deleted."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ from tests.smtp import Postbox
 
 
 def a_mailbox(port: int, security: Security = Security.NONE, **options: object) -> ImapMailbox:
-    given = {"username": "somebody", "password": "x-secret-x", "timeout": 20.0} | options
+    given = {"username": "reader", "password": "x-secret-x", "timeout": 20.0} | options
     return ImapMailbox("localhost", port, security=security, **given)  # type: ignore[arg-type]
 
 
@@ -35,7 +35,7 @@ def a_mail(number: int, size: int = 0) -> bytes:
 
 
 def unread(account: Account) -> list[bytes]:
-    """What somebody else finds unread."""
+    """What another client finds unread."""
     with mailbox_of(account) as mailbox:
         return [inbound.content for inbound in mailbox.unread()]
 

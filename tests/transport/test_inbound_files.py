@@ -1,4 +1,4 @@
-"""Mail in files: each kind is told apart, and whatever is in them, it is read."""
+"""Mail in files: each format is recognised, and any content can be read."""
 
 import mailbox
 import os

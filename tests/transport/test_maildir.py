@@ -1,4 +1,4 @@
-"""A Maildir as the way out."""
+"""The Maildir transport."""
 
 import mailbox
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Through a real Postfix and back: what is accepted may still return, later and as a mail."""
+"""Through a real Postfix and back: an accepted mail may still return later as a bounce."""
 
 import os
 import socket

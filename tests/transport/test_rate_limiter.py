@@ -1,4 +1,4 @@
-"""How fast mails may go, by the limit that is asked for and by what the server complains of."""
+"""How fast mails are sent: the configured limit, and backing off when the server complains."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.faults.server import Fault, FaultyServer, Step
 
 
 class Clock:
-    """Time that passes when somebody waits."""
+    """A clock that advances when a caller waits."""
 
     def __init__(self) -> None:
         self.now = 1000.0

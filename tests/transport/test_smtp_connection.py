@@ -1,4 +1,4 @@
-"""Replies are read whole, however they come, and what is none is found out."""
+"""Replies are read completely, however they arrive, and invalid ones are detected."""
 
 import smtplib
 import socket
@@ -64,7 +64,7 @@ def test_an_endless_reply_is_given_up(ends: Ends, said: bytes) -> None:
     server, reader = ends
 
     def say() -> None:
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the server no longer listens
             server.sendall(said * 70_000)
 
     sender = threading.Thread(target=say)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with one mail, at whatever step and in whatever group, the others are none the worse."""
+"""A fault of one mail, at any step and in any group, does not affect the others."""
 
 import socket
 import ssl

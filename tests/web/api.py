@@ -1,4 +1,4 @@
-"""The API as a program calls it, and a newsletter that has something of everything."""
+"""The API as a program calls it, and a newsletter that has data for every call."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PAPER = a_paper("A study of cats", "Of cats.", id="arxiv:2606.00001")
 
 @dataclass(frozen=True)
 class Client:
-    """A program that has a token, or none."""
+    """A program that calls the API with a token, or without one."""
 
     site: TestClient
     token: str = ""
@@ -30,7 +30,7 @@ class Client:
         return self.site.request(method, f"{base}{path}", headers=headers | rest.pop("headers", {}), **rest)
 
     def ok(self, method: str, path: str, **rest: Any) -> Any:
-        """What it answers, where all is well."""
+        """Call the API, check that the call succeeded, and return its answer."""
         answer = self(method, path, **rest)
         assert answer.status_code in {200, 201, 204}, answer.text
         return answer.json() if answer.content else None
@@ -44,13 +44,13 @@ def token_of(
     name: str = "website",
     days: int = 365,
 ) -> str:
-    """A token of theirs."""
+    """Create a token of the owner and return it."""
     with app.store.write() as tx:
         return admin_actions.add_token(tx, owner, name, scopes, days=days, by="tests", now=NOW)[1]
 
 
 def filled(app: App) -> None:
-    """Profiles, papers, people, mails in every state that somebody does something about, and what came back."""
+    """Store profiles, papers, subscribers, mails in every state that needs an action, and bounces."""
     published(app, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
     for name, rules in (("Cats", "cat"), ("Dogs", "dog ^2\n-cat")):
         sharing(app, name, rules)

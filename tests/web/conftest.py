@@ -18,7 +18,7 @@ Opened = Callable[..., TestClient]
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_event_loop() -> Iterator[None]:
-    """All requests share a loop and its threads: a TestClient would begin both anew for each request."""
+    """All requests share a loop and its threads: a TestClient would start both again for each request."""
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestClient, "portal", portal)
         yield

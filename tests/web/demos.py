@@ -1,4 +1,4 @@
-"""`digest demo --serve` in a process of its own, whoever visits its pages in a browser, and the mails that arrive."""
+"""`digest demo --serve` in a separate process, visitors in a browser, and the mails that arrive."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from tests.serving import IN_TIME, Serving
 
 
 class Mailbox:
-    """The mails that really arrive for one address from now on."""
+    """The mails that arrive for one address from now on."""
 
     def __init__(self, folder: Path, email: str) -> None:
         self._folder = folder
@@ -24,7 +24,7 @@ class Mailbox:
         self._read = len(self._arrived())
 
     def next(self) -> Any:
-        """The mail that comes next, waited for."""
+        """Wait for the next mail and return it."""
         deadline = time.monotonic() + 2 * IN_TIME
         while self.is_empty():
             assert time.monotonic() < deadline, "no mail came"
@@ -34,7 +34,7 @@ class Mailbox:
         return mail
 
     def is_empty(self) -> bool:
-        """Whether all that arrived is read."""
+        """Whether all mails that arrived have been read."""
         return len(self._arrived()) <= self._read
 
     def _arrived(self) -> list[Path]:
@@ -43,7 +43,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """The demo that is served."""
+    """A running demo."""
 
     url: str
     folder: Path  # with its config.toml, its database and the mails
@@ -51,13 +51,13 @@ class Demo:
     serving: Serving
 
     def mailbox(self, email: str) -> Mailbox:
-        """Where mails to an address arrive."""
+        """Returns the mailbox of an address."""
         return Mailbox(self.folder / "mail", email)
 
 
 @contextmanager
 def served_demo(folder: Path) -> Iterator[Demo]:
-    """It ends well."""
+    """Serve the demo during the block and stop it afterwards."""
     serving = Serving(folder, "demo", "--serve")
     try:
         url = serving.wait_for(r"(?m)\Ahttp://\S+$")
@@ -68,8 +68,8 @@ def served_demo(folder: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def browsing(*, scripts: bool, width: int, complains_of: str) -> Iterator[Any]:
-    """A page of a browser in Lima. Its console complains of nothing but `complains_of`, a regular expression."""
+def browsing(*, scripts: bool, width: int, allowed_messages: str) -> Iterator[Any]:
+    """Open a page in a browser in Lima's time zone. Fails on console messages not matched by `allowed_messages`."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as driver:
         browser = launched(driver)
@@ -82,11 +82,11 @@ def browsing(*, scripts: bool, width: int, complains_of: str) -> Iterator[Any]:
         page.on("console", lambda message: complaints.append(message.text))
         yield page
         browser.close()
-    assert [text for text in complaints if not re.search(complains_of, text)] == []
+    assert [text for text in complaints if not re.search(allowed_messages, text)] == []
 
 
 class Visitor:
-    """Somebody at a browser. `scripts` run in it or do not."""
+    """A visitor with a browser. `scripts` says whether JavaScript runs in it."""
 
     def __init__(self, page: Any, url: str, *, scripts: bool) -> None:
         self.page = page
@@ -94,21 +94,21 @@ class Visitor:
         self._url = url
 
     def open(self, path: str) -> None:
-        """A page by its path, or a link by its whole address."""
+        """Open a page by its path, or a link by its whole address."""
         self.page.goto(path if path.startswith("http") else f"{self._url}{path}")
 
     def press(self, button: str) -> None:
-        """The first button of that name."""
+        """Press the first button of that name."""
         self.page.get_by_role("button", name=button).first.click()
 
     def follow(self, link: str) -> None:
-        """The first link of that name."""
+        """Follow the first link of that name."""
         self.page.get_by_role("link", name=link).first.click()
 
     def sees(self, heading: str) -> None:
-        """The page of that heading, as soon as it is there."""
+        """Wait for the page with that heading."""
         self.page.get_by_role("heading", name=heading).wait_for()
 
     def reads(self, text: str) -> None:
-        """A text, as soon as it is there."""
+        """Wait for a text on the page."""
         self.page.get_by_text(text).first.wait_for()

@@ -23,12 +23,12 @@ def add_subscriber(app: App, email: str = EMAIL, **rest: Any) -> Subscriber:
 
 
 # The states that an address can be in.
-ADDRESS_STATES = ["nobody", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
+ADDRESS_STATES = ["unknown", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
 
 
 def make_known(app: App, known: str, email: str = EMAIL) -> None:
     """Bring an address into one of ADDRESS_STATES."""
-    if known == "nobody":
+    if known == "unknown":
         return
     if known == "admin":
         with app.store.write() as tx:

@@ -47,7 +47,7 @@ def mailed(app: App, reader: Subscriber, state: DeliveryState, reply: str = "", 
 
 
 def put(app: App, reader: Subscriber, state: DeliveryState, reply: str = "") -> int:
-    """The newest mail to somebody comes to this; its number."""
+    """Put a subscriber's newest mail into this state and return its number."""
     with app.store.write() as tx:
         number = deliveries.list_by_subscriber(tx, reader.id)[-1].id
         if state is not QUEUED:
@@ -291,7 +291,7 @@ def test_an_unsent_mail_is_not_resent(app: App, admin: AdminBrowser, state: Deli
     assert list(states(app)) == [1]
 
 
-@pytest.mark.parametrize("how", ["left", "barred", "pending", "sign-in"])
+@pytest.mark.parametrize("how", ["left", "suppressed", "pending", "sign-in"])
 def test_a_digest_is_not_sent_again_to_addresses_that_must_not_get_mail(
     app: App, admin: AdminBrowser, how: str
 ) -> None:
@@ -300,7 +300,7 @@ def test_a_digest_is_not_sent_again_to_addresses_that_must_not_get_mail(
     if how == "left":
         with app.store.write() as tx:
             app.membership.unsubscribe(tx, reader, origin="page", now=NOW)
-    if how == "barred":
+    if how == "suppressed":
         with app.store.write() as tx:
             app.membership.suppress(tx, reader.email, SuppressionReason.ADMIN, "", now=NOW)
         changed(app, reader, state=SubscriberState.ACTIVE)

@@ -1,4 +1,4 @@
-"""All profiles as a file, such a file taken in, and queries of arXiv and PubMed as profiles."""
+"""Exporting and importing all profiles, and creating profiles from queries of arXiv and PubMed."""
 
 import json
 import re

@@ -49,7 +49,7 @@ def checked(admin: AdminBrowser, content: bytes | str, **form: Any) -> str:
     return str(answer.headers["Location"])
 
 
-def everybody(app: App) -> list[str]:
+def all_emails(app: App) -> list[str]:
     with app.store.read() as tx:
         return [one.email for one in subscribers.list_all(tx)]
 
@@ -92,7 +92,7 @@ def test_every_rows_fate_is_shown_the_bad_ones_first_before_anything_is_stored(a
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not an email address" in page
     assert '<td data-label="Column">email</td>' in page
     assert "Import 1 row" in page
-    assert (everybody(app), queued(app), audit_log(app)) == (["known@example.org"], [], [])
+    assert (all_emails(app), queued(app), audit_log(app)) == (["known@example.org"], [], [])
 
 
 @pytest.mark.parametrize("agreed", [True, False])
@@ -126,7 +126,7 @@ def test_a_file_is_imported_once_however_often_the_button_is_pressed(app: App, a
     again = checked(admin, rows(4))
     admin.post(again, do="import")
     waited(admin)
-    assert everybody(app) == [f"r{number}@example.org" for number in range(4)]
+    assert all_emails(app) == [f"r{number}@example.org" for number in range(4)]
     assert "1 new subscriber." in admin.read(again)
 
 
@@ -137,7 +137,7 @@ def test_a_discarded_import_is_gone(app: App, admin: AdminBrowser) -> None:
     for path in (where, f"{where}/report"):
         assert admin.get(path).status_code == 404
     assert admin.post(where, do="import").status_code == 404
-    assert everybody(app) == []
+    assert all_emails(app) == []
 
 
 def test_the_report_has_every_row_and_runs_nothing_in_a_spreadsheet(app: App, admin: AdminBrowser) -> None:
@@ -200,7 +200,7 @@ def test_a_row_that_breaks_the_csv_is_reported_and_stops_the_check(app: App, adm
     assert "Import 1" not in text
     assert admin.post(where, do="import").status_code == 303
     waited(admin)
-    assert everybody(app) == []
+    assert all_emails(app) == []
 
 
 def test_the_files_name_is_text(app: App, admin: AdminBrowser) -> None:
@@ -261,7 +261,7 @@ def test_it_goes_on_beside_the_pages_and_others_write_in_between(
             threading.Event().wait(0.02)
         assert 'http-equiv="refresh"' in text
         assert '<progress id="percent" max="100" value="33">' in re.sub(r"\n(?=[a-z])", " ", text)
-        assert everybody(app) == ["r0@example.org", "r1@example.org"]
+        assert all_emails(app) == ["r0@example.org", "r1@example.org"]
         add_subscriber(app, "r4@example.org")  # by themselves, in the meantime
         assert "Another import is running" in admin.upload(PAGE, rows(1)).text
         admin.post(where, do="drop")  # too late
@@ -287,7 +287,7 @@ def test_an_interrupted_import_keeps_stored_rows_and_can_be_repeated(
     after.post(again, do="import")
     waited(after)
     assert "3 new subscribers." in after.read(again)
-    assert everybody(app) == [f"r{number}@example.org" for number in range(5)]
+    assert all_emails(app) == [f"r{number}@example.org" for number in range(5)]
 
 
 def test_a_fault_during_the_import_is_reported_and_ends_the_import(
@@ -352,10 +352,10 @@ def a_body(csrf: str, size: int) -> Iterator[bytes]:
     yield b"\r\n--x--\r\n"
 
 
-@pytest.mark.parametrize("who", ["nobody", "a reader", "an editor", "an admin"])
+@pytest.mark.parametrize("who", ["no one", "a reader", "an editor", "an admin"])
 def test_a_body_is_read_of_an_admin_alone(app: App, admin: AdminBrowser, who: str) -> None:
     cookie = {
-        "nobody": "",
+        "no one": "",
         "a reader": "__Secure-digest=x; __Secure-digest-desk=x",
         "an editor": signed_in(app, admin.client, Role.EDITOR).cookie,
         "an admin": admin.cookie,
@@ -378,7 +378,7 @@ def test_a_file_is_not_taken_in_without_the_sessions_own_token(app: App, admin: 
         forged = AdminBrowser(admin.client, admin.cookie, csrf)
         assert forged.upload(PAGE, rows(1)).status_code == 403
     waited(admin)
-    assert everybody(app) == []
+    assert all_emails(app) == []
 
 
 def test_no_other_page_takes_a_file(app: App, admin: AdminBrowser) -> None:

@@ -1,4 +1,4 @@
-"""An admin's and an editor's day, in a browser, on the served demo."""
+"""A day of an admin and an editor, in a browser, on the served demo."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 class AdminVisitor(Visitor):
-    """Somebody who looks after the demo, on a desktop. What they make is called after how they browse."""
+    """An admin or editor of the demo, on a desktop. The names of what they create contain how they browse."""
 
     def __init__(self, page: Any, demo: Demo, *, scripts: bool) -> None:
         super().__init__(page, demo.url, scripts=scripts)
@@ -60,7 +60,7 @@ class AdminVisitor(Visitor):
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
 def visitor(request: pytest.FixtureRequest, demo: Demo) -> Iterator[AdminVisitor]:
     """Their browser complains of nothing but what is refused."""
-    with browsing(scripts=request.param, width=1280, complains_of=r"\b(403|422)\b") as page:
+    with browsing(scripts=request.param, width=1280, allowed_messages=r"\b(403|422)\b") as page:
         yield AdminVisitor(page, demo, scripts=request.param)
 
 
@@ -262,11 +262,11 @@ def finds_all_of_it_in_the_log(admin: AdminVisitor) -> None:
         assert any(line in text for text in done), line
 
 
-def signs_out(somebody: AdminVisitor) -> None:
-    somebody.press("Sign out")
-    somebody.sees("Admin sign-in")
-    somebody.open("/admin/profiles")
-    somebody.sees("Admin sign-in")
+def signs_out(visitor: AdminVisitor) -> None:
+    visitor.press("Sign out")
+    visitor.sees("Admin sign-in")
+    visitor.open("/admin/profiles")
+    visitor.sees("Admin sign-in")
 
 
 def is_made_an_editor(editor: AdminVisitor) -> None:

@@ -22,9 +22,9 @@ def written(app: App, *lines: tuple[str, str, str]) -> None:
 def test_a_subscriber_in_the_log_leads_to_their_page_and_a_profile_is_plain(app: App, site: TestClient) -> None:
     written(
         app,
-        ("desk@x.org", "subscriber edit", "subscriber 12"),
-        ("desk@x.org", "submission approve", "7, arxiv:2606.00001"),
-        ("desk@x.org", "profile add", "subscriber 12 and others"),
+        ("admin@x.org", "subscriber edit", "subscriber 12"),
+        ("admin@x.org", "submission approve", "7, arxiv:2606.00001"),
+        ("admin@x.org", "profile add", "subscriber 12 and others"),
     )
     text = signed_in(app, site).read("/admin/log")
     assert 'subscriber edit: <a href="/admin/subscribers/12">subscriber 12</a>' in text
@@ -35,7 +35,7 @@ def test_a_subscriber_in_the_log_leads_to_their_page_and_a_profile_is_plain(app:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ("who=DESK@", {"one", "two"}),
+        ("who=ADMIN@", {"one", "two"}),
         ("what=profile", {"one", "three"}),
         ("what=profile+add", {"three"}),
         ("what=file", set()),
@@ -48,8 +48,8 @@ def test_a_subscriber_in_the_log_leads_to_their_page_and_a_profile_is_plain(app:
 def test_the_log_is_filtered_by_admin_action_and_text(app: App, site: TestClient, asked: str, found: set[str]) -> None:
     written(
         app,
-        ("desk@x.org", "profile edit", "one"),
-        ("desk@x.org", "outbox retry", "two"),
+        ("admin@x.org", "profile edit", "one"),
+        ("admin@x.org", "outbox retry", "two"),
         ("command line", "profile add", "three"),
     )
     text = signed_in(app, site).read(f"/admin/log?{asked}")
@@ -58,7 +58,7 @@ def test_the_log_is_filtered_by_admin_action_and_text(app: App, site: TestClient
 
 
 def test_older_changes_are_a_page_further_with_the_same_filter(app: App, site: TestClient) -> None:
-    written(app, *(("desk@x.org", "profile edit", f"line {number}.") for number in range(150)), ("x", "y", "other"))
+    written(app, *(("admin@x.org", "profile edit", f"line {number}.") for number in range(150)), ("x", "y", "other"))
     admin = signed_in(app, site)
     first = admin.read("/admin/log?what=profile")
     assert ("line 149." in first, "line 50." in first, "line 49." in first) == (True, True, False)
@@ -80,7 +80,7 @@ def test_hostile_log_entries_are_shown_as_text(app: App, site: TestClient) -> No
 
 @pytest.mark.parametrize("before", ["0", "-1", "x", "9" * 30, "²"])
 def test_an_odd_place_is_the_beginning(app: App, site: TestClient, before: str) -> None:
-    written(app, ("desk@x.org", "profile edit", "one"))
+    written(app, ("admin@x.org", "profile edit", "one"))
     assert "<bdi>one</bdi>" in signed_in(app, site).read(f"/admin/log?before={before}")
 
 

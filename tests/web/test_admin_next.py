@@ -1,4 +1,4 @@
-"""What goes out next: the hour, how many mails, to whom, and why to others none."""
+"""The page of the next digests: the hour, the number of mails, the recipients, and why others get none."""
 
 from dataclasses import replace
 from datetime import time, timedelta
@@ -24,7 +24,7 @@ _STATES = (SubscriberState.ACTIVE, SubscriberState.PAUSED)
 EARLY = NOW - timedelta(minutes=30)  # half past six
 
 
-def somebody(app: App, name: str, hour: str = "08:30", zone: str = "UTC", **rest: Any) -> Subscriber:
+def add_reader(app: App, name: str, hour: str = "08:30", zone: str = "UTC", **rest: Any) -> Subscriber:
     days = rest.pop("days", EVERY_DAY)
     schedule = Schedule(timezone=zone, send_at=time.fromisoformat(hour), days=days)
     return add_subscriber(app, f"{name}@example.org", schedule=schedule, **rest)
@@ -38,12 +38,12 @@ def test_the_page_shows_the_hour_the_count_the_papers_and_the_recipients(app: Ap
     printed(app, "A paper on cats", "A second one on cats", "On dogs", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     sharing(app, "Zebras", "zebra")
-    reader = somebody(app, "cat", profiles=("Cats",))
-    somebody(app, "zebra", profiles=("Zebras",))
-    somebody(app, "nothing", "08:59")
-    somebody(app, "later", "09:00", profiles=("Cats",))
-    somebody(app, "past", "07:00", profiles=("Cats",))
-    somebody(app, "paused", state=SubscriberState.PAUSED, profiles=("Cats",))
+    reader = add_reader(app, "cat", profiles=("Cats",))
+    add_reader(app, "zebra", profiles=("Zebras",))
+    add_reader(app, "nothing", "08:59")
+    add_reader(app, "later", "09:00", profiles=("Cats",))
+    add_reader(app, "past", "07:00", profiles=("Cats",))
+    add_reader(app, "paused", state=SubscriberState.PAUSED, profiles=("Cats",))
     text = text_of(app, site)
     assert "3 subscribers are due for a digest between 2026-06-03 08:00 and 09:00." in text
     assert "1 will get an email. 2 papers in total." in text
@@ -55,17 +55,17 @@ def test_the_page_shows_the_hour_the_count_the_papers_and_the_recipients(app: Ap
 
 
 def test_an_hour_is_that_of_the_newsletters_clock_and_a_readers_is_their_own(app: App, site: TestClient) -> None:
-    somebody(app, "far", "17:00", "Asia/Tokyo")  # 08:00 UTC
-    somebody(app, "near", "08:45")
-    somebody(app, "half", "14:00", "Asia/Kolkata")  # 08:30 UTC
+    add_reader(app, "far", "17:00", "Asia/Tokyo")  # 08:00 UTC
+    add_reader(app, "near", "08:45")
+    add_reader(app, "half", "14:00", "Asia/Kolkata")  # 08:30 UTC
     assert "3 subscribers are due" in text_of(app, site)
 
 
 def test_the_hour_is_the_next_one_in_which_a_subscriber_is_due(app: App) -> None:
     printed(app, "A paper on cats", seen_at=NOW + timedelta(days=4, hours=20))
     sharing(app, "Cats", "cats")
-    somebody(app, "cat", profiles=("Cats",), days=frozenset({Weekday.MON}))
-    somebody(app, "zebra", "08:10", days=frozenset({Weekday.MON}))
+    add_reader(app, "cat", profiles=("Cats",), days=frozenset({Weekday.MON}))
+    add_reader(app, "zebra", "08:10", days=frozenset({Weekday.MON}))
     with app.store.read() as tx:
         hour = ahead.next_hour(tx, timezone=ZoneInfo("UTC"), now=NOW)
         assert hour is not None
@@ -87,7 +87,7 @@ def test_of_very_many_the_first_are_looked_at_and_it_says_so(
     printed(app, "A paper on cats", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     for number in range(5):
-        somebody(app, f"cat{number}", profiles=("Cats",))
+        add_reader(app, f"cat{number}", profiles=("Cats",))
     text = text_of(app, site)
     assert "5 subscribers are due" in text
     assert "Of the first 3, 3 will get an email." in text
@@ -98,7 +98,7 @@ def test_ten_are_named(app: App, site: TestClient) -> None:
     printed(app, "A paper on cats", seen_at=EARLY)
     sharing(app, "Cats", "cats")
     for number in range(12):
-        somebody(app, f"cat{number}", profiles=("Cats",))
+        add_reader(app, f"cat{number}", profiles=("Cats",))
     text = text_of(app, site)
     assert ("Some of the recipients" in text, text.count("@example.org")) == (True, 10)
 
@@ -106,7 +106,7 @@ def test_ten_are_named(app: App, site: TestClient) -> None:
 def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
     printed(app, "A paper on cats", seen_at=EARLY)
     sharing(app, "Cats", "cats")
-    somebody(app, "cat", profiles=("Cats",))
+    add_reader(app, "cat", profiles=("Cats",))
     admin = signed_in(app, site)
     before = everything(app)
     admin.read("/admin/next")
@@ -114,7 +114,7 @@ def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
 
 
 def test_a_hold_and_rules_that_cannot_be_read_are_told(app: App, site: TestClient) -> None:
-    reader = somebody(app, "cat")
+    reader = add_reader(app, "cat")
     with app.store.write() as tx:
         outbox.start_hold(tx, "", now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("cat"), now=NOW)
@@ -127,7 +127,7 @@ def test_a_hold_and_rules_that_cannot_be_read_are_told(app: App, site: TestClien
 def test_a_hostile_paper_is_text(app: App, site: TestClient) -> None:
     printed(app, HOSTILE, seen_at=EARLY)
     sharing(app, "Hostile", "script")
-    somebody(app, "cat", profiles=("Hostile",))
+    add_reader(app, "cat", profiles=("Hostile",))
     text = text_of(app, site)
     assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)
 
@@ -146,7 +146,7 @@ def test_today_says_the_hour_and_how_many_and_counts_very_many_by_a_sample(
     admin = signed_in(app, site)
     assert "the time of" not in admin.read("/admin")
     for number in range(60):
-        somebody(app, f"reader{number}", "08:30" if number % 2 else "18:30")
+        add_reader(app, f"reader{number}", "08:30" if number % 2 else "18:30")
     said = "{} subscribers are due for a digest between 2026-06-03 08:00 and 09:00."
     assert said.format("30") in " ".join(admin.read("/admin").split())
     monkeypatch.setattr(subscribers, "_MAX_COUNTED", 59)

@@ -21,7 +21,7 @@ from tests.web.html import faults_of, risks_of
 EDITORS = ("/admin/profiles", "/admin/tokens", "/admin/sign-out")  # what begins so is for editors, too
 WITHOUT_SESSION = {"/admin/sign-in"}
 ELSEWHERE = {"/admin/profiles/preview"}  # who looks there is sent to another page
-ABSENT = "/admin/subscribers/import/"  # nobody has uploaded anything
+ABSENT = "/admin/subscribers/import/"  # nothing has been uploaded
 FILES = ("/export", "/report", "/html", "/mail")  # what is no page of ours ends so
 PLACES = {"{kind}": "digest", "{language}": "de"}  # the others are numbers
 

@@ -143,7 +143,7 @@ def test_nothing_is_done_for_what_is_no_form_of_ours(
 def test_no_other_sites_form_does_anything_nor_one_of_a_neighbours(
     app: App, site: TestClient, admin: AdminBrowser, sent_from: str
 ) -> None:
-    """Nor does it sign an admin in as somebody else, who would read what they write."""
+    """Another site cannot sign an admin in as another user, who could then read what the admin writes."""
     before = everything(app)
     headers = {"Sec-Fetch-Site": sent_from, "Cookie": admin.cookie}
     for path in paths(site, "POST"):
@@ -211,7 +211,7 @@ def test_no_page_holds_a_link_that_opens_something_of_a_readers(
                 for read in filter(None, (app.links.verify(scope, written) for scope in Scope)):
                     found += 1
                     assert read.subscriber_id == 0, (path, written)
-    assert found  # the links of nobody's
+    assert found  # links that belong to no subscriber
 
 
 def test_a_mail_on_an_admin_page_runs_no_script_and_sends_no_request(app: App, admin: AdminBrowser) -> None:

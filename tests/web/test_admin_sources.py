@@ -1,4 +1,4 @@
-"""The sources at the desk: how each does, and asking them now."""
+"""The admin page of sources: the state of each, and reading them now."""
 
 from collections.abc import Callable
 from datetime import timedelta

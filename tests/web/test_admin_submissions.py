@@ -1,4 +1,4 @@
-"""Proposed papers at the desk: looked up with care, mended, put in or aside."""
+"""The admin pages of proposed papers: looking up, correcting, approving and rejecting."""
 
 import threading
 from http.server import BaseHTTPRequestHandler

@@ -1,4 +1,4 @@
-"""One subscriber at the desk: what is known of them, what can be done, the form, why they got a paper or not."""
+"""The admin pages of one subscriber: data, actions, the form, and explanations."""
 
 from datetime import timedelta
 from typing import Any
@@ -64,7 +64,9 @@ def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, admin: Admin
         "/admin/deliveries/1",
     ):
         assert said in text, said
-    assert text.count("550 &lt;script&gt;alert(1)&lt;/script&gt;") == 3  # why they are barred, the mail, the bounce
+    assert (
+        text.count("550 &lt;script&gt;alert(1)&lt;/script&gt;") == 3
+    )  # the reason of the suppression, the mail, the bounce
     assert "c0ffee" not in text
 
 

@@ -1,4 +1,4 @@
-"""The list of subscribers at the desk: found, paged, exported; and for nobody but admins."""
+"""The admin page of subscribers: searching, paging and exporting; admins only."""
 
 import csv
 import io
@@ -103,12 +103,12 @@ def test_the_export_is_read_back_as_the_same_and_runs_nothing_in_a_spreadsheet(a
     ]
     with app.store.read() as tx:
         rows = list(app.read_subscriber_rows(tx, answer.text, confirmed=True))
-        everybody = subscribers.list_all(tx)
+        everyone = subscribers.list_all(tx)
     assert [(row.email, row.subscriber and row.subscriber.name) for row in rows] == [
         ("=cmd@example.org", "=HYPERLINK(1)"),
         ("ann@example.org", "'+1"),
     ]
-    assert answer.text == fields.to_csv(s for s in everybody if s.state.is_subscribed)
+    assert answer.text == fields.to_csv(s for s in everyone if s.state.is_subscribed)
 
 
 def test_a_streamed_export_contains_each_subscriber_once(app: App, admin: AdminBrowser) -> None:

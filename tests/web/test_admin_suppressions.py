@@ -1,4 +1,4 @@
-"""Who must not be mailed, at the desk."""
+"""The admin page of suppressed addresses."""
 
 from datetime import timedelta
 
@@ -54,7 +54,7 @@ def test_the_newest_suppression_is_first_and_pages_follow(app: App, admin: Admin
 @pytest.mark.parametrize(
     ("known", "says"),
     [
-        ("nobody", "This address is not suppressed."),
+        ("unknown", "This address is not suppressed."),
         ("active", "This address is not suppressed."),
         ("unsubscribed", "unsubscribed"),
         ("erased", "erased at their request"),

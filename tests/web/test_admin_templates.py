@@ -1,4 +1,4 @@
-"""The templates at the desk: which there are, what is wrong with them, and each mail that they make."""
+"""The admin page of templates: the files in use, their mistakes, and a preview of each mail."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A profile's digest, mailed to whoever edits it."""
+"""A test mail with a profile's digest, sent to the admin or editor who asks for it."""
 
 import asyncio
 import re

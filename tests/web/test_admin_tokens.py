@@ -1,4 +1,4 @@
-"""The desk's page of tokens: made, shown once, revoked."""
+"""The admin page of tokens: creating, showing once, revoking."""
 
 import re
 from dataclasses import replace

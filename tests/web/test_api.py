@@ -1,4 +1,4 @@
-"""The API: what each call does, and what is answered where it cannot be done."""
+"""The API: what each call does, and its errors."""
 
 import asyncio
 import json

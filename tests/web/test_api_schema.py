@@ -25,7 +25,7 @@ engine = pytest.importorskip("schemathesis.engine", reason="needs schemathesis")
 events = pytest.importorskip("schemathesis.engine.events", reason="needs schemathesis")
 
 # What no schema can say is refused with 422 (keywords that are no rules, a time zone that is none), and 412 is the
-# answer that somebody asks for with If-Match.
+# answer that a program asks for with If-Match.
 _MAY_ANSWER = ["2xx", "401", "403", "404", "409", "412", "422"]
 
 # What is wrong may be so long that it is not read.

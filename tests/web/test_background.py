@@ -1,4 +1,4 @@
-"""What is done when an answer is out."""
+"""Work that runs after a response has been sent."""
 
 import re
 import subprocess

@@ -36,7 +36,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A newsletter without papers, where nobody can subscribe."""
+    """A newsletter without papers, whose sign-up is closed."""
     with served(tmp_path_factory.mktemp("bare"), "[signup]\npolicy = 'closed'\n") as opened:
         yield opened
 
@@ -120,7 +120,7 @@ def note_answer(answer: Any) -> None:
 @pytest.mark.parametrize("name", STATES)
 def test_a_page_fits_has_contrast_is_valid_and_passes_axe(look: Opening, written: list[str], name: str) -> None:
     written.clear()
-    page = look(name, 1280)  # wide, as the desk has its navigation in a menu on phones
+    page = look(name, 1280)  # wide, because the admin pages have their navigation in a menu on phones
     assert STATES[name].template in written
     assert faults_of(page.answers[-1].text()) == []
     for width in (1280, 320, 375):

@@ -1,4 +1,4 @@
-"""Answers that are the same for everybody are made once, and sent again while nothing has changed."""
+"""Public pages are rendered once, and sent from the cache until something changes."""
 
 import asyncio
 from itertools import product

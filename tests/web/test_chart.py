@@ -1,4 +1,4 @@
-"""Papers a day as a picture."""
+"""The chart of papers per day."""
 
 from datetime import date, timedelta
 

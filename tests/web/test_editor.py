@@ -1,4 +1,4 @@
-"""The editor of profiles: what is typed is tried before it is saved, and nobody undoes another's work unseen."""
+"""The profile editor: rules are previewed before saving, and no editor overwrites another's change unseen."""
 
 import html
 import re
@@ -90,7 +90,7 @@ def plain(html: str) -> str:
 
 
 def typed(html: str) -> str:
-    """What stands in the text field."""
+    """The content of the text field."""
     found = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", html, re.DOTALL)
     assert found is not None
     return found[1]
@@ -515,7 +515,7 @@ def test_a_mistake_is_marked_while_typing_until_it_is_corrected(opened: Any) -> 
 
 @needs_chromium
 def test_a_mark_is_exactly_behind_the_text_it_marks(opened: Any) -> None:
-    """The text field shows the same text at the same places as what stands behind it, wrapped or not."""
+    """The text field shows the same text at the same places as the marked copy behind it, wrapped or not."""
     for width in (1280, 375):
         opened.set_viewport_size({"width": width, "height": 720})
         field(opened).fill(

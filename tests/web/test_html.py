@@ -1,4 +1,4 @@
-"""That what validates pages finds what is wrong with them."""
+"""The HTML validator of the tests finds mistakes."""
 
 import pytest
 

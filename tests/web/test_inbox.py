@@ -14,7 +14,7 @@ from tests.mail.samples import composer, two_papers
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two mails; beside the folder lies one that is nobody's business."""
+    """Two mails; beside the folder is one that must not be shown."""
     outside = tmp_path_factory.mktemp("demo")
     (outside / "secret.eml").write_text("Subject: secret")
     folder = outside / "mail"

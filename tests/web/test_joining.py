@@ -1,4 +1,4 @@
-"""The pages where somebody gives an address: what they show, and that they tell nobody whose it is."""
+"""The pages on which an address is entered: what they show, and that they do not reveal subscribers."""
 
 import sqlite3
 import time
@@ -203,7 +203,7 @@ def test_a_subscriber_gets_a_sign_in_link_at_most_every_ten_minutes(app: App) ->
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("known", ["nobody", "active", "unsubscribed"])
+@pytest.mark.parametrize("known", ["unknown", "active", "unsubscribed"])
 def test_looking_sends_nothing(app: App, site: TestClient, method: str, known: str) -> None:
     make_known(app, known)
     before = queued(app)

@@ -1,4 +1,4 @@
-"""A reader's way through the pages and their mails, in a browser, on the demo that is really served."""
+"""A reader's way through the pages and mails, in a browser, on the served demo."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 class Reader(Visitor):
-    """Somebody on a phone, and their mailbox."""
+    """A reader on a phone, and their mailbox."""
 
     def __init__(self, page: Any, demo: Demo, *, scripts: bool) -> None:
         super().__init__(page, demo.url, scripts=scripts)
@@ -52,7 +52,7 @@ class Reader(Visitor):
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
 def reader(request: pytest.FixtureRequest, demo: Demo) -> Iterator[Reader]:
     """Their browser complains of nothing but forms with mistakes."""
-    with browsing(scripts=request.param, width=375, complains_of="422") as page:
+    with browsing(scripts=request.param, width=375, allowed_messages="422") as page:
         yield Reader(page, demo, scripts=request.param)
 
 

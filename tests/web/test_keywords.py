@@ -1,4 +1,4 @@
-"""Where the mistakes of rules are shown."""
+"""Where mistakes in rules are shown."""
 
 import pytest
 

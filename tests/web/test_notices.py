@@ -1,4 +1,4 @@
-"""Privacy and imprint: the admin's own words."""
+"""The privacy and legal notices, from the admin's files."""
 
 from pathlib import Path
 

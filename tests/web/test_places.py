@@ -1,4 +1,4 @@
-"""Where the pages are, who asks for them, and how an admin makes them their own."""
+"""The address of the pages, the client addresses, and replaced page templates."""
 
 from collections.abc import Callable
 from ipaddress import ip_network

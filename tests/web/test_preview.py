@@ -1,4 +1,4 @@
-"""What keywords would have given, while somebody types them."""
+"""The live preview of keywords."""
 
 from datetime import timedelta
 from typing import Any
@@ -65,7 +65,7 @@ def test_selected_profiles_add_papers_and_own_mutes_apply_to_them(app: App, site
 
 def test_a_mute_that_has_nothing_to_do_is_no_mistake(app: App, site: TestClient) -> None:
     printed(app, "A cat")
-    assert "stands in no paper" not in preview(site, "cat\n-survey")
+    assert "No paper from the last 30 days contains" not in preview(site, "cat\n-survey")
 
 
 def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Shared profiles: what they ask, and what they found."""
+"""Shared profiles: their rules, and the papers they found."""
 
 import re
 

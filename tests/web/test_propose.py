@@ -1,4 +1,4 @@
-"""Proposing a paper: sent to the editors, and nothing is told."""
+"""Proposing a paper: it is sent to the editors, and the page reveals nothing."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Two requests at once: in either order, nothing is done twice and subscribers who left stay away."""
+"""Two requests at once: in either order, nothing is done twice and unsubscribed readers stay unsubscribed."""
 
 import threading
 from collections.abc import Callable, Sequence

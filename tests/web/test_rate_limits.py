@@ -1,4 +1,4 @@
-"""How often strangers may have us do something."""
+"""Rate limits for strangers."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""BibTeX and RIS: whatever a paper says stays in its field."""
+"""BibTeX and RIS: any text of a paper stays in its field."""
 
 import re
 from itertools import accumulate

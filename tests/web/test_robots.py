@@ -1,4 +1,4 @@
-"""Search engines are told what they may show: nothing, or what is for everybody."""
+"""Search engines may index public pages or nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""By mails that really arrived: in and signed in; out by one click, and back by the goodbye's link."""
+"""With mails that really arrive: confirming, signing in, one-click unsubscribing, and returning by the goodbye link."""
 
 import re
 import tomllib

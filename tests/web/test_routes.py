@@ -1,4 +1,4 @@
-"""What holds for every route: looking changes nothing, each link opens its own page, forms need their session."""
+"""What holds for every route: GET changes nothing, each link opens only its own page, forms need their session."""
 
 import re
 import sqlite3
@@ -41,7 +41,7 @@ FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "pa
 
 @pytest.fixture
 def reader(app: App) -> Subscriber:
-    """Somebody to whom every page can be shown, and who has something to lose on each."""
+    """A subscriber to whom every page can be shown, and who has data on each."""
     published(app, HOSTILE, CATS)
     sharing(app, "Vision", "cats")
     one = changed(app, add_subscriber(app, profiles=("Vision",)), new_email=NEW, feed=FEED)
@@ -198,7 +198,7 @@ def acting(site: TestClient) -> list[str]:
     return [path for path in found if path.startswith(("/settings", "/sign-out"))]
 
 
-@pytest.mark.parametrize("whose", ["nobody", "older", "newer", "another", "cookie"])
+@pytest.mark.parametrize("whose", ["no one", "older", "newer", "another", "cookie"])
 def test_no_form_acts_with_a_token_that_is_not_its_sessions(
     app: App, site: TestClient, reader: Subscriber, whose: str
 ) -> None:
@@ -213,7 +213,7 @@ def test_no_form_acts_with_a_token_that_is_not_its_sessions(
         return found.csrf
 
     said = {
-        "nobody": "",
+        "no one": "",
         "older": begun(-1),
         "newer": begun(0),
         "another": other.csrf,
@@ -237,7 +237,7 @@ def test_no_form_acts_in_a_session_that_is_over(app: App, site: TestClient, read
     assert everything(app) == before
 
 
-@pytest.mark.parametrize("how", ["leaves", "erases", "moves", "is barred"])
+@pytest.mark.parametrize("how", ["leaves", "erases", "moves", "is suppressed"])
 def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
     app: App, site: TestClient, reader: Subscriber, how: str
 ) -> None:
@@ -248,7 +248,7 @@ def test_no_form_of_another_tab_acts_when_its_reader_has_gone(
         assert own.post("/settings/data", sure="1").status_code == 200
     if how == "moves":
         assert site.post(f"/address/{token(app, Scope.ADDRESS, reader)}").status_code == 303
-    if how == "is barred":
+    if how == "is suppressed":
         changed(app, reader, epoch=reader.epoch + 1)
     finish_background(site)
     before = everything(app)

@@ -1,4 +1,4 @@
-"""What script.js does on top, in a browser."""
+"""What script.js adds, in a browser."""
 
 from collections.abc import Iterator
 from typing import Any

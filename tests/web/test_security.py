@@ -1,4 +1,4 @@
-"""What holds for every page: headers, limits, faults, and where links lead."""
+"""What holds for every page: headers, limits, errors, and where links lead."""
 
 import re
 from collections.abc import Callable

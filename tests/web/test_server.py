@@ -1,4 +1,4 @@
-"""The pages over real HTTP: what uvicorn is told, and how it stops."""
+"""The pages over real HTTP: uvicorn's settings, and how it stops."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Leaving: by the page, and by a mail program's one click (RFC 8058)."""
+"""Unsubscribing: on the page, and by one click in a mail program (RFC 8058)."""
 
 import pytest
 from starlette.testclient import TestClient
