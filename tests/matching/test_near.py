@@ -72,7 +72,7 @@ def test_all_means_title_and_abstract_to_near() -> None:
         ("(NOT a1) NEAR/3 c1", 10, "write AND and NOT outside: a NEAR/3 b AND NOT c"),
         ("author:(song NEAR/1 han)", 14, "NEAR looks in titles and abstracts"),
         ("cat:cs NEAR/1 dogs", 8, "NEAR looks in titles and abstracts"),
-        ("title:cats NEAR/1 abs:dogs", 12, "these can never be in one text"),
+        ("title:cats NEAR/1 abs:dogs", 12, "these can never be near each other"),
     ],
 )
 def test_invalid_near_is_an_error_that_says_how_to_fix_it(rule: str, column: int, reason: str) -> None:
