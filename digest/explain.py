@@ -67,6 +67,21 @@ _SHOWN_ANSWERS = {
     DeliveryState.IN_DOUBT: "Perhaps: it was in their digest, but it is not known whether that email arrived.",
 }
 _WAITING = "Not yet: it is in a digest that has not been sent."
+_INACTIVE = {
+    SubscriberState.PENDING: Verdict.PENDING,
+    SubscriberState.PAUSED: Verdict.PAUSED,
+    SubscriberState.UNSUBSCRIBED: Verdict.UNSUBSCRIBED,
+    SubscriberState.SUPPRESSED: Verdict.SUPPRESSED,
+}
+_NEXT = {
+    Verdict.SHOWN: Verdict.NEXT,
+    Verdict.TRENDING: Verdict.NEXT_TRENDING,
+    Verdict.DID_NOT_FIT: Verdict.NEXT_DOES_NOT_FIT,
+}
+_STATE_EVENTS = {
+    SubscriberState.PENDING: ConsentEvent.ASKED,
+    SubscriberState.UNSUBSCRIBED: ConsentEvent.UNSUBSCRIBED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,23 +239,6 @@ class _JudgedProfile:
 def describe_time(at: datetime | None) -> str:
     """A time in UTC, to the minute."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "an unknown time"
-
-
-_INACTIVE = {
-    SubscriberState.PENDING: Verdict.PENDING,
-    SubscriberState.PAUSED: Verdict.PAUSED,
-    SubscriberState.UNSUBSCRIBED: Verdict.UNSUBSCRIBED,
-    SubscriberState.SUPPRESSED: Verdict.SUPPRESSED,
-}
-_NEXT = {
-    Verdict.SHOWN: Verdict.NEXT,
-    Verdict.TRENDING: Verdict.NEXT_TRENDING,
-    Verdict.DID_NOT_FIT: Verdict.NEXT_DOES_NOT_FIT,
-}
-_STATE_EVENTS = {
-    SubscriberState.PENDING: ConsentEvent.ASKED,
-    SubscriberState.UNSUBSCRIBED: ConsentEvent.UNSUBSCRIBED,
-}
 
 
 def explain(

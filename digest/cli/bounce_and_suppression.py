@@ -16,49 +16,6 @@ from digest.store import subscribers, suppressions
 from digest.subscribers.fields import one_line
 from digest.transport.inbound import read_path
 
-suppression_commands = typer.Typer(help="Suppressions: addresses that must not get email.", no_args_is_help=True)
-
-
-@suppression_commands.command("list")
-def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List suppressions, newest first. Only addresses of subscribers are shown; the others are pseudonyms."""
-    with open_app(config) as app, app.store.read() as tx:
-        found = suppressions.list_all(tx)
-        names = {app.membership.pseudonyms.of(s.email): s.email for s in subscribers.list_all(tx)} if found else {}
-    records = [
-        {
-            "email": names.get(s.pseudonym, ""),
-            "pseudonym": s.pseudonym,
-            "reason": s.reason.value,
-            "since": s.suppressed_at,
-            "evidence": s.evidence,
-        }
-        for s in found
-    ]
-    print_records(records, as_json=as_json, empty="no suppressed addresses")
-
-
-@suppression_commands.command()
-def add(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address; it need not be a subscriber's.")],
-    why: Annotated[str, typer.Option("--reason", help="Reason (shown to other admins).")] = "",
-    config: ConfigOption = None,
-) -> None:
-    """Suppress an address. Confirming does not lift this; only `digest suppression lift` does."""
-    address = addresses.normalize(email)
-    with open_app(config) as app, app.store.write() as tx:
-        suppression = subscriber_actions.suppress(tx, app.membership, address, one_line(why), **signed())
-    say(f"{address} is {suppression}")
-
-
-@suppression_commands.command()
-def lift(email: EmailArgument, config: ConfigOption = None) -> None:
-    """Undo `add`. The subscriber has to confirm again; people who had unsubscribed stay unsubscribed."""
-    with open_app(config) as app, app.store.write() as tx:
-        suppression = subscriber_actions.lift(tx, app.membership, email, **signed())
-    say(f"{email} is {suppression}" if suppression else f"{email} can get email again")
-
-
 _MAX_NAMED = 20  # unproven bounces
 
 
@@ -102,3 +59,46 @@ def bounce(
         print_json({"bounce": record})
     else:
         print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in record.items()))
+
+
+suppression_commands = typer.Typer(help="Suppressions: addresses that must not get email.", no_args_is_help=True)
+
+
+@suppression_commands.command("list")
+def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List suppressions, newest first. Only addresses of subscribers are shown; the others are pseudonyms."""
+    with open_app(config) as app, app.store.read() as tx:
+        found = suppressions.list_all(tx)
+        names = {app.membership.pseudonyms.of(s.email): s.email for s in subscribers.list_all(tx)} if found else {}
+    records = [
+        {
+            "email": names.get(s.pseudonym, ""),
+            "pseudonym": s.pseudonym,
+            "reason": s.reason.value,
+            "since": s.suppressed_at,
+            "evidence": s.evidence,
+        }
+        for s in found
+    ]
+    print_records(records, as_json=as_json, empty="no suppressed addresses")
+
+
+@suppression_commands.command()
+def add(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address; it need not be a subscriber's.")],
+    why: Annotated[str, typer.Option("--reason", help="Reason (shown to other admins).")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Suppress an address. Confirming does not lift this; only `digest suppression lift` does."""
+    address = addresses.normalize(email)
+    with open_app(config) as app, app.store.write() as tx:
+        suppression = subscriber_actions.suppress(tx, app.membership, address, one_line(why), **signed())
+    say(f"{address} is {suppression}")
+
+
+@suppression_commands.command()
+def lift(email: EmailArgument, config: ConfigOption = None) -> None:
+    """Undo `add`. The subscriber has to confirm again; people who had unsubscribed stay unsubscribed."""
+    with open_app(config) as app, app.store.write() as tx:
+        suppression = subscriber_actions.lift(tx, app.membership, email, **signed())
+    say(f"{email} is {suppression}" if suppression else f"{email} can get email again")

@@ -19,6 +19,7 @@ from digest.service import stop_on_signals
 from digest.store import Store, subscribers
 from digest.web.server import listen, url_of
 
+_STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 _FIRST = """\
 # Every key and its default: config.example.toml in the project.
 
@@ -123,8 +124,6 @@ def upgrade(config: ConfigOption = None) -> None:
 
 
 dkim_commands = typer.Typer(help="DKIM: a signature that proves an email's domain.", no_args_is_help=True)
-
-_STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 
 
 @dkim_commands.command()

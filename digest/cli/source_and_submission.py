@@ -11,6 +11,31 @@ from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import sources, submissions
 
+source_commands = typer.Typer(help="Sources: where papers come from.", no_args_is_help=True)
+
+
+@source_commands.command("list")
+def list_sources(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the sources and the result of their last check."""
+    with open_app(config) as app, app.store.read() as tx:
+        states = sources.list_states(tx)
+        records = []
+        for source in app.config.source:
+            state = states.get(source.name)
+            records.append(
+                {
+                    "name": source.name,
+                    "kind": source.kind,
+                    "state": "never asked" if state is None else state.failure or "ok",
+                    "entries": None if state is None else state.entries,
+                    "checked_at": None if state is None else state.checked_at,
+                    "succeeded_at": None if state is None else state.succeeded_at,
+                    "url": source.url,
+                }
+            )
+    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {app.config.file}")
+
+
 submission_commands = typer.Typer(help="Submissions: papers that readers have proposed.", no_args_is_help=True)
 
 IdArgument = Annotated[int, typer.Argument(metavar="ID", help="A number from `digest submission list`.")]
@@ -78,28 +103,3 @@ def reject(submission_id: IdArgument, now: NowOption = None, config: ConfigOptio
     with open_app(config) as app, app.store.write() as tx:
         submission_actions.reject(tx, submission_id, **signed(now))
     say(f"submission {submission_id} is rejected")
-
-
-source_commands = typer.Typer(help="Sources: where papers come from.", no_args_is_help=True)
-
-
-@source_commands.command("list")
-def list_sources(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the sources and the result of their last check."""
-    with open_app(config) as app, app.store.read() as tx:
-        states = sources.list_states(tx)
-        records = []
-        for source in app.config.source:
-            state = states.get(source.name)
-            records.append(
-                {
-                    "name": source.name,
-                    "kind": source.kind,
-                    "state": "never asked" if state is None else state.failure or "ok",
-                    "entries": None if state is None else state.entries,
-                    "checked_at": None if state is None else state.checked_at,
-                    "succeeded_at": None if state is None else state.succeeded_at,
-                    "url": source.url,
-                }
-            )
-    print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {app.config.file}")

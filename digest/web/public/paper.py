@@ -25,6 +25,8 @@ from digest.web.papers import ShownPaper, paper_path, shown_id
 from digest.web.rendering import attachment
 
 _NO_FILENAME = re.compile(r"[^A-Za-z0-9.-]+")
+
+# Of BibTeX
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\textbraceleft{}",  # not \{: BibTeX counts escaped braces as well
