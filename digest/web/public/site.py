@@ -81,28 +81,25 @@ def notice_files(config: Config) -> dict[str, Path]:
 
 def notice_router(config: Config) -> APIRouter:
     """Return a router with a page for each configured notice. Reads their files now. Raises ConfigError."""
-    router, notices = public_router(), {name: _read_notice(name, file) for name, file in notice_files(config).items()}
+    router, notices = public_router(), dict[str, Notice]()
 
     def show_notice(context: Context) -> Response:
         return context.render("notice.html.j2", notices[context.request.url.path.rpartition("/")[2]])
 
-    for name in notices:
+    for name, file in notice_files(config).items():
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as that"
+            raise ConfigError(str(file), "", f"{reason}; web.{name} names a Markdown file") from None
+        title, _, rest = text.lstrip().partition("\n")
+        if title.startswith("# "):  # the page has its heading already
+            text = rest
+        # HTML in it is shown as text: our pages contain only markup of ours.
+        html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+        notices[name] = Notice(name=name, html=Markup(html))  # noqa: S704  (made above)
         router.add_api_route(f"/{name}", show_notice, methods=["GET"])
     return router
-
-
-def _read_notice(name: str, file: Path) -> Notice:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as that"
-        raise ConfigError(str(file), "", f"{reason}; web.{name} names a Markdown file") from None
-    title, _, rest = text.lstrip().partition("\n")
-    if title.startswith("# "):  # the page has its heading already
-        text = rest
-    # HTML in it is shown as text: our pages contain only markup of ours.
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    return Notice(name=name, html=Markup(html))  # noqa: S704  (made above)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
