@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from digest.errors import UsageError
-from digest.models import Delivery, DeliveryState, MailKind, message_id
+from digest.models import Delivery, DeliveryState, message_id
 from digest.pipeline.bounces import BounceReport
 from digest.store import Store, Transaction, audit, deliveries, outbox
 from digest.subscribers.membership import Membership
@@ -78,7 +78,7 @@ def resend(tx: Transaction, membership: Membership, number: int, *, by: str, now
 
 def reason_not_to_resend(delivery: Delivery) -> str:
     """Return why a mail cannot be sent again, or "". A suppression is not checked here."""
-    if delivery.kind not in {MailKind.DIGEST, MailKind.WELCOME}:
+    if not delivery.kind.has_papers:
         return "is not a digest; the reader can request another one"
     if delivery.state is not DeliveryState.SENT:
         return f"is {delivery.state}, not sent"

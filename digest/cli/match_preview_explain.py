@@ -176,7 +176,7 @@ def _find_mail(app: App, email: str, kind: MailKind, at: datetime, *, last: bool
             if digest is None:
                 hint = f"`digest preview {email} --kind welcome` shows a first one"
                 raise UsageError(f"{email} has no digest yet; {hint}")
-        elif kind in {MailKind.DIGEST, MailKind.WELCOME}:
+        elif kind.has_papers:
             selector = PaperSelector(app.compiled_profiles, selection_settings, now=at)
             (digest,) = selector.select(tx, [(subscriber, at)])
             warn_of_unreadable(selector.invalid_rules.items())

@@ -63,6 +63,11 @@ class MailKind(StrEnum):
         """True if the recipient has just asked for this mail, so that it is sent despite an older suppression."""
         return self in {MailKind.CONFIRMATION, MailKind.SIGN_IN, MailKind.GOODBYE}
 
+    @property
+    def has_papers(self) -> bool:
+        """True for a mail with the papers of a digest."""
+        return self in {MailKind.DIGEST, MailKind.WELCOME}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:

@@ -24,7 +24,6 @@ from digest.web.security import MAIL_POLICY
 _PAGE_SIZE = 50
 _MAX_FOUND = 50  # subscribers whose deliveries a search shows
 
-_WITH_PAPERS = {MailKind.DIGEST, MailKind.WELCOME}
 
 router = admin_router("/admin/deliveries")
 
@@ -227,4 +226,4 @@ def _settle(tx: Transaction, action: str, ids: list[int], *, by: str, now: datet
 
 
 def _has_mail(delivery: Delivery) -> bool:
-    return delivery.digest is not None or delivery.kind not in _WITH_PAPERS
+    return delivery.digest is not None or not delivery.kind.has_papers

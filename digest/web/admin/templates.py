@@ -162,7 +162,7 @@ def _render(
     """(the mail, True if its papers are recent ones). Its links do nothing."""
     reader = replace(previews.reader, language=language.code, max_papers=_MAX_PAPERS)
     digest, is_recent = None, False
-    if kind in {MailKind.DIGEST, MailKind.WELCOME}:
+    if kind.has_papers:
         with context.store.read() as tx:
             shared = profiles.list_shared(tx)
         if shared:
