@@ -64,17 +64,7 @@ def deliver(
     results recorded, in groups of `group_size`. If the process dies, `doubt` decides about one group and the mails in
     flight.
     """
-    sender = _Sender(
-        store=store,
-        composer=composer,
-        membership=membership,
-        now=now,
-        group_size=group_size,
-        doubt=doubt,
-        clock=clock,
-        stopping=stopping,
-        progress=progress,
-    )
+    sender = _Sender(store, composer, membership, now, group_size, doubt, clock, stopping, progress)
     try:
         while not stopping() and sender.lease_batch():
             sender.send_batch(transport)
@@ -111,7 +101,7 @@ def lease_due_deliveries(
     return []
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Sender:
     """Sends leased deliveries in groups, and records the results of one group when the next one starts."""
 

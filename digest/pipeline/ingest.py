@@ -82,7 +82,7 @@ def _ingest_one(
 
 
 def _load_state(tx: Transaction, source: ConfiguredSource, now: datetime) -> SourceState:
-    """The stored state of a source; a source with a new address starts anew."""
+    """Return the stored state of a source, or an empty one if the source has a new address."""
     known = sources.list_states(tx).get(source.name)
     if known is not None and known.url == source.url:
         return known

@@ -86,7 +86,7 @@ class RecentPapers:
         )
 
     def compare(self, before: Profile, after: Profile, *, now: datetime, limit: int = 10) -> Comparison:
-        """Return what changed rules of a profile change in the last thirty days. Raises RuleError, StoreError."""
+        """Return how an edit of a profile changes its matches in thirty days. Raises RuleError, StoreError."""
         collection = self._recent(now).collection
         background = _background(now)
         return collection.compare(before, after, collection.seen_after(background), background=background, limit=limit)
@@ -102,7 +102,7 @@ class RecentPapers:
         return [count / days for count in collection.count_matches(profiles, among)]
 
     def rule_stats(self, profile: Profile, *, now: datetime) -> list[RuleStats]:
-        """Return how each rule of a profile does on the last thirty days' papers. Raises RuleError, StoreError."""
+        """Return what each rule of a profile finds in the papers of thirty days. Raises RuleError, StoreError."""
         return self._recent(now).collection.rule_stats(profile)
 
     def _recent(self, now: datetime) -> _Loaded:

@@ -135,7 +135,7 @@ def update(paper: Paper, entry: Entry) -> Paper:
 
 
 def _filled(paper: Paper, other: Paper) -> Paper:
-    """The paper, with what it lacks taken from another record of the same paper."""
+    """The paper, completed from another record of the same paper."""
     return replace(
         paper,
         abstract=paper.abstract or other.abstract,

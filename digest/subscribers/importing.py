@@ -53,18 +53,18 @@ def preview_import(
     tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, now: datetime
 ) -> Iterator[RowOutcome]:
     """Yield what an import would do to each row. Writes nothing."""
-    first_line: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for batch in batches(rows):
-        yield from _decide_batch(tx, membership, batch, first_line, now=now)
+        yield from _decide_batch(tx, membership, batch, lines, now=now)
 
 
 def import_rows(
     tx: Transaction, membership: Membership, rows: Iterable[CsvRow], *, origin: str, now: datetime
 ) -> Iterator[RowOutcome]:
     """Store new subscribers and queue confirmation mails. Yields each row's outcome once it is written."""
-    first_line: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for batch in batches(rows):
-        yield from _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
+        yield from _import_batch(tx, membership, batch, lines, origin=origin, now=now)
 
 
 def import_rows_in_batches(
@@ -74,33 +74,27 @@ def import_rows_in_batches(
 
     If it is stopped half way, the stored rows stay, and a second import adds only the rest.
     """
-    first_line: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for batch in batches(rows, _TRANSACTION):
         with store.write() as tx:
-            outcomes = _import_batch(tx, membership, batch, first_line, origin=origin, now=now)
+            outcomes = _import_batch(tx, membership, batch, lines, origin=origin, now=now)
         yield outcomes
         store.yield_to_writers(_MAX_WAIT)
 
 
 def _import_batch(
-    tx: Transaction,
-    membership: Membership,
-    rows: list[CsvRow],
-    first_line: dict[str, int],
-    *,
-    origin: str,
-    now: datetime,
+    tx: Transaction, membership: Membership, rows: list[CsvRow], lines: dict[str, int], *, origin: str, now: datetime
 ) -> list[RowOutcome]:
-    outcomes = _decide_batch(tx, membership, rows, first_line, now=now)
+    outcomes = _decide_batch(tx, membership, rows, lines, now=now)
     new = [outcome.row.subscriber for outcome in outcomes if outcome.row.subscriber and outcome.fate.is_new]
     membership.add_all(tx, new, origin=origin, now=now)
     return outcomes
 
 
 def _decide_batch(
-    tx: Transaction, membership: Membership, rows: list[CsvRow], first_line: dict[str, int], *, now: datetime
+    tx: Transaction, membership: Membership, rows: list[CsvRow], lines: dict[str, int], *, now: datetime
 ) -> list[RowOutcome]:
-    """Decide rows, of which only the first with an address counts. `first_line` is its line, by address key."""
+    """Decide rows. Only the first row with an address counts: `lines` has its line, by address key."""
     pseudonyms = [membership.pseudonyms.of(row.email) if row.subscriber else "" for row in rows]
     known_keys = subscribers.existing_keys(tx, [addresses.key(row.email) for row in rows if row.subscriber])
     suppressed = suppressions.find_all(tx, pseudonyms)
@@ -110,8 +104,8 @@ def _decide_batch(
         key = addresses.key(row.email)
         if row.subscriber is None:
             fate, reason = RowStatus.BAD, row.reason
-        elif key in first_line:
-            fate, reason = RowStatus.KNOWN, f"already in line {first_line[key]}"
+        elif key in lines:
+            fate, reason = RowStatus.KNOWN, f"already in line {lines[key]}"
         elif key in known_keys:
             fate, reason = RowStatus.KNOWN, ""
         elif suppression := suppressed.get(pseudonym):
@@ -123,6 +117,6 @@ def _decide_batch(
         else:
             fate, reason = RowStatus.ASKED, ""
         if fate.is_new:
-            first_line[key] = row.line
+            lines[key] = row.line
         outcomes.append(RowOutcome(row=row, fate=fate, reason=reason))
     return outcomes

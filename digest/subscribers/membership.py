@@ -113,8 +113,12 @@ class Membership:
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue a confirmation mail without checking when the last one was sent: sign_up.py checks that."""
         self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
-        asks = message_id(MailKind.CONFIRMATION, subscriber, now, self.domain)
-        outbox.queue_mail(tx, MailKind.CONFIRMATION, subscriber, message_id=asks, now=now)
+        self.queue_mail(tx, MailKind.CONFIRMATION, subscriber, now=now)
+
+    def queue_mail(self, tx: Transaction, kind: MailKind, to: Subscriber, *, now: datetime, failure: str = "") -> None:
+        """Queue one mail without a digest, such as a sign-in link. With `failure` it is recorded as failed instead."""
+        named = message_id(kind, to, now, self.domain)
+        outbox.queue_mail(tx, kind, to, message_id=named, now=now, failure=failure)
 
     def confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Record that a subscriber confirmed by themselves. This lifts a suppression, except by an admin.
@@ -157,8 +161,7 @@ class Membership:
         subscribers.save(tx, left)
         self._log(tx, [left], ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
         if could_be_mailed:
-            goodbye = message_id(MailKind.GOODBYE, left, now, self.domain)
-            outbox.queue_mail(tx, MailKind.GOODBYE, left, message_id=goodbye, now=now)
+            self.queue_mail(tx, MailKind.GOODBYE, left, now=now)
         return could_be_mailed
 
     def unsubscribe_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
@@ -269,9 +272,8 @@ class Membership:
         there = replace(subscriber, email=new_email)
         if may_ask:
             self._log(tx, [there], ConsentEvent.ASKED, origin=origin, now=now)
-        asks = message_id(MailKind.ADDRESS, there, now, self.domain)
         failure = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
-        outbox.queue_mail(tx, MailKind.ADDRESS, subscriber, message_id=asks, now=now, failure=failure)
+        self.queue_mail(tx, MailKind.ADDRESS, there, now=now, failure=failure)
 
     def change_address(
         self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime

@@ -8,16 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from digest.models import (
-    CompiledRules,
-    MailKind,
-    Subscriber,
-    SubscriberState,
-    Suppression,
-    SuppressionReason,
-    message_id,
-)
-from digest.store import Transaction, deliveries, outbox, profiles, subscribers
+from digest.models import CompiledRules, MailKind, Subscriber, SubscriberState, Suppression, SuppressionReason
+from digest.store import Transaction, deliveries, profiles, subscribers
 from digest.subscribers.membership import ASK_AGAIN_AFTER, Membership
 
 _LEFT_ALONE = timedelta(days=30)  # people who unsubscribed, erased their data or complained
@@ -119,5 +111,4 @@ def _send(
     if mail is SignUpMail.CONFIRMATION:
         membership.queue_confirmation(tx, to, origin=origin, now=now)
     elif mail is SignUpMail.SIGN_IN:
-        named = message_id(MailKind.SIGN_IN, to, now, membership.domain)
-        outbox.queue_mail(tx, MailKind.SIGN_IN, to, message_id=named, now=now)
+        membership.queue_mail(tx, MailKind.SIGN_IN, to, now=now)
