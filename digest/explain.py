@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from digest.errors import RuleError, SuppressedError
 from digest.matching.language.query import Rule
-from digest.matching.rule_stats import list_matching_rules, list_near_misses
+from digest.matching.near_misses import list_matching_rules, list_near_misses
 from digest.models import ConsentEvent, Delivery, DeliveryState, Digest, Paper, Profile, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import OVERLAP, PaperSelector, SelectionSettings, candidates_since

@@ -1,7 +1,6 @@
 """Counts what each rule of a profile finds, so that an editor sees it before the profile is saved. Pure.
 
-A rule that finds nothing, or too much, is varied, to suggest what its author may have meant. For a single paper, this
-lists the rules that match it, and those that nearly match.
+A rule that finds nothing, or too much, is varied, to suggest what its author may have meant.
 """
 
 from collections import ChainMap
@@ -18,22 +17,8 @@ from digest.matching.engine.index import Search
 from digest.matching.engine.query_plan import compile_queries
 from digest.matching.engine.ragged import Ints
 from digest.matching.language.parser import parse_rules
-from digest.matching.language.query import (
-    SHOWN,
-    TITLE,
-    AllOf,
-    AnyOf,
-    Author,
-    Near,
-    Not,
-    Query,
-    Rule,
-    Term,
-    canonical,
-    format_query,
-    iter_terms,
-)
-from digest.models import Paper, Profile
+from digest.matching.language.query import SHOWN, TITLE, AllOf, AnyOf, Not, Query, Term, canonical, format_query
+from digest.models import Profile
 
 QueryCache = MutableMapping[Query, Ints]  # query -> the columns of the papers that it is true of
 
@@ -87,7 +72,7 @@ def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None
     cache = {} if cache is None else cache
     rules = parse_rules(profile.rules)
     papers = papers_by_query([rule.query for rule in rules], search, cache)
-    suggestions = _suggestions(rules, papers, search, cache)
+    suggestions = _suggestions(papers, search, cache)
     total = max(len(search.papers), 1)
     wanting, excluding = (  # by paper, how many distinct rules want it, and exclude it
         np.bincount(np.concatenate([np.empty(0, np.int32), *(papers[query] for query in some)]), minlength=total)
@@ -112,12 +97,10 @@ def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None
     return stats
 
 
-def _suggestions(
-    rules: Sequence[Rule], papers: Mapping[Query, Ints], search: Search, cache: QueryCache
-) -> dict[Query, Suggestion]:
+def _suggestions(papers: Mapping[Query, Ints], search: Search, cache: QueryCache) -> dict[Query, Suggestion]:
     """Returns, for each rule that is never true or floods, the most similar rule that does neither."""
     flood = FLOODS * len(search.papers)
-    counts = {rule.query: len(papers[rule.query]) for rule in rules}
+    counts = {query: len(columns) for query, columns in papers.items()}
     words = ChainMap[str, Any](search.corpus.words, search.corpus.stems)
     variants: dict[Query, list[Query]] = {}
     for query, count in counts.items():
@@ -213,70 +196,3 @@ def _respelt(term: Term, known_words: Collection[str]) -> Term:
         )
         words[at] = next((edit for edit in edits if edit in known_words), word)
     return replace(term, text=" ".join(words))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearMiss:
-    """A rule that does not match a paper: which of its words the paper has, and which not. Words are folded."""
-
-    rule: str
-    has: tuple[str, ...]  # words of the rule that are in the paper, in any field
-    lacks: tuple[str, ...]
-    excluded_by: tuple[str, ...]  # phrases after NOT that are in the paper
-
-
-def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
-    """Returns the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
-    rules = parse_rules(profile.rules)
-    papers = papers_by_query([rule.query for rule in rules], Search([paper]))
-    return [rule for rule in rules if len(papers[rule.query])]
-
-
-def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[NearMiss]:
-    """Returns the rules that came closest to matching a paper, the closest first. Raises RuleError.
-
-    Leaves out rules none of whose words are in the paper.
-    """
-    rules = [rule for rule in parse_rules(profile.rules) if not rule.excludes]
-    parts = {rule: list(dict.fromkeys(_parts(rule.query, wanted=True))) for rule in rules}
-    papers = papers_by_query([query for some in parts.values() for query, _ in some], Search([paper]))
-
-    def texts(rule: Rule, *, wanted: bool, found: bool) -> tuple[str, ...]:
-        some = (query for query, is_wanted in parts[rule] if is_wanted is wanted and (len(papers[query]) > 0) is found)
-        return tuple(dict.fromkeys(" ".join(term.text for term in iter_terms(query)) for query in some))
-
-    near_misses = [
-        NearMiss(
-            rule=rule.text,
-            has=texts(rule, wanted=True, found=True),
-            lacks=texts(rule, wanted=True, found=False),
-            excluded_by=texts(rule, wanted=False, found=True),
-        )
-        for rule in rules
-    ]
-    # First the rules that only a NOT kept from matching, then by the share and by the number of missing words.
-    return sorted(
-        (near for near in near_misses if near.has),
-        key=lambda near: (
-            bool(near.lacks) or not near.excluded_by,
-            len(near.lacks) / (len(near.has) + len(near.lacks)),
-            len(near.lacks),
-        ),
-    )[:limit]
-
-
-def _parts(query: Query, *, wanted: bool) -> Iterator[tuple[Query, bool]]:
-    """Yields (what a rule looks for, True) word by word, and (what it negates, False) phrase by phrase."""
-    # Single words show what a phrase lacks. What is negated counts as a whole: one of its words excludes nothing.
-    match query:
-        case Not(part):
-            yield from _parts(part, wanted=not wanted)
-        case AllOf(parts) | AnyOf(parts):
-            for part in parts:
-                yield from _parts(part, wanted=wanted)
-        case Term() | Near() | Author() if not wanted:
-            yield canonical(query), False
-        case Term() | Near() | Author():
-            for term in iter_terms(query):
-                for word in term.text.split():
-                    yield canonical(replace(term, text=word)), True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.matching.rule_stats import NearMiss, list_matching_rules, list_near_misses
+from digest.matching.near_misses import NearMiss, list_matching_rules, list_near_misses
 from tests.builders import a_paper, a_profile
 
 PAPER = a_paper("Low precision training", "We train big networks on small machines.", authors=("Ada Lovelace",))

@@ -11,17 +11,7 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from digest.errors import RuleError
 from digest.matching.language.parser import MAX_DISTANCE, compile_rules
-from digest.matching.language.query import (
-    ABSTRACT,
-    AUTHOR,
-    ELSEWHERE,
-    EVERYWHERE,
-    FIELDS,
-    MAX_DEPTH,
-    SHOWN,
-    TAGS,
-    TITLE,
-)
+from digest.matching.language.query import AUTHOR, ELSEWHERE, EVERYWHERE, FIELDS, MAX_DEPTH, SHOWN, TAGS
 from digest.models import EXCLUDES, Field
 
 MAX_PASTED = 20_000  # characters
@@ -62,7 +52,7 @@ _TAGS_ELSEWHERE = frozenset(  # for what no feed contains
 )
 _KNOWN_TAGS = _SUBJECT_TAGS | _NAME_TAGS | _TAGS_ELSEWHERE | set(TAGS)
 _FIELDS_ELSEWHERE = frozenset({*ELSEWHERE, "doi"})
-_PREFIX_OF = {TITLE: "title:", ABSTRACT: "abstract:", EVERYWHERE: "all:", SHOWN: ""}
+_PREFIX_OF = {FIELDS["title"]: "title:", FIELDS["abstract"]: "abstract:", EVERYWHERE: "all:", SHOWN: ""}
 _QUOTES = '"“”„«»'
 
 # Words that PubMed does not look for if there are others beside them.

@@ -5,7 +5,7 @@ Unclear rejections are SOFT: a wrong HARD loses a reader, a wrong SOFT is only c
 
 import re
 
-from digest.models import BounceKind
+from digest.models import Bounce, BounceKind
 from digest.transport.smtp_connection import one_line
 
 MAX_REPLY = 500  # characters of a reply that are stored and looked at
@@ -89,6 +89,13 @@ def classify(status: str, reply: str) -> BounceKind:
     return BounceKind.HARD if status in _INVALID_ADDRESS else BounceKind.SOFT
 
 
+def rejection(recipient: str, reply: str, *, reported_status: str = "") -> Bounce:
+    """Return the bounce for a final rejection. `reported_status` is the status in a delivery report, if it has one."""
+    status = more_specific(reported_status, find_status(reply)) or status_from_phrase(reply)
+    stored = one_line(reply[: 4 * MAX_REPLY])[:MAX_REPLY].rstrip()
+    return Bounce(kind=classify(status, reply), recipient=recipient, status=status, reply=stored)
+
+
 def find_status(reply: str) -> str:
     """The enhanced status in a reply, preferably after a code ("550 5.1.1 …"), or ""."""
     start = reply[: 2 * MAX_REPLY]
@@ -115,11 +122,6 @@ def status_from_phrase(reply: str) -> str:
 def has_code(reply: str) -> bool:
     """Whether a text contains a code of 4yz or 5yz, or an enhanced status."""
     return _CODE.search(reply[:MAX_REPLY]) is not None or bool(find_status(reply))
-
-
-def shorten(reply: str) -> str:
-    """A reply as one line that is short enough to store."""
-    return one_line(reply[: 4 * MAX_REPLY])[:MAX_REPLY].rstrip()
 
 
 def _is_transient(status: str, reply: str) -> bool:

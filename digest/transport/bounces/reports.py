@@ -12,16 +12,7 @@ from email import message_from_bytes
 from flufl.bounce import all_failures
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces.classification import (
-    MAX_REPLY,
-    classify,
-    find_phrase,
-    find_status,
-    has_code,
-    more_specific,
-    shorten,
-    status_from_phrase,
-)
+from digest.transport.bounces.classification import MAX_REPLY, find_phrase, find_status, has_code, rejection
 from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, find_addresses, parse_fields
 
 _DELIVERY_STATUS = ("message/delivery-status", "message/global-delivery-status")
@@ -109,12 +100,8 @@ def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
             comment = _COMMENT.search(block.get("status", ""))
             reply = comment[1] if comment else _reply_about(recipient, mail.explanation)
         reported = _STATUS.search(block.get("status", ""))
-        status = more_specific(reported[1] if reported else "", find_status(reply)) or status_from_phrase(reply)
-        bounce = Bounce(
-            kind=classify(status, reply),
-            recipient=recipient,
-            status=status,
-            reply=shorten(reply),
+        bounce = replace(
+            rejection(recipient, reply, reported_status=reported[1] if reported else ""),
             message_id=block.get("x-original-message-id", "").strip("<> "),
         )
         bounces.append(bounce)
@@ -164,8 +151,7 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces = []
     for recipient in recipients[:_MAX_RECIPIENTS]:
         reply = _reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
-        status = find_status(reply) or status_from_phrase(reply)
-        bounces.append(Bounce(kind=classify(status, reply), recipient=recipient, status=status, reply=shorten(reply)))
+        bounces.append(rejection(recipient, reply))
     return tuple(bounces)
 
 
@@ -182,9 +168,9 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
         about = "\n".join(lines[start:end])
     passages = [about] if others else [about, text]
     rejections = [found for passage in passages if (found := _find_rejection(_QUOTED_COMMAND.sub("\n", passage)))]
-    for rejection in rejections:
-        if find_phrase(rejection) or find_status(rejection):
-            return rejection
+    for each in rejections:
+        if find_phrase(each) or find_status(each):
+            return each
     if others and rejections:  # the rest of the text may be about another recipient
         return rejections[0]
     paragraphs = [paragraph for passage in passages for paragraph in re.split(r"\n[ \t]*\n", passage)]
