@@ -1,16 +1,23 @@
-"""The API as an application of its own, mounted at /api/v1, with its OpenAPI document."""
+"""The API as an application of its own, mounted at /api/v1, with its OpenAPI document.
+
+Endpoints call the functions of digest/admin, as commands and pages do, so each change is in the audit log. There are no
+cookies, and so nothing that another site could forge.
+"""
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from digest import __version__
+from digest.errors import DigestError, UsageError
 from digest.web.api import deliveries, profiles, submissions_and_operations, subscribers
 from digest.web.api.access import PATH
-from digest.web.api.problems import Problem, add_problem_handlers
+from digest.web.api.problems import Problem, problem_of
 from digest.web.dependencies import Services
 
 _AT_ONCE = 8  # calls that are answered at the same time: more would only wait for each other
@@ -41,7 +48,8 @@ def mounted(services: Services) -> Mount:
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     asgi.state.turns = CapacityLimiter(_AT_ONCE)
     asgi.state.services = services
-    add_problem_handlers(asgi)
+    kinds = (HTTPException, RequestValidationError, UsageError, DigestError, Exception)
+    asgi.exception_handlers |= dict.fromkeys(kinds, problem_of)
     # include_router would wrap the routes; the Allow header of a 405 needs all routes in one list.
     asgi.router.routes.extend(route for router in _ROUTERS for route in router.routes)
 

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -87,12 +86,6 @@ _DETAILS = {
     413: f"the request is larger than {MAX_BODY // 1024} KiB",
     429: "too many requests at once, or too many wrong tokens; try again later",
 }
-
-
-def add_problem_handlers(app: FastAPI) -> None:
-    """Make an app answer every error with a problem."""
-    kinds = (HTTPException, RequestValidationError, UsageError, DigestError, Exception)
-    app.exception_handlers |= dict.fromkeys(kinds, problem_of)
 
 
 def problem_of(request: Request, error: Exception) -> Response:

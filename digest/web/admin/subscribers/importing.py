@@ -11,7 +11,7 @@ import io
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -186,12 +186,25 @@ class Imports:
         self, upload: Import, batches: Iterator[list[RowOutcome]], *, last_stage: Stage, pause: float = 0.0
     ) -> None:
         """Record the outcomes of batches until there are no more or the program stops."""
-        log = _OutcomeLog()
+        counts: Counter[RowStatus] = Counter()
+        first: dict[RowStatus, tuple[RowOutcome, ...]] = {}
+        compressed = io.BytesIO()
+        report = gzip.GzipFile(fileobj=compressed, mode="wb", compresslevel=1)
+        report.write(csv_lines([_REPORT]).encode())
         ended, failure = Stage.STOPPED, ""
+
+        def progress(stage: Stage) -> Progress:
+            return Progress(stage=stage, rows=counts.total(), counts=dict(counts), first=dict(first), failure=failure)
+
         try:
             for batch in batches:
-                log.add(batch)
-                upload.progress = log.progress(upload.progress.stage)
+                counts.update(outcome.fate for outcome in batch)
+                for outcome in batch:
+                    shown = first.get(outcome.fate, ())
+                    if len(shown) < SHOWN:
+                        first[outcome.fate] = (*shown, outcome)
+                report.write(csv_lines(outcome.record().values() for outcome in batch).encode())
+                upload.progress = progress(upload.progress.stage)
                 if self._background.stopping.wait(pause):
                     return
             ended = last_stage
@@ -199,8 +212,9 @@ class Imports:
             failure = str(error)
             raise
         finally:
-            upload.report = log.close()
-            upload.progress = log.progress(ended, failure)
+            report.close()
+            upload.report = compressed.getvalue()
+            upload.progress = progress(ended)
 
     def _start_timer(self, upload: Import) -> None:
         def expire() -> None:
@@ -218,37 +232,6 @@ class Imports:
         self._kept.pop(upload.id, None)
         if upload.timer is not None:
             upload.timer.cancel()
-
-
-class _OutcomeLog:
-    """Counts outcomes, keeps the first rows of each, and writes the report."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[RowStatus] = Counter()
-        self._first: dict[RowStatus, tuple[RowOutcome, ...]] = {}
-        self._compressed = io.BytesIO()
-        self._report = gzip.GzipFile(fileobj=self._compressed, mode="wb", compresslevel=1)
-        self._write([_REPORT])
-
-    def add(self, batch: list[RowOutcome]) -> None:
-        self._counts.update(outcome.fate for outcome in batch)
-        for outcome in batch:
-            first = self._first.get(outcome.fate, ())
-            if len(first) < SHOWN:
-                self._first[outcome.fate] = (*first, outcome)
-        self._write([o.row.line, o.row.email, o.fate.value, o.row.column, o.reason] for o in batch)
-
-    def progress(self, stage: Stage, failure: str = "") -> Progress:
-        counts, first = dict(self._counts), dict(self._first)
-        return Progress(stage=stage, rows=self._counts.total(), counts=counts, first=first, failure=failure)
-
-    def close(self) -> bytes:
-        """The report, gzipped."""
-        self._report.close()
-        return self._compressed.getvalue()
-
-    def _write(self, rows: Iterable[Iterable[object]]) -> None:
-        self._report.write(csv_lines(rows).encode())
 
 
 def decoded(content: bytes) -> str | None:
