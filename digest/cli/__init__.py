@@ -14,7 +14,7 @@ from digest.cli import outbox, profile, run, subscriber
 from digest.cli.admin_and_token import admin_commands, token_commands
 from digest.cli.bounce_and_suppression import bounce, suppression_commands
 from digest.cli.match_preview_explain import explain, match, preview
-from digest.cli.output import complain, print_text
+from digest.cli.output import complain
 from digest.cli.setup import db_commands, demo, dkim_commands, init
 from digest.cli.source_and_submission import source_commands, submission_commands
 from digest.config import DEFAULT_FILE
@@ -43,7 +43,7 @@ commands.add_typer(db_commands, name="db")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print_text(f"digest {__version__}")
+        print(f"digest {__version__}")
         raise typer.Exit
 
 

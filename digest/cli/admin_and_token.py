@@ -7,7 +7,7 @@ import typer
 
 from digest.admin import admin_actions
 from digest.cli.options import ConfigOption, JsonOption, open_app, signed
-from digest.cli.output import print_records, print_text, say
+from digest.cli.output import print_records, say
 from digest.models import Role, TokenScope
 from digest.security import addresses, passwords
 from digest.store import admins, audit
@@ -108,7 +108,7 @@ def add_token(
     with open_app(config) as app, app.store.write() as tx:
         owner = admins.get(tx, admin)
         added, token = admin_actions.add_token(tx, owner, name, scopes, days=days, **signed())
-    print_text(token)
+    print(token)
     say(f"made {added}, valid until {added.expires_at:%Y-%m-%d}; it cannot be shown again")
 
 

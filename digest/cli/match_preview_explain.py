@@ -21,16 +21,7 @@ from digest.cli.options import (
     moment,
     open_app,
 )
-from digest.cli.output import (
-    described,
-    print_json,
-    print_table,
-    print_text,
-    say,
-    warn,
-    warn_of_templates,
-    warn_of_unreadable,
-)
+from digest.cli.output import described, print_json, print_table, say, warn, warn_of_templates, warn_of_unreadable
 from digest.config import DEFAULT_FILE, FetchConfig, load
 from digest.errors import DigestError, SourceError, UsageError
 from digest.matching import ProfileIndex, Search
@@ -161,7 +152,7 @@ def preview(
             sys.stdout.buffer.write(app.composer.message(mail).content)
         else:
             rendered = app.composer.render(mail)
-            print_text(rendered.readable_html if form is Format.HTML else rendered.readable_text)
+            print(rendered.readable_html if form is Format.HTML else rendered.readable_text)
         warn_of_templates(app)
 
 
@@ -217,4 +208,4 @@ def explain(
     if as_json:
         print_json(asdict(found) | {"answer": found.answer})
     else:
-        print_text("\n".join([found.answer, *([f"{found.paper}: {found.title}"] if found.title else []), *found.facts]))
+        print("\n".join([found.answer, *([f"{found.paper}: {found.title}"] if found.title else []), *found.facts]))

@@ -27,11 +27,6 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(to_jsonable_python(value), ensure_ascii=False).translate(_LINE_ENDS))
 
 
-def print_text(text: str) -> None:
-    """Print text for people."""
-    print(text)
-
-
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table. On a pipe it is as wide as its content, so that nothing is cut off."""
     table = Table(box=None, pad_edge=False, header_style="bold")

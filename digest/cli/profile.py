@@ -24,7 +24,7 @@ from digest.cli.options import (
     signed,
     why_unreadable,
 )
-from digest.cli.output import print_json, print_records, print_table, print_text, say, warn_of_unreadable
+from digest.cli.output import print_json, print_records, print_table, say, warn_of_unreadable
 from digest.errors import RuleError, UsageError
 from digest.matching import parse_rules
 from digest.matching.paper_collection import Findings, PaperCollection
@@ -90,7 +90,7 @@ def show(name: NameArgument, as_json: JsonOption = False, config: ConfigOption =
     if as_json:
         print_json({"name": profile.name, "rules": profile.rules})
     else:
-        print_text(profile.rules.rstrip("\n"))
+        print(profile.rules.rstrip("\n"))
 
 
 @commands.command()
@@ -105,7 +105,7 @@ def remove(name: NameArgument, config: ConfigOption = None) -> None:
 def export(config: ConfigOption = None) -> None:
     """Print every shared profile as JSON, one per line, for `digest profile import`."""
     with open_app(config) as app, app.store.read() as tx:
-        print_text(profile_actions.to_json_lines(profiles.list_shared(tx)).rstrip("\n"))
+        print(profile_actions.to_json_lines(profiles.list_shared(tx)).rstrip("\n"))
 
 
 @commands.command("import")
@@ -147,7 +147,7 @@ def history(
                 print_json({**_version_record(after, change), "diff": lines})
                 return
             if lines:
-                print_text("\n".join(lines))
+                print("\n".join(lines))
             say(change)
             return
         saved = with_descriptions(profiles.list_versions(tx, profile.id))
@@ -275,7 +275,7 @@ def _print_backtest(result: Findings, rule_stats: list[RuleStats], changes: dict
     found = [count if there else None for count, there in result.days.values()]
     most = max(count for count, _ in result.days.values())
     first, last = min(result.days), max(result.days)
-    print_text(f"papers per day, at most {most}:  {first:%d %b} {sparkline(found)} {last:%d %b}\n")
+    print(f"papers per day, at most {most}:  {first:%d %b} {sparkline(found)} {last:%d %b}\n")
     rows = []
     for rule in rule_stats:
         written = f"-{rule.rule}" if rule.excludes else rule.rule
@@ -284,7 +284,7 @@ def _print_backtest(result: Findings, rule_stats: list[RuleStats], changes: dict
     for change, some in changes.items():
         if some:
             best = f", the best {_MAX_LISTED}" if len(some) > _MAX_LISTED else ""
-            print_text(f"\n{len(some)} papers {change}{best}:")
+            print(f"\n{len(some)} papers {change}{best}:")
             sign = "+" if change == "added" else "-"
             print_table(("", "paper", "title"), [(sign, paper.id, paper.title) for paper in some[:_MAX_LISTED]])
 

@@ -8,7 +8,7 @@ import typer
 
 from digest.app import App
 from digest.cli.options import ConfigOption, JsonOption, moment, open_app
-from digest.cli.output import print_json, print_table, print_text, say, warn_of_unreadable
+from digest.cli.output import print_json, print_table, say, warn_of_unreadable
 from digest.config import DEFAULT_FILE, load
 from digest.demo import ADMIN, DemoReport, serve_demo
 from digest.demo import demo as run_demo
@@ -81,7 +81,7 @@ def demo(
     stop = threading.Event()
     stop_on_signals(stop)
     listener = listen("127.0.0.1", 0)
-    print_text(f"{url_of(listener)}\n")
+    print(f"{url_of(listener)}\n")
 
     def done(report: DemoReport, password: str) -> None:
         url = url_of(listener)
@@ -141,4 +141,4 @@ def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         print_json({"name": name, "type": "TXT", "value": value})
     else:
         strings = [f'"{value[i : i + _STRING]}"' for i in range(0, len(value), _STRING)]
-        print_text(f"{name}. IN TXT ( {' '.join(strings)} )")
+        print(f"{name}. IN TXT ( {' '.join(strings)} )")

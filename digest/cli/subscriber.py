@@ -18,7 +18,7 @@ from digest.cli.options import (
     signed,
     why_unreadable,
 )
-from digest.cli.output import print_json, print_record, print_records, print_text, progress, say, warn
+from digest.cli.output import print_json, print_record, print_records, progress, say, warn
 from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import SubscriberState
@@ -284,6 +284,6 @@ def export(
         if as_json:
             print_records([fields.record(s) for s in subscribed], as_json=True, empty="")
         else:
-            print_text(fields.to_csv(subscribed).rstrip("\n"))
+            print(fields.to_csv(subscribed).rstrip("\n"))
         if left_out := len(people) - len(subscribed):
             warn(f"{left_out} are left out: not confirmed, unsubscribed or suppressed")

@@ -1,6 +1,7 @@
 """Trying rules: the search of papers, and the preview of keywords, which is shown while they are typed."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -59,34 +60,29 @@ def search_papers(
     context: Context, q: str = "", period_name: Annotated[str, Query(alias="in")] = "", page: Number = 1
 ) -> Response:
     """The search form, and the results of a search. Raises HTTPException 429."""
-    if not q:
-        return _answer(context, q, period_name, page)
-    with context.services.limits.preview.working(context.client, now=context.now):
-        return _answer(context, q, period_name, page)
-
-
-def _answer(context: Context, typed: str, period_name: str, number: int) -> Response:
-    rules, keywords = read_keywords(typed)
-    try:
-        period = Period.parse(period_name) if period_name else None
-    except UsageError:
-        return _show(context, Searched(keywords=keywords, complaint=Complaint.PERIOD), status=404)
-    form = Searched(keywords=keywords, period=period.name if period else "")
-    if rules is None or not rules.rules:
-        return _show(context, form, status=200 if rules else 422)
-    if not rules.has_positive_rules:
-        return _show(context, replace(form, complaint=Complaint.EXCLUDES), status=422)
-    recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
-    part: dict[str, int] = {"begin": (max(number, 1) - 1) * _PAGE_SIZE, "limit": _PAGE_SIZE}
-    if period is None:
-        found = recent.find_recent([profile], now=context.now, **part)
-    else:
-        found = recent.find_between(profile, period.first_on, period.last_on, now=context.now, **part)
-    pages = max(1, -(-found.count // _PAGE_SIZE))
-    if not 1 <= number <= pages:
-        return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
-    papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
-    return _show(context, replace(form, count=found.count, papers=papers, number=number, pages=pages))
+    limit = context.services.limits.preview
+    with limit.working(context.client, now=context.now) if q else nullcontext():  # the empty form is no search
+        rules, keywords = read_keywords(q)
+        try:
+            period = Period.parse(period_name) if period_name else None
+        except UsageError:
+            return _show(context, Searched(keywords=keywords, complaint=Complaint.PERIOD), status=404)
+        form = Searched(keywords=keywords, period=period.name if period else "")
+        if rules is None or not rules.rules:
+            return _show(context, form, status=200 if rules else 422)
+        if not rules.has_positive_rules:
+            return _show(context, replace(form, complaint=Complaint.EXCLUDES), status=422)
+        recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
+        part: dict[str, int] = {"begin": (max(page, 1) - 1) * _PAGE_SIZE, "limit": _PAGE_SIZE}
+        if period is None:
+            found = recent.find_recent([profile], now=context.now, **part)
+        else:
+            found = recent.find_between(profile, period.first_on, period.last_on, now=context.now, **part)
+        pages = max(1, -(-found.count // _PAGE_SIZE))
+        if not 1 <= page <= pages:
+            return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
+        papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
+        return _show(context, replace(form, count=found.count, papers=papers, number=page, pages=pages))
 
 
 def _show(context: Context, page: Searched, *, status: int = 200) -> Response:
