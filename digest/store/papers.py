@@ -14,7 +14,7 @@ from digest.store.schema import identities, paper_revisions, papers, sightings
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
 _REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
-_SAME = (  # columns that are stored as the fields of a Paper are
+_PLAIN_COLUMNS = (  # stored exactly as the fields of a Paper
     *("title", "abstract", "title_source", "abstract_source", "url", "pdf_url", "code_url", "discussion_url"),
     *("published_at", "upvotes", "stars", "revision", "first_seen_at"),
 )
@@ -263,5 +263,5 @@ def _paper(row: sa.Row[Any]) -> Paper:
         authors=tuple(row.authors),
         categories=tuple(row.categories),
         announce_type=AnnounceType(row.announce_type),
-        **{column: getattr(row, column) for column in _SAME},
+        **{column: getattr(row, column) for column in _PLAIN_COLUMNS},
     )

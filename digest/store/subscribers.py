@@ -28,7 +28,7 @@ _NO_LIMIT = 2**31
 _MAX_COUNTED = 20_000  # subscribers whose schedules are all counted
 _SAMPLE = 5000  # subscribers whose schedules are counted where there are more
 
-_SAME = (  # columns that are stored as the fields of a Subscriber are
+_PLAIN_COLUMNS = (  # stored exactly as the fields of a Subscriber
     *("email", "name", "max_papers", "language", "epoch", "wants_trending", "new_email", "feed"),
     *("last_slot_at", "last_digest_at", "resumes_at"),
 )
@@ -336,7 +336,7 @@ def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | 
             state=SubscriberState(row.state),
             profiles=tuple(followed.get(row.id, ())),
             announce_types=_types(row.announce_types),
-            **{column: getattr(row, column) for column in _SAME},
+            **{column: getattr(row, column) for column in _PLAIN_COLUMNS},
         )
         for row in rows
     ]
@@ -344,7 +344,7 @@ def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | 
 
 def _values(subscriber: Subscriber) -> dict[str, Any]:
     types = subscriber.announce_types
-    return {column: getattr(subscriber, column) for column in _SAME} | {
+    return {column: getattr(subscriber, column) for column in _PLAIN_COLUMNS} | {
         "email_key": addresses.key(subscriber.email),
         "found_by": search_key(subscriber.email, subscriber.name),
         "timezone": subscriber.schedule.timezone,

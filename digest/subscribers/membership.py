@@ -94,7 +94,7 @@ class Membership:
         asked = [s for s in added if s.state is SubscriberState.PENDING]
         confirmed = [s for s in added if s.state.is_subscribed]
         self._log(tx, confirmed, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
-        self._log(tx, asked, ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
+        self._log(tx, asked, ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
@@ -112,7 +112,7 @@ class Membership:
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue a confirmation mail without checking when the last one was sent: sign_up.py checks that."""
-        self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, in_words=True)
+        self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
         self.queue_mail(tx, MailKind.CONFIRMATION, subscriber, now=now)
 
     def queue_mail(self, tx: Transaction, kind: MailKind, to: Subscriber, *, now: datetime, failure: str = "") -> None:
@@ -133,7 +133,7 @@ class Membership:
             raise _suppressed_error(subscriber.email, suppression)
         suppressions.remove(tx, pseudonym)
         bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
-        self._log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, in_words=True)
+        self._log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, with_wording=True)
         # The welcome mail is the digest of this slot.
         return self._activate(tx, replace(subscriber, last_slot_at=now), now=now)
 
@@ -359,13 +359,13 @@ class Membership:
         *,
         origin: str,
         now: datetime,
-        in_words: bool = False,
+        with_wording: bool = False,
     ) -> None:
-        """Write to the consent log, `in_words` with the current wording of the confirmation mail."""
+        """Write to the consent log; `with_wording` adds the current wording of the confirmation mail."""
         if not people:
             return
         versions: dict[str, str] = {}
-        for language in {s.language for s in people} if in_words else ():
+        for language in {s.language for s in people} if with_wording else ():
             wording = self.wording(language)
             consents.add_wording(tx, wording)
             versions[language] = wording.version
