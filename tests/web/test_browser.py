@@ -233,7 +233,7 @@ def known(app: App, email: str) -> bool:
 
 
 def test_the_focus_is_visible(look: Opening) -> None:
-    page = look("leave?")
+    page = look("unsubscribe")
     to_the_button(page)
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate("document.activeElement.tagName") == "BUTTON"
@@ -241,7 +241,7 @@ def test_the_focus_is_visible(look: Opening) -> None:
 
 
 def test_the_button_is_large_enough_for_a_thumb(look: Opening) -> None:
-    box = look("leave?").locator("button").bounding_box()
+    box = look("unsubscribe").locator("button").bounding_box()
     assert box["height"] >= 44
     assert box["width"] >= 300
 
@@ -249,12 +249,12 @@ def test_the_button_is_large_enough_for_a_thumb(look: Opening) -> None:
 def test_a_page_from_right_to_left_begins_at_the_right(look: Opening) -> None:
     begins = "document.querySelector('button').getBoundingClientRect().right"
     edge = "document.querySelector('h1').getBoundingClientRect().right"
-    page = look("leave in Arabic", 1280)
+    page = look("unsubscribe in Arabic", 1280)
     assert page.evaluate(begins) == page.evaluate(edge)
 
 
 def test_a_page_makes_no_third_party_requests(look: Opening, app: App) -> None:
-    page = look("leave?")
+    page = look("unsubscribe")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload(wait_until="networkidle")
