@@ -155,8 +155,8 @@ def facts_of_delivery(tx: Transaction, delivery: Delivery) -> Iterator[str]:
             sent_at = deliveries.find_sent_at(tx, delivery.id)
             yield f"{name} was sent{f' at {describe_time(sent_at)}' if sent_at else ''}{reply}"
             for bounce in bounces.list_by_delivery(tx, delivery.id):
-                words = " ".join(filter(None, (bounce["kind"], bounce["status"], bounce["reply"])))
-                yield f"it bounced at {describe_time(bounce['bounced_at'])}: {words}"
+                words = " ".join(filter(None, (bounce.kind, bounce.status, bounce.reply)))
+                yield f"it bounced at {describe_time(bounce.bounced_at)}: {words}"
             return
         case DeliveryState.FAILED:
             yield f"{name} has failed{reply}"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from digest.admin import profile_actions
-from digest.admin.profile_diff import describe, diff, with_descriptions
+from digest.admin.profile_actions import describe, diff, with_descriptions
 from digest.cli.options import (
     MAX_DAYS,
     ConfigOption,

@@ -1,6 +1,6 @@
 """Bounces: mails that came back, or were refused by the mail server at once. Addresses are stored as pseudonyms."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,9 @@ class StoredBounce:
     reply: str
     bounced_at: datetime
     delivery_id: int | None  # None where the bounce names no delivery, or it was deleted
+
+
+_COLUMNS = [bounces.c[field.name] for field in fields(StoredBounce)]
 
 
 def add(
@@ -51,25 +54,21 @@ def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: 
     return tx.execute(sa.select(days).where(soft, bounces.c.bounced_at > now - within)).scalar_one()
 
 
-def list_by_address(tx: Transaction, pseudonym: str) -> list[dict[str, Any]]:
+def list_by_address(tx: Transaction, pseudonym: str) -> list[StoredBounce]:
     """Return the bounces of one address, oldest first."""
-    return _list_summaries(tx, bounces.c.pseudonym == pseudonym)
+    return _list(tx, sa.select(*_COLUMNS).where(bounces.c.pseudonym == pseudonym).order_by(bounces.c.id))
 
 
-def list_by_delivery(tx: Transaction, delivery_id: int) -> list[dict[str, Any]]:
+def list_by_delivery(tx: Transaction, delivery_id: int) -> list[StoredBounce]:
     """Return the bounces of one delivery, oldest first."""
-    return _list_summaries(tx, bounces.c.delivery_id == delivery_id)
+    return _list(tx, sa.select(*_COLUMNS).where(bounces.c.delivery_id == delivery_id).order_by(bounces.c.id))
 
 
-def list_newest(
-    tx: Transaction, *, kind: BounceKind | None = None, before: int = 0, limit: int
-) -> Sequence[StoredBounce]:
+def list_newest(tx: Transaction, *, kind: BounceKind | None = None, before: int = 0, limit: int) -> list[StoredBounce]:
     """Return the newest bounces, newest first: of one kind or of all; with `before`, those with a lower id."""
     conditions = [] if kind is None else [bounces.c.kind == kind.value]
     conditions += [bounces.c.id < before] if before else []
-    columns = (bounces.c[field.name] for field in fields(StoredBounce))
-    rows = tx.execute(sa.select(*columns).where(*conditions).order_by(bounces.c.id.desc()).limit(limit))
-    return [StoredBounce(**{**row, "kind": BounceKind(row["kind"])}) for row in rows.mappings()]
+    return _list(tx, sa.select(*_COLUMNS).where(*conditions).order_by(bounces.c.id.desc()).limit(limit))
 
 
 def delete(tx: Transaction, pseudonym: str, *, kinds: Collection[BounceKind] = tuple(BounceKind)) -> None:
@@ -78,7 +77,6 @@ def delete(tx: Transaction, pseudonym: str, *, kinds: Collection[BounceKind] = t
     tx.execute(sa.delete(bounces).where(bounces.c.pseudonym == pseudonym, selected))
 
 
-def _list_summaries(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    columns = (bounces.c.kind, bounces.c.status, bounces.c.reply, bounces.c.bounced_at)
-    rows = tx.execute(sa.select(*columns).where(condition).order_by(bounces.c.id))
-    return [dict(row) for row in rows.mappings()]
+def _list(tx: Transaction, selected: sa.Select[Any]) -> list[StoredBounce]:
+    rows = tx.execute(selected).mappings()
+    return [StoredBounce(**{**row, "kind": BounceKind(row["kind"])}) for row in rows]

@@ -41,7 +41,10 @@ def export_personal_data(tx: Transaction, membership: Membership, email: str) ->
         "suppression": asdict(suppression) if suppression else None,
         "consents": [asdict(consent) for consent in log],
         "wordings": {version: wording.text for version, wording in wordings.items() if wording},
-        "bounces": bounces.list_by_address(tx, membership.pseudonyms.of(email)),
+        "bounces": [
+            {"kind": bounce.kind.value, "status": bounce.status, "reply": bounce.reply, "bounced_at": bounce.bounced_at}
+            for bounce in bounces.list_by_address(tx, membership.pseudonyms.of(email))
+        ],
         "digests": digests.list_by_subscriber(tx, s.id) if s else [],
         # A mail to a new address that is not confirmed is left out: it would tell whether the address is taken.
         "deliveries": [

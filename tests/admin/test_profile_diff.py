@@ -5,7 +5,7 @@ from time import process_time
 
 import pytest
 
-from digest.admin.profile_diff import describe, diff, with_descriptions
+from digest.admin.profile_actions import describe, diff, with_descriptions
 from digest.models import ProfileVersion
 from tests.builders import NOW
 

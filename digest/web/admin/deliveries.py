@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from digest.admin import outbox_actions
 from digest.admin.test_mail import copy_without_links
 from digest.mail.encoding import clean
-from digest.models import BounceKind, Delivery, DeliveryState, MailKind
+from digest.models import Delivery, DeliveryState, MailKind
 from digest.store import Transaction, bounces, deliveries, subscribers
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscribers import PageCursor, SubscriberFilter
@@ -171,15 +171,7 @@ def show_delivery(context: Context, delivery_id: PathId, done: str = "") -> Resp
             ListedPaper(title=clean(item.paper.title), path=paper_path(item.paper.id), profile=item.profile)
             for item in items
         ),
-        bounces=tuple(
-            ListedBounce(
-                at=context.local_time(bounce["bounced_at"]),
-                kind=BounceKind(bounce["kind"]),
-                status=bounce["status"],
-                reply=clean(bounce["reply"]),
-            )
-            for bounce in returned
-        ),
+        bounces=tuple(ListedBounce.of(context, bounce, delivery.subscriber) for bounce in returned),
         can_resend=not suppressed and not outbox_actions.reason_not_to_resend(delivery),
         has_mail=_has_mail(delivery),
         done=done,

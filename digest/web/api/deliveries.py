@@ -31,7 +31,7 @@ class Delivery(BaseModel):
     reply: str = Field(description="The mail server's last reply.", examples=["250 2.0.0 Ok"])
 
 
-class DeliveryBounce(BaseModel):
+class DeliveryBounce(Shown):
     """A bounce of a mail."""
 
     kind: BounceKind
@@ -119,7 +119,7 @@ def get_delivery(call: ReadsDeliveries, id: Id) -> DeliveryDetails:  # noqa: A00
     """Return one delivery with its bounces."""
     with call.store.read() as tx:
         found = deliveries.get(tx, id)
-        came_back = [DeliveryBounce(**bounce) for bounce in bounces.list_by_delivery(tx, id)]
+        came_back = [DeliveryBounce.model_validate(bounce) for bounce in bounces.list_by_delivery(tx, id)]
         record = outbox_actions.delivery_record(found)
         return DeliveryDetails(**record, sent_at=deliveries.find_sent_at(tx, id), came_back=came_back)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from digest import models
 from digest.admin import profile_actions
-from digest.admin.profile_diff import with_descriptions
+from digest.admin.profile_actions import with_descriptions
 from digest.errors import NotFoundError
 from digest.models import DigestItem, ProfileVersion
 from digest.store import Transaction, profiles

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
-from digest.admin import profile_actions, profile_diff
+from digest.admin import profile_actions
 from digest.errors import NotFoundError, RuleError, UsageError
 from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion, Role
@@ -184,7 +184,7 @@ def _find_conflict(
     opened = next((version for version in newest_first if version.number == page.version), None)
     if newest.number in seen or newest.rules == page.text or (opened and opened.rules == newest.rules):
         return None
-    diff = [line for line in profile_diff.diff(opened, newest)[2:_MAX_DIFF] if not line.startswith("@@")]
+    diff = [line for line in profile_actions.diff(opened, newest)[2:_MAX_DIFF] if not line.startswith("@@")]
     at = context.local_time(newest.saved_at)
     return Conflict(number=newest.number, who=newest.saved_by, at=at, diff=diff)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
-from digest.admin import profile_actions, profile_diff
+from digest.admin import profile_actions
 from digest.admin.profile_actions import ImportPreview
 from digest.errors import NotFoundError, UsageError
 from digest.models import Profile, ProfileVersion, Role
@@ -198,7 +198,7 @@ def list_versions(context: Context, profile_id: PathId) -> Response:
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id, or_removed=True)
         removed = profiles.find_by_id(tx, profile_id) is None
-        versions = profile_diff.with_descriptions(profiles.list_versions(tx, profile_id))
+        versions = profile_actions.with_descriptions(profiles.list_versions(tx, profile_id))
     page = History(
         id=profile.id,
         name=isolated(profile.name),
@@ -221,12 +221,12 @@ def show_version(context: Context, profile_id: PathId, version: str) -> Response
         name=isolated(shown.name),
         removed=removed,
         is_newest=shown.number == newest,
-        version=_listed(context, shown, profile_diff.describe(before, shown)),
+        version=_listed(context, shown, profile_actions.describe(before, shown)),
         rules=shown.rules,
         # The first two lines are the headers of a unified diff.
         diff=tuple(
             (line[:1] or " ", "" if line.startswith("@@") else line[1:])
-            for line in profile_diff.diff(before, shown)[2:]
+            for line in profile_actions.diff(before, shown)[2:]
         ),
     )
     return context.render(admin_template("version"), page)

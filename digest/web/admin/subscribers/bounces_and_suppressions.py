@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -13,9 +13,11 @@ from digest.admin import subscriber_actions
 from digest.admin.outbox_actions import poll_bounces
 from digest.app import App
 from digest.errors import AddressError, DigestError, NotFoundError, UsageError
+from digest.mail.encoding import clean
 from digest.models import BounceKind, Subscriber, Suppression, SuppressionReason
 from digest.security import addresses
 from digest.store import bounces, suppressions
+from digest.store.bounces import StoredBounce
 from digest.subscribers.fields import one_line
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.background import Background
@@ -135,9 +137,22 @@ class ListedBounce:
     kind: BounceKind
     status: str
     reply: str
-    delivery: int = 0  # 0 if the bounce names none
-    subscriber: int = 0
-    email: str = ""  # "" if it cannot be told from the pseudonym
+    delivery: int  # 0 if the bounce names none
+    subscriber: int
+    email: str  # "" if it cannot be told from the pseudonym
+
+    @classmethod
+    def of(cls, context: Context, bounce: StoredBounce, owner: Subscriber | None) -> Self:
+        """Return a bounce as pages show it. `owner` has the address that it is about."""
+        return cls(
+            at=context.local_time(bounce.bounced_at),
+            kind=bounce.kind,
+            status=bounce.status,
+            reply=clean(bounce.reply),
+            delivery=bounce.delivery_id or 0,
+            subscriber=owner.id if owner else 0,
+            email=owner.email if owner else "",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,18 +221,7 @@ def list_bounces(context: Context, mailbox: CurrentMailbox, kind: str = "", befo
         owners = context.membership.find_by_pseudonyms(tx, [bounce.pseudonym for bounce in found])
     shown = found[:_PAGE_SIZE]
     page = BounceList(
-        bounces=tuple(
-            ListedBounce(
-                at=context.local_time(bounce.bounced_at),
-                kind=bounce.kind,
-                status=bounce.status,
-                reply=bounce.reply,
-                delivery=bounce.delivery_id or 0,
-                subscriber=owner.id if (owner := owners.get(bounce.pseudonym)) else 0,
-                email=owner.email if owner else "",
-            )
-            for bounce in shown
-        ),
+        bounces=tuple(ListedBounce.of(context, bounce, owners.get(bounce.pseudonym)) for bounce in shown),
         kind=chosen or "",
         kinds=tuple(BounceKind),
         next=shown[-1].id if len(found) > _PAGE_SIZE else 0,

@@ -371,9 +371,9 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
         ),
         bounces=tuple(
             ListedBounce(
-                at=time(bounce["bounced_at"]),
-                what=BounceKind(bounce["kind"]),
-                said=" ".join(filter(None, (bounce["status"], bounce["reply"]))),
+                at=time(bounce.bounced_at),
+                what=bounce.kind,
+                said=" ".join(filter(None, (bounce.status, bounce.reply))),
             )
             for bounce in all_bounces[: -_MAX_EVENTS - 1 : -1]
         ),
