@@ -5,7 +5,6 @@ is replaced by a numbered word and counted afterwards. A template that would los
 """
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,16 +33,22 @@ _CLASSED_TAGS = frozenset("mj-button mj-column mj-divider mj-image mj-section mj
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A template's text with its includes inserted, and the origin of each stretch of it."""
+    """A template's text with its includes inserted, as pieces that know where they come from."""
 
-    text: str
-    origins: tuple[tuple[int, str, str, int], ...]  # start in `text`, file, that file's text, start in that text
+    pieces: tuple[tuple[str, str, str, int], ...]  # a piece, its file, that file's text, the piece's start in that text
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(piece for piece, *_ in self.pieces)
 
     def error(self, position: int, reason: str) -> TemplateError:
         """An error at a position in `text`, with the file and line that it comes from."""
-        starts = [start for start, *_ in self.origins]
-        start, file, text, offset = self.origins[max(0, bisect_right(starts, position) - 1)]
-        return TemplateError(file, text.count("\n", 0, offset + position - start) + 1, reason)
+        pieces = list(self.pieces)
+        while len(pieces) > 1 and position >= len(pieces[0][0]):
+            position -= len(pieces.pop(0)[0])
+        _, file, whole, start = pieces[0]
+        return TemplateError(file, whole.count("\n", 0, start + position) + 1, reason)
 
 
 def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
@@ -52,25 +57,15 @@ def read(name: str, load: Callable[[str], tuple[str, str]]) -> Source:
     Raises TemplateError if an included file includes another.
     """
     text, file = load(name)
-    pieces: list[str] = []
-    origins: list[tuple[int, str, str, int]] = []
-    done = length = 0
-
-    def add(piece: str, file: str, whole: str, offset: int) -> None:
-        nonlocal length
-        origins.append((length, file, whole, offset))
-        pieces.append(piece)
-        length += len(piece)
-
+    pieces: list[tuple[str, str, str, int]] = []
+    done = 0
     for found in _INCLUDE.finditer(text):
-        add(text[done : found.start()], file, text, done)
         inner, inner_file = load(found["path"])
         if "<mj-include" in inner:
             raise TemplateError(inner_file, 0, "is included itself and may not include another file")
-        add(inner, inner_file, inner, 0)
+        pieces += [(text[done : found.start()], file, text, done), (inner, inner_file, inner, 0)]
         done = found.end()
-    add(text[done:], file, text, done)
-    return Source("".join(pieces), tuple(origins))
+    return Source((*pieces, (text[done:], file, text, done)))
 
 
 def compile_mjml(source: Source) -> str:

@@ -47,6 +47,7 @@ from tests.benchmarks.harness import Case, Method
 from tests.benchmarks.rivals import Script, email_message, mjml_by_reader
 from tests.builders import NOW, RECORDINGS, a_delivery, a_digest, a_pem, a_profile, a_subscriber
 from tests.mail.samples import LINKS, SENDER, composer
+from tests.matching.finding import match_all
 from tests.recordings import papers_of, rule_lists
 
 PAPERS_A_MAIL = 10
@@ -219,7 +220,7 @@ def _digests(n: int) -> list[Digest]:
     while len(made) < n:
         seed += 1
         profiles = [a_profile(rules) for rules in rule_lists(n, lines=60, seed=seed)]
-        matches = ProfileIndex.build(profiles).match(papers, limit=PAPERS_A_MAIL)
+        matches = match_all(ProfileIndex.build(profiles), papers, limit=PAPERS_A_MAIL)
         for row in range(n):
             items = choose([matches.for_profile(row, profiles[row])], already=(), muted=(), limit=PAPERS_A_MAIL).items
             if len(items) == PAPERS_A_MAIL and len(made) < n:

@@ -18,6 +18,7 @@ from digest.security.links import Scope
 from tests.builders import NOW, a_delivery, a_digest, a_profile, a_subscriber, needs_recordings
 from tests.mail.reading import LIST_HEADERS, body, check_wire, parsed, visible
 from tests.mail.samples import LINKS, composer
+from tests.matching.finding import match_all
 from tests.recordings import DAYS, papers_of, rule_lists
 
 PROFILES = 200
@@ -55,7 +56,7 @@ def post(rsa_pem: bytes) -> Post:
 def digests(index: ProfileIndex, day: str) -> Iterator[Digest]:
     """What each of the profiles gets of one day, every other reader in German."""
     papers = papers_of(day)
-    matches = index.match(papers)
+    matches = match_all(index, papers)
     for row, profile in enumerate(profiles()):
         choice = choose([matches.for_profile(row, profile)], already=(), muted=(), limit=25)
         if choice.items:

@@ -19,6 +19,7 @@ from digest.matching.language.query import iter_terms, matches_empty_paper
 from digest.models import AnnounceType, Evidence, Field, Match, Paper, Profile
 from digest.text import fold
 from tests.builders import a_paper, a_profile, at
+from tests.matching.finding import match_all
 from tests.matching.reference import points
 from tests.matching.strategies import PAPERS, RULES
 from tests.matching.tokens import words
@@ -30,11 +31,11 @@ SOME_PAPERS = st.lists(PAPERS, min_size=1, max_size=5)
 def matched(profile: str | Profile, *papers: Paper) -> list[Match]:
     """The matches of one profile, best first."""
     profile = profile if isinstance(profile, Profile) else a_profile(profile)
-    return ProfileIndex.build([profile]).match(papers).for_profile(0, profile)
+    return match_all(ProfileIndex.build([profile]), papers).for_profile(0, profile)
 
 
 def scores(index: ProfileIndex, papers: list[Paper]) -> dict[tuple[int, int], float]:
-    matches = index.match(papers)
+    matches = match_all(index, papers)
     rows = zip(matches.profile.tolist(), matches.paper.tolist(), strict=True)
     return dict(zip(rows, matches.score.tolist(), strict=True))
 
@@ -176,7 +177,7 @@ def test_matches_are_sorted_by_profile_then_score_then_votes_then_age() -> None:
         a_paper("cat dog", id="both"),
         a_paper("cat", id="undated"),
     ]
-    matches = ProfileIndex.build([a_profile("dog"), a_profile("cat\ndog")]).match(papers)
+    matches = match_all(ProfileIndex.build([a_profile("dog"), a_profile("cat\ndog")]), papers)
     assert matches.profile.tolist() == [0, 1, 1, 1, 1, 1]
     assert [papers[i].id for i in matches.paper[1:]] == ["both", "liked", "new", "old", "undated"]
 
@@ -184,7 +185,7 @@ def test_matches_are_sorted_by_profile_then_score_then_votes_then_age() -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_limit_keeps_the_best_of_every_profile(workers: int) -> None:
     papers = [a_paper("x", "cat", id="1"), a_paper("cat", id="2"), a_paper("dog", id="3")]
-    matches = ProfileIndex.build([a_profile("cat"), a_profile("dog")]).match(papers, limit=1, workers=workers)
+    matches = match_all(ProfileIndex.build([a_profile("cat"), a_profile("dog")]), papers, limit=1, workers=workers)
     assert (matches.profile.tolist(), matches.paper.tolist()) == ([0, 1], [1, 2])
     assert len(matches.score) == 2
 
@@ -192,22 +193,22 @@ def test_a_limit_keeps_the_best_of_every_profile(workers: int) -> None:
 def test_several_workers_return_the_same_matches_as_one() -> None:
     papers = [a_paper(" ".join(w for i, w in enumerate("cat dog net bird".split()) if n >> i & 1)) for n in range(16)]
     index = ProfileIndex.build(a_profile(f"cat ^{n % 7 + 1}\ndog\n-net" if n % 3 else "bird") for n in range(20_000))
-    one, several = index.match(papers, limit=3), index.match(papers, limit=3, workers=4)
+    one, several = match_all(index, papers, limit=3), match_all(index, papers, limit=3, workers=4)
     for name in ("profile", "paper", "score"):
         assert np.array_equal(getattr(one, name), getattr(several, name))
 
 
 def test_a_profile_of_mutes_matches_nothing_and_excludes() -> None:
     papers = [a_paper("dog"), a_paper("cat", announce_type=AnnounceType.CROSS)]
-    matches = ProfileIndex.build([a_profile("-cat")]).match(papers)
+    matches = match_all(ProfileIndex.build([a_profile("-cat")]), papers)
     assert len(matches.score) == 0
     assert matches.excluded_papers(0) == {1}
 
 
 def test_no_profiles_or_no_papers_or_no_rules_match_nothing() -> None:
-    assert len(ProfileIndex.build([]).match([a_paper("cat")]).score) == 0
-    assert len(ProfileIndex.build([a_profile("cat")]).match([]).score) == 0
-    assert len(ProfileIndex.build([a_profile("# none")]).match([a_paper("cat")]).score) == 0
+    assert len(match_all(ProfileIndex.build([]), [a_paper("cat")]).score) == 0
+    assert len(match_all(ProfileIndex.build([a_profile("cat")]), []).score) == 0
+    assert len(match_all(ProfileIndex.build([a_profile("# none")]), [a_paper("cat")]).score) == 0
 
 
 def test_a_profile_with_a_bad_rule_is_named() -> None:
@@ -260,7 +261,7 @@ def test_a_search_keeps_only_the_last_evaluations() -> None:
 
 def test_evidence_is_added_only_on_request() -> None:
     profile = a_profile("cat\ndog")
-    matches = ProfileIndex.build([profile]).match([a_paper("cat"), a_paper("dog")])
+    matches = match_all(ProfileIndex.build([profile]), [a_paper("cat"), a_paper("dog")])
     scored = matches.without_evidence(0, profile)
     assert [(m.paper.title, m.reasons, m.evidence) for m in scored] == [("cat", (), ()), ("dog", (), ())]
     assert matches.with_evidence(0, scored[1:]) == matches.for_profile(0, profile)[1:]

@@ -17,6 +17,7 @@ from digest.matching import ProfileIndex
 from digest.models import Paper
 from digest.text import fold, stem
 from tests.builders import RECORDINGS, a_profile, needs_recordings
+from tests.matching.finding import match_all
 from tests.recordings import DAYS, papers_of
 
 pytestmark = needs_recordings
@@ -39,8 +40,8 @@ class Difference:
         return self._why_we_find_it() if self.ours else self._why_we_do_not()
 
     def _why_we_find_it(self) -> str:
-        (match,) = (
-            ProfileIndex.build([a_profile(self.keyword)]).match([self.paper]).for_profile(0, a_profile(self.keyword))
+        (match,) = match_all(ProfileIndex.build([a_profile(self.keyword)]), [self.paper]).for_profile(
+            0, a_profile(self.keyword)
         )
         found = {self.paper.text_of(e.field)[e.start : e.end] for e in match.evidence}
         if any(joined(text) == joined(self.keyword) for text in found):
@@ -99,7 +100,7 @@ def lists() -> dict[str, list[str]]:
 
 def ours(keywords: Sequence[str]) -> list[set[str]]:
     """By keyword, the ids of the papers that we find."""
-    matches = ProfileIndex.build([a_profile(keyword) for keyword in keywords]).match(papers())
+    matches = match_all(ProfileIndex.build([a_profile(keyword) for keyword in keywords]), papers())
     found: list[set[str]] = [set() for _ in keywords]
     for row, column in zip(matches.profile.tolist(), matches.paper.tolist(), strict=True):
         found[row].add(papers()[column].id)

@@ -13,6 +13,7 @@ from digest.pipeline import compiled_profiles as module
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.store import Store, profiles
 from tests.builders import NOW, a_paper
+from tests.matching.finding import match_all
 
 PAPERS = [a_paper("cat"), a_paper("dog"), a_paper("bird")]
 
@@ -52,7 +53,7 @@ def found(
     """By profile, the titles that it finds."""
     titles: dict[str, list[str]] = {}
     for part in compiled_profiles.compile(wanted).parts:
-        matches = part.index.subset(part.rows).match(papers)
+        matches = match_all(part.index.subset(part.rows), papers)
         for row, profile in enumerate(part.profiles):
             titles[profile.name] = [match.paper.title for match in matches.for_profile(row, profile)]
     return titles

@@ -183,24 +183,6 @@ class ProfileIndex:
         some = ProfileRules(row_offsets(counts), rules.condition[each], rules.weight[each], rules.line[each])
         return type(self)(self.plan, some)
 
-    def match(
-        self,
-        papers: Sequence[Paper] | Evaluation,
-        *,
-        idf: Floats | None = None,
-        limit: int | None = None,
-        workers: int = 1,
-    ) -> Matches:
-        """Returns the best `limit` papers of every profile, or all that match. O(words + postings + matches).
-
-        `idf` is the inverse document frequency of each condition of the plan; None counts all the same. Uses that many
-        `workers`, which are processes, where the system can fork.
-        """
-        evaluation = papers if isinstance(papers, Evaluation) else evaluate(self.plan, Corpus(papers))
-        value = posting_values(evaluation, idf)
-        found = best_papers(self.rules, evaluation, value, limit=limit, workers=workers)
-        return Matches(self.rules, evaluation, value, found)
-
 
 class Search:
     """Matches profile indexes against the same papers. Rules that are rarely true count more.
@@ -224,7 +206,10 @@ class Search:
         return self.corpus.papers
 
     def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
-        """Returns the best `limit` papers of every profile of the index, or all that match."""
+        """Returns the best `limit` papers of every profile of the index, or all that match.
+
+        O(words + postings + matches). Uses that many `workers`, which are processes, where the system can fork.
+        """
         plan = index.plan
         if plan in self._evaluations:
             self._evaluations[plan] = self._evaluations.pop(plan)
@@ -236,7 +221,9 @@ class Search:
             if len(self._evaluations) > _KEPT_EVALUATIONS:
                 del self._evaluations[next(iter(self._evaluations))]
         evaluation, idf = self._evaluations[plan]
-        return index.match(evaluation, idf=idf, limit=limit, workers=workers)
+        value = posting_values(evaluation, idf)
+        found = best_papers(index.rules, evaluation, value, limit=limit, workers=workers)
+        return Matches(index.rules, evaluation, value, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,11 +40,10 @@ def inverse_document_frequency(counts: Longs, total: int) -> Floats:
     return (1 + np.log2((total + 1) / (counts + 1))).astype(np.float32)
 
 
-def posting_values(evaluation: Evaluation, idf: Floats | None) -> Floats:
+def posting_values(evaluation: Evaluation, idf: Floats) -> Floats:
     """Returns what each posting adds to a score for a weight of 1. `idf` is by condition."""
     value = np.where(evaluation.in_title, np.float32(TITLE_FACTOR), np.float32(1))
-    if idf is not None:
-        value *= np.repeat(idf, evaluation.document_frequencies())
+    value *= np.repeat(idf, evaluation.document_frequencies())
     return value
 
 
