@@ -52,7 +52,7 @@ def test_pages_work_below_a_path_whether_the_proxy_strips_it_or_not(
 
 def test_the_path_itself_is_the_front_page(below: Callable[[str], App]) -> None:
     with below("/digest") as app:
-        assert "emails you the papers that match your keywords" in browser(app).get("/digest").text
+        assert "emails you those that match your keywords" in browser(app).get("/digest").text
 
 
 TRUSTED = "trusted_proxies = ['127.0.0.1', '10.0.0.0/8', '::1']"
