@@ -14,7 +14,7 @@ from digest.transport.smtp import SmtpTransport
 from digest.transport.smtp_server import SmtpServer
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
 from tests.smtp import Postbox
-from tests.web.papers import printed
+from tests.web.papers import add_papers
 
 CATS, DOGS = Profile(name="Cats", rules="cats"), Profile(id=2, name="Dogs", rules="dogs ^9")
 
@@ -26,8 +26,8 @@ def titles(app: App, *wanted: Profile, most: int = 25, days: int = 7) -> list[tu
 
 
 def test_a_test_mail_has_the_best_papers_of_the_last_days_by_profile(app: App) -> None:
-    printed(app, "On cats", "Many dogs", "Few dogs and cats", "Birds")
-    printed(app, a_paper("Old cats"), seen_at=NOW - timedelta(days=8))
+    add_papers(app, "On cats", "Many dogs", "Few dogs and cats", "Birds")
+    add_papers(app, a_paper("Old cats"), seen_at=NOW - timedelta(days=8))
     found = titles(app, CATS, DOGS)
     assert sorted(found) == [("Cats", "On cats"), ("Dogs", "Few dogs and cats"), ("Dogs", "Many dogs")]
     assert [profile for profile, _ in found] == ["Dogs", "Dogs", "Cats"]
@@ -39,7 +39,7 @@ def test_a_test_mail_has_the_best_papers_of_the_last_days_by_profile(app: App) -
 
 
 def test_papers_that_do_not_fit_are_counted(app: App) -> None:
-    printed(app, *(f"On cats, {n}" for n in range(5)))
+    add_papers(app, *(f"On cats, {n}" for n in range(5)))
     reader = Subscriber(email="admin@example.org", max_papers=2)
     digest = test_mail.recent_digest(RecentPapers(app.store), [CATS], reader, days=7, now=NOW)
     assert (len(digest.items), len(digest.more)) == (2, 3)

@@ -90,7 +90,7 @@ def measure(*, papers: int, lines: Sequence[str] = TYPED) -> Iterator[Sequence[R
                 yield _rows(
                     f"key, {speed} a second", [took for line in lines for took in _type_line(page, line, speed)]
                 )
-            yield _rows("answer", _answers(ours.url, page, cookie, lines))
+            yield _rows("answer", _time_answers(ours.url, page, cookie, lines))
 
 
 def _create_newsletter(config: Path, count: int) -> str:
@@ -131,7 +131,7 @@ def _type_line(page: Any, line: str, speed: int) -> list[float]:
     return [milliseconds / 1000 for milliseconds in took]
 
 
-def _answers(url: str, page: Any, cookie: str, lines: Sequence[str]) -> list[float]:
+def _time_answers(url: str, page: Any, cookie: str, lines: Sequence[str]) -> list[float]:
     """Returns the seconds that the server takes for each of the same texts, one after another."""
     form = dict(json.loads(page.evaluate("JSON.stringify([...new FormData(document.getElementById('editor'))])")))
     connection = HTTPConnection(urlsplit(url).netloc)

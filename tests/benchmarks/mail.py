@@ -86,11 +86,11 @@ class _Mails:
         contexts = [renderer._with_cards(outline) for outline in self._outlines]
         page, mjml = _page(renderer)[0].get_template(DIGEST_HTML), mjml_by_reader(_page(renderer)[0])
         return [
-            Method("digest", _each(self._outlines, lambda outline: renderer.render_part(HTML, outline))),
-            Method("join", _each(encoder.recorded, b"".join)),
-            Method("copy", _copied([b"".join(pieces) for pieces in encoder.recorded])),
-            Method("jinja", _each(contexts, lambda mail: html_bytes(page.render(mail=mail))), most=100),
-            Method("jinja->mrml", _each(contexts, lambda mail: mjml2html(mjml.render(mail=mail))), most=100),
+            Method("digest", _run_each(self._outlines, lambda outline: renderer.render_part(HTML, outline))),
+            Method("join", _run_each(encoder.recorded, b"".join)),
+            Method("copy", _copy_mails([b"".join(pieces) for pieces in encoder.recorded])),
+            Method("jinja", _run_each(contexts, lambda mail: html_bytes(page.render(mail=mail))), most=100),
+            Method("jinja->mrml", _run_each(contexts, lambda mail: mjml2html(mjml.render(mail=mail))), most=100),
         ]
 
     def cold(self) -> list[Method]:
@@ -116,8 +116,8 @@ class _Mails:
 
         texts = [(d, r.readable_html, r.readable_text, r.subject, url) for d, url, r in bodies]
         return [
-            Method("digest", _each(bodies, ours)),
-            Method("EmailMessage", _each(texts, lambda mail: email_message(*mail)), most=100),
+            Method("digest", _run_each(bodies, ours)),
+            Method("EmailMessage", _run_each(texts, lambda mail: email_message(*mail)), most=100),
         ]
 
     def signature(self, key: RSAPrivateKey | Ed25519PrivateKey) -> list[Method]:
@@ -130,11 +130,11 @@ class _Mails:
         pem = base64.b64encode(key.private_bytes_raw()) if isinstance(key, Ed25519PrivateKey) else a_pem(key)
         how = {"signature_algorithm": b"ed25519-sha256"} if isinstance(key, Ed25519PrivateKey) else {}
         return [
-            Method("digest", _each(self._messages, lambda message: signer.sign(message, signed_at=NOW))),
-            Method("bare signature", _each(self._messages, bare)),
+            Method("digest", _run_each(self._messages, lambda message: signer.sign(message, signed_at=NOW))),
+            Method("bare signature", _run_each(self._messages, bare)),
             Method(
                 "dkimpy",
-                _each(
+                _run_each(
                     self._messages,
                     lambda m: dkim.sign(m, b"s1", b"example.org", pem, canonicalize=(b"relaxed", b"simple"), **how),
                 ),
@@ -145,8 +145,8 @@ class _Mails:
     def whole(self) -> list[Method]:
         script = Script()
         return [
-            Method("digest", _each(self._digests, lambda digest: self._composer.message(a_delivery(digest)))),
-            Method("script", _each(self._addressed, lambda mail: script.mail(*mail)), most=100),
+            Method("digest", _run_each(self._digests, lambda digest: self._composer.message(a_delivery(digest)))),
+            Method("script", _run_each(self._addressed, lambda mail: script.mail(*mail)), most=100),
         ]
 
     @property
@@ -169,13 +169,13 @@ class _Recording(HtmlEncoder):
         return b""
 
 
-def _each(things: Sequence[ThingT], do: Callable[[ThingT], object]) -> Callable[[int], object]:
+def _run_each(things: Sequence[ThingT], do: Callable[[ThingT], object]) -> Callable[[int], object]:
     """Does the next `count` of them and keeps what comes of it, as a batch on its way to the server is kept."""
     coming = cycle(things)
     return lambda count: [do(thing) for thing in islice(coming, count)]
 
 
-def _copied(mails: Sequence[bytes]) -> Callable[[int], object]:
+def _copy_mails(mails: Sequence[bytes]) -> Callable[[int], object]:
     return lambda count: b"".join(mails[:count])
 
 

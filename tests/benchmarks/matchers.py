@@ -45,7 +45,7 @@ def by_regex(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
         ]
         return lambda row: any(test(row) for test in tests)
 
-    return _each(profiles, lambda profile: list(filter(test(profile), range(len(papers)))))
+    return _run_each(profiles, lambda profile: list(filter(test(profile), range(len(papers)))))
 
 
 def by_in(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
@@ -61,7 +61,7 @@ def by_in(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
         tests = [_all(rule, holds) for rule, _ in profile]
         return [row for row in range(len(papers)) if any(test(row) for test in tests)]
 
-    return _each(profiles, found)
+    return _run_each(profiles, found)
 
 
 def by_fts5(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
@@ -72,7 +72,7 @@ def by_fts5(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
     db.executemany("INSERT INTO papers (rowid, title, abstract) VALUES (?, ?, ?)", rows)
     query = f"SELECT rowid FROM papers WHERE papers MATCH ? ORDER BY bm25(papers, 2.0, 1.0) LIMIT {LIMIT}"
     asked = [" OR ".join(f"({_fts5(rule)})" for rule, _ in profile) for profile in profiles]
-    return _each(asked, lambda written: [row for (row,) in db.execute(query, (written,))])
+    return _run_each(asked, lambda written: [row for (row,) in db.execute(query, (written,))])
 
 
 def by_tantivy(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
@@ -97,7 +97,7 @@ def by_tantivy(papers: Sequence[Paper], profiles: Sequence[Profile]) -> Run:
         for profile in profiles
     ]
 
-    return _each(asked, lambda query: [at.doc for _, at in searcher.search(query, LIMIT, count=False).hits])
+    return _run_each(asked, lambda query: [at.doc for _, at in searcher.search(query, LIMIT, count=False).hits])
 
 
 def _all(rule: SampleRule, holds: Callable[[Phrase], _Test]) -> _Test:
@@ -136,5 +136,5 @@ def _quoted(phrase: Phrase) -> str:
     return f'"{phrase.text}"'
 
 
-def _each(things: Sequence[object], find: Callable[..., list[int]]) -> Run:
+def _run_each(things: Sequence[object], find: Callable[..., list[int]]) -> Run:
     return lambda count: [find(thing) for thing in islice(cycle(things), count)]

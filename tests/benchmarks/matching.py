@@ -117,11 +117,11 @@ def preview(papers: Sequence[Paper]) -> Method:
     people = population(pool(papers, 8_000, boolean=True), 100)
     drafts = cycle("\n".join(f"{rule.text} ^{w:g}" for rule, w in people.profile(row)) for row in range(100))
 
-    def looked_at(_: int) -> object:
+    def preview_once(_: int) -> object:
         matches = search.matches(ProfileIndex.build([a_profile(next(drafts))]))
         return matches._evaluation.document_frequencies(), matches
 
-    return Method("digest", looked_at)
+    return Method("digest", preview_once)
 
 
 def saving(papers: Sequence[Paper], store: Store) -> Method:
@@ -133,14 +133,14 @@ def saving(papers: Sequence[Paper], store: Store) -> Method:
             profiles.add(tx, str(number), compile_rules(texts[number]), by="tests", now=NOW)
     edits = count()
 
-    def edited(times: int) -> object:
+    def edit(times: int) -> object:
         for number in islice(edits, times):
             rules = compile_rules(texts[number % 2000])
             with store.write() as tx:
                 profiles.edit(tx, str(number % 1000), rules=rules, by="tests", now=NOW)
         return times
 
-    return Method("digest", edited, most=100)
+    return Method("digest", edit, most=100)
 
 
 def real_papers() -> list[Paper]:

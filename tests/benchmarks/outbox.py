@@ -37,8 +37,8 @@ def cases(n: int) -> Iterator[Case]:
             shutil.copy(before, now)
 
         methods = [
-            Method("digest", _marked(now), before=restore_database),
-            Method("sqlite3", _bare(now), before=restore_database),
+            Method("digest", _record_with_store(now), before=restore_database),
+            Method("sqlite3", _update_with_driver(now), before=restore_database),
         ]
         yield Case("outbox", n, methods)
 
@@ -54,7 +54,7 @@ def _queue(file: Path, n: int) -> None:
             )
 
 
-def _marked(file: Path) -> Callable[[int], object]:
+def _record_with_store(file: Path) -> Callable[[int], object]:
     def run(count: int) -> int:
         done = 0
         worker = outbox.new_worker_name()
@@ -78,7 +78,7 @@ def _marked(file: Path) -> Callable[[int], object]:
     return run
 
 
-def _bare(file: Path) -> Callable[[int], object]:
+def _update_with_driver(file: Path) -> Callable[[int], object]:
     """Updates the same rows with the database driver alone: checks no leases and reads nothing."""
 
     def run(count: int) -> int:

@@ -100,10 +100,12 @@ def _measure_reading(store: Store, count: int) -> Iterator[Sequence[Row]]:
     ]
     pages, wanted = pages[:_QUERIES], texts(known[:_QUERIES], random)
     took = {
-        ("page", "digest"): _timed(store, [partial(_page, place=place) for place in pages]),
-        ("page", "OFFSET"): _timed(store, [partial(_page_by_offset, at=random.randrange(count)) for _ in range(_SLOW)]),
-        ("search", "digest"): _timed(store, [partial(_search, text=text) for text in wanted]),
-        ("search", "LIKE"): _timed(store, [partial(_search_with_like, text=text) for text in wanted[:_SLOW]]),
+        ("page", "digest"): _time_queries(store, [partial(_page, place=place) for place in pages]),
+        ("page", "OFFSET"): _time_queries(
+            store, [partial(_page_by_offset, at=random.randrange(count)) for _ in range(_SLOW)]
+        ),
+        ("search", "digest"): _time_queries(store, [partial(_search, text=text) for text in wanted]),
+        ("search", "LIKE"): _time_queries(store, [partial(_search_with_like, text=text) for text in wanted[:_SLOW]]),
     }
     for case, rival in (("page", "OFFSET"), ("search", "LIKE")):
         for name, part in (("median", 0.5), ("p95", 0.95)):
@@ -126,7 +128,7 @@ def _search_with_like(tx: Transaction, *, text: str) -> object:
     return tx.execute(_LIKE, {"text": f"%{text}%"}).all()
 
 
-def _timed(store: Store, queries: Sequence[Callable[[Transaction], object]]) -> list[float]:
+def _time_queries(store: Store, queries: Sequence[Callable[[Transaction], object]]) -> list[float]:
     """Returns the seconds that each query took in its own transaction, after a few to warm up."""
     took: list[float] = []
     for query in (*queries[:5], *queries):
@@ -184,7 +186,7 @@ def _measure_admin_import(folder: Path, count: int) -> Iterator[Sequence[Row]]:
         begin = time.perf_counter()
         where = admin.upload("/admin/subscribers/import", text).headers["Location"]
         _wait(client)
-        yield [_took("admin, check", "digest", time.perf_counter() - begin, count)]
+        yield [_single_row("admin, check", "digest", time.perf_counter() - begin, count)]
         with waits["digest"].measured(app.store):
             begin = time.perf_counter()
             admin.post(where, do="import")
@@ -198,7 +200,10 @@ def _measure_admin_import(folder: Path, count: int) -> Iterator[Sequence[Row]]:
             ):
                 pass
         alone = time.perf_counter() - begin
-    yield [_took("admin, import", "digest", took, count), _took("admin, import", "one transaction", alone, count)]
+    yield [
+        _single_row("admin, import", "digest", took, count),
+        _single_row("admin, import", "one transaction", alone, count),
+    ]
     for name, part in (("p95", 0.95), ("longest", 1.0)):
         yield [_row(f"write meanwhile, {name}", method, found.seconds, part) for method, found in waits.items()]
 
@@ -241,7 +246,7 @@ def _wait(client: TestClient) -> None:
         pass
 
 
-def _took(case: str, method: str, seconds: float, count: int) -> Row:
+def _single_row(case: str, method: str, seconds: float, count: int) -> Row:
     return Row(case=case, method=method, n=count, measured=count, seconds=seconds, rate=count / seconds, peak_mb=0.0)
 
 

@@ -34,7 +34,7 @@ class Postfix:
         with subprocess.Popen(command) as process:
             try:
                 _wait_for(port)
-                with kept_apart(process.pid):
+                with separate_cores(process.pid):
                     yield port
             finally:
                 process.terminate()
@@ -46,7 +46,7 @@ class Postfix:
 
 
 @contextmanager
-def kept_apart(server: int) -> Iterator[None]:
+def separate_cores(server: int) -> Iterator[None]:
     """Pin a server to one core and clients to the others: figures vary when processes move between cores."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if len(cores) < 2:

@@ -124,7 +124,7 @@ def ask_all(url: str, wanted: Sequence[str]) -> list[float]:
 
 
 @contextmanager
-def _changing(app: App) -> Iterator[None]:
+def _change_papers(app: App) -> Iterator[None]:
     """Change one paper every second during the block, so that the cache is never up to date."""
     stopping = threading.Event()
 
@@ -159,7 +159,7 @@ def measure(*, count: int, every: int = 1) -> Iterator[Sequence[Row]]:
                 first = ask_all(served.url, ["a first one"])
                 took = ask_all(served.url, wanted[:half])
                 memory = max(0.0, resident_mb("VmRSS", served.pid) - before)
-                with _changing(app):
+                with _change_papers(app):
                     meanwhile = ask_all(served.url, wanted[half:])
     yield [_row("preview, the first", "digest", first, 0.5, memory)]
     yield [

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
-from tests.faults.server import FaultyServer, Taken
+from tests.faults.server import AcceptedMail, FaultyServer
 
 PER_CONNECTION = 3 + 10  # in flight, and begun together
 _LATEST = 0.02  # seconds between the last mail that a process hands over and its end
@@ -60,8 +60,8 @@ class Figures:
     parked: int
 
 
-class Ledger:
-    """What the server took, by process, and who is to be killed when."""
+class KillSchedule:
+    """The mails that the server accepted, by process, and when to kill which process."""
 
     def __init__(self) -> None:
         self.lives: list[list[Mail]] = []  # a process's mails each
@@ -77,7 +77,7 @@ class Ledger:
         self._after = after
         self.lives.append([])
 
-    def take(self, _connection: int, taken: Taken) -> None:
+    def take(self, _connection: int, taken: AcceptedMail) -> None:
         """The server answers for one more mail."""
         message_id = message_from_bytes(taken.content)["Message-ID"]
         mail = Mail(message_id, taken.recipient, hashlib.sha256(taken.content).hexdigest())
@@ -92,8 +92,8 @@ class Ledger:
         """Everything, over all processes."""
         return [mail for life in self.lives for mail in life]
 
-    def doubled(self) -> Counter[int]:
-        """How many mails were sent again because of which process's end."""
+    def count_duplicates(self) -> Counter[int]:
+        """Returns how many mails were sent again after each process was killed."""
         last: dict[str, int] = {}  # recipient -> the process that handed it over last
         blamed: Counter[int] = Counter()
         for number, life in enumerate(self.lives):
@@ -105,9 +105,9 @@ class Ledger:
 
 
 class Trial:
-    """One newsletter, and the server that its mails go to."""
+    """A newsletter and the server that receives its mails."""
 
-    def __init__(self, newsletter: Newsletter, server: FaultyServer, ledger: Ledger, *, seed: int) -> None:
+    def __init__(self, newsletter: Newsletter, server: FaultyServer, ledger: KillSchedule, *, seed: int) -> None:
         self.newsletter = newsletter
         self.ledger = ledger
         self.kills = 0
@@ -129,7 +129,7 @@ class Trial:
         """What came of it so far."""
         parked = self.newsletter.list_in_doubt()
         arrived = {mail.recipient for mail in self.ledger.mails}
-        doubled = self.ledger.doubled()
+        doubled = self.ledger.count_duplicates()
         return Figures(
             doubt=doubt,
             mails=len(self.newsletter.readers),
@@ -157,10 +157,10 @@ class Trial:
         ran = ended(process)
         assert ran.code in {0, -9}, ran
         self.kills += ran.code == -9
-        self._server.await_silence()  # what was on its way is taken before the next process begins
+        self._server.wait_until_idle()  # what was on its way is taken before the next process begins
 
     def _reached(self, process: subprocess.Popen[str]) -> bool:
-        """Whether a process has handed over its number of mails, which the others may have left too few of."""
+        """Whether a process has sent its number of mails; the others may leave too few for it."""
         for _ in range(int(_PATIENCE / 0.05)):
             if self.ledger.reached.wait(0.05):
                 return True
@@ -173,7 +173,7 @@ class Trial:
 @contextmanager
 def trial(folder: Path, *, mails: int, doubt: str, seed: int = 0) -> Iterator[Trial]:
     """A newsletter in an empty folder with `mails` queued, and its server."""
-    ledger = Ledger()
+    ledger = KillSchedule()
     with FaultyServer(taking=ledger.take) as server:
         yield Trial(Newsletter(folder, port=server.port, readers=mails, doubt=doubt), server, ledger, seed=seed)
 

@@ -31,7 +31,7 @@ class Step(StrEnum):
 
 
 class Act(StrEnum):
-    """What the server does at a step instead of what it should."""
+    """What the server does at a step instead of answering normally."""
 
     ANSWER = "answer"  # something else; a mail is taken if that is a 2yz
     DROP = "drop"  # hangs up without an answer
@@ -53,8 +53,8 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A mail that the server answers for, with what the dots and the final dot hide."""
+class AcceptedMail:
+    """A mail that the server has accepted, without dot-stuffing and the final dot."""
 
     sender: str
     recipient: str
@@ -62,12 +62,12 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Heard:
-    """What came over one connection."""
+class ConnectionLog:
+    """What one connection received."""
 
     number: int
     commands: list[str] = field(default_factory=list)
-    mails: list[Taken] = field(default_factory=list)
+    mails: list[AcceptedMail] = field(default_factory=list)
     turns: int = 0  # how often it had to wait for the client
 
 
@@ -88,7 +88,7 @@ class FaultyServer:
         trickle: bool = False,
         insists: bool = False,
         tls: ssl.SSLContext | None = None,
-        taking: Callable[[int, Taken], None] = lambda *_: None,
+        taking: Callable[[int, AcceptedMail], None] = lambda *_: None,
     ) -> None:
         """`trickle`: answers come byte by byte; `insists`: DATA is answered 354 also where the mail was refused;
         `tls` is spoken from the first byte; `taking` is called with the connection's number and each mail that is
@@ -101,7 +101,7 @@ class FaultyServer:
         self.insists = insists
         self.tls = tls
         self.taking = taking
-        self.heard: list[Heard] = []
+        self.heard: list[ConnectionLog] = []
         self.breaches: list[str] = []
         self.stopping = threading.Event()
         self._met: Counter[tuple[str | int, Step]] = Counter()
@@ -117,12 +117,12 @@ class FaultyServer:
         return ["localhost", *(["PIPELINING"] if self.pipelining else []), *self._extensions]
 
     @property
-    def mails(self) -> list[Taken]:
+    def mails(self) -> list[AcceptedMail]:
         """Everything that was taken, over all connections."""
         return [mail for heard in self.heard for mail in heard.mails]
 
-    def met(self, whom: str | int, step: Step) -> Fault | None:
-        """The fault that is due now."""
+    def find_fault(self, whom: str | int, step: Step) -> Fault | None:
+        """Returns the fault for this step, or None."""
         with self._lock:
             fault = self.faults.get((whom, step))
             if fault is None or self._met[whom, step] >= fault.times:
@@ -149,8 +149,8 @@ class FaultyServer:
                 sock.sendall(last_word)
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def await_silence(self) -> None:
-        """Wait until every connection has ended, and all that was on its way is taken or gone."""
+    def wait_until_idle(self) -> None:
+        """Wait until every connection has ended, and every mail in flight is accepted or lost."""
         for thread in self._threads[1:]:
             thread.join(10)
 
@@ -166,7 +166,7 @@ class FaultyServer:
             while True:
                 sock, _ = self._listener.accept()
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                heard = Heard(len(self.heard) + 1)
+                heard = ConnectionLog(len(self.heard) + 1)
                 self.heard.append(heard)
                 self._open.append(sock)
                 thread = threading.Thread(target=_Session(self, sock, heard).run, daemon=True)
@@ -175,7 +175,7 @@ class FaultyServer:
 
 
 class _Session:
-    def __init__(self, server: FaultyServer, sock: socket.socket, heard: Heard) -> None:
+    def __init__(self, server: FaultyServer, sock: socket.socket, heard: ConnectionLog) -> None:
         self.server = server
         self.sock = sock
         self.heard = heard
@@ -194,11 +194,11 @@ class _Session:
             if self.leaves:
                 return
             for command in self.commands():
-                self.obey(command)
+                self.handle_command(command)
                 if self.leaves:
                     return
 
-    def obey(self, command: str) -> None:
+    def handle_command(self, command: str) -> None:
         verb, _, rest = command.partition(" ")
         match verb.upper():
             case "EHLO":
@@ -221,12 +221,12 @@ class _Session:
                 self.say("221 bye")
                 raise _HangUpError
             case _:
-                self.breach(f"unknown command {command!r}")
+                self.record_violation(f"unknown command {command!r}")
                 self.say("500 what?")
 
     def mail(self, rest: str) -> None:
         if self.sender is not None:
-            self.breach("MAIL within a mail")
+            self.record_violation("MAIL within a mail")
             self.say("503 one at a time")
             return
         self.whom = rest.partition("<")[2].partition(">")[0]
@@ -242,7 +242,7 @@ class _Session:
 
     def data(self) -> None:
         if self.bytes:
-            self.breach("more after DATA")
+            self.record_violation("more after DATA")
         if self.recipient is None and not self.server.insists:
             self.say("503 RCPT first")
             return
@@ -250,21 +250,21 @@ class _Session:
             return
         content = self.body()
         if self.bytes and not self.server.pipelining:
-            self.breach("more after a body")
+            self.record_violation("more after a body")
         recipient, self.sender, self.recipient = self.recipient, None, None
         if recipient is None:
             if content:
-                self.breach("a body without a recipient")
+                self.record_violation("a body without a recipient")
             self.say("554 nobody to give it to")
             return
-        taken = Taken(self.whom, recipient, content)
+        taken = AcceptedMail(self.whom, recipient, content)
         self.heard.mails.append(taken)  # who reads the answer may look at once
         self.server.taking(self.heard.number, taken)
         if not self.answer(self.whom, Step.DOT, "250 taken"):
             self.heard.mails.pop()
 
     def body(self) -> bytes:
-        fault = self.server.met(self.whom, Step.CONTENT)
+        fault = self.server.find_fault(self.whom, Step.CONTENT)
         while not (self.bytes.startswith(b".\r\n") or b"\r\n.\r\n" in self.bytes):
             if fault and self.bytes:
                 self.act(fault)
@@ -275,7 +275,7 @@ class _Session:
         raw, _, self.bytes = self.bytes.partition(b"\r\n.\r\n")
         bare = raw.replace(b"\r\n", b"")
         if b"\r" in bare or b"\n" in bare:
-            self.breach("a bare CR or LF")
+            self.record_violation("a bare CR or LF")
         return b"".join(line.removeprefix(b".") + b"\r\n" for line in raw.split(b"\r\n"))
 
     def commands(self) -> Iterator[str]:
@@ -284,7 +284,7 @@ class _Session:
                 self.receive()
             line, _, self.bytes = self.bytes.partition(b"\r\n")
             if self.bytes and not self.server.pipelining:
-                self.breach("two commands at once")
+                self.record_violation("two commands at once")
             command = line.decode()
             self.heard.commands.append(command)
             yield command
@@ -298,7 +298,7 @@ class _Session:
 
     def answer(self, whom: str | int, step: Step, usual: str) -> bool:
         """Whether what was asked was done."""
-        fault = self.server.met(whom, step)
+        fault = self.server.find_fault(whom, step)
         if fault:
             return self.act(fault, usual)
         self.say(usual)
@@ -329,5 +329,5 @@ class _Session:
         for i in range(len(data)):
             self.sock.sendall(data[i : i + 1])
 
-    def breach(self, what: str) -> None:
+    def record_violation(self, what: str) -> None:
         self.server.breaches.append(what)

@@ -27,7 +27,7 @@ SENSELESS = {"garbage", ""}
 
 
 class Marking(Composer):
-    """Writes mails that a server knows by their senders."""
+    """Writes mails that a server can identify by their senders."""
 
     def message(self, delivery: Delivery) -> Message:
         return replace(super().message(delivery), sender=sender(delivery.id))
@@ -60,8 +60,8 @@ def run(store: Store, server: FaultyServer, doubt: DoubtPolicy, *, later: timede
         return deliver(store, transport, writer(), MEMBERSHIP, now=NOW + later, group_size=2, doubt=doubt)
 
 
-def told(store: Store) -> dict[int, tuple[str, str]]:
-    """What the outbox says of each mail: state and reply."""
+def outcomes(store: Store) -> dict[int, tuple[str, str]]:
+    """Returns state and reply of each mail in the outbox."""
     with store.read() as tx:
         return {d.id: (d.state.value, d.reply) for d in deliveries.list_newest(tx)}
 
@@ -97,7 +97,7 @@ def test_an_answer_is_recorded_for_its_own_mail(
     with FaultyServer([Fault(sender(THIRD), step, answer=answer)], pipelining=pipelining) as server:
         run(five, server, doubt)
         taken = Counter(mail.recipient for mail in server.mails)
-    found = told(five)
+    found = outcomes(five)
     assert {i: state for i, (state, _) in found.items()} == {
         i: state_of(outcome, doubt) if i == THIRD else "sent" for i in range(1, MAILS + 1)
     }
@@ -108,7 +108,7 @@ def test_an_answer_is_recorded_for_its_own_mail(
     with FaultyServer(pipelining=pipelining) as server:  # in its time, what was put off
         run(five, server, doubt, later=timedelta(hours=1))
         assert len(server.mails) == (found[THIRD][0] == "deferred")
-    assert told(five)[THIRD][0] == found[THIRD][0].replace("deferred", "sent")
+    assert outcomes(five)[THIRD][0] == found[THIRD][0].replace("deferred", "sent")
 
 
 @both_ways
@@ -122,7 +122,7 @@ def test_a_lost_connection_affects_only_the_mail_in_flight(
         run(five, server, doubt)
         taken = Counter(mail.recipient for mail in server.mails)
     outcome = Outcome.UNKNOWN if step is Step.DOT else Outcome.SENT
-    assert told(five)[THIRD][0] == state_of(outcome, doubt)
-    assert {state for i, (state, _) in told(five).items() if i != THIRD} == {"sent"}
+    assert outcomes(five)[THIRD][0] == state_of(outcome, doubt)
+    assert {state for i, (state, _) in outcomes(five).items() if i != THIRD} == {"sent"}
     arrived = [i for i in range(1, MAILS + 1) if i != THIRD or outcome is Outcome.SENT or act is Act.TAKE_AND_DROP]
     assert taken == Counter(f"r{i}@example.org" for i in arrived)

@@ -24,7 +24,7 @@ WRITER = cache(composer)  # it takes longer to make than ten mails
 
 @dataclass
 class Clock:
-    """The real time, which a test moves."""
+    """The real time, which a test can change."""
 
     now: datetime = NOW
 
@@ -35,8 +35,8 @@ class Clock:
         self.now += timedelta(**by)
 
 
-class Courier:
-    """A transport that takes everything; `meanwhile` is called when it has taken the mail of that number."""
+class RecordingTransport:
+    """A transport that accepts every mail. Calls `meanwhile` when it has accepted the mail with that number."""
 
     def __init__(self, at: int = 0, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.taken: list[int] = []
@@ -59,7 +59,9 @@ def full(store: Store) -> Store:
     return store
 
 
-def run(store: Store, courier: Courier, clock: Clock, doubt: DoubtPolicy = DoubtPolicy.RESEND) -> DeliveryReport:
+def run(
+    store: Store, courier: RecordingTransport, clock: Clock, doubt: DoubtPolicy = DoubtPolicy.RESEND
+) -> DeliveryReport:
     return deliver(store, courier, WRITER(), MEMBERSHIP, now=NOW, clock=clock, group_size=GROUP, doubt=doubt)
 
 
@@ -71,45 +73,45 @@ def claim(store: Store, *, worker: str, clock: datetime) -> list[int]:
 
 @pytest.mark.parametrize("at", MOMENTS)
 def test_a_worker_that_slept_past_its_lease_leaves_the_rest_to_others(full: Store, at: int) -> None:
-    clock, other = Clock(), Courier()
+    clock, other = Clock(), RecordingTransport()
 
-    def asleep() -> None:
+    def oversleep() -> None:
         clock.jump(minutes=17)
         run(full, other, clock)
 
-    first = Courier(at, asleep)
+    first = RecordingTransport(at, oversleep)
     run(full, first, clock)
     assert len(first.taken) == at  # and none after it awoke
     times = Counter(first.taken + other.taken)
     assert len(times) == MAILS
     assert times.total() - MAILS <= GROUP
     assert states(full) == {"sent": MAILS}
-    assert run(full, Courier(), clock).sent == 0
+    assert run(full, RecordingTransport(), clock).sent == 0
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.FAILED, Outcome.UNKNOWN])
 def test_a_late_result_does_not_overwrite_a_sent_mail(full: Store, outcome: Outcome) -> None:
-    clock, other = Clock(), Courier()
+    clock, other = Clock(), RecordingTransport()
 
-    def asleep() -> None:
+    def oversleep() -> None:
         clock.jump(minutes=17)
         run(full, other, clock)
         first.outcome = outcome
 
-    first = Courier(4, asleep)
+    first = RecordingTransport(4, oversleep)
     run(full, first, clock)
     assert states(full) == {"sent": MAILS}
 
 
 @pytest.mark.parametrize("at", MOMENTS)
 def test_with_park_a_sleeping_worker_sends_nothing_twice(full: Store, at: int) -> None:
-    clock, other = Clock(), Courier()
+    clock, other = Clock(), RecordingTransport()
 
-    def asleep() -> None:
+    def oversleep() -> None:
         clock.jump(minutes=17)
         run(full, other, clock, DoubtPolicy.PARK)
 
-    first = Courier(at, asleep)
+    first = RecordingTransport(at, oversleep)
     report = run(full, first, clock, DoubtPolicy.PARK)
     assert set(Counter(first.taken + other.taken).values()) == {1}
     assert report.in_doubt <= GROUP
@@ -123,58 +125,58 @@ def test_a_clock_jump_during_sending_loses_and_doubles_no_mail(
     full: Store, at: int, jump: dict[str, float], doubt: DoubtPolicy
 ) -> None:
     clock = Clock()
-    courier = Courier(at, lambda: clock.jump(**jump))
+    courier = RecordingTransport(at, lambda: clock.jump(**jump))
     assert run(full, courier, clock, doubt).sent == MAILS
     assert len(courier.taken) == MAILS
     assert states(full) == {"sent": MAILS}
 
 
 def test_a_clock_a_day_behind_does_not_take_leases_of_a_living_process(full: Store) -> None:
-    clock, other = Clock(), Courier()
+    clock, other = Clock(), RecordingTransport()
 
     def yesterday() -> None:
         clock.jump(days=-1)
         run(full, other, clock)
 
-    first = Courier(4, yesterday)
+    first = RecordingTransport(4, yesterday)
     run(full, first, clock)
     assert (len(first.taken), other.taken) == (MAILS, [])
 
 
 def test_a_lease_from_a_clock_a_year_ahead_is_reclaimed(full: Store) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(days=365))
-    assert run(full, Courier(), Clock()).sent == MAILS
+    assert run(full, RecordingTransport(), Clock()).sent == MAILS
 
 
 def test_a_lease_from_a_clock_slightly_ahead_is_kept(full: Store) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW + timedelta(minutes=30))
     clock = Clock()
-    assert run(full, Courier(), clock).sent == 0
+    assert run(full, RecordingTransport(), clock).sent == 0
     clock.jump(minutes=35)
-    assert run(full, Courier(), clock).sent == MAILS
+    assert run(full, RecordingTransport(), clock).sent == MAILS
 
 
 @pytest.mark.parametrize("days", [-1, 400])
 def test_a_time_given_by_the_admin_ends_no_lease(full: Store, days: int) -> None:
     claim(full, worker="elsewhere/1/1", clock=NOW)
-    other = Courier()
+    other = RecordingTransport()
     deliver(full, other, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock())
     assert other.taken == []
 
 
 def test_mails_are_tried_once_and_not_before_they_are_due(full: Store) -> None:
     sent = [
-        deliver(full, Courier(), WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock()).sent
+        deliver(full, RecordingTransport(), WRITER(), MEMBERSHIP, now=NOW + timedelta(days=days), clock=Clock()).sent
         for days in (-1, 400, 0, 401)
     ]
     assert sent == [0, MAILS, 0, 0]
 
 
 def test_a_mail_deferred_far_into_the_future_can_be_retried_today(full: Store) -> None:
-    busy = Courier()
+    busy = RecordingTransport()
     busy.outcome = Outcome.DEFERRED
     deliver(full, busy, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=4), clock=Clock())
-    assert run(full, Courier(), Clock()).sent == 0
+    assert run(full, RecordingTransport(), Clock()).sent == 0
     with full.write() as tx:
         outbox.retry(tx, [], now=NOW)
-    assert run(full, Courier(), Clock()).sent == MAILS
+    assert run(full, RecordingTransport(), Clock()).sent == MAILS

@@ -19,7 +19,7 @@ from digest.store import Store
 from digest.transport.maildir import MaildirTransport
 from tests.builders import MEMBERSHIP, NOW
 from tests.commandline import Cli
-from tests.faults.kills import PER_CONNECTION, Ledger
+from tests.faults.kills import PER_CONNECTION, KillSchedule
 from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
 from tests.faults.server import FaultyServer
 from tests.faults.test_clocks import WRITER
@@ -28,7 +28,7 @@ from tests.pipeline.test_deliver import queue, states
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 def test_a_disk_that_fills_up_during_sending_costs_no_more_than_a_kill(tmp_path: Path, doubt: DoubtPolicy) -> None:
-    ledger = Ledger()
+    ledger = KillSchedule()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150, doubt=doubt.value)
         ledger.begin(after=50)

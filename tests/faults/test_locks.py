@@ -12,17 +12,17 @@ from digest.errors import StoreError
 from digest.models import DoubtPolicy
 from digest.store import Store
 from digest.store.outbox import SENDING_LEASE
-from tests.faults.kills import PER_CONNECTION, Ledger
+from tests.faults.kills import PER_CONNECTION, KillSchedule
 from tests.faults.newsletter import CONNECTIONS, Newsletter
 from tests.faults.server import FaultyServer
-from tests.faults.test_clocks import GROUP, MAILS, Clock, Courier, run
+from tests.faults.test_clocks import GROUP, MAILS, Clock, RecordingTransport, run
 from tests.pipeline.test_deliver import queue, states
 
 IMPATIENT = "import digest.store.sqlite as d; d._BUSY_SECONDS = 0.3"  # others wait for half a minute
 
 
 class Lock:
-    """What another process does that writes for a long time."""
+    """A process that holds the write lock for a long time."""
 
     def __init__(self, file: Path) -> None:
         self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -36,7 +36,7 @@ class Lock:
 
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 def test_unrecorded_receipts_are_no_more_than_after_a_kill(tmp_path: Path, doubt: DoubtPolicy) -> None:
-    ledger = Ledger()
+    ledger = KillSchedule()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150, doubt=doubt.value)
         lock = Lock(tmp_path / "digest.db")
@@ -62,7 +62,7 @@ def test_with_park_unrecorded_mails_are_not_sent_again(tmp_path: Path, monkeypat
     with Store.open(tmp_path / "digest.db") as store:
         queue(store, *(f"{i}@example.org" for i in range(MAILS)))
         lock = Lock(store.file)
-        courier = Courier(GROUP + 1, lock.take)
+        courier = RecordingTransport(GROUP + 1, lock.take)
         with pytest.raises(StoreError, match="database is locked"):
             run(store, courier, clock, DoubtPolicy.PARK)
         lock.release()
@@ -94,7 +94,7 @@ def commits(fail: Callable[[], bool]) -> Iterator[None]:
 @pytest.mark.parametrize("at", [1, GROUP, GROUP + 1])
 def test_a_briefly_full_disk_loses_no_receipt(store: Store, at: int, failures: int, doubt: DoubtPolicy) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
-    courier = Courier()
+    courier = RecordingTransport()
     left = [True] * failures
 
     with (
@@ -110,7 +110,7 @@ def test_a_briefly_full_disk_loses_no_receipt(store: Store, at: int, failures: i
 @pytest.mark.parametrize("doubt", list(DoubtPolicy))
 def test_mails_without_a_recorded_result_are_resent_or_parked(store: Store, doubt: DoubtPolicy) -> None:
     queue(store, *(f"{i}@example.org" for i in range(MAILS)))
-    courier, clock = Courier(), Clock()
+    courier, clock = RecordingTransport(), Clock()
     with commits(lambda: len(courier.taken) >= GROUP), pytest.raises(StoreError, match="full"):
         run(store, courier, clock, doubt)
     clock.now += SENDING_LEASE

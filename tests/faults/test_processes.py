@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills import PER_CONNECTION, Ledger
+from tests.faults.kills import PER_CONNECTION, KillSchedule
 from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
-from tests.faults.server import FaultyServer, Taken
+from tests.faults.server import AcceptedMail, FaultyServer
 
 _PATIENCE = 60.0  # seconds
 
@@ -19,12 +19,12 @@ class Gate:
     """Accepts no mail before `awaited` connections are open."""
 
     def __init__(self, awaited: int) -> None:
-        self.ledger = Ledger()
+        self.ledger = KillSchedule()
         self.passed: Callable[[int], None] = lambda _: None  # called with the connection's number
         self.server = FaultyServer(taking=self._pass)
         self._awaited = awaited
 
-    def _pass(self, connection: int, taken: Taken) -> None:
+    def _pass(self, connection: int, taken: AcceptedMail) -> None:
         deadline = time.monotonic() + _PATIENCE
         while len(self.server.heard) < self._awaited and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -67,7 +67,7 @@ def test_another_process_takes_over_from_a_killed_one(tmp_path: Path) -> None:
         _wait_until(first, lambda: len(server.heard) >= CONNECTIONS)
         assert ended(newsletter.start("deliver")).code == 0
         assert ended(first).code == -9
-        server.await_silence()
+        server.wait_until_idle()
         assert newsletter.run("deliver").code == 0  # where the second came to its end before the first
     assert len(of_first) >= 70
     assert {mail.recipient for mail in gate.ledger.mails} == set(newsletter.readers)
@@ -78,7 +78,7 @@ def test_another_process_takes_over_from_a_killed_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_process_records_what_it_sent_and_requeues_the_rest(tmp_path: Path, number: signal.Signals) -> None:
-    ledger = Ledger()
+    ledger = KillSchedule()
     with FaultyServer(taking=ledger.take) as server:
         newsletter = Newsletter(tmp_path, port=server.port, readers=150)
         ledger.begin(after=50)

@@ -95,7 +95,7 @@ class Postfix:
         with ExitStack() as stack:
             self.folder = stack.enter_context(a_folder("postfix"))
             self.port = a_free_port()
-            self._furnish()
+            self._write_configuration()
             settings = str(self.folder / "etc")
             # Not `postfix start`: that looks over a whole installation for a second, and leaves it in the background.
             master = [f"{_setting(settings, 'daemon_directory')}/master", "-d", "-c", settings]
@@ -106,7 +106,7 @@ class Postfix:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._stack.close()
 
-    def _furnish(self) -> None:
+    def _write_configuration(self) -> None:
         for name in ("etc", "queue", "queue/pid", "mail"):
             (self.folder / name).mkdir()
         for name in ("data", *(f"queue/{part}" for part in _QUEUE)):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 def cut_after(port: int, count: int) -> Iterator[int]:
     """A port that leads one client to the server on `port`, until `count` bytes of its answers have come."""
     with socket.create_server(("127.0.0.1", 0)) as entry:
-        thread = threading.Thread(target=_lead, args=(entry, port, count))
+        thread = threading.Thread(target=_forward, args=(entry, port, count))
         thread.start()
         try:
             yield entry.getsockname()[1]
@@ -20,7 +20,7 @@ def cut_after(port: int, count: int) -> Iterator[int]:
             thread.join()
 
 
-def _lead(entry: socket.socket, port: int, count: int) -> None:
+def _forward(entry: socket.socket, port: int, count: int) -> None:
     with suppress(OSError):
         client, _ = entry.accept()
         with client, socket.create_connection(("127.0.0.1", port)) as server:

@@ -14,7 +14,7 @@ from digest.store import Store, Transaction, deliveries, profiles, subscribers
 from digest.subscribers import sign_up
 from digest.subscribers.sign_up import AddressStatus, SignUpMail, mail_for_join, mail_for_sign_in
 from tests.builders import MEMBERSHIP, NOW, a_subscriber
-from tests.web.subscribers import make_known
+from tests.web.subscribers import put_into_state
 
 EMAIL = "reader@example.org"
 PENDING, ACTIVE, PAUSED = SubscriberState.PENDING, SubscriberState.ACTIVE, SubscriberState.PAUSED
@@ -204,7 +204,7 @@ def test_two_mails_at_the_same_time_have_different_message_ids(store: Store) -> 
 )
 @pytest.mark.parametrize("way", ["join", "sign in"])
 def test_the_sign_in_mail_arrives(app: App, tmp_path: Path, known: str, joins: str, signs_in: str, way: str) -> None:
-    make_known(app, known, EMAIL)
+    put_into_state(app, known, EMAIL)
     app.deliver(now=NOW)  # a goodbye
     for old in (tmp_path / "outbox" / "new").glob("*"):
         old.unlink()

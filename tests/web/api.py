@@ -12,7 +12,7 @@ from digest.models import Admin, Bounce, BounceKind, DeliveryState, MailKind, Su
 from digest.store import deliveries, digests, outbox, submissions
 from digest.store.outbox import AttemptResult
 from tests.builders import NOW, a_digest, a_paper, an_item
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.subscribers import add_subscriber, pending
 
 PAPER = a_paper("A study of cats", "Of cats.", id="arxiv:2606.00001")
@@ -51,9 +51,9 @@ def token_of(
 
 def filled(app: App) -> None:
     """Store profiles, papers, subscribers, mails in every state that needs an action, and bounces."""
-    published(app, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
+    publish_papers(app, PAPER, a_paper("A study of dogs", "Of dogs.", id="doi:10.1/dogs"))
     for name, rules in (("Cats", "cat"), ("Dogs", "dog ^2\n-cat")):
-        sharing(app, name, rules)
+        share_profile(app, name, rules)
     reader = add_subscriber(app, profiles=("Cats",), name="Ren\N{LATIN SMALL LETTER E WITH ACUTE}e")
     pending(app, email="asking@example.org")
     add_subscriber(app, "gone@example.org")

@@ -6,7 +6,7 @@ from digest.store import audit, deliveries, digests, outbox, sources, submission
 from digest.store.outbox import AttemptResult
 from digest.store.sources import SourceState
 from tests.builders import NOW, a_digest, an_item
-from tests.web.papers import HOSTILE, published, sharing
+from tests.web.papers import HOSTILE, publish_papers, share_profile
 from tests.web.subscribers import add_subscriber
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"{{ 7*7 }}\u202e\u2066\x1b"
@@ -14,9 +14,9 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"{{ 7*7 }}\u202e\
 
 def add_hostile_data(app: App) -> Subscriber:
     """Store hostile data for every page, and return the subscriber that most of it is about."""
-    published(app, HOSTILE)
-    sharing(app, EVIL, f"alert # {EVIL}\ncats")
-    sharing(app, "Plain", "cats")
+    publish_papers(app, HOSTILE)
+    share_profile(app, EVIL, f"alert # {EVIL}\ncats")
+    share_profile(app, "Plain", "cats")
     reader = add_subscriber(app, name=EVIL, profiles=(EVIL,))
     evil = [an_item(HOSTILE, EVIL, 1.0, (Field.TITLE, "alert"))]
     with app.store.write() as tx:

@@ -20,7 +20,7 @@ from tests.builders import NOW, a_delivery, a_paper, an_item, at
 from tests.mail.samples import composer, two_papers
 from tests.web.admin_page_states import ADMIN_STATES
 from tests.web.browser_actions import CROWD, LONG_NAME, PathMaker, State, fill_and_press, numbers, press, reader
-from tests.web.papers import HOSTILE, published, seen, sharing
+from tests.web.papers import HOSTILE, publish_papers, record_sighting, share_profile
 from tests.web.subscribers import changed, confirm_path, path, removed, unsubscribe_path
 from tests.web.test_read import link, send
 
@@ -65,11 +65,11 @@ def full_site(folder: Path) -> Iterator[App]:
     with served(folder, configured) as app:
         mail = composer(folder).message(a_delivery(two_papers())).content
         (folder / "mails" / "01-reader@example.org.eml").write_bytes(mail)
-        published(app, HOSTILE, on="2026-06-01")
-        published(app, CROWD, *(a_paper(f"{LONG_NAME}, number {n}", f"About {n}.") for n in range(54)))
-        seen(app, CROWD, LONG_NAME)
-        sharing(app, LONG_NAME, f"{LONG_NAME}\nspeech")
-        sharing(app, "Nothing", "zebra")
+        publish_papers(app, HOSTILE, on="2026-06-01")
+        publish_papers(app, CROWD, *(a_paper(f"{LONG_NAME}, number {n}", f"About {n}.") for n in range(54)))
+        record_sighting(app, CROWD, LONG_NAME)
+        share_profile(app, LONG_NAME, f"{LONG_NAME}\nspeech")
+        share_profile(app, "Nothing", "zebra")
         yield app
 
 

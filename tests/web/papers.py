@@ -22,36 +22,36 @@ HOSTILE = Paper(
 )
 
 
-def published(app: App, *new: Paper, on: str = "2026-06-03") -> None:
-    """Papers of the edition of a date, first seen at seven o'clock."""
+def publish_papers(app: App, *new: Paper, on: str = "2026-06-03") -> None:
+    """Store papers in the edition of a date, first seen at seven o'clock."""
     with app.store.write() as tx:
         papers.add(tx, new, first_seen_at=at(f"{on} 07:00"), edition_on=date.fromisoformat(on))
 
 
-def printed(app: App, *new: Paper | str, seen_at: datetime = NOW) -> None:
-    """Papers that are known since then; of a text the paper with that title."""
+def add_papers(app: App, *new: Paper | str, seen_at: datetime = NOW) -> None:
+    """Store papers first seen at `seen_at`. A text means a paper with that title."""
     made = [paper if isinstance(paper, Paper) else a_paper(paper, f"Abstract of {paper}.") for paper in new]
     with app.store.write() as tx:
         papers.add(tx, made, first_seen_at=seen_at, edition_on=seen_at.date())
 
 
-def merged(app: App, younger: str, older: str) -> None:
+def merge_papers(app: App, younger: str, older: str) -> None:
     with app.store.write() as tx:
         papers.merge(tx, younger=younger, older=older)
 
 
-def also_known_as(app: App, paper: Paper, key: str) -> None:
+def add_key(app: App, paper: Paper, key: str) -> None:
     with app.store.write() as tx:
         papers.add_keys(tx, {key: paper.id})
 
 
-def seen(app: App, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:
+def record_sighting(app: App, paper: Paper, source: str, *, days_later: int = 0, **rest: Any) -> None:
     entry = Entry(guid=f"{source}/{paper.id}", title=paper.title, **rest)
     with app.store.write() as tx:
         papers.record_sightings(tx, source, [(entry, paper.id)], now=NOW + timedelta(days=days_later))
 
 
-def sharing(app: App, name: str, rules: str) -> None:
-    """A shared profile."""
+def share_profile(app: App, name: str, rules: str) -> None:
+    """Add a shared profile."""
     with app.store.write() as tx:
         profiles.add(tx, name, compile_rules(rules), by="tests", now=NOW)

@@ -26,7 +26,7 @@ def add_subscriber(app: App, email: str = EMAIL, **rest: Any) -> Subscriber:
 ADDRESS_STATES = ["unknown", "pending", "active", "paused", "unsubscribed", "erased", "hard", "complaint", "admin"]
 
 
-def make_known(app: App, known: str, email: str = EMAIL) -> None:
+def put_into_state(app: App, known: str, email: str = EMAIL) -> None:
     """Bring an address into one of ADDRESS_STATES."""
     if known == "unknown":
         return

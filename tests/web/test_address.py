@@ -19,7 +19,15 @@ from tests.builders import MEMBERSHIP, NOW
 from tests.web.conftest import browser
 from tests.web.html import faults_of
 from tests.web.reader_site import ReaderBrowser, sign_in_reader, stored
-from tests.web.subscribers import ADDRESS_STATES, EMAIL, add_subscriber, changed, finish_background, history, make_known
+from tests.web.subscribers import (
+    ADDRESS_STATES,
+    EMAIL,
+    add_subscriber,
+    changed,
+    finish_background,
+    history,
+    put_into_state,
+)
 
 NEW = "New.Reader@example.net"
 
@@ -184,7 +192,7 @@ def test_a_subscriber_can_have_only_a_few_addresses_asked_a_day(app: App, own: R
 def test_neither_the_export_nor_a_mail_that_is_not_sent_tells_whether_an_address_is_subscribed(
     app: App, own: ReaderBrowser, known: str
 ) -> None:
-    make_known(app, known, "other@example.org")
+    put_into_state(app, known, "other@example.org")
     request_change(own, "other@example.org")
     assert json.loads(own.get("/settings/data/export").text)["deliveries"] == []
     for n in range(5):

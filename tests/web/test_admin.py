@@ -16,7 +16,7 @@ from digest.store.sources import SourceState
 from tests.builders import NOW
 from tests.web.conftest import Opened, browser
 from tests.web.html import faults_of
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.subscribers import add_subscriber
 
 ADMIN_EMAIL, PASSWORD = "desk@example.org", "four words make one"
@@ -86,7 +86,7 @@ def test_with_an_admin_the_form_shows_no_command(site: TestClient, admin: Admin)
 def test_a_new_installation_shows_the_first_step(app: App, site: TestClient, admin: Admin) -> None:
     cookie = signed_in(site)
     assert "Start with a profile" in page(site, cookie).text
-    sharing(app, "Animals", "dogs")
+    share_profile(app, "Animals", "dogs")
     assert "Readers can subscribe themselves, or you can add them" in page(site, cookie).text
     add_subscriber(app, "reader@example.org")
     assert "Everything is working." in page(site, cookie).text
@@ -206,7 +206,7 @@ def test_sending_is_held_and_released_with_a_line_in_the_log(app: App, site: Tes
 
 
 def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: Admin) -> None:
-    published(app, on="2026-06-03")
+    publish_papers(app, on="2026-06-03")
     failed = SourceState(name="arxiv", url="https://example.org", checked_at=NOW, failure="HTTP 500 <x>")
     with app.store.write() as tx:
         sources.save(tx, failed)

@@ -12,7 +12,7 @@ from digest.app import App
 from digest.models import Role
 from tests.builders import a_paper
 from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.test_admin_profiles import flat, log, plain, shared
 
 
@@ -26,8 +26,8 @@ def line(name: str, rules: str) -> str:
 
 
 def test_an_export_can_be_imported(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats & 猫", 'cat\n"lion" # <b>')
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Cats & 猫", 'cat\n"lion" # <b>')
+    share_profile(app, "Dogs", "dog")
     answer = editor.get("/admin/profiles/export")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="profiles.jsonl"'
     assert [json.loads(text)["name"] for text in answer.text.splitlines()] == ["Cats & 猫", "Dogs"]
@@ -40,8 +40,8 @@ def test_an_export_can_be_imported(app: App, editor: AdminBrowser) -> None:
 
 
 def test_an_import_shows_a_preview_first_and_runs_on_the_second_press(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat\nlion")
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Cats", "cat\nlion")
+    share_profile(app, "Dogs", "dog")
     text = "\n".join([line("Cats", "cat\ntiger"), line("Dogs", "dog"), line("Mice <b>", "mouse")])
     shown = editor.post("/admin/profiles/import", text=text)
     said = plain(shown.text)
@@ -82,7 +82,7 @@ def test_an_unreadable_import_is_reported_with_its_line_and_changes_nothing(
 def test_a_pasted_query_shows_its_rules_what_was_left_out_and_what_it_would_find(
     app: App, editor: AdminBrowser
 ) -> None:
-    published(app, a_paper("A study of cats"), a_paper("Dogs", "of cats <b>"))
+    publish_papers(app, a_paper("A study of cats"), a_paper("Dogs", "of cats <b>"))
     assert "Paste your search" in editor.read("/admin/profiles/query")
     pasted = "https://pubmed.ncbi.nlm.nih.gov/?term=" + quote('cats[tiab] AND "<i>"[pt]')
     answer = editor.post("/admin/profiles/query", query=pasted)

@@ -15,7 +15,7 @@ from digest.store import deliveries, outbox, profiles, subscribers
 from digest.web.admin import today as ahead
 from tests.builders import NOW, a_subscriber
 from tests.web.admin_site import refuses_an_editor, signed_in
-from tests.web.papers import HOSTILE, printed, sharing
+from tests.web.papers import HOSTILE, add_papers, share_profile
 from tests.web.subscribers import add_subscriber
 from tests.web.test_routes import everything
 
@@ -35,9 +35,9 @@ def text_of(app: App, site: TestClient) -> str:
 
 
 def test_the_page_shows_the_hour_the_count_the_papers_and_the_recipients(app: App, site: TestClient) -> None:
-    printed(app, "A paper on cats", "A second one on cats", "On dogs", seen_at=EARLY)
-    sharing(app, "Cats", "cats")
-    sharing(app, "Zebras", "zebra")
+    add_papers(app, "A paper on cats", "A second one on cats", "On dogs", seen_at=EARLY)
+    share_profile(app, "Cats", "cats")
+    share_profile(app, "Zebras", "zebra")
     reader = add_reader(app, "cat", profiles=("Cats",))
     add_reader(app, "zebra", profiles=("Zebras",))
     add_reader(app, "nothing", "08:59")
@@ -62,8 +62,8 @@ def test_an_hour_is_that_of_the_newsletters_clock_and_a_readers_is_their_own(app
 
 
 def test_the_hour_is_the_next_one_in_which_a_subscriber_is_due(app: App) -> None:
-    printed(app, "A paper on cats", seen_at=NOW + timedelta(days=4, hours=20))
-    sharing(app, "Cats", "cats")
+    add_papers(app, "A paper on cats", seen_at=NOW + timedelta(days=4, hours=20))
+    share_profile(app, "Cats", "cats")
     add_reader(app, "cat", profiles=("Cats",), days=frozenset({Weekday.MON}))
     add_reader(app, "zebra", "08:10", days=frozenset({Weekday.MON}))
     with app.store.read() as tx:
@@ -84,8 +84,8 @@ def test_of_very_many_the_first_are_looked_at_and_it_says_so(
     app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ahead, "MAX_DECIDED", 3)
-    printed(app, "A paper on cats", seen_at=EARLY)
-    sharing(app, "Cats", "cats")
+    add_papers(app, "A paper on cats", seen_at=EARLY)
+    share_profile(app, "Cats", "cats")
     for number in range(5):
         add_reader(app, f"cat{number}", profiles=("Cats",))
     text = text_of(app, site)
@@ -95,8 +95,8 @@ def test_of_very_many_the_first_are_looked_at_and_it_says_so(
 
 
 def test_ten_are_named(app: App, site: TestClient) -> None:
-    printed(app, "A paper on cats", seen_at=EARLY)
-    sharing(app, "Cats", "cats")
+    add_papers(app, "A paper on cats", seen_at=EARLY)
+    share_profile(app, "Cats", "cats")
     for number in range(12):
         add_reader(app, f"cat{number}", profiles=("Cats",))
     text = text_of(app, site)
@@ -104,8 +104,8 @@ def test_ten_are_named(app: App, site: TestClient) -> None:
 
 
 def test_to_look_writes_nothing_down(app: App, site: TestClient) -> None:
-    printed(app, "A paper on cats", seen_at=EARLY)
-    sharing(app, "Cats", "cats")
+    add_papers(app, "A paper on cats", seen_at=EARLY)
+    share_profile(app, "Cats", "cats")
     add_reader(app, "cat", profiles=("Cats",))
     admin = signed_in(app, site)
     before = everything(app)
@@ -125,8 +125,8 @@ def test_a_hold_and_rules_that_cannot_be_read_are_told(app: App, site: TestClien
 
 
 def test_a_hostile_paper_is_text(app: App, site: TestClient) -> None:
-    printed(app, HOSTILE, seen_at=EARLY)
-    sharing(app, "Hostile", "script")
+    add_papers(app, HOSTILE, seen_at=EARLY)
+    share_profile(app, "Hostile", "script")
     add_reader(app, "cat", profiles=("Hostile",))
     text = text_of(app, site)
     assert ("<script>alert" in text, "\u202e" in text, "alert(1)" in text) == (False, False, True)

@@ -13,7 +13,7 @@ from digest.store import audit, profiles
 from tests.builders import NOW
 from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
 from tests.web.conftest import browser
-from tests.web.papers import sharing
+from tests.web.papers import share_profile
 from tests.web.subscribers import add_subscriber
 
 HOSTILE = '<script>alert("x")</script> \u202e evil'
@@ -59,7 +59,7 @@ def flat(html: str) -> str:
 
 
 def test_the_history_shows_time_author_and_change_newest_first(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     edited(app, "Cats", "cat\nlion", "Felines")
     text = editor.read("/admin/profiles/1/history")
     assert re.findall(r"/history/(\d)", text) == ["2", "1"]
@@ -70,7 +70,7 @@ def test_the_history_shows_time_author_and_change_newest_first(app: App, editor:
 
 
 def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat\nlion\nlynx")
+    share_profile(app, "Cats", "cat\nlion\nlynx")
     edited(app, "Cats", "cat\ntiger\nlynx")
     text = editor.read("/admin/profiles/1/history/2")
     assert "<del>- <bdi>lion</bdi></del>" in text
@@ -82,7 +82,7 @@ def test_a_version_shows_its_lines_with_signs_and_its_rules(app: App, editor: Ad
 
 
 def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     edited(app, "Cats", "dog")
     answer = editor.post("/admin/profiles/1/history/1")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/profiles/1?done=restored")
@@ -91,7 +91,7 @@ def test_an_earlier_version_is_restored_by_a_button_and_leads_to_the_editor(app:
 
 
 def test_a_removed_profile_is_listed_and_restored_without_followers(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     add_subscriber(app, profiles=("Cats",))
     assert "No profiles have been removed." in editor.read("/admin/profiles/removed")
     number = removed(app, "Cats")
@@ -106,9 +106,9 @@ def test_a_removed_profile_is_listed_and_restored_without_followers(app: App, ed
 
 
 def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     first = removed(app, "Cats")
-    sharing(app, "Cats", "lion")
+    share_profile(app, "Cats", "lion")
     second = removed(app, "Cats")
     text = editor.read("/admin/profiles/removed")
     assert [f"/{number}/history" in text for number in (first, second)] == [True, True]
@@ -122,7 +122,7 @@ def test_of_two_removed_under_one_name_each_comes_back_as_itself(app: App, edito
 
 @pytest.mark.parametrize("path", ["9/history", "9/history/1", "1/history/7", "1/history/x", "9/rename", "9/remove"])
 def test_unknown_profiles_and_versions_are_not_found(app: App, editor: AdminBrowser, path: str) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     assert editor.get(f"/admin/profiles/{path}").status_code == 404
     if "history" not in path or path.count("/") == 2:
         assert editor.post(f"/admin/profiles/{path}", sure="1", name="x").status_code == 404
@@ -140,7 +140,7 @@ def test_personal_keywords_have_no_history_page(app: App, editor: AdminBrowser) 
 
 
 def test_renaming_shows_the_number_of_followers_first(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     assert "No followers yet." in editor.read("/admin/profiles/1/rename")
     add_subscriber(app, profiles=("Cats",))
     assert "1 follower keeps the profile and sees the new name" in editor.read("/admin/profiles/1/rename")
@@ -153,8 +153,8 @@ def test_renaming_shows_the_number_of_followers_first(app: App, editor: AdminBro
 
 @pytest.mark.parametrize(("name", "why"), [("Dogs", "there is a profile"), ("  ", "a profile needs a name")])
 def test_an_invalid_name_is_marked_beside_the_field(app: App, editor: AdminBrowser, name: str, why: str) -> None:
-    sharing(app, "Cats", "cat")
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Cats", "cat")
+    share_profile(app, "Dogs", "dog")
     answer = editor.post("/admin/profiles/1/rename", name=name)
     assert answer.status_code == 422
     assert why in answer.text
@@ -163,8 +163,8 @@ def test_an_invalid_name_is_marked_beside_the_field(app: App, editor: AdminBrows
 
 
 def test_removing_counts_the_followers_who_would_get_no_more_mail(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Cats", "cat")
+    share_profile(app, "Dogs", "dog")
     assert "It has no followers." in editor.read("/admin/profiles/1/remove")
     add_subscriber(app, "only@example.org", profiles=("Cats",))
     add_subscriber(app, "both@example.org", profiles=("Cats", "Dogs"))
@@ -181,7 +181,7 @@ def test_removing_counts_the_followers_who_would_get_no_more_mail(app: App, edit
 
 
 def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     unsure = editor.post("/admin/profiles/1/remove")
     assert (unsure.status_code, "Nothing was removed." in unsure.text) == (422, True)
     assert list(shared(app)) == ["Cats"]
@@ -193,8 +193,8 @@ def test_removing_needs_a_tick_and_says_how_to_undo_it(app: App, editor: AdminBr
 
 
 def test_addresses_of_followers_are_for_admins_only_and_come_in_pages(app: App, site: TestClient) -> None:
-    sharing(app, "Cats", "cat")
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Cats", "cat")
+    share_profile(app, "Dogs", "dog")
     for n in range(150):
         add_subscriber(app, f"r{n}@example.org", profiles=("Cats",))
     add_subscriber(app, "other@example.org", profiles=("Dogs",))
@@ -231,7 +231,7 @@ def test_names_rules_and_authors_of_versions_are_text(app: App, site: TestClient
 
 
 def test_others_and_forged_forms_get_nowhere(app: App, site: TestClient) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     edited(app, "Cats", "dog")
     editor = signed_in(app, site, Role.EDITOR)
     for path in ("1/rename", "1/remove", "1/history/1", "1/test", "import", "query"):

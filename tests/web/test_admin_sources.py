@@ -13,7 +13,7 @@ from digest.web.app import create_app
 from tests.builders import NOW, a_paper
 from tests.web.admin_site import AdminBrowser, refuses_an_editor, signed_in
 from tests.web.conftest import Opened
-from tests.web.papers import printed, seen
+from tests.web.papers import add_papers, record_sighting
 
 CONFIGURED = """
 [newsletter]
@@ -66,11 +66,11 @@ def test_no_password_or_key_in_an_address_is_shown(configured: App) -> None:
 
 def test_the_new_papers_of_thirty_days_are_counted_by_source(configured: App) -> None:
     old, new, other = (a_paper(title) for title in ("Old", "New", "Other"))
-    printed(configured, old, seen_at=NOW - timedelta(days=31))
-    printed(configured, new, other)
+    add_papers(configured, old, seen_at=NOW - timedelta(days=31))
+    add_papers(configured, new, other)
     for paper in (old, new, other):
-        seen(configured, paper, "blog")
-    seen(configured, new, "<b>arxiv")
+        record_sighting(configured, paper, "blog")
+    record_sighting(configured, new, "<b>arxiv")
     with configured.store.read() as tx:
         assert sources.count_papers(tx, since=NOW - timedelta(days=30)) == {"blog": 2, "<b>arxiv": 1}
 

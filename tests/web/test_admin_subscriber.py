@@ -12,9 +12,18 @@ from digest.models import Bounce, BounceKind, Field, SubscriberState, Suppressio
 from digest.store import subscribers
 from tests.builders import NOW, a_paper, an_item, at
 from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, audit_log, signed_in
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.reader_site import keywords, stored
-from tests.web.subscribers import EMAIL, add_subscriber, changed, finish_background, history, make_known, removed, state
+from tests.web.subscribers import (
+    EMAIL,
+    add_subscriber,
+    changed,
+    finish_background,
+    history,
+    put_into_state,
+    removed,
+    state,
+)
 from tests.web.test_read import send
 
 HOSTILE = "<script>alert(1)</script> \"'\u202e"
@@ -48,7 +57,7 @@ def offered(text: str) -> set[str]:
 
 
 def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, admin: AdminBrowser) -> None:
-    sharing(app, HOSTILE, "cats")
+    share_profile(app, HOSTILE, "cats")
     one = add_subscriber(app, name=HOSTILE, profiles=(HOSTILE,), feed="c0ffee")
     one = changed(app, one, new_email="new@example.org")
     send(app, one, an_item(CATS, HOSTILE, 3.0, (Field.TITLE, "Cats")))
@@ -84,7 +93,7 @@ def test_it_shows_what_there_is_and_what_was_said_as_text(app: App, admin: Admin
 def test_only_what_can_be_done_is_offered_and_all_that_is_offered_can_be_done(
     app: App, admin: AdminBrowser, known: str, can: set[str]
 ) -> None:
-    make_known(app, known)
+    put_into_state(app, known)
     if known == "pending":
         can = can | {"ask"}  # who was changed to that was never asked
     assert offered(admin.read(page_of(app))) == can | {"remove", "erase"}
@@ -94,7 +103,7 @@ def test_only_what_can_be_done_is_offered_and_all_that_is_offered_can_be_done(
             tx.exec_driver_sql("delete from suppressions")
             tx.exec_driver_sql("delete from consents")
             tx.exec_driver_sql("delete from bounces")
-        make_known(app, known)
+        put_into_state(app, known)
         where = page_of(app)
         answer = admin.post(where, do=do)
         assert (answer.status_code, answer.headers["Location"]) == (303, f"{where}?done={do}")
@@ -178,7 +187,7 @@ def test_an_own_wish_to_leave_sends_the_way_back(app: App, admin: AdminBrowser) 
 
 
 def test_the_form_saves_everything_at_once(app: App, admin: AdminBrowser) -> None:
-    sharing(app, "Vision", "cats")
+    share_profile(app, "Vision", "cats")
     before = add_subscriber(app)
     where = page_of(app)
     assert admin.post(f"{where}/edit", **FORM).headers["Location"] == f"{where}?done=saved"
@@ -194,7 +203,7 @@ def test_the_form_saves_everything_at_once(app: App, admin: AdminBrowser) -> Non
 
 
 def test_a_form_that_changes_nothing_leaves_no_line_in_the_log(app: App, admin: AdminBrowser) -> None:
-    sharing(app, "Vision", "cats")
+    share_profile(app, "Vision", "cats")
     add_subscriber(app)
     for _ in range(2):
         admin.post(f"{page_of(app)}/edit", **FORM)
@@ -202,7 +211,7 @@ def test_a_form_that_changes_nothing_leaves_no_line_in_the_log(app: App, admin: 
 
 
 def test_invalid_fields_are_marked_and_kept_as_typed(app: App, admin: AdminBrowser) -> None:
-    sharing(app, "Vision", "cats")
+    share_profile(app, "Vision", "cats")
     add_subscriber(app)
     wrong = FORM | {"send_at": "25:00", "max_papers": "501", "day": [], "rules": "a AND", "name": HOSTILE}
     answer = admin.post(f"{page_of(app)}/edit", **wrong)
@@ -229,7 +238,7 @@ def test_another_hour_that_has_passed_today_sends_no_second_digest(app: App, adm
 def test_a_new_subscriber_is_asked_to_confirm_unless_they_have_agreed(
     app: App, admin: AdminBrowser, confirmed: bool
 ) -> None:
-    sharing(app, "Vision", "cats")
+    share_profile(app, "Vision", "cats")
     ticked = {"confirmed": "1"} if confirmed else {}
     answer = admin.post("/admin/subscribers/new", email=" New@Example.org ", **FORM, **ticked)
     new = stored(app, "New@example.org")
@@ -267,7 +276,7 @@ def test_a_refused_address_is_marked_with_the_reason(app: App, admin: AdminBrows
 
 def test_the_reason_for_a_paper_is_explained_in_sentences(app: App, admin: AdminBrowser) -> None:
     one = add_subscriber(app)
-    published(app, CATS)
+    publish_papers(app, CATS)
     where = f"{page_of(app)}/why"
     assert "<h2>" not in admin.read(where)
     text = admin.read(f"{where}?paper=2606.00001")

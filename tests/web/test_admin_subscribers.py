@@ -14,7 +14,7 @@ from digest.subscribers import fields
 from tests.builders import NOW
 from tests.web.admin_site import AdminBrowser, signed_in
 from tests.web.conftest import browser
-from tests.web.papers import sharing
+from tests.web.papers import share_profile
 from tests.web.subscribers import add_subscriber
 
 HOSTILE = "<script>alert(1)</script> \"'\u202e & co"
@@ -42,7 +42,7 @@ def test_an_editor_is_refused_each_of_these_pages(app: App, site: TestClient, pa
 
 
 def test_each_line_shows_the_subscriber_and_their_next_digest(app: App, admin: AdminBrowser) -> None:
-    sharing(app, HOSTILE, "cats")
+    share_profile(app, HOSTILE, "cats")
     one = add_subscriber(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,))
     add_subscriber(app, "b@example.org", state=SubscriberState.PENDING)
     text = admin.read("/admin/subscribers")

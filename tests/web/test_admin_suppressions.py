@@ -9,7 +9,7 @@ from digest.app import App
 from digest.models import Bounce, BounceKind, SuppressionReason
 from tests.builders import NOW
 from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, audit_log, signed_in
-from tests.web.subscribers import EMAIL, add_subscriber, make_known, removed, state
+from tests.web.subscribers import EMAIL, add_subscriber, put_into_state, removed, state
 
 HOSTILE = "550 <script>alert(1)</script> \"'\u202e"
 PAGE = "/admin/suppressions"
@@ -66,7 +66,7 @@ def test_the_newest_suppression_is_first_and_pages_follow(app: App, admin: Admin
 def test_an_address_finds_its_suppression_and_only_an_admins_is_lifted(
     app: App, admin: AdminBrowser, known: str, says: str
 ) -> None:
-    make_known(app, known)
+    put_into_state(app, known)
     text = admin.read(f"{PAGE}?email=READER@Example.org")
     assert says in text
     assert ('value="lift"' in text) == (known == "admin")
@@ -90,7 +90,7 @@ def test_an_address_is_suppressed_with_a_reason(app: App, admin: AdminBrowser) -
 def test_an_unsubscribed_address_stays_suppressed_when_the_admins_suppression_is_lifted(
     app: App, admin: AdminBrowser
 ) -> None:
-    make_known(app, "unsubscribed")
+    put_into_state(app, "unsubscribed")
     admin.post(PAGE, email=EMAIL)
     answer = admin.post(PAGE, do="lift", email=EMAIL)
     assert "the subscriber had unsubscribed themselves" in admin.read(answer.headers["Location"])

@@ -13,7 +13,7 @@ from tests.builders import a_paper
 from tests.mail.samples import overriding
 from tests.web.admin_site import AdminBrowser, signed_in
 from tests.web.conftest import browser
-from tests.web.papers import HOSTILE, published, sharing
+from tests.web.papers import HOSTILE, publish_papers, share_profile
 from tests.web.test_security import CSP
 
 PAGE = "/admin/templates"
@@ -61,9 +61,9 @@ def test_no_other_mail_is_there(app: App, admin: AdminBrowser, path: str) -> Non
 
 def test_a_mail_has_real_papers_where_there_are_some_and_links_that_open_nothing(app: App, admin: AdminBrowser) -> None:
     assert "With sample papers" in admin.read(f"{PAGE}/digest/en")
-    sharing(app, "Cats", "cats")
-    sharing(app, "Dogs", "dogs")
-    published(app, a_paper("A study of cats and dogs"), a_paper("On cats"), a_paper("On dogs"))
+    share_profile(app, "Cats", "cats")
+    share_profile(app, "Dogs", "dogs")
+    publish_papers(app, a_paper("A study of cats and dogs"), a_paper("On cats"), a_paper("On dogs"))
     seat = replace(admin, client=browser(app))
     text = seat.read(f"{PAGE}/digest/en")
     assert "With recent papers" in text
@@ -83,8 +83,8 @@ def test_the_frame_has_a_policy_of_its_own_and_its_page_may_hold_it(app: App, ad
 
 
 def test_hostile_papers_are_text_in_subject_frame_and_text(app: App, admin: AdminBrowser) -> None:
-    sharing(app, "Hostile <script>", "script")
-    published(app, HOSTILE)
+    share_profile(app, "Hostile <script>", "script")
+    publish_papers(app, HOSTILE)
     for page in (f"{PAGE}/digest/en", f"{PAGE}/digest/en/html"):
         text = admin.read(page)
         assert "alert(1)" in text

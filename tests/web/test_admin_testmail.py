@@ -21,7 +21,7 @@ from tests.serving import IN_TIME
 from tests.smtp import Postbox
 from tests.web.admin_site import EDITOR_EMAIL, AdminBrowser, signed_in
 from tests.web.conftest import browser
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.test_admin_profiles import log, plain
 
 PAGE = "/admin/profiles/1/test"
@@ -29,8 +29,8 @@ PAGE = "/admin/profiles/1/test"
 
 @pytest.fixture
 def editor(app: App, site: TestClient) -> AdminBrowser:
-    sharing(app, "Cats", "cats")
-    published(app, a_paper("A study of cats"), a_paper("Dogs"), a_paper("More cats", "and dogs"))
+    share_profile(app, "Cats", "cats")
+    publish_papers(app, a_paper("A study of cats"), a_paper("Dogs"), a_paper("More cats", "and dogs"))
     return signed_in(app, site, Role.EDITOR)
 
 
@@ -162,7 +162,7 @@ def test_a_suppressed_address_gets_none(app: App, editor: AdminBrowser) -> None:
 
 
 def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AdminBrowser) -> None:
-    sharing(app, "Zebras", "zebra")
+    share_profile(app, "Zebras", "zebra")
     answer = editor.post("/admin/profiles/2/test")
     assert answer.status_code == 422
     assert "Nothing to send: no paper from the last 7 days matches." in answer.text
@@ -170,7 +170,7 @@ def test_a_profile_that_finds_nothing_has_no_mail(app: App, editor: AdminBrowser
 
 
 def test_at_most_twenty_five_papers_are_in_it_and_the_others_are_counted(app: App, editor: AdminBrowser) -> None:
-    published(app, *(a_paper(f"On cats, number {n}") for n in range(28)))
+    publish_papers(app, *(a_paper(f"On cats, number {n}") for n in range(28)))
     said = plain(editor.read(PAGE))
     assert "25, 5 more didn’t fit" in said
     editor.post(PAGE)

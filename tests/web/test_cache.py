@@ -16,15 +16,15 @@ from digest.web.app import create_app
 from digest.web.cache import CachedResponse, ResponseCache
 from digest.web.server import listen, serving, url_of
 from tests.builders import NOW, a_paper
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 
 PATHS = ["/", "/papers", "/papers/2026-06-03", "/papers.atom", "/papers/2026-06.json", "/profiles", "/profile/P.rss"]
 
 
 @pytest.fixture
 def filled(app: App) -> App:
-    published(app, a_paper("A cat"))
-    sharing(app, "P", "cat")
+    publish_papers(app, a_paper("A cat"))
+    share_profile(app, "P", "cat")
     return app
 
 
@@ -66,7 +66,7 @@ def test_head_has_all_of_get_but_the_body(filled: App, site: TestClient) -> None
 
 def test_changes_are_shown(filled: App, site: TestClient) -> None:
     before = [site.get(path) for path in PATHS]
-    published(filled, a_paper("Another cat"))
+    publish_papers(filled, a_paper("Another cat"))
     with filled.store.write() as tx:
         profiles.edit(tx, "P", new_name="Q", by="tests", now=NOW)
     for path, was in zip(PATHS, before, strict=True):
@@ -76,13 +76,13 @@ def test_changes_are_shown(filled: App, site: TestClient) -> None:
 
 
 def test_a_page_and_its_parameters_are_another_page(filled: App, site: TestClient) -> None:
-    published(filled, a_paper("Liked", upvotes=1))
+    publish_papers(filled, a_paper("Liked", upvotes=1))
     orders = [site.get(f"/papers?order={order}").text for order in ("trending", "newest", "trending")]
     assert orders[0] == orders[2] != orders[1]
 
 
 def test_equivalent_requests_use_the_cached_page(filled: App, reads: list[str]) -> None:
-    published(filled, *(a_paper(f"Paper {n}") for n in range(60)))
+    publish_papers(filled, *(a_paper(f"Paper {n}") for n in range(60)))
     site = TestClient(create_app(filled, clock=lambda: NOW, lag=1000))
     pages = {path: site.get(path) for path in (*PATHS, "/papers?page=2&order=newest")}
     begun = len(reads)

@@ -11,7 +11,7 @@ from digest.app import App
 from tests.builders import a_paper
 from tests.web.conftest import browser
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, merged, published, sharing
+from tests.web.papers import HOSTILE, merge_papers, publish_papers, share_profile
 
 
 def titles(page: str) -> list[str]:
@@ -36,9 +36,9 @@ def words(page: str) -> str:
 @pytest.fixture
 def many(app: App) -> App:
     """Editions with 1, 120 and 2 papers."""
-    published(app, a_paper("First"), on="2026-05-29")
-    published(app, *(a_paper(f"P{i:03}") for i in range(120)), on="2026-06-02")
-    published(app, a_paper("Liked", upvotes=3), a_paper("Last"), on="2026-06-03")
+    publish_papers(app, a_paper("First"), on="2026-05-29")
+    publish_papers(app, *(a_paper(f"P{i:03}") for i in range(120)), on="2026-06-02")
+    publish_papers(app, a_paper("Liked", upvotes=3), a_paper("Last"), on="2026-06-03")
     return app
 
 
@@ -96,7 +96,7 @@ def test_a_day_without_papers_says_so_and_leads_to_those_around_it(many: App, si
 
 
 def test_trending_papers_come_first_if_there_are_any(many: App, site: TestClient) -> None:
-    published(many, a_paper("Starred", stars=1), on="2026-06-03")
+    publish_papers(many, a_paper("Starred", stars=1), on="2026-06-03")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked", "Starred", "Last"]
     newest = site.get("/papers/2026-06-03?order=newest").text
     assert titles(newest) == ["Starred", "Last", "Liked"]
@@ -150,13 +150,13 @@ def test_an_edition_asks_what_to_search_it_for(many: App, site: TestClient) -> N
 
 
 def test_merged_papers_are_in_one_edition(many: App, site: TestClient) -> None:
-    merged(many, "test:Last", "test:First")
+    merge_papers(many, "test:Last", "test:First")
     assert titles(site.get("/papers/2026-06-03").text) == ["Liked"]
     assert "1 new paper" in words(site.get("/papers/2026-06-03").text)
 
 
 def test_the_front_page_shows_the_best_of_the_newest_edition(many: App, site: TestClient) -> None:
-    published(many, *(a_paper(f"More {i}", "word " * 500, upvotes=i) for i in range(7)), on="2026-06-04")
+    publish_papers(many, *(a_paper(f"More {i}", "word " * 500, upvotes=i) for i in range(7)), on="2026-06-04")
     page = site.get("/").text
     assert titles(page) == ["More 6", "More 5", "More 4", "More 3", "More 2"]
     assert page.count("word") < 600
@@ -173,8 +173,8 @@ def test_the_front_page_shows_the_best_of_the_newest_edition(many: App, site: Te
     ],
 )
 def test_feeds_are_links_on_the_page(app: App, site: TestClient, path: str, feeds: list[str]) -> None:
-    published(app, a_paper("A cat"))
-    sharing(app, "Cats", "cat")
+    publish_papers(app, a_paper("A cat"))
+    share_profile(app, "Cats", "cat")
     shown = re.findall(r'<li><a href="(/[^"]+)">(RSS|Atom|JSON)</a>', site.get(path).text)
     forms = {"RSS": "rss", "Atom": "atom", "JSON": "json"}
     assert shown == [(f"{feed}.{forms[form]}", form) for feed in feeds for form in forms]
@@ -187,7 +187,7 @@ def test_no_page_offers_to_subscribe_if_sign_up_is_closed(open_site: Callable[..
 
 @pytest.mark.parametrize("path", ["/", "/papers", "/papers/2026-06-03", "/papers/2026-W23", "/papers/2026-06"])
 def test_text_of_papers_is_never_markup(app: App, site: TestClient, path: str) -> None:
-    published(app, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("]]>"), a_paper("0", upvotes=10**12, stars=1))
+    publish_papers(app, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("]]>"), a_paper("0", upvotes=10**12, stars=1))
     page = site.get(path).text
     assert faults_of(page) == []
     assert "<script" not in page
@@ -206,8 +206,8 @@ def test_the_dates_of_editions_are_in_the_newsletters_language(open_site: Callab
 def test_editions_below_a_path_link_to_pages_below_it(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[newsletter]\nbase_url = "https://example.org/a/b"\n', encoding="utf-8")
     with App.open(tmp_path / "config.toml") as app:
-        published(app, *(a_paper(f"P{i}") for i in range(60)), on="2026-06-02")
-        published(app, a_paper("Last"))
+        publish_papers(app, *(a_paper(f"P{i}") for i in range(60)), on="2026-06-02")
+        publish_papers(app, a_paper("Last"))
         for path in ("/a/b", "/papers", "/a/b/papers/2026-06-02", "/papers/2026-06", "/paper/test:P1", "/profiles"):
             page = browser(app).get(path).text
             assert not re.search(r'(href|action)="/(?!a/b)', page)

@@ -26,7 +26,7 @@ from tests.browsing import needs_chromium
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, printed, sharing
+from tests.web.papers import HOSTILE, add_papers, share_profile
 from tests.web.reader_site import sign_in_reader
 from tests.web.subscribers import add_subscriber
 from tests.web.test_admin import PASSWORD, log, signed_in
@@ -51,9 +51,9 @@ def cookie(app: App, site: TestClient, hashed: str) -> str:
 def entered(app: App, hashed: str) -> None:
     with app.store.write() as tx:
         admins.add(tx, Admin(email=EDITOR, role=Role.EDITOR, password=hashed), now=NOW)
-    printed(app, *(f"A paper on cats, number {n}" for n in range(12)), seen_at=NOW - timedelta(days=2))
-    printed(app, "A paper on dogs", "A paper on quantization", seen_at=NOW - timedelta(days=1))
-    sharing(app, "Animals", "dogs")
+    add_papers(app, *(f"A paper on cats, number {n}" for n in range(12)), seen_at=NOW - timedelta(days=2))
+    add_papers(app, "A paper on dogs", "A paper on quantization", seen_at=NOW - timedelta(days=1))
+    share_profile(app, "Animals", "dogs")
 
 
 def number(app: App, name: str = "Animals") -> int:
@@ -115,7 +115,7 @@ def test_nothing_is_saved_or_tried_without_the_sessions_own_token(app: App, site
 
 
 def test_the_list_says_how_many_papers_a_day_each_profile_finds(app: App, site: TestClient, cookie: str) -> None:
-    sharing(app, "Cats", "cats\n\n# a note")
+    share_profile(app, "Cats", "cats\n\n# a note")
     text = look(site, cookie, "/admin/profiles").text
     assert re.findall(r'data-label="Papers per day">([^<]*)<', text) == ["less than 1", "6"]
     assert 'href="/admin/profiles/new"' in text
@@ -123,8 +123,8 @@ def test_the_list_says_how_many_papers_a_day_each_profile_finds(app: App, site: 
 
 
 def test_the_list_calls_what_is_more_than_a_digest_holds(app: App, site: TestClient, cookie: str) -> None:
-    printed(app, *(f"Cats again, number {n}" for n in range(100)))
-    sharing(app, "Cats", "cats")
+    add_papers(app, *(f"Cats again, number {n}" for n in range(100)))
+    share_profile(app, "Cats", "cats")
     assert look(site, cookie, "/admin/profiles").text.count("more than fit in a digest") == 1
 
 
@@ -192,7 +192,7 @@ def test_empty_lines_above_a_mistake_are_counted(site: TestClient, cookie: str) 
 
 
 def test_more_papers_than_fit_in_a_digest_are_reported(app: App, site: TestClient, cookie: str) -> None:
-    printed(app, *(f"Cats again, number {n}" for n in range(120)))
+    add_papers(app, *(f"Cats again, number {n}" for n in range(120)))
     assert "more than the 25 papers that fit in a digest" in tried(site, cookie, "cats")
     assert "more than the 25 papers that fit in a digest" not in tried(site, cookie, "paper AND cats")
 
@@ -408,8 +408,8 @@ def test_saved_rules_that_have_become_invalid_can_be_corrected(app: App, site: T
 
 
 def test_text_of_profiles_papers_and_editors_is_never_markup(app: App, site: TestClient, cookie: str) -> None:
-    printed(app, HOSTILE, a_paper("Plain", "<script>alert(1)</script>"), seen_at=NOW - timedelta(hours=1))
-    sharing(app, HOSTILE_NAME, "script")
+    add_papers(app, HOSTILE, a_paper("Plain", "<script>alert(1)</script>"), seen_at=NOW - timedelta(hours=1))
+    share_profile(app, HOSTILE_NAME, "script")
     path = f"/admin/profiles/{number(app, HOSTILE_NAME)}"
     text = 'script\n"</textarea><script>alert(1)</script>\n"</pre><img src=x>'
     answers = [

@@ -19,7 +19,7 @@ from digest.web.feeds import FORMATS, Feed, feed_response, item
 from digest.web.papers import PaperCards
 from tests.builders import NOW, a_paper
 from tests.mail.samples import PAPER
-from tests.web.papers import HOSTILE, published, sharing
+from tests.web.papers import HOSTILE, publish_papers, share_profile
 
 BASE = "https://digest.example.org"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -29,8 +29,8 @@ PLACES = ["/papers", "/papers/2026-06-03", "/papers/2026-W23", "/papers/2026-06"
 
 @pytest.fixture
 def filled(app: App) -> App:
-    published(app, PAPER, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("0"), a_paper("]]>", "x < y & z"))
-    sharing(app, "All & more", "low precision\nمرحبا")
+    publish_papers(app, PAPER, HOSTILE, a_paper("مرحبا بالعالم"), a_paper("0"), a_paper("]]>", "x < y & z"))
+    share_profile(app, "All & more", "low precision\nمرحبا")
     return app
 
 
@@ -105,8 +105,8 @@ def test_dates_are_written_as_each_format_has_them(filled: App, site: TestClient
 
 
 def test_the_latest_hundred_are_in_the_feed_of_the_newest(app: App, site: TestClient) -> None:
-    published(app, *(a_paper(f"{i:03}") for i in range(90)), on="2026-06-01")
-    published(app, *(a_paper(f"{i:03}") for i in range(90, 120)), on="2026-06-02")
+    publish_papers(app, *(a_paper(f"{i:03}") for i in range(90)), on="2026-06-01")
+    publish_papers(app, *(a_paper(f"{i:03}") for i in range(90, 120)), on="2026-06-02")
     latest = [one["title"] for one in site.get("/papers.json").json()["items"]]
     assert latest == [f"{i:03}" for i in reversed(range(20, 120))]
     assert len(site.get("/papers/2026-06-01.json").json()["items"]) == 90

@@ -15,7 +15,15 @@ from digest.models import MailKind, Subscriber, SubscriberState
 from digest.store import profiles, subscribers
 from tests.builders import NOW
 from tests.web.conftest import browser
-from tests.web.subscribers import ADDRESS_STATES, EMAIL, add_subscriber, finish_background, history, make_known, queued
+from tests.web.subscribers import (
+    ADDRESS_STATES,
+    EMAIL,
+    add_subscriber,
+    finish_background,
+    history,
+    put_into_state,
+    queued,
+)
 
 FORM = {"email": EMAIL, "rules": "cats", "timezone": "Asia/Tokyo"}
 WAYS = ["/subscribe", "/sign-in"]
@@ -148,7 +156,7 @@ def test_the_answer_is_the_same_byte_for_byte_for_every_address(app: App, way: s
     answers = set()
     for known in ADDRESS_STATES:
         email = f"{known}@example.org"
-        make_known(app, known, email)
+        put_into_state(app, known, email)
         for _ in range(2):  # the second time they were just written to
             site = browser(app)
             answer = site.post(way, data=FORM | {"email": email})
@@ -160,7 +168,7 @@ def test_the_answer_is_the_same_byte_for_byte_for_every_address(app: App, way: s
 @pytest.mark.parametrize("known", ADDRESS_STATES)
 def test_a_form_with_a_fault_is_the_same_too(app: App, site: TestClient, known: str) -> None:
     before = site.post("/subscribe", data=FORM | {"rules": "a AND"})
-    make_known(app, known)
+    put_into_state(app, known)
     after = site.post("/subscribe", data=FORM | {"rules": "a AND"})
     assert (after.status_code, after.headers, after.content) == (422, before.headers, before.content)
 
@@ -168,7 +176,7 @@ def test_a_form_with_a_fault_is_the_same_too(app: App, site: TestClient, known: 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_answer_does_not_wait_for_another_writer(app: App, site: TestClient, way: str) -> None:
     for known in ADDRESS_STATES:
-        make_known(app, known, f"{known}@example.org")
+        put_into_state(app, known, f"{known}@example.org")
     before = queued(app)
     with closing(sqlite3.connect(app.store.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -205,7 +213,7 @@ def test_a_subscriber_gets_a_sign_in_link_at_most_every_ten_minutes(app: App) ->
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("known", ["unknown", "active", "unsubscribed"])
 def test_looking_sends_nothing(app: App, site: TestClient, method: str, known: str) -> None:
-    make_known(app, known)
+    put_into_state(app, known)
     before = queued(app)
     for way in WAYS:
         assert site.request(method, way, params=FORM).status_code == 200

@@ -12,7 +12,7 @@ from digest.store import subscribers
 from digest.web.app import create_app
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.papers import printed, sharing
+from tests.web.papers import add_papers, share_profile
 
 FRAGMENT = {"X-Fragment": "1"}
 
@@ -26,7 +26,7 @@ def preview(site: TestClient, rules: str, **fields: Any) -> str:
 
 
 def test_it_says_how_many_and_shows_the_best_marked(app: App, site: TestClient) -> None:
-    printed(app, *(f"cat number {n}" for n in range(14)), "a dog")
+    add_papers(app, *(f"cat number {n}" for n in range(14)), "a dog")
     page = preview(site, "cat")
     assert "14 papers in the last 7 days. About 14 a day." in page
     assert page.count("<mark>cat</mark>") == 20  # title and abstract of ten
@@ -34,8 +34,8 @@ def test_it_says_how_many_and_shows_the_best_marked(app: App, site: TestClient) 
 
 
 def test_papers_are_counted_day_by_day(app: App, site: TestClient) -> None:
-    printed(app, "cat", "dog", "bird", seen_at=NOW - timedelta(days=2))
-    printed(app, "cat two")
+    add_papers(app, "cat", "dog", "bird", seen_at=NOW - timedelta(days=2))
+    add_papers(app, "cat two")
     page = preview(site, "cat")
     rows = [row.partition("</tr>")[0] for row in page.split('<tr><th scope="row">')[1:]]
     assert rows == [
@@ -47,15 +47,15 @@ def test_papers_are_counted_day_by_day(app: App, site: TestClient) -> None:
 
 @pytest.mark.parametrize(("days", "count"), [("7", 1), ("30", 2), ("365", 1), ("x", 1), ("", 1)])
 def test_it_looks_back_seven_days_or_thirty(app: App, site: TestClient, days: str, count: int) -> None:
-    printed(app, "cat old", seen_at=NOW - timedelta(days=20))
-    printed(app, "cat new")
+    add_papers(app, "cat old", seen_at=NOW - timedelta(days=20))
+    add_papers(app, "cat new")
     assert preview(site, "cat", days=days).count("<article") == count
 
 
 def test_selected_profiles_add_papers_and_own_mutes_apply_to_them(app: App, site: TestClient) -> None:
-    sharing(app, "Birds & more", "bird")
-    sharing(app, "Dogs", "dog")
-    printed(app, "a bird", "a bird in a cage", "a dog", "a cat")
+    share_profile(app, "Birds & more", "bird")
+    share_profile(app, "Dogs", "dog")
+    add_papers(app, "a bird", "a bird in a cage", "a dog", "a cat")
     page = preview(site, "cat\n-cage", profile=["Birds & more", "nobody's"])
     assert "2 papers" in page
     assert ("a <mark>bird</mark>" in page, "cage" in page.partition('id="preview"')[2]) == (True, False)
@@ -64,12 +64,12 @@ def test_selected_profiles_add_papers_and_own_mutes_apply_to_them(app: App, site
 
 
 def test_a_mute_that_has_nothing_to_do_is_no_mistake(app: App, site: TestClient) -> None:
-    printed(app, "A cat")
+    add_papers(app, "A cat")
     assert "No paper from the last 30 days contains" not in preview(site, "cat\n-survey")
 
 
 def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site: TestClient) -> None:
-    printed(app, *(f"model {n}" for n in range(8)), "neural nets", "cat")
+    add_papers(app, *(f"model {n}" for n in range(8)), "neural nets", "cat")
     page = preview(site, 'model\n"nets neural"\ncat^2')
     assert "“model” matches 80% of all papers. Try something more specific." in page
     assert "No paper from the last 30 days contains “&#34;nets neural&#34;”." in page
@@ -77,12 +77,12 @@ def test_a_rule_that_finds_nothing_and_one_that_floods_are_named(app: App, site:
 
 
 def test_a_rule_that_finds_nothing_comes_with_one_that_would(app: App, site: TestClient) -> None:
-    printed(app, "neural radiance field", "cat")
+    add_papers(app, "neural radiance field", "cat")
     assert "would find 1 paper." in preview(site, "neural field\ncat")
 
 
 def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClient) -> None:
-    printed(app, "cat")
+    add_papers(app, "cat")
     page = preview(site, "cat\r\ndog AND", days="30")
     assert "Some keywords have mistakes." in page
     assert page.count("Line 2, column 8:") == 2  # at the field, and in the preview
@@ -93,7 +93,7 @@ def test_mistakes_are_marked_and_what_was_typed_is_kept(app: App, site: TestClie
 
 @pytest.mark.parametrize("rules", ["", "# a comment", "-cat"])
 def test_an_empty_form_is_reported(app: App, site: TestClient, rules: str) -> None:
-    printed(app, "cat")
+    add_papers(app, "cat")
     assert "Enter a keyword or choose a profile" in preview(site, rules)
 
 
@@ -102,7 +102,7 @@ def test_a_keyword_without_papers_is_reported(site: TestClient) -> None:
 
 
 def test_a_script_gets_the_part_without_the_page_around(app: App, site: TestClient) -> None:
-    printed(app, "cat")
+    add_papers(app, "cat")
     part = site.post("/preview", data={"rules": "cat"}, headers=FRAGMENT).text
     assert part.lstrip().startswith('<p class="tally">')
     assert "<mark>cat</mark>" in part
@@ -111,7 +111,7 @@ def test_a_script_gets_the_part_without_the_page_around(app: App, site: TestClie
 
 
 def test_typed_keywords_are_never_markup(app: App, site: TestClient) -> None:
-    printed(app, *(f"script alert {n} <b>bold</b>" for n in range(3)))
+    add_papers(app, *(f"script alert {n} <b>bold</b>" for n in range(3)))
     typed = "<script>alert(1)</script>\nscript alert"
     for headers in ({}, FRAGMENT):
         page = site.post("/preview", data={"rules": typed}, headers=headers).text
@@ -129,8 +129,8 @@ def test_nothing_is_kept_and_nothing_is_there_to_look_at(app: App, site: TestCli
 def test_a_profile_that_cannot_be_read_any_more_does_not_keep_others_from_being_tried(
     app: App, site: TestClient
 ) -> None:
-    sharing(app, "Old", "bird")
-    printed(app, "cat")
+    share_profile(app, "Old", "bird")
+    add_papers(app, "cat")
     with app.store.write() as tx:
         tx.execute(sa.text("UPDATE profiles SET rules = 'cat AND'"))
     assert "1 paper in the last 7 days." in preview(site, "cat", profile="Old")
@@ -144,7 +144,7 @@ def test_too_many_requests_are_refused(app: App) -> None:
 
 
 def test_the_other_fields_are_carried_back_to_the_form(app: App, site: TestClient) -> None:
-    sharing(app, "Dogs", "dog")
+    share_profile(app, "Dogs", "dog")
     typed = {"email": "new@example.org", "timezone": "Europe/Berlin", "back": "subscribe", "profile": ["Dogs"]}
     page = preview(site, "cat", **typed)
     assert '<input type="hidden" name="email" value="new@example.org">' in page

@@ -11,13 +11,13 @@ from digest.models import CompiledRules
 from digest.store import profiles, subscribers
 from tests.builders import NOW, a_paper, a_subscriber
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, published, sharing
+from tests.web.papers import HOSTILE, publish_papers, share_profile
 from tests.web.test_editions import titles
 
 
 def test_every_shared_profile_is_listed_with_its_rules(app: App, site: TestClient) -> None:
     assert "There are no shared profiles yet." in site.get("/profiles").text
-    sharing(app, "Cats & dogs", "cat AND dog # both\n-survey")
+    share_profile(app, "Cats & dogs", "cat AND dog # both\n-survey")
     with app.store.write() as tx:
         reader = subscribers.add(tx, a_subscriber(), now=NOW)
         profiles.set_personal(tx, reader.id, compile_rules("secret"), now=NOW)
@@ -29,10 +29,10 @@ def test_every_shared_profile_is_listed_with_its_rules(app: App, site: TestClien
 
 
 def test_a_profile_shows_what_it_found_in_the_last_days_the_best_first(app: App, site: TestClient) -> None:
-    published(app, a_paper("An old cat"), on="2026-05-20")
-    published(app, a_paper("Something", "About a cat."), on="2026-05-30")
-    published(app, a_paper("A cat"), a_paper("A dog"), on="2026-06-03")
-    sharing(app, "Cats", "cat")
+    publish_papers(app, a_paper("An old cat"), on="2026-05-20")
+    publish_papers(app, a_paper("Something", "About a cat."), on="2026-05-30")
+    publish_papers(app, a_paper("A cat"), a_paper("A dog"), on="2026-06-03")
+    share_profile(app, "Cats", "cat")
     page = site.get("/profile/Cats").text
     assert titles(page) == ["A <mark>cat</mark>", "Something"]
     assert faults_of(page) == []
@@ -40,14 +40,14 @@ def test_a_profile_shows_what_it_found_in_the_last_days_the_best_first(app: App,
 
 
 def test_a_profile_that_found_nothing_says_so(app: App, site: TestClient) -> None:
-    sharing(app, "Cats", "cat")
+    share_profile(app, "Cats", "cat")
     assert "No papers found in the last 7 days." in site.get("/profile/Cats").text
 
 
 @pytest.mark.parametrize("name", ["a/b", "<script>", "ü 图", "a?b#c%d", "x.atom", "a.b"])
 def test_a_profile_of_any_name_has_a_page_and_feeds(app: App, site: TestClient, name: str) -> None:
-    published(app, HOSTILE, a_paper("A cat"))
-    sharing(app, name, "cat")
+    publish_papers(app, HOSTILE, a_paper("A cat"))
+    share_profile(app, name, "cat")
     found = re.search(r'href="(/profile/[^"]*)"', site.get("/profiles").text)
     assert found
     page = site.get(found[1])

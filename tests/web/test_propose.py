@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.store import submissions
 from tests.web.html import faults_of
-from tests.web.papers import printed
+from tests.web.papers import add_papers
 from tests.web.subscribers import finish_background
 
 
@@ -42,7 +42,7 @@ def test_a_proposed_paper_waits_for_an_editor(app: App, site: TestClient) -> Non
 
 
 def test_the_answer_is_the_same_whether_it_is_known_or_was_proposed_before(app: App, site: TestClient) -> None:
-    printed(app, "A paper")
+    add_papers(app, "A paper")
     first = propose(site, "2504.17830")
     again = propose(site, "https://huggingface.co/papers/2504.17830")
     assert (first.content, first.status_code, first.headers) == (again.content, again.status_code, again.headers)

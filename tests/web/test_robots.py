@@ -9,7 +9,7 @@ from digest.app import App
 from digest.security.links import Scope
 from tests.builders import a_paper
 from tests.web.conftest import browser
-from tests.web.papers import published, sharing
+from tests.web.papers import publish_papers, share_profile
 from tests.web.subscribers import add_subscriber, path
 
 CACHEABLE = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test:A cat", "/profiles", "/profile/P"]
@@ -19,8 +19,8 @@ CACHEABLE = ["/", "/papers", "/papers/2026-06-03?order=newest", "/paper/test:A c
 def indexed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
     (tmp_path / "config.toml").write_text(f"[web]\nindexed = {request.param}\n", encoding="utf-8")
     with App.open(tmp_path / "config.toml") as app:
-        published(app, a_paper("A cat"))
-        sharing(app, "P", "cat")
+        publish_papers(app, a_paper("A cat"))
+        share_profile(app, "P", "cat")
         yield app
 
 

@@ -25,7 +25,7 @@ from digest.web.sessions import Sessions
 from tests.builders import NOW, a_digest, a_paper, an_item
 from tests.web.conftest import browser
 from tests.web.html import faults_of
-from tests.web.papers import HOSTILE, published, sharing
+from tests.web.papers import HOSTILE, publish_papers, share_profile
 from tests.web.reader_site import ReaderBrowser, sign_in_reader
 from tests.web.subscribers import add_subscriber, changed, finish_background, pending
 from tests.web.test_security import CSP
@@ -42,8 +42,8 @@ FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "pa
 @pytest.fixture
 def reader(app: App) -> Subscriber:
     """A subscriber to whom every page can be shown, and who has data on each."""
-    published(app, HOSTILE, CATS)
-    sharing(app, "Vision", "cats")
+    publish_papers(app, HOSTILE, CATS)
+    share_profile(app, "Vision", "cats")
     one = changed(app, add_subscriber(app, profiles=("Vision",)), new_email=NEW, feed=FEED)
     with app.store.write() as tx:
         digests.freeze(tx, [a_digest([an_item(CATS)], subscriber=one, slot_at=NOW, created_at=NOW)], now=NOW)
@@ -292,8 +292,8 @@ def test_a_hostile_paper_is_text_on_every_page_and_in_every_file(
     app: App, site: TestClient, reader: Subscriber
 ) -> None:
     huge = replace(HOSTILE, id="doi:10.1/huge", title=HOSTILE.title * 50, abstract=HOSTILE.abstract * 500)
-    published(app, huge)
-    sharing(app, "Hostile", "script\ntitle:alert\nJOUR")
+    publish_papers(app, huge)
+    share_profile(app, "Hostile", "script\ntitle:alert\nJOUR")
     with app.store.write() as tx:
         items = [an_item(paper, "Hostile", 1.0, (Field.TITLE, "<script>")) for paper in (HOSTILE, huge)]
         digest = a_digest(items, subscriber=reader, slot_at=NOW + timedelta(hours=1), created_at=NOW, message_id="h@x")

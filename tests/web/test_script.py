@@ -10,7 +10,7 @@ from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
 from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
 from tests.builders import NOW
-from tests.web.papers import printed, sharing
+from tests.web.papers import add_papers, share_profile
 
 pytestmark = needs_chromium
 
@@ -28,8 +28,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     listener = listen("127.0.0.1", 0)
     (folder / "config.toml").write_text(f'[newsletter]\nbase_url = "{url_of(listener)}"\n', encoding="utf-8")
     with App.open(folder / "config.toml") as app:
-        printed(app, *(f"A paper on cats, number {n}" for n in range(12)), "A paper on dogs", "A bird")
-        sharing(app, "Birds", "bird")
+        add_papers(app, *(f"A paper on cats, number {n}" for n in range(12)), "A paper on dogs", "A bird")
+        share_profile(app, "Birds", "bird")
         with serving(create_app(app, clock=lambda: NOW), listener, on_loss=lambda: None):
             yield url_of(listener)
 

@@ -11,7 +11,7 @@ from digest.app import App
 from digest.web.app import create_app
 from tests.builders import NOW, a_paper
 from tests.web.html import faults_of
-from tests.web.papers import printed
+from tests.web.papers import add_papers
 
 
 def search(site: TestClient, q: str = "", *, period: str = "", page: str = "1", status: int = 200) -> str:
@@ -35,7 +35,7 @@ def test_only_the_empty_form_may_be_indexed(open_site: Callable[..., TestClient]
 
 
 def test_matches_are_shown_best_first_and_marked(app: App, site: TestClient) -> None:
-    printed(app, a_paper("A dog", "and a cat"), a_paper("The cat's way"), "A bird")
+    add_papers(app, a_paper("A dog", "and a cat"), a_paper("The cat's way"), "A bird")
     page = search(site, "cat")
     assert "2 papers · last 30 days" in page
     assert page.index("The <mark>cat</mark>") < page.index("and a <mark>cat</mark>")
@@ -43,14 +43,14 @@ def test_matches_are_shown_best_first_and_marked(app: App, site: TestClient) -> 
 
 
 def test_several_lines_are_several_rules_and_stay_lines(app: App, site: TestClient) -> None:
-    printed(app, "cats", "dogs", "birds")
+    add_papers(app, "cats", "dogs", "birds")
     page = search(site, "cat\r\ndog")
     assert "2 papers" in page
     assert "> cat dog</textarea>" in page
 
 
 def test_twenty_stand_on_a_page(app: App, site: TestClient) -> None:
-    printed(app, *(f"cat {n}" for n in range(45)))
+    add_papers(app, *(f"cat {n}" for n in range(45)))
     first, last = search(site, "cat AND co OR cat"), search(site, "cat", page="3")
     assert (first.count("<article"), last.count("<article")) == (20, 5)
     assert '<a href="/search?q=cat%20AND%20co%20OR%20cat&amp;page=2" rel="next">' in first
@@ -62,15 +62,15 @@ def test_twenty_stand_on_a_page(app: App, site: TestClient) -> None:
 
 @pytest.mark.parametrize("page", ["0", "4", "-1", "x", "٣", "9" * 50])
 def test_a_page_that_is_not_there_says_so(app: App, site: TestClient, page: str) -> None:
-    printed(app, *(f"cat {n}" for n in range(45)))
+    add_papers(app, *(f"cat {n}" for n in range(45)))
     answer = search(site, "cat", page=page, status=404)
     assert "There are no more results." in answer
     assert '<a href="/search?q=cat">First page</a>' in answer
 
 
 def test_a_period_is_searched_by_its_editions(app: App, site: TestClient) -> None:
-    printed(app, "cat of old", seen_at=NOW - timedelta(days=400))
-    printed(app, "cat of today")
+    add_papers(app, "cat of old", seen_at=NOW - timedelta(days=400))
+    add_papers(app, "cat of today")
     old, today = search(site, "cat", period="2025-04"), search(site, "cat", period="2026-W23")
     assert ("1 paper · 2025-04" in old, "of old" in old, "of today" in old) == (True, True, False)
     assert ("1 paper · 2026-W23" in today, "of old" in today, "of today" in today) == (True, False, True)
@@ -92,7 +92,7 @@ def test_mistakes_are_marked_where_they_are(site: TestClient) -> None:
 
 
 def test_keywords_that_only_exclude_find_nothing_and_say_why(app: App, site: TestClient) -> None:
-    printed(app, "cat")
+    add_papers(app, "cat")
     page = search(site, "-dog", status=422)
     assert "only exclude papers" in page
     assert "<article" not in page
@@ -111,7 +111,7 @@ def test_one_client_searches_so_often_and_sees_the_empty_form_all_the_same(app: 
 
 
 def test_a_query_is_never_markup(app: App, site: TestClient) -> None:
-    printed(app, a_paper("<script>alert(1)</script> cat"))
+    add_papers(app, a_paper("<script>alert(1)</script> cat"))
     page = search(site, 'cat OR "<script>alert(1)</script>"')
     assert "<script>alert" not in page
     assert "&lt;" in page
