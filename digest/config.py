@@ -352,7 +352,7 @@ class Config(ConfigFile):
             reason = f"is missing; it names the private key that signs for {self.dkim.domain}, and {MAKE_KEY}"
             raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", reason)
         if "\n" in self.secrets.dkim_key_file or "-----BEGIN" in self.secrets.dkim_key_file:  # must not be shown
-            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", "holds a key; it has to name the key's file")
+            raise ConfigError("environment", "DIGEST_DKIM_KEY_FILE", "contains a key; it must name the key's file")
         return self.path(self.secrets.dkim_key_file)
 
     def dkim_key(self) -> bytes:
@@ -369,7 +369,7 @@ def load(file: Path) -> Config:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(str(file), "", "no such file; `digest init` writes one, --config names another") from None
+        raise ConfigError(str(file), "", "no such file; create one with `digest init`, or use --config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), "", f"cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:

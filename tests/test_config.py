@@ -87,8 +87,8 @@ def test_two_sources_cannot_share_a_name(tmp_path: Path) -> None:
     assert "two sources are named 'a'" in error_of(tmp_path, source * 2)
 
 
-def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file; `digest init` writes one"):
+def test_a_missing_file_is_reported_with_the_command_that_creates_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file; create one with `digest init`"):
         load(tmp_path / "config.toml")
 
 

@@ -98,7 +98,7 @@ def test_a_port_in_use_is_reported_in_one_line_before_anything_starts(cli: Cli) 
         ran = cli("serve")
     assert ran.code == 1
     assert ran.err.splitlines()[-1] == (
-        f"error: cannot listen on 127.0.0.1, port {port}: address already in use; web.host and web.port say where"
+        f"error: cannot listen on 127.0.0.1, port {port}: address already in use; set web.host and web.port"
     )
     assert "papers_new" not in ran.err
 

@@ -23,7 +23,7 @@ def compile_profile_rules(text: str) -> CompiledRules:
     if not rules.rules:
         raise UsageError("no rules; write one per line, such as: diffusion model")
     if all(rule.weight == EXCLUDES for rule in rules.rules):
-        raise UsageError("these rules only exclude papers; add one that finds some, such as: diffusion model")
+        raise UsageError("these rules only exclude papers; add one that finds papers, such as: diffusion model")
     return rules
 
 

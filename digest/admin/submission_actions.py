@@ -64,7 +64,7 @@ def reject(tx: Transaction, submission_id: int, *, by: str, now: datetime) -> No
 def check_open(submission: Submission) -> None:
     """Raise UsageError if a submission is approved already."""
     if submission.state is SubmissionState.APPROVED:
-        raise UsageError(f"submission {submission.id} was approved already: {submission.paper_id}")
+        raise UsageError(f"submission {submission.id} was already approved: {submission.paper_id}")
 
 
 class LookupsBusyError(Exception):

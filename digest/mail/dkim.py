@@ -61,7 +61,7 @@ class Signer:
             reason = "is encrypted; `openssl pkey -in ENCRYPTED.pem -out dkim.pem` writes it decrypted"
             raise ConfigError(named, "", reason) from None
         except (ValueError, UnsupportedAlgorithm):
-            reason = "is a public key, not the private one" if b"PUBLIC KEY-----" in pem else "is no private key in PEM"
+            reason = "is a public key, not the private one" if b"PUBLIC KEY-----" in pem else "is not a private PEM key"
             raise ConfigError(named, "", f"{reason}; {MAKE_KEY}") from None
         match key:
             case RSAPrivateKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:

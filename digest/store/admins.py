@@ -32,7 +32,7 @@ def list_all(tx: Transaction) -> list[Admin]:
 def add(tx: Transaction, new: Admin, *, now: datetime) -> Admin:
     """Add an admin or editor. Raises UsageError if the address is taken."""
     if find(tx, new.email) is not None:
-        raise UsageError(f"{new.email} is an admin already; `digest admin edit` changes them")
+        raise UsageError(f"{new.email} is already an admin; `digest admin edit` changes them")
     values = {"email": new.email, "email_key": addresses.key(new.email), "role": new.role.value}
     tx.execute(sa.insert(admins).values(values | {"password": new.password, "created_at": now}))
     return get(tx, new.email)

@@ -195,7 +195,7 @@ def list_unconfirmed(tx: Transaction, *, before: datetime) -> list[str]:
 def add(tx: Transaction, new: Subscriber, *, now: datetime) -> Subscriber:
     """Add a subscriber with the shared profiles they follow. Raises UsageError if the address is taken."""
     if find(tx, new.email) is not None:
-        raise UsageError(f"{new.email} is a subscriber already; `digest subscriber edit` changes them")
+        raise UsageError(f"{new.email} is already a subscriber; `digest subscriber edit` changes them")
     add_all(tx, [new], now=now)
     return get(tx, new.email)
 

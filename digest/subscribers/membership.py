@@ -60,7 +60,7 @@ class Membership:
 
         A mail that its owner requested after the suppression, such as a confirmation, is allowed.
         """
-        refusals = {mail.id: "no new address waits to be confirmed" for mail in due if not mail.address}
+        refusals = {mail.id: "no new address is waiting to be confirmed" for mail in due if not mail.address}
         if not suppressions.has_any(tx):
             return refusals
         pseudonyms = {mail.id: self.pseudonyms.of(mail.address) for mail in due}
@@ -272,7 +272,7 @@ class Membership:
         there = replace(subscriber, email=new_email)
         if may_ask:
             self._log(tx, [there], ConsentEvent.ASKED, origin=origin, now=now)
-        failure = "" if may_ask else "not sent: the address is taken, suppressed, or was asked today"
+        failure = "" if may_ask else "not sent: the address is taken or suppressed, or was already asked today"
         self.queue_mail(tx, MailKind.ADDRESS, there, now=now, failure=failure)
 
     def change_address(

@@ -125,7 +125,7 @@ def start_of_day(day: date, schedule: Schedule) -> datetime:
     try:
         return datetime.combine(day, time(), tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)
     except OverflowError:
-        raise UsageError(f"{day} is too long ago") from None
+        raise UsageError(f"{day} is too far in the past") from None
 
 
 def paused(subscriber: Subscriber, until: datetime | None) -> Subscriber:

@@ -35,11 +35,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except UnicodeError:
-        raise DigestError(f"cannot listen on {host}, port {port}: that is no host; web.host says where") from None
+        raise DigestError(f"cannot listen on {host}, port {port}: that is not a valid host; set web.host") from None
     except OSError as error:  # create_server's message would repeat the address
         words = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         reason = str(words).lower()
-        raise DigestError(f"cannot listen on {host}, port {port}: {reason}; web.host and web.port say where") from None
+        raise DigestError(f"cannot listen on {host}, port {port}: {reason}; set web.host and web.port") from None
 
 
 def url_of(listener: socket.socket) -> str:

@@ -123,9 +123,9 @@ def test_a_paper_that_is_known_is_only_seen_once_more(store: Store) -> None:
 def test_an_approved_submission_cannot_be_decided_again(store: Store) -> None:
     submission = proposed(store)
     approve(store, submission)
-    with pytest.raises(UsageError, match="was approved already: title:"):
+    with pytest.raises(UsageError, match="was already approved: title:"):
         approve(store, submission)
-    with pytest.raises(UsageError, match="was approved already: title:"):
+    with pytest.raises(UsageError, match="was already approved: title:"):
         reject(store, submission)
 
 

@@ -36,7 +36,7 @@ def test_an_invalid_admin_is_refused_with_the_reason(
 
 def test_an_admin_is_added_once_and_a_wrong_name_gets_a_suggestion(cli: Cli) -> None:
     cli("admin", "add", "desk@example.org", stdin=PASSWORD)
-    assert "is an admin already; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
+    assert "is already an admin; `digest admin edit`" in cli("admin", "add", "Desk@example.org", stdin=PASSWORD).err
     assert "desk@example.org" in cli("admin", "remove", "desc@example.org").err
 
 

@@ -55,7 +55,7 @@ def test_an_unusable_key_is_reported_before_anything_is_sent(signing: Cli, comma
     (signing.folder / "dkim.pem").write_text("hello")
     ran = signing(*command)
     assert ran.code == 2
-    assert ran.err.startswith(f"error: {signing.folder}/dkim.pem: is no private key in PEM; ")
+    assert ran.err.startswith(f"error: {signing.folder}/dkim.pem: is not a private PEM key; ")
     assert ran.err.count("\n") == 1
 
 
@@ -64,5 +64,5 @@ def test_a_key_given_instead_of_a_file_is_never_shown(cli: Cli, monkeypatch: pyt
     monkeypatch.setenv("DIGEST_DKIM_KEY_FILE", "-----BEGIN PRIVATE KEY-----\nMIIEsecret\n-----END PRIVATE KEY-----")
     ran = cli("dkim", "show")
     assert ran.code == 2
-    assert "DIGEST_DKIM_KEY_FILE: holds a key; it has to name the key's file" in ran.err
+    assert "DIGEST_DKIM_KEY_FILE: contains a key; it must name the key's file" in ran.err
     assert "MIIE" not in ran.err

@@ -64,7 +64,7 @@ def test_the_environment_names_the_configuration(cli: Cli, monkeypatch: pytest.M
 def test_a_missing_configuration_says_what_writes_one(bare: Cli) -> None:
     ran = bare("run")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "error: config.toml: no such file; `digest init` writes one, --config names another\n"
+    assert ran.err == "error: config.toml: no such file; create one with `digest init`, or use --config\n"
 
 
 def test_a_misspelt_key_is_named_with_its_nearest(cli: Cli) -> None:

@@ -51,7 +51,7 @@ def test_approving_adds_the_paper(open_cli: Cli) -> None:
         said = open_cli.ok("submission", "approve", "1").err
     assert "doi:10.1000/x is in today's edition: A paper that cats proposed" in " ".join(said.split())
     assert open_cli.ok("submission", "list", "--json").record["paper"] == "doi:10.1000/x"
-    assert "was approved already" in open_cli("submission", "approve", "1").err
+    assert "was already approved" in open_cli("submission", "approve", "1").err
 
 
 def test_a_page_that_cannot_be_read_needs_a_title(open_cli: Cli) -> None:

@@ -181,7 +181,7 @@ def test_a_key_that_cannot_sign_is_refused_with_a_fix() -> None:
     elliptic = a_pem(ec.generate_private_key(ec.SECP256R1()))
     assert refused(elliptic) == f"dkim.pem: is neither an RSA nor an Ed25519 key; {mend}"
     for pem in (b"", b"\xff", b"hello", a_pem(long)[:300]):
-        assert refused(pem) == f"dkim.pem: is no private key in PEM; {mend}"
+        assert refused(pem) == f"dkim.pem: is not a private PEM key; {mend}"
 
 
 def test_a_private_key_is_never_shown(signer: Signer) -> None:

@@ -129,7 +129,7 @@ def test_brackets_and_colons_that_are_no_tags_are_kept(rule: str) -> None:
 @pytest.mark.parametrize(
     ("pasted", "reason"),
     [
-        ("", "there is nothing to look for"),
+        ("", "there are no words to look for"),
         ("jr:Nature", "feeds contain none of this: jr:Nature"),
         ("2020[dp] AND review[pt]", "feeds contain none of this: 2020[dp], review[pt]"),
         ("#1 AND #2", "#1 is a line of a search history"),

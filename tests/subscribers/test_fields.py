@@ -119,7 +119,7 @@ def test_a_wrong_header_is_refused(header: str) -> None:
         ("announce", "old", "'old' is not a kind of announcement"),
         ("trending", "maybe", "'maybe' is neither yes nor no"),
         ("paused", "soon", "'soon' is not a date"),
-        ("paused", "0001-01-01", "0001-01-01 is too long ago"),
+        ("paused", "0001-01-01", "0001-01-01 is too far in the past"),
     ],
 )
 def test_wrong_values_are_refused_with_the_reason(columns: str, cells: str, reason: str) -> None:

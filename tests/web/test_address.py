@@ -258,7 +258,7 @@ def test_a_mail_for_a_request_that_has_ended_is_not_sent(app: App, own: ReaderBr
         later = NOW + timedelta(hours=1)
         claimed = lease_due_deliveries(tx, MEMBERSHIP, worker="w", now=later, clock=NOW, limit=9)
         (delivery,) = deliveries.list_newest(tx)
-    assert (claimed, delivery.reply) == ([], "not sent: no new address waits to be confirmed")
+    assert (claimed, delivery.reply) == ([], "not sent: no new address is waiting to be confirmed")
 
 
 def test_a_new_address_that_is_suppressed_before_its_mail_is_sent_gets_none(app: App, own: ReaderBrowser) -> None:

@@ -257,7 +257,7 @@ def test_a_new_subscriber_is_asked_to_confirm_unless_they_have_agreed(
     ("email", "says"),
     [
         ("me", "is not an email address"),
-        (EMAIL, "is a subscriber already"),
+        (EMAIL, "is already a subscriber"),
         ("out@example.org", "is suppressed since"),
     ],
 )

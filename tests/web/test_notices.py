@@ -44,5 +44,5 @@ def test_a_file_that_cannot_be_read_stops_the_start(
 ) -> None:
     if content is not None:
         (tmp_path / "imprint.md").write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"imprint\.md: {says}.*; web\.imprint names a Markdown file"):
+    with pytest.raises(ConfigError, match=rf"imprint\.md: {says}.*; web\.imprint must name a Markdown file"):
         open_site("[web]\nimprint = 'imprint.md'\n")

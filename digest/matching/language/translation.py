@@ -105,7 +105,7 @@ def translate_query(text: str) -> Translation:
     found = [part.text for part in parts if part is not None and part.text]
     if not found:
         missing = ", ".join(reader.left_out)[:200]
-        raise RuleError(1, 1, f"feeds contain none of this: {missing}" if missing else "there is nothing to look for")
+        raise RuleError(1, 1, f"feeds contain none of this: {missing}" if missing else "there are no words to look for")
     rules = "\n".join(dict.fromkeys(found))
     try:
         compiled = compile_rules(rules).rules

@@ -90,8 +90,8 @@ def notice_router(config: Config) -> APIRouter:
         try:
             text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as that"
-            raise ConfigError(str(file), "", f"{reason}; web.{name} names a Markdown file") from None
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8; save it as UTF-8"
+            raise ConfigError(str(file), "", f"{reason}; web.{name} must name a Markdown file") from None
         title, _, rest = text.lstrip().partition("\n")
         if title.startswith("# "):  # the page has its heading already
             text = rest
