@@ -137,7 +137,7 @@ def test_nothing_is_served_after_the_end(running: Running) -> None:
     ("host", "reason"), [("203.0.113.1", "cannot assign requested address"), ("a..b", "that is not a valid host")]
 )
 def test_an_address_that_cannot_be_listened_on_is_reported_in_one_line(host: str, reason: str) -> None:
-    with pytest.raises(DigestError, match=rf"cannot listen on {re.escape(host)}, port 0: {reason}; web\.host"):
+    with pytest.raises(DigestError, match=rf"cannot listen on {re.escape(host)}, port 0: {reason}; set web\.host"):
         listen(host, 0)
 
 
