@@ -27,7 +27,7 @@ def test_a_subscriber_is_loaded_as_added(store: Store) -> None:
 def test_an_address_is_unique_in_any_letter_case(store: Store) -> None:
     with store.write() as tx:
         subscribers.add(tx, a_subscriber("A@example.org"), now=NOW)
-        with pytest.raises(UsageError, match="a subscriber already"):
+        with pytest.raises(UsageError, match="is already a subscriber"):
             subscribers.add(tx, a_subscriber("a@example.org"), now=NOW)
 
 
