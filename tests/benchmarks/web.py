@@ -84,7 +84,7 @@ def measure(wrk: str, *, seconds: int, rounds: int = 3) -> Iterator[Sequence[Row
 def _compare(wrk: str, case: str, asked: dict[str, tuple[Server, str]], *, seconds: int, rounds: int) -> Sequence[Row]:
     before = {method: harness.resident_mb("VmRSS", at.pid) for method, (at, _) in asked.items()}
     loads: dict[str, list[Load]] = {method: [] for method in asked}
-    for turn in range(rounds + 1):  # 0 warms up
+    for turn in range(0 if rounds > 1 else 1, rounds + 1):  # 0 warms up, where it is more than a try
         for method, (at, path) in asked.items():
             found = load(wrk, at.url + path, seconds=seconds if turn else 1)
             if turn:
