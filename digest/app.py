@@ -212,22 +212,20 @@ class App:
                 stopping=stopping,
             )
 
-    def explain(self, email: str, paper: str, *, now: datetime) -> Explanation:
+    def explain(self, tx: Transaction, email: str, paper: str, *, now: datetime) -> Explanation:
         """Explain why a subscriber got a paper, or did not, or will get it. `paper` is an id, or a link with one.
 
         Raises NotFoundError, SuppressedError.
         """
-        membership = self.membership
-        with self.store.read() as tx:
-            return explain(
-                tx,
-                email,
-                paper,
-                compiled_profiles=self.compiled_profiles,
-                selection_settings=self.selection_settings,
-                membership=membership,
-                now=now,
-            )
+        return explain(
+            tx,
+            email,
+            paper,
+            compiled_profiles=self.compiled_profiles,
+            selection_settings=self.selection_settings,
+            membership=self.membership,
+            now=now,
+        )
 
     def process_bounces(
         self,

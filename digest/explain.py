@@ -372,7 +372,7 @@ class _Case:
             facts.append(f"papers were selected next at {created_at}, for their digest of {slot_at}")
         if seen_at <= since:
             subscribed_at = subscribers.get_dates(self.tx, self.subscriber.id)["created_at"]
-            facts.append(f"it contains papers first seen after {describe_time(since)}; older papers are not included")
+            facts.append(f"that digest contains papers first seen after {describe_time(since)}, and no older ones")
             facts.append(f"they were added at {describe_time(subscribed_at)}")
             return Verdict.TOO_EARLY, None, facts
         if selection is not None and selection.empty_reason:

@@ -285,7 +285,7 @@ def test_a_paper_from_before_their_first_digest_looked_back(store: Store) -> Non
     run(store)
     found = asked(store)
     assert found.verdict is Verdict.TOO_EARLY
-    looks = "it contains papers first seen after 2026-06-02 07:00 UTC; older papers are not included"
+    looks = "that digest contains papers first seen after 2026-06-02 07:00 UTC, and no older ones"
     assert looks in found.facts
 
 

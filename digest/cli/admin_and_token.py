@@ -97,8 +97,10 @@ token_commands = typer.Typer(help="Tokens: access to the API, for your programs.
 @token_commands.command("add")
 def add_token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name, for example the program's.")],
-    admin: Annotated[str, typer.Option("--admin", metavar="EMAIL", help="The owner, whose rights limit it.")],
-    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What it can access; can be repeated.")],
+    admin: Annotated[
+        str, typer.Option("--admin", metavar="EMAIL", help="The owner; the token can do no more than they can.")
+    ],
+    scopes: Annotated[list[TokenScope], typer.Option("--scope", help="What the token can access; can be repeated.")],
     days: Annotated[
         int, typer.Option("--days", min=1, max=admin_actions.MAX_TOKEN_DAYS, help="Days until it expires.")
     ] = admin_actions.DEFAULT_TOKEN_DAYS,

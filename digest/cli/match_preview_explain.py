@@ -203,8 +203,8 @@ def explain(
     config: ConfigOption = None,
 ) -> None:
     """Explain why a subscriber did or did not get a paper, or whether they will get it. Nothing is recorded."""
-    with open_app(config) as app:
-        found = app.explain(email, paper, now=moment(now))
+    with open_app(config) as app, app.store.read() as tx:
+        found = app.explain(tx, email, paper, now=moment(now))
     if as_json:
         print_json(asdict(found) | {"answer": found.answer})
     else:

@@ -212,7 +212,9 @@ def backtest(
     results: list[Findings] = []
     rule_stats: list[RuleStats] = []
     for profile in _readable(saved, tried):
-        results.append(collection.find([profile], everything, background=None, begin=0, limit=len(read)))
+        results.append(
+            collection.find([profile], everything, background=None, begin=0, limit=len(read), evidence=False)
+        )
         rule_stats = collection.rule_stats(profile)
     result, changes = results[-1], {}
     if len(results) > 1:

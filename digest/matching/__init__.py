@@ -2,10 +2,9 @@
 
 from digest.matching.engine.index import Matches, ProfileIndex, Search
 from digest.matching.language.parser import compile_rules, parse_query, parse_rules
-from digest.matching.ranking import Choice, choose, trending
+from digest.matching.ranking import choose, trending
 
 __all__ = [
-    "Choice",
     "Matches",
     "ProfileIndex",
     "Search",

@@ -21,14 +21,14 @@ class NearMiss:
 
 
 def list_matching_rules(profile: Profile, paper: Paper) -> list[Rule]:
-    """Returns the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
+    """Return the rules that match a paper, including those that exclude it, by line. Raises RuleError."""
     rules = parse_rules(profile.rules)
     papers = papers_by_query([rule.query for rule in rules], Search([paper]))
     return [rule for rule in rules if len(papers[rule.query])]
 
 
 def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[NearMiss]:
-    """Returns the rules that came closest to matching a paper, the closest first. Raises RuleError.
+    """Return the rules that came closest to matching a paper, the closest first. Raises RuleError.
 
     Leaves out rules none of whose words are in the paper.
     """

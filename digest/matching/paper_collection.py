@@ -65,9 +65,18 @@ class PaperCollection:
         return (self._day >= first_on.toordinal()) & (self._day <= last_on.toordinal())
 
     def find(
-        self, profiles: Sequence[Profile], among: Bools, *, background: datetime | None, begin: int, limit: int
+        self,
+        profiles: Sequence[Profile],
+        among: Bools,
+        *,
+        background: datetime | None,
+        begin: int,
+        limit: int,
+        evidence: bool = True,
     ) -> Findings:
-        """Returns what the profiles find together, with `limit` items from number `begin` on. Raises RuleError.
+        """Return what the profiles find together, with `limit` items from number `begin` on. Raises RuleError.
+
+        Without `evidence` the items do not say what matched, which is most of the work of finding many.
 
         Document frequencies are counted in the papers first seen after `background`, or in all. As in a digest, a paper
         found by several profiles appears once, and papers that personal rules (`owner_id` is not None) exclude do not
@@ -80,7 +89,7 @@ class PaperCollection:
         muted = [matches.excluded_papers(row) for profile, row in rows.items() if profile.owner_id is not None]
         best[list(frozenset[int]().union(*muted))] = 0
         best[~among] = 0
-        return self._findings(matches, rows, best, among, begin=begin, limit=limit)
+        return self._findings(matches, rows, best, among, begin=begin, limit=limit, evidence=evidence)
 
     def compare(
         self, before: Profile, after: Profile, among: Bools, *, background: datetime | None, limit: int
@@ -107,17 +116,17 @@ class PaperCollection:
         )
 
     def count_matches(self, profiles: Sequence[Profile], among: Bools) -> list[int]:
-        """Returns how many papers each profile finds. Raises RuleError."""
+        """Return how many papers each profile finds. Raises RuleError."""
         matches = self._search(None).matches(ProfileIndex.build(profiles))
         found = matches.profile[among[matches.paper]]
         return [int(count) for count in np.bincount(found, minlength=len(profiles))]
 
     def count_days(self, among: Bools) -> int:
-        """Returns how many different dates these papers have."""
+        """Return how many different dates these papers have."""
         return len(np.unique(self._day[among]))
 
     def rule_stats(self, profile: Profile) -> list[RuleStats]:
-        """Returns how many of all papers each rule of a profile finds. Raises RuleError."""
+        """Return how many of all papers each rule of a profile finds. Raises RuleError."""
         if len(self._cache) > _MOST_CACHED:
             self._cache = {}
         return rule_stats(profile, Search(self._corpus), self._cache)
@@ -127,14 +136,24 @@ class PaperCollection:
         return Search(self._corpus, recent=recent)
 
     def _findings(
-        self, matches: Matches, rows: Mapping[Profile, int], best: Floats, among: Bools, *, begin: int, limit: int
+        self,
+        matches: Matches,
+        rows: Mapping[Profile, int],
+        best: Floats,
+        among: Bools,
+        *,
+        begin: int,
+        limit: int,
+        evidence: bool = True,
     ) -> Findings:
         """`rows` are the profiles' rows in `matches`; `best` is, by paper, its score, or 0 if it is left out."""
         found = np.flatnonzero(best)
         order = found[np.lexsort((self._rank[found], -best[found]))]
         shown = order[begin : begin + limit].astype(np.int32)
 
-        def explain(chosen: Sequence[Match]) -> list[Match]:
+        def explain(chosen: Sequence[Match]) -> Sequence[Match]:
+            if not evidence:
+                return chosen
             explained: dict[tuple[int, str], Match] = {}
             for profile, row in rows.items():
                 some = [match for match in chosen if match.profile == profile]
@@ -142,7 +161,7 @@ class PaperCollection:
             return [explained[rows[match.profile], match.paper.id] for match in chosen]
 
         wanted = [matches.without_evidence(row, profile, of=shown) for profile, row in rows.items()]
-        choice = choose(wanted, already=(), muted=(), limit=len(shown), explain=explain)
+        choice = choose(wanted, known=(), left_out=(), limit=len(shown), explain=explain)
         place = {self.papers[column].id: place for place, column in enumerate(shown.tolist())}
         items = tuple(sorted(choice.items, key=lambda item: place[item.paper.id]))
         days: dict[date, tuple[int, int]] = {}

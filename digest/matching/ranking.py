@@ -28,18 +28,19 @@ def precedence(paper: Paper) -> tuple[float, float, str]:
 def choose(
     wanted: Sequence[Sequence[Match]],
     *,
-    already: Collection[str],
-    muted: Collection[str],
+    known: Collection[str],
+    left_out: Collection[str],
     limit: int,
     explain: Callable[[Sequence[Match]], Sequence[Match]] = lambda matches: matches,
 ) -> Choice:
-    """Returns the best `limit` papers among the matches of each profile that one subscriber follows.
+    """Return the best `limit` papers among the matches of each profile that one subscriber follows.
 
-    `already` are ids of papers sent to the subscriber before, `muted` of those that their own rules exclude. A paper
+    `known` are ids of papers sent to the subscriber before, `left_out` of those that their own rules or their announce
+    types exclude. A paper
     that several profiles want is shown once, under the profile with its highest score (the first of equals), and names
     the others. Sections are ordered by their best paper. `explain` adds the evidence to the matches that are shown.
     """
-    hidden = {*already, *muted}
+    hidden = {*known, *left_out}
     kept = [[match for match in matches if match.paper.id not in hidden] for matches in wanted]
     if len(kept) == 1:  # the usual case needs no merging: matches of equal score are in order already
         best = [(match, [match]) for match in sorted(kept[0], key=attrgetter("score"), reverse=True)]
@@ -69,7 +70,7 @@ def choose(
 
 
 def trending(papers: Iterable[Paper], *, limit: int) -> tuple[Paper, ...]:
-    """Returns the most popular papers: most upvotes first, then most stars. Leaves out papers that have neither."""
+    """Return the most popular papers: most upvotes first, then most stars. Leaves out papers that have neither."""
     popular = [paper for paper in papers if paper.upvotes or paper.stars]
     best = sorted(popular, key=lambda paper: (-(paper.upvotes or 0), -(paper.stars or 0), precedence(paper)))
     return tuple(best[:limit])

@@ -65,7 +65,7 @@ class RuleStats:
 
 
 def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None) -> list[RuleStats]:
-    """Returns how many papers of the search each rule of a profile finds. Raises RuleError.
+    """Return how many papers of the search each rule of a profile finds. Raises RuleError.
 
     `cache` holds results of earlier calls for the same search; this call adds to it.
     """

@@ -94,7 +94,7 @@ class PaperSelector:
         left_out = muted | candidates.not_of(subscriber.announce_types)
         matches = [candidates.among(batch.matches(p)) for p in followed]
         choice = choose(
-            matches, already=known, muted=left_out, limit=subscriber.max_papers, explain=batch.with_evidence
+            matches, known=known, left_out=left_out, limit=subscriber.max_papers, explain=batch.with_evidence
         )
         shown = known | left_out | {item.paper.id for item in choice.items}
         popular = (p for p in candidates.popular if p.id not in shown)

@@ -1,4 +1,9 @@
-"""Transports hand mails over for delivery. A new one implements Transport and is opened in App.transport."""
+"""Transports hand mails over for delivery. A new one implements Transport and is opened in App.transport.
+
+smtp shares mails among connections (smtp_connection), each of which talks SMTP in smtp_session. retry says what a reply
+means: try again and when, slow down (421), or a bounce; rate_limiter sets the pace. inbound reads a mailbox of returned
+mails, and bounces says what each of them reports. smtp_server receives mails in the demo and in tests.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol

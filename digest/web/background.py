@@ -32,8 +32,8 @@ class Background:
         with self._changed:
             self._waiting.append((act, page))
             if not self._is_running:
-                self._is_running = True
                 threading.Thread(target=self._run, name="background", daemon=True).start()
+                self._is_running = True
 
     def finish(self, seconds: float) -> bool:
         """Wait until everything submitted is done, at most `seconds`. Returns True if it is."""

@@ -222,7 +222,7 @@ def _digests(n: int) -> list[Digest]:
         profiles = [a_profile(rules) for rules in rule_lists(n, lines=60, seed=seed)]
         matches = match_all(ProfileIndex.build(profiles), papers, limit=PAPERS_A_MAIL)
         for row in range(n):
-            items = choose([matches.for_profile(row, profiles[row])], already=(), muted=(), limit=PAPERS_A_MAIL).items
+            items = choose([matches.for_profile(row, profiles[row])], known=(), left_out=(), limit=PAPERS_A_MAIL).items
             if len(items) == PAPERS_A_MAIL and len(made) < n:
                 reader = a_subscriber(f"reader{len(made)}@example.org", id=len(made) + 1)
                 made.append(a_digest(items, subscriber=reader, message_id=f"{len(made)}@example.org"))

@@ -58,7 +58,7 @@ def digests(index: ProfileIndex, day: str) -> Iterator[Digest]:
     papers = papers_of(day)
     matches = match_all(index, papers)
     for row, profile in enumerate(profiles()):
-        choice = choose([matches.for_profile(row, profile)], already=(), muted=(), limit=25)
+        choice = choose([matches.for_profile(row, profile)], known=(), left_out=(), limit=25)
         if choice.items:
             yield a_digest(
                 choice.items,

@@ -9,7 +9,7 @@ A, B, C = a_paper("a"), a_paper("b"), a_paper("c")
 
 
 def chosen(*wanted: list[Match], already: tuple[str, ...] = (), muted: tuple[str, ...] = (), limit: int = 25) -> Choice:
-    return choose(wanted, already=already, muted=muted, limit=limit)
+    return choose(wanted, known=already, left_out=muted, limit=limit)
 
 
 def shown(choice: Choice) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -145,7 +145,7 @@ class Corpus:
         self.posting_offsets = row_offsets(np.bincount(self.word, minlength=len(self.words)))
 
     def locate(self, begin: int, end: int) -> tuple[Field, int, int]:
-        """Returns (field, start, end) of the shown text from token `begin` to token `end`, both included."""
+        """Return (field, start, end) of the shown text from token `begin` to token `end`, both included."""
         text = int(self.text[begin])
         if text not in self._spans:
             column = int(self.paper[text])

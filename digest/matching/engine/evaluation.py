@@ -103,7 +103,7 @@ class _Postings:
         self.offsets: Longs = row_offsets(self.counts)
 
     def pack(self, condition: Longs | Ints, paper: Longs | Ints, in_title: Bools) -> Longs:
-        """Returns packed postings."""
+        """Return packed postings."""
         return (condition.astype(np.int64) * self.papers + paper) << 1 | in_title
 
     def append(self, packed: Longs, conditions: int) -> None:
@@ -116,7 +116,7 @@ class _Postings:
         self.in_title = np.concatenate((self.in_title, (packed & 1).astype(np.bool_)))
 
     def find(self, condition: Longs | Ints, paper: Longs | Ints) -> tuple[Longs, Bools]:
-        """Returns (the index of each posting, whether it exists)."""
+        """Return (the index of each posting, whether it exists)."""
         keys = condition.astype(np.int64) * self.papers + paper
         at = np.searchsorted(self.keys, keys)
         at[at == len(self.keys)] = 0
@@ -124,7 +124,7 @@ class _Postings:
 
 
 def _occurrences_by_atom(plan: QueryPlan, corpus: Corpus, occurrences: Occurrences) -> tuple[Ints, Longs]:
-    """Returns (atom, occurrence) for each occurrence that helps to make an atom true."""
+    """Return (atom, occurrence) for each occurrence that helps to make an atom true."""
     each, counts = indices_of_rows(plan.slot_offsets, occurrences.phrase)
     number = np.repeat(np.arange(len(occurrences.phrase)), counts)
     slot = plan.slot[each]
@@ -141,7 +141,7 @@ def _occurrences_by_atom(plan: QueryPlan, corpus: Corpus, occurrences: Occurrenc
 def _all_slots_filled(
     plan: QueryPlan, corpus: Corpus, occurrences: Occurrences, slot: Ints, number: Longs
 ) -> tuple[Ints, Longs]:
-    """Returns (atom, occurrence) where all slots of the atom are filled in one text, within the distance of a NEAR."""
+    """Return (atom, occurrence) where all slots of the atom are filled in one text, within the distance of a NEAR."""
     texts = len(corpus.field)
     text = corpus.text[occurrences.begin[number]]
     key = plan.atom[slot].astype(np.int64) * texts + text
@@ -174,7 +174,7 @@ def _contains_any(numbers: Longs, low: Longs, high: Longs) -> Bools:
 
 
 def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs:
-    """Returns the packed postings of AND clauses."""
+    """Return the packed postings of AND clauses."""
     each, counts = indices_of_rows(plan.child_offsets, clauses)
     child, negated = plan.child[each], plan.negated[each]
     matters = ~negated | (postings.counts[child] > 0)  # a child that is true of no paper excludes nothing
@@ -207,7 +207,7 @@ def _evaluate_and(plan: QueryPlan, postings: _Postings, clauses: Longs) -> Longs
 
 
 def _distinct(packed: Longs) -> Longs:
-    """Returns the postings sorted and without duplicates, in the title if one of the duplicates is."""
+    """Return the postings sorted and without duplicates, in the title if one of the duplicates is."""
     packed.sort()
     last = np.flatnonzero(np.diff(packed >> 1, append=-1))
     return packed[last]

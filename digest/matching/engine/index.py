@@ -56,11 +56,11 @@ class Matches:
         self._places: dict[tuple[int, int], tuple[_Place, ...]] = {}  # by (condition, column): many profiles share some
 
     def for_profile(self, row: int, profile: Profile) -> list[Match]:
-        """Returns the matches of the profile in that row of the index, best first, with reasons and evidence."""
+        """Return the matches of the profile in that row of the index, best first, with reasons and evidence."""
         return self.with_evidence(row, self.without_evidence(row, profile))
 
     def without_evidence(self, row: int, profile: Profile, *, of: Ints | None = None) -> list[Match]:
-        """Returns the matches of the profile in that row, best first, without reasons and evidence.
+        """Return the matches of the profile in that row, best first, without reasons and evidence.
 
         Much faster than with them. `of` limits the matches to papers in these columns.
         """
@@ -76,7 +76,7 @@ class Matches:
         ]
 
     def with_evidence(self, row: int, matches: Sequence[Match]) -> list[Match]:
-        """Returns these matches of one profile, which `without_evidence` returned, with reasons and evidence."""
+        """Return these matches of one profile, which `without_evidence` returned, with reasons and evidence."""
         columns = [self._evaluation.corpus.columns[match.paper.id] for match in matches]
         found: dict[int, list[tuple[int, int, float, bool]]] = {column: [] for column in columns}
         for line, condition, weight in self._rules_of(row):
@@ -106,7 +106,7 @@ class Matches:
         return explained
 
     def _places_of(self, condition: int, column: int) -> tuple[_Place, ...]:
-        """Returns where the condition's words are in a paper that it is true of. Negated children have no places."""
+        """Return where the condition's words are in a paper that it is true of. Negated children have no places."""
         key = condition, column
         if key not in self._places:
             evaluation, plan = self._evaluation, self._evaluation.plan
@@ -125,7 +125,7 @@ class Matches:
         return self._places[key]
 
     def excluded_papers(self, row: int) -> frozenset[int]:
-        """Returns the columns of the papers that the profile's lines beginning with - exclude."""
+        """Return the columns of the papers that the profile's lines beginning with - exclude."""
         excluding = [condition for _, condition, weight in self._rules_of(row) if weight < 0]
         return frozenset(column for condition in excluding for column in self._evaluation.papers_of(condition).tolist())
 
@@ -145,7 +145,7 @@ class ProfileIndex:
 
     @classmethod
     def build(cls, profiles: Iterable[Profile]) -> Self:
-        """Returns an index of these profiles. Raises RuleError, naming the profile, if its rules are invalid."""
+        """Return an index of these profiles. Raises RuleError, naming the profile, if its rules are invalid."""
         rules_of: list[list[Rule]] = []
         for profile in profiles:
             try:
@@ -164,7 +164,7 @@ class ProfileIndex:
 
     @classmethod
     def from_compiled(cls, queries: Sequence[str], *, offsets: Longs, query: Ints, weight: Floats, line: Ints) -> Self:
-        """Returns an index of stored rules, as `compile_rules` made them.
+        """Return an index of stored rules, as `compile_rules` made them.
 
         `queries` are distinct; `offsets` are row offsets, by profile, into `query` (a number in `queries`), `weight`
         and `line`.
@@ -177,7 +177,7 @@ class ProfileIndex:
         return cls(plan, ProfileRules(offsets=offsets, condition=condition[query], weight=weight, line=line))
 
     def subset(self, rows: NDArray[np.int64]) -> Self:
-        """Returns an index of these rows, in this order."""
+        """Return an index of these rows, in this order."""
         rules = self.rules
         each, counts = indices_of_rows(rules.offsets, rows)
         some = ProfileRules(row_offsets(counts), rules.condition[each], rules.weight[each], rules.line[each])
@@ -206,7 +206,7 @@ class Search:
         return self.corpus.papers
 
     def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
-        """Returns the best `limit` papers of every profile of the index, or all that match.
+        """Return the best `limit` papers of every profile of the index, or all that match.
 
         O(words + postings + matches). Uses that many `workers`, which are processes, where the system can fork.
         """
@@ -258,7 +258,7 @@ def save_snapshot(file: Path, snapshot: Snapshot) -> None:
 
 
 def load_snapshot(file: Path) -> Snapshot | None:
-    """Returns the snapshot in `file`, or None if there is none that this version can read."""
+    """Return the snapshot in `file`, or None if there is none that this version can read."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             if int(arrays["format"]) != _FORMAT:

@@ -39,7 +39,7 @@ class PhraseTrieBuilder:
         return len(self._phrases)
 
     def add(self, pattern: Pattern) -> int:
-        """Returns the phrase's number, counting from 0."""
+        """Return the phrase's number, counting from 0."""
         node = 0
         for word in pattern:
             branch = node, self._symbols.setdefault(word, len(self._symbols))
@@ -47,7 +47,7 @@ class PhraseTrieBuilder:
         return self._phrases.setdefault(node, len(self._phrases))
 
     def build(self) -> "PhraseTrie":
-        """Returns a trie of the phrases added so far."""
+        """Return a trie of the phrases added so far."""
         count = len(self._branches)
         flat = np.fromiter(chain.from_iterable(self._branches), np.int64, 2 * count).reshape(count, 2)
         keys = flat[:, 0] * len(self._symbols) + flat[:, 1]
@@ -81,7 +81,7 @@ class PhraseTrie:
             self._has_branches[keys // len(symbols)] = True
 
     def find(self, corpus: Corpus) -> Occurrences:
-        """Returns every occurrence of every phrase. O(tokens that begin a phrase + occurrences)."""
+        """Return every occurrence of every phrase. O(tokens that begin a phrase + occurrences)."""
         symbol_offsets, symbol = self._symbols_of_words(corpus)
         # The walk begins at the postings of words that begin a phrase. All other tokens are never looked at.
         word = np.repeat(np.arange(len(corpus.words)), np.diff(symbol_offsets))

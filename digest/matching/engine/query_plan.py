@@ -59,7 +59,7 @@ class QueryPlan:
 
 
 def compile_queries(queries: Iterable[Query]) -> tuple[QueryPlan, Ints]:
-    """Returns (the plan, the number of each query's condition). O(terms).
+    """Return (the plan, the number of each query's condition). O(terms).
 
     Raises ValueError if a query is true of an empty paper.
     """
@@ -92,7 +92,7 @@ class _PlanBuilder:
         self._level: list[int] = []
 
     def add(self, query: Query) -> tuple[int, bool]:
-        """Returns (the query's node, True), or (the node of what it excludes, False)."""
+        """Return (the query's node, True), or (the node of what it excludes, False)."""
         match query:
             case Term():
                 return self._add_atom([[query]]), True
@@ -134,7 +134,7 @@ class _PlanBuilder:
         return number
 
     def build(self) -> tuple[QueryPlan, Ints]:
-        """Returns (the plan, the number of each node's condition in it)."""
+        """Return (the plan, the number of each node's condition in it)."""
         # Atoms are level 0. A stable sort by level keeps them first, and children before parents.
         level = np.array(self._level, np.int64)
         order = np.argsort(level, kind="stable")

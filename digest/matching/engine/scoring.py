@@ -32,7 +32,7 @@ _SIGN = 0x7FFFFFFF  # all bits of a float32 but its sign: for positive numbers t
 
 
 def inverse_document_frequency(counts: Longs, total: int) -> Floats:
-    """Returns the rarity of rules that are true of `counts` papers out of `total`: the factor in their score.
+    """Return the rarity of rules that are true of `counts` papers out of `total`: the factor in their score.
 
     It is 1 for a rule that is true of all papers, and 1 more each time the count halves (Spärck Jones, J. Documentation
     28, 1972). Smoothed, so that it is 1 where there are no papers and finite where a rule is true of none.
@@ -41,7 +41,7 @@ def inverse_document_frequency(counts: Longs, total: int) -> Floats:
 
 
 def posting_values(evaluation: Evaluation, idf: Floats) -> Floats:
-    """Returns what each posting adds to a score for a weight of 1. `idf` is by condition."""
+    """Return what each posting adds to a score for a weight of 1. `idf` is by condition."""
     value = np.where(evaluation.in_title, np.float32(TITLE_FACTOR), np.float32(1))
     value *= np.repeat(idf, evaluation.document_frequencies())
     return value
@@ -74,7 +74,7 @@ class ScoredPapers(NamedTuple):
 def best_papers(
     rules: ProfileRules, evaluation: Evaluation, value: Floats, *, limit: int | None = None, workers: int = 1
 ) -> ScoredPapers:
-    """Returns the best `limit` papers of every profile, or all with a score above 0. O(rules + matches).
+    """Return the best `limit` papers of every profile, or all with a score above 0. O(rules + matches).
 
     `value` is by posting. Several `workers` are forked processes, not threads, which would wait for each other between
     NumPy's short steps.
@@ -117,7 +117,7 @@ class _Scorer:
         self._posting = np.stack((rank[evaluation.paper], value.view(np.int32)), axis=1).view(np.int64).ravel()
 
     def score_blocks(self, starts: range) -> ScoredPapers:
-        """Returns the best papers of the blocks that begin with these profiles."""
+        """Return the best papers of the blocks that begin with these profiles."""
         mask = (1 << self.rank_bits) - 1
         blocks: list[ScoredPapers] = []
         for begin in starts:
@@ -133,7 +133,7 @@ class _Scorer:
         return _concatenated(blocks)
 
     def _sum_weights(self, begin: int, end: int) -> tuple[Longs, Floats]:
-        """Returns (cell, score) of every match of some profiles, profile by profile.
+        """Return (cell, score) of every match of some profiles, profile by profile.
 
         A cell is a profile's number in the block and a paper's rank, packed into one number.
         """
@@ -162,7 +162,7 @@ class _Scorer:
 
 
 def _smallest_of_each_row(keys: Longs, counts: Longs, limit: int | None) -> tuple[Longs, Longs]:
-    """Returns (the smallest `limit` keys of each row in ascending order, how many each row has)."""
+    """Return (the smallest `limit` keys of each row in ascending order, how many each row has)."""
     offsets = row_offsets(counts)
     kept = counts if limit is None else np.minimum(counts, limit)
     ordered = np.empty((len(counts), int(kept.max(initial=0))), np.int64)
@@ -178,7 +178,7 @@ def _smallest_of_each_row(keys: Longs, counts: Longs, limit: int | None) -> tupl
 
 
 def _first_columns(counts: Longs, width: int) -> Bools:
-    """Returns a mask of rows of this width: True for the first `count` cells of each row."""
+    """Return a mask of rows of this width: True for the first `count` cells of each row."""
     return np.arange(width) < counts[:, None]
 
 

@@ -93,7 +93,7 @@ _INITIALS = re.compile(r"[^\W\d_a-z]{1,3}")  # as PubMed writes them after the f
 
 
 def compile_rules(text: str) -> CompiledRules:
-    """Returns what the store keeps of a profile's text: its distinct rules in canonical form.
+    """Return what the store keeps of a profile's text: its distinct rules in canonical form.
 
     Raises RuleError with line and column.
     """
@@ -103,7 +103,7 @@ def compile_rules(text: str) -> CompiledRules:
 
 
 def parse_rules(text: str) -> list[Rule]:
-    """Returns the rules in a profile's text, one a line. Raises RuleError with line and column, counting from 1."""
+    """Return the rules in a profile's text, one a line. Raises RuleError with line and column, counting from 1."""
     if len(text) > MAX_CHARACTERS:
         raise RuleError(1, 1, f"the profile has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}")
     rules: list[Rule] = []
@@ -124,7 +124,7 @@ def parse_rules(text: str) -> list[Rule]:
 
 
 def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
-    """Returns the canonical query of one rule without its leading "-", weight and comment.
+    """Return the canonical query of one rule without its leading "-", weight and comment.
 
     Raises RuleError; `line` and `column` are where the text begins.
     """
@@ -164,7 +164,7 @@ def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
 
 
 def _split_line(line: str, number: int) -> tuple[str, int, float, bool]:
-    """Returns (the rule's text, its column, its weight, whether it excludes). Raises RuleError."""
+    """Return (the rule's text, its column, its weight, whether it excludes). Raises RuleError."""
     rule = _without_comment(line)
     begin = _indent(rule)
     excludes = rule[begin] == "-"
@@ -196,7 +196,7 @@ def _hide_quoted(text: str) -> str:
 
 
 def _without_comment(line: str) -> str:
-    """Returns the line up to a `#` at its start or after a space, unless the `#` is in quotes."""
+    """Return the line up to a `#` at its start or after a space, unless the `#` is in quotes."""
     comment = _COMMENT.search(_hide_quoted(line))
     return (line[: comment.start()] if comment else line).rstrip()
 
@@ -256,13 +256,13 @@ class _Scope:
     depth: int = 0
 
     def deeper(self) -> "_Scope":
-        """Returns the scope one parenthesis or NOT further in. Raises _QuerySyntaxError if that is too deep."""
+        """Return the scope one parenthesis or NOT further in. Raises _QuerySyntaxError if that is too deep."""
         if self.depth == MAX_DEPTH:
             raise _QuerySyntaxError(0, f"parentheses, fields and NOTs are nested deeper than {MAX_DEPTH}")
         return _Scope(self.fields, self.initials, self.depth + 1)
 
     def within(self, node: _Node) -> "_Scope":
-        """Returns the scope inside an `in_field` or `tagged` node. Raises _QuerySyntaxError."""
+        """Return the scope inside an `in_field` or `tagged` node. Raises _QuerySyntaxError."""
         if node.data == "in_field":
             return _Scope(FIELDS[_token(node, 0).rstrip().rstrip(":").lower()], depth=self.deeper().depth)
         tag = _token(node, 1)
@@ -273,7 +273,7 @@ class _Scope:
 
 
 def _build(node: _Node, text: str, scope: _Scope) -> Query:
-    """Returns the query for a parse tree of `text`. Raises _QuerySyntaxError."""
+    """Return the query for a parse tree of `text`. Raises _QuerySyntaxError."""
     match node.data:
         case "phrase" | "quoted":
             if scope.fields == EVERYWHERE:
@@ -330,7 +330,7 @@ def _side(node: _Node, text: str, scope: _Scope, at: int) -> Iterator[Term]:
 
 
 def _words(node: _Node, text: str) -> tuple[str, int]:
-    """Returns (the words as written, their offset)."""
+    """Return (the words as written, their offset)."""
     first, last = _token(node, 0), _token(node, -1)
     start = first.start_pos or 0
     if node.data == "quoted":
@@ -364,7 +364,7 @@ def _check_word(word: Token) -> None:
 
 
 def _term(text: str, offset: int, scope: _Scope, *, exact: bool) -> Query:
-    """Returns what `text`, which begins at `offset`, asks for in the scope's fields. Raises _QuerySyntaxError.
+    """Return what `text`, which begins at `offset`, asks for in the scope's fields. Raises _QuerySyntaxError.
 
     Names (authors, categories) are compared as they are, also outside quotes.
     """
@@ -386,7 +386,7 @@ def _term(text: str, offset: int, scope: _Scope, *, exact: bool) -> Query:
 
 
 def _author(text: str, offset: int, *, initials: bool) -> Query:
-    """Returns a Term for a name of one part, else an Author. Raises _QuerySyntaxError.
+    """Return a Term for a name of one part, else an Author. Raises _QuerySyntaxError.
 
     With `initials`, one to three capitals after a family name are initials, of which the first counts.
     """
@@ -410,7 +410,7 @@ def _author(text: str, offset: int, *, initials: bool) -> Query:
 
 
 def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") -> str:
-    """Returns the canonical text. Raises _QuerySyntaxError if it cannot be looked for."""
+    """Return the canonical text. Raises _QuerySyntaxError if it cannot be looked for."""
     starred = _STAR.sub(STAR, text.replace(STAR, " "))
     if "*" in starred:
         raise _QuerySyntaxError(offset + starred.index("*"), _TOO_SHORT)
@@ -431,7 +431,7 @@ def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") 
 
 
 def _shortened(text: str) -> str:
-    """Returns the text in quotes, cut to a length that fits an error message."""
+    """Return the text in quotes, cut to a length that fits an error message."""
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 

@@ -54,7 +54,7 @@ _NAMED_TAGS = "[Title] [Abstract] [Title/Abstract] [Author] [All Fields]"
 
 
 def unknown_field(name: str) -> str:
-    """Returns the error message for a field that does not exist."""
+    """Return the error message for a field that does not exist."""
     if name.lower() in ELSEWHERE:
         return f"{name}: ({ELSEWHERE[name.lower()]}) is not in the feeds; fields are {_NAMED_FIELDS}"
     similar = difflib.get_close_matches(name.lower(), FIELDS, n=1)
@@ -63,7 +63,7 @@ def unknown_field(name: str) -> str:
 
 
 def unknown_tag(written: str) -> str:
-    """Returns the error message for a tag that does not exist."""
+    """Return the error message for a tag that does not exist."""
     name = written.strip("[] \t")
     similar = difflib.get_close_matches(name.lower(), TAGS, n=1)
     hint = f"did you mean [{similar[0]}]?" if similar else f"tags are {_NAMED_TAGS}"
@@ -153,13 +153,13 @@ class Rule:
 
 
 def distinct_rules(rules: Iterable[Rule]) -> list[Rule]:
-    """Returns one rule for each query: one that excludes, if there is one, else the one with the highest weight."""
+    """Return one rule for each query: one that excludes, if there is one, else the one with the highest weight."""
     return list({rule.query: rule for rule in sorted(rules, key=lambda r: (r.excludes, r.weight))}.values())
 
 
 @lru_cache(maxsize=65536)
 def patterns(text: str, *, exact: bool) -> tuple[Pattern, ...]:
-    """Returns every way to read `text` as word patterns. Empty if a * is not at the end of a word."""
+    """Return every way to read `text` as word patterns. Empty if a * is not at the end of a word."""
     if text.endswith(ARCHIVE):
         return ((f"={text}",),)
 
@@ -201,7 +201,7 @@ def iter_terms(query: Query) -> Iterator[Term]:
 
 
 def canonical(query: Query) -> Query:
-    """Returns the canonical form: equal for queries that differ only in spelling, order, repetition and nesting."""
+    """Return the canonical form: equal for queries that differ only in spelling, order, repetition and nesting."""
     match query:
         case Term():
             return _canonical_term(query)
@@ -247,7 +247,7 @@ def _distinct(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 @lru_cache(maxsize=16384)
 def canonical_text(written: str, *, exact: bool, separator: str = " ") -> str:
-    """Returns the text of a Term: folded words, stemmed unless `exact`, with compounds as they are written."""
+    """Return the text of a Term: folded words, stemmed unless `exact`, with compounds as they are written."""
     compounds = [[fold(part) for part in WORD.findall(found)] for found in COMPOUND.findall(written.replace("*", STAR))]
     # A Han ideograph is a word by itself, so a star after it means nothing.
     compounds = [parts for parts in compounds if parts != [STAR]]
@@ -283,7 +283,7 @@ def _stem(part: str) -> str:
 
 
 def format_query(query: Query) -> str:
-    """Returns the query as a rule, which `parse_query` reads as the same query."""
+    """Return the query as a rule, which `parse_query` reads as the same query."""
     match query:
         case Term():
             return _format_term(query)

@@ -151,11 +151,11 @@ class _Part:
     operator: str = ""
 
     def grouped(self, *operators: str) -> str:
-        """Returns the text, in parentheses if its outermost operator is one of these."""
+        """Return the text, in parentheses if its outermost operator is one of these."""
         return f"({self.text})" if self.operator in operators else self.text
 
     def in_fields(self, fields: frozenset[Field]) -> "_Part":
-        """Returns the part restricted to fields. Names keep PubMed's form, Hinton GE."""
+        """Return the part restricted to fields. Names keep PubMed's form, Hinton GE."""
         text = self.grouped("AND", "OR")
         if fields not in _PREFIX_OF:
             return _Part(f"{text}[au]")
@@ -163,14 +163,14 @@ class _Part:
         return _Part(f"{prefix}{text}", "" if prefix else self.operator)
 
     def as_near(self, distance: int) -> "_Part":
-        """Returns two words as a NEAR, and more words, which NEAR cannot join, as an AND."""
+        """Return two words as a NEAR, and more words, which NEAR cannot join, as an AND."""
         words = [] if self.operator else self.text.strip(_QUOTES).split()
         if len(words) == 2:
             return _Part(f"{words[0]} NEAR/{min(distance, MAX_DISTANCE)} {words[1]}", "AND")
         return _Part(" AND ".join(words), "AND") if words[1:] else self
 
     def as_subject(self) -> "_Part":
-        """Returns a subject heading without its subheading, in the order of a text: `Diabetes, Type 2` is turned."""
+        """Return a subject heading without its subheading, in the order of a text: `Diabetes, Type 2` is turned."""
         if self.operator:
             return self
         heading = self.text.strip(_QUOTES).partition("/")[0]
@@ -401,7 +401,7 @@ class _Reader:
 
 
 def _tag(token: re.Match[str]) -> tuple[str, str]:
-    """Returns (a tag's name, its option after a colon), as in [mh:noexp] and [tiab:~3]."""
+    """Return (a tag's name, its option after a colon), as in [mh:noexp] and [tiab:~3]."""
     name, _, option = _one_line(token.group().strip("[]").lower()).partition(":")
     return name.strip(), option.strip()
 

@@ -284,7 +284,7 @@ def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery,
     """Explain why a subscriber got a paper, or did not, or will get it."""
     with call.store.read() as tx:
         subscriber = subscribers.get_by_id(tx, id)
-    return Explanation.model_validate(call.app.explain(subscriber.email, query.paper, now=call.now))
+        return Explanation.model_validate(call.app.explain(tx, subscriber.email, query.paper, now=call.now))
 
 
 @router.post("/subscribers/import", responses=responses(body=True))

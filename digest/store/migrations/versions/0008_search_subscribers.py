@@ -8,7 +8,7 @@ down_revision = "0007"
 
 _BATCH = 10_000  # rows
 
-# store/search.py keeps it: FTS5 in a trigger is refused where trusted_schema is off. It says which rows hold some three
+# store/sqlite.py keeps it: FTS5 in a trigger is refused where trusted_schema is off. It says which rows hold some three
 # letters and not where: small, and quickly written.
 _INDEX = """
 CREATE VIRTUAL TABLE subscribers_search USING fts5(

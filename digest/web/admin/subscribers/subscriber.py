@@ -287,7 +287,7 @@ def explain_paper(context: Context, subscriber_id: PathId, paper: str = "") -> R
     asked = one_line(paper)
     with context.store.read() as tx:
         subscriber = subscribers.get_by_id(tx, subscriber_id)
-    found = context.app.explain(subscriber.email, asked, now=context.now) if asked else None
+        found = context.app.explain(tx, subscriber.email, asked, now=context.now) if asked else None
     page = Why(id=subscriber.id, email=subscriber.email, asked=asked, found=found)
     return context.render(admin_template("why"), page)
 
