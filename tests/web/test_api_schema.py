@@ -37,7 +37,7 @@ def _config(token: str) -> Any:
         {
             "seed": 1,
             "headers": {"Authorization": f"Bearer {token}"},
-            "generation": {"deterministic": True, "max-examples": settings().max_examples // 4, "database": "none"},
+            "generation": {"deterministic": True, "max-examples": settings().max_examples // 5, "database": "none"},
             "phases": {"stateful": {"generation": {"max-examples": 10}}},
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": _MAY_ANSWER},
