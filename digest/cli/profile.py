@@ -213,16 +213,14 @@ def backtest(
     rule_stats: list[RuleStats] = []
     for profile in _readable(saved, tried):
         results.append(
-            collection.find([profile], everything, background=None, begin=0, limit=len(read), evidence=False)
+            collection.find([profile], everything, counted_after=None, begin=0, limit=len(read), evidence=False)
         )
         rule_stats = collection.rule_stats(profile)
     result, changes = results[-1], {}
     if len(results) > 1:
         before, after = ({item.paper.id: item.paper for item in one.items} for one in results)
-        changes = {
-            "added": [paper for paper_id, paper in after.items() if paper_id not in before],
-            "removed": [paper for paper_id, paper in before.items() if paper_id not in after],
-        }
+        changes["added"] = [paper for paper_id, paper in after.items() if paper_id not in before]
+        changes["removed"] = [paper for paper_id, paper in before.items() if paper_id not in after]
     if as_json:
         for record in _backtest_records(result, rule_stats, changes):
             print_json(record)

@@ -69,7 +69,7 @@ class PaperCollection:
         profiles: Sequence[Profile],
         among: Bools,
         *,
-        background: datetime | None,
+        counted_after: datetime | None,
         begin: int,
         limit: int,
         evidence: bool = True,
@@ -78,12 +78,12 @@ class PaperCollection:
 
         Without `evidence` the items do not say what matched, which is most of the work of finding many.
 
-        Document frequencies are counted in the papers first seen after `background`, or in all. As in a digest, a paper
-        found by several profiles appears once, and papers that personal rules (`owner_id` is not None) exclude do not
-        appear.
+        Document frequencies are counted in the papers first seen after `counted_after`, or in all if it is None. As in
+        a digest, a paper found by several profiles appears once, and papers that personal rules (`owner_id` is not
+        None) exclude do not appear.
         """
         rows = {profile: row for row, profile in enumerate(dict.fromkeys(profiles))}
-        matches = self._search(background).matches(ProfileIndex.build(rows))
+        matches = self._search(counted_after).matches(ProfileIndex.build(rows))
         best = np.zeros(len(self.papers), np.float32)
         np.maximum.at(best, matches.paper, matches.score)
         muted = [matches.excluded_papers(row) for profile, row in rows.items() if profile.owner_id is not None]
@@ -92,13 +92,13 @@ class PaperCollection:
         return self._findings(matches, rows, best, among, begin=begin, limit=limit, evidence=evidence)
 
     def compare(
-        self, before: Profile, after: Profile, among: Bools, *, background: datetime | None, limit: int
+        self, before: Profile, after: Profile, among: Bools, *, counted_after: datetime | None, limit: int
     ) -> Comparison:
         """Compares two versions of a profile, with the best `limit` papers of each part. Raises RuleError.
 
         Rules in both versions are evaluated once, so this takes hardly longer than `find` for one of them.
         """
-        matches = self._search(background).matches(ProfileIndex.build([before, after]))
+        matches = self._search(counted_after).matches(ProfileIndex.build([before, after]))
         old, new = (np.zeros(len(self.papers), np.float32) for _ in range(2))
         for row, scores in enumerate((old, new)):
             of_row = matches.profile == row
@@ -131,8 +131,10 @@ class PaperCollection:
             self._cache = {}
         return rule_stats(profile, Search(self._corpus), self._cache)
 
-    def _search(self, background: datetime | None) -> Search:
-        recent = 0 if background is None else int(np.searchsorted(self._seen_at, background.timestamp(), side="right"))
+    def _search(self, counted_after: datetime | None) -> Search:
+        recent = (
+            0 if counted_after is None else int(np.searchsorted(self._seen_at, counted_after.timestamp(), side="right"))
+        )
         return Search(self._corpus, recent=recent)
 
     def _findings(

@@ -68,7 +68,7 @@ class RecentPapers:
         """
         collection = self._recent(now).collection
         among = collection.seen_after(now - timedelta(days=days))
-        return collection.find(profiles, among, background=_background(now), begin=begin, limit=limit)
+        return collection.find(profiles, among, counted_after=_recent_after(now), begin=begin, limit=limit)
 
     def find_between(
         self, profile: Profile, first_on: date, last_on: date, *, now: datetime, begin: int = 0, limit: int = 10
@@ -80,16 +80,18 @@ class RecentPapers:
         loaded = self._recent(now)
         recent = first_on >= loaded.first_on
         collection = loaded.collection if recent else self._older_papers(first_on, last_on)
-        background = _background(now) if recent else None
+        counted_after = _recent_after(now) if recent else None
         return collection.find(
-            [profile], collection.dated_within(first_on, last_on), background=background, begin=begin, limit=limit
+            [profile], collection.dated_within(first_on, last_on), counted_after=counted_after, begin=begin, limit=limit
         )
 
     def compare(self, before: Profile, after: Profile, *, now: datetime, limit: int = 10) -> Comparison:
         """Return how an edit of a profile changes its matches in thirty days. Raises RuleError, StoreError."""
         collection = self._recent(now).collection
-        background = _background(now)
-        return collection.compare(before, after, collection.seen_after(background), background=background, limit=limit)
+        counted_after = _recent_after(now)
+        return collection.compare(
+            before, after, collection.seen_after(counted_after), counted_after=counted_after, limit=limit
+        )
 
     def matches_per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float]:
         """Return how many papers each profile matches on an average day that has papers. Raises RuleError, StoreError.
@@ -97,7 +99,7 @@ class RecentPapers:
         All profiles are matched at once: a hundred take about as long as a few.
         """
         collection = self._recent(now).collection
-        among = collection.seen_after(_background(now))
+        among = collection.seen_after(_recent_after(now))
         days = max(collection.count_days(among), 1)
         return [count / days for count in collection.count_matches(profiles, among)]
 
@@ -158,7 +160,7 @@ class _Yielder:
             self._resumed_at = time.monotonic()
 
 
-def _background(now: datetime) -> datetime:
+def _recent_after(now: datetime) -> datetime:
     return now - timedelta(days=DAYS)
 
 
@@ -170,7 +172,7 @@ def _version(store: Store) -> int:
 def _load(store: Store, now: datetime, *, on_progress: Callable[[], None]) -> _Loaded:
     """Read the papers of the last thirty days, one edition at a time."""
     version = _version(store)  # first: changes made meanwhile are loaded next time
-    begin = _background(now).date() - timedelta(days=1)  # a date begins earlier in the east
+    begin = _recent_after(now).date() - timedelta(days=1)  # a date begins earlier in the east
     read: list[tuple[Paper, date]] = []
     for day in range(DAYS + 3):
         on_progress()

@@ -14,6 +14,7 @@ import itertools
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -322,11 +323,10 @@ def _started(pid: int) -> str:
     """
     if not _PROC.is_dir():
         try:
-            os.kill(pid, 0)
+            with suppress(PermissionError):  # it runs under another user
+                os.kill(pid, 0)
         except ProcessLookupError:
             return ""
-        except PermissionError:  # it runs under another user
-            pass
         return "0"
     try:
         state, *rest = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

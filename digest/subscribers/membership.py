@@ -81,7 +81,7 @@ class Membership:
             raise _suppressed_error(new.email, suppression)
         added = subscribers.add(tx, new, now=now)
         if added.state is SubscriberState.PENDING:
-            self._ask(tx, added, origin=origin, now=now)
+            self._ask_to_confirm(tx, added, origin=origin, now=now)
         else:
             self._log(tx, [added], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return added
@@ -108,7 +108,7 @@ class Membership:
             raise _suppressed_error(subscriber.email, suppression)
         if suppression is None:
             _check_pending(subscriber)
-        self._ask(tx, subscriber, origin=origin, now=now)
+        self._ask_to_confirm(tx, subscriber, origin=origin, now=now)
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue a confirmation mail without checking when the last one was sent: sign_up.py checks that."""
@@ -319,7 +319,7 @@ class Membership:
         is_free = holder is None or holder.id == subscriber.id
         return is_free and self.find_suppression(tx, new_email) is None
 
-    def _ask(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
+    def _ask_to_confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)
         if too_soon := reason_not_to_ask(subscriber.email, asked_at, now=now):
             raise UsageError(too_soon)

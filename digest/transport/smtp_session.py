@@ -100,7 +100,7 @@ class SmtpSession:
                 wants_body = yield from self._announce(transaction)
             except OSError as error:
                 self.abort()
-                return self._announcement_failed(transaction, error, record)
+                return self._handle_broken_announcement(transaction, error, record)
             upcoming = following() if self._pipelining else None
             record((yield from self._finish(transaction, upcoming, wants_body=wants_body)))
             self._finished += 1
@@ -157,10 +157,10 @@ class SmtpSession:
                 raise ReplyError(f"unexpected reply: {reply}")
         return reply.code == 354
 
-    def _announcement_failed(
+    def _handle_broken_announcement(
         self, transaction: _Transaction, error: OSError, record: Callable[[Receipt], None]
     ) -> PendingMail | None:
-        """Record or return a mail whose announcement the connection did not survive."""
+        """Return a mail whose announcement broke the connection if it is to be sent again, else record its receipt."""
         if transaction.rejection:
             record(transaction.receipt_for(transaction.rejection))
             return None

@@ -28,7 +28,7 @@ class RateLimit:
         self._per_client = per_client
         self._overall = overall
         self._all: deque[tuple[datetime, str]] = deque()  # requests let through, with their clients, oldest first
-        self._of: dict[str, deque[datetime]] = {}
+        self._by_client: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
     def wait(self, client: str, *, now: datetime) -> int:
@@ -37,10 +37,10 @@ class RateLimit:
         with self._lock:
             while self._all and self._all[0][0] <= now - self._within:
                 _, expired = self._all.popleft()
-                self._of[expired].popleft()
-                if not self._of[expired]:
-                    del self._of[expired]
-            theirs: Sequence[datetime] = self._of.get(whose, ())
+                self._by_client[expired].popleft()
+                if not self._by_client[expired]:
+                    del self._by_client[expired]
+            theirs: Sequence[datetime] = self._by_client.get(whose, ())
             full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
             full_since += [theirs[-self._per_client]] if len(theirs) >= self._per_client else []
             if full_since:
@@ -56,7 +56,7 @@ class RateLimit:
             raise HTTPException(429, headers={"Retry-After": str(seconds)})
 
     @contextmanager
-    def working(self, client: str, *, now: datetime) -> Iterator[None]:
+    def count_work(self, client: str, *, now: datetime) -> Iterator[None]:
         """Count a request that may take long: each tenth of a second of processor time counts as one more.
 
         Raises HTTPException 429 if `client` has to wait.
@@ -72,7 +72,7 @@ class RateLimit:
     def _count(self, whose: str, times: int, now: datetime) -> None:
         if times:
             self._all.extend([(now, whose)] * times)
-            self._of.setdefault(whose, deque()).extend([now] * times)
+            self._by_client.setdefault(whose, deque()).extend([now] * times)
 
 
 class ConcurrencyLimit:
@@ -80,22 +80,22 @@ class ConcurrencyLimit:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._of: Counter[str] = Counter()
+        self._by_client: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @contextmanager
-    def working(self, client: str) -> Iterator[None]:
+    def hold_place(self, client: str) -> Iterator[None]:
         """Hold one of the client's places. Raises HTTPException 429 if all are taken."""
         with self._lock:
-            if self._of[client] >= self._most:
+            if self._by_client[client] >= self._most:
                 raise HTTPException(429, headers={"Retry-After": "5"})
-            self._of[client] += 1
+            self._by_client[client] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._of[client] -= 1
-                self._of += Counter()  # forgets clients without a request
+                self._by_client[client] -= 1
+                self._by_client += Counter()  # forgets clients without a request
 
 
 class RateLimits:

@@ -105,7 +105,7 @@ def test_an_approved_paper_is_in_todays_edition_and_matched_like_any_other(store
     assert (paper.id, paper.first_seen_at) == (paper_id, NOW)
     collection = PaperCollection(today)
     everything = collection.dated_within(NOW.date(), NOW.date())
-    assert collection.find([a_profile("cat")], everything, background=None, begin=0, limit=1).count == 1
+    assert collection.find([a_profile("cat")], everything, counted_after=None, begin=0, limit=1).count == 1
     decided = again(store, submission)
     assert (decided.state, decided.paper_id, decided.decided_at) == (SubmissionState.APPROVED, paper_id, NOW)
 

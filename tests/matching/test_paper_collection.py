@@ -20,7 +20,7 @@ def collection(*titles: str) -> PaperCollection:
 
 def found(on: PaperCollection, *profiles: Profile, begin: int = 0, limit: int = 10) -> Findings:
     everything = on.seen_after(NOW - timedelta(days=365))
-    return on.find(profiles, everything, background=None, begin=begin, limit=limit)
+    return on.find(profiles, everything, counted_after=None, begin=begin, limit=limit)
 
 
 def titles(findings: Findings) -> list[str]:
@@ -60,7 +60,9 @@ def test_only_personal_rules_exclude_a_paper_from_all_profiles(owner_id: int | N
 def test_papers_are_counted_by_day_including_days_without_a_match() -> None:
     dated = [(a_paper("cat"), MONDAY), (a_paper("dog"), MONDAY), (a_paper("x"), date(2026, 6, 3))]
     on = PaperCollection(dated)
-    result = on.find([a_profile("cat")], on.dated_within(MONDAY, date(2026, 6, 3)), background=None, begin=0, limit=10)
+    result = on.find(
+        [a_profile("cat")], on.dated_within(MONDAY, date(2026, 6, 3)), counted_after=None, begin=0, limit=10
+    )
     assert list(result.days.items()) == [(MONDAY, (1, 2)), (TUESDAY, (0, 0)), (date(2026, 6, 3), (0, 1))]
 
 
@@ -68,7 +70,7 @@ def test_only_papers_of_the_period_count() -> None:
     on = PaperCollection(
         [(a_paper("cat old", first_seen_at=NOW - timedelta(days=8)), MONDAY), (seen("cat new"), TUESDAY)]
     )
-    result = on.find([a_profile("cat")], on.seen_after(NOW - timedelta(days=7)), background=None, begin=0, limit=10)
+    result = on.find([a_profile("cat")], on.seen_after(NOW - timedelta(days=7)), counted_after=None, begin=0, limit=10)
     assert (titles(result), result.count, result.days) == (["cat new"], 1, {TUESDAY: (1, 1)})
 
 
@@ -93,7 +95,7 @@ def seen(title: str) -> Paper:
 
 def compared(on: PaperCollection, before: str, after: str, *, limit: int = 10) -> Comparison:
     everything = on.seen_after(NOW - timedelta(days=365))
-    return on.compare(a_profile(before), a_profile(after), everything, background=None, limit=limit)
+    return on.compare(a_profile(before), a_profile(after), everything, counted_after=None, limit=limit)
 
 
 def test_a_comparison_lists_added_and_removed_papers_best_first() -> None:
@@ -129,7 +131,7 @@ def test_a_comparison_limits_the_papers_of_each_part() -> None:
 def test_a_comparison_covers_only_the_given_papers() -> None:
     papers = collection("cat", "dog")
     change = papers.compare(
-        a_profile("cat"), a_profile("dog"), papers.dated_within(MONDAY, MONDAY), background=None, limit=10
+        a_profile("cat"), a_profile("dog"), papers.dated_within(MONDAY, MONDAY), counted_after=None, limit=10
     )
     assert [part.count for part in (change.before, change.after, change.added, change.removed)] == [0, 0, 0, 0]
 

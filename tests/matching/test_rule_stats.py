@@ -17,7 +17,7 @@ MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
 def found(rules: str, *papers: Paper, days: list[date]) -> Findings:
     collection = PaperCollection(list(zip(papers, days, strict=True)))
     everything = collection.dated_within(date.min, date.max)
-    return collection.find([a_profile(rules)], everything, background=None, begin=0, limit=len(papers))
+    return collection.find([a_profile(rules)], everything, counted_after=None, begin=0, limit=len(papers))
 
 
 def run(rules: str, *papers: Paper) -> list[RuleStats]:

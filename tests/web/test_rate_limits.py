@@ -68,8 +68,8 @@ def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
         assert (wait == 0) is (len(lately) < overall and lately.count(client) < per_client)
         if wait == 0:
             let_through.append((second, client))
-        assert len(limits._all) == sum(len(times) for times in limits._of.values()) <= overall
-        assert all(limits._of.values())
+        assert len(limits._all) == sum(len(times) for times in limits._by_client.values()) <= overall
+        assert all(limits._by_client.values())
 
 
 def test_a_slow_request_counts_once_per_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +77,9 @@ def test_a_slow_request_counts_once_per_tenth_of_a_second(monkeypatch: pytest.Mo
     monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
     limits = RateLimit(per_client=4, overall=100)
     for _ in range(2):  # counts as one, and as three
-        with limits.working("192.0.2.7", now=NOW):
+        with limits.count_work("192.0.2.7", now=NOW):
             pass
-    with pytest.raises(HTTPException), limits.working("192.0.2.7", now=NOW + HOUR / 2):
+    with pytest.raises(HTTPException), limits.count_work("192.0.2.7", now=NOW + HOUR / 2):
         pass
     assert limits.wait("192.0.2.8", now=NOW) == 0
     assert limits.wait("192.0.2.7", now=NOW + HOUR) == 0
@@ -89,9 +89,9 @@ def test_a_client_far_over_the_limit_waits_until_it_is_below(monkeypatch: pytest
     worked = iter([0.0, 0.0, 0.0, 7.0])
     monkeypatch.setattr("digest.web.rate_limits.thread_time", lambda: next(worked))
     limits = RateLimit(per_client=10, overall=10)
-    with limits.working("192.0.2.7", now=NOW):
+    with limits.count_work("192.0.2.7", now=NOW):
         pass
-    with pytest.raises(ValueError, match="x"), limits.working("192.0.2.7", now=NOW + HOUR / 2):  # also what fails
+    with pytest.raises(ValueError, match="x"), limits.count_work("192.0.2.7", now=NOW + HOUR / 2):  # also what fails
         raise ValueError("x")
     assert limits.wait("192.0.2.7", now=NOW + HOUR / 2) == 3600
     assert limits.wait("192.0.2.7", now=NOW + HOUR * 1.5 - timedelta(seconds=1)) == 1
@@ -115,12 +115,12 @@ def test_threads_together_get_no_more_than_one_could() -> None:
 
 def test_at_the_same_time_each_may_have_so_much_done_and_again_when_it_is() -> None:
     at_once = ConcurrencyLimit(2)
-    with at_once.working("a"), at_once.working("a"), at_once.working("b"):
-        with pytest.raises(HTTPException) as refused, at_once.working("a"):
+    with at_once.hold_place("a"), at_once.hold_place("a"), at_once.hold_place("b"):
+        with pytest.raises(HTTPException) as refused, at_once.hold_place("a"):
             pass
         assert (refused.value.status_code, refused.value.headers) == (429, {"Retry-After": "5"})
-    with pytest.raises(ValueError, match="x"), at_once.working("a"):  # also what fails
+    with pytest.raises(ValueError, match="x"), at_once.hold_place("a"):  # also what fails
         raise ValueError("x")
-    with at_once.working("a"), at_once.working("a"):
+    with at_once.hold_place("a"), at_once.hold_place("a"):
         pass
-    assert not at_once._of
+    assert not at_once._by_client

@@ -388,7 +388,7 @@ def _term(text: str, offset: int, scope: _Scope, *, exact: bool) -> Query:
 def _author(text: str, offset: int, *, initials: bool) -> Query:
     """Return a Term for a name of one part, else an Author. Raises _QuerySyntaxError.
 
-    With `initials`, one to three capitals after a family name are initials, of which the first counts.
+    With `initials`, one to three capitals after a family name are initials; only the first is compared.
     """
     written = [(m.group(), offset + m.start()) for m in _NAME_PART.finditer(text)]
     written = [(name, at) for name, at in written if WORD.search(name) or "*" in name]

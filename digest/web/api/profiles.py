@@ -257,7 +257,7 @@ def preview_rules(call: ReadsProfiles, request: PreviewRequest) -> Preview:
     text = profile_rules(request.rules).text
     profile = models.Profile(name="preview", rules=text, owner_id=0)
     recent_papers = call.app.recent_papers
-    with call.services.limits.api_previews_at_once.working(call.by):
+    with call.services.limits.api_previews_at_once.hold_place(call.by):
         found = recent_papers.find_recent([profile], days=request.days, now=call.now, limit=request.limit)
         judged = recent_papers.rule_stats(profile, now=call.now)
     return Preview(

@@ -61,7 +61,7 @@ def search_papers(
 ) -> Response:
     """The search form, and the results of a search. Raises HTTPException 429."""
     limit = context.services.limits.preview
-    with limit.working(context.client, now=context.now) if q else nullcontext():  # the empty form is no search
+    with limit.count_work(context.client, now=context.now) if q else nullcontext():  # the empty form is no search
         rules, keywords = read_keywords(q)
         try:
             period = Period.parse(period_name) if period_name else None
@@ -119,7 +119,7 @@ class Previewed:
 @router.post("/preview")
 def preview_keywords(context: Context, form: PostedForm) -> Response:
     """Show the preview, or only the part that script.js asks for. Changes nothing. Raises HTTPException 429."""
-    with context.services.limits.preview.working(context.client, now=context.now):
+    with context.services.limits.preview.count_work(context.client, now=context.now):
         rules, keywords = read_keywords(form.get("rules", ""))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
         named = set(form.getlist("profile"))

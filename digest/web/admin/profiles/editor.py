@@ -149,8 +149,8 @@ def _try(context: RequestContext, admin: Admin, page: Editor, saved: Profile | N
     """The page with what its text would find. Raises HTTPException 429."""
     limits, recent_papers = context.services.limits, context.app.recent_papers
     with (
-        limits.admin_previews_at_once.working(admin.email),
-        limits.admin_preview.working(admin.email, now=context.now),
+        limits.admin_previews_at_once.hold_place(admin.email),
+        limits.admin_preview.count_work(admin.email, now=context.now),
     ):
         tried = trial.try_rules(recent_papers, context.services.cards, page.text, saved, now=context.now)
     return replace(page, trial=tried)
@@ -164,7 +164,7 @@ def _posted(form: Fields) -> Editor:
 
 
 def _read_form(form: Fields, profile_id: int) -> tuple[CompiledRules | None, Editor]:
-    """(the rules, or None if they cannot be saved; the page with the text and the reason)."""
+    """Return (the rules, None if they cannot be saved; the page, with the text and the reason)."""
     rules, keywords = read_keywords(form.get("rules", ""))
     page = replace(_posted(form), id=profile_id, text=keywords.text)
     if rules is None:
