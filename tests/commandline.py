@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from digest.cli import main
+from digest.__main__ import main
 
 CONFIG = """
 [newsletter]

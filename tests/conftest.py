@@ -1,5 +1,6 @@
 """What many tests need."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.commandline import CONFIG, Cli
 pytest_plugins = ["tests.built_once"]
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
-settings.register_profile("steady", max_examples=40, derandomize=True, deadline=None)
+settings.register_profile("steady", max_examples=30, derandomize=True, deadline=None)
 # Others each time, for nightly builds: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.load_profile("steady")
@@ -33,6 +34,7 @@ _SLOW_FILES = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slow files first; the tests of a file stay together, in their order."""
     items.sort(key=lambda item: item.path.name not in _SLOW_FILES and "benchmarks" not in item.path.parts)
+    gc.freeze()  # the modules and tests stay: the garbage collector need not look through them
 
 
 @pytest.fixture
