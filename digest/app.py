@@ -6,19 +6,20 @@ The command line and the service both work on an App, so that each stage is wire
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from digest.admin.submission_actions import PaperLookups
 from digest.config import Config, load
 from digest.errors import ConfigError, UsageError
 from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
-from digest.models import DoubtPolicy
+from digest.models import DoubtPolicy, Stage
 from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
@@ -26,10 +27,12 @@ from digest.pipeline.ingest import IngestReport, ingest
 from digest.pipeline.publish import PublishReport, publish
 from digest.pipeline.recent_papers import RecentPapers
 from digest.pipeline.selection import SelectionSettings
+from digest.pipeline.stage_runs import Progress, StageRuns
 from digest.security.addresses import Pseudonyms
 from digest.security.links import Links, ReturnPaths
 from digest.sources import Fetcher
-from digest.store import Store, Transaction, profiles
+from digest.store import Store, Transaction, daily_status, profiles
+from digest.store.daily_status import DailyStatus
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
@@ -45,8 +48,6 @@ _GROUP_SECONDS = 5  # at most; at a low rate, groups are smaller
 # looking that often takes a fifth of their time.
 _GC_THRESHOLD = 10_000
 
-_Progress = Callable[[int], None]
-
 
 @dataclass(frozen=True)
 class App:
@@ -54,6 +55,7 @@ class App:
 
     config: Config
     store: Store
+    stage_runs: StageRuns = field(default_factory=StageRuns)
 
     @classmethod
     def open(cls, file: Path) -> Self:
@@ -178,39 +180,72 @@ class App:
         """
         return PaperLookups(lambda: Fetcher(base=None, contact=self.config.fetch.contact, attempts=1, seconds=8))
 
-    def ingest(self, *, now: datetime, progress: _Progress = lambda _: None) -> IngestReport:
-        """Fetch all sources and store new papers."""
-        config = self.config
-        with self.fetcher() as fetcher:
-            return ingest(
-                self.store, config.source, fetcher, now=now, timezone=config.newsletter.timezone, progress=progress
-            )
-
-    def publish(self, *, now: datetime, everyone: bool = False, progress: _Progress = lambda _: None) -> PublishReport:
-        """Store a digest for each subscriber who is due."""
-        return publish(
-            self.store, self.compiled_profiles, self.selection_settings, now=now, everyone=everyone, progress=progress
+    def daily_status(self, tx: Transaction, *, now: datetime) -> DailyStatus:
+        """Return today's numbers and the most urgent problem. The date is the newsletter's."""
+        timezone = ZoneInfo(self.config.newsletter.timezone)
+        on = now.astimezone(timezone).date()
+        return daily_status.get(
+            tx,
+            on=on,
+            since=datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC),
+            now=now,
+            stages=self.stage_runs.list_statuses(tx, self.config.stage_intervals, now=now),
         )
 
+    def ingest(self, *, now: datetime, progress: Progress = lambda _: None) -> IngestReport:
+        """Fetch all sources and store new papers. Raises DigestError."""
+        config = self.config
+
+        def work(progress: Progress) -> IngestReport:
+            with self.fetcher() as fetcher:
+                return ingest(
+                    self.store, config.source, fetcher, now=now, timezone=config.newsletter.timezone, progress=progress
+                )
+
+        return self.stage_runs.run(
+            self.store, Stage.INGEST, work, now=now, progress=progress, failure=lambda report: report.failure
+        )
+
+    def publish(self, *, now: datetime, everyone: bool = False, progress: Progress = lambda _: None) -> PublishReport:
+        """Store a digest for each subscriber who is due. Raises DigestError."""
+
+        def work(progress: Progress) -> PublishReport:
+            return publish(
+                self.store,
+                self.compiled_profiles,
+                self.selection_settings,
+                now=now,
+                everyone=everyone,
+                progress=progress,
+            )
+
+        return self.stage_runs.run(self.store, Stage.PUBLISH, work, now=now, progress=progress)
+
     def deliver(
-        self, *, now: datetime, progress: _Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
+        self, *, now: datetime, progress: Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
     ) -> DeliveryReport:
-        """Send what is due, until nothing is left or `stopping` returns True."""
+        """Send what is due, until nothing is left or `stopping` returns True. Raises DigestError."""
         smtp = self.config.delivery.smtp
         group = _GROUP_PER_CONNECTION * smtp.connections
         rates = [int(rate * _GROUP_SECONDS) for rate in (smtp.rate, smtp.connection_rate * smtp.connections) if rate]
-        with self.transport() as transport:
-            return deliver(
-                self.store,
-                transport,
-                self.composer,
-                self.membership,
-                now=now,
-                group_size=max(1, min([group, *rates])),
-                doubt=DoubtPolicy(self.config.delivery.in_doubt),
-                progress=progress,
-                stopping=stopping,
-            )
+
+        def work(progress: Progress) -> DeliveryReport:
+            with self.transport() as transport:
+                return deliver(
+                    self.store,
+                    transport,
+                    self.composer,
+                    self.membership,
+                    now=now,
+                    group_size=max(1, min([group, *rates])),
+                    doubt=DoubtPolicy(self.config.delivery.in_doubt),
+                    progress=progress,
+                    stopping=stopping,
+                )
+
+        return self.stage_runs.run(
+            self.store, Stage.DELIVER, work, now=now, progress=progress, failure=lambda report: report.failure
+        )
 
     def explain(self, tx: Transaction, email: str, paper: str, *, now: datetime) -> Explanation:
         """Explain why a subscriber got a paper, or did not, or will get it. `paper` is an id, or a link with one.
@@ -259,10 +294,17 @@ class App:
 
         Raises UsageError if none is configured, TransportError if it cannot be read.
         """
-        with self.inbox() as inbox:
-            return self.process_bounces(
-                inbox.unread(), now=now, done=lambda name: inbox.mark_read([name]), stopping=stopping
-            )
+
+        def work(progress: Progress) -> BounceReport:
+            with self.inbox() as inbox:
+
+                def done(name: str) -> None:
+                    inbox.mark_read([name])
+                    progress(1)
+
+                return self.process_bounces(inbox.unread(), now=now, done=done, stopping=stopping)
+
+        return self.stage_runs.run(self.store, Stage.BOUNCE, work, now=now)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

@@ -11,6 +11,7 @@ import secrets
 import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,6 +34,7 @@ from digest.errors import ConfigError, UsageError
 from digest.mail.compose import ABSTRACT_CHARACTERS
 from digest.mail.dkim import MAKE_KEY, checked_host
 from digest.mail.languages import DEFAULT_LANGUAGE
+from digest.models import Stage
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
@@ -311,6 +313,18 @@ class Config(ConfigFile):
     def folder(self) -> Path:
         """The folder that relative paths start from."""
         return self.file.parent
+
+    @property
+    def stage_intervals(self) -> dict[Stage, timedelta]:
+        """How often `digest serve` runs each stage."""
+        minutes = {
+            Stage.INGEST: self.serve.ingest_minutes,
+            Stage.PUBLISH: self.serve.publish_minutes,
+            Stage.DELIVER: self.serve.deliver_minutes,
+        }
+        if self.bounces.has_inbox:
+            minutes[Stage.BOUNCE] = self.serve.bounce_minutes
+        return {stage: timedelta(minutes=number) for stage, number in minutes.items()}
 
     def path(self, written: str) -> Path:
         """A path from the file, made absolute."""

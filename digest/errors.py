@@ -10,6 +10,7 @@
     │   └── NotFoundError       no such profile, subscriber, paper …
     ├── SourceError             one source could not be fetched or parsed
     ├── HeaderError             a mail header that is not safe to write
+    ├── StageError              a stage that ended with an unforeseen exception
     ├── TransportError          a mail server cannot be reached or used; the mail stays queued
     └── StoreError              the database is missing, locked, damaged or too new
 
@@ -102,6 +103,15 @@ class HeaderError(DigestError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
         self.name = name
+        self.reason = reason
+
+
+class StageError(DigestError):
+    """A stage that ended with an unforeseen exception, which is the cause. The log has the stack."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage = stage
         self.reason = reason
 
 

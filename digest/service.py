@@ -22,6 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from digest.app import App
 from digest.errors import DigestError
+from digest.models import Stage
 from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
@@ -73,18 +74,15 @@ def _create_scheduler(app: App, stop: threading.Event, new_mail: threading.Event
         # coalesce: a machine that slept catches up with one run. max_instances: a stage never runs twice at once.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
-    config = app.config.serve
-    stages: list[tuple[str, Callable[[], None], int]] = [
-        ("ingest", lambda: _ingest(app), config.ingest_minutes),
-        ("publish", lambda: _publish(app), config.publish_minutes),
-        ("deliver", lambda: _deliver(app, stop, new_mail), config.deliver_minutes),
-    ]
-    if app.config.bounces.has_inbox:
-        stages.append(("bounce", lambda: _process_inbox(app, stop), config.bounce_minutes))
-    for name, stage, minutes in stages:
-        scheduler.add_job(
-            _run_stage, IntervalTrigger(minutes=minutes), (name, stage), id=name, next_run_time=datetime.now(UTC)
-        )
+    work: dict[Stage, Callable[[], None]] = {
+        Stage.INGEST: lambda: _ingest(app),
+        Stage.PUBLISH: lambda: _publish(app),
+        Stage.DELIVER: lambda: _deliver(app, stop, new_mail),
+        Stage.BOUNCE: lambda: _process_inbox(app, stop),
+    }
+    for stage, interval in app.config.stage_intervals.items():
+        trigger = IntervalTrigger(seconds=int(interval.total_seconds()))
+        scheduler.add_job(_run_stage, trigger, (stage, work[stage]), id=stage.value, next_run_time=datetime.now(UTC))
     return scheduler
 
 
@@ -122,20 +120,20 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
         restore()
 
 
-def _run_stage(name: str, stage: Callable[[], None]) -> None:
-    """Run a stage and log its errors, so that the other stages and its next run go on."""
+def _run_stage(stage: Stage, work: Callable[[], None]) -> None:
+    """Run a stage and log its error, so that the other stages and its next run go on."""
     try:
-        stage()
+        work()
     except DigestError as error:
-        log.error("stage failed", stage=name, reason=str(error))
-    except Exception as error:
-        log.exception("internal error in stage", stage=name, reason=f"{type(error).__name__}: {error}")
+        log.error("stage failed", stage=stage.value, reason=str(error))
 
 
 def _ingest(app: App) -> None:
     report = app.ingest(now=datetime.now(UTC))
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
+    if report.failure:
+        log.error("stage failed", stage="ingest", reason=report.failure)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
     app.recent_papers.load(now=datetime.now(UTC))
 
@@ -161,7 +159,7 @@ def _deliver(app: App, stop: threading.Event, new_mail: threading.Event) -> None
         if report.in_doubt:
             log.warning("mails are in doubt", count=report.in_doubt)
         if report.failure:
-            log.error("cannot deliver", reason=report.failure)
+            log.error("stage failed", stage="deliver", reason=report.failure)
         for email, reply in report.refused:
             log.warning("not delivered", subscriber=email, reply=reply)
         if report.sent:

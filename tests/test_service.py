@@ -18,6 +18,7 @@ from digest.errors import StoreError
 from digest.security.links import Scope
 from digest.service import _create_scheduler, _run_now, serve
 from digest.store import subscribers
+from digest.store.daily_status import Trouble
 from digest.transport.smtp_server import SmtpServer
 from digest.web.server import listen, url_of
 from tests.commandline import Cli
@@ -156,6 +157,27 @@ def test_a_failing_stage_is_reported_and_the_others_continue(
     assert "No such file" in said
     assert "cannot be reached" in said
     assert cli.ok("outbox", "list", "--json").record["state"] == "queued"
+
+
+def test_a_publish_that_dies_each_time_is_logged_with_its_stack_and_makes_today_red(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    died = threading.Event()
+
+    def broken(*_: object, **__: object) -> None:
+        died.set()
+        raise ZeroDivisionError("by zero")
+
+    with App.open(cli.folder / "config.toml") as app:
+        monkeypatch.setattr("digest.app.publish", broken)
+        serve_for_a_while(app, died)
+        with app.store.read() as tx:
+            today = app.daily_status(tx, now=datetime.now(UTC))
+    assert today.trouble is Trouble.STAGE
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert "in broken" in said
+    assert "publish: internal error: ZeroDivisionError: by zero" in said
 
 
 def test_mail_that_comes_while_others_are_sent_follows_at_once(

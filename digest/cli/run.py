@@ -1,10 +1,10 @@
 """digest run, ingest, publish, deliver, serve: the stages, once or until stopped."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -20,11 +20,14 @@ from digest.cli.output import (
     warn_of_templates,
     warn_of_unreadable,
 )
+from digest.errors import DigestError, UsageError
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
 from digest.service import stop_on_first_signal, stop_on_signals
+
+Report = TypeVar("Report")
 
 _MAX_NAMED = 3  # addresses with the same reason
 
@@ -34,23 +37,26 @@ EveryoneOption = Annotated[bool, typer.Option("--everyone", help="All active sub
 def run(
     everyone: EveryoneOption = False, now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
-    """Ingest, publish and deliver once, for subscribers who are due."""
+    """Ingest, publish and deliver once, for subscribers who are due. A stage that fails does not stop the others."""
     at = moment(now)
+    errors: list[DigestError] = []
     with open_app(config) as app:
-        ingested = _ingest(app, at)
-        published = _publish(app, at, everyone=everyone)
-        delivered = _deliver(app, at)
-        _report(
-            as_json,
-            {
-                "ingest": _ingest_record(ingested),
-                "publish": _publish_record(published),
-                "deliver": _deliver_record(delivered),
-            },
-        )
-        if not as_json:
+        ingested = _attempt(lambda: _ingest(app, at), errors)
+        published = _attempt(lambda: _publish(app, at, everyone=everyone), errors)
+        delivered = _attempt(lambda: _deliver(app, at), errors)
+        done: dict[str, dict[str, Any]] = {}
+        if ingested:
+            done["ingest"] = _ingest_record(ingested)
+        if published:
+            done["publish"] = _publish_record(published)
+        if delivered:
+            done["deliver"] = _deliver_record(delivered)
+        _report(as_json, done)
+        if published and not as_json:
             _tell_next(app, published, at)
-    if _nothing_read(ingested) or bool(delivered.failure):
+    if errors:
+        raise typer.Exit(2 if isinstance(errors[0], UsageError) else 1)
+    if (ingested and ingested.failure) or (delivered and delivered.failure):
         raise typer.Exit(1)
 
 
@@ -59,7 +65,7 @@ def ingest(now: NowOption = None, as_json: JsonOption = False, config: ConfigOpt
     with open_app(config) as app:
         report = _ingest(app, moment(now))
     _report(as_json, {"ingest": _ingest_record(report)})
-    if _nothing_read(report):
+    if report.failure:
         raise typer.Exit(1)
 
 
@@ -80,7 +86,7 @@ def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOp
     with open_app(config) as app:
         report = _deliver(app, moment(now))
     _report(as_json, {"deliver": _deliver_record(report)})
-    if bool(report.failure):
+    if report.failure:
         raise typer.Exit(1)
 
 
@@ -91,6 +97,17 @@ def serve(config: ConfigOption = None) -> None:
     with open_app(config) as app:
         app.composer.check()
         serve_until(app, stop=stop)
+
+
+def _attempt(run_stage: Callable[[], Report], errors: list[DigestError]) -> Report | None:
+    """Return the report of a stage; or print its error, once for all stages, and return None."""
+    try:
+        return run_stage()
+    except DigestError as error:
+        if str(error) not in map(str, errors):
+            complain(str(error))
+        errors.append(error)
+        return None
 
 
 def _ingest(app: App, at: datetime) -> IngestReport:
@@ -172,7 +189,3 @@ def _publish_record(report: PublishReport) -> dict[str, Any]:
 
 def _deliver_record(report: DeliveryReport) -> dict[str, Any]:
     return {"sent": report.sent, "deferred": report.deferred, "failed": report.failed}
-
-
-def _nothing_read(report: IngestReport) -> bool:
-    return report.sources > 0 and len(report.failures) == report.sources

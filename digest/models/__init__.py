@@ -32,6 +32,7 @@ from digest.models.profiles import (
     Reason,
     fingerprint,
 )
+from digest.models.stages import Stage, StageRecord, StageState, StageStatus
 from digest.models.subscribers import (
     EVERY_DAY,
     EVERY_TYPE,

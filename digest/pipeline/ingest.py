@@ -37,6 +37,14 @@ class IngestReport:
     papers_new: int = 0
     failures: tuple[tuple[str, str], ...] = ()  # (source's name, reason)
 
+    @property
+    def failure(self) -> str:
+        """Why the stage failed, or "": it did if no source could be read."""
+        if not self.failures or len(self.failures) < self.sources:
+            return ""
+        name, reason = self.failures[0]
+        return f"no source could be read; the first of {self.sources}, {name}: {reason}"
+
 
 def ingest(
     store: Store,
@@ -49,6 +57,8 @@ def ingest(
 ) -> IngestReport:
     """Fetch every source and store new papers as first seen at `now`. Editions are dated in `timezone`."""
     report = IngestReport(sources=len(configured))
+    with store.write() as tx:
+        sources.remove_others(tx, [source.name for source in configured])
     for source in configured:
         try:
             entries, new = _ingest_one(store, source, fetcher, now=now, timezone=timezone)

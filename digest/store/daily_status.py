@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from digest.models import DeliveryState, Hold
+from digest.models import DeliveryState, Hold, Stage, StageState, StageStatus
 from digest.store import outbox, papers, sources
 from digest.store.database import Transaction
 from digest.store.schema import deliveries, digests, profiles, subscribers
@@ -23,6 +23,8 @@ class Trouble(StrEnum):
     """A problem that an admin has to solve, the most urgent first."""
 
     HOLD = "hold"  # nothing is sent
+    STAGE = "stage"  # a stage fails: its last run could not do its work
+    SILENT = "silent"  # a stage has not run for long: it hangs, or `digest serve` is stopped
     IN_DOUBT = "in-doubt"  # mails wait for an admin's decision
     OVERDUE = "overdue"  # mails are late: `digest serve` or the mail server may be down
     FAILED = "failed"  # mails were refused permanently
@@ -41,17 +43,22 @@ class DailyStatus:
     overdue_since: datetime | None  # since when the oldest due mail waits
     hold: Hold | None
     sources: Sequence[SourceState]
+    stages: Sequence[StageStatus] = ()  # of those that should run
 
     @property
     def trouble(self) -> Trouble | None:
         """The most urgent problem, or None."""
         failing = [source for source in self.sources if source.failure]
+        no_source = bool(self.sources) and len(failing) == len(self.sources)
+        states = {stage.state for stage in self.stages if not (no_source and stage.record.stage is Stage.INGEST)}
         found = {
             Trouble.HOLD: self.hold is not None,
+            Trouble.STAGE: StageState.FAILING in states,
+            Trouble.SILENT: StageState.SILENT in states,
             Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
             Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
             Trouble.FAILED: bool(self.deliveries.get(DeliveryState.FAILED)),
-            Trouble.SOURCES: bool(self.sources) and len(failing) == len(self.sources),
+            Trouble.SOURCES: no_source,
             Trouble.SOURCE: any(
                 source.succeeded_at is None or self.now - source.succeeded_at > _SOURCE_SILENT for source in failing
             ),
@@ -59,7 +66,9 @@ class DailyStatus:
         return next((trouble for trouble in Trouble if found[trouble]), None)
 
 
-def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailyStatus:
+def get(
+    tx: Transaction, *, on: date, since: datetime, now: datetime, stages: Sequence[StageStatus] = ()
+) -> DailyStatus:
     """Return the status of the day `on`, which began at `since`."""
     counts: dict[DeliveryState, int] = {}
     for condition in (  # each of the two queries uses an index
@@ -82,6 +91,7 @@ def get(tx: Transaction, *, on: date, since: datetime, now: datetime) -> DailySt
         overdue_since=tx.scalar(sa.select(waits_since).where(due).order_by(waits_since).limit(1)),
         hold=outbox.find_hold(tx),
         sources=list(sources.list_states(tx).values()),
+        stages=stages,
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0010"  # the newest migration
+HEAD = "0011"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -46,6 +46,18 @@ sources = _table(
     sa.Column("succeeded_at", UtcDateTime),
     sa.Column("entries", sa.Integer, nullable=False),  # in the last body
     sa.Column("failure", sa.Text, nullable=False),  # why the last check failed, or ""
+)
+
+stages = _table(
+    "stages",
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("running_by", sa.Text, nullable=False),  # the run that is under way, as a worker's name, or ""
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("active_at", UtcDateTime, nullable=False),  # a start, some progress, or an end
+    sa.Column("succeeded_at", UtcDateTime),
+    sa.Column("failed_at", UtcDateTime),
+    sa.Column("failure", sa.Text, nullable=False),  # the last error, kept after a success
+    sa.Column("failures", sa.Integer, nullable=False),  # since the last success
 )
 
 papers = _table(

@@ -1,5 +1,6 @@
 """The state of every source after its last check, and the validators for the next one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +38,11 @@ def count_papers(tx: Transaction, *, since: datetime) -> dict[str, int]:
         .group_by(sightings.c.source)
     )
     return {row.source: row.of for row in tx.execute(counted)}
+
+
+def remove_others(tx: Transaction, names: Collection[str]) -> None:
+    """Forget the sources without one of these names, which are no longer configured."""
+    tx.execute(sa.delete(sources).where(sources.c.name.not_in(names)))
 
 
 def save(tx: Transaction, state: SourceState) -> None:

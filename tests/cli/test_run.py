@@ -1,12 +1,20 @@
 """digest run and its stages."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from digest.app import App
+from digest.errors import StoreError
+from digest.models import StageState
+from digest.store import Store
+from digest.store.daily_status import DailyStatus, Trouble
 from digest.transport.smtp_server import SmtpServer
+from tests.builders import at
 from tests.commandline import Cli
 from tests.smtp import Postbox
 
@@ -151,3 +159,91 @@ def test_an_error_in_a_custom_template_is_located_and_loses_no_mail(cats: Cli) -
     assert f"{cats.folder}/mine/email/digest.txt.j2:2: " in ran.err
     assert "a DigestMail has no 'typo'" in ran.err
     assert cats.ok("outbox", "list", "--json").record["state"] == "queued"
+
+
+def today(cli: Cli) -> DailyStatus:
+    """What the page of today and the API say."""
+    with App.open(cli.folder / "config.toml") as app, app.store.read() as tx:
+        return app.daily_status(tx, now=at("2026-06-03 07:01"))
+
+
+@pytest.mark.parametrize(
+    ("command", "stage"),
+    [("ingest", "ingest"), ("publish", "publish"), ("deliver", "deliver"), ("bounce", "bounce"), ("run", "publish")],
+)
+def test_a_stage_that_fails_is_an_exit_code_a_log_line_with_the_stack_and_red_until_it_succeeds(
+    cats: Cli, monkeypatch: pytest.MonkeyPatch, command: str, stage: str
+) -> None:
+    cats.configure("[bounces]\ndomain = 'bounces.example.org'\nmaildir = 'bounces'\n")
+    for folder in ("tmp", "new", "cur"):
+        (cats.folder / "bounces" / folder).mkdir(parents=True)
+    options = () if command == "bounce" else ("--now", MORNING)
+    cats.ok("run", "--now", MORNING)
+    assert today(cats).trouble is None
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(f"digest.app.{'process_bounces' if stage == 'bounce' else stage}", broken)
+        ran = cats(command, *options)
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1] == f"error: {stage}: internal error: ZeroDivisionError: by zero"
+    assert "in broken" in ran.err
+    assert today(cats).trouble is Trouble.STAGE
+    (failing,) = (status.record for status in today(cats).stages if status.state is StageState.FAILING)
+    assert (failing.stage, failing.failure) == (stage, "ZeroDivisionError: by zero")
+    cats.ok(command, *options)
+    assert today(cats).trouble is None
+
+
+def test_a_run_goes_on_after_a_stage_that_failed(cats: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cats.ok("ingest", "--now", MORNING)
+    cats.ok("publish", "--now", MORNING)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("digest.app.publish", broken)
+    ran = cats("run", "--now", MORNING, "--json")
+    assert ran.code == 1
+    assert ran.record["deliver"]["sent"] == 1
+    assert "publish" not in ran.record
+
+
+def test_smtp_being_down_is_red_until_it_is_back(cats: Cli) -> None:
+    smtp(cats, port=1)
+    assert cats("run", "--now", MORNING).code == 1
+    assert today(cats).trouble is Trouble.STAGE
+    (cats.folder / "config.toml").write_text(
+        (cats.folder / "config.toml").read_text().replace("transport = 'smtp'", "transport = 'maildir'")
+    )
+    cats.ok("run", "--now", MORNING)
+    assert today(cats).trouble is None
+
+
+def test_a_source_that_fails_is_no_failure_of_the_stage_and_forgotten_when_it_is_removed(cats: Cli) -> None:
+    before = (cats.folder / "config.toml").read_text()
+    cats.configure("[[source]]\nname = 'gone'\nkind = 'feed'\nurl = 'gone.xml'\n")
+    cats.ok("run", "--now", MORNING)
+    assert {status.state for status in today(cats).stages} == {StageState.WORKING}
+    assert today(cats).trouble is Trouble.SOURCE  # it was never readable
+    (cats.folder / "config.toml").write_text(before)
+    cats.ok("run", "--now", MORNING)
+    assert today(cats).trouble is None
+
+
+def test_while_the_database_cannot_be_written_the_exit_code_and_the_message_say_so(
+    cats: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full(_: Store) -> Iterator[None]:
+        raise StoreError("digest.db: the disk is full")
+        yield
+
+    monkeypatch.setattr(Store, "write", full)
+    ran = cats("run", "--now", MORNING)
+    assert ran.code == 1
+    assert [line for line in ran.err.splitlines() if line.startswith("error:")] == [
+        "error: digest.db: the disk is full"
+    ]

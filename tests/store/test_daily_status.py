@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from digest.models import DeliveryState, Hold, SubscriberState
+from digest.models import DeliveryState, Hold, Stage, StageRecord, StageState, StageStatus, SubscriberState
 from digest.store import Store, daily_status, subscribers
 from digest.store.daily_status import DailyStatus, Trouble
 from digest.store.sources import SourceState
@@ -14,6 +14,10 @@ from tests.builders import MEMBERSHIP, NOW, a_subscriber, at
 
 def a_source(*, succeeded_at: datetime | None, failure: str = "") -> SourceState:
     return SourceState(name="a", url="", checked_at=NOW, succeeded_at=succeeded_at, failure=failure)
+
+
+def a_stage(stage: Stage, state: StageState) -> StageStatus:
+    return StageStatus(record=StageRecord(stage=stage, started_at=NOW, active_at=NOW), state=state)
 
 
 WELL = a_source(succeeded_at=NOW)
@@ -48,6 +52,11 @@ def a_day(**rest: Any) -> DailyStatus:
         ({"sources": (WELL, a_source(succeeded_at=None, failure="?"))}, Trouble.SOURCE),
         ({"sources": ()}, None),
         ({"hold": Hold(NOW, ""), "sources": (ILL,)}, Trouble.HOLD),
+        ({"stages": (a_stage(Stage.PUBLISH, StageState.WORKING),)}, None),
+        ({"stages": (a_stage(Stage.PUBLISH, StageState.FAILING),), "sources": (ILL,)}, Trouble.STAGE),
+        ({"stages": (a_stage(Stage.INGEST, StageState.FAILING),)}, Trouble.STAGE),
+        ({"stages": (a_stage(Stage.INGEST, StageState.FAILING),), "sources": (ILL,)}, Trouble.SOURCES),
+        ({"stages": (a_stage(Stage.BOUNCE, StageState.SILENT),)}, Trouble.SILENT),
     ],
 )
 def test_the_most_urgent_problem_is_reported(facts: dict[str, Any], trouble: Trouble | None) -> None:

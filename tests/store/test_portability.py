@@ -30,6 +30,7 @@ from digest.models import (
     MailKind,
     Role,
     Schedule,
+    Stage,
     SubmissionState,
     Subscriber,
     SubscriberState,
@@ -52,6 +53,7 @@ from digest.store import (
     papers,
     profiles,
     sources,
+    stages,
     submissions,
     subscribers,
     suppressions,
@@ -196,6 +198,7 @@ def exercise(store: Store) -> None:
     with store.write() as tx:
         use_records(tx, people[0])
         use_admins(tx)
+        use_stages(tx)
         subscribers.remove(tx, people[0].email)
 
 
@@ -225,6 +228,7 @@ def use_papers(tx: Transaction) -> None:
     sources.save(tx, SourceState(name="source", url="https://example.org", checked_at=NOW))
     assert "source" in sources.list_states(tx)
     assert sources.count_papers(tx, since=NOW - timedelta(1))
+    sources.remove_others(tx, ["source"])
 
 
 def use_profiles(tx: Transaction) -> None:
@@ -347,6 +351,14 @@ def use_records(tx: Transaction, reader: Subscriber) -> None:
     suppressions.remove(tx, "p")
     suppressions.store_pseudonym_key(tx, "key")
     assert suppressions.find_pseudonym_key(tx) == "key"
+
+
+def use_stages(tx: Transaction) -> None:
+    stages.record_start(tx, Stage.INGEST, worker="other/1/1/1", now=NOW)
+    stages.record_progress(tx, Stage.INGEST, now=NOW)
+    stages.record_success(tx, Stage.INGEST, worker="other/1/1/1", now=NOW)
+    stages.record_failure(tx, Stage.INGEST, "reason", worker="other/1/1/1", now=LATER)
+    assert stages.list_records(tx)[Stage.INGEST].failures == 1
 
 
 def use_admins(tx: Transaction) -> None:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
+from digest.errors import StageError
 from digest.models import Admin, MailKind, Role
 from digest.security import passwords
 from digest.store import admins, audit, outbox, sources
@@ -214,6 +215,33 @@ def test_it_says_how_many_and_what_is_wrong(app: App, site: TestClient, admin: A
     assert "No source could be read" in text
     assert 'href="/admin/sources"' in text
     assert 'href="/admin/next"' in text
+
+
+def test_a_stage_that_fails_or_does_not_run_is_shown_with_its_error(
+    app: App, site: TestClient, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by <zero>")
+
+    cookie = signed_in(site)
+    for stage in (app.ingest, app.publish, app.deliver):
+        stage(now=NOW)
+    assert "Everything is working" in page(site, cookie).text
+    with monkeypatch.context() as fault:
+        fault.setattr("digest.app.publish", broken)
+        with pytest.raises(StageError):
+            app.publish(now=NOW)
+    text = page(site, cookie).text
+    assert faults_of(text) == []
+    assert "A part of the daily work fails" in text
+    assert "2026-06-03 07:00: <bdi>ZeroDivisionError: by &lt;zero&gt;</bdi>" in text
+    app.publish(now=NOW)
+    assert "Everything is working" in page(site, cookie).text
+    for stage in (app.ingest, app.publish, app.deliver):
+        stage(now=NOW - timedelta(minutes=200))
+    text = page(site, cookie).text
+    assert "has not run for a long time" in text
+    assert text.count("does not run") == 3
 
 
 @pytest.mark.parametrize("state", ["failed", "in-doubt"])

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from digest.admin.submission_actions import LookupsBusyError, PaperLookups
 from digest.app import App
-from digest.errors import SourceError, StoreError
+from digest.errors import SourceError, StageError, StoreError
 from digest.sources import Fetcher
 from digest.sources.fetch import Fetched
 from digest.store import profiles, submissions
@@ -294,6 +294,25 @@ def test_sending_is_held_and_released(app: App, api: Client) -> None:
     assert api.ok("GET", "/today")["trouble"] == "hold"
     assert api.ok("DELETE", "/hold") == api.ok("DELETE", "/hold") == {"hold": None}
     assert [(who, what) for who, what, _ in audit_log(app)[:2]] == [(BY, "outbox release"), (BY, "outbox hold")]
+
+
+def test_today_says_how_the_last_runs_of_each_stage_ended(
+    app: App, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    assert api.ok("GET", "/today")["stages"] == []
+    app.publish(now=NOW)
+    monkeypatch.setattr("digest.app.publish", broken)
+    with pytest.raises(StageError):
+        app.publish(now=NOW)
+    today = api.ok("GET", "/today")
+    assert today["trouble"] == "stage"
+    (stage,) = today["stages"]
+    assert (stage["stage"], stage["state"], stage["failure"]) == ("publish", "failing", "ZeroDivisionError: by zero")
+    assert stage["succeeded_at"].startswith("2026-06-03T07:00:0")
+    assert stage["failed_at"].startswith("2026-06-03T07:00:0")
 
 
 def test_a_submission_is_rejected(app: App, api: Client) -> None:

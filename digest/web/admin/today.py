@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
 from digest.admin import outbox_actions
 from digest.mail.encoding import clean
-from digest.models import DeliveryState, Digest, Hold, Role, Schedule
+from digest.models import DeliveryState, Digest, Hold, Role, Schedule, Stage, StageState, StageStatus
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.store import Transaction, daily_status, outbox, subscribers
@@ -19,7 +19,7 @@ from digest.store.daily_status import Trouble
 from digest.subscribers.fields import one_line
 from digest.subscribers.schedule import next_slot
 from digest.web.auth import CurrentAdmin, admin_router, require_role
-from digest.web.dependencies import Context, PostedForm
+from digest.web.dependencies import Context, PostedForm, RequestContext
 from digest.web.rendering import Samples, admin_template, local
 
 MAX_DECIDED = 200  # subscribers
@@ -101,6 +101,31 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownStage:
+    """A stage that `digest serve` runs regularly, and its last runs; times are local."""
+
+    stage: Stage
+    state: StageState
+    started_at: str
+    succeeded_at: str  # "" if it never succeeded
+    failed_at: str
+    failure: str  # the last error, also if a later run succeeded
+
+    @classmethod
+    def of(cls, context: RequestContext, status: StageStatus) -> Self:
+        """Return a stage as pages show it."""
+        record = status.record
+        return cls(
+            stage=record.stage,
+            state=status.state,
+            started_at=context.local_time(record.started_at),
+            succeeded_at=context.local_time(record.succeeded_at),
+            failed_at=context.local_time(record.failed_at),
+            failure=clean(record.failure),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownToday:
     """Today's status of the newsletter."""
 
@@ -112,6 +137,7 @@ class ShownToday:
     hold: Hold | None
     coming: ShownHour | None  # None if no subscriber is due soon
     begin: Annotated[str, Samples("", "profile", "people")] = ""  # what a new installation needs first
+    stages: tuple[ShownStage, ...] = ()  # that ran at least once
 
 
 @router.get("")
@@ -120,15 +146,13 @@ def show_today(context: Context, admin: CurrentAdmin) -> Response:
     if admin.role is Role.EDITOR:
         return context.redirect("/admin/profiles")
     timezone = ZoneInfo(context.app.config.newsletter.timezone)
-    on = context.now.astimezone(timezone).date()
-    since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
     with context.store.read() as tx:
-        today = daily_status.get(tx, on=on, since=since, now=context.now)
+        today = context.app.daily_status(tx, now=context.now)
         hour = next_hour(tx, timezone=timezone, now=context.now)
         begin = daily_status.missing_for_launch(tx)
     counts = ((state, today.deliveries.get(state)) for state in DeliveryState)
     page = ShownToday(
-        on=on,
+        on=context.now.astimezone(timezone).date(),
         trouble=today.trouble,
         papers=today.papers,
         digests=today.digests,
@@ -136,6 +160,7 @@ def show_today(context: Context, admin: CurrentAdmin) -> Response:
         hold=today.hold,
         coming=shown_hour(hour, timezone) if hour else None,
         begin=begin,
+        stages=tuple(ShownStage.of(context, status) for status in today.stages),
     )
     return context.render("today.html.j2", page)
 

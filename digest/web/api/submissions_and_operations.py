@@ -1,7 +1,7 @@
 """Papers that readers propose, and operations: the state of today, the sources, the bounces and the audit log."""
 
-from datetime import UTC, date, datetime, time
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import Query
@@ -11,8 +11,8 @@ from digest import models
 from digest.admin import submission_actions
 from digest.admin.submission_actions import LookupsBusyError
 from digest.errors import SourceError
-from digest.models import BounceKind, DeliveryState, SubmissionState
-from digest.store import audit, bounces, daily_status, sources, submissions
+from digest.models import BounceKind, DeliveryState, Stage, StageState, StageStatus, SubmissionState
+from digest.store import audit, bounces, sources, submissions
 from digest.store.daily_status import Trouble
 from digest.web.api.access import Call, ReadsOperations, ReadsSubmissions, WritesSubmissions
 from digest.web.api.fields import NO_NUL, Id, NumberedPageQuery, Page, RequestBody, Shown, new_router, page_of
@@ -94,6 +94,32 @@ def _get(call: Call, number: int) -> models.Submission:
         return submissions.get(tx, number)
 
 
+class StageOfToday(BaseModel):
+    """A stage that `digest serve` runs regularly, and its last runs."""
+
+    stage: Stage
+    state: StageState = Field(
+        description="`failing` if the last run could not do its work, `silent` if there was none for long."
+    )
+    started_at: datetime
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    failure: str = Field(description="The last error, also if a later run succeeded; or empty.")
+
+    @classmethod
+    def of(cls, status: StageStatus) -> Self:
+        """Return a stage as the API shows it."""
+        record = status.record
+        return cls(
+            stage=record.stage,
+            state=status.state,
+            started_at=record.started_at,
+            succeeded_at=record.succeeded_at,
+            failed_at=record.failed_at,
+            failure=record.failure,
+        )
+
+
 class Today(BaseModel):
     """The state of the newsletter today."""
 
@@ -105,6 +131,7 @@ class Today(BaseModel):
         description="Number by state of the emails queued today or not finished.", examples=[{"sent": 120, "queued": 2}]
     )
     overdue_since: datetime | None = Field(description="Since when the oldest email that can be sent has been waiting.")
+    stages: list[StageOfToday] = Field(description="Those that ran at least once.")
 
 
 class Source(BaseModel):
@@ -142,19 +169,17 @@ class LogLine(Shown):
 @operations_router.get("/today", responses=responses())
 def get_today(call: ReadsOperations) -> Today:
     """Return the state of today."""
-    timezone = ZoneInfo(call.app.config.newsletter.timezone)
-    on = call.now.astimezone(timezone).date()
-    since = datetime.combine(on, time(), tzinfo=timezone).astimezone(UTC)
     with call.store.read() as tx:
-        today = daily_status.get(tx, on=on, since=since, now=call.now)
+        today = call.app.daily_status(tx, now=call.now)
     counts = {state.value: today.deliveries[state] for state in DeliveryState if state in today.deliveries}
     return Today(
-        on=on,
+        on=call.now.astimezone(ZoneInfo(call.app.config.newsletter.timezone)).date(),
         trouble=today.trouble,
         papers=today.papers,
         digests=today.digests,
         deliveries=counts,
         overdue_since=today.overdue_since,
+        stages=[StageOfToday.of(stage) for stage in today.stages],
     )
 
 

@@ -1,0 +1,132 @@
+"""Runs a stage and records how the run ended, for the commands, `digest serve` and the admin pages alike."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import monotonic
+from traceback import format_tb
+from typing import TypeVar
+
+import structlog
+
+from digest.errors import DigestError, StageError, StoreError
+from digest.models import Stage, StageRecord, StageStatus
+from digest.store import Store, Transaction, outbox, stages
+
+log = structlog.get_logger()
+
+_SIGN_OF_LIFE_SECONDS = 60.0
+
+Progress = Callable[[int], None]
+
+
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    at: datetime
+    reason: str
+
+
+@dataclass(slots=True)
+class StageRuns:
+    """Runs stages and records how each run ended. Safe to share between threads.
+
+    An error that cannot be recorded, as when the disk is full, is kept in memory until the stage's next start.
+    """
+
+    _unrecorded: dict[Stage, _Failure] = field(default_factory=dict)
+
+    def run(
+        self,
+        store: Store,
+        stage: Stage,
+        work: Callable[[Progress], Report],
+        *,
+        now: datetime,
+        progress: Progress = lambda _: None,
+        failure: Callable[[Report], str] = lambda _: "",
+    ) -> Report:
+        """Run a stage that begins at `now`, and return its report.
+
+        `work` gets a function to call with each step of progress; it calls `progress`. `failure` returns why a report
+        means that the stage failed, or "". Raises the DigestError that `work` raises, and StageError for any other
+        exception.
+        """
+        worker, begun = outbox.new_worker_name(), monotonic()
+
+        def clock() -> datetime:
+            return now + timedelta(seconds=monotonic() - begun)
+
+        try:
+            self._record_start(store, stage, worker=worker, now=now)
+            report = work(_with_signs_of_life(store, stage, progress, clock))
+            reason = failure(report)
+            if not reason:
+                with store.write() as tx:
+                    stages.record_success(tx, stage, worker=worker, now=clock())
+        except DigestError as error:
+            self._record_failure(store, stage, str(error), worker=worker, now=clock())
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            # Only the places in the code: local variables may be tokens and addresses.
+            log.error("internal error", stage=stage.value, reason=reason, stack="".join(format_tb(error.__traceback__)))
+            self._record_failure(store, stage, reason, worker=worker, now=clock())
+            raise StageError(stage, f"internal error: {reason}") from error
+        except BaseException:  # Ctrl-C
+            with suppress(StoreError), store.write() as tx:
+                stages.record_end(tx, stage, worker=worker, now=clock())
+            raise
+        if reason:
+            self._record_failure(store, stage, reason, worker=worker, now=clock())
+        return report
+
+    def list_statuses(
+        self, tx: Transaction, intervals: Mapping[Stage, timedelta], *, now: datetime
+    ) -> list[StageStatus]:
+        """Return the status of each stage that should run every so often and ran before."""
+        records = stages.list_records(tx)
+        for stage, failure in self._unrecorded.copy().items():
+            record = records.get(stage) or StageRecord(stage=stage, started_at=failure.at, active_at=failure.at)
+            records[stage] = replace(
+                record, active_at=failure.at, failed_at=failure.at, failure=failure.reason, failures=record.failures + 1
+            )
+        return [
+            StageStatus(record=record, state=record.state(interval=intervals[stage], now=now))
+            for stage, record in sorted(records.items(), key=lambda pair: list(Stage).index(pair[0]))
+            if stage in intervals
+        ]
+
+    def _record_start(self, store: Store, stage: Stage, *, worker: str, now: datetime) -> None:
+        unrecorded = self._unrecorded.get(stage)
+        with store.write() as tx:
+            if unrecorded is not None:
+                stages.record_failure(tx, stage, unrecorded.reason, worker="", now=unrecorded.at)
+            stages.record_start(tx, stage, worker=worker, now=now)
+        self._unrecorded.pop(stage, None)
+
+    def _record_failure(self, store: Store, stage: Stage, reason: str, *, worker: str, now: datetime) -> None:
+        try:
+            with store.write() as tx:
+                stages.record_failure(tx, stage, reason, worker=worker, now=now)
+        except StoreError as error:
+            self._unrecorded[stage] = _Failure(now, reason)
+            log.error("cannot record that a stage failed", stage=stage.value, failure=reason, reason=str(error))
+
+
+def _with_signs_of_life(store: Store, stage: Stage, progress: Progress, clock: Callable[[], datetime]) -> Progress:
+    """Return `progress`, which now and then also records that the stage is at work."""
+    recorded_at = monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal recorded_at
+        progress(count)
+        if monotonic() - recorded_at >= _SIGN_OF_LIFE_SECONDS:
+            recorded_at = monotonic()
+            with suppress(StoreError), store.write() as tx:
+                stages.record_progress(tx, stage, now=clock())
+
+    return advance
