@@ -20,7 +20,13 @@ from digest.errors import ConfigError, UsageError
 from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import DoubtPolicy, Stage
-from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
+from digest.pipeline.bounces import (
+    BounceAuthenticator,
+    BounceReport,
+    ClassifiedMail,
+    classify_mail,
+    process_bounces,
+)
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.ingest import IngestReport, ingest
@@ -39,6 +45,7 @@ from digest.transport import Transport
 from digest.transport.inbound import ImapMailbox, InboundMail, Inbox, MaildirInbox
 from digest.transport.maildir import MaildirTransport
 from digest.transport.rate_limiter import RateLimiter
+from digest.transport.retry import RefusalWatch
 from digest.transport.smtp import TIMEOUT_SECONDS, Security, SmtpTransport
 
 _GROUP_PER_CONNECTION = 10  # mails started together, for each connection: a crash can send them twice
@@ -239,6 +246,7 @@ class App:
                     now=now,
                     group_size=max(1, min([group, *rates])),
                     doubt=DoubtPolicy(self.config.delivery.in_doubt),
+                    refusals=self.refusal_watch,
                     progress=progress,
                     stopping=stopping,
                 )
@@ -271,10 +279,18 @@ class App:
         stopping: Callable[[], bool] = lambda: False,
     ) -> BounceReport:
         """Process returned mails. Calls `done` with the name of each one that is processed."""
-        authenticator = BounceAuthenticator(self.links, self.return_paths)
         return process_bounces(
-            self.store, self.membership, authenticator, messages, now=now, done=done, stopping=stopping
+            self.store, self.membership, self.bounce_authenticator, messages, now=now, done=done, stopping=stopping
         )
+
+    def classify_bounces(self, messages: Iterable[InboundMail]) -> Iterator[ClassifiedMail]:
+        """Yield what each of these mails is taken for. Nothing is recorded, and the mailbox is not changed."""
+        return (classify_mail(self.store, self.bounce_authenticator, message) for message in messages)
+
+    @cached_property
+    def bounce_authenticator(self) -> BounceAuthenticator:
+        """Finds out which of our mails a message is about."""
+        return BounceAuthenticator(self.links, self.return_paths)
 
     def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
         """Yield the subscribers in a CSV text. Raises UsageError at the first row if the header is invalid."""
@@ -329,6 +345,11 @@ class App:
     def rate_limiter(self) -> RateLimiter:
         """The rate limit of SMTP. Remembers from one run to the next that the server asked to slow down."""
         return RateLimiter(self.config.delivery.smtp.rate)
+
+    @cached_property
+    def refusal_watch(self) -> RefusalWatch:
+        """Notices that the mail server refuses us. Remembers the last refusals from one run to the next."""
+        return RefusalWatch()
 
     @contextmanager
     def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:

@@ -176,6 +176,8 @@ def _process_inbox(app: App, stop: threading.Event) -> None:
         log.warning("suppressed", subscriber=email, reason=suppression)
     for name, reason in report.unreadable:
         log.error("returned mail cannot be read", message=name, reason=reason)
+    for name, refusal in report.not_counted:
+        log.warning("bounce not about a reader", message=name, said=refusal.reply)
     for name, claim in report.unproven:
         log.warning("bounce without proof", message=name, kind=claim.kind.value, said=claim.reply)
     if report.read:

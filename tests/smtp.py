@@ -13,15 +13,26 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 class Postbox:
     """An aiosmtpd handler: keeps what it takes, and answers for some recipients as it was told.
 
-    `at_rcpt` and `at_data` map an address to what is answered instead of 250; "drop" hangs up instead.
+    `at_rcpt` and `at_data` map an address to what is answered instead of 250; "drop" hangs up instead. `at_mail` is
+    answered to every MAIL FROM, if set.
     """
 
+    at_mail: str = ""
     at_rcpt: dict[str, str] = field(default_factory=dict)
     at_data: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0  # seconds before each mail is taken
     mails: list[tuple[str, bytes]] = field(default_factory=list)  # (recipient, bytes as they came)
     sessions: Counter[tuple[str, int]] = field(default_factory=Counter)  # mails by client
     arrived: threading.Event = field(default_factory=threading.Event)  # set by every mail
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.at_mail:
+            return self.at_mail
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]

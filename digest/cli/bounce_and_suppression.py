@@ -1,8 +1,9 @@
 """digest bounce: process returned mail; digest suppression …: addresses that must not be mailed, and why."""
 
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, 
 from digest.cli.output import print_json, print_records, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
+from digest.pipeline.bounces import BounceReport, ClassifiedMail
 from digest.security import addresses
 from digest.store import subscribers, suppressions
 from digest.subscribers.fields import one_line
@@ -24,6 +26,9 @@ def bounce(
         list[Path] | None,
         typer.Argument(metavar="[PATH]…", help="Files, mboxes or Maildirs (by default the configured mailbox)."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what each email is taken for, and record nothing.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -32,24 +37,21 @@ def bounce(
     missing = [path for path in paths or () if not path.exists()]
     if missing:
         raise UsageError(f"{missing[0]}: no such file or folder; nothing was read")
+    messages = chain.from_iterable(map(read_path, paths or ()))
     with open_app(config) as app:
-        if paths:
-            report = app.process_bounces(chain.from_iterable(map(read_path, paths)), now=now)
-        else:
-            report = app.process_inbox(now=now)
-    for email in report.unsubscribed:
-        say(f"{email} unsubscribed by email")
-    for email, suppression in report.suppressed:
-        say(f"{email} is {suppression}")
-    for name, reason in report.unreadable:
-        warn(f"{name}: cannot be read; please report this: {reason}")
-    for name, claim in report.unproven[:_MAX_NAMED]:
-        warn(f"{name}: not counted, as it does not prove that it is about our email: {claim.kind} {claim.reply}")
-    if len(report.unproven) > _MAX_NAMED:
-        warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
+        if dry_run:
+            with nullcontext() if paths else app.inbox() as inbox:
+                classified = app.classify_bounces(messages if inbox is None else inbox.unread())
+                records = [record for mail in classified for record in _records(mail)]
+            print_records(records, as_json=as_json, empty="no emails")
+            return
+        report = app.process_bounces(messages, now=now) if paths else app.process_inbox(now=now)
+    _tell(report)
+    kinds = dict(report.kinds)
+    kinds[BounceKind.OTHER] += kinds.pop(BounceKind.UNSUBSCRIBE)  # counted as unsubscribed
     record = {
         "read": report.read,
-        **{kind.value.replace("-", "_"): report.kinds[kind] for kind in BounceKind},
+        **{kind.value.replace("-", "_"): count for kind, count in kinds.items()},
         "unreadable": len(report.unreadable),
         "unproven": len(report.unproven),
         "suppressed": len(report.suppressed),
@@ -59,6 +61,34 @@ def bounce(
         print_json({"bounce": record})
     else:
         print("bounce: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in record.items()))
+
+
+def _tell(report: BounceReport) -> None:
+    for email in report.unsubscribed:
+        say(f"{email} unsubscribed by email")
+    for email, suppression in report.suppressed:
+        say(f"{email} is {suppression}")
+    for name, reason in report.unreadable:
+        warn(f"{name}: cannot be read; please report this: {reason}")
+    for name, refusal in report.not_counted[:_MAX_NAMED]:
+        warn(f"{name}: not counted, as it is not about the reader: {refusal.reply}")
+    for name, claim in report.unproven[:_MAX_NAMED]:
+        warn(f"{name}: not counted, as it does not prove that it is about our email: {claim.kind} {claim.reply}")
+    if len(report.unproven) > _MAX_NAMED:
+        warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
+
+
+def _records(mail: ClassifiedMail) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": mail.name,
+            "kind": bounce.kind.value,
+            "recipient": bounce.recipient,
+            "status": bounce.status,
+            "proven": mail.is_proven,
+        }
+        for bounce in mail.found
+    ]
 
 
 suppression_commands = typer.Typer(help="Suppressions: addresses that must not get email.", no_args_is_help=True)

@@ -17,6 +17,7 @@ from digest.models.mails import (
     Message,
     Outcome,
     Receipt,
+    SmtpStage,
     message_id,
 )
 from digest.models.papers import AnnounceType, Entry, Field, Paper, Sighting, Submission, SubmissionState

@@ -119,6 +119,22 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # handed over completely, without an answer
 
 
+class SmtpStage(StrEnum):
+    """The step of an SMTP session that a reply answers."""
+
+    GREETING = "banner"
+    EHLO = "EHLO"  # also HELO and STARTTLS
+    AUTH = "AUTH"
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"  # the command, or the mail itself
+
+    @property
+    def is_before_recipient(self) -> bool:
+        """True if the server has not heard of the recipient yet, so that its reply cannot be about them."""
+        return self not in {SmtpStage.RCPT, SmtpStage.DATA}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The server's answer to one message."""
@@ -126,6 +142,7 @@ class Receipt:
     delivery_id: int
     outcome: Outcome
     reply: str  # one line: "250 2.0.0 Ok: queued as …"
+    stage: SmtpStage | None = None  # which step a rejection answers, if known
 
 
 class BounceKind(StrEnum):
@@ -135,7 +152,8 @@ class BounceKind(StrEnum):
     SOFT = "soft"  # temporary: mailbox full, mail too big, policy, retries exhausted
     COMPLAINT = "complaint"  # the recipient reported it as spam
     AUTO_REPLY = "auto-reply"  # an automatic answer; nothing bounced
-    OTHER = "other"  # no bounce: a delay notice, a person's answer, …
+    UNSUBSCRIBE = "unsubscribe"  # a mail program or a person asks for no more mail
+    OTHER = "other"  # no bounce: a delay notice, a person's answer, a refusal of our own address, …
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +165,7 @@ class Bounce:
     status: str = ""  # enhanced status code (RFC 3463): "5.1.1"; "" if there is none
     reply: str = ""  # what the remote server said, one line, shortened
     message_id: str = ""  # of the mail that came back, without angle brackets; "" if unknown
+    about_reader: bool = True  # False: about us, how fast we send, or this mail; then it does not count
 
 
 def message_id(kind: str, subscriber: Subscriber, at: datetime, domain: str) -> str:

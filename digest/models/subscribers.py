@@ -78,6 +78,7 @@ class Suppression:
     reason: SuppressionReason
     suppressed_at: datetime
     evidence: str = ""  # the reply or note that caused it, one line
+    subscriber_state: SubscriberState | None = None  # before the suppression; None: the address was no subscriber's
 
     def __str__(self) -> str:
         said = f": {self.evidence}" if self.evidence else ""

@@ -6,18 +6,19 @@ can know: the return path, or the unsubscribe link.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from digest.errors import StoreError
 from digest.models import Bounce, BounceKind, ConsentEvent, MailKind, Subscriber
 from digest.security.links import Links, ReturnPaths, Scope
 from digest.store import Store, Transaction, consents, deliveries, subscribers
+from digest.subscribers.bounce_evidence import BouncingDays
 from digest.subscribers.membership import Membership
 from digest.transport import bounces
 from digest.transport.inbound import InboundMail
 
-_COUNTED = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
+_BOUNCES = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,9 @@ class BounceReport:
     kinds: dict[BounceKind, int] = field(default_factory=lambda: dict.fromkeys(BounceKind, 0))
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (the mail's name, error)
     unproven: list[tuple[str, Bounce]] = field(default_factory=list)  # (the mail's name, what it claims)
+    not_counted: list[tuple[str, Bounce]] = field(
+        default_factory=list
+    )  # (the mail's name, a bounce not about a reader)
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (address, reason)
     unsubscribed: list[str] = field(default_factory=list)  # addresses of subscribers who left by mail
 
@@ -53,6 +57,12 @@ class BounceAuthenticator:
 
         Also None for the mail that confirms a new address: its address belongs to no subscriber yet.
         """
+        for searched in (content, bounces.decoded_text(content)):
+            if origin := self._find_origin(tx, searched):
+                return origin
+        return None
+
+    def _find_origin(self, tx: Transaction, content: bytes) -> BounceOrigin | None:
         for path in self.return_paths.find(content) if self.return_paths else ():
             delivery = deliveries.find(tx, path.delivery_id)
             if delivery is not None and path.matches(delivery.message_id):
@@ -76,6 +86,42 @@ class BounceAuthenticator:
         return None if subscriber_id is None else subscribers.find_by_id(tx, subscriber_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifiedMail:
+    """What a returned mail says, and the proof that it is about our mail."""
+
+    name: str
+    content: bytes
+    found: tuple[Bounce, ...]  # at least one
+    origin: BounceOrigin | None = None  # of bounces; None without proof
+    leaving: Subscriber | None = None  # who asks to be unsubscribed, by the address in List-Unsubscribe
+
+    @property
+    def bounces(self) -> list[Bounce]:
+        """The bounces, also those that are about us."""
+        return [bounce for bounce in self.found if bounce.kind in _BOUNCES or not bounce.about_reader]
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether only someone who got our mail can have caused this one."""
+        return self.origin is not None or self.leaving is not None
+
+
+def classify_mail(store: Store, authenticator: BounceAuthenticator, message: InboundMail) -> ClassifiedMail:
+    """Return what a returned mail says. Nothing is recorded. Raises StoreError."""
+    found = bounces.parse(message.content)
+    mail = ClassifiedMail(name=message.name, content=message.content, found=found)
+    with store.read() as tx:  # most mails need no write, for which others would have to wait
+        if mail.bounces:
+            return replace(mail, origin=authenticator.authenticate(tx, message.content))
+        if found[0].kind in {BounceKind.OTHER, BounceKind.UNSUBSCRIBE}:
+            leaving = authenticator.find_unsubscriber(tx, message.content)
+            if leaving is not None:
+                request = Bounce(kind=BounceKind.UNSUBSCRIBE, recipient=leaving.email)
+                return replace(mail, found=(request,), leaving=leaving)
+    return mail
+
+
 def process_bounces(
     store: Store,
     membership: Membership,
@@ -91,10 +137,14 @@ def process_bounces(
     Calls `done` with the name of each mail once its content is committed. Raises StoreError.
     """
     report = BounceReport()
+    days = BouncingDays()
     for message in messages:
         report.read += 1
         try:
-            _process_one(store, membership, authenticator, message, report, now=now)
+            mail = classify_mail(store, authenticator, message)
+            for bounce in mail.found:
+                report.kinds[bounce.kind] += 1
+            _record(store, membership, mail, report, days, now=now)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 one mail that causes an error must not stop the others
@@ -105,26 +155,28 @@ def process_bounces(
     return report
 
 
-def _process_one(
+def _record(
     store: Store,
     membership: Membership,
-    authenticator: BounceAuthenticator,
-    message: InboundMail,
+    mail: ClassifiedMail,
     report: BounceReport,
+    days: BouncingDays,
     *,
     now: datetime,
 ) -> None:
-    found = bounces.parse(message.content)
-    for bounce in found:
-        report.kinds[bounce.kind] += 1
-    counted = [bounce for bounce in found if bounce.kind in _COUNTED]
-    with store.read() as tx:  # most mails need no write, for which others would have to wait
-        origin = authenticator.authenticate(tx, message.content) if counted else None
-        leaving = authenticator.find_unsubscriber(tx, message.content) if found[0].kind is BounceKind.OTHER else None
-    fingerprint = hashlib.sha256(message.content).hexdigest()
-    if origin is not None:
+    fingerprint = hashlib.sha256(mail.content).hexdigest()
+    if mail.leaving is not None:
         with store.write() as tx:
-            for number, bounce in enumerate(counted):  # all are about one subscriber: our mails have one recipient
+            if membership.unsubscribe_by_mail(tx, mail.leaving, fingerprint=fingerprint, now=now):
+                report.unsubscribed.append(mail.leaving.email)
+    elif mail.origin is None:
+        claims = [bounce for bounce in mail.found if bounce in mail.bounces or bounce.kind is BounceKind.UNSUBSCRIBE]
+        report.unproven += [(mail.name, claim) for claim in claims]
+    else:
+        origin = mail.origin
+        report.not_counted += [(mail.name, bounce) for bounce in mail.bounces if not bounce.about_reader]
+        with store.write() as tx:
+            for number, bounce in enumerate(mail.bounces):  # all are about one subscriber: our mails have one recipient
                 if origin.former_address and bounce.kind is not BounceKind.COMPLAINT:
                     continue
                 suppression = membership.record_bounce(
@@ -134,12 +186,7 @@ def _process_one(
                     delivery_id=origin.delivery_id,
                     fingerprint=f"{fingerprint}/{number}",
                     now=now,
+                    days=days,
                 )
                 if suppression is not None:
                     report.suppressed.append((origin.subscriber.email, str(suppression)))
-    elif counted:
-        report.unproven += [(message.name, bounce) for bounce in counted]
-    elif leaving is not None:
-        with store.write() as tx:
-            if membership.unsubscribe_by_mail(tx, leaving, fingerprint=fingerprint, now=now):
-                report.unsubscribed.append(leaving.email)

@@ -14,14 +14,12 @@ from datetime import UTC, datetime
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
 from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt
-from digest.store import Store, Transaction, deliveries, outbox
+from digest.store import Store, Transaction, bounces, deliveries, outbox
 from digest.store.outbox import AttemptResult
+from digest.subscribers.bounce_evidence import BouncingDays
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.retry import GAVE_UP, bounce_from_reply, is_policy_rejection, retry_at
-
-# After this many rejections of us (not of a mail) in a row, the rest would be rejected, too: an admin has to act.
-_MAX_POLICY_REJECTIONS = 5
+from digest.transport.retry import GAVE_UP, RefusalWatch, bounce_from_reply, is_worth_a_retry, retry_at
 
 # Deliveries leased together. Each lease is a write transaction; but the more are leased, the more mails wait for their
 # lease to expire when the host of this process fails.
@@ -51,6 +49,7 @@ def deliver(
     now: datetime,
     group_size: int = 40,
     doubt: DoubtPolicy = DoubtPolicy.RESEND,
+    refusals: RefusalWatch | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
@@ -58,13 +57,16 @@ def deliver(
     """Send every delivery that is due at `now`, and record what became of each.
 
     If the mail server cannot be reached, the report says so and the deliveries stay queued. Addresses that the server
-    does not know are suppressed.
+    does not know are suppressed. If it refuses us, sending is put on hold and the mails stay queued; `refusals` notices
+    that, also over several runs.
 
     `stopping` is asked before each mail. `clock` is the real time, by which leases expire. Mails are started, and their
     results recorded, in groups of `group_size`. If the process dies, `doubt` decides about one group and the mails in
     flight.
     """
-    sender = _Sender(store, composer, membership, now, group_size, doubt, clock, stopping, progress)
+    refusals = refusals or RefusalWatch()
+    refusals.start_run()
+    sender = _Sender(store, composer, membership, now, group_size, doubt, refusals, clock, stopping, progress)
     try:
         while not stopping() and sender.lease_batch():
             sender.send_batch(transport)
@@ -111,6 +113,7 @@ class _Sender:
     now: datetime
     group_size: int
     doubt: DoubtPolicy
+    refusals: RefusalWatch
     clock: Callable[[], datetime]
     stopping: Callable[[], bool]
     progress: Callable[[int], None]
@@ -121,7 +124,6 @@ class _Sender:
     lease_ends_at: datetime = field(init=False)
     pending: list[AttemptResult] = field(default_factory=list)  # results that are not recorded yet
     unanswered: set[int] = field(default_factory=set)  # handed over, without a receipt so far
-    policy_rejections: int = 0  # in a row
 
     def lease_batch(self) -> bool:
         """Lease the next deliveries. Returns False if none are due."""
@@ -134,7 +136,6 @@ class _Sender:
         self.batch = {delivery.id: delivery for delivery in leased}
         self.lease_ends_at = leased_at + outbox.LEASE
         self.unanswered.clear()
-        self.policy_rejections = 0
         return bool(self.batch)
 
     def send_batch(self, transport: Transport) -> None:
@@ -142,14 +143,11 @@ class _Sender:
         try:
             for receipt in transport.send(self._start_messages()):
                 self.unanswered.discard(receipt.delivery_id)
-                self.policy_rejections = self.policy_rejections + 1 if is_policy_rejection(receipt.reply) else 0
-                if self.policy_rejections == _MAX_POLICY_REJECTIONS:
-                    reason = f"the mail server refused {_MAX_POLICY_REJECTIONS} emails in a row: {receipt.reply}"
-                    with self.store.write() as tx:
-                        outbox.start_hold(tx, reason, now=self.now)
                 delivery = self.batch[receipt.delivery_id]
                 jitter = random.random()  # noqa: S311
                 self.pending.append(settle(delivery, receipt, now=self.now, jitter=jitter, doubt=self.doubt))
+                if refused := self.refusals.add(delivery, receipt):
+                    self._hold(refused)
         except TransportError:
             self.unanswered.clear()  # mails without a receipt were not sent
             raise
@@ -161,10 +159,25 @@ class _Sender:
     def release(self) -> None:
         """Record the remaining results and release the lease, in one transaction: a result must not be lost."""
         with self._recording_results() as tx:
+            today = self.now.astimezone(UTC).date()
+            self.membership.withdraw_bounces(tx, BouncingDays().review(tx, today), now=self.now)
             outbox.release(tx, self.worker, in_doubt=self.unanswered if self.doubt is DoubtPolicy.PARK else ())
             waiting, in_doubt = outbox.count_due(tx, now=self.now), deliveries.count_in_doubt(tx)
             hold = outbox.find_hold(tx)
         self.report = replace(self.report, waiting=waiting, in_doubt=in_doubt, hold=hold)
+
+    def _hold(self, refused: set[int]) -> None:
+        """Put sending on hold, and leave these deliveries queued as if they had not been tried."""
+        self.pending = [result for result in self.pending if result.delivery_id not in refused]
+        with self.store.write() as tx:
+            outbox.start_hold(tx, self.refusals.reason, now=self.now)
+            states = Counter(outbox.undo_attempts(tx, refused, now=self.now).values())
+            self.membership.withdraw_bounces(tx, bounces.list_of_deliveries(tx, refused), now=self.now)
+        self.report = replace(
+            self.report,
+            deferred=max(0, self.report.deferred - states[DeliveryState.DEFERRED]),  # some may be of an earlier run
+            failed=max(0, self.report.failed - states[DeliveryState.FAILED]),
+        )
 
     def _start_messages(self) -> Iterator[Message]:
         """Compose each leased delivery, after marking its group as being sent."""
@@ -184,7 +197,7 @@ class _Sender:
                 # After the lease another worker may send the mail.
                 if self.stopping() or self.clock() >= self.lease_ends_at:
                     return
-                if self.policy_rejections >= _MAX_POLICY_REJECTIONS:
+                if self.refusals.reason:
                     return
                 try:
                     message = self.composer.message(delivery)
@@ -201,16 +214,18 @@ class _Sender:
         """A write transaction that also records the pending results. If it fails, they stay pending."""
         with self.store.write() as tx:
             outbox.record_results(tx, self.pending, worker=self.worker, now=self.now)
+            days = BouncingDays()
             for result in self.pending:
-                if result.state is DeliveryState.FAILED and (bounce := bounce_from_reply(result.reply)):
+                if result.bounce is not None:
                     delivery = self.batch[result.delivery_id]
                     self.membership.record_bounce(
                         tx,
                         delivery.subscriber.email,
-                        bounce,
+                        result.bounce,
                         delivery_id=delivery.id,
                         fingerprint=f"smtp:{delivery.message_id}:{delivery.attempts + 1}",
                         now=self.now,
+                        days=days,
                     )
             yield tx
         recorded, self.pending = self.pending, []
@@ -237,10 +252,11 @@ def settle(
         state = DeliveryState.SENT
     elif receipt.outcome is Outcome.UNKNOWN and doubt is DoubtPolicy.PARK:
         state = DeliveryState.IN_DOUBT
-    elif receipt.outcome is not Outcome.FAILED:
+    elif receipt.outcome is not Outcome.FAILED or is_worth_a_retry(receipt):
         next_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=now, jitter=jitter)
         if next_at is None:
             reply = f"{GAVE_UP}{reply}"
         else:
             state = DeliveryState.DEFERRED
-    return AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at)
+    bounce = bounce_from_reply(reply, receipt.stage) if state is DeliveryState.FAILED else None
+    return AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at, bounce=bounce)

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest.models import Bounce, BounceKind
-from digest.store.database import Transaction, backend
+from digest.store.database import Transaction, backend, batches
 from digest.store.schema import bounces, deliveries
 
 
@@ -45,6 +45,34 @@ def add(
     }
     new = backend(tx).insert_or_ignore(bounces).values(values).returning(bounces.c.id)
     return tx.execute(new).first() is not None
+
+
+def list_of_deliveries(tx: Transaction, delivery_ids: Collection[int]) -> list[StoredBounce]:
+    """Return the bounces of several deliveries, oldest first."""
+    return _list(tx, sa.select(*_COLUMNS).where(bounces.c.delivery_id.in_(delivery_ids)).order_by(bounces.c.id))
+
+
+def list_of_day(tx: Transaction, day: date) -> list[StoredBounce]:
+    """Return the bounces of the mails that were handed over on a date (UTC), oldest first.
+
+    A bounce that names no delivery belongs to the date when it came.
+    """
+    begin = datetime.combine(day, time.min, UTC)
+    handed_over_at = sa.func.coalesce(deliveries.c.finished_at, bounces.c.bounced_at)
+    rows = (
+        sa.select(*_COLUMNS)
+        .select_from(bounces.outerjoin(deliveries, deliveries.c.id == bounces.c.delivery_id))
+        .where(bounces.c.bounced_at >= begin, handed_over_at >= begin, handed_over_at < begin + timedelta(days=1))
+        .order_by(bounces.c.id)
+    )
+    return _list(tx, rows)
+
+
+def withdraw(tx: Transaction, bounce_ids: Collection[int]) -> None:
+    """Let bounces count no more: they turned out not to be about their readers."""
+    counted = bounces.c.kind.in_([BounceKind.HARD.value, BounceKind.SOFT.value])
+    for batch in batches(bounce_ids):
+        tx.execute(sa.update(bounces).where(bounces.c.id.in_(batch), counted).values(kind=BounceKind.OTHER.value))
 
 
 def count_soft_days(tx: Transaction, pseudonym: str, *, within: timedelta, now: datetime) -> int:

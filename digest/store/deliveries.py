@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,6 +96,21 @@ def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
     """Return when the mail server accepted a delivery; None if it did not, or that was not recorded."""
     sent = sa.and_(deliveries.c.id == delivery_id, deliveries.c.state == DeliveryState.SENT.value)
     return tx.scalar(sa.select(deliveries.c.finished_at).where(sent))
+
+
+def count_handed_over(tx: Transaction, day: date) -> int:
+    """Return how many mails the server accepted or refused for good on a date (UTC)."""
+    begin = datetime.combine(day, time.min, UTC)
+    # The index holds `queued_at`; a mail is given up five days later.
+    recent = deliveries.c.queued_at.between(begin - timedelta(days=7), begin + timedelta(days=2))
+    answered = deliveries.c.state.in_([DeliveryState.SENT.value, DeliveryState.FAILED.value])
+    finished = sa.and_(deliveries.c.finished_at >= begin, deliveries.c.finished_at < begin + timedelta(days=1))
+    return _count(tx, sa.and_(recent, answered, finished, sa.not_(deliveries.c.reply.startswith("not sent: "))))
+
+
+def find_finished_at(tx: Transaction, delivery_id: int) -> datetime | None:
+    """Return when a delivery was sent or failed; None if it waits, or does not exist."""
+    return tx.scalar(sa.select(deliveries.c.finished_at).where(deliveries.c.id == delivery_id))
 
 
 def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[Delivery]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber
+from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.deliveries import list_with_digests
 from digest.store.schema import deliveries, holds, subscribers
@@ -36,6 +36,8 @@ SENDING_LEASE = LEASE + timedelta(minutes=11)
 
 # A lease that ends later than this was taken by a process of another host with a wrong clock.
 MAX_LEASE = SENDING_LEASE + timedelta(hours=1)
+
+NOT_SENT = "not sent: "  # the reply of a mail that was not handed over begins so
 
 _PROC = Path("/proc")
 _RUNS = itertools.count(1)  # of this process
@@ -69,6 +71,7 @@ class AttemptResult:
     state: DeliveryState
     reply: str
     next_at: datetime | None = None
+    bounce: Bounce | None = None  # what a failure says about the address
 
 
 def queue_mail(
@@ -145,7 +148,7 @@ def lease(tx: Transaction, delivery_ids: Collection[int], *, worker: str, clock:
 def fail(tx: Transaction, reasons: Mapping[int, str], *, now: datetime) -> None:
     """Record that deliveries will not be sent, with a reason for each id."""
     for delivery_id, reason in reasons.items():
-        failed = _failed(f"not sent: {reason}", now)
+        failed = _failed(f"{NOT_SENT}{reason}", now)
         tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(failed))
 
 
@@ -232,6 +235,30 @@ def release(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> 
     if in_doubt:
         tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(in_doubt), _leased_by(worker)).values(_PARKED))
     tx.execute(sa.update(deliveries).where(_leased_by(worker)).values(_REQUEUED))
+
+
+def undo_attempts(tx: Transaction, delivery_ids: Collection[int], *, now: datetime) -> dict[int, DeliveryState]:
+    """Queue deferred and failed deliveries again as if their last attempt had not been made.
+
+    Returns the states that they were in.
+    """
+    tried = (DeliveryState.DEFERRED.value, DeliveryState.FAILED.value)
+    condition = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state.in_(tried))
+    states = {row.id: DeliveryState(row.state) for row in tx.execute(sa.select(deliveries).where(condition))}
+    values = _REQUEUED | {"attempts": deliveries.c.attempts - 1, "next_at": now, "finished_at": None}
+    tx.execute(sa.update(deliveries).where(condition, deliveries.c.attempts > 0).values(values))
+    return states
+
+
+def requeue_cancelled(tx: Transaction, subscriber_id: int, *, since: datetime, now: datetime) -> None:
+    """Queue the mails again that were cancelled since a time because their subscriber was suppressed."""
+    cancelled = sa.and_(
+        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.state == DeliveryState.FAILED.value,
+        deliveries.c.finished_at >= since,
+        deliveries.c.reply.startswith(f"{NOT_SENT}suppressed since ", autoescape=True),
+    )
+    tx.execute(sa.update(deliveries).where(cancelled).values(_REQUEUED | {"next_at": now, "finished_at": None}))
 
 
 def retry(tx: Transaction, delivery_ids: Sequence[int], *, now: datetime) -> list[int]:

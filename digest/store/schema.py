@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0011"  # the newest migration
+HEAD = "0012"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -282,6 +282,7 @@ suppressions = _table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("suppressed_at", UtcDateTime, nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("subscriber_state", sa.Text, nullable=False, server_default=""),  # before; "" without a subscriber
 )
 
 consents = _table(  # kept when a subscriber is deleted, as proof of consent
@@ -310,7 +311,7 @@ bounces = _table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("reply", sa.Text, nullable=False),
-    sa.Column("bounced_at", UtcDateTime, nullable=False),
+    sa.Column("bounced_at", UtcDateTime, nullable=False, index=True),
     sa.Column("fingerprint", sa.Text, nullable=False, unique=True),  # a message that is processed twice counts once
     sa.Index("bounces_of", "pseudonym", "bounced_at"),
 )

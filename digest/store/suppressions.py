@@ -1,10 +1,11 @@
 """Suppressions: addresses that must not be mailed, as pseudonyms, with or without a subscriber."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from digest.models import Suppression, SuppressionReason
+from digest.models import SubscriberState, Suppression, SuppressionReason
 from digest.store.database import Transaction, backend
 from digest.store.schema import secrets, suppressions
 
@@ -43,11 +44,14 @@ def add(tx: Transaction, new: Suppression) -> Suppression:
     old = find(tx, new.pseudonym)
     if old is not None and old.reason.weight >= new.reason.weight:
         return old
+    if old is not None:
+        new = replace(new, subscriber_state=old.subscriber_state)
     values = {
         "pseudonym": new.pseudonym,
         "reason": new.reason.value,
         "suppressed_at": new.suppressed_at,
         "evidence": new.evidence,
+        "subscriber_state": new.subscriber_state or "",
     }
     tx.execute(backend(tx).upsert(suppressions, values, key=["pseudonym"]))
     return new
@@ -74,4 +78,5 @@ def store_pseudonym_key(tx: Transaction, key_id: str) -> None:
 
 
 def _suppression(row: sa.RowMapping) -> Suppression:
-    return Suppression(**{**row, "reason": SuppressionReason(row["reason"])})
+    state = SubscriberState(row["subscriber_state"]) if row["subscriber_state"] else None
+    return Suppression(**{**row, "reason": SuppressionReason(row["reason"]), "subscriber_state": state})

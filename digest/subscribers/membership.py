@@ -7,7 +7,7 @@ suppression by an admin only when the admin lifts it.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from digest.errors import ConfigError, SuppressedError, UsageError
 from digest.models import (
@@ -26,12 +26,11 @@ from digest.models import (
 from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
+from digest.store.bounces import StoredBounce
 from digest.store.database import batches
+from digest.subscribers.bounce_evidence import MAX_SOFT_DATES, SOFT_WITHIN, SUPPRESS_AT_ONCE, BouncingDays
 
 ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail: anyone can enter any address
-_SUPPRESS_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
-_SOFT_WITHIN = timedelta(days=30)
-_MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces means that it is not read
 _MAX_ADDRESS_MAILS = 5  # to new addresses, that one subscriber can cause in a day
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED, ConsentEvent.ERASED: SuppressionReason.ERASED}
@@ -166,7 +165,7 @@ class Membership:
 
     def unsubscribe_by_mail(self, tx: Transaction, subscriber: Subscriber, *, fingerprint: str, now: datetime) -> bool:
         """Unsubscribe because of a mail. Returns False if it was processed before, or changed nothing."""
-        request = Bounce(kind=BounceKind.OTHER, reply="asked to unsubscribe")
+        request = Bounce(kind=BounceKind.UNSUBSCRIBE, reply="asked to unsubscribe")
         if not self._store_bounce(tx, subscriber.email, request, delivery_id=None, fingerprint=fingerprint, now=now):
             return False
         was_gone = subscriber.state is SubscriberState.UNSUBSCRIBED
@@ -177,8 +176,9 @@ class Membership:
         self, tx: Transaction, email: str, reason: SuppressionReason, evidence: str, *, now: datetime
     ) -> Suppression:
         """Suppress an address, of a subscriber or not. Returns its suppression: a stronger one stays."""
-        suppression = self._suppress(tx, email, reason, evidence, now=now)
         subscriber = subscribers.find(tx, email)
+        state = subscriber.state if subscriber is not None and subscriber.state not in _GONE else None
+        suppression = self._suppress(tx, email, reason, evidence, now=now, state=state)
         if subscriber is not None and subscriber.state not in _GONE:
             outbox.cancel(tx, subscriber.id, f"not sent: {suppression}", now=now)
             suppressed = replace(subscriber, state=SubscriberState.SUPPRESSED, epoch=subscriber.epoch + 1)
@@ -204,24 +204,72 @@ class Membership:
         return None
 
     def record_bounce(
-        self, tx: Transaction, email: str, bounce: Bounce, *, delivery_id: int | None, fingerprint: str, now: datetime
+        self,
+        tx: Transaction,
+        email: str,
+        bounce: Bounce,
+        *,
+        delivery_id: int | None,
+        fingerprint: str,
+        now: datetime,
+        days: BouncingDays | None = None,
     ) -> Suppression | None:
         """Store a bounce, and suppress the address if it is hard or a complaint. Returns the suppression, or None.
 
         A bounce with a `fingerprint` that is stored already counts once. Soft bounces suppress an address after five
-        dates within thirty days.
+        dates within thirty days. A bounce that is not about the reader is stored as OTHER and does not count, nor do
+        those of a date on which most mails bounced; `days` remembers these dates during a run.
         """
+        if not bounce.about_reader:
+            bounce = replace(bounce, kind=BounceKind.OTHER)
         if not self._store_bounce(tx, email, bounce, delivery_id=delivery_id, fingerprint=fingerprint, now=now):
             return None
+        if bounce.kind is not BounceKind.COMPLAINT:
+            finished_at = None if delivery_id is None else deliveries.find_finished_at(tx, delivery_id)
+            day = (finished_at or now).astimezone(UTC).date()
+            if withdrawn := (days or BouncingDays()).add(tx, day, self.pseudonyms.of(email)):
+                self.withdraw_bounces(tx, withdrawn, now=now)
+                return None
         evidence = bounce.reply or bounce.status
-        if bounce.kind in _SUPPRESS_AT_ONCE:
-            return self.suppress(tx, email, _SUPPRESS_AT_ONCE[bounce.kind], evidence, now=now)
+        if bounce.kind in SUPPRESS_AT_ONCE:
+            return self.suppress(tx, email, SUPPRESS_AT_ONCE[bounce.kind], evidence, now=now)
         if bounce.kind is BounceKind.SOFT:
-            dates = bounces.count_soft_days(tx, self.pseudonyms.of(email), within=_SOFT_WITHIN, now=now)
-            if dates >= _MAX_SOFT_DATES:
-                evidence = f"bounced on {dates} dates within {_SOFT_WITHIN.days} days, last: {evidence}"
+            dates = bounces.count_soft_days(tx, self.pseudonyms.of(email), within=SOFT_WITHIN, now=now)
+            if dates >= MAX_SOFT_DATES:
+                evidence = f"bounced on {dates} dates within {SOFT_WITHIN.days} days, last: {evidence}"
                 return self.suppress(tx, email, SuppressionReason.SOFT_BOUNCES, evidence, now=now)
         return None
+
+    def withdraw_bounces(self, tx: Transaction, stored: Sequence[StoredBounce], *, now: datetime) -> None:
+        """Let bounces count no more, and end the suppressions that only they caused, as if they had not come.
+
+        Subscribers return to their state before, and their mails that were cancelled are queued again.
+        """
+        bounces.withdraw(tx, [bounce.id for bounce in stored])
+        for pseudonym in {bounce.pseudonym for bounce in stored}:
+            suppression = suppressions.find(tx, pseudonym)
+            if suppression is None or not suppression.reason.is_bounce:
+                continue
+            left = bounces.list_by_address(tx, pseudonym)
+            soft_dates = bounces.count_soft_days(tx, pseudonym, within=SOFT_WITHIN, now=now)
+            hard = any(b.kind is BounceKind.HARD and b.bounced_at >= suppression.suppressed_at for b in left)
+            if hard or soft_dates >= MAX_SOFT_DATES:
+                continue
+            suppressions.remove(tx, pseudonym)
+            subscriber = self._find_suppressed(tx, left)
+            if subscriber is not None and suppression.subscriber_state is not None:
+                subscribers.save(tx, replace(subscriber, state=suppression.subscriber_state))
+                outbox.requeue_cancelled(tx, subscriber.id, since=suppression.suppressed_at, now=now)
+
+    def _find_suppressed(self, tx: Transaction, stored: Sequence[StoredBounce]) -> Subscriber | None:
+        """Return the suppressed subscriber whose address bounced, or None. `stored` are all bounces of one address."""
+        pseudonyms = [bounce.pseudonym for bounce in stored[:1]]
+        people = list(self.find_by_pseudonyms(tx, pseudonyms).values())
+        for delivery_id in {bounce.delivery_id for bounce in stored if bounce.delivery_id is not None}:
+            delivery = deliveries.find(tx, delivery_id)
+            people += [delivery.subscriber] if delivery is not None and delivery.kind is not MailKind.ADDRESS else []
+        suppressed = (s for s in people if s.state is SubscriberState.SUPPRESSED)
+        return next((s for s in suppressed if self.pseudonyms.of(s.email) in pseudonyms), None)
 
     def remove(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Remove a subscriber, as an admin. A suppression of the address stays, and the consent log."""
@@ -344,10 +392,22 @@ class Membership:
         )
 
     def _suppress(
-        self, tx: Transaction, email: str, reason: SuppressionReason, evidence: str, *, now: datetime
+        self,
+        tx: Transaction,
+        email: str,
+        reason: SuppressionReason,
+        evidence: str,
+        *,
+        now: datetime,
+        state: SubscriberState | None = None,
     ) -> Suppression:
-        said = _without(email, evidence)
-        new = Suppression(pseudonym=self.pseudonyms.of(email), reason=reason, suppressed_at=now, evidence=said)
+        new = Suppression(
+            pseudonym=self.pseudonyms.of(email),
+            reason=reason,
+            suppressed_at=now,
+            evidence=_without(email, evidence),
+            subscriber_state=state,
+        )
         suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         return suppressions.add(tx, new)
 

@@ -5,49 +5,56 @@ servers want the second attempt after more than five minutes (RFC 6647, 4.6), so
 """
 
 import re
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.models import Bounce, BounceKind
-from digest.transport.bounces import classify
+from digest.models import Bounce, BounceKind, Delivery, Outcome, Receipt, SmtpStage
+from digest.transport.bounces.classification import judge, rejection
 
-_PERMANENT = re.compile(r"(5\d\d)(?:[ -](5\.\d{1,3}\.\d{1,3}))?(?:[ -].*)?")
-_SLOW_DOWN = re.compile(r"^421\b|\b4\.7\.28\b")
+_PERMANENT = re.compile(r"5\d\d(?:[ -].*)?", re.DOTALL)
 _MAILBOX_FULL = re.compile(r"45[02][ -](?:4\.2\.\d{1,3}\b|(?!4\.))")
-_MAILBOX_CODES = {"550", "551", "553"}  # RFC 5321, 4.2.3: about the mailbox; 552 and 554 are about the mail
 
 GAVE_UP = "gave up after five days: "
 _FIRST_DELAY = timedelta(minutes=5)
 _MAX_DELAY = timedelta(hours=4)
 _GIVE_UP_AFTER = timedelta(days=5)
 
+# After this many equal refusals of mails to different readers the rest would be refused, too: an admin has to act.
+_MAX_EQUAL_REFUSALS = 5
+# That a mailbox does not exist is about its reader, unless so many of at least so many mails are answered so.
+_MIN_ANSWERED = 10
 
-def asks_to_slow_down(reply: str) -> bool:
-    """Whether a reply says that we send too much: 421 (it closes the connection) or status 4.7.28 (too many mails)."""
-    return _SLOW_DOWN.search(reply) is not None
+_VARYING = re.compile(
+    r"\S*[@\d]\S*"
+    r"|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\b,?",
+    re.IGNORECASE,
+)
 
 
-def is_policy_rejection(reply: str) -> bool:
-    """Whether a reply rejects us rather than this mail: an enhanced status of 5.7 (RFC 3463, 3.8)."""
-    rejection = _PERMANENT.fullmatch(reply)
-    return rejection is not None and (rejection[2] or "").startswith("5.7.")
-
-
-def bounce_from_reply(reply: str) -> Bounce | None:
+def bounce_from_reply(reply: str, stage: SmtpStage | None = None) -> Bounce | None:
     """Return what a permanent rejection says about the address, or None if it is about us or the mail.
 
     A mailbox that was full for five days counts as a soft bounce (4.2.z, RFC 3463, 3.3).
     """
     if reply.startswith(GAVE_UP):
-        last_reply = reply.removeprefix(GAVE_UP)
-        return Bounce(kind=BounceKind.SOFT, reply=last_reply) if _MAILBOX_FULL.match(last_reply) else None
-    rejection = _PERMANENT.fullmatch(reply)
-    if rejection is None or is_policy_rejection(reply):
+        reply = reply.removeprefix(GAVE_UP)
+        if not _MAILBOX_FULL.match(reply):
+            return None
+    elif not _PERMANENT.fullmatch(reply):
         return None
-    code, status = rejection[1], rejection[2] or ""
-    kind = classify(status, reply)
-    if kind is not BounceKind.HARD and code not in _MAILBOX_CODES:
-        return None
-    return Bounce(kind=kind, status=status, reply=reply)
+    bounce = rejection("", reply, stage=stage)
+    return bounce if bounce.about_reader else None
+
+
+def is_worth_a_retry(receipt: Receipt) -> bool:
+    """Return True for a permanent rejection that is not about the mail, so that it may be accepted later.
+
+    The server answered before it knew the recipient, or asks us to send more slowly.
+    """
+    if receipt.outcome is not Outcome.FAILED or not _PERMANENT.fullmatch(receipt.reply):
+        return False
+    before = receipt.stage is not None and receipt.stage.is_before_recipient
+    return before or judge(receipt.reply, stage=receipt.stage).slower
 
 
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
@@ -60,3 +67,69 @@ def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float
         return None
     delay = min(_FIRST_DELAY * (1 << min(attempts - 1, 10)), _MAX_DELAY)
     return now + delay * (1 + jitter / 2)
+
+
+@dataclass(slots=True)
+class RefusalWatch:
+    """Notices that the mail server refuses us rather than single readers.
+
+    That is so after five refusals in a row for different readers, equal but for addresses, numbers and times. Answers
+    to RCPT TO that the mailbox does not exist do not count for that, but more than half of at least ten mails do.
+    Equal refusals are counted from one run to the next, since a run may have few mails.
+    """
+
+    reason: str = ""  # why sending has to stop; "" if it need not
+    _answered: int = 0  # mails
+    _unknown: list[int] = field(default_factory=list)  # deliveries to mailboxes that do not exist, as the server says
+    _said: str = ""  # the last refusal
+    _words: str = ""  # what it says, without what differs from mail to mail
+    _equal: dict[int, int] = field(default_factory=dict)  # the last deliveries that were refused so, by reader
+
+    def start_run(self) -> None:
+        """Forget the reason of a hold that was released, and the mails of earlier runs if they were enough to judge."""
+        if self.reason:
+            self._equal.clear()
+        if self.reason or self._answered >= _MIN_ANSWERED:
+            self._answered = 0
+            self._unknown.clear()
+        self.reason = ""
+
+    def add(self, delivery: Delivery, receipt: Receipt) -> set[int]:
+        """Note the answer to a mail. Returns the deliveries that stay queued because sending has to stop."""
+        is_refused = receipt.outcome is Outcome.FAILED and bool(_PERMANENT.fullmatch(receipt.reply))
+        if self.reason:  # a mail that was on its way
+            return {delivery.id} if is_refused else set()
+        if is_refused:
+            self._add_refusal(delivery, receipt)
+        elif receipt.outcome is Outcome.SENT:
+            self._equal.clear()
+        else:  # deferred, or not handed over
+            return set()
+        self._answered += 1
+        if len(self._equal) >= _MAX_EQUAL_REFUSALS:
+            self.reason = f"the mail server refused {_MAX_EQUAL_REFUSALS} emails in a row: {self._said}"
+            return set(self._equal.values())
+        if self._answered >= _MIN_ANSWERED and 2 * len(self._unknown) > self._answered:
+            self.reason = f"the mail server refused {len(self._unknown)} of {self._answered} emails: {self._said}"
+            return set(self._unknown)
+        return set()
+
+    def _add_refusal(self, delivery: Delivery, receipt: Receipt) -> None:
+        reader = delivery.subscriber
+        self._said = re.sub(re.escape(reader.email), "…", receipt.reply, flags=re.IGNORECASE)
+        is_unknown = judge(receipt.reply, stage=receipt.stage).kind is BounceKind.HARD
+        if is_unknown and receipt.stage in {SmtpStage.RCPT, None}:
+            self._equal.clear()
+            self._unknown.append(delivery.id)
+            return
+        words = unvarying_words(receipt.reply, reader.email)
+        if words != self._words:
+            self._equal.clear()
+        self._words = words
+        self._equal[reader.id] = delivery.id
+
+
+def unvarying_words(reply: str, email: str) -> str:
+    """Return a reply without what differs from mail to mail: addresses, numbers, times and the reader's domain."""
+    words = _VARYING.sub("#", reply.casefold().replace(email.rpartition("@")[2].casefold(), "#"))
+    return " ".join(words.split())

@@ -19,8 +19,9 @@ from typing import Self
 
 from digest.errors import TransportError
 from digest.models import Message, Receipt
+from digest.transport.bounces.classification import asks_to_slow_down
 from digest.transport.rate_limiter import RateLimiter
-from digest.transport.smtp_connection import MailServer, Security, SmtpClient
+from digest.transport.smtp_connection import ConnectionRefusedByServerError, MailServer, Security, SmtpClient
 from digest.transport.smtp_session import PendingMail, SmtpSession
 
 __all__ = ["Security", "SmtpTransport"]
@@ -281,6 +282,8 @@ class _ConnectionPool:
                 slot.session = SmtpSession(result)
             elif isinstance(result, TransportError):
                 slot.failure = str(result)  # the others go on: a server may accept three connections of four
+                if isinstance(result, ConnectionRefusedByServerError) and asks_to_slow_down(result.reply):
+                    self._rate_limiter.back_off()
             else:
                 raise result
 

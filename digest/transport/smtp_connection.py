@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from digest.errors import TransportError
+from digest.models import SmtpStage
 
 _RECEIVE_BYTES = 8192  # asked of the socket at once
 _MAX_UNREAD_BYTES = 64 * 1024  # RFC 5321, 4.5.3.1.5 allows 512 bytes a line
@@ -20,6 +21,15 @@ _PLAIN_TEXT_GREETING = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # OpenS
 
 class ReplyError(smtplib.SMTPException):
     """Not a valid SMTP reply. Later replies can no longer be told apart, so the connection must be closed."""
+
+
+class ConnectionRefusedByServerError(TransportError):
+    """The server answered, and does not let us send: `reply` to which `stage` of the session."""
+
+    def __init__(self, message: str, reply: str, stage: SmtpStage) -> None:
+        super().__init__(message)
+        self.reply = reply
+        self.stage = stage
 
 
 class Reply(NamedTuple):
@@ -180,13 +190,16 @@ class MailServer:
                 raise
             return client
         except smtplib.SMTPAuthenticationError as error:
-            reply = one_line(error.smtp_error)
+            reply = f"{error.smtp_code} {one_line(error.smtp_error)}"
             fix = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
-            raise TransportError(f"refuses user {self.username!r}: {error.smtp_code} {reply}; {fix}") from None
+            message = f"refuses user {self.username!r}: {reply}; {fix}"
+            raise ConnectionRefusedByServerError(message, reply, SmtpStage.AUTH) from None
         except smtplib.SMTPNotSupportedError as error:
             raise TransportError(f"does not support what delivery.smtp requires: {one_line(str(error))}") from None
         except smtplib.SMTPResponseException as error:
-            raise TransportError(f"does not accept mail: {error.smtp_code} {one_line(error.smtp_error)}") from None
+            reply = f"{error.smtp_code} {one_line(error.smtp_error)}"
+            stage = SmtpStage.GREETING if isinstance(error, smtplib.SMTPConnectError) else SmtpStage.EHLO
+            raise ConnectionRefusedByServerError(f"does not accept mail: {reply}", reply, stage) from None
         except ssl.SSLError as error:
             fix = '; try delivery.smtp.security = "starttls"' if error.reason in _PLAIN_TEXT_GREETING else ""
             raise TransportError(f"cannot be reached: {one_line(str(error))}{fix}") from None

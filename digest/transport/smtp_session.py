@@ -17,14 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digest.models import Message, Outcome, Receipt
-from digest.transport.retry import asks_to_slow_down
+from digest.models import Message, Outcome, Receipt, SmtpStage
+from digest.transport.bounces.classification import asks_to_slow_down
 from digest.transport.smtp_connection import Reply, ReplyError, SmtpClient, one_line
 
 # RFC 5321, 4.5.3.2.6: wait ten minutes for the reply to a whole mail. A client that gives up sooner sends it twice.
 _FINAL_REPLY_FACTOR = 10  # times the timeout of all other steps
 
 _DATA = b"DATA\r\n"
+_STAGES = (SmtpStage.MAIL, SmtpStage.RCPT, SmtpStage.DATA)  # of the three commands
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")  # would end the address, or the command
@@ -46,13 +47,15 @@ class _Transaction:
     body: bytes  # with the final dot
     announced: bool = False  # its commands were sent with the body of the mail before
     rejection: Reply | None = None  # the first one decides, whatever follows in the same group
+    stage: SmtpStage = SmtpStage.DATA  # which command was rejected; the mail itself if none was
 
-    def receipt(self, outcome: Outcome, reply: str) -> Receipt:
-        return Receipt(delivery_id=self.mail.message.delivery_id, outcome=outcome, reply=reply)
+    def receipt(self, outcome: Outcome, reply: str, stage: SmtpStage | None = None) -> Receipt:
+        return Receipt(delivery_id=self.mail.message.delivery_id, outcome=outcome, reply=reply, stage=stage)
 
     def receipt_for(self, reply: Reply) -> Receipt:
-        outcome = Outcome.SENT if reply.accepts else Outcome.FAILED if reply.code >= 500 else Outcome.DEFERRED
-        return self.receipt(outcome, str(reply))
+        if reply.accepts:
+            return self.receipt(Outcome.SENT, str(reply))
+        return self.receipt(Outcome.FAILED if reply.code >= 500 else Outcome.DEFERRED, str(reply), self.stage)
 
     def unanswered(self, reason: str) -> Receipt:
         return self.receipt(Outcome.UNKNOWN, f"no answer after the mail was handed over: {reason}")
@@ -142,7 +145,7 @@ class SmtpSession:
         if self._pipelining and not transaction.announced:
             yield from self._write(b"".join(transaction.commands))
         reply = Reply(0, b"")
-        for command in transaction.commands:
+        for command, stage in zip(transaction.commands, _STAGES, strict=True):
             if not self._pipelining:
                 if transaction.rejection:
                     return False
@@ -151,7 +154,8 @@ class SmtpSession:
             if reply.closes_connection:
                 raise _ServerClosingError(reply)
             if reply.rejects:
-                transaction.rejection = transaction.rejection or reply
+                if transaction.rejection is None:
+                    transaction.rejection, transaction.stage = reply, stage
             # A recipient accepted after MAIL was rejected would get an empty mail.
             elif reply.code != 354 if command is _DATA else not reply.accepts or transaction.rejection:
                 raise ReplyError(f"unexpected reply: {reply}")

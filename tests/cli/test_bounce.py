@@ -45,6 +45,40 @@ def test_a_bounce_without_proof_is_reported_and_suppresses_nothing(sent: Cli) ->
     assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
 
 
+def test_a_dry_run_shows_what_each_mail_is_taken_for_and_records_nothing(sent: Cli) -> None:
+    proven = put_bounce(sent)
+    others = {
+        "away.eml": "From: a@example.net\nAuto-Submitted: auto-replied\n\nI am away\n",
+        "leave.eml": "From: a@example.net\nX-Apple-Unsubscribe: true\n\nNo more\n",
+        "two.eml": "From: mailer-daemon@mx.example\nX-Failed-Recipients: a@example.net, b@example.net\n\n"
+        "  a@example.net\n    550 5.1.1 no such user\n  b@example.net\n    552 5.2.2 mailbox full\n",
+    }
+    for name, text in others.items():
+        (sent.folder / name).write_text(text)
+    files = [str(proven), *(str(sent.folder / name) for name in others)]
+    records = sent.ok("bounce", *files, "--dry-run", "--json").records
+    assert [(Path(r["file"]).name, r["kind"], r["recipient"], r["status"], r["proven"]) for r in records] == [
+        ("bounce.eml", "hard", "reader@example.org", "5.1.1", True),
+        ("away.eml", "auto-reply", "a@example.net", "", False),
+        ("leave.eml", "unsubscribe", "a@example.net", "", False),
+        ("two.eml", "hard", "a@example.net", "5.1.1", False),
+        ("two.eml", "soft", "b@example.net", "5.2.2", False),
+    ]
+    assert "unsubscribe" in sent.ok("bounce", *files, "--dry-run").out
+    assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
+    assert sent.ok("bounce", str(proven), "--json").record["bounce"]["suppressed"] == 1
+
+
+def test_a_dry_run_leaves_the_mailbox_unread(sent: Cli) -> None:
+    new = sent.folder / "in" / "new"
+    new.mkdir(parents=True)
+    (new / "1").write_bytes(put_bounce(sent).read_bytes())
+    file = sent.folder / "config.toml"
+    file.write_text(file.read_text().replace(BOUNCES, f'{BOUNCES}maildir = "in"\n'))
+    assert [r["kind"] for r in sent.ok("bounce", "--dry-run", "--json").records] == ["hard"]
+    assert [file.name for file in new.iterdir()] == ["1"]
+
+
 def test_without_files_or_a_mailbox_there_is_nothing_to_read(sent: Cli) -> None:
     ran = sent("bounce")
     assert (ran.code, "no mailbox is configured under [bounces]; name the files to read" in ran.err) == (2, True)

@@ -1,14 +1,19 @@
 """Returned mail: proven bounces are counted, and suppressed addresses get no more mail."""
 
+import json
+import quopri
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SuppressionReason
+from digest.models import Bounce, BounceKind, Delivery, MailKind, Message, SubscriberState, SuppressionReason
 from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_bounces
 from digest.security.links import ReturnPaths, Scope
 from digest.store import Store, deliveries, subscribers
+from digest.store import bounces as bounce_store
 from digest.transport import bounces
 from digest.transport.inbound import InboundMail
 from tests.builders import MEMBERSHIP, NOW
@@ -59,9 +64,11 @@ def about(returned: bytes, head: str, kind: str, said: str, *, prose: str = "") 
     )
 
 
-def read(store: Store, *contents: bytes, proofs: BounceAuthenticator = PROOFS) -> BounceReport:
+def read(
+    store: Store, *contents: bytes, proofs: BounceAuthenticator = PROOFS, later: timedelta = timedelta(0)
+) -> BounceReport:
     messages = [InboundMail(name=f"mail {i}", content=content) for i, content in enumerate(contents, 1)]
-    return process_bounces(store, MEMBERSHIP, proofs, messages, now=NOW)
+    return process_bounces(store, MEMBERSHIP, proofs, messages, now=NOW + later)
 
 
 def reason(store: Store, email: str = READER) -> SuppressionReason | None:
@@ -184,9 +191,7 @@ def test_a_mail_that_causes_an_error_is_reported_and_the_others_are_read(
             raise RecursionError("too deep")
         return bounces.parse(content)
 
-    monkeypatch.setattr(
-        "digest.pipeline.bounces.bounces", SimpleNamespace(parse=read_one, header_recipients=bounces.header_recipients)
-    )
+    monkeypatch.setattr("digest.pipeline.bounces.bounces", SimpleNamespace(**{**vars(bounces), "parse": read_one}))
     report = read(store, b"odd", a_report(sent.sender))
     assert report.unreadable == [("mail 1", "RecursionError: too deep")]
     assert len(report.suppressed) == 1
@@ -294,3 +299,104 @@ def test_a_bounce_of_an_unconfirmed_address_suppresses_no_address(store: Store) 
     sent = composer(return_paths=RETURN_PATHS).message(delivery)
     read(store, a_report(sent.sender, recipient="new@example.org"))
     assert (reason(store), reason(store, "new@example.org")) == (None, None)
+
+
+def all_sent(store: Store, count: int) -> list[str]:
+    """Mails to `count` readers, that the server took: their return paths."""
+    queue(store, *(f"reader{i:02}@example.org" for i in range(count)))
+    with store.write() as tx:
+        tx.exec_driver_sql("UPDATE deliveries SET state = 'sent', finished_at = queued_at")
+        return [
+            RETURN_PATHS.for_delivery(d.id, d.message_id)
+            for d in sorted(deliveries.list_newest(tx), key=lambda d: d.id)
+        ]
+
+
+def suppressed(store: Store) -> int:
+    with store.read() as tx:
+        return sum(s.state is SubscriberState.SUPPRESSED for s in subscribers.list_all(tx))
+
+
+@pytest.mark.parametrize(
+    ("mails", "bounced", "counted"), [(9, 9, 9), (10, 5, 5), (10, 6, 0), (10, 10, 0), (30, 15, 15), (30, 16, 0)]
+)
+@pytest.mark.parametrize("at_once", [True, False], ids=["one run", "several runs"])
+def test_a_day_on_which_most_mails_bounce_is_no_evidence_about_readers(
+    store: Store, mails: int, bounced: int, counted: int, at_once: bool
+) -> None:
+    reports = [a_report(path) for path in all_sent(store, mails)[:bounced]]
+    for part in [reports] if at_once else [[one] for one in reports]:
+        read(store, *part, later=timedelta(days=1))
+    assert suppressed(store) == counted
+
+
+def test_readers_whose_bounces_were_withdrawn_get_their_queued_mails(store: Store) -> None:
+    paths = all_sent(store, 10)
+    with store.write() as tx:
+        reader = subscribers.get(tx, "reader00@example.org")
+        subscribers.save(tx, replace(reader, state=SubscriberState.PAUSED))
+        MEMBERSHIP.queue_mail(tx, MailKind.GOODBYE, reader, now=NOW)
+    read(store, a_report(paths[0]))
+    with store.read() as tx:
+        assert deliveries.list_queued(tx) == []  # it was cancelled
+    read(store, *map(a_report, paths[1:]))
+    with store.read() as tx:
+        assert [d.kind for d in deliveries.list_queued(tx)] == [MailKind.GOODBYE]
+        assert subscribers.get(tx, "reader00@example.org").state is SubscriberState.PAUSED
+
+
+def test_a_suppression_that_other_days_prove_stays(store: Store) -> None:
+    first, *rest = all_sent(store, 10)
+    with store.write() as tx:
+        hard = Bounce(kind=BounceKind.HARD, reply="550 5.1.1 nobody")
+        reader = "reader00@example.org"
+        MEMBERSHIP.record_bounce(tx, reader, hard, delivery_id=None, fingerprint="x", now=NOW - timedelta(days=3))
+    read(store, a_report(first), *map(a_report, rest))
+    assert suppressed(store) == 1
+
+
+def test_five_days_of_trouble_with_our_signature_suppress_no_reader(store: Store) -> None:
+    _, sent = our_mail(store)
+    said = "554 5.7.26 This mail has been blocked because the sender is unauthenticated. DKIM = did not pass"
+    report = a_report(sent.sender, "5.7.26").replace(b"550 5.7.26 no such user here", said.encode())
+    for day in range(6):
+        told = read(store, report + b"%d" % day, later=timedelta(days=day))
+        assert [(name, bounce.reply) for name, bounce in told.not_counted] == [("mail 1", said)]
+    assert (reason(store), told.suppressed) == (None, [])
+    with store.read() as tx:
+        assert {bounce.kind for bounce in bounce_store.list_newest(tx, limit=9)} == {BounceKind.OTHER}
+
+
+def test_a_full_mailbox_on_five_days_still_suppresses(store: Store) -> None:
+    _, sent = our_mail(store)
+    for day in range(5):
+        read(store, a_report(sent.sender, "5.2.2") + b"%d" % day, later=timedelta(days=day))
+    assert reason(store) is SuppressionReason.SOFT_BOUNCES
+
+
+@pytest.mark.parametrize("mark", ["X-Apple-Unsubscribe: true\r\nSubject: x", "Subject: unsubscribe"])
+def test_apple_mails_request_unsubscribes_though_it_says_that_it_is_automatic(store: Store, mark: str) -> None:
+    delivery, _ = our_mail(store)
+    to = RETURN_PATHS.unsubscribe_address(delivery.subscriber.id, delivery.subscriber.epoch)
+    wish = f"From: {READER}\r\nTo: {to}\r\n{mark}\r\nAuto-Submitted: auto-replied\r\n\r\nText\r\n"
+    forged = wish.replace(to, f"{to[:-1]}x")
+    report = read(store, forged.encode())
+    assert (report.unsubscribed, [claim.kind for _, claim in report.unproven]) == ([], [BounceKind.UNSUBSCRIBE])
+    assert read(store, wish.encode()).unsubscribed == [READER]
+
+
+def test_a_proof_is_found_though_the_encoding_of_its_part_breaks_it(store: Store) -> None:
+    _, sent = our_mail(store)
+    said = json.dumps(
+        {
+            "notificationType": "Bounce",
+            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": READER}]},
+            "mail": {"source": sent.sender},
+        }
+    )
+    head = (
+        b"From: AWS Notifications <no-reply@sns.amazonaws.com>\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    coded = b"=\r\n".join(quopri.encodestring(said[i : i + 9].encode()) for i in range(0, len(said), 9))
+    assert sent.sender.encode() not in coded
+    assert len(read(store, head + coded).suppressed) == 1

@@ -10,9 +10,20 @@ import pytest
 
 from digest.errors import TemplateError, TransportError
 from digest.mail import Composer
-from digest.models import DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt, SuppressionReason
+from digest.models import (
+    BounceKind,
+    DeliveryState,
+    DoubtPolicy,
+    Hold,
+    Message,
+    Outcome,
+    Receipt,
+    SubscriberState,
+    SuppressionReason,
+)
 from digest.pipeline.deliver import DeliveryReport, deliver
-from digest.store import Store, deliveries, digests, outbox, papers, subscribers
+from digest.store import Store, bounces, deliveries, digests, outbox, papers, subscribers
+from digest.transport.retry import RefusalWatch
 from digest.transport.smtp import SmtpTransport
 from digest.transport.smtp_server import SmtpServer
 from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
@@ -20,10 +31,10 @@ from tests.mail.samples import composer
 from tests.smtp import Postbox
 
 
-def queue(store: Store, *emails: str) -> None:
+def queue(store: Store, *emails: str, paper_title: str = "Cats") -> None:
     with store.write() as tx:
-        papers.add(tx, [a_paper("Cats")], first_seen_at=NOW, edition_on=NOW.date())
-        (paper,) = papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)
+        papers.add(tx, [a_paper(paper_title)], first_seen_at=NOW, edition_on=NOW.date())
+        *_, paper = papers.list_first_seen(tx, after=NOW - timedelta(days=1), until=NOW)
         added = [subscribers.add(tx, a_subscriber(email), now=NOW) for email in emails]
         decided = [a_digest([an_item(paper)], subscriber=s, message_id=f"{s.id}@example.org") for s in added]
         digests.freeze(tx, decided, now=NOW)
@@ -32,6 +43,16 @@ def queue(store: Store, *emails: str) -> None:
 def send(store: Store, postbox: Postbox, *, later: timedelta = timedelta(0), **rest: object) -> DeliveryReport:
     with SmtpServer(postbox) as server, SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5) as transport:
         return deliver(store, transport, composer(), MEMBERSHIP, now=NOW + later, **rest)  # type: ignore[arg-type]
+
+
+def release(store: Store) -> None:
+    with store.write() as tx:
+        assert outbox.end_hold(tx)
+
+
+def suppressed(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [s.email for s in subscribers.list_all(tx) if s.state is SubscriberState.SUPPRESSED]
 
 
 def states(store: Store) -> dict[str, int]:
@@ -181,8 +202,9 @@ def test_a_server_that_refuses_us_again_and_again_puts_sending_on_hold(store: St
     report = send(store, blocked)
     assert report.hold is not None
     assert report.hold.reason == "the mail server refused 5 emails in a row: 550 5.7.1 your address is on a list"
-    assert report.failed <= 5 + 2 * 2  # those that were on their way on two connections
-    assert report.waiting == 60 - report.failed
+    assert (report.failed, report.deferred, report.waiting) == (0, 0, 60)
+    release(store)
+    assert send(store, Postbox()).sent == 60
 
 
 def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(store: Store) -> None:
@@ -244,3 +266,127 @@ def test_a_mail_without_an_answer_is_sent_again_or_parked(store: Store, doubt: D
     queue(store, "a@example.org")
     report = deliver(store, Silent(9), composer(), MEMBERSHIP, now=NOW, doubt=doubt)
     assert (states(store), report.refused) == ({state: 1}, (("a@example.org", "no answer"),))
+
+
+READERS = [f"reader{i}@example.org" for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "550 5.4.5 Daily user sending limit exceeded",
+        "553 5.1.8 Domain of sender address does not exist",
+        "550 5.1.1 user unknown",  # at MAIL FROM the unknown user is our own
+        "530 5.7.0 Authentication required",
+    ],
+)
+def test_a_refusal_of_mail_from_holds_the_queue_and_is_nobodys_bounce(store: Store, answer: str) -> None:
+    queue(store, *READERS)
+    for day in range(6):
+        report = send(store, Postbox(at_mail=answer), later=timedelta(days=day))
+        assert report.hold is not None
+        assert report.hold.reason == f"the mail server refused 5 emails in a row: {answer}"
+        assert (report.failed, report.deferred, report.waiting) == (0, 0, 12)
+        release(store)
+    with store.read() as tx:
+        assert bounces.list_newest(tx, limit=9) == []
+        assert {d.attempts for d in deliveries.list_newest(tx)} == {0}
+    assert (suppressed(store), send(store, Postbox(), later=timedelta(days=6)).sent) == ([], 12)
+
+
+def test_fewer_mails_that_mail_from_refuses_are_deferred_and_nobodys_bounce(store: Store) -> None:
+    queue(store, *READERS[:4])
+    for day in range(5):
+        report = send(store, Postbox(at_mail="550 5.4.5 Daily sending limit exceeded"), later=timedelta(days=day))
+        assert (report.deferred, report.failed, report.hold) == (4, 0, None)
+    send(store, Postbox(at_mail="550 5.4.5 Daily sending limit exceeded"), later=timedelta(days=5))
+    with store.read() as tx:
+        assert bounces.list_newest(tx, limit=9) == []
+    assert states(store) == {"failed": 4}  # given up after five days
+
+
+def test_refusals_that_differ_in_addresses_numbers_and_times_are_equal(store: Store) -> None:
+    queue(store, *READERS)
+    said = {email: f"554 {email}: id {i}-AB{i} on Mon, {i} Jun 07:00:{i:02}" for i, email in enumerate(READERS)}
+    report = send(store, Postbox(at_data=said))
+    assert report.hold is not None
+    assert report.hold.reason.startswith("the mail server refused 5 emails in a row: 554 …: id ")
+    assert (report.failed, report.waiting) == (0, 12)
+
+
+def test_different_refusals_or_refusals_of_one_reader_hold_nothing(store: Store) -> None:
+    queue(store, *READERS)
+    words = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu".split()
+    report = send(store, Postbox(at_data={e: f"554 {word}" for e, word in zip(READERS, words, strict=True)}))
+    assert (report.failed, report.hold) == (12, None)
+
+
+def test_refusals_that_are_recorded_already_are_undone_when_the_queue_is_held(store: Store) -> None:
+    queue(store, *READERS)
+    report = send(store, Postbox(at_rcpt=dict.fromkeys(READERS, "550 no thanks")), group_size=1)
+    assert (report.failed, report.waiting, report.hold is None) == (0, 12, False)
+    with store.read() as tx:
+        assert {bounce.kind for bounce in bounces.list_newest(tx, limit=20)} <= {BounceKind.OTHER}
+        assert {d.attempts for d in deliveries.list_newest(tx)} == {0}
+
+
+def test_refusals_are_counted_from_one_run_to_the_next(store: Store) -> None:
+    watch = RefusalWatch()
+    for number in range(5):
+        queue(store, READERS[number], paper_title=f"Paper {number}")
+        refusing = Postbox(at_rcpt=dict.fromkeys(READERS, "550 5.7.1 no"))
+        report = send(store, refusing, refusals=watch)
+    assert (report.hold is None, report.waiting, states(store)) == (False, 5, {"queued": 5})
+    release(store)
+    assert send(store, Postbox(), refusals=watch).sent == 5
+
+
+@pytest.mark.parametrize("group_size", [1, 40])
+@pytest.mark.parametrize(
+    ("count", "unknown", "held"), [(9, 9, False), (10, 5, False), (10, 6, True), (12, 7, True), (12, 6, False)]
+)
+def test_unknown_mailboxes_hold_the_queue_only_if_more_than_half_of_ten_mails_are_to_them(
+    store: Store, count: int, unknown: int, held: bool, group_size: int
+) -> None:
+    queue(store, *READERS[:count])
+    refused = READERS[count - unknown : count]  # the last, so that the share rises to its end
+    report = send(store, Postbox(at_rcpt=dict.fromkeys(refused, "550 5.1.1 no such user")), group_size=group_size)
+    assert (report.hold is not None) == held
+    if held:
+        assert report.hold is not None
+        assert report.hold.reason.startswith("the mail server refused 6 of 1")
+        assert report.hold.reason.endswith(" emails: 550 5.1.1 no such user")
+    assert (report.sent, report.failed) == (count - unknown, 0 if held else unknown)
+    assert suppressed(store) == ([] if held else sorted(refused))
+    if held:
+        release(store)
+        assert send(store, Postbox()).sent == unknown
+
+
+def test_whoever_was_suppressed_by_a_day_that_is_no_evidence_is_as_before(store: Store) -> None:
+    queue(store, *READERS)
+    with store.write() as tx:
+        for email, state in zip(READERS[6:8], ("paused", "pending"), strict=True):
+            subscribers.save(tx, replace(subscribers.get(tx, email), state=SubscriberState(state)))
+    refused = dict.fromkeys(READERS[:8], "550 5.1.1 no such user")
+    send(store, Postbox(at_rcpt=refused), group_size=1)
+    with store.read() as tx:
+        now = {s.email: s.state.value for s in subscribers.list_all(tx)}
+    assert [now[email] for email in READERS[5:9]] == ["active", "paused", "pending", "active"]
+    assert states(store)["queued"] >= 8
+
+
+def test_a_permanent_refusal_that_asks_for_less_is_tried_again(store: Store) -> None:
+    queue(store, "a@example.org")
+    report = send(store, Postbox(at_rcpt={"a@example.org": "550 5.7.1 sending rate exceeded"}))
+    assert (report.deferred, report.failed) == (1, 0)
+    assert send(store, Postbox(), later=timedelta(minutes=8)).sent == 1
+
+
+def test_bounces_of_the_morning_are_withdrawn_if_most_mails_of_the_whole_day_bounced(store: Store) -> None:
+    queue(store, *READERS[:9])
+    send(store, Postbox(at_data={email: f"550 5.1.1 {'x' * i} gone" for i, email in enumerate(READERS)}))
+    assert suppressed(store) == sorted(READERS[:9])  # of so few mails, so many may well be to old addresses
+    queue(store, *READERS[9:], paper_title="Dogs")
+    assert send(store, Postbox(), later=timedelta(hours=1)).sent == 3
+    assert suppressed(store) == []

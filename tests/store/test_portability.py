@@ -318,7 +318,10 @@ def use_outbox(tx: Transaction, reader: Subscriber) -> None:
         deliveries.list_page(tx, wanted, before=99, limit=9)
     assert deliveries.find(tx, due[0]) in deliveries.list_newest(tx)
     assert deliveries.get(tx, due[0]).id == due[0]
-    assert deliveries.find_sent_at(tx, due[0])
+    assert deliveries.find_sent_at(tx, due[0]) == deliveries.find_finished_at(tx, due[0])
+    assert deliveries.count_handed_over(tx, TODAY) == 2
+    outbox.undo_attempts(tx, due[1:2], now=NOW)
+    outbox.requeue_cancelled(tx, reader.id, since=NOW, now=NOW)
     assert deliveries.list_newest(tx, subscriber_id=reader.id, limit=9)
     assert deliveries.list_with_papers(tx, reader.id, ["arxiv:1"])
     assert deliveries.list_queued(tx) is not None
@@ -343,6 +346,10 @@ def use_records(tx: Transaction, reader: Subscriber) -> None:
     assert bounces.count_soft_days(tx, "p", within=timedelta(1), now=NOW) == 1
     assert bounces.list_by_address(tx, "p") == bounces.list_by_delivery(tx, 1)
     assert bounces.list_newest(tx, kind=BounceKind.SOFT, before=9, limit=9)
+    (stored,) = bounces.list_of_deliveries(tx, [1])
+    assert bounces.list_of_day(tx, TODAY) == [stored]
+    bounces.withdraw(tx, [stored.id])
+    assert bounces.list_newest(tx, kind=BounceKind.OTHER, limit=9)
     bounces.delete(tx, "p")
     suppressions.add(tx, Suppression(pseudonym="p", reason=SuppressionReason.ADMIN, suppressed_at=NOW))
     suppressions.erase_evidence(tx, "p")

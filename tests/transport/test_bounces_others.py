@@ -1,5 +1,8 @@
 """Complaints, automatic replies, bounces in prose, and mails that are none of these."""
 
+import json
+from collections.abc import Mapping
+
 import pytest
 
 from digest.models import Bounce, BounceKind
@@ -121,3 +124,164 @@ def test_a_bounce_is_read_in_its_own_charset() -> None:
 def test_a_delay_is_no_bounce(text: str) -> None:
     bounce = the_bounce(f"{DAEMON}ann@example.org: 450 try later. {text}\n{COPY}")
     assert (bounce.kind, bounce.recipient) == (BounceKind.OTHER, "ann@example.org")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Domain does not exist", BounceKind.HARD),
+        ("Destination seem to reject all mails", BounceKind.HARD),
+        ("550 5.1.1 Invalid recipient", BounceKind.HARD),
+        ("Network error on destination MXs", BounceKind.SOFT),
+        ("Loop detected", BounceKind.SOFT),
+    ],
+)
+def test_opensmtpd_names_each_recipient_on_a_line_with_or_without_a_code(words: str, kind: BounceKind) -> None:
+    text = "An error has occurred while attempting to deliver a message for\nthe following list of recipients:\n\n"
+    message = f"{DAEMON.replace('failure notice', 'Delivery status notification: error')}{text}"
+    message += (
+        f"ann@example.org: {words}\nbob@example.org: 552 5.2.2 full\n\n    Below is a copy of the original message:\n\n"
+    )
+    assert [(b.kind, b.recipient) for b in parse(f"{message}To: ann@example.org\n".encode())] == [
+        (kind, "ann@example.org"),
+        (BounceKind.SOFT, "bob@example.org"),
+    ]
+
+
+@pytest.mark.parametrize("subject", ["warning", "success"])
+def test_other_notices_of_opensmtpd_are_no_bounces(subject: str) -> None:
+    head = DAEMON.replace("failure notice", f"Delivery status notification: {subject}")
+    text = "the following list of recipients:\n\nann@example.org: Domain does not exist\n"
+    assert the_bounce(f"{head}{text}").kind is BounceKind.OTHER
+
+
+@pytest.mark.parametrize("author", ["post_master@mx.example", "Post Master <p@mx.example>", "post-master@mx.example"])
+def test_a_mail_system_may_spell_postmaster_otherwise(author: str) -> None:
+    text = "Error message below:\n550 - no such user here\n\nMessage details:\n  RCPT TO: ann@example.org\n"
+    message = f"From: {author}\nTo: bounces@example.com\nSubject: Re: Papers\n\n{text}"
+    assert (the_bounce(message).kind, the_bounce(message).recipient) == (BounceKind.HARD, "ann@example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "** Address not found **\n\nYour message wasn't delivered to ann@example.org because the address couldn't be"
+        " found, or is unable to receive mail. Check for typos or unnecessary spaces and try again.",
+        "Adresse nicht gefunden. Die Nachricht an ann@example.org wurde nicht zugestellt.",
+        "Adresse introuvable : ann@example.org",
+        "ann@example.org: アドレス不明",
+    ],
+)
+def test_gmails_address_not_found_is_hard(text: str) -> None:
+    message = f"{DAEMON}The mail to ann@example.org could not be delivered.\n\n{text}\n"
+    assert the_bounce(message).kind is BounceKind.HARD
+
+
+INNER = (
+    "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=i\n\n--i\n\nSorry.\n"
+    "--i\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@example.org\nAction: failed\n"
+    "Status: 5.1.1\n--i--\n"
+)
+PROSE = f"{DAEMON}<ann@example.org>:\n550 5.1.1 user unknown\n"
+
+
+def forwarding(inner: str, *, head: str = PERSON, report: str = "") -> bytes:
+    parts = f"--o\n\nSee below.\n{report}--o\nContent-Type: message/rfc822\n\n{inner}\n--o--\n"
+    return f"{head.rstrip()}\nContent-Type: multipart/mixed; boundary=o\n\n{parts}".encode()
+
+
+@pytest.mark.parametrize("inner", [INNER, PROSE, forwarding(INNER).decode()], ids=["report", "prose", "twice"])
+def test_a_bounce_that_is_forwarded_whole_is_read(inner: str) -> None:
+    assert [(b.kind, b.recipient) for b in parse(forwarding(inner))] == [(BounceKind.HARD, "ann@example.org")]
+
+
+def test_a_bounce_that_could_not_be_delivered_itself_tells_of_the_mail_that_bounced_first() -> None:
+    report = "--o\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; bounce-1-x@bounces.example.com\n"
+    report += "Action: failed\nStatus: 5.2.2\n\n"
+    told = parse(forwarding(INNER, head=DAEMON, report=report))
+    assert [(b.kind, b.recipient) for b in told] == [(BounceKind.HARD, "ann@example.org")]
+
+
+def test_our_own_mail_that_a_report_returns_is_no_bounce_whatever_it_says() -> None:
+    ours = (
+        "From: Postmaster <postmaster@example.com>\nTo: ann@example.org\n\nCould not be delivered: 550 user unknown\n"
+    )
+    report = "--o\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@example.org\n"
+    report += "Action: failed\nStatus: 5.2.2\n\n"
+    assert [(b.kind, b.status) for b in parse(forwarding(ours, head=DAEMON, report=report))] == [
+        (BounceKind.SOFT, "5.2.2")
+    ]
+
+
+def amazon(kind: str, report: Mapping[str, object], *, in_sns: bool = False) -> bytes:
+    said = json.dumps({"notificationType": kind, kind.lower(): report, "mail": {"source": "bounce-1-x@example.com"}})
+    body = json.dumps({"Type": "Notification", "Message": said}) if in_sns else said
+    return (
+        "From: AWS Notifications <no-reply@sns.amazonaws.com>\nSubject: AWS Notification Message\n\n"
+        f"{body}\n\n--\nIf you wish to stop receiving notifications from this topic, please visit the link below\n"
+    ).encode()
+
+
+def a_ses_bounce(*recipients: dict[str, str], kind: str = "Permanent", subtype: str = "General") -> dict[str, object]:
+    return {"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": list(recipients)}
+
+
+@pytest.mark.parametrize("in_sns", [False, True], ids=["raw", "in SNS's JSON"])
+def test_amazon_ses_reports_bounces_as_json(in_sns: bool) -> None:
+    gone = {"emailAddress": "ann@example.org", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
+    full = {"emailAddress": "bob@example.org", "status": "5.2.2", "diagnosticCode": "smtp; 552 5.2.2 mailbox full"}
+    told = parse(amazon("Bounce", a_ses_bounce(gone, full), in_sns=in_sns))
+    assert [(b.kind, b.recipient, b.status) for b in told] == [
+        (BounceKind.HARD, "ann@example.org", "5.1.1"),
+        (BounceKind.SOFT, "bob@example.org", "5.2.2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "reply", "expected"),
+    [
+        ("Permanent", "General", "", (BounceKind.HARD, True)),
+        ("Permanent", "Suppressed", "Amazon SES has suppressed sending to this address", (BounceKind.HARD, True)),
+        ("Permanent", "General", "smtp; 550 5.7.1 blocked", (BounceKind.SOFT, False)),
+        ("Transient", "General", "smtp; 550 5.1.1 user unknown", (BounceKind.SOFT, True)),
+        ("Transient", "MailboxFull", "", (BounceKind.SOFT, True)),
+        ("Undetermined", "Undetermined", "", (BounceKind.SOFT, True)),
+    ],
+)
+def test_amazon_ses_says_what_kind_of_bounce_it_is(
+    kind: str, subtype: str, reply: str, expected: tuple[BounceKind, bool]
+) -> None:
+    recipient = {"emailAddress": "ann@example.org"} | ({"diagnosticCode": reply} if reply else {})
+    (bounce,) = parse(amazon("Bounce", a_ses_bounce(recipient, kind=kind, subtype=subtype)))
+    assert (bounce.kind, bounce.about_reader) == expected
+
+
+def test_amazon_ses_reports_complaints() -> None:
+    report = {"complainedRecipients": [{"emailAddress": "ann@example.org"}], "complaintFeedbackType": "abuse"}
+    (bounce,) = parse(amazon("Complaint", report))
+    assert (bounce.kind, bounce.recipient) == (BounceKind.COMPLAINT, "ann@example.org")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"notificationType": "Delivery", "delivery": {"recipients": ["ann@example.org"]}}',
+        '{"notificationType": "Bounce"}',
+        '{"notificationType": "Bounce", "bounce": []}',
+        '{"notificationType": "Bounce", "bounce": {"bouncedRecipients": [1, {"emailAddress": 2}, {}, null]}}',
+        '{"notificationType": ["Bounce"], "Message": 7}',
+        '{"Message": "{"}',
+        "[" * 60_000,
+        '{"a":' * 10_000,
+    ],
+)
+def test_json_that_reports_no_bounce_of_a_recipient_is_no_bounce_of_one(body: str) -> None:
+    assert {bounce.recipient for bounce in parse(f"From: a@b.example\nSubject: x\n\n{body}\n".encode())} == {""}
+
+
+@pytest.mark.parametrize(
+    "mark", ["Subject: x\nX-Apple-Unsubscribe: true\nAuto-Submitted: auto-replied", "Subject: Unsubscribe"]
+)
+def test_a_mail_programs_request_to_unsubscribe_is_one_though_it_is_automatic(mark: str) -> None:
+    bounce = the_bounce(f"{mark}\nFrom: Ann <ann@example.org>\nTo: leave-1-0-x@bounces.example.com\n\nText\n")
+    assert (bounce.kind, bounce.recipient) == (BounceKind.UNSUBSCRIBE, "ann@example.org")

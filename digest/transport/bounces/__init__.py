@@ -5,17 +5,23 @@ from contextlib import suppress
 from dataclasses import replace
 from email.errors import MessageError
 from email.header import decode_header, make_header
+from itertools import islice
 
 from digest.models import Bounce, BounceKind
 from digest.transport.bounces.classification import classify
-from digest.transport.bounces.parsing import ReturnedMail, parse_fields, parse_header, parse_mail
-from digest.transport.bounces.reports import parse_plain_text, parse_report_in_text, parse_reports
+from digest.transport.bounces.parsing import ReturnedMail, decoded_body, parse_fields, parse_header, parse_mail
+from digest.transport.bounces.reports import (
+    has_delivery_report,
+    parse_plain_text,
+    parse_report_in_text,
+    parse_reports,
+)
 
-__all__ = ["classify", "header_recipients", "parse"]
+__all__ = ["classify", "decoded_text", "header_recipients", "parse"]
 
 _RECIPIENTS = ("delivered-to", "x-original-to", "envelope-to", "to", "cc")
 _MAIL_SYSTEM = re.compile(
-    r"mailer.?daemon|\bmdaemon\b|\bpostmaster\b|mail deliver\w* (?:sub)?system|mail\.delivery\.system|^\W*$|<>",
+    r"mailer.?daemon|\bmdaemon\b|\bpost[ _.-]?master\b|mail deliver\w* (?:sub)?system|mail\.delivery\.system|^\W*$|<>",
     re.IGNORECASE,
 )
 _AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-auto-reply", "x-autoreply-from")
@@ -27,14 +33,21 @@ _AUTO_REPLY_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 
+_MAX_NESTING = 3  # a bounce of a bounce, that a provider forwards
+_MAX_NESTED = 5  # mails in one mail
+_BOUNCES = {BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT}
+
 
 def parse(message: bytes) -> tuple[Bounce, ...]:
     """Return what a returned mail says: one bounce for each failed recipient, and always at least one.
 
-    AUTO_REPLY and OTHER come alone. Never raises; reads only the first megabyte. Anyone can write a bounce: the result
-    is not authenticated.
+    AUTO_REPLY, UNSUBSCRIBE and OTHER of a mail that is no bounce come alone. Never raises; reads only the first
+    megabyte. Anyone can write a bounce: the result is not authenticated.
     """
-    mail = parse_mail(message)
+    return _parse(parse_mail(message))
+
+
+def _parse(mail: ReturnedMail, nesting: int = 0) -> tuple[Bounce, ...]:
     message_id = ""
     for header, name in (
         (mail.returned, "message-id"),
@@ -44,22 +57,50 @@ def parse(message: bytes) -> tuple[Bounce, ...]:
         if not message_id and (value := header.get(name, "").split()):
             message_id = value[0].strip("<>")[:998]
     # The most reliable evidence comes first. A person who quotes a bounce in a mail has not bounced.
-    found = parse_reports(mail)
+    found = _parse_nested(mail, nesting) or parse_reports(mail)
     if not found:
         automatic = _is_automatic(mail)
-        from_mail_system = "x-failed-recipients" in mail.fields or _MAIL_SYSTEM.search(mail.fields.get("from", ""))
-        if from_mail_system or (_has_null_sender(mail) and not automatic):
+        if _is_from_mail_system(mail) or (_has_null_sender(mail) and not automatic):
             found = parse_report_in_text(mail) or parse_plain_text(mail)
-        if not found and automatic:
+        if not found and _asks_to_unsubscribe(mail):
+            found = (Bounce(kind=BounceKind.UNSUBSCRIBE, recipient=mail.author),)
+        elif not found and automatic:
             found = (Bounce(kind=BounceKind.AUTO_REPLY, recipient=mail.author),)
     found = found or (Bounce(kind=BounceKind.OTHER),)
     return tuple(b if b.message_id else replace(b, message_id=message_id) for b in found)
+
+
+def _parse_nested(mail: ReturnedMail, nesting: int) -> tuple[Bounce, ...]:
+    """Return what the bounces say that this mail forwards, or that could not be delivered themselves.
+
+    In a delivery report only another report is taken for a bounce: what it returns may well be our own mail.
+    """
+    if nesting == _MAX_NESTING:
+        return ()
+    has_report = has_delivery_report(mail)
+    for part in islice(mail.of_type("message/rfc822", "message/global"), _MAX_NESTED):
+        inner = parse_mail(decoded_body(part))
+        is_prose = not has_report and inner.fields.get("from", "") and _is_from_mail_system(inner)
+        if is_prose or has_delivery_report(inner):
+            found = _parse(inner, nesting + 1)
+            if any(bounce.kind in _BOUNCES or not bounce.about_reader for bounce in found):
+                return found
+    return ()
+
+
+def decoded_text(message: bytes) -> bytes:
+    """The texts of a mail, decoded: an address may be broken by the encoding of its part."""
+    return "\n".join(part.text for part in parse_mail(message).parts).encode()
 
 
 def header_recipients(message: bytes) -> str:
     """The fields of a mail's own header that name its recipients."""
     header = parse_header(message)
     return " ".join(header.get(name, "") for name in _RECIPIENTS)
+
+
+def _is_from_mail_system(mail: ReturnedMail) -> bool:
+    return "x-failed-recipients" in mail.fields or bool(_MAIL_SYSTEM.search(mail.fields.get("from", "")))
 
 
 def _has_null_sender(mail: ReturnedMail) -> bool:
@@ -70,15 +111,28 @@ def _has_null_sender(mail: ReturnedMail) -> bool:
 def _is_automatic(mail: ReturnedMail) -> bool:
     """Whether the mail declares itself an automatic reply (RFC 3834). Bounces do, too: check for those first."""
     fields = mail.fields
-    subject = fields.get("subject", "")[:998]
-    with suppress(MessageError, LookupError, ValueError):  # not decodable: compare it as it is
-        subject = str(make_header(decode_header(subject)))
     return (
         fields.get("auto-submitted", "").lower().startswith("auto-replied")
         or any(name in fields for name in _AUTO_REPLY_FIELDS)
         or fields.get("precedence", "").lower() in {"auto_reply", "auto-reply"}
         # Newsletters use this field to suppress automatic replies; with a null sender, the mail is one itself.
         or ("x-auto-response-suppress" in fields and _has_null_sender(mail))
-        or bool(_AUTO_REPLY_SUBJECT.match(subject))
+        or bool(_AUTO_REPLY_SUBJECT.match(_subject(mail)))
         or any(mail.of_type("message/disposition-notification"))  # a read receipt (RFC 8098)
     )
+
+
+def _asks_to_unsubscribe(mail: ReturnedMail) -> bool:
+    """Whether a mail asks for no more mail, as mail programs write to the address in List-Unsubscribe (RFC 2369).
+
+    Apple Mail declares such a mail an automatic reply.
+    """
+    by_apple = mail.fields.get("x-apple-unsubscribe", "").strip().lower() == "true"
+    return by_apple or _subject(mail).strip().lower() == "unsubscribe"
+
+
+def _subject(mail: ReturnedMail) -> str:
+    subject = mail.fields.get("subject", "")[:998]
+    with suppress(MessageError, LookupError, ValueError):  # not decodable: taken as it is
+        return str(make_header(decode_header(subject)))
+    return subject

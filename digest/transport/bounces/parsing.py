@@ -216,6 +216,12 @@ def _split_multipart(header: Fields, body: bytes) -> list[bytes]:
     return [body[start:end] for (_, start), (end, _) in spans if body[start:end].strip()]
 
 
+def decoded_body(part: Part) -> bytes:
+    """The body of a part, decoded."""
+    encoding = part.fields.get("content-transfer-encoding", "").strip().lower()
+    return _decode(part.body, encoding) if encoding in {"base64", "quoted-printable"} else part.body
+
+
 def _decode(body: bytes, encoding: str) -> bytes:
     """Undo the transfer encoding; a body that is not encoded as declared is returned as it is."""
     with suppress(binascii.Error):

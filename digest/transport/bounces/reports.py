@@ -3,15 +3,18 @@
 Delivery status notifications are RFC 3464 and RFC 6533, feedback reports RFC 5965.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
+from typing import Any
 
 from flufl.bounce import all_failures
 
-from digest.models import Bounce, BounceKind
+from digest.models import Bounce, BounceKind, SmtpStage
 from digest.transport.bounces.classification import MAX_REPLY, find_phrase, find_status, has_code, rejection
 from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, find_addresses, parse_fields
 
@@ -36,7 +39,7 @@ _MICROSOFT_RECIPIENT = "x-hmxmroriginalrecipient"  # Microsoft sends no report, 
 
 _MAX_RECIPIENTS = 50
 _MAX_TEXT = 1 << 14  # characters, for each recipient
-_DELAY_SUBJECT = re.compile(r"^\W{0,9}warning|\bdelay(?:ed)?\b|: warning$", re.IGNORECASE)
+_DELAY_SUBJECT = re.compile(r"^\W{0,9}warning|\bdelay(?:ed)?\b|: (?:warning|success)$", re.IGNORECASE)
 _DELAY = re.compile(
     r"only a (?:temporary|warning)|this is (?:just )?a warning|not yet been delivered|still being retried"
     r"|will (?:be retried|continue to (?:try|be made))|no action is required on your part|(?:not|n't) need to re-?send",
@@ -50,7 +53,41 @@ _FAILURE = re.compile(
 _REJECTION = re.compile(r"(?<![\w.#\[/])([45]\d\d)(?:[ :-]|$)[ \t]*\S|(?<![\w.\[])[45]\.\d\.\d{1,3}(?!\.?\d)")
 _QUOTED_COMMAND = re.compile(r"(?:^|\n)[ \t]*(?:>>>|\.\.\. while|sent <<<)[^\n]*", re.IGNORECASE)
 _AFTER_REJECTION = re.compile(r"\s*(?:$|giving up|i'm not going|-{3}|<<<|([2-5]\d\d)[ -])", re.IGNORECASE)
+_OPENSMTPD = re.compile(r"^[ \t]{0,9}([^\s<>:]{1,64}@[^\s<>:]{1,255}): \S", re.MULTILINE)  # one line a recipient
+_OPENSMTPD_HEAD = "following list of recipients"
 _SENDMAIL = re.compile(r"^5\d\d (?:5\.\d\.\d{1,3} )?<([^<>\s]{3,320})>\.\.\. ", re.MULTILINE)
+
+# What mail systems write beside a reply to say which command it answers: Postfix, Exim, those that quote the command as
+# Sendmail does, and qmail in words.
+_COMMAND = r"(?P<{}>HELO|EHLO|LHLO|STARTTLS|AUTH|MAIL\s+FROM|RCPT\s+TO|DATA)"
+_STAGE = re.compile(
+    rf"in\s+reply\s+to\s+(?:end\s+of\s+)?{_COMMAND.format('postfix')}"
+    rf"|while\s+performing\s+the\s+{_COMMAND.format('handshake')}"
+    rf"|error\s+from\s+remote\s+\w+(?:\s+server)?\s+after\s+(?:pipelined\s+|sending\s+)?(?:end\s+of\s+)?"
+    rf"{_COMMAND.format('exim')}"
+    rf"|(?:>>>|\bsent\s*[<>]{{3}})\s*{_COMMAND.format('quoted')}"
+    r"|(?P<greeting>after\s+initial\s+connection|initial\s+server\s+greeting|refused\s+to\s+talk\s+to\s+me"
+    r"|but\s+greeting\s+failed)"
+    r"|(?P<ehlo>but\s+my\s+name\s+was\s+rejected)|(?P<auth>unable\s+to\s+authenticate)"
+    r"|(?P<mail>but\s+sender\s+was\s+rejected)|(?P<rcpt>does\s+not\s+like\s+recipient)"
+    r"|(?P<data>failed\s+on\s+DATA|failed\s+after\s+I\s+sent\s+the\s+message)",
+    re.IGNORECASE,
+)
+_STAGES = {
+    "HELO": SmtpStage.EHLO,
+    "EHLO": SmtpStage.EHLO,
+    "LHLO": SmtpStage.EHLO,
+    "STARTTLS": SmtpStage.EHLO,
+    "AUTH": SmtpStage.AUTH,
+    "MAIL": SmtpStage.MAIL,
+    "RCPT": SmtpStage.RCPT,
+    "DATA": SmtpStage.DATA,
+    "GREETING": SmtpStage.GREETING,
+}
+_LISTS_COMMANDS = {"postfix", "handshake", "exim", "quoted"}
+
+# Amazon SES: "Permanent" bounces of these types are about an address that does not work; General needs the reply.
+_SES_INVALID = {"NoEmail", "Suppressed", "OnAccountSuppressionList"}
 
 # What flufl.bounce is given: its time grows with the square of a line's length and of the nesting depth.
 _FLUFL_MAX_BYTES = 1 << 15
@@ -67,6 +104,7 @@ def parse_reports(mail: ReturnedMail) -> tuple[Bounce, ...]:
     gives a complaint if the reader pressed "this is spam", else one of kind OTHER.
     """
     delivery = _parse_delivery("\n\n".join(part.text for part in mail.of_type(*_DELIVERY_STATUS)), mail)
+    delivery = delivery or _parse_amazon_ses(mail)
     if delivery:
         return delivery
     report = next((parse_fields(part.text.strip()) for part in mail.of_type("message/feedback-report")), None)
@@ -81,6 +119,11 @@ def parse_reports(mail: ReturnedMail) -> tuple[Bounce, ...]:
     return (Bounce(kind=kind, recipient=next(filter(None, map(extract_address, recipients)), "")),)
 
 
+def has_delivery_report(mail: ReturnedMail) -> bool:
+    """Whether a part of the mail is a delivery report for programs."""
+    return any(mail.of_type(*_DELIVERY_STATUS))
+
+
 def parse_report_in_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     """Return what a delivery report in the mail's text says. People quote reports: check the author first."""
     has_report = _RECIPIENT_LINE.search(mail.text) and _ACTION_LINE.search(mail.text)
@@ -90,18 +133,18 @@ def parse_report_in_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
 def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces: list[Bounce] = []
     failed: dict[str, Bounce] = {}
-    for block in _recipient_blocks(report):
-        # The address that we wrote to is the original one: a forwarded mail fails under another address.
-        recipients = (extract_address(block.get(name, "")) for name in _RECIPIENT_FIELDS)
-        recipient = next(filter(None, recipients), "") or extract_address(mail.returned.get("to", ""))
+    blocks = [(block, _recipient(block, mail)) for block in _recipient_blocks(report)]
+    everyone = list(dict.fromkeys(recipient for _, recipient in blocks))
+    for block, recipient in blocks:
         # The remote server's words, or else the comment beside the status, or else the text for human readers.
         reply = _TYPE.sub("", block.get("diagnostic-code", ""), count=1)
         if not reply or reply.strip().isdigit():  # only a number is the exit status of a program
             comment = _COMMENT.search(block.get("status", ""))
             reply = comment[1] if comment else _reply_about(recipient, mail.explanation)
         reported = _STATUS.search(block.get("status", ""))
+        stage = _find_stage(reply) or _find_stage(_passage_about(recipient, mail.explanation, everyone))
         bounce = replace(
-            rejection(recipient, reply, reported_status=reported[1] if reported else ""),
+            rejection(recipient, reply, reported_status=reported[1] if reported else "", stage=stage),
             message_id=block.get("x-original-message-id", "").strip("<> "),
         )
         bounces.append(bounce)
@@ -112,6 +155,59 @@ def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
     if failed:
         return tuple(failed.values())
     return tuple(replace(bounce, kind=BounceKind.OTHER, message_id="") for bounce in bounces[:1])
+
+
+def _recipient(block: Fields, mail: ReturnedMail) -> str:
+    """The address that we wrote to is the original one: a forwarded mail fails under another address."""
+    recipients = (extract_address(block.get(name, "")) for name in _RECIPIENT_FIELDS)
+    return next(filter(None, recipients), "") or extract_address(mail.returned.get("to", ""))
+
+
+def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:
+    """Return what a notification of Amazon SES says: JSON, in a mail of SNS, or in SNS's own JSON."""
+    notification = _parse_json(mail.text)
+    if "notificationType" not in notification and isinstance(notification.get("Message"), str):
+        notification = _parse_json(notification["Message"])
+    kind = notification.get("notificationType", notification.get("eventType"))
+    report = notification.get(kind.lower() if isinstance(kind, str) else "")
+    if not isinstance(report, dict):
+        return ()
+    found: list[Bounce] = []
+    if kind == "Complaint":
+        feedback = str(report.get("complaintFeedbackType") or "").lower()
+        is_complaint = BounceKind.COMPLAINT if feedback in _COMPLAINTS else BounceKind.OTHER
+        found = [
+            Bounce(kind=is_complaint, recipient=extract_address(each.get("emailAddress", "")))
+            for each in _text_records(report.get("complainedRecipients"))
+        ]
+    elif kind == "Bounce":
+        for each in _text_records(report.get("bouncedRecipients")):
+            reply = _TYPE.sub("", each.get("diagnosticCode", ""), count=1)
+            bounce = rejection(
+                extract_address(each.get("emailAddress", "")), reply, reported_status=each.get("status", "")
+            )
+            is_permanent = report.get("bounceType") == "Permanent"
+            if bounce.about_reader and is_permanent and (report.get("bounceSubType") in _SES_INVALID or not reply):
+                bounce = replace(bounce, kind=BounceKind.HARD)
+            elif bounce.kind is BounceKind.HARD and not is_permanent:
+                bounce = replace(bounce, kind=BounceKind.SOFT)
+            found.append(bounce)
+    return tuple(found[:_MAX_BLOCKS])
+
+
+def _parse_json(text: str) -> dict[str, Any]:
+    """The JSON object that a text begins with, or an empty one. SNS writes a footer below it."""
+    with suppress(ValueError, RecursionError):
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _text_records(value: Any) -> list[dict[str, str]]:
+    """The objects of a JSON list, with their texts only."""
+    objects = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [{name: text for name, text in each.items() if isinstance(text, str)} for each in objects]
 
 
 def _recipient_blocks(text: str) -> list[Fields]:
@@ -151,7 +247,8 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces = []
     for recipient in recipients[:_MAX_RECIPIENTS]:
         reply = _reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
-        bounces.append(rejection(recipient, reply))
+        stage = _find_stage(_passage_about(recipient, mail.explanation, recipients))
+        bounces.append(rejection(recipient, reply, stage=stage))
     return tuple(bounces)
 
 
@@ -159,13 +256,7 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
     """The remote server's words about a recipient: a rejection if there is one, else the most meaningful passage."""
     text = text[:_MAX_TEXT]
     others = [other for other in others if other != recipient]
-    # The passage about the recipient: the lines from the recipient's own to the next recipient's.
-    lines = text.split("\n")
-    start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
-    about = text
-    if start is not None:
-        end = next((n for n in range(start + 1, len(lines)) if any(o in lines[n] for o in others)), len(lines))
-        about = "\n".join(lines[start:end])
+    about = _passage_about(recipient, text, others)
     passages = [about] if others else [about, text]
     rejections = [found for passage in passages if (found := _find_rejection(_QUOTED_COMMAND.sub("\n", passage)))]
     for each in rejections:
@@ -178,11 +269,36 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
     return next(known, rejections[0] if rejections else about)
 
 
+def _passage_about(recipient: str, text: str, others: Iterable[str]) -> str:
+    """The lines from the recipient's own to the next recipient's; the whole text if it does not name the recipient."""
+    lines = text[:_MAX_TEXT].split("\n")
+    start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
+    if start is None:
+        return text[:_MAX_TEXT]
+    others = [other for other in others if other and other != recipient]
+    end = next((n for n in range(start + 1, len(lines)) if any(other in lines[n] for other in others)), len(lines))
+    return "\n".join(lines[start:end])
+
+
+def _find_stage(text: str) -> SmtpStage | None:
+    """The step of the SMTP session that a text says was refused, or None.
+
+    A session that went on to the recipient, of which all commands are quoted, was not refused before.
+    """
+    stages = []
+    for found in _STAGE.finditer(text):
+        name = found.lastgroup or ""
+        stages.append(_STAGES[(found[name].split()[0] if name in _LISTS_COMMANDS else name).upper()])
+    late = (stage for stage in stages if not stage.is_before_recipient)
+    return next(late, stages[0] if stages else None)
+
+
 def _failed_recipients(mail: ReturnedMail) -> list[str]:
     """The recipients that a known format lists as failed, each once."""
     by_exim = mail.fields.get("x-failed-recipients", "").split(",")  # and by Google
     by_sendmail: list[str] = _SENDMAIL.findall(mail.explanation)
-    for listed in (by_exim, by_sendmail):
+    by_opensmtpd: list[str] = _OPENSMTPD.findall(mail.explanation) if _OPENSMTPD_HEAD in mail.explanation else []
+    for listed in (by_exim, by_sendmail, by_opensmtpd):
         addresses = list(filter(None, dict.fromkeys(map(extract_address, listed))))
         if addresses:
             return addresses

@@ -1,0 +1,56 @@
+"""Which bounces are evidence that an address does not work."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from digest.models import BounceKind, SuppressionReason
+from digest.store import Transaction, bounces, deliveries
+from digest.store.bounces import StoredBounce
+
+SUPPRESS_AT_ONCE = {BounceKind.HARD: SuppressionReason.HARD_BOUNCE, BounceKind.COMPLAINT: SuppressionReason.COMPLAINT}
+SOFT_WITHIN = timedelta(days=30)
+MAX_SOFT_DATES = 5  # a full mailbox may be emptied, but a week of bounces means that it is not read
+
+_MIN_MAILS = 10  # of fewer, more than half may well be to addresses that do not work
+_FAILURES = {BounceKind.HARD, BounceKind.SOFT, BounceKind.OTHER}  # OTHER: about us, or withdrawn
+
+
+@dataclass(slots=True)
+class _Day:
+    mails: int  # that were handed over
+    bounced: set[str]  # pseudonyms
+
+    @property
+    def is_evidence(self) -> bool:
+        return self.mails < _MIN_MAILS or 2 * len(self.bounced) <= self.mails
+
+
+@dataclass(slots=True)
+class BouncingDays:
+    """How many mails of each date bounced. A date on which more than half of at least ten did says nothing of readers.
+
+    Used for one run or transaction, so that the mails of each date are counted once.
+    """
+
+    _days: dict[date, _Day] = field(default_factory=dict)
+
+    def add(self, tx: Transaction, day: date, pseudonym: str) -> list[StoredBounce]:
+        """Note that a mail of a date (UTC) bounced, after the bounce was stored.
+
+        Returns the bounces that are to be withdrawn because of it: all of a date that turned out to be no evidence, or
+        the new one.
+        """
+        known = self._days.get(day)
+        if known is None:
+            return self.review(tx, day)
+        if not known.is_evidence:
+            return bounces.list_by_address(tx, pseudonym)[-1:]
+        known.bounced.add(pseudonym)
+        return [] if known.is_evidence else bounces.list_of_day(tx, day)
+
+    def review(self, tx: Transaction, day: date) -> list[StoredBounce]:
+        """Count a date (UTC) in the database. Returns its bounces if they are to be withdrawn."""
+        stored = bounces.list_of_day(tx, day)
+        bounced = {bounce.pseudonym for bounce in stored if bounce.kind in _FAILURES}
+        known = self._days[day] = _Day(deliveries.count_handed_over(tx, day) if bounced else 0, bounced)
+        return [] if known.is_evidence else stored
