@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from digest.admin.submission_actions import PaperLookups
 from digest.config import Config, load
-from digest.errors import ConfigError, UsageError
+from digest.errors import ConfigError, StoreError, UsageError
 from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.models import DoubtPolicy, Stage
@@ -35,9 +35,10 @@ from digest.pipeline.recent_papers import RecentPapers
 from digest.pipeline.selection import SelectionSettings
 from digest.pipeline.stage_runs import Progress, StageRuns
 from digest.security.addresses import Pseudonyms
+from digest.security.files import create_folder
 from digest.security.links import Links, ReturnPaths
 from digest.sources import Fetcher
-from digest.store import Store, Transaction, daily_status, profiles
+from digest.store import Store, Transaction, daily_status, profiles, suppressions
 from digest.store.daily_status import DailyStatus
 from digest.subscribers import fields
 from digest.subscribers.membership import Membership
@@ -56,6 +57,15 @@ _GROUP_SECONDS = 5  # at most; at a low rate, groups are smaller
 _GC_THRESHOLD = 10_000
 
 
+def prepare_database(config: Config) -> None:
+    """Create the database's folder. Raises StoreError if the folder has files of a database that is lost."""
+    Store.check_not_lost(config.database_file, config.files_of_a_used_database())
+    try:
+        create_folder(config.database_file.parent)
+    except OSError as error:
+        raise StoreError(f"{config.database_file.parent}: cannot be created: {error.strerror}") from None
+
+
 @dataclass(frozen=True)
 class App:
     """One installation."""
@@ -66,10 +76,13 @@ class App:
 
     @classmethod
     def open(cls, file: Path) -> Self:
-        """Open the installation that `file` configures; creates the database on first use. Raises DigestError."""
+        """Open the installation that `file` configures; creates the database on first use. Raises DigestError.
+
+        It is not created beside what another database left: that one is probably lost, or elsewhere.
+        """
         gc.set_threshold(_GC_THRESHOLD)
         config = load(file)
-        config.database_file.parent.mkdir(parents=True, exist_ok=True)
+        prepare_database(config)
         return cls(config, Store.open(config.database_file))
 
     def close(self) -> None:
@@ -89,23 +102,33 @@ class App:
         return Templates(overriding)
 
     @cached_property
+    def secret_key(self) -> bytes:
+        """The key of links and pseudonyms. Raises ConfigError if the database was used with another one."""
+        with self.store.read() as tx:
+            recorded = suppressions.find_pseudonym_key(tx)
+        key = self.config.secret_key(create=recorded is None)
+        if recorded not in {None, Pseudonyms(key).key_id}:
+            is_given = bool(self.config.secrets.secret_key.get_secret_value())
+            file, key_name = ("environment", "DIGEST_SECRET_KEY") if is_given else (self.config.secret_key_file, "")
+            reason = "is not the key that this database was created with, so suppressed addresses are lost; restore it"
+            raise ConfigError(str(file), key_name, reason)
+        return key
+
+    @cached_property
     def links(self) -> Links:
         """Writes and verifies the signed links. Raises ConfigError."""
-        return Links(self.config.newsletter.base_url, self.config.secret_key())
+        return Links(self.config.newsletter.base_url, self.secret_key)
 
     @cached_property
     def return_paths(self) -> ReturnPaths | None:
         """Writes and verifies return paths; None if mail returns to the sender. Raises ConfigError."""
         domain = self.config.bounces.domain
-        return ReturnPaths(domain, self.config.secret_key()) if domain else None
+        return ReturnPaths(domain, self.secret_key) if domain else None
 
     @cached_property
     def membership(self) -> Membership:
         """The rules of consent and suppression. Raises ConfigError."""
-        rules = Membership(Pseudonyms(self.config.secret_key()), self.domain, self.composer.wording)
-        with self.store.read() as tx:
-            rules.check_secret_key(tx)
-        return rules
+        return Membership(Pseudonyms(self.secret_key), self.domain, self.composer.wording)
 
     @cached_property
     def composer(self) -> Composer:
@@ -159,9 +182,7 @@ class App:
     @cached_property
     def compiled_profiles(self) -> CompiledProfiles:
         """The compiled rules of all profiles."""
-        return CompiledProfiles(
-            self.store, self.config.database_file.with_name(f"{self.config.database_file.name}.profiles")
-        )
+        return CompiledProfiles(self.store, self.config.snapshot_file)
 
     @cached_property
     def recent_papers(self) -> RecentPapers:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ from digest.mail.compose import ABSTRACT_CHARACTERS
 from digest.mail.dkim import MAKE_KEY, checked_host
 from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.models import Stage
+from digest.security.files import create_folder, open_file
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
@@ -136,6 +137,11 @@ class WebConfig(_Section):
     indexed: bool = False
     privacy: str = ""
     imprint: str = ""
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """The networks of the proxies whose X-Forwarded-For is trusted."""
+        return [ip_network(written, strict=False) for written in self.trusted_proxies]
 
 
 class SignupConfig(_Section):
@@ -335,27 +341,38 @@ class Config(ConfigFile):
         """The SQLite file."""
         return self.path(self.database.url.removeprefix("sqlite:///"))
 
-    def secret_key(self) -> bytes:
+    @property
+    def snapshot_file(self) -> Path:
+        """The compiled rules of all profiles, a cache."""
+        return self.database_file.with_name(f"{self.database_file.name}.profiles")
+
+    @property
+    def secret_key_file(self) -> Path:
+        """The key that signs links, if the environment has none."""
+        return self.database_file.with_name("secret.key")
+
+    def files_of_a_used_database(self) -> list[Path]:
+        """Return the files that a database in use has beside it, and that are there."""
+        return [file for file in (self.secret_key_file, self.snapshot_file) if file.exists()]
+
+    def secret_key(self, *, create: bool = True) -> bytes:
         """Return the key that signs links: DIGEST_SECRET_KEY, or else one stored beside the database.
 
-        Creates that file, readable by its owner only, on first use. Raises ConfigError.
+        With `create` that file is made on first use, readable by its owner only. Raises ConfigError.
         """
         given = self.secrets.secret_key.get_secret_value()
         if given:
             if len(given) < 32:
                 raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
             return given.encode()
-        path = self.database_file.parent / "secret.key"
+        path = self.secret_key_file
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
-            # A hard link appears complete, and only if there is no key: processes that start together agree on one.
-            with suppress(FileExistsError):
-                os.link(draft, path)
-            draft.unlink()
+            if create:
+                _create_key(path)
             return path.read_bytes().strip()
+        except FileNotFoundError:
+            reason = f"is missing, and {self.database_file} needs this very key; restore it, or set DIGEST_SECRET_KEY"
+            raise ConfigError(str(path), "", reason) from None
         except OSError as error:
             raise ConfigError(str(path), "", f"the key that signs links cannot be stored here: {error}") from None
 
@@ -376,6 +393,20 @@ class Config(ConfigFile):
         except OSError as error:
             reason = f"the key that signs emails cannot be read: {error.strerror}; DIGEST_DKIM_KEY_FILE names this file"
             raise ConfigError(str(self.dkim_key_file), "", reason) from None
+
+
+def _create_key(path: Path) -> None:
+    """Write a new key to `path`, unless there is one. Raises OSError."""
+    create_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open_file(draft) as file:
+            file.write(secrets.token_urlsafe(48).encode())
+        # A hard link appears complete, and only if there is no key: processes that start together agree on one.
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def load(file: Path) -> Config:

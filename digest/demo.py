@@ -26,6 +26,7 @@ from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport
 from digest.security import passwords
+from digest.security.files import create_folder, open_file
 from digest.service import serve
 from digest.store import Store, deliveries, profiles, subscribers
 from digest.subscribers import fields
@@ -102,14 +103,15 @@ def _opened(folder: Path, *, base_url: str) -> Iterator[App]:
         ours = config_file.exists() and config_file.read_text(encoding="utf-8").startswith(_MARK)
         if folder.exists() and any(folder.iterdir()) and not ours:
             raise UsageError(f"{folder} is not empty; name another folder with --output")
-        mail.mkdir(parents=True, exist_ok=True)
+        create_folder(mail)
         for old in [*folder.glob("digest.db*"), *mail.glob("*.eml"), *mail.glob("*.html")]:
             old.unlink()
+        written = _CONFIG.format(mark=_MARK, base_url=base_url, papers=PAPERS.name)
+        for file, content in ((folder / PAPERS.name, PAPERS.read_bytes()), (config_file, written.encode())):
+            with open_file(file) as opened:
+                opened.write(content)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
-    (folder / PAPERS.name).write_bytes(PAPERS.read_bytes())
-    written = _CONFIG.format(mark=_MARK, base_url=base_url, papers=PAPERS.name)
-    config_file.write_text(written, encoding="utf-8")
     with SmtpServer(FolderHandler(mail)) as server:
         delivery = DeliveryConfig(transport="smtp", smtp=SmtpConfig(host="127.0.0.1", port=server.port, connections=1))
         config = load(config_file).model_copy(update={"delivery": delivery})
@@ -141,5 +143,6 @@ def _run(app: App, mail: Path, *, now: datetime) -> DemoReport:
     for file in mail.glob("*.eml"):  # each mail's HTML beside it, for a browser
         html = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("html",))
         if html is not None:
-            file.with_suffix(".html").write_text(html.get_content().replace("\r\n", "\n"), encoding="utf-8")
+            with open_file(file.with_suffix(".html")) as opened:
+                opened.write(html.get_content().replace("\r\n", "\n").encode())
     return DemoReport(ingest=ingested, publish=published, deliver=delivered, rows=rows, mail=mail)

@@ -1,4 +1,4 @@
-"""`digest serve`: the web pages, and each stage at its own interval, until SIGTERM.
+"""`digest serve`: the web pages, and each stage at its own interval, until SIGTERM, SIGHUP or Ctrl-C.
 
 APScheduler only ticks. What is due is derived from the store each time, so a tick that was missed or comes twice
 changes nothing: the next one catches up.
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.base import BaseExecutor, run_job
+from apscheduler.job import Job
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -26,6 +28,8 @@ from digest.models import Stage
 from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
+
+_STOP_SECONDS = 8.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
 
 
 def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = None, inbox: Path | None = None) -> None:
@@ -45,7 +49,8 @@ def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = N
         stop.set()
 
     new_mail = threading.Event()
-    scheduler = _create_scheduler(app, stop, new_mail)
+    runner = _DaemonThreads()
+    scheduler = _create_scheduler(app, stop, new_mail, runner)
 
     def deliver_now() -> None:
         new_mail.set()
@@ -53,24 +58,51 @@ def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = N
 
     asgi = create_app(app, changed=deliver_now, ask_sources=lambda: _run_now(scheduler, "ingest"), inbox=inbox)
     listener = listener or listen(app.config.web.host, app.config.web.port)
-    with serving(asgi, listener, on_loss=on_loss):
+    with serving(asgi, listener, on_loss=on_loss, trusted=app.config.web.proxies):
         scheduler.start()
         intervals = {job.id: f"every {job.trigger.interval_length / 60:.0f} min" for job in scheduler.get_jobs()}
         log.info("serving", url=url_of(listener), config=str(app.config.file), **intervals)
         stop.wait()
+        stops_by = monotonic() + _STOP_SECONDS
         log.info("stopping")
-    scheduler.shutdown(wait=True)
+        scheduler.shutdown(wait=False)  # no stage begins any more; those that run are told by `stop`
+    for stage in runner.wait(stops_by):
+        log.warning("stage did not stop in time", stage=stage)  # what it has not committed is not lost, but not done
     log.info("stopped")
     if web_server_failed.is_set():
         raise DigestError("the web server stopped unexpectedly; the log above says why")
 
 
-def _create_scheduler(app: App, stop: threading.Event, new_mail: threading.Event) -> BackgroundScheduler:
+class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
+    """Runs each job in a daemon thread: one that hangs does not keep the program from ending, as a pool's would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads: dict[str, threading.Thread] = {}  # the last one of each job
+
+    def wait(self, until: float) -> list[str]:
+        """Wait for the jobs that run, until a moment of the monotonic clock. Return the ids of those that still run."""
+        for thread in self._threads.values():
+            thread.join(max(0.0, until - monotonic()))
+        return [job for job, thread in self._threads.items() if thread.is_alive()]
+
+    def _do_submit_job(self, job: Job, run_times: list[datetime]) -> None:
+        def run() -> None:
+            self._run_job_success(job.id, run_job(job, "default", run_times, self._logger.name))
+
+        thread = threading.Thread(target=run, name=job.id, daemon=True)
+        self._threads[job.id] = thread
+        thread.start()
+
+
+def _create_scheduler(
+    app: App, stop: threading.Event, new_mail: threading.Event, runner: BaseExecutor
+) -> BackgroundScheduler:
     """A scheduler that runs each stage now, and then at its interval."""
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each tick that finds a stage still running
     scheduler = BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(4)},
+        executors={"default": runner},
         # coalesce: a machine that slept catches up with one run. max_instances: a stage never runs twice at once.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
@@ -92,17 +124,16 @@ def _run_now(scheduler: BackgroundScheduler, stage: str) -> None:
         scheduler.modify_job(stage, next_run_time=datetime.now(UTC))
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Set `stop` on SIGTERM and Ctrl-C. Must be called from the main thread."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-
 @contextmanager
 def stop_on_first_signal() -> Iterator[threading.Event]:
-    """Yield an event that the first SIGTERM or Ctrl-C sets. A second one has its usual effect. For the main thread."""
+    """Yield an event that the first SIGTERM, SIGHUP or Ctrl-C sets. A second one ends the program at once.
+
+    Must be called from the main thread.
+    """
     stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:  # nohup: the program goes on when its terminal is closed
+        del before[signal.SIGHUP]
 
     def restore() -> None:
         for number, handler in before.items():

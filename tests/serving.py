@@ -49,8 +49,12 @@ class Serving:
     def end(self) -> None:
         """Wait for its end, which is a good one."""
         code = self.process.wait(IN_TIME)
+        self.read_to_the_end()
+        assert code == 0, self.said
+        assert "Traceback" not in self.said
+
+    def read_to_the_end(self) -> None:
+        """Read the rest of what an ended process said."""
         self._reading.join(IN_TIME)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        assert code == 0, self.said
-        assert "Traceback" not in self.said

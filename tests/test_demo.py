@@ -1,7 +1,12 @@
 """digest demo: the whole job without configuration."""
 
+import re
+import shlex
+import subprocess
+import sys
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -23,6 +28,31 @@ def test_four_of_five_get_a_mail_and_one_a_reason(bare: Cli) -> None:
     assert "botanist@example.org    0       no email: no keyword matched any of 42 new papers" in ran.out
     assert "42 papers, 4 emails: digest-demo/mail/*.eml" in ran.err
     assert "digest demo --serve" in ran.err
+
+
+@pytest.mark.parametrize("called", [["-m", "digest"], ["folder of scripts/digest"]], ids=" ".join)
+@pytest.mark.parametrize("output", ["digest-demo", "my demo"])
+def test_what_it_says_to_try_next_works_without_an_activated_environment(
+    tmp_path: Path, called: list[str], output: str
+) -> None:
+    script = tmp_path / "folder of scripts" / "digest"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom digest.cli import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    command = [sys.executable, *called] if called[0] == "-m" else [f"./{called[0]}"]
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    run = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    said = run([*command, "demo", "--output", output]).stderr
+    found = re.search(r"^  (.* match .*)$", said, re.MULTILINE)
+    assert found is not None
+    assert "Diffusion" in run(["sh", "-c", found[1]]).stdout
+    served = re.search(r"^  (.* demo --serve.*?)    the web pages", said, re.MULTILINE)
+    assert served is not None
+    assert shlex.split(served[1])[len(command) :] == [
+        "demo",
+        "--serve",
+        *(["--output", output] if " " in output else []),
+    ]
 
 
 def test_every_mail_lies_open_for_a_browser(bare: Cli) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from digest.app import App
 from digest.errors import StoreError
 from digest.security.links import Scope
-from digest.service import _create_scheduler, _run_now, serve
+from digest.service import _create_scheduler, _DaemonThreads, _run_now, serve
 from digest.store import subscribers
 from digest.store.daily_status import Trouble
 from digest.transport.smtp_server import SmtpServer
@@ -50,6 +51,7 @@ def serving(cli: Cli) -> Iterator[Callable[[], Serving]]:
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
+        one.read_to_the_end()
 
 
 def wait_for_mail(folder: Path) -> None:
@@ -68,6 +70,59 @@ def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[
     served.end()
     for event in ("serving", "papers_new=2", "follows no profile", "delivered", "stopping", "stopped"):
         assert event in served.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_it_stops_as_cleanly_when_its_terminal_is_closed_or_at_ctrl_c(
+    serving: Callable[[], Serving], number: signal.Signals
+) -> None:
+    served = serving()
+    served.wait_for("papers_new=2")
+    served.process.send_signal(number)
+    served.end()
+    assert "stopped" in served.said
+
+
+@pytest.fixture
+def mute(cli: Cli) -> Iterator[Callable[[], None]]:
+    """A source that accepts connections and says nothing. Yields what waits until it is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as asked:
+        cli.configure("[fetch]\nallow_private = ['127.0.0.1']\n")
+        cli.configure(
+            f"[[source]]\nname = 'mute'\nkind = 'feed'\nurl = 'http://127.0.0.1:{server.getsockname()[1]}/'\n"
+        )
+        server.settimeout(IN_TIME)
+        yield lambda: asked.enter_context(server.accept()[0]).settimeout(IN_TIME)
+
+
+def test_it_ends_within_ten_seconds_beside_a_hanging_source_and_a_half_sent_request(
+    serving: Callable[[], Serving], mute: Callable[[], None]
+) -> None:
+    served = serving()
+    host, _, port = served.wait_for(r"url=http://(127\.0\.0\.1:\d+)\n?").partition(":")
+    mute()
+    address = (host, int(port))
+    with socket.create_connection(address) as half_sent, socket.create_connection(address) as idle:
+        half_sent.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nemail")
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(9999).endswith(b"ok")
+        begun = time.monotonic()
+        served.stop()
+    assert time.monotonic() - begun < 10
+    assert "stopped" in served.said
+
+
+def test_a_second_signal_ends_it_at_once(serving: Callable[[], Serving], mute: Callable[[], None]) -> None:
+    served = serving()
+    served.wait_for("serving")
+    mute()
+    served.process.send_signal(signal.SIGTERM)
+    served.wait_for("stopping")
+    begun = time.monotonic()
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(IN_TIME) == -signal.SIGTERM
+    assert time.monotonic() - begun < 2
+    served.read_to_the_end()
 
 
 def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: Callable[[], Serving]) -> None:
@@ -235,7 +290,7 @@ def test_it_does_not_begin_in_a_language_that_is_not_there(cli: Cli) -> None:
 
 def test_sources_can_be_fetched_at_once_by_the_same_job(cli: Cli) -> None:
     with App.open(cli.folder / "config.toml") as app:
-        scheduler = _create_scheduler(app, threading.Event(), threading.Event())
+        scheduler = _create_scheduler(app, threading.Event(), threading.Event(), _DaemonThreads())
         scheduler.start(paused=True)
         later = datetime.now(UTC) + timedelta(hours=1)
         for job in scheduler.get_jobs():

@@ -1,9 +1,13 @@
 """Output of commands: data to stdout, messages to stderr, colour and progress bars only on a terminal."""
 
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -61,6 +65,16 @@ def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
         print_json(record)
     else:
         print_table(("", ""), [(key.replace("_", " "), _cell(value)) for key, value in record.items()])
+
+
+def program() -> str:
+    """Return how to call this program from here, as it was called now: `digest` may be in a folder outside of PATH."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m digest"
+    found = shutil.which("digest")
+    is_found = found is not None and Path(found).resolve() == Path(called).resolve()
+    return "digest" if is_found or not Path(called).is_file() else shlex.quote(called)
 
 
 def say(message: str) -> None:

@@ -1,6 +1,5 @@
 """digest run, ingest, publish, deliver, serve: the stages, once or until stopped."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +24,7 @@ from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
-from digest.service import stop_on_first_signal, stop_on_signals
+from digest.service import stop_on_first_signal
 
 Report = TypeVar("Report")
 
@@ -91,10 +90,8 @@ def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOp
 
 
 def serve(config: ConfigOption = None) -> None:
-    """Serve the web pages and run the stages regularly, until SIGTERM or Ctrl-C."""
-    stop = threading.Event()
-    stop_on_signals(stop)
-    with open_app(config) as app:
+    """Serve the web pages and run the stages regularly, until SIGTERM, SIGHUP or Ctrl-C."""
+    with stop_on_first_signal() as stop, open_app(config) as app:
         app.composer.check()
         serve_until(app, stop=stop)
 

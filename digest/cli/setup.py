@@ -1,24 +1,26 @@
 """digest init, demo, db … and dkim …: what sets up an installation, or tries one out."""
 
-import threading
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from digest.app import App
+from digest.app import App, prepare_database
 from digest.cli.options import ConfigOption, JsonOption, moment, open_app
-from digest.cli.output import print_json, print_table, say, warn_of_unreadable
+from digest.cli.output import print_json, print_table, program, say, warn_of_unreadable
 from digest.config import DEFAULT_FILE, load
 from digest.demo import ADMIN, DemoReport, serve_demo
 from digest.demo import demo as run_demo
 from digest.errors import DigestError, UsageError
 from digest.mail.dkim import MAKE_KEY
 from digest.pipeline.compiled_profiles import compile_outdated
-from digest.service import stop_on_signals
+from digest.security.files import create_folder, open_file
+from digest.service import stop_on_first_signal
 from digest.store import Store, subscribers
 from digest.web.server import listen, url_of
 
+DEMO_FOLDER = Path("digest-demo")
 _STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
 _FIRST = """\
 # Every key and its default: config.example.toml in the project.
@@ -44,31 +46,32 @@ def init(
     """Write a config.toml, create the database, and print the next steps."""
     file = folder / DEFAULT_FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as config:
-            config.write(_FIRST)
+        create_folder(folder)
+        if file.exists():
+            raise FileExistsError
+        with open_file(file) as config:
+            config.write(_FIRST.encode())
     except FileExistsError:
         raise UsageError(f"{file} already exists; edit it, or name another folder") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
     with App.open(file) as app:
         app.config.secret_key()
+    digest = program()
     say(
         f"wrote {file}. Next:\n"
         f"  1. edit it: your name, your sources\n"
-        f"  2. digest profile add 'My field' --rules 'diffusion model'\n"
-        f"  3. digest subscriber add you@example.org --profile 'My field' --confirmed\n"
-        f"  4. digest run --everyone\n"
-        f"  5. digest admin add you@example.org, to sign in on the web, at /admin\n"
-        f"  6. digest serve, to send digests every day and serve the web pages\n"
-        + ("" if folder == Path() else f"from inside {folder}, or with --config {file}\n")
+        f"  2. {digest} profile add 'My field' --rules 'diffusion model'\n"
+        f"  3. {digest} subscriber add you@example.org --profile 'My field' --confirmed\n"
+        f"  4. {digest} run --everyone\n"
+        f"  5. {digest} admin add you@example.org, to sign in on the web, at /admin\n"
+        f"  6. {digest} serve, to send digests every day and serve the web pages\n"
+        + ("" if folder == Path() else f"from inside {folder}, or with --config {shlex.quote(str(file))}\n")
     )
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for all files.")] = Path(
-        "digest-demo"
-    ),
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for all files.")] = DEMO_FOLDER,
     serve: Annotated[
         bool, typer.Option("--serve", help="Then serve the web pages and an inbox with the emails, until Ctrl-C.")
     ] = False,
@@ -76,10 +79,9 @@ def demo(
     """Try everything with sample papers and real emails, without configuration or network."""
     if not serve:
         _report(run_demo(output, now=moment(None)), output)
-        say("  digest demo --serve    the web pages, with these emails, in a browser")
+        at = "" if output == DEMO_FOLDER else f" --output {shlex.quote(str(output))}"
+        say(f"  {program()} demo --serve{at}    the web pages, with these emails, in a browser")
         return
-    stop = threading.Event()
-    stop_on_signals(stop)
     listener = listen("127.0.0.1", 0)
     print(f"{url_of(listener)}\n")
 
@@ -89,7 +91,8 @@ def demo(
         say(f"\nThe pages: {url}   the emails: {url}/inbox")
         say(f"Admin pages: {url}/admin   with {ADMIN} and the password {password}   Ctrl-C stops it.")
 
-    serve_demo(output, listener, now=moment(None), done=done, stop=stop)
+    with stop_on_first_signal() as stop:
+        serve_demo(output, listener, now=moment(None), done=done, stop=stop)
 
 
 def _report(report: DemoReport, output: Path) -> None:
@@ -99,7 +102,7 @@ def _report(report: DemoReport, output: Path) -> None:
     say(
         f"\n{report.ingest.papers_new} papers, {report.deliver.sent} emails: {report.mail}/*.eml"
         f"\nOpen {report.mail}/*.html in a browser to see them. Then try, on the same papers:"
-        f"\n  digest match 'diffusion model' --config {output / DEFAULT_FILE}"
+        f"\n  {program()} match 'diffusion model' --config {shlex.quote(str(output / DEFAULT_FILE))}"
     )
 
 
@@ -109,7 +112,9 @@ db_commands = typer.Typer(help="The database.", no_args_is_help=True)
 @db_commands.command()
 def upgrade(config: ConfigOption = None) -> None:
     """Bring an older database up to date."""
-    file = load(config or Path(DEFAULT_FILE)).database_file
+    loaded = load(config or Path(DEFAULT_FILE))
+    file = loaded.database_file
+    prepare_database(loaded)
     with Store(file) as store:
         before = store.version()
         store.upgrade()

@@ -1,6 +1,6 @@
 """The open database: transactions, migrations, counters, and the errors that a user sees."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -83,8 +83,29 @@ class Store:
     """One open database. Threads may share it: each transaction has a connection of its own."""
 
     def __init__(self, file: Path) -> None:
+        """Prepare to open the database in `file`. Raises StoreError if that is missing and cannot be created."""
         self.file = file
-        self._backend = Sqlite(file)
+        try:
+            self._backend = Sqlite(file)
+        except OSError as error:
+            raise StoreError(f"{file}: unable to open database file: {error.strerror}") from None
+
+    @classmethod
+    def check_not_lost(cls, file: Path, left: Sequence[Path]) -> None:
+        """Raise StoreError if `file` is missing or empty beside `left`, files that a database in use has left.
+
+        A new database would begin without its subscribers and suppressions. Nothing is created.
+        """
+        if not left:
+            return
+        if file.exists() and file.stat().st_size:
+            with cls(file) as store:
+                if store.version() is not None:
+                    return
+        raise StoreError(
+            f"{file}: the database is missing or empty, but {left[0]} is of one that was in use; restore the database,"
+            f" or move {' and '.join(one.name for one in left)} away to begin anew"
+        )
 
     @classmethod
     def open(cls, file: Path) -> Self:
@@ -150,8 +171,7 @@ class Store:
         except exc.IntegrityError:
             raise
         except self._backend.errors as error:
-            cause = error.orig if isinstance(error, exc.DBAPIError) else error
-            raise StoreError(f"{self.file}: {cause}") from error
+            raise StoreError(f"{self.file}: {self._backend.reason(error)}") from error
 
     def close(self) -> None:
         """Close all connections."""

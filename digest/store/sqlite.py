@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, event, exc
 from sqlalchemy.dialects.sqlite import Insert, insert
 
+from digest.security.files import create_file, restrict
 from digest.store.schema import SUBSCRIBERS_SEARCH, subscribers
 
 _BUSY_SECONDS = 30
+_SUFFIXES = ("-wal", "-shm")
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -21,6 +23,14 @@ _PRAGMAS = (
     "trusted_schema=OFF",
     "secure_delete=ON",  # overwrites deleted rows, so that erased subscribers are not found in free pages
 )
+
+# What users can do about the driver's errors, by SQLite's primary result code.
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full, so nothing was stored; free some space",
+    sqlite3.SQLITE_READONLY: "it cannot be written; give this user write access to the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; give this user write access to the file and its folder",
+    sqlite3.SQLITE_IOERR: "the disk cannot be used; it may be full, read-only or broken",
+}
 
 _search_index: sa.TableClause = sa.table(
     SUBSCRIBERS_SEARCH, *(sa.column(name) for name in ("rowid", "found_by", SUBSCRIBERS_SEARCH))
@@ -35,6 +45,10 @@ class Sqlite:
     indexed_length = _TRIGRAM  # `select_containing` needs a text of so many characters
 
     def __init__(self, file: Path) -> None:
+        """Prepare to open `file`, and create it if it is missing. Raises OSError if it cannot be created."""
+        create_file(file)
+        for suffix in _SUFFIXES:  # SQLite gives new ones the permissions of the database
+            restrict(file.with_name(f"{file.name}{suffix}"))
         self._turn = threading.Condition()
         self._waiting_writers = 0  # threads of this process
         # The pool has no limit: there are never more connections than threads, and those are limited elsewhere. A full
@@ -79,6 +93,13 @@ class Sqlite:
         """
         with self._turn:
             self._turn.wait_for(lambda: not self._waiting_writers, seconds)
+
+    @staticmethod
+    def reason(error: BaseException) -> str:
+        """Return what is wrong and what to do about it, for one of `errors`."""
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        known = _REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)  # the other bits are details
+        return f"{known} ({cause})" if known else str(cause)
 
     def erase_deleted_rows(self) -> None:
         """Overwrite what deleted rows left in the search index, the database file and the write-ahead log.

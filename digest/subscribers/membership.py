@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from digest.errors import ConfigError, SuppressedError, UsageError
+from digest.errors import SuppressedError, UsageError
 from digest.models import (
     Bounce,
     BounceKind,
@@ -43,12 +43,6 @@ class Membership:
     pseudonyms: Pseudonyms
     domain: str  # the right side of every Message-ID
     wording: Callable[[str], Wording]  # of the confirmation mail in a language
-
-    def check_secret_key(self, tx: Transaction) -> None:
-        """Raise ConfigError if the pseudonyms were made with another key: suppressed addresses would be mailed."""
-        if suppressions.find_pseudonym_key(tx) not in {None, self.pseudonyms.key_id}:
-            reason = "is not the key that this database was created with, so suppressed addresses are lost; restore it"
-            raise ConfigError("environment", "DIGEST_SECRET_KEY", reason)
 
     def find_suppression(self, tx: Transaction, email: str) -> Suppression | None:
         """Return the suppression of an address, or None."""

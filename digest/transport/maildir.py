@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
+from digest.security.files import create_folder, open_file
 
 
 class MaildirTransport:
@@ -19,11 +20,11 @@ class MaildirTransport:
         """Write each message and yield its receipt; see Transport."""
         try:
             for part in ("tmp", "new", "cur"):
-                (self.folder / part).mkdir(parents=True, exist_ok=True)
+                create_folder(self.folder / part)
             for message in messages:
                 name = f"{message.delivery_id:08d}.{hashlib.sha256(message.content).hexdigest()[:16]}.eml"
                 draft = self.folder / "tmp" / name
-                with draft.open("wb") as file:
+                with open_file(draft) as file:
                     file.write(message.content)
                     file.flush()
                     os.fsync(file.fileno())

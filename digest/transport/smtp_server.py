@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope
 
+from digest.security.files import open_file
+
 
 class SmtpServer:
     """Serves SMTP on 127.0.0.1 in its own thread, within a `with` block. `handler` is an aiosmtpd handler."""
@@ -77,7 +79,8 @@ class FolderHandler:
         recipient = "".join(c if c.isalnum() or c in "@.-_" else "_" for c in envelope.rcpt_tos[0])
         file = self.folder / f"{self._count:02d}-{recipient}.eml"
         try:
-            file.write_bytes(envelope.original_content or b"")
+            with open_file(file) as opened:
+                opened.write(envelope.original_content or b"")
         except OSError as error:
             return f"451 {file} cannot be written: {error.strerror}"
         return f"250 kept as {file.name}"

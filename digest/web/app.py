@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -50,7 +49,7 @@ from digest.web.sessions import AdminSessions, Sessions
 log = structlog.get_logger()
 
 _STATIC = Path(__file__).with_name("static")
-_GRACE = 4.0  # seconds that background work may take when the program stops
+_GRACE = 3.0  # seconds that background work may take when the program stops
 _WEEK = 7 * 24 * 3600
 _LAG = 1.0  # seconds
 _MAX_THREADS = 8  # pages made at the same time: with more, all would only be slower
@@ -85,7 +84,7 @@ def create_app(
         long_background=Background(changed),
         limits=RateLimits(mails=RateLimit(per_client=signup.hourly_per_client, overall=signup.hourly)),
         cards=PaperCards(),
-        trusted_proxies=[ip_network(written, strict=False) for written in app.config.web.trusted_proxies],
+        trusted_proxies=app.config.web.proxies,
         wake_delivery=changed,
         ask_sources=ask_sources,
     )

@@ -1,7 +1,6 @@
 """Runs uvicorn in a thread, on a socket that is opened first: a port in use stops the program before anything begins.
 
-Requests are not logged, as their paths contain tokens. uvicorn does not close idle connections on which no request ever
-came; if strangers can reach the port, use a proxy that does.
+Requests are not logged, as their paths contain tokens.
 """
 
 import logging
@@ -16,10 +15,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from digest.errors import DigestError
+from digest.web.http_protocol import http_protocol
+from digest.web.rate_limits import Networks
 
 log = structlog.get_logger()
 
-_GRACE = 5  # seconds that responses under way may take when the program stops
+_GRACE = 3  # seconds that responses under way may take when the program stops
 _MOST_CONNECTIONS = 500
 _MAX_HEAD = 16 * 1024  # bytes of a request's line and headers
 _PLAIN = logging.Formatter()  # tracebacks without local variables, which may be tokens
@@ -49,17 +50,20 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextmanager
-def serving(app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None]) -> Iterator[None]:
+def serving(
+    app: ASGIApp, listener: socket.socket, *, on_loss: Callable[[], None], trusted: Networks = ()
+) -> Iterator[None]:
     """Serve `app` inside the `with` block. At its end, responses and background work under way are finished.
 
-    `on_loss` is called, in another thread, if the server stops by itself.
+    `on_loss` is called, in another thread, if the server stops by itself. `trusted` proxies may have any number of
+    connections.
     """
     uvicorn_log = logging.getLogger("uvicorn")
     uvicorn_log.handlers, uvicorn_log.propagate = [_StructlogHandler()], False
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=http_protocol(trusted),
             ws="none",
             loop="asyncio",
             lifespan="on",  # its end waits for the background work

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.errors import ConfigError, SuppressedError, UsageError
+from digest.errors import SuppressedError, UsageError
 from digest.models import (
     Bounce,
     BounceKind,
@@ -17,7 +17,6 @@ from digest.models import (
     SuppressionReason,
 )
 from digest.pipeline.deliver import lease_due_deliveries
-from digest.security.addresses import Pseudonyms
 from digest.store import Store, Transaction, consents, deliveries, outbox, subscribers
 from digest.subscribers.schedule import paused
 from digest.transport.retry import GAVE_UP, bounce_from_reply
@@ -278,16 +277,6 @@ def test_a_subscribers_number_is_never_used_again(store: Store) -> None:
         first = enrol(tx)
         subscribers.remove(tx, EMAIL)
         assert enrol(tx).id == first.id + 1
-
-
-def test_another_secret_key_is_refused_if_it_would_miss_suppressions(store: Store) -> None:
-    other = replace(MEMBERSHIP, pseudonyms=Pseudonyms(b"q" * 32))
-    with store.write() as tx:
-        other.check_secret_key(tx)
-        bounced(tx, HARD)
-        MEMBERSHIP.check_secret_key(tx)
-        with pytest.raises(ConfigError, match="DIGEST_SECRET_KEY: is not the key that this database was created with"):
-            other.check_secret_key(tx)
 
 
 def test_a_sent_mail_stays_sent_when_its_reader_unsubscribes(store: Store) -> None:

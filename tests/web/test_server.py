@@ -1,14 +1,20 @@
 """The pages over real HTTP: uvicorn's settings, and how it stops."""
 
+import asyncio
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from ipaddress import ip_network
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from digest.app import App
 from digest.errors import DigestError
@@ -144,3 +150,69 @@ def test_an_address_that_cannot_be_listened_on_is_reported_in_one_line(host: str
 def test_localhost_means_the_usual_address() -> None:
     with listen("localhost", 0) as listener:
         assert url_of(listener).startswith("http://127.0.0.1:")
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.2)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
+@pytest.mark.parametrize("after_a_response", [False, True])
+def test_a_half_sent_request_is_closed(
+    monkeypatch: pytest.MonkeyPatch, app: App, sent: bytes, after_a_response: bool
+) -> None:
+    monkeypatch.setattr("digest.web.http_protocol.HEAD_SECONDS", 0.5)
+    running = Running(app)
+    with socket.create_connection(running.address, timeout=20) as connection:
+        if after_a_response:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).endswith(b"ok")
+        begun = time.monotonic()
+        while not is_closed(connection):  # also while one byte after the other arrives
+            assert time.monotonic() - begun < 5
+            with suppress(ConnectionError):
+                connection.sendall(sent[:1])
+                sent = sent[1:]
+    assert time.monotonic() - begun < 2
+    running.stop()
+
+
+def test_an_answer_may_take_longer_than_a_request_may_take_to_arrive(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+    monkeypatch.setattr("digest.web.http_protocol.HEAD_SECONDS", 0.1)
+
+    async def slow(_: Request) -> Response:
+        await asyncio.sleep(0.5)
+        return PlainTextResponse("late")
+
+    site = Starlette(routes=[Route("/", slow)])
+    listener = listen("127.0.0.1", 0)
+    with serving(site, listener, on_loss=lambda: None), httpx2.Client() as http:
+        for _ in range(2):
+            assert http.get(url_of(listener)).text == "late"
+
+
+@pytest.mark.parametrize("half", [b"", b"GET / HT", FORM % b"/subscribe" + b"email="])
+def test_one_address_cannot_take_every_place_with_half_sent_requests(running: Running, half: bytes) -> None:
+    with ExitStack() as kept:
+        for _ in range(600):
+            connection = kept.enter_context(socket.create_connection(running.address, timeout=20))
+            connection.sendall(half)
+        for _ in range(3):
+            assert httpx2.get(f"{running.url}/health").text == "ok"
+
+
+def test_a_trusted_proxy_may_have_any_number_of_connections(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+    monkeypatch.setattr("digest.web.http_protocol.MAX_WAITING", 2)
+    for trusted, closed in (((), 2), ((ip_network("127.0.0.0/8"),), 0)):
+        listener = listen("127.0.0.1", 0)
+        with serving(create_app(app), listener, on_loss=lambda: None, trusted=trusted), ExitStack() as kept:
+            address = listener.getsockname()
+            idle = [kept.enter_context(socket.create_connection(address, timeout=20)) for _ in range(3)]
+            assert httpx2.get(f"{url_of(listener)}/health").text == "ok"
+            assert [is_closed(connection) for connection in idle].count(True) == closed

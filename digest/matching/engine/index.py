@@ -1,10 +1,11 @@
 """Profiles compiled into an index, and papers that are read once for any number of such indexes."""
 
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Self
 
 import numpy as np
@@ -26,6 +27,7 @@ from digest.matching.engine.scoring import (
 from digest.matching.language.parser import parse_query, parse_rules, rule_texts
 from digest.matching.language.query import Rule, distinct_rules
 from digest.models import EXCLUDES, Evidence, Field, Match, Paper, Profile, Reason
+from digest.security.files import open_file
 
 _Place = tuple[Field, int, int]  # start and end offset in the field's text as shown
 
@@ -247,14 +249,13 @@ def save_snapshot(file: Path, snapshot: Snapshot) -> None:
         "ids": snapshot.ids,
         "fingerprints": snapshot.fingerprints,
     }
-    with NamedTemporaryFile(dir=file.parent, prefix=f"{file.name}.", delete=False) as opened:
-        written = Path(opened.name)
-        try:
+    written = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with open_file(written) as opened:
             np.savez(opened, **arrays)
-            written.replace(file)
-        except OSError:
-            written.unlink()
-            raise
+        written.replace(file)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def load_snapshot(file: Path) -> Snapshot | None:
