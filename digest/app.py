@@ -194,10 +194,12 @@ class App:
         """The sender's domain. Raises AddressError."""
         return self.newsletter.domain
 
-    def fetcher(self) -> Fetcher:
-        """A fetcher for the configured sources; must be closed."""
+    def fetcher(self, *, stopping: Callable[[], bool] = lambda: False) -> Fetcher:
+        """A fetcher for the configured sources; must be closed. It is given up as soon as `stopping` returns True."""
         fetch = self.config.fetch
-        return Fetcher(base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private)
+        return Fetcher(
+            base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private, stopping=stopping
+        )
 
     @cached_property
     def paper_lookups(self) -> PaperLookups:
@@ -220,12 +222,14 @@ class App:
             stages=self.stage_runs.list_statuses(tx, self.config.stage_intervals, now=now),
         )
 
-    def ingest(self, *, now: datetime, progress: Progress = lambda _: None) -> IngestReport:
-        """Fetch all sources and store new papers. Raises DigestError."""
+    def ingest(
+        self, *, now: datetime, progress: Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
+    ) -> IngestReport:
+        """Fetch all sources and store new papers, until `stopping` returns True. Raises DigestError."""
         config = self.config
 
         def work(progress: Progress) -> IngestReport:
-            with self.fetcher() as fetcher:
+            with self.fetcher(stopping=stopping) as fetcher:
                 return ingest(
                     self.store, config.source, fetcher, now=now, timezone=config.newsletter.timezone, progress=progress
                 )

@@ -11,6 +11,7 @@
     ├── SourceError             one source could not be fetched or parsed
     ├── HeaderError             a mail header that is not safe to write
     ├── StageError              a stage that ended with an unforeseen exception
+    ├── StoppedError            the program is stopping, and left what it was doing
     ├── TransportError          a mail server cannot be reached or used; the mail stays queued
     └── StoreError              the database is missing, locked, damaged or too new
 
@@ -113,6 +114,13 @@ class StageError(DigestError):
         super().__init__(f"{stage}: {reason}")
         self.stage = stage
         self.reason = reason
+
+
+class StoppedError(DigestError):
+    """The program is stopping and left what it was doing. The next start does it."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class TransportError(DigestError):

@@ -159,8 +159,8 @@ def _run_stage(stage: Stage, work: Callable[[], None]) -> None:
         log.error("stage failed", stage=stage.value, reason=str(error))
 
 
-def _ingest(app: App) -> None:
-    report = app.ingest(now=datetime.now(UTC))
+def _ingest(app: App, stop: threading.Event) -> None:
+    report = app.ingest(now=datetime.now(UTC), stopping=stop.is_set)
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
     if report.failure:

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from digest.errors import SourceError
+from digest.errors import SourceError, StoppedError
 from digest.models import Entry, Paper
-from digest.sources import Fetcher, detect_kind, identity, parse
+from digest.sources import Fetcher, Parser, contain_failures, detect_kind, identity
+from digest.sources.parsing import plain_text
 from digest.store import Store, Transaction, papers, sources
 from digest.store.sources import SourceState
+
+_MAX_REASON = 500  # characters of a failure
 
 
 class ConfiguredSource(Protocol):
@@ -55,24 +58,38 @@ def ingest(
     timezone: str,
     progress: Callable[[int], None] = lambda _: None,
 ) -> IngestReport:
-    """Fetch every source and store new papers as first seen at `now`. Editions are dated in `timezone`."""
+    """Fetch every source and store new papers as first seen at `now`. Editions are dated in `timezone`.
+
+    Ends early, with what was read until then, when the fetcher says that the program is stopping. Raises StoreError if
+    the database cannot be used, which is no fault of a source.
+    """
     report = IngestReport(sources=len(configured))
     with store.write() as tx:
         sources.remove_others(tx, [source.name for source in configured])
-    for source in configured:
-        try:
-            entries, new = _ingest_one(store, source, fetcher, now=now, timezone=timezone)
-            report = replace(report, entries=report.entries + entries, papers_new=report.papers_new + new)
-        except SourceError as error:
-            with store.write() as tx:  # keeps the validators: the next fetch continues after the last good one
-                sources.save(tx, replace(_load_state(tx, source, now), checked_at=now, failure=error.reason))
-            report = replace(report, failures=(*report.failures, (source.name, error.reason)))
-        progress(1)
+    with Parser(stopping=fetcher.stopping) as parser:
+        for source in configured:
+            try:
+                with contain_failures(source.name):
+                    entries, new = _ingest_one(store, source, fetcher, parser, now=now, timezone=timezone)
+                report = replace(report, entries=report.entries + entries, papers_new=report.papers_new + new)
+            except StoppedError:
+                break
+            except SourceError as error:
+                reason = _storable(error.reason)
+                with store.write() as tx:  # keeps the validators: the next fetch continues after the last good one
+                    sources.save(tx, replace(_load_state(tx, source, now), checked_at=now, failure=reason))
+                report = replace(report, failures=(*report.failures, (source.name, reason)))
+            progress(1)
     return report
 
 
+def _storable(reason: str) -> str:
+    """Return a reason on one line, short, and without characters that a source put there and nothing can show."""
+    return plain_text(reason)[:_MAX_REASON]
+
+
 def _ingest_one(
-    store: Store, source: ConfiguredSource, fetcher: Fetcher, *, now: datetime, timezone: str
+    store: Store, source: ConfiguredSource, fetcher: Fetcher, parser: Parser, *, now: datetime, timezone: str
 ) -> tuple[int, int]:
     """Ingest one source. Returns (entries read, new papers). Raises SourceError."""
     with store.read() as tx:
@@ -83,7 +100,7 @@ def _ingest_one(
         with store.write() as tx:
             sources.save(tx, state)
         return 0, 0
-    entries = parse(source.kind, fetched.body, source=source.name)
+    entries = parser.parse(source.kind, fetched.body, source=source.name, url=fetched.url)
     state = replace(state, etag=fetched.etag, last_modified=fetched.last_modified, entries=len(entries))
     with store.write() as tx:
         stored = store_entries(tx, source.name, entries, now=now, timezone=timezone)
@@ -120,6 +137,8 @@ def store_entries(
 
 def read_feed(fetcher: Fetcher, url: str) -> list[Paper]:
     """Return the papers of a feed of any kind, without storing them. Raises SourceError."""
-    body = fetcher.fetch(url, url).body or b""
-    entries = parse(detect_kind(body), body, source=url)
+    with contain_failures(url), Parser(stopping=fetcher.stopping) as parser:
+        fetched = fetcher.fetch(url, url)
+        body = fetched.body or b""
+        entries = parser.parse(detect_kind(body), body, source=url, url=fetched.url)
     return list(identity.reconcile(entries, {}).papers.values())

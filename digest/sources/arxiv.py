@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from digest.models import AnnounceType, Entry
-from digest.sources.parsing import ParseError, doi_in, html_to_text, parse_feed, plain_text, published_at
+from digest.sources.feed_reader import Feed, authors_of, published_at, read_feed, records_of, text_of
+from digest.sources.parsing import ParseError, doi_in, html_to_text, plain_text
 
 API = "https://export.arxiv.org/api/query"  # info.arxiv.org/help/api/user-manual.html
 DOMAIN = "arxiv.org"
@@ -19,9 +20,12 @@ HOSTS = {"arxiv.org", "www.arxiv.org", "export.arxiv.org", "alphaxiv.org", "www.
 
 _ID = re.compile(
     r"(?:^|arxiv[:./]|arxiv\.org:|/abs/|/pdf/|/papers/)(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d+))?(?![\w.]*\d)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_WRITTEN_ID = re.compile(r"(?:arxiv:\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
+_MAX_VERSION_DIGITS = 4
+_WRITTEN_ID = re.compile(
+    r"(?:arxiv:\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE | re.ASCII
+)
 _ANNOUNCED = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*(\S+)\s*(?:Abstract:\s*)?", re.IGNORECASE)
 _RDF_TITLE = re.compile(r"\s*\(arXiv:(\S+)\s+\[([\w.-]+)\]\s*(UPDATED|CROSS LISTED)?\)\s*$", re.IGNORECASE)
 _RDF_TYPES = {"updated": AnnounceType.REPLACE, "cross listed": AnnounceType.CROSS}
@@ -31,7 +35,10 @@ _NAME_SUFFIX = re.compile(r",(?=\s*(?:jr\.?|sr\.?|ii|iii|iv)\s*(?:,|$))", re.IGN
 def arxiv_id_in(text: str) -> tuple[str, int]:
     """The arXiv id in an id, link or DOI, and its version (0: not given); ("", 0) if there is none."""
     found = _ID.search(text)
-    return (found.group(1), int(found.group(2) or 0)) if found else ("", 0)
+    if not found:
+        return "", 0
+    version = found.group(2) or ""
+    return found.group(1), int(version) if 0 < len(version) <= _MAX_VERSION_DIGITS else 0
 
 
 def is_arxiv_id(text: str) -> bool:
@@ -56,40 +63,40 @@ def id_of_url(url: str) -> str:
 
 def parse(body: bytes) -> list[Entry]:
     """Parse anything that arXiv serves as a feed. Raises ParseError."""
-    return entries(parse_feed(body))
+    return entries(read_feed(body))
 
 
-def is_arxiv(parsed: Any) -> bool:
-    """Whether a feed read by feedparser is in arXiv's dialect, whichever site serves it."""
-    if "arxiv" in parsed.get("namespaces", {}) or "http://arxiv.org/schemas/atom" in parsed.namespaces.values():
+def is_arxiv(feed: Feed) -> bool:
+    """Whether a feed is in arXiv's dialect, whichever site serves it."""
+    if "arxiv" in feed.namespaces:
         return True
-    return any(_id(item)[0] and _RDF_TITLE.search(item.get("title") or "") for item in parsed.entries[:1])
+    return any(_id(item)[0] and _RDF_TITLE.search(text_of(item, "title")) for item in feed.items[:1])
 
 
-def entries(parsed: Any) -> list[Entry]:
-    """The entries of a feed read by feedparser. Raises ParseError for an error that arXiv serves as a feed."""
-    title = plain_text(parsed.feed.get("title") or "")
+def entries(feed: Feed) -> list[Entry]:
+    """The entries of a feed. Raises ParseError for an error that arXiv serves as a feed."""
+    title = plain_text(feed.title)
     if title.lower().startswith("feed error"):
         raise ParseError(f"arXiv says: {title}")
-    for item in parsed.entries:
-        if "arxiv.org/api/errors" in (item.get("id") or ""):
-            raise ParseError(f"arXiv says: {plain_text(item.get('summary') or 'error')}")
-    return [_entry(item) for item in parsed.entries if _id(item)[0]]
+    for item in feed.items:
+        if "arxiv.org/api/errors" in text_of(item, "id"):
+            raise ParseError(f"arXiv says: {plain_text(text_of(item, 'summary') or 'error')}")
+    return [_entry(item) for item in feed.items if _id(item)[0]]
 
 
-def _id(item: Any) -> tuple[str, int]:
-    named = (arxiv_id_in(item.get(key) or "") for key in ("id", "link"))
+def _id(item: dict[str, Any]) -> tuple[str, int]:
+    named = (arxiv_id_in(text_of(item, field)) for field in ("id", "link"))
     return next((found for found in named if found[0]), ("", 0))
 
 
-def _entry(item: Any) -> Entry:
+def _entry(item: dict[str, Any]) -> Entry:
     arxiv_id, version = _id(item)
-    title, summary = item.get("title") or "", item.get("summary") or ""
+    title, summary = text_of(item, "title"), text_of(item, "summary")
     announced, rdf = _ANNOUNCED.match(summary), _RDF_TITLE.search(title)
     # Not from `arxiv:announce_type`: feedparser's key for it depends on the prefix that the feed chose.
     written = announced.group(1).lower() if announced else ""
     announce_type = AnnounceType(written) if written in set(AnnounceType) else AnnounceType.NEW
-    primary = item.get("arxiv_primary_category", {}).get("term")
+    primary = text_of(item, "arxiv_primary_category")
     if announced:
         summary = summary[announced.end() :]
     if rdf:
@@ -97,15 +104,15 @@ def _entry(item: Any) -> Entry:
         version = arxiv_id_in(rdf.group(1))[1]
         announce_type = _RDF_TYPES.get((rdf.group(3) or "").lower(), AnnounceType.NEW)
         primary = primary or rdf.group(2)
-    categories = [primary, *(tag.term for tag in item.get("tags", ()) if tag.get("term"))]
+    categories = [primary, *(text_of(tag, "term") for tag in records_of(item, "tags"))]
     # Names without affiliations: `A (Dept, City), B, Jr.` is `A` and `B, Jr.`. The API has one author in each element,
     # the feeds have all of them in one.
-    names = [author.get("name") or "" for author in item.get("authors", ())]
+    names = authors_of(item)
     if len(names) == 1:
         text = _NAME_SUFFIX.sub("\0", _without_parentheses(html_to_text(names[0])))
         names = [name.replace("\0", ",") for name in text.split(",")]
     return Entry(
-        guid=item.get("id") or arxiv_id,
+        guid=text_of(item, "id") or arxiv_id,
         title=plain_text(title),
         abstract=plain_text(summary),
         authors=tuple(name for written in names if (name := plain_text(_without_parentheses(written)))),
@@ -114,7 +121,7 @@ def _entry(item: Any) -> Entry:
         pdf_url=pdf_url(arxiv_id),
         arxiv_id=arxiv_id,
         arxiv_version=version,
-        doi=doi_in(item.get("arxiv_doi") or ""),
+        doi=doi_in(text_of(item, "arxiv_doi")),
         announce_type=announce_type,
         published_at=published_at(item),
     )
@@ -122,9 +129,10 @@ def _entry(item: Any) -> Entry:
 
 def _without_parentheses(name: str) -> str:
     depth = 0
-    kept = ""
+    kept: list[str] = []
     for character in name:
         depth += character == "("
-        kept += "" if depth else character
+        if not depth:
+            kept.append(character)
         depth -= character == ")" and depth > 0
-    return kept
+    return "".join(kept)

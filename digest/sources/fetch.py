@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from urllib.request import url2pathname
 import httpx2
 import stamina
 
-from digest.errors import SourceError
+from digest.errors import SourceError, StoppedError
 from digest.sources import arxiv
 from digest.sources.parsing import html_to_text
 
@@ -34,7 +35,18 @@ _RETRY_SECONDS = 60.0
 _PAUSES = {arxiv.DOMAIN: arxiv.SECONDS_BETWEEN_REQUESTS}  # also for subdomains
 
 _CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}  # httpx's trace events
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+
+# Addresses for which a gateway makes an IPv4 address of the last 32 bits (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, 2.4: the only one that is given out
+_NOT_PUBLIC = (  # parts of it that are for other uses, or lead to an IPv4 address that may be private
+    ipaddress.IPv6Network("2001::/23"),  # protocol assignments, among them Teredo (RFC 2928, RFC 4380)
+    ipaddress.IPv6Network("2001:db8::/32"),  # documentation (RFC 3849)
+    ipaddress.IPv6Network("2002::/16"),  # 6to4 (RFC 3056)
+    ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+_POLL_SECONDS = 0.2
+_HOST_WITHOUT_SCHEME = re.compile(r"(?:[\w-]{1,63}\.){1,10}[A-Za-z]{2,63}(?::\d{1,5})?(?:[/?].*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,7 @@ class Fetched:
     """A response. `body` is None if nothing has changed since the given validators."""
 
     body: bytes | None
+    url: str = ""  # where it came from, after redirects
     etag: str = ""
     last_modified: str = ""
 
@@ -58,7 +71,8 @@ class Fetcher:
     """Reads sources from https, http, file:// and paths (relative to `base`). Close it: it has a connection pool.
 
     `base` is None if no file may be read, as for addresses from the public. A server may be silent for `seconds` and
-    take four times as long for a whole body. One that does not answer is asked `attempts` times.
+    take four times as long for a whole body. One that does not answer is asked `attempts` times. `fetch` is ended by a
+    StoppedError as soon as `stopping` returns True.
     """
 
     def __init__(
@@ -69,9 +83,11 @@ class Fetcher:
         allow_private: Collection[str] = (),
         attempts: int = _ATTEMPTS,
         seconds: float = _SECONDS,
+        stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.stopping = stopping
         self._base = base
         self._attempts = attempts
         self._seconds = seconds
@@ -89,7 +105,27 @@ class Fetcher:
         )
 
     def fetch(self, source: str, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
-        """Fetch `url`, unless it is unchanged by the given validators. Raises SourceError, naming `source`."""
+        """Fetch `url`, unless it is unchanged by the given validators. Raises SourceError, naming `source`.
+
+        Raises StoppedError when the program stops.
+        """
+        # In a thread of its own, which is left behind when the program stops: nothing can interrupt a look-up in DNS,
+        # and little a connection that is being opened. A daemon does not keep the process from ending.
+        answer: Future[Fetched] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(self._fetch(source, url, etag=etag, last_modified=last_modified))
+            except Exception as error:  # noqa: BLE001 (the caller's thread raises it)
+                answer.set_exception(error)
+
+        threading.Thread(target=run, name="fetch", daemon=True).start()
+        while not wait([answer], timeout=_POLL_SECONDS).done:
+            if self.stopping():
+                raise StoppedError
+        return answer.result()
+
+    def _fetch(self, source: str, url: str, *, etag: str, last_modified: str) -> Fetched:
         scheme = urlsplit(url).scheme.lower()
         if scheme not in {"http", "https"}:
             if self._base is None:
@@ -98,7 +134,7 @@ class Fetcher:
                 return _read_file(source, Path(url2pathname(urlsplit(url).path)), etag)
             if "://" in url:
                 raise SourceError(source, f"{scheme}:// is not supported; use https://, http://, file:// or a path")
-            return _read_file(source, self._base / Path(url).expanduser(), etag)
+            return _read_path(source, self._base, url, etag)
         headers = {"If-None-Match": etag} if etag else {}
         if last_modified:
             headers["If-Modified-Since"] = last_modified
@@ -165,6 +201,7 @@ class Fetcher:
             raise SourceError(source, f"HTTP {status}{shown}")
         return Fetched(
             body=bytes(body),
+            url=str(response.url),
             etag=response.headers.get("ETag", ""),
             last_modified=response.headers.get("Last-Modified", ""),
         )
@@ -253,14 +290,31 @@ def _public_address(host: str, port: int | None) -> str:
         raise httpx2.ConnectError(f"{host}: {error}") from None
     addresses = [str(address[4][0]) for address in found]
     for address in addresses:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        behind: ipaddress.IPv4Address | None = None  # the IPv4 address that a gateway makes of an IPv6 one
-        if isinstance(ip, ipaddress.IPv6Address):
-            behind = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else ip.sixtofour
-        if not ip.is_global or ip.is_multicast or (behind is not None and not behind.is_global):
+        if not _is_public(address):
             reason = f"{host} is at the private address {address}"
             raise _PrivateAddressError(f"{reason}; if this is intended, add {host!r} to fetch.allow_private")
     return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    """Return True for an address that anyone can reach, and no gateway turns into another one that is private."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    if ip in _NAT64:
+        return _is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)))
+    return ip in _GLOBAL_UNICAST and ip.is_global and not any(ip in network for network in _NOT_PUBLIC)
+
+
+def _read_path(source: str, base: Path, url: str, etag: str) -> Fetched:
+    """Read a file by its path. A URL without its scheme is taken for a path: the error says so."""
+    path = base / Path(url).expanduser()
+    try:
+        return _read_file(source, path, etag)
+    except SourceError as error:
+        if path.exists() or not _HOST_WITHOUT_SCHEME.fullmatch(url):
+            raise
+        raise SourceError(source, f"{error.reason}; for a web address, write https://{url}") from None
 
 
 def _read_file(source: str, path: Path, etag: str) -> Fetched:

@@ -12,7 +12,7 @@ from digest.sources.parsing import ParseError, plain_text, web_url
 def parse(body: bytes) -> list[Entry]:
     """Parse the papers of a day. Raises ParseError if the answer is not a list of papers."""
     try:
-        items = json.loads(body)
+        items = json.loads(body, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise ParseError(f"the answer is not JSON: {error}") from None
     if not isinstance(items, list):
@@ -36,7 +36,7 @@ def _entry(item: dict[str, Any]) -> Entry | None:
     try:
         published = datetime.fromisoformat(_text(paper, "publishedAt"))
         published_at = published.replace(tzinfo=UTC) if published.tzinfo is None else published.astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # the year 1 in a time zone east of UTC began before the first date
         published_at = None
     return Entry(
         guid=f"huggingface:{paper_id}",
@@ -56,6 +56,11 @@ def _entry(item: dict[str, Any]) -> Entry | None:
         upvotes=_count(paper.get("upvotes")),
         stars=_count(paper.get("githubStars")),
     )
+
+
+def _integer(digits: str) -> int:
+    """Return an integer; -1, which is no count, for one that no count can be. int() refuses 5,000 digits."""
+    return int(digits) if len(digits) <= 20 else -1
 
 
 def _record(value: Any) -> dict[str, Any]:

@@ -6,17 +6,13 @@ scholar.google.com/intl/en/scholar/inclusion.html, "Indexing guidelines"; ogp.me
 
 import re
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from digest.models import Entry
-from digest.sources import arxiv
+from digest.sources import arxiv, html_page
 from digest.sources.parsing import ParseError, doi_in, html_to_text, web_url
 
-_MAX_BYTES = 1_000_000  # meta tags are at the beginning of a page
-_MAX_TAGS = 2_000
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?!\d)")
 
 _MAX_URL = 500  # characters
@@ -84,14 +80,7 @@ def _is_public_name(host: str) -> bool:
 
 def parse(body: bytes, *, url: str) -> Entry:
     """Parse the paper that the web page at `url` describes. Raises ParseError if the page names no title."""
-    charset = _CHARSET.search(body[:4096])
-    try:
-        text = body[:_MAX_BYTES].decode(charset[1].decode("ascii") if charset else "utf-8", "replace")
-    except LookupError:
-        text = body[:_MAX_BYTES].decode("utf-8", "replace")
-    reader = _MetaTags()
-    reader.feed(text)
-    tags = reader.found
+    tags = _read_meta_tags(body)
     title = _first(tags, "citation_title", "og:title", "dc.title")
     if not title:
         raise ParseError("the page names no title (citation_title, og:title)")
@@ -120,23 +109,14 @@ def parse(body: bytes, *, url: str) -> Entry:
     )
 
 
-class _MetaTags(HTMLParser):
-    """Collects the contents of a page's meta tags by name."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: dict[str, list[str]] = {}
-        self._count = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Called by HTMLParser."""
-        if tag != "meta" or self._count >= _MAX_TAGS:
-            return
-        self._count += 1
-        attributes = dict(attrs)
-        name, content = attributes.get("name") or attributes.get("property"), attributes.get("content")
-        if name and content and (text := html_to_text(content)):
-            self.found.setdefault(name.lower(), []).append(text)
+def _read_meta_tags(body: bytes) -> dict[str, list[str]]:
+    """Return the contents of a page's meta tags by name."""
+    found: dict[str, list[str]] = {}
+    for _, attributes in html_page.read_tags(body, {"meta"}):
+        name = attributes.get("name") or attributes.get("property")
+        if name and (text := html_to_text(attributes.get("content", ""))):
+            found.setdefault(name.lower(), []).append(text)
+    return found
 
 
 def _first(tags: dict[str, list[str]], *names: str) -> str:

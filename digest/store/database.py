@@ -168,8 +168,8 @@ class Store:
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
-        except exc.IntegrityError:
-            raise
+        except (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.InterfaceError):
+            raise  # about the values or the statement: the database itself can be used
         except self._backend.errors as error:
             raise StoreError(f"{self.file}: {self._backend.reason(error)}") from error
 

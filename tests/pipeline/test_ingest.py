@@ -1,5 +1,6 @@
 """The first stage: sources become papers."""
 
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from digest.errors import StoreError
 from digest.pipeline.ingest import IngestReport, ingest, read_feed
-from digest.sources import Fetcher
+from digest.sources import Fetched, Fetcher
 from digest.store import Store, papers, schema, sources
 from tests.builders import NOW, all_papers, at
 
@@ -93,6 +96,84 @@ def test_a_source_that_recovers_is_read_from_where_it_stopped(store: Store, fetc
     assert run(store, fetcher, source).papers_new == 1
     with store.read() as tx:
         assert sources.list_states(tx)["list"].failure == ""
+
+
+def rss(folder: Path, name: str, *items: str) -> Source:
+    written = "".join(f"<item>{item}</item>" for item in items)
+    feed = f'<rss version="2.0"><channel><title>T</title>{written}</channel></rss>'
+    (folder / name).write_text(feed, encoding="utf-8")
+    return Source(name, name, "feed")
+
+
+class FaultyFetcher(Fetcher):
+    """Fetches as others do, but fails for sources that are called by the name of an exception."""
+
+    def fetch(self, source: str, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
+        fault = getattr(builtins, source, None)
+        if isinstance(fault, type) and issubclass(fault, Exception):
+            raise fault("odd\ntext \ud800")
+        return super().fetch(source, url, etag=etag, last_modified=last_modified)
+
+
+def test_no_exception_of_one_source_stops_the_others(store: Store, tmp_path: Path) -> None:
+    bad = [Source(fault, "x") for fault in ("TypeError", "OverflowError", "RecursionError", "MemoryError")]
+    with FaultyFetcher(base=tmp_path) as fetcher, capture_logs() as logs:
+        report = run(store, fetcher, *bad, write(tmp_path, "good", "One paper on cats"))
+    said = [f"internal error: {source.name}: odd text ; the log has the details" for source in bad]
+    assert report.failures == tuple((source.name, reason) for source, reason in zip(bad, said, strict=True))
+    assert titles(store) == ["One paper on cats"]
+    assert [(entry["source"], "in fetch\n" in entry["stack"]) for entry in logs] == [(s.name, True) for s in bad]
+    with store.read() as tx:
+        states = sources.list_states(tx)
+    assert [states[source.name].failure for source in bad] == said
+    assert states["good"].failure == ""
+
+
+def test_entries_that_cannot_be_stored_are_their_sources_failure(
+    store: Store, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    with store.write() as tx:
+        tx.exec_driver_sql(
+            "CREATE TRIGGER odd BEFORE INSERT ON paper_revisions WHEN new.title = 'Odd' "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    bad = rss(tmp_path, "bad", "<title>Fine</title>", "<title>Odd</title>")
+    report = run(store, fetcher, bad, write(tmp_path, "good", "One paper on cats"))
+    ((name, reason),) = report.failures
+    assert name == "bad"
+    assert reason.startswith("internal error: IntegrityError: ")
+    assert titles(store) == ["One paper on cats"]
+
+
+def test_a_fault_of_the_database_is_no_sources_failure(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    source = write(tmp_path, "list", "One paper on cats")
+    with store.write() as tx:
+        tx.exec_driver_sql("DROP TABLE paper_revisions")
+    with pytest.raises(StoreError, match="no such table"):
+        run(store, fetcher, source)
+    with store.read() as tx:
+        assert sources.list_states(tx) == {}
+
+
+ODD_FEEDS = {
+    "authors": "<title>Codes</title><authors>Ann;Bob</authors>",
+    "reference": f"<title>Codes &#{'1' * 5_000};</title>",
+    "name": f"<title>Codes</title><author>{'a' * 100_000}@</author>",
+    "date": "<title>Codes</title><published_parsed>x</published_parsed>",
+    "text": f"<title>{'long ' * 100_000}</title><guid>{'g' * 100_000}</guid>",
+}
+
+
+def test_odd_entries_are_stored_and_the_next_source_is_read(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    odd = [rss(tmp_path, name, f"{item}<description>{name}</description>") for name, item in ODD_FEEDS.items()]
+    (tmp_path / "hf").write_text(f'[{{"paper": {{"id": "2606.00001", "title": "T", "upvotes": {2**64}}}}}]')
+    arxiv = Source("arxiv", "arxiv.xml", "arxiv")
+    (tmp_path / "arxiv.xml").write_text(ATOM.format(version="9" * 5_000, title="Versions"))
+    report = run(
+        store, fetcher, *odd, Source("hf", "hf", "huggingface"), arxiv, write(tmp_path, "good", "One paper on cats")
+    )
+    assert report.failures == ()
+    assert titles(store)[-1] == "One paper on cats"
 
 
 ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:arxiv="http://arxiv.org/schemas/atom"><title>T</title>
