@@ -107,7 +107,7 @@ def _create_scheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     work: dict[Stage, Callable[[], None]] = {
-        Stage.INGEST: lambda: _ingest(app),
+        Stage.INGEST: lambda: _ingest(app, stop),
         Stage.PUBLISH: lambda: _publish(app),
         Stage.DELIVER: lambda: _deliver(app, stop, new_mail),
         Stage.BOUNCE: lambda: _process_inbox(app, stop),

@@ -66,6 +66,7 @@ def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[
     cli.ok("subscriber", "add", "other@example.org")  # a confirmation email is queued for them
     served = serving()
     wait_for_mail(cli.folder)
+    served.wait_for("papers_new=2")
     served.process.send_signal(signal.SIGTERM)
     served.end()
     for event in ("serving", "papers_new=2", "follows no profile", "delivered", "stopping", "stopped"):
@@ -114,15 +115,45 @@ def test_it_ends_within_ten_seconds_beside_a_hanging_source_and_a_half_sent_requ
 
 def test_a_second_signal_ends_it_at_once(serving: Callable[[], Serving], mute: Callable[[], None]) -> None:
     served = serving()
-    served.wait_for("serving")
+    host, _, port = served.wait_for(r"url=http://(127\.0\.0\.1:\d+)\n?").partition(":")
     mute()
-    served.process.send_signal(signal.SIGTERM)
-    served.wait_for("stopping")
-    begun = time.monotonic()
-    served.process.send_signal(signal.SIGTERM)
+    with socket.create_connection((host, int(port))) as half_sent:  # delays the end
+        half_sent.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nemail")
+        time.sleep(0.5)
+        served.process.send_signal(signal.SIGTERM)
+        served.wait_for("stopping")
+        begun = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(IN_TIME) == -signal.SIGTERM
     assert time.monotonic() - begun < 2
     served.read_to_the_end()
+
+
+SLOW_FEED = b"<rss version='2.0'><channel>" + b"<![CDATA[" * 400_000
+
+
+@pytest.mark.parametrize("answer", [None, SLOW_FEED], ids=["TLS", "parsing"])
+def test_it_ends_within_ten_seconds_beside_a_source_that_takes_long(
+    cli: Cli, serving: Callable[[], Serving], answer: bytes | None
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(IN_TIME)
+        url, scheme = f"127.0.0.1:{server.getsockname()[1]}/", "https" if answer is None else "http"
+        cli.configure(
+            '[fetch]\nallow_private = ["127.0.0.1"]\n'
+            f'[[source]]\nname = "slow"\nkind = "feed"\nurl = "{scheme}://{url}"\n'
+        )
+        served = serving()
+        connection, _ = server.accept()
+        with connection:
+            if answer is SLOW_FEED:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer))
+            connection.sendall(answer or b"")
+            time.sleep(1.5)
+            begun = time.monotonic()
+            served.stop()
+            assert time.monotonic() - begun < 10
+    assert "source failed" not in served.said
 
 
 def test_one_click_works_over_real_http_while_the_stages_run(cli: Cli, serving: Callable[[], Serving]) -> None:

@@ -46,7 +46,9 @@ _NOT_PUBLIC = (  # parts of it that are for other uses, or lead to an IPv4 addre
     ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
 _POLL_SECONDS = 0.2
-_HOST_WITHOUT_SCHEME = re.compile(r"(?:[\w-]{1,63}\.){1,10}[A-Za-z]{2,63}(?::\d{1,5})?(?:[/?].*)?")
+_HOST_WITHOUT_SCHEME = re.compile(  # `rss.example.org/feed`; `papers.xml` is a file
+    r"(?:[\w-]{1,63}\.){1,10}(?!(?:xml|rss|atom|rdf|json|txt|html?)$)[A-Za-z]{2,63}(?::\d{1,5})?(?:[/?].*)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

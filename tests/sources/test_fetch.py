@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import stamina
 
-from digest.errors import SourceError
+from digest.errors import SourceError, StoppedError
 from digest.sources import Fetcher, fetch
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -204,6 +204,9 @@ def test_a_private_address_is_fetched_only_if_allowed(tmp_path: Path) -> None:
     [
         *("10.0.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1%eth0", "fd00::1"),
         *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "ff0e::1"),
+        # Outside 2000::/3, or for another use, whatever IPv4 address they hold.
+        *("64:ff9b:1::5db8:d70e", "fec0::1", "::5db8:d70e", "::ffff:93.184.215.14", "2002:5db8:d70e::1", "2001::1"),
+        *("3fff::1", "3fff:fff::1", "5f00::1", "2001:db8::1", "2001:10::1", "100::1", "4000::1", "ffff::1", "::"),
     ],
 )
 def test_a_name_with_a_private_address_is_not_fetched(
@@ -213,6 +216,12 @@ def test_a_name_with_a_private_address_is_not_fetched(
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [public, (0, 0, 0, "", (address, 443))])
     with Fetcher(base=tmp_path, attempts=1) as fetcher:
         assert f"example.org is at the private address {address}" in reason(fetcher, "https://example.org/")
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::5db8:d70e", "2001:4860::8888"])
+def test_a_public_address_is_fetched(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 443))])
+    assert fetch._public_address("example.org", 443) == address
 
 
 def test_a_redirect_to_a_private_address_is_not_followed(tmp_path: Path) -> None:
@@ -270,6 +279,21 @@ def test_a_source_that_cannot_be_read_is_reported(fetcher: Fetcher, url: str, sa
     assert said in reason(fetcher, url)
 
 
+@pytest.mark.parametrize("url", ["rss.example.org/atom/cs.LG", "example.org", "www.example.org:8080/feed.xml?x=1"])
+def test_an_address_without_its_scheme_is_recognised(fetcher: Fetcher, url: str) -> None:
+    assert reason(fetcher, url).endswith(f"No such file or directory; for a web address, write https://{url}")
+
+
+@pytest.mark.parametrize("url", ["papers.xml", "feeds/list.txt", "list", "/srv/example.org/feed"])
+def test_a_path_is_not_taken_for_an_address(fetcher: Fetcher, url: str) -> None:
+    assert "https://" not in reason(fetcher, url)
+
+
+def test_a_file_that_looks_like_an_address_is_read(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "example.org").write_bytes(b"one")
+    assert fetcher.fetch("src", "example.org").body == b"one"
+
+
 def test_a_file_that_is_too_large(fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "MAX_BYTES", 2**20)
     (tmp_path / "big").write_bytes(b"0" * (2**20 + 1))
@@ -289,6 +313,39 @@ def test_addresses_from_the_public_read_no_file_and_are_not_retried(tmp_path: Pa
             assert reason(fetcher, file) == "only https:// and http:// addresses are looked up"
         assert reason(fetcher, url) == "HTTP 503"
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["connect", "headers", "body", "pause"])
+def test_fetching_ends_at_once_when_the_program_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    done = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if name == "pause":
+            say(handler, 503, Retry_After="50")
+            return
+        if name == "body":
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n<rss")
+        done.wait(10)
+
+    def resolve(*_: object, **__: object) -> None:
+        done.wait(10)
+
+    begun = time.monotonic()
+    with serving(answer) as url:
+        if name == "connect":
+            monkeypatch.setattr("socket.getaddrinfo", resolve)
+            url = "https://example.org/"  # noqa: PLW2901
+        with (
+            Fetcher(
+                base=tmp_path, allow_private=["127.0.0.1"], stopping=lambda: time.monotonic() > begun + 0.5
+            ) as fetcher,
+            pytest.raises(StoppedError),
+        ):
+            fetcher.fetch("src", url)
+        assert time.monotonic() - begun < 5
+        done.set()
 
 
 def test_a_short_timeout_is_kept(tmp_path: Path) -> None:

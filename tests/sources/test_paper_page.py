@@ -65,6 +65,22 @@ def test_the_declared_encoding_is_used() -> None:
     assert parse_page(html.encode("latin-1"), url=URL, source="s").title == "Käse"
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "zlib", "unicode_escape", "utf-7", "rot13", "mbcs", "x" * 40])
+def test_a_charset_that_is_none_is_ignored(charset: str) -> None:
+    body = f'<meta charset="{charset}"><meta name="citation_title" content="Zoë">'.encode() + b"a-" * 500_000
+    begun = time.process_time()
+    assert parse_page(body, url=URL, source="s").title == "Zoë"
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "damage", ["<![foo", "<!DOCTYPE x [", f"&#{'1' * 5_000};", "<a b='&#99999999999999;'>", "<?", "</"]
+)
+def test_what_the_parser_cannot_read_costs_nothing_before_it(damage: str) -> None:
+    assert read('<meta name="citation_title" content="Cats">', damage).title == "Cats"
+    assert read('<meta name="citation_title" content="Cats">', f'<meta name="x" content="{damage}">').title == "Cats"
+
+
 @pytest.mark.parametrize("body", [b"", b"\x00\xff\xfe", b"<html>", b"{}", b'<meta name="citation_title" content=" ">'])
 def test_a_page_without_a_title_is_refused(body: bytes) -> None:
     with pytest.raises(SourceError, match="names no title"):

@@ -101,6 +101,26 @@ def test_an_incomplete_feed_is_refused_with_the_reason(body: str, said: str) -> 
     assert said in reason(body)
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ('<link rel="alternate" type="application/rss+xml" href="/feed.xml">', "links is https://example.org/feed.xml"),
+        ("<LINK type='application/atom+xml; charset=x' REL='feed Alternate' HREF='a?b&amp;c'>", "/blog/a?b&c"),
+        ('<link rel="alternate" type="application/rss+xml" href="javascript:x">', "look for the feed's own address"),
+        ('<link rel="alternate" type="application/rss+xml" href="https://[x">', "look for the feed's own address"),
+        ('<link rel="alternate" type="text/html" href="/de">', "look for the feed's own address"),
+        ("<![foo", "look for the feed's own address"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["feed", "arxiv", "huggingface", "text"])
+def test_a_web_page_is_refused_with_the_feed_that_it_links(head: str, said: str, kind: str) -> None:
+    body = f"\ufeff <!-- x -->\n<!DOCTYPE html><html><head>{head}</head></html>".encode()
+    with pytest.raises(SourceError) as caught:
+        parse(kind, body, source="src", url="https://example.org/blog/")
+    assert caught.value.reason.startswith("the answer is a web page, not a feed; ")
+    assert caught.value.reason.endswith(said)
+
+
 def test_a_bomb_of_entities_is_refused() -> None:
     bomb = (
         '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
