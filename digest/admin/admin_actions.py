@@ -26,12 +26,18 @@ def add(tx: Transaction, email: str, role: Role, hashed: str, *, by: str, now: d
 def edit(
     tx: Transaction, email: str, *, role: Role | None = None, hashed: str | None = None, by: str, now: datetime
 ) -> Admin:
-    """Change an admin's role or password, which ends their sessions. Raises NotFoundError."""
+    """Change an admin's role or password, which ends their sessions. Raises NotFoundError.
+
+    A new password also revokes their API tokens: a thief of the old one may have made some.
+    """
     before = admins.get(tx, email)
     after = replace(before, role=role or before.role, password=hashed or before.password)
     if after != before:
-        admins.save(tx, after)
         audit.record(tx, by, "admin edit", before.email, now=now)
+        if after.password != before.password:
+            for token in admins.list_tokens(tx, owner=before):
+                audit.record(tx, by, "token revoke", _subject(token), now=now)
+        admins.save(tx, after)
     return after
 
 

@@ -37,16 +37,23 @@ def edit_admin(
     email: AdminArgument,
     role: Annotated[Role | None, typer.Option("--role", help="admin: everything; editor: only profiles.")] = None,
     password: Annotated[
-        bool, typer.Option("--password", help="Ask for a new password, or read it from stdin.")
+        bool,
+        typer.Option(
+            "--password", help="Ask for a new password, or read it from stdin. Revokes the admin's API tokens."
+        ),
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Change an admin's role or password. They have to sign in again."""
+    """Change an admin's role or password. They have to sign in again, and a new password revokes their API tokens."""
     with open_app(config) as app:
         hashed = passwords.hash_password(_asked_password()) if password else None
         with app.store.write() as tx:
+            owned = admins.list_tokens(tx, owner=admins.get(tx, email)) if password else []
             after = admin_actions.edit(tx, email, role=role, hashed=hashed, **signed())
     say(f"{after.email} is {after.role.value}{', with a new password' if password else ''}")
+    if owned:
+        names = ", ".join(token.name for token in owned)
+        say(f"revoked their API tokens: {names}; make new ones with `digest token add`")
 
 
 @admin_commands.command("list")

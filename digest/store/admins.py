@@ -39,8 +39,10 @@ def add(tx: Transaction, new: Admin, *, now: datetime) -> Admin:
 
 
 def save(tx: Transaction, changed: Admin) -> None:
-    """Store a changed role or password, and end the admin's sessions."""
+    """Store a changed role or password, and end the admin's sessions; a new password ends their tokens, too."""
     values = {"role": changed.role.value, "password": changed.password}
+    other_password = sa.exists().where(admins.c.id == changed.id, admins.c.password != changed.password)
+    tx.execute(sa.delete(api_tokens).where(api_tokens.c.admin_id == changed.id, other_password))
     tx.execute(sa.update(admins).where(admins.c.id == changed.id).values(values))
     tx.execute(sa.delete(admin_sessions).where(admin_sessions.c.admin_id == changed.id))
 

@@ -50,6 +50,20 @@ def test_role_and_password_are_changed_and_everything_is_logged(cli: Cli) -> Non
     assert said == [("command line", f"admin {did}", whom) for did in ("remove", "edit", "add")]
 
 
+def test_a_new_password_revokes_the_api_tokens_and_says_so(cli: Cli) -> None:
+    whom = "desk@example.org"
+    cli("admin", "add", whom, stdin=PASSWORD)
+    for name in ("website", "backup"):
+        cli.ok("token", "add", name, "--admin", whom, "--scope", "profiles:read")
+    assert "revoked" not in cli("admin", "edit", whom, "--role", "editor").err
+    assert len(cli.ok("token", "list", "--json").records) == 2
+    said = cli("admin", "edit", whom, "--password", stdin="another four words\n").err
+    assert "revoked their API tokens: backup, website; make new ones with `digest token add`" in said
+    assert cli.ok("token", "list", "--json").records == []
+    revoked = [c["subject"] for c in cli.ok("admin", "log", "--what", "token revoke", "--json").records]
+    assert sorted(revoked) == [f'"{name}" of {whom}' for name in ("backup", "website")]
+
+
 def test_the_log_is_filtered_by_who_and_by_what(cli: Cli) -> None:
     cli("admin", "add", "desk@example.org", stdin=PASSWORD)
     cli.ok("profile", "add", "Cats", "--rules", "cat")
