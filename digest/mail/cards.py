@@ -4,10 +4,10 @@ What a paper looks like to every subscriber is prepared once (`PreparedPaper`) a
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from digest.mail.context import Card, Place, Reason, Segment
 from digest.mail.encoding import EncodedText, SafeText, clean
@@ -81,9 +81,9 @@ HitT = TypeVar("HitT", bound=Hit)
 
 @lru_cache(maxsize=8192)
 def _forms(matched: str, prefix: str) -> tuple[SafeText, str, str]:
-    """A match as (the paper writes it, folded to compare it with others, a rule in a query string)."""
+    """A match as (the paper writes it, folded to compare it with others, a rule)."""
     folded = prefix + WORD.sub(lambda word: fold(word.group()), matched)
-    return SafeText(shortened(matched, _MAX_REASON)), folded, quote_plus((prefix + normalize(matched))[:_MAX_KEYWORD])
+    return SafeText(shortened(matched, _MAX_REASON)), folded, (prefix + normalize(matched))[:_MAX_KEYWORD]
 
 
 class PreparedPaper:
@@ -132,10 +132,12 @@ class PaperCache:
         return prepared
 
 
-def build_card(item: DigestItem, prepared: PreparedPaper, *, max_abstract: int, paper_url: str, mute_url: str) -> Card:
+def build_card(
+    item: DigestItem, prepared: PreparedPaper, *, max_abstract: int, paper_url: str, mute_url: Callable[[str], str]
+) -> Card:
     """One paper of a digest as its mail shows it.
 
-    `paper_url` is the paper's page on our own site, `mute_url` the link that mutes a keyword, up to the keyword.
+    `paper_url` is the paper's page on our own site, `mute_url` returns the link that mutes a keyword, or "".
     """
     paper, abstract = prepared.paper, prepared.abstract(max_abstract)
     hits = [Hit(paper, evidence) for evidence in item.evidence]
@@ -156,7 +158,7 @@ def build_card(item: DigestItem, prepared: PreparedPaper, *, max_abstract: int, 
         upvotes=paper.upvotes or 0,
         stars=paper.stars or 0,
         reasons=tuple(
-            Reason(text=hit.text, place=place, mute_url=mute_url + hit.keyword) for hit, place in reasons(hits)
+            Reason(text=hit.text, place=place, mute_url=mute_url(hit.keyword)) for hit, place in reasons(hits)
         ),
         also=also(item),
         pdf_url=prepared.links["pdf_url"],

@@ -187,7 +187,7 @@ class Composer:
         return Outline(
             mail=mail,
             max_abstract=fit.max_abstract,
-            mute_url=self._url(Scope.MUTE, reader, written_at) + "?keyword=",
+            mute_url=self._links.mute_links(reader.id, reader.epoch, written_at=written_at),
             paper_url=self._links.paper_url,
         )
 

@@ -12,11 +12,13 @@ import hashlib
 import hmac
 import re
 from base64 import b32encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
+from urllib.parse import quote_plus
 
 _MAC_BYTES = 16
 _TOKEN = re.compile(
@@ -42,11 +44,13 @@ class Scope(StrEnum):
     SESSION = "session"  # about: random, so that each session has its own token
     PREFERENCES = "preferences"
     PAUSE = "pause"
-    MUTE = "mute"  # the keyword is not signed: the link allows muting any of the subscriber's keywords
+    MUTE = "mute"  # about: the hash of the keyword, from `text_hash`; none in links of 0.1.0, which ask to sign in
     READ = "read"  # about: the slot of the digest to read on the web, from `encode_time`
     ADDRESS = "address"  # about: the hash of the new address
     FEED = "feed"  # about: the subscriber's `feed`; changing that revokes the link
     UNSUBSCRIBE = "unsubscribe"
+    KNOWN_BROWSER = "known-browser"  # of no subscriber; about: random. Counts in rate limits only, as the next
+    KNOWN_ADMIN_BROWSER = "known-admin-browser"
 
 
 # How long a token is valid. Those of other scopes never expire.
@@ -59,6 +63,8 @@ TOKEN_LIFETIMES = {
     Scope.MUTE: timedelta(days=60),
     Scope.READ: timedelta(days=180),
     Scope.ADDRESS: timedelta(days=1),
+    Scope.KNOWN_BROWSER: timedelta(days=180),
+    Scope.KNOWN_ADMIN_BROWSER: timedelta(days=180),
 }
 
 
@@ -105,13 +111,28 @@ class Links:
             content = f"{content}~{encode_time(written_at + TOKEN_LIFETIMES[scope])}"
         return f"{content}.{self._mac(scope, content)}"
 
+    def mute_links(self, subscriber_id: int, epoch: int, *, written_at: datetime) -> Callable[[str], str]:
+        """Return the function that writes a subscriber's links: from a keyword, the link that mutes it and no other.
+
+        A mail has dozens of them. So all that they share is written once.
+        """
+        base, expires = f"{self.base_url.rstrip('/')}/{Scope.MUTE.value}/", written_at + TOKEN_LIFETIMES[Scope.MUTE]
+        begin, end = f"{subscriber_id}.{epoch}.", f"~{encode_time(expires)}"
+
+        def url(keyword: str) -> str:
+            about, query = _mute_parts(self.secret, keyword)
+            content = f"{begin}{about}{end}"
+            return f"{base}{content}.{self._mac(Scope.MUTE, content)}?keyword={query}"
+
+        return url
+
     def paper_url(self, public_id: str) -> str:
         """Return the address of a paper's public page."""
         return f"{self.base_url.rstrip('/')}/paper/{public_id}"
 
     def text_hash(self, text: str) -> str:
         """Return 16 hexadecimal digits that identify a text as a link's subject without revealing it."""
-        return hmac.digest(self.secret, f"about\0{text}".encode(), hashlib.sha256).hex()[:16]
+        return _text_hash(self.secret, text)
 
     def verify(self, scope: Scope, token: str) -> Token | None:
         """Return the content of a token that this installation signed for `scope`, or None for any other text.
@@ -141,6 +162,17 @@ class Links:
     def _mac(self, scope: Scope, content: str) -> str:
         mac = hmac.digest(self.secret, f"{scope.value}\0{content}".encode(), hashlib.sha256)[:_MAC_BYTES]
         return urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def _text_hash(secret: bytes, text: str) -> str:
+    return hmac.digest(secret, f"about\0{text}".encode("utf-8", "replace"), hashlib.sha256).hex()[:16]
+
+
+@lru_cache(maxsize=8192)
+def _mute_parts(secret: bytes, keyword: str) -> tuple[str, str]:
+    """Return what the mute links of a keyword have in common: (its hash, the keyword as a query has it)."""
+    keyword = keyword.strip()
+    return _text_hash(secret, keyword), quote_plus(keyword)
 
 
 def encode_time(at: datetime) -> str:

@@ -71,6 +71,7 @@ PAGES: Mapping[str, Any] = {
     "mailbox.html.j2": Nothing,
     "move.html.j2": Question,
     "mute.html.j2": settings_pause_mute.Mute,
+    "mute-sign-in.html.j2": settings_pause_mute.MuteSignIn,
     "no-edition.html.j2": editions_and_profiles.NoEdition,
     "no-mute.html.j2": settings_pause_mute.NoMute,
     "not-moved.html.j2": Nothing,

@@ -1,7 +1,7 @@
 """Papers as pages show them: the cards of mails, with complete abstracts and links to the papers' own pages."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -31,8 +31,10 @@ class PaperCards:
         """A paper with its matches highlighted, and an abstract of at most `most` characters."""
         return self.show_item(DigestItem(paper=paper, profile="", score=0, evidence=tuple(evidence)), most=most)
 
-    def show_item(self, item: DigestItem, *, mute_url: str = "", most: int = _COMPLETE) -> ShownPaper:
-        """A paper of a reader's digest. `mute_url` is the link that mutes a keyword, which is appended."""
+    def show_item(
+        self, item: DigestItem, *, mute_url: Callable[[str], str] = lambda _: "", most: int = _COMPLETE
+    ) -> ShownPaper:
+        """A paper of a reader's digest. `mute_url` returns the link that mutes a keyword, or "" for none."""
         path = paper_path(item.paper.id)
         with self._lock:
             prepared = self._cache.get(item.paper)

@@ -15,7 +15,7 @@ PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
 def a_card(item: DigestItem, max_abstract: int = 99) -> Card:
     prepared = PaperCache().get(item.paper)
-    return build_card(item, prepared, max_abstract=max_abstract, paper_url="https://p", mute_url="https://m?keyword=")
+    return build_card(item, prepared, max_abstract=max_abstract, paper_url="https://p", mute_url="https://m/".__add__)
 
 
 @given(PLAIN, SPANS)

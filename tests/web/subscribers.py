@@ -85,6 +85,12 @@ def confirm_path(app: App, reader: Subscriber) -> str:
     return path(app, Scope.CONFIRM, reader)
 
 
+def mute_path(app: App, reader: Subscriber, keyword: str) -> str:
+    """Return the path of the link in a mail that mutes a keyword."""
+    url = app.links.mute_links(reader.id, reader.epoch, written_at=NOW)(keyword)
+    return url.removeprefix(app.config.newsletter.base_url)
+
+
 def state(app: App, email: str = EMAIL) -> str:
     with app.store.read() as tx:
         return subscribers.get(tx, email).state.value

@@ -12,8 +12,8 @@ from digest.security.links import Scope
 from digest.store import profiles
 from tests.builders import NOW
 from tests.web.html import faults_of
-from tests.web.reader_site import keywords
-from tests.web.subscribers import add_subscriber, path, void_token
+from tests.web.reader_site import keywords, sign_in_reader
+from tests.web.subscribers import add_subscriber, mute_path, path, void_token
 
 
 def reader_with(app: App, rules: str) -> Subscriber:
@@ -24,6 +24,11 @@ def reader_with(app: App, rules: str) -> Subscriber:
 
 
 def way_to(app: App, reader: Subscriber, keyword: str) -> str:
+    return mute_path(app, reader, keyword).replace("+", "%20")
+
+
+def way_of_0_1_0(app: App, reader: Subscriber, keyword: str) -> str:
+    """A link whose keyword is not signed."""
     return f"{path(app, Scope.MUTE, reader)}?keyword={quote(keyword, safe='')}"
 
 
@@ -77,7 +82,48 @@ def test_an_invalid_keyword_is_refused_and_nothing_is_muted(
 
 
 def test_without_a_keyword_there_is_nothing_to_mute(app: App, site: TestClient) -> None:
-    assert site.post(path(app, Scope.MUTE, add_subscriber(app))).status_code == 422
+    assert site.post(way_to(app, add_subscriber(app), "")).status_code == 422
+
+
+@pytest.mark.parametrize("keyword", ["category:cs.*", "dogs", "Cats", "cats*", "cats OR dogs", "cats\x00", ""])
+def test_a_link_mutes_its_keyword_and_no_other(app: App, site: TestClient, keyword: str) -> None:
+    link = way_to(app, reader_with(app, "nets"), "cats")
+    other = f"{link.partition('=')[0]}={quote(keyword, safe='')}"
+    for do in ("mute", "undo"):
+        assert (site.post(other, data={"do": do}).status_code, keywords(app)) == (403, "nets")
+    assert "<button" not in site.get(other).text
+    assert site.post(link).status_code == 303
+    assert keywords(app) == "nets\n-cats"
+
+
+def test_a_link_of_0_1_0_asks_to_sign_in_and_loses_nothing(app: App, site: TestClient) -> None:
+    reader = reader_with(app, "nets")
+    link = way_of_0_1_0(app, reader, "cats & dogs")
+    page = site.get(link)
+    assert (page.status_code, "Sign in to mute “cats &amp; dogs”" in page.text, faults_of(page.text)) == (200, True, [])
+    assert 'href="/sign-in"' in page.text
+    assert (site.post(link).status_code, keywords(app)) == (403, "nets")
+    own = sign_in_reader(app, site, reader)
+    there = own.get(link).headers["Location"]
+    assert there == "/settings/mute?keyword=cats+%26+dogs"
+    assert own.post(there, csrf="").status_code == 403
+    assert own.post(there).status_code == 303
+    assert keywords(app) == "nets\n-cats & dogs"
+    assert "is muted</h1>" in own.get(there).text
+    assert own.post(there, do="undo").status_code == 303
+    assert keywords(app) == "nets"
+
+
+def test_a_link_of_another_reader_does_not_lead_to_ones_own_keywords(app: App, site: TestClient) -> None:
+    other = way_of_0_1_0(app, add_subscriber(app, "other@example.org"), "cats")
+    own = sign_in_reader(app, site, add_subscriber(app))
+    assert own.get(other).status_code == 200
+
+
+def test_muting_without_a_link_needs_a_session(app: App, site: TestClient) -> None:
+    for method in ("GET", "POST"):
+        answer = site.request(method, "/settings/mute?keyword=cats")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
 
 
 def test_own_keywords_that_are_no_longer_valid_are_left_as_they_are(app: App, site: TestClient) -> None:

@@ -21,6 +21,7 @@ from tests.web.subscribers import (
     confirm_path,
     finish_background,
     history,
+    mute_path,
     path,
     pending,
     queued,
@@ -87,11 +88,11 @@ def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
             "leave": lambda: tabs[0].post("/settings/leave"),  # noqa: B023
             "unsubscribe": lambda: two[0].post(link),  # noqa: B023
         }
-        mute, stop = path(app, Scope.MUTE, reader), path(app, Scope.PAUSE, reader)
+        mute, stop = mute_path(app, reader, "dogs"), path(app, Scope.PAUSE, reader)
         at_once(
             ways[how],
             lambda: tabs[1].post("/settings", **INTERESTS),  # noqa: B023
-            lambda: two[1].post(f"{mute}?keyword=dogs"),  # noqa: B023
+            lambda: two[1].post(mute),  # noqa: B023
             lambda: two[1].post(stop),  # noqa: B023
         )
         for client in two:
@@ -105,10 +106,11 @@ def test_a_save_at_the_moment_of_leaving_does_not_bring_the_subscriber_back(
 
 def test_two_keywords_that_are_muted_at_once_are_both_muted(app: App, two: tuple[TestClient, TestClient]) -> None:
     for email in emails():
-        link = path(app, Scope.MUTE, add_subscriber(app, email))
+        reader = add_subscriber(app, email)
+        links = [mute_path(app, reader, keyword) for keyword in ("cats", "dogs")]
         at_once(
-            lambda: two[0].post(f"{link}?keyword=cats"),  # noqa: B023
-            lambda: two[1].post(f"{link}?keyword=dogs"),  # noqa: B023
+            lambda: two[0].post(links[0]),  # noqa: B023
+            lambda: two[1].post(links[1]),  # noqa: B023
         )
         assert sorted(keywords(app, email).split("\n")) == ["-cats", "-dogs"]
 

@@ -56,7 +56,7 @@ class Outline:
 
     mail: DigestMail[DigestItem]
     max_abstract: int  # characters
-    mute_url: str  # the link that mutes a keyword, up to the keyword
+    mute_url: Callable[[str], str]  # the link that mutes a keyword
     paper_url: Callable[[str], str]  # a paper's page on our own site, by its id
 
 
@@ -65,7 +65,15 @@ class RenderJob:
     """One mail that is being rendered."""
 
     outline: Outline
-    mute_url: Piece
+    encoder: Encoder
+    mute_links: dict[str, Piece]  # by keyword, as far as they have been written
+
+    def mute_link(self, keyword: str) -> Piece:
+        """The encoded link that mutes a keyword."""
+        link = self.mute_links.get(keyword)
+        if link is None:
+            link = self.mute_links[keyword] = self.encoder.value(self.outline.mute_url(keyword))
+        return link
 
 
 class _Match(Hit):
@@ -81,7 +89,8 @@ class _Match(Hit):
         self.marked = b""
 
 
-_Stretches = list[list[Any]]  # encoded texts; the subscriber's mute link goes between two stretches
+# Encoded texts, and what comes before them: the subscriber's link that mutes a keyword, or nothing before the first.
+_Stretches = list[tuple[str, list[Any]]]
 _FillCard = Callable[[DigestItem, list[_Match], _Stretches], None]
 _Step = tuple[Any, Pieces, _FillCard | None]  # literal text, encoded and combined, and what fills the gap behind it
 
@@ -135,7 +144,7 @@ class CardRenderer:
         self._marks = {id(loop): _marks(loop.fragment) for loop in marked}
         reasons = [loop for loop in fragment.loops if loop.fragment.record_type is _REASON]
         self._reasons = {id(loop): _ReasonRenderer(loop.fragment, encoder) for loop in reasons}
-        self._kept: dict[tuple[object, ...], tuple[Paper, Sequence[Sequence[Piece]]]] = {}
+        self._kept: dict[tuple[object, ...], tuple[Paper, Sequence[tuple[str, Sequence[Piece]]]]] = {}
         self._seen: set[int] = set()  # hashes of the keys of cards rendered once
         self._since_cleared = 0
 
@@ -146,7 +155,7 @@ class CardRenderer:
             self._since_cleared = 0
             self._kept.clear()
             self._seen.clear()
-        max_abstract, mute_url, find = job.outline.max_abstract, job.mute_url, self._kept.get
+        max_abstract, mute_link, find = job.outline.max_abstract, job.mute_link, self._kept.get
         for item, place in zip(items, places(self._fragment.asks_position, len(items)), strict=True):
             paper = item.paper
             matches = [(e.field, e.start, e.end) for e in item.evidence]
@@ -156,14 +165,14 @@ class CardRenderer:
                 stretches = kept[1]
             else:
                 stretches = self._render(key, item, place, job.outline)
-            out += stretches[0]
-            for following in stretches[1:]:
-                out.append(mute_url)
+            out += stretches[0][1]
+            for keyword, following in stretches[1:]:
+                out.append(mute_link(keyword))
                 out += following
 
     def _render(
         self, key: tuple[object, ...], item: DigestItem, place: int, outline: Outline
-    ) -> Sequence[Sequence[Piece]]:
+    ) -> Sequence[tuple[str, Sequence[Piece]]]:
         known = hash(key)
         keep = known in self._seen and (len(self._kept) < self._MAX_KEPT or key in self._kept)
         self._seen.add(known)
@@ -173,14 +182,14 @@ class CardRenderer:
         if template is None:
             template = prepared.card_templates[variant] = self._prerender(item, prepared, place, outline)
         matches = template.matches(item.evidence)
-        stretches: _Stretches = [[]]
+        stretches: _Stretches = [("", [])]
         for literal, pieces, fill in template.steps:
-            stretches[-1] += (literal,) if keep else pieces
+            stretches[-1][1].extend((literal,) if keep else pieces)
             if fill is not None:
                 fill(item, matches, stretches)
         if not keep:
             return stretches
-        combined = tuple(map(self._encoder.combine, stretches))
+        combined = tuple((keyword, self._encoder.combine(texts)) for keyword, texts in stretches)
         self._kept[key] = item.paper, combined
         return combined
 
@@ -203,7 +212,7 @@ class CardRenderer:
                 case str():  # `also` is a card's only placeholder
 
                     def fill(item: DigestItem, _: list[_Match], stretches: _Stretches) -> None:
-                        stretches[-1].append(encoder.value(cards.also(item)))
+                        stretches[-1][1].append(encoder.value(cards.also(item)))
                 case Loop(field="reasons"):
                     fill = self._reasons[id(gap)].fill
                 case Loop(field=field):
@@ -242,7 +251,7 @@ class _MarkedText:
 
     def fill(self, _item: DigestItem, matches: list[_Match], stretches: _Stretches) -> None:
         """Append the text with its matches marked."""
-        html, kept, out = self._excerpt.encoded.html, self._excerpt.kept, stretches[-1]
+        html, kept, out = self._excerpt.encoded.html, self._excerpt.kept, stretches[-1][1]
         at, reached = 0, -1
         before = len(out)
         for match in matches:
@@ -280,8 +289,8 @@ class _ReasonRenderer:
             reason = match.reasons.get((where, place))
             if reason is None:
                 reason = match.reasons[where, place] = self._render(match, where, place)
-            stretches[-1].append(reason[0])
-            stretches += [[following] for following in reason[1:]]
+            stretches[-1][1].append(reason[0])
+            stretches += [(match.keyword, [following]) for following in reason[1:]]
 
     def _render(self, hit: Hit, where: Place, place: int) -> list[Any]:
         """The reason's encoded text, split where the mute link goes."""
@@ -296,7 +305,7 @@ class _ReasonRenderer:
             if gap == "text":
                 rendered[-1] += encoder.value(hit.text)
             elif gap == "mute_url":
-                rendered.append(encoder.value(hit.keyword))
+                rendered.append(encoder.literal(""))
         return rendered
 
 
@@ -311,7 +320,7 @@ class FastRenderer:
     def render(self, outline: Outline) -> bytes:
         """Render the template for one mail. Raises UnsplittableError and Jinja's errors."""
         out: list[Piece] = []
-        self._page.render(outline.mail, ONLY, RenderJob(outline, self._encoder.value(outline.mute_url)), out)
+        self._page.render(outline.mail, ONLY, RenderJob(outline, self._encoder, {}), out)
         return self._encoder.finish(out)
 
 

@@ -18,8 +18,17 @@ from digest.mail.encoding import clean
 from digest.models import OWN_KEYWORDS, DigestItem, Subscriber
 from digest.security.links import Scope, encode_time
 from digest.store import digests, papers, subscribers
-from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router, verify_link
+from digest.web.auth import (
+    CurrentReader,
+    find_live_session,
+    find_still,
+    get_by_link,
+    public_router,
+    reader_router,
+    verify_link,
+)
 from digest.web.dependencies import Context, Number, PostedForm
+from digest.web.dependencies import link as link_to
 from digest.web.feeds import FORMATS, Feed, Item, item
 from digest.web.papers import ShownPaper
 
@@ -90,19 +99,27 @@ def list_digests(context: Context, reader: CurrentReader, page: Number = 1) -> R
 @router.get("/digests/{slot}")
 def show_digest(context: Context, slot: str, reader: CurrentReader, page: Number = 1) -> Response:
     """One of the subscriber's digests. Raises HTTPException 404."""
-    return _show(context, reader, slot, page, path=f"/settings/digests/{slot}", by_link=False)
+    return _show(context, reader, slot, page, path=f"/settings/digests/{slot}", mutes=True)
 
 
 @link_router.get("/read/{token}")
 def show_digest_by_link(context: Context, token: str, page: Number = 1) -> Response:
-    """The digest of the link. Raises HTTPException 404."""
+    """The digest of the link. Raises HTTPException 404.
+
+    Readers share this page, so it allows nothing but reading: its links to mute keywords are there for its own reader
+    only, and ask for the session.
+    """
     with context.store.read() as tx:
         reader, link = get_by_link(tx, context, Scope.READ, token)
-    return _show(context, reader, link.about, page, path=f"/read/{token}", by_link=True)
+        session = find_live_session(tx, context)
+    is_own = session is not None and session.reader.id == reader.id
+    return _show(context, reader, link.about, page, path=f"/read/{token}", by_link=True, mutes=is_own)
 
 
-def _show(context: Context, reader: Subscriber, slot: str, number: int, *, path: str, by_link: bool) -> Response:
-    """Page `number` of the digest of a slot, which is written as `encode_time` does."""
+def _show(
+    context: Context, reader: Subscriber, slot: str, number: int, *, path: str, by_link: bool = False, mutes: bool
+) -> Response:
+    """Page `number` of the digest of a slot, which is written as `encode_time` does. `mutes`: it has links to mute."""
     try:
         slot_at = datetime.fromtimestamp(int(slot, 16), UTC)
     except (ValueError, OverflowError, OSError):
@@ -115,10 +132,11 @@ def _show(context: Context, reader: Subscriber, slot: str, number: int, *, path:
         keys = digest.more[first : first + _PAPERS]
         known = papers.find_by_keys(tx, keys)
     more = {known[key].id: known[key] for key in keys if key in known}  # by id: papers may have been merged since
-    # Behind a link, mute links expire with those of the mail, which may have been forwarded.
-    mutes_from = digest.created_at if by_link else context.now
-    mute_url = context.app.links.url(Scope.MUTE, reader.id, reader.epoch, written_at=mutes_from) + "?keyword="
-    cards = context.services.cards
+    cards, site = context.services.cards, context.services.site
+
+    def mute_url(keyword: str) -> str:
+        return f"{site.path}{link_to('/settings/mute', keyword=keyword)}" if mutes else ""
+
     page = ReadDigest(
         by_link=by_link,
         dated_on=digest.dated_on,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from hmac import compare_digest
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,8 @@ from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
 from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until, paused, resumed
-from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
-from digest.web.dependencies import Context, Fields, PostedForm
+from digest.web.auth import CurrentReader, find_live_session, find_still, get_by_link, public_router, reader_router
+from digest.web.dependencies import Context, Fields, PostedForm, RequestContext, link
 from digest.web.forms import (
     MAX_CHOSEN_PAPERS,
     Choice,
@@ -57,14 +58,6 @@ class Settings:
     profiles: tuple[Choice, ...]
     keywords: Keywords
     mails: MailFields
-
-
-@link_router.get("/preferences/{token}")
-def sign_in_by_link(context: Context, token: str) -> Response:
-    """Sign in the subscriber of a settings link, and go on to the settings. Stores nothing."""
-    with context.store.read() as tx:
-        reader, _ = get_by_link(tx, context, Scope.PREFERENCES, token)
-    return context.redirect("/settings", cookie=context.services.sessions.begin(reader, now=context.now))
 
 
 @router.get("")
@@ -234,6 +227,7 @@ def _show_pause(context: Context, reader: Subscriber, *, saved: bool = False, mi
 class Mute:
     """What the page shows."""
 
+    by_link: bool  # not signed in: the link is the permission
     keyword: str
     muted: bool
 
@@ -246,26 +240,71 @@ class NoMute:
     own: bool
 
 
-@link_router.get("/mute/{token}")
-def show_mute(context: Context, token: str, keyword: str = "") -> Response:
+@dataclass(frozen=True, slots=True)
+class MuteSignIn:
+    """A link that was not made for its keyword asks the subscriber to sign in."""
+
+    keyword: str
+
+
+@router.get("/mute")
+def show_mute(context: Context, reader: CurrentReader, keyword: str = "") -> Response:
     """Ask whether to mute the keyword, or say that it is muted. Changes nothing."""
+    return _show_mute(context, reader, keyword.strip())
+
+
+@router.post("/mute")
+def change_mute(context: Context, form: PostedForm, reader: CurrentReader, keyword: str = "") -> Response:
+    """Add the line that mutes the keyword to the subscriber's own keywords, or remove it."""
+    return _change_mute(context, reader, keyword.strip(), form, path="/settings/mute")
+
+
+@link_router.get("/mute/{token}")
+def show_mute_by_link(context: Context, token: str, keyword: str = "") -> Response:
+    """Ask whether to mute the keyword of the link, or say that it is muted. Changes nothing."""
     keyword = keyword.strip()
+    reader, is_signed = _verify_mute_link(context, token, keyword)
+    if is_signed:
+        return _show_mute(context, reader, keyword)
     with context.store.read() as tx:
-        reader, _ = get_by_link(tx, context, Scope.MUTE, token)
-        rules = _own_rules(tx, reader)
-    try:
-        page = Mute(keyword=keyword, muted=is_muted(rules, keyword))
-    except RuleError:
-        return _refuse_mute(context, reader, keyword, own=False)
-    return context.render("mute.html.j2", page, language=reader.language)
+        session = find_live_session(tx, context)
+    if session is not None and session.reader.id == reader.id:
+        return context.redirect(link("/settings/mute", keyword=keyword))
+    return context.render("mute-sign-in.html.j2", MuteSignIn(keyword), language=reader.language)
 
 
 @link_router.post("/mute/{token}")
-def change_mute(context: Context, token: str, form: PostedForm, keyword: str = "") -> Response:
-    """Add the line that mutes the keyword to the subscriber's own keywords, or remove it."""
+def change_mute_by_link(context: Context, token: str, form: PostedForm, keyword: str = "") -> Response:
+    """Mute the keyword of the link, or end that."""
     keyword = keyword.strip()
+    reader, is_signed = _verify_mute_link(context, token, keyword)
+    if not is_signed:
+        return context.render("mute-sign-in.html.j2", MuteSignIn(keyword), status=403, language=reader.language)
+    return _change_mute(context, reader, keyword, form, path=f"/mute/{token}")
+
+
+def _verify_mute_link(context: RequestContext, token: str, keyword: str) -> tuple[Subscriber, bool]:
+    """Return (the link's subscriber, True if it was signed for this keyword).
+
+    Links of 0.1.0 were signed for no keyword.
+    """
     with context.store.read() as tx:
-        reader, _ = get_by_link(tx, context, Scope.MUTE, token)
+        reader, signed = get_by_link(tx, context, Scope.MUTE, token)
+    return reader, compare_digest(signed.about, context.app.links.text_hash(keyword))
+
+
+def _show_mute(context: RequestContext, reader: Subscriber, keyword: str) -> Response:
+    with context.store.read() as tx:
+        rules = _own_rules(tx, reader)
+    try:
+        muted = is_muted(rules, keyword)
+    except RuleError:
+        return _refuse_mute(context, reader, keyword, own=False)
+    page = Mute(by_link="token" in context.request.path_params, keyword=keyword, muted=muted)
+    return context.render("mute.html.j2", page, language=reader.language)
+
+
+def _change_mute(context: RequestContext, reader: Subscriber, keyword: str, form: Fields, *, path: str) -> Response:
     try:
         check_mute(keyword)
     except RuleError:
@@ -277,7 +316,7 @@ def change_mute(context: Context, token: str, form: PostedForm, keyword: str = "
                 profiles.set_personal(tx, reader.id, change(_own_rules(tx, reader), keyword), now=context.now)
     except RuleError:
         return _refuse_mute(context, reader, keyword, own=True)
-    return context.redirect(f"/mute/{token}?keyword={quote(keyword, safe='')}")
+    return context.redirect(f"{path}?keyword={quote(keyword, safe='')}")
 
 
 def _own_rules(tx: Transaction, reader: Subscriber) -> str:
@@ -285,6 +324,6 @@ def _own_rules(tx: Transaction, reader: Subscriber) -> str:
     return own.rules if own else ""
 
 
-def _refuse_mute(context: Context, reader: Subscriber, keyword: str, *, own: bool) -> Response:
+def _refuse_mute(context: RequestContext, reader: Subscriber, keyword: str, *, own: bool) -> Response:
     page = NoMute(keyword=keyword, own=own)
     return context.render("no-mute.html.j2", page, status=422, language=reader.language)
