@@ -9,6 +9,8 @@ from digest.models import Change
 from digest.store.database import Transaction
 from digest.store.schema import audit
 
+SIGN_IN = "sign in"  # what; the subject is the client's network address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
@@ -25,6 +27,12 @@ _ALL = AuditFilter()
 def record(tx: Transaction, by: str, what: str, subject: str = "", *, now: datetime) -> None:
     """Record a change, in the transaction that makes it."""
     tx.execute(sa.insert(audit).values(at=now, who=by, what=what, subject=subject))
+
+
+def list_sign_in_clients(tx: Transaction, *, since: datetime) -> list[str]:
+    """Return the network addresses from which admins have signed in since then."""
+    signed_in = sa.select(audit.c.subject).where(audit.c.at >= since, audit.c.what == SIGN_IN).distinct()
+    return list(tx.scalars(signed_in))
 
 
 def list_changes(tx: Transaction, wanted: AuditFilter = _ALL, *, before: int = 0, limit: int) -> list[Change]:

@@ -1,52 +1,59 @@
-"""Rate limits on what strangers may ask for, per network address and for all together; and a client's address.
+"""Rate limits on what strangers may ask for, per network and for all together; and a client's address.
 
 The limits count in memory, so a restart resets them. Only requests that were let through are kept, so memory is bounded
-by the limits. The clock is passed, and the two limits count as one; the library `limits` has neither.
+by the limits. The clock is passed, and the limits of all networks of a client count as one; the library `limits` has
+neither.
 """
 
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import thread_time
 
+from cachetools import LRUCache
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 _HOUR = timedelta(hours=1)
+_MAX_KNOWN = 10_000  # networks and requests of known clients that are kept: 2 MB
 _COST = 0.1  # seconds of processor time that count as a request
 
 
 class RateLimit:
-    """At most so many requests within a sliding window. Safe to share between threads."""
+    """At most so many requests within a sliding window. Safe to share between threads.
+
+    The larger networks of an IPv6 address have limits of their own, of two and four times `per_client`: the owner of a
+    /48 has 65,536 networks, but no more requests than four clients.
+    """
 
     def __init__(self, *, per_client: int, overall: int, within: timedelta = _HOUR) -> None:
         self._within = within
         self._per_client = per_client
         self._overall = overall
-        self._all: deque[tuple[datetime, str]] = deque()  # requests let through, with their clients, oldest first
-        self._by_client: dict[str, deque[datetime]] = {}
+        self._all: deque[tuple[datetime, Sequence[str]]] = deque()  # requests let through, with their networks
+        self._by_network: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
     def wait(self, client: str, *, now: datetime) -> int:
         """Count a request of `client`, an address, and return 0; or return the seconds until it is allowed one."""
-        whose = network_of(client)
+        networks = networks_of(client)
         with self._lock:
             while self._all and self._all[0][0] <= now - self._within:
-                _, expired = self._all.popleft()
-                self._by_client[expired].popleft()
-                if not self._by_client[expired]:
-                    del self._by_client[expired]
-            theirs: Sequence[datetime] = self._by_client.get(whose, ())
+                self._forget(self._all.popleft()[1])
             full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
-            full_since += [theirs[-self._per_client]] if len(theirs) >= self._per_client else []
+            most = self._per_client
+            for network in networks:
+                theirs: Sequence[datetime] = self._by_network.get(network, ())
+                full_since += [theirs[-most]] if len(theirs) >= most else []
+                most *= 2
             if full_since:
                 # At least 1: a slow request is counted when it ends, as of when it came.
                 return max(1, math.ceil((max(full_since) + self._within - now).total_seconds()))
-            self._count(whose, 1, now)
+            self._count(networks, 1, now)
             return 0
 
     def check(self, client: str, *, now: datetime) -> None:
@@ -67,12 +74,62 @@ class RateLimit:
             yield
         finally:
             with self._lock:
-                self._count(network_of(client), int((thread_time() - begun) / _COST), now)
+                self._count(networks_of(client), int((thread_time() - begun) / _COST), now)
 
-    def _count(self, whose: str, times: int, now: datetime) -> None:
+    def _count(self, networks: Sequence[str], times: int, now: datetime) -> None:
         if times:
-            self._all.extend([(now, whose)] * times)
-            self._by_client.setdefault(whose, deque()).extend([now] * times)
+            self._all.extend([(now, networks)] * times)
+            for network in networks:
+                self._by_network.setdefault(network, deque()).extend([now] * times)
+
+    def _forget(self, networks: Sequence[str]) -> None:
+        """Forget the oldest request of these networks."""
+        for network in networks:
+            self._by_network[network].popleft()
+            if not self._by_network[network]:
+                del self._by_network[network]
+
+
+class SignInLimit:
+    """A rate limit that attempts from elsewhere cannot exhaust for those who have signed in before.
+
+    A browser that has signed in, and a network that someone has signed in from, have a limit of their own each, which
+    counts first. Once that is reached, they count as strangers. Safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_client: int,
+        overall: int,
+        within: timedelta = _HOUR,
+        networks: Callable[[datetime], Iterable[str]] = lambda _: (),
+    ) -> None:
+        """`overall` is for all strangers together. `networks` returns the known ones at the first attempt's time."""
+        self._strangers = RateLimit(per_client=per_client, overall=overall, within=within)
+        self._known = RateLimit(per_client=per_client, overall=_MAX_KNOWN, within=within)
+        self._networks: LRUCache[str, bool] = LRUCache(_MAX_KNOWN)  # that someone has signed in from
+        self._load_networks: Callable[[datetime], Iterable[str]] | None = networks
+        self._lock = threading.Lock()
+
+    def remember(self, client: str) -> None:
+        """Note that someone has signed in from this address."""
+        with self._lock:
+            self._networks[network_of(client)] = True
+
+    def check(self, client: str, browser: str = "", *, now: datetime) -> None:
+        """Count an attempt; `browser` is the id of a known browser, or "". Raises HTTPException 429 if it must wait."""
+        if browser and not self._known.wait(f"browser {browser}", now=now):
+            return
+        network = network_of(client)
+        with self._lock:
+            if self._load_networks is not None:
+                self._networks.update(dict.fromkeys(map(network_of, self._load_networks(now)), True))
+                self._load_networks = None
+            is_known = network in self._networks
+        if is_known and not self._known.wait(f"network {network}", now=now):
+            return
+        self._strangers.check(client, now=now)
 
 
 class ConcurrencyLimit:
@@ -101,13 +158,16 @@ class ConcurrencyLimit:
 class RateLimits:
     """The rate limits of pages and of the API."""
 
-    def __init__(self, *, mails: RateLimit) -> None:
-        """`mails` limits the mails that strangers have us send: confirmations, sign-in links, changes of address."""
+    def __init__(self, *, mails: SignInLimit, admins_networks: Callable[[datetime], Iterable[str]]) -> None:
+        """`mails` limits the mails that clients have us send: confirmations, sign-in links, changes of address.
+
+        `admins_networks` returns the addresses from which admins have signed in lately.
+        """
         minute, quarter = timedelta(minutes=1), timedelta(minutes=15)
         self.mails = mails
         self.preview = RateLimit(per_client=120, overall=1_200, within=minute)  # trying keywords, and the search
         self.proposals = RateLimit(per_client=10, overall=200)  # of papers
-        self.admin_sign_in = RateLimit(per_client=10, overall=200, within=quarter)
+        self.admin_sign_in = SignInLimit(per_client=10, overall=200, within=quarter, networks=admins_networks)
         # The editor of profiles asks again after every pause in typing, far more often than strangers may.
         self.admin_preview = RateLimit(per_client=1_800, overall=3_600, within=minute)
         # Two tabs and a preview: some rules take seconds, and the pages of others would wait.
@@ -118,13 +178,21 @@ class RateLimits:
 
 def network_of(client: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one machine may have all of."""
+    return networks_of(client)[0]
+
+
+def networks_of(client: str) -> Sequence[str]:
+    """The networks that limits count a client in, from the smallest.
+
+    Of an IPv6 address these are its /64, and the /56 and the /48 that providers give to one customer (RFC 6177).
+    """
     try:
         address = ip_address(client)
     except ValueError:
-        return client
+        return (client,)
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
+        return tuple(str(IPv6Network((int(address), length), strict=False)) for length in (64, 56, 48))
+    return (str(address),)
 
 
 # The client's address, which trusted proxies forward. uvicorn's ProxyHeadersMiddleware is not used: it passes on what

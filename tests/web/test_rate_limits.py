@@ -1,6 +1,7 @@
 """Rate limits for strangers."""
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from digest.web.rate_limits import ConcurrencyLimit, RateLimit, network_of
+from digest.web.rate_limits import ConcurrencyLimit, RateLimit, SignInLimit, network_of
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)
@@ -54,6 +55,53 @@ def test_of_ipv6_a_network_counts_as_one_client(one: str, other: str, same: bool
     assert (network_of(one) == network_of(other)) is same
 
 
+def test_larger_ipv6_networks_have_two_and_four_times_as_many() -> None:
+    limits = RateLimit(per_client=3, overall=1000)
+
+    def let_through(addresses: Iterable[str]) -> int:
+        return sum(limits.wait(address, now=NOW) == 0 for address in addresses)
+
+    assert let_through(f"2001:db8:0:{n:x}::1" for n in range(256)) == 6  # of one /56
+    assert let_through(f"2001:db8:0:{n:x}::1" for n in range(256, 65536, 64)) == 6  # the rest of its /48
+    assert let_through(f"2001:db8:{n:x}::1" for n in range(1, 5)) == 4
+    assert let_through(f"2001:db8:0:{n:x}::1" for n in range(9)) == 0
+
+
+def test_what_is_counted_for_larger_networks_is_forgotten_as_well() -> None:
+    limits = RateLimit(per_client=3, overall=50)
+    for n in range(500):
+        limits.wait(f"2001:db8:{n:x}::1", now=NOW + timedelta(seconds=n))
+    limits.wait("192.0.2.7", now=NOW + 2 * HOUR)
+    assert [len(kept) for kept in (limits._all, limits._by_network)] == [1, 1]
+
+
+def test_strangers_cannot_use_up_what_known_browsers_and_networks_have() -> None:
+    limits = SignInLimit(per_client=2, overall=4)
+    limits.remember("192.0.2.7")
+    limits.remember("2001:db8::1")
+
+    def let_through(client: str, browser: str = "") -> bool:
+        try:
+            limits.check(client, browser, now=NOW)
+        except HTTPException:
+            return False
+        return True
+
+    assert [let_through(f"198.51.100.{n}") for n in range(6)] == [True] * 4 + [False] * 2
+    assert [let_through("192.0.2.7") for _ in range(3)] == [True, True, False]
+    assert [let_through("2001:db8::2") for _ in range(3)] == [True, True, False]
+    assert [let_through("2001:db8:0:1::1"), let_through("198.51.100.9", "")] == [False, False]
+    assert [let_through("198.51.100.9", "one") for _ in range(3)] == [True, True, False]
+    assert let_through("192.0.2.7", "other")
+
+
+def test_the_memory_of_known_networks_is_bounded() -> None:
+    limits = SignInLimit(per_client=2, overall=4)
+    for n in range(70_000):
+        limits.remember(f"2001:db8:{n >> 8:x}:{n & 255:x}::")
+    assert len(limits._networks) == 10_000
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2000)), max_size=60), st.integers(1, 4), st.integers(1, 8))
 def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
     asks: list[tuple[int, int]], per_client: int, overall: int
@@ -68,8 +116,8 @@ def test_no_hour_holds_more_than_may_be_and_nothing_is_kept_for_longer(
         assert (wait == 0) is (len(lately) < overall and lately.count(client) < per_client)
         if wait == 0:
             let_through.append((second, client))
-        assert len(limits._all) == sum(len(times) for times in limits._by_client.values()) <= overall
-        assert all(limits._by_client.values())
+        assert len(limits._all) == sum(len(times) for times in limits._by_network.values()) <= overall
+        assert all(limits._by_network.values())
 
 
 def test_a_slow_request_counts_once_per_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
