@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0012"  # the newest migration
+HEAD = "0013"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -188,6 +188,12 @@ admin_sessions = _table(  # `token` is a hash: only the browser has the token
     sa.Column("admin_id", sa.ForeignKey("admins.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+ended_sessions = _table(  # sessions of readers that were signed out, until their last cookie has expired
+    "ended_sessions",
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
 api_tokens = _table(

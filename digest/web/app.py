@@ -8,7 +8,7 @@ proxy that strips it.) Links on pages always have the prefix. They are made from
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from time import monotonic
@@ -28,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.app import App
 from digest.errors import DigestError, UsageError
+from digest.store import audit
 from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
 from digest.web.admin.subscribers.bounces_and_suppressions import BounceMailbox
@@ -41,7 +42,7 @@ from digest.web.dependencies import RequestContext, Services, allowed_methods, c
 from digest.web.page_templates import check_page_templates
 from digest.web.papers import PaperCards
 from digest.web.public.site import inbox_router, notice_files, notice_router, show_front_page
-from digest.web.rate_limits import RateLimit, RateLimits
+from digest.web.rate_limits import RateLimits, SignInLimit
 from digest.web.rendering import Problem, Renderer, Site
 from digest.web.security import BodyLimit, Faults, SecurityHeaders, without_token
 from digest.web.sessions import AdminSessions, Sessions
@@ -52,6 +53,7 @@ _STATIC = Path(__file__).with_name("static")
 _GRACE = 3.0  # seconds that background work may take when the program stops
 _WEEK = 7 * 24 * 3600
 _LAG = 1.0  # seconds
+_KNOWN_FOR = timedelta(days=90)  # that networks of admins are remembered across restarts
 _MAX_THREADS = 8  # pages made at the same time: with more, all would only be slower
 
 
@@ -70,7 +72,7 @@ def create_app(
     has all sources asked soon; without it there is no button for that. `inbox` is a folder of mails shown at /inbox,
     for the demo. Cached pages are at most `lag` seconds older than the database.
     """
-    base, signup = urlsplit(app.config.newsletter.base_url), app.config.signup
+    base = urlsplit(app.config.newsletter.base_url)
     https = base.scheme == "https"
     site = _site(app, base.path, has_inbox=inbox is not None)
     services = Services(
@@ -79,10 +81,10 @@ def create_app(
         renderer=Renderer(app.templates, site, language=app.config.newsletter.language),
         clock=clock,
         sessions=Sessions(links=app.links, path=base.path, https=https),
-        admin_sessions=AdminSessions(store=app.store, secret=app.links.secret, path=base.path, https=https),
+        admin_sessions=AdminSessions(store=app.store, links=app.links, path=base.path, https=https),
         background=Background(changed),
         long_background=Background(changed),
-        limits=RateLimits(mails=RateLimit(per_client=signup.hourly_per_client, overall=signup.hourly)),
+        limits=_rate_limits(app),
         cards=PaperCards(),
         trusted_proxies=app.config.web.proxies,
         wake_delivery=changed,
@@ -107,6 +109,15 @@ def create_app(
     asgi.router.routes.extend(_routes(services, inbox))
     asgi.router.redirect_slashes = False  # it would redirect to the host that the request names
     return asgi
+
+
+def _rate_limits(app: App) -> RateLimits:
+    def admins_networks(now: datetime) -> list[str]:
+        with app.store.read() as tx:
+            return audit.list_sign_in_clients(tx, since=now - _KNOWN_FOR)
+
+    mails = SignInLimit(per_client=app.config.signup.hourly_per_client, overall=app.config.signup.hourly)
+    return RateLimits(mails=mails, admins_networks=admins_networks)
 
 
 def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:

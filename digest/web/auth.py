@@ -13,9 +13,17 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, Role, Subscriber
 from digest.security import passwords
 from digest.security.links import Scope, Token
-from digest.store import Transaction, admins, audit, subscribers
-from digest.web.dependencies import Context, PostedForm, PostedUpload, page_router, refuse_posts_from, wake_delivery
-from digest.web.rendering import SignedIn, admin_template
+from digest.store import Transaction, admins, audit, ended_sessions, subscribers
+from digest.web.dependencies import (
+    Context,
+    Fields,
+    PostedForm,
+    PostedUpload,
+    RequestContext,
+    page_router,
+    wake_delivery,
+)
+from digest.web.rendering import Question, SignedIn, admin_template, partly_shown
 from digest.web.sessions import Session
 
 SIGN_IN = "/admin/sign-in"
@@ -25,28 +33,51 @@ _MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
 # Subscribers
 
 
-async def _session(context: Context) -> Session | None:
-    """The session that the reader's cookie names, if it is valid. Their epoch is not compared."""
-    sessions = context.services.sessions
-    session = sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now)
-    if session is not None:
-        context.csrf = session.csrf
-    return session
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that has not ended, and its subscriber."""
+
+    session: Session
+    reader: Subscriber
 
 
-CurrentSession = Annotated[Session | None, Depends(_session)]
+def find_live_session(tx: Transaction, context: RequestContext) -> LiveSession | None:
+    """The session of the request's cookie, whose CSRF token the page's forms then have.
 
-
-def _signed_in_reader(context: Context, session: CurrentSession) -> Subscriber:
-    """The subscriber who is signed in. Raises HTTPException 303, which leads to the sign-in page."""
-    if session is None:
-        raise context.redirection("/sign-in")
-    with context.store.read() as tx:
+    None if there is none, and if cookies name the sessions of several readers: another host of our domain may have set
+    some of them, and nothing tells which.
+    """
+    live = []
+    for session in context.services.sessions.find_all(context.request, now=context.now):
         reader = subscribers.find_by_id(tx, session.subscriber_id)
-    if reader is None or reader.epoch != session.epoch:
-        raise context.redirection("/sign-in", cookie=context.services.sessions.end())
-    context.language = reader.language
-    return reader
+        if reader is not None and reader.epoch == session.epoch and not ended_sessions.contains(tx, session.id):
+            live.append(LiveSession(session, reader))
+    if len({each.reader.id for each in live}) != 1:
+        return None
+    context.csrf = live[0].session.csrf
+    return live[0]
+
+
+def _live_session(context: Context) -> LiveSession:
+    """The session of the signed-in subscriber. Raises HTTPException 303, which leads to the sign-in page."""
+    sessions = context.services.sessions
+    live = None
+    if sessions.find_all(context.request, now=context.now):
+        with context.store.read() as tx:
+            live = find_live_session(tx, context)
+        if live is None:
+            raise context.redirection("/sign-in", cookie=sessions.cookie.delete())
+    if live is None:
+        raise context.redirection("/sign-in")
+    context.language = live.reader.language
+    return live
+
+
+CurrentSession = Annotated[LiveSession, Depends(_live_session)]
+
+
+def _signed_in_reader(session: CurrentSession) -> Subscriber:
+    return session.reader
 
 
 CurrentReader = Annotated[Subscriber, Depends(_signed_in_reader)]
@@ -56,8 +87,7 @@ CurrentReader = Annotated[Subscriber, Depends(_signed_in_reader)]
 
 
 async def _check_csrf(context: Context, form: PostedForm) -> None:
-    posted = form.get("csrf", "").encode("utf-8", "replace")
-    if context.request.method == "POST" and not hmac.compare_digest(context.csrf.encode(), posted):
+    if context.request.method == "POST" and not _has_csrf(context, form):
         raise HTTPException(403)
 
 
@@ -65,11 +95,14 @@ async def _check_csrf_of_upload(context: Context, form: PostedUpload) -> None:
     await _check_csrf(context, form.fields)
 
 
+def _has_csrf(context: RequestContext, form: Fields) -> bool:
+    return hmac.compare_digest(context.csrf.encode(), form.get("csrf", "").encode("utf-8", "replace"))
+
+
 def reader_router(prefix: str = "") -> APIRouter:
     """A router of pages for signed-in subscribers. Their forms need the session's CSRF token."""
     return page_router(
-        refuse_posts_from("cross-site"),
-        Depends(_signed_in_reader),
+        Depends(_live_session),
         Depends(_check_csrf),
         Depends(wake_delivery),
         prefix=prefix,
@@ -81,12 +114,8 @@ def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywher
 
     `wakes_delivery`: its POSTs may queue mail. `from_anywhere`: forms of other sites are accepted.
     """
-    dependencies = [Depends(_session)]
-    if not from_anywhere:
-        dependencies.insert(0, refuse_posts_from("cross-site"))
-    if wakes_delivery:
-        dependencies.append(Depends(wake_delivery))
-    return page_router(*dependencies, prefix=prefix)
+    dependencies = [Depends(wake_delivery)] if wakes_delivery else []
+    return page_router(*dependencies, prefix=prefix, from_anywhere=from_anywhere)
 
 
 def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
@@ -107,6 +136,40 @@ def verify_link(context: Context, scope: Scope, token: str) -> Token:
     if verified is None:
         raise HTTPException(404)
     return verified
+
+
+def sign_in_question(reader: Subscriber, email: str, before: LiveSession | None) -> Question:
+    """What a page asks before its link signs in `reader`, whom `email` shows: also, if need be, instead of another.
+
+    `before` is the session that the browser has.
+    """
+    other = before is not None and before.reader.id != reader.id
+    return Question(partly_shown(email), instead_of=partly_shown(before.reader.email) if before and other else "")
+
+
+def may_sign_in(context: RequestContext, form: Fields, reader: Subscriber, before: LiveSession | None) -> bool:
+    """Whether a posted form may sign in `reader`.
+
+    In place of another reader only with the CSRF token of the other's session, which the page that asks has. Else a
+    link, sent by someone who wants to read what is entered next, would do it unnoticed.
+    """
+    return before is None or before.reader.id == reader.id or _has_csrf(context, form)
+
+
+def sign_in_reader(context: RequestContext, reader: Subscriber, before: LiveSession | None) -> list[str]:
+    """Sign a subscriber in, and return the Set-Cookie headers.
+
+    `before` is the session that the browser has. One of the same subscriber goes on, so that signing out ends all its
+    cookies; that of another subscriber ends, which writes to the database.
+    """
+    sessions, now = context.services.sessions, context.now
+    same = before is not None and before.reader.id == reader.id
+    if before is not None and not same:
+        with context.store.write() as tx:
+            sessions.end(tx, before.session, now=now)
+    context.services.limits.mails.remember(context.client)
+    cookie = sessions.begin(reader, now=now, renewed=before.session if before and same else None)
+    return [cookie, sessions.known_browsers.mark(context.request, now=now)]
 
 
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
@@ -141,14 +204,12 @@ class RoleError(UsageError):
 
 def _signed_in_admin(context: Context) -> Admin:
     """The admin whose session cookie was sent. Raises HTTPException 303, which leads to the sign-in page."""
-    request, sessions = context.request, context.services.admin_sessions
-    cookie = request.cookies.get(sessions.cookie, "")
-    admin = sessions.find(cookie, now=context.now)
-    if admin is None:
+    session = context.services.admin_sessions.find(context.request, now=context.now)
+    if session is None:
         raise context.redirection(SIGN_IN)
-    context.csrf = sessions.csrf(cookie, admin)
-    context.signed_in = SignedIn(admin.email, admin.role is Role.ADMIN)
-    return admin
+    context.csrf = session.csrf
+    context.signed_in = SignedIn(session.admin.email, session.admin.role is Role.ADMIN)
+    return session.admin
 
 
 CurrentAdmin = Annotated[Admin, Depends(_signed_in_admin)]
@@ -169,13 +230,10 @@ def admin_router(
 ) -> APIRouter:
     """A router of pages for a role. Their forms need the session's CSRF token.
 
-    Forms from another host of our own domain are refused as well: that host may belong to others.
-
     `upload`: forms may bring a file, and are read only once the sender is known to have the role.
     `wakes_delivery`: POSTs may queue mail.
     """
     return page_router(
-        refuse_posts_from("cross-site", "same-site"),
         require_role(role),
         Depends(_check_csrf_of_upload if upload else _check_csrf),
         *([Depends(wake_delivery)] if wakes_delivery else []),
@@ -195,15 +253,14 @@ def refuse(context: Context, error: UsageError) -> Response:
     return context.render(admin_template("refused"), refusal, status=status)
 
 
-sign_in_router = page_router(refuse_posts_from("cross-site", "same-site"), prefix=SIGN_IN)
+sign_in_router = page_router(prefix=SIGN_IN)
 sign_out_router = admin_router("/admin/sign-out", role=Role.EDITOR)
 
 
 @sign_in_router.get("")
 def show_sign_in(context: Context) -> Response:
     """Show the sign-in form. Admins who are signed in are redirected to the first admin page."""
-    sessions = context.services.admin_sessions
-    if sessions.find(context.request.cookies.get(sessions.cookie, ""), now=context.now) is not None:
+    if context.services.admin_sessions.find(context.request, now=context.now) is not None:
         return context.redirect("/admin")
     with context.store.read() as tx:
         nobody = not admins.list_all(tx)
@@ -214,10 +271,12 @@ def show_sign_in(context: Context) -> Response:
 def sign_in(context: Context, form: PostedForm) -> Response:
     """Begin a session. A wrong address takes as long as a wrong password, and gets the same answer.
 
-    Attempts are counted by network address, so an attacker locks out only themselves. Raises HTTPException 429.
+    Attempts are counted by network, and apart for browsers and networks from which an admin has signed in, so that
+    attackers lock out only themselves. Raises HTTPException 429.
     """
-    context.services.limits.admin_sign_in.check(context.client, now=context.now)
     sessions, email = context.services.admin_sessions, form.get("email", "").strip()
+    limit, browser = context.services.limits.admin_sign_in, sessions.known_browsers
+    limit.check(context.client, browser.find(context.request, now=context.now), now=context.now)
     with context.store.read() as tx:
         admin = admins.find(tx, email)
     verified = passwords.verify(form.get("password", ""), admin.password if admin is not None else None)
@@ -227,14 +286,13 @@ def sign_in(context: Context, form: PostedForm) -> Response:
     with context.store.write() as tx:
         if admins.find(tx, email) != admin:  # changed or removed while the password was being verified
             return context.redirect(SIGN_IN)
-        previous = context.request.cookies.get(sessions.cookie, "")
-        cookie = sessions.begin(tx, admin, previous, now=context.now)
-        audit.record(tx, admin.email, "sign in", context.client, now=context.now)
-    return context.redirect("/admin", cookie=cookie)
+        cookie = sessions.begin(tx, admin, context.request, now=context.now)
+        audit.record(tx, admin.email, audit.SIGN_IN, context.client, now=context.now)
+    limit.remember(context.client)
+    return context.redirect("/admin", cookies=[cookie, browser.mark(context.request, now=context.now)])
 
 
 @sign_out_router.post("")
 def sign_out(context: Context) -> Response:
     """End the session."""
-    sessions = context.services.admin_sessions
-    return context.redirect(SIGN_IN, cookie=sessions.end(context.request.cookies.get(sessions.cookie, "")))
+    return context.redirect(SIGN_IN, cookies=[context.services.admin_sessions.end(context.request)])

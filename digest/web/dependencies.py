@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Path
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
-from starlette.datastructures import ImmutableMultiDict, UploadFile
+from starlette.datastructures import Headers, ImmutableMultiDict, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -120,10 +120,12 @@ class RequestContext:
         response_class = PlainTextResponse if template.endswith(".txt.j2") else HTMLResponse
         return response_class(text, status, headers)
 
-    def redirect(self, path: str, *, cookie: str = "") -> Response:
-        """Redirect to a page of ours, such as "/settings". `cookie` is a Set-Cookie header."""
-        headers = {"Set-Cookie": cookie} if cookie else None
-        return RedirectResponse(f"{self.services.site.path}{path}", 303, headers)
+    def redirect(self, path: str, *, cookies: Iterable[str] = ()) -> Response:
+        """Redirect to a page of ours, such as "/settings". `cookies` are Set-Cookie headers."""
+        response = RedirectResponse(f"{self.services.site.path}{path}", 303)
+        for cookie in cookies:
+            response.headers.append("Set-Cookie", cookie)
+        return response
 
     def redirection(self, path: str, *, cookie: str = "") -> HTTPException:
         """A redirect to raise, from a dependency. The body of a POST has not been read by then."""
@@ -131,6 +133,11 @@ class RequestContext:
         if cookie:
             headers["Set-Cookie"] = cookie
         return HTTPException(303, headers=headers | (CLOSE_CONNECTION if self.request.method == "POST" else {}))
+
+    def check_mail_limit(self) -> None:
+        """Count a mail that the request asks for. Raises HTTPException 429 if the client asked for too many."""
+        browser = self.services.sessions.known_browsers.find(self.request, now=self.now)
+        self.services.limits.mails.check(self.client, browser, now=self.now)
 
     def run_after_response(self, act: Callable[[], None]) -> None:
         """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""
@@ -277,19 +284,45 @@ def cached_router() -> APIRouter:
     return APIRouter(route_class=CachedRoute, redirect_slashes=False)
 
 
-def refuse_posts_from(*sites: str) -> Dependency:
-    """Refuse a POST whose Sec-Fetch-Site is one of `sites`: "cross-site", "same-site". Nothing of it is read."""
-
-    async def check(request: Request) -> None:
-        if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in sites:
-            raise HTTPException(403, headers=CLOSE_CONNECTION)
-
-    return Dependency(check)
+async def _refuse_foreign_posts(request: Request) -> None:
+    """Refuse a POST that the page of another site or host sent. Nothing of it is read."""
+    services: Services = request.app.state.services
+    if request.method == "POST" and is_foreign(request.headers, services.site.url):
+        raise HTTPException(403, headers=CLOSE_CONNECTION)
 
 
-def page_router(*dependencies: Dependency, prefix: str = "") -> APIRouter:
-    """A router of pages. `dependencies` run in this order, before those of a handler."""
-    return APIRouter(prefix=prefix, route_class=PageRoute, dependencies=dependencies, redirect_slashes=False)
+def is_foreign(headers: Headers, site_url: str) -> bool:
+    """Return True if a browser says that a page which is not one of ours sent the request.
+
+    Sec-Fetch-Site tells it where browsers send that header: to https and to localhost. Elsewhere Origin has to name the
+    host of `site_url`, or the host that the request is for, since a proxy and a tunnel give us other names. "null" says
+    nothing: browsers send it with our own forms, whose pages have the policy `no-referrer`. Programs that are no
+    browsers send neither header.
+    """
+    sites = headers.getlist("Sec-Fetch-Site")
+    if sites:
+        return not {*sites} <= {"same-origin", "none"}
+    ours = {_host(site_url), _host(f"//{headers.get('Host', '')}")} - {""}
+    return any(origin != "null" and _host(origin) not in ours for origin in headers.getlist("Origin"))
+
+
+def _host(url: str) -> str:
+    """The host of a URL, with its port if that is not one of the two usual ones; "" if it has none."""
+    try:
+        return urlsplit(url).netloc.lower().removesuffix(":80").removesuffix(":443")
+    except ValueError:
+        return ""
+
+
+def page_router(*dependencies: Dependency, prefix: str = "", from_anywhere: bool = False) -> APIRouter:
+    """A router of pages. `dependencies` run in this order, before those of a handler.
+
+    POSTs have to come from our own pages, or `from_anywhere`.
+    """
+    origin = [] if from_anywhere else [Depends(_refuse_foreign_posts)]
+    return APIRouter(
+        prefix=prefix, route_class=PageRoute, dependencies=[*origin, *dependencies], redirect_slashes=False
+    )
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:

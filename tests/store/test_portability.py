@@ -49,6 +49,7 @@ from digest.store import (
     daily_status,
     deliveries,
     digests,
+    ended_sessions,
     outbox,
     papers,
     profiles,
@@ -373,6 +374,9 @@ def use_admins(tx: Transaction) -> None:
     admins.begin_session(tx, admin, "session", now=NOW, expires_at=LATER)
     assert admins.find_by_session(tx, "session", now=NOW) == admin
     admins.end_session(tx, "session")
+    ended_sessions.add(tx, "ended", expires_at=LATER, now=NOW)
+    assert ended_sessions.contains(tx, "ended")
+    assert audit.list_sign_in_clients(tx, since=NOW) == []
     admins.save(tx, admin)
     scopes = frozenset({TokenScope.PROFILES_READ})
     token = admins.add_token(tx, ApiToken(owner=admin, name="t", scopes=scopes, expires_at=LATER), "hash", now=NOW)

@@ -79,7 +79,7 @@ def session(app: App, role: Role = Role.ADMIN, email: str = "") -> str:
 
 def signed_in(app: App, client: TestClient, role: Role = Role.ADMIN, email: str = "") -> AdminBrowser:
     """Return a browser in which an admin or editor is signed in."""
-    cookie = f"__Secure-digest-desk={session(app, role, email)}"
+    cookie = f"__Host-digest-desk={session(app, role, email)}"
     page = client.get("/admin/tokens", headers={"Cookie": cookie}).text
     csrf = re.search(r'name="csrf" value="(\w+)"', page)
     assert csrf is not None

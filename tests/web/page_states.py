@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from digest.app import App
 from digest.matching import compile_rules
@@ -21,7 +20,7 @@ from tests.mail.samples import composer, two_papers
 from tests.web.admin_page_states import ADMIN_STATES
 from tests.web.browser_actions import CROWD, LONG_NAME, PathMaker, State, fill_and_press, numbers, press, reader
 from tests.web.papers import HOSTILE, publish_papers, record_sighting, share_profile
-from tests.web.subscribers import changed, confirm_path, path, removed, unsubscribe_path
+from tests.web.subscribers import changed, confirm_path, mute_path, path, removed, unsubscribe_path
 from tests.web.test_read import link, send
 
 
@@ -132,7 +131,7 @@ def _mute_path(keyword: str, own: str = "cats") -> PathMaker:
         whose = reader(app)
         with app.store.write() as tx:
             profiles.set_personal(tx, whose.id, compile_rules(own), now=NOW)
-        return f"{path(app, Scope.MUTE, whose)}?keyword={quote(keyword)}"
+        return mute_path(app, whose, keyword)
 
     return where
 
@@ -211,6 +210,11 @@ STATES = {
     "sign in": State("sign-in", "/sign-in"),
     "sign in with mistakes": State("sign-in", "/sign-in", fill_and_press("Email me a link", email="me")),
     "enter": State("enter", _by_link(Scope.SIGN_IN)),
+    "enter instead of another": State("enter", _by_link(Scope.PREFERENCES), reader=reader),
+    "confirm instead of another": State(
+        "confirm", lambda app: confirm_path(app, reader(app, state=SubscriberState.PENDING)), reader=reader
+    ),
+    "confirm address instead of another": State("move", _move, reader=reader),
     "confirm": State("confirm", lambda app: confirm_path(app, reader(app, state=SubscriberState.PENDING))),
     "confirmed": State(
         "confirmed",
@@ -261,6 +265,10 @@ STATES = {
     "unsubscribed from settings": State("unsubscribed", "/settings/leave", press("Unsubscribe"), reader=reader),
     "mute": State("mute", _mute_path(LONG_NAME)),
     "muted": State("mute", _mute_path(LONG_NAME), press("Mute")),
+    "mute, signed in": State("mute", f"/settings/mute?keyword={LONG_NAME}", reader=reader),
+    "mute, link of an early version": State(
+        "mute-sign-in", lambda app: f"{path(app, Scope.MUTE, reader(app))}?keyword={LONG_NAME}"
+    ),
     "mute, invalid keyword": State("no-mute", _mute_path("a AND (")),
     "inbox": State("inbox", "/inbox"),
     "empty inbox": State("inbox", "/inbox", bare=True),

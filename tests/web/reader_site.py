@@ -1,9 +1,10 @@
 """A browser in which a reader is signed in, and their stored settings."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from httpx2 import Response
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from digest.app import App
@@ -31,7 +32,7 @@ class ReaderBrowser:
 
 
 def sign_in_reader(app: App, client: TestClient, reader: Subscriber) -> ReaderBrowser:
-    sessions = Sessions(links=app.links, path="", https=True)
+    sessions: Sessions = cast(Starlette, client.app).state.services.sessions
     cookie = sessions.begin(reader, now=NOW).partition(";")[0]
     session = sessions.find(cookie.partition("=")[2], now=NOW)
     assert session is not None

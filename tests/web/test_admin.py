@@ -1,27 +1,33 @@
 """Signing in to the admin pages, the role of editors, the page of today, and holding all sending."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.errors import StageError
 from digest.models import Admin, MailKind, Role
 from digest.security import passwords
+from digest.security.links import Scope
 from digest.store import admins, audit, outbox, sources
 from digest.store.sources import SourceState
 from tests.builders import NOW
+from tests.web.admin_site import session
 from tests.web.conftest import Opened, browser
 from tests.web.html import faults_of
 from tests.web.papers import publish_papers, share_profile
 from tests.web.subscribers import add_subscriber
 
 ADMIN_EMAIL, PASSWORD = "desk@example.org", "four words make one"
-COOKIE = "__Secure-digest-desk"
+COOKIE = "__Host-digest-desk"
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +99,27 @@ def test_a_new_installation_shows_the_first_step(app: App, site: TestClient, adm
     assert "Everything is working." in page(site, cookie).text
 
 
-def test_the_cookie_is_sent_to_admin_pages_only(site: TestClient, admin: Admin) -> None:
-    said = enter(site).headers["Set-Cookie"]
-    assert said.startswith(f"{COOKIE}=")
-    assert said.endswith("; Max-Age=43200; Path=/admin; HttpOnly; SameSite=Strict; Secure")
+def test_no_other_host_can_set_the_cookies(site: TestClient, admin: Admin) -> None:
+    said = enter(site).headers.get_list("Set-Cookie")
+    assert [cookie.partition("=")[0] for cookie in said] == [COOKIE, f"{COOKIE}-known"]
+    for cookie, seconds in zip(said, (12 * 3600, 180 * 86400), strict=True):
+        assert cookie.endswith(f"; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict; Secure")
+
+
+@pytest.mark.parametrize(("base_url", "path"), [("http://x.example", ""), ("https://x.example/digest", "/digest")])
+def test_a_cookie_without_that_protection_is_sent_to_admin_pages_only(
+    open_site: Any, tmp_path: Path, hashed: str, base_url: str, path: str
+) -> None:
+    site = open_site(f'[newsletter]\nbase_url = "{base_url}"\n')
+    with App.open(tmp_path / "config.toml") as app, app.store.write() as tx:
+        admins.add(tx, Admin(email=ADMIN_EMAIL, role=Role.ADMIN, password=hashed), now=NOW)
+    assert f"; Path={path}/admin; HttpOnly; SameSite=Strict" in enter(site).headers["Set-Cookie"]
+
+
+def test_of_two_admins_sessions_in_one_request_neither_wins(app: App, site: TestClient, admin: Admin) -> None:
+    own, tossed = f"{COOKIE}={session(app, email=ADMIN_EMAIL)}", f"{COOKIE}={session(app, email='x@example.org')}"
+    for cookie, status in ((own, 200), (f"{own}; {tossed}", 303), (f"{tossed}; {own}", 303), (f"{own}; {own}x", 200)):
+        assert page(site, cookie).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -126,6 +149,42 @@ def test_tries_are_limited_by_network_address(app: App, site: TestClient, admin:
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert enter(browser(app, client="198.51.100.9")).status_code == 303
+
+
+def attack(site: TestClient, now: datetime = NOW) -> None:
+    """Try to sign in two hundred times from twenty networks."""
+    services = cast(Starlette, site.app).state.services
+    for number in range(200):
+        with suppress(HTTPException):
+            services.limits.admin_sign_in.check(f"203.0.113.{number % 20}", now=now)
+    elsewhere = TestClient(cast(Starlette, site.app), client=("198.51.100.77", 1), follow_redirects=False)
+    assert enter(elsewhere).status_code == 429
+
+
+def test_an_admin_gets_in_during_an_attack_by_the_browser_that_they_used_before(
+    app: App, site: TestClient, admin: Admin
+) -> None:
+    known = enter(site).headers.get_list("Set-Cookie")[1].partition(";")[0]
+    attack(site)
+    moved = TestClient(cast(Starlette, site.app), client=("198.51.100.77", 1), follow_redirects=False)
+    readers = app.links.token(Scope.KNOWN_BROWSER, 0, 0, about="a", written_at=NOW)
+    for forged in ("x", known.partition("=")[2] + "x", readers):
+        assert enter(moved, cookie=f"{COOKIE}-known={forged}").status_code == 429
+    assert enter(moved, cookie=f"{COOKIE}-known=x; {known}").status_code == 303
+
+
+def test_an_admin_gets_in_during_an_attack_from_the_network_that_they_used_before(
+    app: App, site: TestClient, admin: Admin
+) -> None:
+    enter(site)
+    attack(site)
+    assert enter(site).status_code == 303
+    restarted = browser(app)
+    attack(restarted)
+    assert enter(restarted).status_code == 303
+    later = browser(app, now=NOW + timedelta(days=91))
+    attack(later, NOW + timedelta(days=91))
+    assert enter(later).status_code == 429
 
 
 def test_each_sign_in_is_another_session_and_ends_the_one_before(site: TestClient, admin: Admin) -> None:

@@ -356,7 +356,7 @@ def a_body(csrf: str, size: int) -> Iterator[bytes]:
 def test_a_body_is_read_of_an_admin_alone(app: App, admin: AdminBrowser, who: str) -> None:
     cookie = {
         "no one": "",
-        "a reader": "__Secure-digest=x; __Secure-digest-desk=x",
+        "a reader": "__Host-digest=x; __Host-digest-desk=x",
         "an editor": signed_in(app, admin.client, Role.EDITOR).cookie,
         "an admin": admin.cookie,
     }[who]

@@ -115,7 +115,7 @@ def test_a_new_subscriber_is_signed_in_once(app: App, site: TestClient) -> None:
     link = confirm_path(app, pending(app))
     assert site.get(link).headers.get("Set-Cookie") is None
     first = site.post(link)
-    assert first.headers["Set-Cookie"].startswith("__Secure-digest=1.0.")
+    assert first.headers["Set-Cookie"].startswith("__Host-digest=1.0.")
     assert 'href="/settings"' in first.text
     site.cookies.clear()
     assert site.post(link).headers.get("Set-Cookie") is None  # it works for longer than a sign-in link may

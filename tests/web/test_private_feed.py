@@ -129,7 +129,7 @@ def test_a_feeds_address_opens_nothing_else(own: ReaderBrowser, site: TestClient
     token = turned_on(own).split("/")[2]
     for page in ("preferences", "pause", "mute", "read", "address", "confirm", "unsubscribe", "sign-in"):
         assert site.get(f"/{page}/{token}").status_code == 404
-    assert site.get("/settings", headers={"Cookie": f"__Secure-digest={token}"}).status_code == 303
+    assert site.get("/settings", headers={"Cookie": f"__Host-digest={token}"}).status_code == 303
 
 
 @pytest.mark.parametrize("form", ["xml", "html", "ATOM", ".."])

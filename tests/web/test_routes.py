@@ -34,7 +34,8 @@ NEW = "new@example.org"
 FEED = "c0ffee"
 CATS = a_paper("Cats", "Of cats.", id="arxiv:2606.00001")
 METHODS = ["GET", "HEAD"]
-LOOKED_AT = [scope for scope in Scope if scope is not Scope.SESSION]
+COOKIES = {Scope.SESSION, Scope.KNOWN_BROWSER, Scope.KNOWN_ADMIN_BROWSER}
+LOOKED_AT = [scope for scope in Scope if scope not in COOKIES]
 POSTED_ONLY = {"/preview", "/sign-out", "/admin/sign-out", "/admin/hold", "/admin/release", "/admin/tokens/1/revoke"}
 FORM = {"email": "x@example.org", "rules": "cats", "do": "off", "sure": "1", "part": "interests", "keyword": "cats"}
 
@@ -63,7 +64,7 @@ def routes(site: TestClient) -> list[Address]:
     for route in cast(Starlette, site.app).routes:
         if isinstance(route, Route):
             found.setdefault(route.path, set()).update(route.methods or ())
-    assert len(found) == 79
+    assert len(found) == 80
     return [Address(path, frozenset(methods)) for path, methods in found.items()]
 
 
@@ -72,6 +73,7 @@ def token(app: App, scope: Scope, reader: Subscriber, *, days_ago: float = 0) ->
     about = {
         Scope.ADDRESS: app.links.text_hash(addresses.key(NEW)),
         Scope.FEED: FEED,
+        Scope.MUTE: app.links.text_hash("cats"),
         Scope.READ: encode_time(NOW),
         Scope.SESSION: "0",
     }.get(scope, "")
@@ -171,12 +173,12 @@ def test_a_link_opens_its_own_page_and_nothing_else(
 
 @pytest.mark.parametrize("scope", Scope)
 def test_no_link_is_a_session(app: App, site: TestClient, reader: Subscriber, scope: Scope) -> None:
-    cookie = f"__Secure-digest={token(app, scope, reader)}"
+    cookie = f"__Host-digest={token(app, scope, reader)}"
     answer = site.get("/settings", headers={"Cookie": cookie})
     assert answer.status_code == (200 if scope is Scope.SESSION else 303)
 
 
-@pytest.mark.parametrize("scope", [scope for scope in TOKEN_LIFETIMES if scope is not Scope.SESSION])
+@pytest.mark.parametrize("scope", [scope for scope in TOKEN_LIFETIMES if scope in LOOKED_AT])
 def test_a_link_that_is_over_opens_nothing_and_one_that_is_not_does(app: App, reader: Subscriber, scope: Scope) -> None:
     path = f"/{scope}/{token(app, scope, reader)}?keyword=cats"
     lasts = TOKEN_LIFETIMES[scope]
@@ -220,7 +222,7 @@ def test_no_form_acts_with_a_token_that_is_not_its_sessions(
         "cookie": own.cookie.partition("=")[2],
     }[whose]
     before = everything(app)
-    assert len(acting(site)) == 7
+    assert len(acting(site)) == 8
     for path in acting(site):
         answer = own.post(path, csrf=said, **FORM)
         assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False), path

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from digest.app import App
@@ -187,13 +189,56 @@ def test_a_name_of_the_newsletter_is_text_on_every_page(open_site: Callable[...,
         assert "A &lt;script&gt;alert(1)&lt;/script&gt; &amp; B" in site.get(path).text
 
 
-@pytest.mark.parametrize(("path", "field"), [("/subscribe", "email"), ("/sign-in", "email"), ("/preview", "rules")])
-def test_another_sites_form_is_refused_by_a_browser_that_tells(site: TestClient, path: str, field: str) -> None:
-    posted = site.post(path, data={field: "x"}, headers={"Sec-Fetch-Site": "cross-site"})
-    assert posted.status_code == 403
-    assert site.post(path, data={field: "x"}, headers={"Sec-Fetch-Site": "same-origin"}).status_code != 403
+OURS = [
+    {},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "null"},  # as browsers send our forms, under our Referrer-Policy
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://another-name.example.org"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "null"},
+    {"Origin": "https://digest.example.org"},
+    {"Origin": "HTTPS://Digest.Example.org:443"},
+    {"Origin": "https://digest.example.org", "Host": "backend:8000"},  # behind a proxy
+    {"Origin": "http://localhost:8000", "Host": "localhost:8000"},  # through a tunnel
+]
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://digest.example.org"},
+    {"Sec-Fetch-Site": "x"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "https://digest.example.org.evil.example"},
+    {"Origin": "https://evil.digest.example.org"},
+    {"Origin": "https://digest.example.org:8443"},
+    {"Origin": "digest.example.org"},
+    {"Origin": "https://["},
+    {"Origin": ""},
+    {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"},
+    [("Origin", "https://digest.example.org"), ("Origin", "https://evil.example")],
+]
 
 
-def test_a_web_mail_program_may_unsubscribe_from_its_own_site(app: App, site: TestClient) -> None:
-    site.post(unsubscribe_path(app, add_subscriber(app)), data=ONE_CLICK, headers={"Sec-Fetch-Site": "cross-site"})
+def posted_pages(site: TestClient) -> list[str]:
+    """The paths of all pages that take a POST, with their variables filled in, but for unsubscribing."""
+    found = [route for route in cast(Starlette, site.app).routes if isinstance(route, Route)]
+    paths = [re.sub(r"\{\w+\}", "1", route.path) for route in found if "POST" in (route.methods or ())]
+    return [path for path in paths if not path.startswith("/unsubscribe/")]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_form_of_another_site_is_refused_by_every_page(site: TestClient, headers: Any) -> None:
+    pages = posted_pages(site)
+    assert len(pages) > 40
+    for path in pages:
+        assert site.post(path, data={"email": "x", "rules": "x"}, headers=headers).status_code == 403, path
+
+
+@pytest.mark.parametrize("headers", OURS, ids=str)
+def test_a_form_of_ours_is_accepted_and_so_is_that_of_an_old_browser(site: TestClient, headers: Any) -> None:
+    for path in ("/subscribe", "/sign-in", "/preview", "/admin/sign-in"):
+        assert site.post(path, data={"email": "x", "rules": "x"}, headers=headers).status_code in {200, 422}, path
+
+
+@pytest.mark.parametrize("headers", [*FOREIGN, *OURS], ids=str)
+def test_a_mail_program_may_unsubscribe_from_its_own_site(app: App, site: TestClient, headers: Any) -> None:
+    site.post(unsubscribe_path(app, add_subscriber(app)), data=ONE_CLICK, headers=headers)
     assert state(app) == "unsubscribed"

@@ -1,5 +1,6 @@
 """Signing in by a link, the session that it begins, and what a session's forms have to bring."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,14 +8,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.models import Subscriber
+from digest.models import Subscriber, SubscriberState
 from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.web.sessions import Session, Sessions
 from tests.builders import NOW
 from tests.web.conftest import browser
+from tests.web.html import faults_of
 from tests.web.subscribers import add_subscriber, changed, path, queued, removed, state
+from tests.web.test_admin_security import everything
 
-COOKIE = "__Secure-digest"
+COOKIE = "__Host-digest"
 ENDED = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"
 
 
@@ -119,22 +122,24 @@ def test_the_link_in_the_mail_is_no_cookie(app: App, site: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "attributes"),
+    ("base_url", "prefix", "attributes"),
     [
-        ("https://example.org", "Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Secure"),
-        ("https://example.org/digest", "Max-Age=43200; Path=/digest/; HttpOnly; SameSite=Lax; Secure"),
-        ("http://example.org", "Max-Age=43200; Path=/; HttpOnly; SameSite=Lax"),
+        ("https://example.org", "__Host-", "Path=/; HttpOnly; SameSite=Lax; Secure"),
+        ("https://example.org/digest", "__Secure-", "Path=/digest/; HttpOnly; SameSite=Lax; Secure"),
+        ("http://example.org", "", "Path=/; HttpOnly; SameSite=Lax"),
     ],
 )
-def test_the_cookie_is_for_these_pages_alone_and_for_no_script(
-    open_site: Callable[..., TestClient], tmp_path: object, base_url: str, attributes: str
+def test_the_cookies_are_for_these_pages_alone_and_for_no_script(
+    open_site: Callable[..., TestClient], tmp_path: object, base_url: str, prefix: str, attributes: str
 ) -> None:
     site = open_site(f'[newsletter]\nbase_url = "{base_url}"\n')
     with App.open(tmp_path / "config.toml") as app:  # type: ignore[operator]
         answer = site.post(path(app, Scope.SIGN_IN, add_subscriber(app)))
-    name, _, rest = answer.headers["Set-Cookie"].partition("=")
-    assert name == (COOKIE if base_url.startswith("https") else "digest")
-    assert rest.partition("; ")[2] == attributes
+    said = [cookie.partition("=") for cookie in answer.headers.get_list("Set-Cookie")]
+    assert [name for name, _, _ in said] == [f"{prefix}digest", f"{prefix}digest-known"]
+    assert [rest.partition("; ")[2] for _, _, rest in said] == [
+        f"Max-Age={seconds}; {attributes}" for seconds in (12 * 3600, 180 * 86400)
+    ]
     assert (
         answer.headers["Location"]
         == base_url.removeprefix("https://example.org").removeprefix("http://example.org") + "/settings"
@@ -216,3 +221,110 @@ def test_signing_out_needs_more_than_a_look(app: App, site: TestClient) -> None:
     cookie = begun(app, add_subscriber(app))
     answer = site.get("/sign-out", headers={"Cookie": f"{COOKIE}={cookie}"})
     assert (answer.status_code, answer.headers.get("Set-Cookie")) == (405, None)
+
+
+def page(site: TestClient, *cookies: str) -> int:
+    """The status of the settings page."""
+    return site.get("/settings", headers={"Cookie": "; ".join(f"{COOKIE}={cookie}" for cookie in cookies)}).status_code
+
+
+def test_signing_out_ends_the_session_on_the_server(app: App, site: TestClient) -> None:
+    reader = add_subscriber(app)
+    stolen, elsewhere = begun(app, reader), begun(app, reader)
+    assert [page(site, cookie) for cookie in (stolen, elsewhere)] == [200, 200]
+    assert sign_out(site, stolen, session_of(app, stolen).csrf) == (303, ENDED)
+    assert [page(site, cookie) for cookie in (stolen, elsewhere)] == [303, 200]
+    assert page(browser(app), stolen) == 303  # after a restart
+
+
+def test_signing_out_ends_the_cookies_that_the_links_of_mails_renewed(app: App, site: TestClient) -> None:
+    reader = add_subscriber(app)
+    stolen = token(sessions(app).begin(reader, now=NOW - timedelta(hours=1)))
+    for scope, method in ((Scope.PREFERENCES, "GET"), (Scope.SIGN_IN, "POST")):
+        answer = site.request(method, path(app, scope, reader), headers={"Cookie": f"{COOKIE}={stolen}"})
+        assert answer.status_code == 303
+        renewed = token(answer.headers["Set-Cookie"])
+        assert renewed != stolen
+        assert session_of(app, renewed).csrf == session_of(app, stolen).csrf  # forms in other tabs can still be sent
+    sign_out(site, renewed, session_of(app, renewed).csrf)
+    assert [page(site, cookie) for cookie in (stolen, renewed)] == [303, 303]
+
+
+def test_ended_sessions_are_forgotten_once_their_cookies_have_expired(app: App) -> None:
+    reader = add_subscriber(app)
+    for hours in range(0, 60, 6):
+        cookie = token(sessions(app).begin(reader, now=NOW + timedelta(hours=hours)))
+        found = sessions(app).find(cookie, now=NOW)
+        assert found is not None
+        with app.store.write() as tx:
+            sessions(app).end(tx, found, now=NOW + timedelta(hours=hours))
+            sessions(app).end(tx, found, now=NOW + timedelta(hours=hours))  # in two tabs
+    with app.store.read() as tx:
+        assert tx.exec_driver_sql("SELECT count(*) FROM ended_sessions").scalar_one() == 2
+
+
+def test_of_two_sessions_in_one_request_neither_wins(app: App, site: TestClient) -> None:
+    """Another host of the domain can set a cookie for all of it, where its name does not begin with __Host-."""
+    own, tossed = begun(app, add_subscriber(app)), begun(app, add_subscriber(app, "evil@example.org"))
+    assert [page(site, own, tossed), page(site, tossed, own)] == [303, 303]
+    assert [page(site, own, "x"), page(site, "x", own), page(site, "", own), page(site, own, own)] == [200] * 4
+    assert page(site, own, *map(str, range(20))) == 303
+    headers = [("Cookie", f"{COOKIE}={cookie}") for cookie in (own, tossed)]
+    assert site.get("/settings", headers=headers).status_code == 303
+
+
+def test_a_form_in_a_session_beside_a_broken_cookie_is_accepted(app: App, site: TestClient) -> None:
+    own = begun(app, add_subscriber(app))
+    assert sign_out(site, f"x; {COOKIE}={own}", session_of(app, own).csrf) == (303, ENDED)
+    assert page(site, own) == 303
+
+
+INSTEAD = "You’re signed in as \u2068v•••@example.org\u2069 in this browser. If you continue, you’ll be signed in as"
+
+
+def instead(app: App, scope: Scope) -> str:
+    """A link that signs in another reader."""
+    other = add_subscriber(app, "other@example.org")
+    if scope is Scope.CONFIRM:
+        changed(app, other, state=SubscriberState.PENDING)
+    if scope is Scope.ADDRESS:
+        other = changed(app, other, new_email="new@example.org")
+        about = app.links.text_hash("new@example.org")
+        return f"/address/{app.links.token(scope, other.id, other.epoch, about=about, written_at=NOW)}"
+    return path(app, scope, other)
+
+
+@pytest.mark.parametrize("scope", [Scope.SIGN_IN, Scope.PREFERENCES, Scope.CONFIRM, Scope.ADDRESS])
+def test_a_link_signs_in_over_another_readers_session_only_once_its_page_has_asked(
+    app: App, site: TestClient, scope: Scope
+) -> None:
+    victim = begun(app, add_subscriber(app, "victim@example.org"))
+    there, cookie = instead(app, scope), {"Cookie": f"{COOKIE}={victim}"}
+    asked = site.get(there, headers=cookie)
+    assert (asked.status_code, asked.headers.get("Set-Cookie"), INSTEAD in asked.text) == (200, None, True)
+    assert faults_of(asked.text) == []
+    before = everything(app)
+    for csrf in ("", "x"):  # a form that another site or the attacker's own browser has made
+        again = site.post(there, data={"csrf": csrf}, headers=cookie)
+        assert (again.status_code, again.headers.get("Set-Cookie"), INSTEAD in again.text) == (409, None, True)
+    assert everything(app) == before
+    said = re.search(r'name="csrf" value="(\w+)"', asked.text)
+    assert said is not None
+    done = site.post(there, data={"csrf": said[1]}, headers=cookie)
+    assert done.status_code in {200, 303}
+    assert page(site, token(done.headers["Set-Cookie"])) == 200
+    assert page(site, victim) == 303  # it ended: it is in no browser any more
+
+
+@pytest.mark.parametrize("scope", [Scope.SIGN_IN, Scope.PREFERENCES, Scope.CONFIRM, Scope.ADDRESS])
+def test_a_link_asks_nothing_more_where_no_one_else_is_signed_in(app: App, site: TestClient, scope: Scope) -> None:
+    ended = begun(app, add_subscriber(app, "victim@example.org"))
+    sign_out(site, ended, session_of(app, ended).csrf)
+    there = instead(app, scope)
+    for cookie in ("", "x", ended):
+        answer = site.get(there, headers={"Cookie": f"{COOKIE}={cookie}"})
+        assert INSTEAD not in answer.text
+    answer = site.request(
+        "GET" if scope is Scope.PREFERENCES else "POST", there, headers={"Cookie": f"{COOKIE}={ended}"}
+    )
+    assert page(site, token(answer.headers["Set-Cookie"])) == 200

@@ -48,8 +48,8 @@ def share(app: App, *names: str) -> None:
 def test_the_link_in_every_mail_signs_in_and_leads_to_the_settings(app: App, site: TestClient) -> None:
     answer = site.get(path(app, Scope.PREFERENCES, add_subscriber(app)))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/settings")
-    cookie = answer.headers["Set-Cookie"]
-    assert re.fullmatch(r"__Secure-digest=[^;]+; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Secure", cookie)
+    cookie = answer.headers.get_list("Set-Cookie")[0]
+    assert re.fullmatch(r"__Host-digest=[^;]+; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Secure", cookie)
     assert site.get("/settings", headers={"Cookie": cookie.partition(";")[0]}).status_code == 200
 
 
@@ -80,11 +80,11 @@ def test_a_link_of_another_scope_does_not_sign_in(app: App, site: TestClient, sc
 )
 def test_without_a_session_the_pages_redirect_to_the_sign_in_page(app: App, site: TestClient, page: str) -> None:
     reader = add_subscriber(app)
-    cookies = ["", "__Secure-digest=1.0.AAAAAAAAAAAAAAAAAAAAAA"]
+    cookies = ["", "__Host-digest=1.0.AAAAAAAAAAAAAAAAAAAAAA"]
     for scope in Scope:  # no link of any kind is a session, but the session's own token
         if scope is not Scope.SESSION:
             token = app.links.token(scope, reader.id, reader.epoch, written_at=NOW)
-            cookies.append(f"__Secure-digest={token}")
+            cookies.append(f"__Host-digest={token}")
     for cookie in cookies:
         answer = site.get(f"/settings{page}", headers={"Cookie": cookie})
         assert (answer.status_code, answer.headers["Location"], answer.text) == (303, "/sign-in", "")
@@ -94,7 +94,7 @@ def test_a_session_ends_after_twelve_hours_and_when_its_reader_leaves(
     app: App, own: ReaderBrowser, site: TestClient
 ) -> None:
     old = app.links.token(Scope.SESSION, 1, 0, about="0", written_at=NOW - timedelta(hours=12))
-    assert site.get("/settings", headers={"Cookie": f"__Secure-digest={old}"}).status_code == 303
+    assert site.get("/settings", headers={"Cookie": f"__Host-digest={old}"}).status_code == 303
     with app.store.write() as tx:
         app.membership.unsubscribe(tx, stored(app), origin="", now=NOW)
     answer = own.get("/settings")

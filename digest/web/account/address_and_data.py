@@ -13,9 +13,19 @@ from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
 from digest.subscribers.data_export import export_personal_data
-from digest.web.auth import CurrentReader, find_still, get_by_link, public_router, reader_router
+from digest.web.auth import (
+    CurrentReader,
+    find_live_session,
+    find_still,
+    get_by_link,
+    may_sign_in,
+    public_router,
+    reader_router,
+    sign_in_question,
+    sign_in_reader,
+)
 from digest.web.dependencies import Context, PostedForm
-from digest.web.rendering import Left, Question, attachment, partly_shown
+from digest.web.rendering import Left, attachment, partly_shown
 
 router = reader_router("/settings")
 link_router = public_router("/address/{token}")
@@ -58,7 +68,7 @@ def request_change(context: Context, form: PostedForm, reader: CurrentReader) ->
             email=reader.email, new_email=reader.new_email, moved=False, typed=typed, wrong=wrong, elsewhere=elsewhere
         )
         return context.render("address.html.j2", page, status=422)
-    context.services.limits.mails.check(context.client, now=context.now)
+    context.check_mail_limit()
     with context.store.write() as tx:
         still = find_still(tx, reader)
         if still is not None:
@@ -80,19 +90,24 @@ def ask_to_confirm(context: Context, token: str) -> Response:
     """Ask whether mail is to go to the new address. Changes nothing."""
     with context.store.read() as tx:
         reader = _get_reader(tx, context, token)
-    return context.render("move.html.j2", Question(partly_shown(reader.new_email)), language=reader.language)
+        question = sign_in_question(reader, reader.new_email, find_live_session(tx, context))
+    return context.render("move.html.j2", question, language=reader.language)
 
 
 @link_router.post("")
-def change_address(context: Context, token: str) -> Response:
+def change_address(context: Context, token: str, form: PostedForm) -> Response:
     """Send mail to the new address from now on, and sign in."""
     with context.store.write() as tx:
         reader = _get_reader(tx, context, token)
+        before = find_live_session(tx, context)
+        if not may_sign_in(context, form, reader, before):
+            question = sign_in_question(reader, reader.new_email, before)
+            return context.render("move.html.j2", question, status=409, language=reader.language)
         moved = context.membership.change_address(tx, reader, origin=f"page from {context.client}", now=context.now)
     if moved is None:
         return context.render("not-moved.html.j2", status=409, language=reader.language)
     context.run_after_response(context.store.erase_deleted_rows)  # no trace of the old address stays in the file
-    return context.redirect("/settings/address?moved=1", cookie=context.services.sessions.begin(moved, now=context.now))
+    return context.redirect("/settings/address?moved=1", cookies=sign_in_reader(context, moved, before))
 
 
 def _get_reader(tx: Transaction, context: Context, token: str) -> Subscriber:
@@ -133,11 +148,11 @@ def erase_data(context: Context, form: PostedForm, reader: CurrentReader) -> Res
     """Erase the subscriber's data and sign them out, if the checkbox was ticked."""
     if "sure" not in form:
         return context.render("data.html.j2", MyData(unsure=True), status=422)
-    signed_out = context.services.sessions.end()
+    signed_out = context.services.sessions.cookie.delete()  # the session ends with the subscriber
     with context.store.write() as tx:
         still = find_still(tx, reader)
         if still is None:
-            return context.redirect("/sign-in", cookie=signed_out)
+            return context.redirect("/sign-in", cookies=[signed_out])
         context.membership.erase(tx, still.email, origin=f"page from {context.client}", now=context.now)
     context.run_after_response(context.store.erase_deleted_rows)  # may have to wait for readers of the database
     return context.render("erased.html.j2", headers={"Set-Cookie": signed_out})
@@ -152,11 +167,11 @@ def ask_to_leave(context: Context) -> Response:
 @router.post("/leave")
 def leave(context: Context, reader: CurrentReader) -> Response:
     """Unsubscribe the subscriber and sign them out. (The link in every mail works without signing in.)"""
-    signed_out = context.services.sessions.end()
+    signed_out = context.services.sessions.cookie.delete()  # the session ends with the subscriber's epoch
     with context.store.write() as tx:
         still = find_still(tx, reader)
         if still is None:
-            return context.redirect("/sign-in", cookie=signed_out)
+            return context.redirect("/sign-in", cookies=[signed_out])
         goodbye = context.membership.unsubscribe(tx, still, origin=f"page from {context.client}", now=context.now)
     page = Left(email=partly_shown(reader.email), goodbye=goodbye)
     return context.render("unsubscribed.html.j2", page, headers={"Set-Cookie": signed_out})

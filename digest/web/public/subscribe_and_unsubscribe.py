@@ -18,7 +18,15 @@ from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers import fields, sign_up
-from digest.web.auth import get_by_link, public_router, verify_link
+from digest.web.auth import (
+    find_live_session,
+    get_by_link,
+    may_sign_in,
+    public_router,
+    sign_in_question,
+    sign_in_reader,
+    verify_link,
+)
 from digest.web.dependencies import Context, Fields, PostedForm
 from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
 from digest.web.public.sign_in import answer_by_mail
@@ -166,13 +174,14 @@ def ask_to_confirm(context: Context, token: str) -> Response:
     """A page with a button: opening it changes nothing, because mail scanners follow links."""
     with context.store.read() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
+        question = sign_in_question(reader, reader.email, find_live_session(tx, context))
     if reader.state.is_subscribed:
         return _show_confirmed(context, reader, welcome=False)
-    return context.render("confirm.html.j2", Question(partly_shown(reader.email)), language=reader.language)
+    return context.render("confirm.html.j2", question, language=reader.language)
 
 
 @router.post("/confirm/{token}")
-def confirm(context: Context, token: str) -> Response:
+def confirm(context: Context, token: str, form: PostedForm) -> Response:
     """Subscribe the reader, queue the first mail and sign them in, unless they were subscribed already.
 
     The link proves that the mailbox is theirs, as the link of a sign-in mail does. It is valid for longer than that
@@ -180,7 +189,10 @@ def confirm(context: Context, token: str) -> Response:
     """
     with context.store.write() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
-        is_new = not reader.state.is_subscribed
+        is_new, before = not reader.state.is_subscribed, find_live_session(tx, context)
+        if is_new and not may_sign_in(context, form, reader, before):
+            question = sign_in_question(reader, reader.email, before)
+            return context.render("confirm.html.j2", question, status=409, language=reader.language)
         try:
             reader = context.membership.confirm(tx, reader, origin=f"page from {context.client}", now=context.now)
         except SuppressedError:
@@ -194,7 +206,8 @@ def confirm(context: Context, token: str) -> Response:
         log.error("no welcome mail for a new subscriber", subscriber=reader.email, reason=str(error))
         welcome = False
     response = _show_confirmed(context, reader, welcome=welcome)
-    response.headers["Set-Cookie"] = context.services.sessions.begin(reader, now=context.now)
+    for cookie in sign_in_reader(context, reader, before):
+        response.headers.append("Set-Cookie", cookie)
     return response
 
 
