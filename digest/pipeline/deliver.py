@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, Message, Outcome, Receipt
-from digest.store import Store, Transaction, bounces, deliveries, outbox
+from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Message, Outcome, Receipt
+from digest.store import Store, Transaction, bounces, deliveries, outbox, subscribers
 from digest.store.outbox import AttemptResult
 from digest.subscribers.bounce_evidence import BouncingDays
 from digest.subscribers.membership import Membership
@@ -66,14 +66,17 @@ def deliver(
     """
     refusals = refusals or RefusalWatch()
     refusals.start_run()
-    sender = _Sender(store, composer, membership, now, group_size, doubt, refusals, clock, stopping, progress)
-    try:
-        while not stopping() and sender.lease_batch():
-            sender.send_batch(transport)
-    except TransportError as error:
-        sender.report = replace(sender.report, failure=str(error))
-    finally:
-        sender.release()
+    with store.watch_commits() as last_commit:
+        sender = _Sender(
+            store, composer, membership, now, group_size, doubt, refusals, clock, stopping, progress, last_commit
+        )
+        try:
+            while not stopping() and sender.lease_batch():
+                sender.send_batch(transport)
+        except TransportError as error:
+            sender.report = replace(sender.report, failure=str(error))
+        finally:
+            sender.release()
     return sender.report
 
 
@@ -117,18 +120,23 @@ class _Sender:
     clock: Callable[[], datetime]
     stopping: Callable[[], bool]
     progress: Callable[[int], None]
+    last_commit: Callable[[], object]  # its value changes when anyone has changed the database
 
     worker: str = field(default_factory=outbox.new_worker_name)
     report: DeliveryReport = field(default_factory=DeliveryReport)
     batch: dict[int, Delivery] = field(default_factory=dict)
     lease_ends_at: datetime = field(init=False)
     pending: list[AttemptResult] = field(default_factory=list)  # results that are not recorded yet
+    leased_version: int = 0  # of the recipients: their state when the batch was leased
+    version: int = 0  # of the recipients, when those of the current group were looked at last
+    seen_commit: object = None  # the last one that was looked at
     unanswered: set[int] = field(default_factory=set)  # handed over, without a receipt so far
 
     def lease_batch(self) -> bool:
         """Lease the next deliveries. Returns False if none are due."""
         leased_at = self.clock()
         with self.store.write() as tx:
+            self.leased_version = subscribers.version(tx)
             outbox.release(tx, self.worker)  # deliveries that were not started before the last lease ended
             leased = lease_due_deliveries(
                 tx, self.membership, worker=self.worker, now=self.now, clock=leased_at, limit=_BATCH, doubt=self.doubt
@@ -190,6 +198,7 @@ class _Sender:
             # One transaction records the last group and starts this one: each commit waits for the disk.
             with self._recording_results() as tx:
                 started = outbox.start_sending(tx, [d.id for d in group], worker=self.worker, clock=started_at)
+            self.version, self.seen_commit = self.leased_version, None  # this group was not looked at since
             self.lease_ends_at = started_at + outbox.LEASE
             for delivery in group:
                 if delivery.id not in started:
@@ -199,15 +208,50 @@ class _Sender:
                     return
                 if self.refusals.reason:
                     return
+                self._look_for_changes(started)
+                if delivery.id not in started:
+                    continue
                 try:
-                    message = self.composer.message(delivery)
+                    message = self.composer.message(self.batch[delivery.id])
                 except (AddressError, HeaderError) as error:  # only this mail's fault; a TemplateError concerns all
-                    reply = f"not sent: {error}"
+                    reply = f"{outbox.NOT_SENT}{error}"
                     failed = AttemptResult(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply)
                     self.pending.append(failed)
                     continue
+                started.discard(delivery.id)
                 self.unanswered.add(delivery.id)
                 yield message
+
+    def _look_for_changes(self, started: set[int]) -> None:
+        """Update the mails that are not handed over yet if a subscriber has changed since the last look."""
+        commit = self.last_commit()
+        if commit == self.seen_commit:
+            return
+        self.seen_commit = commit
+        with self.store.read() as tx:
+            version = subscribers.version(tx)
+            if version != self.version:
+                self.version = version
+                self._update_recipients(tx, started)
+
+    def _update_recipients(self, tx: Transaction, started: set[int]) -> None:
+        """Address started mails as their subscribers want it now, and take out of `started` those not to be sent."""
+        current = {mail.id: mail for mail in outbox.list_started_mails(tx, started, worker=self.worker)}
+        refusals = self.membership.find_refusals(tx, list(current.values()))
+        for delivery_id in sorted(started):
+            mail, reader = current.get(delivery_id), self.batch[delivery_id].subscriber
+            if mail is None:  # its subscriber was erased, or another worker has it
+                started.discard(delivery_id)
+                continue
+            has_moved = mail.address != reader.email
+            if mail.kind is MailKind.ADDRESS and has_moved:
+                refusals.setdefault(delivery_id, "replaced by a newer request")
+            if delivery_id in refusals:
+                started.discard(delivery_id)
+                reply = f"{outbox.NOT_SENT}{refusals[delivery_id]}"
+                self.pending.append(AttemptResult(delivery_id=delivery_id, state=DeliveryState.FAILED, reply=reply))
+            elif has_moved or mail.epoch != reader.epoch:
+                self.batch[delivery_id] = deliveries.get(tx, delivery_id)
 
     @contextmanager
     def _recording_results(self) -> Iterator[Transaction]:

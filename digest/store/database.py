@@ -1,6 +1,6 @@
 """The open database: transactions, migrations, counters, and the errors that a user sees."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -48,6 +48,7 @@ class Counter(StrEnum):
     PROFILE_IDS = "profile_ids"
     PAPERS_VERSION = "papers"  # rises with every change of papers, which tells caches that they are out of date
     PROFILES_VERSION = "profiles"  # rises with every change of shared profiles
+    RECIPIENTS_VERSION = "recipients"  # rises when a subscriber changes or is removed, or an address is suppressed
 
 
 def reserve_numbers(tx: Transaction, counter: Counter, count: int = 1) -> range:
@@ -154,6 +155,12 @@ class Store:
             self._backend.begin_write(connection),
         ):
             yield connection
+
+    @contextmanager
+    def watch_commits(self) -> Iterator[Callable[[], object]]:
+        """Yield a function whose value differs from before once anything was committed since. It takes microseconds."""
+        with self._translated_errors(), self._backend.watch_commits() as last_commit:
+            yield last_commit
 
     def yield_to_writers(self, seconds: float) -> None:
         """Let waiting threads write, for at most so many seconds. Call it between the batches of a long import."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber
+from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, SubscriberState
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.deliveries import list_with_digests
 from digest.store.schema import deliveries, holds, subscribers
@@ -53,6 +53,17 @@ _REQUEUED = _NO_LEASE | {"state": DeliveryState.QUEUED.value}
 _PARKED = _NO_LEASE | {"state": DeliveryState.IN_DOUBT.value, "reply": "handed over, and no answer was recorded"}
 
 
+_DUE_MAILS = sa.select(
+    deliveries.c.id,
+    deliveries.c.kind,
+    deliveries.c.queued_at,
+    subscribers.c.email,
+    subscribers.c.new_email,
+    subscribers.c.state,
+    subscribers.c.epoch,
+).join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueMail:
     """A delivery that may be tried now: what is needed to decide whether its recipient may be mailed."""
@@ -61,6 +72,8 @@ class DueMail:
     kind: MailKind
     queued_at: datetime
     address: str  # "" if it was for a new address that the subscriber no longer asks for
+    subscriber_state: SubscriberState
+    epoch: int  # of the links in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +135,18 @@ def list_due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[DueMai
     # One query for each state, since each is read from an index in order: nothing is sorted.
     for state in (DeliveryState.DEFERRED.value, DeliveryState.QUEUED.value):
         waiting = (
-            sa.select(
-                deliveries.c.id, deliveries.c.kind, deliveries.c.queued_at, subscribers.c.email, subscribers.c.new_email
-            )
-            .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-            .where(deliveries.c.state == state, deliveries.c.next_at <= now)
+            _DUE_MAILS.where(deliveries.c.state == state, deliveries.c.next_at <= now)
             .order_by(deliveries.c.next_at, deliveries.c.id)
             .limit(limit - len(due))
         )
-        for row in tx.execute(waiting):
-            kind = MailKind(row.kind)
-            address = row.new_email if kind is MailKind.ADDRESS else row.email
-            due.append(DueMail(id=row.id, kind=kind, queued_at=row.queued_at, address=address))
+        due += map(_due_mail, tx.execute(waiting))
     return due
+
+
+def list_started_mails(tx: Transaction, delivery_ids: Collection[int], *, worker: str) -> list[DueMail]:
+    """Return those of these deliveries that `worker` is sending, as they would be addressed now."""
+    started = sa.and_(deliveries.c.state == DeliveryState.SENDING.value, deliveries.c.leased_by == worker)
+    return list(map(_due_mail, tx.execute(_DUE_MAILS.where(deliveries.c.id.in_(delivery_ids), started))))
 
 
 def lease(tx: Transaction, delivery_ids: Collection[int], *, worker: str, clock: datetime) -> list[Delivery]:
@@ -324,6 +336,18 @@ def _leased_by(worker: str) -> sa.ColumnElement[bool]:
 
 def _failed(reason: str, now: datetime) -> dict[str, Any]:
     return _NO_LEASE | {"state": DeliveryState.FAILED.value, "reply": reason, "finished_at": now}
+
+
+def _due_mail(row: sa.Row[*tuple[Any, ...]]) -> DueMail:
+    kind = MailKind(row.kind)
+    return DueMail(
+        id=row.id,
+        kind=kind,
+        queued_at=row.queued_at,
+        address=row.new_email if kind is MailKind.ADDRESS else row.email,
+        subscriber_state=SubscriberState(row.state),
+        epoch=row.epoch,
+    )
 
 
 def new_worker_name() -> str:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,21 @@ class Sqlite:
                 self._turn.notify_all()
         with transaction:
             yield
+
+    @contextmanager
+    def watch_commits(self) -> Iterator[Callable[[], object]]:
+        """Yield a function whose value changes with each commit, of this process and of others."""
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+
+            def last_commit() -> object:
+                cursor.execute("PRAGMA data_version")  # changes with the commits of all other connections
+                return cursor.fetchone()
+
+            yield last_commit
+        finally:
+            connection.close()
 
     def yield_to_writers(self, seconds: float) -> None:
         """Wait, for at most so many seconds, until no other thread waits for the write lock.

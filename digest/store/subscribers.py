@@ -18,7 +18,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.security import addresses
 from digest.store import profiles as profile_store
-from digest.store.database import Counter, Transaction, backend, batches, reserve_numbers
+from digest.store.database import Counter, Transaction, backend, batches, last_number, reserve_numbers
 from digest.store.schema import consents, follows, profiles, subscribers
 
 _FEW = 2000  # matches that are all loaded and counted
@@ -63,6 +63,11 @@ class SubscriberPage:
     total: int | None  # on all pages; None where counting would take long
     before: str  # an address; "" if there is no page before
     after: str
+
+
+def version(tx: Transaction) -> int:
+    """Return a number that rises when a subscriber changes or is removed, or an address is suppressed."""
+    return last_number(tx, Counter.RECIPIENTS_VERSION)
 
 
 def find(tx: Transaction, email: str) -> Subscriber | None:
@@ -226,6 +231,7 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
     if key_changed:
         backend(tx).unindex_subscriber(tx, changed.id)
     tx.execute(sa.update(subscribers).where(this).values(values))
+    reserve_numbers(tx, Counter.RECIPIENTS_VERSION)
     if key_changed:
         backend(tx).index_subscribers(tx, [changed.id])
     profile_store.set_followed(tx, changed.id, changed.profiles)
@@ -243,6 +249,7 @@ def remove(tx: Transaction, email: str) -> None:
     removed = get(tx, email).id
     backend(tx).unindex_subscriber(tx, removed)
     tx.execute(sa.delete(subscribers).where(subscribers.c.id == removed))
+    reserve_numbers(tx, Counter.RECIPIENTS_VERSION)
 
 
 def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now: datetime) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from digest.models import SubscriberState, Suppression, SuppressionReason
-from digest.store.database import Transaction, backend
+from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.schema import secrets, suppressions
 
 
@@ -54,6 +54,7 @@ def add(tx: Transaction, new: Suppression) -> Suppression:
         "subscriber_state": new.subscriber_state or "",
     }
     tx.execute(backend(tx).upsert(suppressions, values, key=["pseudonym"]))
+    reserve_numbers(tx, Counter.RECIPIENTS_VERSION)
     return new
 
 

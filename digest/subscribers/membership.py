@@ -51,9 +51,13 @@ class Membership:
     def find_refusals(self, tx: Transaction, due: Sequence[outbox.DueMail]) -> dict[int, str]:
         """Return why deliveries must not be sent, by their ids: the address is suppressed, or there is none.
 
-        A mail that its owner requested after the suppression, such as a confirmation, is allowed.
+        A mail that its owner requested after the suppression, such as a confirmation, is allowed. A digest is not sent
+        during a pause.
         """
         refusals = {mail.id: "no new address is waiting to be confirmed" for mail in due if not mail.address}
+        for mail in due:
+            if mail.subscriber_state is SubscriberState.PAUSED and mail.kind.has_papers:
+                refusals[mail.id] = "paused in the meantime"
         if not suppressions.has_any(tx):
             return refusals
         pseudonyms = {mail.id: self.pseudonyms.of(mail.address) for mail in due}

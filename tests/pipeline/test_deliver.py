@@ -1,7 +1,7 @@
 """The third stage: every queued mail is sent, through every kind of failure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,19 +15,23 @@ from digest.models import (
     DeliveryState,
     DoubtPolicy,
     Hold,
+    MailKind,
     Message,
     Outcome,
     Receipt,
+    Subscriber,
     SubscriberState,
     SuppressionReason,
 )
 from digest.pipeline.deliver import DeliveryReport, deliver
-from digest.store import Store, bounces, deliveries, digests, outbox, papers, subscribers
+from digest.security.links import Scope
+from digest.store import Store, Transaction, bounces, deliveries, digests, outbox, papers, subscribers
+from digest.subscribers.schedule import paused
 from digest.transport.retry import RefusalWatch
 from digest.transport.smtp import SmtpTransport
 from digest.transport.smtp_server import SmtpServer
 from tests.builders import MEMBERSHIP, NOW, a_digest, a_paper, a_subscriber, an_item
-from tests.mail.samples import composer
+from tests.mail.samples import LINKS, composer
 from tests.smtp import Postbox
 
 
@@ -366,13 +370,12 @@ def test_unknown_mailboxes_hold_the_queue_only_if_more_than_half_of_ten_mails_ar
 def test_whoever_was_suppressed_by_a_day_that_is_no_evidence_is_as_before(store: Store) -> None:
     queue(store, *READERS)
     with store.write() as tx:
-        for email, state in zip(READERS[6:8], ("paused", "pending"), strict=True):
-            subscribers.save(tx, replace(subscribers.get(tx, email), state=SubscriberState(state)))
+        subscribers.save(tx, replace(subscribers.get(tx, READERS[6]), state=SubscriberState.PENDING))
     refused = dict.fromkeys(READERS[:8], "550 5.1.1 no such user")
     send(store, Postbox(at_rcpt=refused), group_size=1)
     with store.read() as tx:
         now = {s.email: s.state.value for s in subscribers.list_all(tx)}
-    assert [now[email] for email in READERS[5:9]] == ["active", "paused", "pending", "active"]
+    assert [now[email] for email in READERS[5:9]] == ["active", "pending", "active", "active"]
     assert states(store)["queued"] >= 8
 
 
@@ -390,3 +393,104 @@ def test_bounces_of_the_morning_are_withdrawn_if_most_mails_of_the_whole_day_bou
     queue(store, *READERS[9:], paper_title="Dogs")
     assert send(store, Postbox(), later=timedelta(hours=1)).sent == 3
     assert suppressed(store) == []
+
+
+class Interrupted(Breaking):
+    """A transport that takes every mail, and lets something happen once it has taken the first."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__(99)
+        self.happens = happens
+        self.recipients: list[str] = []
+        self.contents: list[bytes] = []
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Receipt]:
+        for message in messages:
+            self.recipients.append(message.recipient)
+            self.contents.append(message.content)
+            yield Receipt(delivery_id=message.delivery_id, outcome=Outcome.SENT, reply="250")
+            if len(self.recipients) == 1:
+                self.happens()
+
+
+def change_address(tx: Transaction, reader: Subscriber) -> None:
+    MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
+    MEMBERSHIP.change_address(tx, subscribers.get(tx, reader.email), origin="", now=NOW)
+
+
+CHANGES: dict[str, Callable[[Transaction, Subscriber], object]] = {
+    "leaves": lambda tx, reader: MEMBERSHIP.unsubscribe(tx, reader, origin="page", now=NOW),
+    "is erased": lambda tx, reader: MEMBERSHIP.erase(tx, reader.email, origin="page", now=NOW),
+    "is removed": lambda tx, reader: MEMBERSHIP.remove(tx, reader, origin="page", now=NOW),
+    "pauses": lambda tx, reader: subscribers.save(tx, paused(reader, None)),
+    "is suppressed": lambda tx, reader: MEMBERSHIP.suppress(tx, reader.email, SuppressionReason.ADMIN, "", now=NOW),
+}
+
+
+@pytest.mark.parametrize("number", [1, 39, 60], ids=["next", "in the group", "in another group"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_subscriber_who_is_gone_before_their_own_mail_is_handed_over_gets_none(
+    store: Store, change: str, number: int
+) -> None:
+    emails = [f"{i:02}@example.org" for i in range(70)]
+    queue(store, *emails)
+
+    def happens() -> None:
+        with store.write() as tx:
+            CHANGES[change](tx, subscribers.get(tx, emails[number]))
+
+    transport = Interrupted(happens)
+    deliver(store, transport, composer(), MEMBERSHIP, now=NOW, group_size=40)
+    goodbye = [emails[number]] if change == "leaves" else []  # in the next batch
+    assert transport.recipients == [email for email in emails if email != emails[number]] + goodbye
+    if change in {"pauses", "is suppressed"}:
+        with store.read() as tx:
+            (kept,) = deliveries.list_newest(tx, state=DeliveryState.FAILED)
+        assert kept.reply.startswith(("not sent: paused in the meantime", "not sent: suppressed since "))
+
+
+@pytest.mark.parametrize("number", [1, 39, 60], ids=["next", "in the group", "in another group"])
+def test_a_subscriber_who_moves_before_their_own_mail_is_handed_over_gets_it_at_the_new_address(
+    store: Store, number: int
+) -> None:
+    emails = [f"{i:02}@example.org" for i in range(70)]
+    queue(store, *emails)
+
+    def happens() -> None:
+        with store.write() as tx:
+            change_address(tx, subscribers.get(tx, emails[number]))
+
+    transport = Interrupted(happens)
+    deliver(store, transport, composer(), MEMBERSHIP, now=NOW, group_size=40)
+    assert transport.recipients[number] == "new@example.org"
+    assert emails[number] not in transport.recipients
+    with store.read() as tx:
+        reader = subscribers.get(tx, "new@example.org")
+        assert reader.epoch == 1
+    preferences = LINKS.url(Scope.UNSUBSCRIBE, reader.id, reader.epoch)
+    assert preferences.encode() in transport.contents[number]  # its links are those of the moved subscriber
+
+
+def test_a_confirmation_of_an_address_that_was_replaced_meanwhile_is_not_sent(store: Store) -> None:
+    with store.write() as tx:
+        first, second = (subscribers.add(tx, a_subscriber(f"{i}@example.org"), now=NOW) for i in range(2))
+        MEMBERSHIP.queue_mail(tx, MailKind.SIGN_IN, first, now=NOW)
+        MEMBERSHIP.queue_address_confirmation(tx, second, "wrong@example.org", origin="", now=NOW)
+
+    def happens() -> None:
+        with store.write() as tx:
+            again = subscribers.get(tx, second.email)
+            MEMBERSHIP.queue_address_confirmation(tx, again, "right@example.org", origin="", now=NOW)
+
+    transport = Interrupted(happens)
+    deliver(store, transport, composer(), MEMBERSHIP, now=NOW)
+    assert transport.recipients == ["0@example.org", "right@example.org"]
+
+
+def test_a_digest_that_waits_when_its_reader_pauses_is_not_sent_but_a_link_that_they_ask_for_is(store: Store) -> None:
+    queue(store, "a@example.org")
+    with store.write() as tx:
+        reader = subscribers.save(tx, paused(subscribers.get(tx, "a@example.org"), None))
+        MEMBERSHIP.queue_mail(tx, MailKind.SIGN_IN, reader, now=NOW)
+    assert send(store, Postbox()).sent == 1
+    assert states(store) == {"failed": 1, "sent": 1}
