@@ -58,7 +58,7 @@ class Entry(Work):
 
     guid: str
     arxiv_id: str = ""  # without a version: "2504.17830", "astro-ph/0601001"
-    arxiv_version: int = 0  # 0: unknown
+    arxiv_version: int = 0  # 0: unknown, or not told by arXiv itself
     doi: str = ""  # lower case, without a resolver
 
 
@@ -68,6 +68,7 @@ class Paper(Work):
 
     id: str  # public and stable: "arxiv:2504.17830", "doi:10.1101/…", "title:<12 hex>"
     revision: int = 1  # rises when its text changes
+    from_arxiv: bool = False  # arXiv itself announced it, and alone decides what is stored of it
     first_seen_at: datetime | None = None  # None before it is stored
 
     def text_of(self, field: Field) -> str:

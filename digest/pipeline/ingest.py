@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import SourceError, StoppedError
 from digest.models import Entry, Paper
-from digest.sources import Fetcher, Parser, contain_failures, detect_kind, identity
+from digest.sources import Fetcher, Parser, arxiv, contain_failures, detect_kind, identity
 from digest.sources.parsing import plain_text
 from digest.store import Store, Transaction, papers, sources
 from digest.store.sources import SourceState
@@ -101,6 +101,8 @@ def _ingest_one(
             sources.save(tx, state)
         return 0, 0
     entries = parser.parse(source.kind, fetched.body, source=source.name, url=fetched.url)
+    if not arxiv.speaks_for_arxiv(source.kind, source.url):
+        entries = [replace(entry, arxiv_version=0) for entry in entries]
     state = replace(state, etag=fetched.etag, last_modified=fetched.last_modified, entries=len(entries))
     with store.write() as tx:
         stored = store_entries(tx, source.name, entries, now=now, timezone=timezone)

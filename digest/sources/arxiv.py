@@ -6,6 +6,7 @@ tells that a paper is new.
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from digest.models import AnnounceType, Entry
 from digest.sources.feed_reader import Feed, authors_of, published_at, read_feed, records_of, text_of
@@ -59,6 +60,15 @@ def pdf_url(arxiv_id: str) -> str:
 def id_of_url(url: str) -> str:
     """The arXiv id in a canonical URL, or "" if the URL is another site's."""
     return arxiv_id_in(url)[0] if url.startswith(abs_url("")) else ""
+
+
+def speaks_for_arxiv(kind: str, url: str) -> bool:
+    """Return True for a source whose word on arXiv's papers counts: of kind arxiv, or fetched from arxiv.org."""
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+    except ValueError:  # no URL
+        host = ""
+    return kind == "arxiv" or host == DOMAIN or host.endswith(f".{DOMAIN}")
 
 
 def parse(body: bytes) -> list[Entry]:

@@ -75,6 +75,9 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
     for entry in entries:
         entry_keys = keys(entry)
         found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and is_same_paper(i, entry_keys, k)]
+        claims_arxiv_id = entry_keys[0].startswith("arxiv:") and not entry.arxiv_version
+        if claims_arxiv_id:
+            found = _without_claims(result, entry_keys[0], found)
         if found:
             paper_id = _merge(result, list(dict.fromkeys(found)))
             result.papers[paper_id] = update(result.papers[paper_id], entry)
@@ -82,8 +85,9 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
             paper_id = entry_keys[0]
             result.papers[paper_id] = paper_of(entry, paper_id)
             result.new.append(paper_id)
-        for key in entry_keys:
-            result.keys.setdefault(key, paper_id)
+        if not (claims_arxiv_id and result.papers[paper_id].from_arxiv):
+            for key in entry_keys:
+                result.keys.setdefault(key, paper_id)
         result.sightings.append((entry, paper_id))
     for paper_id, old in before.items():
         if paper_id in result.merged:
@@ -94,6 +98,18 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
         if (new.upvotes, new.stars) != (old.upvotes, old.stars):
             result.popularity_changed.append(paper_id)
     return result
+
+
+def _without_claims(result: Reconciliation, arxiv_key: str, found: Sequence[str]) -> list[str]:
+    """Return the papers that an entry with an arXiv id may be if it is not from arXiv.
+
+    Of the papers that arXiv announced, it is the one with its arXiv id or none: an entry of another source cannot show
+    that a paper of arXiv's is the same as another one.
+    """
+    named = result.keys.get(arxiv_key)
+    if named is not None and result.papers[named].from_arxiv:
+        return [named]
+    return [paper for paper in found if not result.papers[paper].from_arxiv]
 
 
 def _merge(result: Reconciliation, found: Sequence[str]) -> str:
@@ -113,17 +129,25 @@ def _merge(result: Reconciliation, found: Sequence[str]) -> str:
 
 def paper_of(entry: Entry, public_id: str) -> Paper:
     """A new paper from the entry that announces it."""
-    return Paper(id=public_id, **{name: getattr(entry, name) for name in _SHARED})
+    shared = {name: getattr(entry, name) for name in _SHARED}
+    return Paper(id=public_id, from_arxiv=entry.arxiv_version > 0, **shared)
 
 
 def update(paper: Paper, entry: Entry) -> Paper:
     """The paper after one more sighting; an equal value if the entry has nothing new.
 
-    Entries from arXiv, the only ones with a version, replace the text. All others only add what is missing.
+    Entries from arXiv, the only ones with a version, replace text and links. All others only add what is missing.
     """
     seen = paper_of(entry, paper.id)
     if entry.arxiv_version:
-        paper = replace(paper, title=seen.title, title_source=seen.title_source, authors=seen.authors or paper.authors)
+        paper = replace(
+            paper,
+            title=seen.title,
+            title_source=seen.title_source,
+            authors=seen.authors or paper.authors,
+            url=seen.url or paper.url,
+            pdf_url=seen.pdf_url or paper.pdf_url,
+        )
         if seen.abstract:
             paper = replace(paper, abstract=seen.abstract, abstract_source=seen.abstract_source)
     paper = _filled(paper, seen)
@@ -138,6 +162,7 @@ def _filled(paper: Paper, other: Paper) -> Paper:
     """The paper, completed from another record of the same paper."""
     return replace(
         paper,
+        from_arxiv=paper.from_arxiv or other.from_arxiv,
         abstract=paper.abstract or other.abstract,
         abstract_source=paper.abstract_source if paper.abstract else other.abstract_source,
         authors=paper.authors or other.authors,

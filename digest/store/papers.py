@@ -16,7 +16,7 @@ _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.
 _REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
 _PLAIN_COLUMNS = (  # stored exactly as the fields of a Paper
     *("title", "abstract", "title_source", "abstract_source", "url", "pdf_url", "code_url", "discussion_url"),
-    *("published_at", "upvotes", "stars", "revision", "first_seen_at"),
+    *("published_at", "upvotes", "stars", "revision", "first_seen_at", "from_arxiv"),
 )
 _REVISED_COLUMNS = [paper_revisions.c[column] for column in _REVISED]
 _SELECT_CURRENT = sa.select(papers, *_REVISED_COLUMNS).join(paper_revisions, _CURRENT)

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0013"  # the newest migration
+HEAD = "0014"  # the newest migration
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -88,6 +88,7 @@ paper_revisions = _table(
     sa.Column("discussion_url", sa.Text, nullable=False),
     sa.Column("announce_type", sa.Text, nullable=False),
     sa.Column("published_at", UtcDateTime),
+    sa.Column("from_arxiv", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 identities = _table(  # all keys of a paper: arxiv:…, doi:…, title:…

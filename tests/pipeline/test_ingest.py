@@ -191,6 +191,16 @@ def test_a_new_version_is_a_revision_of_the_same_paper(store: Store, fetcher: Fe
     assert (paper.title, paper.revision, paper.first_seen_at) == ("Better title", 2, at("2026-06-01 07:00"))
 
 
+def test_only_a_source_of_arxivs_changes_a_paper_of_arxivs(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
+    kinds = {"arxiv": "arxiv", "aggregator": "feed"}
+    for name, title in (("arxiv", "The right title"), ("aggregator", "Buy this")):
+        (tmp_path / name).write_text(ATOM.format(version=9, title=title))
+        run(store, fetcher, Source(name, name, kinds[name]))
+    with store.read() as tx:
+        (paper,) = papers.list_first_seen(tx, after=at("2026-01-01"), until=NOW)
+    assert (paper.title, paper.revision, paper.from_arxiv) == ("The right title", 1, True)
+
+
 def test_votes_that_rise_make_no_revision(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
     source = Source("hf", "hf.json", "huggingface")
     for votes in (3, 40):

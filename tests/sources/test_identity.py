@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from digest.models import AnnounceType, Paper
-from digest.sources.arxiv import arxiv_id_in
+from digest.sources.arxiv import arxiv_id_in, speaks_for_arxiv
 from digest.sources.identity import keys, paper_of, reconcile, update
 from digest.sources.parsing import doi_in
 from tests.builders import an_entry, at
@@ -122,3 +122,77 @@ def test_new_in_one_feed_is_new_even_if_another_lists_it_again() -> None:
     cross = paper_of(an_entry(announce_type=AnnounceType.CROSS), "x")
     assert update(cross, an_entry(announce_type=AnnounceType.NEW)).announce_type is AnnounceType.NEW
     assert update(cross, an_entry(announce_type=AnnounceType.REPLACE)).announce_type is AnnounceType.CROSS
+
+
+ARXIV_URL = "https://arxiv.org/abs/2504.00001"
+
+
+def announced(**rest: object) -> Paper:
+    """A paper that arXiv announced."""
+    return stored("arxiv:2504.00001", from_arxiv=True, url=ARXIV_URL, **rest)
+
+
+def test_an_entry_with_a_version_is_arxivs_and_its_paper_remembers_that() -> None:
+    found = reconcile([an_entry(LONG, arxiv_id="2504.00001", arxiv_version=1), an_entry(LONG, upvotes=5)], {})
+    assert found.papers["arxiv:2504.00001"].from_arxiv
+    assert not reconcile([an_entry(LONG, arxiv_id="2504.00001")], {}).papers["arxiv:2504.00001"].from_arxiv
+
+
+def test_arxiv_takes_over_a_paper_that_another_source_told_of_first() -> None:
+    other = an_entry("Buy this", abstract="now", arxiv_id="2504.00001", url="https://shop.example.org/abs/2504.00001")
+    arxiv = an_entry(
+        LONG, abstract="a", arxiv_id="2504.00001", arxiv_version=1, url=ARXIV_URL, pdf_url="https://a.org/p"
+    )
+    paper = reconcile([other, arxiv], {}).papers["arxiv:2504.00001"]
+    assert (paper.title, paper.abstract, paper.url, paper.pdf_url) == (LONG, "a", ARXIV_URL, "https://a.org/p")
+    assert paper.from_arxiv
+
+
+def test_another_source_changes_nothing_that_arxiv_said() -> None:
+    other = an_entry("Buy this", abstract="now", arxiv_id="2504.00001", url="https://shop.example.org/", upvotes=3)
+    found = reconcile([other], {"arxiv:2504.00001": announced(abstract="a")})
+    paper = found.papers["arxiv:2504.00001"]
+    assert (paper.title, paper.abstract, paper.url, paper.upvotes) == (LONG, "a", ARXIV_URL, 3)
+    assert found.revised == []
+
+
+@pytest.mark.parametrize("doi", ["10.1101/x", "10.1101/unknown"])
+def test_an_entry_with_an_arxiv_id_gives_arxivs_paper_no_other_key_and_no_other_paper(doi: str) -> None:
+    known = {"arxiv:2504.00001": announced(), "doi:10.1101/x": stored("doi:10.1101/x", "2026-05-01")}
+    other = an_entry("Another title of more words", arxiv_id="2504.00001", doi=doi)
+    found = reconcile([other], known)
+    assert (found.merged, found.new) == ({}, [])
+    assert found.keys == {key: paper.id for key, paper in known.items()}
+    assert [paper for _, paper in found.sightings] == ["arxiv:2504.00001"]
+
+
+def test_an_arxiv_id_of_another_source_is_not_added_to_arxivs_paper_through_its_doi() -> None:
+    known = {"arxiv:2504.00001": announced(), "doi:10.1101/x": announced()}
+    found = reconcile([an_entry("Another title of more words", arxiv_id="2504.00002", doi="10.1101/x")], known)
+    assert found.new == ["arxiv:2504.00002"]
+    assert found.keys["arxiv:2504.00002"] == "arxiv:2504.00002"
+    assert found.keys["doi:10.1101/x"] == "arxiv:2504.00001"
+
+
+def test_arxiv_itself_shows_that_two_papers_are_one() -> None:
+    known = {"arxiv:2504.00001": announced(), "doi:10.1101/x": stored("doi:10.1101/x", "2026-05-01")}
+    entry = an_entry(LONG, arxiv_id="2504.00001", arxiv_version=2, doi="10.1101/x")
+    assert reconcile([entry], known).merged == {"arxiv:2504.00001": "doi:10.1101/x"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "speaks"),
+    [
+        ("arxiv", "file.xml", True),
+        ("feed", "https://rss.arxiv.org/atom/cs.LG", True),
+        ("feed", "https://ARXIV.org:443/list", True),
+        ("feed", "https://notarxiv.org/", False),
+        ("feed", "https://arxiv.org.example.org/", False),
+        ("feed", "https://example.org/arxiv.org/", False),
+        ("feed", "https://arxiv.org@example.org/", False),
+        ("huggingface", "https://huggingface.co/api/daily_papers", False),
+        ("feed", "https://[x/", False),
+    ],
+)
+def test_only_arxiv_speaks_for_arxiv(kind: str, url: str, speaks: bool) -> None:
+    assert speaks_for_arxiv(kind, url) is speaks
