@@ -127,9 +127,9 @@ def test_new_in_one_feed_is_new_even_if_another_lists_it_again() -> None:
 ARXIV_URL = "https://arxiv.org/abs/2504.00001"
 
 
-def announced(**rest: object) -> Paper:
+def announced(abstract: str = "") -> Paper:
     """A paper that arXiv announced."""
-    return stored("arxiv:2504.00001", from_arxiv=True, url=ARXIV_URL, **rest)
+    return stored("arxiv:2504.00001", from_arxiv=True, url=ARXIV_URL, abstract=abstract)
 
 
 def test_an_entry_with_a_version_is_arxivs_and_its_paper_remembers_that() -> None:
