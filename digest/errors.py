@@ -4,6 +4,7 @@
     ├── UsageError              the user can fix it: exit code 2
     │   ├── ConfigError         config.toml: file, key, reason
     │   ├── RuleError           a keyword rule: line, column, what was expected
+    │   │   └── CostlyRuleError rules that would take too long to match
     │   ├── AddressError        an invalid email address
     │   ├── TemplateError       a mail template: file, line, reason
     │   ├── SuppressedError     an address that must not be mailed
@@ -48,6 +49,24 @@ class RuleError(UsageError):
         self.line = line
         self.column = column
         self.reason = reason
+
+
+class CostlyRuleError(RuleError):
+    """Rules that would take too long to match; the line is the costliest.
+
+    `term` is what occurs most often of it, about `times` in `papers` papers.
+    """
+
+    def __init__(self, line: int, term: str, times: int, papers: int) -> None:
+        super().__init__(
+            line,
+            1,
+            f"these rules would take too long to match, most of all for {term!r}, which occurs about {times:,} times in"
+            f" {papers:,} papers; write more letters before each *, rarer words, or fewer lines",
+        )
+        self.term = term
+        self.times = times
+        self.papers = papers
 
 
 class AddressError(UsageError):

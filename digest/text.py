@@ -85,6 +85,10 @@ _POINTS = frozenset({1, *range(10, 37), *range(200, 255)})  # canonical combinin
 _INVISIBLE = frozenset({0x034F, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)})
 _NOT_OF_A_WORD = re.compile(f"^[{MARKS}]+|[^\\w{MARKS}]+|_+")
 
+# More marks on one letter than any language writes (Unicode Standard Annex 15, 13: stream-safe text). Normalising sorts
+# them, which takes time that is quadratic in their number.
+_SUPERFLUOUS_MARKS = re.compile(f"(?<=[{MARKS}]{{30}})[{MARKS}]+")
+
 
 def fold(word: str) -> str:
     """Return the word with case, accents, ligatures and width folded: `Schrödinger` and `SCHRODINGER` become equal.
@@ -100,6 +104,7 @@ def fold(word: str) -> str:
 @lru_cache(maxsize=65536)
 def _fold_any(word: str) -> str:
     while True:  # until nothing changes, so that a folded word folds to itself
+        word = _SUPERFLUOUS_MARKS.sub("", word)
         decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", word).casefold())
         bare = "".join(c for c in decomposed if unicodedata.combining(c) not in _POINTS and ord(c) not in _INVISIBLE)
         folded = _NOT_OF_A_WORD.sub("", unicodedata.normalize("NFC", bare.translate(_UNDECOMPOSED)))

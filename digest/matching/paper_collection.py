@@ -56,6 +56,10 @@ class PaperCollection:
         self._cache: QueryCache = {}  # while a profile is typed, most of its rules stay the same
         _ = self._corpus.columns, self._corpus.sorted_words  # computed now, so that the first request does not wait
 
+    def estimate_steps(self, profiles: Sequence[Profile]) -> float:
+        """Return what matching the profiles costs, in steps. Raises RuleError, also if one costs too much."""
+        return self._search(None).estimate_steps(ProfileIndex.build(profiles))
+
     def seen_after(self, moment: datetime) -> Bools:
         """By paper: whether it was first seen after that moment."""
         return self._seen_at > moment.timestamp()
@@ -115,11 +119,14 @@ class PaperCollection:
             removed=found(0, np.where(new > 0, 0, old), limit),
         )
 
-    def count_matches(self, profiles: Sequence[Profile], among: Bools) -> list[int]:
-        """Return how many papers each profile finds. Raises RuleError."""
-        matches = self._search(None).matches(ProfileIndex.build(profiles))
+    def count_matches(self, profiles: Sequence[Profile], among: Bools) -> list[int | None]:
+        """Return how many papers each profile finds; None if its rules cost too much. Raises RuleError."""
+        search, index = self._search(None), ProfileIndex.build(profiles)
+        too_costly = search.leave_out_costly(index)
+        matches = search.matches(index)
         found = matches.profile[among[matches.paper]]
-        return [int(count) for count in np.bincount(found, minlength=len(profiles))]
+        counts = np.bincount(found, minlength=len(profiles)).tolist()
+        return [None if row in too_costly else count for row, count in enumerate(counts)]
 
     def count_days(self, among: Bools) -> int:
         """Return how many different dates these papers have."""

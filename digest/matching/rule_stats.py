@@ -3,6 +3,7 @@
 A rule that finds nothing, or too much, is varied, to suggest what its author may have meant.
 """
 
+import math
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from digest.matching.engine.costs import MAX_STEPS, estimate_costs
 from digest.matching.engine.evaluation import evaluate
 from digest.matching.engine.index import Search
 from digest.matching.engine.query_plan import compile_queries
@@ -108,23 +110,32 @@ def _suggestions(papers: Mapping[Query, Ints], search: Search, cache: QueryCache
             variants[query] = list(map(canonical, _varied(query, lambda term: _wider(term, words))))
         elif count > flood:
             variants[query] = list(map(canonical, _varied(query, lambda term: [replace(term, fields=TITLE)])))
-    found = papers_by_query([variant for some in variants.values() for variant in some], search, cache)
+    some_variants = [variant for some in variants.values() for variant in some]
+    found = papers_by_query(some_variants, search, cache, max_steps=MAX_STEPS)
     suggestions: dict[Query, Suggestion] = {}
     for query, some in variants.items():
         most = flood if counts[query] else len(search.papers)
-        better = next((variant for variant in some if 0 < len(found[variant]) <= most), None)
+        better = next((variant for variant in some if 0 < len(found.get(variant, ())) <= most), None)
         if better is not None:
             suggestions[query] = Suggestion(rule=format_query(better), papers=len(found[better]))
     return suggestions
 
 
-def papers_by_query(queries: Sequence[Query], search: Search, cache: QueryCache | None = None) -> dict[Query, Ints]:
-    """Returns, by query, the columns of the papers that it is true of. Looks in `cache` first, and adds to it."""
+def papers_by_query(
+    queries: Sequence[Query], search: Search, cache: QueryCache | None = None, *, max_steps: float = math.inf
+) -> dict[Query, Ints]:
+    """Returns, by query, the columns of the papers that it is true of. Looks in `cache` first, and adds to it.
+
+    Where the others would cost more than `max_steps`, returns only what is in the cache.
+    """
     cache = {} if cache is None else cache
     found = {query: columns for query in queries if (columns := cache.get(query)) is not None}
     new = [query for query in dict.fromkeys(queries) if query not in found]
     plan, conditions = compile_queries(new)
-    evaluation = evaluate(plan, search.corpus)
+    steps = estimate_costs(plan, conditions, [search.corpus]).total
+    if steps > max_steps:
+        return found
+    evaluation = evaluate(plan, search.corpus, steps=steps)
     found |= {query: evaluation.papers_of(condition) for query, condition in zip(new, conditions.tolist(), strict=True)}
     cache.update({query: found[query].copy() for query in new})  # a copy, as a view would keep all results alive
     return found

@@ -58,6 +58,13 @@ class RecentPapers:
         """Load the papers before the first request. Raises StoreError."""
         self._recent(now)
 
+    def estimate_steps(self, profiles: Sequence[Profile], *, now: datetime) -> float:
+        """Return what matching the profiles costs, in steps, before any of it is done.
+
+        Raises RuleError, also if a profile costs too much, and StoreError.
+        """
+        return self._recent(now).collection.estimate_steps(profiles)
+
     def find_recent(
         self, profiles: Sequence[Profile], *, days: int = DAYS, now: datetime, begin: int = 0, limit: int = 10
     ) -> Findings:
@@ -93,15 +100,16 @@ class RecentPapers:
             before, after, collection.seen_after(counted_after), counted_after=counted_after, limit=limit
         )
 
-    def matches_per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float]:
-        """Return how many papers each profile matches on an average day that has papers. Raises RuleError, StoreError.
+    def matches_per_day(self, profiles: Sequence[Profile], *, now: datetime) -> list[float | None]:
+        """Return how many papers each profile matches on an average day with papers; None if its rules cost too much.
 
-        All profiles are matched at once: a hundred take about as long as a few.
+        All profiles are matched at once: a hundred take about as long as a few. Raises RuleError, StoreError.
         """
         collection = self._recent(now).collection
         among = collection.seen_after(_recent_after(now))
         days = max(collection.count_days(among), 1)
-        return [count / days for count in collection.count_matches(profiles, among)]
+        counts = collection.count_matches(profiles, among)
+        return [None if count is None else count / days for count in counts]
 
     def rule_stats(self, profile: Profile, *, now: datetime) -> list[RuleStats]:
         """Return what each rule of a profile finds in the papers of thirty days. Raises RuleError, StoreError."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from digest.matching import Matches, Search, choose, trending
+from digest.matching import MAX_STEPS, Matches, Search, choose, trending
 from digest.models import EVERY_TYPE, AnnounceType, Digest, Match, Paper, Profile, Subscriber, message_id
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.store import Transaction, digests, papers, profiles
@@ -18,6 +18,9 @@ from digest.subscribers.schedule import CATCH_UP, catches_up
 
 # A paper gets its time before its transaction commits: one from before a digest may become visible only after it.
 OVERLAP = timedelta(days=2)
+
+# Of one profile: more than at the doors, so that saved rules go on to be matched as more papers come.
+_MAX_STEPS = 4 * MAX_STEPS
 
 _BACKGROUND = timedelta(days=30)  # how rare a rule is, is measured on the papers of this period
 
@@ -43,7 +46,7 @@ def search_since(tx: Transaction, after: datetime, *, until: datetime) -> Search
     new = papers.list_first_seen(tx, after=after, until=until)
     older = papers.list_first_seen(tx, after=begin, until=after)
     recent = sum(1 for paper in new if paper.first_seen_at is not None and paper.first_seen_at <= begin)
-    return Search(new, older, recent=recent)
+    return Search(new, older, recent=recent, max_steps=_MAX_STEPS)
 
 
 def candidates_since(subscriber: Subscriber, settings: SelectionSettings, now: datetime) -> datetime:
@@ -126,10 +129,15 @@ class _BatchMatches:
         self._with_evidence: dict[tuple[int, str], Match] = {}
         self._candidates: dict[datetime, _Candidates] = {}
         compiled = compiled_profiles.compile(list({p.id: p for some in followed.values() for p in some}.values()))
-        self.errors = compiled.errors
+        self.errors = dict(compiled.errors)
         for part in compiled.parts:
+            too_costly = search.leave_out_costly(part.index)
             matches = search.matches(part.index.subset(part.rows))
-            self._matches |= {profile.id: (matches, row) for row, profile in enumerate(part.profiles)}
+            for row, (row_in_index, profile) in enumerate(zip(part.rows.tolist(), part.profiles, strict=True)):
+                if row_in_index in too_costly:
+                    self.errors[profile.id] = too_costly[row_in_index]
+                else:
+                    self._matches[profile.id] = matches, row
 
     def candidates(self, since: datetime) -> "_Candidates":
         """The papers first seen after `since`. Many subscribers had their last digest at the same time."""

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from digest.errors import RuleError, UsageError
 from digest.mail import Templates
-from digest.matching import compile_rules, parse_rules
+from digest.matching import MAX_MISTAKES, compile_rules, list_mistakes, parse_rules
 from digest.models import CompiledRules, Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
@@ -40,6 +40,7 @@ class Keywords:
 
     text: Annotated[str, Samples("", "cat", "cat\ndog")] = ""
     mistakes: Annotated[tuple[Mistake, ...], Fault()] = ()
+    is_cut: bool = False  # there may be more mistakes: the rest was not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Piece:
 
 def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
     """Return (the compiled rules, or None if a line is wrong; what the form shows). Browsers send CRLF line ends."""
-    return read_lines(typed.replace("\r\n", "\n").strip("\n"))
+    return read_lines(typed.replace("\r\n", "\n").replace("\r", "\n").strip("\n"))
 
 
 def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
@@ -60,7 +61,8 @@ def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
     try:
         return compile_rules(text), Keywords(text)
     except RuleError as error:
-        return None, Keywords(text, mistakes_in(text, error))
+        mistakes = mistakes_in(text, error)
+        return None, Keywords(text, mistakes, is_cut=len(mistakes) == MAX_MISTAKES)
 
 
 def is_readable(rules: str) -> bool:
@@ -96,15 +98,9 @@ def marked(keywords: Keywords) -> tuple[Piece, ...]:
     return tuple(piece for piece in found if piece.text)
 
 
-def mistakes_in(text: str, error: RuleError) -> tuple[Mistake, ...]:
-    """Return the mistake of each line that has one, or else the mistake of the text as a whole."""
-    found: list[Mistake] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        try:
-            compile_rules(line)
-        except RuleError as wrong:
-            found.append(Mistake(number, wrong.column, wrong.reason))
-    return tuple(found) or (Mistake(error.line, error.column, error.reason),)
+def mistakes_in(text: str, first: RuleError) -> tuple[Mistake, ...]:
+    """Return the mistake of each line that has one, up to a limit, beginning with `first`."""
+    return tuple(Mistake(error.line, error.column, error.reason) for error in list_mistakes(text, first))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The rule language, sentence by sentence."""
 
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import RuleError
-from digest.matching import parse_query, parse_rules
+from digest.matching import MAX_MISTAKES, MAX_WRITTEN, compile_rules, list_mistakes, parse_query, parse_rules
+from digest.matching.language.hints import list_hints
 from digest.matching.language.parser import MAX_TERMS
 from digest.matching.language.query import MAX_CHARACTERS
+from digest.matching.language.translation import translate_query
 from tests.builders import RECORDINGS, a_paper, needs_recordings
 from tests.matching.finding import found, matches
 from tests.matching.strategies import RULES
@@ -361,3 +365,54 @@ def test_papers_found_by_hand_are_found() -> None:
         "Low-Precision Training of Large Langua",
         "Stable Code Technical Report",
     ]
+
+
+# What took more than linear time: unclosed quotes, names before colons, white space, runs of marks, nesting, encoding.
+_SLOW = (
+    '(\n', "(", "a OR ", "ab*\n", "“", "„", '"', "“„«", "[", "a[", "^", "NOT ", "title:", "a: ", "eltit: OR ", "%22",
+    "%2522", "search_query=", "#", "a # b\n", "\u0301", "a\u0301\u0323", "ﷺ", "中*", "as-as-as-as-as ",
+    "tasks-sets-nets ", "\r", " ", "cats, ", "cats and ", "(a OR b) AND ", "all:a-b-c-d-e OR ", "category:cs.* OR ",
+    "a[tiab] OR ", "\ud800", "😀 ", "x",
+)  # fmt: skip
+_SLOW_TEXTS = {unit: (unit * MAX_WRITTEN)[:MAX_WRITTEN] for unit in _SLOW} | {
+    "an unknown field at the end": "c" * (MAX_WRITTEN - 4) + ' "x"',
+    "white space in a category": f'category:"{" " * 9000}{"a" * 9000}"',
+    "encoded but for a space": "%22" * 6600 + " x",
+    "deep parentheses around much": "(" * 49 + " OR ".join(f"a{i}" for i in range(2500)) + ")" * 49,
+}
+
+
+@pytest.mark.parametrize("name", _SLOW_TEXTS)
+def test_any_text_up_to_the_limit_is_read_or_refused_in_linear_time(name: str) -> None:
+    text = _SLOW_TEXTS[name]
+    begun = time.process_time()
+    for read in (compile_rules, translate_query, list_hints):
+        with suppress(RuleError):
+            read(text)
+    assert time.process_time() - begun < 4
+
+
+@pytest.mark.parametrize("unit", ["(\n", "x", "cats\n"])
+def test_rules_of_more_than_20000_characters_are_refused_before_they_are_read(unit: str) -> None:
+    text = unit * 125_000
+    begun = time.process_time()
+    with pytest.raises(RuleError, match="more than 20,000 characters; shorten them") as caught:
+        compile_rules(text)
+    assert list_mistakes(text, caught.value) == [caught.value]
+    assert time.process_time() - begun < 0.2
+
+
+def test_reading_stops_at_twenty_mistakes() -> None:
+    text = "cats\n(dogs\n" * 1000
+    with pytest.raises(RuleError) as caught:
+        compile_rules(text)
+    mistakes = list_mistakes(text, caught.value)
+    assert [mistake.line for mistake in mistakes] == list(range(2, 42, 2))
+    assert len(mistakes) == MAX_MISTAKES
+
+
+def test_a_message_does_not_repeat_a_word_of_any_length() -> None:
+    for text in ("x" * 9000 + ":cats", "cats[" + "x" * 9000 + "]", "cats -" + "x" * 9000):
+        with pytest.raises(RuleError) as caught:
+            compile_rules(text)
+        assert len(str(caught.value)) < 300

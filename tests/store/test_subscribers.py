@@ -8,6 +8,7 @@ import pytest
 
 from digest.errors import NotFoundError, UsageError
 from digest.matching import compile_rules
+from digest.matching.language.query import MAX_CHARACTERS
 from digest.models import Profile, Schedule, SubscriberState, Weekday
 from digest.store import Store, profiles, subscribers
 from tests.builders import NOW, a_subscriber, at
@@ -146,7 +147,7 @@ def shared(store: Store) -> list[Profile]:
 
 
 def test_a_profile_with_ten_thousand_rules_is_stored(store: Store) -> None:
-    rules = compile_rules("\n".join(f"word{n}" for n in range(10_000)))
+    rules = compile_rules("\n".join(f"word{n}" for n in range(10_000)), max_characters=MAX_CHARACTERS)
     with store.write() as tx:
         profiles.add(tx, "P", rules, by="tests", now=NOW)
         kept = profiles.load_compiled(tx)

@@ -124,6 +124,16 @@ class Corpus:
         """All words in alphabetical order, so that those with a common prefix are neighbours."""
         return sorted(self.words)
 
+    @cached_property
+    def sorted_numbers(self) -> Ints:
+        """The numbers of the words in `sorted_words`."""
+        return np.fromiter(map(self.words.__getitem__, self.sorted_words), np.int32, len(self.words))
+
+    @cached_property
+    def occurrences_before(self) -> Longs:
+        """By place in `sorted_words`: how many tokens the words before it have together; at last, all tokens."""
+        return row_offsets(np.diff(self.posting_offsets)[self.sorted_numbers])
+
     def _set_tokens(self, run: Ints, run_counts: Longs, runs: _Runs) -> None:
         """Sets the arrays of tokens. `run` are the runs of all texts, `run_counts` how many each text has."""
         positions, offsets, first, following, word = runs.tokens()

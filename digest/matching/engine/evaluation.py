@@ -4,6 +4,8 @@ Phrases are found before clauses are evaluated, and the candidates of an AND are
 other children are looked up for these candidates only, so a clause whose rarest phrase occurs nowhere costs nothing.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,10 @@ from digest.matching.engine.ragged import Bools, Ints, Longs, indices_of_rows, r
 
 _NEVER = np.iinfo(np.int64).max
 
+# Steps (costs.py) of a piece: each takes up to a hundred bytes while it is evaluated.
+_PIECE = 1 << 20
+_PIECE_PER_CONDITION = 8  # in a plan of very many conditions, so that arrays by condition do not take most of the time
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -27,7 +33,7 @@ class Evaluation:
 
     plan: QueryPlan
     corpus: Corpus
-    occurrences: Occurrences
+    pieces: Sequence["_Piece"]
     offsets: Longs
     paper: Ints
     in_title: Bools
@@ -42,24 +48,10 @@ class Evaluation:
         at = int(np.searchsorted(papers, column))
         return at < len(papers) and int(papers[at]) == column
 
-    def occurrences_of(self, atom: int, column: int) -> list[int]:
-        """The numbers of the occurrences that make an atom true of a paper."""
-        numbers, offsets = self._occurrences_of_atoms
-        posting = int(self.offsets[atom]) + int(np.searchsorted(self.papers_of(atom), column))
-        found: list[int] = numbers[offsets[posting] : offsets[posting + 1]].tolist()
-        return found
-
-    @cached_property
-    def _occurrences_of_atoms(self) -> tuple[Longs, Longs]:
-        """(numbers of occurrences, row offsets into them by posting). Only for atoms, whose postings are the first.
-
-        The first request for evidence computes this for all atoms at once; only the places shown are looked up later.
-        """
-        atom, number = _occurrences_by_atom(self.plan, self.corpus, self.occurrences)
-        text = self.corpus.text[self.occurrences.begin[number]]
-        keys = atom.astype(np.int64) * len(self.corpus) + self.corpus.paper[text]
-        order = np.lexsort((number, keys))
-        return number[order], row_offsets(np.unique(keys, return_counts=True)[1])
+    def occurrences_of(self, atom: int, column: int) -> list[tuple[int, int]]:
+        """The (first, last) tokens of the occurrences that make an atom true of a paper."""
+        piece = next(piece for piece in self.pieces if column < piece.end)
+        return piece.occurrences_of(atom, column)
 
     def document_frequencies(self, first_column: int = 0) -> Longs:
         """By condition: the number of papers, from `first_column` on, that it is true of."""
@@ -67,14 +59,74 @@ class Evaluation:
         return np.diff(offsets)
 
 
-def evaluate(plan: QueryPlan, corpus: Corpus) -> Evaluation:
-    """Evaluates all conditions on all papers. O(tokens that begin a phrase + occurrences + candidates)."""
-    occurrences = plan.trie.find(corpus)
-    atom, number = _occurrences_by_atom(plan, corpus, occurrences)
-    text = corpus.text[occurrences.begin[number]]
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """The occurrences of phrases in the papers before column `end` that earlier pieces do not have."""
+
+    plan: QueryPlan
+    corpus: Corpus
+    atoms: Bools | None  # those that were evaluated; None is all
+    occurrences: Occurrences
+    end: int
+
+    def occurrences_of(self, atom: int, column: int) -> list[tuple[int, int]]:
+        keys, begin, end = self._by_atom
+        key = atom * len(self.corpus) + column
+        found = slice(*np.searchsorted(keys, (key, key + 1)).tolist())
+        return list(zip(begin[found].tolist(), end[found].tolist(), strict=True))
+
+    @cached_property
+    def _by_atom(self) -> tuple[Longs, Ints, Ints]:
+        """(atom times papers plus column, first token, last token) of each occurrence, sorted.
+
+        The first request for evidence computes this for all atoms at once; only the places shown are looked up later.
+        """
+        atom, number = _occurrences_by_atom(self.plan, self.corpus, self.occurrences, self.atoms)
+        begin = self.occurrences.begin[number]
+        keys = atom.astype(np.int64) * len(self.corpus) + self.corpus.paper[self.corpus.text[begin]]
+        order = np.lexsort((number, keys))
+        return keys[order], begin[order], self.occurrences.end[number[order]]
+
+
+def evaluate(plan: QueryPlan, corpus: Corpus, *, atoms: Bools | None = None, steps: float = 0) -> Evaluation:
+    """Evaluates all conditions on all papers. O(tokens that begin a phrase + occurrences + candidates).
+
+    `atoms` are those to look for, None for all: conditions of others are then true of no paper. `steps` is what this
+    costs (costs.py): where it is much, the papers are evaluated in pieces, so that memory stays bounded.
+    """
+    starts = plan.trie.find_starts(corpus, None if atoms is None else plan.phrases_of(atoms))
+    pieces: list[_Piece] = []
+    found: list[_Postings] = []
+    for first, end in _piece_ranges(corpus, steps / max(_PIECE, _PIECE_PER_CONDITION * plan.conditions)):
+        tokens = corpus.text_offsets[np.searchsorted(corpus.paper, (first, end))].tolist()
+        occurrences = plan.trie.find(corpus, starts, *tokens)
+        pieces.append(_Piece(plan, corpus, atoms, occurrences, end))
+        found.append(_evaluate_piece(pieces[-1]))
+    postings = found[0] if len(found) == 1 else _merged(found, plan.conditions)
+    paper = (postings.keys % postings.papers).astype(np.int32)
+    return Evaluation(plan, corpus, pieces, postings.offsets, paper, postings.in_title)
+
+
+def _piece_ranges(corpus: Corpus, pieces: float) -> Iterator[tuple[int, int]]:
+    """Yields (first column, column after the last) of about so many pieces, each with as many tokens."""
+    count = min(max(math.ceil(pieces), 1), max(len(corpus), 1))
+    texts = np.searchsorted(corpus.text_offsets, np.arange(1, count) * (len(corpus.word) / count))
+    ends = [*np.unique(corpus.paper[texts]).tolist(), len(corpus)]
+    first = 0
+    for end in ends:
+        if end > first or not len(corpus):
+            yield first, end
+        first = end
+
+
+def _evaluate_piece(piece: _Piece) -> "_Postings":
+    """Return the postings of all conditions in a piece."""
+    plan, corpus = piece.plan, piece.corpus
+    atom, number = _occurrences_by_atom(plan, corpus, piece.occurrences, piece.atoms)
+    text = corpus.text[piece.occurrences.begin[number]]
     postings = _Postings(max(len(corpus), 1))
     postings.append(_distinct(postings.pack(atom, corpus.paper[text], corpus.field[text] == TITLE)), plan.atoms)
-    for begin, end in zip(plan.level_offsets[:-1].tolist(), plan.level_offsets[1:].tolist(), strict=True):
+    for begin, end in plan.levels:
         clauses = np.arange(begin, end)
         is_or = plan.is_or[clauses]
         each, counts = indices_of_rows(plan.child_offsets, clauses[is_or])
@@ -85,8 +137,16 @@ def evaluate(plan: QueryPlan, corpus: Corpus) -> Evaluation:
         found = np.concatenate((found_by_or, _evaluate_and(plan, postings, clauses[~is_or])))
         found.sort()
         postings.append(found, plan.atoms + end)
-    paper = (postings.keys % postings.papers).astype(np.int32)
-    return Evaluation(plan, corpus, occurrences, postings.offsets, paper, postings.in_title)
+    return postings
+
+
+def _merged(pieces: Sequence["_Postings"], conditions: int) -> "_Postings":
+    """Return the postings of several pieces as one, sorted by condition, then paper."""
+    packed = np.concatenate([piece.keys << 1 | piece.in_title for piece in pieces])
+    packed.sort()
+    merged = _Postings(pieces[0].papers)
+    merged.append(packed, conditions)
+    return merged
 
 
 class _Postings:
@@ -123,12 +183,16 @@ class _Postings:
         return at, self.keys[at] == keys
 
 
-def _occurrences_by_atom(plan: QueryPlan, corpus: Corpus, occurrences: Occurrences) -> tuple[Ints, Longs]:
-    """Return (atom, occurrence) for each occurrence that helps to make an atom true."""
+def _occurrences_by_atom(
+    plan: QueryPlan, corpus: Corpus, occurrences: Occurrences, atoms: Bools | None
+) -> tuple[Ints, Longs]:
+    """Return (atom, occurrence) for each occurrence that helps to make one of the atoms true."""
     each, counts = indices_of_rows(plan.slot_offsets, occurrences.phrase)
     number = np.repeat(np.arange(len(occurrences.phrase)), counts)
     slot = plan.slot[each]
     allowed = (plan.fields[each] >> corpus.field[corpus.text[occurrences.begin[number]]]) & 1 == 1
+    if atoms is not None:
+        allowed &= atoms[plan.atom[slot]]
     slot, number = slot[allowed], number[allowed]
     atom = plan.atom[slot]
     single = plan.slots_of_atom[atom] == 1

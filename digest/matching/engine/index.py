@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.errors import RuleError
+from digest.errors import CostlyRuleError, RuleError
 from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.costs import MAX_STEPS, Costs, estimate_costs
 from digest.matching.engine.evaluation import Evaluation, evaluate
 from digest.matching.engine.phrase_trie import PhraseTrie
 from digest.matching.engine.query_plan import QueryPlan, compile_queries
@@ -114,9 +115,8 @@ class Matches:
             evaluation, plan = self._evaluation, self._evaluation.plan
             found: list[_Place] = []
             if condition < plan.atoms:
-                begin, end = evaluation.occurrences.begin, evaluation.occurrences.end
-                numbers = dict.fromkeys(evaluation.occurrences_of(condition, column))
-                found = [evaluation.corpus.locate(int(begin[number]), int(end[number])) for number in numbers]
+                places = dict.fromkeys(evaluation.occurrences_of(condition, column))
+                found = [evaluation.corpus.locate(*place) for place in places]
             else:
                 clause = condition - plan.atoms
                 children = slice(int(plan.child_offsets[clause]), int(plan.child_offsets[clause + 1]))
@@ -186,46 +186,114 @@ class ProfileIndex:
         return type(self)(self.plan, some)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evaluated:
+    """A plan that was evaluated for a search."""
+
+    evaluation: Evaluation
+    idf: Floats
+    too_costly: Mapping[int, CostlyRuleError]  # by row of the index: profiles that were left out
+
+
 class Search:
     """Matches profile indexes against the same papers. Rules that are rarely true count more.
 
     Keeps the evaluations of the last plans. Not safe to share between threads.
     """
 
-    def __init__(self, papers: Sequence[Paper] | Corpus, older: Sequence[Paper] = (), *, recent: int = 0) -> None:
+    def __init__(
+        self,
+        papers: Sequence[Paper] | Corpus,
+        older: Sequence[Paper] = (),
+        *,
+        recent: int = 0,
+        max_steps: float = MAX_STEPS,
+    ) -> None:
         """Document frequencies are counted in `older` and in `papers` from number `recent` on.
 
         O(characters), unless `papers` is a Corpus. Several threads may each have a search of the same corpus.
+        `max_steps` is what one profile may cost (costs.py).
         """
         self.corpus = papers if isinstance(papers, Corpus) else Corpus(papers)
         self._older = Corpus(older)
         self._recent = recent
-        self._evaluations: dict[QueryPlan, tuple[Evaluation, Floats]] = {}  # the last used is the last
+        self._max_steps = max_steps
+        self._evaluated: dict[QueryPlan, _Evaluated] = {}  # the last used is the last
 
     @property
     def papers(self) -> Sequence[Paper]:
         """The papers to match profiles against."""
         return self.corpus.papers
 
+    def estimate_steps(self, index: ProfileIndex) -> float:
+        """Return what matching the index costs, before any of it is done. O(words of the rules).
+
+        Raises CostlyRuleError if a profile costs too much.
+        """
+        costs = self._estimate(index)
+        for error in self._list_costly(index, costs).values():
+            raise error
+        return costs.total
+
     def matches(self, index: ProfileIndex, *, limit: int | None = None, workers: int = 1) -> Matches:
         """Return the best `limit` papers of every profile of the index, or all that match.
 
-        O(words + postings + matches). Uses that many `workers`, which are processes, where the system can fork.
+        O(words + postings + matches). Uses that many `workers`, which are processes, where the system can fork. Raises
+        CostlyRuleError if a profile costs too much, unless `leave_out_costly` evaluated this plan.
         """
-        plan = index.plan
-        if plan in self._evaluations:
-            self._evaluations[plan] = self._evaluations.pop(plan)
-        else:
-            evaluation, older = evaluate(plan, self.corpus), evaluate(plan, self._older)
-            counts = evaluation.document_frequencies(self._recent) + older.document_frequencies()
-            total = len(self.corpus) - self._recent + len(self._older)
-            self._evaluations[plan] = evaluation, inverse_document_frequency(counts, total)
-            if len(self._evaluations) > _KEPT_EVALUATIONS:
-                del self._evaluations[next(iter(self._evaluations))]
-        evaluation, idf = self._evaluations[plan]
-        value = posting_values(evaluation, idf)
-        found = best_papers(index.rules, evaluation, value, limit=limit, workers=workers)
-        return Matches(index.rules, evaluation, value, found)
+        evaluated = self._evaluated.pop(index.plan, None)
+        if evaluated is None:
+            costs = self._estimate(index)
+            for error in self._list_costly(index, costs).values():
+                raise error
+            evaluated = self._evaluate(index, costs, {})
+        self._keep(index.plan, evaluated)
+        value = posting_values(evaluated.evaluation, evaluated.idf)
+        found = best_papers(index.rules, evaluated.evaluation, value, limit=limit, workers=workers)
+        return Matches(index.rules, evaluated.evaluation, value, found)
+
+    def leave_out_costly(self, index: ProfileIndex) -> Mapping[int, CostlyRuleError]:
+        """Return, by row, the profiles of an index that cost too much, and evaluate the others.
+
+        `matches` of this index, or of a subset, then does not find everything for the profiles left out.
+        """
+        if index.plan not in self._evaluated:
+            costs = self._estimate(index)
+            self._keep(index.plan, self._evaluate(index, costs, self._list_costly(index, costs)))
+        return self._evaluated[index.plan].too_costly
+
+    def _estimate(self, index: ProfileIndex) -> Costs:
+        return estimate_costs(index.plan, index.rules.condition, (self.corpus, self._older))
+
+    def _keep(self, plan: QueryPlan, evaluated: _Evaluated) -> None:
+        self._evaluated[plan] = evaluated
+        if len(self._evaluated) > _KEPT_EVALUATIONS:
+            del self._evaluated[next(iter(self._evaluated))]
+
+    def _evaluate(self, index: ProfileIndex, costs: Costs, too_costly: Mapping[int, CostlyRuleError]) -> _Evaluated:
+        """Evaluate the conditions of all profiles that are not too costly."""
+        plan, steps, atoms = index.plan, costs.total, None
+        if too_costly:
+            others = np.setdiff1d(np.arange(len(index.rules)), np.fromiter(too_costly, np.int64))
+            steps = float(costs.by_profile(index.rules.offsets)[others].sum())
+            atoms = plan.atoms_of(index.subset(others).rules.condition)
+        evaluation, older = (evaluate(plan, corpus, atoms=atoms, steps=steps) for corpus in (self.corpus, self._older))
+        counts = evaluation.document_frequencies(self._recent) + older.document_frequencies()
+        total = len(self.corpus) - self._recent + len(self._older)
+        return _Evaluated(evaluation, inverse_document_frequency(counts, total), too_costly)
+
+    def _list_costly(self, index: ProfileIndex, costs: Costs) -> dict[int, CostlyRuleError]:
+        """Return, by row, why a profile is too costly: its costliest line, and what occurs most often of that."""
+        plan, rules, errors = index.plan, index.rules, dict[int, CostlyRuleError]()
+        for row in np.flatnonzero(costs.by_profile(rules.offsets) > self._max_steps).tolist():
+            begin, end = rules.offsets[row : row + 2].tolist()
+            worst = begin + int(np.argmax(costs.by_rule[begin:end]))
+            phrases = plan.phrases_of(plan.atoms_of(rules.condition[[worst]]))
+            phrase = int(np.argmax(np.where(phrases, costs.by_phrase, -1)))
+            times = round(float(costs.by_phrase[phrase]))
+            papers = len(self.corpus) + len(self._older)
+            errors[row] = CostlyRuleError(int(rules.line[worst]), plan.trie.text_of(phrase), times, papers)
+        return errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)

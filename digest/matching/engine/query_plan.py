@@ -8,15 +8,16 @@ There is no NOT condition. What is true of papers without any of a query's words
 but what it excludes can. So a clause marks such a child as negated; De Morgan's laws bring every query into this form.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from digest.matching.engine.corpus import FIELDS
 from digest.matching.engine.phrase_trie import PhraseTrie, PhraseTrieBuilder
-from digest.matching.engine.ragged import Bools, Ints, Longs, pack_rows
+from digest.matching.engine.ragged import Bools, Ints, Longs, indices_of_rows, pack_rows, row_offsets
 from digest.matching.language.query import AllOf, AnyOf, Author, Near, Not, Query, Term
 
 _Slot = frozenset[tuple[int, int]]  # (phrase, fields)
@@ -56,6 +57,35 @@ class QueryPlan:
     def atoms(self) -> int:
         """How many conditions are atoms."""
         return len(self.distance)
+
+    @property
+    def phrases(self) -> int:
+        """How many phrases the conditions look for."""
+        return len(self.slot_offsets) - 1
+
+    @property
+    def levels(self) -> Iterator[tuple[int, int]]:
+        """The (first clause, clause after the last) of each level, children before parents."""
+        return pairwise(self.level_offsets.tolist())
+
+    def atoms_of(self, conditions: Ints) -> Bools:
+        """Return, by atom, whether one of these conditions depends on it."""
+        used = np.zeros(self.conditions, np.bool_)
+        used[conditions] = True
+        for begin, end in reversed(list(self.levels)):
+            clauses = begin + np.flatnonzero(used[self.atoms + begin : self.atoms + end])
+            used[self.child[indices_of_rows(self.child_offsets, clauses)[0]]] = True
+        return used[: self.atoms]
+
+    def phrases_of(self, atoms: Bools) -> Bools:
+        """Return, by phrase, whether one of these atoms looks for it."""
+        used: Bools = np.diff(row_offsets(atoms[self.atom[self.slot]])[self.slot_offsets]) > 0
+        return used
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions there are."""
+        return len(self.distance) + len(self.is_or)
 
 
 def compile_queries(queries: Iterable[Query]) -> tuple[QueryPlan, Ints]:

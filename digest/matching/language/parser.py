@@ -49,12 +49,15 @@ from digest.matching.language.query import (
 from digest.models import EXCLUDES, CompiledRule, CompiledRules, Field
 from digest.text import COMPOUND, MARKS, WORD, stem
 
+MAX_WRITTEN = 20_000  # characters of rules that are saved or tried
+MAX_MISTAKES = 20  # that are reported; parsing stops there
 MAX_TERMS = 20_000  # of a profile
 MAX_DISTANCE = 50  # words between the sides of NEAR
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
-_QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»')
+# To the closing mark, which is a group, or to the end: to look for each mark that is missing takes quadratic time.
+_QUOTED = re.compile(r'"[^"]*+("?)|“[^”]*+(”?)|„[^“”]*+([“”]?)|«[^»]*+(»?)')
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors replace - with
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?")
 
@@ -62,7 +65,8 @@ _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?")
 _GLUED_TAG = r"""(?<=[\w"“”»*)])\[[A-Za-z][A-Za-z0-9 :/-]+\](?=[\s()]|$)"""
 
 # A query for arXiv's API, copied from a URL: it contains no space but an encoded operator or parenthesis.
-_FROM_A_URL = re.compile(r"search_query=\S+|\S*(?:\+(?:AND|OR|ANDNOT)\+|%2[28])\S*")
+_SPACE = re.compile(r"\s")
+_ENCODED = re.compile(r"^search_query=.|\+(?:AND|OR|ANDNOT)\+|%2[28]")
 
 # Most rules are plain words. They skip the grammar, which takes much longer than these expressions.
 _OPERATORS = frozenset({"AND", "OR", "NOT", "ANDNOT", "NEAR"})
@@ -84,19 +88,22 @@ _SUSPECT = re.compile(r"^[-+\u2010-\u2015\u2212]|[:^]|^(?:\|{1,2}|&&)$|^near/", 
 _SIGNED = re.compile(r"[-+\u2010-\u2015\u2212]+\w")
 _WEIGHT = re.compile(r"\^[\d.]*$")
 _UNKNOWN_FIELD = re.compile(r"([^\W\d_][^\W\d]+):(?=[\w*\[])")
+_LONGEST_FIELD = 40  # characters before a : that are read as its name
 _FOREIGN_OPERATORS = {"|": "OR", "||": "OR", "&&": "AND"}
 
 _STAR = re.compile(f"(?<=[^\\W_{MARKS}])\\*|(?<=[{MARKS}])\\*")
-_ARCHIVE = re.compile(r"\s*(.*\w)\.\*\s*")
+_ARCHIVE = re.compile(r"\s*+(.*\w)\.\*\s*")
 _NAME_PART = re.compile(r"[^\s,._;]+")  # LeCun, Y. and hinton_g have two
 _INITIALS = re.compile(r"[^\W\d_a-z]{1,3}")  # as PubMed writes them after the family name: Hinton GE
 
 
-def compile_rules(text: str) -> CompiledRules:
+def compile_rules(text: str, *, max_characters: int = MAX_WRITTEN) -> CompiledRules:
     """Return what the store keeps of a profile's text: its distinct rules in canonical form.
 
-    Raises RuleError with line and column.
+    Raises RuleError with line and column. Rules reach this program only through here, so that one limit holds for all.
     """
+    if len(text) > max_characters:  # before any work: parsing takes 0.1 ms for each short line
+        raise RuleError(1, 1, f"the rules have more than {max_characters:,} characters; shorten them")
     rules = distinct_rules(parse_rules(text))
     compiled = (CompiledRule(format_query(r.query), EXCLUDES if r.excludes else r.weight, r.line) for r in rules)
     return CompiledRules(text, tuple(compiled))
@@ -108,19 +115,54 @@ def parse_rules(text: str) -> list[Rule]:
         raise RuleError(1, 1, f"the profile has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}")
     rules: list[Rule] = []
     terms = 0
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        if _PLAIN.fullmatch(line):
-            written, column, weight, excludes = line, 1, 1.0, False
-        elif _without_comment(line).strip():
-            written, column, weight, excludes = _split_line(line, number)
-        else:
+    for number, line in enumerate(split_lines(text), 1):
+        rule = parse_line(line, number)
+        if rule is None:
             continue
-        query = parse_query(written, line=number, column=column)
-        terms += 1 if isinstance(query, Term) else len(set(iter_terms(query)))
+        terms += 1 if isinstance(rule.query, Term) else len(set(iter_terms(rule.query)))
         if terms > MAX_TERMS:
-            raise RuleError(number, column, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
-        rules.append(Rule(text=written, line=number, query=query, weight=weight, excludes=excludes))
+            raise RuleError(number, 1, f"the profile has more than {MAX_TERMS:,} terms; split it into two")
+        rules.append(rule)
     return rules
+
+
+def list_mistakes(text: str, first: RuleError) -> list[RuleError]:
+    """Return `first`, which `compile_rules` raised for the text, and the mistakes of later lines.
+
+    At most MAX_MISTAKES in all: rules after these are not read.
+    """
+    mistakes = [first]
+    later = split_lines(text)[first.line :] if len(text) <= MAX_WRITTEN else []
+    for number, line in enumerate(later, first.line + 1):
+        if len(mistakes) == MAX_MISTAKES:
+            break
+        try:
+            parse_line(line, number)
+        except RuleError as error:
+            mistakes.append(error)
+    return mistakes
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a profile's text, without their ends."""
+    return _LINE_END.split(text)
+
+
+def lex_rule(text: str) -> Iterator[Token]:
+    """Return the tokens of a rule's text. Raises UnexpectedCharacters for text that `parse_query` refuses."""
+    return _parser().lex(text)
+
+
+def parse_line(line: str, number: int) -> Rule | None:
+    """Return the rule in a line, or None if it has only a comment. Raises RuleError."""
+    if _PLAIN.fullmatch(line):
+        written, column, weight, excludes = line, 1, 1.0, False
+    elif _without_comment(line).strip():
+        written, column, weight, excludes = _split_line(line, number)
+    else:
+        return None
+    query = parse_query(written, line=number, column=column)
+    return Rule(text=written, line=number, query=query, weight=weight, excludes=excludes)
 
 
 def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
@@ -132,11 +174,16 @@ def parse_query(text: str, *, line: int = 1, column: int = 1) -> Query:
         words = text.split(" ")
         if len(words) <= MAX_PHRASE and _OPERATORS.isdisjoint(words):
             return Term(" ".join(map(stem, text.lower().split(" "))), SHOWN)
-    if _FROM_A_URL.fullmatch(text):  # search_query=ti:%22diffusion+model%22+AND+cat:cs.CV
+    if _ENCODED.search(text) and not _SPACE.search(text):  # search_query=ti:%22diffusion+model%22+AND+cat:cs.CV
         try:
-            return parse_query(unquote_plus(text.removeprefix("search_query=")))
+            return _parse_decoded(unquote_plus(text.removeprefix("search_query=")), 1, 1)
         except RuleError as error:
             raise RuleError(line, column, error.reason) from None
+    return _parse_decoded(text, line, column)
+
+
+def _parse_decoded(text: str, line: int, column: int) -> Query:
+    """Return the canonical query of one rule that is not encoded. Raises RuleError."""
     try:
         query = _parse(text)
     except UnexpectedInput as error:
@@ -159,7 +206,7 @@ def _parse(text: str) -> Query:
 
 def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
     """Returns, by line, the rules of a valid profile as written, without their -, weight and comment."""
-    found = _LINE_END.split(text)
+    found = split_lines(text)
     return {number: _split_line(found[number - 1], number)[0] for number in lines}
 
 
@@ -192,7 +239,7 @@ def _indent(text: str) -> int:
 
 def _hide_quoted(text: str) -> str:
     """Replaces quoted text by letters, so that what it contains is not taken for an operator."""
-    return _QUOTED.sub(lambda quoted: "x" * len(quoted.group()), text)
+    return _QUOTED.sub(lambda found: "x" * len(found.group()) if found[found.lastindex or 0] else found.group(), text)
 
 
 def _without_comment(line: str) -> str:
@@ -235,7 +282,7 @@ def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) ->
         reason = unknown_tag(token)
     elif "_AND" not in accepted:
         reason = f"expected a word, a phrase or ( before {shown}"
-    elif field := re.search(r"(\w+):$", text[:at]):
+    elif field := re.search(r"(\w+):$", text[max(at - _LONGEST_FIELD, 0) : at]):
         reason = unknown_field(field[1])
     else:
         hint = "; for words close to each other, write a NEAR/3 b" if "~" in shown else ""
@@ -347,7 +394,7 @@ def _check_word(word: Token) -> None:
     start = word.start_pos or 0
     if _SIGNED.match(word):
         hint = "" if word[0] == "+" else "; to exclude it, write NOT or begin a line with a plain -"
-        raise _QuerySyntaxError(start, f"expected AND, OR or NOT before {word[1:]!r}, not {word[0]}{hint}")
+        raise _QuerySyntaxError(start, f"expected AND, OR or NOT before {_shortened(word[1:])}, not {word[0]}{hint}")
     if word in _FOREIGN_OPERATORS:
         raise _QuerySyntaxError(start, f"write {_FOREIGN_OPERATORS[word]} for {word}")
     if word.lower().startswith("near/"):

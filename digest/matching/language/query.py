@@ -49,6 +49,7 @@ OTHER_TAGS = (
     "publisher", "supplementary concept", "transliterated title", "volume",
 )  # fmt: skip
 
+_LONGEST_NAME = 40  # of an unknown field or tag that a message repeats
 _NAMED_FIELDS = "title: abstract: author: category: all:"
 _NAMED_TAGS = "[Title] [Abstract] [Title/Abstract] [Author] [All Fields]"
 
@@ -57,6 +58,7 @@ def unknown_field(name: str) -> str:
     """Return the error message for a field that does not exist."""
     if name.lower() in ELSEWHERE:
         return f"{name}: ({ELSEWHERE[name.lower()]}) is not in the feeds; fields are {_NAMED_FIELDS}"
+    name = _shortened(name)
     similar = difflib.get_close_matches(name.lower(), FIELDS, n=1)
     hint = f"did you mean {similar[0]}:?" if similar else f"fields are {_NAMED_FIELDS}"
     return f"no field {name}:; {hint} (quotes make it plain words)"
@@ -64,13 +66,17 @@ def unknown_field(name: str) -> str:
 
 def unknown_tag(written: str) -> str:
     """Return the error message for a tag that does not exist."""
-    name = written.strip("[] \t")
+    name = _shortened(written.strip("[] \t"))
     similar = difflib.get_close_matches(name.lower(), TAGS, n=1)
     hint = f"did you mean [{similar[0]}]?" if similar else f"tags are {_NAMED_TAGS}"
     return f"no tag [{name}]; {hint} (quotes around it all make it plain words)"
 
 
-MAX_CHARACTERS = 500_000  # of a profile's text
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+MAX_CHARACTERS = 500_000  # of a stored profile's text
 MAX_DEPTH = 50  # of parentheses and NOTs
 MAX_PHRASE = 50  # words
 

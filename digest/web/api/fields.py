@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from digest.admin.profile_actions import compile_profile_rules
 from digest.errors import RuleError
-from digest.matching import compile_rules
+from digest.matching import MAX_WRITTEN, compile_rules
 from digest.models import CompiledRules
 from digest.web.api.problems import Refused, RuleMistake
 from digest.web.forms import mistakes_in
@@ -29,7 +29,8 @@ Id = Annotated[int, Path(ge=1, le=MAX_ID, description="Its number.")]
 Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=1000)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=NO_NUL)]
-Rules = Annotated[str, StringConstraints(max_length=200_000, pattern=NO_NUL)]
+# `compile_rules` refuses what is longer, and says so better.
+Rules = Annotated[str, StringConstraints(pattern=NO_NUL), Field(json_schema_extra={"maxLength": MAX_WRITTEN})]
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -152,6 +152,7 @@ class Trial:
 
     text: str = ""
     mistakes: tuple[Mistake, ...] = ()
+    is_cut: bool = False  # there may be more mistakes: the rest was not read
     marked: tuple[Piece, ...] = ()  # the text with its mistakes, if it has any
     wanted: bool = False  # at least one rule does not only exclude papers
     compared: bool = False  # with the saved rules
@@ -183,7 +184,12 @@ def try_rules(
 ) -> Trial:
     """What rules would find, beside what the saved profile finds, if there is one. Raises StoreError."""
     rules, keywords = read_lines(text)
-    trial = Trial(text=text, mistakes=keywords.mistakes, marked=marked(keywords) if rules is None else ())
+    trial = Trial(
+        text=text,
+        mistakes=keywords.mistakes,
+        is_cut=keywords.is_cut,
+        marked=marked(keywords) if rules is None else (),
+    )
     if rules is None:
         rules, _ = read_lines(readable(keywords))
     if rules is None or not rules.has_positive_rules:
