@@ -194,6 +194,14 @@ class App:
         """The sender's domain. Raises AddressError."""
         return self.newsletter.domain
 
+    def forget_deleted(self, later: Callable[[Callable[[], None]], None] = lambda act: act()) -> None:
+        """Remove what is left of subscribers who were removed or erased: in the snapshot, and in the database's files.
+
+        `later` runs what may have to wait for readers of the database.
+        """
+        self.compiled_profiles.discard_snapshot()
+        later(self.store.erase_deleted_rows)
+
     def fetcher(self, *, stopping: Callable[[], bool] = lambda: False) -> Fetcher:
         """A fetcher for the configured sources; must be closed. It is given up as soon as `stopping` returns True."""
         fetch = self.config.fetch

@@ -99,13 +99,13 @@ def unsubscribe(tx: Transaction, membership: Membership, subscriber: Subscriber,
 
 
 def remove(tx: Transaction, membership: Membership, subscriber: Subscriber, *, by: str, now: datetime) -> None:
-    """Remove a subscriber. Call `Store.erase_deleted_rows` afterwards."""
+    """Remove a subscriber. Call `App.forget_deleted` afterwards."""
     membership.remove(tx, subscriber, origin=by, now=now)
     _record(tx, by, "subscriber remove", subscriber, now)
 
 
 def erase(tx: Transaction, membership: Membership, email: str, *, by: str, now: datetime) -> None:
-    """Erase a subscriber at their own request. Call `Store.erase_deleted_rows` afterwards. Raises NotFoundError."""
+    """Erase a subscriber at their own request. Call `App.forget_deleted` afterwards. Raises NotFoundError."""
     known = membership.find_known(tx, email)
     membership.erase(tx, email, origin=by, now=now)
     subject = f"subscriber {known.id}" if known is not None else membership.pseudonyms.of(email)

@@ -159,7 +159,7 @@ def remove(email: EmailArgument, config: ConfigOption = None) -> None:
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.remove(tx, app.membership, subscribers.get(tx, email), **signed())
-        app.store.erase_deleted_rows()
+        app.forget_deleted()
     say(f"removed {email}")
 
 
@@ -193,7 +193,7 @@ def erase(email: EmailArgument, config: ConfigOption = None) -> None:
     with open_app(config) as app:
         with app.store.write() as tx:
             subscriber_actions.erase(tx, app.membership, email, **signed())
-        app.store.erase_deleted_rows()
+        app.forget_deleted()
     say(f"erased {email}; copies of the database, emails already sent and logs may still contain the address")
 
 

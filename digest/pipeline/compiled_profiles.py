@@ -4,6 +4,7 @@ The snapshot records the fingerprint of the rules that each profile was compiled
 compiled on the spot.
 """
 
+import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from digest.errors import RuleError
+from digest.errors import RuleError, StoreError
 from digest.matching import ProfileIndex, compile_rules, parse_rules
 from digest.matching.engine.index import Snapshot, load_snapshot, save_snapshot
+from digest.matching.language.query import MAX_CHARACTERS
 from digest.models import Profile
 from digest.store import Store, profiles
 
@@ -76,6 +78,7 @@ class CompiledProfiles:
         with self._store.write() as tx:
             profiles.delete_unused_queries(tx)
             all_ = profiles.load_compiled(tx)
+            removals = profiles.count_removals(tx)
         index = ProfileIndex.from_compiled(
             all_.queries, offsets=all_.of, query=all_.query, weight=all_.weight, line=all_.line
         )
@@ -84,7 +87,19 @@ class CompiledProfiles:
             save_snapshot(self._file, self._snapshot)
         except OSError as error:  # only a cache: the next process rebuilds it
             log.warning("cannot save compiled profiles", file=str(self._file), reason=str(error))
+        with self._store.read() as tx:
+            has_removed = profiles.count_removals(tx) != removals
+        if has_removed:  # subscribers, after their rules were loaded
+            self.discard_snapshot()
         return self._snapshot
+
+    def discard_snapshot(self) -> None:
+        """Delete the file of the snapshot, which holds the rules of subscribers who were removed. Raises StoreError."""
+        try:
+            for file in self._file.parent.glob(f"{glob.escape(self._file.name)}*"):  # an interrupted run leaves a copy
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot delete {error.filename}: {error.strerror}") from None
 
 
 def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
@@ -96,7 +111,8 @@ def compile_outdated(store: Store) -> list[tuple[Profile, RuleError]]:
         with store.write() as tx:
             for profile in outdated:
                 try:
-                    profiles.store_compiled(tx, profile.id, compile_rules(profile.rules))
+                    compiled = compile_rules(profile.rules, max_characters=MAX_CHARACTERS)
+                    profiles.store_compiled(tx, profile.id, compiled)
                 except RuleError as error:
                     invalid.append((profile, error))
     return invalid

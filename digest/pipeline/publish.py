@@ -43,7 +43,7 @@ def publish(
     at once: the store keeps one digest per subscriber and slot.
     """
     end_expired_pauses(store, now=now)
-    delete_unconfirmed(store, now=now)
+    delete_unconfirmed(store, compiled_profiles, now=now)
     report = PublishReport()
     # After a pause a digest looks back thirty days. A selector of its own saves matching all others over thirty days.
     selector, catch_up = (PaperSelector(compiled_profiles, settings, now=now) for _ in range(2))
@@ -105,15 +105,15 @@ def end_expired_pauses(store: Store, *, now: datetime) -> None:
             subscribers.save(tx, resumed(subscriber, now))
 
 
-def delete_unconfirmed(store: Store, *, now: datetime) -> None:
+def delete_unconfirmed(store: Store, compiled_profiles: CompiledProfiles, *, now: datetime) -> None:
     """Delete subscribers whose confirmation link has expired. The consent log keeps the request under a pseudonym."""
     before = now - TOKEN_LIFETIMES[Scope.CONFIRM]
     with store.read() as tx:
         if not subscribers.list_unconfirmed(tx, before=before):
             return
     with store.write() as tx:
-        for email in subscribers.list_unconfirmed(tx, before=before):
-            subscribers.remove(tx, email)
+        subscribers.remove_all(tx, subscribers.list_unconfirmed(tx, before=before))
+    compiled_profiles.discard_snapshot()
     store.erase_deleted_rows()
 
 

@@ -49,6 +49,7 @@ class Counter(StrEnum):
     PAPERS_VERSION = "papers"  # rises with every change of papers, which tells caches that they are out of date
     PROFILES_VERSION = "profiles"  # rises with every change of shared profiles
     RECIPIENTS_VERSION = "recipients"  # rises when a subscriber changes or is removed, or an address is suppressed
+    REMOVALS = "removals"  # rises when subscribers are removed, so that no copy of their rules is kept
 
 
 def reserve_numbers(tx: Transaction, counter: Counter, count: int = 1) -> range:

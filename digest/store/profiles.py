@@ -264,6 +264,11 @@ def store_compiled(tx: Transaction, profile_id: int, rules: CompiledRules) -> No
     tx.execute(sa.update(profiles).where(unchanged).values(_rule_columns(tx, rules)))
 
 
+def count_removals(tx: Transaction) -> int:
+    """Return a number that rises whenever subscribers are removed, and their rules with them."""
+    return last_number(tx, Counter.REMOVALS)
+
+
 def delete_unused_queries(tx: Transaction) -> None:
     """Delete the queries that no profile uses any more."""
     packed = tx.scalars(sa.select(profiles.c.compiled).where(profiles.c.compiled.is_not(None)))

@@ -245,10 +245,21 @@ def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscr
 
 
 def remove(tx: Transaction, email: str) -> None:
-    """Delete a subscriber with their own profile, digests and deliveries. Raises NotFoundError."""
-    removed = get(tx, email).id
-    backend(tx).unindex_subscriber(tx, removed)
-    tx.execute(sa.delete(subscribers).where(subscribers.c.id == removed))
+    """Delete a subscriber as `remove_all` does. Raises NotFoundError."""
+    remove_all(tx, [email])
+
+
+def remove_all(tx: Transaction, emails: Collection[str]) -> None:
+    """Delete subscribers with their own profiles, digests and deliveries. Raises NotFoundError.
+
+    Also deletes the queries of rules that no profile has any more, which they may have written at any time.
+    """
+    for email in emails:
+        removed = get(tx, email).id
+        backend(tx).unindex_subscriber(tx, removed)
+        tx.execute(sa.delete(subscribers).where(subscribers.c.id == removed))
+    profile_store.delete_unused_queries(tx)
+    reserve_numbers(tx, Counter.REMOVALS)
     reserve_numbers(tx, Counter.RECIPIENTS_VERSION)
 
 

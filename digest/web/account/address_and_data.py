@@ -154,7 +154,7 @@ def erase_data(context: Context, form: PostedForm, reader: CurrentReader) -> Res
         if still is None:
             return context.redirect("/sign-in", cookies=[signed_out])
         context.membership.erase(tx, still.email, origin=f"page from {context.client}", now=context.now)
-    context.run_after_response(context.store.erase_deleted_rows)  # may have to wait for readers of the database
+    context.app.forget_deleted(context.run_after_response)
     return context.render("erased.html.j2", headers={"Set-Cookie": signed_out})
 
 

@@ -231,7 +231,7 @@ def remove_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Remove a subscriber. A suppression of their address stays, and the consent log."""
     with call.writing() as tx:
         subscriber_actions.remove(tx, call.app.membership, subscribers.get_by_id(tx, id), **call.signed)
-    call.services.background.submit(call.store.erase_deleted_rows, page=PATH)
+    call.app.forget_deleted(lambda act: call.services.background.submit(act, page=PATH))
 
 
 @router.post("/subscribers/{id:number}/erase", status_code=204, response_class=Response, responses=responses(404))
@@ -239,7 +239,7 @@ def erase_subscriber(call: WritesSubscribers, id: Id) -> None:  # noqa: A002
     """Erase a subscriber at their own request. They are not mailed again."""
     with call.writing() as tx:
         subscriber_actions.erase(tx, call.app.membership, subscribers.get_by_id(tx, id).email, **call.signed)
-    call.services.background.submit(call.store.erase_deleted_rows, page=PATH)
+    call.app.forget_deleted(lambda act: call.services.background.submit(act, page=PATH))
 
 
 @router.post("/subscribers/{id:number}/confirm", responses=responses(404, 409))

@@ -273,7 +273,7 @@ def change_subscriber(context: Context, subscriber_id: PathId, form: PostedForm,
             raise UsageError(f"{subscriber.email} is {subscriber.state.value}: this action is not possible now")
         _act(tx, context.membership, subscriber, form, by=admin.email, now=context.now)
     if do in _PERMANENT:
-        context.run_after_response(context.store.erase_deleted_rows)
+        context.app.forget_deleted(context.run_after_response)
         return context.redirect(f"/admin/subscribers?done={_PERMANENT[do]}")
     return context.redirect(f"/admin/subscribers/{subscriber_id}?done={do}")
 
