@@ -325,8 +325,8 @@ class App:
         """Finds out which of our mails a message is about."""
         return BounceAuthenticator(self.links, self.return_paths)
 
-    def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> Iterator[fields.CsvRow]:
-        """Yield the subscribers in a CSV text. Raises UsageError at the first row if the header is invalid."""
+    def read_subscriber_rows(self, tx: Transaction, text: str, *, confirmed: bool) -> fields.CsvSubscribers:
+        """Read the subscribers in a CSV text. Raises UsageError if the header is invalid."""
         return fields.read_csv(text, self.subscriber_options(tx), confirmed=confirmed)
 
     def subscriber_options(self, tx: Transaction) -> fields.SubscriberOptions:
@@ -386,7 +386,11 @@ class App:
 
     @contextmanager
     def transport(self, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Transport]:
-        """The configured transport, closed afterwards. `timeout` (seconds) is for each step of SMTP."""
+        """The configured transport, closed afterwards. `timeout` (seconds) is for each step of SMTP.
+
+        Raises ConfigError if the sender of the emails is still an example.
+        """
+        self.config.check_own_values()
         delivery = self.config.delivery
         if delivery.transport == "maildir":
             yield MaildirTransport(self.config.path(delivery.maildir.path))

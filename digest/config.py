@@ -4,17 +4,16 @@ Strict: an unknown key, a wrong type or an impossible value is a ConfigError tha
 unknown key, the nearest known one.
 """
 
-import difflib
 import os
 import re
 import secrets
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -27,19 +26,32 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digest.errors import ConfigError, UsageError
+from digest.config_errors import key_of, near_or_known, reason_of, toml_reason
+from digest.errors import ConfigError, UsageError, reason_unreadable
 from digest.mail.compose import ABSTRACT_CHARACTERS
 from digest.mail.dkim import MAKE_KEY, checked_host
 from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.models import Stage
+from digest.security.addresses import parse_mailbox
 from digest.security.files import create_folder, open_file
 from digest.sources import KINDS
 from digest.subscribers.schedule import parse_timezone
 
 DEFAULT_FILE = "config.toml"
+
+# What `digest init` writes, and the defaults. With these examples no mail is sent by SMTP.
+INITIAL_SENDER = "Daily Papers <digest@example.org>"
+INITIAL_POSTAL_ADDRESS = "Your institute, its street, its city"
+INITIAL_BASE_URL = "http://127.0.0.1:8000"
+_DEFAULT_POSTAL_ADDRESS = "Daily Papers, 1 Example Street, Example City"
+_OWN_VALUES = {  # key -> what to write instead
+    "from": 'the sender of all emails, such as "Daily Papers <papers@your-institute.org>"',
+    "postal_address": "your postal address, which the law requires in every email",
+    "base_url": "the address of your pages, such as https://papers.your-institute.org",
+}
+
 _LINK = re.compile(r"[!#-;=?-~]+")  # characters allowed between < and > in List-Unsubscribe and in quotes in HTML
 
 
@@ -64,6 +76,17 @@ def _check_network(network: str) -> str:
     return network
 
 
+def _check_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise UsageError(f"{text!r} is not one line of text")
+    return text
+
+
+def _check_sender(written: str) -> str:
+    parse_mailbox(written)
+    return written
+
+
 _Host = Annotated[str, _validator(lambda name: checked_host(name) if name else "")]
 
 
@@ -74,12 +97,12 @@ class _Section(BaseModel):
 class NewsletterConfig(_Section):
     """The newsletter's name and sender, and what its digests contain."""
 
-    name: str = "Daily Papers"
-    base_url: str = "http://127.0.0.1:8000"
-    sender: str = Field("Daily Papers <digest@example.org>", alias="from")
-    postal_address: str = "Daily Papers, 1 Example Street, Example City"
+    name: Annotated[str, _validator(_check_line)] = "Daily Papers"
+    base_url: str = INITIAL_BASE_URL
+    sender: Annotated[str, _validator(_check_sender)] = Field(INITIAL_SENDER, alias="from")
+    postal_address: str = _DEFAULT_POSTAL_ADDRESS
     timezone: Annotated[str, _validator(parse_timezone)] = "UTC"
-    reply_to: str = ""
+    reply_to: Annotated[str, _validator(lambda written: _check_sender(written) if written else "")] = ""
     language: str = DEFAULT_LANGUAGE
     first_digest_days: int = Field(1, ge=1, le=31)
     welcome_days: int = Field(7, ge=1, le=31)
@@ -98,6 +121,13 @@ class NewsletterConfig(_Section):
         if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
             raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
         return normalized
+
+    @property
+    def example_keys(self) -> list[str]:
+        """The keys that hold the default or what `digest init` wrote, of those that mail must not be sent with."""
+        values = {"from": self.sender, "postal_address": self.postal_address, "base_url": self.base_url}
+        examples = {INITIAL_SENDER, INITIAL_POSTAL_ADDRESS, _DEFAULT_POSTAL_ADDRESS, INITIAL_BASE_URL}
+        return [key for key, value in values.items() if " ".join(value.split()) in examples]
 
 
 class DatabaseConfig(_Section):
@@ -124,7 +154,7 @@ class SourceConfig(_Section):
     @classmethod
     def _check_kind(cls, kind: str) -> str:
         if kind not in KINDS:
-            raise ValueError(f"no kind {kind!r}{did_you_mean(kind, KINDS)}")
+            raise ValueError(f"no kind {kind!r}{near_or_known(kind, KINDS)}")
         return kind
 
 
@@ -292,12 +322,6 @@ class ConfigFile(_Section):
         return sources
 
 
-def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the nearest known one, or all of them."""
-    near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
-
-
 class Secrets(BaseSettings):
     """Secrets from the environment; they are never shown, and not allowed in the file."""
 
@@ -354,6 +378,14 @@ class Config(ConfigFile):
     def files_of_a_used_database(self) -> list[Path]:
         """Return the files that a database in use has beside it, and that are there."""
         return [file for file in (self.secret_key_file, self.snapshot_file) if file.exists()]
+
+    def check_own_values(self) -> None:
+        """Raise ConfigError if emails would be sent by SMTP with example values in [newsletter]."""
+        keys = self.newsletter.example_keys
+        if self.delivery.transport == "smtp" and keys:
+            named = ", ".join(f"newsletter.{key}" for key in keys)
+            write = "; ".join(_OWN_VALUES[key] for key in keys)
+            raise ConfigError(str(self.file), named, f"still an example, so nothing is sent by SMTP; write {write}")
 
     def secret_key(self, *, create: bool = True) -> bytes:
         """Return the key that signs links: DIGEST_SECRET_KEY, or else one stored beside the database.
@@ -412,36 +444,17 @@ def _create_key(path: Path) -> None:
 def load(file: Path) -> Config:
     """Return the configuration in `file`. Raises ConfigError."""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(str(file), "", "no such file; create one with `digest init`, or use --config") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), "", f"cannot be read: {error}") from None
+        raise ConfigError(str(file), "", f"cannot be read: {reason_unreadable(error)}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(file), "", f"is not TOML: {error}") from None
+        raise ConfigError(str(file), "", toml_reason(error)) from None
     try:
         checked = ConfigFile.model_validate(values)
         environment = Secrets()
     except ValidationError as error:
         first = error.errors()[0]
-        # ("source", 0, "kind") -> "source[1].kind": people count from one.
-        key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-        raise ConfigError(str(file), key.lstrip("."), _reason(first)) from None
+        raise ConfigError(str(file), key_of(first), reason_of(first, ConfigFile)) from None
     return Config.model_construct(file=file.absolute(), secrets=environment, **dict(checked))
-
-
-def _reason(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "extra_forbidden":
-            model: Any = ConfigFile
-            for part in error["loc"][:-1]:
-                if isinstance(part, str):
-                    model = SourceConfig if part == "source" else model.model_fields[part].annotation
-            known = [field.alias or name for name, field in model.model_fields.items()]
-            return f"unknown key{did_you_mean(str(error['loc'][-1]), known)}"
-        case "missing":
-            return "is missing"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"

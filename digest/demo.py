@@ -38,15 +38,15 @@ PAPERS = _SAMPLES / "papers.atom.xml"  # an Atom feed as rss.arxiv.org/atom serv
 SUBSCRIBERS = _SAMPLES / "subscribers.toml"  # [[profile]] and [[subscriber]] tables
 ADMIN = "admin@example.org"  # of a served demo
 _MAIL = "mail"  # the folder of received mails
-_URL = "http://127.0.0.1:8000"  # where `digest serve` would listen
+_URL = "http://localhost:8000"  # where `digest serve` would listen
 _MARK = "# Written by `digest demo`, which may write it again."
 _CONFIG = """\
 {mark}
 [newsletter]
 name = "Daily Papers"
 base_url = "{base_url}"
-from = "Daily Papers <digest@example.org>"
-postal_address = "Daily Papers, 1 Example Street, Example City"
+from = "Daily Papers <demo@example.org>"
+postal_address = "Daily Papers, 2 Example Street, Example City"
 
 [[source]]
 name = "samples"

@@ -19,8 +19,9 @@
 Subclasses have the facts as attributes. Nothing here logs or prints.
 """
 
-import difflib
 from collections.abc import Iterable
+
+from digest.spelling import did_you_mean
 
 
 class DigestError(Exception):
@@ -101,8 +102,7 @@ class NotFoundError(UsageError):
     """A name that does not exist. The message suggests the most similar of `known`, or the command that lists them."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str] = (), *, listed_by: str = "") -> None:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; `{listed_by}` shows them" if listed_by else ""
+        hint = did_you_mean(name, known) or (f"; `{listed_by}` shows them" if listed_by else "")
         super().__init__(f"no {kind} {name!r}{hint}")
         self.kind = kind
         self.name = name
@@ -148,3 +148,10 @@ class TransportError(DigestError):
 
 class StoreError(DigestError):
     """The database cannot be used."""
+
+
+def reason_unreadable(error: OSError | UnicodeError) -> str:
+    """Return why a text file cannot be read."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is not UTF-8 text; save it as UTF-8"

@@ -11,10 +11,15 @@ import pytest
 
 from digest.cli import main
 
-CONFIG = """
+NEWSLETTER = """\
 [newsletter]
+from = "Daily Papers <papers@example.org>"
+postal_address = "Daily Papers, 3 Example Street, Example City"
 base_url = "https://digest.example.org"
+"""
 
+CONFIG = f"""
+{NEWSLETTER}
 [[source]]
 name = "list"
 kind = "text"

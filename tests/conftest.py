@@ -13,7 +13,7 @@ from digest.app import App
 from digest.store import Store
 from tests.browsing import launched
 from tests.builders import a_pem
-from tests.commandline import CONFIG, Cli
+from tests.commandline import CONFIG, NEWSLETTER, Cli
 
 pytest_plugins = ["tests.built_once"]
 
@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def app(tmp_path: Path) -> Iterator[App]:
     """A newsletter at https://digest.example.org."""
     file = tmp_path / "config.toml"
-    file.write_text('[newsletter]\nbase_url = "https://digest.example.org"\n', encoding="utf-8")
+    file.write_text(NEWSLETTER, encoding="utf-8")
     with App.open(file) as opened:
         yield opened
 

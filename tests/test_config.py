@@ -2,12 +2,14 @@
 
 import stat
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from digest.config import Config, ConfigFile, load
 from digest.errors import ConfigError
+from digest.security.addresses import parse_mailbox
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config.example.toml"
 
@@ -75,11 +77,152 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ),
         ("[dkim]\ndomain = 'example.org'\nselector = 's 1'", "config.toml: dkim.selector: 's 1' is not made of ASCII"),
         ("x = [", "config.toml: is not TOML: "),
+        ("[newsletter]\nname = Daily", "Invalid value (at line 2, column 8); a text is written in quotes"),
+        ("[newsletter]\npostal = 'x'", "newsletter.postal: unknown key; known are abstract_characters, base_url"),
+        ("[newsletter]\nname = 5", "config.toml: newsletter.name: write a text in quotes, not 5"),
+        ("[newsletter]\nname = ''", "config.toml: newsletter.name: '' is not one line of text"),
+        ('[newsletter]\nname = "a\\u0000"', "config.toml: newsletter.name: "),
+        ("newsletter = 'x'", "config.toml: newsletter: is a section; write the line [newsletter] above its keys"),
+        (
+            "[delivery]\nsmtp = 'x'",
+            "delivery.smtp: is a section; write the line [delivery.smtp] above its keys, not 'x'",
+        ),
+        ("[delivery.smtp]\nport = '25'", "integer, not '25'; the default is 25"),
+        ("[web]\nindexed = 'yes'", "config.toml: web.indexed: write true or false, not 'yes'"),
+        (
+            "[signup]\ndomains = 'example.org'",
+            'signup.domains: write a list of texts in brackets, such as ["example.org"]',
+        ),
+        ("[source]\nname = 'a'", "config.toml: source: write the line [[source]] above the keys of each source"),
+        ("[[source]]\nname = ''\nkind = 'feed'\nurl = 'x'", "source[1].name: is empty; write a text in quotes"),
+        (
+            "[[source]]\nname = 'a'\nkind = 'feed'\nurl = 'x'\nulr = 'x'",
+            "source[1].ulr: unknown key; did you mean 'url'?",
+        ),
+        *(
+            (f"{line} = 'hush'", f"{variable}")
+            for line, variable in [
+                (
+                    "[delivery.smtp]\npassword",
+                    "delivery.smtp.password: unknown key: secrets are never read from this file",
+                ),
+                ("[delivery.smtp]\npassword", "set the environment variable DIGEST_SMTP_PASSWORD"),
+                ("[delivery]\nsmtp_password", "set the environment variable DIGEST_SMTP_PASSWORD"),
+                ("[delivery.smtp]\nPassword", "set the environment variable DIGEST_SMTP_PASSWORD"),
+                ("[bounces.imap]\npassword", "set the environment variable DIGEST_IMAP_PASSWORD"),
+                ("[bounces]\nimap-passwd", "set the environment variable DIGEST_IMAP_PASSWORD"),
+                (
+                    "password",
+                    "password: unknown key: secrets are never read from this file; set the environment variable",
+                ),
+                ("[newsletter]\npassword", "DIGEST_SMTP_PASSWORD or DIGEST_IMAP_PASSWORD"),
+                ("[dkim]\nkey_file", "DIGEST_DKIM_KEY_FILE"),
+                ("secret_key", "DIGEST_SECRET_KEY"),
+            ]
+        ),
     ],
 )
 def test_an_invalid_key_is_named_with_the_fix(tmp_path: Path, text: str, message: str) -> None:
     assert message in error_of(tmp_path, text)
     assert "\n" not in error_of(tmp_path, text)
+
+
+def test_a_secret_in_the_file_is_not_shown(tmp_path: Path) -> None:
+    assert "hush" not in error_of(tmp_path, "[delivery.smtp]\npassword = 'hush'")
+
+
+@pytest.mark.parametrize("key", ["from", "reply_to"])
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("Daily Papers", "'Daily Papers' is not an email address: "),
+        ("Daily Papers <digest>", "'digest' is not an email address: "),
+        ("Daily Papers <>", "'' is not an email address: "),
+        ("a@example.org, b@example.org", "'a@example.org, b@example.org' is not an email address: "),
+        ("<a@example.org> Papers", "is not a sender; write one such as Name <name@example.org>"),
+        ("Papers <a@example.org", "is not a sender; write one such as Name <name@example.org>"),
+        (
+            "Doe, Jane <jane@example.org>",
+            "a name with , needs double quotes; in the file, write '\"Doe, Jane\" <jane@example.org>'",
+        ),
+        (
+            "Papers: daily <a@example.org>",
+            'a name with : needs double quotes; in the file, write \'"Papers: daily" <a@',
+        ),
+        ('Bob "B" Doe <b@example.org>', "in the file, write '\"Bob B Doe\" <b@example.org>'"),
+        ("Papers\\nBcc: x@example.org <a@example.org>", "is not a sender; write one such as Name <name@example.org>"),
+    ],
+)
+def test_a_bad_sender_is_refused_when_the_file_is_read(tmp_path: Path, key: str, written: str, reason: str) -> None:
+    quoted = written.replace('"', '\\"')
+    error = error_of(tmp_path, f'[newsletter]\n{key} = "{quoted}"\n')
+    assert error.startswith(f"config.toml: newsletter.{key}: ")
+    assert reason in error
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ("a@example.org", "", "a@example.org"),
+        ("<a@EXAMPLE.org>", "", "a@example.org"),
+        ("Daily Papers <a@example.org>", "Daily Papers", "a@example.org"),
+        ("Dr. J. Doe (Papers) <a@example.org>", "Dr. J. Doe (Papers)", "a@example.org"),
+        ('"Doe, \\"Jane\\"" <a@example.org>', 'Doe, "Jane"', "a@example.org"),
+        ("Bücher & Co <a@bücher.example>", "Bücher & Co", "a@xn--bcher-kva.example"),
+    ],
+)
+def test_a_sender_has_a_name_and_an_address(tmp_path: Path, written: str, name: str, address: str) -> None:
+    config = config_of(tmp_path, f"[newsletter]\nfrom = '{written}'")
+    assert parse_mailbox(config.newsletter.sender) == (name, address)
+
+
+OWN = {
+    "from": "Papers <papers@example.org>",
+    "postal_address": "1 Cat Street",
+    "base_url": "http://127.0.0.1:9000",
+}
+EXAMPLES = {
+    "from": ["Daily Papers <digest@example.org>", None],
+    "postal_address": ["Your institute, its street, its city", "Daily Papers, 1 Example Street, Example City", None],
+    "base_url": ["http://127.0.0.1:8000", "http://127.0.0.1:8000/", None],
+}
+
+
+def sending(tmp_path: Path, values: Mapping[str, str | None], transport: str = "smtp") -> Config:
+    keys = "\n".join(f"{key} = '{value}'" for key, value in values.items() if value is not None)
+    return config_of(tmp_path, f"[delivery]\ntransport = '{transport}'\n[newsletter]\n{keys}\n")
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in EXAMPLES.items() for value in values])
+def test_nothing_is_sent_by_smtp_with_an_example_value(tmp_path: Path, key: str, value: str | None) -> None:
+    with pytest.raises(ConfigError) as refused:
+        sending(tmp_path, OWN | {key: value}).check_own_values()
+    assert f"config.toml: newsletter.{key}: still an example, so nothing is sent by SMTP; write " in str(refused.value)
+    sending(tmp_path, OWN | {key: value}, "maildir").check_own_values()
+
+
+def test_all_example_values_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"newsletter\.from, newsletter\.postal_address, newsletter\.base_url: "):
+        sending(tmp_path, {}).check_own_values()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("from", "Other Papers <digest@example.org>"),
+        ("from", "digest@localhost.localdomain"),
+        ("postal_address", "x"),
+        ("base_url", "http://localhost:8000"),
+        ("base_url", "http://127.0.0.1:8000/papers"),
+        ("base_url", "https://example.org"),
+    ],
+)
+def test_any_other_value_is_taken(tmp_path: Path, key: str, value: str) -> None:
+    sending(tmp_path, OWN | {key: value}).check_own_values()
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    assert config_of(tmp_path, "\ufeff[newsletter]\nname = 'Cats'\n").newsletter.name == "Cats"
 
 
 def test_two_sources_cannot_share_a_name(tmp_path: Path) -> None:
@@ -94,8 +237,13 @@ def test_a_missing_file_is_reported_with_the_command_that_creates_it(tmp_path: P
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"config\.toml: cannot be read: it is not UTF-8 text; save it as UTF-8"):
         load(tmp_path / "config.toml")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory$"):
+        load(tmp_path)
 
 
 def test_paths_start_at_the_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from digest.models import Digest
 from digest.store import Store, deliveries, papers
 from digest.transport.smtp_server import SmtpServer
 from tests.builders import RECORDINGS, at, needs_recordings
-from tests.commandline import Cli
+from tests.commandline import NEWSLETTER, Cli
 from tests.smtp import Postbox
 
 pytestmark = needs_recordings
@@ -82,8 +82,7 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
 def newsletter(bare: Cli, site: Site, postbox: tuple[Postbox, int]) -> Cli:
     """Two sources and three confirmed subscribers."""
     bare.configure(f"""
-[newsletter]
-base_url = "https://digest.example.org"
+{NEWSLETTER}
 [[source]]
 name = "quant-ph"
 kind = "arxiv"

@@ -8,10 +8,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "digest"
 
 # From the bottom up. A module may import from the levels below it, and from its own package.
 LEVELS: list[set[str]] = [
+    {"spelling"},
     {"errors", "text"},
     {"models", "security"},
     {"sources", "matching", "mail", "transport", "store"},
-    {"subscribers"},
+    {"subscribers", "config_errors"},
     {"config", "pipeline"},
     {"explain"},
     {"admin"},

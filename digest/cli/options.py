@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from digest.admin.profile_actions import compile_profile_rules
 from digest.app import App
 from digest.config import DEFAULT_FILE
-from digest.errors import UsageError
+from digest.errors import UsageError, reason_unreadable
 from digest.models import CompiledRules
+from digest.spelling import did_you_mean
+
+_YEARS = range(1970, 2200)  # of --now: a century can be added or taken away from any of them
 
 
 def _config_file(context: typer.Context, given: Path | None) -> Path | None:
@@ -21,9 +25,11 @@ def _config_file(context: typer.Context, given: Path | None) -> Path | None:
 
 def _moment(written: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(written)
+        moment = datetime.fromisoformat(written.strip())
     except ValueError:
         raise typer.BadParameter(f"{written!r} is not a time; write one such as 2026-06-03T07:00:00Z") from None
+    if moment.year not in _YEARS:
+        raise typer.BadParameter(f"{written!r} is not in the years {_YEARS.start} to {_YEARS.stop - 1}")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -42,7 +48,25 @@ EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscri
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed: send no confirmation email.")]
 ORIGIN = "command line"  # in the audit log, the consent log and the history of profiles
 MAX_DAYS = 36_500  # that a command looks back
+MAX_NUMBER = 10**15  # of a row or of rows: databases count further
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands that suggests the command that is probably meant by a misspelt one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the first argument names. Raises UsageError."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            hint = did_you_mean(name, self.commands) or f"; `{ctx.command_path} --help` lists them"
+            raise UsageError(f"no command {name!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def new_group(explanation: str) -> typer.Typer:
+    """Return the group of the commands of one noun."""
+    return typer.Typer(help=explanation, no_args_is_help=True, cls=CommandGroup)
 
 
 def open_app(config: Path | None) -> App:
@@ -75,12 +99,5 @@ def read_rules(written: str) -> str:
         written.encode()
     except (OSError, UnicodeError) as error:
         where = {"-": "stdin: "}.get(written, f"{written[1:]}: " if written.startswith("@") else "")
-        raise UsageError(f"{where}the rules cannot be read: {why_unreadable(error)}") from None
+        raise UsageError(f"{where}the rules cannot be read: {reason_unreadable(error)}") from None
     return written
-
-
-def why_unreadable(error: OSError | UnicodeError) -> str:
-    """Return why a text file cannot be read."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "it is not UTF-8 text; save it as UTF-8"

@@ -14,25 +14,26 @@ from digest.admin import profile_actions
 from digest.admin.profile_actions import describe, diff, with_descriptions
 from digest.cli.options import (
     MAX_DAYS,
+    MAX_NUMBER,
     ConfigOption,
     JsonOption,
     NowOption,
     RulesOption,
     compile_rules_option,
     moment,
+    new_group,
     open_app,
     signed,
-    why_unreadable,
 )
 from digest.cli.output import print_json, print_records, print_table, say, warn_of_unreadable
-from digest.errors import RuleError, UsageError
+from digest.errors import RuleError, UsageError, reason_unreadable
 from digest.matching import parse_rules
 from digest.matching.paper_collection import Findings, PaperCollection
 from digest.matching.rule_stats import RuleStats
 from digest.models import Paper, Profile, ProfileVersion
 from digest.store import papers, profiles
 
-commands = typer.Typer(help="Keyword profiles: named sets of rules that subscribers follow.", no_args_is_help=True)
+commands = new_group("Keyword profiles: named sets of rules that subscribers follow.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
 KnownNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A profile's name, even a removed one's.")]
@@ -117,7 +118,7 @@ def import_(
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
+        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
     try:
         imported = profile_actions.parse_json_lines(text)
     except UsageError as error:
@@ -132,7 +133,9 @@ def history(
     name: KnownNameArgument,
     number: Annotated[
         int | None,
-        typer.Option("--diff", metavar="N", help="Print what version N changed in the rules, as a unified diff."),
+        typer.Option(
+            "--diff", metavar="N", max=MAX_NUMBER, help="Print what version N changed in the rules, as a unified diff."
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -165,7 +168,10 @@ def history(
 def restore(
     name: KnownNameArgument,
     number: Annotated[
-        int, typer.Argument(metavar="VERSION", help="A version's number, as `digest profile history` shows it.")
+        int,
+        typer.Argument(
+            metavar="VERSION", max=MAX_NUMBER, help="A version's number, as `digest profile history` shows it."
+        ),
     ],
     config: ConfigOption = None,
 ) -> None:

@@ -1,8 +1,10 @@
 """digest run, ingest, publish, deliver, serve: the stages, once or until stopped."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -39,7 +41,7 @@ def run(
     """Ingest, publish and deliver once, for subscribers who are due. A stage that fails does not stop the others."""
     at = moment(now)
     errors: list[DigestError] = []
-    with open_app(config) as app:
+    with _open_to_send(config) as app:
         ingested = _attempt(lambda: _ingest(app, at), errors)
         published = _attempt(lambda: _publish(app, at, everyone=everyone), errors)
         delivered = _attempt(lambda: _deliver(app, at), errors)
@@ -82,7 +84,7 @@ def publish(
 
 def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Send queued emails."""
-    with open_app(config) as app:
+    with _open_to_send(config) as app:
         report = _deliver(app, moment(now))
     _report(as_json, {"deliver": _deliver_record(report)})
     if report.failure:
@@ -91,7 +93,7 @@ def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOp
 
 def serve(config: ConfigOption = None) -> None:
     """Serve the web pages and run the stages regularly, until SIGTERM, SIGHUP or Ctrl-C."""
-    with stop_on_first_signal() as stop, open_app(config) as app:
+    with stop_on_first_signal() as stop, _open_to_send(config) as app:
         app.composer.check()
         serve_until(app, stop=stop)
 
@@ -105,6 +107,14 @@ def _attempt(run_stage: Callable[[], Report], errors: list[DigestError]) -> Repo
             complain(str(error))
         errors.append(error)
         return None
+
+
+@contextmanager
+def _open_to_send(config: Path | None) -> Iterator[App]:
+    """Open the installation. Raises ConfigError, before anything is done, if its emails could not be sent."""
+    with open_app(config) as app:
+        app.config.check_own_values()
+        yield app
 
 
 def _ingest(app: App, at: datetime) -> IngestReport:

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from digest.app import App, prepare_database
-from digest.cli.options import ConfigOption, JsonOption, moment, open_app
+from digest.cli.options import ConfigOption, JsonOption, moment, new_group, open_app
 from digest.cli.output import print_json, print_table, program, say, warn_of_unreadable
-from digest.config import DEFAULT_FILE, load
+from digest.config import DEFAULT_FILE, INITIAL_BASE_URL, INITIAL_POSTAL_ADDRESS, INITIAL_SENDER, load
 from digest.demo import ADMIN, DemoReport, serve_demo
 from digest.demo import demo as run_demo
 from digest.errors import DigestError, UsageError
@@ -22,13 +22,15 @@ from digest.web.server import listen, url_of
 
 DEMO_FOLDER = Path("digest-demo")
 _STRING = 255  # bytes in one string of a TXT record (RFC 1035, 3.3)
-_FIRST = """\
+_FIRST = f"""\
 # Every key and its default: config.example.toml in the project.
 
 [newsletter]
 name = "Daily Papers"
-from = "Daily Papers <digest@example.org>"        # the sender of all emails
-postal_address = "Your institute, its street, its city"
+# Write your own values for these three: emails are not sent by SMTP with the examples.
+from = "{INITIAL_SENDER}"        # the sender of all emails
+postal_address = "{INITIAL_POSTAL_ADDRESS}"  # the law requires one in every email
+base_url = "{INITIAL_BASE_URL}"                # where readers reach the pages
 
 [[source]]
 name = "arxiv-ml"
@@ -60,7 +62,7 @@ def init(
     digest = program()
     say(
         f"wrote {file}. Next:\n"
-        f"  1. edit it: your name, your sources\n"
+        f"  1. edit it: the sender, your postal address, the address of your pages, your sources\n"
         f"  2. {digest} profile add 'My field' --rules 'diffusion model'\n"
         f"  3. {digest} subscriber add you@example.org --profile 'My field' --confirmed\n"
         f"  4. {digest} run --everyone\n"
@@ -106,7 +108,7 @@ def _report(report: DemoReport, output: Path) -> None:
     )
 
 
-db_commands = typer.Typer(help="The database.", no_args_is_help=True)
+db_commands = new_group("The database.")
 
 
 @db_commands.command()
@@ -128,7 +130,7 @@ def upgrade(config: ConfigOption = None) -> None:
     )
 
 
-dkim_commands = typer.Typer(help="DKIM: a signature that proves an email's domain.", no_args_is_help=True)
+dkim_commands = new_group("DKIM: a signature that proves an email's domain.")
 
 
 @dkim_commands.command()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import lru_cache
 
 from digest.errors import AddressError
@@ -41,7 +41,7 @@ class Newsletter:
     @property
     def mailbox(self) -> str:
         """The sender's bare address, for envelope and header. Raises AddressError."""
-        return addresses.normalize(parseaddr(self.sender)[1] or self.sender)
+        return addresses.parse_mailbox(self.sender)[1]
 
     @property
     def domain(self) -> str:
@@ -69,10 +69,11 @@ class MessageBuilder:
         self._signer = signer
         self._sender = newsletter.mailbox
         self._secret = secret
-        self._from = headers.address("From", parseaddr(newsletter.sender)[0] or newsletter.name, self._sender)
+        self._from = headers.address(
+            "From", addresses.parse_mailbox(newsletter.sender)[0] or newsletter.name, self._sender
+        )
         if newsletter.reply_to:
-            name, mailbox = parseaddr(newsletter.reply_to)
-            self._from += headers.address("Reply-To", name, addresses.normalize(mailbox or newsletter.reply_to))
+            self._from += headers.address("Reply-To", *addresses.parse_mailbox(newsletter.reply_to))
         self._list_id = headers.structured("List-Id", f"<{newsletter.list_id}>")
 
     def build(

@@ -24,6 +24,7 @@ from digest.errors import TemplateError
 from digest.mail import context, mjml
 from digest.mail.context import Mail
 from digest.mail.languages import Language, Languages
+from digest.spelling import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")  # in a wheel, in a checkout
@@ -212,8 +213,8 @@ def _located(error: Exception, name: str, load: Callable[[str], tuple[str, str]]
     reason = str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}"
     missing = _NO_FIELD.search(reason)
     if missing is not None:
-        near = get_close_matches(missing[2], [field.name for field in fields(getattr(context, missing[1]))], n=1)
-        reason = f"a {missing[1]} has no {missing[2]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        hint = did_you_mean(missing[2], [field.name for field in fields(getattr(context, missing[1]))])
+        reason = f"a {missing[1]} has no {missing[2]!r}{hint}"
     frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.endswith((_TEXT, _HTML))]
     if frames:
         file = frames[-1].filename

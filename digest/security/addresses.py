@@ -2,11 +2,16 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from digest.errors import AddressError
+from digest.errors import AddressError, UsageError
+
+_MAILBOX = re.compile(r"(?:(?P<name>.*\S)?\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*))")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_SPECIAL = re.compile(r'[,;:@<>\[\]\\"]')  # RFC 5322, 3.2.3; other programs take dots and parentheses as they are
 
 
 def normalize(address: str) -> str:
@@ -17,6 +22,25 @@ def normalize(address: str) -> str:
         reason = str(error)
         raise AddressError(address, f"{reason[0].lower()}{reason[1:].rstrip('.')}") from None
     return found.ascii_email or found.normalized
+
+
+def parse_mailbox(written: str) -> tuple[str, str]:
+    """Return (name, address) of `Name <name@example.org>` or of a bare address, whose name is "".
+
+    Raises UsageError, which says what to write.
+    """
+    found = _MAILBOX.fullmatch(written.strip())
+    if found is None or not written.isprintable():
+        raise UsageError(f"{written!r} is not a sender; write one such as Name <name@example.org>")
+    name, address = found["name"] or "", found["address"] or found["bare"] or ""
+    quoted = _QUOTED.fullmatch(name)
+    if quoted is None and (special := _SPECIAL.search(name)):
+        plain = name.replace("\\", "").replace('"', "")
+        raise UsageError(
+            f"{written!r}: a name with {special[0]} needs double quotes; "
+            f"""in the file, write '"{plain}" <{address.strip()}>'"""
+        )
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, normalize(address)
 
 
 def key(address: str) -> str:

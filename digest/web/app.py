@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -28,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.app import App
 from digest.errors import DigestError, UsageError
+from digest.security.addresses import parse_mailbox
 from digest.store import audit
 from digest.web import account, admin, public
 from digest.web.admin.profiles.test_mail import TestMailSender
@@ -142,7 +142,7 @@ def _site(app: App, path: str, *, has_inbox: bool) -> Site:
     return Site(
         name=newsletter.name,
         postal_address=newsletter.postal_address,
-        contact=parseaddr(newsletter.reply_to)[1] or newsletter.reply_to or newsletter.mailbox,
+        contact=parse_mailbox(newsletter.reply_to or newsletter.sender)[1],
         url=app.config.newsletter.base_url,
         path=path,
         style_url=_static_url(path, "style.css"),

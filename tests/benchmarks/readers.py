@@ -34,6 +34,9 @@ _AT_ONCE = 10_000  # rows
 
 _CONFIG = """
 [newsletter]
+from = "Daily Papers <benchmark@example.org>"
+postal_address = "Daily Papers, 3 Example Street, Example City"
+base_url = "https://digest.example.org"
 abstract_characters = 10_000
 [delivery]
 transport = "smtp"

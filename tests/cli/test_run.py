@@ -141,6 +141,22 @@ def test_when_smtp_is_down_the_mail_waits_for_the_next_run(cats: Cli) -> None:
     assert postbox.recipients == ["reader@example.org"]
 
 
+@pytest.mark.parametrize("command", [("run", "--everyone"), ("deliver",), ("serve",)])
+def test_with_the_sender_of_a_new_installation_nothing_is_done_by_smtp(bare: Cli, command: tuple[str, ...]) -> None:
+    bare.ok("init")
+    config = bare.folder / "config.toml"
+    config.write_text(config.read_text().replace('transport = "maildir"', 'transport = "smtp"'))
+    ran = bare(*command)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"error: {config}: newsletter.from, newsletter.postal_address, newsletter.base_url: still an example, so "
+        'nothing is sent by SMTP; write the sender of all emails, such as "Daily Papers <papers@your-institute.org>"; '
+        "your postal address, which the law requires in every email; "
+        "the address of your pages, such as https://papers.your-institute.org\n"
+    )
+    assert bare.ok("source", "list", "--json").record["state"] == "never asked"
+
+
 def test_a_refused_mail_is_reported_with_the_servers_reply(cats: Cli) -> None:
     with SmtpServer(Postbox(at_rcpt={"reader@example.org": "550 nobody here"})) as server:
         smtp(cats, server.port)

@@ -6,12 +6,12 @@ A query is a tree of Term, Near, Author, AllOf, AnyOf and Not. Queries that ask 
 the same canonical form, and `parse_query(format_query(query)) == query` for every query that `parse_query` returns.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from digest.models import Field
+from digest.spelling import nearest
 from digest.text import COMPOUND, WORD, fold, readings, stem
 
 SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})  # where terms without a field are looked for
@@ -59,16 +59,16 @@ def unknown_field(name: str) -> str:
     if name.lower() in ELSEWHERE:
         return f"{name}: ({ELSEWHERE[name.lower()]}) is not in the feeds; fields are {_NAMED_FIELDS}"
     name = _shortened(name)
-    similar = difflib.get_close_matches(name.lower(), FIELDS, n=1)
-    hint = f"did you mean {similar[0]}:?" if similar else f"fields are {_NAMED_FIELDS}"
+    similar = nearest(name, FIELDS)
+    hint = f"did you mean {similar}:?" if similar else f"fields are {_NAMED_FIELDS}"
     return f"no field {name}:; {hint} (quotes make it plain words)"
 
 
 def unknown_tag(written: str) -> str:
     """Return the error message for a tag that does not exist."""
     name = _shortened(written.strip("[] \t"))
-    similar = difflib.get_close_matches(name.lower(), TAGS, n=1)
-    hint = f"did you mean [{similar[0]}]?" if similar else f"tags are {_NAMED_TAGS}"
+    similar = nearest(name, TAGS)
+    hint = f"did you mean [{similar}]?" if similar else f"tags are {_NAMED_TAGS}"
     return f"no tag [{name}]; {hint} (quotes around it all make it plain words)"
 
 
