@@ -35,7 +35,7 @@ def _marks() -> str:
 
 
 MARKS = _marks()
-_DASHES = "\\-\u00ad\u2010-\u2015\u2212"
+DASHES = "\\-\u00ad\u2010-\u2015\u2212"
 _VOICING = "\uff9e\uff9f"  # halfwidth voicing marks: letters to Unicode, but they only follow a kana
 _HALFWIDTH_KANA = "\uff66-\uff9d"
 _HAN_AND_KANA = (
@@ -56,7 +56,7 @@ _CHARACTER = f"(?:[{_HAN_AND_KANA}]|[{_HALFWIDTH_KANA}][{_VOICING}]?)(?<=\\w)[{M
 # The first alternative matches nearly every word, and fast: ASCII, followed by nothing that could belong to the word.
 WORD = re.compile(f"{_ASCII}(?![^\0-\x7f])|{_LETTERS}|{_CHARACTER}")  # a word
 COMPOUND = re.compile(  # a word, or a compound of words
-    f"{_ASCII}(?![^\0-,.-\x7f])|{_LETTERS}(?:[{_DASHES}]{{1,3}}{_LETTERS})*+|{_CHARACTER}"
+    f"{_ASCII}(?![^\0-,.-\x7f])|{_LETTERS}(?:[{DASHES}]{{1,3}}{_LETTERS})*+|{_CHARACTER}"
 )
 
 # A "compound" of more parts is a table or an attack: joins of more parts than this are left out.

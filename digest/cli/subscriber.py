@@ -8,28 +8,32 @@ import typer
 
 from digest.admin import subscriber_actions
 from digest.cli.options import (
+    MAX_NUMBER,
     ConfigOption,
     ConfirmedOption,
     EmailArgument,
     JsonOption,
     moment,
+    new_group,
     open_app,
     read_rules,
     signed,
-    why_unreadable,
 )
 from digest.cli.output import print_json, print_record, print_records, progress, say, warn
-from digest.errors import UsageError
+from digest.errors import UsageError, reason_unreadable
 from digest.matching import compile_rules
 from digest.models import SubscriberState
 from digest.store import profiles, subscribers
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
+from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.importing import RowStatus, preview_import
 from digest.subscribers.schedule import next_slot, parse_until
 
-commands = typer.Typer(help="Subscribers: who gets digests, about what, and when.", no_args_is_help=True)
+_LEFT_OUT = {RowStatus.SUPPRESSED, RowStatus.BAD, RowStatus.DUPLICATE}
+
+commands = new_group("Subscribers: who gets digests, about what, and when.")
 
 
 def _field(name: str, metavar: str | None = None, option: str = "", **limits: Any) -> Any:
@@ -85,6 +89,12 @@ def add(
         new = fields.change(new, given, options)
         added = subscriber_actions.add(tx, app.membership, new, own, **signed())
     say(f"added {added.email}" + ("" if confirmed else "; a confirmation email is queued, `digest deliver` sends it"))
+    if not added.profiles and not (own and own.has_positive_rules):
+        edit_command = f"`digest subscriber edit {added.email} --profile NAME`"
+        say(
+            "they follow no profile and have no keywords that find papers, so they get no digests; "
+            f"{edit_command} or --keywords RULES changes that, or they do in their settings"
+        )
 
 
 @commands.command()
@@ -121,7 +131,9 @@ def list_(
         str, typer.Option("--search", metavar="TEXT", help="Only subscribers with this text in address or name.")
     ] = "",
     state: Annotated[SubscriberState | None, typer.Option("--state", help="Only subscribers in this state.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of subscribers.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=MAX_NUMBER, help="Maximum number of subscribers.")
+    ] = None,
     after: Annotated[str, typer.Option("--after", metavar="EMAIL", help="Start after this address.")] = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -235,13 +247,16 @@ def import_(
     The valid rows are added together at the end, or none of them if an error stops the import.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {why_unreadable(error)}") from None
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
     outcomes = []
     with open_app(config) as app, app.store.read() if dry_run else app.store.write() as tx:
         try:
+            text = decode_csv(content)
             rows = app.read_subscriber_rows(tx, text, confirmed=confirmed)
+            if rows.warning:
+                warn(f"{file}: {rows.warning}")
             if dry_run:
                 decided = preview_import(tx, app.membership, rows, now=moment(None))
             else:
@@ -255,12 +270,14 @@ def import_(
     if dry_run or as_json:
         print_records([o.record() for o in outcomes], as_json=as_json, empty="no rows")
     else:
-        for refused in (o for o in outcomes if o.fate in {RowStatus.SUPPRESSED, RowStatus.BAD}):
-            warn(f"line {refused.row.line}: {refused.reason}")
+        for refused in (o for o in outcomes if o.fate in _LEFT_OUT):
+            column = f", {refused.row.column}" if refused.row.column else ""
+            warn(f"line {refused.row.line}{column}: {refused.reason}")
     counts = Counter(o.fate for o in outcomes)
     new = counts[RowStatus.ADDED] + counts[RowStatus.ASKED]
     bad = counts[RowStatus.BAD] + counts[RowStatus.SUPPRESSED]
-    rest = f"{counts[RowStatus.KNOWN]} already subscribed, {bad} bad rows"
+    duplicates = f"{counts[RowStatus.DUPLICATE]} duplicates in the file, " if counts[RowStatus.DUPLICATE] else ""
+    rest = f"{counts[RowStatus.KNOWN]} already subscribed, {duplicates}{bad} bad rows"
     say(f"would add {new}, {rest}; nothing was written" if dry_run else f"added {new}, {rest}")
     if bad:
         raise typer.Exit(1)

@@ -62,10 +62,11 @@ class Languages:
 
     def checked(self, code: str) -> str:
         """Return the code in its normal form. Raises UsageError, with the known codes, if there is no such language."""
-        normal = code.replace("_", "-")
-        if normal not in self._by_code:
+        normal = code.strip().replace("_", "-").casefold()
+        found = next((known for known in self._by_code if known.casefold() == normal), None)
+        if found is None:
             raise UsageError(f"no language {code!r}; there are {', '.join(self._by_code)} (locale/FILE.po adds one)")
-        return normal
+        return found
 
 
 def read_catalogue(file: Path) -> Language:

@@ -7,7 +7,9 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +17,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import DEFAULT_LANGUAGE, Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
-from digest.subscribers import schedule
+from digest.subscribers import csv_reading, schedule
 
 MAX_PAPERS = 500  # a digest
 
@@ -27,7 +29,14 @@ ANNOUNCE_NAMES = {
 }
 
 _MAX_NAME = 200  # characters
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_MAX_CELL = 10_000  # of a CSV file
+_MAX_ADDRESS = 254  # of what a wrong row shows, as is the next
+_MAX_REASON = 500
+_WHOLE = re.compile(r"\.0+$")  # of a number that a spreadsheet wrote as a decimal
+_ANSWERS = {
+    **dict.fromkeys(("yes", "y", "true", "1", "ja", "wahr"), True),
+    **dict.fromkeys(("no", "n", "false", "0", "nein", "falsch"), False),
+}
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # spreadsheets evaluate a cell that begins with one of these
 _ESCAPE = re.compile(rf"^'(?={_FORMULA.pattern})")
 
@@ -68,7 +77,8 @@ def parse_announce(written: str) -> frozenset[AnnounceType]:
     if written.strip().lower() == "all":
         return EVERY_TYPE
     try:
-        return frozenset().union(*(ANNOUNCE_NAMES[name.strip().lower()] for name in written.split(",")))
+        asked = written.lower().replace(";", ",").split(",")
+        return frozenset().union(*(ANNOUNCE_NAMES[name.strip()] for name in asked))
     except KeyError:
         names = ",".join(ANNOUNCE_NAMES)
         raise UsageError(f"{written!r} is not a kind of announcement; write all, or some of {names}") from None
@@ -80,28 +90,36 @@ def format_announce(types: frozenset[AnnounceType]) -> str:
 
 
 def _parse_max_papers(written: str | int, options: SubscriberOptions) -> int:
-    digits, most = str(written), options.max_papers
+    digits, most = _WHOLE.sub("", str(written).strip()), options.max_papers
     if digits.isascii() and digits.isdecimal() and len(digits) <= len(str(most)) and 1 <= int(digits) <= most:
         return int(digits)
     raise UsageError(f"{written!r} is not a number of papers; write 1 to {most}")
 
 
-def _parse_trending(written: str | bool, _options: SubscriberOptions) -> bool:
-    if written not in {True, False, "yes", "no"}:
-        raise UsageError(f"{written!r} is neither yes nor no, for trending")
-    return written in {True, "yes"}
+def parse_yes_or_no(written: str | bool) -> bool:
+    """Parse "yes" or "no", or what spreadsheets write instead. Raises UsageError."""
+    answer = written if isinstance(written, bool) else _ANSWERS.get(written.strip().casefold())
+    if answer is None:
+        raise UsageError(f"{written!r} is neither yes nor no")
+    return answer
 
 
 def _parse_profiles(written: str | Iterable[str], options: SubscriberOptions) -> tuple[str, ...]:
     """Parse names, or one text with `;` between them, and sort them as they are stored."""
-    names = [name.strip() for name in (written.split(";") if isinstance(written, str) else written)]
-    for name in names:
-        if name and name not in options.profiles:
+    names: set[str] = set()
+    for part in re.split(r"[;\n]", written) if isinstance(written, str) else written:
+        name = part.strip()
+        by_comma = {piece.strip() for piece in name.split(",")}
+        if isinstance(written, str) and name not in options.profiles and by_comma <= set(options.profiles):
+            names |= by_comma
+        elif name in options.profiles:
+            names.add(name)
+        elif name:
             raise NotFoundError("profile", name, options.profiles, listed_by="digest profile list")
-    return tuple(sorted({*names} - {""}))
+    return tuple(sorted(names))
 
 
-def _text(parse: Callable[[str], Any]) -> Callable[[Any, SubscriberOptions], Any]:
+def _text(parse: Callable[[Any], Any]) -> Callable[[Any, SubscriberOptions], Any]:
     """Return a parser that does not depend on the installation."""
     return lambda written, _: parse(written)
 
@@ -147,7 +165,7 @@ _DECLARED = (
     Field(
         "trending",
         "Also send popular papers.",
-        _parse_trending,
+        _text(parse_yes_or_no),
         lambda s: s.wants_trending,
         attribute="wants_trending",
     ),
@@ -217,33 +235,45 @@ class CsvRow:
     reason: str = ""
 
 
-def read_csv(text: str, options: SubscriberOptions, *, confirmed: bool) -> Iterator[CsvRow]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvSubscribers:
+    """The subscribers in a CSV file; they can be iterated once. Raises UsageError where the file cannot be read on."""
+
+    ignored_columns: tuple[str, ...]  # as the header names them
+    rows: Iterator[CsvRow]
+
+    def __iter__(self) -> Iterator[CsvRow]:
+        return self.rows
+
+    @property
+    def warning(self) -> str:
+        """A sentence that names the ignored columns, "" if there are none."""
+        return csv_reading.describe_ignored(self.ignored_columns, COLUMNS) if self.ignored_columns else ""
+
+
+def read_csv(text: str, options: SubscriberOptions, *, confirmed: bool) -> CsvSubscribers:
     """Read subscribers from CSV with a header line; only the column email is needed.
 
     A row that is wrong comes with its reason, and the next one is read. Raises UsageError if the header is wrong.
     """
-    records = _records(text)
-    _, header = next(records, (1, []))
-    columns = [c.strip() for c in header]
-    if separator := next((char for char in ";\t" if len(columns) == 1 and char in columns[0]), ""):
-        raise UsageError(f"line 1: the columns are separated by {separator!r}; save the file with commas between them")
-    unknown = [c for c in columns if c not in COLUMNS]
-    if "email" not in columns or unknown:
-        found = f"unknown column {unknown[0]!r}" if unknown else "no column 'email'"
-        raise UsageError(f"line 1: {found}; the header is {','.join(COLUMNS)} (only email is needed)")
-    for line, cells in records:
-        values = {c: _ESCAPE.sub("", cell.strip()) for c, cell in zip(columns, cells, strict=False)}
-        email = values.get("email", "")
-        if len(cells) > len(columns):
-            reason = "more cells than columns; put quotes around values that hold a comma"
-            yield CsvRow(line=line, email=email, reason=reason)
-            continue
+    table = csv_reading.read_table(text, COLUMNS, needed="email")
+    rows = (_read_row(row, options, confirmed=confirmed) for row in table.rows)
+    return CsvSubscribers(ignored_columns=table.ignored, rows=rows)
+
+
+def _read_row(row: csv_reading.Row, options: SubscriberOptions, *, confirmed: bool) -> CsvRow:
+    values = {column: _ESCAPE.sub("", cell) for column, cell in row.cells.items()}
+    email = values.get("email", "")
+    long = next((column for column, cell in values.items() if len(cell) > _MAX_CELL), "")
+    column, reason = "", row.reason
+    if long:
+        column, reason = long, f"{len(values[long])} characters; at most {_MAX_CELL} are read"
+    if not reason:
         subscriber, errors = _from_values(values, options, confirmed=confirmed)
-        if errors:
-            column, reason = next(iter(errors.items()))
-            yield CsvRow(line=line, email=email, column=column, reason=reason)
-        else:
-            yield CsvRow(line=line, email=subscriber.email, subscriber=subscriber)
+        if not errors:
+            return CsvRow(line=row.line, email=subscriber.email, subscriber=subscriber)
+        column, reason = next(iter(errors.items()))
+    return CsvRow(line=row.line, email=email[:_MAX_ADDRESS], column=column, reason=reason[:_MAX_REASON])
 
 
 def _from_values(
@@ -259,26 +289,24 @@ def _from_values(
         changes, errors = parse_changes({name: values[name] for name in FIELDS if values.get(name)}, options)
         subscriber = apply_changes(subscriber, changes)
         column = "paused"
-        if pause not in {"", "no"} and confirmed and not errors:  # a subscriber who is pending cannot be paused
-            until = None if pause == "yes" else schedule.start_of_day(schedule.parse_day(pause), subscriber.schedule)
+        is_paused, day = (False, None) if errors else _parse_paused(pause)
+        if is_paused and confirmed:  # a subscriber who is pending cannot be paused
+            until = None if day is None else schedule.start_of_day(day, subscriber.schedule)
             subscriber = schedule.paused(subscriber, until)
     except UsageError as error:
         return subscriber, {column: str(error)}
     return subscriber, errors
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a CSV file, each with the line it begins in, without empty lines except the first."""
-    lines = (found[0] for found in _LINE.finditer(text))  # a StringIO would hold it all again, in four bytes a letter
-    reader = csv.reader(lines, skipinitialspace=True)
-    line = 1
-    try:
-        for cells in reader:
-            if cells or line == 1:
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UsageError(f"line {line}: {error}") from None
+def _parse_paused(written: str) -> tuple[bool, date | None]:
+    """Parse "", "no", "yes" or the date when digests resume. Raises UsageError."""
+    if not written:
+        return False, None
+    with suppress(UsageError):
+        return parse_yes_or_no(written), None
+    with suppress(UsageError):
+        return True, schedule.parse_day(written)
+    raise UsageError(f"{written!r} is not a date; write one such as 2026-06-03, or yes or no")
 
 
 def to_csv(people: Iterable[Subscriber]) -> str:

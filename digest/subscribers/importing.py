@@ -26,6 +26,7 @@ class RowStatus(StrEnum):
     ADDED = "added"
     ASKED = "asked"  # added as pending, with a confirmation mail
     KNOWN = "known"  # a subscriber already, who stays as they are
+    DUPLICATE = "duplicate"  # left out: an earlier row has the same address
     SUPPRESSED = "suppressed"  # left out
     BAD = "bad"  # left out
 
@@ -105,7 +106,7 @@ def _decide_batch(
         if row.subscriber is None:
             fate, reason = RowStatus.BAD, row.reason
         elif key in lines:
-            fate, reason = RowStatus.KNOWN, f"already in line {lines[key]}"
+            fate, reason = RowStatus.DUPLICATE, f"already in line {lines[key]}"
         elif key in known_keys:
             fate, reason = RowStatus.KNOWN, ""
         elif suppression := suppressed.get(pseudonym):
@@ -116,7 +117,7 @@ def _decide_batch(
             fate, reason = RowStatus.BAD, too_soon
         else:
             fate, reason = RowStatus.ASKED, ""
-        if fate.is_new:
-            lines[key] = row.line
+        if row.subscriber is not None:
+            lines.setdefault(key, row.line)
         outcomes.append(RowOutcome(row=row, fate=fate, reason=reason))
     return outcomes

@@ -7,7 +7,8 @@ time that is skipped in spring is as much later as the clock jumped, and of a ti
 counts.
 """
 
-import difflib
+import re
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -15,14 +16,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from digest.errors import UsageError
 from digest.models import EVERY_DAY, WEEKDAYS, Schedule, Subscriber, SubscriberState, Weekday
+from digest.spelling import nearest
 
 CATCH_UP = timedelta(days=30)  # how far back the digest after a pause looks: older papers are no longer news
 MAX_PAUSE = timedelta(days=2 * 366)
 _JUST_BEFORE = timedelta(seconds=1)
 _CACHED = 1000  # parsed values: the rows of an import have the same few times, days and time zones
 _DAYS_OF_WEEK = tuple(Weekday)
-_FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_NAMED_DAYS = {name: day for day, full in zip(Weekday, _FULL_NAMES, strict=True) for name in (day.value, full)}
+
+# What spreadsheets and people write, in the languages of the pages, as far as it can mean only one thing.
+_TIME = re.compile(r"([0-9]{1,2})(?:[:.h]([0-9]{2})(?::00)?)?\s*(am|pm|a\.m\.|p\.m\.|h|uhr)?", re.IGNORECASE)
+_DAY_NAMES = (
+    *(("monday", "montag"), ("tuesday", "dienstag"), ("wednesday", "mittwoch"), ("thursday", "donnerstag")),
+    *(("friday", "freitag"), ("saturday", "samstag"), ("sunday", "sonntag")),
+)
+_SETS_OF_DAYS = {
+    **dict.fromkeys(("daily", "everyday", "täglich"), EVERY_DAY),
+    **dict.fromkeys(("weekdays", "weekday", "workdays"), WEEKDAYS),
+    **dict.fromkeys(("weekends", "weekend"), EVERY_DAY - WEEKDAYS),
+}
+_DAY_RANGE = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|through|bis)\b)\s*")
+_DAY_SEPARATOR = re.compile(r"[\s,;/+&|]+(?:(?:and|und)\s+)?")
+_DATES = (
+    re.compile(r"(?P<year>[0-9]{4})(?P<sign>[-/.])(?P<month>[0-9]{1,2})(?P=sign)(?P<day>[0-9]{1,2})"),
+    re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})"),
+)
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?Z?$")  # of a date that a program exported as a time
+_MAX_DAYS_TEXT = 200  # characters: the patterns of days take the square of the length
 
 
 def slot_due(schedule: Schedule, last_slot_at: datetime | None, now: datetime) -> datetime | None:
@@ -57,37 +77,78 @@ def _slot_on(schedule: Schedule, day: date) -> datetime | None:
 
 
 @lru_cache(_CACHED)
-def parse_timezone(name: str) -> str:
-    """Check the name of an IANA time zone. Raises UsageError with the nearest one."""
+def parse_timezone(written: str) -> str:
+    """Return the name of an IANA time zone, which may be written in any case. Raises UsageError with the nearest."""
+    name = written.strip()
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(name, available_timezones(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "write an IANA name such as 'Europe/Berlin'"
-        raise UsageError(f"no time zone {name!r}; {hint}") from None
+        folded = name.casefold().replace(" ", "_")
+        zones = _timezones()
+        if folded in zones:
+            return zones[folded]
+        near = _similar_timezone(folded)
+        hint = f"did you mean {near!r}?" if near else "write an IANA name such as 'Europe/Berlin'"
+        raise UsageError(f"no time zone {written!r}; {hint}") from None
     return name
+
+
+@lru_cache(1)
+def _timezones() -> dict[str, str]:
+    """Return all names, by their spelling in lower case."""
+    return {name.casefold(): name for name in sorted(available_timezones())}
+
+
+@lru_cache(_CACHED)
+def _similar_timezone(folded: str) -> str:
+    """Return the time zone with a similar name, or that is named after this city or country, or ""."""
+    zones = _timezones()
+    cities = {zone.rpartition("/")[2]: zone for zone in zones}
+    folded_zone = nearest(folded, zones) or cities.get(nearest(folded, cities), "")
+    return zones.get(folded_zone, "")
 
 
 @lru_cache(_CACHED)
 def parse_send_at(written: str) -> time:
-    """Parse a local time, "7:30" or "07:30". Raises UsageError."""
-    try:
-        return datetime.strptime(written.strip(), "%H:%M").time()  # noqa: DTZ007  (a local hour has no zone)
-    except ValueError:
-        raise UsageError(f"{written!r} is not a time; write HH:MM, such as 07:30") from None
+    """Parse a local time: "7:30", "07:30:00", "7 AM", "7.30". Raises UsageError."""
+    found = _TIME.fullmatch(unicodedata.normalize("NFKC", written).strip())
+    if found is not None and (found[2] or found[3]):  # 7 alone may be morning or evening
+        hour, suffix = int(found[1]), (found[3] or "").lower().replace(".", "")
+        if suffix in {"am", "pm"}:
+            hour = hour % 12 + (12 if suffix == "pm" else 0) if 1 <= hour <= 12 else 24
+        if hour < 24 and int(found[2] or 0) < 60:
+            return time(hour, int(found[2] or 0))
+    raise UsageError(f"{written!r} is not a time; write HH:MM, such as 07:30")
 
 
 @lru_cache(_CACHED)
 def parse_days(written: str) -> frozenset[Weekday]:
-    """Parse "daily", "weekdays" or a list such as "mon,thu". Raises UsageError."""
-    named = {"daily": EVERY_DAY, "weekdays": WEEKDAYS}
-    asked = written.strip().lower()
-    if asked in named:
-        return named[asked]
+    """Parse "daily", "weekdays", a list such as "mon,thu", or a range such as "Mon-Fri". Raises UsageError."""
+    text = unicodedata.normalize("NFKC", written[:_MAX_DAYS_TEXT]).strip().casefold().replace("every day", "everyday")
+    days: set[Weekday] = set()
     try:
-        return frozenset(_NAMED_DAYS[day.strip()] for day in asked.split(","))
-    except KeyError:
-        raise UsageError(f"{written!r} is not a list of days; write daily, weekdays or some such as mon,thu") from None
+        for part in _DAY_SEPARATOR.split(_DAY_RANGE.sub("-", text)):
+            if part in _SETS_OF_DAYS:
+                days |= _SETS_OF_DAYS[part]
+            elif part:
+                first, dash, last = part.partition("-")
+                begin, end = _day_number(first), _day_number(last if dash else first)
+                days |= {_DAYS_OF_WEEK[number % 7] for number in range(begin, begin + (end - begin) % 7 + 1)}
+    except LookupError:
+        days.clear()
+    if not days or len(written) > _MAX_DAYS_TEXT:
+        raise UsageError(f"{written!r} is not a list of days; write daily, weekdays or some such as mon,thu")
+    return frozenset(days)
+
+
+def _day_number(written: str) -> int:
+    """Return the number of a day, Monday's is 0: "mo", "Mon.", "mondays". Raises LookupError."""
+    name = written.rstrip(".")
+    for number, full_names in enumerate(_DAY_NAMES):
+        for full in full_names:
+            if name == full[:2] or (len(name) > 2 and f"{full}s".startswith(name)):
+                return number
+    raise LookupError(name)
 
 
 def format_days(days: frozenset[Weekday]) -> str:
@@ -113,9 +174,13 @@ def parse_until(written: str, schedule: Schedule, now: datetime) -> datetime | N
 
 
 def parse_day(written: str) -> date:
-    """Parse a date such as "2026-06-03". Raises UsageError."""
+    """Parse a date such as "2026-06-03", also as "2026/6/3", "3.6.2026" or with midnight. Raises UsageError."""
+    text = _MIDNIGHT.sub("", unicodedata.normalize("NFKC", written).strip())
     try:
-        return date.fromisoformat(written.strip())
+        for form in _DATES:
+            if found := form.fullmatch(text):
+                return date(int(found["year"]), int(found["month"]), int(found["day"]))
+        return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{written!r} is not a date; write one such as 2026-06-03") from None
 

@@ -35,7 +35,7 @@ from digest.web.sessions import AdminSessions, Sessions
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 BODY_SECONDS = 10.0  # that a form may take to arrive
-_UPLOAD_SECONDS = 300.0
+UPLOAD_SECONDS = 300.0
 _MAX_DIGITS = 15  # no more than a database counts
 _MAX_SEARCH = 254  # characters, the longest mail address (RFC 5321, 4.5.3.1.3)
 _MAX_FIELDS = 1000  # the settings have a checkbox for each shared profile
@@ -221,7 +221,7 @@ async def posted_form(request: Request) -> Fields:
 
 async def _uploaded_form(request: Request) -> UploadForm:
     request.scope[BODY_LIMIT_KEY] = MAX_UPLOAD
-    return await _read_form(request, max_files=1, seconds=_UPLOAD_SECONDS)
+    return await _read_form(request, max_files=1, seconds=UPLOAD_SECONDS)
 
 
 PostedForm = Annotated[Fields, Depends(posted_form)]  # empty for a GET, and for what is no readable form

@@ -162,8 +162,8 @@ def test_a_csv_file_is_imported_and_its_bad_rows_are_reported(cli: Cli) -> None:
     )
     ran = cli("subscriber", "import", "people.csv", "--confirmed")
     assert ran.code == 1
-    assert "warning: line 3: 'nonsense' is not an email address" in ran.err
-    assert "warning: line 5: no profile 'Horses'" in ran.err
+    assert "warning: line 3, email: 'nonsense' is not an email address" in ran.err
+    assert "warning: line 5, profiles: no profile 'Horses'" in ran.err
     assert ran.err.endswith("added 2, 1 already subscribed, 2 bad rows\n")
     assert cli.ok("subscriber", "export").out == (
         "email,name,timezone,send_at,days,profiles,language,max_papers,announce,trending,paused\n"
@@ -195,6 +195,44 @@ def test_a_dry_run_shows_each_row_and_writes_nothing(cli: Cli) -> None:
     assert cli.ok("outbox", "list", "--json").records == []
 
 
+def test_a_file_as_excel_saves_it_is_imported_and_what_is_left_out_is_told(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    text = "sep=;\r\nE-MAIL;Send At;Time zone;Phone;Profile\r\n;;;;\r\na@example.org;07:00:00;europe/berlin;1;Cats\r\n"
+    (cli.folder / "people.csv").write_bytes(f"{text}A@example.org;;;;\r\n".encode("utf-16"))
+    ran = cli.ok("subscriber", "import", "people.csv", "--confirmed")
+    assert ran.err == (
+        "warning: people.csv: columns that are not known are ignored: 'Phone', 'Profile'; did you mean 'profiles'?\n"
+        "warning: line 5: already in line 4\n"
+        "added 1, 0 already subscribed, 1 duplicates in the file, 0 bad rows\n"
+    )
+    added = cli.ok("subscriber", "list", "--json").record
+    assert (added["email"], added["send_at"], added["timezone"]) == ("a@example.org", "07:00", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    "options", [["--keywords", "-review"], ["--keywords", ""], ["--profile", ""], ["--trending"], []]
+)
+def test_a_subscriber_whom_nothing_can_match_is_added_and_said_to_get_nothing(cli: Cli, options: list[str]) -> None:
+    ran = cli.ok("subscriber", "add", "r@example.org", "--confirmed", *options)
+    assert ran.err == (
+        "added r@example.org\n"
+        "they follow no profile and have no keywords that find papers, so they get no digests; `digest subscriber edit "
+        "r@example.org --profile NAME` or --keywords RULES changes that, or they do in their settings\n"
+    )
+    published = cli.ok("run", "--everyone", "--json").record["publish"]
+    assert published["digests"] == 0
+
+
+def test_a_subscriber_with_keywords_or_a_profile_is_only_added(cli: Cli) -> None:
+    cli.ok("profile", "add", "Cats", "--rules", "cat")
+    assert (
+        cli.ok("subscriber", "add", "a@example.org", "--confirmed", "--profile", "Cats").err == "added a@example.org\n"
+    )
+    assert (
+        cli.ok("subscriber", "add", "b@example.org", "--confirmed", "--keywords", "cat").err == "added b@example.org\n"
+    )
+
+
 def test_an_export_can_be_imported(cli: Cli) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--name", 'R, "the reader"', "--confirmed")
     cli.ok("subscriber", "pause", "reader@example.org")
@@ -216,10 +254,10 @@ def test_without_confirmed_imported_subscribers_get_a_confirmation_mail(cli: Cli
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"mail\na@example.org\n", "people.csv: line 1: unknown column 'mail'"),
+        (b"mail\na@example.org\n", "people.csv: line 1: no column 'email' among 'mail'"),
         (b"", "people.csv: line 1: no column 'email'"),
-        (b"email;name\na@example.org;A\n", "people.csv: line 1: the columns are separated by ';'"),
-        (b"%PDF-1.7\n\xff\xfe", "people.csv: cannot be read: it is not UTF-8 text"),
+        (b"email;E-Mail\na@example.org;A\n", "people.csv: line 1: two columns have the same name"),
+        (b"%PDF-1.7\n\xff\xfe", "people.csv: line 2: the byte 0xFF ('ÿ' in Windows-1252) is not UTF-8"),
     ],
 )
 def test_a_file_that_is_not_csv_of_subscribers_is_refused(cli: Cli, content: bytes, message: str) -> None:

@@ -105,10 +105,80 @@ def test_an_unclosed_cell_is_refused_with_its_line() -> None:
         read(f'email,name\na@example.org,\nb@example.org,"{"x" * 200_000}\n')
 
 
-@pytest.mark.parametrize("header", ["mail", "email,nmae", ""])
+@pytest.mark.parametrize("header", ["mail", "x@example.org,A"])
 def test_a_wrong_header_is_refused(header: str) -> None:
     with pytest.raises(UsageError, match="line 1: .*the header is email,name"):
         read(f"{header}\nx@example.org\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "read_as"),
+    [
+        *(
+            ("send_at", cell, "07:00")
+            for cell in ("07:00:00", "7:00", "7 AM", " 07.00 ", "7:00 a.m.", "7h00", "7h", "7 Uhr")
+        ),
+        *(("send_at", cell, "19:30") for cell in ("7:30 PM", "19:30:00", "7.30 pm", "7:30\u202fPM", "１９：３０")),
+        *(("send_at", cell, "00:00") for cell in ("12 AM", "0:00")),
+        *(
+            ("days", cell, "weekdays")
+            for cell in ("Mon-Fri", "mon \u2013 fri", "Monday to Friday", "Weekdays", "Mo-Fr")
+        ),
+        *(
+            ("days", cell, "mon,thu")
+            for cell in ("Mon;Thu", "thu, mon,", "Mon/Thu", "Mondays and Thursdays", "Mo Do", "Mon\nThu")
+        ),
+        *(("days", cell, "sat,sun") for cell in ("weekend", "Sa-So", "Sat & Sun", "Sat.,Sun.")),
+        *(("days", cell, "daily") for cell in ("Every day", "DAILY", "Sun-Sat", "weekdays, weekend", "täglich")),
+        ("days", "Fri-Mon", "mon,fri,sat,sun"),
+        *(("timezone", cell, "Europe/Berlin") for cell in ("europe/berlin", "EUROPE/BERLIN", " Europe/Berlin ")),
+        *(("timezone", cell, "America/New_York") for cell in ("america/new york", "America/New York")),
+        *(("timezone", cell, "UTC") for cell in ("utc", "Utc")),
+        *(("max_papers", cell, 7) for cell in ("7", "7.0", " 7")),
+        *(("trending", cell, False) for cell in ("No", "FALSE", "0", "nein", "FALSCH")),
+        *(("trending", cell, True) for cell in ("YES", "true", "1", "WAHR")),
+        *(("language", cell, "de") for cell in ("DE", "De")),
+        *(("announce", cell, "new,cross") for cell in ("New; Cross", "cross,new")),
+        *(("profiles", cell, ["A", "B"]) for cell in ("A;B", "B, A", "A\nB", "A;B;")),
+        *(("paused", cell, "active") for cell in ("No", "FALSE")),
+        *(
+            ("paused", cell, "paused")
+            for cell in ("Yes", "TRUE", "2026-06-30", "30.06.2026", "2026/6/30", "2026-06-30 00:00:00")
+        ),
+    ],
+)
+def test_what_spreadsheets_and_people_write_is_read_if_it_can_mean_only_one_thing(
+    column: str, cell: str, read_as: object
+) -> None:
+    quoted = cell.replace('"', '""')
+    (row,) = read(f'email,{column}\nreader@example.org,"{quoted}"\n')
+    assert row.reason == ""
+    assert row.subscriber is not None
+    assert fields.record(row.subscriber)["state" if column == "paused" else column] == read_as
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "remedy"),
+    [
+        *(
+            ("send_at", cell, "write HH:MM, such as 07:30")
+            for cell in ("7", "25:00", "13 pm", "0 AM", "7:60", "07:00:30")
+        ),
+        *(("days", cell, "write daily, weekdays or") for cell in ("mon-", "mon-wed-fri", "T,Th", "1,4", "," * 9000)),
+        ("timezone", "Berlin", "did you mean 'Europe/Berlin'?"),
+        ("timezone", "new yrok", "did you mean 'America/New_York'?"),
+        ("timezone", "Mars Base", "write an IANA name such as 'Europe/Berlin'"),
+        ("timezone", "+02:00", "write an IANA name such as 'Europe/Berlin'"),
+        ("paused", "6/3/2026", "write one such as 2026-06-03, or yes or no"),
+        ("profiles", "A, C", "no profile 'A, C'; `digest profile list` shows them"),
+        ("name", "x" * 10_001, "10001 characters; at most 10000 are read"),
+    ],
+)
+def test_what_may_mean_several_things_is_refused_with_what_to_write(column: str, cell: str, remedy: str) -> None:
+    (row,) = read(f'email,{column}\nreader@example.org,"{cell}"\n')
+    assert (row.subscriber, row.line, row.email, row.column) == (None, 2, "reader@example.org", column)
+    assert remedy in row.reason or cell.startswith(",,")
+    assert len(row.reason) <= 500
 
 
 @pytest.mark.parametrize(

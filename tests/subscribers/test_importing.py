@@ -63,7 +63,20 @@ def test_existing_subscribers_stay_as_they_are(store: Store) -> None:
 def test_the_first_of_two_rows_with_one_address_counts(store: Store, apart: int) -> None:
     others = [f"{i}@example.org" for i in range(apart)]
     *_, last = imported(store, rows("a@example.org", *others, "A@example.org"))
-    assert (last.fate, last.reason) == (RowStatus.KNOWN, "already in line 2")
+    assert (last.fate, last.reason) == (RowStatus.DUPLICATE, "already in line 2")
+
+
+def test_a_second_row_is_a_duplicate_whatever_becomes_of_the_first(store: Store) -> None:
+    imported(store, rows("known@example.org"))
+    with store.write() as tx:
+        MEMBERSHIP.suppress(tx, "out@example.org", SuppressionReason.ADMIN, "", now=NOW)
+    outcomes = imported(store, rows("known@example.org", "out@example.org", "Known@example.org", "out@example.org"))
+    assert fates(outcomes) == ["known", "suppressed", "duplicate", "duplicate"]
+
+
+def test_a_bad_row_does_not_make_the_next_with_its_address_a_duplicate(store: Store) -> None:
+    bad = CsvRow(line=2, email="a@example.org", column="days", reason="no days")
+    assert fates(imported(store, [bad, *rows("a@example.org")])) == ["bad", "added"]
 
 
 @pytest.mark.parametrize("state", [PENDING, ACTIVE])

@@ -14,11 +14,13 @@ from starlette.testclient import TestClient
 from digest.admin.submission_actions import LookupsBusyError, PaperLookups
 from digest.app import App
 from digest.errors import SourceError, StageError, StoreError
+from digest.models import TokenScope
 from digest.sources import Fetcher
 from digest.sources.fetch import Fetched
 from digest.store import profiles, submissions
 from digest.web.api import fields
 from digest.web.app import create_app
+from digest.web.security import MAX_BODY, MAX_UPLOAD
 from tests.builders import NOW, all_papers
 from tests.web.admin_site import ADMIN_EMAIL, an_admin, audit_log
 from tests.web.api import Client, filled, token_of
@@ -240,15 +242,35 @@ def test_an_import_and_its_dry_run_return_what_happens_to_each_row(app: App, api
     ("content", "status", "says"),
     [
         (b"", 422, "body: "),
-        (b"\xff\xfe", 422, "body: is not UTF-8"),
+        (b"email\n\xff@example.org", 422, "line 2: the byte 0xFF"),
         (b"name\nx\n", 422, "line 1: no column 'email'"),
-        (b"email,epoch\nx@example.org,1\n", 422, "line 1: unknown column 'epoch'"),
-        (b"email\n" + b"x@example.org\n" * 20_000, 413, "256 KiB"),
+        (b"email,E-Mail\nx@example.org,1\n", 422, "line 1: two columns have the same name"),
+        (b"email\n" + b"x" * MAX_UPLOAD, 413, "the file is larger than 32 MiB"),
     ],
 )
 def test_an_unreadable_file_is_refused_with_the_reason(api: Client, content: bytes, status: int, says: str) -> None:
     answer = api("POST", "/subscribers/import", content=content, headers=CSV)
     assert says in problem(answer, status)["detail"]
+
+
+def test_a_file_of_megabytes_is_imported_as_on_the_page(app: App, api: Client) -> None:
+    many = "".join(f"r{n}@example.org;{'x' * 1000}\n" for n in range(1200))
+    content = f"sep=;\nE-Mail;Notes\n{many}r7@example.org;\n".encode("utf-16")
+    assert len(content) > 8 * MAX_BODY
+    done = api.ok("POST", "/subscribers/import?confirmed=true", content=content, headers=CSV)
+    assert (done["counts"], done["ignored_columns"]) == ({"added": 1200, "duplicate": 1}, ["Notes"])
+    assert done["rows"][-1] == {
+        "line": 1203, "email": "r7@example.org", "fate": "duplicate", "column": "", "reason": "already in line 10",
+    }  # fmt: skip
+    assert audit_log(app)[0] == (BY, "subscriber import", "1200 new")
+
+
+def test_a_large_body_is_read_only_from_who_may_import(app: App, site: TestClient, api: Client) -> None:
+    content = b"email\n" + b"x@example.org\n" * 40_000
+    for scopes, status in ((None, 401), ([TokenScope.SUBSCRIBERS_READ], 403)):
+        token = token_of(app, an_admin(app), scopes, name="other") if scopes else ""
+        problem(Client(site, token)("POST", "/subscribers/import", content=content, headers=CSV), status)
+    problem(api("POST", "/profiles", content=content), 413)
 
 
 def test_an_address_is_suppressed_and_lifted(app: App, api: Client) -> None:

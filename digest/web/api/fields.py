@@ -117,6 +117,15 @@ class _Number(Convertor[int]):
 register_url_convertor("number", _Number())
 
 
+async def read_body(request: Request, *, seconds: float) -> bytes:
+    """Return the body of a request. Raises HTTPException 408 if it takes longer, and 413."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.body()
+    except TimeoutError:
+        raise HTTPException(408, headers=CLOSE_CONNECTION) from None
+
+
 class _BoundedRoute(APIRoute):
     """A route that reads the body first, within a time limit, and then waits for one of a few turns."""
 
@@ -126,11 +135,7 @@ class _BoundedRoute(APIRoute):
 
         async def answer_in_turn(request: Request) -> Response:
             if self.body_field is not None:
-                try:
-                    async with asyncio.timeout(_SLOWEST_BODY):
-                        await request.body()
-                except TimeoutError:
-                    raise HTTPException(408, headers=CLOSE_CONNECTION) from None
+                await read_body(request, seconds=_SLOWEST_BODY)
             async with request.app.state.turns:
                 return await answer(request)
 

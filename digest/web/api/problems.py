@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from digest.errors import DigestError, NotFoundError, UsageError
-from digest.web.security import MAX_BODY
+from digest.web.security import BODY_LIMIT_KEY, MAX_BODY
 
 log = structlog.get_logger()
 
@@ -83,7 +83,6 @@ _DETAILS = {
     404: "there is nothing at this address",
     405: "this address does not support this method",
     408: "the request was sent too slowly",
-    413: f"the request is larger than {MAX_BODY // 1024} KiB",
     429: "too many requests at once, or too many wrong tokens; try again later",
 }
 
@@ -97,7 +96,11 @@ def problem_of(request: Request, error: Exception) -> Response:
         status, detail, errors, headers = error.status_code, error.detail, error.errors, dict(error.headers or {})
     elif isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
-        detail = _DETAILS.get(status, error.detail)
+        most = request.scope.get(BODY_LIMIT_KEY, MAX_BODY) // 1024
+        too_large = (
+            f"the request is larger than {most} KiB" if most < 1024 else f"the file is larger than {most // 1024} MiB"
+        )
+        detail = too_large if status == 413 else _DETAILS.get(status, error.detail)
         if status == 405:  # each route only knows its own methods
             routes = [route for route in request.app.routes if isinstance(route, Route)]
             there = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]

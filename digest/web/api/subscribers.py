@@ -2,12 +2,14 @@
 
 import base64
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Body, Query, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
+from pydantic_core import to_json
 
 from digest import models
 from digest.admin import subscriber_actions
@@ -15,10 +17,12 @@ from digest.explain import Verdict
 from digest.models import DeliveryState, SubscriberState, SuppressionReason
 from digest.security import addresses
 from digest.store import Transaction, profiles, subscribers, suppressions
+from digest.store.database import batches
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
+from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.fields import FIELDS, one_line
-from digest.subscribers.importing import RowStatus, preview_import
+from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.subscribers.schedule import parse_until
 from digest.web.api.access import PATH, Call, ReadsSubscribers, WritesSubscribers
 from digest.web.api.fields import (
@@ -35,8 +39,11 @@ from digest.web.api.fields import (
     new_router,
     page_of,
     personal_rules,
+    read_body,
 )
 from digest.web.api.problems import Refused, as_problem, responses
+from digest.web.dependencies import UPLOAD_SECONDS
+from digest.web.security import BODY_LIMIT_KEY, MAX_UPLOAD
 
 router = new_router("subscribers")
 suppressions_router = new_router("suppressions")
@@ -90,7 +97,10 @@ class SubscriberChanges(RequestBody):
 
 
 class NewSubscriber(SubscriberChanges):
-    """A subscriber to add. Fields that are missing get the newsletter's defaults."""
+    """A subscriber to add. Fields that are missing get the newsletter's defaults.
+
+    Without `profiles` and `keywords` they get no digests.
+    """
 
     email: Address = Field(examples=["reader@example.org"])
     confirmed: bool = Field(False, description="They have already agreed; otherwise they get a confirmation email.")
@@ -145,6 +155,7 @@ class Imported(BaseModel):
 
     dry_run: bool
     counts: dict[str, int] = Field(description="Number of rows by result.", examples=[{"added": 2, "known": 1}])
+    ignored_columns: list[str] = Field(description="Columns of the file that are not known.", examples=[["notes"]])
     rows: list[ImportedRow]
 
 
@@ -287,35 +298,62 @@ def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery,
         return Explanation.model_validate(call.app.explain(tx, subscriber.email, query.paper, now=call.now))
 
 
-@router.post("/subscribers/import", responses=responses(body=True))
+async def _uploaded_csv(call: WritesSubscribers, request: Request) -> bytes:  # noqa: ARG001  (authenticates first)
+    """Return the body of an authenticated request, which may be as large as a file on the page of imports."""
+    request.scope[BODY_LIMIT_KEY] = MAX_UPLOAD
+    return await read_body(request, seconds=UPLOAD_SECONDS)
+
+
+_CSV_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "As `digest subscriber export` prints it, or as a spreadsheet saves it. Only the column email "
+        f"is needed. {MAX_UPLOAD // 1024**2} MiB at most.",
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "email,name\nreader@example.org,Reader\n",
+            }
+        },
+    }
+}
+
+
+@router.post("/subscribers/import", responses=responses(body=True), response_model=Imported, openapi_extra=_CSV_BODY)
 def import_subscribers(
     call: WritesSubscribers,
     options: Annotated[ImportOptions, Query()],
-    csv: Annotated[
-        bytes,
-        Body(
-            media_type="text/csv",
-            description="As `digest subscriber export` prints it; only the column email is needed. 256 KiB at most.",
-            examples=["email,name\nreader@example.org,Reader\n"],
-        ),
-    ],
-) -> Imported:
-    """Add the subscribers of a CSV file. Bad rows are left out and come back with the reason."""
-    try:
-        text = csv.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refused(422, "body: is not UTF-8") from None
-    membership = call.app.membership
-    with call.store.read() if options.dry_run else call.writing() as tx:
-        rows = call.app.read_subscriber_rows(tx, text, confirmed=options.confirmed)
+    content: Annotated[bytes, Depends(_uploaded_csv)],
+) -> Response:
+    """Add the subscribers of a CSV file. Bad rows are left out and come back with the reason.
+
+    A large file is stored a thousand rows at a time; if that is interrupted, sending the file again adds the rest.
+    """
+    if not content:
+        raise Refused(422, "body: is empty; send the CSV file as the body")
+    with as_problem(422), call.store.read() as tx:
+        read = call.app.read_subscriber_rows(tx, decode_csv(content), confirmed=options.confirmed)
         if options.dry_run:
-            outcomes = list(preview_import(tx, membership, rows, now=call.now))
-        else:
-            outcomes = list(subscriber_actions.import_rows(tx, membership, rows, **call.signed))
-    return Imported(
-        dry_run=options.dry_run,
-        counts=Counter(outcome.fate.value for outcome in outcomes),
-        rows=[ImportedRow(**outcome.record()) for outcome in outcomes],
+            return _import_response(batches(preview_import(tx, call.app.membership, read, now=call.now)), read, options)
+    outcomes = subscriber_actions.import_rows_in_batches(call.store, call.app.membership, read, **call.signed)
+    with closing(outcomes):
+        response = _import_response(outcomes, read, options)
+    call.services.wake_delivery()
+    return response
+
+
+def _import_response(
+    outcomes: Iterable[Sequence[RowOutcome]], read: fields.CsvSubscribers, options: ImportOptions
+) -> Response:
+    """Return what happened to all rows. They are turned into JSON at once: half a million outcomes fill the memory."""
+    counts: Counter[str] = Counter()
+    rows: list[bytes] = []
+    for batch in outcomes:
+        counts.update(outcome.fate.value for outcome in batch)
+        rows.append(b",".join(to_json(outcome.record()) for outcome in batch))
+    empty = Imported(dry_run=options.dry_run, counts=counts, ignored_columns=list(read.ignored_columns), rows=[])
+    return Response(
+        empty.model_dump_json().encode().removesuffix(b"]}") + b",".join(rows) + b"]}", media_type="application/json"
     )
 
 

@@ -11,7 +11,7 @@ import io
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from digest.app import App
 from digest.errors import DigestError, NotFoundError, UsageError
 from digest.models import Admin
 from digest.store import Transaction
+from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.fields import COLUMNS, CsvRow, csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.auth import CurrentAdmin, admin_router
@@ -83,6 +84,7 @@ class Import:
     confirmed: bool  # its subscribers have agreed already
     uploaded_at: datetime
     rows: int  # about: lines
+    ignored_columns: tuple[str, ...] = ()
     progress: Progress = Progress(stage=Stage.CHECKING)
     report: bytes = b""  # the outcome of every row: CSV, gzipped
     timer: threading.Timer | None = None
@@ -109,8 +111,17 @@ class Imports:
         self._kept: dict[int, Import] = {}
         self._lock = threading.Lock()
 
-    def start(self, upload: Upload, *, admin: Admin, confirmed: bool, rows: int, now: datetime) -> Import | None:
-        """Keep an uploaded file, which is UTF-8 text, instead of the admin's last one, and start to check its rows.
+    def start(
+        self,
+        upload: Upload,
+        *,
+        admin: Admin,
+        confirmed: bool,
+        rows: int,
+        ignored_columns: tuple[str, ...],
+        now: datetime,
+    ) -> Import | None:
+        """Keep an uploaded file, whose header is valid, instead of the admin's last one, and start to check its rows.
 
         Return None while the last one is being imported, or if the files of all admins would be too large.
         """
@@ -122,6 +133,7 @@ class Imports:
             confirmed=confirmed,
             uploaded_at=now,
             rows=rows,
+            ignored_columns=ignored_columns,
         )
         with self._lock:
             own = [kept for kept in self._kept.values() if kept.admin.id == admin.id]
@@ -179,8 +191,8 @@ class Imports:
             if discarded.can_be_discarded:
                 self._drop(discarded)
 
-    def _rows(self, tx: Transaction, upload: Import) -> Iterator[CsvRow]:
-        return self._app.read_subscriber_rows(tx, decoded(upload.content) or "", confirmed=upload.confirmed)
+    def _rows(self, tx: Transaction, upload: Import) -> Iterable[CsvRow]:
+        return self._app.read_subscriber_rows(tx, decode_csv(upload.content), confirmed=upload.confirmed)
 
     def _follow(
         self, upload: Import, batches: Iterator[list[RowOutcome]], *, last_stage: Stage, pause: float = 0.0
@@ -234,16 +246,10 @@ class Imports:
             upload.timer.cancel()
 
 
-def decoded(content: bytes) -> str | None:
-    """The text of a file, with line feeds as line ends; None if it is not UTF-8 text."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-_WORST_FIRST = (RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED)
+_WORST_FIRST = (
+    *(RowStatus.BAD, RowStatus.SUPPRESSED, RowStatus.DUPLICATE),
+    *(RowStatus.KNOWN, RowStatus.ASKED, RowStatus.ADDED),
+)
 
 upload_router = admin_router(_PAGE, upload=True)
 router = admin_router(_PAGE)
@@ -257,7 +263,7 @@ class UploadForm:
     most_rows: int = MAX_ROWS
     confirmed: bool = False
     wrong: Annotated[str, Samples("", "no-file", "letters", "rows", "busy", "header")] = ""
-    reason: str = ""  # what is wrong with the header
+    reason: str = ""  # what is wrong with the letters or the header
     dropped: bool = False  # the last file was discarded
 
 
@@ -289,6 +295,7 @@ class ShownImport:
     stage: Stage
     percent: int
     confirmed: bool
+    ignored_columns: tuple[str, ...]  # columns of the file that are not known
     fates: tuple[OfOneFate, ...]
     good: int  # rows that are, or will be, new subscribers
     failure: str
@@ -309,18 +316,27 @@ def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, impor
     file, shown = form.file, UploadForm(confirmed="confirmed" in form.fields)
     if file is None or not file.content:
         return _show_form(context, replace(shown, wrong="no-file"))
-    text = decoded(file.content)
-    if text is None:
-        return _show_form(context, replace(shown, wrong="letters"))
+    try:
+        text = decode_csv(file.content)
+    except UsageError as error:
+        return _show_form(context, replace(shown, wrong="letters", reason=str(error)))
     rows = text.count("\n")
     if rows > MAX_ROWS:
         return _show_form(context, replace(shown, wrong="rows"))
     try:
         with context.store.read() as tx:
-            next(context.app.read_subscriber_rows(tx, text, confirmed=False), None)
+            read = context.app.read_subscriber_rows(tx, text, confirmed=False)
+            next(iter(read), None)
     except UsageError as error:
         return _show_form(context, replace(shown, wrong="header", reason=str(error)))
-    started = imports.start(file, admin=admin, confirmed=shown.confirmed, rows=rows, now=context.now)
+    started = imports.start(
+        file,
+        admin=admin,
+        confirmed=shown.confirmed,
+        rows=rows,
+        ignored_columns=read.ignored_columns,
+        now=context.now,
+    )
     if started is None:
         return _show_form(context, replace(shown, wrong="busy"))
     return context.redirect(f"{_PAGE}/{started.id}")
@@ -337,6 +353,7 @@ def show_import(context: Context, import_id: PathId, admin: CurrentAdmin, import
         stage=progress.stage,
         percent=min(100, progress.rows * 100 // max(1, found.rows)),
         confirmed=found.confirmed,
+        ignored_columns=found.ignored_columns,
         fates=tuple(
             OfOneFate(
                 fate=fate,
