@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from digest.cli import outbox, profile, run, subscriber
 from digest.cli.admin_and_token import admin_commands, token_commands
 from digest.cli.bounce_and_suppression import bounce, suppression_commands
 from digest.cli.match_preview_explain import explain, match, preview
+from digest.cli.options import CommandGroup
 from digest.cli.output import complain
 from digest.cli.setup import db_commands, demo, dkim_commands, init
 from digest.cli.source_and_submission import source_commands, submission_commands
@@ -23,6 +25,7 @@ from digest.errors import DigestError, UsageError
 commands = typer.Typer(
     help="A self-hosted newsletter of new research papers: a personal daily email that explains each choice.",
     no_args_is_help=True,
+    cls=CommandGroup,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,12 +62,31 @@ def _root(
     """Options before the command."""
 
 
+def _check_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError if an argument is not text: Python reads bytes that are not UTF-8 as surrogates."""
+    for number, argument in enumerate(arguments):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"argument {number}, {argument!a}, is not UTF-8 text") from None
+
+
 def main() -> None:
     """Run the console script. Errors are one line on stderr; exit code 2 for usage or configuration, 1 for the rest."""
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for data
     stamina.instrumentation.set_on_retry_hooks([])  # only the last attempt is reported
     try:
-        commands()
+        _check_text(sys.argv)
+        sys.exit(commands(standalone_mode=False))
+    except typer.TyperException as error:  # what the parser of the command line refuses
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        if message := error.format_message():  # none if the help was printed
+            complain(f"{message.rstrip('.')}{hint}")
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        complain("aborted")
+        sys.exit(1)
     except UsageError as error:
         complain(str(error))
         sys.exit(2)

@@ -6,15 +6,13 @@ from typing import Annotated
 import typer
 
 from digest.admin import admin_actions
-from digest.cli.options import ConfigOption, JsonOption, open_app, signed
+from digest.cli.options import MAX_NUMBER, ConfigOption, JsonOption, new_group, open_app, signed
 from digest.cli.output import print_records, say
 from digest.models import Role, TokenScope
 from digest.security import addresses, passwords
 from digest.store import admins, audit
 
-admin_commands = typer.Typer(
-    help="Admins: people who can sign in on the web, and what they changed.", no_args_is_help=True
-)
+admin_commands = new_group("Admins: people who can sign in on the web, and what they changed.")
 
 AdminArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The admin's address.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="admin: everything; editor: only keyword profiles.")]
@@ -79,7 +77,7 @@ def print_log(
     what: Annotated[
         str, typer.Option(help="Only actions that start with this, such as 'profile' or 'outbox retry'.")
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of lines, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_NUMBER, help="Maximum number of lines, newest first.")] = 100,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -98,7 +96,7 @@ def _asked_password() -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-token_commands = typer.Typer(help="Tokens: access to the API, for your programs.", no_args_is_help=True)
+token_commands = new_group("Tokens: access to the API, for your programs.")
 
 
 @token_commands.command("add")
@@ -142,7 +140,7 @@ def list_tokens(as_json: JsonOption = False, config: ConfigOption = None) -> Non
 
 @token_commands.command("revoke")
 def revoke_token(
-    number: Annotated[int, typer.Argument(metavar="ID", help="A number from `digest token list`.")],
+    number: Annotated[int, typer.Argument(metavar="ID", max=MAX_NUMBER, help="A number from `digest token list`.")],
     config: ConfigOption = None,
 ) -> None:
     """Revoke a token."""

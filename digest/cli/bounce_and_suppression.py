@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.admin import subscriber_actions
-from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, open_app, signed
+from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, new_group, open_app, signed
 from digest.cli.output import print_json, print_records, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
@@ -91,7 +91,7 @@ def _records(mail: ClassifiedMail) -> list[dict[str, Any]]:
     ]
 
 
-suppression_commands = typer.Typer(help="Suppressions: addresses that must not get email.", no_args_is_help=True)
+suppression_commands = new_group("Suppressions: addresses that must not get email.")
 
 
 @suppression_commands.command("list")

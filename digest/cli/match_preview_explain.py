@@ -142,12 +142,13 @@ def preview(
     """Print the digest (or another email) that a subscriber would get now. Nothing is recorded."""
     if last and kind is not MailKind.DIGEST:
         raise UsageError("--last shows a digest; leave out --kind, or --last")
+    recipient = None if send_to is None else addresses.normalize(send_to)
     with open_app(config) as app:
         mail = _find_mail(app, email, kind, moment(now), last=last)
         if mail.kind is MailKind.DIGEST and mail.digest is not None and not mail.digest.items:
             say(f"no email for {email}: {mail.digest.empty_reason} (--last shows the one before)")
-        elif send_to is not None:
-            _send(app, mail, addresses.normalize(send_to))
+        elif recipient is not None:
+            _send(app, mail, recipient)
         elif form is Format.EML:
             sys.stdout.buffer.write(app.composer.message(mail).content)
         else:

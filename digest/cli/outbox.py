@@ -6,20 +6,22 @@ from typing import Annotated
 import typer
 
 from digest.admin import outbox_actions
-from digest.cli.options import ConfigOption, JsonOption, moment, open_app, signed
+from digest.cli.options import MAX_NUMBER, ConfigOption, JsonOption, moment, new_group, open_app, signed
 from digest.cli.output import described, print_records, say, warn
 from digest.errors import UsageError
 from digest.models import DeliveryState
 from digest.store import deliveries, outbox
 from digest.subscribers.fields import one_line
 
-commands = typer.Typer(help="The outbox: every email and its state.", no_args_is_help=True)
+commands = new_group("The outbox: every email and its state.")
 
 
 @commands.command("list")
 def list_(
     state: Annotated[DeliveryState | None, typer.Option(help="Only deliveries in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of deliveries, newest first.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_NUMBER, help="Maximum number of deliveries, newest first.")
+    ] = 100,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -35,7 +37,8 @@ def list_(
 
 
 Ids = Annotated[
-    list[int], typer.Argument(metavar="ID…", help="Numbers of deliveries, as `digest outbox list` shows them.")
+    list[int],
+    typer.Argument(metavar="ID…", max=MAX_NUMBER, help="Numbers of deliveries, as `digest outbox list` shows them."),
 ]
 
 
@@ -63,7 +66,7 @@ def release(config: ConfigOption = None) -> None:
 @commands.command()
 def retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]…", help="Numbers of deliveries, or use --all.")
+        list[int] | None, typer.Argument(metavar="[ID]…", max=MAX_NUMBER, help="Numbers of deliveries, or use --all.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All deferred and failed deliveries.")] = False,
     config: ConfigOption = None,

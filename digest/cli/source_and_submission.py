@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from digest.admin import submission_actions
-from digest.cli.options import ConfigOption, JsonOption, NowOption, open_app, signed
+from digest.cli.options import MAX_NUMBER, ConfigOption, JsonOption, NowOption, new_group, open_app, signed
 from digest.cli.output import print_records, say
 from digest.errors import SourceError
 from digest.models import SubmissionState
 from digest.store import sources, submissions
 
-source_commands = typer.Typer(help="Sources: where papers come from.", no_args_is_help=True)
+source_commands = new_group("Sources: where papers come from.")
 
 
 @source_commands.command("list")
@@ -36,9 +36,11 @@ def list_sources(as_json: JsonOption = False, config: ConfigOption = None) -> No
     print_records(records, as_json=as_json, empty=f"no sources; add a [[source]] to {app.config.file}")
 
 
-submission_commands = typer.Typer(help="Submissions: papers that readers have proposed.", no_args_is_help=True)
+submission_commands = new_group("Submissions: papers that readers have proposed.")
 
-IdArgument = Annotated[int, typer.Argument(metavar="ID", help="A number from `digest submission list`.")]
+IdArgument = Annotated[
+    int, typer.Argument(metavar="ID", max=MAX_NUMBER, help="A number from `digest submission list`.")
+]
 
 
 @submission_commands.command("list")
