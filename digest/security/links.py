@@ -1,8 +1,9 @@
 """Signed links, and return paths: signed addresses that identify returned mail.
 
-A link's token is an HMAC-SHA256 over scope, subscriber, the subscriber's epoch, subject and expiry. Nothing is stored
-for a link: it can be written again identically at any time, and is revoked by raising the epoch. A token is valid for
-one scope only. Return paths consist of letters and digits that survive being lower-cased:
+A link's token is an HMAC-SHA256 over scope, subscriber, the subscriber's epoch, subject and expiry (for mute links see
+`_mute_mac`). Nothing is stored for a link: it can be written again identically at any time, and is revoked by raising
+the epoch. A token is valid for one scope only. Return paths consist of letters and digits that survive being
+lower-cased:
 
 bounce-17-ORSXG5BAON2HE2LO@bounces.example.org    return path of delivery 17 (VERP): receives its bounce
 leave-4-0-MFRGGZDFMZTWQ2LK@bounces.example.org    a mail to it unsubscribes subscriber 4
@@ -112,17 +113,13 @@ class Links:
         return f"{content}.{self._mac(scope, content)}"
 
     def mute_links(self, subscriber_id: int, epoch: int, *, written_at: datetime) -> Callable[[str], str]:
-        """Return the function that writes a subscriber's links: from a keyword, the link that mutes it and no other.
-
-        A mail has dozens of them. So all that they share is written once.
-        """
-        base, expires = f"{self.base_url.rstrip('/')}/{Scope.MUTE.value}/", written_at + TOKEN_LIFETIMES[Scope.MUTE]
-        begin, end = f"{subscriber_id}.{epoch}.", f"~{encode_time(expires)}"
+        """Return the function that writes a subscriber's links: from a keyword, the link that mutes it and no other."""
+        whose, expires = f"{subscriber_id}.{epoch}", encode_time(written_at + TOKEN_LIFETIMES[Scope.MUTE])
+        begin, key = f"{self.base_url.rstrip('/')}/{Scope.MUTE.value}/{whose}.", self._mute_key(whose, expires)
 
         def url(keyword: str) -> str:
             about, query = _mute_parts(self.secret, keyword)
-            content = f"{begin}{about}{end}"
-            return f"{base}{content}.{self._mac(Scope.MUTE, content)}?keyword={query}"
+            return f"{begin}{about}~{expires}.{_mute_mac(key, about)}?keyword={query}"
 
         return url
 
@@ -160,12 +157,29 @@ class Links:
                 yield token
 
     def _mac(self, scope: Scope, content: str) -> str:
+        whose, _, rest = content.rpartition(".")
+        if scope is Scope.MUTE and "." in whose:
+            about, _, expires = rest.partition("~")
+            return _mute_mac(self._mute_key(whose, expires), about)
         mac = hmac.digest(self.secret, f"{scope.value}\0{content}".encode(), hashlib.sha256)[:_MAC_BYTES]
         return urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+    def _mute_key(self, whose: str, expires: str) -> bytes:
+        return hmac.digest(self.secret, f"{Scope.MUTE.value} key\0{whose}~{expires}".encode(), hashlib.sha256)
 
 
 def _text_hash(secret: bytes, text: str) -> str:
     return hmac.digest(secret, f"about\0{text}".encode("utf-8", "replace"), hashlib.sha256).hex()[:16]
+
+
+def _mute_mac(key: bytes, about: str) -> str:
+    """Return the signature of a mute link.
+
+    Its key is that of one reader's mail, and the hash BLAKE2b with a key (RFC 7693). A mail has dozens of such links,
+    and an HMAC of each would take a third of the time of rendering it.
+    """
+    mac = hashlib.blake2b(about.encode(), key=key, digest_size=_MAC_BYTES).digest()
+    return urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
 @lru_cache(maxsize=8192)
