@@ -83,7 +83,9 @@ class App:
         gc.set_threshold(_GC_THRESHOLD)
         config = load(file)
         prepare_database(config)
-        return cls(config, Store.open(config.database_file))
+        store = Store.open(config.database_file)
+        store.set_timezone(config.newsletter.timezone)
+        return cls(config, store)
 
     def close(self) -> None:
         """Close the database."""

@@ -10,11 +10,12 @@ from digest.matching.language.query import Rule
 from digest.matching.near_misses import list_matching_rules, list_near_misses
 from digest.models import ConsentEvent, Delivery, DeliveryState, Digest, Paper, Profile, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
-from digest.pipeline.selection import OVERLAP, PaperSelector, SelectionSettings, candidates_since
+from digest.pipeline.selection import OVERLAP, PaperSelector, SelectionSettings, Window, window_of
 from digest.sources.identity import keys_in
 from digest.store import Transaction, bounces, consents, deliveries, digests, outbox, papers, profiles, subscribers
 from digest.subscribers.membership import Membership
-from digest.subscribers.schedule import CATCH_UP, next_slot, resumed, slot_due
+from digest.subscribers.problems import problem_of
+from digest.subscribers.schedule import CATCH_UP, next_digest_at, resumed
 
 _MAX_NEAR_MISSES = 3  # rules of a profile that are shown if none matched
 
@@ -334,18 +335,14 @@ class _Case:
         once = "later digests leave this paper out, because no paper is sent twice"
         return verdict, first, [*(fact for _, _, facts in findings for fact in facts), once]
 
-    def _next_slot(self, subscriber: Subscriber, now: datetime) -> datetime | None:
-        """The slot of their next digest; None for a schedule without days."""
-        return slot_due(subscriber.schedule, subscriber.last_slot_at, now) or next_slot(subscriber.schedule, now)
-
-    def _next_candidates_since(self, subscriber: Subscriber, now: datetime) -> datetime:
-        """The time after which papers must be first seen to be candidates for their next digest."""
-        return candidates_since(subscriber, self.settings, max(now, self._next_slot(subscriber, now) or now))
+    def _next_window(self, subscriber: Subscriber, now: datetime) -> Window:
+        """Which papers their next digest looks at."""
+        return window_of(subscriber, self.settings, max(now, next_digest_at(subscriber, now) or now))
 
     def _find_in_next_digest(self, subscriber: Subscriber, *, now: datetime) -> Finding | None:
         """The paper's place in their next digest if they were active, selected as publishing will."""
-        slot_at = self._next_slot(subscriber, now)
-        if slot_at is None or (self.paper.first_seen_at or now) <= self._next_candidates_since(subscriber, now):
+        slot_at = next_digest_at(subscriber, now)
+        if slot_at is None or not self._next_window(subscriber, now).contains(self.paper):
             return None
         selector = PaperSelector(self.compiled_profiles, self.settings, now=max(now, slot_at))
         (digest,) = selector.select(self.tx, [(subscriber, slot_at)])
@@ -360,7 +357,8 @@ class _Case:
         if selection is None:
             if self.subscriber.state in _INACTIVE:
                 return _INACTIVE[self.subscriber.state], None, [*facts, *self._facts_after_pause()]
-            since = self._next_candidates_since(self.subscriber, self.now)
+            window = self._next_window(self.subscriber, self.now)
+            since, is_older = window.read_since, not window.contains(self.paper)
             facts.append("no papers have been selected for them since")
         else:
             if selection.previous_at is None:
@@ -368,9 +366,11 @@ class _Case:
                 since = selection.created_at - timedelta(days=settings.first_digest_days)
             else:
                 since = max(selection.previous_at - OVERLAP, selection.created_at - CATCH_UP)
+                since = max(since, self.subscriber.papers_from or since)
+            is_older = seen_at <= since
             created_at, slot_at = describe_time(selection.created_at), describe_time(selection.slot_at)
             facts.append(f"papers were selected next at {created_at}, for their digest of {slot_at}")
-        if seen_at <= since:
+        if is_older:
             subscribed_at = subscribers.get_dates(self.tx, self.subscriber.id)["created_at"]
             facts.append(f"that digest contains papers first seen after {describe_time(since)}, and no older ones")
             facts.append(f"they were added at {describe_time(subscribed_at)}")
@@ -388,6 +388,8 @@ class _Case:
             consent = consents.find_last(self.tx, self.subscriber.id, event) if event else None
             since = f" since {describe_time(consent.at)}" if consent else ""
             yield f"they are {state.value}{since}{f', until {describe_time(until)}' if until else ''}"
+        if problem := problem_of(self.subscriber, self.now):
+            yield problem
         suppression = self.membership.find_suppression(self.tx, self.subscriber.email)
         if suppression is not None:
             yield f"their address is {suppression}"
@@ -397,8 +399,7 @@ class _Case:
         until = self.subscriber.resumes_at
         if self.subscriber.state is not SubscriberState.PAUSED or until is None:
             return
-        just_before = max(self.now, until - timedelta(seconds=1))  # so that a slot at `until` itself is the next one
-        found = self._find_in_next_digest(resumed(self.subscriber, until), now=just_before)
+        found = self._find_in_next_digest(resumed(self.subscriber, until), now=max(self.now, until))
         if found is None or found[1] is None:
             yield "the digest after their pause is not expected to contain it"
         else:

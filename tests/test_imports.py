@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "digest"
 # From the bottom up. A module may import from the levels below it, and from its own package.
 LEVELS: list[set[str]] = [
     {"spelling"},
-    {"errors", "text"},
+    {"errors", "text", "timezones"},
     {"models", "security"},
     {"sources", "matching", "mail", "transport", "store"},
     {"subscribers", "config_errors"},

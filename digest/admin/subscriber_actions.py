@@ -9,7 +9,7 @@ from digest.subscribers import importing
 from digest.subscribers.fields import CsvRow
 from digest.subscribers.importing import RowOutcome
 from digest.subscribers.membership import Membership, reason_not_to_ask
-from digest.subscribers.schedule import paused, resumed
+from digest.subscribers.schedule import paused, rescheduled, resumed
 
 
 def add(
@@ -55,7 +55,7 @@ def import_rows_in_batches(
 
 def edit(tx: Transaction, changed: Subscriber, own: CompiledRules | None, *, by: str, now: datetime) -> Subscriber:
     """Save a changed subscriber, and their own keywords if `own` is not None."""
-    stored = subscribers.save(tx, changed)
+    stored = subscribers.save(tx, rescheduled(subscribers.get_by_id(tx, changed.id), changed, now))
     if own is not None:
         profiles.set_personal(tx, changed.id, own, now=now)
     _record(tx, by, "subscriber edit", changed, now)

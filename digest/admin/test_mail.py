@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from digest.errors import DigestError
 from digest.models import (
@@ -40,7 +39,7 @@ def recent_digest(
         subscriber=reader,
         slot_at=now,
         created_at=now,
-        dated_on=now.astimezone(ZoneInfo(reader.schedule.timezone)).date(),
+        dated_on=now.astimezone(reader.schedule.zone).date(),
         message_id="",  # of the delivery, which is what is sent
         items=tuple(items),
         more=("",) * (found.count - len(found.items)),

@@ -29,7 +29,8 @@ from digest.subscribers import fields
 from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.importing import RowStatus, preview_import
-from digest.subscribers.schedule import next_slot, parse_until
+from digest.subscribers.problems import problem_of
+from digest.subscribers.schedule import next_digest_at, parse_until
 
 _LEFT_OUT = {RowStatus.SUPPRESSED, RowStatus.BAD, RowStatus.DUPLICATE}
 
@@ -144,7 +145,9 @@ def list_(
         page = subscribers.list_page(tx, wanted, PageCursor(after=after, limit=limit)) if limit else None
         found = page.people if page else subscribers.list_matching(tx, wanted, after=after)
     empty = "no matching subscribers" if text or state or after else "no subscribers yet"
-    print_records([fields.record(s) for s in found], as_json=as_json, empty=empty)
+    now = moment(None)
+    records = [fields.record(s) | {"problem": problem_of(s, now)} for s in found]
+    print_records(records, as_json=as_json, empty=empty)
     if page and page.after:
         say(f"there are more; use --after {page.after} for the next ones")
 
@@ -156,11 +159,13 @@ def show(email: EmailArgument, as_json: JsonOption = False, config: ConfigOption
         s = subscribers.get(tx, email)
         own = profiles.find_personal(tx, s.id)
         suppression = app.membership.find_suppression(tx, s.email)
+    now = moment(None)
     record = fields.record(s) | {
         "keywords": own.rules if own else "",
         "suppression": str(suppression or ""),
         "last_digest_at": s.last_digest_at,
-        "next_slot_at": next_slot(s.schedule, moment(None)) if s.state is SubscriberState.ACTIVE else None,
+        "next_slot_at": next_digest_at(s, now) if s.state is SubscriberState.ACTIVE else None,
+        "problem": problem_of(s, now),
     }
     print_record(record, as_json=as_json)
 

@@ -35,6 +35,7 @@ from digest.models.profiles import (
 )
 from digest.models.stages import Stage, StageRecord, StageState, StageStatus
 from digest.models.subscribers import (
+    CLOCK_SKEW,
     EVERY_DAY,
     EVERY_TYPE,
     WEEKDAYS,

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import MAXYEAR, date, datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -70,6 +70,7 @@ class Paper(Work):
     revision: int = 1  # rises when its text changes
     from_arxiv: bool = False  # arXiv itself announced it, and alone decides what is stored of it
     first_seen_at: datetime | None = None  # None before it is stored
+    number: int = field(default=0, compare=False)  # in the order of ingest; 0 before it is stored
 
     def text_of(self, field: Field) -> str:
         """Return a field's text as it is shown. The offsets of evidence refer to it."""

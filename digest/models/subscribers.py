@@ -1,11 +1,12 @@
 """Subscribers, their schedules and consents, and addresses that must not be mailed."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime, time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from digest.models.papers import AnnounceType
+from digest.timezones import find_zone
 
 
 class Weekday(StrEnum):
@@ -20,6 +21,8 @@ class Weekday(StrEnum):
     SUN = "sun"
 
 
+CLOCK_SKEW = timedelta(minutes=5)  # by which the clocks of two machines may differ: later times are wrong
+
 EVERY_DAY = frozenset(Weekday)
 EVERY_TYPE = frozenset(AnnounceType)
 WEEKDAYS = EVERY_DAY - {Weekday.SAT, Weekday.SUN}
@@ -32,6 +35,17 @@ class Schedule:
     timezone: str = "UTC"  # an IANA name
     send_at: time = time(7)  # naive: local
     days: frozenset[Weekday] = EVERY_DAY
+    fallback: str = field(default="UTC", compare=False)  # the newsletter's time zone
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone, or the newsletter's if this machine does not know the stored name."""
+        return find_zone(self.timezone) or find_zone(self.fallback) or UTC
+
+    @property
+    def has_known_zone(self) -> bool:
+        """True if this machine knows the time zone."""
+        return find_zone(self.timezone) is not None
 
 
 class SubscriberState(StrEnum):
@@ -135,8 +149,13 @@ class Subscriber:
     wants_trending: bool = True  # also popular papers, if the newsletter has them
     language: str = "en"  # of their mails
     epoch: int = 0  # raised to revoke all links sent so far
+    confirmed_at: datetime | None = field(default=None, compare=False)  # set by the store; earlier slots do not count
+    slots_from: datetime | None = None  # nor do those before: a pause ended, or they came back
     last_slot_at: datetime | None = None
     last_digest_at: datetime | None = None
+    papers_from: datetime | None = None  # their first digest looked at papers first seen after this time
+    papers_to: int | None = None  # the number of the last paper that their last digest looked at
+    problem: str = ""  # why their last digest could not be made, or was made with defaults; "" if nothing is wrong
     resumes_at: datetime | None = None  # when a pause ends; None: when they resume themselves
     new_email: str = ""  # a new address that is not confirmed yet
     feed: str = ""  # the secret in the link of their private feed; "": no feed

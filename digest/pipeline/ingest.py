@@ -6,12 +6,13 @@ validators are saved in the transaction that stores its entries, so that entries
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from digest.errors import SourceError, StoppedError
 from digest.models import Entry, Paper
+from digest.pipeline.wrong_clocks import correct_future_papers
 from digest.sources import Fetcher, Parser, arxiv, contain_failures, detect_kind, identity
 from digest.sources.parsing import plain_text
 from digest.store import Store, Transaction, papers, sources
@@ -56,13 +57,18 @@ def ingest(
     *,
     now: datetime,
     timezone: str,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Callable[[int], None] = lambda _: None,
 ) -> IngestReport:
     """Fetch every source and store new papers as first seen at `now`. Editions are dated in `timezone`.
 
     Ends early, with what was read until then, when the fetcher says that the program is stopping. Raises StoreError if
     the database cannot be used, which is no fault of a source.
+
+    Papers that were first seen later than `now` and the real time of `clock` were read while a clock was wrong: they
+    are taken for new.
     """
+    correct_future_papers(store, latest=max(now, clock()))
     report = IngestReport(sources=len(configured))
     with store.write() as tx:
         sources.remove_others(tx, [source.name for source in configured])

@@ -8,7 +8,7 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import Admin, ApiToken, Role, TokenScope
 from digest.security import addresses
 from digest.store.database import Transaction
-from digest.store.schema import admin_sessions, admins, api_tokens
+from digest.store.schema import admin_sessions, admins, api_tokens, read_member
 
 
 def find(tx: Transaction, email: str) -> Admin | None:
@@ -108,7 +108,13 @@ def remove_token(tx: Transaction, token_id: int) -> None:
 
 def _list(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Admin]:
     return [
-        Admin(id=row.id, email=row.email, role=Role(row.role), password=row.password, created_at=row.created_at)
+        Admin(
+            id=row.id,
+            email=row.email,
+            role=read_member(Role, row.role, Role.EDITOR),
+            password=row.password,
+            created_at=row.created_at,
+        )
         for row in tx.execute(sa.select(admins).where(condition).order_by(admins.c.email_key))
     ]
 
@@ -120,7 +126,11 @@ def _list_tokens(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Api
         ApiToken(
             id=row.id,
             owner=Admin(
-                id=row.admin_id, email=row.email, role=Role(row.role), password=row.password, created_at=row.admin_since
+                id=row.admin_id,
+                email=row.email,
+                role=read_member(Role, row.role, Role.EDITOR),
+                password=row.password,
+                created_at=row.admin_since,
             ),
             name=row.name,
             scopes=frozenset(TokenScope(scope) for scope in row.scopes.split(",")),

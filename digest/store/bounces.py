@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from digest.models import Bounce, BounceKind
 from digest.store.database import Transaction, backend, batches
-from digest.store.schema import bounces, deliveries
+from digest.store.schema import bounces, deliveries, read_member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,4 +107,4 @@ def delete(tx: Transaction, pseudonym: str, *, kinds: Collection[BounceKind] = t
 
 def _list(tx: Transaction, selected: sa.Select[Any]) -> list[StoredBounce]:
     rows = tx.execute(selected).mappings()
-    return [StoredBounce(**{**row, "kind": BounceKind(row["kind"])}) for row in rows]
+    return [StoredBounce(**{**row, "kind": read_member(BounceKind, row["kind"], BounceKind.OTHER)}) for row in rows]

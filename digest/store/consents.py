@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from digest.models import Consent, ConsentEvent, Wording
 from digest.store.database import Transaction, backend
-from digest.store.schema import consents, wordings
+from digest.store.schema import consents, read_member, wordings
 
 
 def record(tx: Transaction, entries: Sequence[tuple[int, str, Consent]]) -> None:
@@ -90,5 +90,11 @@ def erase_origins(tx: Transaction, pseudonym: str, subscriber_id: int | None) ->
 def _list(tx: Transaction, condition: sa.ColumnElement[bool]) -> list[Consent]:
     rows = tx.execute(sa.select(consents).where(condition).order_by(consents.c.id))
     return [
-        Consent(event=ConsentEvent(row.event), at=row.at, origin=row.origin, wording=row.wording or "") for row in rows
+        Consent(
+            event=read_member(ConsentEvent, row.event, ConsentEvent.ASKED),
+            at=row.at,
+            origin=row.origin,
+            wording=row.wording or "",
+        )
+        for row in rows
     ]

@@ -7,10 +7,12 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from digest.models import DeliveryState, Hold, Stage, StageState, StageStatus
+from digest.models import CLOCK_SKEW, DeliveryState, Hold, Stage, StageState, StageStatus
+from digest.store import digests as digest_store
 from digest.store import outbox, papers, sources
+from digest.store import subscribers as subscriber_store
 from digest.store.database import Transaction
-from digest.store.schema import deliveries, digests, profiles, subscribers
+from digest.store.schema import deliveries, digests, profiles, read_member, subscribers
 from digest.store.sources import SourceState
 
 _SOURCE_SILENT = timedelta(days=4)  # longer than a weekend with a holiday
@@ -28,6 +30,8 @@ class Trouble(StrEnum):
     IN_DOUBT = "in-doubt"  # mails wait for an admin's decision
     OVERDUE = "overdue"  # mails are late: `digest serve` or the mail server may be down
     FAILED = "failed"  # mails were refused permanently
+    CLOCK = "clock"  # stored times are in the future: a clock is, or was, wrong
+    SUBSCRIBERS = "subscribers"  # the digests of some could not be made, or not as they want them
     SOURCES = "sources"  # none could be fetched
     SOURCE = "source"  # one could not be fetched for days
 
@@ -44,6 +48,8 @@ class DailyStatus:
     hold: Hold | None
     sources: Sequence[SourceState]
     stages: Sequence[StageStatus] = ()  # of those that should run
+    future_times: int = 0  # papers and digests with a time in the future
+    problems: int = 0  # subscribers with a problem
 
     @property
     def trouble(self) -> Trouble | None:
@@ -58,6 +64,8 @@ class DailyStatus:
             Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
             Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
             Trouble.FAILED: bool(self.deliveries.get(DeliveryState.FAILED)),
+            Trouble.CLOCK: self.future_times > 0,
+            Trouble.SUBSCRIBERS: self.problems > 0,
             Trouble.SOURCES: no_source,
             Trouble.SOURCE: any(
                 source.succeeded_at is None or self.now - source.succeeded_at > _SOURCE_SILENT for source in failing
@@ -77,7 +85,9 @@ def get(
     ):
         counted = sa.select(deliveries.c.state, sa.func.count().label("of")).where(condition)
         rows = tx.execute(counted.group_by(deliveries.c.state))
-        counts |= {DeliveryState(row.state): row.of for row in rows}
+        for row in rows:
+            state = read_member(DeliveryState, row.state, DeliveryState.FAILED)
+            counts[state] = counts.get(state, 0) + row.of
     due = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at <= now)
     # A requested mail is due before it was queued (see outbox.queue_mails), but waits since it was queued.
     is_later = deliveries.c.next_at > deliveries.c.queued_at
@@ -92,6 +102,9 @@ def get(
         hold=outbox.find_hold(tx),
         sources=list(sources.list_states(tx).values()),
         stages=stages,
+        future_times=papers.count_first_seen_after(tx, now + CLOCK_SKEW)
+        + digest_store.count_created_after(tx, now + CLOCK_SKEW),
+        problems=subscriber_store.count_problems(tx),
     )
 
 

@@ -28,6 +28,12 @@ def backend(tx: Transaction) -> Sqlite:
     return found
 
 
+def newsletter_timezone(tx: Transaction) -> str:
+    """Return the newsletter's time zone."""
+    name: str = tx.get_execution_options()["timezone"]
+    return name
+
+
 def alembic_config(tx: Transaction) -> "Config":
     """Return Alembic's configuration for an open connection. There is no alembic.ini."""
     from alembic.config import Config  # noqa: PLC0415  (importing it takes as long as running a query)
@@ -91,6 +97,7 @@ class Store:
             self._backend = Sqlite(file)
         except OSError as error:
             raise StoreError(f"{file}: unable to open database file: {error.strerror}") from None
+        self.set_timezone("UTC")
 
     @classmethod
     def check_not_lost(cls, file: Path, left: Sequence[Path]) -> None:
@@ -123,6 +130,10 @@ class Store:
                 raise StoreError(f"{found}, this program at {HEAD}; run `digest db upgrade`")
             raise StoreError(f"{found}, newer than this program's {HEAD}; install a newer version of this program")
         return store
+
+    def set_timezone(self, name: str) -> None:
+        """Set the newsletter's time zone, by which subscribers are served whose own this machine does not know."""
+        self._backend.engine.update_execution_options(timezone=name)
 
     def version(self) -> str | None:
         """Return the newest migration that was applied, or None for a new file."""

@@ -11,7 +11,7 @@ from digest.errors import NotFoundError
 from digest.models import Delivery, DeliveryState, Digest, MailKind, Subscriber
 from digest.store import digests, subscribers
 from digest.store.database import Transaction
-from digest.store.schema import deliveries
+from digest.store.schema import deliveries, read_member
 
 _MAX_SCANNED = 200_000  # deliveries that are searched for one page
 
@@ -167,10 +167,10 @@ def _delivery(row: sa.Row[Any], subscriber: Subscriber, digest: Digest | None = 
         subscriber = replace(subscriber, email=subscriber.new_email, name="")
     return Delivery(
         id=row.id,
-        kind=MailKind(row.kind),
+        kind=read_member(MailKind, row.kind, MailKind.DIGEST),
         subscriber=subscriber,
         message_id=row.message_id,
-        state=DeliveryState(row.state),
+        state=read_member(DeliveryState, row.state, DeliveryState.FAILED),
         attempts=row.attempts,
         queued_at=row.queued_at,
         next_at=row.next_at,

@@ -5,17 +5,18 @@ as [public id, revision, upvotes, stars]: half the size of JSON objects.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Subscriber
+from digest.models import Digest, DigestItem, Evidence, Field, MailKind, Paper, Subscriber
 from digest.store import papers
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.schema import deliveries, digests
-from digest.store.subscribers import find_by_ids, mark_served
+from digest.store.subscribers import Served, find_by_ids, mark_served, mark_slots_served
 
 _HAS_PAPERS = digests.c.empty_reason == ""
 
@@ -42,10 +43,18 @@ class Decision:
     empty_reason: str
 
 
-def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailKind.DIGEST, now: datetime) -> int:
+def freeze(
+    tx: Transaction,
+    decided: Sequence[Digest],
+    *,
+    kind: MailKind = MailKind.DIGEST,
+    out_of_turn: Collection[int] = (),
+    now: datetime,
+) -> int:
     """Store digests, and queue a delivery for each that has items, or is a welcome. Returns how many were queued.
 
-    A digest that a subscriber already has for a slot is left as it is.
+    A digest that a subscriber already has for a slot is left as it is, and nothing of the new one is recorded: another
+    digest will have its papers. The next slot of the subscribers in `out_of_turn` counts as usual.
     """
     if not decided:
         return 0
@@ -76,7 +85,23 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
     ]
     rows = tx.execute(returning, values)
     new_ids = {(row.subscriber_id, row.slot_at): row.id for row in rows}
-    mark_served(tx, [(d.subscriber.id, d.slot_at) for d in decided], now=now)
+    extra = {d.subscriber.id for d in decided} if kind is MailKind.WELCOME else set(out_of_turn)
+    new = [d for d in decided if (d.subscriber.id, d.slot_at) in new_ids]
+    mark_served(
+        tx,
+        [
+            Served(
+                subscriber_id=d.subscriber.id,
+                slot_at=None if d.subscriber.id in extra else d.slot_at,
+                papers_from=d.papers_from,
+                papers_to=d.papers_to,
+            )
+            for d in new
+        ],
+        now=now,
+    )
+    known = [d for d in decided if (d.subscriber.id, d.slot_at) not in new_ids]
+    mark_slots_served(tx, [(d.subscriber.id, d.slot_at) for d in known if d.subscriber.id not in extra])
     queued = [
         {
             "kind": kind.value,
@@ -86,13 +111,24 @@ def freeze(tx: Transaction, decided: Sequence[Digest], *, kind: MailKind = MailK
             "queued_at": now,
             "next_at": now,
         }
-        for d in decided
-        if (d.items or kind is MailKind.WELCOME) and (d.subscriber.id, d.slot_at) in new_ids
+        for d in new
+        if d.items or kind is MailKind.WELCOME
     ]
     if queued:
         delivery_ids = reserve_numbers(tx, Counter.DELIVERY_IDS, len(queued))
         tx.execute(sa.insert(deliveries), [{"id": i} | row for i, row in zip(delivery_ids, queued, strict=True)])
     return len(queued)
+
+
+def count_created_after(tx: Transaction, at: datetime) -> int:
+    """Return the number of digests decided after `at`."""
+    counted = sa.select(sa.func.count()).select_from(digests).where(digests.c.created_at > at)
+    return tx.execute(counted).scalar_one()
+
+
+def correct_future_times(tx: Transaction, *, after: datetime, now: datetime) -> None:
+    """Take digests that were decided after `after`, while a clock was wrong, as decided at `now`."""
+    tx.execute(sa.update(digests).where(digests.c.created_at > after).values(created_at=now))
 
 
 def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: datetime) -> dict[int, set[str]]:
@@ -107,8 +143,8 @@ def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: 
         )
     )
     for row in rows:
-        known[row.subscriber_id].update(item[0] for item in (*row.items, *row.trending))
-        known[row.subscriber_id].update(row.more)
+        known[row.subscriber_id].update(_shown_ids(row))
+        known[row.subscriber_id].update(paper_id for paper_id in row.more if isinstance(paper_id, str))
     merged = papers.merged_ids(tx, set().union(*known.values()))
     for ids in known.values():
         ids.update([merged[i] for i in ids if i in merged])
@@ -173,16 +209,24 @@ def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[dict[str, An
         {
             "slot_at": row.slot_at,
             "created_at": row.created_at,
-            "papers": [
-                {"id": paper_id, "profile": profile, "score": score, "rules": sorted({rule for *_, rule in evidence})}
-                for paper_id, _, profile, score, evidence, _ in row.items
-            ],
+            "papers": _exported_items(row.items),
             "more": row.more,
-            "trending": [paper[0] for paper in row.trending],
+            "trending": [paper[0] for paper in row.trending if _is_entry(paper)],
             "empty_reason": row.empty_reason,
         }
         for row in rows
     ]
+
+
+def _exported_items(items: list[Any]) -> list[Any]:
+    """Return items as records, or as they are stored if they were damaged."""
+    try:
+        return [
+            {"id": paper_id, "profile": profile, "score": score, "rules": sorted({rule for *_, rule in evidence})}
+            for paper_id, _, profile, score, evidence, _ in items
+        ]
+    except (TypeError, ValueError):
+        return items
 
 
 def find_by_row_ids(
@@ -193,33 +237,52 @@ def find_by_row_ids(
     `message_ids` has the Message-ID of each digest's delivery, by row id; `people` the subscribers, by id.
     """
     rows = tx.execute(sa.select(digests).where(digests.c.id.in_(list(message_ids)))).all() if message_ids else []
-    shown = papers.find_revisions(tx, ((item[0], item[1]) for row in rows for item in (*row.items, *row.trending)))
-    return {
-        row.id: Digest(
-            subscriber=people[row.subscriber_id],
-            slot_at=row.slot_at,
-            created_at=row.created_at,
-            dated_on=row.dated_on,
-            message_id=message_ids[row.id],
-            items=tuple(
-                DigestItem(
-                    paper=shown[paper_id, revision],
-                    profile=profile,
-                    score=score,
-                    evidence=tuple(Evidence(field=_FIELDS[f], start=s, end=e, rule=r) for f, s, e, r in evidence),
-                    also=tuple(also),
-                )
-                for paper_id, revision, profile, score, evidence, also in row.items
-            ),
-            more=tuple(row.more),
-            trending=tuple(
-                replace(shown[paper_id, revision], upvotes=upvotes, stars=stars)
-                for paper_id, revision, upvotes, stars in row.trending
-            ),
-            empty_reason=row.empty_reason,
-        )
-        for row in rows
-    }
+    wanted = [(item[0], item[1]) for row in rows for item in (*row.items, *row.trending) if _is_entry(item)]
+    shown = papers.find_revisions(tx, wanted)
+    found: dict[int, Digest] = {}
+    for row in rows:
+        # One whose content was damaged is left out: the others must be read.
+        with suppress(KeyError, TypeError, ValueError):
+            found[row.id] = _digest(row, shown, message_ids[row.id], people[row.subscriber_id])
+    return found
+
+
+def _digest(
+    row: sa.Row[Any], shown: Mapping[tuple[str, int], Paper], message_id: str, subscriber: Subscriber
+) -> Digest:
+    """Return a digest. Raises KeyError, TypeError or ValueError if its content is not as `freeze` stores it."""
+    return Digest(
+        subscriber=subscriber,
+        slot_at=row.slot_at,
+        created_at=row.created_at,
+        dated_on=row.dated_on,
+        message_id=message_id,
+        items=tuple(
+            DigestItem(
+                paper=shown[paper_id, revision],
+                profile=profile,
+                score=score,
+                evidence=tuple(Evidence(field=_FIELDS[f], start=s, end=e, rule=r) for f, s, e, r in evidence),
+                also=tuple(also),
+            )
+            for paper_id, revision, profile, score, evidence, also in row.items
+        ),
+        more=tuple(row.more),
+        trending=tuple(
+            replace(shown[paper_id, revision], upvotes=upvotes, stars=stars)
+            for paper_id, revision, upvotes, stars in row.trending
+        ),
+        empty_reason=row.empty_reason,
+    )
+
+
+def _is_entry(item: object) -> bool:
+    """Return True for a list that begins with a paper's id and revision."""
+    return isinstance(item, list) and len(item) > 1 and isinstance(item[0], str) and isinstance(item[1], int)
+
+
+def _shown_ids(row: Any) -> list[str]:
+    return [item[0] for item in (*row.items, *row.trending) if _is_entry(item)]
 
 
 def _list_mailed(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[bool], *, limit: int) -> list[Digest]:
@@ -231,4 +294,4 @@ def _list_mailed(tx: Transaction, subscriber_id: int, condition: sa.ColumnElemen
         .limit(limit)
     ).all()
     found = find_by_row_ids(tx, {row.id: row.message_id for row in rows}, find_by_ids(tx, [subscriber_id]))
-    return [found[row.id] for row in rows]
+    return [found[row.id] for row in rows if row.id in found]

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, SubscriberState
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.deliveries import list_with_digests
-from digest.store.schema import deliveries, holds, subscribers
+from digest.store.schema import deliveries, holds, read_member, subscribers
 
 # Each group of mails that a worker starts renews its leases, so one group may take so long. It is also the time that
 # the mails of a crashed process of another host wait.
@@ -339,13 +339,13 @@ def _failed(reason: str, now: datetime) -> dict[str, Any]:
 
 
 def _due_mail(row: sa.Row[*tuple[Any, ...]]) -> DueMail:
-    kind = MailKind(row.kind)
+    kind = read_member(MailKind, row.kind, MailKind.DIGEST)
     return DueMail(
         id=row.id,
         kind=kind,
         queued_at=row.queued_at,
         address=row.new_email if kind is MailKind.ADDRESS else row.email,
-        subscriber_state=SubscriberState(row.state),
+        subscriber_state=read_member(SubscriberState, row.state, SubscriberState.PAUSED),
         epoch=row.epoch,
     )
 

@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest.models import AnnounceType, Entry, Paper, Sighting
-from digest.store.database import Counter, Transaction, backend, last_number, reserve_numbers, rows_with
-from digest.store.schema import identities, paper_revisions, papers, sightings
+from digest.store.database import Counter, Transaction, backend, newsletter_timezone, reserve_numbers, rows_with
+from digest.store.database import last_number as last_of_counter
+from digest.store.schema import identities, paper_revisions, papers, read_member, sightings
+from digest.timezones import find_zone
 
 _CURRENT = sa.and_(paper_revisions.c.paper_id == papers.c.id, paper_revisions.c.revision == papers.c.revision)
 _REVISED = [c.name for c in paper_revisions.c if c.name not in {"paper_id", "revision"}]
@@ -37,7 +39,7 @@ _ORDERS = {Order.NEWEST: _NEWEST, Order.TRENDING: (*_POPULARITY, *_NEWEST)}
 
 def version(tx: Transaction) -> int:
     """Return a number that rises with every change of papers, their keys and sightings."""
-    return last_number(tx, Counter.PAPERS_VERSION)
+    return last_of_counter(tx, Counter.PAPERS_VERSION)
 
 
 def find_by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Paper]:
@@ -71,6 +73,35 @@ def list_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> lis
         )
     )
     return [_paper(row) for row in rows]
+
+
+def list_for_selection(tx: Transaction, *, above: int, since: datetime) -> list[Paper]:
+    """Return the papers with a number above `above`, and those first seen after `since`, oldest first.
+
+    Papers that were merged into an older one are left out.
+    """
+    wanted = sa.or_(papers.c.id > above, papers.c.first_seen_at > since)
+    rows = tx.execute(_SELECT_CURRENT.where(wanted, _NOT_MERGED).order_by(papers.c.first_seen_at, papers.c.id))
+    return [_paper(row) for row in rows]
+
+
+def last_number(tx: Transaction) -> int:
+    """Return the number of the last paper that was ingested, or 0."""
+    return tx.scalar(sa.select(sa.func.max(papers.c.id))) or 0
+
+
+def correct_future_times(tx: Transaction, *, after: datetime, now: datetime) -> None:
+    """Take papers that were first seen after `after`, while a clock was wrong, as first seen at `now`."""
+    edition_on = now.astimezone(find_zone(newsletter_timezone(tx))).date()
+    corrected = {"first_seen_at": now, "edition_on": edition_on}
+    tx.execute(sa.update(papers).where(papers.c.first_seen_at > after).values(corrected))
+    reserve_numbers(tx, Counter.PAPERS_VERSION)
+
+
+def count_first_seen_after(tx: Transaction, at: datetime) -> int:
+    """Return the number of papers first seen after `at`."""
+    counted = sa.select(sa.func.count()).select_from(papers).where(papers.c.first_seen_at > at)
+    return tx.execute(counted).scalar_one()
 
 
 def list_in_editions(
@@ -229,7 +260,7 @@ def list_sightings(tx: Transaction, public_id: str) -> list[Sighting]:
         .where(papers.c.public_id == public_id)
         .order_by(sightings.c.seen_at, sightings.c.source, sightings.c.guid)
     )
-    return [Sighting(source=row.source, announce_type=AnnounceType(row.announce_type), at=row.seen_at) for row in rows]
+    return [Sighting(source=row.source, announce_type=_announce_type(row), at=row.seen_at) for row in rows]
 
 
 def list_keys(tx: Transaction, public_id: str) -> list[str]:
@@ -257,11 +288,16 @@ def _revised(paper: Paper) -> dict[str, Any]:
     return {column: getattr(paper, column) for column in _REVISED} | {"announce_type": paper.announce_type.value}
 
 
+def _announce_type(row: Any) -> AnnounceType:
+    return read_member(AnnounceType, row.announce_type, AnnounceType.NEW)
+
+
 def _paper(row: sa.Row[Any]) -> Paper:
     return Paper(
         id=row.public_id,
-        authors=tuple(row.authors),
-        categories=tuple(row.categories),
-        announce_type=AnnounceType(row.announce_type),
+        number=row.id,
+        authors=tuple(map(str, row.authors)),
+        categories=tuple(map(str, row.categories)),
+        announce_type=_announce_type(row),
         **{column: getattr(row, column) for column in _PLAIN_COLUMNS},
     )

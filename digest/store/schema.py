@@ -1,20 +1,57 @@
 """The current tables. A test checks that the migrations lead to exactly these."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from digest.models import DeliveryState
 
-HEAD = "0014"  # the newest migration
+HEAD = "0015"  # the newest migration
 
 
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, stored without its timezone."""
+Member = TypeVar("Member", bound=StrEnum)
+T = TypeVar("T")
+
+
+def read_member(kind: type[Member], stored: object, default: Member) -> Member:
+    """Return the member of an enumeration with a stored value, or `default` if there is none."""
+    try:
+        return kind(str(stored))
+    except ValueError:
+        return default
+
+
+class _Readable(sa.TypeDecorator[T]):
+    """A type that reads a value which another program damaged as a default: the other rows must be read, too."""
+
+    impl: Any = sa.Text
+    default: ClassVar[Any]
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], T | None] | None:
+        """Return the function that reads a stored value."""
+        read = super().result_processor(dialect, coltype)
+        default = self.default
+
+        def read_or_default(stored: Any) -> T | None:
+            try:
+                return stored if read is None else read(stored)
+            except (ValueError, TypeError):
+                found: T = default
+                return found
+
+        return read_or_default
+
+
+class UtcDateTime(_Readable[datetime]):
+    """An aware UTC datetime, stored without its timezone. One that cannot be read is long past."""
 
     impl = sa.DateTime
     cache_ok = True
+    default = datetime(1970, 1, 1, tzinfo=UTC)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Refuse a naive datetime: it could be any local time."""
@@ -27,6 +64,34 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Make it aware again."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Day(_Readable[date]):
+    """A date."""
+
+    impl = sa.Date
+    cache_ok = True
+    default = date(1970, 1, 1)
+
+
+class TimeOfDay(_Readable[time]):
+    """A local time."""
+
+    impl = sa.Time
+    cache_ok = True
+    default = time(7)
+
+
+class JsonList(_Readable[list[Any]]):
+    """A JSON array."""
+
+    impl = sa.JSON
+    cache_ok = True
+    default: ClassVar[Any] = []
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[Any]:  # noqa: ARG002
+        """Take another JSON value for an empty array."""
+        return value if isinstance(value, list) else []
 
 
 metadata = sa.MetaData()
@@ -66,7 +131,7 @@ papers = _table(
     sa.Column("public_id", sa.Text, nullable=False, unique=True),
     sa.Column("revision", sa.Integer, nullable=False),  # the current one
     sa.Column("first_seen_at", UtcDateTime, nullable=False, index=True),
-    sa.Column("edition_on", sa.Date, nullable=False, index=True),
+    sa.Column("edition_on", Day, nullable=False, index=True),
     sa.Column("upvotes", sa.Integer),
     sa.Column("stars", sa.Integer),
     sa.Column("merged_into", sa.ForeignKey("papers.id")),  # the older paper that is the same work
@@ -80,8 +145,8 @@ paper_revisions = _table(
     sa.Column("abstract", sa.Text, nullable=False),
     sa.Column("title_source", sa.Text, nullable=False, server_default=""),
     sa.Column("abstract_source", sa.Text, nullable=False, server_default=""),
-    sa.Column("authors", sa.JSON, nullable=False),
-    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("authors", JsonList, nullable=False),
+    sa.Column("categories", JsonList, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("pdf_url", sa.Text, nullable=False),
     sa.Column("code_url", sa.Text, nullable=False),
@@ -124,7 +189,7 @@ subscribers = _table(
     sa.Column("email_key", sa.Text, nullable=False, unique=True),  # case-folded
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("timezone", sa.Text, nullable=False),
-    sa.Column("send_at", sa.Time, nullable=False),
+    sa.Column("send_at", TimeOfDay, nullable=False),
     sa.Column("days", sa.Text, nullable=False),  # "mon,tue"
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("max_papers", sa.Integer, nullable=False),
@@ -140,7 +205,17 @@ subscribers = _table(
     sa.Column("new_email", sa.Text, nullable=False, server_default=""),
     sa.Column("feed", sa.Text, nullable=False, server_default=""),
     sa.Column("found_by", sa.Text, nullable=False, server_default="", index=True),  # email_key, "\n", case-folded name
+    sa.Column("slots_from", UtcDateTime),
+    sa.Column("papers_from", UtcDateTime),
+    sa.Column("papers_to", sa.Integer),  # an id of `papers`, which rise in the order of ingest
+    sa.Column("problem", sa.Text, nullable=False, server_default=""),
     sa.Index("subscribers_of_state", "state", "found_by"),
+    sa.Index(
+        "subscribers_with_problem",
+        "id",
+        sqlite_where=sa.text("problem != ''"),
+        postgresql_where=sa.text("problem != ''"),
+    ),
 )
 
 # The trigram index of `found_by`: a virtual table that migration 0008 creates.
@@ -236,10 +311,10 @@ digests = _table(
     sa.Column("subscriber_id", sa.ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
     sa.Column("slot_at", UtcDateTime, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("dated_on", sa.Date, nullable=False),
-    sa.Column("items", sa.JSON, nullable=False),  # see digests.py
-    sa.Column("more", sa.JSON, nullable=False),  # ids of papers that matched but did not fit
-    sa.Column("trending", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("dated_on", Day, nullable=False),
+    sa.Column("items", JsonList, nullable=False),  # see digests.py
+    sa.Column("more", JsonList, nullable=False),  # ids of papers that matched but did not fit
+    sa.Column("trending", JsonList, nullable=False, server_default="[]"),
     sa.Column("empty_reason", sa.Text, nullable=False),  # or ""
     sa.UniqueConstraint("subscriber_id", "slot_at"),
     sa.Index("digests_recent", "subscriber_id", "created_at"),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from digest.errors import NotFoundError
 from digest.models import Submission, SubmissionState
 from digest.store.database import Transaction, backend
-from digest.store.schema import papers, submissions
+from digest.store.schema import papers, read_member, submissions
 
 _SELECT = sa.select(
     *(column for column in submissions.c if column.name != "paper_id"),
@@ -56,4 +56,4 @@ def decide(tx: Transaction, submission_id: int, state: SubmissionState, *, paper
 
 
 def _submission(row: sa.RowMapping) -> Submission:
-    return Submission(**{**row, "state": SubmissionState(row["state"])})
+    return Submission(**{**row, "state": read_member(SubmissionState, row["state"], SubmissionState.WAITING)})

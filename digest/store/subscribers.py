@@ -18,8 +18,16 @@ from digest.errors import NotFoundError, UsageError
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState, Weekday
 from digest.security import addresses
 from digest.store import profiles as profile_store
-from digest.store.database import Counter, Transaction, backend, batches, last_number, reserve_numbers
-from digest.store.schema import consents, follows, profiles, subscribers
+from digest.store.database import (
+    Counter,
+    Transaction,
+    backend,
+    batches,
+    last_number,
+    newsletter_timezone,
+    reserve_numbers,
+)
+from digest.store.schema import consents, digests, follows, profiles, read_member, subscribers
 
 _FEW = 2000  # matches that are all loaded and counted
 _NEAR = 50_000  # addresses that are read in order, where there are more matches
@@ -30,7 +38,7 @@ _SAMPLE = 5000  # subscribers whose schedules are counted where there are more
 
 _PLAIN_COLUMNS = (  # stored exactly as the fields of a Subscriber
     *("email", "name", "max_papers", "language", "epoch", "wants_trending", "new_email", "feed"),
-    *("last_slot_at", "last_digest_at", "resumes_at"),
+    *("slots_from", "last_slot_at", "last_digest_at", "papers_from", "papers_to", "problem", "resumes_at"),
 )
 _IS_ACTIVE = subscribers.c.state == SubscriberState.ACTIVE.value
 
@@ -44,6 +52,7 @@ class SubscriberFilter:
 
     state: SubscriberState | None = None
     text: str = ""
+    has_problem: bool = False  # only those with a problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +140,18 @@ def list_active(tx: Transaction, *, after_id: int = 0, limit: int) -> list[Subsc
     return _select(tx, sa.and_(_IS_ACTIVE, subscribers.c.id > after_id), limit=limit)
 
 
-def count_by_schedule(tx: Transaction) -> tuple[dict[Schedule, int], bool]:
-    """Return (number of active subscribers with each schedule, True if exact).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleGroup:
+    """Active subscribers who are due at the same times."""
+
+    schedule: Schedule
+    confirmed_at: datetime | None
+    slots_from: datetime | None
+    last_slot_at: datetime | None
+
+
+def count_by_schedule(tx: Transaction) -> tuple[dict[ScheduleGroup, int], bool]:
+    """Return (number of active subscribers in each group, True if exact).
 
     Of very many subscribers a sample is counted, since counting a million takes two seconds.
     """
@@ -145,13 +164,25 @@ def count_by_schedule(tx: Transaction) -> tuple[dict[Schedule, int], bool]:
     chance = Random(0)  # noqa: S311
     sample = [begin + chance.randrange(step) for begin in range(1, last + 1, step)]
     counts = _count_schedules(tx, sa.and_(_IS_ACTIVE, subscribers.c.id.in_(sample)))
-    return {schedule: step * count for schedule, count in counts.items()}, False
+    return {group: step * count for group, count in counts.items()}, False
 
 
-def _count_schedules(tx: Transaction, condition: sa.ColumnElement[bool]) -> dict[Schedule, int]:
-    columns = (subscribers.c.timezone, subscribers.c.send_at, subscribers.c.days)
-    rows = tx.execute(sa.select(*columns, sa.func.count().label("of")).where(condition).group_by(*columns))
-    return {Schedule(timezone=r.timezone, send_at=r.send_at, days=_days(r.days)): r.of for r in rows}
+def _count_schedules(tx: Transaction, condition: sa.ColumnElement[bool]) -> dict[ScheduleGroup, int]:
+    c = subscribers.c
+    # Once a slot was served, it does not matter when they confirmed: else each would be a group.
+    confirmed_at = sa.case((c.last_slot_at.is_(None), c.confirmed_at), else_=None).label("confirmed_at")
+    slots_from = sa.case((c.last_slot_at >= c.slots_from, None), else_=c.slots_from).label("slots_from")
+    columns = (c.timezone, c.send_at, c.days, c.last_slot_at, confirmed_at, slots_from)
+    counts: dict[ScheduleGroup, int] = {}
+    for row in tx.execute(sa.select(*columns, sa.func.count().label("of")).where(condition).group_by(*columns)):
+        group = ScheduleGroup(
+            schedule=_schedule(tx, row),
+            confirmed_at=row.confirmed_at,
+            slots_from=row.slots_from,
+            last_slot_at=row.last_slot_at,
+        )
+        counts[group] = counts.get(group, 0) + row.of
+    return counts
 
 
 def list_by_schedules(tx: Transaction, schedules: Collection[Schedule], *, limit: int) -> list[Subscriber]:
@@ -213,11 +244,11 @@ def add_all(tx: Transaction, new: Sequence[Subscriber], *, now: datetime) -> lis
     if not new:
         return []
     ids = reserve_numbers(tx, Counter.SUBSCRIBER_IDS, len(new))
-    added = [replace(s, id=new_id) for s, new_id in zip(new, ids, strict=True)]
-    rows = [
-        {"id": s.id, "created_at": now, "confirmed_at": now if s.state.is_subscribed else None} | _values(s)
-        for s in added
+    added = [
+        replace(s, id=new_id, confirmed_at=now if s.state.is_subscribed else None)
+        for s, new_id in zip(new, ids, strict=True)
     ]
+    rows = [{"id": s.id, "created_at": now, "confirmed_at": s.confirmed_at} | _values(s) for s in added]
     tx.execute(sa.insert(subscribers), rows)
     backend(tx).index_subscribers(tx, [s.id for s in added])
     profile_store.add_followers(tx, {s.id: s.profiles for s in added})
@@ -241,7 +272,7 @@ def save(tx: Transaction, changed: Subscriber) -> Subscriber:
 def confirm(tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
     """Make a subscriber active and record when. Cancels a pause and an unfinished change of address."""
     tx.execute(sa.update(subscribers).where(subscribers.c.id == subscriber.id).values(confirmed_at=now))
-    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None, new_email=""))
+    return save(tx, replace(subscriber, state=SubscriberState.ACTIVE, slots_from=now, resumes_at=None, new_email=""))
 
 
 def remove(tx: Transaction, email: str) -> None:
@@ -263,15 +294,92 @@ def remove_all(tx: Transaction, emails: Collection[str]) -> None:
     reserve_numbers(tx, Counter.RECIPIENTS_VERSION)
 
 
-def mark_served(tx: Transaction, served: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
-    """Record (subscriber id, slot) pairs whose digest was decided at `now`."""
-    if served:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A subscriber whose digest was decided, and which papers it looked at."""
+
+    subscriber_id: int
+    slot_at: datetime | None  # None for a digest out of turn, after which the next slot counts as usual
+    papers_from: datetime | None = None
+    papers_to: int | None = None
+
+
+def mark_slots_served(tx: Transaction, slots: Sequence[tuple[int, datetime]]) -> None:
+    """Record (subscriber id, slot) pairs for which nothing more is to be decided."""
+    if slots:
         tx.execute(
             sa.update(subscribers)
             .where(subscribers.c.id == sa.bindparam("subscriber_id"))
-            .values(last_slot_at=sa.bindparam("slot_at"), last_digest_at=now),
-            [{"subscriber_id": subscriber_id, "slot_at": slot_at} for subscriber_id, slot_at in served],
+            .values(last_slot_at=sa.bindparam("slot_at")),
+            [{"subscriber_id": subscriber_id, "slot_at": slot_at} for subscriber_id, slot_at in slots],
         )
+
+
+def mark_served(tx: Transaction, served: Sequence[Served], *, now: datetime) -> None:
+    """Record the digests that were decided at `now`. What was wrong with a subscriber before is forgotten."""
+    if not served:
+        return
+    # Of the first digest it is kept how far back it looked.
+    papers_from = sa.func.coalesce(
+        subscribers.c.papers_from, sa.bindparam("new_from", type_=subscribers.c.papers_from.type)
+    )
+    papers_to = sa.func.coalesce(sa.bindparam("new_to", type_=sa.Integer), subscribers.c.papers_to)
+    tx.execute(
+        sa.update(subscribers)
+        .where(subscribers.c.id == sa.bindparam("subscriber_id"))
+        .values(last_digest_at=now, papers_from=papers_from, papers_to=papers_to, problem=""),
+        [{"subscriber_id": s.subscriber_id, "new_from": s.papers_from, "new_to": s.papers_to} for s in served],
+    )
+    mark_slots_served(tx, [(s.subscriber_id, s.slot_at) for s in served if s.slot_at is not None])
+
+
+def find_unchanged(tx: Transaction, people: Sequence[Subscriber]) -> set[int]:
+    """Return the ids of those who are still active, with the same address, schedule and last digest."""
+    c = subscribers.c
+    columns = (c.id, c.email, c.epoch, c.timezone, c.send_at, c.days, c.slots_from, c.last_slot_at, c.papers_to)
+    rows = tx.execute(sa.select(*columns).where(_IS_ACTIVE, c.id.in_([s.id for s in people])))
+    current = {r.id: (r.email, r.epoch, _schedule(tx, r), r.slots_from, r.last_slot_at, r.papers_to) for r in rows}
+    return {
+        s.id
+        for s in people
+        if current.get(s.id) == (s.email, s.epoch, s.schedule, s.slots_from, s.last_slot_at, s.papers_to)
+    }
+
+
+def record_problem(tx: Transaction, subscriber_ids: Collection[int], problem: str) -> None:
+    """Store what is wrong with subscribers; "" for nothing."""
+    tx.execute(sa.update(subscribers).where(subscribers.c.id.in_(subscriber_ids)).values(problem=problem))
+
+
+def count_problems(tx: Transaction) -> int:
+    """Return the number of subscribers with a problem."""
+    return tx.execute(sa.select(sa.func.count()).where(subscribers.c.problem != "")).scalar_one()
+
+
+def correct_future_times(tx: Transaction, subscriber_ids: Collection[int], *, now: datetime) -> None:
+    """Correct times later than `now`, which were written while a clock was wrong, from the digests until `now`.
+
+    Papers that only such a digest looked at are known by their numbers. If it was the first one, the next looks back as
+    a first one does.
+    """
+    c = subscribers.c
+    own = digests.c.subscriber_id == c.id
+    last_slot_at = sa.select(sa.func.max(digests.c.slot_at)).where(own, digests.c.slot_at <= now)
+    last_digest_at = sa.select(sa.func.max(digests.c.created_at)).where(own, digests.c.created_at <= now)
+    before = sa.exists().where(own, digests.c.created_at <= now)
+    was_first = sa.and_(c.last_digest_at > now, ~before)
+    tx.execute(
+        sa.update(subscribers)
+        .where(c.id.in_(subscriber_ids))
+        .values(
+            confirmed_at=sa.case((c.confirmed_at > now, now), else_=c.confirmed_at),
+            slots_from=sa.case((c.slots_from > now, now), else_=c.slots_from),
+            last_slot_at=sa.case((c.last_slot_at > now, last_slot_at.scalar_subquery()), else_=c.last_slot_at),
+            last_digest_at=sa.case((c.last_digest_at > now, last_digest_at.scalar_subquery()), else_=c.last_digest_at),
+            papers_from=sa.case((was_first, None), else_=c.papers_from),
+            papers_to=sa.case((was_first, None), else_=c.papers_to),
+        )
+    )
 
 
 def search_key(email: str, name: str) -> str:
@@ -320,6 +428,8 @@ def _from_cursor(cursor: PageCursor) -> sa.Select[int]:
 
 def _conditions(tx: Transaction, wanted: SubscriberFilter, text: str) -> list[sa.ColumnElement[bool]]:
     conditions = [] if wanted.state is None else [subscribers.c.state == wanted.state.value]
+    if wanted.has_problem:
+        conditions.append(subscribers.c.problem != "")
     if not text:
         return conditions
     # Scripts like Chinese write a whole name with one or two characters: those match anywhere.
@@ -350,14 +460,19 @@ def _select(tx: Transaction, condition: sa.ColumnElement[bool], *, limit: int | 
     return [
         Subscriber(
             id=row.id,
-            schedule=Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days)),
-            state=SubscriberState(row.state),
+            schedule=_schedule(tx, row),
+            state=read_member(SubscriberState, row.state, SubscriberState.PAUSED),  # no mail until an admin decides
             profiles=tuple(followed.get(row.id, ())),
             announce_types=_types(row.announce_types),
+            confirmed_at=row.confirmed_at,
             **{column: getattr(row, column) for column in _PLAIN_COLUMNS},
         )
         for row in rows
     ]
+
+
+def _schedule(tx: Transaction, row: Any) -> Schedule:
+    return Schedule(timezone=row.timezone, send_at=row.send_at, days=_days(row.days), fallback=newsletter_timezone(tx))
 
 
 def _values(subscriber: Subscriber) -> dict[str, Any]:
@@ -379,9 +494,9 @@ def _join_days(days: frozenset[Weekday]) -> str:
 
 @lru_cache(maxsize=128)  # all sets of days of the week
 def _days(stored: str) -> frozenset[Weekday]:
-    return frozenset(Weekday(day) for day in stored.split(",") if day)
+    return frozenset(day for day in Weekday if day in stored.split(","))
 
 
 @lru_cache(maxsize=16)  # all sets of types
 def _types(stored: str) -> frozenset[AnnounceType]:
-    return frozenset(AnnounceType(kind) for kind in stored.split(",")) if stored else EVERY_TYPE
+    return frozenset(kind for kind in AnnounceType if kind in stored.split(",")) or EVERY_TYPE

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from digest.models import SubscriberState, Suppression, SuppressionReason
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
-from digest.store.schema import secrets, suppressions
+from digest.store.schema import read_member, secrets, suppressions
 
 
 def find(tx: Transaction, pseudonym: str) -> Suppression | None:
@@ -79,5 +79,6 @@ def store_pseudonym_key(tx: Transaction, key_id: str) -> None:
 
 
 def _suppression(row: sa.RowMapping) -> Suppression:
-    state = SubscriberState(row["subscriber_state"]) if row["subscriber_state"] else None
-    return Suppression(**{**row, "reason": SuppressionReason(row["reason"]), "subscriber_state": state})
+    stored, reason = row["subscriber_state"], read_member(SuppressionReason, row["reason"], SuppressionReason.ADMIN)
+    state = read_member(SubscriberState, stored, SubscriberState.PAUSED) if stored else None
+    return Suppression(**{**row, "reason": reason, "subscriber_state": state})

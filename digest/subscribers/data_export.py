@@ -32,6 +32,7 @@ def export_personal_data(tx: Transaction, membership: Membership, email: str) ->
             "epoch_of_links": s.epoch,
             "new_email": s.new_email,
             "has_a_feed": bool(s.feed),
+            "slots_from": s.slots_from,
             "last_slot_at": s.last_slot_at,
             "last_digest_at": s.last_digest_at,
             **subscribers.get_dates(tx, s.id),

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from digest.errors import NotFoundError, UsageError
 from digest.mail.languages import DEFAULT_LANGUAGE, Languages
@@ -325,7 +324,7 @@ def csv_in_parts(parts: Iterable[Iterable[Subscriber]]) -> Iterator[str]:
                 value = field.show(s)
                 value = ";".join(value) if isinstance(value, list) else value
                 cells.append(("no", "yes")[value] if isinstance(value, bool) else value)
-            until = s.resumes_at.astimezone(ZoneInfo(s.schedule.timezone)).date().isoformat() if s.resumes_at else "yes"
+            until = s.resumes_at.astimezone(s.schedule.zone).date().isoformat() if s.resumes_at else "yes"
             rows.append([*cells, until if s.state is SubscriberState.PAUSED else ""])
         yield csv_lines(rows)
 

@@ -131,8 +131,7 @@ class Membership:
         suppressions.remove(tx, pseudonym)
         bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
         self._log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, with_wording=True)
-        # The welcome mail is the digest of this slot.
-        return self._activate(tx, replace(subscriber, last_slot_at=now), now=now)
+        return self._activate(tx, subscriber, now=now)
 
     def confirm_by_admin(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
         """Record that a subscriber has agreed, as an admin says. Raises UsageError, SuppressedError."""

@@ -4,23 +4,29 @@ Only the last served slot is stored, so a machine that was off catches up. Nothi
 
 A slot is a subscriber's sending time on one of their days. Each local date has at most one, also when clocks change: a
 time that is skipped in spring is as much later as the clock jumped, and of a time that occurs twice in autumn the first
-counts.
+counts. A date on which a slot was served has no further one, whatever the subscriber changes.
+
+A stored time in the future was written while a clock was wrong. It is as good as none, or the subscriber would get
+nothing until then; `publish` corrects it.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from typing import Protocol
+from zoneinfo import available_timezones
 
 from digest.errors import UsageError
-from digest.models import EVERY_DAY, WEEKDAYS, Schedule, Subscriber, SubscriberState, Weekday
+from digest.models import CLOCK_SKEW, EVERY_DAY, WEEKDAYS, Schedule, Subscriber, SubscriberState, Weekday
 from digest.spelling import nearest
+from digest.timezones import find_zone
 
 CATCH_UP = timedelta(days=30)  # how far back the digest after a pause looks: older papers are no longer news
 MAX_PAUSE = timedelta(days=2 * 366)
-_JUST_BEFORE = timedelta(seconds=1)
+_LONGEST_WEEK = 9  # days, with the dates on both sides of the date line
 _CACHED = 1000  # parsed values: the rows of an import have the same few times, days and time zones
 _DAYS_OF_WEEK = tuple(Weekday)
 
@@ -45,51 +51,101 @@ _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?Z?$")  # of a date that a program
 _MAX_DAYS_TEXT = 200  # characters: the patterns of days take the square of the length
 
 
+class Scheduled(Protocol):
+    """An active subscriber, or several who are due at the same times."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def confirmed_at(self) -> datetime | None: ...
+    @property
+    def slots_from(self) -> datetime | None: ...
+    @property
+    def last_slot_at(self) -> datetime | None: ...
+
+
+def next_digest_at(who: Scheduled, now: datetime) -> datetime | None:
+    """Return the slot of the next digest: one that was due before `now` and is not served, or the first after `now`.
+
+    Returns None for a schedule without days. Only active subscribers get digests, which the caller checks.
+    """
+    due = digest_due(who, now)
+    if due is not None and due < now:
+        return due
+    last_slot_at = past(who.last_slot_at, now)
+    served_on = None if last_slot_at is None else _local_date(who.schedule, last_slot_at)
+    for day, slot in _slots(who.schedule, now, range(-1, _LONGEST_WEEK + 1)):
+        if slot > now and (served_on is None or day > served_on):
+            return slot
+    return None
+
+
+def digest_due(who: Scheduled, now: datetime) -> datetime | None:
+    """Return the slot for which an active subscriber is due at `now`, or None."""
+    last_slot_at = past(who.last_slot_at, now)
+    slot_at = slot_due(who.schedule, last_slot_at, now)
+    if slot_at is None:
+        return None
+    begins = [who.slots_from] if last_slot_at else [who.slots_from, who.confirmed_at]
+    # One that is in the future is taken for `now`.
+    return None if any(at is not None and slot_at < min(at, now) for at in begins) else slot_at
+
+
 def slot_due(schedule: Schedule, last_slot_at: datetime | None, now: datetime) -> datetime | None:
-    """Return the newest slot at or before `now` that has not been served, or None.
+    """Return the newest slot at or before `now`, or None if a slot of its date or a later one was served.
 
     A machine that was off for a week sends one digest, not seven.
     """
-    today = _local_date(schedule, now)
-    past = (_slot_on(schedule, today - timedelta(days=n)) for n in range(-1, 9))
-    slot_at = next((slot for slot in past if slot is not None and slot <= now), None)
-    if slot_at is None or (last_slot_at is not None and slot_at <= last_slot_at):
-        return None
-    return slot_at
+    for day, slot_at in _slots(schedule, now, range(1, -_LONGEST_WEEK, -1)):
+        if slot_at <= now:
+            was_served = last_slot_at is not None and day <= _local_date(schedule, last_slot_at)
+            return None if was_served else slot_at
+    return None
 
 
 def next_slot(schedule: Schedule, now: datetime) -> datetime | None:
     """Return the first slot after `now`, or None for a schedule without days."""
-    today = _local_date(schedule, now)
-    coming = (_slot_on(schedule, today + timedelta(days=n)) for n in range(-1, 9))
-    return next((slot for slot in coming if slot is not None and slot > now), None)
+    return next((slot for _, slot in _slots(schedule, now, range(-1, _LONGEST_WEEK)) if slot > now), None)
+
+
+def past(at: datetime | None, now: datetime) -> datetime | None:
+    """Return a stored time, or None if it is in the future: it was written while a clock was wrong."""
+    return None if at is None or at > now + CLOCK_SKEW else at
+
+
+def rescheduled(before: Subscriber, after: Subscriber, now: datetime) -> Subscriber:
+    """Return `after`; if its schedule has changed, a slot before `now` that only the new one has does not count."""
+    if after.schedule == before.schedule:
+        return after
+    after = replace(after, problem="")
+    return after if digest_due(before, now) is not None else replace(after, slots_from=now)
 
 
 def _local_date(schedule: Schedule, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(schedule.timezone)).date()
+    return now.astimezone(schedule.zone).date()
 
 
-def _slot_on(schedule: Schedule, day: date) -> datetime | None:
-    if _DAYS_OF_WEEK[day.weekday()] not in schedule.days:
-        return None
-    local = datetime.combine(day, schedule.send_at, tzinfo=ZoneInfo(schedule.timezone))
-    return local.astimezone(UTC)
+def _slots(schedule: Schedule, now: datetime, days: range) -> Iterator[tuple[date, datetime]]:
+    """Yield the local date and the time of the slots on some days, counted from the date of `now`."""
+    today = _local_date(schedule, now)
+    for days_later in days:
+        day = today + timedelta(days=days_later)
+        if _DAYS_OF_WEEK[day.weekday()] in schedule.days:
+            yield day, datetime.combine(day, schedule.send_at, tzinfo=schedule.zone).astimezone(UTC)
 
 
 @lru_cache(_CACHED)
 def parse_timezone(written: str) -> str:
     """Return the name of an IANA time zone, which may be written in any case. Raises UsageError with the nearest."""
     name = written.strip()
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if find_zone(name) is None:
         folded = name.casefold().replace(" ", "_")
         zones = _timezones()
         if folded in zones:
             return zones[folded]
         near = _similar_timezone(folded)
         hint = f"did you mean {near!r}?" if near else "write an IANA name such as 'Europe/Berlin'"
-        raise UsageError(f"no time zone {written!r}; {hint}") from None
+        raise UsageError(f"no time zone {written!r}; {hint}")
     return name
 
 
@@ -165,7 +221,7 @@ def parse_until(written: str, schedule: Schedule, now: datetime) -> datetime | N
     if not written.strip():
         return None
     day = parse_day(written)
-    today = now.astimezone(ZoneInfo(schedule.timezone)).date()
+    today = _local_date(schedule, now)
     if day <= today:
         raise UsageError(f"{day} has already begun; choose a date in the future")
     if day > today + MAX_PAUSE:
@@ -188,7 +244,7 @@ def parse_day(written: str) -> date:
 def start_of_day(day: date, schedule: Schedule) -> datetime:
     """Return when a day starts in a schedule's time zone. Raises UsageError if that is too early for a date."""
     try:
-        return datetime.combine(day, time(), tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)
+        return datetime.combine(day, time(), tzinfo=schedule.zone).astimezone(UTC)
     except OverflowError:
         raise UsageError(f"{day} is too far in the past") from None
 
@@ -204,15 +260,14 @@ def resumed(subscriber: Subscriber, now: datetime) -> Subscriber:
     """Return the subscriber as active; the next digest is for their first slot after the pause. Raises UsageError."""
     if subscriber.state is not SubscriberState.PAUSED:
         raise UsageError(f"{subscriber.email} is {subscriber.state.value}, not paused")
-    ended_at = min(subscriber.resumes_at or now, now) - _JUST_BEFORE  # a slot at that very moment counts
-    last_slot_at = ended_at if subscriber.last_slot_at is None else max(subscriber.last_slot_at, ended_at)
-    return replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None, last_slot_at=last_slot_at)
+    ended_at = min(subscriber.resumes_at or now, now)
+    return replace(subscriber, state=SubscriberState.ACTIVE, resumes_at=None, slots_from=ended_at)
 
 
 def catches_up(subscriber: Subscriber) -> bool:
-    """Return True if the last slot is later than the last digest, because of a pause or because they had left.
+    """Return True if they missed digests since the last one, because of a pause or because they had left.
 
     A changed schedule can have that effect, too; then nothing was missed, and catching up makes no difference.
     """
-    last_slot_at, last_digest_at = subscriber.last_slot_at, subscriber.last_digest_at
-    return last_slot_at is not None and last_digest_at is not None and last_slot_at > last_digest_at
+    slots_from, last_digest_at = subscriber.slots_from, subscriber.last_digest_at
+    return slots_from is not None and last_digest_at is not None and slots_from > last_digest_at

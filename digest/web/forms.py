@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from itertools import groupby
 from typing import Annotated, Self
@@ -15,7 +15,7 @@ from digest.matching import MAX_MISTAKES, compile_rules, list_mistakes, parse_ru
 from digest.models import CompiledRules, Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
-from digest.subscribers.schedule import parse_timezone, slot_due
+from digest.subscribers.schedule import parse_timezone
 from digest.web.dependencies import Fields
 from digest.web.rendering import Fault, Samples
 
@@ -156,17 +156,6 @@ class MailForm:
         changes, errors = fields.parse_changes(values, options)
         mistakes = frozenset("announced" if name == "announce" else name for name in errors)
         return fields.apply_changes(reader, changes), mistakes
-
-
-def skip_slot_served_today(before: Subscriber, after: Subscriber, *, at: datetime) -> Subscriber:
-    """Return `after`, with a slot that is due only under the new schedule counted as served.
-
-    So changing the schedule brings no second digest on the same day.
-    """
-    due = slot_due(after.schedule, before.last_slot_at, at)
-    if due is None or slot_due(before.schedule, before.last_slot_at, at) is not None:
-        return after
-    return replace(after, last_slot_at=due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

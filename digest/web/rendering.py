@@ -5,9 +5,8 @@ Templates see `site` and `signed_in` on every page, and as `page` a record from 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response, StreamingResponse
 
@@ -139,6 +138,6 @@ def attachment(content: str | bytes | Iterable[str], media_type: str, filename: 
     return response
 
 
-def local(at: datetime | None, timezone: ZoneInfo) -> str:
+def local(at: datetime | None, timezone: tzinfo) -> str:
     """A time in a time zone: "2026-06-03 07:00"; "" for None."""
     return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}" if at is not None else ""

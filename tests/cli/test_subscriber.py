@@ -22,6 +22,7 @@ def test_a_subscriber_is_added_with_the_defaults(cli: Cli) -> None:
         "trending": True,
         "resumes_at": None,
         "profiles": [],
+        "problem": "",
     }
     assert cli.ok("outbox", "list", "--json").records == []
 
@@ -49,6 +50,7 @@ def test_a_subscriber_is_added_with_every_option(cli: Cli) -> None:
         "keywords": "dog\n-survey",
         "suppression": "",
         "last_digest_at": None,
+        "problem": "",
     }
     assert "Asia/Tokyo" in cli.ok("subscriber", "show", "reader@example.org").out
 
@@ -120,6 +122,7 @@ def test_a_subscriber_is_changed(cli: Cli) -> None:
         "keywords": "",
         "suppression": "",
         "last_digest_at": None,
+        "problem": "",
     }
 
 

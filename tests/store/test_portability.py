@@ -212,6 +212,9 @@ def use_papers(tx: Transaction) -> None:
     papers.record_sightings(tx, "source", [(Entry(guid="1", title="Cats"), "arxiv:1")], now=NOW)
     assert papers.version(tx) > 0
     assert papers.list_first_seen(tx, after=NOW - timedelta(1), until=NOW)
+    assert len(papers.list_for_selection(tx, above=papers.last_number(tx) - 1, since=LATER)) == 1
+    assert papers.count_first_seen_after(tx, LATER) == 0
+    papers.correct_future_times(tx, after=NOW - timedelta(1), now=NOW)
     assert papers.find_by_keys(tx, ["title:1"])
     assert papers.find_revisions(tx, [("arxiv:1", 1)])
     assert papers.list_sightings(tx, "arxiv:1")
@@ -275,6 +278,10 @@ def use_subscribers(tx: Transaction) -> list[Subscriber]:
     assert subscribers.find_by_id(tx, pending.id) == pending
     subscribers.confirm(tx, pending, now=NOW)
     subscribers.save(tx, replace(reader, email="new@example.org"))
+    subscribers.record_problem(tx, [reader.id], "no time zone")
+    assert subscribers.count_problems(tx) == 1
+    assert subscribers.find_unchanged(tx, [reader, pending]) == set()
+    subscribers.correct_future_times(tx, [reader.id], now=NOW)
     with pytest.raises(digest.errors.NotFoundError):
         subscribers.get(tx, "nobody@example.org")
     return subscribers.list_active(tx, limit=9)
@@ -290,6 +297,8 @@ def use_digests(tx: Transaction, people: list[Subscriber]) -> None:
     assert [line.count for line in digests.list_summaries(tx, reader, offset=0, limit=9)] == [1]
     assert digests.find_first_decision(tx, reader, since=NOW - timedelta(1))
     assert len(digests.list_by_subscriber(tx, reader)) == 1
+    assert digests.count_created_after(tx, LATER) == 0
+    digests.correct_future_times(tx, after=LATER, now=NOW)
     papers.merge(tx, younger="doi:2", older="arxiv:1")
     assert papers.list_public_ids(tx, "arxiv:1") == ["arxiv:1", "doi:2"]
 

@@ -11,6 +11,7 @@ from digest.matching import compile_rules
 from digest.matching.language.query import MAX_CHARACTERS
 from digest.models import Profile, Schedule, SubscriberState, Weekday
 from digest.store import Store, profiles, subscribers
+from digest.store.subscribers import Served
 from tests.builders import NOW, a_subscriber, at
 
 
@@ -67,7 +68,7 @@ def test_active_subscribers_are_listed_in_pages_with_their_profiles(store: Store
 def test_mark_served_stores_the_slot(store: Store) -> None:
     with store.write() as tx:
         s = subscribers.add(tx, a_subscriber(), now=NOW)
-        subscribers.mark_served(tx, [(s.id, at("2026-06-03 05:00"))], now=NOW)
+        subscribers.mark_served(tx, [Served(subscriber_id=s.id, slot_at=at("2026-06-03 05:00"))], now=NOW)
         served = subscribers.get(tx, s.email)
     assert (served.last_slot_at, served.last_digest_at) == (at("2026-06-03 05:00"), NOW)
 

@@ -2,13 +2,14 @@
 
 import csv
 import io
+from datetime import time
 from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
 
 from digest.app import App
-from digest.models import Role, SubscriberState
+from digest.models import Role, Schedule, SubscriberState
 from digest.store import subscribers
 from digest.subscribers import fields
 from tests.builders import NOW
@@ -43,12 +44,13 @@ def test_an_editor_is_refused_each_of_these_pages(app: App, site: TestClient, pa
 
 def test_each_line_shows_the_subscriber_and_their_next_digest(app: App, admin: AdminBrowser) -> None:
     share_profile(app, HOSTILE, "cats")
-    one = add_subscriber(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,))
+    before = Schedule(send_at=time(6, 59))  # the slot before they were confirmed does not count
+    one = add_subscriber(app, "a@example.org", name=HOSTILE, profiles=(HOSTILE,), schedule=before)
     add_subscriber(app, "b@example.org", state=SubscriberState.PENDING)
     text = admin.read("/admin/subscribers")
     assert f'<a href="/admin/subscribers/{one.id}"><bdi>a@example.org</bdi></a>' in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
-    assert text.count("2026-06-04 07:00") == 1
+    assert text.count("2026-06-04 06:59") == 1
     assert "2 subscribers" in text
     assert '<td data-label="Status">not confirmed</td>' in text
 

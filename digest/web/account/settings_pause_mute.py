@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hmac import compare_digest
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from digest.models import Schedule, Subscriber, SubscriberState
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers.mutes import add_mute, check_mute, is_muted, remove_mute
-from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until, paused, resumed
+from digest.subscribers.schedule import MAX_PAUSE, next_digest_at, parse_until, paused, rescheduled, resumed
 from digest.web.auth import CurrentReader, find_live_session, find_still, get_by_link, public_router, reader_router
 from digest.web.dependencies import Context, Fields, PostedForm, RequestContext, link
 from digest.web.forms import (
@@ -25,7 +24,6 @@ from digest.web.forms import (
     MailForm,
     choices,
     read_keywords,
-    skip_slot_served_today,
 )
 from digest.web.rendering import partly_shown
 
@@ -43,7 +41,7 @@ class Moment:
     @classmethod
     def of(cls, at: datetime, schedule: Schedule) -> "Moment":
         """The moment `at` in the time zone of `schedule`."""
-        local = at.astimezone(ZoneInfo(schedule.timezone))
+        local = at.astimezone(schedule.zone)
         return cls(on=local.date(), at=f"{local:%H:%M}")
 
 
@@ -105,7 +103,7 @@ def _save_mails(context: Context, form: Fields, reader: Subscriber) -> Response:
         if still is None:
             return context.redirect("/sign-in")
         changed, _ = typed.read(still, context.app.templates)
-        subscribers.save(tx, skip_slot_served_today(still, changed, at=context.now))
+        subscribers.save(tx, rescheduled(still, changed, context.now))
     return context.redirect("/settings?saved=1")
 
 
@@ -124,7 +122,7 @@ def _show(
         shared = [profile.name for profile in profiles.list_shared(tx)]
         own = profiles.find_personal(tx, reader.id)
     schedule, templates = reader.schedule, context.app.templates
-    next_at = next_slot(schedule, context.now) if reader.state is SubscriberState.ACTIVE else None
+    next_at = next_digest_at(reader, context.now) if reader.state is SubscriberState.ACTIVE else None
     page = Settings(
         saved=saved,
         paused=reader.state is SubscriberState.PAUSED,
@@ -202,7 +200,7 @@ def change_pause_by_link(context: Context, token: str, form: PostedForm) -> Resp
 
 def _show_pause(context: Context, reader: Subscriber, *, saved: bool = False, mistake: str | None = None) -> Response:
     """The page; `mistake` is what was typed if no pause can end on it."""
-    zone = ZoneInfo(reader.schedule.timezone)
+    zone = reader.schedule.zone
     today = context.now.astimezone(zone).date()
     resumes_on = reader.resumes_at.astimezone(zone).date() if reader.resumes_at else None
     page = Pause(

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from digest.admin import outbox_actions
 from digest.mail.encoding import clean
-from digest.models import DeliveryState, Digest, Hold, Role, Schedule, Stage, StageState, StageStatus
+from digest.models import DeliveryState, Digest, Hold, Role, Stage, StageState, StageStatus
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.store import Transaction, daily_status, outbox, subscribers
 from digest.store.daily_status import Trouble
+from digest.store.subscribers import ScheduleGroup
 from digest.subscribers.fields import one_line
-from digest.subscribers.schedule import next_slot
+from digest.subscribers.schedule import next_digest_at
 from digest.web.auth import CurrentAdmin, admin_router, require_role
 from digest.web.dependencies import Context, PostedForm, RequestContext
 from digest.web.rendering import Samples, admin_template, local
@@ -25,6 +26,7 @@ from digest.web.rendering import Samples, admin_template, local
 MAX_DECIDED = 200  # subscribers
 
 _HOUR = timedelta(hours=1)
+_MAX_READ = 1000  # subscribers, some of whom were served in that hour or are due later
 _MAX_SCHEDULES = 300  # from which subscribers are taken
 _MAX_NAMED = 10  # subscribers
 _MAX_REASONS = 10
@@ -37,9 +39,10 @@ next_router = admin_router("/admin/next")
 class Hour:
     """A future hour, and the subscribers who are due in it."""
 
+    now: datetime  # when it was found
     begins_at: datetime
-    slots: Mapping[Schedule, datetime]  # when subscribers with this schedule are due
-    counts: Mapping[Schedule, int]  # subscribers with this schedule
+    slots: Mapping[ScheduleGroup, datetime]  # when the subscribers of a group are due
+    counts: Mapping[ScheduleGroup, int]  # subscribers of a group
     is_exact: bool = True  # otherwise estimated from a sample, because there are very many subscribers
 
     @property
@@ -58,28 +61,32 @@ def next_hour(tx: Transaction, *, timezone: ZoneInfo, now: datetime) -> Hour | N
     none.
     """
     known, is_exact = subscribers.count_by_schedule(tx)
-    coming = {schedule: slot for schedule in known if (slot := next_slot(schedule, now))}
+    coming = {group: slot for group in known if (slot := next_digest_at(group, now))}
     if not coming:
         return None
     first = min(coming.values()).astimezone(timezone)
     begins_at = first.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
-    within = {schedule: slot for schedule, slot in coming.items() if slot < begins_at + _HOUR}
-    counts = {schedule: known[schedule] for schedule in within}
-    return Hour(begins_at=begins_at, slots=within, counts=counts, is_exact=is_exact)
+    within = {group: slot for group, slot in coming.items() if slot < begins_at + _HOUR}
+    counts = {group: known[group] for group in within}
+    return Hour(now=now, begins_at=begins_at, slots=within, counts=counts, is_exact=is_exact)
 
 
 def forecast(
-    tx: Transaction, compiled_profiles: CompiledProfiles, selection_settings: SelectionSettings, hour: Hour
+    tx: Transaction,
+    compiled_profiles: CompiledProfiles,
+    selection_settings: SelectionSettings,
+    hour: Hour,
 ) -> tuple[Sequence[Digest], Mapping[str, str]]:
     """Select the digests of an hour, as publishing would, for at most `MAX_DECIDED` of its subscribers. Only reads.
 
     Return (the digests, {owner of rules that cannot be read: error}).
     """
-    selector = PaperSelector(compiled_profiles, selection_settings, now=min(hour.slots.values()))
-    usual = sorted(hour.counts, key=lambda schedule: -hour.counts[schedule])[:_MAX_SCHEDULES]
-    some = subscribers.list_by_schedules(tx, usual, limit=MAX_DECIDED)
-    decided = selector.select(tx, [(subscriber, hour.slots[subscriber.schedule]) for subscriber in some])
-    return decided, selector.invalid_rules
+    usual = sorted(hour.counts, key=lambda group: -hour.counts[group])[:_MAX_SCHEDULES]
+    some = subscribers.list_by_schedules(tx, {group.schedule for group in usual}, limit=_MAX_READ)
+    slots = [(subscriber, next_digest_at(subscriber, hour.now)) for subscriber in some]
+    due = [(subscriber, slot) for subscriber, slot in slots if slot is not None and slot < hour.ends_at]
+    selector = PaperSelector(compiled_profiles, selection_settings, now=max(hour.now, min(hour.slots.values())))
+    return selector.select(tx, due[:MAX_DECIDED]), selector.invalid_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

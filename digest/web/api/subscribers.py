@@ -23,7 +23,8 @@ from digest.subscribers import fields
 from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.fields import FIELDS, one_line
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
-from digest.subscribers.schedule import parse_until
+from digest.subscribers.problems import problem_of
+from digest.subscribers.schedule import next_digest_at, parse_until
 from digest.web.api.access import PATH, Call, ReadsSubscribers, WritesSubscribers
 from digest.web.api.fields import (
     Address,
@@ -66,6 +67,10 @@ class Subscriber(Shown):
     profiles: list[str] = Field(description=FIELDS["profiles"].description)
     resumes_at: datetime | None = Field(description="When a pause ends.")
     last_digest_at: datetime | None
+    next_digest_at: datetime | None = Field(description="When the next digest is due; null if none is.")
+    problem: str = Field(
+        description="What is wrong, such as an unknown time zone, or why the last digest could not be made. Or empty."
+    )
 
 
 class SubscriberDetails(Subscriber):
@@ -199,7 +204,7 @@ def list_subscribers(call: ReadsSubscribers, query: Annotated[SubscriberQuery, Q
         page = subscribers.list_page(tx, SubscriberFilter(state=query.state, text=query.search), place)
     # Encoded, so that addresses do not appear in the logs of proxies as they are.
     after = base64.urlsafe_b64encode(page.after.encode()).decode().rstrip("=")
-    return Page(items=[_subscriber(s) for s in page.people], next=after or None)
+    return Page(items=[_subscriber(call, s) for s in page.people], next=after or None)
 
 
 @router.post("/subscribers", status_code=201, responses=responses(409, body=True))
@@ -215,14 +220,14 @@ def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Respon
         with as_problem(409):
             added = subscriber_actions.add(tx, call.app.membership, subscriber, own, **call.signed)
         response.headers["Location"] = call.url(f"/subscribers/{added.id}")
-        return _details(tx, added.id)
+        return _details(call, tx, added.id)
 
 
 @router.get("/subscribers/{id:number}", responses=responses(404))
 def get_subscriber(call: ReadsSubscribers, id: Id) -> SubscriberDetails:  # noqa: A002
     """Return one subscriber."""
     with call.store.read() as tx:
-        return _details(tx, id)
+        return _details(call, tx, id)
 
 
 @router.patch("/subscribers/{id:number}", responses=responses(404, body=True))
@@ -234,7 +239,7 @@ def edit_subscriber(call: WritesSubscribers, id: Id, changes: SubscriberChanges)
         after = changes.apply_to(call, tx, before)
         if after != before or own is not None:
             subscriber_actions.edit(tx, after, own, **call.signed)
-        return _details(tx, id)
+        return _details(call, tx, id)
 
 
 @router.delete("/subscribers/{id:number}", status_code=204, response_class=Response, responses=responses(404))
@@ -363,17 +368,23 @@ def _act(call: Call, number: int, act: Callable[[Transaction, models.Subscriber]
         subscriber = subscribers.get_by_id(tx, number)
         with as_problem(409):
             act(tx, subscriber)
-        return _details(tx, number)
+        return _details(call, tx, number)
 
 
-def _subscriber(s: models.Subscriber) -> Subscriber:
-    return Subscriber(**fields.record(s), id=s.id, last_digest_at=s.last_digest_at)
+def _subscriber(call: Call, s: models.Subscriber) -> Subscriber:
+    return Subscriber(
+        **fields.record(s),
+        id=s.id,
+        last_digest_at=s.last_digest_at,
+        next_digest_at=next_digest_at(s, call.now) if s.state is SubscriberState.ACTIVE else None,
+        problem=problem_of(s, call.now),
+    )
 
 
-def _details(tx: Transaction, number: int) -> SubscriberDetails:
+def _details(call: Call, tx: Transaction, number: int) -> SubscriberDetails:
     """Return a subscriber as they are now. Raises NotFoundError."""
     own = profiles.find_personal(tx, number)
-    known = _subscriber(subscribers.get_by_id(tx, number)).model_dump() | subscribers.get_dates(tx, number)
+    known = _subscriber(call, subscribers.get_by_id(tx, number)).model_dump() | subscribers.get_dates(tx, number)
     return SubscriberDetails(**known, keywords=own.rules if own else "")
 
 

@@ -10,7 +10,8 @@ from digest.models import Subscriber, SubscriberState
 from digest.store import subscribers
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers.fields import csv_in_parts, one_line
-from digest.subscribers.schedule import next_slot
+from digest.subscribers.problems import problem_of
+from digest.subscribers.schedule import next_digest_at
 from digest.web.auth import admin_router
 from digest.web.dependencies import Context, one_of
 from digest.web.rendering import Samples, admin_template, attachment
@@ -32,6 +33,7 @@ class ListedSubscriber:
     state: SubscriberState
     profiles: tuple[str, ...]
     next_at: str  # when their next digest is due, as a local time; "" if none is
+    problem: str  # what is wrong with what is stored, or why there was no last digest; "" if nothing is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class SubscriberList:
     total: int | None  # on all pages; None where counting would take long
     text: str
     state: str
+    with_problem: bool  # only those with a problem are listed
     states: tuple[SubscriberState, ...]
     before: str  # addresses where the previous and the next page begin, "" if there is none
     after: str
@@ -50,10 +53,13 @@ class SubscriberList:
 
 @router.get("")
 def list_subscribers(
-    context: Context, q: str = "", state: str = "", before: str = "", after: str = "", done: str = ""
+    context: Context, q: str = "", state: str = "", problem: str = "", before: str = "", after: str = "", done: str = ""
 ) -> Response:
-    """A page of the list: of a state, with `q` anywhere in the address or name, before or after an address."""
-    wanted = SubscriberFilter(state=one_of(SubscriberState, state), text=one_line(q))
+    """A page of the list: of a state, with `q` anywhere in the address or name, before or after an address.
+
+    With `problem` only those with a problem are listed.
+    """
+    wanted = SubscriberFilter(state=one_of(SubscriberState, state), text=one_line(q), has_problem=bool(problem))
     place = PageCursor(before=before[:_MAX_ADDRESS], after=after[:_MAX_ADDRESS], limit=_PAGE_SIZE)
     with context.store.read() as tx:
         found = subscribers.list_page(tx, wanted, place)
@@ -66,14 +72,16 @@ def list_subscribers(
                 state=one.state,
                 profiles=one.profiles,
                 next_at=context.local_time(
-                    next_slot(one.schedule, context.now) if one.state is SubscriberState.ACTIVE else None
+                    next_digest_at(one, context.now) if one.state is SubscriberState.ACTIVE else None
                 ),
+                problem=problem_of(one, context.now),
             )
             for one in found.people
         ),
         total=found.total,
         text=wanted.text,
         state=wanted.state or "",
+        with_problem=wanted.has_problem,
         states=tuple(SubscriberState),
         before=found.before,
         after=found.after,

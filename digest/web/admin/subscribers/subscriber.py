@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -27,7 +26,8 @@ from digest.store import Transaction, bounces, deliveries, profiles, subscribers
 from digest.subscribers.data_export import export_personal_data
 from digest.subscribers.fields import MAX_PAPERS, one_line
 from digest.subscribers.membership import Membership
-from digest.subscribers.schedule import MAX_PAUSE, next_slot, parse_until
+from digest.subscribers.problems import problem_of
+from digest.subscribers.schedule import MAX_PAUSE, next_digest_at, parse_until
 from digest.web.admin.subscribers.bounces_and_suppressions import ListedSuppression, shown_suppression
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm
@@ -40,7 +40,6 @@ from digest.web.forms import (
     WeekdayChoice,
     choices,
     read_keywords,
-    skip_slot_served_today,
     weekday_choices,
 )
 from digest.web.rendering import Samples, admin_template, attachment, local
@@ -132,7 +131,7 @@ def edit_subscriber(context: Context, subscriber_id: PathId, form: PostedForm, a
         return _show_form(context, before, submitted.keywords, submitted=submitted, mistakes=mistakes)
     with context.store.write() as tx:
         before = subscribers.get_by_id(tx, subscriber_id)
-        changed = skip_slot_served_today(before, submitted.apply(tx, before, context.app.templates), at=context.now)
+        changed = submitted.apply(tx, before, context.app.templates)
         own = profiles.find_personal(tx, before.id)
         rules = submitted.rules if submitted.keywords.text != (own.rules if own else "") else None
         if changed != before or rules is not None:
@@ -226,6 +225,7 @@ class ShownSubscriber:
     created_at: str
     confirmed_at: str
     last_digest_at: str
+    problem: str  # what is wrong with what is stored, or why there was no last digest; "" if nothing is
     barred: ListedSuppression | None
     consents: tuple[ListedConsent, ...]
     deliveries: tuple[ListedDelivery, ...]
@@ -338,8 +338,8 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
     time = context.local_time
     own = profiles.find_personal(tx, subscriber.id)
     dates = subscribers.get_dates(tx, subscriber.id)
-    next_at = next_slot(subscriber.schedule, context.now) if subscriber.state is SubscriberState.ACTIVE else None
-    form, timezone = MailForm.of(subscriber), ZoneInfo(subscriber.schedule.timezone)
+    next_at = next_digest_at(subscriber, context.now) if subscriber.state is SubscriberState.ACTIVE else None
+    form, timezone = MailForm.of(subscriber), subscriber.schedule.zone
     today = context.now.astimezone(timezone).date()
     suppression = context.membership.find_suppression(tx, subscriber.email)
     all_bounces = bounces.list_by_address(tx, context.membership.pseudonyms.of(subscriber.email))
@@ -360,6 +360,7 @@ def _page(context: Context, tx: Transaction, subscriber: Subscriber) -> ShownSub
         created_at=time(dates["created_at"]),
         confirmed_at=time(dates["confirmed_at"]),
         last_digest_at=time(subscriber.last_digest_at),
+        problem=problem_of(subscriber, context.now),
         barred=shown_suppression(context, suppression, subscriber) if suppression else None,
         consents=tuple(
             ListedConsent(at=time(consent.at), what=consent.event, said=consent.origin)

@@ -1,0 +1,37 @@
+"""Keeps the fault of one subscriber from touching the others."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from digest.errors import DigestError, StoreError
+
+T = TypeVar("T")
+_MAX_REASON = 300  # characters
+
+
+def describe_fault(error: Exception) -> str:
+    """Return an error on one line, as it is stored with what it concerns."""
+    text = str(error) if isinstance(error, DigestError) else f"internal error: {type(error).__name__}: {error}"
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_REASON]
+
+
+def do_for_all(
+    some: Sequence[T], act: Callable[[Sequence[T]], object], *, failed: Callable[[T, Exception], None]
+) -> None:
+    """Call `act` with all of them, and if it raises with each half, and so on. `failed` gets those that raise alone.
+
+    `act` must leave no trace of what it did if it raises. Raises StoreError, which is about no single one.
+    """
+    if not some:
+        return
+    try:
+        act(some)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the others)
+        if len(some) == 1:
+            failed(some[0], error)
+            return
+        middle = len(some) // 2
+        do_for_all(some[:middle], act, failed=failed)
+        do_for_all(some[middle:], act, failed=failed)
