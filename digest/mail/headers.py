@@ -39,10 +39,13 @@ def structured(name: str, value: str) -> bytes:
 
 
 def address(name: str, display_name: str, mailbox: str) -> bytes:
-    """A header with one mailbox: `To: "A. Reader" <reader@example.org>`. Raises HeaderError."""
+    """A header with one mailbox: `To: "A. Reader" <reader@example.org>`. Raises HeaderError.
+
+    An address that is not ASCII is written in UTF-8 (RFC 6532), for a server that offers SMTPUTF8.
+    """
     _refuse_controls(name, display_name + mailbox)
-    if not mailbox.isascii() or re.search(r"[<>\s]", mailbox):
-        raise HeaderError(name, f"{mailbox!r} is not an ASCII address")
+    if re.search(r"[<>\s]", mailbox):
+        raise HeaderError(name, f"{mailbox!r} is not an address")
     plain = "=?" not in display_name
     long = max(map(len, display_name.split(" "))) > MAX_LINE  # only encoded words can be folded then
     if not display_name:
@@ -85,4 +88,4 @@ def _folded(name: str, words: list[str]) -> bytes:
         lines[-1] += f" {word}"
     if any(len(line) > MAX_LINE_BYTES for line in lines):
         raise HeaderError(name, f"holds a word of more than {MAX_LINE_BYTES} bytes")
-    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+    return ("\r\n".join(lines) + "\r\n").encode()

@@ -3,13 +3,13 @@
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from digest.errors import AddressError
 from digest.mail import headers
 from digest.mail.dkim import Signer
 from digest.mail.encoding import fits_smtp, quoted_printable
@@ -21,6 +21,8 @@ from digest.security.links import ReturnPaths
 # The parts of a message with their own headers.
 _7BIT = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 _QUOTED_PRINTABLE = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+_MAX_SLUG = 63  # characters of a newsletter's name in its List-Id, which may have 255 in all (RFC 2919, 2)
 
 # RFC 3834: tells out-of-office and other automatic responders not to answer.
 _AUTO_SUBMITTED = b"Auto-Submitted: auto-generated\r\n"
@@ -50,8 +52,15 @@ class Newsletter:
 
     @property
     def list_id(self) -> str:
-        """The List-Id: a name in the sender's domain (RFC 2919). Raises AddressError."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "digest"
+        """The List-Id: a name in the sender's domain (RFC 2919). Raises AddressError.
+
+        Two names have the same one only if they differ in nothing but case. A name that its ASCII letters and digits do
+        not tell apart from others is followed by a hash.
+        """
+        name = unicodedata.normalize("NFC", self.name).lower()
+        slug = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:_MAX_SLUG].rstrip("-") or "digest"
+        if slug.replace("-", " ") != name:
+            slug += f".{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         return f"{slug}.{self.domain}"
 
 
@@ -90,8 +99,6 @@ class MessageBuilder:
 
         With links to `unsubscribe` it gets the headers of a mailing list (RFC 2369, 2919, 8058).
         """
-        if not subscriber.email.isascii():
-            raise AddressError(subscriber.email, "has a letter before the @ that is not ASCII")
         # The boundary is a MAC, so no paper's text can contain it, and the same message has the same boundary.
         mac = hmac.digest(self._secret, f"boundary\0{message_id}".encode(), hashlib.sha256)
         boundary = b"=_%s" % mac.hex()[:32].encode()

@@ -89,10 +89,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A mail ready for the wire: 7-bit clean MIME bytes with CRLF line ends, no line over 998 bytes."""
+    """A mail ready for the wire: 7-bit clean MIME bytes with CRLF line ends, no line over 998 bytes.
+
+    Only a recipient that is not ASCII makes its header UTF-8 (RFC 6532).
+    """
 
     delivery_id: int
-    sender: str  # envelope addresses, ASCII, bare
+    sender: str  # envelope addresses, bare; the sender's is ASCII
     recipient: str
     content: bytes
 

@@ -14,14 +14,20 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SPECIAL = re.compile(r'[,;:@<>\[\]\\"]')  # RFC 5322, 3.2.3; other programs take dots and parentheses as they are
 
 
-def normalize(address: str) -> str:
-    """Return the address in its normal form (domain in lower case). Raises AddressError with the reason."""
+def normalize(address: str, *, only_ascii: bool = False) -> str:
+    """Return the address in its normal form: the domain in lower case and ASCII, the local part in Unicode's NFC.
+
+    Mail to a local part that is not ASCII needs servers that offer SMTPUTF8 (RFC 6531). `only_ascii` refuses it, for
+    our own addresses, which have to work with every server. Raises AddressError with the reason.
+    """
     try:
-        found = validate_email(address.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False)
+        found = validate_email(
+            address.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=not only_ascii
+        )
     except EmailNotValidError as error:
         reason = str(error)
         raise AddressError(address, f"{reason[0].lower()}{reason[1:].rstrip('.')}") from None
-    return found.ascii_email or found.normalized
+    return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"
 
 
 def parse_mailbox(written: str) -> tuple[str, str]:
@@ -40,12 +46,15 @@ def parse_mailbox(written: str) -> tuple[str, str]:
             f"{written!r}: a name with {special[0]} needs double quotes; "
             f"""in the file, write '"{plain}" <{address.strip()}>'"""
         )
-    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, normalize(address)
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, normalize(address, only_ascii=True)
 
 
 def key(address: str) -> str:
-    """Return a key that is equal for two spellings of one mailbox, which differ in case only."""
-    return address.casefold()
+    """Return a key that is equal for two spellings of one mailbox, which differ in case only.
+
+    `casefold` would make one of different letters, too, such as "ß" and "ss".
+    """
+    return address.lower()
 
 
 @dataclass(frozen=True, slots=True)

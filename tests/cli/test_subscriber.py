@@ -300,3 +300,14 @@ def test_subscribers_can_be_filtered_and_paged(cli: Cli) -> None:
     ran = cli.ok("subscriber", "list", "--limit", "2")
     assert ran.err == "there are more; use --after bob@example.org for the next ones\n"
     assert cli.ok("subscriber", "list", "--search", "nobody").err == "no matching subscribers\n"
+
+
+def test_an_address_that_is_not_ascii_is_taken_from_the_command_and_from_a_file(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "jürgen@Bücher.example", "--keywords", "cat", "--confirmed")
+    (cli.folder / "people.csv").write_text("email\n用户@example.org\nJÜRGEN@bücher.example\n", encoding="utf-8")
+    assert "1 already subscribed" in cli.ok("subscriber", "import", "people.csv", "--confirmed").err
+    listed = [record["email"] for record in cli.ok("subscriber", "list", "--json").records]
+    assert listed == ["jürgen@xn--bcher-kva.example", "用户@example.org"]
+    assert cli.ok("run", "--everyone", "--json").record["deliver"]["sent"] == 1  # the other has no keywords
+    mails = [file.read_bytes() for file in (cli.folder / "outbox" / "new").iterdir()]
+    assert sum("\r\nTo: <jürgen@xn--bcher-kva.example>\r\n".encode() in mail for mail in mails) == 1

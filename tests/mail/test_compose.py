@@ -2,11 +2,14 @@
 
 import html
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from digest.errors import AddressError
 from digest.models import OWN_KEYWORDS, AnnounceType, Evidence, Field, MailKind, Paper
@@ -216,9 +219,36 @@ def test_a_newsletter_needs_real_addresses(newsletter: object) -> None:
         composer(newsletter=newsletter)  # type: ignore[arg-type]
 
 
-def test_an_address_that_is_not_ascii_is_refused() -> None:
-    with pytest.raises(AddressError, match="not ASCII"):
-        COMPOSER.message(a_delivery(a_digest([an_item(PAPER)], subscriber=a_subscriber("jürgen@example.org", id=7))))
+def test_a_readers_address_that_is_not_ascii_is_written_in_utf8_and_ours_is_refused() -> None:
+    reader = a_subscriber("jürgen@example.org", id=7, name="Jürgen")
+    message = COMPOSER.message(a_delivery(a_digest([an_item(PAPER)], subscriber=reader)))
+    assert message.recipient == "jürgen@example.org"
+    head, _, body = message.content.partition(b"\r\n\r\n")
+    assert "\r\nTo: =?utf-8?b?SsO8cmdlbg==?= <jürgen@example.org>\r\n".encode() in head
+    assert body.isascii()
+    for ours in ({"sender": "Die Zeitung <müller@example.org>"}, {"reply_to": "müller@example.org"}):
+        with pytest.raises(AddressError, match="müller"):
+            composer(newsletter=replace(SENDER, **ours))
+
+
+NAMES = [
+    *("Daily Papers", "Daily-Papers", "Daily Papers!", "Daily  Papers", "C papers", "C++ papers", "C# papers"),
+    *("日本語の論文", "中国語の論文", "논문", "Café", "Cafe", "caf", "!", "?", "digest", "x" * 63, "x" * 64, "x" * 65),
+]
+
+
+def test_the_list_id_tells_any_two_names_of_a_domain_apart() -> None:
+    ids = [replace(SENDER, name=name).list_id for name in NAMES]
+    assert len(set(ids)) == len(NAMES)
+    assert ids[0] == "daily-papers.example.org"
+    assert all(re.fullmatch(r"[a-z0-9.-]{1,200}", found) for found in ids)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_no_two_names_that_differ_have_one_list_id(one: str, other: str) -> None:
+    spelled = [unicodedata.normalize("NFC", name).lower() for name in (one, other)]
+    ids = {replace(SENDER, name=name).list_id for name in (one, other)}
+    assert len(ids) == len(set(spelled))
 
 
 def test_a_name_is_kept_in_the_header() -> None:

@@ -107,11 +107,28 @@ def test_when_the_server_is_down_everything_stays_queued(store: Store) -> None:
     assert send(store, Postbox()).sent == 2
 
 
-def test_one_mail_that_cannot_be_written_does_not_stop_the_others(store: Store) -> None:
+def test_a_mail_to_an_address_that_is_not_ascii_needs_a_server_that_takes_it_and_else_is_no_bounce(
+    store: Store,
+) -> None:
     queue(store, "jürgen@example.org", "b@example.org")
     report = send(store, Postbox())
+    assert (report.sent, report.failed, suppressed(store)) == (1, 1, [])
+    reason = "not sent: 'jürgen@example.org' is not ASCII, and the server does not offer SMTPUTF8"
+    assert report.refused[0][1] == reason
+    with store.write() as tx:
+        assert bounces.list_newest(tx, limit=9) == []
+        outbox.retry(tx, [], now=NOW)
+    postbox = Postbox()
+    with SmtpServer(postbox, enable_SMTPUTF8=True) as server, SmtpTransport("127.0.0.1", server.port) as transport:
+        assert deliver(store, transport, composer(), MEMBERSHIP, now=NOW).sent == 1
+    assert postbox.recipients == ["jürgen@example.org"]
+
+
+def test_one_mail_that_cannot_be_written_does_not_stop_the_others(store: Store) -> None:
+    queue(store, "a\u202e b@example.org", "b@example.org")
+    report = send(store, Postbox())
     assert (report.sent, report.failed) == (1, 1)
-    assert report.refused[0][1].startswith("not sent: 'jürgen@example.org'")
+    assert report.refused[0][1].startswith("not sent: ")
 
 
 def test_a_faulty_template_loses_nothing(store: Store, tmp_path: Path) -> None:

@@ -239,8 +239,17 @@ def test_an_address_is_normalized() -> None:
     assert addresses.normalize("reader@bücher.example") == "reader@xn--bcher-kva.example"
 
 
+def test_a_local_part_that_is_not_ascii_is_taken_from_readers_and_not_as_ours() -> None:
+    assert addresses.normalize(" ju\u0308rgen@BÜCHER.example ") == "jürgen@xn--bcher-kva.example"
+    assert addresses.normalize("用户@example.org") == "用户@example.org"
+    assert addresses.key("JÜRGEN@example.org") == addresses.key("jürgen@example.org")
+    assert addresses.key("straße@example.org") != addresses.key("strasse@example.org")
+    with pytest.raises(AddressError):
+        addresses.normalize("jürgen@example.org", only_ascii=True)
+
+
 @pytest.mark.parametrize(
-    "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü@example.org"]
+    "address", ["", "reader", "a b@example.org", "a@b@example.org", "a@example.org\nBcc: x@y.org", "ü @example.org"]
 )
 def test_an_invalid_address_is_refused_with_the_reason(address: str) -> None:
     with pytest.raises(AddressError, match="is not an email address: "):

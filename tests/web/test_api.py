@@ -184,6 +184,10 @@ def test_invalid_values_are_refused_with_the_reason(app: App, api: Client, wrong
     assert api.ok("GET", "/subscribers/1") == before
 
 
+def test_an_address_that_is_not_ascii_is_taken(api: Client) -> None:
+    assert api.ok("POST", "/subscribers", json={"email": "jürgen@Example.org"})["email"] == "jürgen@example.org"
+
+
 def test_the_actions_on_a_subscriber_change_their_state(app: App, site: TestClient, api: Client) -> None:
     api.ok("POST", "/subscribers", json={"email": EMAIL})
     assert "asked" in problem(api("POST", "/subscribers/1/ask"), 409)["detail"]

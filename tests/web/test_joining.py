@@ -74,6 +74,15 @@ def test_a_new_subscriber_is_stored_with_their_choices_and_asked_by_mail(app: Ap
     assert history(app) == [("asked", "page from 192.0.2.7")]
 
 
+def test_an_address_that_is_not_ascii_is_taken(app: App, site: TestClient) -> None:
+    # Browsers let no such address into a field of type "email".
+    assert 'type="email"' not in site.get("/subscribe").text
+    assert site.post("/subscribe", data=FORM | {"email": "jürgen@Example.org"}).status_code == 200
+    finish_background(site)
+    with app.store.read() as tx:
+        assert subscribers.get(tx, "jürgen@example.org").state is SubscriberState.PENDING
+
+
 def test_the_newsletters_time_zone_is_the_default(open_site: Callable[..., TestClient]) -> None:
     site = open_site("[newsletter]\ntimezone = 'Europe/Berlin'\nlanguage = 'de'\n")
     assert 'value="Europe/Berlin"' in site.get("/subscribe").text
