@@ -112,9 +112,8 @@ class StageRuns:
         try:
             with store.write() as tx:
                 stages.record_failure(tx, stage, reason, worker=worker, now=now)
-        except StoreError as error:
+        except StoreError:
             self._unrecorded[stage] = _Failure(now, reason)
-            log.error("cannot record that a stage failed", stage=stage.value, failure=reason, reason=str(error))
 
 
 def _with_signs_of_life(store: Store, stage: Stage, progress: Progress, clock: Callable[[], datetime]) -> Progress:

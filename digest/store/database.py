@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
 
-from digest.errors import StoreError
+from digest.errors import NotFoundError, StoreError
 from digest.store.schema import HEAD, numbers
 from digest.store.sqlite import Sqlite
 
@@ -189,6 +189,10 @@ class Store:
             yield
         except (exc.IntegrityError, exc.DataError, exc.ProgrammingError, exc.InterfaceError):
             raise  # about the values or the statement: the database itself can be used
+        except OverflowError as error:
+            if self._backend.is_number_too_large(error):  # an id that no row can have
+                raise NotFoundError("number", "2**63 or more") from None
+            raise
         except self._backend.errors as error:
             raise StoreError(f"{self.file}: {self._backend.reason(error)}") from error
 

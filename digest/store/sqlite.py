@@ -1,5 +1,6 @@
 """Everything that only SQLite does. Another database needs one class with the public methods of `Sqlite`."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,13 +25,9 @@ _PRAGMAS = (
     "secure_delete=ON",  # overwrites deleted rows, so that erased subscribers are not found in free pages
 )
 
-# What users can do about the driver's errors, by SQLite's primary result code.
-_REASONS = {
-    sqlite3.SQLITE_FULL: "the disk is full, so nothing was stored; free some space",
-    sqlite3.SQLITE_READONLY: "it cannot be written; give this user write access to the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; give this user write access to the file and its folder",
-    sqlite3.SQLITE_IOERR: "the disk cannot be used; it may be full, read-only or broken",
-}
+# SQLite's primary result codes for missing permissions, or a disk that is mounted read-only.
+_NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_FULL = 64 * 1024  # bytes: SQLite needs half of it beside the database, or says "disk I/O error"
 
 _search_index: sa.TableClause = sa.table(
     SUBSCRIBERS_SEARCH, *(sa.column(name) for name in ("rowid", "found_by", SUBSCRIBERS_SEARCH))
@@ -46,6 +43,7 @@ class Sqlite:
 
     def __init__(self, file: Path) -> None:
         """Prepare to open `file`, and create it if it is missing. Raises OSError if it cannot be created."""
+        self._file = file
         create_file(file)
         for suffix in _SUFFIXES:  # SQLite gives new ones the permissions of the database
             restrict(file.with_name(f"{file.name}{suffix}"))
@@ -109,12 +107,26 @@ class Sqlite:
         with self._turn:
             self._turn.wait_for(lambda: not self._waiting_writers, seconds)
 
-    @staticmethod
-    def reason(error: BaseException) -> str:
-        """Return what is wrong and what to do about it, for one of `errors`."""
+    def reason(self, error: BaseException) -> str:
+        """Return why one of `errors` was raised, for people."""
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
-        known = _REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)  # the other bits are details
-        return f"{known} ({cause})" if known else str(cause)
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the other bits are details
+        try:
+            disk = os.statvfs(self._file.parent)
+        except OSError:  # the folder is gone
+            return str(cause)
+        if code in _NOT_WRITABLE:
+            if disk.f_flag & os.ST_RDONLY:
+                return f"{cause}; the disk is mounted read-only"
+            return f"{cause}; this user needs write access to the file and its folder"
+        if code == sqlite3.SQLITE_IOERR and disk.f_bavail * disk.f_frsize < _FULL:
+            return f"{cause}; the disk is full"
+        return str(cause)
+
+    @staticmethod
+    def is_number_too_large(error: OverflowError) -> bool:
+        """Return True if the driver raised this for a number that no column can hold."""
+        return "SQLite" in str(error)
 
     def erase_deleted_rows(self) -> None:
         """Overwrite what deleted rows left in the search index, the database file and the write-ahead log.

@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from digest.app import App
-from digest.errors import DigestError, UsageError
+from digest.errors import DigestError, NotFoundError, UsageError
 from digest.security.addresses import parse_mailbox
 from digest.store import audit
 from digest.web import account, admin, public
@@ -201,10 +201,12 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _digest_error(request: Request, error: DigestError) -> Response:
-    """An admin learns why a request was refused. Others see that the page is not available just now."""
+    """An admin learns why a request was refused. Others see that there is no such page, or that it is not available."""
     context: RequestContext | None = getattr(request.state, "context", None)
     if isinstance(error, UsageError) and context is not None and context.signed_in.email:
         return refuse(context, error)
+    if isinstance(error, NotFoundError):
+        return _problem_of(request, 404)
     log.error("page failed", page=without_token(request.url.path), reason=str(error))
     return _problem_of(request, 503, {"Retry-After": "60"})
 

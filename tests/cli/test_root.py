@@ -105,6 +105,15 @@ def test_an_internal_error_is_reported_on_one_line(cli: Cli, monkeypatch: pytest
         cli("source", "list")
 
 
+@pytest.mark.parametrize("command", ["outbox retry", "outbox resend", "submission reject", "token revoke"])
+@pytest.mark.parametrize("number", [2**63, 10**30])
+def test_a_number_that_no_row_can_have_is_not_found(cli: Cli, command: str, number: int) -> None:
+    ran = cli(*command.split(), str(number))
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert "internal error" not in ran.err
+
+
 def test_markup_in_a_message_is_only_text(capsys: pytest.CaptureFixture[str]) -> None:
     output.say("[red]not red[/]")
     output.print_table(("a",), [("[b]x[/b]",)])

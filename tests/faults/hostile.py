@@ -19,13 +19,14 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds
+from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests
 
 GROUPS: dict[str, Group] = {
     "feeds": feeds.attacks,
     "csv": csv_files.attacks,
     "config": config_files.attacks,
     "commands": command_lines.attacks,
+    "requests": requests.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from digest.errors import StoreError
+from digest.errors import NotFoundError, StoreError
 from digest.matching import compile_rules
 from digest.models import EVERY_TYPE, SubscriberState
 from digest.store import Store, papers, profiles, submissions, subscribers
@@ -178,6 +178,11 @@ def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
 def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open database file"):
         Store.open(tmp_path / "nowhere" / "digest.db")
+
+
+def test_a_number_that_no_row_can_have_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFoundError), store.read() as tx:
+        subscribers.find_by_id(tx, 2**63)
 
 
 def test_a_naive_datetime_is_refused(store: Store) -> None:

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from digest.app import App
 from digest.models import Role, Subscriber
-from digest.store import admins
+from digest.store import admins, subscribers
 from tests.web.admin_site import AdminBrowser, signed_in
 from tests.web.hostile_data import add_hostile_data
 from tests.web.html import faults_of, risks_of
@@ -60,6 +60,24 @@ def test_looking_changes_nothing_and_shows_nothing_hostile(app: App, site: TestC
             assert not re.search("[\x00\x1b\u202e\u2066]|49}}", answer.text), path
             assert (faults_of(answer.text), risks_of(answer.text)) == ([], []), path
     assert everything(app) == before
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63 - 1), str(2**63), "9" * 5000, "%00", "1e3"])
+def test_a_number_that_no_row_can_have_is_not_found(
+    app: App, site: TestClient, reader: Subscriber, number: str
+) -> None:
+    admin_browser = signed_in(app, site)
+    for route in cast(Starlette, site.app).routes:
+        if isinstance(route, Route) and "{id}" in route.path and "GET" in (route.methods or ()):
+            path = re.sub(r"\{\w+\}", number, route.path)
+            assert admin_browser.get(path).status_code == 404, path
+
+
+def test_a_store_that_finds_nothing_is_404_for_visitors_too(
+    app: App, site: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.store.papers.find_by_keys", lambda tx, _: subscribers.find_by_id(tx, 2**63))
+    assert site.get("/paper/arxiv:1").status_code == 404
 
 
 def test_each_admin_page_asks_visitors_to_sign_in(app: App, site: TestClient, reader: Subscriber) -> None:
