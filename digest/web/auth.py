@@ -23,7 +23,7 @@ from digest.web.dependencies import (
     page_router,
     wake_delivery,
 )
-from digest.web.rendering import Question, SignedIn, admin_template, partly_shown
+from digest.web.rendering import Question, SignedIn, admin_template, isolated, partly_shown
 from digest.web.sessions import Session
 
 SIGN_IN = "/admin/sign-in"
@@ -144,7 +144,7 @@ def sign_in_question(reader: Subscriber, email: str, before: LiveSession | None)
     `before` is the session that the browser has.
     """
     other = before is not None and before.reader.id != reader.id
-    return Question(partly_shown(email), instead_of=partly_shown(before.reader.email) if before and other else "")
+    return Question(partly_shown(email), instead_of=isolated(before.reader.email) if before and other else "")
 
 
 def may_sign_in(context: RequestContext, form: Fields, reader: Subscriber, before: LiveSession | None) -> bool:

@@ -63,10 +63,10 @@ NOBODY = SignedIn()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A page that asks before anything is done. The addresses are masked."""
+    """A page that asks before anything is done. Pages mask `email`."""
 
     email: str
-    instead_of: str = ""  # of the reader who is signed in now, if the link signs in another
+    instead_of: str = ""  # the address of the reader who is signed in now, if the link signs in another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests
+from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests, web
 
 GROUPS: dict[str, Group] = {
     "feeds": feeds.attacks,
@@ -27,6 +27,7 @@ GROUPS: dict[str, Group] = {
     "config": config_files.attacks,
     "commands": command_lines.attacks,
     "requests": requests.attacks,
+    "web": web.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

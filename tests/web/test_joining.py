@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,15 +13,17 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.matching import compile_rules
 from digest.models import MailKind, Subscriber, SubscriberState
+from digest.security.links import Scope
 from digest.store import profiles, subscribers
 from tests.builders import NOW
-from tests.web.conftest import browser
+from tests.web.conftest import Opened, browser
 from tests.web.subscribers import (
     ADDRESS_STATES,
     EMAIL,
     add_subscriber,
     finish_background,
     history,
+    path,
     put_into_state,
     queued,
 )
@@ -271,3 +274,20 @@ def test_all_clients_together_have_so_many(open_site: Callable[..., TestClient])
     site = open_site("[signup]\nhourly = 3\n[web]\ntrusted_proxies = ['127.0.0.1']\n", client="127.0.0.1")
     asked = [site.post("/sign-in", data=FORM, headers={"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(4)]
     assert [answer.status_code for answer in asked] == [200, 200, 200, 429]
+
+
+def test_a_reader_gets_a_sign_in_link_while_others_use_up_all_mails(open_site: Opened, tmp_path: Path) -> None:
+    site = open_site("[signup]\nhourly_per_client = 2\nhourly = 3\n[web]\ntrusted_proxies = ['192.0.2.7']\n")
+    with App.open(tmp_path / "config.toml") as app:
+        link = path(app, Scope.PREFERENCES, add_subscriber(app)).removeprefix("http://127.0.0.1:8000")
+    signed_in = site.get(link, headers={"X-Forwarded-For": "203.0.113.1"})
+    known = signed_in.headers.get_list("Set-Cookie")[1].partition(";")[0]
+
+    def ask(forwarded: str, cookie: str = "") -> int:
+        headers = {"X-Forwarded-For": forwarded, "Cookie": cookie}
+        return site.post("/sign-in", data=FORM, headers=headers).status_code
+
+    assert [ask(f"198.51.100.{n}") for n in range(5)] == [200, 200, 200, 429, 429]
+    assert [ask("203.0.113.1"), ask("203.0.113.2")] == [200, 429]  # the network of the reader, and another
+    assert [ask("198.51.100.9", known), ask("198.51.100.9", f"{known}x")] == [200, 429]
+    assert [ask("203.0.113.9", known), ask("203.0.113.9", known)] == [200, 429]

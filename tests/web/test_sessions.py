@@ -279,7 +279,7 @@ def test_a_form_in_a_session_beside_a_broken_cookie_is_accepted(app: App, site: 
     assert page(site, own) == 303
 
 
-INSTEAD = "You’re signed in as \u2068v•••@example.org\u2069 in this browser. If you continue, you’ll be signed in as"
+INSTEAD = "You’re signed in as \u2068victim@example.org\u2069 in this browser. If you continue, you’ll be signed in as"
 
 
 def instead(app: App, scope: Scope) -> str:
