@@ -25,7 +25,6 @@ from digest.sources import charsets
 from digest.sources.parsing import ParseError
 
 _FEED_END = re.compile(rb"</(?:[\w.-]+:)?(?:rss|feed|RDF)\s*>\s*(?:<!--.{0,2000}?-->\s*)*\Z", re.IGNORECASE | re.DOTALL)
-_CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
 _ELEMENT = re.compile(rb"<(/?)[A-Za-z][^<>]*?(/?)>")
 _MAX_DEPTH = 200
 
@@ -177,13 +176,25 @@ def _as_utf8(body: bytes) -> bytes:
 def _depth(data: bytes) -> int:
     """Return how deep elements are nested, found without building a tree, because parsers recurse. O(bytes)."""
     depth = deepest = 0
-    for tag in _ELEMENT.finditer(_CDATA.sub(b"", data)):
+    for tag in _ELEMENT.finditer(_without_cdata(data)):
         if tag.group(1):
             depth -= 1
         elif not tag.group(2):
             depth += 1
             deepest = max(deepest, depth)
     return deepest
+
+
+def _without_cdata(data: bytes) -> bytes:
+    """Return XML without its CDATA sections. One that has no end goes to the end of the document."""
+    kept: list[bytes] = []
+    end = 0
+    while (begin := data.find(b"<![CDATA[", end)) >= 0:
+        kept.append(data[end:begin])
+        end = data.find(b"]]>", begin)
+        if end < 0:
+            return b"".join(kept)
+    return b"".join((*kept, data[end:]))
 
 
 def text_of(item: dict[str, Any], *fields: str) -> str:

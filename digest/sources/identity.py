@@ -5,7 +5,7 @@ form of public ids: `arxiv:2504.17830`, `doi:10.1101/…`, `title:<12 hex>`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
@@ -60,8 +60,23 @@ class Reconciliation:
     revised: list[str] = field(default_factory=list)  # known papers whose text or links changed
     popularity_changed: list[str] = field(default_factory=list)  # known papers with other upvotes or stars
     merged: dict[str, str] = field(default_factory=dict)  # known papers that are the same: younger -> older
+    moved: dict[str, str] = field(default_factory=dict)  # all papers that turned out to be another one: id -> id
     keys: dict[str, str] = field(default_factory=dict)  # key -> paper, for every key of the entries
     sightings: list[tuple[Entry, str]] = field(default_factory=list)  # every entry with its paper
+
+    def find(self, key: str) -> str | None:
+        """Return the paper of a key, or None."""
+        paper_id = self.keys.get(key)
+        return None if paper_id is None else self.resolve(paper_id)
+
+    def resolve(self, paper_id: str) -> str:
+        """Return the paper that a paper turned out to be, which is itself if it was not merged."""
+        found = paper_id
+        while found in self.moved:
+            found = self.moved[found]
+        if found != paper_id:
+            self.moved[paper_id] = found  # so that long chains are walked once
+        return found
 
 
 def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconciliation:
@@ -74,12 +89,12 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
     before = dict(result.papers)
     for entry in entries:
         entry_keys = keys(entry)
-        found = [i for k in entry_keys if (i := result.keys.get(k)) is not None and is_same_paper(i, entry_keys, k)]
+        found = [i for k in entry_keys if (i := result.find(k)) is not None and is_same_paper(i, entry_keys, k)]
         claims_arxiv_id = entry_keys[0].startswith("arxiv:") and not entry.arxiv_version
         if claims_arxiv_id:
             found = _without_claims(result, entry_keys[0], found)
         if found:
-            paper_id = _merge(result, list(dict.fromkeys(found)))
+            paper_id = _merge(result, list(dict.fromkeys(found)), before)
             result.papers[paper_id] = update(result.papers[paper_id], entry)
         else:
             paper_id = entry_keys[0]
@@ -89,6 +104,16 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
             for key in entry_keys:
                 result.keys.setdefault(key, paper_id)
         result.sightings.append((entry, paper_id))
+    _conclude(result, before)
+    return result
+
+
+def _conclude(result: Reconciliation, before: Mapping[str, Paper]) -> None:
+    """Name every paper by the id that it has after all merges, and find what changed in the known papers."""
+    if result.moved:
+        result.new = [paper_id for paper_id in result.new if paper_id not in result.moved]
+        result.keys = {key: result.resolve(paper_id) for key, paper_id in result.keys.items()}
+        result.sightings = [(entry, result.resolve(paper_id)) for entry, paper_id in result.sightings]
     for paper_id, old in before.items():
         if paper_id in result.merged:
             continue
@@ -97,7 +122,6 @@ def reconcile(entries: Iterable[Entry], known: Mapping[str, Paper]) -> Reconcili
             result.revised.append(paper_id)
         if (new.upvotes, new.stars) != (old.upvotes, old.stars):
             result.popularity_changed.append(paper_id)
-    return result
 
 
 def _without_claims(result: Reconciliation, arxiv_key: str, found: Sequence[str]) -> list[str]:
@@ -106,24 +130,20 @@ def _without_claims(result: Reconciliation, arxiv_key: str, found: Sequence[str]
     Of the papers that arXiv announced, it is the one with its arXiv id or none: an entry of another source cannot show
     that a paper of arXiv's is the same as another one.
     """
-    named = result.keys.get(arxiv_key)
+    named = result.find(arxiv_key)
     if named is not None and result.papers[named].from_arxiv:
         return [named]
     return [paper for paper in found if not result.papers[paper].from_arxiv]
 
 
-def _merge(result: Reconciliation, found: Sequence[str]) -> str:
-    """Merge papers into the one that was seen first, with their keys and sightings, and return its id."""
+def _merge(result: Reconciliation, found: Sequence[str], known: Collection[str]) -> str:
+    """Merge papers into the one that was seen first, and return its id. `known` are the ids of the stored ones."""
     kept, *others = sorted(found, key=lambda i: result.papers[i].first_seen_at or _NEVER)
     for other in others:
         result.papers[kept] = _filled(result.papers[kept], result.papers.pop(other))
-        if other in result.new:
-            result.new.remove(other)
-        else:
+        result.moved[other] = kept
+        if other in known:
             result.merged[other] = kept
-    moved = set(others)
-    result.keys = {key: kept if paper in moved else paper for key, paper in result.keys.items()}
-    result.sightings = [(entry, kept if paper in moved else paper) for entry, paper in result.sightings]
     return kept
 
 
