@@ -47,15 +47,32 @@ def find_live_session(tx: Transaction, context: RequestContext) -> LiveSession |
     None if there is none, and if cookies name the sessions of several readers: another host of our domain may have set
     some of them, and nothing tells which.
     """
+    live = _find_live_sessions(tx, context)
+    if len({each.reader.id for each in live}) != 1:
+        return None
+    context.csrf = live[0].session.csrf
+    return live[0]
+
+
+def find_replaced_session(tx: Transaction, context: RequestContext, reader: Subscriber) -> LiveSession | None:
+    """The session of the request's cookie that signing in `reader` replaces: that of another reader, if there is one.
+
+    The page's forms then have its CSRF token.
+    """
+    live = _find_live_sessions(tx, context)
+    replaced = next((each for each in live if each.reader.id != reader.id), live[0] if live else None)
+    if replaced is not None:
+        context.csrf = replaced.session.csrf
+    return replaced
+
+
+def _find_live_sessions(tx: Transaction, context: RequestContext) -> list[LiveSession]:
     live = []
     for session in context.services.sessions.find_all(context.request, now=context.now):
         reader = subscribers.find_by_id(tx, session.subscriber_id)
         if reader is not None and reader.epoch == session.epoch and not ended_sessions.contains(tx, session.id):
             live.append(LiveSession(session, reader))
-    if len({each.reader.id for each in live}) != 1:
-        return None
-    context.csrf = live[0].session.csrf
-    return live[0]
+    return live
 
 
 def _live_session(context: Context) -> LiveSession:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.models import Subscriber, SubscriberState
 from digest.security.links import TOKEN_LIFETIMES, Scope
+from digest.store import subscribers
 from digest.web.sessions import Session, Sessions
 from tests.builders import NOW
 from tests.web.conftest import browser
@@ -314,6 +315,18 @@ def test_a_link_signs_in_over_another_readers_session_only_once_its_page_has_ask
     assert done.status_code in {200, 303}
     assert page(site, token(done.headers["Set-Cookie"])) == 200
     assert page(site, victim) == 303  # it ended: it is in no browser any more
+
+
+def test_a_session_that_another_host_set_beside_the_readers_keeps_no_link_from_asking(
+    app: App, site: TestClient
+) -> None:
+    victim = begun(app, add_subscriber(app, "victim@example.org"))
+    link = instead(app, Scope.PREFERENCES)
+    with app.store.read() as tx:
+        attacker = begun(app, subscribers.get(tx, "other@example.org"))
+    for cookies in ((victim, attacker), (attacker, victim)):
+        answer = site.get(link, headers={"Cookie": "; ".join(f"{COOKIE}={cookie}" for cookie in cookies)})
+        assert (answer.status_code, INSTEAD in answer.text, "Set-Cookie" in answer.headers) == (200, True, False)
 
 
 @pytest.mark.parametrize("scope", [Scope.SIGN_IN, Scope.PREFERENCES, Scope.CONFIRM, Scope.ADDRESS])

@@ -15,7 +15,7 @@ from digest.store import Transaction
 from digest.subscribers.data_export import export_personal_data
 from digest.web.auth import (
     CurrentReader,
-    find_live_session,
+    find_replaced_session,
     find_still,
     get_by_link,
     may_sign_in,
@@ -90,7 +90,7 @@ def ask_to_confirm(context: Context, token: str) -> Response:
     """Ask whether mail is to go to the new address. Changes nothing."""
     with context.store.read() as tx:
         reader = _get_reader(tx, context, token)
-        question = sign_in_question(reader, reader.new_email, find_live_session(tx, context))
+        question = sign_in_question(reader, reader.new_email, find_replaced_session(tx, context, reader))
     return context.render("move.html.j2", question, language=reader.language)
 
 
@@ -99,7 +99,7 @@ def change_address(context: Context, token: str, form: PostedForm) -> Response:
     """Send mail to the new address from now on, and sign in."""
     with context.store.write() as tx:
         reader = _get_reader(tx, context, token)
-        before = find_live_session(tx, context)
+        before = find_replaced_session(tx, context, reader)
         if not may_sign_in(context, form, reader, before):
             question = sign_in_question(reader, reader.new_email, before)
             return context.render("move.html.j2", question, status=409, language=reader.language)

@@ -14,7 +14,7 @@ from digest.subscribers import sign_up
 from digest.web.auth import (
     CurrentSession,
     LiveSession,
-    find_live_session,
+    find_replaced_session,
     get_by_link,
     may_sign_in,
     public_router,
@@ -91,7 +91,7 @@ def _find_readers(context: RequestContext, scope: Scope, token: str) -> tuple[Su
     """Return (the subscriber of a link, the session that the browser has)."""
     with context.store.read() as tx:
         reader, _ = get_by_link(tx, context, scope, token)
-        return reader, find_live_session(tx, context)
+        return reader, find_replaced_session(tx, context, reader)
 
 
 def _ask(context: RequestContext, reader: Subscriber, before: LiveSession | None, *, status: int = 200) -> Response:

@@ -19,7 +19,7 @@ from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers import fields, sign_up
 from digest.web.auth import (
-    find_live_session,
+    find_replaced_session,
     get_by_link,
     may_sign_in,
     public_router,
@@ -174,7 +174,7 @@ def ask_to_confirm(context: Context, token: str) -> Response:
     """A page with a button: opening it changes nothing, because mail scanners follow links."""
     with context.store.read() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
-        question = sign_in_question(reader, reader.email, find_live_session(tx, context))
+        question = sign_in_question(reader, reader.email, find_replaced_session(tx, context, reader))
     if reader.state.is_subscribed:
         return _show_confirmed(context, reader, welcome=False)
     return context.render("confirm.html.j2", question, language=reader.language)
@@ -189,7 +189,7 @@ def confirm(context: Context, token: str, form: PostedForm) -> Response:
     """
     with context.store.write() as tx:
         reader, _ = get_by_link(tx, context, Scope.CONFIRM, token)
-        is_new, before = not reader.state.is_subscribed, find_live_session(tx, context)
+        is_new, before = not reader.state.is_subscribed, find_replaced_session(tx, context, reader)
         if is_new and not may_sign_in(context, form, reader, before):
             question = sign_in_question(reader, reader.email, before)
             return context.render("confirm.html.j2", question, status=409, language=reader.language)

@@ -44,7 +44,7 @@ def attacks(random: Random, count: int, folder: Path) -> Iterator[Attack]:
         filled(app)
         site, listener = create_app(app, clock=lambda: NOW), listen("127.0.0.1", 0)
         address = listener.getsockname()
-        cookie = f"Cookie: __Secure-digest-desk={session(app)}\r\n".encode()
+        cookie = f"Cookie: __Host-digest-desk={session(app)}\r\n".encode()
         token = f"Authorization: Bearer {token_of(app, an_admin(app), tuple(TokenScope))}\r\n".encode()
         with serving(site, listener, on_loss=lambda: None):
             for path in _paths(site, random, count):
