@@ -99,8 +99,11 @@ class App:
 
     @cached_property
     def templates(self) -> Templates:
-        """The mail templates and languages. Raises TemplateError."""
+        """The mail templates and languages. Raises TemplateError, ConfigError."""
         overriding = self.config.path(self.config.templates.path) if self.config.templates.path else None
+        if overriding is not None and not overriding.is_dir():
+            reason = f"{overriding} is not a folder; name one, or leave the key empty"
+            raise ConfigError(str(self.config.file), "templates.path", reason)
         return Templates(overriding)
 
     @cached_property
@@ -135,9 +138,9 @@ class App:
     @cached_property
     def composer(self) -> Composer:
         """Composes the mails of this newsletter. Raises TemplateError, ConfigError."""
-        newsletter = self.config.newsletter
+        newsletter, languages = self.config.newsletter, self.templates.languages
         try:
-            self.templates.languages.checked(newsletter.language)
+            languages.checked(newsletter.language)
         except UsageError as error:
             raise ConfigError(str(self.config.file), "newsletter.language", str(error)) from None
         return Composer(

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -87,6 +87,18 @@ def _check_sender(written: str) -> str:
     return written
 
 
+def _check_server(name: str) -> str:
+    if name and not re.fullmatch(r"[\w.-]+", name):
+        try:
+            ip_address(name)
+        except ValueError:
+            example = "write its name or IP address without scheme and port, such as mail.example.org"
+            raise UsageError(f"{name!r} is not a host; {example}") from None
+    return name
+
+
+_Line = Annotated[str, _validator(_check_line)]
+_Server = Annotated[str, _validator(_check_server)]
 _Host = Annotated[str, _validator(lambda name: checked_host(name) if name else "")]
 
 
@@ -97,7 +109,7 @@ class _Section(BaseModel):
 class NewsletterConfig(_Section):
     """The newsletter's name and sender, and what its digests contain."""
 
-    name: Annotated[str, _validator(_check_line)] = "Daily Papers"
+    name: _Line = "Daily Papers"
     base_url: str = INITIAL_BASE_URL
     sender: Annotated[str, _validator(_check_sender)] = Field(INITIAL_SENDER, alias="from")
     postal_address: str = _DEFAULT_POSTAL_ADDRESS
@@ -138,7 +150,7 @@ class DatabaseConfig(_Section):
     @field_validator("url")
     @classmethod
     def _supported(cls, url: str) -> str:
-        if not url.startswith("sqlite:///"):
+        if not url.startswith("sqlite:///") or url == "sqlite:///" or not url.isprintable():
             raise ValueError(f"{url!r}: write sqlite:///FILE")
         return url
 
@@ -146,9 +158,9 @@ class DatabaseConfig(_Section):
 class SourceConfig(_Section):
     """A source of papers."""
 
-    name: str = Field(min_length=1)
+    name: _Line = Field(min_length=1)
     kind: str
-    url: str = Field(min_length=1)
+    url: _Line = Field(min_length=1)
 
     @field_validator("kind")
     @classmethod
@@ -161,7 +173,7 @@ class SourceConfig(_Section):
 class WebConfig(_Section):
     """Where `digest serve` listens, and the reverse proxies in front of it."""
 
-    host: str = Field("127.0.0.1", min_length=1)
+    host: _Server = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
     trusted_proxies: tuple[Annotated[str, _validator(_check_network)], ...] = Field((), strict=False)
     indexed: bool = False
@@ -200,7 +212,7 @@ class FetchConfig(_Section):
     """How sources are fetched."""
 
     contact: str = ""
-    allow_private: tuple[str, ...] = Field((), strict=False)
+    allow_private: tuple[_Server, ...] = Field((), strict=False)
 
 
 class TemplatesConfig(_Section):
@@ -212,7 +224,7 @@ class TemplatesConfig(_Section):
 class SmtpConfig(_Section):
     """The mail server that sends our mail."""
 
-    host: str = Field("localhost", min_length=1)
+    host: _Server = Field("localhost", min_length=1)
     port: int = Field(25, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "none"
     username: str = ""
@@ -246,7 +258,7 @@ class DeliveryConfig(_Section):
 class ImapConfig(_Section):
     """The mailbox that bounces are read from, if another machine receives them."""
 
-    host: str = ""
+    host: _Server = ""
     port: int = Field(993, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "tls"
     username: str = ""

@@ -58,9 +58,10 @@ class Cli:
         self._capsys = capsys
         monkeypatch.chdir(folder)
 
-    def __call__(self, *arguments: str, stdin: str = "") -> Ran:
+    def __call__(self, *arguments: str, stdin: str | bytes = "") -> Ran:
         self._monkeypatch.setattr(sys, "argv", ["digest", *arguments])
-        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             main()

@@ -77,6 +77,17 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ),
         ("[dkim]\ndomain = 'example.org'\nselector = 's 1'", "config.toml: dkim.selector: 's 1' is not made of ASCII"),
         ("x = [", "config.toml: is not TOML: "),
+        (
+            "[delivery.smtp]\nhost = 'smtp://mail.example.org'",
+            "delivery.smtp.host: 'smtp://mail.example.org' is not a host",
+        ),
+        ("[delivery.smtp]\nhost = 'mail.example.org:587'", "without scheme and port, such as mail.example.org"),
+        ("[bounces.imap]\nhost = 'a b'", "bounces.imap.host: 'a b' is not a host; write its name or IP address"),
+        ("[web]\nhost = '[::1]'", "web.host: '[::1]' is not a host; write its name or IP address"),
+        ("[fetch]\nallow_private = ['10.0.0.0/8']", "fetch.allow_private[1]: '10.0.0.0/8' is not a host"),
+        ("[database]\nurl = 'sqlite:///'", "config.toml: database.url: 'sqlite:///': write sqlite:///FILE"),
+        ('[database]\nurl = "sqlite:///\\u0000"', "write sqlite:///FILE"),
+        ('[[source]]\nname = "a\\nb"\nkind = "text"\nurl = "x"', "source[1].name: 'a\\nb' is not one line of text"),
         ("[newsletter]\nname = Daily", "Invalid value (at line 2, column 8); a text is written in quotes"),
         ("[newsletter]\npostal = 'x'", "newsletter.postal: unknown key; known are abstract_characters, base_url"),
         ("[newsletter]\nname = 5", "config.toml: newsletter.name: write a text in quotes, not 5"),
@@ -219,6 +230,11 @@ def test_all_example_values_are_named_at_once(tmp_path: Path) -> None:
 )
 def test_any_other_value_is_taken(tmp_path: Path, key: str, value: str) -> None:
     sending(tmp_path, OWN | {key: value}).check_own_values()
+
+
+@pytest.mark.parametrize("host", ["mail.example.org", "127.0.0.1", "::1", "mail_server", "bücher.example"])
+def test_a_server_is_a_name_or_an_ip_address(tmp_path: Path, host: str) -> None:
+    assert config_of(tmp_path, f"[delivery.smtp]\nhost = '{host}'").delivery.smtp.host == host
 
 
 def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:

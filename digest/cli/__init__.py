@@ -81,8 +81,8 @@ def main() -> None:
     except typer.TyperException as error:  # what the parser of the command line refuses
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
-        if message := error.format_message():  # none if the help was printed
-            complain(f"{message.rstrip('.')}{hint}")
+        if message := error.format_message().removesuffix("."):  # none if the help was printed
+            complain(f"{message.replace('Value error, ', '')}{hint}")  # pydantic's words
         sys.exit(error.exit_code)
     except typer.Abort:
         complain("aborted")

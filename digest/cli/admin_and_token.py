@@ -8,6 +8,7 @@ import typer
 from digest.admin import admin_actions
 from digest.cli.options import MAX_NUMBER, ConfigOption, JsonOption, new_group, open_app, signed
 from digest.cli.output import print_records, say
+from digest.errors import UsageError, reason_unreadable
 from digest.models import Role, TokenScope
 from digest.security import addresses, passwords
 from digest.store import admins, audit
@@ -93,7 +94,10 @@ def _asked_password() -> str:
     """Ask for a password on the terminal, hidden and twice; otherwise read the first line of stdin."""
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\n")
+    try:
+        return sys.stdin.readline().rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"stdin: the password cannot be read: {reason_unreadable(error)}") from None
 
 
 token_commands = new_group("Tokens: access to the API, for your programs.")

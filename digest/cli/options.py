@@ -101,3 +101,19 @@ def read_rules(written: str) -> str:
         where = {"-": "stdin: "}.get(written, f"{written[1:]}: " if written.startswith("@") else "")
         raise UsageError(f"{where}the rules cannot be read: {reason_unreadable(error)}") from None
     return written
+
+
+def read_bytes(file: Path) -> bytes:
+    """Read a file, or stdin if it is called "-". Raises UsageError."""
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
+
+
+def read_text(file: Path) -> str:
+    """Read a text in UTF-8, with a byte order mark or without. Raises UsageError."""
+    try:
+        return read_bytes(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None

@@ -1,6 +1,5 @@
 """digest profile …: shared keyword profiles, their versions, and how their rules perform."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -23,10 +22,11 @@ from digest.cli.options import (
     moment,
     new_group,
     open_app,
+    read_text,
     signed,
 )
 from digest.cli.output import print_json, print_records, print_table, say, warn_of_unreadable
-from digest.errors import RuleError, UsageError, reason_unreadable
+from digest.errors import RuleError, UsageError
 from digest.matching import parse_rules
 from digest.matching.paper_collection import Findings, PaperCollection
 from digest.matching.rule_stats import RuleStats
@@ -111,14 +111,11 @@ def export(config: ConfigOption = None) -> None:
 
 @commands.command("import")
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The output of `export`; - for stdin.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The output of `export`; - for stdin.")],
     config: ConfigOption = None,
 ) -> None:
     """Add the profiles in FILE. Existing profiles get the rules in FILE. All or none are imported."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
+    text = read_text(file)
     try:
         imported = profile_actions.parse_json_lines(text)
     except UsageError as error:

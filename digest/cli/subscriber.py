@@ -16,11 +16,12 @@ from digest.cli.options import (
     moment,
     new_group,
     open_app,
+    read_bytes,
     read_rules,
     signed,
 )
 from digest.cli.output import print_json, print_record, print_records, progress, say, warn
-from digest.errors import UsageError, reason_unreadable
+from digest.errors import UsageError
 from digest.matching import compile_rules
 from digest.models import SubscriberState
 from digest.store import profiles, subscribers
@@ -239,7 +240,9 @@ def resume(email: EmailArgument, config: ConfigOption = None) -> None:
 
 @commands.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(fields.COLUMNS)}.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help=f"Columns: {','.join(fields.COLUMNS)}; - for stdin.")
+    ],
     confirmed: ConfirmedOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen to each row; write nothing.")
@@ -251,10 +254,7 @@ def import_(
 
     The valid rows are added together at the end, or none of them if an error stops the import.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
+    content = read_bytes(file)
     outcomes = []
     with open_app(config) as app, app.store.read() if dry_run else app.store.write() as tx:
         try:

@@ -79,9 +79,8 @@ def read_table(text: str, known: Sequence[str], *, needed: str) -> Table:
     said = _SEPARATOR_LINE.match(text)
     start, first_line = (said.end(), 2) if said else (0, 1)
     names = {_folded(name): name for name in known}
-    candidates = [
-        (separator, *_header(text, start, first_line, separator)) for separator in ([said[1]] if said else _SEPARATORS)
-    ]
+    separators = dict.fromkeys([said[1], *_SEPARATORS] if said else _SEPARATORS)  # what a file says may be wrong
+    candidates = [(separator, *_header(text, start, first_line, separator)) for separator in separators]
     separator, line, header = max(candidates, key=lambda found: sum(_folded(cell) in names for cell in found[2]))
     if needed not in {names.get(_folded(cell)) for cell in header}:
         found = ", ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED])

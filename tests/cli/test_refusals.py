@@ -87,7 +87,7 @@ TYPED = [
     (("profile", "add", "Empty", "--rules", ""), ""),
     (("token", "add", "x", "--admin", "desk@example.org", "--scope", "everything"), "'everything' is not one of"),
     (("preview", READER, "--send-to", "me"), "'me' is not an email address: "),
-    (("preview", READER, "--kind", "letter"), "'letter' is not one of"),
+    (("preview", READER, "--kind", "letter"), "error: Invalid value for '--kind': 'letter' is not one of"),
     # files
     *(
         ((*command, name), f"{name}: cannot be read: {reason}")
@@ -135,6 +135,18 @@ def test_a_feed_that_is_missing_is_named(filled: Cli) -> None:
     assert ran.code == 1
     assert "missing.xml" in ran.err
     assert ran.err.endswith("error: no feed could be read\n")
+
+
+@pytest.mark.parametrize("typed", [("admin", "add", "new@example.org"), ("match", "-"), ("profile", "import", "-")])
+def test_stdin_that_is_not_text_is_refused(filled: Cli, typed: tuple[str, ...]) -> None:
+    ran = filled(*typed, stdin=b"\xff\xfe\n")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "cannot be read: it is not UTF-8 text; save it as UTF-8" in ran.err
+
+
+def test_subscribers_are_imported_from_stdin(filled: Cli) -> None:
+    filled.ok("subscriber", "import", "-", stdin="\ufeffE-Mail\nnew@example.org\n")
+    assert len(filled.ok("subscriber", "list", "--json").records) == 2
 
 
 def test_an_argument_that_is_not_utf_8_is_refused(filled: Cli) -> None:

@@ -141,6 +141,13 @@ def test_when_smtp_is_down_the_mail_waits_for_the_next_run(cats: Cli) -> None:
     assert postbox.recipients == ["reader@example.org"]
 
 
+def test_a_missing_folder_of_templates_is_named_with_its_key(cats: Cli) -> None:
+    cats.configure('[templates]\npath = "nowhere"\n')
+    ran = cats("deliver")
+    where = f"{cats.folder}/config.toml: templates.path: {cats.folder}/nowhere"
+    assert (ran.code, ran.err) == (2, f"error: {where} is not a folder; name one, or leave the key empty\n")
+
+
 @pytest.mark.parametrize("command", [("run", "--everyone"), ("deliver",), ("serve",)])
 def test_with_the_sender_of_a_new_installation_nothing_is_done_by_smtp(bare: Cli, command: tuple[str, ...]) -> None:
     bare.ok("init")

@@ -54,6 +54,10 @@ def test_a_line_for_excel_may_name_the_separator(first: str, separator: str) -> 
     assert rows(f"{first}\nemail{separator}name\n\na@example.org{separator}Ann\n") == [(4, ANN)]
 
 
+def test_a_line_for_excel_that_names_another_separator_than_the_header_has_does_no_harm() -> None:
+    assert rows("sep=;\nemail,name\na@example.org,Ann\n") == [(3, ANN)]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32"])
 def test_unicode_is_read_by_its_byte_order_mark(encoding: str) -> None:
     marks = {"utf-16-be": codecs.BOM_UTF16_BE, "utf-16-le": codecs.BOM_UTF16_LE}
