@@ -25,6 +25,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digest.app import App
 from digest.errors import DigestError
 from digest.models import Stage
+from digest.store import subscribers
 from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
@@ -173,8 +174,9 @@ def _publish(app: App) -> None:
     report = app.publish(now=datetime.now(UTC))
     for owner, reason in report.invalid_rules:
         log.warning("invalid rules", owner=owner, reason=reason)
+    numbers = _numbers(app, [email for email, _ in report.empty_reasons])
     for email, reason in report.empty_reasons:
-        log.info("no mail", subscriber=email, reason=reason)
+        log.info("no mail", subscriber=numbers.get(email), reason=reason)
     if report.digests:
         log.info("published", digests=report.digests)
 
@@ -191,8 +193,9 @@ def _deliver(app: App, stop: threading.Event, new_mail: threading.Event) -> None
             log.warning("mails are in doubt", count=report.in_doubt)
         if report.failure:
             log.error("stage failed", stage="deliver", reason=report.failure)
+        numbers = _numbers(app, [email for email, _ in report.refused])
         for email, reply in report.refused:
-            log.warning("not delivered", subscriber=email, reply=reply)
+            log.warning("not delivered", subscriber=numbers.get(email), reply=reply)
         if report.sent:
             log.info("delivered", sent=report.sent)
         if stop.is_set() or not new_mail.is_set():
@@ -201,10 +204,11 @@ def _deliver(app: App, stop: threading.Event, new_mail: threading.Event) -> None
 
 def _process_inbox(app: App, stop: threading.Event) -> None:
     report = app.process_inbox(now=datetime.now(UTC), stopping=stop.is_set)
+    numbers = _numbers(app, [*report.unsubscribed, *(email for email, _ in report.suppressed)])
     for email in report.unsubscribed:
-        log.info("unsubscribed by mail", subscriber=email)
+        log.info("unsubscribed by mail", subscriber=numbers.get(email))
     for email, suppression in report.suppressed:
-        log.warning("suppressed", subscriber=email, reason=suppression)
+        log.warning("suppressed", subscriber=numbers.get(email), reason=suppression)
     for name, reason in report.unreadable:
         log.error("returned mail cannot be read", message=name, reason=reason)
     for name, refusal in report.not_counted:
@@ -213,3 +217,9 @@ def _process_inbox(app: App, stop: threading.Event) -> None:
         log.warning("bounce without proof", message=name, kind=claim.kind.value, said=claim.reply)
     if report.read:
         log.info("processed returned mail", messages=report.read)
+
+
+def _numbers(app: App, emails: list[str]) -> dict[str, int]:
+    """Return the numbers of subscribers: the log names no addresses."""
+    with app.store.read() as tx:
+        return subscribers.find_ids(tx, emails)

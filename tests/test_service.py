@@ -1,5 +1,6 @@
 """digest serve: the pages, and the stages on their schedules, until SIGTERM."""
 
+import re
 import signal
 import socket
 import threading
@@ -64,13 +65,18 @@ def wait_for_mail(folder: Path) -> None:
 def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[], Serving]) -> None:
     cli.ok("subscriber", "add", "reader@example.org", "--confirmed")  # nothing for them
     cli.ok("subscriber", "add", "other@example.org")  # a confirmation email is queued for them
+    with App.open(cli.folder / "config.toml") as app, app.store.write() as tx:
+        tx.exec_driver_sql("UPDATE subscribers SET confirmed_at = '2026-01-01 00:00:00' WHERE id = 1")
     served = serving()
     wait_for_mail(cli.folder)
     served.wait_for("papers_new=2")
+    served.wait_for("follows no profile")
     served.process.send_signal(signal.SIGTERM)
     served.end()
     for event in ("serving", "papers_new=2", "follows no profile", "delivered", "stopping", "stopped"):
         assert event in served.said
+    assert re.search("no mail .* subscriber=1", served.said)
+    assert "@" not in served.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
@@ -264,6 +270,16 @@ def test_a_publish_that_dies_each_time_is_logged_with_its_stack_and_makes_today_
     said = captured.out + captured.err
     assert "in broken" in said
     assert "publish: internal error: ZeroDivisionError: by zero" in said
+
+
+def test_the_log_names_no_addresses_not_even_those_in_replies(cli: Cli, serving: Callable[[], Serving]) -> None:
+    cli.ok("subscriber", "add", "other@example.org")
+    with SmtpServer(Postbox(at_rcpt={"other@example.org": "550 <other@example.org>: is not here"})) as server:
+        cli.configure(f"[delivery]\ntransport = 'smtp'\n[delivery.smtp]\nhost = '127.0.0.1'\nport = {server.port}\n")
+        served = serving()
+        served.wait_for("not delivered .* reply='550 <.address.>: is not here' subscriber=1")
+        served.stop()
+    assert "@" not in served.said
 
 
 def test_mail_that_comes_while_others_are_sent_follows_at_once(

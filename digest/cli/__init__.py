@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from traceback import format_tb
 from typing import Annotated
 
 import stamina
 import structlog
 import typer
+from structlog.typing import EventDict
 
 from digest import __version__
 from digest.cli import outbox, profile, run, subscriber
@@ -21,6 +23,9 @@ from digest.cli.setup import db_commands, demo, dkim_commands, init
 from digest.cli.source_and_submission import source_commands, submission_commands
 from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
+from digest.security.addresses import hide_in
+
+_LOG_PROCESSORS = structlog.get_config()["processors"]
 
 commands = typer.Typer(
     help="A self-hosted newsletter of new research papers: a personal daily email that explains each choice.",
@@ -71,9 +76,22 @@ def _check_text(arguments: Sequence[str]) -> None:
             raise UsageError(f"argument {number}, {argument!a}, is not UTF-8 text") from None
 
 
+def _without_private_data(_logger: object, _level: str, event: EventDict) -> EventDict:
+    """Hide the addresses in an entry of the log, and the local variables of a stack, which may be tokens."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["stack"] = "".join(format_tb(error.__traceback__))
+    return {name: hide_in(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
 def main() -> None:
     """Run the console script. Errors are one line on stderr; exit code 2 for usage or configuration, 1 for the rest."""
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for data
+    structlog.configure(
+        processors=[_without_private_data, *_LOG_PROCESSORS],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # stdout is for data
+    )
     stamina.instrumentation.set_on_retry_hooks([])  # only the last attempt is reported
     try:
         _check_text(sys.argv)

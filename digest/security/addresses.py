@@ -11,6 +11,8 @@ from digest.errors import AddressError, UsageError
 
 _MAILBOX = re.compile(r"(?:(?P<name>.*\S)?\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*))")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+# In running text. The bounded lengths (RFC 5321, 4.5.3.1) keep the search linear.
+_IN_TEXT = re.compile(r"""[^\s<>()\[\],;:"'=]{1,64}@[^\s<>()\[\],;:"'=@]{1,255}""")
 _SPECIAL = re.compile(r'[,;:@<>\[\]\\"]')  # RFC 5322, 3.2.3; other programs take dots and parentheses as they are
 
 
@@ -78,3 +80,8 @@ class Pseudonyms:
 
     def _digest(self, text: str) -> str:
         return hmac.digest(self.secret, f"pseudonym\0{text}".encode(), hashlib.sha256).hex()[:32]
+
+
+def hide_in(text: str) -> str:
+    """Return the text without the addresses in it, for the log."""
+    return _IN_TEXT.sub("(address)", text)

@@ -26,6 +26,7 @@ from digest.store.database import (
     last_number,
     newsletter_timezone,
     reserve_numbers,
+    rows_with,
 )
 from digest.store.schema import consents, digests, follows, profiles, read_member, subscribers
 
@@ -97,6 +98,13 @@ def get(tx: Transaction, email: str) -> Subscriber:
 def existing_keys(tx: Transaction, keys: Collection[str]) -> set[str]:
     """Return which of these addresses, written as `addresses.key` does, belong to subscribers."""
     return set(tx.scalars(sa.select(subscribers.c.email_key).where(subscribers.c.email_key.in_(keys))))
+
+
+def find_ids(tx: Transaction, emails: Collection[str]) -> dict[str, int]:
+    """Return the ids of the subscribers with these addresses, by address."""
+    keys = {addresses.key(email): email for email in emails}
+    selected = sa.select(subscribers.c.email_key, subscribers.c.id)
+    return {keys[row.email_key]: row.id for row in rows_with(tx, selected, subscribers.c.email_key, keys)}
 
 
 def get_dates(tx: Transaction, subscriber_id: int) -> dict[str, datetime | None]:

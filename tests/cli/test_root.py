@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import typer.main
 
 from digest import __version__
@@ -103,6 +104,24 @@ def test_an_internal_error_is_reported_on_one_line(cli: Cli, monkeypatch: pytest
     monkeypatch.setenv("DIGEST_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         cli("source", "list")
+
+
+def test_an_entry_of_the_log_has_the_stack_without_local_variables_and_addresses(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_states(_: object) -> dict[str, object]:
+        token = "".join(["hush", "hush"])
+        try:
+            raise KeyError(len(token))
+        except KeyError as error:
+            for given in (error, True):
+                structlog.get_logger().error("broken", subscriber="reader@example.org", exc_info=given)
+        return {}
+
+    monkeypatch.setattr("digest.cli.source_and_submission.sources.list_states", list_states)
+    said = cli.ok("source", "list").err
+    assert said.count("subscriber=(address)") == said.count("in list_states") == 2
+    assert "hushhush" not in said
 
 
 @pytest.mark.parametrize("command", ["outbox retry", "outbox resend", "submission reject", "token revoke"])

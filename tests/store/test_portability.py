@@ -261,6 +261,7 @@ def use_subscribers(tx: Transaction) -> list[Subscriber]:
     (pets,) = profiles.list_shared(tx)
     assert profiles.count_followers_of(tx, pets.id) == (1, 0)
     assert profiles.list_followers(tx, pets.id, after=0, limit=9) == [(reader.id, reader.email)]
+    assert subscribers.find_ids(tx, [reader.email]) == {reader.email: reader.id}
     assert subscribers.existing_keys(tx, [reader.email]) == {reader.email}
     assert subscribers.get_dates(tx, reader.id)["confirmed_at"] == NOW
     assert subscribers.list_unconfirmed(tx, before=LATER) == [pending.email]

@@ -203,7 +203,7 @@ def confirm(context: Context, token: str, form: PostedForm) -> Response:
     try:
         publish.publish_welcome(app.store, app.compiled_profiles, reader, app.selection_settings, now=context.now)
     except DigestError as error:  # the reader stays subscribed, and gets the next digest when it is due
-        log.error("no welcome mail for a new subscriber", subscriber=reader.email, reason=str(error))
+        log.error("no welcome mail for a new subscriber", subscriber=reader.id, reason=str(error))
         welcome = False
     response = _show_confirmed(context, reader, welcome=welcome)
     for cookie in sign_in_reader(context, reader, before):
