@@ -19,7 +19,8 @@ from digest.config import Config, load
 from digest.errors import ConfigError, StoreError, UsageError
 from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
-from digest.models import DoubtPolicy, Stage
+from digest.matching import may_cost_much
+from digest.models import OWN_KEYWORDS, CompiledRules, DoubtPolicy, Profile, Stage
 from digest.pipeline.bounces import (
     BounceAuthenticator,
     BounceReport,
@@ -198,6 +199,14 @@ class App:
     def domain(self) -> str:
         """The sender's domain. Raises AddressError."""
         return self.newsletter.domain
+
+    def check_cost(self, rules: CompiledRules, *, now: datetime) -> None:
+        """Refuse rules that would take too long to match with the papers of thirty days.
+
+        Raises CostlyRuleError, StoreError.
+        """
+        if may_cost_much(rules):
+            self.recent_papers.estimate_steps([Profile(name=OWN_KEYWORDS, rules=rules.text)], now=now)
 
     def forget_deleted(self, later: Callable[[Callable[[], None]], None] = lambda act: act()) -> None:
         """Remove what is left of subscribers who were removed or erased: in the snapshot, and in the database's files.

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import Match
@@ -92,8 +92,11 @@ def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, no
     return after
 
 
-def parse_json_lines(text: str) -> list[tuple[str, CompiledRules]]:
-    """Parse names and rules from the text of `to_json_lines`. Raises UsageError that starts with the line number."""
+def parse_json_lines(text: str, *, check: Callable[[CompiledRules], None]) -> list[tuple[str, CompiledRules]]:
+    """Parse names and rules from the text of `to_json_lines`. Raises UsageError that starts with the line number.
+
+    `check` may refuse rules by a UsageError.
+    """
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -106,7 +109,9 @@ def parse_json_lines(text: str) -> list[tuple[str, CompiledRules]]:
         if not isinstance(name, str) or not isinstance(rules, str):
             raise UsageError(f'{number}: expected {{"name": …, "rules": …}} on one line')
         try:
-            found.append((clean_name(name), compile_profile_rules(rules)))
+            compiled = compile_profile_rules(rules)
+            check(compiled)
+            found.append((clean_name(name), compiled))
         except UsageError as error:
             raise UsageError(f"{number}: profile {name!r}: {error}") from None
     return found

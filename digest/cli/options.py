@@ -1,6 +1,8 @@
 """Options that several commands share, and what they stand for."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from digest.config import DEFAULT_FILE
 from digest.errors import UsageError, reason_unreadable
 from digest.models import CompiledRules
 from digest.spelling import did_you_mean
+from digest.store import Transaction
 
 _YEARS = range(1970, 2200)  # of --now: a century can be added or taken away from any of them
 
@@ -82,6 +85,15 @@ def moment(now: datetime | None) -> datetime:
 def signed(now: datetime | None = None) -> dict[str, Any]:
     """Return who acts and when, as the actions of admins take it."""
     return {"by": ORIGIN, "now": moment(now)}
+
+
+@contextmanager
+def writing_rules(app: App, rules: CompiledRules | None) -> Iterator[Transaction]:
+    """Open a transaction that may store rules. Raises CostlyRuleError if they would take too long to match."""
+    if rules is not None:
+        app.check_cost(rules, now=moment(None))
+    with app.store.write() as tx:
+        yield tx
 
 
 def compile_rules_option(written: str) -> CompiledRules:

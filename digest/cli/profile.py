@@ -1,8 +1,10 @@
 """digest profile …: shared keyword profiles, their versions, and how their rules perform."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -24,6 +26,7 @@ from digest.cli.options import (
     open_app,
     read_text,
     signed,
+    writing_rules,
 )
 from digest.cli.output import print_json, print_records, print_table, say, warn_of_unreadable
 from digest.errors import RuleError, UsageError
@@ -46,7 +49,7 @@ _MAX_LISTED = 20  # added or removed papers in the table; --json has them all
 def add(name: NameArgument, rules: RulesOption, config: ConfigOption = None) -> None:
     """Add a shared profile."""
     compiled = compile_rules_option(rules)
-    with open_app(config) as app, app.store.write() as tx:
+    with open_app(config) as app, writing_rules(app, compiled) as tx:
         added = profile_actions.add(tx, name, compiled, **signed())
     say(f"added profile {added.name!r}")
 
@@ -62,7 +65,7 @@ def edit(
     compiled = None if rules is None else compile_rules_option(rules)
     if compiled is None and rename is None:
         raise UsageError("nothing to change; give --rules or --name")
-    with open_app(config) as app, app.store.write() as tx:
+    with open_app(config) as app, writing_rules(app, compiled) as tx:
         changed = profile_actions.edit(tx, name, rules=compiled, new_name=rename, **signed())
     say(f"changed profile {changed.name!r}")
 
@@ -116,12 +119,13 @@ def import_(
 ) -> None:
     """Add the profiles in FILE. Existing profiles get the rules in FILE. All or none are imported."""
     text = read_text(file)
-    try:
-        imported = profile_actions.parse_json_lines(text)
-    except UsageError as error:
-        raise UsageError(f"{file}:{error}") from None
-    with open_app(config) as app, app.store.write() as tx:
-        profile_actions.import_all(tx, imported, **signed())
+    with open_app(config) as app:
+        try:
+            imported = profile_actions.parse_json_lines(text, check=partial(app.check_cost, now=moment(None)))
+        except UsageError as error:
+            raise UsageError(f"{file}:{error}") from None
+        with app.store.write() as tx:
+            profile_actions.import_all(tx, imported, **signed())
     say(f"imported {len(imported)} profiles")
 
 
@@ -210,7 +214,8 @@ def backtest(
         saved = profiles.find(tx, name) if tried else profiles.get(tx, name)
         read = papers.list_first_seen(tx, after=until - timedelta(days=days), until=until)
         zone = ZoneInfo(app.config.newsletter.timezone)
-    collection = PaperCollection([(p, (p.first_seen_at or until).astimezone(zone).date()) for p in read])
+    dated = [(p, (p.first_seen_at or until).astimezone(zone).date()) for p in read]
+    collection = PaperCollection(dated, max_steps=math.inf)  # of any number of days; no one else waits
     everything = collection.dated_within(date.min, date.max)
     results: list[Findings] = []
     rule_stats: list[RuleStats] = []

@@ -19,6 +19,7 @@ from digest.cli.options import (
     read_bytes,
     read_rules,
     signed,
+    writing_rules,
 )
 from digest.cli.output import print_json, print_record, print_records, progress, say, warn
 from digest.errors import UsageError
@@ -81,10 +82,10 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Add a subscriber. Without --confirmed they get a confirmation mail first."""
-    own = None if keywords is None else compile_rules(read_rules(keywords))
     values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
     values |= _given(max_papers=max_papers, announce=announce, trending=trending)
-    with open_app(config) as app, app.store.write() as tx:
+    own = None if keywords is None else compile_rules(read_rules(keywords))
+    with open_app(config) as app, writing_rules(app, own) as tx:
         options = app.subscriber_options(tx)
         new = fields.new_subscriber(email, timezone=options.timezone, language=options.language, confirmed=confirmed)
         given = {field: value for field, value in values.items() if value != ""}  # empty means the default
@@ -115,10 +116,10 @@ def edit(
     config: ConfigOption = None,
 ) -> None:
     """Change a subscriber. --profile replaces the profiles they follow; --profile '' removes all."""
-    own = None if keywords is None else compile_rules(read_rules(keywords))
     values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
     values |= _given(max_papers=max_papers, announce=announce, trending=trending)
-    with open_app(config) as app, app.store.write() as tx:
+    own = None if keywords is None else compile_rules(read_rules(keywords))
+    with open_app(config) as app, writing_rules(app, own) as tx:
         before = subscribers.get(tx, email)
         after = fields.change(before, values, app.subscriber_options(tx))
         if after == before and own is None:

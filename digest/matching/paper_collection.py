@@ -7,6 +7,7 @@ from datetime import date, datetime
 import numpy as np
 
 from digest.matching.engine.corpus import Corpus
+from digest.matching.engine.costs import MAX_STEPS
 from digest.matching.engine.index import Matches, ProfileIndex, Search
 from digest.matching.engine.ragged import Bools, Floats
 from digest.matching.ranking import choose
@@ -41,12 +42,20 @@ class PaperCollection:
     Methods take the papers to look at as a mask, `among`, which `seen_after` and `dated_within` return.
     """
 
-    def __init__(self, dated: Sequence[tuple[Paper, date]], *, on_progress: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        dated: Sequence[tuple[Paper, date]],
+        *,
+        on_progress: Callable[[], None] = lambda: None,
+        max_steps: float = MAX_STEPS,
+    ) -> None:
         """Papers and their dates, the first seen first. O(characters).
 
-        Calls `on_progress` at short intervals while reading, so that the caller can let other threads run.
+        Calls `on_progress` at short intervals while reading, so that the caller can let other threads run. One profile
+        may cost `max_steps`.
         """
         self.papers = [paper for paper, _ in dated]
+        self._max_steps = max_steps
         self._corpus = Corpus(self.papers, on_progress=on_progress)
         self._day = np.array([day.toordinal() for _, day in dated], np.int64)
         seen_at = (paper.first_seen_at for paper in self.papers)
@@ -142,7 +151,7 @@ class PaperCollection:
         recent = (
             0 if counted_after is None else int(np.searchsorted(self._seen_at, counted_after.timestamp(), side="right"))
         )
-        return Search(self._corpus, recent=recent)
+        return Search(self._corpus, recent=recent, max_steps=self._max_steps)
 
     def _findings(
         self,

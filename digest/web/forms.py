@@ -9,14 +9,14 @@ from itertools import groupby
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from digest.errors import RuleError, UsageError
+from digest.errors import CostlyRuleError, RuleError, UsageError
 from digest.mail import Templates
 from digest.matching import MAX_MISTAKES, compile_rules, list_mistakes, parse_rules
 from digest.models import CompiledRules, Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
 from digest.subscribers.schedule import parse_timezone
-from digest.web.dependencies import Fields
+from digest.web.dependencies import Fields, RequestContext
 from digest.web.rendering import Fault, Samples
 
 MAX_CHOSEN_PAPERS = 100  # a digest, for readers; admins may choose more
@@ -32,6 +32,13 @@ class Mistake:
     line: int
     column: int
     reason: str
+    term: str = ""  # what occurs too often, if matching the rules would take too long
+
+    @classmethod
+    def of(cls, error: RuleError) -> Self:
+        """Return the mistake that an error tells."""
+        term = error.term if isinstance(error, CostlyRuleError) else ""
+        return cls(error.line, error.column, error.reason, term)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,17 @@ class Piece:
 def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
     """Return (the compiled rules, or None if a line is wrong; what the form shows). Browsers send CRLF line ends."""
     return read_lines(typed.replace("\r\n", "\n").replace("\r", "\n").strip("\n"))
+
+
+def read_affordable_keywords(context: RequestContext, typed: str) -> tuple[CompiledRules | None, Keywords]:
+    """Return the result of `read_keywords`; rules that would take too long to match have a mistake, too."""
+    rules, keywords = read_keywords(typed)
+    try:
+        if rules is not None:
+            context.app.check_cost(rules, now=context.now)
+    except CostlyRuleError as error:
+        return None, replace(keywords, mistakes=(Mistake.of(error),))
+    return rules, keywords
 
 
 def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
@@ -100,7 +118,7 @@ def marked(keywords: Keywords) -> tuple[Piece, ...]:
 
 def mistakes_in(text: str, first: RuleError) -> tuple[Mistake, ...]:
     """Return the mistake of each line that has one, up to a limit, beginning with `first`."""
-    return tuple(Mistake(error.line, error.column, error.reason) for error in list_mistakes(text, first))
+    return tuple(map(Mistake.of, list_mistakes(text, first)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,18 +63,26 @@ class RateLimit:
             raise HTTPException(429, headers={"Retry-After": str(seconds)})
 
     @contextmanager
-    def count_work(self, client: str, *, now: datetime) -> Iterator[None]:
+    def count_work(self, client: str, *, now: datetime) -> Iterator[Callable[[float], None]]:
         """Count a request that may take long: each tenth of a second of processor time counts as one more.
 
-        Raises HTTPException 429 if `client` has to wait.
+        Yields a function that counts the seconds which a part of the work will take, before it begins: requests that
+        come meanwhile see them. Raises HTTPException 429 if `client` has to wait.
         """
         self.check(client, now=now)
-        begun = thread_time()
-        try:
-            yield
-        finally:
+        begun, counted = thread_time(), 0
+
+        def count(seconds: float) -> None:
+            nonlocal counted
+            times = max(int(seconds / _COST), 0)
             with self._lock:
-                self._count(networks_of(client), int((thread_time() - begun) / _COST), now)
+                self._count(networks_of(client), times, now)
+            counted += times
+
+        try:
+            yield count
+        finally:
+            count(thread_time() - begun - counted * _COST)
 
     def _count(self, networks: Sequence[str], times: int, now: datetime) -> None:
         if times:
@@ -133,10 +141,11 @@ class SignInLimit:
 
 
 class ConcurrencyLimit:
-    """At most so many slow requests of one client at the same time, which leaves room for others."""
+    """At most so many slow requests of one client, and of all together, at the same time: there is room for others."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, overall: int | None = None) -> None:
         self._most = most
+        self._overall = overall
         self._by_client: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -144,7 +153,8 @@ class ConcurrencyLimit:
     def hold_place(self, client: str) -> Iterator[None]:
         """Hold one of the client's places. Raises HTTPException 429 if all are taken."""
         with self._lock:
-            if self._by_client[client] >= self._most:
+            is_full = self._overall is not None and self._by_client.total() >= self._overall
+            if is_full or self._by_client[client] >= self._most:
                 raise HTTPException(429, headers={"Retry-After": "5"})
             self._by_client[client] += 1
         try:
@@ -166,6 +176,8 @@ class RateLimits:
         minute, quarter = timedelta(minutes=1), timedelta(minutes=15)
         self.mails = mails
         self.preview = RateLimit(per_client=120, overall=1_200, within=minute)  # trying keywords, and the search
+        # Of eight threads that make pages, four are left for other pages.
+        self.costly_searches = ConcurrencyLimit(2, overall=4)  # by network
         self.proposals = RateLimit(per_client=10, overall=200)  # of papers
         self.admin_sign_in = SignInLimit(per_client=10, overall=200, within=quarter, networks=admins_networks)
         # The editor of profiles asks again after every pause in typing, far more often than strangers may.

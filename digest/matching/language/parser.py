@@ -132,7 +132,7 @@ def list_mistakes(text: str, first: RuleError) -> list[RuleError]:
     At most MAX_MISTAKES in all: rules after these are not read.
     """
     mistakes = [first]
-    later = split_lines(text)[first.line :] if len(text) <= MAX_WRITTEN else []
+    later = split_lines(text)[first.line :] if len(text) <= MAX_WRITTEN else ()
     for number, line in enumerate(later, first.line + 1):
         if len(mistakes) == MAX_MISTAKES:
             break

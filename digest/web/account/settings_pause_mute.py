@@ -23,7 +23,7 @@ from digest.web.forms import (
     MailFields,
     MailForm,
     choices,
-    read_keywords,
+    read_affordable_keywords,
 )
 from digest.web.rendering import partly_shown
 
@@ -79,7 +79,7 @@ def save_settings(context: Context, form: PostedForm, reader: CurrentReader) -> 
 
 
 def _save_interests(context: Context, form: Fields, reader: Subscriber) -> Response:
-    rules, keywords = read_keywords(form.get("rules", ""))
+    rules, keywords = read_affordable_keywords(context, form.get("rules", ""))
     follows = frozenset(form.getlist("profile"))
     if rules is None or "again" in form:  # again: back from trying the keywords
         return _show(context, reader, keywords=keywords, follows=follows)
@@ -121,6 +121,7 @@ def _show(
     with context.store.read() as tx:
         shared = [profile.name for profile in profiles.list_shared(tx)]
         own = profiles.find_personal(tx, reader.id)
+    stored = own.rules if own else ""
     schedule, templates = reader.schedule, context.app.templates
     next_at = next_digest_at(reader, context.now) if reader.state is SubscriberState.ACTIVE else None
     page = Settings(
@@ -129,7 +130,8 @@ def _show(
         next=Moment.of(next_at, schedule) if next_at else None,
         resumes=Moment.of(reader.resumes_at, schedule) if reader.resumes_at else None,
         profiles=choices(shared, reader.profiles if follows is None else follows),
-        keywords=keywords or Keywords(own.rules if own else ""),
+        # Rules that an older version allowed, or that take too long since there are more papers, find nothing.
+        keywords=keywords or read_affordable_keywords(context, stored)[1],
         mails=MailFields.of(
             form or MailForm.of(reader), reader, templates, most_papers=MAX_CHOSEN_PAPERS, mistakes=mistakes
         ),

@@ -16,6 +16,7 @@ from digest.admin.profile_actions import compile_profile_rules
 from digest.errors import RuleError
 from digest.matching import MAX_WRITTEN, compile_rules
 from digest.models import CompiledRules
+from digest.web.api.access import Call
 from digest.web.api.problems import Refused, RuleMistake
 from digest.web.forms import mistakes_in
 from digest.web.security import CLOSE_CONNECTION
@@ -87,18 +88,20 @@ def page_of(found: Sequence[R], limit: int, *, show: Callable[[R], T], cursor: C
     return Page(items=[show(one) for one in found[:limit]], next=str(cursor(found[limit - 1])) if more else None)
 
 
-def personal_rules(text: str) -> CompiledRules:
+def personal_rules(call: Call, text: str) -> CompiledRules:
     """Compile a subscriber's own keywords, which may be none. Raises Refused with the mistake of each line."""
     try:
-        return compile_rules(text)
+        rules = compile_rules(text)
+        call.app.check_cost(rules, now=call.now)
+        return rules
     except RuleError as error:
         mistakes = [RuleMistake(line=m.line, column=m.column, reason=m.reason) for m in mistakes_in(text, error)]
         raise Refused(422, f"rules: {error}", errors=mistakes) from None
 
 
-def profile_rules(text: str) -> CompiledRules:
+def profile_rules(call: Call, text: str) -> CompiledRules:
     """Compile the rules of a profile. Raises Refused, and UsageError if they could never find a paper."""
-    personal_rules(text)
+    personal_rules(call, text)
     return compile_profile_rules(text)
 
 

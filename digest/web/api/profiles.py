@@ -89,7 +89,7 @@ def list_profiles(call: ReadsProfiles) -> Page[Profile]:
 @router.post("/profiles", status_code=201, responses=responses(409, body=True))
 def add_profile(call: WritesProfiles, wanted: NewProfile, response: Response) -> Profile:
     """Add a profile. 409 if its name is taken."""
-    compiled, name = profile_rules(wanted.rules), profile_actions.clean_name(wanted.name)
+    compiled, name = profile_rules(call, wanted.rules), profile_actions.clean_name(wanted.name)
     with call.writing() as tx, as_problem(409):
         added = profile_actions.add(tx, name, compiled, **call.signed)
         response.headers["Location"] = call.url(f"/profiles/{added.id}")
@@ -112,7 +112,7 @@ def put_profile(
     if_match: IfMatch = None,
 ) -> Profile:
     """Change a profile's name or rules. Its followers stay, and the old rules stay among its versions."""
-    compiled, name = profile_rules(wanted.rules), profile_actions.clean_name(wanted.name)
+    compiled, name = profile_rules(call, wanted.rules), profile_actions.clean_name(wanted.name)
     with call.writing() as tx:
         before = _get_unchanged(tx, id, if_match)
         with as_problem(409):
@@ -254,7 +254,7 @@ class Preview(BaseModel):
 @router.post("/preview", responses=responses(body=True))
 def preview_rules(call: ReadsProfiles, request: PreviewRequest) -> Preview:
     """Return what rules would have found in the last days, and how each performs. Two previews run at a time."""
-    text = profile_rules(request.rules).text
+    text = profile_rules(call, request.rules).text
     profile = models.Profile(name="preview", rules=text, owner_id=0)
     recent_papers = call.app.recent_papers
     with call.services.limits.api_previews_at_once.hold_place(call.by):

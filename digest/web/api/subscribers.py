@@ -211,7 +211,7 @@ def list_subscribers(call: ReadsSubscribers, query: Annotated[SubscriberQuery, Q
 def add_subscriber(call: WritesSubscribers, new: NewSubscriber, response: Response) -> SubscriberDetails:
     """Add a subscriber. 409 if the address is already a subscriber, or suppressed."""
     newsletter = call.app.config.newsletter
-    own = None if new.keywords is None else personal_rules(new.keywords)
+    own = None if new.keywords is None else personal_rules(call, new.keywords)
     plain = fields.new_subscriber(
         new.email, timezone=newsletter.timezone, language=newsletter.language, confirmed=new.confirmed
     )
@@ -233,7 +233,7 @@ def get_subscriber(call: ReadsSubscribers, id: Id) -> SubscriberDetails:  # noqa
 @router.patch("/subscribers/{id:number}", responses=responses(404, body=True))
 def edit_subscriber(call: WritesSubscribers, id: Id, changes: SubscriberChanges) -> SubscriberDetails:  # noqa: A002
     """Change some fields of a subscriber."""
-    own = None if changes.keywords is None else personal_rules(changes.keywords)
+    own = None if changes.keywords is None else personal_rules(call, changes.keywords)
     with call.writing() as tx:
         before = subscribers.get_by_id(tx, id)
         after = changes.apply_to(call, tx, before)

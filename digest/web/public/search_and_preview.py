@@ -1,7 +1,7 @@
 """Trying rules: the search of papers, and the preview of keywords, which is shown while they are typed."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -10,18 +10,21 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from digest.errors import RuleError, UsageError
+from digest.errors import CostlyRuleError, RuleError, UsageError
+from digest.matching import SECONDS_PER_STEP
 from digest.matching.rule_stats import RuleStats
 from digest.models import OWN_KEYWORDS, CompiledRules, Profile
 from digest.models.papers import Period
 from digest.store import profiles
 from digest.web.auth import public_router
 from digest.web.dependencies import Context, Number, PostedForm
-from digest.web.forms import Keywords, is_readable, read_keywords
+from digest.web.forms import Keywords, Mistake, read_keywords
 from digest.web.papers import ShownPaper
+from digest.web.rate_limits import network_of
 from digest.web.rendering import Fault, Samples
 
 _PAGE_SIZE = 20
+_COSTLY = 0.05  # seconds of processor time: ten times what ordinary rules take
 
 # Of the preview
 _BEST = 10  # papers that are shown
@@ -61,7 +64,8 @@ def search_papers(
 ) -> Response:
     """The search form, and the results of a search. Raises HTTPException 429."""
     limit = context.services.limits.preview
-    with limit.count_work(context.client, now=context.now) if q else nullcontext():  # the empty form is no search
+    # The empty form is no search.
+    with limit.count_work(context.client, now=context.now) if q else nullcontext(lambda _: None) as count:
         rules, keywords = read_keywords(q)
         try:
             period = Period.parse(period_name) if period_name else None
@@ -74,15 +78,32 @@ def search_papers(
             return _show(context, replace(form, complaint=Complaint.EXCLUDES), status=422)
         recent, profile = context.app.recent_papers, Profile(name="search", rules=rules.text)
         part: dict[str, int] = {"begin": (max(page, 1) - 1) * _PAGE_SIZE, "limit": _PAGE_SIZE}
-        if period is None:
-            found = recent.find_recent([profile], now=context.now, **part)
-        else:
-            found = recent.find_between(profile, period.first_on, period.last_on, now=context.now, **part)
+        try:
+            with _hold_place(context, [profile], count):
+                if period is None:
+                    found = recent.find_recent([profile], now=context.now, **part)
+                else:
+                    found = recent.find_between(profile, period.first_on, period.last_on, now=context.now, **part)
+        except CostlyRuleError as error:
+            return _show(context, replace(form, keywords=replace(keywords, mistakes=(Mistake.of(error),))), status=422)
         pages = max(1, -(-found.count // _PAGE_SIZE))
         if not 1 <= page <= pages:
             return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
         papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
         return _show(context, replace(form, count=found.count, papers=papers, number=page, pages=pages))
+
+
+@contextmanager
+def _hold_place(context: Context, wanted: Sequence[Profile], count: Callable[[float], None]) -> Iterator[None]:
+    """Count what matching these profiles will take, and hold a place if that is much.
+
+    Raises RuleError if it is too much, and HTTPException 429.
+    """
+    seconds = context.app.recent_papers.estimate_steps(wanted, now=context.now) * SECONDS_PER_STEP
+    count(seconds)
+    costly = context.services.limits.costly_searches
+    with costly.hold_place(network_of(context.client)) if seconds > _COSTLY else nullcontext():
+        yield
 
 
 def _show(context: Context, page: Searched, *, status: int = 200) -> Response:
@@ -119,7 +140,7 @@ class Previewed:
 @router.post("/preview")
 def preview_keywords(context: Context, form: PostedForm) -> Response:
     """Show the preview, or only the part that script.js asks for. Changes nothing. Raises HTTPException 429."""
-    with context.services.limits.preview.count_work(context.client, now=context.now):
+    with context.services.limits.preview.count_work(context.client, now=context.now) as count:
         rules, keywords = read_keywords(form.get("rules", ""))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
         named = set(form.getlist("profile"))
@@ -135,19 +156,38 @@ def preview_keywords(context: Context, form: PostedForm) -> Response:
         )
         wanted = [profile for profile in shared if profile.name in named]
         if rules is not None and (wanted or rules.has_positive_rules):
-            page = _with_matches(context, page, rules, wanted)
+            try:
+                page = _with_matches(context, page, rules, wanted, count)
+            except CostlyRuleError as error:
+                page = replace(page, keywords=replace(keywords, mistakes=(Mistake.of(error),)))
     return context.render("previewed.html.j2" if context.wants_fragment else "preview.html.j2", page)
 
 
-def _with_matches(context: Context, page: Previewed, rules: CompiledRules, shared: Sequence[Profile]) -> Previewed:
+def _with_matches(
+    context: Context,
+    page: Previewed,
+    rules: CompiledRules,
+    shared: Sequence[Profile],
+    count: Callable[[float], None],
+) -> Previewed:
+    """The page with what the rules and the shared profiles find. Raises CostlyRuleError for the rules."""
     own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
-    recent, wanted = context.app.recent_papers, [own, *shared]
     try:
+        return _with_matches_of(context, page, [own, *shared], count)
+    except RuleError:  # digests leave out shared profiles with rules of an older version, or that take too long
+        context.app.recent_papers.estimate_steps([own], now=context.now)
+        usable = [profile for profile in shared if _is_usable(context, profile)]
+        return _with_matches_of(context, page, [own, *usable], count)
+
+
+def _with_matches_of(
+    context: Context, page: Previewed, wanted: Sequence[Profile], count: Callable[[float], None]
+) -> Previewed:
+    """The page with what these profiles find, of which the first are the typed rules. Raises RuleError."""
+    recent = context.app.recent_papers
+    with _hold_place(context, wanted, count):
         found = recent.find_recent(wanted, days=page.days, now=context.now, limit=_BEST)
-    except RuleError:  # a shared profile has rules of an older version; digests leave it out, too
-        wanted = [profile for profile in wanted if is_readable(profile.rules)]
-        found = recent.find_recent(wanted, days=page.days, now=context.now, limit=_BEST)
-    stats = recent.rule_stats(own, now=context.now)
+        stats = recent.rule_stats(wanted[0], now=context.now)
     days = [of for _, of in found.days.values() if of]
     show = context.services.cards.show
     return replace(
@@ -160,3 +200,11 @@ def _with_matches(context: Context, page: Previewed, rules: CompiledRules, share
         dead=tuple(rule for rule in stats if not rule.share and not rule.excludes),
         floods=tuple(rule for rule in stats if rule.floods),
     )
+
+
+def _is_usable(context: Context, profile: Profile) -> bool:
+    try:
+        context.app.recent_papers.estimate_steps([profile], now=context.now)
+    except RuleError:
+        return False
+    return True

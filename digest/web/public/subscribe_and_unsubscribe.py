@@ -28,7 +28,7 @@ from digest.web.auth import (
     verify_link,
 )
 from digest.web.dependencies import Context, Fields, PostedForm
-from digest.web.forms import Keywords, find_timezone, read_keywords, suggested
+from digest.web.forms import Keywords, find_timezone, read_affordable_keywords, suggested
 from digest.web.public.sign_in import answer_by_mail
 from digest.web.rendering import Left, Question, partly_shown
 
@@ -110,7 +110,7 @@ def subscribe(context: Context, form: PostedForm) -> Response:
 def _parse(context: Context, form: Fields) -> tuple[CompiledRules | None, SubscribeForm]:
     """Return (the keywords, None if they are invalid; the form as it was filled in)."""
     signup, shared, chosen = context.app.config.signup, _shared(context), form.getlist("profile")
-    rules, keywords = read_keywords(form.get("rules", ""))
+    rules, keywords = read_affordable_keywords(context, form.get("rules", ""))
     email = form.get("email", "").strip()
     empty = _empty(context)
     timezone = form.get("timezone", "").strip() or empty.timezone

@@ -7,7 +7,7 @@ from typing import Annotated
 from starlette.responses import Response
 
 from digest.admin import profile_actions
-from digest.errors import NotFoundError, RuleError, UsageError
+from digest.errors import CostlyRuleError, NotFoundError, RuleError, UsageError
 from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion, Role
 from digest.pipeline.recent_papers import DAYS
@@ -16,7 +16,7 @@ from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext, parse_number
-from digest.web.forms import read_keywords
+from digest.web.forms import read_affordable_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rendering import Samples, admin_template
 
@@ -75,7 +75,7 @@ def show_new(context: Context) -> Response:
 @router.post("/new")
 def add_profile(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Add a profile, or show what is wrong with it."""
-    rules, page = _read_form(form, 0)
+    rules, page = _read_form(context, form, 0)
     with context.store.write() as tx:
         mistake = "" if page.name else "missing"
         if page.name and profiles.find(tx, page.name) is not None:
@@ -128,7 +128,7 @@ def show_profile(context: Context, profile_id: PathId, admin: CurrentAdmin, done
 @router.post("/{id}")
 def save_profile(context: Context, profile_id: PathId, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Save the rules, unless another admin saved meanwhile what this one has not seen. Raises NotFoundError."""
-    rules, page = _read_form(form, profile_id)
+    rules, page = _read_form(context, form, profile_id)
     with context.store.write() as tx:
         saved, versions = profiles.find_by_id(tx, profile_id), profiles.list_versions(tx, profile_id)
         if saved is None and not versions:
@@ -163,9 +163,9 @@ def _posted(form: Fields) -> Editor:
     return Editor(id=number, name=name, version=version)
 
 
-def _read_form(form: Fields, profile_id: int) -> tuple[CompiledRules | None, Editor]:
+def _read_form(context: RequestContext, form: Fields, profile_id: int) -> tuple[CompiledRules | None, Editor]:
     """Return (the rules, None if they cannot be saved; the page, with the text and the reason)."""
-    rules, keywords = read_keywords(form.get("rules", ""))
+    rules, keywords = read_affordable_keywords(context, form.get("rules", ""))
     page = replace(_posted(form), id=profile_id, text=keywords.text)
     if rules is None:
         return None, page
@@ -208,7 +208,7 @@ def show_query(context: Context) -> Response:
 
 
 @query_router.post("")
-def translate(context: Context, form: PostedForm) -> Response:
+def translate(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Translate a query, and show what its rules would find."""
     pasted = form.get("query", "").replace("\r\n", "\n").strip()
     try:
@@ -216,7 +216,11 @@ def translate(context: Context, form: PostedForm) -> Response:
     except RuleError as error:
         return context.render(admin_template("query"), Asked(pasted=pasted, mistake=error.reason), status=422)
     profile = Profile(name="", rules=translation.rules)
-    found = context.app.recent_papers.find_recent([profile], now=context.now, limit=_MAX_PAPERS)
+    try:
+        with context.services.limits.admin_previews_at_once.hold_place(admin.email):
+            found = context.app.recent_papers.find_recent([profile], now=context.now, limit=_MAX_PAPERS)
+    except CostlyRuleError as error:
+        return context.render(admin_template("query"), Asked(pasted=pasted, mistake=error.reason), status=422)
     cards = context.services.cards
     papers = tuple(cards.show(item.paper, item.evidence, most=_MAX_ABSTRACT) for item in found.items)
     page = Asked(pasted=pasted, translation=translation, count=found.count, papers=papers)

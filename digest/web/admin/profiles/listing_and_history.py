@@ -1,6 +1,7 @@
 """Shared profiles: the list, followers, files to import and export, versions, and the forms to rename or remove one."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from starlette.responses import Response
@@ -128,7 +129,9 @@ def import_profiles(context: Context, form: PostedForm, admin: CurrentAdmin) -> 
     """Show what an import would change, or do it if `do` is "import": all profiles or none."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
-        parsed = profile_actions.parse_json_lines(text.lstrip("\ufeff"))
+        parsed = profile_actions.parse_json_lines(
+            text.lstrip("\ufeff"), check=partial(context.app.check_cost, now=context.now)
+        )
         mistake = "" if parsed else "there is no profile in it"
     except UsageError as error:
         parsed, mistake = [], str(error)

@@ -15,7 +15,7 @@ from digest.store import profiles
 from digest.web.admin.templates import PreviewComposer
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, PathId, PostedForm, RequestContext, parse_number, shared
-from digest.web.forms import Keywords, read_keywords
+from digest.web.forms import Keywords, read_affordable_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rendering import admin_template, isolated
 
@@ -109,7 +109,7 @@ def send_test_mail(
     """Mail the papers that the form's rules find, or the saved ones. Raises NotFoundError, RuleError."""
     with context.store.read() as tx:
         profile = profiles.get_by_id(tx, profile_id)
-    rules, keywords = read_keywords(form.get("rules", profile.rules))
+    rules, keywords = read_affordable_keywords(context, form.get("rules", profile.rules))
     version = parse_number(form.get("version", ""))
     if rules is None:
         page = replace(_empty(context, profile, admin.email), version=version, keywords=keywords)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import takewhile
 
-from digest.errors import RuleError
+from digest.errors import CostlyRuleError, RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
 from digest.matching.rule_stats import RuleStats
@@ -197,9 +197,12 @@ def try_rules(
     tried = Profile(name="tried", rules=rules.text)
     try:
         change = recent_papers.compare(saved or tried, tried, now=now, limit=_MAX_SHOWN)
-    except RuleError:  # of the saved rules, which an older version of the language allowed
+    except RuleError:  # of the saved rules, which an older version of the language allowed, or of these
         saved = None
-        change = recent_papers.compare(tried, tried, now=now, limit=_MAX_SHOWN)
+        try:
+            change = recent_papers.compare(tried, tried, now=now, limit=_MAX_SHOWN)
+        except CostlyRuleError as error:
+            return replace(trial, mistakes=(*trial.mistakes, Mistake.of(error)))
     before = change.before.days
     days = [ChartDay(on=on, papers=n, before=before[on][0], of=of) for on, (n, of) in change.after.days.items()]
     with_papers = sum(day.of > 0 for day in days)

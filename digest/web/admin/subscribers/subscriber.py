@@ -30,7 +30,7 @@ from digest.subscribers.problems import problem_of
 from digest.subscribers.schedule import MAX_PAUSE, next_digest_at, parse_until
 from digest.web.admin.subscribers.bounces_and_suppressions import ListedSuppression, shown_suppression
 from digest.web.auth import CurrentAdmin, admin_router
-from digest.web.dependencies import Context, Fields, PathId, PostedForm
+from digest.web.dependencies import Context, Fields, PathId, PostedForm, RequestContext
 from digest.web.forms import (
     EVERY_DAY,
     Choice,
@@ -39,7 +39,7 @@ from digest.web.forms import (
     MailForm,
     WeekdayChoice,
     choices,
-    read_keywords,
+    read_affordable_keywords,
     weekday_choices,
 )
 from digest.web.rendering import Samples, admin_template, attachment, local
@@ -74,8 +74,8 @@ class _Submitted:
     follows: frozenset[str]
 
     @classmethod
-    def parse(cls, posted: Fields) -> "_Submitted":
-        rules, keywords = read_keywords(posted.get("rules", ""))
+    def parse(cls, context: RequestContext, posted: Fields) -> "_Submitted":
+        rules, keywords = read_affordable_keywords(context, posted.get("rules", ""))
         follows = frozenset(posted.getlist("profile"))
         return cls(form=MailForm.typed(posted), rules=rules, keywords=keywords, follows=follows)
 
@@ -96,7 +96,7 @@ def show_empty_form(context: Context) -> Response:
 @router.post("/new")
 def add_subscriber(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response:
     """Add a subscriber. Unless they have agreed already, a mail asks them to confirm."""
-    email, submitted = one_line(form.get("email", "")), _Submitted.parse(form)
+    email, submitted = one_line(form.get("email", "")), _Submitted.parse(context, form)
     new = _new_subscriber(context, email, confirmed="confirmed" in form)
     mistakes = submitted.mistakes(new, context.app.templates)
     if mistakes or submitted.rules is None:
@@ -125,7 +125,7 @@ def edit_subscriber(context: Context, subscriber_id: PathId, form: PostedForm, a
     """Save the form, or show its mistakes. Raises NotFoundError."""
     with context.store.read() as tx:
         before = subscribers.get_by_id(tx, subscriber_id)
-    submitted = _Submitted.parse(form)
+    submitted = _Submitted.parse(context, form)
     mistakes = submitted.mistakes(before, context.app.templates)
     if mistakes or submitted.rules is None:
         return _show_form(context, before, submitted.keywords, submitted=submitted, mistakes=mistakes)
