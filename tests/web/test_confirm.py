@@ -98,7 +98,7 @@ def test_a_link_from_before_they_left_is_too_old(app: App, site: TestClient, met
     assert page.status_code == 410
     assert "This link has expired" in page.text
     assert 'class="button" href="/sign-in">Get a new link</a>' in page.text
-    assert '<a href="mailto:digest@example.org">' in page.text
+    assert '<a href="mailto:papers@example.org">' in page.text
     assert state(app) == "unsubscribed"
 
 
