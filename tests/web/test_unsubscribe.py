@@ -162,7 +162,7 @@ def test_the_page_promises_no_mail_to_an_address_that_takes_none(app: App, site:
         app.membership.suppress(tx, EMAIL, SuppressionReason.HARD_BOUNCE, "550", now=NOW)
     page = site.post(unsubscribe_path(app, reader)).text
     assert "A last mail" not in page
-    assert '<a href="mailto:digest@example.org">' in page
+    assert '<a href="mailto:papers@example.org">' in page
     assert (state(app), queued(app)) == ("unsubscribed", [])
 
 
