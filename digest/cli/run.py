@@ -57,7 +57,7 @@ def run(
             _tell_next(app, published, at)
     if errors:
         raise typer.Exit(2 if isinstance(errors[0], UsageError) else 1)
-    if (ingested and ingested.failure) or (delivered and delivered.failure):
+    if (ingested and ingested.failure) or (published and published.failures) or (delivered and delivered.failure):
         raise typer.Exit(1)
 
 
@@ -80,6 +80,8 @@ def publish(
         _report(as_json, {"publish": _publish_record(report)})
         if not as_json:
             _tell_next(app, report, at)
+    if report.failures:
+        raise typer.Exit(1)
 
 
 def deliver(now: NowOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -131,6 +133,8 @@ def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
     with progress("selecting papers") as advance:
         report = app.publish(now=at, everyone=everyone, progress=advance)
     warn_of_unreadable(report.invalid_rules)
+    for email, reason in report.failures:
+        warn(f"no digest for {email}: {reason}; the log has the details, and the others are not affected")
     without: dict[str, list[str]] = {}
     for email, reason in report.empty_reasons:
         without.setdefault(reason, []).append(email)
@@ -158,7 +162,7 @@ def _deliver(app: App, at: datetime) -> DeliveryReport:
 
 
 def _tell_next(app: App, report: PublishReport, at: datetime) -> None:
-    if report.digests or report.empty:
+    if report.digests or report.empty or report.failures:
         return
     next_at = next_publish_at(app.store, now=at)
     say(
@@ -187,11 +191,13 @@ def _ingest_record(report: IngestReport) -> dict[str, Any]:
 
 
 def _publish_record(report: PublishReport) -> dict[str, Any]:
-    return {
+    record = {
         "digests": report.digests,
         "empty": report.empty,
         "reasons": [{"email": email, "reason": reason} for email, reason in report.empty_reasons],
     }
+    failures = [{"email": email, "reason": reason} for email, reason in report.failures]
+    return record | ({"failed": len(failures), "failures": failures} if failures else {})
 
 
 def _deliver_record(report: DeliveryReport) -> dict[str, Any]:

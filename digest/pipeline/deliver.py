@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from digest.errors import AddressError, HeaderError, TransportError
+from digest.errors import AddressError, DigestError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Message, Outcome, Receipt
+from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Message, Outcome, Receipt
+from digest.pipeline.isolation import describe_fault, log_fault
 from digest.store import Store, Transaction, bounces, deliveries, outbox, subscribers
+from digest.store.database import savepoint
 from digest.store.outbox import AttemptResult
 from digest.subscribers.bounce_evidence import BouncingDays
 from digest.subscribers.membership import Membership
 from digest.transport import Transport
-from digest.transport.retry import GAVE_UP, RefusalWatch, bounce_from_reply, is_worth_a_retry, retry_at
+from digest.transport.retry import GAVE_UP, LONGEST_DELAY, RefusalWatch, bounce_from_reply, is_worth_a_retry, retry_at
 
 # Deliveries leased together. Each lease is a write transaction; but the more are leased, the more mails wait for their
 # lease to expire when the host of this process fails.
@@ -92,10 +94,13 @@ def lease_due_deliveries(
 ) -> list[Delivery]:
     """Lease the next deliveries that are due at `now` to `worker`, from the real time `clock` on; none during a hold.
 
+    A delivery that would wait longer than any retry was queued or deferred while a clock was wrong: it is due now.
     Deliveries to suppressed addresses fail here. Deliveries of dead workers are leased again; `doubt` decides about the
     mails that were being sent.
     """
     outbox.reclaim_expired_leases(tx, clock=clock, doubt=doubt)
+    latest = max(now, clock)
+    outbox.correct_future_times(tx, after=latest + LONGEST_DELAY, now=latest)
     if outbox.find_hold(tx) is not None:
         return []
     while due := outbox.list_due_mails(tx, now=now, limit=limit):
@@ -211,16 +216,36 @@ class _Sender:
                 self._look_for_changes(started)
                 if delivery.id not in started:
                     continue
-                try:
-                    message = self.composer.message(self.batch[delivery.id])
-                except (AddressError, HeaderError) as error:  # only this mail's fault; a TemplateError concerns all
-                    reply = f"{outbox.NOT_SENT}{error}"
-                    failed = AttemptResult(delivery_id=delivery.id, state=DeliveryState.FAILED, reply=reply)
-                    self.pending.append(failed)
+                message = self._compose(self.batch[delivery.id])
+                if message is None:
                     continue
                 started.discard(delivery.id)
                 self.unanswered.add(delivery.id)
                 yield message
+
+    def _compose(self, delivery: Delivery) -> Message | None:
+        """Return the mail of a delivery. If it cannot be composed, that is its result, and the others go on."""
+        state, next_at = DeliveryState.FAILED, None
+        try:
+            items = delivery.digest.items if delivery.digest else ()
+            if (delivery.kind.has_papers and delivery.digest is None) or (
+                delivery.kind is MailKind.DIGEST and not items
+            ):
+                reason = "the stored digest cannot be read"
+            else:
+                return self.composer.message(delivery)
+        except (AddressError, HeaderError) as error:
+            reason = str(error)
+        except DigestError:  # such as a TemplateError, which concerns all mails
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the others)
+            reason = describe_fault(error)
+            log_fault("a mail cannot be composed", error, delivery=delivery.id)
+            next_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=self.now, jitter=0)
+            state = DeliveryState.FAILED if next_at is None else DeliveryState.DEFERRED
+        reply = f"{outbox.NOT_SENT}{reason}"
+        self.pending.append(AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at))
+        return None
 
     def _look_for_changes(self, started: set[int]) -> None:
         """Update the mails that are not handed over yet if a subscriber has changed since the last look."""
@@ -261,16 +286,7 @@ class _Sender:
             days = BouncingDays()
             for result in self.pending:
                 if result.bounce is not None:
-                    delivery = self.batch[result.delivery_id]
-                    self.membership.record_bounce(
-                        tx,
-                        delivery.subscriber.email,
-                        result.bounce,
-                        delivery_id=delivery.id,
-                        fingerprint=f"smtp:{delivery.message_id}:{delivery.attempts + 1}",
-                        now=self.now,
-                        days=days,
-                    )
+                    self._record_bounce(tx, self.batch[result.delivery_id], result.bounce, days)
             yield tx
         recorded, self.pending = self.pending, []
         counts = Counter(result.state for result in recorded)
@@ -285,6 +301,22 @@ class _Sender:
         )
         if recorded:
             self.progress(len(recorded))
+
+    def _record_bounce(self, tx: Transaction, delivery: Delivery, bounce: Bounce, days: BouncingDays) -> None:
+        """Record what a refusal says about an address. If that fails, the results of the other mails are kept."""
+        try:
+            with savepoint(tx):
+                self.membership.record_bounce(
+                    tx,
+                    delivery.subscriber.email,
+                    bounce,
+                    delivery_id=delivery.id,
+                    fingerprint=f"smtp:{delivery.message_id}:{delivery.attempts + 1}",
+                    now=self.now,
+                    days=days,
+                )
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the others)
+            log_fault("a bounce cannot be recorded", error, delivery=delivery.id)
 
 
 def settle(

@@ -1,9 +1,14 @@
 """Keeps the fault of one subscriber from touching the others."""
 
 from collections.abc import Callable, Sequence
+from traceback import format_tb
 from typing import TypeVar
 
+import structlog
+
 from digest.errors import DigestError, StoreError
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 _MAX_REASON = 300  # characters
@@ -13,6 +18,11 @@ def describe_fault(error: Exception) -> str:
     """Return an error on one line, as it is stored with what it concerns."""
     text = str(error) if isinstance(error, DigestError) else f"internal error: {type(error).__name__}: {error}"
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_REASON]
+
+
+def log_fault(event: str, error: Exception, **facts: object) -> None:
+    """Log an error with its stack, but without values, which may be addresses."""
+    log.error(event, **facts, reason=describe_fault(error), stack="".join(format_tb(error.__traceback__)))
 
 
 def do_for_all(

@@ -12,7 +12,7 @@ import structlog
 
 from digest.models import Digest, MailKind, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
-from digest.pipeline.isolation import describe_fault, do_for_all
+from digest.pipeline.isolation import describe_fault, do_for_all, log_fault
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.pipeline.wrong_clocks import correct_future_digests, correct_future_papers
 from digest.security.links import TOKEN_LIFETIMES, Scope
@@ -24,6 +24,7 @@ from digest.subscribers.schedule import catches_up, digest_due, next_digest_at, 
 log = structlog.get_logger()
 
 _BATCH = 1000  # subscribers whose digests are selected and committed together
+_FEW = 10  # subscribers whose faults are their own
 _MAX_ROUNDS = 3  # in which subscribers are decided again who were changed while they were decided
 
 _Due = tuple[Subscriber, datetime]
@@ -38,6 +39,13 @@ class PublishReport:
     empty_reasons: tuple[tuple[str, str], ...] = ()  # (subscriber's address, reason)
     invalid_rules: tuple[tuple[str, str], ...] = ()  # (owner, first error), left out of this run
     failures: tuple[tuple[str, str], ...] = ()  # (address, reason) of subscribers whose digest could not be decided
+
+    @property
+    def failure(self) -> str:
+        """Why the stage failed, or "": it did if no digest could be decided, and there were several."""
+        if len(self.failures) < _FEW or self.digests or self.empty:
+            return ""
+        return f"no digest could be decided, of {len(self.failures)} subscribers; the first: {self.failures[0][1]}"
 
 
 def publish(
@@ -146,7 +154,7 @@ class _Run:
         reason = describe_fault(error)
         self.failures.append((subscriber.email, reason))
         if reason != subscriber.problem:
-            log.error("no digest for a subscriber", subscriber=subscriber.id, reason=reason, exc_info=error)
+            log_fault("no digest for a subscriber", error, subscriber=subscriber.id)
             with self.store.write() as tx:
                 subscribers.record_problem(tx, [subscriber.id], reason)
 
@@ -222,7 +230,7 @@ def end_expired_pauses(store: Store, *, now: datetime) -> None:
                     subscribers.save(tx, resumed(subscriber, now))
 
     def failed(subscriber_id: int, error: Exception) -> None:
-        log.error("a pause cannot be ended", subscriber=subscriber_id, reason=describe_fault(error), exc_info=error)
+        log_fault("a pause cannot be ended", error, subscriber=subscriber_id)
 
     for ids in batches(ended, _BATCH):
         do_for_all(ids, resume, failed=failed)
@@ -242,7 +250,7 @@ def delete_unconfirmed(store: Store, compiled_profiles: CompiledProfiles, *, now
             subscribers.remove_all(tx, [email for email in emails if email in still])
 
     def failed(_email: str, error: Exception) -> None:
-        log.error("a subscriber who never confirmed cannot be deleted", reason=describe_fault(error), exc_info=error)
+        log_fault("a subscriber who never confirmed cannot be deleted", error)
 
     do_for_all(unconfirmed, delete, failed=failed)
     compiled_profiles.discard_snapshot()

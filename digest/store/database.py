@@ -34,6 +34,13 @@ def newsletter_timezone(tx: Transaction) -> str:
     return name
 
 
+@contextmanager
+def savepoint(tx: Transaction) -> Iterator[None]:
+    """Undo what the block did if it raises, and only that: the transaction goes on."""
+    with tx.begin_nested():
+        yield
+
+
 def alembic_config(tx: Transaction) -> "Config":
     """Return Alembic's configuration for an open connection. There is no alembic.ini."""
     from alembic.config import Config  # noqa: PLC0415  (importing it takes as long as running a query)

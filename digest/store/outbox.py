@@ -129,6 +129,13 @@ def reclaim_expired_leases(tx: Transaction, *, clock: datetime, doubt: DoubtPoli
     tx.execute(sa.update(deliveries).where(lost).values(_REQUEUED))
 
 
+def correct_future_times(tx: Transaction, *, after: datetime, now: datetime) -> None:
+    """Make the waiting deliveries due that would not be before `after`, because a clock was wrong."""
+    wrong = sa.and_(deliveries.c.state.in_(_WAITING), deliveries.c.next_at > after)
+    queued_at = sa.case((deliveries.c.queued_at > now, now), else_=deliveries.c.queued_at)
+    tx.execute(sa.update(deliveries).where(wrong).values(next_at=now, queued_at=queued_at))
+
+
 def list_due_mails(tx: Transaction, *, now: datetime, limit: int) -> list[DueMail]:
     """Return the next `limit` deliveries that may be tried: deferred ones, then requested mails, then digests."""
     due: list[DueMail] = []

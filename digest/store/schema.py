@@ -82,6 +82,18 @@ class TimeOfDay(_Readable[time]):
     default = time(7)
 
 
+class PaperLimit(_Readable[int]):
+    """How many papers a digest may have."""
+
+    impl = sa.Integer
+    cache_ok = True
+    default = 25
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int:  # noqa: ARG002
+        """Take what is no such number for the default."""
+        return value if isinstance(value, int) and value > 0 else self.default
+
+
 class JsonList(_Readable[list[Any]]):
     """A JSON array."""
 
@@ -192,7 +204,7 @@ subscribers = _table(
     sa.Column("send_at", TimeOfDay, nullable=False),
     sa.Column("days", sa.Text, nullable=False),  # "mon,tue"
     sa.Column("state", sa.Text, nullable=False, index=True),
-    sa.Column("max_papers", sa.Integer, nullable=False),
+    sa.Column("max_papers", PaperLimit, nullable=False),
     sa.Column("language", sa.Text, nullable=False, server_default="en"),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),

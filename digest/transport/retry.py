@@ -17,6 +17,7 @@ _MAILBOX_FULL = re.compile(r"45[02][ -](?:4\.2\.\d{1,3}\b|(?!4\.))")
 GAVE_UP = "gave up after five days: "
 _FIRST_DELAY = timedelta(minutes=5)
 _MAX_DELAY = timedelta(hours=4)
+LONGEST_DELAY = _MAX_DELAY * 1.5  # between two attempts
 _GIVE_UP_AFTER = timedelta(days=5)
 
 # After this many equal refusals of mails to different readers the rest would be refused, too: an admin has to act.

@@ -10,7 +10,7 @@ import pytest
 
 from digest.models import DoubtPolicy, Message, Outcome, Receipt
 from digest.pipeline.deliver import DeliveryReport, deliver, lease_due_deliveries
-from digest.store import Store, outbox
+from digest.store import Store
 from tests.builders import MEMBERSHIP, NOW
 from tests.mail.samples import composer
 from tests.pipeline.test_deliver import queue, states
@@ -172,11 +172,14 @@ def test_mails_are_tried_once_and_not_before_they_are_due(full: Store) -> None:
     assert sent == [0, MAILS, 0, 0]
 
 
-def test_a_mail_deferred_far_into_the_future_can_be_retried_today(full: Store) -> None:
+def test_a_mail_deferred_far_into_the_future_is_retried_today(full: Store) -> None:
     busy = RecordingTransport()
     busy.outcome = Outcome.DEFERRED
     deliver(full, busy, WRITER(), MEMBERSHIP, now=NOW + timedelta(days=4), clock=Clock())
-    assert run(full, RecordingTransport(), Clock()).sent == 0
+    assert run(full, RecordingTransport(), Clock()).sent == MAILS
+
+
+def test_a_mail_queued_by_a_clock_that_was_ahead_is_sent_today(full: Store) -> None:
     with full.write() as tx:
-        outbox.retry(tx, [], now=NOW)
+        tx.exec_driver_sql("UPDATE deliveries SET queued_at = '2027-01-01 07:00:00', next_at = '2027-01-01 07:00:00'")
     assert run(full, RecordingTransport(), Clock()).sent == MAILS

@@ -307,6 +307,7 @@ def use_digests(tx: Transaction, people: list[Subscriber]) -> None:
 def use_outbox(tx: Transaction, reader: Subscriber) -> None:
     outbox.queue_mail(tx, MailKind.SIGN_IN, reader, message_id="3@x", now=NOW)
     outbox.reclaim_expired_leases(tx, clock=NOW, doubt=DoubtPolicy.PARK)
+    outbox.correct_future_times(tx, after=LATER, now=NOW)
     due = [mail.id for mail in outbox.list_due_mails(tx, now=NOW, limit=9)]
     assert outbox.count_due(tx, now=NOW) == len(outbox.lease(tx, due, worker="w/1/1", clock=NOW)) == 3
     outbox.start_sending(tx, due, worker="w/1/1", clock=NOW)

@@ -13,6 +13,7 @@ from digest.admin import outbox_actions
 from digest.mail.encoding import clean
 from digest.models import DeliveryState, Digest, Hold, Role, Stage, StageState, StageStatus
 from digest.pipeline.compiled_profiles import CompiledProfiles
+from digest.pipeline.isolation import describe_fault, do_for_all
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.store import Transaction, daily_status, outbox, subscribers
 from digest.store.daily_status import Trouble
@@ -79,14 +80,21 @@ def forecast(
 ) -> tuple[Sequence[Digest], Mapping[str, str]]:
     """Select the digests of an hour, as publishing would, for at most `MAX_DECIDED` of its subscribers. Only reads.
 
-    Return (the digests, {owner of rules that cannot be read: error}).
+    Return (the digests, {owner of rules that cannot be read, or address of a subscriber: error}).
     """
     usual = sorted(hour.counts, key=lambda group: -hour.counts[group])[:_MAX_SCHEDULES]
     some = subscribers.list_by_schedules(tx, {group.schedule for group in usual}, limit=_MAX_READ)
     slots = [(subscriber, next_digest_at(subscriber, hour.now)) for subscriber in some]
     due = [(subscriber, slot) for subscriber, slot in slots if slot is not None and slot < hour.ends_at]
     selector = PaperSelector(compiled_profiles, selection_settings, now=max(hour.now, min(hour.slots.values())))
-    return selector.select(tx, due[:MAX_DECIDED]), selector.invalid_rules
+    decided: list[Digest] = []
+    faults: dict[str, str] = {}
+    do_for_all(
+        due[:MAX_DECIDED],
+        lambda some: decided.extend(selector.select(tx, some)),
+        failed=lambda one, error: faults.update({one[0].email: describe_fault(error)}),
+    )
+    return decided, selector.invalid_rules | faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
