@@ -139,7 +139,7 @@ def read_feed(body: bytes) -> Feed:
     well_formed = True
     try:
         _parse_strictly(parser, data)
-    except xml.sax.SAXException:
+    except (xml.sax.SAXException, *_ODD):  # not well-formed, or a name with characters that none may have
         well_formed = False
         parser = _LooseParser("", None, "utf-8", entities)
         try:

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests, web
+from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests, web, web_pages
 
 GROUPS: dict[str, Group] = {
     "feeds": feeds.attacks,
@@ -28,6 +28,7 @@ GROUPS: dict[str, Group] = {
     "commands": command_lines.attacks,
     "requests": requests.attacks,
     "web": web.attacks,
+    "pages": web_pages.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

@@ -124,6 +124,14 @@ def test_an_odd_element_costs_no_other_entry(shape: str) -> None:
                 )
 
 
+def test_a_name_space_with_spaces_costs_no_entry() -> None:
+    body = (
+        '<rss version="2.0" xmlns:x="http://example.org/a b c"><channel><title>T</title>'
+        "<item><x:y>1</x:y><title>Cats</title></item></channel></rss>"
+    )
+    assert [entry.title for entry in parse("feed", body.encode(), source="src")] == ["Cats"]
+
+
 DIGITS = "1" * 5_000
 
 
