@@ -330,9 +330,9 @@ class App:
             self.store, self.membership, self.bounce_authenticator, messages, now=now, done=done, stopping=stopping
         )
 
-    def classify_bounces(self, messages: Iterable[InboundMail]) -> Iterator[ClassifiedMail]:
-        """Yield what each of these mails is taken for. Nothing is recorded, and the mailbox is not changed."""
-        return (classify_mail(self.store, self.bounce_authenticator, message) for message in messages)
+    def classify_bounce(self, message: InboundMail) -> ClassifiedMail:
+        """Return what a mail is taken for. Nothing is recorded, and the mailbox is not changed."""
+        return classify_mail(self.store, self.bounce_authenticator, message)
 
     @cached_property
     def bounce_authenticator(self) -> BounceAuthenticator:

@@ -221,7 +221,28 @@ class TemplatesConfig(_Section):
     path: str = ""
 
 
-class SmtpConfig(_Section):
+class _ServerConfig(_Section):
+    """A server that may ask for a password."""
+
+    host: str
+    security: Literal["none", "starttls", "tls"]
+    username: str
+
+    @model_validator(mode="after")
+    def _password_is_encrypted(self) -> Self:
+        if self.username and self.security == "none" and not _is_loopback(self.host):
+            reason = f'with security = "none" the password of {self.username!r} would go to {self.host} unencrypted'
+            raise ValueError(f'{reason}; set security to "starttls" or "tls", or leave username empty')
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return not host or host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost")
+
+
+class SmtpConfig(_ServerConfig):
     """The mail server that sends our mail."""
 
     host: _Server = Field("localhost", min_length=1)
@@ -255,7 +276,7 @@ class DeliveryConfig(_Section):
     maildir: MaildirConfig = MaildirConfig()
 
 
-class ImapConfig(_Section):
+class ImapConfig(_ServerConfig):
     """The mailbox that bounces are read from, if another machine receives them."""
 
     host: _Server = ""

@@ -5,6 +5,7 @@ changes nothing: the next one catches up.
 """
 
 import logging
+import re
 import signal
 import socket
 import threading
@@ -209,14 +210,20 @@ def _process_inbox(app: App, stop: threading.Event) -> None:
         log.info("unsubscribed by mail", subscriber=numbers.get(email))
     for email, suppression in report.suppressed:
         log.warning("suppressed", subscriber=numbers.get(email), reason=suppression)
+    for name, reason in report.failures:
+        log.warning("returned mail cannot be read yet", message=name, reason=reason)
     for name, reason in report.unreadable:
         log.error("returned mail cannot be read", message=name, reason=reason)
     for name, refusal in report.not_counted:
-        log.warning("bounce not about a reader", message=name, said=refusal.reply)
+        log.warning("bounce not about a reader", message=name, said=_without_addresses(refusal.reply))
     for name, claim in report.unproven:
-        log.warning("bounce without proof", message=name, kind=claim.kind.value, said=claim.reply)
+        log.warning("bounce without proof", message=name, kind=claim.kind.value, said=_without_addresses(claim.reply))
     if report.read:
         log.info("processed returned mail", messages=report.read)
+
+
+def _without_addresses(said: str) -> str:
+    return re.sub(r"\S*@\S*", "…", said)
 
 
 def _numbers(app: App, emails: list[str]) -> dict[str, int]:

@@ -347,3 +347,37 @@ def test_a_web_address_that_headers_cannot_hold_is_refused(tmp_path: Path, writt
     file.write_text(f'[newsletter]\nbase_url = "{written}"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="newsletter.base_url: .* is not a web address"):
         load(file)
+
+
+SERVERS = {
+    "delivery.smtp": "[delivery.smtp]\n",
+    "bounces.imap": '[bounces]\ndomain = "b.example.org"\n[bounces.imap]\n',
+}
+
+
+@pytest.mark.parametrize("key", SERVERS)
+@pytest.mark.parametrize("host", ["mail.example.org", "192.0.2.7", "localhost.example.org", "2001:db8::1"])
+def test_a_password_is_not_sent_over_a_network_unencrypted(tmp_path: Path, key: str, host: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'{SERVERS[key]}host = "{host}"\nsecurity = "none"\nusername = "digest"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    said = f"{key}: with security = \"none\" the password of 'digest' would go to {host} unencrypted; set security"
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("key", SERVERS)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'host = "localhost"\nusername = "u"\nsecurity = "none"',
+        'host = "127.8.0.1"\nusername = "u"\nsecurity = "none"',
+        'host = "::1"\nusername = "u"\nsecurity = "none"',
+        'host = "mail.example.org"\nsecurity = "none"',
+        'host = "mail.example.org"\nusername = "u"\nsecurity = "starttls"',
+    ],
+)
+def test_a_password_may_go_to_this_machine_or_encrypted(tmp_path: Path, key: str, keys: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"{SERVERS[key]}{keys}\n")
+    load(file)

@@ -1,5 +1,6 @@
 """digest bounce: process returned mail; digest suppression …: addresses that must not be mailed, and why."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -8,15 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from digest.admin import subscriber_actions
+from digest.app import App
 from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, new_group, open_app, signed
 from digest.cli.output import print_json, print_records, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
-from digest.pipeline.bounces import BounceReport, ClassifiedMail
+from digest.pipeline.bounces import BounceReport
 from digest.security import addresses
 from digest.store import subscribers, suppressions
 from digest.subscribers.fields import one_line
-from digest.transport.inbound import read_path
+from digest.transport.inbound import InboundMail, read_path
 
 _MAX_NAMED = 20  # unproven bounces
 
@@ -41,8 +43,7 @@ def bounce(
     with open_app(config) as app:
         if dry_run:
             with nullcontext() if paths else app.inbox() as inbox:
-                classified = app.classify_bounces(messages if inbox is None else inbox.unread())
-                records = [record for mail in classified for record in _records(mail)]
+                records = list(_classify(app, messages if inbox is None else inbox.unread()))
             print_records(records, as_json=as_json, empty="no emails")
             return
         report = app.process_bounces(messages, now=now) if paths else app.process_inbox(now=now)
@@ -52,7 +53,7 @@ def bounce(
     record = {
         "read": report.read,
         **{kind.value.replace("-", "_"): count for kind, count in kinds.items()},
-        "unreadable": len(report.unreadable),
+        "unreadable": len(report.unreadable) + len(report.failures),
         "unproven": len(report.unproven),
         "suppressed": len(report.suppressed),
         "unsubscribed": len(report.unsubscribed),
@@ -70,6 +71,8 @@ def _tell(report: BounceReport) -> None:
         say(f"{email} is {suppression}")
     for name, reason in report.unreadable:
         warn(f"{name}: cannot be read; please report this: {reason}")
+    for name, reason in report.failures:
+        warn(f"{name}: {reason}")
     for name, refusal in report.not_counted[:_MAX_NAMED]:
         warn(f"{name}: not counted, as it is not about the reader: {refusal.reply}")
     for name, claim in report.unproven[:_MAX_NAMED]:
@@ -78,17 +81,20 @@ def _tell(report: BounceReport) -> None:
         warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
 
 
-def _records(mail: ClassifiedMail) -> list[dict[str, Any]]:
-    return [
-        {
-            "file": mail.name,
-            "kind": bounce.kind.value,
-            "recipient": bounce.recipient,
-            "status": bounce.status,
-            "proven": mail.is_proven,
-        }
-        for bounce in mail.found
-    ]
+def _classify(app: App, messages: Iterable[InboundMail]) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if message.failure:
+            warn(f"{message.name}: {message.failure}")
+            continue
+        mail = app.classify_bounce(message)
+        for bounce in mail.found:
+            yield {
+                "file": mail.name,
+                "kind": bounce.kind.value,
+                "recipient": bounce.recipient,
+                "status": bounce.status,
+                "proven": mail.is_proven,
+            }
 
 
 suppression_commands = new_group("Suppressions: addresses that must not get email.")

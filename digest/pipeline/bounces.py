@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from digest.errors import StoreError
+from digest.errors import StoreError, TransportError
 from digest.models import Bounce, BounceKind, ConsentEvent, MailKind, Subscriber
 from digest.security.links import Links, ReturnPaths, Scope
 from digest.store import Store, Transaction, consents, deliveries, subscribers
@@ -27,7 +27,8 @@ class BounceReport:
 
     read: int = 0  # mails
     kinds: dict[BounceKind, int] = field(default_factory=lambda: dict.fromkeys(BounceKind, 0))
-    unreadable: list[tuple[str, str]] = field(default_factory=list)  # (the mail's name, error)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # (the mail's name, our own error)
+    failures: list[tuple[str, str]] = field(default_factory=list)  # the same, of the mailbox: they are tried again
     unproven: list[tuple[str, Bounce]] = field(default_factory=list)  # (the mail's name, what it claims)
     not_counted: list[tuple[str, Bounce]] = field(
         default_factory=list
@@ -140,6 +141,9 @@ def process_bounces(
     days = BouncingDays()
     for message in messages:
         report.read += 1
+        if message.failure:  # not done: it is tried again the next time
+            report.failures.append((message.name, message.failure))
+            continue
         try:
             mail = classify_mail(store, authenticator, message)
             for bounce in mail.found:
@@ -149,7 +153,10 @@ def process_bounces(
             raise
         except Exception as error:  # noqa: BLE001 one mail that causes an error must not stop the others
             report.unreadable.append((message.name, f"{type(error).__name__}: {error}"))
-        done(message.name)
+        try:
+            done(message.name)
+        except TransportError as error:  # it is read again the next time, and counts once
+            report.failures.append((message.name, str(error)))
         if stopping():
             break
     return report

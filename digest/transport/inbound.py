@@ -3,17 +3,20 @@
 import imaplib
 import os
 import re
+import socket
 import ssl
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Final, Protocol, Self
 from urllib.parse import quote
 
-from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxUnencrypted, UnexpectedCommandStatusError
+from imap_tools import BaseMailBox, ImapToolsError, UnexpectedCommandStatusError
 
 from digest.errors import TransportError, UsageError
 from digest.transport.smtp_connection import Security, one_line
@@ -30,7 +33,10 @@ _QUOTED = re.compile(rb">+From ")
 
 _FETCH_COUNT = 20  # mails fetched at once: at most this many MAX_BYTES are in memory
 _MARK_COUNT = 500  # mails marked at once: servers accept command lines of 8192 bytes (RFC 7162, 4)
+_MAX_RECONNECTS = 20  # in one poll: a mail may break the connection whenever it is fetched
+_MAX_LITERAL = MAX_BYTES + 64 * 1024  # bytes that a server may send at once; it is asked for no more than MAX_BYTES
 _UID = re.compile(rb"\bUID ([0-9]+)")
+_BYE: Final = re.compile(r"""b['"]\* BYE ?(.*)['"]""")  # as imaplib reports a greeting
 
 # What imaplib and imap_tools raise: their own errors, socket errors, and ValueError for invalid answers.
 _FAILURES = (imaplib.IMAP4.error, ImapToolsError, OSError, ValueError)
@@ -42,6 +48,7 @@ class InboundMail:
 
     name: str  # where it was found, in one line: a path, "path:17" in an mbox, an IMAP URL
     content: bytes  # unchanged, with any line ends; cut after MAX_BYTES
+    failure: str = ""  # why it could not be read; the others can be
 
 
 class Inbox(Protocol):
@@ -50,7 +57,8 @@ class Inbox(Protocol):
     def unread(self) -> Iterator[InboundMail]:
         """Yield each mail that is not marked as read, oldest first, without changing anything.
 
-        Raises TransportError when the inbox cannot be read (any further).
+        One that cannot be read is yielded with the `failure`. Raises TransportError when the inbox cannot be read (any
+        further).
         """
         ...
 
@@ -132,14 +140,27 @@ def read_path(path: Path) -> Iterator[InboundMail]:
 
 
 def _read_file(path: Path) -> InboundMail:
-    with path.open("rb") as file:
-        return InboundMail(name=one_line(str(path)), content=file.read(MAX_BYTES))
+    """Read one of many mails. Raises FileNotFoundError if it is gone; another error is the mail's `failure`."""
+    try:
+        with path.open("rb") as file:
+            return InboundMail(name=one_line(str(path)), content=file.read(MAX_BYTES))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return InboundMail(name=one_line(str(path)), content=b"", failure=f"cannot be read: {error.strerror or error}")
 
 
 def _files_in(folder: Path) -> list[Path]:
     """The regular files in a folder, by name, without hidden ones. Raises OSError."""
     with os.scandir(folder) as entries:  # Path.glob would return nothing for a missing folder
-        return [folder / name for name in sorted(e.name for e in entries if e.is_file() and e.name[0] != ".")]
+        return [folder / name for name in sorted(e.name for e in entries if e.name[0] != "." and _is_file(e))]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # such as a link to itself
+        return False
 
 
 def _split_mbox(file: BinaryIO) -> Iterator[bytes]:
@@ -179,23 +200,45 @@ class ImapMailbox:
     security: Security = Security.TLS
     folder: str = "INBOX"
     timeout: float = 60.0  # seconds, for each step
+    deadline: float = 600.0  # seconds, for a whole `with` block: what is unread then is read the next time
     tls: ssl.SSLContext | None = None  # replaces the system's trusted authorities
 
     _mailbox: BaseMailBox | None = field(init=False, default=None)
+    _socket: socket.socket | None = field(init=False, default=None)
+    _watchdog: threading.Timer | None = field(init=False, default=None)
+    _ends_at: float = field(init=False, default=0.0)  # time.monotonic
+    _reconnects: int = field(init=False, default=0)
     _url: str = field(init=False, default="")
     _uids: dict[str, str] = field(init=False, default_factory=dict)  # by name
 
     def __enter__(self) -> Self:
         """Connect, log in and open the folder. Raises TransportError."""
         self._uids.clear()  # a UID may belong to another mail now
+        self._reconnects = 0
+        self._ends_at = time.monotonic() + self.deadline
+        # The timeout is for each byte of a server that sends very slowly, so another thread ends the connection.
+        self._watchdog = threading.Timer(self.deadline + self.timeout, self._hang_up)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        try:
+            self._connect()
+        except TransportError:
+            self._watchdog.cancel()
+            raise
+        return self
+
+    def _connect(self) -> None:
         with self._translate_errors("cannot be reached"):
             tls = self.tls or ssl.create_default_context()  # without one, imaplib verifies nothing
-            if self.security is Security.TLS:
-                self._mailbox = MailBox(self.host, self.port, timeout=self.timeout, ssl_context=tls)
-            else:
-                self._mailbox = MailBoxUnencrypted(self.host, self.port, timeout=self.timeout)
-                if self.security is Security.STARTTLS:
-                    self._mailbox.client.starttls(tls)
+            encrypted = tls if self.security is Security.TLS else None
+            client = _ImapClient(self.host, self.port, timeout=self.timeout, tls=encrypted, opened=self._watch)
+            self._mailbox = _MailBox(client)
+            if client.state == "AUTH":
+                reason = "it greets with PREAUTH, as signed in already without a password; use a port that asks for one"
+                raise imaplib.IMAP4.error(reason)
+            if self.security is Security.STARTTLS:
+                client.starttls(tls)
+                self._watch(client.sock)
             # LOGIN takes only ASCII, and not every server allows it.
             is_ascii = (self.username + self.password).isascii()
             plain = not is_ascii or "AUTH=PLAIN" in self._open.client.capabilities
@@ -213,14 +256,18 @@ class ImapMailbox:
             # The folder's URL (RFC 5092). With UIDVALIDITY, a UID names one mail forever (RFC 3501, 2.3.1.1).
             _, values = self._open.client.response("UIDVALIDITY")
             validity = one_line(values[0] or b"0")
-            self._url = f"imap://{self.host}:{self.port}/{quote(self.folder)};UIDVALIDITY={validity}"
-        return self
+            url = f"imap://{self.host}:{self.port}/{quote(self.folder)};UIDVALIDITY={validity}"
+            if self._reconnects and url != self._url:
+                raise imaplib.IMAP4.error("the folder was replaced by another meanwhile")
+            self._url = url
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._mailbox:
             with suppress(*_FAILURES):
                 self._mailbox.client.logout()
             self._disconnect()
+        if self._watchdog:
+            self._watchdog.cancel()
 
     def unread(self) -> Iterator[InboundMail]:
         """Yield the mails that were unread at the first step; see Inbox."""
@@ -228,24 +275,67 @@ class ImapMailbox:
             # imap_tools' uids() would name a character set, which not every server accepts.
             answer = _check(self._open.client.uid("SEARCH", "UNSEEN UNDELETED"))
             uids = sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
+        failure, has_fetched = "", False
         for start in range(0, len(uids), _FETCH_COUNT):
-            wanted = uids[start : start + _FETCH_COUNT]
-            with self._translate_errors("cannot be read"):  # PEEK: without marking them
-                answer = _check(self._open.client.uid("FETCH", ",".join(wanted), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
-            found: dict[str, bytes] = {}
-            # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content.
-            # Other changes to the folder may be reported in between.
-            for part, following in pairwise([*answer, b""]):
-                if isinstance(part, tuple):
-                    before, content = part
-                    uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
-                    if uid:
-                        found[uid[1].decode()] = content[:MAX_BYTES]
-            for number in wanted:
-                if number in found:  # not deleted meanwhile
-                    name = f"{self._url}/;UID={number}"
-                    self._uids[name] = number
-                    yield InboundMail(name=name, content=found[number])
+            if time.monotonic() > self._ends_at:
+                return
+            for number, content in self._fetch_each(uids[start : start + _FETCH_COUNT]):
+                name = f"{self._url}/;UID={number}"
+                self._uids[name] = number
+                if isinstance(content, str):
+                    failure = content
+                    yield InboundMail(name=name, content=b"", failure=f"cannot be fetched: {content}")
+                else:
+                    has_fetched = True
+                    yield InboundMail(name=name, content=content)
+        if failure and not has_fetched:
+            raise self._failed(f"cannot be read: {failure}")
+
+    def _fetch_each(self, uids: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
+        """Yield each mail's UID and content, or the reason why it cannot be fetched. Left out if deleted meanwhile.
+
+        If the server refuses several at once, or the connection breaks, each is fetched by itself.
+        """
+        found: dict[str, bytes] = {}
+        try:
+            found = self._fetch(uids)
+        except _FAILURES as error:
+            reason = _message(error) or type(error).__name__
+            if isinstance(error, imaplib.IMAP4.abort) or not isinstance(error, imaplib.IMAP4.error):
+                self._reconnect(reason)
+            if len(uids) == 1:
+                yield uids[0], reason
+                return
+            for uid in uids:
+                yield from self._fetch_each([uid])
+        for uid in uids:
+            if uid in found:
+                yield uid, found[uid]
+
+    def _fetch(self, uids: Sequence[str]) -> dict[str, bytes]:
+        """Fetch the beginning of mails, without marking them. Raises one of _FAILURES."""
+        answer = _check(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
+        found: dict[str, bytes] = {}
+        # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content.
+        # Other changes to the folder may be reported in between.
+        for part, following in pairwise([*answer, b""]):
+            if isinstance(part, tuple):
+                before, content = part
+                uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
+                if uid:
+                    found[uid[1].decode()] = content[:MAX_BYTES]
+        return found
+
+    def _reconnect(self, reason: str) -> None:
+        """Replace a connection that broke because of `reason`. Raises TransportError if that is not possible."""
+        self._disconnect()
+        self._reconnects += 1
+        if self._reconnects > _MAX_RECONNECTS or time.monotonic() > self._ends_at:
+            raise self._failed(f"cannot be read: {reason}")
+        try:
+            self._connect()
+        except TransportError:
+            raise self._failed(f"cannot be read: {reason}") from None
 
     def mark_read(self, names: Iterable[str]) -> None:
         """Mark mails as \\Seen; see Inbox."""
@@ -280,6 +370,61 @@ class ImapMailbox:
             with suppress(OSError):
                 mailbox.client.shutdown()
 
+    def _watch(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _ImapClient(imaplib.IMAP4):
+    """imaplib's client, which accepts no longer literals than were asked for, and tells of its socket early."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout: float,
+        tls: ssl.SSLContext | None,
+        opened: Callable[[socket.socket], None],
+    ) -> None:
+        self._tls = tls
+        self._opened = opened
+        super().__init__(host, port, timeout)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        connection = socket.create_connection((self.host, self.port), timeout)
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_hostname=self.host, do_handshake_on_connect=False)
+        self._opened(connection)
+        if isinstance(connection, ssl.SSLSocket):
+            try:
+                connection.do_handshake()
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def read(self, size: int) -> bytes:
+        """Read a literal; overrides imaplib's method."""
+        if size > _MAX_LITERAL:
+            raise self.abort(f"the server sends {size:,} bytes at once, and was asked for {MAX_BYTES:,}")
+        return super().read(size)
+
+
+class _MailBox(BaseMailBox):
+    """imap_tools' mailbox with our client."""
+
+    def __init__(self, client: imaplib.IMAP4) -> None:
+        self._client = client
+        super().__init__()
+
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        return self._client
+
 
 def _check(answer: tuple[str, list[Any]]) -> list[Any]:
     """The parts of a successful answer. Raises IMAP4.error for another."""
@@ -294,4 +439,6 @@ def _message(error: Exception) -> str:
     if isinstance(error, UnexpectedCommandStatusError):
         _, parts = error.command_result
         return one_line(parts[-1] or b"")
-    return one_line(str(error))
+    said = one_line(str(error))
+    goodbye = _BYE.fullmatch(said)
+    return f"the server says goodbye (BYE): {goodbye[1] or 'without a reason'}" if goodbye else said

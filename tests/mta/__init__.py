@@ -8,7 +8,7 @@ from tests.mta.dovecot import Account, Dovecot, needs_dovecot
 from tests.mta.postfix import Postfix, needs_postfix
 from tests.mta.proxy import cut_after
 from tests.mta.running import a_free_port, wait_until
-from tests.mta.scripted import scripted
+from tests.mta.scripted import imap_server, scripted
 
 __all__ = [
     "Account",
@@ -16,6 +16,7 @@ __all__ = [
     "Postfix",
     "a_free_port",
     "cut_after",
+    "imap_server",
     "needs_dovecot",
     "needs_postfix",
     "scripted",

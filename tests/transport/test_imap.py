@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from digest.errors import TransportError
 from digest.transport.inbound import MAX_BYTES, ImapMailbox
 from digest.transport.smtp_connection import Security
 from digest.transport.smtp_server import SmtpServer
-from tests.mta import Account, Dovecot, a_free_port, cut_after, needs_dovecot, scripted
+from tests.mta import Account, Dovecot, a_free_port, cut_after, imap_server, needs_dovecot, scripted
 from tests.smtp import Postbox
 
 
@@ -138,7 +139,7 @@ def test_nothing_is_deleted_not_even_mails_marked_as_deleted(account: Account) -
 def test_a_connection_that_is_cut_leaves_everything_unread(account: Account) -> None:
     mails = [a_mail(i, 5000) for i in range(60)]
     account.deliver(*mails)
-    with cut_after(account.port, 150_000) as port, mailbox_of(account, port=port) as mailbox:
+    with cut_after(account.port, 150_000) as port, mailbox_of(account, port=port, timeout=0.5) as mailbox:
         looking = mailbox.unread()
         found = list(islice(looking, 20))
         with pytest.raises(TransportError, match=f"^the mailbox localhost:{port} cannot be read: "):
@@ -234,6 +235,65 @@ def test_a_connection_that_breaks_at_the_login_is_no_refusal() -> None:
             refusal(a_mailbox(port))
             == f"the mailbox localhost:{port} cannot be reached: command: LOGIN => too many of you"
         )
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"NO [SERVERBUG] never\r\n", "[SERVERBUG] never"),
+        (b"* 1 FETCH (UID 2 BODY[]<0> {99999999}\r\n", "the server sends 99,999,999 bytes at once"),
+        (b"what?\r\n", "unexpected response: b'what?'"),
+        (b"* BYE I am hurt\r\n", "I am hurt"),
+        (b"", "socket error: EOF"),
+    ],
+    ids=["refused", "too long", "senseless", "bye", "hangs up"],
+)
+def test_a_mail_that_cannot_be_fetched_does_not_hold_up_those_behind_it(bad: bytes, reason: str) -> None:
+    with imap_server({1: b"one", 2: bad, 3: b"three", 4: b"four"}, broken={2}) as port, a_mailbox(port) as mailbox:
+        found = [(mail.name[-5:], mail.content, mail.failure) for mail in mailbox.unread()]
+    assert [(name, content) for name, content, _ in found] == [
+        ("UID=1", b"one"),
+        ("UID=2", b""),
+        ("UID=3", b"three"),
+        ("UID=4", b"four"),
+    ]
+    assert [failure != "" for *_, failure in found] == [False, True, False, False]
+    assert reason in found[1][2]
+
+
+def test_a_poll_has_a_deadline_also_with_a_server_that_sends_byte_by_byte() -> None:
+    with imap_server({1: b"x" * 100_000}, trickle=0.02) as port:
+        begun = time.monotonic()
+        with (
+            pytest.raises(TransportError, match="cannot be read"),
+            a_mailbox(port, timeout=0.5, deadline=0.5) as mailbox,
+        ):
+            list(mailbox.unread())
+        assert time.monotonic() - begun < 5
+
+
+def test_what_is_left_at_the_deadline_is_read_the_next_time() -> None:
+    with imap_server(dict.fromkeys(range(1, 50), b"x")) as port, a_mailbox(port, deadline=0.3) as mailbox:
+        looking = mailbox.unread()
+        next(looking)
+        time.sleep(0.35)
+        assert len(list(looking)) == 19
+
+
+@pytest.mark.parametrize(
+    ("greeting", "says"),
+    [
+        (b"* PREAUTH welcome\r\n", "cannot be reached: it greets with PREAUTH, as signed in already"),
+        (b"* BYE too many users\r\n", "cannot be reached: the server says goodbye (BYE): too many users"),
+        (b"* BYE\r\n", "cannot be reached: "),
+    ],
+)
+@pytest.mark.parametrize("security", [Security.NONE, Security.STARTTLS])
+def test_a_greeting_that_lets_no_one_in_is_reported_in_clear_words(
+    greeting: bytes, says: str, security: Security
+) -> None:
+    with imap_server({}, greeting=greeting) as port:
+        assert says in refusal(a_mailbox(port, security))
 
 
 @pytest.mark.parametrize("command", [b"SEARCH", b"FETCH"])

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from digest.errors import TransportError, UsageError
 from digest.models import Message as Outgoing
+from digest.pipeline.bounces import BounceAuthenticator, process_bounces
+from digest.store import Store
 from digest.transport.inbound import MAX_BYTES, InboundMail, MaildirInbox, read_path
 from digest.transport.maildir import MaildirTransport
+from tests.builders import MEMBERSHIP, NOW
+from tests.mail.samples import LINKS
 
 MAIL = b"Subject: one\n\nbody\n"
 FROM = b"From MAILER-DAEMON Wed Jun  3 07:00:00 2026\n"
@@ -229,3 +233,44 @@ def test_an_unwritable_maildir_is_reported(maildir: Path) -> None:
     names = [inbound.name for inbound in inbox.unread()]
     with pytest.raises(TransportError, match=f"^the maildir {maildir} cannot be written: {maildir}/cur: File exists$"):
         inbox.mark_read(names)
+
+
+@pytest.fixture
+def odd_maildir(tmp_path: Path) -> Path:
+    """A Maildir of some mails, among things that cannot be read."""
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "1").symlink_to("/proc/self/mem")  # a file that not even root can read from its beginning
+    (new / "2").symlink_to(new / "2")
+    (new / "3").mkdir()
+    os.mkfifo(new / "4")
+    (new / "5").write_bytes(MAIL)
+    with (new / "6").open("wb") as huge:
+        huge.truncate(1 << 33)
+    (new / os.fsdecode(b"7\xff\n")).write_bytes(MAIL)
+    return tmp_path
+
+
+def test_what_cannot_be_read_does_not_hold_up_the_others(odd_maildir: Path) -> None:
+    for found in (list(MaildirInbox(odd_maildir).unread()), list(read_path(odd_maildir))):
+        told = [(mail.name[-1:], len(mail.content), mail.failure) for mail in found]
+        assert [(name, size) for name, size, _ in told[:3]] == [("1", 0), ("5", len(MAIL)), ("6", MAX_BYTES)]
+        assert (told[3][1], len(told)) == (len(MAIL), 4)
+        assert told[0][2] == "cannot be read: Input/output error"
+        assert not any(failure for *_, failure in told[1:])
+
+
+def test_a_mail_that_cannot_be_marked_as_read_does_not_hold_up_the_others(store: Store, odd_maildir: Path) -> None:
+    (odd_maildir / "cur" / "5:2,S" / "x").mkdir(parents=True)
+    inbox = MaildirInbox(odd_maildir)
+    report = process_bounces(
+        store,
+        MEMBERSHIP,
+        BounceAuthenticator(LINKS, None),
+        inbox.unread(),
+        now=NOW,
+        done=lambda name: inbox.mark_read([name]),
+    )
+    assert report.read == 4
+    assert [name[-1] for name, _ in report.failures] == ["1", "5"]
+    assert len(list((odd_maildir / "cur").iterdir())) == 3
