@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +95,24 @@ def test_the_same_paper_from_two_sources_is_one() -> None:
     today = read("huggingface/2026-06-01.json")
     both = identity.reconcile([*today, *today, *read("huggingface/2026-06-02.json")], {})
     assert len(both.new) == len({e.arxiv_id for e in today} | {e.arxiv_id for e in read("huggingface/2026-06-02.json")})
+
+
+FAULTS = RECORDINGS.parent / "faults"
+needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason=f"the small inputs that went wrong are not at {FAULTS}")
+
+
+@needs_faults
+def test_small_feeds_that_once_ended_the_ingest_have_the_right_values() -> None:
+    (ieee,) = read("../faults/feed-ieee-authors.xml")
+    assert ieee.authors == ("Ann Alpha", "Bob Beta")
+    (identifier,) = read("../faults/feed-dc-identifier-attribute.xml")
+    assert identifier.doi == "10.1000/ex.1"
+    titles = [entry.title for entry in read("../faults/feed-one-bad-byte.xml")]
+    assert titles == ["Étude — naïve Schrödinger 猫 “quoted”", "Another caf\ufffd"]
+
+
+@needs_faults
+@pytest.mark.parametrize("file", sorted(FAULTS.glob("feed-*")), ids=lambda file: file.name)
+def test_no_small_feed_is_more_than_its_sources_failure(file: Path) -> None:
+    with suppress(SourceError):
+        assert read(f"../faults/{file.name}")
