@@ -88,12 +88,13 @@ def _check_sender(written: str) -> str:
 
 
 def _check_server(name: str) -> str:
-    if name and not re.fullmatch(r"[\w.-]+", name):
-        try:
+    try:
+        if not re.fullmatch(r"[\w.-]*", name):
             ip_address(name)
-        except ValueError:
-            example = "write its name or IP address without scheme and port, such as mail.example.org"
-            raise UsageError(f"{name!r} is not a host; {example}") from None
+        name.encode("idna")
+    except ValueError:
+        example = "write its name or IP address without scheme and port, such as mail.example.org"
+        raise UsageError(f"{name!r} is not a host; {example}") from None
     return name
 
 

@@ -82,6 +82,7 @@ def test_the_example_shows_every_key_with_its_default() -> None:
             "delivery.smtp.host: 'smtp://mail.example.org' is not a host",
         ),
         ("[delivery.smtp]\nhost = 'mail.example.org:587'", "without scheme and port, such as mail.example.org"),
+        ("[delivery.smtp]\nhost = 'mail..example.org'", "delivery.smtp.host: 'mail..example.org' is not a host"),
         ("[bounces.imap]\nhost = 'a b'", "bounces.imap.host: 'a b' is not a host; write its name or IP address"),
         ("[web]\nhost = '[::1]'", "web.host: '[::1]' is not a host; write its name or IP address"),
         ("[fetch]\nallow_private = ['10.0.0.0/8']", "fetch.allow_private[1]: '10.0.0.0/8' is not a host"),

@@ -166,8 +166,14 @@ class MailServer:
     timeout: float
     tls: ssl.SSLContext | None  # None without TLS
 
+    def _check_login(self) -> None:
+        """Raise TransportError if smtplib cannot send the user name or the password."""
+        if not f"{self.username}{self.password}".isascii():
+            raise TransportError("takes no letters outside ASCII in delivery.smtp.username and DIGEST_SMTP_PASSWORD")
+
     def connect(self) -> SmtpClient:
         """Return a client that has said EHLO and logged in, with a non-blocking socket. Raises TransportError."""
+        self._check_login()
         # Our own name for EHLO: fully qualified, or else an address literal (RFC 5321, 4.1.4). No DNS look-up.
         hostname = socket.gethostname()
         name = hostname if "." in hostname else "[127.0.0.1]"
@@ -203,7 +209,7 @@ class MailServer:
         except ssl.SSLError as error:
             fix = '; try delivery.smtp.security = "starttls"' if error.reason in _PLAIN_TEXT_GREETING else ""
             raise TransportError(f"cannot be reached: {one_line(str(error))}{fix}") from None
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:  # UnicodeError: no name of a host
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None
 
 

@@ -224,3 +224,22 @@ def test_tls_from_the_start(certificate: Path) -> None:
         SmtpTransport("localhost", server.port, security=Security.TLS, tls=trusting) as transport,
     ):
         assert next(transport.send([a_message()])).outcome is Outcome.SENT
+
+
+@pytest.mark.parametrize(
+    ("host", "password", "reason"),
+    [
+        ("mail..example.org", "", "the mail server mail..example.org:25 cannot be reached: "),
+        (
+            "127.0.0.1",
+            "geheim\N{LATIN SMALL LETTER U WITH DIAERESIS}",
+            "takes no letters outside ASCII in .*DIGEST_SMTP_PASSWORD",
+        ),
+    ],
+)
+def test_what_smtplib_cannot_encode_is_said(host: str, password: str, reason: str) -> None:
+    with (
+        SmtpTransport(host, 25, username="digest", password=password) as transport,
+        pytest.raises(TransportError, match=reason),
+    ):
+        list(transport.send([a_message()]))

@@ -296,3 +296,14 @@ def test_the_offered_actions_are_those_that_exist(app: App) -> None:
     with app.store.read() as tx:
         assert "ask" not in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=23))
         assert "ask" in subscriber_actions.possible_actions(tx, app.membership, one, now=NOW + timedelta(hours=24))
+
+
+@pytest.mark.parametrize(("followed", "gets_nothing"), [((), True), (("Cats",), False)])
+def test_it_says_if_nothing_can_match(
+    app: App, admin: AdminBrowser, followed: tuple[str, ...], gets_nothing: bool
+) -> None:
+    share_profile(app, "Cats", "cats")
+    add_subscriber(app, profiles=followed)
+    assert ("They follow no profile and have no keywords, so they get no digests." in admin.read(page_of(app))) == (
+        gets_nothing
+    )
