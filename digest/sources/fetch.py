@@ -45,6 +45,7 @@ _NOT_PUBLIC = (  # parts of it that are for other uses, or lead to an IPv4 addre
     ipaddress.IPv6Network("2002::/16"),  # 6to4 (RFC 3056)
     ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
+_MAX_VALIDATOR = 1_000  # characters
 _POLL_SECONDS = 0.2
 _HOST_WITHOUT_SCHEME = re.compile(  # `rss.example.org/feed`; `papers.xml` is a file
     r"(?:[\w-]{1,63}\.){1,10}(?!(?:xml|rss|atom|rdf|json|txt|html?)$)[A-Za-z]{2,63}(?::\d{1,5})?(?:[/?].*)?"
@@ -128,7 +129,10 @@ class Fetcher:
         return answer.result()
 
     def _fetch(self, source: str, url: str, *, etag: str, last_modified: str) -> Fetched:
-        scheme = urlsplit(url).scheme.lower()
+        try:
+            scheme = urlsplit(url).scheme.lower()
+        except ValueError as error:
+            raise SourceError(source, f"{url} is not a valid address: {error}") from None
         if scheme not in {"http", "https"}:
             if self._base is None:
                 raise SourceError(source, "only https:// and http:// addresses are looked up")
@@ -180,8 +184,8 @@ class Fetcher:
         if status == 304:
             return Fetched(
                 body=None,
-                etag=response.headers.get("ETag", headers.get("If-None-Match", "")),
-                last_modified=response.headers.get("Last-Modified", headers.get("If-Modified-Since", "")),
+                etag=_validator(response, "ETag") or headers.get("If-None-Match", ""),
+                last_modified=_validator(response, "Last-Modified") or headers.get("If-Modified-Since", ""),
             )
         stop_at = self._clock() + max_seconds
         body = bytearray()
@@ -204,8 +208,8 @@ class Fetcher:
         return Fetched(
             body=bytes(body),
             url=str(response.url),
-            etag=response.headers.get("ETag", ""),
-            last_modified=response.headers.get("Last-Modified", ""),
+            etag=_validator(response, "ETag"),
+            last_modified=_validator(response, "Last-Modified"),
         )
 
     def _pause(self, host: str) -> None:
@@ -224,6 +228,12 @@ class Fetcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def _validator(response: httpx2.Response, header: str) -> str:
+    """Return a header to send back with the next request; "" if it cannot be sent in one."""
+    value: str = response.headers.get(header, "")
+    return value if value.isascii() and value.isprintable() and len(value) <= _MAX_VALIDATOR else ""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from digest.errors import StoreError
+from digest.errors import SourceError, StoreError
 from digest.pipeline.ingest import IngestReport, ingest, read_feed
 from digest.sources import Fetched, Fetcher
 from digest.store import Store, papers, schema, sources
@@ -127,6 +127,32 @@ def test_no_exception_of_one_source_stops_the_others(store: Store, tmp_path: Pat
         states = sources.list_states(tx)
     assert [states[source.name].failure for source in bad] == said
     assert states["good"].failure == ""
+
+
+class PageFetcher(Fetcher):
+    """Gets the web page of a journal wherever it asks."""
+
+    def fetch(self, *_args: object, **_options: object) -> Fetched:
+        page = b'<!doctype html><link rel="alternate" type="application/rss+xml" href="feed.xml">'
+        return Fetched(body=page, url="https://journal.example.org/new/")
+
+
+def test_a_web_page_is_refused_with_its_feed_at_every_door(store: Store, tmp_path: Path) -> None:
+    said = "the answer is a web page, not a feed; the feed that it links is https://journal.example.org/new/feed.xml"
+    with PageFetcher(base=tmp_path) as fetcher:
+        assert run(store, fetcher, Source("a", "https://example.org/", "feed")).failures == (("a", said),)
+        with pytest.raises(SourceError, match=said):
+            read_feed(fetcher, "https://example.org/")
+
+
+def test_a_feed_that_is_only_tried_fails_in_one_line(tmp_path: Path) -> None:
+    with (
+        FaultyFetcher(base=tmp_path) as fetcher,
+        capture_logs() as logs,
+        pytest.raises(SourceError, match="^TypeError: internal error: TypeError: odd"),
+    ):
+        read_feed(fetcher, "TypeError")
+    assert "in fetch\n" in logs[0]["stack"]
 
 
 def test_entries_that_cannot_be_stored_are_their_sources_failure(

@@ -78,6 +78,14 @@ def test_a_feed_that_has_not_changed_is_not_sent_again(fetcher: Fetcher) -> None
     assert (again.body, again.etag, again.last_modified) == (None, '"v1"', "then")
 
 
+@pytest.mark.parametrize("odd", ["caf\u00e9", "x" * 5_000])
+def test_a_validator_that_cannot_be_sent_back_is_forgotten(fetcher: Fetcher, odd: str) -> None:
+    with serving(lambda handler: say(handler, 200, b"body", ETag=odd, Last_Modified=odd)) as url:
+        first = fetcher.fetch("src", url)
+        assert (first.etag, first.last_modified) == ("", "")
+        assert fetcher.fetch("src", url, etag=first.etag).body == b"body"
+
+
 def test_the_user_agent_names_digest_and_a_contact(fetcher: Fetcher) -> None:
     with serving(lambda handler: say(handler, 200, handler.headers["User-Agent"].encode())) as url:
         assert fetcher.fetch("src", url).body == b"paper-digest/0.1.0 (admin@example.org)"
@@ -273,6 +281,7 @@ def test_a_file_is_read_once_until_it_changes(fetcher: Fetcher, tmp_path: Path) 
         (".", "Is a directory"),
         ("ftp://x/y", "ftp:// is not supported"),
         ("http://", ""),
+        ("https://[x/feed", "https://[x/feed is not a valid address: Invalid IPv6 URL"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_reported(fetcher: Fetcher, url: str, said: str) -> None:
