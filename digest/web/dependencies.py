@@ -151,8 +151,9 @@ async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
     return context
 
 
-def parse_number(text: str) -> int:
-    """The number in an address or a query; 0 if it is none."""
+def parse_number(written: str | int) -> int:
+    """The number in an address or a query; 0 if it is none. Older FastAPI passes the default, a number, as well."""
+    text = str(written)
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
 
 
