@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -30,6 +30,9 @@ from digest.store import subscribers
 from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
+
+# The papers that came while this was not running should be in the first digests. A source that hangs holds up no one.
+_WAIT_FOR_SOURCES = timedelta(minutes=5)
 
 _STOP_SECONDS = 8.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
 
@@ -100,7 +103,7 @@ class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
 def _create_scheduler(
     app: App, stop: threading.Event, new_mail: threading.Event, runner: BaseExecutor
 ) -> BackgroundScheduler:
-    """A scheduler that runs each stage now, and then at its interval."""
+    """A scheduler that runs each stage now, and then at its interval; publishing once the sources were read."""
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each tick that finds a stage still running
     scheduler = BackgroundScheduler(
         timezone=UTC,
@@ -108,15 +111,26 @@ def _create_scheduler(
         # coalesce: a machine that slept catches up with one run. max_instances: a stage never runs twice at once.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
+    sources_were_read = threading.Event()
+
+    def ingest() -> None:
+        try:
+            _ingest(app, stop)
+        finally:
+            if not sources_were_read.is_set():
+                sources_were_read.set()
+                _run_now(scheduler, Stage.PUBLISH.value)
+
     work: dict[Stage, Callable[[], None]] = {
-        Stage.INGEST: lambda: _ingest(app, stop),
+        Stage.INGEST: ingest,
         Stage.PUBLISH: lambda: _publish(app),
         Stage.DELIVER: lambda: _deliver(app, stop, new_mail),
         Stage.BOUNCE: lambda: _process_inbox(app, stop),
     }
     for stage, interval in app.config.stage_intervals.items():
         trigger = IntervalTrigger(seconds=int(interval.total_seconds()))
-        scheduler.add_job(_run_stage, trigger, (stage, work[stage]), id=stage.value, next_run_time=datetime.now(UTC))
+        first_at = datetime.now(UTC) + (_WAIT_FOR_SOURCES if stage is Stage.PUBLISH else timedelta())
+        scheduler.add_job(_run_stage, trigger, (stage, work[stage]), id=stage.value, next_run_time=first_at)
     return scheduler
 
 

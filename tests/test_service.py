@@ -17,6 +17,7 @@ import pytest
 
 from digest.app import App
 from digest.errors import StoreError
+from digest.pipeline.publish import PublishReport
 from digest.security.links import Scope
 from digest.service import _create_scheduler, _DaemonThreads, _run_now, serve
 from digest.store import subscribers
@@ -348,3 +349,34 @@ def test_sources_can_be_fetched_at_once_by_the_same_job(cli: Cli) -> None:
         assert scheduler.get_job("ingest").max_instances == 1  # never two at once
         scheduler.shutdown()
         _run_now(scheduler, "ingest")  # the program stops: nothing is asked, and nothing breaks
+
+
+def test_nothing_is_published_before_the_sources_were_read_for_the_first_time(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    answered, published = threading.Event(), threading.Event()
+
+    def ingest(*_: object, **__: object) -> None:
+        answered.wait(IN_TIME)
+        ran.append("ingest")
+        raise StoreError("the first reading failed, too")
+
+    def publish(*_: object, **__: object) -> PublishReport:
+        ran.append("publish")
+        published.set()
+        return PublishReport()
+
+    monkeypatch.setattr(App, "ingest", ingest)
+    monkeypatch.setattr(App, "publish", publish)
+    with App.open(cli.folder / "config.toml") as app:
+        scheduler = _create_scheduler(app, threading.Event(), threading.Event(), _DaemonThreads())
+        begun_at = datetime.now(UTC)
+        scheduler.start()
+        waits_until = scheduler.get_job("publish").next_run_time
+        assert timedelta(minutes=4) < waits_until - begun_at <= timedelta(minutes=5, seconds=IN_TIME)
+        assert ran == []
+        answered.set()
+        assert published.wait(IN_TIME)
+        scheduler.shutdown(wait=False)
+    assert ran == ["ingest", "publish"]
