@@ -12,8 +12,11 @@ from typer.core import TyperGroup
 
 from digest.admin.profile_actions import compile_profile_rules
 from digest.app import App
+from digest.cli.output import warn
 from digest.config import DEFAULT_FILE
 from digest.errors import UsageError, reason_unreadable
+from digest.matching import compile_rules
+from digest.matching.language.hints import list_hints
 from digest.models import CompiledRules
 from digest.spelling import did_you_mean
 from digest.store import Transaction
@@ -98,7 +101,19 @@ def writing_rules(app: App, rules: CompiledRules | None) -> Iterator[Transaction
 
 def compile_rules_option(written: str) -> CompiledRules:
     """Read and compile RULES. Raises RuleError, and UsageError if they could never match a paper."""
-    return compile_profile_rules(read_rules(written))
+    return _with_hints(compile_profile_rules(read_rules(written)))
+
+
+def compile_keywords_option(written: str | None) -> CompiledRules | None:
+    """Read and compile a subscriber's own keywords, if there are any. Raises RuleError."""
+    return None if written is None else _with_hints(compile_rules(read_rules(written)))
+
+
+def _with_hints(rules: CompiledRules) -> CompiledRules:
+    """Warn of phrases that may be meant as lists or operators."""
+    for hint in list_hints(rules.text):
+        warn(str(hint))
+    return rules
 
 
 def read_rules(written: str) -> str:

@@ -13,17 +13,16 @@ from digest.cli.options import (
     ConfirmedOption,
     EmailArgument,
     JsonOption,
+    compile_keywords_option,
     moment,
     new_group,
     open_app,
     read_bytes,
-    read_rules,
     signed,
     writing_rules,
 )
 from digest.cli.output import print_json, print_record, print_records, progress, say, warn
 from digest.errors import UsageError
-from digest.matching import compile_rules
 from digest.models import SubscriberState
 from digest.store import profiles, subscribers
 from digest.store.subscribers import PageCursor, SubscriberFilter
@@ -84,7 +83,7 @@ def add(
     """Add a subscriber. Without --confirmed they get a confirmation mail first."""
     values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
     values |= _given(max_papers=max_papers, announce=announce, trending=trending)
-    own = None if keywords is None else compile_rules(read_rules(keywords))
+    own = compile_keywords_option(keywords)
     with open_app(config) as app, writing_rules(app, own) as tx:
         options = app.subscriber_options(tx)
         new = fields.new_subscriber(email, timezone=options.timezone, language=options.language, confirmed=confirmed)
@@ -118,7 +117,7 @@ def edit(
     """Change a subscriber. --profile replaces the profiles they follow; --profile '' removes all."""
     values = _given(name=name, timezone=timezone, send_at=send_at, days=days, language=language, profiles=profile)
     values |= _given(max_papers=max_papers, announce=announce, trending=trending)
-    own = None if keywords is None else compile_rules(read_rules(keywords))
+    own = compile_keywords_option(keywords)
     with open_app(config) as app, writing_rules(app, own) as tx:
         before = subscribers.get(tx, email)
         after = fields.change(before, values, app.subscriber_options(tx))

@@ -12,11 +12,12 @@ from zoneinfo import available_timezones
 from digest.errors import CostlyRuleError, RuleError, UsageError
 from digest.mail import Templates
 from digest.matching import MAX_MISTAKES, compile_rules, list_mistakes, parse_rules
+from digest.matching.language.hints import Hint, list_hints, split_line
 from digest.models import CompiledRules, Subscriber, Weekday
 from digest.subscribers import fields
 from digest.subscribers.fields import ANNOUNCE_NAMES
 from digest.subscribers.schedule import parse_timezone
-from digest.web.dependencies import Fields, RequestContext
+from digest.web.dependencies import Fields, RequestContext, parse_number
 from digest.web.rendering import Fault, Samples
 
 MAX_CHOSEN_PAPERS = 100  # a digest, for readers; admins may choose more
@@ -48,6 +49,7 @@ class Keywords:
     text: Annotated[str, Samples("", "cat", "cat\ndog")] = ""
     mistakes: Annotated[tuple[Mistake, ...], Fault()] = ()
     is_cut: bool = False  # there may be more mistakes: the rest was not read
+    hints: tuple[Hint, ...] = ()  # phrases that may be meant as lists or operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,17 @@ class Piece:
 
 def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
     """Return (the compiled rules, or None if a line is wrong; what the form shows). Browsers send CRLF line ends."""
-    return read_lines(typed.replace("\r\n", "\n").replace("\r", "\n").strip("\n"))
+    return read_lines(_normalized(typed))
+
+
+def typed_keywords(form: Fields, field: str = "rules") -> str:
+    """Return the keywords of a form; if the button at a hint was pressed, with that line split."""
+    text = form.get(field, "")
+    return split_line(_normalized(text), parse_number(form["split"])) if "split" in form else text
+
+
+def _normalized(typed: str) -> str:
+    return typed.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
 
 
 def read_affordable_keywords(context: RequestContext, typed: str) -> tuple[CompiledRules | None, Keywords]:
@@ -77,10 +89,10 @@ def read_affordable_keywords(context: RequestContext, typed: str) -> tuple[Compi
 def read_lines(text: str) -> tuple[CompiledRules | None, Keywords]:
     """Return the result of `read_keywords` for text with LF line ends, keeping empty lines at both ends."""
     try:
-        return compile_rules(text), Keywords(text)
+        return compile_rules(text), Keywords(text, hints=tuple(list_hints(text)))
     except RuleError as error:
         mistakes = mistakes_in(text, error)
-        return None, Keywords(text, mistakes, is_cut=len(mistakes) == MAX_MISTAKES)
+        return None, Keywords(text, mistakes, len(mistakes) == MAX_MISTAKES, tuple(list_hints(text)))
 
 
 def is_readable(rules: str) -> bool:

@@ -24,6 +24,7 @@ from digest.web.forms import (
     MailForm,
     choices,
     read_affordable_keywords,
+    typed_keywords,
 )
 from digest.web.rendering import partly_shown
 
@@ -79,9 +80,9 @@ def save_settings(context: Context, form: PostedForm, reader: CurrentReader) -> 
 
 
 def _save_interests(context: Context, form: Fields, reader: Subscriber) -> Response:
-    rules, keywords = read_affordable_keywords(context, form.get("rules", ""))
+    rules, keywords = read_affordable_keywords(context, typed_keywords(form))
     follows = frozenset(form.getlist("profile"))
-    if rules is None or "again" in form:  # again: back from trying the keywords
+    if rules is None or "again" in form or "split" in form:  # again: back from trying the keywords
         return _show(context, reader, keywords=keywords, follows=follows)
     with context.store.write() as tx:
         still = find_still(tx, reader)

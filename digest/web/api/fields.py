@@ -15,6 +15,7 @@ from starlette.responses import Response
 from digest.admin.profile_actions import compile_profile_rules
 from digest.errors import RuleError
 from digest.matching import MAX_WRITTEN, compile_rules
+from digest.matching.language.hints import Meant, list_hints
 from digest.models import CompiledRules
 from digest.web.api.access import Call
 from digest.web.api.problems import Refused, RuleMistake
@@ -73,6 +74,20 @@ class NumberedPageQuery(PageQuery):
     def number(self) -> int:
         """The number of the last result before this page; 0 on the first page."""
         return int(self.cursor or 0)
+
+
+class RuleHint(Shown):
+    """A phrase in the rules that may be meant as a list or as operators. It is a valid rule all the same."""
+
+    line: int
+    phrase: str = Field(examples=["cats, dogs"])
+    meant: Meant = Field(description="What it may be meant as; `both` is AND and OR.")
+    instead: list[str] = Field(description="The lines to write in its place, if so.", examples=[["cats", "dogs"]])
+
+
+def hints_for(text: str) -> list[RuleHint]:
+    """Return hints for rules."""
+    return [RuleHint.model_validate(hint) for hint in list_hints(text)]
 
 
 class Page(BaseModel, Generic[T]):

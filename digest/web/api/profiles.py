@@ -21,9 +21,11 @@ from digest.web.api.fields import (
     NumberedPageQuery,
     Page,
     RequestBody,
+    RuleHint,
     Rules,
     Score,
     Shown,
+    hints_for,
     new_router,
     page_of,
     profile_rules,
@@ -46,6 +48,9 @@ class Profile(BaseModel):
     rules: str = Field(examples=["quantiz*\npruning ^2\n-title:survey"])
     version: int = Field(description="Number of the newest version, and the ETag.", examples=[3])
     followers: int = Field(description="Number of subscribers who follow it.")
+    hints: list[RuleHint] | None = Field(
+        None, description="Phrases that may be meant as lists or operators; missing if there are none, and in lists."
+    )
 
 
 class NewProfile(RequestBody):
@@ -77,7 +82,7 @@ class RestoredVersion(RequestBody):
     version: int = Field(ge=1, le=MAX_ID, examples=[1])
 
 
-@router.get("/profiles", responses=responses())
+@router.get("/profiles", responses=responses(), response_model_exclude={"items": {"__all__": {"hints"}}})
 def list_profiles(call: ReadsProfiles) -> Page[Profile]:
     """Return every shared profile, by name, on one page."""
     with call.store.read() as tx:
@@ -86,7 +91,7 @@ def list_profiles(call: ReadsProfiles) -> Page[Profile]:
     return Page(items=found, next=None)
 
 
-@router.post("/profiles", status_code=201, responses=responses(409, body=True))
+@router.post("/profiles", status_code=201, responses=responses(409, body=True), response_model_exclude_none=True)
 def add_profile(call: WritesProfiles, wanted: NewProfile, response: Response) -> Profile:
     """Add a profile. 409 if its name is taken."""
     compiled, name = profile_rules(call, wanted.rules), profile_actions.clean_name(wanted.name)
@@ -96,14 +101,14 @@ def add_profile(call: WritesProfiles, wanted: NewProfile, response: Response) ->
         return _answered(tx, added, response)
 
 
-@router.get("/profiles/{id:number}", responses=responses(404))
+@router.get("/profiles/{id:number}", responses=responses(404), response_model_exclude_none=True)
 def get_profile(call: ReadsProfiles, id: Id, response: Response) -> Profile:  # noqa: A002
     """Return one profile. Its ETag, sent as `If-Match`, keeps clients from overwriting changes they have not seen."""
     with call.store.read() as tx:
         return _answered(tx, profiles.get_by_id(tx, id), response)
 
 
-@router.put("/profiles/{id:number}", responses=responses(404, 409, 412, body=True))
+@router.put("/profiles/{id:number}", responses=responses(404, 409, 412, body=True), response_model_exclude_none=True)
 def put_profile(
     call: WritesProfiles,
     id: Id,  # noqa: A002
@@ -138,7 +143,9 @@ def list_versions(call: ReadsProfiles, id: Id, page: Annotated[NumberedPageQuery
     return page_of(older, page.limit, show=lambda one: Version.of(*one), cursor=lambda one: one[0].number)
 
 
-@router.post("/profiles/{id:number}/restore", responses=responses(404, 409, body=True))
+@router.post(
+    "/profiles/{id:number}/restore", responses=responses(404, 409, body=True), response_model_exclude_none=True
+)
 def restore_profile(call: WritesProfiles, id: Id, wanted: RestoredVersion, response: Response) -> Profile:  # noqa: A002
     """Save the rules of an earlier version as a new version. A removed profile comes back without followers."""
     with call.writing() as tx:
@@ -172,7 +179,14 @@ def _etag(version: int) -> str:
 
 
 def _record(profile: models.Profile, version: int, followers: int) -> Profile:
-    return Profile(id=profile.id, name=profile.name, rules=profile.rules, version=version, followers=followers)
+    return Profile(
+        id=profile.id,
+        name=profile.name,
+        rules=profile.rules,
+        version=version,
+        followers=followers,
+        hints=hints_for(profile.rules) or None,
+    )
 
 
 class PreviewRequest(RequestBody):
@@ -248,6 +262,7 @@ class Preview(BaseModel):
     count: int
     days: list[Day]
     rules: list[RuleStatistics]
+    hints: list[RuleHint] = Field(description="Phrases that may be meant as lists or operators.")
     papers: list[Paper]
 
 
@@ -264,5 +279,6 @@ def preview_rules(call: ReadsProfiles, request: PreviewRequest) -> Preview:
         count=found.count,
         days=[Day(on=on, papers=papers, of=of) for on, (papers, of) in found.days.items()],
         rules=[RuleStatistics.model_validate(rule) for rule in judged],
+        hints=hints_for(text),
         papers=[Paper.of(item) for item in found.items],
     )

@@ -34,9 +34,11 @@ from digest.web.api.fields import (
     PageQuery,
     QueryFields,
     RequestBody,
+    RuleHint,
     Rules,
     Score,
     Shown,
+    hints_for,
     new_router,
     page_of,
     personal_rules,
@@ -77,6 +79,7 @@ class SubscriberDetails(Subscriber):
     """A subscriber with their own keywords and dates."""
 
     keywords: str = Field(description="The subscriber's own rules; empty for none.")
+    hints: list[RuleHint] = Field(description="Phrases in the keywords that may be meant as lists or operators.")
     created_at: datetime | None
     confirmed_at: datetime | None
 
@@ -385,7 +388,8 @@ def _details(call: Call, tx: Transaction, number: int) -> SubscriberDetails:
     """Return a subscriber as they are now. Raises NotFoundError."""
     own = profiles.find_personal(tx, number)
     known = _subscriber(call, subscribers.get_by_id(tx, number)).model_dump() | subscribers.get_dates(tx, number)
-    return SubscriberDetails(**known, keywords=own.rules if own else "")
+    keywords = own.rules if own else ""
+    return SubscriberDetails(**known, keywords=keywords, hints=hints_for(keywords))
 
 
 class Suppression(Shown):

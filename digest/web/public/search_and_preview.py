@@ -18,7 +18,7 @@ from digest.models.papers import Period
 from digest.store import profiles
 from digest.web.auth import public_router
 from digest.web.dependencies import Context, Number, PostedForm
-from digest.web.forms import Keywords, Mistake, read_keywords
+from digest.web.forms import Keywords, Mistake, read_keywords, typed_keywords
 from digest.web.papers import ShownPaper
 from digest.web.rate_limits import network_of
 from digest.web.rendering import Fault, Samples
@@ -31,7 +31,7 @@ _BEST = 10  # papers that are shown
 _ABSTRACT = 320  # characters
 _DAYS = (7, 30)  # the first is the default
 _FORMS = ("subscribe", "settings")  # that lead here and back
-_SHOWN = {"rules", "profile", "days", "back"}  # fields that the page has itself
+_SHOWN = {"rules", "profile", "days", "back", "split"}  # fields that the page has itself
 _MAX_CARRIED = 20
 
 router = public_router(wakes_delivery=False)
@@ -141,7 +141,7 @@ class Previewed:
 def preview_keywords(context: Context, form: PostedForm) -> Response:
     """Show the preview, or only the part that script.js asks for. Changes nothing. Raises HTTPException 429."""
     with context.services.limits.preview.count_work(context.client, now=context.now) as count:
-        rules, keywords = read_keywords(form.get("rules", ""))
+        rules, keywords = read_keywords(typed_keywords(form))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
         named = set(form.getlist("profile"))
         with context.store.read() as tx:

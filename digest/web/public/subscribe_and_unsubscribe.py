@@ -28,7 +28,7 @@ from digest.web.auth import (
     verify_link,
 )
 from digest.web.dependencies import Context, Fields, PostedForm
-from digest.web.forms import Keywords, find_timezone, read_affordable_keywords, suggested
+from digest.web.forms import Keywords, find_timezone, read_affordable_keywords, suggested, typed_keywords
 from digest.web.public.sign_in import answer_by_mail
 from digest.web.rendering import Left, Question, partly_shown
 
@@ -83,12 +83,12 @@ def show_form(context: Context) -> Response:
 def subscribe(context: Context, form: PostedForm) -> Response:
     """Mail a link to confirm, or show the form with its mistakes. The response is the same for every valid address.
 
-    The field `again` comes from the preview's page, and shows the form as it was typed.
+    The field `again` comes from the preview's page, and `split` from a hint: the form is shown as it was typed.
     """
     if context.app.config.signup.policy == "closed":
         return context.render("closed.html.j2", status=403)
     rules, shown = _parse(context, form)
-    if "again" in form:
+    if "again" in form or "split" in form:
         # Nothing is marked as missing before the form was submitted; mistakes in keywords always are.
         return _show(context, replace(shown, not_an_address=False, elsewhere=False, nothing=False))
     if rules is None or shown.faulty:
@@ -110,7 +110,7 @@ def subscribe(context: Context, form: PostedForm) -> Response:
 def _parse(context: Context, form: Fields) -> tuple[CompiledRules | None, SubscribeForm]:
     """Return (the keywords, None if they are invalid; the form as it was filled in)."""
     signup, shared, chosen = context.app.config.signup, _shared(context), form.getlist("profile")
-    rules, keywords = read_affordable_keywords(context, form.get("rules", ""))
+    rules, keywords = read_affordable_keywords(context, typed_keywords(form))
     email = form.get("email", "").strip()
     empty = _empty(context)
     timezone = form.get("timezone", "").strip() or empty.timezone

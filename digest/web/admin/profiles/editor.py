@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from digest.admin import profile_actions
 from digest.errors import CostlyRuleError, NotFoundError, RuleError, UsageError
+from digest.matching.language.hints import split_line
 from digest.matching.language.translation import Translation, translate_query
 from digest.models import Admin, CompiledRules, Profile, ProfileVersion, Role
 from digest.pipeline.recent_papers import DAYS
@@ -101,6 +102,8 @@ def preview(context: Context, form: PostedForm, admin: CurrentAdmin) -> Response
         saved = profiles.find_by_id(tx, page.id)
     if saved is not None:
         page = replace(page, name=saved.name)
+    if line := form.get("split", ""):
+        page = replace(page, text=split_line(text, parse_number(line)))
     if line := form.get("use", ""):
         page = replace(page, text=trial.use_suggestion(_try(context, admin, page, None).trial, parse_number(line)))
     template = admin_template("trial") if context.wants_fragment else _EDITOR

@@ -11,6 +11,7 @@ from itertools import takewhile
 from digest.errors import CostlyRuleError, RuleError
 from digest.mail.context import Segment
 from digest.mail.encoding import SafeText
+from digest.matching.language.hints import Hint
 from digest.matching.rule_stats import RuleStats
 from digest.models import DigestItem, Profile
 from digest.pipeline.recent_papers import RecentPapers
@@ -153,6 +154,7 @@ class Trial:
     text: str = ""
     mistakes: tuple[Mistake, ...] = ()
     is_cut: bool = False  # there may be more mistakes: the rest was not read
+    hints: tuple[Hint, ...] = ()  # phrases that may be meant as lists or operators
     marked: tuple[Piece, ...] = ()  # the text with its mistakes, if it has any
     wanted: bool = False  # at least one rule does not only exclude papers
     compared: bool = False  # with the saved rules
@@ -188,6 +190,7 @@ def try_rules(
         text=text,
         mistakes=keywords.mistakes,
         is_cut=keywords.is_cut,
+        hints=keywords.hints,
         marked=marked(keywords) if rules is None else (),
     )
     if rules is None:
