@@ -245,7 +245,8 @@ def test_an_import_and_its_dry_run_return_what_happens_to_each_row(app: App, api
 @pytest.mark.parametrize(
     ("content", "status", "says"),
     [
-        (b"", 422, "body: "),
+        (b"", 422, "body: is empty; send the CSV file as the body"),
+        (b"--x\r\nContent-Disposition: form-data", 422, "body: is a form; send the file itself"),
         (b"email\n\xff@example.org", 422, "line 2: the byte 0xFF"),
         (b"name\nx\n", 422, "line 1: no column 'email'"),
         (b"email,E-Mail\nx@example.org,1\n", 422, "line 1: two columns have the same name"),
@@ -616,6 +617,21 @@ def test_a_slow_request_is_dropped_and_delays_no_others(app: App, monkeypatch: p
     asgi = create_app(app, clock=lambda: NOW)
     statuses = asyncio.run(_all_at_once(asgi, token, "PUT", "/hold", [None] * 12))
     assert statuses == [408] * 12
+
+
+def test_files_that_arrive_slowly_delay_no_other_calls(app: App) -> None:
+    token = token_of(app, an_admin(app))
+    asgi = create_app(app, clock=lambda: NOW)
+
+    async def call_meanwhile() -> list[int]:
+        uploads = asyncio.create_task(_all_at_once(asgi, token, "POST", "/subscribers/import", [None] * 20))
+        await asyncio.sleep(0.5)
+        statuses = await asyncio.wait_for(_all_at_once(asgi, token, "GET", "/profiles", [b""] * 20), 30)
+        uploads.cancel()
+        await asyncio.wait([uploads])
+        return statuses
+
+    assert asyncio.run(call_meanwhile()) == [200] * 20
 
 
 def test_only_a_few_calls_are_answered_at_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Annotated
 
+from anyio import CancelScope, CapacityLimiter
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 from pydantic_core import to_json
@@ -307,9 +308,18 @@ def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery,
 
 
 async def _uploaded_csv(call: WritesSubscribers, request: Request) -> bytes:  # noqa: ARG001  (authenticates first)
-    """Return the body of an authenticated request, which may be as large as a file on the page of imports."""
+    """Return the body of an authenticated request, which may be as large as a file on the page of imports.
+
+    Others take the request's turn while it arrives, however slowly.
+    """
     request.scope[BODY_LIMIT_KEY] = MAX_UPLOAD
-    return await read_body(request, seconds=UPLOAD_SECONDS)
+    turns: CapacityLimiter = request.app.state.turns
+    turns.release()
+    try:
+        return await read_body(request, seconds=UPLOAD_SECONDS)
+    finally:
+        with CancelScope(shield=True):  # the route releases the turn in any case
+            await turns.acquire()
 
 
 _CSV_BODY = {
@@ -339,6 +349,8 @@ def import_subscribers(
     """
     if not content:
         raise Refused(422, "body: is empty; send the CSV file as the body")
+    if content.startswith(b"--"):
+        raise Refused(422, "body: is a form; send the file itself, as `curl --data-binary @FILE` does")
     with as_problem(422), call.store.read() as tx:
         read = call.app.read_subscriber_rows(tx, decode_csv(content), confirmed=options.confirmed)
         if options.dry_run:
