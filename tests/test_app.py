@@ -31,9 +31,14 @@ def lose_database(folder: Path) -> None:
         file.unlink()
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("lost", ["missing", "empty", "without tables"])
-@pytest.mark.parametrize("left", ["secret.key", "digest.db.profiles"])
+@pytest.mark.parametrize(
+    ("command", "lost", "left"),
+    [
+        *((command, "missing", "secret.key") for command in COMMANDS),
+        (["serve"], "empty", "digest.db.profiles"),
+        (["run"], "without tables", "secret.key"),
+    ],
+)
 def test_no_new_database_is_made_beside_what_another_one_left(
     used: Cli, command: list[str], lost: str, left: str
 ) -> None:

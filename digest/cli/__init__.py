@@ -1,5 +1,6 @@
 """The command line `digest`: each file has the commands of one or two nouns. They parse, act and print."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from digest.config import DEFAULT_FILE
 from digest.errors import DigestError, UsageError
 from digest.security.addresses import hide_in
 
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _LOG_PROCESSORS = structlog.get_config()["processors"]
 
 commands = typer.Typer(
@@ -95,7 +97,9 @@ def main() -> None:
     stamina.instrumentation.set_on_retry_hooks([])  # only the last attempt is reported
     try:
         _check_text(sys.argv)
-        sys.exit(commands(standalone_mode=False))
+        code = commands(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except typer.TyperException as error:  # what the parser of the command line refuses
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
@@ -111,8 +115,14 @@ def main() -> None:
     except DigestError as error:
         complain(str(error))
         sys.exit(1)
+    except BrokenPipeError:  # the program that reads the output has ended, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write has no place to go
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("DIGEST_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
+            complain(f"{error.filename or 'the output'}: {os.strerror(error.errno or 0).lower()}")
+            sys.exit(1)
         complain(f"internal error: {type(error).__name__}: {error} (DIGEST_DEBUG=1 shows where)")
         sys.exit(1)

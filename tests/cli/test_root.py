@@ -1,5 +1,6 @@
 """What holds for every command: help, version, --config, errors of one line with the right exit code."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,16 @@ def test_an_internal_error_is_reported_on_one_line(cli: Cli, monkeypatch: pytest
     monkeypatch.setenv("DIGEST_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         cli("source", "list")
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"),
+    [("> /dev/full", "error: the output: no space left on device\n"), ("| true", "")],
+)
+def test_output_that_cannot_be_written_is_one_line_or_nothing(cli: Cli, reader: str, said: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m digest match cat --feed papers.txt --json {reader}"
+    ran = subprocess.run(["bash", "-c", command], cwd=cli.folder, capture_output=True, text=True, check=False)
+    assert ran.stderr == said
 
 
 def test_an_entry_of_the_log_has_the_stack_without_local_variables_and_addresses(
