@@ -144,6 +144,13 @@ class SmtpClient(smtplib.SMTP):
             self.close()
             raise
 
+    def ehlo(self, name: str = "") -> tuple[int, bytes]:
+        """Say EHLO; overrides smtplib's method. Raises SMTPHeloError for a 421, with which the server hangs up."""
+        code, text = super().ehlo(name)
+        if code == 421:
+            raise smtplib.SMTPHeloError(code, text)
+        return code, text
+
     def max_size(self) -> int:
         """The most bytes a mail may have (RFC 1870, 4), or 0 if the server states no limit."""
         value = self.esmtp_features.get("size", "")

@@ -19,7 +19,18 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.gallery import Group, command_lines, config_files, csv_files, feeds, requests, web, web_pages
+from tests.faults.gallery import (
+    Group,
+    bounces,
+    command_lines,
+    config_files,
+    csv_files,
+    feeds,
+    requests,
+    smtp_scripts,
+    web,
+    web_pages,
+)
 
 GROUPS: dict[str, Group] = {
     "feeds": feeds.attacks,
@@ -29,6 +40,8 @@ GROUPS: dict[str, Group] = {
     "requests": requests.attacks,
     "web": web.attacks,
     "pages": web_pages.attacks,
+    "bounces": bounces.attacks,
+    "smtp": smtp_scripts.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

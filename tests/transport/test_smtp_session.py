@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.errors import TransportError
-from digest.models import Message, Outcome, Receipt
+from digest.models import Message, Outcome, Receipt, SmtpStage
+from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import Security, SmtpTransport
+from digest.transport.smtp_connection import ConnectionRefusedByServerError, MailServer
 from digest.transport.smtp_session import encode_data
 from tests.faults.server import Act, Fault, FaultyServer, Step
 from tests.transport.conftest import server_context
@@ -491,3 +493,48 @@ def test_an_unreachable_server_is_reported() -> None:
         port = unused.getsockname()[1]
         with SmtpTransport("127.0.0.1", port, timeout=2) as transport, pytest.raises(TransportError, match="refused"):
             list(transport.send([a_message(1)]))
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("step", "stage"),
+    [(Step.MAIL, SmtpStage.MAIL), (Step.RCPT, SmtpStage.RCPT), (Step.DATA, SmtpStage.DATA), (Step.DOT, SmtpStage.DATA)],
+)
+@pytest.mark.parametrize("answer", ["450 4.2.1 later", "550 5.1.1 never"])
+def test_a_rejection_says_which_step_it_answers(step: Step, stage: SmtpStage, answer: str, pipelining: bool) -> None:
+    receipt, _, _ = five_with(Fault(sender(3), step, answer=answer), pipelining=pipelining)
+    assert (receipt.reply, receipt.stage) == (answer, stage)
+
+
+@pytest.mark.parametrize(
+    ("fault", "stage"),
+    [
+        (Fault(1, Step.BANNER, answer="554 no"), SmtpStage.GREETING),
+        (Fault(1, Step.EHLO, answer="421 4.7.0 too many"), SmtpStage.EHLO),
+    ],
+)
+def test_a_connection_that_is_refused_says_at_which_step(fault: Fault, stage: SmtpStage) -> None:
+    with FaultyServer([fault]) as server, pytest.raises(ConnectionRefusedByServerError) as caught:
+        MailServer(
+            host="127.0.0.1", port=server.port, security=Security.NONE, username="", password="", timeout=5, tls=None
+        ).connect()
+    assert (caught.value.stage, caught.value.reply) == (stage, fault.answer)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(1, Step.BANNER, answer="421 too many connections"),
+        Fault(sender(1), Step.MAIL, answer="451 4.7.1 come back later"),
+        Fault(sender(1), Step.RCPT, answer="550 5.7.1 rate limit reached"),
+        Fault(sender(1), Step.DOT, answer="452 4.3.1 out of memory"),
+    ],
+)
+def test_whatever_says_slower_slows_all_connections(fault: Fault) -> None:
+    limiter = RateLimiter()
+    with (
+        FaultyServer([fault]) as server,
+        SmtpTransport("127.0.0.1", server.port, connections=2, timeout=5, rate_limiter=limiter) as transport,
+    ):
+        list(transport.send(map(a_message, range(1, 3))))
+        assert limiter.delay() > 0
