@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,6 +38,7 @@ _MAX_LINE = 8 * 2**20
 _LARGE = 2 * 2**20  # a body after which a new child is started, which does not hold its memory
 _POLL_SECONDS = 0.2
 _CHUNK = 256 * 1024
+_PACKAGES = Path(__file__).resolve().parents[2]  # the folder that has the package `digest`
 _PROGRAM = "from digest.sources.parser_process import answer_requests; answer_requests()"
 
 
@@ -134,7 +136,7 @@ class _Child:
         """Start a child that sees the modules that this process sees, and none of its secrets."""
         self._limits = limits
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment["PYTHONPATH"] = os.pathsep.join((*filter(None, sys.path), str(_PACKAGES)))
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         try:
@@ -240,7 +242,7 @@ def answer_requests() -> None:
         body = requests.read(request.pop("length"))
         _allow_cpu_time(limits)
         for record in _answer(limits, body=body, **request):
-            answers.write(json.dumps(record).encode() + b"\n")
+            answers.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         answers.flush()
 
 
@@ -262,6 +264,7 @@ def _answer(limits: _Limits, *, kind: str, body: bytes, source: str, url: str) -
 
 def _set_limits(limits: _Limits, parent: int) -> None:
     """Limit this process's memory, and let it end with its parent."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd sends it to both; the parent decides
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none (macOS)
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))

@@ -3,6 +3,7 @@
 import hashlib
 import html
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import nh3
@@ -39,6 +40,7 @@ _MAX_ABSTRACT = 50_000
 _MAX_NAME = 300  # of an author or a category
 _MAX_URL = 2_000
 _MAX_AUTHORS = 20_000
+_MAX_AUTHORS_TEXT = 400_000  # characters of all names
 _MAX_CATEGORIES = 200
 _MAX_DOI = 300
 _FIRST_YEAR, _LAST_YEAR = 1600, 2399  # of a publication: dates near the limits of datetime have no local time
@@ -97,7 +99,7 @@ def clean_entry(entry: Entry) -> Entry:
         guid=_short_guid(plain_text(entry.guid)),
         title=title,
         abstract=abstract,
-        authors=tuple(unlatex(name[:_MAX_NAME]) for name in entry.authors[:_MAX_AUTHORS]),
+        authors=tuple(unlatex(name) for name in _limited_authors(entry.authors)),
         categories=tuple(term[:_MAX_NAME] for term in entry.categories[:_MAX_CATEGORIES]),
         title_source=written_title if written_title != title else "",
         abstract_source=written_abstract if written_abstract != abstract else "",
@@ -110,6 +112,16 @@ def clean_entry(entry: Entry) -> Entry:
         upvotes=_count(entry.upvotes),
         stars=_count(entry.stars),
     )
+
+
+def _limited_authors(authors: Sequence[str]) -> Iterator[str]:
+    """Yield as many names as are stored of one paper."""
+    length = 0
+    for name in authors[:_MAX_AUTHORS]:
+        length += min(len(name), _MAX_NAME)
+        if length > _MAX_AUTHORS_TEXT:
+            return
+        yield name[:_MAX_NAME]
 
 
 def _short_guid(guid: str) -> str:

@@ -261,6 +261,12 @@ def test_every_field_of_an_entry_is_limited() -> None:
     assert len(entry.guid) == 64
 
 
+def test_the_names_of_all_authors_together_are_limited() -> None:
+    entry, _ = rss(f"<dc:creator>{'n' * 1_000}</dc:creator>" * 3_000)
+    assert max(map(len, entry.authors)) == 300
+    assert 390_000 < sum(map(len, entry.authors)) <= 400_000
+
+
 def test_links_and_ids_are_one_clean_line() -> None:
     (entry, _) = rss("<guid>a\u200e\u202eb\nc</guid>", "<link>https://example.org/a b\u202e</link>")
     assert entry.guid == "a\u200eb c"

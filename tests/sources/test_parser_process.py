@@ -65,6 +65,22 @@ def test_parsing_ends_when_the_program_stops() -> None:
     assert parser._child is None
 
 
+def test_a_signal_for_all_processes_of_a_service_is_the_parents() -> None:
+    with Parser() as parser:
+        parser.parse("feed", SMALL, source="src")
+        assert parser._child is not None
+        parser._child.process.terminate()
+        assert parser.parse("feed", SMALL, source="src")[0].title == "Cats"
+
+
+def test_thousands_of_authors_of_any_script_are_returned() -> None:
+    author = "<dc:creator>" + "著者" * 20 + "</dc:creator>"
+    item = f"<item xmlns:dc='http://purl.org/dc/elements/1.1/'><title>Cats</title>{author * 8_000}</item>"
+    with Parser() as parser:
+        (entry,) = parser.parse("feed", f"<rss version='2.0'><channel>{item}</channel></rss>".encode(), source="src")
+    assert len(entry.authors) == 8_000
+
+
 def test_other_threads_go_on_while_a_slow_feed_is_parsed() -> None:
     longest, done = 0.0, threading.Event()
 
