@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 _SEPARATORS = re.compile(r"[\s_-]+")
 _PARTS = re.compile(r"[/@.]")
+_DIGIT = re.compile(r"[0-9]")
 _LETTERS_PER_MISTAKE = 4
 _MAX_COMPARED = 100  # characters: comparing takes the square of the length
 
@@ -20,7 +21,7 @@ def nearest(written: str, known: Iterable[str]) -> str:
 
     Near is at most one mistake in four letters, or one in a shorter word: a letter too many, missing, wrong, or swapped
     with the next. Addresses, paths and time zones are compared part by part, so that a shared domain does not make two
-    addresses similar. Case, spaces, dashes and underscores do not count.
+    addresses similar. Case, spaces, dashes and underscores do not count. Names with other digits are other names.
     """
     if len(written) > _MAX_COMPARED:
         return ""
@@ -49,7 +50,7 @@ def _mistakes(parts: list[str], others: list[str]) -> int | None:
         if abs(len(part) - len(other)) > most or len(set(part) ^ set(other)) > 2 * most:
             return None
         mistakes = _edit_distance(part, other)
-        if mistakes > most:
+        if mistakes > most or _DIGIT.findall(part) != _DIGIT.findall(other):
             return None
         total += mistakes
     return total

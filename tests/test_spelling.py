@@ -33,7 +33,7 @@ def test_one_mistake_in_four_letters_is_near(written: str, meant: str) -> None:
         *("password", "p", "", "postal", "tls", "Dogs", "x" * 10_000),
         "editor@example.org",  # only the domain is the same
         "reader@elsewhere.net",
-        *("Europe", "Europe/Paris", "Europe/Berlin/Mitte"),
+        *("Europe", "Europe/Paris", "Europe/Berlin/Mitte", "reader2@example.org", "port2"),
     ],
 )
 def test_what_is_not_near_is_not_suggested(written: str) -> None:

@@ -24,6 +24,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\n])"?[;,\t ]*(?:\r?\n|$)', re.IGNORECASE)  # for Excel, before the header
 _SEPARATORS = (",", ";", "\t")
 _NOT_OF_A_NAME = re.compile(rf"[\s_\ufeff{DASHES}]+")
+_NAME = re.compile(rf"[\w\s.{DASHES}]+")
 _MAX_SHOWN = 60  # characters of a column's name
 _MAX_LISTED = 10  # columns
 
@@ -84,7 +85,8 @@ def read_table(text: str, known: Sequence[str], *, needed: str) -> Table:
     separator, line, header = max(candidates, key=lambda found: sum(_folded(cell) in names for cell in found[2]))
     if needed not in {names.get(_folded(cell)) for cell in header}:
         found = ", ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED])
-        meant = next((_shown(cell) for cell in header if nearest(cell, [needed])), "")
+        similar = (cell for cell in header if _is_like(cell, needed))
+        meant = _shown(next(similar, ""))
         hint = f"; rename {meant!r} to {needed!r}" if meant else ""
         raise UsageError(
             f"line {line}: no column {needed!r} among {found or 'none'}{hint}; "
@@ -109,6 +111,11 @@ def describe_ignored(ignored: Sequence[str], known: Sequence[str]) -> str:
 
 def _folded(name: str) -> str:
     return _NOT_OF_A_NAME.sub("", name).casefold()
+
+
+def _is_like(cell: str, name: str) -> bool:
+    """Return True if a header may name this column in other words: Email address, or a misspelling."""
+    return _NAME.fullmatch(cell.strip()) is not None and (name in _folded(cell) or nearest(cell, [name]) != "")
 
 
 def _shown(cell: str) -> str:

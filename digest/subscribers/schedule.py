@@ -30,6 +30,9 @@ _LONGEST_WEEK = 9  # days, with the dates on both sides of the date line
 _CACHED = 1000  # parsed values: the rows of an import have the same few times, days and time zones
 _DAYS_OF_WEEK = tuple(Weekday)
 
+# Files beside the zones: the zone of this machine, and variants whose clock counts leap seconds.
+_NOT_A_ZONE = re.compile(r"localtime$|posixrules$|Factory$|posix/|right/")
+
 # What spreadsheets and people write, in the languages of the pages, as far as it can mean only one thing.
 _TIME = re.compile(r"([0-9]{1,2})(?:[:.h]([0-9]{2})(?::00)?)?\s*(am|pm|a\.m\.|p\.m\.|h|uhr)?", re.IGNORECASE)
 _DAY_NAMES = (
@@ -138,7 +141,7 @@ def _slots(schedule: Schedule, now: datetime, days: range) -> Iterator[tuple[dat
 def parse_timezone(written: str) -> str:
     """Return the name of an IANA time zone, which may be written in any case. Raises UsageError with the nearest."""
     name = written.strip()
-    if find_zone(name) is None:
+    if find_zone(name) is None or _NOT_A_ZONE.match(name):
         folded = name.casefold().replace(" ", "_")
         zones = _timezones()
         if folded in zones:
@@ -152,14 +155,14 @@ def parse_timezone(written: str) -> str:
 @lru_cache(1)
 def _timezones() -> dict[str, str]:
     """Return all names, by their spelling in lower case."""
-    return {name.casefold(): name for name in sorted(available_timezones())}
+    return {name.casefold(): name for name in sorted(available_timezones()) if not _NOT_A_ZONE.match(name)}
 
 
 @lru_cache(_CACHED)
 def _similar_timezone(folded: str) -> str:
     """Return the time zone with a similar name, or that is named after this city or country, or ""."""
     zones = _timezones()
-    cities = {zone.rpartition("/")[2]: zone for zone in zones}
+    cities = {zone.rpartition("/")[2]: zone for zone in zones if not zone.startswith("etc/")}  # Etc/GMT+2 is UTC-2
     folded_zone = nearest(folded, zones) or cities.get(nearest(folded, cities), "")
     return zones.get(folded_zone, "")
 

@@ -6,7 +6,9 @@ import pytest
 
 from digest.errors import UsageError
 from digest.subscribers.csv_reading import Row, Table, decode_csv, describe_ignored, read_table
+from tests.builders import RECORDINGS
 
+FAULTS = RECORDINGS.parent / "faults"
 KNOWN = ("email", "name", "send_at", "profiles")
 
 
@@ -91,7 +93,10 @@ def test_columns_that_are_not_known_are_named_and_ignored() -> None:
     [
         ("", "line 1: no column 'email' among none; the header is email,name"),
         ("a@example.org,Ann\n", "line 1: no column 'email' among 'a@example.org', 'Ann'"),
-        ("\n\nEmail address,Name\n", "line 3: no column 'email' among 'Email address', 'Name'"),
+        (
+            "\n\nEmail address,Name\n",
+            "line 3: no column 'email' among 'Email address', 'Name'; rename 'Email address' to 'email'",
+        ),
         ("emial,Name\n", "'Name'; rename 'emial' to 'email'"),
         ("email,name,E-Mail\n", "line 1: two columns have the same name, 'email' and 'E-Mail'; remove or rename"),
         ("email,x,x\n", "two columns have the same name, 'x' and 'x'"),
@@ -134,3 +139,8 @@ def test_a_comma_in_a_name_never_moves_the_other_cells_to_the_right(row: str) ->
 def test_a_cell_below_an_empty_name_at_the_end_is_not_lost() -> None:
     (read,) = table("email,name,\na@example.org,Ann,x\n").rows
     assert read.reason.startswith("more cells than columns")
+
+
+@pytest.mark.skipif(not FAULTS.is_dir(), reason=f"the inputs that went wrong are not at {FAULTS}")
+def test_files_that_went_wrong_are_read() -> None:
+    assert rows((FAULTS / "csv-header.csv").read_bytes()) == [(2, {"email": "a@x.example", "name": "A"})]

@@ -168,6 +168,7 @@ def test_what_spreadsheets_and_people_write_is_read_if_it_can_mean_only_one_thin
         ("timezone", "Berlin", "did you mean 'Europe/Berlin'?"),
         ("timezone", "new yrok", "did you mean 'America/New_York'?"),
         ("timezone", "Mars Base", "write an IANA name such as 'Europe/Berlin'"),
+        *(("timezone", cell, "write an IANA name such as") for cell in ("GMT+2", "localtime", "right/Europe/Berlin")),
         ("timezone", "+02:00", "write an IANA name such as 'Europe/Berlin'"),
         ("paused", "6/3/2026", "write one such as 2026-06-03, or yes or no"),
         ("profiles", "A, C", "no profile 'A, C'; `digest profile list` shows them"),
