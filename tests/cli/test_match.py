@@ -68,6 +68,24 @@ def test_a_feed_that_cannot_be_read_is_a_warning_unless_it_is_the_only_one(bare:
     assert ran.err.endswith("error: no feed could be read\n")
 
 
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        ("rss.example.org/atom/cs.LG", "for a web address, write https://rss.example.org/atom/cs.LG"),
+        ("page.html", "the answer is a web page, not a feed; the feed that it links is https://example.org/feed.xml"),
+        ("https://[x/", "https://[x/ is not a valid address: Invalid IPv6 URL"),
+    ],
+)
+def test_a_feed_with_a_wrong_address_is_refused_with_what_to_write(bare: Cli, feed: str, said: str) -> None:
+    link = '<link rel="alternate" type="application/rss+xml" href="https://example.org/feed.xml">'
+    (bare.folder / "page.html").write_text(f"<!doctype html>{link}", encoding="utf-8")
+    ran = bare("match", "cat", "--feed", feed)
+    assert ran.code == 1
+    first, last = ran.err.splitlines()
+    assert first.endswith(said)
+    assert last == "error: no feed could be read"
+
+
 def test_the_configurations_fetch_settings_hold_for_feeds_too(cli: Cli) -> None:
     cli.configure("[fetch]\nallow_privat = []\n")
     assert cli("match", "cat", "--feed", "papers.txt").code == 2
