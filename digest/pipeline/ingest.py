@@ -107,7 +107,7 @@ def _ingest_one(
             sources.save(tx, state)
         return 0, 0
     entries = parser.parse(source.kind, fetched.body, source=source.name, url=fetched.url)
-    if not arxiv.speaks_for_arxiv(source.kind, source.url):
+    if not arxiv.speaks_for_arxiv(source.kind, fetched.url or source.url):
         entries = [replace(entry, arxiv_version=0) for entry in entries]
     state = replace(state, etag=fetched.etag, last_modified=fetched.last_modified, entries=len(entries))
     with store.write() as tx:

@@ -227,6 +227,24 @@ def test_only_a_source_of_arxivs_changes_a_paper_of_arxivs(store: Store, fetcher
     assert (paper.title, paper.revision, paper.from_arxiv) == ("The right title", 1, True)
 
 
+class RedirectedFetcher(Fetcher):
+    """Gets an answer of arXiv's shape, after redirects, from the address that is the source's name."""
+
+    def fetch(self, source: str, *_args: object, **_options: object) -> Fetched:
+        return Fetched(body=ATOM.format(version=9, title=source).encode(), url=source)
+
+
+@pytest.mark.parametrize(
+    ("url", "from_arxiv"), [("https://rss.arxiv.org/atom", True), ("https://arxiv.example.org/atom", False)]
+)
+def test_the_address_that_answered_decides_who_speaks(store: Store, tmp_path: Path, url: str, from_arxiv: bool) -> None:
+    with RedirectedFetcher(base=tmp_path) as fetcher:
+        run(store, fetcher, Source(url, "https://arxiv.org/feed", "feed"), now="2026-06-02 07:00")
+    with store.read() as tx:
+        (paper,) = all_papers(tx)
+    assert paper.from_arxiv is from_arxiv
+
+
 def test_votes_that_rise_make_no_revision(store: Store, fetcher: Fetcher, tmp_path: Path) -> None:
     source = Source("hf", "hf.json", "huggingface")
     for votes in (3, 40):
