@@ -285,3 +285,27 @@ def test_json_that_reports_no_bounce_of_a_recipient_is_no_bounce_of_one(body: st
 def test_a_mail_programs_request_to_unsubscribe_is_one_though_it_is_automatic(mark: str) -> None:
     bounce = the_bounce(f"{mark}\nFrom: Ann <ann@example.org>\nTo: leave-1-0-x@bounces.example.com\n\nText\n")
     assert (bounce.kind, bounce.recipient) == (BounceKind.UNSUBSCRIBE, "ann@example.org")
+
+
+SEVERAL = {
+    "qmail": "Hi. This is the qmail-send program at mx.\n\n<ann@example.org>:\n192.0.2.1 does not like recipient.\n"
+    "Remote host said: 550 5.1.1 no such user\n\n<bob@example.org>:\n192.0.2.2 does not like recipient.\n"
+    "Remote host said: 552 5.2.2 mailbox full\n",
+    "Postfix": "<ann@example.org>: host mx.example[192.0.2.1] said: 550 5.1.1\n    <ann@example.org>: User unknown (in"
+    " reply to RCPT TO command)\n\n<bob@example.org>: host mx.example[192.0.2.2] said: 552 5.2.2 full\n",
+    "Exim": "The following address(es) failed:\n\n  ann@example.org\n    host mx.example [192.0.2.7]\n"
+    "    550 5.1.1 no such user\n  bob@example.org\n    mailbox is full\n",
+    "Exchange": "The following recipient(s) could not be reached:\n\n      ann@example.org on 6/3/2026 7:01 AM\n"
+    "            The e-mail account does not exist.\n            <mx.example #5.1.1>\n\n"
+    "      bob@example.org on 6/3/2026 7:01 AM\n            The mailbox is full.\n            <mx.example #5.2.2>\n",
+    "Outlook": "Delivery has failed to these recipients or groups:\n\nann@example.org\nThe email address you entered"
+    " couldn't be found. Please try to resend the message.\n\nbob@example.org\nThe recipient's mailbox is full.\n",
+}
+
+
+@pytest.mark.parametrize("system", SEVERAL)
+def test_each_of_several_recipients_in_one_text_is_a_bounce(system: str) -> None:
+    assert [(b.kind, b.recipient) for b in parse(f"{DAEMON}{SEVERAL[system]}{COPY}".encode())] == [
+        (BounceKind.HARD, "ann@example.org"),
+        (BounceKind.SOFT, "bob@example.org"),
+    ]

@@ -118,7 +118,7 @@ SOFT reader -
 SOFT reader 5.4.4
     find a gateway
 HARD reader 5.1.10
-    null mx|seems? to reject all mails?
+    null mx|seems? to reject all mails?|indicated no smtp service
 HARD reader 5.1.2
     (?:host|domain) unknown|unknown (?:host|domain)|(?:host|domain)(?: name| or domain name)?(?: was)? not found
     |invalid domain|(?:no such|non ?existent) (?:host|domain)
@@ -182,7 +182,7 @@ _BLOCKLIST_HOST = re.compile(
 )
 _LINK = re.compile(r"(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _BLOCKLIST_LINK = re.compile(
-    r"(?<![a-z])(?:[xsc]?bl|zen|block\w*|black\w*|[\w-]*listed|unlist|de-?list\w*|remov\w*|un-?block\w*|abuse|spam\w*"
+    r"[?&]ip=|(?<![a-z])(?:[a-z]{0,5}bl|zen|block\w*|black\w*|[\w-]*listed|unlist|de-?list\w*|remov\w*|un-?block\w*|abuse|spam\w*"
     r"|reputation|lookup|ip-?check|rbl-?check)(?![a-z])",
     re.IGNORECASE,
 )
@@ -259,10 +259,14 @@ def rejection(recipient: str, reply: str, *, reported_status: str = "", stage: S
 
 
 def find_status(reply: str) -> str:
-    """The enhanced status in a reply, preferably after a code ("550 5.1.1 …"), or ""."""
+    """The enhanced status in a reply, preferably after a code ("550 5.1.1 …"), or "".
+
+    Exchange Online quotes the remote server's own reply behind "->".
+    """
     start = reply[: 2 * MAX_REPLY]
     found = _STATUS_AFTER_CODE.search(start) or _ANY_STATUS.search(start)
-    return found[1] if found else ""
+    quoted = _ANY_STATUS.search(start.partition("->")[2])
+    return more_specific(found[1], quoted[1] if quoted and found[1].startswith("5.0.") else "") if found else ""
 
 
 def more_specific(reported: str, found: str) -> str:

@@ -54,6 +54,11 @@ _REJECTION = re.compile(r"(?<![\w.#\[/])([45]\d\d)(?:[ :-]|$)[ \t]*\S|(?<![\w.\[
 _QUOTED_COMMAND = re.compile(r"(?:^|\n)[ \t]*(?:>>>|\.\.\. while|sent <<<)[^\n]*", re.IGNORECASE)
 _AFTER_REJECTION = re.compile(r"\s*(?:$|giving up|i'm not going|-{3}|<<<|([2-5]\d\d)[ -])", re.IGNORECASE)
 _OPENSMTPD = re.compile(r"^[ \t]{0,9}([^\s<>:]{1,64}@[^\s<>:]{1,255}): \S", re.MULTILINE)  # one line a recipient
+# A line for each recipient: Postfix and qmail "<a@b>: …", Exim and Outlook "a@b", Exchange "a@b on 6/3/2026 7:00 AM".
+_LISTED = re.compile(
+    r"^[ \t]{0,9}(?:<([^\s<>:]{1,64}@[^\s<>:]{1,255})>:|([^\s<>:]{1,64}@[^\s<>:]{1,255})(?: on \d.{0,60})?[ \t]*$)",
+    re.MULTILINE,
+)
 _OPENSMTPD_HEAD = "following list of recipients"
 _SENDMAIL = re.compile(r"^5\d\d (?:5\.\d\.\d{1,3} )?<([^<>\s]{3,320})>\.\.\. ", re.MULTILINE)
 
@@ -238,14 +243,14 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     """Return what the mail's text reports, one bounce a recipient; empty if it reports no failure."""
     if _DELAY_SUBJECT.search(mail.fields.get("subject", "")) or _DELAY.search(mail.explanation):
         return (Bounce(kind=BounceKind.OTHER, recipient=next(iter(_likely_recipients(mail)), "")),)
-    recipients = _failed_recipients(mail)
+    recipients = _failed_recipients(mail)[:_MAX_RECIPIENTS]
     if not recipients:
         text = mail.explanation
         if not (_FAILURE.search(mail.fields.get("subject", "")) or _FAILURE.search(text) or has_code(text)):
             return ()
         recipients = _likely_recipients(mail) or [""]
     bounces = []
-    for recipient in recipients[:_MAX_RECIPIENTS]:
+    for recipient in recipients:
         reply = _reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
         stage = _find_stage(_passage_about(recipient, mail.explanation, recipients))
         bounces.append(rejection(recipient, reply, stage=stage))
@@ -316,15 +321,24 @@ def _failed_recipients(mail: ReturnedMail) -> list[str]:
     except Exception:  # noqa: BLE001 its seventeen parsers read untrusted mail; whatever they raise, no format is known
         return []
     found = {extract_address(name.decode("ascii", "replace")) for name in names}
-    return sorted(address for address in found if address and address in mail.explanation)
+    known = sorted(address for address in found if address and address in mail.explanation)
+    text = mail.explanation
+    # Some formats list several recipients, of which flufl.bounce finds the first.
+    listed = [a for a in dict.fromkeys(extract_address(found[1] or found[2]) for found in _LISTED.finditer(text)) if a]
+    listed = [a for a in listed if a not in _not_recipients(mail)]
+    return listed if len(listed) > 1 and set(known) <= set(listed) else known
 
 
 def _likely_recipients(mail: ReturnedMail) -> list[str]:
     """The addresses the text is likely about: those we wrote to, or else any but our own and the author's."""
-    not_theirs = {mail.author, *find_addresses(mail.fields.get("to", ""))}
+    not_theirs = _not_recipients(mail)
     written_to = [a for a in find_addresses(mail.returned.get("to", "")) if a not in not_theirs]
     mentioned = [a for a in find_addresses(mail.explanation) if a not in not_theirs]
     return [a for a in mentioned if a in written_to] or mentioned[:1] or written_to[:1]
+
+
+def _not_recipients(mail: ReturnedMail) -> set[str]:
+    return {mail.author, *find_addresses(mail.fields.get("to", ""))}
 
 
 def _find_rejection(text: str) -> str:
