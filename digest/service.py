@@ -34,7 +34,7 @@ log = structlog.get_logger()
 # The papers that came while this was not running should be in the first digests. A source that hangs holds up no one.
 _WAIT_FOR_SOURCES = timedelta(minutes=5)
 
-_STOP_SECONDS = 8.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
+_STOP_SECONDS = 7.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
 
 
 def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = None, inbox: Path | None = None) -> None:
