@@ -50,7 +50,7 @@ class Scope(StrEnum):
     ADDRESS = "address"  # about: the hash of the new address
     FEED = "feed"  # about: the subscriber's `feed`; changing that revokes the link
     UNSUBSCRIBE = "unsubscribe"
-    KNOWN_BROWSER = "known-browser"  # of no subscriber; about: random. Counts in rate limits only, as the next
+    KNOWN_BROWSER = "known-browser"  # for rate limits only, as the next, which names an admin
     KNOWN_ADMIN_BROWSER = "known-admin-browser"
 
 

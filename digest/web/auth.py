@@ -186,7 +186,7 @@ def sign_in_reader(context: RequestContext, reader: Subscriber, before: LiveSess
             sessions.end(tx, before.session, now=now)
     context.services.limits.mails.remember(context.client)
     cookie = sessions.begin(reader, now=now, renewed=before.session if before and same else None)
-    return [cookie, sessions.known_browsers.mark(context.request, now=now)]
+    return [cookie, sessions.known_browsers.mark(reader.id, now=now)]
 
 
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
@@ -306,7 +306,7 @@ def sign_in(context: Context, form: PostedForm) -> Response:
         cookie = sessions.begin(tx, admin, context.request, now=context.now)
         audit.record(tx, admin.email, audit.SIGN_IN, context.client, now=context.now)
     limit.remember(context.client)
-    return context.redirect("/admin", cookies=[cookie, browser.mark(context.request, now=context.now)])
+    return context.redirect("/admin", cookies=[cookie, browser.mark(admin.id, now=context.now)])
 
 
 @sign_out_router.post("")

@@ -136,8 +136,8 @@ class RequestContext:
 
     def check_mail_limit(self) -> None:
         """Count a mail that the request asks for. Raises HTTPException 429 if the client asked for too many."""
-        browser = self.services.sessions.known_browsers.find(self.request, now=self.now)
-        self.services.limits.mails.check(self.client, browser, now=self.now)
+        known = self.services.sessions.known_browsers.find(self.request, now=self.now)
+        self.services.limits.mails.check(self.client, known, now=self.now)
 
     def run_after_response(self, act: Callable[[], None]) -> None:
         """Run `act` in the background once the response is out, so that its timing tells nothing about the work."""

@@ -101,8 +101,8 @@ class RateLimit:
 class SignInLimit:
     """A rate limit that attempts from elsewhere cannot exhaust for those who have signed in before.
 
-    A browser that has signed in, and a network that someone has signed in from, have a limit of their own each, which
-    counts first. Once that is reached, they count as strangers. Safe to share between threads.
+    A reader or admin whose browser has signed in, and the networks that someone has signed in from, have limits of
+    their own, which count first. Once these are reached, they count as strangers. Safe to share between threads.
     """
 
     def __init__(
@@ -113,8 +113,12 @@ class SignInLimit:
         within: timedelta = _HOUR,
         networks: Callable[[datetime], Iterable[str]] = lambda _: (),
     ) -> None:
-        """`overall` is for all strangers together. `networks` returns the known ones at the first attempt's time."""
+        """`overall` is for all strangers together, and for all known networks.
+
+        `networks` is called with the time of the first attempt, and returns addresses that are known already.
+        """
         self._strangers = RateLimit(per_client=per_client, overall=overall, within=within)
+        self._in_known_networks = RateLimit(per_client=per_client, overall=overall, within=within)
         self._known = RateLimit(per_client=per_client, overall=_MAX_KNOWN, within=within)
         self._networks: LRUCache[str, bool] = LRUCache(_MAX_KNOWN)  # that someone has signed in from
         self._load_networks: Callable[[datetime], Iterable[str]] | None = networks
@@ -125,9 +129,12 @@ class SignInLimit:
         with self._lock:
             self._networks[network_of(client)] = True
 
-    def check(self, client: str, browser: str = "", *, now: datetime) -> None:
-        """Count an attempt; `browser` is the id of a known browser, or "". Raises HTTPException 429 if it must wait."""
-        if browser and not self._known.wait(f"browser {browser}", now=now):
+    def check(self, client: str, known: int | None = None, *, now: datetime) -> None:
+        """Count an attempt. `known` is the id of who has signed in with this browser before.
+
+        Raises HTTPException 429 if the client has to wait.
+        """
+        if known is not None and not self._known.wait(str(known), now=now):
             return
         network = network_of(client)
         with self._lock:
@@ -135,7 +142,7 @@ class SignInLimit:
                 self._networks.update(dict.fromkeys(map(network_of, self._load_networks(now)), True))
                 self._load_networks = None
             is_known = network in self._networks
-        if is_known and not self._known.wait(f"network {network}", now=now):
+        if is_known and not self._in_known_networks.wait(client, now=now):
             return
         self._strangers.check(client, now=now)
 

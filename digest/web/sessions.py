@@ -68,22 +68,23 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBrowsers:
-    """Recognises browsers that have signed in before, by a signed cookie, for the rate limits. It signs no one in."""
+    """Recognises browsers that have signed in before, by a signed cookie, for the rate limits. It signs no one in.
+
+    The cookie names who signed in. So their limit is one, however many browsers, or programs, they sign in with.
+    """
 
     links: Links
     scope: Scope
     cookie: Cookie
 
-    def mark(self, request: Request, *, now: datetime) -> str:
-        """Return the Set-Cookie header that marks the browser which sent a request. It keeps the id that it has."""
-        browser_id = self.find(request, now=now) or secrets.token_hex(8)
-        token = self.links.token(self.scope, 0, 0, about=browser_id, written_at=now)
-        return self.cookie.set(token, TOKEN_LIFETIMES[self.scope])
+    def mark(self, whose: int, *, now: datetime) -> str:
+        """Return the Set-Cookie header that marks a browser in which the subscriber or admin with this id signs in."""
+        return self.cookie.set(self.links.token(self.scope, whose, 0, written_at=now), TOKEN_LIFETIMES[self.scope])
 
-    def find(self, request: Request, *, now: datetime) -> str:
-        """Return the id of the browser that sent a request; "" if it is not known."""
+    def find(self, request: Request, *, now: datetime) -> int | None:
+        """Return the id of who has signed in with the browser that sent a request; None if it is not known."""
         tokens = filter(None, (self.links.verify(self.scope, value) for value in self.cookie.values(request)))
-        return next((token.about for token in tokens if not token.has_expired(now)), "")
+        return next((token.subscriber_id for token in tokens if not token.has_expired(now)), None)
 
 
 @dataclass(frozen=True, slots=True)

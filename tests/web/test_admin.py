@@ -167,7 +167,7 @@ def test_an_admin_gets_in_during_an_attack_by_the_browser_that_they_used_before(
     known = enter(site).headers.get_list("Set-Cookie")[1].partition(";")[0]
     attack(site)
     moved = TestClient(cast(Starlette, site.app), client=("198.51.100.77", 1), follow_redirects=False)
-    readers = app.links.token(Scope.KNOWN_BROWSER, 0, 0, about="a", written_at=NOW)
+    readers = app.links.token(Scope.KNOWN_BROWSER, admin.id, 0, written_at=NOW)
     for forged in ("x", known.partition("=")[2] + "x", readers):
         assert enter(moved, cookie=f"{COOKIE}-known={forged}").status_code == 429
     assert enter(moved, cookie=f"{COOKIE}-known=x; {known}").status_code == 303

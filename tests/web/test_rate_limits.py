@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -80,9 +81,9 @@ def test_strangers_cannot_use_up_what_known_browsers_and_networks_have() -> None
     limits.remember("192.0.2.7")
     limits.remember("2001:db8::1")
 
-    def let_through(client: str, browser: str = "") -> bool:
+    def let_through(client: str, known: int | None = None) -> bool:
         try:
-            limits.check(client, browser, now=NOW)
+            limits.check(client, known, now=NOW)
         except HTTPException:
             return False
         return True
@@ -90,9 +91,21 @@ def test_strangers_cannot_use_up_what_known_browsers_and_networks_have() -> None
     assert [let_through(f"198.51.100.{n}") for n in range(6)] == [True] * 4 + [False] * 2
     assert [let_through("192.0.2.7") for _ in range(3)] == [True, True, False]
     assert [let_through("2001:db8::2") for _ in range(3)] == [True, True, False]
-    assert [let_through("2001:db8:0:1::1"), let_through("198.51.100.9", "")] == [False, False]
-    assert [let_through("198.51.100.9", "one") for _ in range(3)] == [True, True, False]
-    assert let_through("192.0.2.7", "other")
+    assert [let_through("2001:db8:0:1::1"), let_through("198.51.100.9")] == [False, False]
+    assert [let_through(f"198.51.100.{n}", 1) for n in range(3)] == [True, True, False]
+    assert let_through("192.0.2.7", 2)
+
+
+def test_the_owner_of_many_networks_gets_little_by_signing_in_from_each() -> None:
+    limits = SignInLimit(per_client=2, overall=1000)
+    let_through = 0
+    for n in range(1000):
+        client = f"2001:db8:0:{n:x}::1"
+        limits.remember(client)
+        with suppress(HTTPException):
+            limits.check(client, now=NOW)
+            let_through += 1
+    assert let_through == 2 * 8  # of a /48: as a known network, and as a stranger
 
 
 def test_the_memory_of_known_networks_is_bounded() -> None:
