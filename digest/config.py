@@ -5,19 +5,15 @@ unknown key, the nearest known one.
 """
 
 import os
-import re
 import secrets
 import tomllib
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,15 +25,14 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.config_errors import key_of, near_or_known, reason_of, toml_reason
-from digest.errors import ConfigError, UsageError, reason_unreadable
+from digest.config_values import Host, Line, Mailbox, Network, Server, Timezone, WebAddress
+from digest.errors import ConfigError, reason_unreadable
 from digest.mail.compose import ABSTRACT_CHARACTERS
-from digest.mail.dkim import MAKE_KEY, checked_host
+from digest.mail.dkim import MAKE_KEY
 from digest.mail.languages import DEFAULT_LANGUAGE
 from digest.models import Stage
-from digest.security.addresses import parse_mailbox
 from digest.security.files import create_folder, open_file
 from digest.sources import KINDS
-from digest.subscribers.schedule import parse_timezone
 
 DEFAULT_FILE = "config.toml"
 
@@ -52,56 +47,6 @@ _OWN_VALUES = {  # key -> what to write instead
     "base_url": "the address of your pages, such as https://papers.your-institute.org",
 }
 
-_LINK = re.compile(r"[!#-;=?-~]+")  # characters allowed between < and > in List-Unsubscribe and in quotes in HTML
-
-
-def _validator(check: Callable[[str], str]) -> AfterValidator:
-    """A pydantic validator from a function that raises UsageError."""
-
-    def validate(value: str) -> str:
-        try:
-            return check(value)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-
-    return AfterValidator(validate)
-
-
-def _check_network(network: str) -> str:
-    try:
-        ip_network(network, strict=False)
-    except ValueError:
-        example = "write one such as 127.0.0.1 or 10.0.0.0/8"
-        raise UsageError(f"{network!r} is not an IP address or network; {example}") from None
-    return network
-
-
-def _check_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise UsageError(f"{text!r} is not one line of text")
-    return text
-
-
-def _check_sender(written: str) -> str:
-    parse_mailbox(written)
-    return written
-
-
-def _check_server(name: str) -> str:
-    try:
-        if not re.fullmatch(r"[\w.-]*", name):
-            ip_address(name)
-        name.encode("idna")
-    except ValueError:
-        example = "write its name or IP address without scheme and port, such as mail.example.org"
-        raise UsageError(f"{name!r} is not a host; {example}") from None
-    return name
-
-
-_Line = Annotated[str, _validator(_check_line)]
-_Server = Annotated[str, _validator(_check_server)]
-_Host = Annotated[str, _validator(lambda name: checked_host(name) if name else "")]
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -110,30 +55,17 @@ class _Section(BaseModel):
 class NewsletterConfig(_Section):
     """The newsletter's name and sender, and what its digests contain."""
 
-    name: _Line = "Daily Papers"
-    base_url: str = INITIAL_BASE_URL
-    sender: Annotated[str, _validator(_check_sender)] = Field(INITIAL_SENDER, alias="from")
+    name: Line = "Daily Papers"
+    base_url: WebAddress = INITIAL_BASE_URL
+    sender: Mailbox = Field(INITIAL_SENDER, alias="from", min_length=1)
     postal_address: str = _DEFAULT_POSTAL_ADDRESS
-    timezone: Annotated[str, _validator(parse_timezone)] = "UTC"
-    reply_to: Annotated[str, _validator(lambda written: _check_sender(written) if written else "")] = ""
+    timezone: Timezone = "UTC"
+    reply_to: Mailbox = ""
     language: str = DEFAULT_LANGUAGE
     first_digest_days: int = Field(1, ge=1, le=31)
     welcome_days: int = Field(7, ge=1, le=31)
     abstract_characters: int = Field(ABSTRACT_CHARACTERS, ge=80, le=10_000)
     trending: int = Field(0, ge=0, le=20)
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_web_address(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        normalized = parts._replace(netloc=host).geturl().rstrip("/")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
-            raise ValueError(f"{url!r} is not a web address; write one such as https://digest.example.org")
-        return normalized
 
     @property
     def example_keys(self) -> list[str]:
@@ -159,9 +91,9 @@ class DatabaseConfig(_Section):
 class SourceConfig(_Section):
     """A source of papers."""
 
-    name: _Line = Field(min_length=1)
+    name: Line = Field(min_length=1)
     kind: str
-    url: _Line = Field(min_length=1)
+    url: Line = Field(min_length=1)
 
     @field_validator("kind")
     @classmethod
@@ -174,9 +106,9 @@ class SourceConfig(_Section):
 class WebConfig(_Section):
     """Where `digest serve` listens, and the reverse proxies in front of it."""
 
-    host: _Server = Field("127.0.0.1", min_length=1)
+    host: Server = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=0, le=65535)
-    trusted_proxies: tuple[Annotated[str, _validator(_check_network)], ...] = Field((), strict=False)
+    trusted_proxies: tuple[Network, ...] = Field((), strict=False)
     indexed: bool = False
     privacy: str = ""
     imprint: str = ""
@@ -191,7 +123,7 @@ class SignupConfig(_Section):
     """Who may subscribe on the pages, and how many mails unauthenticated visitors may cause."""
 
     policy: Literal["open", "domains", "closed"] = "open"
-    domains: tuple[_Host, ...] = Field((), strict=False)
+    domains: tuple[Host, ...] = Field((), strict=False)
     hourly_per_client: int = Field(10, ge=1)
     hourly: int = Field(1000, ge=1)
 
@@ -213,7 +145,7 @@ class FetchConfig(_Section):
     """How sources are fetched."""
 
     contact: str = ""
-    allow_private: tuple[_Server, ...] = Field((), strict=False)
+    allow_private: tuple[Server, ...] = Field((), strict=False)
 
 
 class TemplatesConfig(_Section):
@@ -246,7 +178,7 @@ def _is_loopback(host: str) -> bool:
 class SmtpConfig(_ServerConfig):
     """The mail server that sends our mail."""
 
-    host: _Server = Field("localhost", min_length=1)
+    host: Server = Field("localhost", min_length=1)
     port: int = Field(25, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "none"
     username: str = ""
@@ -280,7 +212,7 @@ class DeliveryConfig(_Section):
 class ImapConfig(_ServerConfig):
     """The mailbox that bounces are read from, if another machine receives them."""
 
-    host: _Server = ""
+    host: Server = ""
     port: int = Field(993, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "tls"
     username: str = ""
@@ -290,7 +222,7 @@ class ImapConfig(_ServerConfig):
 class BouncesConfig(_Section):
     """Where returned mail goes, and where it is read."""
 
-    domain: _Host = ""
+    domain: Host = ""
     maildir: str = ""
     imap: ImapConfig = ImapConfig()
 
@@ -311,8 +243,8 @@ class BouncesConfig(_Section):
 class DkimConfig(_Section):
     """The domain and selector of the DKIM key; mails are not signed unless both are set."""
 
-    domain: _Host = ""
-    selector: _Host = ""
+    domain: Host = ""
+    selector: Host = ""
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:

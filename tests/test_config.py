@@ -89,6 +89,7 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ("[database]\nurl = 'sqlite:///'", "config.toml: database.url: 'sqlite:///': write sqlite:///FILE"),
         ('[database]\nurl = "sqlite:///\\u0000"', "write sqlite:///FILE"),
         ('[[source]]\nname = "a\\nb"\nkind = "text"\nurl = "x"', "source[1].name: 'a\\nb' is not one line of text"),
+        ("[newsletter]\nfrom = ''", "config.toml: newsletter.from: is empty; write a text in quotes"),
         ("[newsletter]\nname = Daily", "Invalid value (at line 2, column 8); a text is written in quotes"),
         ("[newsletter]\npostal = 'x'", "newsletter.postal: unknown key; known are abstract_characters, base_url"),
         ("[newsletter]\nname = 5", "config.toml: newsletter.name: write a text in quotes, not 5"),

@@ -13,6 +13,7 @@ LEVELS: list[set[str]] = [
     {"models", "security"},
     {"sources", "matching", "mail", "transport", "store"},
     {"subscribers", "config_errors"},
+    {"config_values"},
     {"config", "pipeline"},
     {"explain"},
     {"admin"},
