@@ -257,7 +257,13 @@ class App:
                 )
 
         return self.stage_runs.run(
-            self.store, Stage.INGEST, work, now=now, progress=progress, failure=lambda report: report.failure
+            self.store,
+            Stage.INGEST,
+            work,
+            now=now,
+            progress=progress,
+            failure=lambda report: report.failure,
+            stopping=stopping,
         )
 
     def publish(self, *, now: datetime, everyone: bool = False, progress: Progress = lambda _: None) -> PublishReport:
@@ -299,7 +305,13 @@ class App:
                 )
 
         return self.stage_runs.run(
-            self.store, Stage.DELIVER, work, now=now, progress=progress, failure=lambda report: report.failure
+            self.store,
+            Stage.DELIVER,
+            work,
+            now=now,
+            progress=progress,
+            failure=lambda report: report.failure,
+            stopping=stopping,
         )
 
     def explain(self, tx: Transaction, email: str, paper: str, *, now: datetime) -> Explanation:
@@ -367,7 +379,7 @@ class App:
 
                 return self.process_bounces(inbox.unread(), now=now, done=done, stopping=stopping)
 
-        return self.stage_runs.run(self.store, Stage.BOUNCE, work, now=now)
+        return self.stage_runs.run(self.store, Stage.BOUNCE, work, now=now, stopping=stopping)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

@@ -48,12 +48,13 @@ class StageRuns:
         now: datetime,
         progress: Progress = lambda _: None,
         failure: Callable[[Report], str] = lambda _: "",
+        stopping: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Run a stage that begins at `now`, and return its report.
 
         `work` gets a function to call with each step of progress; it calls `progress`. `failure` returns why a report
-        means that the stage failed, or "". Raises the DigestError that `work` raises, and StageError for any other
-        exception.
+        means that the stage failed, or "". A run that ends because `stopping` returns True is neither a success nor a
+        failure. Raises the DigestError that `work` raises, and StageError for any other exception.
         """
         worker, begun = outbox.new_worker_name(), monotonic()
 
@@ -65,8 +66,9 @@ class StageRuns:
             report = work(_with_signs_of_life(store, stage, progress, clock))
             reason = failure(report)
             if not reason:
+                record = stages.record_end if stopping() else stages.record_success
                 with store.write() as tx:
-                    stages.record_success(tx, stage, worker=worker, now=clock())
+                    record(tx, stage, worker=worker, now=clock())
         except DigestError as error:
             self._record_failure(store, stage, str(error), worker=worker, now=clock())
             raise

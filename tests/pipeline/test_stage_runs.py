@@ -143,6 +143,16 @@ def test_ctrl_c_is_no_failure(store: Store) -> None:
     assert status(store, runs).record.failed_at is None
 
 
+def test_a_run_that_was_told_to_stop_is_neither_a_success_nor_a_failure(store: Store) -> None:
+    runs = StageRuns()
+    run(store, runs)
+    before = status(store, runs).record
+    run(store, runs, now=NOW + HOUR, stopping=lambda: True)
+    record = status(store, runs).record
+    assert record.started_at == NOW + HOUR
+    assert (record.succeeded_at, record.failed_at) == (before.succeeded_at, None)
+
+
 @pytest.mark.parametrize(
     ("interval", "after", "state"),
     [
