@@ -1,5 +1,7 @@
 """Looking up, approving and rejecting proposed papers, against a server on loopback."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -10,7 +12,7 @@ from digest.admin import submission_actions
 from digest.errors import SourceError, UsageError
 from digest.matching.paper_collection import PaperCollection
 from digest.models import Submission, SubmissionState
-from digest.sources import Fetcher
+from digest.sources import Fetched, Fetcher
 from digest.sources.identity import keys
 from digest.store import Store, papers, submissions
 from tests.builders import NOW, a_paper, a_profile, all_papers, an_entry
@@ -83,6 +85,29 @@ def test_a_paper_that_arxiv_does_not_know_is_an_error(fetcher: Fetcher, answer: 
     with serving(answering(answer.encode(), [])) as api, pytest.raises(SourceError) as caught:
         submission_actions.look_up(fetcher, "https://arxiv.org/abs/2601.00001", arxiv_api=api)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "zlib"])
+def test_a_page_of_an_odd_charset_is_looked_up_in_a_moment(fetcher: Fetcher, charset: str) -> None:
+    page = PAGE.replace(b"<head>", f"<head><meta charset={charset}>".encode()) + b"a-" * 500_000
+    before = time.process_time() + sum(os.times()[2:4])
+    with serving(answering(page, [])) as url:
+        assert submission_actions.look_up(fetcher, url).title == "A paper that cats proposed"
+    assert time.process_time() + sum(os.times()[2:4]) - before < 5
+
+
+class FaultyFetcher(Fetcher):
+    """Has a fault of its own."""
+
+    def fetch(self, *_args: object, **_options: object) -> Fetched:
+        raise TypeError("odd")
+
+
+@pytest.mark.parametrize("url", ["https://example.org/1", "https://arxiv.org/abs/2504.17830"])
+def test_any_fault_of_a_look_up_is_a_reason(tmp_path: Path, url: str) -> None:
+    with FaultyFetcher(base=tmp_path) as faulty, pytest.raises(SourceError) as caught:
+        submission_actions.look_up(faulty, url)
+    assert caught.value.reason == "internal error: TypeError: odd; the log has the details"
 
 
 def test_a_page_in_a_private_network_is_not_fetched(tmp_path: Path) -> None:
