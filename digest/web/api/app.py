@@ -15,14 +15,14 @@ from starlette.routing import Mount, Route
 
 from digest import __version__
 from digest.errors import DigestError, UsageError
-from digest.web.api import deliveries, profiles, submissions_and_operations, subscribers
+from digest.web.api import deliveries, profiles, submissions_and_operations, subscriber_import, subscribers
 from digest.web.api.access import PATH
 from digest.web.api.problems import Problem, problem_of
 from digest.web.dependencies import Services
 
 _AT_ONCE = 8  # calls that are answered at the same time: more would only wait for each other
 _ROUTERS = (
-    *(profiles.router, subscribers.router, subscribers.suppressions_router),
+    *(profiles.router, subscribers.router, subscriber_import.router, subscribers.suppressions_router),
     *(deliveries.router, submissions_and_operations.submissions_router, submissions_and_operations.operations_router),
 )
 _DESCRIPTION = """

@@ -1,16 +1,12 @@
 """Subscribers and suppressions: list, add, change, import, explain, and the actions of admins."""
 
 import base64
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from anyio import CancelScope, CapacityLimiter
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field, StringConstraints
-from pydantic_core import to_json
 
 from digest import models
 from digest.admin import subscriber_actions
@@ -18,12 +14,9 @@ from digest.explain import Verdict
 from digest.models import DeliveryState, SubscriberState, SuppressionReason
 from digest.security import addresses
 from digest.store import Transaction, profiles, subscribers, suppressions
-from digest.store.database import batches
 from digest.store.subscribers import PageCursor, SubscriberFilter
 from digest.subscribers import fields
-from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.fields import FIELDS, one_line
-from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.subscribers.problems import problem_of
 from digest.subscribers.schedule import next_digest_at, parse_until
 from digest.web.api.access import PATH, Call, ReadsSubscribers, WritesSubscribers
@@ -43,11 +36,8 @@ from digest.web.api.fields import (
     new_router,
     page_of,
     personal_rules,
-    read_body,
 )
 from digest.web.api.problems import Refused, as_problem, responses
-from digest.web.dependencies import UPLOAD_SECONDS
-from digest.web.security import BODY_LIMIT_KEY, MAX_UPLOAD
 
 router = new_router("subscribers")
 suppressions_router = new_router("suppressions")
@@ -140,32 +130,6 @@ class Pause(RequestBody):
     until: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
         None, description="A date in the future; null to pause until they resume.", examples=["2027-06-03"]
     )
-
-
-class ImportOptions(QueryFields):
-    """How to import."""
-
-    dry_run: bool = Field(False, description="Only return what would happen to each row.")
-    confirmed: bool = Field(False, description="They have already agreed; otherwise each gets a confirmation email.")
-
-
-class ImportedRow(Shown):
-    """What happened to a row, or would happen."""
-
-    line: int
-    email: str
-    fate: RowStatus
-    column: str = Field(description="The wrong column of a bad row.")
-    reason: str
-
-
-class Imported(BaseModel):
-    """What happened to all rows."""
-
-    dry_run: bool
-    counts: dict[str, int] = Field(description="Number of rows by result.", examples=[{"added": 2, "known": 1}])
-    ignored_columns: list[str] = Field(description="Columns of the file that are not known.", examples=[["notes"]])
-    rows: list[ImportedRow]
 
 
 class ExplainQuery(QueryFields):
@@ -305,76 +269,6 @@ def explain_paper(call: ReadsSubscribers, id: Id, query: Annotated[ExplainQuery,
     with call.store.read() as tx:
         subscriber = subscribers.get_by_id(tx, id)
         return Explanation.model_validate(call.app.explain(tx, subscriber.email, query.paper, now=call.now))
-
-
-async def _uploaded_csv(call: WritesSubscribers, request: Request) -> bytes:  # noqa: ARG001  (authenticates first)
-    """Return the body of an authenticated request, which may be as large as a file on the page of imports.
-
-    Others take the request's turn while it arrives, however slowly.
-    """
-    request.scope[BODY_LIMIT_KEY] = MAX_UPLOAD
-    turns: CapacityLimiter = request.app.state.turns
-    turns.release()
-    try:
-        return await read_body(request, seconds=UPLOAD_SECONDS)
-    finally:
-        with CancelScope(shield=True):  # the route releases the turn in any case
-            await turns.acquire()
-
-
-_CSV_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "As `digest subscriber export` prints it, or as a spreadsheet saves it. Only the column email "
-        f"is needed. {MAX_UPLOAD // 1024**2} MiB at most.",
-        "content": {
-            "text/csv": {
-                "schema": {"type": "string", "format": "binary"},
-                "example": "email,name\nreader@example.org,Reader\n",
-            }
-        },
-    }
-}
-
-
-@router.post("/subscribers/import", responses=responses(body=True), response_model=Imported, openapi_extra=_CSV_BODY)
-def import_subscribers(
-    call: WritesSubscribers,
-    options: Annotated[ImportOptions, Query()],
-    content: Annotated[bytes, Depends(_uploaded_csv)],
-) -> Response:
-    """Add the subscribers of a CSV file. Bad rows are left out and come back with the reason.
-
-    A large file is stored a thousand rows at a time; if that is interrupted, sending the file again adds the rest.
-    """
-    if not content:
-        raise Refused(422, "body: is empty; send the CSV file as the body")
-    if content.startswith(b"--"):
-        raise Refused(422, "body: is a form; send the file itself, as `curl --data-binary @FILE` does")
-    with as_problem(422), call.store.read() as tx:
-        read = call.app.read_subscriber_rows(tx, decode_csv(content), confirmed=options.confirmed)
-        if options.dry_run:
-            return _import_response(batches(preview_import(tx, call.app.membership, read, now=call.now)), read, options)
-    outcomes = subscriber_actions.import_rows_in_batches(call.store, call.app.membership, read, **call.signed)
-    with closing(outcomes):
-        response = _import_response(outcomes, read, options)
-    call.services.wake_delivery()
-    return response
-
-
-def _import_response(
-    outcomes: Iterable[Sequence[RowOutcome]], read: fields.CsvSubscribers, options: ImportOptions
-) -> Response:
-    """Return what happened to all rows. They are turned into JSON at once: half a million outcomes fill the memory."""
-    counts: Counter[str] = Counter()
-    rows: list[bytes] = []
-    for batch in outcomes:
-        counts.update(outcome.fate.value for outcome in batch)
-        rows.append(b",".join(to_json(outcome.record()) for outcome in batch))
-    empty = Imported(dry_run=options.dry_run, counts=counts, ignored_columns=list(read.ignored_columns), rows=[])
-    return Response(
-        empty.model_dump_json().encode().removesuffix(b"]}") + b",".join(rows) + b"]}", media_type="application/json"
-    )
 
 
 def _act(call: Call, number: int, act: Callable[[Transaction, models.Subscriber], object]) -> SubscriberDetails:
