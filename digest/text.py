@@ -10,9 +10,10 @@ Offsets are code points in the text as it is shown.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, wraps
 from itertools import chain
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 # The Unicode blocks that contain marks: only these are scanned at import. A test checks that none is missing.
 _BLOCKS_WITH_MARKS = (
@@ -59,6 +60,8 @@ COMPOUND = re.compile(  # a word, or a compound of words
     f"{_ASCII}(?![^\0-,.-\x7f])|{_LETTERS}(?:[{DASHES}]{{1,3}}{_LETTERS})*+|{_CHARACTER}"
 )
 
+_LONGEST_CACHED = 200  # characters
+
 # A "compound" of more parts is a table or an attack: joins of more parts than this are left out.
 _MAX_JOINED_PARTS = 6
 
@@ -90,6 +93,29 @@ _NOT_OF_A_WORD = re.compile(f"^[{MARKS}]+|[^\\w{MARKS}]+|_+")
 _SUPERFLUOUS_MARKS = re.compile(f"(?<=[{MARKS}]{{30}})[{MARKS}]+")
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def cache_short(size: int) -> Callable[[Callable[Concatenate[str, P], R]], Callable[Concatenate[str, P], R]]:
+    """Return a decorator that remembers the results of a function for the last `size` short texts.
+
+    Long texts are words of no language or attacks, and thousands of them would fill the memory.
+    """
+
+    def decorate(function: Callable[Concatenate[str, P], R]) -> Callable[Concatenate[str, P], R]:
+        cached: Any = lru_cache(size)(function)
+
+        @wraps(function)
+        def call(text: str, /, *given: P.args, **named: P.kwargs) -> R:
+            result: R = (cached if len(text) <= _LONGEST_CACHED else function)(text, *given, **named)
+            return result
+
+        return call
+
+    return decorate
+
+
 def fold(word: str) -> str:
     """Return the word with case, accents, ligatures and width folded: `Schrödinger` and `SCHRODINGER` become equal.
 
@@ -101,7 +127,7 @@ def fold(word: str) -> str:
     return _fold_any(word)
 
 
-@lru_cache(maxsize=65536)
+@cache_short(65536)
 def _fold_any(word: str) -> str:
     while True:  # until nothing changes, so that a folded word folds to itself
         word = _SUPERFLUOUS_MARKS.sub("", word)
@@ -113,7 +139,7 @@ def _fold_any(word: str) -> str:
         word = folded
 
 
-@lru_cache(maxsize=65536)
+@cache_short(65536)
 def stem(folded: str) -> str:
     """Return the word without its plural ending.
 

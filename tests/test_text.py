@@ -1,13 +1,14 @@
 """How text is split into words and folded."""
 
 import re
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text import COMPOUND, MARKS, WORD, fold, normalize, readings, stem
+from digest.text import COMPOUND, MARKS, WORD, cache_short, fold, normalize, readings, stem
 from tests.matching.tokens import words
 
 EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
@@ -184,3 +185,22 @@ def test_a_text_without_words_has_no_reading() -> None:
 
 def test_normalize_makes_two_spellings_of_a_title_equal() -> None:
     assert normalize("Schrödinger’s  cat: A re-view") == normalize("SCHRODINGER's cat -- a re view")
+
+
+def test_only_results_for_short_texts_are_kept() -> None:
+    calls: list[int] = []
+
+    @cache_short(10)
+    def measure(text: str, *, twice: bool) -> int:
+        calls.append(len(text))
+        return len(text) * (2 if twice else 1)
+
+    assert [measure("x" * length, twice=True) for length in (200, 200, 201, 201)] == [400, 400, 402, 402]
+    assert calls == [200, 201, 201]
+
+
+def test_thousands_of_marks_on_a_letter_are_folded_in_linear_time() -> None:
+    begun = time.process_time()
+    folded = fold("a" + "\N{COMBINING DOT BELOW}\N{COMBINING ACUTE ACCENT}" * 50_000)
+    assert time.process_time() - begun < 2
+    assert fold(folded) == folded == "a"

@@ -22,7 +22,7 @@ from zoneinfo import available_timezones
 from digest.errors import UsageError
 from digest.models import CLOCK_SKEW, EVERY_DAY, WEEKDAYS, Schedule, Subscriber, SubscriberState, Weekday
 from digest.spelling import nearest
-from digest.timezones import find_zone
+from digest.timezones import MAX_NAME, find_zone
 
 CATCH_UP = timedelta(days=30)  # how far back the digest after a pause looks: older papers are no longer news
 MAX_PAUSE = timedelta(days=2 * 366)
@@ -142,6 +142,8 @@ def parse_timezone(written: str) -> str:
     """Return the name of an IANA time zone, which may be written in any case. Raises UsageError with the nearest."""
     name = written.strip()
     if find_zone(name) is None or _NOT_A_ZONE.match(name):
+        if len(name) > MAX_NAME:
+            raise UsageError("no time zone has such a long name; write an IANA name such as 'Europe/Berlin'")
         folded = name.casefold().replace(" ", "_")
         zones = _timezones()
         if folded in zones:

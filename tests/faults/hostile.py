@@ -26,7 +26,9 @@ from tests.faults.gallery import (
     config_files,
     csv_files,
     feeds,
+    forms,
     requests,
+    rules,
     smtp_scripts,
     web,
     web_pages,
@@ -42,6 +44,8 @@ GROUPS: dict[str, Group] = {
     "pages": web_pages.attacks,
     "bounces": bounces.attacks,
     "smtp": smtp_scripts.attacks,
+    "rules": rules.attacks,
+    "forms": forms.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

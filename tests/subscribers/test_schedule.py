@@ -105,6 +105,8 @@ def test_days_are_written_as_they_are_read(days: frozenset[Weekday]) -> None:
 def test_an_unknown_time_zone_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'"):
         parse_timezone("Europe/Berln")
+    with pytest.raises(UsageError, match="no time zone has such a long name"):
+        parse_timezone("a/" * 10_000)
 
 
 @pytest.mark.parametrize("written", ["25:00", "7", "seven"])

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -47,7 +47,7 @@ from digest.matching.language.query import (
     unknown_tag,
 )
 from digest.models import EXCLUDES, CompiledRule, CompiledRules, Field
-from digest.text import COMPOUND, MARKS, WORD, stem
+from digest.text import COMPOUND, MARKS, WORD, cache_short, stem
 
 MAX_WRITTEN = 20_000  # characters of rules that are saved or tried
 MAX_MISTAKES = 20  # that are reported; parsing stops there
@@ -197,7 +197,7 @@ def _parse_decoded(text: str, line: int, column: int) -> Query:
     return query
 
 
-@lru_cache(maxsize=1024)  # while a profile is typed, all its other lines are parsed again with every key
+@cache_short(2048)  # while a profile is typed, all its other lines are parsed again with every key
 def _parse(text: str) -> Query:
     if _NEEDS_GRAMMAR.search(text):
         return canonical(_build(_parser().parse(text), text, _Scope()))

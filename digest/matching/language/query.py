@@ -8,11 +8,10 @@ the same canonical form, and `parse_query(format_query(query)) == query` for eve
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from digest.models import Field
 from digest.spelling import nearest
-from digest.text import COMPOUND, WORD, fold, readings, stem
+from digest.text import COMPOUND, WORD, cache_short, fold, readings, stem
 
 SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})  # where terms without a field are looked for
 EVERYWHERE = frozenset(Field)
@@ -163,7 +162,7 @@ def distinct_rules(rules: Iterable[Rule]) -> list[Rule]:
     return list({rule.query: rule for rule in sorted(rules, key=lambda r: (r.excludes, r.weight))}.values())
 
 
-@lru_cache(maxsize=65536)
+@cache_short(65536)
 def patterns(text: str, *, exact: bool) -> tuple[Pattern, ...]:
     """Return every way to read `text` as word patterns. Empty if a * is not at the end of a word."""
     if text.endswith(ARCHIVE):
@@ -251,7 +250,7 @@ def _distinct(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(sorted(set(terms), key=_format_term))
 
 
-@lru_cache(maxsize=16384)
+@cache_short(16384)
 def canonical_text(written: str, *, exact: bool, separator: str = " ") -> str:
     """Return the text of a Term: folded words, stemmed unless `exact`, with compounds as they are written."""
     compounds = [[fold(part) for part in WORD.findall(found)] for found in COMPOUND.findall(written.replace("*", STAR))]

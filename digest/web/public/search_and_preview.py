@@ -25,6 +25,7 @@ from digest.web.rendering import Fault, Samples
 
 _PAGE_SIZE = 20
 _COSTLY = 0.05  # seconds of processor time: ten times what ordinary rules take
+_LONG = 5_000  # characters of rules, which take as long to read
 
 # Of the preview
 _BEST = 10  # papers that are shown
@@ -66,7 +67,7 @@ def search_papers(
     limit = context.services.limits.preview
     # The empty form is no search.
     with limit.count_work(context.client, now=context.now) if q else nullcontext(lambda _: None) as count:
-        rules, keywords = read_keywords(q)
+        rules, keywords = _read(context, q)
         try:
             period = Period.parse(period_name) if period_name else None
         except UsageError:
@@ -91,6 +92,13 @@ def search_papers(
             return _show(context, replace(form, complaint=Complaint.PAGE), status=404)
         papers = tuple(context.services.cards.show(item.paper, item.evidence) for item in found.items)
         return _show(context, replace(form, count=found.count, papers=papers, number=page, pages=pages))
+
+
+def _read(context: Context, typed: str) -> tuple[CompiledRules | None, Keywords]:
+    """Return (the rules, None if they have mistakes; the keywords). Raises HTTPException 429."""
+    costly = context.services.limits.costly_searches
+    with costly.hold_place(network_of(context.client)) if len(typed) > _LONG else nullcontext():
+        return read_keywords(typed)
 
 
 @contextmanager
@@ -141,7 +149,7 @@ class Previewed:
 def preview_keywords(context: Context, form: PostedForm) -> Response:
     """Show the preview, or only the part that script.js asks for. Changes nothing. Raises HTTPException 429."""
     with context.services.limits.preview.count_work(context.client, now=context.now) as count:
-        rules, keywords = read_keywords(typed_keywords(form))
+        rules, keywords = _read(context, typed_keywords(form))
         days = next((days for days in _DAYS if form.get("days") == str(days)), _DAYS[0])
         named = set(form.getlist("profile"))
         with context.store.read() as tx:
