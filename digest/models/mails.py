@@ -34,7 +34,7 @@ class Digest:
     more: tuple[str, ...] = ()  # ids of papers that matched but did not fit, best first
     trending: tuple[Paper, ...] = ()  # further popular papers, with their upvotes and stars at that time
     empty_reason: str = ""  # why there are no items and no mail
-    papers_from: datetime | None = None  # of a first digest: it looked at papers first seen after this time
+    papers_from: datetime | None = None  # if no later digest should look at papers first seen before this time
     papers_to: int | None = None  # the number of the last paper that it looked at
 
 

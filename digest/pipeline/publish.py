@@ -14,7 +14,7 @@ from digest.models import Digest, MailKind, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.isolation import describe_fault, do_for_all, log_fault
 from digest.pipeline.selection import PaperSelector, SelectionSettings
-from digest.pipeline.wrong_clocks import correct_future_digests, correct_future_papers
+from digest.pipeline.wrong_clocks import correct_future_digests, correct_future_papers, is_plausible
 from digest.security.links import TOKEN_LIFETIMES, Scope
 from digest.store import Store, Transaction, digests, subscribers
 from digest.store.database import batches
@@ -69,8 +69,9 @@ def publish(
     end_expired_pauses(store, now=now)
     delete_unconfirmed(store, compiled_profiles, now=now)
     run = _Run(store, compiled_profiles, settings, now, everyone)
+    can_correct = is_plausible(store, latest=latest)
     for batch in _active_subscribers(store):
-        active = _correct_future_times(store, batch, latest=latest)
+        active = _correct_future_times(store, batch, latest=latest) if can_correct else batch
         run.mark_unknown_zones(active)
         due = run.list_due(active)
         if due:

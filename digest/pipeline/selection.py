@@ -129,7 +129,8 @@ class PaperSelector:
         self._read(tx, list(windows.values()))
         followed = profiles.find_by_subscribers(tx, list(windows))
         batch = _BatchMatches(self._papers.search, self._compiled_profiles, followed)
-        earliest = min(window.read_since for window in windows.values())
+        # Before a first digest there are none, unless a clock was wrong.
+        earliest = min(_UNKNOWN if window.above is None else window.read_since for window in windows.values())
         known = digests.known_paper_ids(tx, list(windows), after=earliest)
         for subscriber in people:
             for profile in followed[subscriber.id]:
@@ -164,9 +165,19 @@ class PaperSelector:
             more=tuple(paper.id for paper in choice.more),
             trending=trending(popular, limit=self._settings.trending) if shows_trending else (),
             empty_reason=reason,
-            papers_from=window.since if subscriber.last_digest_at is None else None,
+            papers_from=self._papers_from(subscriber, window),
             papers_to=self._papers.last,
         )
+
+    def _papers_from(self, subscriber: Subscriber, window: Window) -> datetime | None:
+        """Return the time before which no paper is news any more, if that changes: after a first digest.
+
+        Also if the clock is behind: this digest seems to be older than its papers, so no overlap would find them in it.
+        """
+        if subscriber.last_digest_at is None:
+            return window.since
+        newest = self._papers.search.papers[-1].first_seen_at if self._papers.search.papers else None
+        return newest if newest is not None and past(newest, self._now) is None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,12 @@ def freeze(
     return len(queued)
 
 
+def count_times_after(tx: Transaction, at: datetime) -> int:
+    """Return the number of different times after `at` when digests were decided: one for each run."""
+    times = sa.select(sa.func.count(sa.distinct(digests.c.created_at))).where(digests.c.created_at > at)
+    return tx.execute(times).scalar_one()
+
+
 def count_created_after(tx: Transaction, at: datetime) -> int:
     """Return the number of digests decided after `at`."""
     counted = sa.select(sa.func.count()).select_from(digests).where(digests.c.created_at > at)

@@ -98,6 +98,19 @@ def correct_future_times(tx: Transaction, *, after: datetime, now: datetime) -> 
     reserve_numbers(tx, Counter.PAPERS_VERSION)
 
 
+def has_first_seen(tx: Transaction, *, after: datetime, until: datetime) -> bool:
+    """Return True if any paper was first seen in (after, until]."""
+    return bool(
+        tx.scalar(sa.select(sa.exists().where(papers.c.first_seen_at > after, papers.c.first_seen_at <= until)))
+    )
+
+
+def count_times_after(tx: Transaction, at: datetime) -> int:
+    """Return the number of different times after `at` when papers were first seen: one for each run."""
+    times = sa.select(sa.func.count(sa.distinct(papers.c.first_seen_at))).where(papers.c.first_seen_at > at)
+    return tx.execute(times).scalar_one()
+
+
 def count_first_seen_after(tx: Transaction, at: datetime) -> int:
     """Return the number of papers first seen after `at`."""
     counted = sa.select(sa.func.count()).select_from(papers).where(papers.c.first_seen_at > at)

@@ -327,10 +327,8 @@ def mark_served(tx: Transaction, served: Sequence[Served], *, now: datetime) -> 
     """Record the digests that were decided at `now`. What was wrong with a subscriber before is forgotten."""
     if not served:
         return
-    # Of the first digest it is kept how far back it looked.
-    papers_from = sa.func.coalesce(
-        subscribers.c.papers_from, sa.bindparam("new_from", type_=subscribers.c.papers_from.type)
-    )
+    new_from = sa.bindparam("new_from", type_=subscribers.c.papers_from.type)
+    papers_from = sa.func.coalesce(new_from, subscribers.c.papers_from)
     papers_to = sa.func.coalesce(sa.bindparam("new_to", type_=sa.Integer), subscribers.c.papers_to)
     tx.execute(
         sa.update(subscribers)

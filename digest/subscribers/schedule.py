@@ -89,9 +89,8 @@ def digest_due(who: Scheduled, now: datetime) -> datetime | None:
     slot_at = slot_due(who.schedule, last_slot_at, now)
     if slot_at is None:
         return None
-    begins = [who.slots_from] if last_slot_at else [who.slots_from, who.confirmed_at]
-    # One that is in the future is taken for `now`.
-    return None if any(at is not None and slot_at < min(at, now) for at in begins) else slot_at
+    begins = [past(who.slots_from, now), None if last_slot_at else past(who.confirmed_at, now)]
+    return None if any(at is not None and slot_at < at for at in begins) else slot_at
 
 
 def slot_due(schedule: Schedule, last_slot_at: datetime | None, now: datetime) -> datetime | None:
@@ -117,11 +116,12 @@ def past(at: datetime | None, now: datetime) -> datetime | None:
 
 
 def rescheduled(before: Subscriber, after: Subscriber, now: datetime) -> Subscriber:
-    """Return `after`; if its schedule has changed, a slot before `now` that only the new one has does not count."""
+    """Return `after`; if its schedule has changed, a slot before `now` that only the new one has counts as served."""
     if after.schedule == before.schedule:
         return after
     after = replace(after, problem="")
-    return after if digest_due(before, now) is not None else replace(after, slots_from=now)
+    passed = digest_due(after, now)
+    return after if passed is None or digest_due(before, now) is not None else replace(after, last_slot_at=passed)
 
 
 def _local_date(schedule: Schedule, now: datetime) -> date:
@@ -270,9 +270,6 @@ def resumed(subscriber: Subscriber, now: datetime) -> Subscriber:
 
 
 def catches_up(subscriber: Subscriber) -> bool:
-    """Return True if they missed digests since the last one, because of a pause or because they had left.
-
-    A changed schedule can have that effect, too; then nothing was missed, and catching up makes no difference.
-    """
+    """Return True if they missed digests since the last one, because of a pause or because they had left."""
     slots_from, last_digest_at = subscriber.slots_from, subscriber.last_digest_at
     return slots_from is not None and last_digest_at is not None and slots_from > last_digest_at

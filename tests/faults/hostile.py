@@ -22,6 +22,7 @@ from rich.table import Table
 from tests.faults.gallery import (
     Group,
     bounces,
+    clocks,
     command_lines,
     config_files,
     csv_files,
@@ -30,6 +31,7 @@ from tests.faults.gallery import (
     requests,
     rules,
     smtp_scripts,
+    stored_rows,
     web,
     web_pages,
 )
@@ -46,6 +48,8 @@ GROUPS: dict[str, Group] = {
     "smtp": smtp_scripts.attacks,
     "rules": rules.attacks,
     "forms": forms.attacks,
+    "clocks": clocks.attacks,
+    "rows": stored_rows.attacks,
 }
 COUNT = 200  # inputs generated for each group, beside the fixed ones
 

@@ -213,7 +213,8 @@ def use_papers(tx: Transaction) -> None:
     assert papers.version(tx) > 0
     assert papers.list_first_seen(tx, after=NOW - timedelta(1), until=NOW)
     assert len(papers.list_for_selection(tx, above=papers.last_number(tx) - 1, since=LATER)) == 1
-    assert papers.count_first_seen_after(tx, LATER) == 0
+    assert papers.count_first_seen_after(tx, LATER) == papers.count_times_after(tx, LATER) == 0
+    assert papers.has_first_seen(tx, after=NOW - timedelta(1), until=NOW)
     papers.correct_future_times(tx, after=NOW - timedelta(1), now=NOW)
     assert papers.find_by_keys(tx, ["title:1"])
     assert papers.find_revisions(tx, [("arxiv:1", 1)])
@@ -298,7 +299,7 @@ def use_digests(tx: Transaction, people: list[Subscriber]) -> None:
     assert [line.count for line in digests.list_summaries(tx, reader, offset=0, limit=9)] == [1]
     assert digests.find_first_decision(tx, reader, since=NOW - timedelta(1))
     assert len(digests.list_by_subscriber(tx, reader)) == 1
-    assert digests.count_created_after(tx, LATER) == 0
+    assert digests.count_created_after(tx, LATER) == digests.count_times_after(tx, LATER) == 0
     digests.correct_future_times(tx, after=LATER, now=NOW)
     papers.merge(tx, younger="doi:2", older="arxiv:1")
     assert papers.list_public_ids(tx, "arxiv:1") == ["arxiv:1", "doi:2"]
