@@ -262,7 +262,8 @@ def undo_attempts(tx: Transaction, delivery_ids: Collection[int], *, now: dateti
     Returns the states that they were in.
     """
     tried = (DeliveryState.DEFERRED.value, DeliveryState.FAILED.value)
-    condition = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state.in_(tried))
+    was_answered = sa.not_(deliveries.c.reply.startswith(NOT_SENT))  # not cancelled since
+    condition = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state.in_(tried), was_answered)
     states = {row.id: DeliveryState(row.state) for row in tx.execute(sa.select(deliveries).where(condition))}
     values = _REQUEUED | {"attempts": deliveries.c.attempts - 1, "next_at": now, "finished_at": None}
     tx.execute(sa.update(deliveries).where(condition, deliveries.c.attempts > 0).values(values))

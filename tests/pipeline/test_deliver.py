@@ -511,3 +511,16 @@ def test_a_digest_that_waits_when_its_reader_pauses_is_not_sent_but_a_link_that_
         MEMBERSHIP.queue_mail(tx, MailKind.SIGN_IN, reader, now=NOW)
     assert send(store, Postbox()).sent == 1
     assert states(store) == {"failed": 1, "sent": 1}
+
+
+def test_a_mail_that_was_cancelled_since_its_refusal_stays_cancelled_when_the_queue_is_held(store: Store) -> None:
+    watch, refusing = RefusalWatch(), Postbox(at_mail="550 5.4.5 Daily sending limit exceeded")
+    queue(store, *READERS[:2])
+    send(store, refusing, refusals=watch)
+    with store.write() as tx:
+        MEMBERSHIP.unsubscribe(tx, subscribers.get(tx, READERS[0]), origin="page", now=NOW)
+    queue(store, *READERS[2:], paper_title="Dogs")
+    assert send(store, refusing, refusals=watch).hold is not None
+    with store.read() as tx:
+        failed = deliveries.list_newest(tx, state=DeliveryState.FAILED)
+    assert [d.reply for d in failed] == ["not sent: unsubscribed in the meantime"]
