@@ -15,7 +15,7 @@ from digest.sources.identity import keys_in
 from digest.store import Transaction, bounces, consents, deliveries, digests, outbox, papers, profiles, subscribers
 from digest.subscribers.membership import Membership
 from digest.subscribers.problems import problem_of
-from digest.subscribers.schedule import CATCH_UP, next_digest_at, resumed
+from digest.subscribers.schedule import CATCH_UP, digest_due, next_digest_at, resumed
 
 _MAX_NEAR_MISSES = 3  # rules of a profile that are shown if none matched
 
@@ -337,11 +337,11 @@ class _Case:
 
     def _next_window(self, subscriber: Subscriber, now: datetime) -> Window:
         """Which papers their next digest looks at."""
-        return window_of(subscriber, self.settings, max(now, next_digest_at(subscriber, now) or now))
+        return window_of(subscriber, self.settings, max(now, _slot_at(subscriber, now) or now))
 
     def _find_in_next_digest(self, subscriber: Subscriber, *, now: datetime) -> Finding | None:
         """The paper's place in their next digest if they were active, selected as publishing will."""
-        slot_at = next_digest_at(subscriber, now)
+        slot_at = _slot_at(subscriber, now)
         if slot_at is None or not self._next_window(subscriber, now).contains(self.paper):
             return None
         selector = PaperSelector(self.compiled_profiles, self.settings, now=max(now, slot_at))
@@ -405,3 +405,8 @@ class _Case:
         else:
             outcome = "contain it" if found[0] is not Verdict.DID_NOT_FIT else "have no room for it"
             yield f"the digest after their pause, at {describe_time(found[1].slot_at)}, is expected to {outcome}"
+
+
+def _slot_at(subscriber: Subscriber, now: datetime) -> datetime | None:
+    """Return the slot that is due at `now`, also at this very moment, or else the next one."""
+    return digest_due(subscriber, now) or next_digest_at(subscriber, now)
