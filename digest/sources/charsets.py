@@ -5,6 +5,7 @@ megabyte.
 """
 
 import codecs
+import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 
@@ -24,6 +25,9 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf_16_be"),
     (codecs.BOM_UTF16_LE, "utf_16_le"),
 )
+# How XML begins in encodings of several bytes for each character, without a mark (XML 1.0, appendix F.1).
+_WIDE = ((b"\0\0\0<", "utf_32_be"), (b"<\0\0\0", "utf_32_le"), (b"\0<\0?", "utf_16_be"), (b"<\0?\0", "utf_16_le"))
+_HEAD = 4096  # bytes in which the character set is declared
 
 
 def known_codec(charset: str) -> str:
@@ -41,17 +45,26 @@ def split_byte_order_mark(body: bytes) -> tuple[str, bytes]:
     return "", body
 
 
-def decode(body: bytes, charset: str) -> str:
-    """Return the text of `body`, whose declared character set is `charset` ("": none was declared).
+def decode(body: bytes, declaration: re.Pattern[bytes]) -> str:
+    """Return the text of a document that declares its character set: group 1 of `declaration`, in its first bytes.
 
-    Bytes that are invalid in it become U+FFFD. If most bytes that are not ASCII are invalid as UTF-8, the text is
-    Windows-1252, which is what servers send that declare a wrong one or none.
+    A byte order mark counts more. Bytes that are invalid in the character set become U+FFFD; but if all are valid as
+    UTF-8, it is UTF-8. If most bytes that are not ASCII are invalid as UTF-8, the text is Windows-1252, which is what
+    servers send that declare a wrong character set or none.
     """
-    codec = known_codec(charset) or "utf_8"
-    try:
-        return body.decode(codec)
-    except UnicodeDecodeError:
-        text = body.decode(codec, "replace")
+    codec, body = split_byte_order_mark(body)
+    codec = codec or next((wide for begin, wide in _WIDE if body.startswith(begin)), "")
+    if not codec and (declared := declaration.search(body[:_HEAD])):
+        codec = known_codec(declared[1].decode("ascii"))
+        # One byte for each character was read, so it is neither of these: .NET's writer of strings declares UTF-16.
+        codec = "" if codec.startswith(("utf_16", "utf_32")) else codec
+    codec = codec or "utf_8"
+    for strict in (codec, "utf_8"):
+        try:
+            return body.decode(strict)
+        except UnicodeDecodeError:
+            continue
+    text = body.decode(codec, "replace")
     if codec == "utf_8":
         invalid = text.count("\ufffd")
         not_ascii = len(text) - len(text.encode("ascii", "ignore"))

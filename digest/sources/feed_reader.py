@@ -29,8 +29,7 @@ _ELEMENT = re.compile(rb"<(/?)[A-Za-z][^<>]*?(/?)>")
 _MAX_DEPTH = 200
 
 _DECLARATION = re.compile(r"\s{0,100}<\?xml[^>]{0,1000}\?>")
-_DECLARED_ENCODING = re.compile(rb"""\s{0,100}<\?xml[^>]{0,500}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']""")
-_WIDE = ((b"\0\0\0<", "utf_32_be"), (b"<\0\0\0", "utf_32_le"), (b"\0<\0?", "utf_16_be"), (b"<\0?\0", "utf_16_le"))
+_DECLARED_ENCODING = re.compile(rb"""\A\s{0,100}<\?xml[^>]{0,500}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']""")
 
 _NAMESPACES = {
     "http://arxiv.org/schemas/atom": "arxiv",
@@ -60,11 +59,13 @@ class _Elements:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Return the handler of an element that feedparser does not know: it has a text, whatever its attributes."""
         parser: Any = self
-        if name.startswith("_start_"):
-            return lambda _attributes: parser.push(_UNKNOWN + name.removeprefix("_start_"), 1)
-        if name.startswith("_end_"):
-            return lambda: parser.pop(_UNKNOWN + name.removeprefix("_end_"))
-        raise AttributeError(name)
+        if not name.startswith(("_start_", "_end_")):
+            raise AttributeError(name)
+        side, _, element = name[1:].partition("_")
+        # feedparser knows some elements at one end only, and by their own names.
+        other_end = f"_{'end' if side == 'start' else 'start'}_{element}"
+        key = element if hasattr(type(self), other_end) else _UNKNOWN + element
+        return (lambda _attributes: parser.push(key, 1)) if side == "start" else (lambda: parser.pop(key))
 
     def _start_arxiv_primary_category(self, attributes: dict[str, str]) -> None:
         parser: Any = self
@@ -134,7 +135,8 @@ def read_feed(body: bytes) -> Feed:
     data = _as_utf8(body)
     if _depth(data) > _MAX_DEPTH:
         raise ParseError(f"its elements are nested more than {_MAX_DEPTH} deep")
-    version, data, entities = replace_doctype(data)
+    # feedparser finds these declarations at the beginnings of lines only.
+    version, data, entities = replace_doctype(data.replace(b"<!ENTITY", b"\n<!ENTITY"))
     parser = _StrictParser("", None, "utf-8")
     well_formed = True
     try:
@@ -165,10 +167,7 @@ def _parse_strictly(parser: _StrictParser, data: bytes) -> None:
 
 def _as_utf8(body: bytes) -> bytes:
     """Return an XML document in UTF-8, from the encoding that it declares."""
-    codec, body = charsets.split_byte_order_mark(body)
-    codec = codec or next((wide for begin, wide in _WIDE if body.startswith(begin)), "")
-    declared = _DECLARED_ENCODING.match(body)
-    text = charsets.decode(body, codec or (declared[1].decode("ascii") if declared else ""))
+    text = charsets.decode(body, _DECLARED_ENCODING)
     text = _DECLARATION.sub("", text, count=1) if _DECLARATION.match(text) else text
     return f"<?xml version='1.0' encoding='utf-8'?>\n{text.lstrip()}".encode("utf-8", "replace")
 

@@ -27,9 +27,7 @@ def is_page(body: bytes) -> bool:
 
 def read_tags(body: bytes, names: Collection[str]) -> list[tuple[str, dict[str, str]]]:
     """Return the first tags with one of these names, each with its attributes in lower case."""
-    codec, body = charsets.split_byte_order_mark(body[:_MAX_BYTES])
-    declared = _CHARSET.search(body[:4096])
-    text = charsets.decode(body, codec or (declared[1].decode("ascii") if declared else ""))
+    text = charsets.decode(body[:_MAX_BYTES], _CHARSET)
     reader = _TagReader(names)
     with suppress(*_PARSER_ERRORS):  # what was read before the damage is kept
         reader.feed(replace_long_references(text))

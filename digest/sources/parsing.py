@@ -37,7 +37,8 @@ _MAX_TAGS = 2_000
 # has 15,025 names (10.1093/bjs/znab101), the longest recorded abstract 6,000 characters.
 _MAX_TITLE = 2_000  # characters
 _MAX_ABSTRACT = 50_000
-_MAX_NAME = 300  # of an author or a category
+_MAX_NAME = 10_000  # of an author: some feeds, such as bioRxiv's, have all authors in one
+_MAX_CATEGORY = 300
 _MAX_URL = 2_000
 _MAX_AUTHORS = 20_000
 _MAX_AUTHORS_TEXT = 400_000  # characters of all names
@@ -100,7 +101,7 @@ def clean_entry(entry: Entry) -> Entry:
         title=title,
         abstract=abstract,
         authors=tuple(unlatex(name) for name in _limited_authors(entry.authors)),
-        categories=tuple(term[:_MAX_NAME] for term in entry.categories[:_MAX_CATEGORIES]),
+        categories=tuple(term[:_MAX_CATEGORY] for term in entry.categories[:_MAX_CATEGORIES]),
         title_source=written_title if written_title != title else "",
         abstract_source=written_abstract if written_abstract != abstract else "",
         url=_short_url(entry.url),

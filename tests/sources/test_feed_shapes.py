@@ -262,9 +262,60 @@ def test_every_field_of_an_entry_is_limited() -> None:
 
 
 def test_the_names_of_all_authors_together_are_limited() -> None:
-    entry, _ = rss(f"<dc:creator>{'n' * 1_000}</dc:creator>" * 3_000)
-    assert max(map(len, entry.authors)) == 300
+    entry, _ = rss(f"<dc:creator>{'n' * 20_000}</dc:creator>" * 300)
+    assert max(map(len, entry.authors)) == 10_000
     assert 390_000 < sum(map(len, entry.authors)) <= 400_000
+
+
+def test_many_names_in_one_element_are_kept() -> None:
+    names = ", ".join(f"Surname{number}, A. B." for number in range(300))
+    assert rss(f"<dc:creator>{names}</dc:creator>")[0].authors == (names,)
+
+
+@pytest.mark.parametrize(
+    ("element", "categories"),
+    [
+        ("<itunes:keywords>cats, dogs</itunes:keywords><category>birds</category>", ("cats", "dogs", "birds")),
+        ("<media:keywords>cats,dogs</media:keywords>", ("cats", "dogs")),
+        ('<itunes:image href="x">y</itunes:image><category>birds</category>', ("birds",)),
+        ('<enclosure url="x">y</enclosure><category>birds</category>', ("birds",)),
+    ],
+)
+def test_elements_that_feedparser_knows_at_one_end_only_are_read(element: str, categories: tuple[str, ...]) -> None:
+    declared = 'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" xmlns:media="http://search.yahoo.com/mrss/"'
+    item = f"<item><title>Cats</title>{element}</item>"
+    body = f'<rss version="2.0" {declared}><channel><title>T</title>{item}{GOOD}</channel></rss>'
+    odd, good = parse("feed", body.encode(), source="src")
+    assert odd.categories == categories
+    assert good.title == "A good one after it"
+
+
+@pytest.mark.parametrize(
+    "declared", ["utf-16", "UTF-16", "utf-16le", "utf-32", "windows-1252", "us-ascii", "unicode", "shift_jis"]
+)
+def test_a_feed_in_utf_8_that_declares_another_encoding_is_utf_8(declared: str) -> None:
+    title = "Étude “naïve” 猫"
+    begin = f'<?xml version="1.0" encoding="{declared}"?><rss version="2.0"><channel><title>T</title>'
+    body = f"{begin}<item><title>{title}</title></item></channel></rss>"
+    assert parse("feed", body.encode(), source="src")[0].title == title
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["utf-16", "utf-8", "iso-8859-1"])
+def test_how_the_bytes_begin_counts_more_than_the_declared_encoding(encoding: str, declared: str) -> None:
+    begin = f'<?xml version="1.0" encoding="{declared}"?><rss version="2.0"><channel><title>T</title>'
+    body = f"{begin}<item><title>Étude 猫</title></item></channel></rss>"
+    assert parse("feed", body.encode(encoding), source="src")[0].title == "Étude 猫"
+
+
+@pytest.mark.parametrize("space", ["", "\n", " "])
+def test_entities_of_a_document_type_are_replaced_wherever_they_are_declared(space: str) -> None:
+    entities = f'[{space}<!ENTITY who "Ada">{space}<!ENTITY nbsp "&#160;">{space}]'
+    item = "<item><title>Cats&nbsp;and dogs</title><author>&who;</author></item>"
+    begin = f'<?xml version="1.0"?>{space}<!DOCTYPE rss {entities}>{space}'
+    body = f'{begin}<rss version="2.0"><channel>{item}</channel></rss>'
+    (entry,) = parse("feed", body.encode(), source="src")
+    assert (entry.title, entry.authors) == ("Cats and dogs", ("Ada",))
 
 
 def test_links_and_ids_are_one_clean_line() -> None:

@@ -65,7 +65,10 @@ def test_the_declared_encoding_is_used() -> None:
     assert parse_page(html.encode("latin-1"), url=URL, source="s").title == "Käse"
 
 
-@pytest.mark.parametrize("charset", ["punycode", "idna", "zlib", "unicode_escape", "utf-7", "rot13", "mbcs", "x" * 40])
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "utf-16", "utf-32", "idna", "zlib", "unicode_escape", "utf-7", "rot13", "mbcs", "x" * 40],
+)
 def test_a_charset_that_is_none_is_ignored(charset: str) -> None:
     body = f'<meta charset="{charset}"><meta name="citation_title" content="Zoë">'.encode() + b"a-" * 500_000
     begun = time.process_time()
