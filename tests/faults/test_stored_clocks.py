@@ -108,7 +108,7 @@ def test_a_digest_out_of_turn_takes_the_place_of_no_slot(store: Store) -> None:
         (Schedule(timezone="Asia/Tokyo"), "2026-06-03 22:00"),  # Thursday there
         (Schedule(days=frozenset({Weekday.WED, Weekday.FRI}), send_at=time(9)), "2026-06-05 09:00"),
     ],
-    ids=str,
+    ids=["later", "earlier", "midnight", "west", "east", "days"],
 )
 def test_changing_the_hour_zone_or_days_after_a_digest_gives_no_second_one_that_date(
     store: Store, later: Schedule, next_at: str
