@@ -5,6 +5,7 @@
 
 from digest.models.admins import Admin, ApiToken, Change, Role, TokenScope
 from digest.models.mails import (
+    KEPT_BY_HOLD,
     Bounce,
     BounceKind,
     Delivery,

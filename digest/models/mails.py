@@ -71,6 +71,9 @@ class MailKind(StrEnum):
         return self in {MailKind.DIGEST, MailKind.WELCOME}
 
 
+KEPT_BY_HOLD = "refused, and kept queued by a hold"  # in place of the reply of such a delivery
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One outbox row: a mail to be sent, and its state."""

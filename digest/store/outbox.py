@@ -22,7 +22,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Subscriber, SubscriberState
+from digest.models import (
+    KEPT_BY_HOLD,
+    Bounce,
+    Delivery,
+    DeliveryState,
+    DoubtPolicy,
+    Hold,
+    MailKind,
+    Subscriber,
+    SubscriberState,
+)
 from digest.store.database import Counter, Transaction, backend, reserve_numbers
 from digest.store.deliveries import list_with_digests
 from digest.store.schema import deliveries, holds, read_member, subscribers
@@ -259,8 +269,10 @@ def release(tx: Transaction, worker: str, *, in_doubt: Collection[int] = ()) -> 
 def undo_attempts(tx: Transaction, delivery_ids: Collection[int], *, now: datetime) -> dict[int, DeliveryState]:
     """Queue deferred and failed deliveries again as if their last attempt had not been made.
 
-    Returns the states that they were in.
+    All get a note that a hold kept them, also those whose result is not recorded yet. Returns the states that they had.
     """
+    undone = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state != DeliveryState.SENT.value)
+    tx.execute(sa.update(deliveries).where(undone).values(reply=KEPT_BY_HOLD))
     tried = (DeliveryState.DEFERRED.value, DeliveryState.FAILED.value)
     was_answered = sa.not_(deliveries.c.reply.startswith(NOT_SENT))  # not cancelled since
     condition = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state.in_(tried), was_answered)

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.models import Bounce, BounceKind, Delivery, Outcome, Receipt, SmtpStage
-from digest.transport.bounces.classification import judge, rejection
+from digest.models import KEPT_BY_HOLD, Bounce, BounceKind, Delivery, Outcome, Receipt, SmtpStage
+from digest.transport.bounces.classification import About, judge, rejection
 
 _PERMANENT = re.compile(r"5\d\d(?:[ -].*)?", re.DOTALL)
 _MAILBOX_FULL = re.compile(r"45[02][ -](?:4\.2\.\d{1,3}\b|(?!4\.))")
@@ -61,10 +61,11 @@ def is_worth_a_retry(receipt: Receipt) -> bool:
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
     """Return when to try again after `attempts` (at least 1) deferred attempts, or None once the mail is too old.
 
+    A mail that waited longer for its first attempt, as during a hold, gets a second one: greylisting defers each first.
     The delay doubles with each attempt. `jitter` in [0, 1) lengthens it by up to a half, so that mails that were
     deferred together do not come back together.
     """
-    if now - queued_at >= _GIVE_UP_AFTER:
+    if attempts > 1 and now - queued_at >= _GIVE_UP_AFTER:
         return None
     delay = min(_FIRST_DELAY * (1 << min(attempts - 1, 10)), _MAX_DELAY)
     return now + delay * (1 + jitter / 2)
@@ -77,6 +78,9 @@ class RefusalWatch:
     That is so after five refusals in a row for different readers, equal but for addresses, numbers and times. Answers
     to RCPT TO that the mailbox does not exist do not count for that, but more than half of at least ten mails do.
     Equal refusals are counted from one run to the next, since a run may have few mails.
+
+    A mailbox that refuses a mail again after a hold was released does not count again: five readers whose mailboxes are
+    full must not hold the queue at each release.
     """
 
     reason: str = ""  # why sending has to stop; "" if it need not
@@ -85,6 +89,7 @@ class RefusalWatch:
     _said: str = ""  # the last refusal
     _words: str = ""  # what it says, without what differs from mail to mail
     _equal: dict[int, int] = field(default_factory=dict)  # the last deliveries that were refused so, by reader
+    _released: set[int] = field(default_factory=set)  # deliveries that a mailbox refused before and after a hold
 
     def start_run(self) -> None:
         """Forget the reason of a hold that was released, and the mails of earlier runs if they were enough to judge."""
@@ -106,20 +111,26 @@ class RefusalWatch:
             self._equal.clear()
         else:  # deferred, or not handed over
             return set()
-        self._answered += 1
-        if len(self._equal) >= _MAX_EQUAL_REFUSALS:
+        if delivery.id not in self._released:
+            self._answered += 1
+        equal, unknown = set(self._equal.values()), set(self._unknown)
+        if len(equal - self._released) >= _MAX_EQUAL_REFUSALS:
             self.reason = f"the mail server refused {_MAX_EQUAL_REFUSALS} emails in a row: {self._said}"
-            return set(self._equal.values())
-        if self._answered >= _MIN_ANSWERED and 2 * len(self._unknown) > self._answered:
-            self.reason = f"the mail server refused {len(self._unknown)} of {self._answered} emails: {self._said}"
-            return set(self._unknown)
+            return equal
+        count = len(unknown - self._released)
+        if self._answered >= _MIN_ANSWERED and 2 * count > self._answered:
+            self.reason = f"the mail server refused {count} of {self._answered} emails: {self._said}"
+            return unknown
         return set()
 
     def _add_refusal(self, delivery: Delivery, receipt: Receipt) -> None:
         reader = delivery.subscriber
         self._said = re.sub(re.escape(reader.email), "…", receipt.reply, flags=re.IGNORECASE)
-        is_unknown = judge(receipt.reply, stage=receipt.stage).kind is BounceKind.HARD
-        if is_unknown and receipt.stage in {SmtpStage.RCPT, None}:
+        verdict = judge(receipt.reply, stage=receipt.stage)
+        is_of_mailbox = receipt.stage in {SmtpStage.RCPT, None} and verdict.about is About.READER
+        if is_of_mailbox and delivery.reply == KEPT_BY_HOLD:
+            self._released.add(delivery.id)
+        if is_of_mailbox and verdict.kind is BounceKind.HARD:
             self._equal.clear()
             self._unknown.append(delivery.id)
             return

@@ -363,6 +363,41 @@ def test_refusals_are_counted_from_one_run_to_the_next(store: Store) -> None:
 
 
 @pytest.mark.parametrize("group_size", [1, 40])
+@pytest.mark.parametrize("answer", ["552 5.2.2 mailbox full", "550 5.1.1 no such user"])
+def test_mailboxes_that_refuse_again_after_a_release_hold_nothing_again(
+    store: Store, answer: str, group_size: int
+) -> None:
+    queue(store, *READERS)
+    refusing = Postbox(at_rcpt=dict.fromkeys(READERS[:7], answer))
+    first = send(store, refusing, group_size=group_size)
+    assert (first.hold is None, first.failed) == (False, 0)
+    release(store)
+    second = send(store, refusing, group_size=group_size)
+    assert (second.hold, second.failed, first.sent + second.sent) == (None, 7, 5)
+
+
+def test_other_mailboxes_that_refuse_after_a_release_hold_the_queue_again_with_the_first_ones(store: Store) -> None:
+    queue(store, *READERS)
+    refusing = Postbox(at_rcpt=dict.fromkeys(READERS, "550 no thanks"))
+    for _ in range(2):
+        report = send(store, refusing)
+        assert (report.hold is None, report.failed, report.waiting) == (False, 0, 12)
+        release(store)
+    assert send(store, Postbox()).sent == 12
+
+
+def test_a_mail_that_was_held_for_more_than_five_days_outlives_greylisting(store: Store) -> None:
+    queue(store, "a@example.org")
+    with store.write() as tx:
+        outbox.start_hold(tx, "holiday", now=NOW)
+    send(store, Postbox())
+    release(store)
+    greylisting = Postbox(at_rcpt={"a@example.org": "450 4.7.1 greylisted"})
+    assert send(store, greylisting, later=timedelta(days=6)).deferred == 1
+    assert send(store, Postbox(), later=timedelta(days=6, minutes=10)).sent == 1
+
+
+@pytest.mark.parametrize("group_size", [1, 40])
 @pytest.mark.parametrize(
     ("count", "unknown", "held"), [(9, 9, False), (10, 5, False), (10, 6, True), (12, 7, True), (12, 6, False)]
 )
