@@ -279,7 +279,9 @@ class App:
                 progress=progress,
             )
 
-        return self.stage_runs.run(self.store, Stage.PUBLISH, work, now=now, progress=progress)
+        return self.stage_runs.run(
+            self.store, Stage.PUBLISH, work, now=now, progress=progress, failure=lambda report: report.failure
+        )
 
     def deliver(
         self, *, now: datetime, progress: Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False

@@ -187,6 +187,8 @@ def _ingest(app: App, stop: threading.Event) -> None:
 
 def _publish(app: App) -> None:
     report = app.publish(now=datetime.now(UTC))
+    if report.failure:
+        log.error("stage failed", stage="publish", reason=report.failure)
     for owner, reason in report.invalid_rules:
         log.warning("invalid rules", owner=owner, reason=reason)
     numbers = _numbers(app, [email for email, _ in report.empty_reasons])

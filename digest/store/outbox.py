@@ -271,14 +271,14 @@ def undo_attempts(tx: Transaction, delivery_ids: Collection[int], *, now: dateti
 
     All get a note that a hold kept them, also those whose result is not recorded yet. Returns the states that they had.
     """
-    undone = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state != DeliveryState.SENT.value)
-    tx.execute(sa.update(deliveries).where(undone).values(reply=KEPT_BY_HOLD))
-    tried = (DeliveryState.DEFERRED.value, DeliveryState.FAILED.value)
-    was_answered = sa.not_(deliveries.c.reply.startswith(NOT_SENT))  # not cancelled since
-    condition = sa.and_(deliveries.c.id.in_(delivery_ids), deliveries.c.state.in_(tried), was_answered)
-    states = {row.id: DeliveryState(row.state) for row in tx.execute(sa.select(deliveries).where(condition))}
+    # Those that were cancelled since stay so.
+    refused = sa.and_(deliveries.c.id.in_(delivery_ids), sa.not_(deliveries.c.reply.startswith(NOT_SENT)))
+    tried = sa.and_(refused, deliveries.c.state.in_((DeliveryState.DEFERRED.value, DeliveryState.FAILED.value)))
+    states = {row.id: DeliveryState(row.state) for row in tx.execute(sa.select(deliveries).where(tried))}
+    kept = {"reply": KEPT_BY_HOLD}
+    tx.execute(sa.update(deliveries).where(refused, deliveries.c.state != DeliveryState.SENT.value).values(kept))
     values = _REQUEUED | {"attempts": deliveries.c.attempts - 1, "next_at": now, "finished_at": None}
-    tx.execute(sa.update(deliveries).where(condition, deliveries.c.attempts > 0).values(values))
+    tx.execute(sa.update(deliveries).where(tried, deliveries.c.attempts > 0).values(values))
     return states
 
 

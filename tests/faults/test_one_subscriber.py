@@ -114,6 +114,25 @@ def test_a_subscriber_whose_digest_cannot_be_decided_is_marked_and_the_others_ge
     assert problem(full) == ""
 
 
+def test_publishing_failed_if_no_digest_could_be_decided(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_readers(app.store)
+
+    def fail(*_: object, **__: object) -> object:
+        raise ZeroDivisionError("a bad day")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(PaperSelector, "_select_one", fail)
+        app.publish(now=NOW)
+    with app.store.read() as tx:
+        status = app.daily_status(tx, now=NOW)
+    assert status.trouble is Trouble.STAGE
+    (stage,) = status.stages
+    assert stage.record.failure.startswith(f"no digest could be decided, of {READERS} subscribers; the first: internal")
+    assert app.publish(now=NOW).digests == READERS
+    with app.store.read() as tx:
+        assert app.daily_status(tx, now=NOW).trouble is None
+
+
 def test_subscribers_erased_paused_or_moved_while_digests_are_decided_do_not_touch_the_others(
     full: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -246,6 +246,9 @@ def test_amazon_ses_reports_bounces_as_json(in_sns: bool) -> None:
         ("Transient", "General", "smtp; 550 5.1.1 user unknown", (BounceKind.SOFT, True)),
         ("Transient", "MailboxFull", "", (BounceKind.SOFT, True)),
         ("Undetermined", "Undetermined", "", (BounceKind.SOFT, True)),
+        ("Transient", "MessageTooLarge", "", (BounceKind.SOFT, False)),
+        ("Transient", "ContentRejected", "", (BounceKind.SOFT, False)),
+        ("Transient", "AttachmentRejected", "", (BounceKind.SOFT, False)),
     ],
 )
 def test_amazon_ses_says_what_kind_of_bounce_it_is(

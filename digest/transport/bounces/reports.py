@@ -93,6 +93,7 @@ _LISTS_COMMANDS = {"postfix", "handshake", "exim", "quoted"}
 
 # Amazon SES: "Permanent" bounces of these types are about an address that does not work; General needs the reply.
 _SES_INVALID = {"NoEmail", "Suppressed", "OnAccountSuppressionList"}
+_SES_THIS_MAIL = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"}
 
 # What flufl.bounce is given: its time grows with the square of a line's length and of the nesting depth.
 _FLUFL_MAX_BYTES = 1 << 15
@@ -192,7 +193,9 @@ def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:
                 extract_address(each.get("emailAddress", "")), reply, reported_status=each.get("status", "")
             )
             is_permanent = report.get("bounceType") == "Permanent"
-            if bounce.about_reader and is_permanent and (report.get("bounceSubType") in _SES_INVALID or not reply):
+            if report.get("bounceSubType") in _SES_THIS_MAIL:
+                bounce = replace(bounce, kind=BounceKind.SOFT, about_reader=False)
+            elif bounce.about_reader and is_permanent and (report.get("bounceSubType") in _SES_INVALID or not reply):
                 bounce = replace(bounce, kind=BounceKind.HARD)
             elif bounce.kind is BounceKind.HARD and not is_permanent:
                 bounce = replace(bounce, kind=BounceKind.SOFT)
