@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from digest.models import Digest, MailKind, Subscriber, SubscriberState
+from digest.models import Digest, MailKind, Stage, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.isolation import describe_fault, do_for_all, log_fault
 from digest.pipeline.selection import PaperSelector, SelectionSettings
 from digest.pipeline.wrong_clocks import correct_future_digests, correct_future_papers, is_plausible
 from digest.security.links import TOKEN_LIFETIMES, Scope
-from digest.store import Store, Transaction, digests, subscribers
+from digest.store import Store, Transaction, digests, stages, subscribers
 from digest.store.database import batches
 from digest.subscribers.problems import future_times, unknown_zone
 from digest.subscribers.schedule import catches_up, digest_due, next_digest_at, resumed
@@ -238,9 +238,14 @@ def end_expired_pauses(store: Store, *, now: datetime) -> None:
 
 
 def delete_unconfirmed(store: Store, compiled_profiles: CompiledProfiles, *, now: datetime) -> None:
-    """Delete subscribers whose confirmation link has expired. The consent log keeps the request under a pseudonym."""
-    before = now - TOKEN_LIFETIMES[Scope.CONFIRM]
+    """Delete subscribers whose confirmation link has expired. The consent log keeps the request under a pseudonym.
+
+    It has to have expired at the last run, too: a clock that is ahead for one run deletes none.
+    """
     with store.read() as tx:
+        record = stages.list_records(tx).get(Stage.PUBLISH)
+        last_run_at = record.succeeded_at if record else None
+        before = min(now, last_run_at or now) - TOKEN_LIFETIMES[Scope.CONFIRM]
         unconfirmed = subscribers.list_unconfirmed(tx, before=before)
     if not unconfirmed:
         return

@@ -19,6 +19,7 @@ _FIRST_DELAY = timedelta(minutes=5)
 _MAX_DELAY = timedelta(hours=4)
 LONGEST_DELAY = _MAX_DELAY * 1.5  # between two attempts
 _GIVE_UP_AFTER = timedelta(days=5)
+_MIN_ATTEMPTS = 5  # one a day
 
 # After this many equal refusals of mails to different readers the rest would be refused, too: an admin has to act.
 _MAX_EQUAL_REFUSALS = 5
@@ -59,13 +60,13 @@ def is_worth_a_retry(receipt: Receipt) -> bool:
 
 
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
-    """Return when to try again after `attempts` (at least 1) deferred attempts, or None once the mail is too old.
+    """Return when to try again after `attempts` (at least 1) deferred ones, or None after five days of them.
 
-    A mail that waited longer for its first attempt, as during a hold, gets a second one: greylisting defers each first.
-    The delay doubles with each attempt. `jitter` in [0, 1) lengthens it by up to a half, so that mails that were
-    deferred together do not come back together.
+    It has had five attempts at least, also if it waited for days, as during a hold, or only looks old because a clock
+    is ahead. The delay doubles with each attempt. `jitter` in [0, 1) lengthens it by up to a half, so that mails that
+    were deferred together do not come back together.
     """
-    if attempts > 1 and now - queued_at >= _GIVE_UP_AFTER:
+    if attempts >= _MIN_ATTEMPTS and now - queued_at >= _GIVE_UP_AFTER:
         return None
     delay = min(_FIRST_DELAY * (1 << min(attempts - 1, 10)), _MAX_DELAY)
     return now + delay * (1 + jitter / 2)

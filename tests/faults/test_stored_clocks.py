@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from functools import partial
 
 import pytest
 
 from digest.matching import compile_rules
-from digest.models import Schedule, Subscriber, SubscriberState, Weekday
+from digest.models import Schedule, Stage, Subscriber, SubscriberState, Weekday
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.publish import PublishReport, publish, publish_welcome
 from digest.pipeline.selection import SelectionSettings
+from digest.pipeline.stage_runs import StageRuns
 from digest.store import Store, daily_status, deliveries, digests, papers, profiles, subscribers
 from digest.store.daily_status import Trouble
 from digest.subscribers.problems import problem_of
@@ -224,3 +226,17 @@ def test_a_pause_that_ended_while_the_clock_was_wrong_does_not_begin_again(store
     reader = subscribe(store, now=NOW - DAY)
     back = resumed(paused(reader, None), NOW + 30 * DAY)
     assert digest_due(back, NOW + DAY) == NOW + DAY
+
+
+def test_a_clock_that_is_ahead_for_one_run_deletes_no_one_who_may_still_confirm(store: Store) -> None:
+    with store.write() as tx:
+        MEMBERSHIP.add(tx, a_subscriber(state=SubscriberState.PENDING), origin="tests", now=NOW)
+    runs = StageRuns()
+
+    def run_at(now: datetime, _: object) -> PublishReport:
+        return run(store, now)
+
+    for now, left in ((NOW, 1), (NOW + 400 * DAY, 1), (NOW + DAY, 1), (NOW + 400 * DAY, 1), (NOW + 401 * DAY, 0)):
+        runs.run(store, Stage.PUBLISH, partial(run_at, now), now=now)
+        with store.read() as tx:
+            assert len(subscribers.list_unconfirmed(tx, before=NOW + 500 * DAY)) == left, now

@@ -92,9 +92,15 @@ def test_a_refused_mail_is_failed_for_good(store: Store) -> None:
 def test_a_mail_that_is_deferred_for_five_days_is_given_up(store: Store) -> None:
     queue(store, "a@example.org")
     postbox = Postbox(at_rcpt={"a@example.org": "450 later"})
-    send(store, postbox)
+    for day in range(5):
+        assert send(store, postbox, later=timedelta(days=day)).deferred == 1
     report = send(store, postbox, later=timedelta(days=5))
     assert report.refused == (("a@example.org", "gave up after five days: 450 later"),)
+
+
+def test_a_clock_that_is_ahead_for_one_run_gives_no_mail_up(store: Store) -> None:
+    queue(store, "a@example.org")
+    assert send(store, Postbox(at_rcpt={"a@example.org": "450 later"}), later=timedelta(days=400)).deferred == 1
 
 
 def test_when_the_server_is_down_everything_stays_queued(store: Store) -> None:
