@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digest.config_errors import key_of, near_or_known, reason_of, toml_reason
-from digest.config_values import Host, Line, Mailbox, Network, Server, Timezone, WebAddress
+from digest.config_values import HeaderText, Host, Line, Mailbox, Network, Server, Timezone, WebAddress
 from digest.errors import ConfigError, reason_unreadable
 from digest.mail.compose import ABSTRACT_CHARACTERS
 from digest.mail.dkim import MAKE_KEY
@@ -95,6 +95,11 @@ class SourceConfig(_Section):
     kind: str
     url: Line = Field(min_length=1)
 
+    @field_validator("url", mode="before")
+    @classmethod
+    def _without_white_space(cls, url: object) -> object:
+        return url.strip() if isinstance(url, str) else url
+
     @field_validator("kind")
     @classmethod
     def _check_kind(cls, kind: str) -> str:
@@ -144,7 +149,7 @@ class SignupConfig(_Section):
 class FetchConfig(_Section):
     """How sources are fetched."""
 
-    contact: str = ""
+    contact: HeaderText = ""
     allow_private: tuple[Server, ...] = Field((), strict=False)
 
 
@@ -183,8 +188,8 @@ class SmtpConfig(_ServerConfig):
     security: Literal["none", "starttls", "tls"] = "none"
     username: str = ""
     connections: int = Field(4, ge=1, le=64)
-    rate: float = Field(0.0, ge=0)
-    connection_rate: float = Field(0.0, ge=0)
+    rate: float = Field(0.0, ge=0, allow_inf_nan=False)
+    connection_rate: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     @field_validator("rate", "connection_rate")
     @classmethod
@@ -324,7 +329,7 @@ class Config(ConfigFile):
 
     def path(self, written: str) -> Path:
         """A path from the file, made absolute."""
-        return self.folder / Path(written).expanduser()
+        return self.folder / os.path.expanduser(written)  # Path raises RuntimeError for an unknown user
 
     @property
     def database_file(self) -> Path:

@@ -43,6 +43,12 @@ def _check_line(text: str) -> str:
     return text
 
 
+def _check_header(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise UsageError(f"{text!r} is not one line of ASCII characters; write an address such as papers@example.org")
+    return text
+
+
 def _check_mailbox(written: str) -> str:
     if written:
         parse_mailbox(written)
@@ -63,15 +69,17 @@ def _check_server(name: str) -> str:
 def _check_web_address(url: str) -> str:
     try:
         parts = urlsplit(url)
+        is_base = parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
         host = parts.netloc.encode("idna").decode() if not parts.netloc.isascii() else parts.netloc
     except ValueError:
-        parts, host = urlsplit(""), ""
+        parts, is_base, host = urlsplit(""), False, ""
     normalized = parts._replace(netloc=host).geturl().rstrip("/")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
+    if not is_base or parts.scheme not in {"http", "https"} or not parts.hostname or not _LINK.fullmatch(normalized):
         raise UsageError(f"{url!r} is not a web address; write one such as https://digest.example.org")
     return normalized
 
 
+HeaderText = Annotated[str, _validator(_check_header)]  # in a header of HTTP, which has ASCII only
 Line = Annotated[str, _validator(_check_line)]
 Network = Annotated[str, _validator(_check_network)]
 Server = Annotated[str, _validator(_check_server)]  # a host to connect to, or to listen on

@@ -85,6 +85,9 @@ def test_the_example_shows_every_key_with_its_default() -> None:
         ("[delivery.smtp]\nhost = 'mail..example.org'", "delivery.smtp.host: 'mail..example.org' is not a host"),
         ("[bounces.imap]\nhost = 'a b'", "bounces.imap.host: 'a b' is not a host; write its name or IP address"),
         ("[web]\nhost = '[::1]'", "web.host: '[::1]' is not a host; write its name or IP address"),
+        ("[delivery.smtp]\nrate = inf", "delivery.smtp.rate: input should be a finite number, not inf"),
+        ("[fetch]\ncontact = 'bücher@example.org'", "fetch.contact: 'bücher@example.org' is not one line of ASCII"),
+        ('[fetch]\ncontact = "a\\nb"', "fetch.contact: 'a\\nb' is not one line of ASCII characters"),
         ("[fetch]\nallow_private = ['10.0.0.0/8']", "fetch.allow_private[1]: '10.0.0.0/8' is not a host"),
         ("[database]\nurl = 'sqlite:///'", "config.toml: database.url: 'sqlite:///': write sqlite:///FILE"),
         ('[database]\nurl = "sqlite:///\\u0000"', "write sqlite:///FILE"),
@@ -243,6 +246,16 @@ def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
     assert config_of(tmp_path, "\ufeff[newsletter]\nname = 'Cats'\n").newsletter.name == "Cats"
 
 
+def test_white_space_around_the_address_of_a_source_is_left_out(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "[[source]]\nname = 'a'\nkind = 'feed'\nurl = ' https://example.org/feed '\n")
+    assert config.source[0].url == "https://example.org/feed"
+
+
+def test_a_folder_of_an_unknown_user_is_a_folder_with_a_tilde(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "[delivery.maildir]\npath = '~no-such-user/outbox'\n")
+    assert config.path(config.delivery.maildir.path).name == "outbox"
+
+
 def test_two_sources_cannot_share_a_name(tmp_path: Path) -> None:
     source = "[[source]]\nname = 'a'\nkind = 'text'\nurl = 'x'\n"
     assert "two sources are named 'a'" in error_of(tmp_path, source * 2)
@@ -343,8 +356,20 @@ def test_a_web_address_is_one_that_headers_can_hold(tmp_path: Path, written: str
     assert load(file).newsletter.base_url == read
 
 
-@pytest.mark.parametrize("written", ["https://x.org/a b", "https://x.org/>", "https://x.org/ä", "https://[x"])
-def test_a_web_address_that_headers_cannot_hold_is_refused(tmp_path: Path, written: str) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("https://x.org/a b", "https://x.org/>", "https://x.org/ä", "https://[x"),
+        *(
+            "https://x.org/?a=1",
+            "https://x.org/#b",
+            "https://user:word@x.org",
+            "https://x.org:99999",
+            "https://x.org:x",
+        ),
+    ],
+)
+def test_a_web_address_that_links_cannot_begin_with_is_refused(tmp_path: Path, written: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f'[newsletter]\nbase_url = "{written}"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="newsletter.base_url: .* is not a web address"):

@@ -4,8 +4,10 @@ Every failure is a SourceError whose reason says what to do about it.
 """
 
 import ipaddress
+import os
 import re
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -320,7 +322,7 @@ def _is_public(address: str) -> bool:
 
 def _read_path(source: str, base: Path, url: str, etag: str) -> Fetched:
     """Read a file by its path. A URL without its scheme is taken for a path: the error says so."""
-    path = base / Path(url).expanduser()
+    path = base / os.path.expanduser(url)  # Path raises RuntimeError for an unknown user
     try:
         return _read_file(source, path, etag)
     except SourceError as error:
@@ -332,12 +334,16 @@ def _read_path(source: str, base: Path, url: str, etag: str) -> Fetched:
 def _read_file(source: str, path: Path, etag: str) -> Fetched:
     """Read a file. Its size and time of change serve as its ETag."""
     try:
-        stat = path.stat()
-        current = f"{stat.st_mtime_ns}-{stat.st_size}"
+        found = path.stat()
+        current = f"{found.st_mtime_ns}-{found.st_size}"
         if current == etag:
             return Fetched(body=None, etag=current)
-        if stat.st_size > MAX_BYTES:
-            raise SourceError(source, f"{path} is larger than {MAX_BYTES // 2**20} MB")
-        return Fetched(body=path.read_bytes(), etag=current)
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # a device may never end
+            raise SourceError(source, f"{path} is not a file")
+        with path.open("rb") as opened:
+            body = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise SourceError(source, f"{path}: {error.strerror or error}") from None
+    if len(body) > MAX_BYTES:
+        raise SourceError(source, f"{path} is larger than {MAX_BYTES // 2**20} MB")
+    return Fetched(body=body, etag=current)

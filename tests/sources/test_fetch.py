@@ -279,6 +279,8 @@ def test_a_file_is_read_once_until_it_changes(fetcher: Fetcher, tmp_path: Path) 
     [
         ("nowhere.txt", "No such file"),
         (".", "Is a directory"),
+        ("~no-such-user/papers.xml", "~no-such-user/papers.xml: No such file"),
+        ("/dev/zero", "/dev/zero is not a file"),
         ("ftp://x/y", "ftp:// is not supported"),
         ("http://", ""),
         ("https://[x/feed", "https://[x/feed is not a valid address: Invalid IPv6 URL"),
