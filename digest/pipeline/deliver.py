@@ -132,6 +132,7 @@ class _Sender:
     batch: dict[int, Delivery] = field(default_factory=dict)
     lease_ends_at: datetime = field(init=False)
     pending: list[AttemptResult] = field(default_factory=list)  # results that are not recorded yet
+    days: BouncingDays = field(default_factory=BouncingDays)
     leased_version: int = 0  # of the recipients: their state when the batch was leased
     version: int = 0  # of the recipients, when those of the current group were looked at last
     seen_commit: object = None  # the last one that was looked at
@@ -172,8 +173,9 @@ class _Sender:
     def release(self) -> None:
         """Record the remaining results and release the lease, in one transaction: a result must not be lost."""
         with self._recording_results() as tx:
-            today = self.now.astimezone(UTC).date()
-            self.membership.withdraw_bounces(tx, BouncingDays().review(tx, today), now=self.now)
+            if self.pending or self.report.sent or self.report.failed:
+                today = self.now.astimezone(UTC).date()
+                self.membership.withdraw_bounces(tx, self.days.review(tx, today), now=self.now)
             outbox.release(tx, self.worker, in_doubt=self.unanswered if self.doubt is DoubtPolicy.PARK else ())
             waiting, in_doubt = outbox.count_due(tx, now=self.now), deliveries.count_in_doubt(tx)
             hold = outbox.find_hold(tx)
@@ -283,10 +285,9 @@ class _Sender:
         """A write transaction that also records the pending results. If it fails, they stay pending."""
         with self.store.write() as tx:
             outbox.record_results(tx, self.pending, worker=self.worker, now=self.now)
-            days = BouncingDays()
             for result in self.pending:
                 if result.bounce is not None:
-                    self._record_bounce(tx, self.batch[result.delivery_id], result.bounce, days)
+                    self._record_bounce(tx, self.batch[result.delivery_id], result.bounce)
             yield tx
         recorded, self.pending = self.pending, []
         counts = Counter(result.state for result in recorded)
@@ -302,7 +303,7 @@ class _Sender:
         if recorded:
             self.progress(len(recorded))
 
-    def _record_bounce(self, tx: Transaction, delivery: Delivery, bounce: Bounce, days: BouncingDays) -> None:
+    def _record_bounce(self, tx: Transaction, delivery: Delivery, bounce: Bounce) -> None:
         """Record what a refusal says about an address. If that fails, the results of the other mails are kept."""
         try:
             with savepoint(tx):
@@ -313,7 +314,7 @@ class _Sender:
                     delivery_id=delivery.id,
                     fingerprint=f"smtp:{delivery.message_id}:{delivery.attempts + 1}",
                     now=self.now,
-                    days=days,
+                    days=self.days,
                 )
         except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the others)
             log_fault("a bounce cannot be recorded", error, delivery=delivery.id)

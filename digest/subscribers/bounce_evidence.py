@@ -29,7 +29,8 @@ class _Day:
 class BouncingDays:
     """How many mails of each date bounced. A date on which more than half of at least ten did says nothing of readers.
 
-    Used for one run or transaction, so that the mails of each date are counted once.
+    Used for one run or transaction. The mails of a date are counted again only when more than half of those known seem
+    to have bounced, since that reads the mails of a week.
     """
 
     _days: dict[date, _Day] = field(default_factory=dict)
@@ -41,12 +42,12 @@ class BouncingDays:
         the new one.
         """
         known = self._days.get(day)
-        if known is None:
+        if known is None or known.mails < _MIN_MAILS:
             return self.review(tx, day)
         if not known.is_evidence:
             return bounces.list_by_address(tx, pseudonym)[-1:]
         known.bounced.add(pseudonym)
-        return [] if known.is_evidence else bounces.list_of_day(tx, day)
+        return [] if known.is_evidence else self.review(tx, day)
 
     def review(self, tx: Transaction, day: date) -> list[StoredBounce]:
         """Count a date (UTC) in the database. Returns its bounces if they are to be withdrawn."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -423,6 +423,25 @@ def test_unknown_mailboxes_hold_the_queue_only_if_more_than_half_of_ten_mails_ar
     if held:
         release(store)
         assert send(store, Postbox()).sent == unknown
+
+
+def test_the_mails_of_a_date_are_seldom_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, dates = deliveries.count_handed_over, []
+
+    def counted(tx: Transaction, day: date) -> int:
+        dates.append(day)
+        return count(tx, day)
+
+    monkeypatch.setattr(deliveries, "count_handed_over", counted)
+    emails = [f"{i:02}@example.org" for i in range(60)]
+    queue(store, *emails)
+    unknown = dict.fromkeys(emails[2::3], "550 5.1.1 no such user")
+    assert send(store, Postbox(at_rcpt=unknown), group_size=1).failed == 20
+    assert len(dates) < 10
+    assert suppressed(store) == sorted(unknown)
+    dates.clear()
+    assert send(store, Postbox(), group_size=1) == DeliveryReport()
+    assert dates == []
 
 
 def test_whoever_was_suppressed_by_a_day_that_is_no_evidence_is_as_before(store: Store) -> None:
