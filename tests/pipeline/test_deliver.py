@@ -383,13 +383,14 @@ def test_mailboxes_that_refuse_again_after_a_release_hold_nothing_again(
 
 
 def test_other_mailboxes_that_refuse_after_a_release_hold_the_queue_again_with_the_first_ones(store: Store) -> None:
-    queue(store, *READERS)
-    refusing = Postbox(at_rcpt=dict.fromkeys(READERS, "550 no thanks"))
+    emails = [f"{i:02}@example.org" for i in range(30)]  # more than are on their way at two holds
+    queue(store, *emails)
+    refusing = Postbox(at_rcpt=dict.fromkeys(emails, "550 no thanks"))
     for _ in range(2):
         report = send(store, refusing)
-        assert (report.hold is None, report.failed, report.waiting) == (False, 0, 12)
+        assert (report.hold is None, report.failed, report.waiting) == (False, 0, 30)
         release(store)
-    assert send(store, Postbox()).sent == 12
+    assert send(store, Postbox()).sent == 30
 
 
 def test_a_mail_that_was_held_for_more_than_five_days_outlives_greylisting(store: Store) -> None:
