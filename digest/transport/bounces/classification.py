@@ -72,7 +72,7 @@ SOFT us 5.4.5
     \b(?:sending|sender|outbound|outgoing|daily|hourly|monthly|24 hour|relay|sent) (?:\w+ ){0,3}(?:quota|limit)
     |(?:quota|limit) (?:\w+ ){0,6}(?:sender|outgoing|outbound|sending)\b
     |\byour (?:\w+ ){0,3}(?:quota|limit)|(?:message|recipient)s? (?:quota|limit)
-    |(?:e ?mails|messages|recipients) per (?:second|minute|hour|day)
+    |(?:e ?mails|messages|recipients) per (?:second|minute|hour|day)|\bcredits? (?:limit )?exceeded
 SOFT us 5.1.8
     (?<!recipient )(?<!recipient address )(?:address|domain|identity|sender|account) (?:is |was )?
     (?:not|un) ?verified|unverified (?:sender|domain|identity|account|e ?mail)|identit(?:y|ies)\b
