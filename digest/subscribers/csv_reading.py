@@ -85,9 +85,8 @@ def read_table(text: str, known: Sequence[str], *, needed: str) -> Table:
     separator, line, header = max(candidates, key=lambda found: sum(_folded(cell) in names for cell in found[2]))
     if needed not in {names.get(_folded(cell)) for cell in header}:
         found = ", ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED])
-        similar = (cell for cell in header if _is_like(cell, needed))
-        meant = _shown(next(similar, ""))
-        hint = f"; rename {meant!r} to {needed!r}" if meant else ""
+        similar = " or ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED] if _is_like(cell, needed))
+        hint = f"; rename {similar} to {needed!r}" if similar else ""
         raise UsageError(
             f"line {line}: no column {needed!r} among {found or 'none'}{hint}; "
             f"the header is {','.join(known)} (only {needed} is needed)"

@@ -98,6 +98,10 @@ def test_columns_that_are_not_known_are_named_and_ignored() -> None:
             "line 3: no column 'email' among 'Email address', 'Name'; rename 'Email address' to 'email'",
         ),
         ("emial,Name\n", "'Name'; rename 'emial' to 'email'"),
+        (
+            "Name,E-mail 1 - Type,E-mail 1 - Value\n",
+            "; rename 'E-mail 1 - Type' or 'E-mail 1 - Value' to 'email'; the header is email,name",
+        ),
         ("email,name,E-Mail\n", "line 1: two columns have the same name, 'email' and 'E-Mail'; remove or rename"),
         ("email,x,x\n", "two columns have the same name, 'x' and 'x'"),
         ('email,name\na@example.org,"A\nb@example.org,B\n', "line 2: a quote that begins here is never closed"),
