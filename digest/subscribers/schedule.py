@@ -105,11 +105,6 @@ def slot_due(schedule: Schedule, last_slot_at: datetime | None, now: datetime) -
     return None
 
 
-def next_slot(schedule: Schedule, now: datetime) -> datetime | None:
-    """Return the first slot after `now`, or None for a schedule without days."""
-    return next((slot for _, slot in _slots(schedule, now, range(-1, _LONGEST_WEEK)) if slot > now), None)
-
-
 def past(at: datetime | None, now: datetime) -> datetime | None:
     """Return a stored time, or None if it is in the future: it was written while a clock was wrong."""
     return None if at is None or at > now + CLOCK_SKEW else at

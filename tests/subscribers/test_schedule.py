@@ -10,13 +10,13 @@ from digest.errors import UsageError
 from digest.models import EVERY_DAY, WEEKDAYS, Schedule, Weekday
 from digest.subscribers.schedule import (
     format_days,
-    next_slot,
+    next_digest_at,
     parse_days,
     parse_send_at,
     parse_timezone,
     slot_due,
 )
-from tests.builders import at
+from tests.builders import a_subscriber, at
 
 BERLIN = Schedule(timezone="Europe/Berlin", send_at=time(7))
 
@@ -55,7 +55,8 @@ def test_a_time_that_occurs_twice_in_autumn_is_one_slot() -> None:
     first = slot_due(schedule, at("2026-10-24 00:30"), at("2026-10-25 00:30"))
     assert first == at("2026-10-25 00:30")
     assert slot_due(schedule, first, at("2026-10-25 01:30")) is None  # 02:30 again
-    assert next_slot(schedule, at("2026-10-25 01:30")) == at("2026-10-26 01:30")
+    reader = a_subscriber(schedule=schedule, last_slot_at=first)
+    assert next_digest_at(reader, at("2026-10-25 01:30")) == at("2026-10-26 01:30")
 
 
 def test_a_time_that_is_skipped_in_spring_still_has_a_slot_that_day() -> None:
@@ -64,9 +65,9 @@ def test_a_time_that_is_skipped_in_spring_still_has_a_slot_that_day() -> None:
     assert slot == at("2026-03-29 01:30")  # 03:30 there: 02:30 never was
 
 
-def test_next_slot_is_the_first_one_in_the_future() -> None:
-    assert next_slot(BERLIN, at("2026-06-03 05:00")) == at("2026-06-04 05:00")
-    assert next_slot(Schedule(days=frozenset()), at("2026-06-03 05:00")) is None
+def test_the_next_digest_is_at_the_first_slot_in_the_future() -> None:
+    assert next_digest_at(a_subscriber(schedule=BERLIN), at("2026-06-03 05:00")) == at("2026-06-04 05:00")
+    assert next_digest_at(a_subscriber(schedule=Schedule(days=frozenset())), at("2026-06-03 05:00")) is None
 
 
 @given(
