@@ -226,10 +226,12 @@ def serve_for_a_while(app: App, until: threading.Event, **rest: Any) -> None:
 def test_a_failing_stage_is_reported_and_the_others_continue(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    delivered = threading.Event()
+    delivered, both = threading.Event(), threading.Event()
     real = App.deliver
 
     def locked(*_: object, **__: object) -> None:
+        if delivered.wait(IN_TIME):
+            both.set()
         raise StoreError("the database is locked")
 
     def deliver(app: App, **rest: object) -> object:
@@ -244,7 +246,7 @@ def test_a_failing_stage_is_reported_and_the_others_continue(
     (cli.folder / "papers.txt").unlink()
     cli.ok("subscriber", "add", "other@example.org")
     with App.open(cli.folder / "config.toml") as app:
-        serve_for_a_while(app, delivered)
+        serve_for_a_while(app, both)
     said = capsys.readouterr().err
     assert "the database is locked" in said
     assert "No such file" in said
