@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -58,3 +59,11 @@ class Serving:
         self._reading.join(IN_TIME)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def received_until(connection: socket.socket, ending: bytes) -> bytes:
+    """What comes through a connection, until it ends so. An answer may come in several pieces."""
+    received = b""
+    while not received.endswith(ending) and (piece := connection.recv(65536)):
+        received += piece
+    return received
