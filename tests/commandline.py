@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from digest.__main__ import main
+from digest.cli import main
 
 CONFIG = """
 [newsletter]
