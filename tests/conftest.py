@@ -18,7 +18,7 @@ from tests.commandline import CONFIG, NEWSLETTER, Cli
 pytest_plugins = ["tests.built_once"]
 
 # The same examples each time and no deadline: a build fails for what changed, not for luck or a busy machine.
-settings.register_profile("steady", max_examples=30, derandomize=True, deadline=None)
+settings.register_profile("steady", max_examples=40, derandomize=True, deadline=None)
 # Others each time, for nightly builds: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.load_profile("steady")

@@ -129,11 +129,11 @@ def test_a_page_fits_has_contrast_is_valid_and_passes_axe(look: Opening, written
     for width in (1280, 320, 375):
         page.set_viewport_size({"width": width, "height": 720})
         assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert serious_faults(page) == []
-    for scheme in ("light", "dark"):  # contrast is all that differs between them
+    for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         contrast, text = page.evaluate(LOWEST_CONTRAST)
         assert contrast >= 4.5, (scheme, text)
+        assert serious_faults(page, *([] if scheme == "light" else ["color-contrast"])) == []  # all else is the same
 
 
 def test_no_page_is_forgotten() -> None:
