@@ -131,11 +131,11 @@ def test_the_rate_limits_hold_overall_and_for_each_connection(
     ("step", "answer"), [(Step.DOT, "451 4.7.28 too fast"), (Step.MAIL, "421 too many"), (Step.RCPT, "421 too many")]
 )
 def test_a_complaint_about_one_mail_slows_all_connections(step: Step, answer: str) -> None:
-    mails = some_mails(20)
+    mails = some_mails(30)
     with (
         FaultyServer([Fault(mails[1].sender, step, answer=answer)]) as server,
-        SmtpTransport("127.0.0.1", server.port, connections=2) as transport,
+        SmtpTransport("127.0.0.1", server.port, connections=2, rate_limiter=RateLimiter(40)) as transport,
     ):
         count, seconds = timed(lambda: len(list(transport.send(mails))))
-    assert count == 20
-    assert seconds > 0.3  # without the complaint a hundredth of that
+    assert count == 30
+    assert seconds > 0.9  # 1.2 at twenty a second; without the complaint 0.7

@@ -122,7 +122,7 @@ def changes_a_rule(admin: AdminVisitor) -> None:
 def restores_the_version_before(admin: AdminVisitor) -> None:
     admin.follow("History")
     admin.follow("Version 1")
-    assert "black hole" in admin.page.locator("pre").last.inner_text()
+    admin.page.locator("pre").last.get_by_text("black hole").wait_for()
     admin.press("Restore this version")
     admin.reads("Restored. The next digests use these rules.")
     assert admin.rules.input_value() == "Ricci flow\nblack hole"
@@ -153,8 +153,9 @@ def imports_people_and_learns_who_is_wrong(admin: AdminVisitor) -> None:
     admin.press("Check the file")
     admin.sees("Preview of the import")
     for fate, rows in fates.items():
-        assert page.get_by_role("heading", name=fate).is_visible()
-        assert all(page.get_by_role("row").get_by_text(row).first.is_visible() for row in rows)
+        page.get_by_role("heading", name=fate).wait_for()
+        for row in rows:
+            page.get_by_role("row").get_by_text(row).first.wait_for()
     with Store.open(admin.demo.folder / "digest.db").read() as tx:
         assert subscribers.find(tx, good) is None
     admin.press("Import 1 row")
@@ -163,7 +164,7 @@ def imports_people_and_learns_who_is_wrong(admin: AdminVisitor) -> None:
     page.get_by_role("searchbox").fill(admin.way + "@")
     admin.press("Search")
     admin.reads("1 subscriber")
-    assert page.get_by_role("rowheader", name=good).is_visible()
+    page.get_by_role("rowheader", name=good).wait_for()
 
 
 def puts_a_proposed_paper_into_the_edition(admin: AdminVisitor) -> None:
@@ -203,7 +204,7 @@ def holds_sending_and_releases_it(admin: AdminVisitor) -> None:
     admin.demo.serving.wait_for(rf"sending is on hold.*{re.escape(reason)}")
     assert mailbox.is_empty()
     admin.goes_to("Deliveries")
-    assert page.get_by_role("row").filter(has_text=email).get_by_text("waiting").is_visible()
+    page.get_by_role("row").filter(has_text=email).get_by_text("waiting").wait_for()
     admin.goes_to("Today")
     admin.press("Release and send waiting emails")
     assert mailbox.next()["Subject"] == "Please confirm your subscription to Daily Papers"
@@ -217,7 +218,7 @@ def tries_a_failed_mail_again(admin: AdminVisitor) -> None:
     admin.reads("Some emails were permanently rejected.")
     admin.follow("View them")
     row = page.get_by_role("row").filter(has_text=email)
-    assert row.get_by_text("the cable was cut").is_visible()
+    row.get_by_text("the cable was cut").wait_for()
     row.get_by_role("checkbox").check()
     admin.press("Retry now")
     admin.reads("Retrying 1 email now.")

@@ -166,7 +166,7 @@ def tab_to(page: Any, field: str) -> None:
 def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, app: App, scripts: bool) -> None:
     email = f"keyboard-{scripts}@example.org".lower()
     page = look(State("unsubscribe", unsubscribe_path(app, add_subscriber(app, email))), scripts=scripts)
-    assert page.get_by_role("heading", name="Unsubscribe from Daily Papers?").is_visible()
+    page.get_by_role("heading", name="Unsubscribe from Daily Papers?").wait_for()
     page.wait_for_load_state("networkidle")
     assert state(app, email) == "active"
     to_the_button(page)
@@ -174,7 +174,7 @@ def test_the_keyboard_alone_is_enough_to_leave_on_a_phone(look: Opening, app: Ap
     page.get_by_role("heading", name="You have unsubscribed from Daily Papers").wait_for()
     assert state(app, email) == "unsubscribed"
     page.reload()  # posts again
-    assert page.get_by_role("heading", name="You have unsubscribed from Daily Papers").is_visible()
+    page.get_by_role("heading", name="You have unsubscribed from Daily Papers").wait_for()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -294,9 +294,9 @@ def test_a_long_word_widens_no_window(browser: Any, tmp_path: Path) -> None:
 def test_admin_pages_have_a_menu_on_phones(look: Opening, scripts: bool) -> None:
     page = look("today", 1280, scripts=scripts)
     entry = page.get_by_role("navigation", name="Admin").get_by_role("link", name="Bounces")
-    assert entry.is_visible()
+    entry.wait_for()
     page.set_viewport_size({"width": 375, "height": 720})
-    assert not entry.is_visible()
+    entry.wait_for(state="hidden")
     page.get_by_text("Menu", exact=True).click()
     entry.click()
     page.get_by_role("heading", name="Bounces").wait_for()

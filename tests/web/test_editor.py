@@ -632,7 +632,7 @@ def test_an_open_section_stays_open(opened: Any) -> None:
     opened.get_by_text("Day by day").click()
     field(opened).fill("dogs OR cats")
     opened.get_by_text("13 of 14 papers").wait_for()
-    assert opened.locator("#chart table").is_visible()
+    opened.locator("#chart table").wait_for()
 
 
 @needs_chromium
@@ -642,7 +642,7 @@ def test_everything_works_with_scripts_and_without(opened: Any, served: tuple[Ap
     opened.get_by_role("button", name="Preview without saving").click()
     opened.wait_for_url("**/preview")
     assert opened.locator("#marked mark").inner_text() == "AND"
-    assert opened.locator("#marked").is_visible()
+    opened.locator("#marked").wait_for()
     opened.get_by_role("button", name="Use this rule").click()
     opened.locator("#judged").get_by_text("quantizatio*").wait_for()
     assert field(opened).input_value() == "quantizatio*\ncats AND"

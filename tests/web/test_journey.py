@@ -75,13 +75,13 @@ def fills_in_the_form(reader: Reader) -> None:
     if reader.scripts:
         page.locator("#preview").get_by_text("Line 2, column").wait_for()
     reader.press("Subscribe")
-    assert page.locator("#rules-mistakes").get_by_text("Line 2, column").is_visible()
+    page.locator("#rules-mistakes").get_by_text("Line 2, column").wait_for()
     reader.keywords.fill("Ricci flow")
     if reader.scripts:
         page.locator("#preview mark").first.wait_for()
     else:
         reader.press("Try these keywords")
-        assert page.locator("mark").first.is_visible()
+        page.locator("mark").first.wait_for()
         reader.press("Back to the form")
     assert page.get_by_label("Email address").input_value() == reader.email
     assert page.get_by_label("Language models").is_checked()
@@ -115,6 +115,7 @@ def mutes_one_from_the_mail(reader: Reader, welcome: Any) -> None:
     where, keyword = first_mute(welcome)
     reader.open(where)
     reader.press("Mute")
+    reader.sees(f"“{keyword}” is muted")
     reader.open("/settings")
     assert reader.keywords.input_value().split("\n") == ["Ricci flow", "black hole", f"-{keyword}"]
 
@@ -128,6 +129,7 @@ def pauses_and_resumes(reader: Reader, welcome: Any) -> None:
     reader.page.get_by_text("Your digest is paused until").wait_for()
     reader.open(link(welcome, Scope.PAUSE))
     reader.press("Resume")
+    reader.page.get_by_text("We send digests to").wait_for()
     reader.open("/settings")
     reader.page.get_by_text("Your next digest is due on").wait_for()
 
