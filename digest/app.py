@@ -245,9 +245,17 @@ class App:
         )
 
     def ingest(
-        self, *, now: datetime, progress: Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
+        self,
+        *,
+        now: datetime,
+        progress: Progress = lambda _: None,
+        on_report: Callable[[IngestReport], object] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> IngestReport:
-        """Fetch all sources and store new papers, until `stopping` returns True. Raises DigestError."""
+        """Fetch all sources and store new papers, until `stopping` returns True. Raises DigestError.
+
+        `on_report` of each stage belongs to its run: what it raises is recorded as the stage's failure.
+        """
         config = self.config
 
         def work(progress: Progress) -> IngestReport:
@@ -262,11 +270,19 @@ class App:
             work,
             now=now,
             progress=progress,
+            on_report=on_report,
             failure=lambda report: report.failure,
             stopping=stopping,
         )
 
-    def publish(self, *, now: datetime, everyone: bool = False, progress: Progress = lambda _: None) -> PublishReport:
+    def publish(
+        self,
+        *,
+        now: datetime,
+        everyone: bool = False,
+        progress: Progress = lambda _: None,
+        on_report: Callable[[PublishReport], object] = lambda _: None,
+    ) -> PublishReport:
         """Store a digest for each subscriber who is due. Raises DigestError."""
 
         def work(progress: Progress) -> PublishReport:
@@ -280,11 +296,22 @@ class App:
             )
 
         return self.stage_runs.run(
-            self.store, Stage.PUBLISH, work, now=now, progress=progress, failure=lambda report: report.failure
+            self.store,
+            Stage.PUBLISH,
+            work,
+            now=now,
+            progress=progress,
+            on_report=on_report,
+            failure=lambda report: report.failure,
         )
 
     def deliver(
-        self, *, now: datetime, progress: Progress = lambda _: None, stopping: Callable[[], bool] = lambda: False
+        self,
+        *,
+        now: datetime,
+        progress: Progress = lambda _: None,
+        on_report: Callable[[DeliveryReport], object] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> DeliveryReport:
         """Send what is due, until nothing is left or `stopping` returns True. Raises DigestError."""
         smtp = self.config.delivery.smtp
@@ -312,6 +339,7 @@ class App:
             work,
             now=now,
             progress=progress,
+            on_report=on_report,
             failure=lambda report: report.failure,
             stopping=stopping,
         )
@@ -366,7 +394,13 @@ class App:
             language=self.config.newsletter.language,
         )
 
-    def process_inbox(self, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> BounceReport:
+    def process_inbox(
+        self,
+        *,
+        now: datetime,
+        on_report: Callable[[BounceReport], object] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> BounceReport:
         """Process the unread mails of the configured mailbox, until none is left or `stopping` returns True.
 
         Raises UsageError if none is configured, TransportError if it cannot be read.
@@ -381,7 +415,7 @@ class App:
 
                 return self.process_bounces(inbox.unread(), now=now, done=done, stopping=stopping)
 
-        return self.stage_runs.run(self.store, Stage.BOUNCE, work, now=now, stopping=stopping)
+        return self.stage_runs.run(self.store, Stage.BOUNCE, work, now=now, on_report=on_report, stopping=stopping)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

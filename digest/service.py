@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -26,6 +27,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digest.app import App
 from digest.errors import DigestError
 from digest.models import Stage
+from digest.pipeline.bounces import BounceReport
+from digest.pipeline.deliver import DeliveryReport
+from digest.pipeline.ingest import IngestReport
+from digest.pipeline.publish import PublishReport
 from digest.store import subscribers
 from digest.web.server import listen, serving, url_of
 
@@ -117,7 +122,7 @@ def _create_scheduler(
         try:
             _ingest(app, stop)
         finally:
-            if not sources_were_read.is_set():
+            if not (sources_were_read.is_set() or stop.is_set()):
                 sources_were_read.set()
                 _run_now(scheduler, Stage.PUBLISH.value)
 
@@ -168,7 +173,7 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
 
 
 def _run_stage(stage: Stage, work: Callable[[], None]) -> None:
-    """Run a stage and log its error, so that the other stages and its next run go on."""
+    """Run a stage and log its error, so that the other stages and its next run go on. The run has recorded it."""
     try:
         work()
     except DigestError as error:
@@ -176,7 +181,10 @@ def _run_stage(stage: Stage, work: Callable[[], None]) -> None:
 
 
 def _ingest(app: App, stop: threading.Event) -> None:
-    report = app.ingest(now=datetime.now(UTC), stopping=stop.is_set)
+    app.ingest(now=datetime.now(UTC), on_report=partial(_report_ingest, app), stopping=stop.is_set)
+
+
+def _report_ingest(app: App, report: IngestReport) -> None:
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
     if report.failure:
@@ -186,7 +194,10 @@ def _ingest(app: App, stop: threading.Event) -> None:
 
 
 def _publish(app: App) -> None:
-    report = app.publish(now=datetime.now(UTC))
+    app.publish(now=datetime.now(UTC), on_report=partial(_report_publish, app))
+
+
+def _report_publish(app: App, report: PublishReport) -> None:
     if report.failure:
         log.error("stage failed", stage="publish", reason=report.failure)
     for owner, reason in report.invalid_rules:
@@ -202,25 +213,31 @@ def _deliver(app: App, stop: threading.Event, new_mail: threading.Event) -> None
     """Deliver, and again if mail was queued meanwhile, which the first run may not have seen."""
     while True:
         new_mail.clear()
-        report = app.deliver(now=datetime.now(UTC), stopping=stop.is_set)
-        if report.hold is not None and report.waiting:
-            hold = report.hold
-            log.warning("sending is on hold", since=hold.held_at, reason=hold.reason, waiting=report.waiting)
-        if report.in_doubt:
-            log.warning("mails are in doubt", count=report.in_doubt)
-        if report.failure:
-            log.error("stage failed", stage="deliver", reason=report.failure)
-        numbers = _numbers(app, [email for email, _ in report.refused])
-        for email, reply in report.refused:
-            log.warning("not delivered", subscriber=numbers.get(email), reply=reply)
-        if report.sent:
-            log.info("delivered", sent=report.sent)
+        app.deliver(now=datetime.now(UTC), on_report=partial(_report_deliver, app), stopping=stop.is_set)
         if stop.is_set() or not new_mail.is_set():
             return
 
 
+def _report_deliver(app: App, report: DeliveryReport) -> None:
+    if report.hold is not None and report.waiting:
+        hold = report.hold
+        log.warning("sending is on hold", since=hold.held_at, reason=hold.reason, waiting=report.waiting)
+    if report.in_doubt:
+        log.warning("mails are in doubt", count=report.in_doubt)
+    if report.failure:
+        log.error("stage failed", stage="deliver", reason=report.failure)
+    numbers = _numbers(app, [email for email, _ in report.refused])
+    for email, reply in report.refused:
+        log.warning("not delivered", subscriber=numbers.get(email), reply=reply)
+    if report.sent:
+        log.info("delivered", sent=report.sent)
+
+
 def _process_inbox(app: App, stop: threading.Event) -> None:
-    report = app.process_inbox(now=datetime.now(UTC), stopping=stop.is_set)
+    app.process_inbox(now=datetime.now(UTC), on_report=partial(_report_inbox, app), stopping=stop.is_set)
+
+
+def _report_inbox(app: App, report: BounceReport) -> None:
     numbers = _numbers(app, [*report.unsubscribed, *(email for email, _ in report.suppressed)])
     for email in report.unsubscribed:
         log.info("unsubscribed by mail", subscriber=numbers.get(email))

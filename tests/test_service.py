@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import pytest
 
 from digest.app import App
 from digest.errors import StoreError
+from digest.models import Stage
 from digest.pipeline.publish import PublishReport
 from digest.security.links import Scope
 from digest.service import _create_scheduler, _DaemonThreads, _run_now, serve
@@ -273,6 +275,27 @@ def test_a_publish_that_dies_each_time_is_logged_with_its_stack_and_makes_today_
     said = captured.out + captured.err
     assert "in broken" in said
     assert "publish: internal error: ZeroDivisionError: by zero" in said
+
+
+def test_what_fails_after_the_sources_were_read_is_a_failure_of_the_stage(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    died = threading.Event()
+
+    def on_a_bad_disk(*_: object, **__: object) -> None:
+        died.set()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with App.open(cli.folder / "config.toml") as app:
+        monkeypatch.setattr("digest.pipeline.recent_papers.RecentPapers.load", on_a_bad_disk)
+        serve_for_a_while(app, died)
+        with app.store.read() as tx:
+            failed = [
+                status.record for status in app.daily_status(tx, now=datetime.now(UTC)).stages if status.record.failures
+            ]
+    assert [(one.stage, one.failure) for one in failed] == [(Stage.INGEST, "OperationalError: disk I/O error")]
+    captured = capsys.readouterr()
+    assert "in on_a_bad_disk" in captured.out + captured.err
 
 
 def test_the_log_names_no_addresses_not_even_those_in_replies(cli: Cli, serving: Callable[[], Serving]) -> None:

@@ -47,14 +47,16 @@ class StageRuns:
         *,
         now: datetime,
         progress: Progress = lambda _: None,
+        on_report: Callable[[Report], object] = lambda _: None,
         failure: Callable[[Report], str] = lambda _: "",
         stopping: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Run a stage that begins at `now`, and return its report.
 
-        `work` gets a function to call with each step of progress; it calls `progress`. `failure` returns why a report
-        means that the stage failed, or "". A run that ends because `stopping` returns True is neither a success nor a
-        failure. Raises the DigestError that `work` raises, and StageError for any other exception.
+        `work` gets a function to call with each step of progress; it calls `progress`. `on_report` gets the report, and
+        what it raises is a failure of the stage, too. `failure` returns why a report means that the stage failed, or
+        "". A run that ends because `stopping` returns True is neither a success nor a failure. Raises the DigestError
+        that `work` or `on_report` raises, and StageError for any other exception.
         """
         worker, begun = outbox.new_worker_name(), monotonic()
 
@@ -64,6 +66,7 @@ class StageRuns:
         try:
             self._record_start(store, stage, worker=worker, now=now)
             report = work(_with_signs_of_life(store, stage, progress, clock))
+            on_report(report)
             reason = failure(report)
             if not reason:
                 record = stages.record_end if stopping() else stages.record_success
@@ -114,7 +117,7 @@ class StageRuns:
         try:
             with store.write() as tx:
                 stages.record_failure(tx, stage, reason, worker=worker, now=now)
-        except StoreError:
+        except Exception:  # noqa: BLE001  (whatever keeps it from being recorded, the failure itself is what matters)
             self._unrecorded[stage] = _Failure(now, reason)
 
 

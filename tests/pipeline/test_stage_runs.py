@@ -1,6 +1,7 @@
 """How the runs of the stages are recorded, and what Today shows of them."""
 
 import errno
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,6 +117,22 @@ def test_an_error_that_cannot_be_recorded_is_shown_and_recorded_at_the_next_star
     assert (found.state, found.record.failure) == (StageState.WORKING, "the disk is full")
     assert found.record.failed_at is not None
     assert found.record.failed_at >= NOW + HOUR
+
+
+def test_an_error_in_reporting_is_the_stages_failure_even_if_nothing_can_record_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    runs = StageRuns()
+    run(store, runs)
+    monkeypatch.setattr(stages, "record_failure", broken)
+    with pytest.raises(StageError):
+        run(store, runs, now=NOW + HOUR, on_report=broken)
+    found = status(store, runs, now=NOW + HOUR)
+    assert (found.state, found.record.failure) == (StageState.FAILING, "OperationalError: disk I/O error")
+    assert found.record.failures == 1
 
 
 def test_a_process_that_died_during_a_run_has_failed(store: Store) -> None:
