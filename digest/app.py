@@ -10,24 +10,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
 from digest.admin.submission_actions import PaperLookups
+from digest.closing import Closable
 from digest.config import Config, load
 from digest.errors import ConfigError, StoreError, UsageError
 from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.matching import may_cost_much
 from digest.models import OWN_KEYWORDS, CompiledRules, DoubtPolicy, Profile, Stage
-from digest.pipeline.bounces import (
-    BounceAuthenticator,
-    BounceReport,
-    ClassifiedMail,
-    classify_mail,
-    process_bounces,
-)
+from digest.pipeline.bounces import BounceAuthenticator, BounceReport, ClassifiedMail, classify_mail, process_bounces
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.ingest import IngestReport, ingest
@@ -68,7 +62,7 @@ def prepare_database(config: Config) -> None:
 
 
 @dataclass(frozen=True)
-class App:
+class App(Closable):
     """One installation."""
 
     config: Config
@@ -91,12 +85,6 @@ class App:
     def close(self) -> None:
         """Close the database."""
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
     @cached_property
     def templates(self) -> Templates:
@@ -256,23 +244,14 @@ class App:
 
         `on_report` of each stage belongs to its run: what it raises is recorded as the stage's failure.
         """
-        config = self.config
+        configured, timezone = self.config.source, self.config.newsletter.timezone
 
         def work(progress: Progress) -> IngestReport:
             with self.fetcher(stopping=stopping) as fetcher:
-                return ingest(
-                    self.store, config.source, fetcher, now=now, timezone=config.newsletter.timezone, progress=progress
-                )
+                return ingest(self.store, configured, fetcher, now=now, timezone=timezone, progress=progress)
 
         return self.stage_runs.run(
-            self.store,
-            Stage.INGEST,
-            work,
-            now=now,
-            progress=progress,
-            on_report=on_report,
-            failure=lambda report: report.failure,
-            stopping=stopping,
+            self.store, Stage.INGEST, work, now=now, progress=progress, on_report=on_report, stopping=stopping
         )
 
     def publish(
@@ -286,24 +265,10 @@ class App:
         """Store a digest for each subscriber who is due. Raises DigestError."""
 
         def work(progress: Progress) -> PublishReport:
-            return publish(
-                self.store,
-                self.compiled_profiles,
-                self.selection_settings,
-                now=now,
-                everyone=everyone,
-                progress=progress,
-            )
+            profiles, settings = self.compiled_profiles, self.selection_settings
+            return publish(self.store, profiles, settings, now=now, everyone=everyone, progress=progress)
 
-        return self.stage_runs.run(
-            self.store,
-            Stage.PUBLISH,
-            work,
-            now=now,
-            progress=progress,
-            on_report=on_report,
-            failure=lambda report: report.failure,
-        )
+        return self.stage_runs.run(self.store, Stage.PUBLISH, work, now=now, progress=progress, on_report=on_report)
 
     def deliver(
         self,
@@ -334,14 +299,7 @@ class App:
                 )
 
         return self.stage_runs.run(
-            self.store,
-            Stage.DELIVER,
-            work,
-            now=now,
-            progress=progress,
-            on_report=on_report,
-            failure=lambda report: report.failure,
-            stopping=stopping,
+            self.store, Stage.DELIVER, work, now=now, progress=progress, on_report=on_report, stopping=stopping
         )
 
     def explain(self, tx: Transaction, email: str, paper: str, *, now: datetime) -> Explanation:

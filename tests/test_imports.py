@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "digest"
 
 # From the bottom up. A module may import from the levels below it, and from its own package.
 LEVELS: list[set[str]] = [
-    {"spelling"},
+    {"closing", "spelling"},
     {"errors", "text", "timezones"},
     {"models", "security"},
     {"sources", "matching", "mail", "transport", "store"},

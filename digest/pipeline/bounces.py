@@ -30,11 +30,10 @@ class BounceReport:
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (the mail's name, our own error)
     failures: list[tuple[str, str]] = field(default_factory=list)  # the same, of the mailbox: they are tried again
     unproven: list[tuple[str, Bounce]] = field(default_factory=list)  # (the mail's name, what it claims)
-    not_counted: list[tuple[str, Bounce]] = field(
-        default_factory=list
-    )  # (the mail's name, a bounce not about a reader)
+    not_counted: list[tuple[str, Bounce]] = field(default_factory=list)  # (the mail's name, what is not about readers)
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (address, reason)
     unsubscribed: list[str] = field(default_factory=list)  # addresses of subscribers who left by mail
+    failure: str = ""  # none: a mailbox that cannot be read is a TransportError
 
 
 @dataclass(frozen=True, slots=True)

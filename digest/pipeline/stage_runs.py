@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from traceback import format_tb
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -21,7 +21,15 @@ _SIGN_OF_LIFE_SECONDS = 60.0
 Progress = Callable[[int], None]
 
 
-Report = TypeVar("Report")
+class StageReport(Protocol):
+    """What one run of a stage did."""
+
+    @property
+    def failure(self) -> str:
+        """Why the stage failed, or "" if it succeeded."""
+
+
+Report = TypeVar("Report", bound=StageReport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +56,14 @@ class StageRuns:
         now: datetime,
         progress: Progress = lambda _: None,
         on_report: Callable[[Report], object] = lambda _: None,
-        failure: Callable[[Report], str] = lambda _: "",
         stopping: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Run a stage that begins at `now`, and return its report.
 
         `work` gets a function to call with each step of progress; it calls `progress`. `on_report` gets the report, and
-        what it raises is a failure of the stage, too. `failure` returns why a report means that the stage failed, or
-        "". A run that ends because `stopping` returns True is neither a success nor a failure. Raises the DigestError
-        that `work` or `on_report` raises, and StageError for any other exception.
+        what it raises is a failure of the stage, too. A run that ends because `stopping` returns True is neither a
+        success nor a failure. Raises the DigestError that `work` or `on_report` raises, and StageError for any other
+        exception.
         """
         worker, begun = outbox.new_worker_name(), monotonic()
 
@@ -67,8 +74,7 @@ class StageRuns:
             self._record_start(store, stage, worker=worker, now=now)
             report = work(_with_signs_of_life(store, stage, progress, clock))
             on_report(report)
-            reason = failure(report)
-            if not reason:
+            if not report.failure:
                 record = stages.record_end if stopping() else stages.record_success
                 with store.write() as tx:
                     record(tx, stage, worker=worker, now=clock())
@@ -85,8 +91,8 @@ class StageRuns:
             with suppress(StoreError), store.write() as tx:
                 stages.record_end(tx, stage, worker=worker, now=clock())
             raise
-        if reason:
-            self._record_failure(store, stage, reason, worker=worker, now=clock())
+        if report.failure:
+            self._record_failure(store, stage, report.failure, worker=worker, now=clock())
         return report
 
     def list_statuses(

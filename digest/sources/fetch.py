@@ -16,14 +16,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import httpx2
 import stamina
 
+from digest.closing import Closable
 from digest.errors import SourceError, StoppedError
 from digest.sources import arxiv
 from digest.sources.parsing import html_to_text
@@ -72,7 +72,7 @@ class _RetryableError(Exception):
         self.wait = wait
 
 
-class Fetcher:
+class Fetcher(Closable):
     """Reads sources from https, http, file:// and paths (relative to `base`). Close it: it has a connection pool.
 
     `base` is None if no file may be read, as for addresses from the public. A server may be silent for `seconds` and
@@ -224,12 +224,6 @@ class Fetcher:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 def _validator(response: httpx2.Response, header: str) -> str:

@@ -22,9 +22,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from digest.closing import Closable
 from digest.errors import SourceError, StoppedError
 from digest.models import AnnounceType, Entry
 from digest.sources.kinds import parse, parse_page
@@ -66,7 +66,7 @@ class ParserError(Exception):
         self.stack = stack
 
 
-class Parser:
+class Parser(Closable):
     """Parses answers in a child process. Close it. For one thread at a time.
 
     The child is started when it is needed, and used again. It does not outlive this process, nor the thread that
@@ -121,12 +121,6 @@ class Parser:
         child, self._child = self._child, None
         if child is not None:
             child.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 class _Child:

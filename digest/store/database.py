@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
 
+from digest.closing import Closable
 from digest.errors import NotFoundError, StoreError
 from digest.store.schema import HEAD, numbers
 from digest.store.sqlite import Sqlite
@@ -94,7 +94,7 @@ def rows_with(
         yield from tx.execute(selected.where(column.in_(batch)))
 
 
-class Store:
+class Store(Closable):
     """One open database. Threads may share it: each transaction has a connection of its own."""
 
     def __init__(self, file: Path) -> None:
@@ -206,9 +206,3 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self._backend.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Final, Protocol, Self
 from urllib.parse import quote
 
@@ -261,7 +260,7 @@ class ImapMailbox:
                 raise imaplib.IMAP4.error("the folder was replaced by another meanwhile")
             self._url = url
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._mailbox:
             with suppress(*_FAILURES):
                 self._mailbox.client.logout()

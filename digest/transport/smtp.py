@@ -14,9 +14,8 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Self
 
+from digest.closing import Closable
 from digest.errors import TransportError
 from digest.models import Message, Receipt
 from digest.transport.bounces.classification import asks_to_slow_down
@@ -31,7 +30,7 @@ TIMEOUT_SECONDS = 60.0  # for each step
 _MAILS_PER_CONNECTION = 500  # then it is replaced: servers close connections that carry too many
 
 
-class SmtpTransport:
+class SmtpTransport(Closable):
     """Sends mail through one mail server. Connects when the first mail is sent; must be closed."""
 
     def __init__(
@@ -92,12 +91,6 @@ class SmtpTransport:
         if self._pool:
             self._pool.close()
             self._pool = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 class _PendingMails:

@@ -12,6 +12,7 @@ import pytest
 
 from digest.errors import StageError, StoreError, TransportError
 from digest.models import Stage, StageState, StageStatus
+from digest.pipeline.ingest import IngestReport
 from digest.pipeline.stage_runs import Progress, StageRuns
 from digest.store import Store, stages
 from tests.builders import NOW
@@ -25,7 +26,7 @@ def status(store: Store, runs: StageRuns, *, now: datetime = NOW) -> StageStatus
     return only
 
 
-def run(store: Store, runs: StageRuns, work: Callable[[Progress], Any] = lambda _: None, **rest: Any) -> Any:
+def run(store: Store, runs: StageRuns, work: Callable[[Progress], Any] = lambda _: IngestReport(), **rest: Any) -> Any:
     return runs.run(store, Stage.PUBLISH, work, **({"now": NOW} | rest))
 
 
@@ -38,7 +39,7 @@ def fails(error: BaseException) -> Callable[[Progress], None]:
 
 def test_a_run_that_succeeds_is_recorded(store: Store) -> None:
     runs = StageRuns()
-    assert run(store, runs, lambda _: "report") == "report"
+    assert run(store, runs, lambda _: IngestReport(entries=1)) == IngestReport(entries=1)
     found = status(store, runs)
     assert found.state is StageState.WORKING
     assert found.record.started_at == NOW
@@ -83,8 +84,9 @@ def test_a_failure_that_is_seen_after_a_clock_was_ahead_ends_with_the_next_succe
 
 def test_a_report_can_say_that_the_stage_failed(store: Store) -> None:
     runs = StageRuns()
-    assert run(store, runs, lambda _: "no source", failure=lambda report: report) == "no source"
-    assert (status(store, runs).state, status(store, runs).record.failure) == (StageState.FAILING, "no source")
+    report = IngestReport(sources=1, failures=(("arxiv", "HTTP 500"),))
+    assert run(store, runs, lambda _: report) == report
+    assert (status(store, runs).state, status(store, runs).record.failure) == (StageState.FAILING, report.failure)
 
 
 def test_the_log_has_the_stack_of_an_internal_error(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,9 +146,10 @@ def test_a_process_that_died_during_a_run_has_failed(store: Store) -> None:
         stages.record_start(tx, Stage.PUBLISH, worker=dead, now=NOW + MINUTE)
     assert status(store, runs).state is StageState.WORKING
 
-    def work(_: Progress) -> None:
+    def work(_: Progress) -> IngestReport:
         assert status(store, runs).state is StageState.FAILING
         assert "the process ended during the run" in status(store, runs).record.failure
+        return IngestReport()
 
     run(store, runs, work, now=NOW + 2 * MINUTE)
     assert status(store, runs).state is StageState.WORKING
@@ -196,11 +199,12 @@ def test_a_long_run_that_makes_progress_is_not_silent(store: Store, monkeypatch:
     monkeypatch.setattr("digest.pipeline.stage_runs.monotonic", lambda: passed[0])
     steps: list[int] = []
 
-    def work(progress: Progress) -> None:
+    def work(progress: Progress) -> IngestReport:
         passed[0] += 7200
         assert status(store, runs, now=NOW + 2 * HOUR).state is StageState.SILENT
         progress(5)
         assert status(store, runs, now=NOW + 2 * HOUR).state is StageState.WORKING
+        return IngestReport()
 
     run(store, runs, work, progress=steps.append)
     assert steps == [5]
