@@ -67,24 +67,28 @@ def remove(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
     audit.record(tx, by, "profile remove", name, now=now)
 
 
-def restore(tx: Transaction, name: str, number: int, *, by: str, now: datetime) -> Profile:
-    """Save the rules of an earlier version as a new one. A removed profile comes back, without followers.
+def read_version(
+    tx: Transaction, known: Profile, number: int, *, check: Callable[[CompiledRules], None]
+) -> CompiledRules:
+    """Return the rules of an earlier version, to restore it. `check` may refuse them by a UsageError.
 
     Raises NotFoundError, and UsageError if these rules cannot be saved any more.
-    """
-    return restore_version(tx, profiles.get(tx, name, or_removed=True), number, by=by, now=now)
-
-
-def restore_version(tx: Transaction, known: Profile, number: int, *, by: str, now: datetime) -> Profile:
-    """Restore a version of `known`, one of perhaps several removed profiles with the same name, as `restore` does.
-
-    Raises UsageError also if another profile has its name now.
     """
     _, version = profiles.get_version(tx, known, number)
     try:
         rules = compile_profile_rules(version.rules)
+        check(rules)
     except UsageError as error:
         raise UsageError(f"version {number} of profile {known.name!r}: {error}") from None
+    return rules
+
+
+def restore(tx: Transaction, known: Profile, number: int, rules: CompiledRules, *, by: str, now: datetime) -> Profile:
+    """Save `rules`, which `read_version` returned for this number, as a new version.
+
+    A removed profile comes back, without followers; `known` is one of perhaps several with the same name. Raises
+    UsageError if another profile has its name now.
+    """
     before = profiles.find_by_id(tx, known.id)
     after = profiles.restore(tx, known, rules, by=by, now=now)
     if after != before:

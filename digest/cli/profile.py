@@ -177,10 +177,14 @@ def restore(
     config: ConfigOption = None,
 ) -> None:
     """Save the rules of an earlier version as a new version. A removed profile comes back, without followers."""
-    with open_app(config) as app, app.store.write() as tx:
-        before = profiles.find(tx, name)
-        restored = profile_actions.restore(tx, name, number, **signed())
-        newest = profiles.list_versions(tx, restored.id)[0].number
+    with open_app(config) as app:
+        with app.store.read() as tx:
+            known = profiles.get(tx, name, or_removed=True)
+            rules = profile_actions.read_version(tx, known, number, check=partial(app.check_cost, now=moment(None)))
+        with app.store.write() as tx:
+            before = profiles.find(tx, name)
+            restored = profile_actions.restore(tx, known, number, rules, **signed())
+            newest = profiles.list_versions(tx, restored.id)[0].number
     if before == restored:
         say(f"profile {name!r} has these rules already")
     else:

@@ -18,7 +18,7 @@ from digest.app import App
 from digest.errors import DigestError
 from digest.matching import compile_rules
 from digest.models import DeliveryState, MailKind, Role, Subscriber, SubscriberState, TokenScope
-from digest.store import Transaction, audit, deliveries, digests, subscribers
+from digest.store import Transaction, audit, deliveries, digests, profiles, subscribers
 from digest.store import outbox as stored
 from digest.store import submissions as stored_submissions
 from digest.store.outbox import AttemptResult
@@ -94,7 +94,7 @@ def _pending(tx: Transaction, reader: Subscriber) -> Subscriber:
 
 def _restored(on: On) -> object:
     profile_actions.edit(on.tx, "Cats", rules=compile_rules("dog"), **BY)
-    return profile_actions.restore(on.tx, "Cats", 1, **BY)
+    return profile_actions.restore(on.tx, profiles.get(on.tx, "Cats"), 1, CAT, **BY)
 
 
 def _enlisted(on: On) -> object:

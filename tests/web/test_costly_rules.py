@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,7 +16,7 @@ from digest.store import profiles
 from digest.web.public import search_and_preview
 from tests.builders import NOW, a_paper
 from tests.commandline import Cli
-from tests.web.admin_site import an_admin, signed_in
+from tests.web.admin_site import AdminBrowser, an_admin, signed_in
 from tests.web.api import Client, token_of
 from tests.web.conftest import browser
 from tests.web.papers import add_papers, share_profile
@@ -140,6 +141,62 @@ def test_a_command_refuses_costly_rules_with_the_reason(cli: Cli, command: tuple
         fill(app, seen_at=datetime.now(UTC))
     ran = cli(*command, stdin=COSTLY)
     assert (ran.code, SAID in ran.err, ran.err.count("\n")) == (2, True, 1), ran.err
+
+
+def _restore_on_the_page(_app: App, editor: AdminBrowser, profile_id: int) -> tuple[int, str]:
+    answer = editor.post(f"/admin/profiles/{profile_id}/history/1")
+    return answer.status_code, answer.text
+
+
+def _restore_by_api(app: App, editor: AdminBrowser, profile_id: int) -> tuple[int, str]:
+    call = Client(editor.client, token_of(app, an_admin(app)))
+    answer = call("POST", f"/profiles/{profile_id}/restore", json={"version": 1})
+    return answer.status_code, answer.text
+
+
+@pytest.mark.parametrize("restore", [_restore_on_the_page, _restore_by_api])
+def test_an_earlier_version_that_costs_too_much_is_not_restored(
+    app: App, site: TestClient, restore: Callable[[App, AdminBrowser, int], tuple[int, str]]
+) -> None:
+    profile_id = share_versions(app)
+    status, page = restore(app, signed_in(app, site, Role.EDITOR), profile_id)
+    assert (status, SAID in page) == (422, True), page
+    assert rules_of(app, profile_id) == "cats"
+
+
+def test_the_command_does_not_restore_what_costs_too_much_either(cli: Cli) -> None:
+    with App.open(cli.folder / "config.toml") as app:
+        fill(app, seen_at=datetime.now(UTC))
+        profile_id = share_versions(app)
+        ran = cli("profile", "restore", "Cats", "1")
+        assert (ran.code, SAID in ran.err, ran.err.count("\n")) == (2, True, 1), ran.err
+        assert rules_of(app, profile_id) == "cats"
+
+
+def share_versions(app: App) -> int:
+    """Add a profile whose first version costs too much, as one may that was saved when there were fewer papers."""
+    share_profile(app, "Cats", COSTLY)
+    with app.store.write() as tx:
+        return profiles.edit(tx, "Cats", rules=compile_rules("cats"), by="tests", now=NOW).id
+
+
+def rules_of(app: App, profile_id: int) -> str:
+    with app.store.read() as tx:
+        return profiles.get_by_id(tx, profile_id).rules
+
+
+def test_many_mutes_do_not_add_up_to_costly_rules(app: App, site: TestClient) -> None:
+    reader = add_subscriber(app)
+    nearly = "\n".join(COSTLY.split("\n")[:120])
+    with app.store.write() as tx:
+        profiles.set_personal(tx, reader.id, compile_rules(nearly), now=NOW)
+    browser = sign_in_reader(app, site, reader)
+    wide = "(" + " OR ".join(f"th* NEAR/{n} in*" for n in range(1, 30)) + ")"
+    answer = browser.post(f"/settings/mute?keyword={quote(wide)}")
+    assert (answer.status_code, "would take too long to match" in answer.text) == (422, True)
+    assert keywords(app) == nearly
+    assert browser.post("/settings/mute?keyword=dogs").status_code == 303
+    assert keywords(app) == f"{nearly}\n-dogs"
 
 
 def test_a_costly_shared_profile_does_not_spoil_a_preview(app: App, site: TestClient) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from digest.errors import RuleError, UsageError
+from digest.errors import CostlyRuleError, RuleError, UsageError
 from digest.models import Schedule, Subscriber, SubscriberState
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
@@ -235,10 +235,15 @@ class Mute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoMute:
-    """Why a keyword cannot be muted: it is not a valid rule, or (`own`) the subscriber's keywords no longer are."""
+    """Why a keyword cannot be muted.
+
+    It is not a valid rule, or (`own`) the subscriber's keywords no longer are, or (`costly`) both together would take
+    too long to match.
+    """
 
     keyword: str
     own: bool
+    costly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +317,15 @@ def _change_mute(context: RequestContext, reader: Subscriber, keyword: str, form
         return _refuse_mute(context, reader, keyword, own=False)
     change = remove_mute if form.get("do") == "undo" else add_mute
     try:
+        with context.store.read() as tx:
+            rules = change(_own_rules(tx, reader), keyword)
+        if change is add_mute:
+            context.app.check_cost(rules, now=context.now)
         with context.store.write() as tx:
             if find_still(tx, reader) is not None:
                 profiles.set_personal(tx, reader.id, change(_own_rules(tx, reader), keyword), now=context.now)
-    except RuleError:
-        return _refuse_mute(context, reader, keyword, own=True)
+    except RuleError as error:
+        return _refuse_mute(context, reader, keyword, own=True, costly=isinstance(error, CostlyRuleError))
     return context.redirect(f"{path}?keyword={quote(keyword, safe='')}")
 
 
@@ -325,6 +334,8 @@ def _own_rules(tx: Transaction, reader: Subscriber) -> str:
     return own.rules if own else ""
 
 
-def _refuse_mute(context: RequestContext, reader: Subscriber, keyword: str, *, own: bool) -> Response:
-    page = NoMute(keyword=keyword, own=own)
+def _refuse_mute(
+    context: RequestContext, reader: Subscriber, keyword: str, *, own: bool, costly: bool = False
+) -> Response:
+    page = NoMute(keyword=keyword, own=own, costly=costly)
     return context.render("no-mute.html.j2", page, status=422, language=reader.language)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Header, Query, Response
@@ -148,14 +149,14 @@ def list_versions(call: ReadsProfiles, id: Id, page: Annotated[NumberedPageQuery
 )
 def restore_profile(call: WritesProfiles, id: Id, wanted: RestoredVersion, response: Response) -> Profile:  # noqa: A002
     """Save the rules of an earlier version as a new version. A removed profile comes back without followers."""
-    with call.writing() as tx:
-        known = profiles.list_versions(tx, id)
-        if not known:
-            raise NotFoundError("profile", str(id), listed_by="digest profile list")
+    with call.store.read() as tx:
+        known = profiles.get_by_id(tx, id, or_removed=True)
         with as_problem(422):  # also where there is no such version: the profile is there
-            restored = profile_actions.restore(tx, known[0].name, wanted.version, **call.signed)
-        if restored.id != id:
-            raise Refused(409, f"another profile is called {restored.name!r} now; rename that one first")
+            rules = profile_actions.read_version(
+                tx, known, wanted.version, check=partial(call.app.check_cost, now=call.now)
+            )
+    with call.writing() as tx, as_problem(409):  # another profile has its name now
+        restored = profile_actions.restore(tx, known, wanted.version, rules, **call.signed)
         return _answered(tx, restored, response)
 
 

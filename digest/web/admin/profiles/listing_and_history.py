@@ -238,9 +238,12 @@ def show_version(context: Context, profile_id: PathId, version: str) -> Response
 @router.post("/{id}/history/{version}")
 def restore_version(context: Context, profile_id: PathId, version: str, admin: CurrentAdmin) -> Response:
     """Give the profile the rules of this version again. Raises NotFoundError, UsageError."""
-    with context.store.write() as tx:
+    number = parse_number(version)
+    with context.store.read() as tx:
         known = profiles.get_by_id(tx, profile_id, or_removed=True)
-        profile_actions.restore_version(tx, known, parse_number(version), by=admin.email, now=context.now)
+        rules = profile_actions.read_version(tx, known, number, check=partial(context.app.check_cost, now=context.now))
+    with context.store.write() as tx:
+        profile_actions.restore(tx, known, number, rules, by=admin.email, now=context.now)
     return context.redirect(f"/admin/profiles/{profile_id}?done=restored")
 
 
