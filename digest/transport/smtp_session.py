@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digest.models import Message, Outcome, Receipt, SmtpStage
-from digest.transport.bounces.classification import asks_to_slow_down
+from digest.transport.bounces.classification import answers_sender, asks_to_slow_down
 from digest.transport.smtp_connection import Reply, ReplyError, SmtpClient, one_line
 
 # RFC 5321, 4.5.3.2.6: wait ten minutes for the reply to a whole mail. A client that gives up sooner sends it twice.
@@ -55,7 +55,10 @@ class _Transaction:
     def receipt_for(self, reply: Reply) -> Receipt:
         if reply.accepts:
             return self.receipt(Outcome.SENT, str(reply))
-        return self.receipt(Outcome.FAILED if reply.code >= 500 else Outcome.DEFERRED, str(reply), self.stage)
+        message = self.mail.message
+        is_of_sender = answers_sender(str(reply), [message.sender], message.recipient)
+        stage = SmtpStage.MAIL if is_of_sender else self.stage
+        return self.receipt(Outcome.FAILED if reply.code >= 500 else Outcome.DEFERRED, str(reply), stage)
 
     def unanswered(self, reason: str) -> Receipt:
         return self.receipt(Outcome.UNKNOWN, f"no answer after the mail was handed over: {reason}")

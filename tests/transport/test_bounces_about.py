@@ -68,6 +68,26 @@ def test_whatever_answers_a_command_before_the_recipient_is_about_us(reply: str,
         "550 Domain example.com has exceeded the max emails per hour (200/200 (100%)) allowed",
         "550 5.1.1 <ann@example.net> - 192.0.2.7 has sent to too many recipients this hour",
         "550 5.1.1 rate limited",
+        "550 5.1.1 slow down",
+        "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
+        "550 5.1.1 https://sendersupport.olc.protection.outlook.com/pm/",
+        "550 5.1.1 Sending IP listed",
+        "550 Host unknown: your hostname mx.example.com",
+        "550 5.1.1 The domain of the sender does not exist",
+        "550 Sender account disabled",
+        "550 Invalid user: sender must log in",
+        "550 Absender abgelehnt: Benutzer unbekannt",
+        "550 5.1.1 Absender unbekannt",
+        "550 Adresse expéditeur inconnue",
+        "550 5.1.1 remitente rechazado",
+        "550 送信者アドレスが存在しません。宛先のメールアドレスが存在しません",
+        "501 5.1.0 Emails are not accepted from news@example.com",
+        "550 Callout verification failed: 550 5.1.1 user unknown",
+        "550 5.1.1 must issue STARTTLS first",
+        "550 invalid address: dynamic IPs are refused",
+        "550 5.1.1 unauthorised",
+        "550 5.1.1 Payment required: account suspended",
+        "550 5.1.1 phishing detected",
     ],
 )
 def test_words_and_statuses_about_the_sender_are_about_us_at_any_step(reply: str) -> None:
@@ -90,6 +110,13 @@ def test_words_and_statuses_about_the_sender_are_about_us_at_any_step(reply: str
         ("550 Postfach existiert nicht", BounceKind.HARD),
         ("550 5.1.1 Utilisateur inconnu", BounceKind.HARD),
         ("550 5.7.1 no such recipient", BounceKind.HARD),
+        ("550 5.1.1 user unknown, returned to sender", BounceKind.HARD),
+        ("550 5.0.1 no such user", BounceKind.HARD),
+        ("550 5.0.0 RESOLVER.ADR.RecipientNotFound", BounceKind.HARD),
+        ("550 5.0.0 STOREDRV.Deliver.Exception:QuotaExceededException", BounceKind.SOFT),
+        ("550 5.4.1 All recipient addresses rejected : Access denied", BounceKind.SOFT),
+        ("550 5.1.1 the words of a server that no one has seen before", BounceKind.SOFT),
+        ("550 5.1.1 the mailbox of a server that no one has seen before", BounceKind.HARD),
         ("550 5.4.1 Recipient address rejected: Access denied.", BounceKind.SOFT),
         ("450 4.1.1 <ann@example.net>: Recipient address rejected: unverified address: no answer", BounceKind.SOFT),
         ("552 5.2.2 mailbox over quota", BounceKind.SOFT),
@@ -101,7 +128,9 @@ def test_words_about_the_recipient_are_about_the_reader(reply: str, kind: Bounce
     assert (judge(reply).about, judge(reply).kind) == (About.READER, kind)
 
 
-@pytest.mark.parametrize("reply", ["552 5.3.4 too big", "554 transaction failed", "550 5.6.1 media not supported"])
+@pytest.mark.parametrize(
+    "reply", ["552 5.3.4 too big", "554 transaction failed", "550 5.6.1 media not supported", "550 5.1.1 server busy"]
+)
 def test_a_refusal_of_one_mail_does_not_count(reply: str) -> None:
     assert judge(reply).about is About.MAIL
     assert bounce_from_reply(reply, SmtpStage.DATA) is None
@@ -193,6 +222,28 @@ def test_each_recipient_of_a_report_was_refused_at_a_step_of_its_own() -> None:
         ("ann@example.net", BounceKind.OTHER, False),
         ("bob@example.org", BounceKind.HARD, True),
     ]
+
+
+RULE = "550 5.1.0 Rule imposed mailbox access for {} refused: user invalid"
+
+
+@pytest.mark.parametrize(
+    ("named", "about_reader"),
+    [
+        ("bounce-1-x@bounces.example.com", False),
+        ("<News@Example.com>", False),
+        ("ann@example.net", True),
+        ("forwarded@example.org", True),
+        ("ann@example.net from news@example.com", True),
+    ],
+)
+def test_a_refusal_that_names_only_our_address_is_about_us_at_any_step(named: str, about_reader: bool) -> None:
+    report = postfix(RULE.format(named), "RCPT TO").replace(b"From:", b"To: bounce-1-x@bounces.example.com\nFrom:", 1)
+    returned = (
+        b"--b\nContent-Type: message/rfc822\n\nFrom: News <news@example.com>\nTo: ann@example.net\n\nHello\n--b--\n"
+    )
+    (bounce,) = parse(report.replace(b"--b--\n", returned))
+    assert (bounce.about_reader, bounce.kind is BounceKind.HARD) == (about_reader, about_reader)
 
 
 EXPECTED = {

@@ -177,6 +177,19 @@ def test_gmails_address_not_found_is_hard(text: str) -> None:
     assert the_bounce(message).kind is BounceKind.HARD
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unzustellbar: Ihre Nachricht an ann@example.org. Der Empfänger ist unbekannt.",
+        "Votre message n'a pas pu être remis à ann@example.org : utilisateur inconnu",
+        "No se pudo entregar el mensaje a ann@example.org: user unknown",
+    ],
+)
+def test_mail_systems_of_other_languages_report_failures(text: str) -> None:
+    bounce = the_bounce(DAEMON.replace("failure notice", "Papers") + text + "\n")
+    assert (bounce.kind, bounce.recipient) == (BounceKind.HARD, "ann@example.org")
+
+
 INNER = (
     "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=i\n\n--i\n\nSorry.\n"
     "--i\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@example.org\nAction: failed\n"
@@ -243,6 +256,7 @@ def test_amazon_ses_reports_bounces_as_json(in_sns: bool) -> None:
         ("Permanent", "General", "", (BounceKind.HARD, True)),
         ("Permanent", "Suppressed", "Amazon SES has suppressed sending to this address", (BounceKind.HARD, True)),
         ("Permanent", "General", "smtp; 550 5.7.1 blocked", (BounceKind.SOFT, False)),
+        ("Permanent", "General", "smtp; 550 5.1.1 <bounce-1-x@example.com>: unknown user", (BounceKind.OTHER, False)),
         ("Transient", "General", "smtp; 550 5.1.1 user unknown", (BounceKind.SOFT, True)),
         ("Transient", "MailboxFull", "", (BounceKind.SOFT, True)),
         ("Undetermined", "Undetermined", "", (BounceKind.SOFT, True)),

@@ -78,6 +78,13 @@ def outcome_of(answer: str, step: Step) -> Outcome:
 
 
 @both_ways
+def test_a_refusal_of_the_recipient_that_names_only_the_sender_answers_mail_from(pipelining: bool) -> None:
+    refusal = Fault(sender(3), Step.RCPT, answer=f"550 5.1.1 <{sender(3)}>: no such user")
+    receipt, _, _ = five_with(refusal, pipelining=pipelining)
+    assert (receipt.outcome, receipt.stage) == (Outcome.FAILED, SmtpStage.MAIL)
+
+
+@both_ways
 @pytest.mark.parametrize("trickle", [False, True], ids=["at once", "byte by byte"])
 @pytest.mark.parametrize("step", MAIL_STEPS)
 @pytest.mark.parametrize(

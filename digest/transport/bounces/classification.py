@@ -5,11 +5,12 @@ Unclear rejections are SOFT: a wrong HARD loses a reader, a wrong SOFT is only c
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from digest.models import Bounce, BounceKind, SmtpStage
+from digest.transport.bounces.parsing import find_addresses
 from digest.transport.smtp_connection import one_line
 
 MAX_REPLY = 500  # characters of a reply that are stored and looked at
@@ -33,13 +34,23 @@ _US = re.compile(r"[45]\.(?:1\.(?:[78]|9\d)|4\.[56]|7\.\d{1,3})")
 _THIS_MAIL = re.compile(r"[45]\.(?:2\.3|3\.4|6\.\d{1,3})")  # too big, or its content
 # Servers also use these for want of a better status, so known words decide: X.Y.0, 5.7.1 (not authorised) and 5.4.4
 # (unable to route; the RFC's own example is a domain without records).
-_VAGUE = re.compile(r"5\.\d\.0|4\.0\.0|5\.7\.1|5\.4\.4|")
+_VAGUE = re.compile(r"5\.\d\.0|5\.0\.\d{1,3}|4\.0\.0|5\.7\.1|5\.4\.4|")
+
+_MAX_UNKNOWN = 6  # words, with the code and the status
+_NAMES_RECIPIENT = re.compile(
+    r"user|recip|mail ?box|address|account|alias|customer|member|person|domain|destinat|empf(?:ä|ae)ng|benutz|postfach"
+    r"|adress|utilis|usuari|utent|buz(?:ó|o)n|casella|gebruik",
+    re.IGNORECASE,
+)
 
 # What a server answers to a client that sends too much. 421 also closes the connection, 432 is Exchange's limit on
 # connections, 454 Amazon's "throttling failure"; 4.7 with 450 or 451 delays a client that is not trusted yet.
 _SLOWER_CODE = re.compile(r"\W{0,9}(?:(?:421|432|454)(?![\w.])|45[01][ -]4\.7\.\d|452[ -]4\.3\.\d)")
 _SLOWER_STATUS = re.compile(r"4\.7\.28")  # Gmail: an unusual rate of mail
-_SLOWER_WORDS = re.compile(r"\brates?\b|\brate ?limit|throttl|\btoo many\b(?! (?:hops|dns))", re.IGNORECASE)
+_SLOWER_WORDS = re.compile(
+    r"\brates?\b|\brate ?limit|throttl|\btoo many\b(?! (?:hops|dns))|\btoo fast\b|\bslow(?:er)? ?down\b|\bconcurren",
+    re.IGNORECASE,
+)
 
 
 class About(StrEnum):
@@ -47,7 +58,7 @@ class About(StrEnum):
 
     READER = "reader"  # the address or its mailbox: counts
     US = "us"  # our address, our server or how much we send
-    MAIL = "mail"  # the size or the content of this mail
+    MAIL = "mail"  # the size or the content of this mail, or a fault of the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +77,38 @@ SOFT reader -
     may not exist|\bmight\b|perhaps|one of the following
 # These name the recipient, but not the reason; other words would be taken for a refusal of us.
 SOFT reader -
-    recipient (?:address )?rejected:? (?:access denied|unverified address)
+    recipient (?:address(?:es)? )?rejected ?:? (?:access denied|unverified address)
 # What an account of ours may send, and senders that its provider does not know yet.
 SOFT us 5.4.5
     \b(?:sending|sender|outbound|outgoing|daily|hourly|monthly|24 hour|relay|sent) (?:\w+ ){0,3}(?:quota|limit)
     |(?:quota|limit) (?:\w+ ){0,6}(?:sender|outgoing|outbound|sending)\b
-    |\byour (?:\w+ ){0,3}(?:quota|limit)|(?:message|recipient)s? (?:quota|limit)
+    |\byour (?:\w+ ){0,3}(?:quota|limit)|(?:message|recipient|connection|credit)s? (?:quota|limit)
     |(?:e ?mails|messages|recipients) per (?:second|minute|hour|day)|\bcredits? (?:limit )?exceeded
 SOFT us 5.1.8
     (?<!recipient )(?<!recipient address )(?:address|domain|identity|sender|account) (?:is |was )?
     (?:not|un) ?verified|unverified (?:sender|domain|identity|account|e ?mail)|identit(?:y|ies)\b
     |verify (?:your|the|this) (?:\w+ ){0,2}(?:sender|domain|identity|account|address)
     |send ?as ?denied|\bsend as\b|not owned by|(?:allowed|permitted|authori[sz]ed) to send
-    |\byour (?:\w+ ){0,2}account\b
+    |\byour (?:\w+ ){0,2}account\b|payment required
+SOFT reader -
+    (?:due to|because of) inactivity
 SOFT reader 5.2.2
     box (?:is |was )?(?:over ?)?full|over ?quota|quota|(?:mail ?box|account|user) (?:size )?(?:has )?exceed
     |(?:not enough|insufficient|out of) (?:system |disk )?(?:storage|space)
 SOFT mail 5.3.4
     too (?:big|large)|(?:message|mail|message size|size|length) exceeds|maximum (?:message )?size
+# Who is told of it may be the sender, too: "returned to sender".
 SOFT us 5.1.8
-    sender address|of sender|sender's|sender (?:domain|is|was|has|rejected|denied|refused|blocked|invalid|not)
-    |(?:unauthenticated|unknown|invalid|valid) sender|sender verif|mail ?from\b|malformed sender
-    |(?:sending|sender) domain|purported responsible address|\b(?:from|return|reply to) address
-    |\byour (?:\w+ ){0,2}(?:address|domain)\b
+    (?<!to )(?<!to the )(?<!notify )(?<!notify the )(?<!original )(?<!tell the )\bsenders?\b|mail ?from\b
+    |absender|exp(?:é|e)diteur|\bremitente|\bremetente|\bmittente|\bafzender|\bavs(?:ä|e)nd(?:are|er)\b|отправител
+    |送信者|送信元|差出人|发件人|發件人
+    |sending domain|purported responsible address|\b(?:from|return|reply to) address
+    |\byour (?:\w+ ){0,2}(?:address|domain)\b|(?:not|n't) (?:be )?accept\w* (?:\w+ ){0,3}from\b
+    |messages from (?:\w+ )?(?:weren't|were not|was not)
 # Here "Host not found" is about our own host.
 SOFT us 5.7.1
-    \b(?:helo|ehlo)\b|client (?:host|ip)|\byour (?:\w+ ){0,2}(?:host|server|ip)\b
+    \b(?:helo|ehlo)\b|(?:client|sending|source|connecting) (?:host|server|ip)|\bdynamic\b
+    |\byour (?:\w+ ){0,3}(?:host ?(?:name)?|server|ip|network|provider|isp)\b
 SOFT mail 5.6.0
     \bin (?:a |the )?(?:\w+ )?header|header error
 SOFT us 5.4.6
@@ -99,7 +116,9 @@ SOFT us 5.4.6
 SOFT us 5.7.1
     spam|blocked|(?:block|black) ?list|banned|polic(?:y|ies)|dmarc|\bspf\b|dkim|dns ?bl|reputation|\brdns
     |\bptr\b|reverse dns|virus|content rej|unsolicited|\bube\b|abuse|complaint|relay|access denied
-    |forbidden|not (?:allowed|permitted|authorized)|prohibited|authenticat|mail rejected
+    |forbidden|(?:not |un)(?:allowed|permitted|authori[sz]ed)|permission denied|prohibited|authenticat|mail rejected
+    |message (?:refused|rejected)|white ?list|allow ?list|starttls|tls (?:is )?(?:required|needed)|encryption|log ?in\b
+    |callout|malware|phish|suspicious|bulk (?:e ?)?mail|newsletter|content|\bfilter|\barc\b|header does not match
 SOFT reader 4.4.1
     (?:connection|operation) (?:timed out|refused)|unable to connect|lost connection|network error
     |no route to|able to establish|accept our requests|refused to talk|socket error
@@ -107,7 +126,7 @@ SOFT reader 4.4.7
     message expired|failing for a long time|giving up(?! on)|for too long|queue too long
     |retry time\w* exceeded
 SOFT us -
-    too many|\brate\b|frequen|throttl|gr[ae]y ?list
+    too many|\brate\b|frequen|throttl|gr[ae]y ?list|too fast|slow(?:er)? ?down|concurren|\bvolume\b
 # Gmail's advice "check for typos and try again" follows its reason.
 HARD reader 5.1.1
     (?<!ip )address (?:was )?not found|(?<!ip )address (?:couldn't|could not|can't|cannot) be found
@@ -115,6 +134,11 @@ HARD reader 5.1.1
     |アドレスが見つからな|アドレス不明|受信者が見つかりません
 SOFT reader -
     temporar|try again|\blater\b|on hold|malformed or unexpected name server
+SOFT mail -
+    \bbusy\b|overload|internal (?:\w+ )?error
+    |(?:ldap|database|look ?up) (?:\w+ ){0,3}(?:error|fail|down\b|unavailable|problem)
+    |system load|server (?:\w+ )?(?:load\b|problem|misconfig)
+    |(?:unable to|cannot|can't|could not|couldn't) verify|verification failed
 SOFT reader 5.4.4
     find a gateway
 HARD reader 5.1.10
@@ -132,12 +156,12 @@ HARD reader 5.1.3
     malformed (?:recipient )?address|bad (?:recipient |destination )?address syntax|illegal user
 HARD reader 5.2.1
     (?:account|mailbox|user|address)(?: is| has been| was)? (?:disabled|inactive|deactivated|closed
-    |terminated)|inactive (?:e ?mail )?(?:address|account|mailbox|user)
+    |terminated|deleted|removed)|inactive (?:e ?mail )?(?:address|account|mailbox|user)
 HARD reader 5.1.1
     (?:user|recipient|mailbox|account|address|addressee)s? (?:name )?(?:is |was )?
     (?:unknown|invalid|not (?:found|known|recognized|recognised)|does not exist|doesn't exist|not exist)
-    |(?:unknown|invalid|no such|non ?existent) (?:local |virtual |e ?mail )?
-    (?:user|recipient|mailbox|account|address)
+    |(?:unknown|invalid|no such|non ?exist(?:ent|ing)) (?:local |virtual |e ?mail )?
+    (?:user|recipient|mailbox|account|address|person|part\b)
     |no mailbox here by that name|is not a (?:registered|valid|known) (?:\w+ )?(?:user|recipient|mailbox)
     |not listed in (?:\w+ ){0,3}directory|recipient no longer|doesn't have an? (?:\w+ )?account
     |address you entered couldn't be found
@@ -183,7 +207,7 @@ _BLOCKLIST_HOST = re.compile(
 _LINK = re.compile(r"(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _BLOCKLIST_LINK = re.compile(
     r"[?&]ip=|(?<![a-z])(?:[a-z]{0,5}bl|zen|block\w*|black\w*|[\w-]*listed|unlist|de-?list\w*|remov\w*|un-?block\w*|abuse|spam\w*"
-    r"|reputation|lookup|ip-?check|rbl-?check)(?![a-z])",
+    r"|reputation|lookup|ip-?check|rbl-?check|sender-?support|snds)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -207,6 +231,12 @@ def judge(reply: str, *, status: str = "", stage: SmtpStage | None = None) -> Ve
     return Verdict(kind, about, slower)
 
 
+def answers_sender(reply: str, senders: Iterable[str], recipient: str) -> bool:
+    """Return True if a reply names our addresses and no others. Many servers judge a sender only at RCPT TO."""
+    named = find_addresses(reply[:MAX_REPLY].lower())
+    return bool(named) and set(named) <= {sender.lower() for sender in senders} - {recipient.lower()}
+
+
 def classify(status: str, reply: str) -> BounceKind:
     """Return whether a final rejection is HARD or SOFT, or OTHER; see `judge`."""
     return judge(reply, status=status).kind
@@ -226,7 +256,9 @@ def _kind(status: str, reply: str, phrase: Phrase | None) -> BounceKind:
         return BounceKind.SOFT
     if phrase is not None and (phrase.kind is BounceKind.SOFT or _VAGUE.fullmatch(status)):
         return phrase.kind
-    return BounceKind.HARD if status in _INVALID_ADDRESS else BounceKind.SOFT
+    # A status may be wrong: in more than a few unknown words, the recipient must at least be named.
+    is_believed = phrase is not None or _NAMES_RECIPIENT.search(reply) or len(_words(reply).split()) <= _MAX_UNKNOWN
+    return BounceKind.HARD if status in _INVALID_ADDRESS and is_believed else BounceKind.SOFT
 
 
 def _about(status: str, reply: str, phrase: Phrase | None, kind: BounceKind) -> About:
@@ -304,7 +336,15 @@ def find_phrase(reply: str) -> Phrase | None:
     return next((phrase for phrase in _TABLE if phrase.pattern.search(words)), None)
 
 
+_EXCHANGE_ERROR = re.compile(r"(?<![\w.-])[A-Z]{4,20}(?:[.:][A-Z][A-Za-z]{1,80}){1,9}(?![\w.-])")
+_WORD_OF_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+
+
 def _words(text: str) -> str:
-    """The words of a text. Addresses, hosts and links are left out: their names mean nothing."""
+    """The words of a text. Addresses, hosts and links are left out: their names mean nothing.
+
+    Exchange's names of errors are words: "STOREDRV.Submission.Exception:SendAsDeniedException".
+    """
+    text = _EXCHANGE_ERROR.sub(lambda found: _WORD_OF_NAME.sub(r" \g<0>", found[0]).replace(".", " "), text)
     tokens = text.replace("-", " ").replace("_", " ").replace("’", "'").split()
     return " ".join(t for t in tokens if not set("@=/") & set(t) and "." not in t.strip(".,:;!?()[]<>'\""))

@@ -15,7 +15,14 @@ from typing import Any
 from flufl.bounce import all_failures
 
 from digest.models import Bounce, BounceKind, SmtpStage
-from digest.transport.bounces.classification import MAX_REPLY, find_phrase, find_status, has_code, rejection
+from digest.transport.bounces.classification import (
+    MAX_REPLY,
+    answers_sender,
+    find_phrase,
+    find_status,
+    has_code,
+    rejection,
+)
 from digest.transport.bounces.parsing import Fields, ReturnedMail, extract_address, find_addresses, parse_fields
 
 _DELIVERY_STATUS = ("message/delivery-status", "message/global-delivery-status")
@@ -47,7 +54,9 @@ _DELAY = re.compile(
 )
 _FAILURE = re.compile(
     r"undeliver|(?:not|n't|unable to|error|trouble|failed) (?:be |been |was |in |while )?(?:attempting to )?deliver"
-    r"|fail(?:ed|ure)\b|returned? (?:mail|to sender)|did not reach|could not|error sending",
+    r"|fail(?:ed|ure)\b|returned? (?:mail|to sender)|did not reach|could not|error sending"
+    r"|(?:un|nicht )zu(?:stellbar|gestellt)|pas pu être (?:remis|distribu)|no (?:se )?(?:pudo|ha podido) entregar"
+    r"|(?:non|impossibile) (?:recapitat|recapitabil|consegna)|não (?:pôde|foi) (?:ser )?entreg",
     re.IGNORECASE,
 )
 _REJECTION = re.compile(r"(?<![\w.#\[/])([45]\d\d)(?:[ :-]|$)[ \t]*\S|(?<![\w.\[])[45]\.\d\.\d{1,3}(?!\.?\d)")
@@ -148,7 +157,8 @@ def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
             comment = _COMMENT.search(block.get("status", ""))
             reply = comment[1] if comment else _reply_about(recipient, mail.explanation)
         reported = _STATUS.search(block.get("status", ""))
-        stage = _find_stage(reply) or _find_stage(_passage_about(recipient, mail.explanation, everyone))
+        passage = _passage_about(recipient, mail.explanation, everyone)
+        stage = _stage_of(reply, recipient, mail) or _find_stage(passage)
         bounce = replace(
             rejection(recipient, reply, reported_status=reported[1] if reported else "", stage=stage),
             message_id=block.get("x-original-message-id", "").strip("<> "),
@@ -179,6 +189,8 @@ def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:
     if not isinstance(report, dict):
         return ()
     found: list[Bounce] = []
+    sent = notification.get("mail")
+    source = extract_address(str(sent.get("source", "")) if isinstance(sent, dict) else "")
     if kind == "Complaint":
         feedback = str(report.get("complaintFeedbackType") or "").lower()
         is_complaint = BounceKind.COMPLAINT if feedback in _COMPLAINTS else BounceKind.OTHER
@@ -189,9 +201,9 @@ def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:
     elif kind == "Bounce":
         for each in _text_records(report.get("bouncedRecipients")):
             reply = _TYPE.sub("", each.get("diagnosticCode", ""), count=1)
-            bounce = rejection(
-                extract_address(each.get("emailAddress", "")), reply, reported_status=each.get("status", "")
-            )
+            recipient = extract_address(each.get("emailAddress", ""))
+            stage = SmtpStage.MAIL if answers_sender(reply, [source], recipient) else None
+            bounce = rejection(recipient, reply, reported_status=each.get("status", ""), stage=stage)
             is_permanent = report.get("bounceType") == "Permanent"
             if report.get("bounceSubType") in _SES_THIS_MAIL:
                 bounce = replace(bounce, kind=BounceKind.SOFT, about_reader=False)
@@ -255,7 +267,9 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces = []
     for recipient in recipients:
         reply = _reply_about(recipient, mail.explanation, recipients if len(recipients) > 1 else ())
-        stage = _find_stage(_passage_about(recipient, mail.explanation, recipients))
+        stage = _stage_of(reply, recipient, mail) or _find_stage(
+            _passage_about(recipient, mail.explanation, recipients)
+        )
         bounces.append(rejection(recipient, reply, stage=stage))
     return tuple(bounces)
 
@@ -286,6 +300,14 @@ def _passage_about(recipient: str, text: str, others: Iterable[str]) -> str:
     others = [other for other in others if other and other != recipient]
     end = next((n for n in range(start + 1, len(lines)) if any(other in lines[n] for other in others)), len(lines))
     return "\n".join(lines[start:end])
+
+
+def _stage_of(reply: str, recipient: str, mail: ReturnedMail) -> SmtpStage | None:
+    """The step that a reply answers: what it says of our address answers MAIL FROM, although it may come later."""
+    returned = (mail.returned.get(name, "") for name in ("from", "return-path"))
+    ours = find_addresses(" ".join((mail.fields.get("to", ""), *returned)))
+    is_reply = _REJECTION.match(reply) is not None  # and not the whole text
+    return SmtpStage.MAIL if is_reply and answers_sender(reply, ours, recipient) else _find_stage(reply)
 
 
 def _find_stage(text: str) -> SmtpStage | None:
