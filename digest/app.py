@@ -32,7 +32,7 @@ from digest.pipeline.stage_runs import Progress, StageRuns
 from digest.security.addresses import Pseudonyms
 from digest.security.files import create_folder
 from digest.security.links import Links, ReturnPaths
-from digest.sources import Fetcher
+from digest.sources.fetch import Fetcher
 from digest.store import Store, Transaction, daily_status, profiles, suppressions
 from digest.store.daily_status import DailyStatus
 from digest.subscribers import fields

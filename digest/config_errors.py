@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from digest.spelling import did_you_mean
+from digest.text import shortened
 
 _MAX_SHOWN = 60  # characters of a wrong value
 _MAX_REASON = 500
@@ -39,7 +40,7 @@ def key_of(error: ErrorDetails) -> str:
 def reason_of(error: ErrorDetails, root: type[BaseModel]) -> str:
     """Return what is wrong with a key of the model `root`, and what to write."""
     path = [part for part in error["loc"] if isinstance(part, str)]
-    shown = _shown(error["input"])
+    shown = shortened(repr(error["input"]), _MAX_SHOWN)
     match error["type"]:
         case "extra_forbidden":
             reason = _unknown_key(path, root)
@@ -62,18 +63,13 @@ def reason_of(error: ErrorDetails, root: type[BaseModel]) -> str:
         case _:
             default = _default_of(path, root)
             reason = f"{error['msg'][0].lower()}{error['msg'][1:]}, not {shown}{default}"
-    return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
+    return shortened(reason, _MAX_REASON)
 
 
 def toml_reason(error: tomllib.TOMLDecodeError) -> str:
     """Return why a file is not TOML, and what to write."""
     hint = "; a text is written in quotes" if str(error).startswith("Invalid value") else ""
     return f"is not TOML: {error}{hint}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _unknown_key(path: Sequence[str], root: type[BaseModel]) -> str:

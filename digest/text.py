@@ -197,6 +197,18 @@ def readings(text: str) -> list[tuple[str, ...]]:
     return [s for s in sequences if s]
 
 
+def printable_line(text: str) -> str:
+    """Return text on one line, without characters that cannot be printed."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
+
+
+def shortened(text: str, most: int) -> str:
+    """Return at most `most` characters of a text; an ellipsis shows that there are more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def normalize(text: str) -> str:
     """Return the folded words of `text` with one space between them: equal for two spellings of the same title."""
     return " ".join(fold(m.group()) for m in WORD.finditer(text))

@@ -11,7 +11,9 @@ from digest.errors import SourceError, UsageError
 from digest.mail.encoding import clean
 from digest.models import Entry, Submission, SubmissionState
 from digest.pipeline.ingest import store_entries
-from digest.sources import Fetcher, arxiv, fetch_paper
+from digest.sources import arxiv
+from digest.sources.fetch import Fetcher
+from digest.sources.look_up import fetch_paper
 from digest.store import Transaction, audit, submissions
 
 _SOURCE = "submissions"  # where such a paper was seen

@@ -29,7 +29,7 @@ from digest.models import Delivery, Digest, MailKind, Match, Paper, Profile, Sup
 from digest.pipeline.ingest import read_feed
 from digest.pipeline.selection import PaperSelector, search_since
 from digest.security import addresses
-from digest.sources import Fetcher
+from digest.sources.fetch import Fetcher
 from digest.store import digests, subscribers
 
 _DAYS = 7  # of stored papers, by default

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from digest.errors import SourceError, StoppedError
 from digest.models import Entry, Paper
 from digest.pipeline.wrong_clocks import correct_future_papers
-from digest.sources import Fetcher, Parser, arxiv, contain_failures, detect_kind, identity
+from digest.sources import Parser, arxiv, detect_kind, identity
+from digest.sources.failures import contain_failures
+from digest.sources.fetch import Fetcher
 from digest.sources.parsing import plain_text
 from digest.store import Store, Transaction, papers, sources
 from digest.store.sources import SourceState
@@ -81,17 +83,12 @@ def ingest(
             except StoppedError:
                 break
             except SourceError as error:
-                reason = _storable(error.reason)
+                reason = plain_text(error.reason)[:_MAX_REASON]  # a source may have put any characters there
                 with store.write() as tx:  # keeps the validators: the next fetch continues after the last good one
                     sources.save(tx, replace(_load_state(tx, source, now), checked_at=now, failure=reason))
                 report = replace(report, failures=(*report.failures, (source.name, reason)))
             progress(1)
     return report
-
-
-def _storable(reason: str) -> str:
-    """Return a reason on one line, short, and without characters that a source put there and nothing can show."""
-    return plain_text(reason)[:_MAX_REASON]
 
 
 def _ingest_one(

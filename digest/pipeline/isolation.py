@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 
 from digest.errors import DigestError, StoreError
+from digest.text import printable_line
 
 log = structlog.get_logger()
 
@@ -17,7 +18,7 @@ _MAX_REASON = 300  # characters
 def describe_fault(error: Exception) -> str:
     """Return an error on one line, as it is stored with what it concerns."""
     text = str(error) if isinstance(error, DigestError) else f"internal error: {type(error).__name__}: {error}"
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_REASON]
+    return printable_line(text)[:_MAX_REASON]
 
 
 def log_fault(event: str, error: Exception, **facts: object) -> None:

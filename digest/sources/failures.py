@@ -22,15 +22,9 @@ def contain_failures(source: str) -> Iterator[None]:
         yield
     except DigestError:
         raise
-    except ParserError as error:
-        log.error("internal error", source=source, reason=str(error), stack=error.stack)
-        raise _failure(source, str(error)) from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        # Only the places in the code: local variables may be tokens.
-        log.error("internal error", source=source, reason=said, stack="".join(format_tb(error.__traceback__)))
-        raise _failure(source, said) from error
-
-
-def _failure(source: str, said: str) -> SourceError:
-    return SourceError(source, f"internal error: {said}; the log has the details")
+        said, stack = f"{type(error).__name__}: {error}", "".join(format_tb(error.__traceback__))
+        if isinstance(error, ParserError):
+            said, stack = str(error), error.stack
+        log.error("internal error", source=source, reason=said, stack=stack)  # no local variables: they may be tokens
+        raise SourceError(source, f"internal error: {said}; the log has the details") from error

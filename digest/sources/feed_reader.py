@@ -26,9 +26,10 @@ from digest.sources.parsing import ParseError
 
 _FEED_END = re.compile(rb"</(?:[\w.-]+:)?(?:rss|feed|RDF)\s*>\s*(?:<!--.{0,2000}?-->\s*)*\Z", re.IGNORECASE | re.DOTALL)
 _ELEMENT = re.compile(rb"<(/?)[A-Za-z][^<>]*?(/?)>")
+_CDATA = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
 _MAX_DEPTH = 200
 
-_DECLARATION = re.compile(r"\s{0,100}<\?xml[^>]{0,1000}\?>")
+_DECLARATION = re.compile(r"\A\s{0,100}<\?xml[^>]{0,1000}\?>")
 _DECLARED_ENCODING = re.compile(rb"""\A\s{0,100}<\?xml[^>]{0,500}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']""")
 
 _NAMESPACES = {
@@ -132,15 +133,21 @@ def read_feed(body: bytes) -> Feed:
     """Return the feed in `body`. Raises ParseError if `body` is not a feed, or not a complete one."""
     if not body.strip():
         raise ParseError("the answer is empty")
-    data = _as_utf8(body)
+    text = _DECLARATION.sub("", charsets.decode(body, _DECLARED_ENCODING))
+    data = f"<?xml version='1.0' encoding='utf-8'?>\n{text.lstrip()}".encode("utf-8", "replace")
     if _depth(data) > _MAX_DEPTH:
         raise ParseError(f"its elements are nested more than {_MAX_DEPTH} deep")
     # feedparser finds these declarations at the beginnings of lines only.
     version, data, entities = replace_doctype(data.replace(b"<!ENTITY", b"\n<!ENTITY"))
     parser = _StrictParser("", None, "utf-8")
+    reader = xml.sax.make_parser()  # noqa: S317 (the document's own entities are removed, and this process is limited)
+    reader.setFeature(feature_namespaces, True)
+    reader.setFeature(feature_external_ges, False)
+    reader.setContentHandler(parser)
+    reader.setErrorHandler(parser)
     well_formed = True
     try:
-        _parse_strictly(parser, data)
+        reader.parse(io.BytesIO(data))
     except (xml.sax.SAXException, *_ODD):  # not well-formed, or a name with characters that none may have
         well_formed = False
         parser = _LooseParser("", None, "utf-8", entities)
@@ -155,45 +162,16 @@ def read_feed(body: bytes) -> Feed:
     return Feed(text_of(parser.feeddata, "title"), parser.entries, parser.namespaces_in_use)
 
 
-def _parse_strictly(parser: _StrictParser, data: bytes) -> None:
-    """Parse XML. Raises SAXException if it is not well-formed."""
-    reader = xml.sax.make_parser()  # noqa: S317 (the document's own entities are removed, and this process is limited)
-    reader.setFeature(feature_namespaces, True)
-    reader.setFeature(feature_external_ges, False)
-    reader.setContentHandler(parser)
-    reader.setErrorHandler(parser)
-    reader.parse(io.BytesIO(data))
-
-
-def _as_utf8(body: bytes) -> bytes:
-    """Return an XML document in UTF-8, from the encoding that it declares."""
-    text = charsets.decode(body, _DECLARED_ENCODING)
-    text = _DECLARATION.sub("", text, count=1) if _DECLARATION.match(text) else text
-    return f"<?xml version='1.0' encoding='utf-8'?>\n{text.lstrip()}".encode("utf-8", "replace")
-
-
 def _depth(data: bytes) -> int:
     """Return how deep elements are nested, found without building a tree, because parsers recurse. O(bytes)."""
     depth = deepest = 0
-    for tag in _ELEMENT.finditer(_without_cdata(data)):
+    for tag in _ELEMENT.finditer(_CDATA.sub(b"", data)):
         if tag.group(1):
             depth -= 1
         elif not tag.group(2):
             depth += 1
             deepest = max(deepest, depth)
     return deepest
-
-
-def _without_cdata(data: bytes) -> bytes:
-    """Return XML without its CDATA sections. One that has no end goes to the end of the document."""
-    kept: list[bytes] = []
-    end = 0
-    while (begin := data.find(b"<![CDATA[", end)) >= 0:
-        kept.append(data[end:begin])
-        end = data.find(b"]]>", begin)
-        if end < 0:
-            return b"".join(kept)
-    return b"".join((*kept, data[end:]))
 
 
 def text_of(item: dict[str, Any], *fields: str) -> str:

@@ -92,12 +92,13 @@ def clean_entry(entry: Entry) -> Entry:
     """
     written_title, written_abstract = entry.title[:_MAX_TITLE], entry.abstract[:_MAX_ABSTRACT]
     title, abstract = unlatex(written_title), unlatex(written_abstract)
+    guid = plain_text(entry.guid)
     published_at = entry.published_at
     if published_at is not None and not _FIRST_YEAR <= published_at.year <= _LAST_YEAR:
         published_at = None
     return replace(
         entry,
-        guid=_short_guid(plain_text(entry.guid)),
+        guid=guid if len(guid) <= _MAX_URL else hashlib.sha256(guid.encode()).hexdigest(),
         title=title,
         abstract=abstract,
         authors=tuple(unlatex(name) for name in _limited_authors(entry.authors)),
@@ -123,10 +124,6 @@ def _limited_authors(authors: Sequence[str]) -> Iterator[str]:
         if length > _MAX_AUTHORS_TEXT:
             return
         yield name[:_MAX_NAME]
-
-
-def _short_guid(guid: str) -> str:
-    return guid if len(guid) <= _MAX_URL else hashlib.sha256(guid.encode()).hexdigest()
 
 
 def _short_url(url: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from digest.errors import UsageError
 from digest.spelling import did_you_mean, nearest
-from digest.text import DASHES
+from digest.text import DASHES, shortened
 
 _SAVE = 'in Excel, save it as "CSV UTF-8"; elsewhere, as CSV with the character set UTF-8'
 _BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
@@ -118,20 +118,15 @@ def _is_like(cell: str, name: str) -> bool:
 
 
 def _shown(cell: str) -> str:
-    name = " ".join(cell.split())
-    return name if len(name) <= _MAX_SHOWN else f"{name[: _MAX_SHOWN - 1]}…"
+    return shortened(" ".join(cell.split()), _MAX_SHOWN)
 
 
 def _header(text: str, start: int, first_line: int, separator: str) -> tuple[int, list[str]]:
     """Return (line, names) of the header: the first row that is not empty."""
-    return next(
-        (
-            (line, cells)
-            for line, cells, _ in _records(text, start, first_line, separator)
-            if any(map(str.strip, cells))
-        ),
-        (first_line, []),
-    )
+    for line, cells, _ in _records(text, start, first_line, separator):
+        if any(map(str.strip, cells)):
+            return line, cells
+    return first_line, []
 
 
 def _check_different(header: Sequence[str], line: int) -> None:

@@ -17,6 +17,7 @@ from digest.mail.languages import DEFAULT_LANGUAGE, Languages
 from digest.models import EVERY_TYPE, AnnounceType, Schedule, Subscriber, SubscriberState
 from digest.security import addresses
 from digest.subscribers import csv_reading, schedule
+from digest.text import printable_line
 
 MAX_PAPERS = 500  # a digest
 
@@ -68,7 +69,7 @@ class Field:
 
 def one_line(text: str) -> str:
     """Return text without line ends and control characters, at most 200 characters: names go into mail headers."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_NAME].rstrip()
+    return printable_line(text)[:_MAX_NAME].rstrip()
 
 
 def parse_announce(written: str) -> frozenset[AnnounceType]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
+from os.path import isfile
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, Self
 from urllib.parse import quote
@@ -152,14 +153,8 @@ def _read_file(path: Path) -> InboundMail:
 def _files_in(folder: Path) -> list[Path]:
     """The regular files in a folder, by name, without hidden ones. Raises OSError."""
     with os.scandir(folder) as entries:  # Path.glob would return nothing for a missing folder
-        return [folder / name for name in sorted(e.name for e in entries if e.name[0] != "." and _is_file(e))]
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # such as a link to itself
-        return False
+        # Not DirEntry.is_file, which raises an error for a link to itself.
+        return [folder / e.name for e in sorted(entries, key=lambda e: e.name) if e.name[0] != "." and isfile(e.path)]
 
 
 def _split_mbox(file: BinaryIO) -> Iterator[bytes]:

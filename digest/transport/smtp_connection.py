@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from digest.errors import TransportError
 from digest.models import SmtpStage
+from digest.text import printable_line
 
 _RECEIVE_BYTES = 8192  # asked of the socket at once
 _MAX_UNREAD_BYTES = 64 * 1024  # RFC 5321, 4.5.3.1.5 allows 512 bytes a line
@@ -222,8 +223,4 @@ class MailServer:
 
 def one_line(text: str | bytes) -> str:
     """Return a server's text as one printable line."""
-    if isinstance(text, bytes):
-        text = text.decode(errors="replace")
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(text.split())
+    return printable_line(text.decode(errors="replace") if isinstance(text, bytes) else text)

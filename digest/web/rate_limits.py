@@ -43,7 +43,10 @@ class RateLimit:
         networks = networks_of(client)
         with self._lock:
             while self._all and self._all[0][0] <= now - self._within:
-                self._forget(self._all.popleft()[1])
+                for network in self._all.popleft()[1]:
+                    self._by_network[network].popleft()
+                    if not self._by_network[network]:
+                        del self._by_network[network]
             full_since = [self._all[-self._overall][0]] if len(self._all) >= self._overall else []
             most = self._per_client
             for network in networks:
@@ -89,13 +92,6 @@ class RateLimit:
             self._all.extend([(now, networks)] * times)
             for network in networks:
                 self._by_network.setdefault(network, deque()).extend([now] * times)
-
-    def _forget(self, networks: Sequence[str]) -> None:
-        """Forget the oldest request of these networks."""
-        for network in networks:
-            self._by_network[network].popleft()
-            if not self._by_network[network]:
-                del self._by_network[network]
 
 
 class SignInLimit:

@@ -12,7 +12,7 @@ from digest.admin import submission_actions
 from digest.errors import SourceError, UsageError
 from digest.matching.paper_collection import PaperCollection
 from digest.models import Submission, SubmissionState
-from digest.sources import Fetched, Fetcher
+from digest.sources.fetch import Fetched, Fetcher
 from digest.sources.identity import keys
 from digest.store import Store, papers, submissions
 from tests.builders import NOW, a_paper, a_profile, all_papers, an_entry

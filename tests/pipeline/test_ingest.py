@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from digest.errors import SourceError, StoreError
 from digest.pipeline.ingest import IngestReport, ingest, read_feed
-from digest.sources import Fetched, Fetcher
+from digest.sources.fetch import Fetched, Fetcher
 from digest.store import Store, papers, schema, sources
 from tests.builders import NOW, all_papers, at
 

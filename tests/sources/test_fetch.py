@@ -13,7 +13,8 @@ import pytest
 import stamina
 
 from digest.errors import SourceError, StoppedError
-from digest.sources import Fetcher, fetch
+from digest.sources import fetch
+from digest.sources.fetch import Fetcher
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

@@ -21,7 +21,7 @@ from digest.matching import compile_rules
 from digest.models import MailKind, Role
 from digest.pipeline.recent_papers import RecentPapers
 from digest.security.links import Scope
-from digest.sources import Fetcher
+from digest.sources.fetch import Fetcher
 from digest.store import admins, deliveries, outbox, profiles, subscribers
 from tests.builders import NOW
 from tests.web.admin_site import ADMIN_EMAIL, AdminBrowser, an_admin, signed_in

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.errors import SourceError
 from digest.models import SubmissionState
-from digest.sources import Fetcher, fetch
+from digest.sources import fetch
+from digest.sources.fetch import Fetcher
 from digest.store import audit, papers, submissions
 from tests.builders import NOW, all_papers
 from tests.sources.test_fetch import say, serving

@@ -15,8 +15,7 @@ from digest.admin.submission_actions import LookupsBusyError, PaperLookups
 from digest.app import App
 from digest.errors import SourceError, StageError, StoreError
 from digest.models import TokenScope
-from digest.sources import Fetcher
-from digest.sources.fetch import Fetched
+from digest.sources.fetch import Fetched, Fetcher
 from digest.store import profiles, submissions
 from digest.web.api import fields
 from digest.web.app import create_app

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from digest.app import App
 from digest.errors import SourceError
-from digest.sources import Fetcher
+from digest.sources.fetch import Fetcher
 from digest.web.app import create_app
 from tests.builders import NOW
 from tests.web.admin_site import an_admin

@@ -47,7 +47,7 @@ from digest.matching.language.query import (
     unknown_tag,
 )
 from digest.models import EXCLUDES, CompiledRule, CompiledRules, Field
-from digest.text import COMPOUND, MARKS, WORD, cache_short, stem
+from digest.text import COMPOUND, MARKS, WORD, cache_short, shortened, stem
 
 MAX_WRITTEN = 20_000  # characters of rules that are saved or tried
 MAX_MISTAKES = 20  # that are reported; parsing stops there
@@ -479,7 +479,7 @@ def _checked_text(text: str, offset: int, *, exact: bool, separator: str = " ") 
 
 def _shortened(text: str) -> str:
     """Return the text in quotes, cut to a length that fits an error message."""
-    return repr(text if len(text) <= 40 else f"{text[:39]}…")
+    return repr(shortened(text, 40))
 
 
 def _children(node: _Node) -> list[_Node]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from digest.models import Field
 from digest.spelling import nearest
-from digest.text import COMPOUND, WORD, cache_short, fold, readings, stem
+from digest.text import COMPOUND, WORD, cache_short, fold, readings, shortened, stem
 
 SHOWN = frozenset({Field.TITLE, Field.ABSTRACT})  # where terms without a field are looked for
 EVERYWHERE = frozenset(Field)
@@ -72,7 +72,7 @@ def unknown_tag(written: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return shortened(name, _LONGEST_NAME)
 
 
 MAX_CHARACTERS = 500_000  # of a stored profile's text

@@ -148,7 +148,11 @@ def parse_report_in_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
 def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
     bounces: list[Bounce] = []
     failed: dict[str, Bounce] = {}
-    blocks = [(block, _recipient(block, mail)) for block in _recipient_blocks(report)]
+    blocks = []
+    for block in _recipient_blocks(report):
+        # The address that we wrote to is the original one: a forwarded mail fails under another address.
+        written = [block.get(name, "") for name in _RECIPIENT_FIELDS] + [mail.returned.get("to", "")]
+        blocks.append((block, next(filter(None, map(extract_address, written)), "")))
     everyone = list(dict.fromkeys(recipient for _, recipient in blocks))
     for block, recipient in blocks:
         # The remote server's words, or else the comment beside the status, or else the text for human readers.
@@ -171,12 +175,6 @@ def _parse_delivery(report: str, mail: ReturnedMail) -> tuple[Bounce, ...]:
     if failed:
         return tuple(failed.values())
     return tuple(replace(bounce, kind=BounceKind.OTHER, message_id="") for bounce in bounces[:1])
-
-
-def _recipient(block: Fields, mail: ReturnedMail) -> str:
-    """The address that we wrote to is the original one: a forwarded mail fails under another address."""
-    recipients = (extract_address(block.get(name, "")) for name in _RECIPIENT_FIELDS)
-    return next(filter(None, recipients), "") or extract_address(mail.returned.get("to", ""))
 
 
 def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:

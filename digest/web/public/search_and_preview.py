@@ -1,7 +1,7 @@
 """Trying rules: the search of papers, and the preview of keywords, which is shown while they are typed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -184,7 +184,11 @@ def _with_matches(
         return _with_matches_of(context, page, [own, *shared], count)
     except RuleError:  # digests leave out shared profiles with rules of an older version, or that take too long
         context.app.recent_papers.estimate_steps([own], now=context.now)
-        usable = [profile for profile in shared if _is_usable(context, profile)]
+        usable = []
+        for profile in shared:
+            with suppress(RuleError):
+                context.app.recent_papers.estimate_steps([profile], now=context.now)
+                usable.append(profile)
         return _with_matches_of(context, page, [own, *usable], count)
 
 
@@ -208,11 +212,3 @@ def _with_matches_of(
         dead=tuple(rule for rule in stats if not rule.share and not rule.excludes),
         floods=tuple(rule for rule in stats if rule.floods),
     )
-
-
-def _is_usable(context: Context, profile: Profile) -> bool:
-    try:
-        context.app.recent_papers.estimate_steps([profile], now=context.now)
-    except RuleError:
-        return False
-    return True

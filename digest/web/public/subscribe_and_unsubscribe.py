@@ -18,6 +18,7 @@ from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction, profiles, subscribers
 from digest.subscribers import fields, sign_up
+from digest.text import shortened
 from digest.web.auth import (
     find_replaced_session,
     get_by_link,
@@ -149,7 +150,7 @@ def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Of
     for profile in shared:
         lines = [line.strip() for line in profile.rules.splitlines()]
         rules = " · ".join(line for line in lines if line and not line.startswith("#"))
-        short = rules if len(rules) <= _MAX_RULES else f"{rules[: _MAX_RULES - 1]}…"
+        short = shortened(rules, _MAX_RULES)
         offers.append(Offer(name=profile.name, rules=short, ticked=profile.name in chosen))
     return tuple(offers)
 
