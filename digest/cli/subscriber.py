@@ -24,8 +24,8 @@ from digest.cli.options import (
 from digest.cli.output import print_json, print_record, print_records, progress, say, warn
 from digest.errors import UsageError
 from digest.models import SubscriberState
-from digest.store import profiles, subscribers
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store import profiles, subscriber_search, subscribers
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.csv_reading import decode_csv
 from digest.subscribers.data_export import export_personal_data
@@ -143,8 +143,8 @@ def list_(
     """List subscribers by address."""
     with open_app(config) as app, app.store.read() as tx:
         wanted = SubscriberFilter(state=state, text=text)
-        page = subscribers.list_page(tx, wanted, PageCursor(after=after, limit=limit)) if limit else None
-        found = page.people if page else subscribers.list_matching(tx, wanted, after=after)
+        page = subscriber_search.list_page(tx, wanted, PageCursor(after=after, limit=limit)) if limit else None
+        found = page.people if page else subscriber_search.list_matching(tx, wanted, after=after)
     empty = "no matching subscribers" if text or state or after else "no subscribers yet"
     now = moment(None)
     records = [fields.record(s) | {"problem": problem_of(s, now)} for s in found]

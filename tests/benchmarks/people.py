@@ -25,8 +25,8 @@ from digest.app import App
 from digest.errors import StoreError, UsageError
 from digest.mail import Templates
 from digest.models import Subscriber, SubscriberState
-from digest.store import Store, Transaction, audit, subscribers
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store import Store, Transaction, audit, subscriber_search, subscribers
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.importing import import_rows
 from digest.web.app import create_app
@@ -113,7 +113,7 @@ def _measure_reading(store: Store, count: int) -> Iterator[Sequence[Row]]:
 
 
 def _page(tx: Transaction, *, place: PageCursor) -> object:
-    return subscribers.list_page(tx, SubscriberFilter(), place)
+    return subscriber_search.list_page(tx, SubscriberFilter(), place)
 
 
 def _page_by_offset(tx: Transaction, *, at: int) -> object:
@@ -121,7 +121,7 @@ def _page_by_offset(tx: Transaction, *, at: int) -> object:
 
 
 def _search(tx: Transaction, *, text: str) -> object:
-    return subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_PAGE))
+    return subscriber_search.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=_PAGE))
 
 
 def _search_with_like(tx: Transaction, *, text: str) -> object:

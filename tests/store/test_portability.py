@@ -56,6 +56,7 @@ from digest.store import (
     sources,
     stages,
     submissions,
+    subscriber_search,
     subscribers,
     suppressions,
 )
@@ -66,7 +67,7 @@ from digest.store.papers import Order
 from digest.store.schema import metadata
 from digest.store.sources import SourceState
 from digest.store.sqlite import Sqlite
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from tests.builders import NOW, a_digest, a_paper, a_subscriber, an_item
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -270,13 +271,15 @@ def use_subscribers(tx: Transaction) -> list[Subscriber]:
     schedules = [Schedule(timezone="UTC", send_at=time(7))]
     assert subscribers.list_by_schedules(tx, schedules, limit=9) is not None
     for text in ("", "r", "read", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"):
-        subscribers.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=9))
+        subscriber_search.list_page(tx, SubscriberFilter(text=text), PageCursor(limit=9))
     with pytest.MonkeyPatch.context() as small:
-        small.setattr("digest.store.subscribers._FEW", 0)
+        small.setattr("digest.store.subscriber_search._FEW", 0)
         small.setattr("digest.store.subscribers._MAX_COUNTED", 0)
-        subscribers.list_page(tx, SubscriberFilter(state=SubscriberState.ACTIVE, text="reader"), PageCursor(limit=9))
+        subscriber_search.list_page(
+            tx, SubscriberFilter(state=SubscriberState.ACTIVE, text="reader"), PageCursor(limit=9)
+        )
         subscribers.count_by_schedule(tx)
-    assert len(subscribers.list_after(tx, "", limit=9)) == len(subscribers.list_all(tx)) == 2
+    assert len(subscriber_search.list_after(tx, "", limit=9)) == len(subscribers.list_all(tx)) == 2
     assert subscribers.find_by_id(tx, pending.id) == pending
     subscribers.confirm(tx, pending, now=NOW)
     subscribers.save(tx, replace(reader, email="new@example.org"))

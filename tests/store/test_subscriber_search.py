@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from digest.models import SubscriberState
-from digest.store import Store, subscribers
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store import Store, subscriber_search, subscribers
+from digest.store.subscriber_search import _FEW, _NEAR, PageCursor, SubscriberFilter
 from tests.builders import NOW, a_subscriber
 
 PEOPLE = {
@@ -31,13 +31,13 @@ def people(store: Store) -> Store:
 
 def found(store: Store, text: str = "", state: SubscriberState | None = None) -> list[str]:
     with store.read() as tx:
-        page = subscribers.list_page(tx, SubscriberFilter(text=text, state=state), PageCursor(limit=100))
+        page = subscriber_search.list_page(tx, SubscriberFilter(text=text, state=state), PageCursor(limit=100))
     return [s.email for s in page.people]
 
 
 def of_page(store: Store, wanted: SubscriberFilter, place: PageCursor) -> tuple[list[str], str, str, int | None]:
     with store.read() as tx:
-        page = subscribers.list_page(tx, wanted, place)
+        page = subscriber_search.list_page(tx, wanted, place)
     return [s.email for s in page.people], page.before, page.after, page.total
 
 
@@ -79,19 +79,19 @@ def test_a_page_can_begin_after_an_address_that_does_not_exist(people: Store) ->
         ('"""', []),
     ],
 )
-@pytest.mark.parametrize(("few", "near"), [(subscribers._FEW, subscribers._NEAR), (0, subscribers._NEAR), (0, 1)])
+@pytest.mark.parametrize(("few", "near"), [(_FEW, _NEAR), (0, _NEAR), (0, 1)])
 def test_a_text_is_found_anywhere(
     people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int, text: str, emails: list[str]
 ) -> None:
-    monkeypatch.setattr(subscribers, "_FEW", few)  # none is few: the addresses are walked through
-    monkeypatch.setattr(subscribers, "_NEAR", near)  # 1: the others are found by the index
+    monkeypatch.setattr(subscriber_search, "_FEW", few)  # none is few: the addresses are walked through
+    monkeypatch.setattr(subscriber_search, "_NEAR", near)  # 1: the others are found by the index
     assert found(people, text) == emails
 
 
-@pytest.mark.parametrize(("few", "near"), [(subscribers._FEW, subscribers._NEAR), (0, subscribers._NEAR), (0, 2)])
+@pytest.mark.parametrize(("few", "near"), [(_FEW, _NEAR), (0, _NEAR), (0, 2)])
 def test_search_results_come_in_pages(people: Store, monkeypatch: pytest.MonkeyPatch, few: int, near: int) -> None:
-    monkeypatch.setattr(subscribers, "_FEW", few)
-    monkeypatch.setattr(subscribers, "_NEAR", near)
+    monkeypatch.setattr(subscriber_search, "_FEW", few)
+    monkeypatch.setattr(subscriber_search, "_NEAR", near)
     one, two, _, _, five = BY_ADDRESS
     wanted = SubscriberFilter(text="example.org")
     assert of_page(people, wanted, PageCursor(limit=2))[:3] == ([one, two], "", two)
@@ -109,7 +109,7 @@ def test_state_and_text_are_combined(people: Store) -> None:
 
 def test_few_matches_are_counted_and_many_are_not(people: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] == 3
-    monkeypatch.setattr(subscribers, "_FEW", 2)
+    monkeypatch.setattr(subscriber_search, "_FEW", 2)
     assert of_page(people, SubscriberFilter(text="example.org"), PageCursor(limit=1))[3] is None
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from digest.errors import RuleError
-from digest.matching.language.parser import MAX_DISTANCE, compile_rules
+from digest.matching.language.parser import compile_rules
 from digest.matching.language.query import AUTHOR, ELSEWHERE, EVERYWHERE, FIELDS, MAX_DEPTH, SHOWN, TAGS
+from digest.matching.language.query_builder import MAX_DISTANCE
 from digest.models import EXCLUDES, Field
 
 MAX_PASTED = 20_000  # characters

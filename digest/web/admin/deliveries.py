@@ -11,9 +11,9 @@ from digest.admin import outbox_actions
 from digest.admin.test_mail import copy_without_links
 from digest.mail.encoding import clean
 from digest.models import Delivery, DeliveryState, MailKind
-from digest.store import Transaction, bounces, deliveries, subscribers
+from digest.store import Transaction, bounces, deliveries, subscriber_search
 from digest.store.deliveries import DeliveryFilter
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.web.admin.subscribers.bounces_and_suppressions import ListedBounce
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.dependencies import Context, Number, PathId, PostedForm, link, one_of, parse_number, search_text
@@ -118,7 +118,7 @@ def list_deliveries(
         if number := parse_number(query["q"]):
             subscriber_ids = [number]
         elif query["q"]:
-            matches = subscribers.list_page(tx, SubscriberFilter(text=query["q"]), PageCursor(limit=_MAX_FOUND))
+            matches = subscriber_search.list_page(tx, SubscriberFilter(text=query["q"]), PageCursor(limit=_MAX_FOUND))
             subscriber_ids, too_many = [subscriber.id for subscriber in matches.people], bool(matches.after)
         sought = DeliveryFilter(
             state=one_of(DeliveryState, query["state"]),

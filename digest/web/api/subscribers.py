@@ -13,8 +13,8 @@ from digest.admin import subscriber_actions
 from digest.explain import Verdict
 from digest.models import DeliveryState, SubscriberState, SuppressionReason
 from digest.security import addresses
-from digest.store import Transaction, profiles, subscribers, suppressions
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store import Transaction, profiles, subscriber_search, subscribers, suppressions
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers import fields
 from digest.subscribers.fields import FIELDS, one_line
 from digest.subscribers.problems import problem_of
@@ -169,7 +169,7 @@ def list_subscribers(call: ReadsSubscribers, query: Annotated[SubscriberQuery, Q
     """Return subscribers by address."""
     place = PageCursor(after=query.after, limit=query.limit)
     with call.store.read() as tx:
-        page = subscribers.list_page(tx, SubscriberFilter(state=query.state, text=query.search), place)
+        page = subscriber_search.list_page(tx, SubscriberFilter(state=query.state, text=query.search), place)
     # Encoded, so that addresses do not appear in the logs of proxies as they are.
     after = base64.urlsafe_b64encode(page.after.encode()).decode().rstrip("=")
     return Page(items=[_subscriber(call, s) for s in page.people], next=after or None)

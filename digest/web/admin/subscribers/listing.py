@@ -7,8 +7,8 @@ from typing import Annotated
 from starlette.responses import Response
 
 from digest.models import Subscriber, SubscriberState
-from digest.store import subscribers
-from digest.store.subscribers import PageCursor, SubscriberFilter
+from digest.store import subscriber_search
+from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.subscribers.fields import csv_in_parts, one_line
 from digest.subscribers.problems import problem_of
 from digest.subscribers.schedule import next_digest_at
@@ -62,7 +62,7 @@ def list_subscribers(
     wanted = SubscriberFilter(state=one_of(SubscriberState, state), text=one_line(q), has_problem=bool(problem))
     place = PageCursor(before=before[:_MAX_ADDRESS], after=after[:_MAX_ADDRESS], limit=_PAGE_SIZE)
     with context.store.read() as tx:
-        found = subscribers.list_page(tx, wanted, place)
+        found = subscriber_search.list_page(tx, wanted, place)
     shown = SubscriberList(
         people=tuple(
             ListedSubscriber(
@@ -98,7 +98,7 @@ def export_subscribers(context: Context) -> Response:
         after = ""
         while True:
             with context.store.read() as tx:  # for each chunk: a slow download holds no transaction open
-                chunk = subscribers.list_after(tx, after, limit=_CHUNK)
+                chunk = subscriber_search.list_after(tx, after, limit=_CHUNK)
             yield [subscriber for subscriber in chunk if subscriber.state.is_subscribed]
             if len(chunk) < _CHUNK:
                 return
