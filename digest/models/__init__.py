@@ -8,6 +8,7 @@ from digest.models.mails import (
     KEPT_BY_HOLD,
     Bounce,
     BounceKind,
+    Cancellation,
     Delivery,
     DeliveryState,
     Digest,

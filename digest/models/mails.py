@@ -71,6 +71,18 @@ class MailKind(StrEnum):
         return self in {MailKind.DIGEST, MailKind.WELCOME}
 
 
+class Cancellation(StrEnum):
+    """Why a mail was not sent although nothing is wrong. Its reply is "not sent: " and what begins so."""
+
+    SUPPRESSED = "suppressed since "
+    UNSUBSCRIBED = "unsubscribed in the meantime"
+    PAUSED = "paused in the meantime"
+    CONFIRMED = "confirmed in the meantime"
+    REPLACED = "replaced by a newer request"
+    NO_ADDRESS = "no new address is waiting to be confirmed"
+    UNAVAILABLE = "the address is taken or suppressed, or was already asked today"
+
+
 KEPT_BY_HOLD = "refused, and kept queued by a hold"  # in place of the reply of such a delivery
 
 

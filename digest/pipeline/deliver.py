@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 
 from digest.errors import AddressError, DigestError, HeaderError, TransportError
 from digest.mail import Composer
-from digest.models import Bounce, Delivery, DeliveryState, DoubtPolicy, Hold, MailKind, Message, Outcome, Receipt
+from digest.models import (
+    Bounce,
+    Cancellation,
+    Delivery,
+    DeliveryState,
+    DoubtPolicy,
+    Hold,
+    MailKind,
+    Message,
+    Outcome,
+    Receipt,
+)
 from digest.pipeline.isolation import describe_fault, log_fault
 from digest.store import Store, Transaction, bounces, deliveries, outbox, subscribers
 from digest.store.database import savepoint
@@ -272,7 +283,7 @@ class _Sender:
                 continue
             has_moved = mail.address != reader.email
             if mail.kind is MailKind.ADDRESS and has_moved:
-                refusals.setdefault(delivery_id, "replaced by a newer request")
+                refusals.setdefault(delivery_id, Cancellation.REPLACED)
             if delivery_id in refusals:
                 started.discard(delivery_id)
                 reply = f"{outbox.NOT_SENT}{refusals[delivery_id]}"

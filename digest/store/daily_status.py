@@ -7,12 +7,12 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from digest.models import CLOCK_SKEW, DeliveryState, Hold, Stage, StageState, StageStatus
+from digest.models import CLOCK_SKEW, BounceKind, Cancellation, DeliveryState, Hold, Stage, StageState, StageStatus
 from digest.store import digests as digest_store
 from digest.store import outbox, papers, sources
 from digest.store import subscribers as subscriber_store
 from digest.store.database import Transaction
-from digest.store.schema import deliveries, digests, profiles, read_member, subscribers
+from digest.store.schema import bounces, deliveries, digests, profiles, read_member, subscribers
 from digest.store.sources import SourceState
 
 _SOURCE_SILENT = timedelta(days=4)  # longer than a weekend with a holiday
@@ -29,7 +29,7 @@ class Trouble(StrEnum):
     SILENT = "silent"  # a stage has not run for long: it hangs, or `digest serve` is stopped
     IN_DOUBT = "in-doubt"  # mails wait for an admin's decision
     OVERDUE = "overdue"  # mails are late: `digest serve` or the mail server may be down
-    FAILED = "failed"  # mails were refused permanently
+    FAILED = "failed"  # mails were refused permanently, not because of their readers
     CLOCK = "clock"  # stored times are in the future: a clock is, or was, wrong
     SUBSCRIBERS = "subscribers"  # the digests of some could not be made, or not as they want them
     SOURCES = "sources"  # none could be fetched
@@ -50,6 +50,7 @@ class DailyStatus:
     stages: Sequence[StageStatus] = ()  # of those that should run
     future_times: int = 0  # papers and digests with a time in the future
     problems: int = 0  # subscribers with a problem
+    settled: int = 0  # of the failed deliveries: cancelled, or recorded as a bounce of their reader
 
     @property
     def trouble(self) -> Trouble | None:
@@ -63,7 +64,7 @@ class DailyStatus:
             Trouble.SILENT: StageState.SILENT in states,
             Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
             Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
-            Trouble.FAILED: bool(self.deliveries.get(DeliveryState.FAILED)),
+            Trouble.FAILED: self.deliveries.get(DeliveryState.FAILED, 0) > self.settled,
             Trouble.CLOCK: self.future_times > 0,
             Trouble.SUBSCRIBERS: self.problems > 0,
             Trouble.SOURCES: no_source,
@@ -105,7 +106,22 @@ def get(
         future_times=papers.count_first_seen_after(tx, now + CLOCK_SKEW)
         + digest_store.count_created_after(tx, now + CLOCK_SKEW),
         problems=subscriber_store.count_problems(tx),
+        settled=_count_settled(tx, since) if counts.get(DeliveryState.FAILED) else 0,
     )
+
+
+def _count_settled(tx: Transaction, since: datetime) -> int:
+    """Return how many mails queued since a time failed as a matter of course, so that no admin has to act."""
+    evidence = bounces.c.kind.in_([BounceKind.HARD.value, BounceKind.SOFT.value, BounceKind.COMPLAINT.value])
+    bounced = sa.select(bounces.c.delivery_id).where(
+        bounces.c.bounced_at >= since, bounces.c.delivery_id.is_not(None), evidence
+    )
+    cancelled = (
+        deliveries.c.reply.startswith(f"{outbox.NOT_SENT}{reason}", autoescape=True) for reason in Cancellation
+    )
+    failed = sa.and_(deliveries.c.queued_at >= since, deliveries.c.state == DeliveryState.FAILED.value)
+    settled = sa.or_(deliveries.c.id.in_(bounced), *cancelled)
+    return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(failed, settled)).scalar_one()
 
 
 def missing_for_launch(tx: Transaction) -> str:

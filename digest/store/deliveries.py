@@ -11,7 +11,7 @@ from digest.errors import NotFoundError
 from digest.models import Delivery, DeliveryState, Digest, MailKind, Subscriber
 from digest.store import digests, subscribers
 from digest.store.database import Transaction
-from digest.store.schema import deliveries, read_member
+from digest.store.schema import bounces, deliveries, read_member
 
 _MAX_SCANNED = 200_000  # deliveries that are searched for one page
 
@@ -101,10 +101,14 @@ def find_sent_at(tx: Transaction, delivery_id: int) -> datetime | None:
 def count_handed_over(tx: Transaction, day: date) -> int:
     """Return how many mails the server accepted or refused for good on a date (UTC)."""
     begin = datetime.combine(day, time.min, UTC)
-    # The index holds `queued_at`; a mail is given up five days later. The state is not asked for: SQLite might read all
-    # mails ever sent, by an index that begins with it. Only those that were sent or failed have finished.
-    recent = deliveries.c.queued_at.between(begin - timedelta(days=7), begin + timedelta(days=2))
     finished = sa.and_(deliveries.c.finished_at >= begin, deliveries.c.finished_at < begin + timedelta(days=1))
+    # The index holds `queued_at`. A mail is given up five days later, unless a hold kept it, and with it those that
+    # bounced on that date. The state is not asked for: SQLite might read all mails ever sent, by an index that begins
+    # with it. Only those that were sent or failed have finished.
+    bounced = sa.select(bounces.c.delivery_id).where(bounces.c.bounced_at >= begin)
+    first = tx.scalar(sa.select(sa.func.min(deliveries.c.queued_at)).where(deliveries.c.id.in_(bounced), finished))
+    week = begin - timedelta(days=7)
+    recent = deliveries.c.queued_at.between(min(first or week, week), begin + timedelta(days=2))
     return _count(tx, sa.and_(recent, finished, sa.not_(deliveries.c.reply.startswith("not sent: "))))
 
 

@@ -13,6 +13,7 @@ from digest.errors import SuppressedError, UsageError
 from digest.models import (
     Bounce,
     BounceKind,
+    Cancellation,
     Consent,
     ConsentEvent,
     MailKind,
@@ -54,10 +55,10 @@ class Membership:
         A mail that its owner requested after the suppression, such as a confirmation, is allowed. A digest is not sent
         during a pause.
         """
-        refusals = {mail.id: "no new address is waiting to be confirmed" for mail in due if not mail.address}
+        refusals = {mail.id: Cancellation.NO_ADDRESS.value for mail in due if not mail.address}
         for mail in due:
             if mail.subscriber_state is SubscriberState.PAUSED and mail.kind.has_papers:
-                refusals[mail.id] = "paused in the meantime"
+                refusals[mail.id] = Cancellation.PAUSED
         if not suppressions.has_any(tx):
             return refusals
         pseudonyms = {mail.id: self.pseudonyms.of(mail.address) for mail in due}
@@ -152,7 +153,7 @@ class Membership:
             return False
         could_be_mailed = self.find_suppression(tx, subscriber.email) is None
         self._suppress(tx, subscriber.email, SuppressionReason.UNSUBSCRIBED, origin, now=now)
-        outbox.cancel(tx, subscriber.id, "not sent: unsubscribed in the meantime", now=now)
+        outbox.cancel(tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.UNSUBSCRIBED}", now=now)
         left = replace(subscriber, state=SubscriberState.UNSUBSCRIBED, epoch=subscriber.epoch + 1)
         subscribers.save(tx, left)
         self._log(tx, [left], ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
@@ -177,7 +178,7 @@ class Membership:
         state = subscriber.state if subscriber is not None and subscriber.state not in _GONE else None
         suppression = self._suppress(tx, email, reason, evidence, now=now, state=state)
         if subscriber is not None and subscriber.state not in _GONE:
-            outbox.cancel(tx, subscriber.id, f"not sent: {suppression}", now=now)
+            outbox.cancel(tx, subscriber.id, f"{outbox.NOT_SENT}{suppression}", now=now)
             suppressed = replace(subscriber, state=SubscriberState.SUPPRESSED, epoch=subscriber.epoch + 1)
             subscribers.save(tx, suppressed)
         return suppression
@@ -295,7 +296,9 @@ class Membership:
     ) -> Subscriber:
         """Store the new address that a subscriber asks for, and cancel the mail to an earlier one. No mail is sent."""
         if addresses.key(new_email) != addresses.key(subscriber.new_email):
-            outbox.cancel(tx, subscriber.id, "not sent: replaced by a newer request", kinds=[MailKind.ADDRESS], now=now)
+            outbox.cancel(
+                tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.REPLACED}", kinds=[MailKind.ADDRESS], now=now
+            )
         return subscribers.save(tx, replace(subscriber, new_email=new_email))
 
     def queue_address_confirmation(
@@ -317,7 +320,7 @@ class Membership:
         there = replace(subscriber, email=new_email)
         if may_ask:
             self._log(tx, [there], ConsentEvent.ASKED, origin=origin, now=now)
-        failure = "" if may_ask else "not sent: the address is taken or suppressed, or was already asked today"
+        failure = "" if may_ask else f"{outbox.NOT_SENT}{Cancellation.UNAVAILABLE}"
         self.queue_mail(tx, MailKind.ADDRESS, there, now=now, failure=failure)
 
     def change_address(
@@ -334,7 +337,9 @@ class Membership:
         self._log(tx, [subscriber], ConsentEvent.MOVED, origin=origin, now=now)
         moved = replace(subscriber, email=new_email, new_email="", epoch=subscriber.epoch + 1)
         self._log(tx, [moved], ConsentEvent.CONFIRMED, origin=origin, now=now)
-        outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.ADDRESS], now=now)
+        outbox.cancel(
+            tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.CONFIRMED}", kinds=[MailKind.ADDRESS], now=now
+        )
         return subscribers.save(tx, moved)
 
     def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
@@ -372,7 +377,9 @@ class Membership:
 
     def _activate(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
         """Make a subscriber active, and cancel a confirmation mail that is still queued."""
-        outbox.cancel(tx, subscriber.id, "not sent: confirmed in the meantime", kinds=[MailKind.CONFIRMATION], now=now)
+        outbox.cancel(
+            tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.CONFIRMED}", kinds=[MailKind.CONFIRMATION], now=now
+        )
         return subscribers.confirm(tx, subscriber, now=now)
 
     def _store_bounce(

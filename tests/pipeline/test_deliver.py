@@ -25,7 +25,8 @@ from digest.models import (
 )
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.security.links import Scope
-from digest.store import Store, Transaction, bounces, deliveries, digests, outbox, papers, subscribers
+from digest.store import Store, Transaction, bounces, daily_status, deliveries, digests, outbox, papers, subscribers
+from digest.store.daily_status import Trouble
 from digest.subscribers.schedule import paused
 from digest.transport.retry import RefusalWatch
 from digest.transport.smtp import SmtpTransport
@@ -57,6 +58,11 @@ def release(store: Store) -> None:
 def suppressed(store: Store) -> list[str]:
     with store.read() as tx:
         return [s.email for s in subscribers.list_all(tx) if s.state is SubscriberState.SUPPRESSED]
+
+
+def trouble_of(store: Store) -> Trouble | None:
+    with store.read() as tx:
+        return daily_status.get(tx, on=NOW.date(), since=NOW - timedelta(hours=1), now=NOW).trouble
 
 
 def states(store: Store) -> dict[str, int]:
@@ -443,6 +449,41 @@ def test_the_mails_of_a_date_are_seldom_counted(store: Store, monkeypatch: pytes
     dates.clear()
     assert send(store, Postbox(), group_size=1) == DeliveryReport()
     assert dates == []
+
+
+def test_a_day_is_no_evidence_also_where_a_hold_kept_its_mails_for_weeks(store: Store) -> None:
+    queue(store, *READERS)
+    refused = {email: f"550 5.1.1 {'x' * i} gone" for i, email in enumerate(READERS)}
+    assert send(store, Postbox(at_data=refused), later=timedelta(days=20)).failed == len(READERS)
+    assert suppressed(store) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "trouble"),
+    [
+        ("550 5.1.1 no such user", None),
+        ("550 5.4.1 Recipient address rejected: Access denied", None),
+        ("552 5.3.4 message too big", Trouble.FAILED),
+        ("550 5.7.1 blocked", Trouble.FAILED),
+    ],
+)
+def test_today_is_red_for_a_refused_mail_only_if_it_is_not_about_its_reader(
+    store: Store, reply: str, trouble: Trouble | None
+) -> None:
+    queue(store, *READERS)
+    assert send(store, Postbox(at_rcpt={READERS[0]: reply})).failed == 1
+    assert trouble_of(store) is trouble
+
+
+def test_today_is_not_red_because_a_subscriber_left_before_their_mail_was_sent(store: Store) -> None:
+    queue(store, *READERS)
+    with store.write() as tx:
+        MEMBERSHIP.unsubscribe(tx, subscribers.get(tx, READERS[0]), origin="page", now=NOW)
+        subscribers.save(tx, replace(subscribers.get(tx, READERS[1]), state=SubscriberState.PAUSED))
+        MEMBERSHIP.suppress(tx, READERS[2], SuppressionReason.ADMIN, "left the institute", now=NOW)
+    send(store, Postbox())
+    assert states(store)["failed"] == 3
+    assert trouble_of(store) is None
 
 
 def test_whoever_was_suppressed_by_a_day_that_is_no_evidence_is_as_before(store: Store) -> None:
