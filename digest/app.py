@@ -21,7 +21,7 @@ from digest.explain import Explanation, explain
 from digest.mail import Composer, Newsletter, Signer, Templates
 from digest.matching import may_cost_much
 from digest.models import OWN_KEYWORDS, CompiledRules, DoubtPolicy, Profile, Stage
-from digest.pipeline.bounces import BounceAuthenticator, BounceReport, ClassifiedMail, classify_mail, process_bounces
+from digest.pipeline.bounces import BounceAuthenticator, BounceReport, ClassifiedMail, classify_mails, process_bounces
 from digest.pipeline.compiled_profiles import CompiledProfiles
 from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.pipeline.ingest import IngestReport, ingest
@@ -330,9 +330,11 @@ class App(Closable):
             self.store, self.membership, self.bounce_authenticator, messages, now=now, done=done, stopping=stopping
         )
 
-    def classify_bounce(self, message: InboundMail) -> ClassifiedMail:
+    def classify_bounces(
+        self, messages: Iterable[InboundMail], *, failed: Callable[[str, str], object]
+    ) -> Iterator[ClassifiedMail]:
         """Return what a mail is taken for. Nothing is recorded, and the mailbox is not changed."""
-        return classify_mail(self.store, self.bounce_authenticator, message)
+        return classify_mails(self.store, self.bounce_authenticator, messages, failed=failed)
 
     @cached_property
     def bounce_authenticator(self) -> BounceAuthenticator:

@@ -245,8 +245,6 @@ def _report_inbox(app: App, report: BounceReport) -> None:
         log.warning("suppressed", subscriber=numbers.get(email), reason=suppression)
     for name, reason in report.failures:
         log.warning("returned mail cannot be read yet", message=name, reason=reason)
-    for name, reason in report.unreadable:
-        log.error("returned mail cannot be read", message=name, reason=reason)
     for name, refusal in report.not_counted:
         log.warning("bounce not about a reader", message=name, said=_without_addresses(refusal.reply))
     for name, claim in report.unproven:

@@ -1,6 +1,5 @@
 """digest bounce: process returned mail; digest suppression …: addresses that must not be mailed, and why."""
 
-from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -9,16 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from digest.admin import subscriber_actions
-from digest.app import App
 from digest.cli.options import ConfigOption, EmailArgument, JsonOption, moment, new_group, open_app, signed
 from digest.cli.output import print_json, print_records, say, warn
 from digest.errors import UsageError
 from digest.models import BounceKind
-from digest.pipeline.bounces import BounceReport
+from digest.pipeline.bounces import BounceReport, ClassifiedMail
 from digest.security import addresses
 from digest.store import subscribers, suppressions
 from digest.subscribers.fields import one_line
-from digest.transport.inbound import InboundMail, read_path
+from digest.transport.inbound import read_path
 
 _MAX_NAMED = 20  # unproven bounces
 
@@ -42,9 +40,16 @@ def bounce(
     messages = chain.from_iterable(map(read_path, paths or ()))
     with open_app(config) as app:
         if dry_run:
+            failed: list[tuple[str, str]] = []
             with nullcontext() if paths else app.inbox() as inbox:
-                records = list(_classify(app, messages if inbox is None else inbox.unread()))
+                read = messages if inbox is None else inbox.unread()
+                mails = app.classify_bounces(read, failed=lambda name, reason: failed.append((name, reason)))
+                records = [record for mail in mails for record in _records(mail)]
             print_records(records, as_json=as_json, empty="no emails")
+            for name, reason in failed:
+                warn(f"{name}: {reason}")
+            if failed:
+                raise typer.Exit(1)
             return
         report = app.process_bounces(messages, now=now) if paths else app.process_inbox(now=now)
     _tell(report)
@@ -81,20 +86,17 @@ def _tell(report: BounceReport) -> None:
         warn(f"and {len(report.unproven) - _MAX_NAMED} more without proof")
 
 
-def _classify(app: App, messages: Iterable[InboundMail]) -> Iterator[dict[str, Any]]:
-    for message in messages:
-        if message.failure:
-            warn(f"{message.name}: {message.failure}")
-            continue
-        mail = app.classify_bounce(message)
-        for bounce in mail.found:
-            yield {
-                "file": mail.name,
-                "kind": bounce.kind.value,
-                "recipient": bounce.recipient,
-                "status": bounce.status,
-                "proven": mail.is_proven,
-            }
+def _records(mail: ClassifiedMail) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": mail.name,
+            "kind": bounce.kind.value,
+            "recipient": bounce.recipient,
+            "status": bounce.status,
+            "proven": mail.is_proven,
+        }
+        for bounce in mail.found
+    ]
 
 
 suppression_commands = new_group("Suppressions: addresses that must not get email.")

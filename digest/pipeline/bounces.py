@@ -5,16 +5,18 @@ can know: the return path, or the unsubscribe link.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from digest.errors import StoreError, TransportError
 from digest.models import Bounce, BounceKind, ConsentEvent, MailKind, Subscriber
+from digest.pipeline.isolation import log_fault
 from digest.security.links import Links, ReturnPaths, Scope
 from digest.store import Store, Transaction, consents, deliveries, subscribers
 from digest.subscribers.bounce_evidence import BouncingDays
 from digest.subscribers.membership import Membership
+from digest.text import printable_line
 from digest.transport import bounces
 from digest.transport.inbound import InboundMail
 
@@ -107,7 +109,7 @@ class ClassifiedMail:
         return self.origin is not None or self.leaving is not None
 
 
-def classify_mail(store: Store, authenticator: BounceAuthenticator, message: InboundMail) -> ClassifiedMail:
+def _classify(store: Store, authenticator: BounceAuthenticator, message: InboundMail) -> ClassifiedMail:
     """Return what a returned mail says. Nothing is recorded. Raises StoreError."""
     found = bounces.parse(message.content)
     mail = ClassifiedMail(name=message.name, content=message.content, found=found)
@@ -120,6 +122,31 @@ def classify_mail(store: Store, authenticator: BounceAuthenticator, message: Inb
                 request = Bounce(kind=BounceKind.UNSUBSCRIBE, recipient=leaving.email)
                 return replace(mail, found=(request,), leaving=leaving)
     return mail
+
+
+def classify_mails(
+    store: Store,
+    authenticator: BounceAuthenticator,
+    messages: Iterable[InboundMail],
+    *,
+    failed: Callable[[str, str], object],
+) -> Iterator[ClassifiedMail]:
+    """Yield what each returned mail says. Nothing is recorded.
+
+    Calls `failed` with the name of a mail that cannot be read, and the reason; the others go on. Raises StoreError.
+    """
+    for message in messages:
+        if message.failure:
+            failed(message.name, message.failure)
+            continue
+        try:
+            mail = _classify(store, authenticator, message)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 one mail that causes an error must not stop the others
+            failed(message.name, f"cannot be read; please report this: {_log_unreadable(message, error)}")
+        else:
+            yield mail
 
 
 def process_bounces(
@@ -144,14 +171,14 @@ def process_bounces(
             report.failures.append((message.name, message.failure))
             continue
         try:
-            mail = classify_mail(store, authenticator, message)
+            mail = _classify(store, authenticator, message)
             for bounce in mail.found:
                 report.kinds[bounce.kind] += 1
             _record(store, membership, mail, report, days, now=now)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 one mail that causes an error must not stop the others
-            report.unreadable.append((message.name, f"{type(error).__name__}: {error}"))
+            report.unreadable.append((message.name, _log_unreadable(message, error)))
         try:
             done(message.name)
         except TransportError as error:  # it is read again the next time, and counts once
@@ -159,6 +186,12 @@ def process_bounces(
         if stopping():
             break
     return report
+
+
+def _log_unreadable(message: InboundMail, error: Exception) -> str:
+    """Log our own error, and return it on one line."""
+    log_fault("returned mail cannot be read", error, message=message.name)
+    return printable_line(f"{type(error).__name__}: {error}")
 
 
 def _record(

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.models import Bounce
+from digest.transport import bounces
 from tests.commandline import Cli
 from tests.pipeline.test_bounces import a_report
 
@@ -67,6 +69,25 @@ def test_a_dry_run_shows_what_each_mail_is_taken_for_and_records_nothing(sent: C
     assert "unsubscribe" in sent.ok("bounce", *files, "--dry-run").out
     assert sent.ok("suppression", "list").err == "no suppressed addresses\n"
     assert sent.ok("bounce", str(proven), "--json").record["bounce"]["suppressed"] == 1
+
+
+def test_a_dry_run_goes_on_after_a_mail_that_causes_an_error_and_says_so(
+    sent: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = put_bounce(sent)
+    (sent.folder / "a-mail.eml").write_text("odd")
+    read = bounces.parse
+
+    def read_one(content: bytes) -> tuple[Bounce, ...]:
+        if content == b"odd":
+            raise RecursionError("too deep")
+        return read(content)
+
+    monkeypatch.setattr(bounces, "parse", read_one)
+    ran = sent("bounce", "a-mail.eml", str(good), "--dry-run", "--json")
+    assert (ran.code, [r["kind"] for r in ran.records]) == (1, ["hard"])
+    assert "a-mail.eml: cannot be read; please report this: RecursionError: too deep" in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_a_dry_run_leaves_the_mailbox_unread(sent: Cli) -> None:
