@@ -46,6 +46,12 @@ def launched(driver: Any) -> Any:
     return driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
 
 
+def stop_clock(page: Any) -> None:
+    """Let a page's timers run only when `page.clock.run_for` is called, however slow the machine is."""
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+
+
 def serious_faults(page: Any, *rules: str) -> list[tuple[str, str]]:
     """What axe-core finds serious or worse on a page, by all rules or by some: the rule, and where."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")

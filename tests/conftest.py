@@ -1,7 +1,7 @@
 """What many tests need."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ _SLOW_FILES = {
     *("test_api_schema.py", "test_browser.py", "test_admin_journey.py", "test_journey.py", "test_admin_security.py"),
     *("test_kills.py", "test_processes.py", "test_docs.py", "test_editor.py", "test_looks.py", "test_script.py"),
 }
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Return one process more than there are cores: a quarter of the time, tests wait for disks, servers and pauses."""
+    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

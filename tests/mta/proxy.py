@@ -23,6 +23,7 @@ def cut_after(port: int, count: int) -> Iterator[int]:
 def _forward(entry: socket.socket, port: int, count: int) -> None:
     with suppress(OSError):
         client, _ = entry.accept()
+        entry.close()  # a second client is refused at once
         with client, socket.create_connection(("127.0.0.1", port)) as server:
             asking = threading.Thread(target=_copy, args=(client, server, -1))
             asking.start()

@@ -88,9 +88,9 @@ def test_a_reply_that_trickles_in_too_slowly_is_given_up(ends: Ends) -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         reader.read(0.3)
+    assert time.monotonic() - begun < 5
     stopped.set()
     sender.join()
-    assert time.monotonic() - begun < 2
 
 
 def test_a_closed_connection_is_an_error_that_smtplib_callers_catch(ends: Ends) -> None:

@@ -118,18 +118,20 @@ def test_an_answer_does_not_wait_for_it(app: App) -> None:
 
 
 def test_started_work_is_finished_when_the_program_stops(app: App) -> None:
-    begun = threading.Event()
+    begun, ends = threading.Event(), threading.Event()
     done: list[str] = []
 
     def act() -> None:
         begun.set()
-        time.sleep(0.3)
+        assert ends.wait(20)
+        time.sleep(0.3)  # while the program stops
         done.append("all of it")
 
     with served(app, act) as url:
         assert httpx2.get(url).status_code == 200
         assert begun.wait(20)
         assert done == []
+        ends.set()
     assert done == ["all of it"]
 
 

