@@ -120,17 +120,20 @@ def _create_scheduler(
 
     def ingest() -> None:
         try:
-            _ingest(app, stop)
+            app.ingest(now=datetime.now(UTC), on_report=partial(_report_ingest, app), stopping=stop.is_set)
         finally:
             if not (sources_were_read.is_set() or stop.is_set()):
                 sources_were_read.set()
                 _run_now(scheduler, Stage.PUBLISH.value)
 
-    work: dict[Stage, Callable[[], None]] = {
+    def process_inbox() -> None:
+        app.process_inbox(now=datetime.now(UTC), on_report=partial(_report_inbox, app), stopping=stop.is_set)
+
+    work: dict[Stage, Callable[[], object]] = {
         Stage.INGEST: ingest,
-        Stage.PUBLISH: lambda: _publish(app),
+        Stage.PUBLISH: lambda: app.publish(now=datetime.now(UTC), on_report=partial(_report_publish, app)),
         Stage.DELIVER: lambda: _deliver(app, stop, new_mail),
-        Stage.BOUNCE: lambda: _process_inbox(app, stop),
+        Stage.BOUNCE: process_inbox,
     }
     for stage, interval in app.config.stage_intervals.items():
         trigger = IntervalTrigger(seconds=int(interval.total_seconds()))
@@ -172,16 +175,12 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
         restore()
 
 
-def _run_stage(stage: Stage, work: Callable[[], None]) -> None:
+def _run_stage(stage: Stage, work: Callable[[], object]) -> None:
     """Run a stage and log its error, so that the other stages and its next run go on. The run has recorded it."""
     try:
         work()
     except DigestError as error:
         log.error("stage failed", stage=stage.value, reason=str(error))
-
-
-def _ingest(app: App, stop: threading.Event) -> None:
-    app.ingest(now=datetime.now(UTC), on_report=partial(_report_ingest, app), stopping=stop.is_set)
 
 
 def _report_ingest(app: App, report: IngestReport) -> None:
@@ -191,10 +190,6 @@ def _report_ingest(app: App, report: IngestReport) -> None:
         log.error("stage failed", stage="ingest", reason=report.failure)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
     app.recent_papers.load(now=datetime.now(UTC))
-
-
-def _publish(app: App) -> None:
-    app.publish(now=datetime.now(UTC), on_report=partial(_report_publish, app))
 
 
 def _report_publish(app: App, report: PublishReport) -> None:
@@ -231,10 +226,6 @@ def _report_deliver(app: App, report: DeliveryReport) -> None:
         log.warning("not delivered", subscriber=numbers.get(email), reply=reply)
     if report.sent:
         log.info("delivered", sent=report.sent)
-
-
-def _process_inbox(app: App, stop: threading.Event) -> None:
-    app.process_inbox(now=datetime.now(UTC), on_report=partial(_report_inbox, app), stopping=stop.is_set)
 
 
 def _report_inbox(app: App, report: BounceReport) -> None:

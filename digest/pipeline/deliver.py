@@ -261,35 +261,35 @@ class _Sender:
         return None
 
     def _look_for_changes(self, started: set[int]) -> None:
-        """Update the mails that are not handed over yet if a subscriber has changed since the last look."""
+        """Update the mails that are not handed over yet if a subscriber has changed since the last look.
+
+        They are addressed as their subscribers want it now, and those not to be sent are taken out of `started`.
+        """
         commit = self.last_commit()
         if commit == self.seen_commit:
             return
         self.seen_commit = commit
         with self.store.read() as tx:
             version = subscribers.version(tx)
-            if version != self.version:
-                self.version = version
-                self._update_recipients(tx, started)
-
-    def _update_recipients(self, tx: Transaction, started: set[int]) -> None:
-        """Address started mails as their subscribers want it now, and take out of `started` those not to be sent."""
-        current = {mail.id: mail for mail in outbox.list_started_mails(tx, started, worker=self.worker)}
-        refusals = self.membership.find_refusals(tx, list(current.values()))
-        for delivery_id in sorted(started):
-            mail, reader = current.get(delivery_id), self.batch[delivery_id].subscriber
-            if mail is None:  # its subscriber was erased, or another worker has it
-                started.discard(delivery_id)
-                continue
-            has_moved = mail.address != reader.email
-            if mail.kind is MailKind.ADDRESS and has_moved:
-                refusals.setdefault(delivery_id, Cancellation.REPLACED)
-            if delivery_id in refusals:
-                started.discard(delivery_id)
-                reply = f"{outbox.NOT_SENT}{refusals[delivery_id]}"
-                self.pending.append(AttemptResult(delivery_id=delivery_id, state=DeliveryState.FAILED, reply=reply))
-            elif has_moved or mail.epoch != reader.epoch:
-                self.batch[delivery_id] = deliveries.get(tx, delivery_id)
+            if version == self.version:
+                return
+            self.version = version
+            current = {mail.id: mail for mail in outbox.list_started_mails(tx, started, worker=self.worker)}
+            refusals = self.membership.find_refusals(tx, list(current.values()))
+            for delivery_id in sorted(started):
+                mail, reader = current.get(delivery_id), self.batch[delivery_id].subscriber
+                if mail is None:  # its subscriber was erased, or another worker has it
+                    started.discard(delivery_id)
+                    continue
+                has_moved = mail.address != reader.email
+                if mail.kind is MailKind.ADDRESS and has_moved:
+                    refusals.setdefault(delivery_id, Cancellation.REPLACED)
+                if delivery_id in refusals:
+                    started.discard(delivery_id)
+                    reply = f"{outbox.NOT_SENT}{refusals[delivery_id]}"
+                    self.pending.append(AttemptResult(delivery_id=delivery_id, state=DeliveryState.FAILED, reply=reply))
+                elif has_moved or mail.epoch != reader.epoch:
+                    self.batch[delivery_id] = deliveries.get(tx, delivery_id)
 
     @contextmanager
     def _recording_results(self) -> Iterator[Transaction]:

@@ -4,6 +4,7 @@ After many runs with later times, or if no paper was seen for long before, the c
 as after a start without a battery. Nothing is corrected then: that would date the papers of days or years wrongly.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,20 +20,15 @@ _HISTORY = timedelta(days=30)  # before now, in which papers should have been se
 
 def correct_future_papers(store: Store, *, latest: datetime) -> None:
     """Take papers that were first seen after `latest` for new at `latest`."""
-    after = latest + CLOCK_SKEW
-    with store.read() as tx:
-        were_ahead = _is_exception(tx, papers.count_times_after(tx, after), latest)
-    if were_ahead:
+    if _is_exception(store, papers.count_times_after, latest):
         with store.write() as tx:
-            papers.correct_future_times(tx, after=after, now=latest)
+            papers.correct_future_times(tx, after=latest + CLOCK_SKEW, now=latest)
         log.warning("papers first seen in the future are taken for new: a clock was wrong")
 
 
 def correct_future_digests(store: Store, *, latest: datetime) -> None:
     """Take digests that were decided after `latest` as decided at `latest`."""
-    with store.read() as tx:
-        were_ahead = _is_exception(tx, digests.count_times_after(tx, latest + CLOCK_SKEW), latest)
-    if were_ahead:
+    if _is_exception(store, digests.count_times_after, latest):
         with store.write() as tx:
             digests.correct_future_times(tx, after=latest + CLOCK_SKEW, now=latest)
         log.warning("digests from the future are taken for new: a clock was wrong")
@@ -45,9 +41,10 @@ def is_plausible(store: Store, *, latest: datetime) -> bool:
         return _has_history(tx, latest) and runs <= _MAX_RUNS
 
 
-def _is_exception(tx: Transaction, runs: int, latest: datetime) -> bool:
-    """Return True if so many runs after `latest` are the exception, and not the time now."""
-    return 0 < runs <= _MAX_RUNS and _has_history(tx, latest)
+def _is_exception(store: Store, count_runs: Callable[[Transaction, datetime], int], latest: datetime) -> bool:
+    """Return True if there were runs after `latest`, but so few that they, and not the time now, are wrong."""
+    with store.read() as tx:
+        return 0 < count_runs(tx, latest + CLOCK_SKEW) <= _MAX_RUNS and _has_history(tx, latest)
 
 
 def _has_history(tx: Transaction, latest: datetime) -> bool:

@@ -6,7 +6,6 @@ scholar.google.com/intl/en/scholar/inclusion.html, "Indexing guidelines"; ogp.me
 
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from digest.models import Entry
@@ -19,6 +18,7 @@ _MAX_URL = 500  # characters
 
 _DOI_HOSTS = {"doi.org", "www.doi.org", "dx.doi.org"}
 _DOI = re.compile(r"(?:doi:\s*)?10\.\d{4,9}/\S+", re.IGNORECASE)
+# A name in the public DNS: no IP address, as the last label does not begin with a digit.
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d|0x)[a-z0-9-]{2,63}")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".onion")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
@@ -49,7 +49,9 @@ def _page_url(written: str) -> str:
     except ValueError:  # also a UnicodeError, which is one
         return ""
     scheme = parts.scheme.lower()
-    if scheme not in {"http", "https"} or "@" in parts.netloc or not _is_public_name(host):
+    if scheme not in {"http", "https"} or "@" in parts.netloc:
+        return ""
+    if not _HOST.fullmatch(host) or host.endswith(_LOCAL_SUFFIXES):  # its addresses are checked when it is fetched
         return ""
     if host in arxiv.HOSTS and (arxiv_id := arxiv.arxiv_id_in(parts.path)[0]):
         return arxiv.abs_url(arxiv_id)
@@ -67,15 +69,6 @@ def _doi_url(doi: str) -> str:
         return arxiv.abs_url(arxiv_id)
     url = f"https://doi.org/{quote(doi, safe=_UNQUOTED)}"
     return url if doi and len(url) <= _MAX_URL else ""
-
-
-def _is_public_name(host: str) -> bool:
-    """Whether the host looks like a name in the public DNS. Its addresses are checked when it is fetched."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return _HOST.fullmatch(host) is not None and not host.endswith(_LOCAL_SUFFIXES)
-    return False
 
 
 def parse(body: bytes, *, url: str) -> Entry:

@@ -227,7 +227,14 @@ def _entry_of(record: dict[str, Any]) -> Entry:
 def answer_requests() -> None:
     """Answer the requests on standard input until it ends: the child's main function."""
     limits = _Limits(*map(int, sys.argv[1:]))
-    _set_limits(limits)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd sends it to both; the parent decides
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none (macOS)
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  (only the child needs it)
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere its requests end with the parent
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a library that prints must not spoil the answers
     while head := requests.readline():
@@ -253,18 +260,6 @@ def _answer(limits: _Limits, *, kind: str, body: bytes, source: str, url: str) -
         yield {"reason": limits.too_large}
     except Exception as error:  # noqa: BLE001 (the parent reports it)
         yield {"error": f"{type(error).__name__}: {error}", "stack": traceback.format_exc()}
-
-
-def _set_limits(limits: _Limits) -> None:
-    """Limit this process's memory, and let it end with its parent."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd sends it to both; the parent decides
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none (macOS)
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415  (only the child needs it)
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere its requests end with the parent
 
 
 def _allow_cpu_time(limits: _Limits) -> None:

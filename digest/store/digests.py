@@ -149,7 +149,7 @@ def known_paper_ids(tx: Transaction, subscriber_ids: Collection[int], *, after: 
         )
     )
     for row in rows:
-        known[row.subscriber_id].update(_shown_ids(row))
+        known[row.subscriber_id].update(item[0] for item in (*row.items, *row.trending) if _is_entry(item))
         known[row.subscriber_id].update(paper_id for paper_id in row.more if isinstance(paper_id, str))
     merged = papers.merged_ids(tx, set().union(*known.values()))
     for ids in known.values():
@@ -285,10 +285,6 @@ def _digest(
 def _is_entry(item: object) -> bool:
     """Return True for a list that begins with a paper's id and revision."""
     return isinstance(item, list) and len(item) > 1 and isinstance(item[0], str) and isinstance(item[1], int)
-
-
-def _shown_ids(row: Any) -> list[str]:
-    return [item[0] for item in (*row.items, *row.trending) if _is_entry(item)]
 
 
 def _list_mailed(tx: Transaction, subscriber_id: int, condition: sa.ColumnElement[bool], *, limit: int) -> list[Digest]:

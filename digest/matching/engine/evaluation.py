@@ -102,7 +102,12 @@ def evaluate(plan: QueryPlan, corpus: Corpus, *, atoms: Bools | None = None, ste
         occurrences = plan.trie.find(corpus, starts, *tokens)
         pieces.append(_Piece(plan, corpus, atoms, occurrences, end))
         found.append(_evaluate_piece(pieces[-1]))
-    postings = found[0] if len(found) == 1 else _merged(found, plan.conditions)
+    postings = found[0]
+    if len(found) > 1:
+        packed = np.concatenate([each.keys << 1 | each.in_title for each in found])
+        packed.sort()  # by condition, then paper
+        postings = _Postings(found[0].papers)
+        postings.append(packed, plan.conditions)
     paper = (postings.keys % postings.papers).astype(np.int32)
     return Evaluation(plan, corpus, pieces, postings.offsets, paper, postings.in_title)
 
@@ -138,15 +143,6 @@ def _evaluate_piece(piece: _Piece) -> "_Postings":
         found.sort()
         postings.append(found, plan.atoms + end)
     return postings
-
-
-def _merged(pieces: Sequence["_Postings"], conditions: int) -> "_Postings":
-    """Return the postings of several pieces as one, sorted by condition, then paper."""
-    packed = np.concatenate([piece.keys << 1 | piece.in_title for piece in pieces])
-    packed.sort()
-    merged = _Postings(pieces[0].papers)
-    merged.append(packed, conditions)
-    return merged
 
 
 class _Postings:
