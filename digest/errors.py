@@ -1,4 +1,4 @@
-"""Every error that this program raises on purpose. Users see the message as one line, without a traceback.
+"""The errors that this program foresees. Users see the message as one line, without a traceback.
 
     DigestError
     ├── UsageError              the user can fix it: exit code 2

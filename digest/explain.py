@@ -79,10 +79,7 @@ _NEXT = {
     Verdict.TRENDING: Verdict.NEXT_TRENDING,
     Verdict.DID_NOT_FIT: Verdict.NEXT_DOES_NOT_FIT,
 }
-_STATE_EVENTS = {
-    SubscriberState.PENDING: ConsentEvent.ASKED,
-    SubscriberState.UNSUBSCRIBED: ConsentEvent.UNSUBSCRIBED,
-}
+_STATE_EVENTS = {SubscriberState.PENDING: ConsentEvent.ASKED, SubscriberState.UNSUBSCRIBED: ConsentEvent.UNSUBSCRIBED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

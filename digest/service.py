@@ -36,7 +36,7 @@ from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
 
-# The papers that came while this was not running should be in the first digests. A source that hangs holds up no one.
+# Papers that came while this was not running should be in the first digests. None waits longer for one that hangs.
 _WAIT_FOR_SOURCES = timedelta(minutes=5)
 
 _STOP_SECONDS = 7.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
@@ -176,7 +176,7 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
 
 
 def _run_stage(stage: Stage, work: Callable[[], object]) -> None:
-    """Run a stage and log its error, so that the other stages and its next run go on. The run has recorded it."""
+    """Run a stage and log its error, which the run has recorded. The other stages and its next run are not affected."""
     try:
         work()
     except DigestError as error:

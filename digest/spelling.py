@@ -1,4 +1,4 @@
-"""Which known name a misspelt one stands for: the "did you mean" of every message."""
+"""Finds the known name that a misspelt one probably means, for "did you mean" in messages."""
 
 import re
 from collections.abc import Iterable

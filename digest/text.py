@@ -1,4 +1,4 @@
-"""Splits and folds text into words, in papers and in rules alike.
+"""Splits and folds text into words, in papers and in rules.
 
 A word is a run of letters and digits with their marks (accents, vowel signs). A Han ideograph or a kana is a word by
 itself, because these scripts put no spaces between words. Everything else separates words. `fold` removes case and
@@ -207,6 +207,12 @@ def printable_line(text: str) -> str:
 def shortened(text: str, most: int) -> str:
     """Return at most `most` characters of a text; an ellipsis shows that there are more."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names, with commas between them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def normalize(text: str) -> str:

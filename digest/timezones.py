@@ -4,8 +4,6 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _CACHED = 1000  # there are 600 names
-
-
 MAX_NAME = 64  # characters; the longest name has 32
 
 

@@ -9,6 +9,7 @@ from digest.models import Delivery, DeliveryState, message_id
 from digest.pipeline.bounces import BounceReport
 from digest.store import Store, Transaction, audit, deliveries, outbox
 from digest.subscribers.membership import Membership
+from digest.text import listed
 
 _MAX_NAMED = 20  # deliveries in a line of the log
 
@@ -99,5 +100,4 @@ def poll_bounces(store: Store, read: Callable[[], BounceReport], *, by: str, now
 
 def _record(tx: Transaction, by: str, what: str, ids: Sequence[int], now: datetime) -> None:
     if ids:
-        more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
-        audit.record(tx, by, what, f"{', '.join(map(str, ids[:_MAX_NAMED]))}{more}", now=now)
+        audit.record(tx, by, what, listed(list(map(str, ids)), _MAX_NAMED), now=now)

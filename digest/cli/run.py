@@ -27,6 +27,7 @@ from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport, next_publish_at
 from digest.service import serve as serve_until
 from digest.service import stop_on_first_signal
+from digest.text import listed
 
 Report = TypeVar("Report")
 
@@ -139,8 +140,7 @@ def _publish(app: App, at: datetime, *, everyone: bool) -> PublishReport:
     for email, reason in report.empty_reasons:
         without.setdefault(reason, []).append(email)
     for reason, emails in without.items():
-        more = f" and {len(emails) - _MAX_NAMED} more" if len(emails) > _MAX_NAMED else ""
-        say(f"no email for {', '.join(emails[:_MAX_NAMED])}{more}: {reason}")
+        say(f"no email for {listed(emails, _MAX_NAMED)}: {reason}")
     return report
 
 

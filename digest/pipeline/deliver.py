@@ -237,7 +237,7 @@ class _Sender:
                 yield message
 
     def _compose(self, delivery: Delivery) -> Message | None:
-        """Return the mail of a delivery. If it cannot be composed, that is its result, and the others go on."""
+        """Return the mail of a delivery. If it cannot be composed, that is recorded as its result."""
         state, next_at = DeliveryState.FAILED, None
         try:
             items = delivery.digest.items if delivery.digest else ()

@@ -1,6 +1,6 @@
 """Ingest: turn what the sources serve into papers.
 
-Each source is read and committed by itself: one that fails is marked with the reason, and the others go on. Its HTTP
+Each source is read and committed by itself. If one fails, the reason is stored and the others are read. Its HTTP
 validators are saved in the transaction that stores its entries, so that entries that were not stored are served again.
 """
 

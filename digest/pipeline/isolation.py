@@ -1,4 +1,4 @@
-"""Keeps the fault of one subscriber from touching the others."""
+"""Keeps an error that concerns one subscriber from affecting the others."""
 
 from collections.abc import Callable, Sequence
 from traceback import format_tb
@@ -16,7 +16,7 @@ _MAX_REASON = 300  # characters
 
 
 def describe_fault(error: Exception) -> str:
-    """Return an error on one line, as it is stored with what it concerns."""
+    """Return an error on one line, to be stored with what it concerns."""
     text = str(error) if isinstance(error, DigestError) else f"internal error: {type(error).__name__}: {error}"
     return printable_line(text)[:_MAX_REASON]
 
@@ -27,22 +27,22 @@ def log_fault(event: str, error: Exception, **facts: object) -> None:
 
 
 def do_for_all(
-    some: Sequence[T], act: Callable[[Sequence[T]], object], *, failed: Callable[[T, Exception], None]
+    items: Sequence[T], act: Callable[[Sequence[T]], object], *, failed: Callable[[T, Exception], None]
 ) -> None:
-    """Call `act` with all of them, and if it raises with each half, and so on. `failed` gets those that raise alone.
+    """Call `act` with all items. If it raises, call it with each half, and so on: `failed` gets the items that fail.
 
-    `act` must leave no trace of what it did if it raises. Raises StoreError, which is about no single one.
+    `act` must undo what it did if it raises. Raises StoreError, which is about the whole database.
     """
-    if not some:
+    if not items:
         return
     try:
-        act(some)
+        act(items)
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the others)
-        if len(some) == 1:
-            failed(some[0], error)
+        if len(items) == 1:
+            failed(items[0], error)
             return
-        middle = len(some) // 2
-        do_for_all(some[:middle], act, failed=failed)
-        do_for_all(some[middle:], act, failed=failed)
+        middle = len(items) // 2
+        do_for_all(items[:middle], act, failed=failed)
+        do_for_all(items[middle:], act, failed=failed)

@@ -1,7 +1,8 @@
 """Publish: select the papers for every subscriber who is due, and store each selection as a digest.
 
 selection.py decides which papers; this module decides which subscribers are due, and writes the result. Nothing is
-rendered or sent here. What cannot be decided for one subscriber is recorded with them, and the others get theirs.
+rendered or sent here. If a digest cannot be decided, the reason is stored with its subscriber, and the others
+get their digests.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,8 +111,8 @@ class _Run:
         return [(s, slot_at) for s, slot_at in slots if slot_at is not None]
 
     def decide_all(self, due: Sequence[_Due]) -> None:
-        """Store the digests of subscribers. One that cannot be decided does not keep the others from theirs."""
-        with self.store.read() as tx:  # a fault in reading the papers is none of a subscriber
+        """Store the digests of subscribers. If one cannot be decided, the others are stored."""
+        with self.store.read() as tx:  # an error here is about the papers, not about one subscriber
             self.selector.prepare(tx, [s for s, _ in due if not catches_up(s)])
             self.catch_up.prepare(tx, [s for s, _ in due if catches_up(s)])
         for _ in range(_MAX_ROUNDS):

@@ -19,7 +19,7 @@ from digest.subscribers.schedule import CATCH_UP, catches_up, past
 # A paper gets its time before its transaction commits: one from before a digest may become visible only after it.
 OVERLAP = timedelta(days=2)
 
-# Of one profile: more than at the doors, so that saved rules go on to be matched as more papers come.
+# Of one profile: more than rules may cost when they are saved, so that they are still matched with more papers.
 _MAX_STEPS = 4 * MAX_STEPS
 
 _BACKGROUND = timedelta(days=30)  # how rare a rule is, is measured on the papers of this period

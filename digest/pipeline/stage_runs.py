@@ -1,4 +1,4 @@
-"""Runs a stage and records how the run ended, for the commands, `digest serve` and the admin pages alike."""
+"""Runs a stage and records how the run ended, for commands, `digest serve` and the admin pages."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -1,6 +1,6 @@
 """Where papers come from: bytes in, Entries out.
 
-What strangers serve is parsed by a `Parser`, in a process of its own with limits on time and memory.
+What sources serve is not trusted: a `Parser` parses it in a process of its own, with limits on time and memory.
 """
 
 from digest.sources import arxiv

@@ -1,4 +1,4 @@
-"""Decodes bytes whose character set is declared by a stranger: only by well-known ones, and never with an error.
+"""Decodes bytes by the character set that they declare, if it is a well-known one. Never raises an error.
 
 Python's list also has codecs that are not character sets, and some that are slow: punycode takes half a minute for one
 megabyte.

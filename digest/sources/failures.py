@@ -1,4 +1,4 @@
-"""One source's failure, whatever it is, stays that source's failure."""
+"""Keeps an error in one source from stopping the others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def contain_failures(source: str) -> Iterator[None]:
-    """Raise any exception of the block that this program does not raise on purpose as a SourceError.
-
-    Logs its stack. Errors of the whole database and other DigestErrors pass.
-    """
+    """Raise an unforeseen exception of the block as a SourceError, and log its stack. DigestErrors pass."""
     try:
         yield
     except DigestError:

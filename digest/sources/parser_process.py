@@ -1,4 +1,4 @@
-"""Parses what strangers serve in a child process, which has limits on processor time and memory.
+"""Parses what sources serve, in a child process that has limits on processor time and memory.
 
 The parsers that we use take time quadratic in the length of some texts (feedparser, 51 s for a name of 100 KB), and a
 regular expression keeps all other threads of its process waiting. No bound on the size of an answer prevents both.
@@ -59,7 +59,7 @@ class _Limits:
 
 
 class ParserError(Exception):
-    """An error in the child that parsers do not raise on purpose. `stack` is the child's."""
+    """An unforeseen error in the child. `stack` is the child's."""
 
     def __init__(self, reason: str, stack: str) -> None:
         super().__init__(reason)

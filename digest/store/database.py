@@ -36,7 +36,7 @@ def newsletter_timezone(tx: Transaction) -> str:
 
 @contextmanager
 def savepoint(tx: Transaction) -> Iterator[None]:
-    """Undo what the block did if it raises, and only that: the transaction goes on."""
+    """If the block raises, undo what it did, and nothing else of the transaction."""
     with tx.begin_nested():
         yield
 

@@ -27,19 +27,18 @@ class _Day:
 
 @dataclass(slots=True)
 class BouncingDays:
-    """How many mails of each date bounced. A date on which more than half of at least ten did says nothing of readers.
+    """How many mails of each date bounced. If more than half of at least ten did, that is not about their readers.
 
-    Used for one run or transaction. The mails of a date are counted again only when more than half of those known seem
-    to have bounced, since that reads the mails of a week.
+    Used for one run or transaction. Counting reads the mails of a week, so the mails of a date are counted again only
+    when more than half of those known seem to have bounced.
     """
 
     _days: dict[date, _Day] = field(default_factory=dict)
 
     def add(self, tx: Transaction, day: date, pseudonym: str) -> list[StoredBounce]:
-        """Note that a mail of a date (UTC) bounced, after the bounce was stored.
+        """Count a bounce that was stored, of a mail of a date (UTC). Returns the bounces to withdraw because of it.
 
-        Returns the bounces that are to be withdrawn because of it: all of a date that turned out to be no evidence, or
-        the new one.
+        These are all of a date that turns out to be no evidence, or the new one.
         """
         known = self._days.get(day)
         if known is None or known.mails < _MIN_MAILS:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from digest.errors import UsageError
 from digest.spelling import did_you_mean, nearest
-from digest.text import DASHES, shortened
+from digest.text import DASHES, listed, shortened
 
 _SAVE = 'in Excel, save it as "CSV UTF-8"; elsewhere, as CSV with the character set UTF-8'
 _BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
@@ -101,11 +101,10 @@ def read_table(text: str, known: Sequence[str], *, needed: str) -> Table:
 
 
 def describe_ignored(ignored: Sequence[str], known: Sequence[str]) -> str:
-    """Return a sentence that names the columns that are not known and so ignored."""
-    named = ", ".join(f"{name!r}" for name in ignored[:_MAX_LISTED])
-    more = f" and {len(ignored) - _MAX_LISTED} more" if len(ignored) > _MAX_LISTED else ""
+    """Return a sentence that names the ignored columns, and what some of them may be meant as."""
+    named = listed(list(map(repr, ignored)), _MAX_LISTED)
     hints = {hint for name in ignored if (hint := did_you_mean(name, known))}
-    return f"columns that are not known are ignored: {named}{more}{''.join(sorted(hints))}"
+    return f"columns that are not known are ignored: {named}{''.join(sorted(hints))}"
 
 
 def _folded(name: str) -> str:

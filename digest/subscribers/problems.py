@@ -1,4 +1,4 @@
-"""What is wrong with a subscriber's stored data, in words for admins. Nothing here reads or writes the database."""
+"""Describes to admins what is wrong with a subscriber's stored data. Nothing here reads or writes the database."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from digest.subscribers.schedule import past
 
 
 def unknown_zone(subscriber: Subscriber) -> str:
-    """Return that the subscriber's time zone is not known, and by which one they are served; "" if it is known."""
+    """Return a sentence about a time zone that is not known, and which one is used instead; "" if it is known."""
     schedule = subscriber.schedule
     if schedule.has_known_zone:
         return ""

@@ -6,8 +6,8 @@ A slot is a subscriber's sending time on one of their days. Each local date has 
 time that is skipped in spring is as much later as the clock jumped, and of a time that occurs twice in autumn the first
 counts. A date on which a slot was served has no further one, whatever the subscriber changes.
 
-A stored time in the future was written while a clock was wrong. It is as good as none, or the subscriber would get
-nothing until then; `publish` corrects it.
+A stored time in the future was written while a clock was wrong. It is ignored, or the subscriber would get nothing
+until then; `publish` corrects it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with limits for half-sent requests, which could otherwise take every place.
+"""uvicorn's HTTP protocol, with limits on half-sent requests, which could otherwise use up all connections.
 
 uvicorn waits without end for the first request of a connection, and for the rest of one that has begun. The time that a
 body may take is limited where it is read (dependencies.py, api/fields.py).

@@ -1,4 +1,4 @@
-"""Rate limits on what strangers may ask for, per network and for all together; and a client's address.
+"""Rate limits on requests of unknown clients, per network and for all together; and a client's address.
 
 The limits count in memory, so a restart resets them. Only requests that were let through are kept, so memory is bounded
 by the limits. The clock is passed, and the limits of all networks of a client count as one; the library `limits` has

@@ -1,4 +1,4 @@
-"""Says what a rejection means, for bounces and for the replies of an SMTP session alike.
+"""Says what a rejection means, in a bounce or in the reply of an SMTP session.
 
 Whether it is about the reader, about us or about one mail; HARD or SOFT; and whether it asks us to send more slowly.
 Unclear rejections are SOFT: a wrong HARD loses a reader, a wrong SOFT is only counted.
@@ -20,9 +20,8 @@ _STATUS_AFTER_CODE = re.compile(rf"(?<![\w.])[245]\d\d[ :-]{{1,3}}#?({_STATUS})(
 _ANY_STATUS = re.compile(rf"(?<![\w.])({_STATUS})(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.#])([45])\d\d(?![\w.])")
 _STARTS_WITH_4YZ = re.compile(r"\W{0,9}4\d\d(?![\w.])")
-_MAIL_CODE = re.compile(
-    r"\W{0,9}55[24](?![\w.])"
-)  # RFC 5321, 4.2.3: about the mail; 550, 551 and 553 are about the address
+# RFC 5321, 4.2.3: about the mail; 550, 551 and 553 are about the address.
+_MAIL_CODE = re.compile(r"\W{0,9}55[24](?![\w.])")
 
 # RFC 3463, RFC 7505 for 5.1.10, and Exchange Online for the last three. The others do not say that the address is
 # invalid: 5.2.2 to 5.2.4 are about a mailbox that exists, 5.3 and 5.5 about the systems, 5.4 about the network.
