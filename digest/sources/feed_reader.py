@@ -37,13 +37,7 @@ _NAMESPACES = {
     **{f"http://prismstandard.org/namespaces/basic/{version}/": "prism" for version in ("2.0", "2.1", "3.0")},
 }
 _UNKNOWN = "element:"  # begins the names of elements that feedparser does not know; no element's name has a colon there
-_PARSER_ERRORS = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    AssertionError,
-)  # feedparser has no exception of its own
+_FEEDPARSER_ERRORS = (LookupError, TypeError, ValueError, AttributeError, AssertionError)  # it has none of its own
 _LONG_AUTHOR = 2_000  # characters
 
 
@@ -84,7 +78,7 @@ class _Elements:
         parser: Any = super()
         try:
             parser.unknown_starttag(tag, attrs)
-        except _PARSER_ERRORS:
+        except _FEEDPARSER_ERRORS:
             return
 
     def unknown_endtag(self, tag: str) -> None:
@@ -93,7 +87,7 @@ class _Elements:
         depth = self.depth
         try:
             parser.unknown_endtag(tag)
-        except _PARSER_ERRORS:
+        except _FEEDPARSER_ERRORS:
             self.depth = depth - 1
 
     def handle_charref(self, ref: str) -> None:
@@ -154,12 +148,12 @@ def read_feed(body: bytes) -> Feed:
     well_formed = True
     try:
         reader.parse(io.BytesIO(data))
-    except (xml.sax.SAXException, *_PARSER_ERRORS):  # not well-formed, or a name with characters that none may have
+    except (xml.sax.SAXException, *_FEEDPARSER_ERRORS):  # not well-formed, or a name with characters that none may have
         well_formed = False
         parser = _LooseParser("", None, "utf-8", entities)
         try:
             parser.feed(data.decode("utf-8", "replace"))
-        except (*_PARSER_ERRORS, RecursionError) as error:
+        except (*_FEEDPARSER_ERRORS, RecursionError) as error:
             raise ParseError(f"the feed is damaged: {type(error).__name__}: {error}") from None
     if not version and not parser.version:
         raise ParseError("the answer is not a feed")

@@ -73,7 +73,11 @@ def _doi_url(doi: str) -> str:
 
 def parse(body: bytes, *, url: str) -> Entry:
     """Parse the paper that the web page at `url` describes. Raises ParseError if the page names no title."""
-    tags = _read_meta_tags(body)
+    tags: dict[str, list[str]] = {}  # contents of meta tags by name
+    for _, attributes in html_page.read_tags(body, {"meta"}):
+        name = attributes.get("name") or attributes.get("property")
+        if name and (content := html_to_text(attributes.get("content", ""))):
+            tags.setdefault(name.lower(), []).append(content)
     title = _first(tags, "citation_title", "og:title", "dc.title")
     if not title:
         raise ParseError("the page names no title (citation_title, og:title)")
@@ -100,16 +104,6 @@ def parse(body: bytes, *, url: str) -> Entry:
         doi=doi_in(_first(tags, "citation_doi", "dc.identifier")) or doi_in(url),
         published_at=published_at,
     )
-
-
-def _read_meta_tags(body: bytes) -> dict[str, list[str]]:
-    """Return the contents of a page's meta tags by name."""
-    found: dict[str, list[str]] = {}
-    for _, attributes in html_page.read_tags(body, {"meta"}):
-        name = attributes.get("name") or attributes.get("property")
-        if name and (text := html_to_text(attributes.get("content", ""))):
-            found.setdefault(name.lower(), []).append(text)
-    return found
 
 
 def _first(tags: dict[str, list[str]], *names: str) -> str:

@@ -163,23 +163,18 @@ class AdminSessions:
     path: str  # the site's: "" or "/digest"
     https: bool
 
+    def _cookie(self, name: str) -> Cookie:
+        return Cookie(plain_name=name, site_path=self.path, https=self.https, below="/admin", same_site="Strict")
+
     @property
     def cookie(self) -> Cookie:
         """The cookie of a session."""
-        return Cookie(
-            plain_name="digest-desk", site_path=self.path, https=self.https, below="/admin", same_site="Strict"
-        )
+        return self._cookie("digest-desk")
 
     @property
     def known_browsers(self) -> KnownBrowsers:
         """The browsers in which an admin has signed in."""
-        cookie = Cookie(
-            plain_name="digest-desk-known",
-            site_path=self.path,
-            https=self.https,
-            below="/admin",
-            same_site="Strict",
-        )
+        cookie = self._cookie("digest-desk-known")
         return KnownBrowsers(links=self.links, scope=Scope.KNOWN_ADMIN_BROWSER, cookie=cookie)
 
     def begin(self, tx: Transaction, admin: Admin, request: Request, *, now: datetime) -> str:

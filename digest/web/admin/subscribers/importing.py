@@ -31,7 +31,7 @@ from digest.subscribers.fields import COLUMNS, CsvRow, csv_lines
 from digest.subscribers.importing import RowOutcome, RowStatus, preview_import
 from digest.web.auth import CurrentAdmin, admin_router
 from digest.web.background import Background
-from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, Upload, shared
+from digest.web.dependencies import Context, PathId, PostedForm, PostedUpload, shared
 from digest.web.rendering import Samples, admin_template, attachment
 from digest.web.security import MAX_UPLOAD
 
@@ -77,7 +77,7 @@ class Progress:
 class Import:
     """An uploaded file. `progress` is replaced, never changed, so that threads may read it."""
 
-    id: int
+    id: int = field(default_factory=lambda: 1 + secrets.randbelow(_MAX_ID))
     admin: Admin
     name: str
     content: bytes
@@ -111,35 +111,16 @@ class Imports:
         self._kept: dict[int, Import] = {}
         self._lock = threading.Lock()
 
-    def start(
-        self,
-        upload: Upload,
-        *,
-        admin: Admin,
-        confirmed: bool,
-        rows: int,
-        ignored_columns: tuple[str, ...],
-        now: datetime,
-    ) -> Import | None:
+    def start(self, new: Import) -> bool:
         """Keep an uploaded file, whose header is valid, instead of the admin's last one, and start to check its rows.
 
-        Return None while the last one is being imported, or if the files of all admins would be too large.
+        Returns False while the last one is being imported, or if the files of all admins would be too large.
         """
-        new = Import(
-            id=1 + secrets.randbelow(_MAX_ID),
-            admin=admin,
-            name=upload.name,
-            content=upload.content,
-            confirmed=confirmed,
-            uploaded_at=now,
-            rows=rows,
-            ignored_columns=ignored_columns,
-        )
         with self._lock:
-            own = [kept for kept in self._kept.values() if kept.admin.id == admin.id]
-            others = sum(len(kept.content) for kept in self._kept.values() if kept.admin.id != admin.id)
+            own = [kept for kept in self._kept.values() if kept.admin.id == new.admin.id]
+            others = sum(len(kept.content) for kept in self._kept.values() if kept not in own)
             if not all(kept.can_be_discarded for kept in own) or others + len(new.content) > _MAX_KEPT:
-                return None
+                return False
             for kept in own:
                 self._drop(kept)
             self._kept[new.id] = new
@@ -149,12 +130,12 @@ class Imports:
             if new.id not in self._kept:  # discarded meanwhile
                 return
             with self._app.store.read() as tx:
-                outcomes = preview_import(tx, self._app.membership, self._rows(tx, new), now=now)
+                outcomes = preview_import(tx, self._app.membership, self._rows(tx, new), now=new.uploaded_at)
                 batches = iter(lambda: list(islice(outcomes, _BATCH)), [])
                 self._follow(new, batches, last_stage=Stage.CHECKED)
 
         self._background.submit(check, page=_PAGE)
-        return new
+        return True
 
     def get(self, import_id: int, *, admin: Admin, now: datetime) -> Import:
         """An import of this admin. Raises NotFoundError if it is gone or another admin's."""
@@ -329,17 +310,18 @@ def upload_file(context: Context, form: PostedUpload, admin: CurrentAdmin, impor
             next(iter(read), None)
     except UsageError as error:
         return _show_form(context, replace(shown, wrong="header", reason=str(error)))
-    started = imports.start(
-        file,
+    new = Import(
         admin=admin,
+        name=file.name,
+        content=file.content,
         confirmed=shown.confirmed,
+        uploaded_at=context.now,
         rows=rows,
         ignored_columns=read.ignored_columns,
-        now=context.now,
     )
-    if started is None:
+    if not imports.start(new):
         return _show_form(context, replace(shown, wrong="busy"))
-    return context.redirect(f"{_PAGE}/{started.id}")
+    return context.redirect(f"{_PAGE}/{new.id}")
 
 
 @router.get("/{id}")
