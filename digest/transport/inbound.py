@@ -7,18 +7,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from os.path import isfile
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, Self
+from typing import BinaryIO, Protocol, Self
 from urllib.parse import quote
 
-from imap_tools import BaseMailBox, ImapToolsError, UnexpectedCommandStatusError
+from imap_tools import BaseMailBox, ImapToolsError
 
 from digest.errors import TransportError, UsageError
+from digest.transport.imap_client import FAILURES, ImapClient, MailBox, check_answer, describe_error
 from digest.transport.smtp_connection import Security, one_line
 
 # The rest of a mail is not read: a report comes first, and the mail that it returns last (RFC 6522, 3; RFC 5965, 2).
@@ -36,10 +37,8 @@ _MARK_COUNT = 500  # mails marked at once: servers accept command lines of 8192 
 _MAX_RECONNECTS = 20  # in one poll: a mail may break the connection whenever it is fetched
 _MAX_LITERAL = MAX_BYTES + 64 * 1024  # bytes that a server may send at once; it is asked for no more than MAX_BYTES
 _UID = re.compile(rb"\bUID ([0-9]+)")
-_BYE: Final = re.compile(r"""b['"]\* BYE ?(.*)['"]""")  # as imaplib reports a greeting
-
-# What imaplib and imap_tools raise: their own errors, socket errors, and ValueError for invalid answers.
-_FAILURES = (imaplib.IMAP4.error, ImapToolsError, OSError, ValueError)
+_VALID_UID = re.compile(r"[1-9][0-9]{0,9}")
+_QUOTED_BODY = re.compile(rb'\bBODY\[\](?:<0>)? "((?:[^"\\]|\\.)*)"', re.DOTALL)  # not as a literal (RFC 3501, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +198,7 @@ class ImapMailbox:
 
     _mailbox: BaseMailBox | None = field(init=False, default=None)
     _socket: socket.socket | None = field(init=False, default=None)
+    _has_hung_up: bool = field(init=False, default=False)  # after the deadline
     _watchdog: threading.Timer | None = field(init=False, default=None)
     _ends_at: float = field(init=False, default=0.0)  # time.monotonic
     _reconnects: int = field(init=False, default=0)
@@ -208,7 +208,7 @@ class ImapMailbox:
     def __enter__(self) -> Self:
         """Connect, log in and open the folder. Raises TransportError."""
         self._uids.clear()  # a UID may belong to another mail now
-        self._reconnects = 0
+        self._reconnects, self._has_hung_up = 0, False
         self._ends_at = time.monotonic() + self.deadline
         # The timeout is for each byte of a server that sends very slowly, so another thread ends the connection.
         self._watchdog = threading.Timer(self.deadline + self.timeout, self._hang_up)
@@ -216,7 +216,7 @@ class ImapMailbox:
         self._watchdog.start()
         try:
             self._connect()
-        except TransportError:
+        except BaseException:
             self._watchdog.cancel()
             raise
         return self
@@ -225,8 +225,10 @@ class ImapMailbox:
         with self._translate_errors("cannot be reached"):
             tls = self.tls or ssl.create_default_context()  # without one, imaplib verifies nothing
             encrypted = tls if self.security is Security.TLS else None
-            client = _ImapClient(self.host, self.port, timeout=self.timeout, tls=encrypted, opened=self._watch)
-            self._mailbox = _MailBox(client)
+            client = ImapClient(
+                self.host, self.port, timeout=self.timeout, tls=encrypted, opened=self._watch, max_literal=_MAX_LITERAL
+            )
+            self._mailbox = MailBox(client)
             if client.state == "AUTH":
                 reason = "it greets with PREAUTH, as signed in already without a password; use a port that asks for one"
                 raise imaplib.IMAP4.error(reason)
@@ -235,7 +237,11 @@ class ImapMailbox:
                 self._watch(client.sock)
             # LOGIN takes only ASCII, and not every server allows it.
             is_ascii = (self.username + self.password).isascii()
-            plain = not is_ascii or "AUTH=PLAIN" in self._open.client.capabilities
+            capabilities = self._open.client.capabilities
+            plain = not is_ascii or "AUTH=PLAIN" in capabilities
+            if "LOGINDISABLED" in capabilities and "AUTH=PLAIN" not in capabilities:  # RFC 3501, 6.2.3
+                reason = 'it takes no password over this connection (LOGINDISABLED); try bounces.imap.security = "tls"'
+                raise imaplib.IMAP4.error(reason)
             log_in = self._open.login_utf8 if plain else self._open.login
             try:
                 log_in(self.username, self.password, initial_folder=None)
@@ -243,7 +249,7 @@ class ImapMailbox:
                 raise  # not refused: the connection broke
             except (imaplib.IMAP4.error, ImapToolsError) as error:
                 self._disconnect()
-                reason = f"refuses user {self.username!r}: {_message(error)}; check DIGEST_IMAP_PASSWORD"
+                reason = f"refuses user {self.username!r}: {describe_error(error)}; check DIGEST_IMAP_PASSWORD"
                 raise self._failed(reason) from None
         with self._translate_errors(f"does not open the folder {self.folder!r}"):
             self._open.folder.set(self.folder)
@@ -257,7 +263,7 @@ class ImapMailbox:
 
     def __exit__(self, *_error: object) -> None:
         if self._mailbox:
-            with suppress(*_FAILURES):
+            with suppress(*FAILURES):
                 self._mailbox.client.logout()
             self._disconnect()
         if self._watchdog:
@@ -267,8 +273,7 @@ class ImapMailbox:
         """Yield the mails that were unread at the first step; see Inbox."""
         with self._translate_errors("cannot be read"):
             # imap_tools' uids() would name a character set, which not every server accepts.
-            answer = _check(self._open.client.uid("SEARCH", "UNSEEN UNDELETED"))
-            uids = sorted((uid.decode() for part in answer if part for uid in part.split()), key=int)
+            uids = sorted(self._search("UNSEEN UNDELETED"), key=int)
         failure, has_fetched = "", False
         for start in range(0, len(uids), _FETCH_COUNT):
             if time.monotonic() > self._ends_at:
@@ -285,30 +290,40 @@ class ImapMailbox:
         if failure and not has_fetched:
             raise self._failed(f"cannot be read: {failure}")
 
+    def _search(self, criteria: str) -> set[str]:
+        """Return the UIDs of mails. Raises one of FAILURES."""
+        answer = check_answer(self._open.client.uid("SEARCH", criteria))
+        uids = {uid.decode() for part in answer if part for uid in part.split()}
+        if invalid := [uid for uid in uids if not _VALID_UID.fullmatch(uid)]:
+            raise ValueError(invalid[0])
+        return uids
+
     def _fetch_each(self, uids: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
         """Yield each mail's UID and content, or the reason why it cannot be fetched. Left out if deleted meanwhile.
 
-        If the server refuses several at once, or the connection breaks, each is fetched by itself.
+        If the server refuses several at once, leaves some out, or the connection breaks, each is fetched by itself.
         """
         found: dict[str, bytes] = {}
         try:
             found = self._fetch(uids)
-        except _FAILURES as error:
-            reason = _message(error) or type(error).__name__
+            if len(uids) == 1 and not found and self._search(f"UID {uids[0]} UNSEEN UNDELETED") >= set(uids):
+                raise imaplib.IMAP4.error("the server does not send it")
+        except FAILURES as error:
+            reason = self._describe(error)
             if isinstance(error, imaplib.IMAP4.abort) or not isinstance(error, imaplib.IMAP4.error):
                 self._reconnect(reason)
             if len(uids) == 1:
                 yield uids[0], reason
                 return
-            for uid in uids:
-                yield from self._fetch_each([uid])
         for uid in uids:
             if uid in found:
                 yield uid, found[uid]
+            elif len(uids) > 1:
+                yield from self._fetch_each([uid])
 
     def _fetch(self, uids: Sequence[str]) -> dict[str, bytes]:
-        """Fetch the beginning of mails, without marking them. Raises one of _FAILURES."""
-        answer = _check(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
+        """Fetch the beginning of mails, without marking them. Raises one of FAILURES."""
+        answer = check_answer(self._open.client.uid("FETCH", ",".join(uids), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"))
         found: dict[str, bytes] = {}
         # imaplib returns (b"1 (UID 7 BODY[]<0> {99}", content), b")"; the UID may also come after the content.
         # Other changes to the folder may be reported in between.
@@ -318,7 +333,9 @@ class ImapMailbox:
                 uid = _UID.search(before) or _UID.search(following if isinstance(following, bytes) else b"")
                 if uid:
                     found[uid[1].decode()] = content[:MAX_BYTES]
-        return found
+            elif isinstance(part, bytes) and (uid := _UID.search(part)) and (quoted := _QUOTED_BODY.search(part)):
+                found[uid[1].decode()] = re.sub(rb"\\(.)", rb"\1", quoted[1], flags=re.DOTALL)
+        return {uid: found[uid] for uid in uids if uid in found}
 
     def _reconnect(self, reason: str) -> None:
         """Replace a connection that broke because of `reason`. Raises TransportError if that is not possible."""
@@ -338,7 +355,7 @@ class ImapMailbox:
             batch = ",".join(uids[start : start + _MARK_COUNT])
             with self._translate_errors("cannot be marked as read"):
                 # imap_tools' flag() would also expunge the mails that other programs have marked as deleted.
-                _check(self._open.client.uid("STORE", batch, "+FLAGS.SILENT", r"(\Seen)"))
+                check_answer(self._open.client.uid("STORE", batch, "+FLAGS.SILENT", r"(\Seen)"))
 
     @property
     def _open(self) -> BaseMailBox:
@@ -351,9 +368,14 @@ class ImapMailbox:
         """Raise failures as TransportError, after disconnecting: the rest of an answer may still arrive."""
         try:
             yield
-        except _FAILURES as error:
+        except FAILURES as error:
             self._disconnect()
-            raise self._failed(f"{failure}: {_message(error) or type(error).__name__}") from None
+            raise self._failed(f"{failure}: {self._describe(error)}") from None
+
+    def _describe(self, error: Exception) -> str:
+        if self._has_hung_up:
+            return f"the poll took longer than {self.deadline:g} seconds"
+        return describe_error(error) or type(error).__name__
 
     def _failed(self, reason: str) -> TransportError:
         return TransportError(f"the mailbox {self.host}:{self.port} {reason}")
@@ -368,71 +390,7 @@ class ImapMailbox:
         self._socket = opened
 
     def _hang_up(self) -> None:
+        self._has_hung_up = True
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-
-
-class _ImapClient(imaplib.IMAP4):
-    """imaplib's client, which accepts no longer literals than were asked for, and tells of its socket early."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        timeout: float,
-        tls: ssl.SSLContext | None,
-        opened: Callable[[socket.socket], None],
-    ) -> None:
-        self._tls = tls
-        self._opened = opened
-        super().__init__(host, port, timeout)
-
-    def _create_socket(self, timeout: float | None) -> socket.socket:
-        connection = socket.create_connection((self.host, self.port), timeout)
-        if self._tls is not None:
-            connection = self._tls.wrap_socket(connection, server_hostname=self.host, do_handshake_on_connect=False)
-        self._opened(connection)
-        if isinstance(connection, ssl.SSLSocket):
-            try:
-                connection.do_handshake()
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-    def read(self, size: int) -> bytes:
-        """Read a literal; overrides imaplib's method."""
-        if size > _MAX_LITERAL:
-            raise self.abort(f"the server sends {size:,} bytes at once, and was asked for {MAX_BYTES:,}")
-        return super().read(size)
-
-
-class _MailBox(BaseMailBox):
-    """imap_tools' mailbox with our client."""
-
-    def __init__(self, client: imaplib.IMAP4) -> None:
-        self._client = client
-        super().__init__()
-
-    def _get_mailbox_client(self) -> imaplib.IMAP4:
-        return self._client
-
-
-def _check(answer: tuple[str, list[Any]]) -> list[Any]:
-    """The parts of a successful answer. Raises IMAP4.error for another."""
-    status, parts = answer
-    if status != "OK":
-        raise imaplib.IMAP4.error(one_line(parts[-1] or b""))
-    return parts
-
-
-def _message(error: Exception) -> str:
-    """The server's own words, if it sent any."""
-    if isinstance(error, UnexpectedCommandStatusError):
-        _, parts = error.command_result
-        return one_line(parts[-1] or b"")
-    said = one_line(str(error))
-    goodbye = _BYE.fullmatch(said)
-    return f"the server says goodbye (BYE): {goodbye[1] or 'without a reason'}" if goodbye else said

@@ -17,7 +17,7 @@ _RECEIVE_BYTES = 8192  # asked of the socket at once
 _MAX_UNREAD_BYTES = 64 * 1024  # RFC 5321, 4.5.3.1.5 allows 512 bytes a line
 _MAX_LINES = 1000
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-_PLAIN_TEXT_GREETING = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # OpenSSL's errors for one
+PLAIN_TEXT_GREETING = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # OpenSSL's errors for one
 
 
 class ReplyError(smtplib.SMTPException):
@@ -215,7 +215,7 @@ class MailServer:
             stage = SmtpStage.GREETING if isinstance(error, smtplib.SMTPConnectError) else SmtpStage.EHLO
             raise ConnectionRefusedByServerError(f"does not accept mail: {reply}", reply, stage) from None
         except ssl.SSLError as error:
-            fix = '; try delivery.smtp.security = "starttls"' if error.reason in _PLAIN_TEXT_GREETING else ""
+            fix = '; try delivery.smtp.security = "starttls"' if error.reason in PLAIN_TEXT_GREETING else ""
             raise TransportError(f"cannot be reached: {one_line(str(error))}{fix}") from None
         except (smtplib.SMTPException, OSError, UnicodeError) as error:  # UnicodeError: no name of a host
             raise TransportError(f"cannot be reached: {one_line(str(error)) or type(error).__name__}") from None

@@ -1,5 +1,6 @@
 """IMAP against a real Dovecot: nothing is marked before it is processed, and nothing is ever deleted."""
 
+import imaplib
 import socket
 import ssl
 import time
@@ -265,7 +266,7 @@ def test_a_poll_has_a_deadline_also_with_a_server_that_sends_byte_by_byte() -> N
     with imap_server({1: b"x" * 100_000}, trickle=0.02) as port:
         begun = time.monotonic()
         with (
-            pytest.raises(TransportError, match="cannot be read"),
+            pytest.raises(TransportError, match=r"cannot be read: the poll took longer than 0\.5 seconds"),
             a_mailbox(port, timeout=1.0, deadline=0.5) as mailbox,
         ):
             list(mailbox.unread())
@@ -313,8 +314,54 @@ def test_the_order_of_an_answer_does_not_matter() -> None:
     assert found == [("UIDVALIDITY=9/;UID=3", b"one"), ("IDVALIDITY=9/;UID=12", b"two")]
 
 
+def test_a_mail_may_come_in_quotes_and_is_read_once_though_it_is_found_twice() -> None:
+    answers = {
+        b"SEARCH": b"* SEARCH 1 2 2\r\n",
+        b"FETCH": b'* 1 FETCH (UID 1 BODY[]<0> "say \\"hi\\"")\r\n* 2 FETCH (BODY[]<0> "" UID 2)\r\n',
+    }
+    with scripted(answers) as (port, _), a_mailbox(port) as mailbox:
+        assert [inbound.content for inbound in mailbox.unread()] == [b'say "hi"', b""]
+
+
+@pytest.mark.parametrize("instead", [b"", b"* 2 FETCH (UID 2 BODY[]<0> NIL)\r\n", b"* 2 FETCH (FLAGS ())\r\n"])
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["there", "deleted"])
+def test_a_mail_that_the_server_leaves_out_is_reported_unless_it_was_deleted(instead: bytes, is_deleted: bool) -> None:
+    answers = {b"SEARCH": b"* SEARCH 1 2\r\n", b"FETCH": b'* 1 FETCH (UID 1 BODY[]<0> "one")\r\n' + instead}
+    with scripted(answers) as (port, _), a_mailbox(port) as mailbox:
+        looking = mailbox.unread()
+        assert next(looking).content == b"one"
+        if is_deleted:
+            answers[b"SEARCH"] = b"* SEARCH\r\n"
+        failures = [inbound.failure for inbound in looking]
+    assert failures == ([] if is_deleted else ["cannot be fetched: the server does not send it"])
+
+
+def test_a_server_that_takes_no_password_over_the_connection_gets_none() -> None:
+    with scripted({b"CAPABILITY": b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n"}) as (port, heard):
+        said = refusal(a_mailbox(port))
+    assert "it takes no password over this connection (LOGINDISABLED); try bounces.imap.security = " in said
+    assert not any(b"LOGIN" in line for line in heard)
+
+
+def test_a_line_that_never_ends_is_no_refusal_of_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imaplib, "_MAXLINE", 1000)
+    with scripted({b"LOGIN": b"x" * 2000}) as (port, _):
+        assert "cannot be reached: command: LOGIN => got more than 1000 bytes" in refusal(a_mailbox(port))
+
+
 @pytest.mark.parametrize(
-    "answer", [b"* SEARCH one\r\n", b"* SEARCH \xff\r\n", b"what?\r\n", b"* BYE I am tired\r\n", b"x1 OK\r\n"]
+    "answer",
+    [
+        b"* SEARCH one\r\n",
+        b"* SEARCH -1\r\n",
+        b"* SEARCH 0\r\n",
+        b"* SEARCH 99999999999\r\n",
+        b"* SEARCH \xd9\xa3\r\n",
+        b"* SEARCH \xff\r\n",
+        b"what?\r\n",
+        b"* BYE I am tired\r\n",
+        b"x1 OK\r\n",
+    ],
 )
 def test_an_answer_without_sense_ends_the_connection(answer: bytes) -> None:
     with scripted({b"SEARCH": answer}) as (port, _):
