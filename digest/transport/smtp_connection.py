@@ -206,6 +206,7 @@ class MailServer:
         except smtplib.SMTPAuthenticationError as error:
             reply = f"{error.smtp_code} {one_line(error.smtp_error)}"
             fix = "check DIGEST_SMTP_PASSWORD" if self.password else "DIGEST_SMTP_PASSWORD is not set"
+            fix = "it is tried again" if 400 <= error.smtp_code < 500 else fix  # RFC 4954, 6: a fault of the server
             message = f"refuses user {self.username!r}: {reply}; {fix}"
             raise ConnectionRefusedByServerError(message, reply, SmtpStage.AUTH) from None
         except smtplib.SMTPNotSupportedError as error:

@@ -252,6 +252,15 @@ def test_an_address_that_the_server_does_not_know_is_suppressed_with_its_words(s
     assert (suppressed.reason, suppressed.evidence) == (SuppressionReason.HARD_BOUNCE, "550 5.1.1 no such user")
 
 
+def test_a_nul_in_the_servers_words_is_not_stored(store: Store) -> None:
+    queue(store, "a@example.org", "b@example.org")
+    assert send(store, Postbox(at_rcpt={"a@example.org": "550 5.1.1 no\0such user"})).sent == 1
+    with store.read() as tx:
+        (bounce,) = bounces.list_newest(tx, limit=9)
+        refused = next(d for d in deliveries.list_newest(tx) if d.state is DeliveryState.FAILED)
+    assert (bounce.kind, bounce.reply, refused.reply) == (BounceKind.HARD, *["550 5.1.1 no such user"] * 2)
+
+
 def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_one_is_not(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber("old@example.org"), now=NOW)

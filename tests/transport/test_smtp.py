@@ -176,6 +176,16 @@ def test_only_the_right_password_is_accepted() -> None:
                         list(transport.send([a_message()]))
 
 
+def test_a_login_that_fails_for_now_is_no_fault_of_the_password() -> None:
+    def fails(*_: object) -> AuthResult:
+        return AuthResult(success=False, handled=False, message="454 4.7.0 Temporary authentication failure")
+
+    with SmtpServer(Postbox(), authenticator=fails, auth_require_tls=False) as server:
+        transport = SmtpTransport("127.0.0.1", server.port, username="digest", password="right", connections=1)
+        with transport, pytest.raises(TransportError, match="refuses user 'digest': 454 .*; it is tried again"):
+            list(transport.send([a_message()]))
+
+
 def test_starttls_is_verified_and_used(certificate: Path) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     with SmtpServer(Postbox(), tls_context=server_context(certificate), require_starttls=True) as server:

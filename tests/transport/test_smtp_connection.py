@@ -31,6 +31,7 @@ def ends() -> Iterator[Ends]:
         (b"250 \r\n", Reply(250, b""), "250"),
         (b"250-a\r\n250-\r\n250 c\r\n", Reply(250, b"a\n\nc"), "250 a c"),
         (b"550-5.1.1 no\n550 one\n", Reply(550, b"5.1.1 no\none"), "550 5.1.1 no one"),
+        (b"550 no\0such user\r\n", Reply(550, b"no\0such user"), "550 no such user"),
         (b"450 \xffz\x1b[2J\r\n", Reply(450, b"\xffz\x1b[2J"), "450 \N{REPLACEMENT CHARACTER}z [2J"),
     ],
 )
