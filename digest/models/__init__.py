@@ -6,6 +6,7 @@
 from digest.models.admins import Admin, ApiToken, Change, Role, TokenScope
 from digest.models.mails import (
     KEPT_BY_HOLD,
+    NOT_SENT,
     Bounce,
     BounceKind,
     Cancellation,

@@ -71,8 +71,11 @@ class MailKind(StrEnum):
         return self in {MailKind.DIGEST, MailKind.WELCOME}
 
 
+NOT_SENT = "not sent: "  # the reply of a mail that was not handed over begins so
+
+
 class Cancellation(StrEnum):
-    """Why a mail was not sent although nothing is wrong. Its reply is "not sent: " and what begins so."""
+    """Why a mail was not sent although nothing is wrong. Its reply is NOT_SENT and what begins so."""
 
     SUPPRESSED = "suppressed since "
     UNSUBSCRIBED = "unsubscribed in the meantime"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from digest.errors import AddressError, DigestError, HeaderError, TransportError
 from digest.mail import Composer
 from digest.models import (
+    NOT_SENT,
     Bounce,
     Cancellation,
     Delivery,
@@ -256,7 +257,7 @@ class _Sender:
             log_fault("a mail cannot be composed", error, delivery=delivery.id)
             next_at = retry_at(delivery.attempts + 1, queued_at=delivery.queued_at, now=self.now, jitter=0)
             state = DeliveryState.FAILED if next_at is None else DeliveryState.DEFERRED
-        reply = f"{outbox.NOT_SENT}{reason}"
+        reply = f"{NOT_SENT}{reason}"
         self.pending.append(AttemptResult(delivery_id=delivery.id, state=state, reply=reply, next_at=next_at))
         return None
 
@@ -286,7 +287,7 @@ class _Sender:
                     refusals.setdefault(delivery_id, Cancellation.REPLACED)
                 if delivery_id in refusals:
                     started.discard(delivery_id)
-                    reply = f"{outbox.NOT_SENT}{refusals[delivery_id]}"
+                    reply = f"{NOT_SENT}{refusals[delivery_id]}"
                     self.pending.append(AttemptResult(delivery_id=delivery_id, state=DeliveryState.FAILED, reply=reply))
                 elif has_moved or mail.epoch != reader.epoch:
                     self.batch[delivery_id] = deliveries.get(tx, delivery_id)

@@ -240,7 +240,11 @@ def answer_requests() -> None:
     while head := requests.readline():
         request: dict[str, Any] = json.loads(head)
         body = requests.read(request.pop("length"))
-        _allow_cpu_time(limits)
+        # The system ends this process (SIGXCPU) after so much more processor time.
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + 1 + limits.cpu_seconds
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
         for record in _answer(limits, body=body, **request):
             answers.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         answers.flush()
@@ -260,11 +264,3 @@ def _answer(limits: _Limits, *, kind: str, body: bytes, source: str, url: str) -
         yield {"reason": limits.too_large}
     except Exception as error:  # noqa: BLE001 (the parent reports it)
         yield {"error": f"{type(error).__name__}: {error}", "stack": traceback.format_exc()}
-
-
-def _allow_cpu_time(limits: _Limits) -> None:
-    """Let the system end this process (SIGXCPU) after so much more processor time."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = int(used.ru_utime + used.ru_stime) + 1 + limits.cpu_seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))

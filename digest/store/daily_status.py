@@ -7,7 +7,17 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from digest.models import CLOCK_SKEW, BounceKind, Cancellation, DeliveryState, Hold, Stage, StageState, StageStatus
+from digest.models import (
+    CLOCK_SKEW,
+    NOT_SENT,
+    BounceKind,
+    Cancellation,
+    DeliveryState,
+    Hold,
+    Stage,
+    StageState,
+    StageStatus,
+)
 from digest.store import digests as digest_store
 from digest.store import outbox, papers, sources
 from digest.store import subscribers as subscriber_store
@@ -116,9 +126,7 @@ def _count_settled(tx: Transaction, since: datetime) -> int:
     bounced = sa.select(bounces.c.delivery_id).where(
         bounces.c.bounced_at >= since, bounces.c.delivery_id.is_not(None), evidence
     )
-    cancelled = (
-        deliveries.c.reply.startswith(f"{outbox.NOT_SENT}{reason}", autoescape=True) for reason in Cancellation
-    )
+    cancelled = (deliveries.c.reply.startswith(f"{NOT_SENT}{reason}", autoescape=True) for reason in Cancellation)
     failed = sa.and_(deliveries.c.queued_at >= since, deliveries.c.state == DeliveryState.FAILED.value)
     settled = sa.or_(deliveries.c.id.in_(bounced), *cancelled)
     return tx.execute(sa.select(sa.func.count()).select_from(deliveries).where(failed, settled)).scalar_one()

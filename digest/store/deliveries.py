@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest.errors import NotFoundError
-from digest.models import Delivery, DeliveryState, Digest, MailKind, Subscriber
+from digest.models import NOT_SENT, Delivery, DeliveryState, Digest, MailKind, Subscriber
 from digest.store import digests, subscribers
 from digest.store.database import Transaction
 from digest.store.schema import bounces, deliveries, read_member
@@ -109,7 +109,7 @@ def count_handed_over(tx: Transaction, day: date) -> int:
     first = tx.scalar(sa.select(sa.func.min(deliveries.c.queued_at)).where(deliveries.c.id.in_(bounced), finished))
     week = begin - timedelta(days=7)
     recent = deliveries.c.queued_at.between(min(first or week, week), begin + timedelta(days=2))
-    return _count(tx, sa.and_(recent, finished, sa.not_(deliveries.c.reply.startswith("not sent: "))))
+    return _count(tx, sa.and_(recent, finished, sa.not_(deliveries.c.reply.startswith(NOT_SENT))))
 
 
 def find_finished_at(tx: Transaction, delivery_id: int) -> datetime | None:

@@ -60,30 +60,7 @@ def freeze(
         return 0
     insert = backend(tx).insert_or_ignore(digests)
     returning = insert.returning(digests.c.id, digests.c.subscriber_id, digests.c.slot_at)
-    values = [
-        {
-            "subscriber_id": digest.subscriber.id,
-            "slot_at": digest.slot_at,
-            "created_at": digest.created_at,
-            "dated_on": digest.dated_on,
-            "items": [
-                [
-                    item.paper.id,
-                    item.paper.revision,
-                    item.profile,
-                    round(item.score, 4),
-                    [[e.field.value, e.start, e.end, e.rule] for e in item.evidence],
-                    list(item.also),
-                ]
-                for item in digest.items
-            ],
-            "more": list(digest.more),
-            "trending": [[paper.id, paper.revision, paper.upvotes, paper.stars] for paper in digest.trending],
-            "empty_reason": digest.empty_reason,
-        }
-        for digest in decided
-    ]
-    rows = tx.execute(returning, values)
+    rows = tx.execute(returning, [_values(digest) for digest in decided])
     new_ids = {(row.subscriber_id, row.slot_at): row.id for row in rows}
     extra = {d.subscriber.id for d in decided} if kind is MailKind.WELCOME else set(out_of_turn)
     new = [d for d in decided if (d.subscriber.id, d.slot_at) in new_ids]
@@ -253,10 +230,34 @@ def find_by_row_ids(
     return found
 
 
+def _values(digest: Digest) -> dict[str, Any]:
+    """Return a digest as it is stored. `_digest` reads it."""
+    return {
+        "subscriber_id": digest.subscriber.id,
+        "slot_at": digest.slot_at,
+        "created_at": digest.created_at,
+        "dated_on": digest.dated_on,
+        "items": [
+            [
+                item.paper.id,
+                item.paper.revision,
+                item.profile,
+                round(item.score, 4),
+                [[e.field.value, e.start, e.end, e.rule] for e in item.evidence],
+                list(item.also),
+            ]
+            for item in digest.items
+        ],
+        "more": list(digest.more),
+        "trending": [[paper.id, paper.revision, paper.upvotes, paper.stars] for paper in digest.trending],
+        "empty_reason": digest.empty_reason,
+    }
+
+
 def _digest(
     row: sa.Row[Any], shown: Mapping[tuple[str, int], Paper], message_id: str, subscriber: Subscriber
 ) -> Digest:
-    """Return a digest. Raises KeyError, TypeError or ValueError if its content is not as `freeze` stores it."""
+    """Return a digest. Raises KeyError, TypeError or ValueError if its content is not as `_values` writes it."""
     return Digest(
         subscriber=subscriber,
         slot_at=row.slot_at,

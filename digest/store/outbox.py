@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from digest.models import (
     KEPT_BY_HOLD,
+    NOT_SENT,
     Bounce,
     Delivery,
     DeliveryState,
@@ -46,8 +47,6 @@ SENDING_LEASE = LEASE + timedelta(minutes=11)
 
 # A lease that ends later than this was taken by a process of another host with a wrong clock.
 MAX_LEASE = SENDING_LEASE + timedelta(hours=1)
-
-NOT_SENT = "not sent: "  # the reply of a mail that was not handed over begins so
 
 _PROC = Path("/proc")
 _RUNS = itertools.count(1)  # of this process
@@ -177,8 +176,7 @@ def lease(tx: Transaction, delivery_ids: Collection[int], *, worker: str, clock:
 def fail(tx: Transaction, reasons: Mapping[int, str], *, now: datetime) -> None:
     """Record that deliveries will not be sent, with a reason for each id."""
     for delivery_id, reason in reasons.items():
-        failed = _failed(f"{NOT_SENT}{reason}", now)
-        tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(failed))
+        tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(_failed(reason, now)))
 
 
 def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, clock: datetime) -> set[int]:
@@ -202,7 +200,7 @@ def start_sending(tx: Transaction, delivery_ids: Sequence[int], *, worker: str, 
 def cancel(
     tx: Transaction, subscriber_id: int, reason: str, *, kinds: Collection[MailKind] = tuple(MailKind), now: datetime
 ) -> None:
-    """Fail a subscriber's mails that no worker has started to send."""
+    """Fail a subscriber's mails that no worker has started to send, because of `reason`."""
     waiting = sa.and_(
         deliveries.c.subscriber_id == subscriber_id,
         deliveries.c.state.in_((*_WAITING, DeliveryState.LEASED.value)),
@@ -355,7 +353,7 @@ def _leased_by(worker: str) -> sa.ColumnElement[bool]:
 
 
 def _failed(reason: str, now: datetime) -> dict[str, Any]:
-    return _NO_LEASE | {"state": DeliveryState.FAILED.value, "reply": reason, "finished_at": now}
+    return _NO_LEASE | {"state": DeliveryState.FAILED.value, "reply": f"{NOT_SENT}{reason}", "finished_at": now}
 
 
 def _due_mail(row: sa.Row[*tuple[Any, ...]]) -> DueMail:

@@ -24,7 +24,6 @@ from digest.models import (
     Wording,
     message_id,
 )
-from digest.security import addresses
 from digest.security.addresses import Pseudonyms
 from digest.store import Transaction, bounces, consents, deliveries, outbox, subscribers, suppressions
 from digest.store.bounces import StoredBounce
@@ -32,7 +31,6 @@ from digest.store.database import batches
 from digest.subscribers.bounce_evidence import MAX_SOFT_DATES, SOFT_WITHIN, SUPPRESS_AT_ONCE, BouncingDays
 
 ASK_AGAIN_AFTER = timedelta(days=1)  # since the last confirmation mail: anyone can enter any address
-_MAX_ADDRESS_MAILS = 5  # to new addresses, that one subscriber can cause in a day
 _GONE = {SubscriberState.UNSUBSCRIBED, SubscriberState.SUPPRESSED}
 _LEFT = {ConsentEvent.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED, ConsentEvent.ERASED: SuppressionReason.ERASED}
 
@@ -81,7 +79,7 @@ class Membership:
         if added.state is SubscriberState.PENDING:
             self._ask_to_confirm(tx, added, origin=origin, now=now)
         else:
-            self._log(tx, [added], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+            self.log(tx, [added], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return added
 
     def add_all(self, tx: Transaction, new: Sequence[Subscriber], *, origin: str, now: datetime) -> None:
@@ -91,8 +89,8 @@ class Membership:
         added = subscribers.add_all(tx, new, now=now)
         asked = [s for s in added if s.state is SubscriberState.PENDING]
         confirmed = [s for s in added if s.state.is_subscribed]
-        self._log(tx, confirmed, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
-        self._log(tx, asked, ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
+        self.log(tx, confirmed, ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+        self.log(tx, asked, ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
         notes = [(s.id, message_id(MailKind.CONFIRMATION, s, now, self.domain)) for s in asked]
         outbox.queue_mails(tx, MailKind.CONFIRMATION, notes, now=now)
 
@@ -110,7 +108,7 @@ class Membership:
 
     def queue_confirmation(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Queue a confirmation mail without checking when the last one was sent: sign_up.py checks that."""
-        self._log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
+        self.log(tx, [subscriber], ConsentEvent.ASKED, origin=origin, now=now, with_wording=True)
         self.queue_mail(tx, MailKind.CONFIRMATION, subscriber, now=now)
 
     def queue_mail(self, tx: Transaction, kind: MailKind, to: Subscriber, *, now: datetime, failure: str = "") -> None:
@@ -131,7 +129,7 @@ class Membership:
             raise _suppressed_error(subscriber.email, suppression)
         suppressions.remove(tx, pseudonym)
         bounces.delete(tx, pseudonym, kinds=[BounceKind.SOFT])
-        self._log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, with_wording=True)
+        self.log(tx, [subscriber], ConsentEvent.CONFIRMED, origin=origin, now=now, with_wording=True)
         return self._activate(tx, subscriber, now=now)
 
     def confirm_by_admin(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> Subscriber:
@@ -140,7 +138,7 @@ class Membership:
         if suppression is not None:
             raise _suppressed_error(subscriber.email, suppression)
         _check_pending(subscriber)
-        self._log(tx, [subscriber], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
+        self.log(tx, [subscriber], ConsentEvent.CONFIRMED_BY_ADMIN, origin=origin, now=now)
         return self._activate(tx, subscriber, now=now)
 
     def unsubscribe(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> bool:
@@ -153,10 +151,10 @@ class Membership:
             return False
         could_be_mailed = self.find_suppression(tx, subscriber.email) is None
         self._suppress(tx, subscriber.email, SuppressionReason.UNSUBSCRIBED, origin, now=now)
-        outbox.cancel(tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.UNSUBSCRIBED}", now=now)
+        outbox.cancel(tx, subscriber.id, Cancellation.UNSUBSCRIBED, now=now)
         left = replace(subscriber, state=SubscriberState.UNSUBSCRIBED, epoch=subscriber.epoch + 1)
         subscribers.save(tx, left)
-        self._log(tx, [left], ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
+        self.log(tx, [left], ConsentEvent.UNSUBSCRIBED, origin=origin, now=now)
         if could_be_mailed:
             self.queue_mail(tx, MailKind.GOODBYE, left, now=now)
         return could_be_mailed
@@ -178,7 +176,7 @@ class Membership:
         state = subscriber.state if subscriber is not None and subscriber.state not in _GONE else None
         suppression = self._suppress(tx, email, reason, evidence, now=now, state=state)
         if subscriber is not None and subscriber.state not in _GONE:
-            outbox.cancel(tx, subscriber.id, f"{outbox.NOT_SENT}{suppression}", now=now)
+            outbox.cancel(tx, subscriber.id, str(suppression), now=now)
             suppressed = replace(subscriber, state=SubscriberState.SUPPRESSED, epoch=subscriber.epoch + 1)
             subscribers.save(tx, suppressed)
         return suppression
@@ -271,7 +269,7 @@ class Membership:
 
     def remove(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         """Remove a subscriber, as an admin. A suppression of the address stays, and the consent log."""
-        self._log(tx, [subscriber], ConsentEvent.REMOVED, origin=origin, now=now)
+        self.log(tx, [subscriber], ConsentEvent.REMOVED, origin=origin, now=now)
         subscribers.remove(tx, subscriber.email)
 
     def erase(self, tx: Transaction, email: str, *, origin: str, now: datetime) -> None:
@@ -290,57 +288,6 @@ class Membership:
             bounces.delete(tx, one)
         if subscriber is not None:
             subscribers.remove(tx, subscriber.email)
-
-    def request_address_change(
-        self, tx: Transaction, subscriber: Subscriber, new_email: str, *, now: datetime
-    ) -> Subscriber:
-        """Store the new address that a subscriber asks for, and cancel the mail to an earlier one. No mail is sent."""
-        if addresses.key(new_email) != addresses.key(subscriber.new_email):
-            outbox.cancel(
-                tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.REPLACED}", kinds=[MailKind.ADDRESS], now=now
-            )
-        return subscribers.save(tx, replace(subscriber, new_email=new_email))
-
-    def queue_address_confirmation(
-        self, tx: Transaction, subscriber: Subscriber, new_email: str, *, origin: str, now: datetime
-    ) -> None:
-        """Store the new address that a subscriber asks for, and queue a mail to it with the link that confirms.
-
-        Nothing is sent to an address that is taken, suppressed or was asked today, nor more than a few mails a day.
-        Subscribers are not told, or they could find out who else is subscribed. For the same reason a mail that is not
-        sent counts towards the limit: otherwise the limit would show which of several mails was not sent.
-        """
-        subscriber = self.request_address_change(tx, subscriber, new_email, now=now)
-        today = deliveries.count_queued_since(tx, subscriber.id, MailKind.ADDRESS, now - ASK_AGAIN_AFTER)
-        if today >= _MAX_ADDRESS_MAILS:
-            return
-        asked_at = self.last_asked_at(tx, new_email)
-        asked_today = asked_at is not None and now - asked_at < ASK_AGAIN_AFTER
-        may_ask = self._may_change(tx, subscriber, new_email) and not asked_today
-        there = replace(subscriber, email=new_email)
-        if may_ask:
-            self._log(tx, [there], ConsentEvent.ASKED, origin=origin, now=now)
-        failure = "" if may_ask else f"{outbox.NOT_SENT}{Cancellation.UNAVAILABLE}"
-        self.queue_mail(tx, MailKind.ADDRESS, there, now=now, failure=failure)
-
-    def change_address(
-        self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime
-    ) -> Subscriber | None:
-        """Move a subscriber to the new address, which they have confirmed. Queued mails go there, too.
-
-        Returns the changed subscriber, or None if the address is taken or suppressed by now. Links in earlier mails
-        stop working, except the unsubscribe link.
-        """
-        new_email = subscriber.new_email
-        if not new_email or not self._may_change(tx, subscriber, new_email):
-            return None
-        self._log(tx, [subscriber], ConsentEvent.MOVED, origin=origin, now=now)
-        moved = replace(subscriber, email=new_email, new_email="", epoch=subscriber.epoch + 1)
-        self._log(tx, [moved], ConsentEvent.CONFIRMED, origin=origin, now=now)
-        outbox.cancel(
-            tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.CONFIRMED}", kinds=[MailKind.ADDRESS], now=now
-        )
-        return subscribers.save(tx, moved)
 
     def find_known(self, tx: Transaction, email: str) -> Subscriber | None:
         """Return the subscriber with this address, or None if only their pseudonym is known. Raises NotFoundError."""
@@ -364,11 +311,6 @@ class Membership:
         asked = [c.at for c in self.list_consents(tx, email) if c.event is ConsentEvent.ASKED]
         return asked[-1] if asked else None
 
-    def _may_change(self, tx: Transaction, subscriber: Subscriber, new_email: str) -> bool:
-        holder = subscribers.find(tx, new_email)
-        is_free = holder is None or holder.id == subscriber.id
-        return is_free and self.find_suppression(tx, new_email) is None
-
     def _ask_to_confirm(self, tx: Transaction, subscriber: Subscriber, *, origin: str, now: datetime) -> None:
         asked_at = self.last_asked_at(tx, subscriber.email)
         if too_soon := reason_not_to_ask(subscriber.email, asked_at, now=now):
@@ -377,9 +319,7 @@ class Membership:
 
     def _activate(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> Subscriber:
         """Make a subscriber active, and cancel a confirmation mail that is still queued."""
-        outbox.cancel(
-            tx, subscriber.id, f"{outbox.NOT_SENT}{Cancellation.CONFIRMED}", kinds=[MailKind.CONFIRMATION], now=now
-        )
+        outbox.cancel(tx, subscriber.id, Cancellation.CONFIRMED, kinds=[MailKind.CONFIRMATION], now=now)
         return subscribers.confirm(tx, subscriber, now=now)
 
     def _store_bounce(
@@ -415,7 +355,7 @@ class Membership:
         suppressions.store_pseudonym_key(tx, self.pseudonyms.key_id)
         return suppressions.add(tx, new)
 
-    def _log(
+    def log(
         self,
         tx: Transaction,
         people: Sequence[Subscriber],
@@ -425,7 +365,7 @@ class Membership:
         now: datetime,
         with_wording: bool = False,
     ) -> None:
-        """Write to the consent log; `with_wording` adds the current wording of the confirmation mail."""
+        """Write to the consent log. `with_wording` adds the current wording of the confirmation mail."""
         if not people:
             return
         versions: dict[str, str] = {}

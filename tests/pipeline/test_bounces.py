@@ -14,6 +14,8 @@ from digest.pipeline.bounces import BounceAuthenticator, BounceReport, process_b
 from digest.security.links import ReturnPaths, Scope
 from digest.store import Store, deliveries, subscribers
 from digest.store import bounces as bounce_store
+from digest.subscribers import address_change
+from digest.subscribers.address_change import queue_address_confirmation
 from digest.transport import bounces
 from digest.transport.inbound import InboundMail
 from tests.builders import MEMBERSHIP, NOW
@@ -267,8 +269,8 @@ def moved(store: Store, sent: Delivery | None = None) -> None:
         if sent is not None:
             tx.exec_driver_sql(f"UPDATE deliveries SET state = 'sent', finished_at = queued_at WHERE id = {sent.id}")
         reader = subscribers.get(tx, READER)
-        MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
-        MEMBERSHIP.change_address(tx, subscribers.get(tx, READER), origin="", now=NOW)
+        queue_address_confirmation(tx, MEMBERSHIP, reader, "new@example.org", origin="", now=NOW)
+        address_change.change_address(tx, MEMBERSHIP, subscribers.get(tx, READER), origin="", now=NOW)
 
 
 def test_a_bounce_from_a_former_address_does_not_suppress_the_new_one(store: Store) -> None:
@@ -294,7 +296,7 @@ def test_a_bounce_from_the_new_address_suppresses_it(store: Store) -> None:
 def test_a_bounce_of_an_unconfirmed_address_suppresses_no_address(store: Store) -> None:
     our_mail(store)
     with store.write() as tx:
-        MEMBERSHIP.queue_address_confirmation(tx, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
+        queue_address_confirmation(tx, MEMBERSHIP, subscribers.get(tx, READER), "new@example.org", origin="", now=NOW)
         delivery = next(d for d in deliveries.list_queued(tx) if d.kind is MailKind.ADDRESS)
     sent = composer(return_paths=RETURN_PATHS).message(delivery)
     read(store, a_report(sent.sender, recipient="new@example.org"))

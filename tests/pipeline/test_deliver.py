@@ -27,6 +27,8 @@ from digest.pipeline.deliver import DeliveryReport, deliver
 from digest.security.links import Scope
 from digest.store import Store, Transaction, bounces, daily_status, deliveries, digests, outbox, papers, subscribers
 from digest.store.daily_status import Trouble
+from digest.subscribers import address_change
+from digest.subscribers.address_change import queue_address_confirmation
 from digest.subscribers.schedule import paused
 from digest.transport.retry import RefusalWatch
 from digest.transport.smtp import SmtpTransport
@@ -264,7 +266,7 @@ def test_a_nul_in_the_servers_words_is_not_stored(store: Store) -> None:
 def test_a_new_address_that_the_server_does_not_know_is_suppressed_and_the_old_one_is_not(store: Store) -> None:
     with store.write() as tx:
         reader = subscribers.add(tx, a_subscriber("old@example.org"), now=NOW)
-        MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
+        queue_address_confirmation(tx, MEMBERSHIP, reader, "new@example.org", origin="", now=NOW)
     report = send(store, Postbox(at_rcpt={"new@example.org": "550 5.1.1 no such user"}))
     assert report.refused == (("new@example.org", "550 5.1.1 no such user"),)
     with store.read() as tx:
@@ -542,8 +544,8 @@ class Interrupted(Breaking):
 
 
 def change_address(tx: Transaction, reader: Subscriber) -> None:
-    MEMBERSHIP.queue_address_confirmation(tx, reader, "new@example.org", origin="", now=NOW)
-    MEMBERSHIP.change_address(tx, subscribers.get(tx, reader.email), origin="", now=NOW)
+    queue_address_confirmation(tx, MEMBERSHIP, reader, "new@example.org", origin="", now=NOW)
+    address_change.change_address(tx, MEMBERSHIP, subscribers.get(tx, reader.email), origin="", now=NOW)
 
 
 CHANGES: dict[str, Callable[[Transaction, Subscriber], object]] = {
@@ -603,12 +605,12 @@ def test_a_confirmation_of_an_address_that_was_replaced_meanwhile_is_not_sent(st
     with store.write() as tx:
         first, second = (subscribers.add(tx, a_subscriber(f"{i}@example.org"), now=NOW) for i in range(2))
         MEMBERSHIP.queue_mail(tx, MailKind.SIGN_IN, first, now=NOW)
-        MEMBERSHIP.queue_address_confirmation(tx, second, "wrong@example.org", origin="", now=NOW)
+        queue_address_confirmation(tx, MEMBERSHIP, second, "wrong@example.org", origin="", now=NOW)
 
     def happens() -> None:
         with store.write() as tx:
             again = subscribers.get(tx, second.email)
-            MEMBERSHIP.queue_address_confirmation(tx, again, "right@example.org", origin="", now=NOW)
+            queue_address_confirmation(tx, MEMBERSHIP, again, "right@example.org", origin="", now=NOW)
 
     transport = Interrupted(happens)
     deliver(store, transport, composer(), MEMBERSHIP, now=NOW)

@@ -322,7 +322,7 @@ def use_outbox(tx: Transaction, reader: Subscriber) -> None:
     assert deliveries.count_in_doubt(tx) == 1
     outbox.resolve_doubt(tx, due[2:], arrived=True, now=NOW)
     outbox.retry(tx, [], now=NOW)
-    outbox.cancel(tx, reader.id, "not sent: left", now=NOW)
+    outbox.cancel(tx, reader.id, "left", now=NOW)
     outbox.fail(tx, {due[1]: "suppressed"}, now=NOW)
     outbox.start_hold(tx, "reason", now=NOW)
     status = daily_status.get(tx, on=TODAY, since=NOW - timedelta(1), now=NOW)

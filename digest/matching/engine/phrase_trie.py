@@ -162,7 +162,14 @@ class PhraseTrie:
 
     def find_starts(self, corpus: Corpus, wanted: Bools | None = None) -> Starts:
         """Return where phrases may begin. O(tokens that begin a phrase). `wanted` is by phrase; None is all."""
-        used = None if wanted is None else self._nodes_before(wanted)
+        used = None
+        if wanted is not None:  # by node: whether it is on the way to a wanted phrase
+            used = (self.phrase_of >= 0) & wanted[self.phrase_of]
+            nodes = np.flatnonzero(used)
+            while len(nodes):
+                nodes = np.unique(self.parent[nodes])
+                nodes = nodes[~used[nodes]]
+                used[nodes] = True
         symbol_offsets, symbol = self._symbols_of_words(corpus, used)
         # The walk begins at the postings of words that begin a phrase. All other tokens are never looked at.
         word = np.repeat(np.arange(len(corpus.words)), np.diff(symbol_offsets))
@@ -190,16 +197,6 @@ class PhraseTrie:
         phrase, begin, end = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.argsort((phrase.astype(np.int64) << 32) | begin)
         return Occurrences(phrase[order], begin[order], end[order])
-
-    def _nodes_before(self, wanted: Bools) -> Bools:
-        """Returns, by node, whether it is on the way to a wanted phrase."""
-        used = (self.phrase_of >= 0) & wanted[self.phrase_of]
-        nodes = np.flatnonzero(used)
-        while len(nodes):
-            nodes = np.unique(self.parent[nodes])
-            nodes = nodes[~used[nodes]]
-            used[nodes] = True
-        return used
 
     def _symbols_of_words(self, corpus: Corpus, used: Bools | None) -> tuple[Longs, Ints]:
         """Returns, by word of the corpus, the patterns that it fits: (offsets, symbols). `used` is by node."""

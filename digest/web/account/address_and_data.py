@@ -12,6 +12,7 @@ from digest.models import Subscriber
 from digest.security import addresses
 from digest.security.links import Scope
 from digest.store import Transaction
+from digest.subscribers import address_change
 from digest.subscribers.data_export import export_personal_data
 from digest.web.auth import (
     CurrentReader,
@@ -72,14 +73,16 @@ def request_change(context: Context, form: PostedForm, reader: CurrentReader) ->
     with context.store.write() as tx:
         still = find_still(tx, reader)
         if still is not None:
-            context.membership.request_address_change(tx, still, new_email, now=context.now)
+            address_change.request_address_change(tx, still, new_email, now=context.now)
 
     def queue_confirmation() -> None:
         with context.store.write() as tx:
             still = find_still(tx, reader)
             if still is not None:
                 origin = f"page from {context.client}"
-                context.membership.queue_address_confirmation(tx, still, new_email, origin=origin, now=context.now)
+                address_change.queue_address_confirmation(
+                    tx, context.membership, still, new_email, origin=origin, now=context.now
+                )
 
     context.run_after_response(queue_confirmation)
     return context.redirect("/settings/address")
@@ -103,7 +106,8 @@ def change_address(context: Context, token: str, form: PostedForm) -> Response:
         if not may_sign_in(context, form, reader, before):
             question = sign_in_question(reader, reader.new_email, before)
             return context.render("move.html.j2", question, status=409, language=reader.language)
-        moved = context.membership.change_address(tx, reader, origin=f"page from {context.client}", now=context.now)
+        origin = f"page from {context.client}"
+        moved = address_change.change_address(tx, context.membership, reader, origin=origin, now=context.now)
     if moved is None:
         return context.render("not-moved.html.j2", status=409, language=reader.language)
     context.run_after_response(context.store.erase_deleted_rows)  # no trace of the old address stays in the file
