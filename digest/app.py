@@ -205,7 +205,7 @@ class App(Closable):
         later(self.store.erase_deleted_rows)
 
     def fetcher(self, *, stopping: Callable[[], bool] = lambda: False) -> Fetcher:
-        """A fetcher for the configured sources; must be closed. It is given up as soon as `stopping` returns True."""
+        """Return a fetcher for the configured sources. Close it. It gives up as soon as `stopping` returns True."""
         fetch = self.config.fetch
         return Fetcher(
             base=self.config.folder, contact=fetch.contact, allow_private=fetch.allow_private, stopping=stopping
@@ -346,7 +346,7 @@ class App(Closable):
         return fields.read_csv(text, self.subscriber_options(tx), confirmed=confirmed)
 
     def subscriber_options(self, tx: Transaction) -> fields.SubscriberOptions:
-        """What subscribers can choose in this installation, and the defaults of new ones."""
+        """Return what subscribers can choose in this installation, and the defaults of new ones."""
         return fields.SubscriberOptions(
             languages=self.templates.languages,
             profiles=frozenset(profile.name for profile in profiles.list_shared(tx)),

@@ -131,7 +131,7 @@ class SignupConfig(_Section):
         return self
 
     def accepts(self, email: str) -> bool:
-        """Whether the policy lets an address subscribe: by domains, subdomains included, or any."""
+        """Return whether the policy lets an address subscribe: by domains, subdomains included, or any."""
         if self.policy != "domains":
             return True
         domain = email.rpartition("@")[2].lower()
@@ -320,7 +320,7 @@ class Config(ConfigFile):
         return {stage: timedelta(minutes=number) for stage, number in minutes.items()}
 
     def path(self, written: str) -> Path:
-        """A path from the file, made absolute."""
+        """Return a path from the file, made absolute."""
         return self.folder / os.path.expanduser(written)  # Path raises RuntimeError for an unknown user
 
     @property

@@ -17,7 +17,7 @@ _LINK = re.compile(r"[!#-;=?-~]+")  # characters allowed between < and > in List
 
 
 def _validator(check: Callable[[str], str]) -> AfterValidator:
-    """A pydantic validator from a function that raises UsageError."""
+    """Return a pydantic validator from a function that raises UsageError."""
 
     def validate(value: str) -> str:
         try:

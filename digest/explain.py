@@ -145,7 +145,7 @@ def find_in_digest(digest: Digest, ids: Sequence[str], *, max_papers: int) -> tu
 
 
 def facts_of_delivery(tx: Transaction, delivery: Delivery) -> Iterator[str]:
-    """What became of a delivery, with the server's reply."""
+    """Yield what became of a delivery, with the server's reply."""
     name = f"delivery {delivery.id}"
     reply = f": {delivery.reply}" if delivery.reply else ""
     match delivery.state:
@@ -235,7 +235,7 @@ class _JudgedProfile:
 
 
 def describe_time(at: datetime | None) -> str:
-    """A time in UTC, to the minute."""
+    """Return a time in UTC, to the minute."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "an unknown time"
 
 
@@ -333,11 +333,11 @@ class _Case:
         return verdict, first, [*(fact for _, _, facts in findings for fact in facts), once]
 
     def _next_window(self, subscriber: Subscriber, now: datetime) -> Window:
-        """Which papers their next digest looks at."""
+        """Return which papers their next digest looks at."""
         return window_of(subscriber, self.settings, max(now, _slot_at(subscriber, now) or now))
 
     def _find_in_next_digest(self, subscriber: Subscriber, *, now: datetime) -> Finding | None:
-        """The paper's place in their next digest if they were active, selected as publishing will."""
+        """Return the paper's place in their next digest if they were active, selected as publishing will."""
         slot_at = _slot_at(subscriber, now)
         if slot_at is None or not self._next_window(subscriber, now).contains(self.paper):
             return None
@@ -392,7 +392,7 @@ class _Case:
             yield f"their address is {suppression}"
 
     def _facts_after_pause(self) -> Iterator[str]:
-        """Whether the digest after their pause will have the paper."""
+        """Yield whether the digest after their pause will have the paper."""
         until = self.subscriber.resumes_at
         if self.subscriber.state is not SubscriberState.PAUSED or until is None:
             return

@@ -108,7 +108,7 @@ class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
 def _create_scheduler(
     app: App, stop: threading.Event, new_mail: threading.Event, runner: BaseExecutor
 ) -> BackgroundScheduler:
-    """A scheduler that runs each stage now, and then at its interval; publishing once the sources were read."""
+    """Return a scheduler that runs each stage now, and then at its interval; publishing once the sources were read."""
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each tick that finds a stage still running
     scheduler = BackgroundScheduler(
         timezone=UTC,

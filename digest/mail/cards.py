@@ -51,7 +51,7 @@ class Excerpt:
         return SafeText(self.shown, self.encoded.html)
 
     def segments(self, spans: Iterable[tuple[int, int]]) -> tuple[Segment, ...]:
-        """The excerpt cut at spans, which may overlap. Joined, the segments are the excerpt again."""
+        """Return the excerpt cut at spans, which may overlap. Joined, the segments are the excerpt again."""
         found: list[Segment] = []
         at = 0
         for start, end in (*merged(spans, self.kept), (len(self.shown), len(self.shown))):
@@ -81,7 +81,7 @@ HitT = TypeVar("HitT", bound=Hit)
 
 @lru_cache(maxsize=8192)
 def _forms(matched: str, prefix: str) -> tuple[SafeText, str, str]:
-    """A match as (the paper writes it, folded to compare it with others, a rule)."""
+    """Return a match as (the paper writes it, folded to compare it with others, a rule)."""
     folded = prefix + WORD.sub(lambda word: fold(word.group()), matched)
     return SafeText(shortened(matched, _MAX_REASON)), folded, (prefix + normalize(matched))[:_MAX_KEYWORD]
 
@@ -102,7 +102,7 @@ class PreparedPaper:
         self._sizes: dict[int, int] = {}
 
     def abstract(self, max_length: int) -> Excerpt:
-        """The abstract in at most `max_length` characters."""
+        """Return the abstract in at most `max_length` characters."""
         if max_length not in self._abstracts:
             self._abstracts[max_length] = Excerpt(self.paper.abstract, max_length)
         return self._abstracts[max_length]
@@ -135,7 +135,7 @@ class PaperCache:
 def build_card(
     item: DigestItem, prepared: PreparedPaper, *, max_abstract: int, paper_url: str, mute_url: Callable[[str], str]
 ) -> Card:
-    """One paper of a digest as its mail shows it.
+    """Return one paper of a digest as its mail shows it.
 
     `paper_url` is the paper's page on our own site, `mute_url` returns the link that mutes a keyword, or "".
     """
@@ -168,7 +168,7 @@ def build_card(
 
 
 def merged(spans: Iterable[tuple[int, int]], end_of_text: int) -> list[tuple[int, int]]:
-    """The spans before `end_of_text`, sorted; spans that overlap or touch become one."""
+    """Return the spans before `end_of_text`, sorted; spans that overlap or touch become one."""
     found: list[tuple[int, int]] = []
     for start, end in sorted((max(0, start), min(end, end_of_text)) for start, end in spans):
         if start >= end:
@@ -195,7 +195,7 @@ def reasons(hits: Sequence[HitT]) -> list[tuple[HitT, Place]]:
 
 
 def also(item: DigestItem) -> SafeText:
-    """The other profiles that matched the paper, the first few of them."""
+    """Return the other profiles that matched the paper, the first few of them."""
     named = _names(item.also[:_MAX_PROFILES])
     return SafeText(f"{named} …") if len(item.also) > _MAX_PROFILES else named
 
@@ -213,7 +213,7 @@ def shortened(text: str, max_length: int) -> str:
 
 
 def web_url(url: str) -> str:
-    """The URL in ASCII if it is an http or https link that a mail can hold, else ""."""
+    """Return the URL in ASCII if it is an http or https link that a mail can hold, else ""."""
     if not _WEB.match(url) or len(url) > _MAX_URL or " " in url or clean(url) != url:
         return ""
     return url if url.isascii() else quote(url, safe="/:?#[]@!$&'()*+,;=%~")

@@ -111,7 +111,7 @@ class Composer:
         raise TemplateError(file, 1, f"takes more than {MAX_HTML_BYTES} bytes of HTML without a single paper")
 
     def wording(self, language: str) -> Wording:
-        """What subscribers agree to: the confirmation mail's text, without a subscriber. Raises TemplateError."""
+        """Return what subscribers agree to: the text of the confirmation mail. Raises TemplateError."""
         renderer, _ = self._renderer(language)
         note = self._note(MailKind.CONFIRMATION, Subscriber(email="…", language=language), _NEVER)
         rendered = renderer.render_note(MailKind.CONFIRMATION.value, note)
@@ -129,7 +129,7 @@ class Composer:
         return {file: why for renderer, _ in self._renderers.values() for file, why in renderer.slow_templates.items()}
 
     def _renderer(self, language: str) -> tuple[MailRenderer, TemplateSizes]:
-        """The renderer for a language, its templates checked, with their sizes. Raises TemplateError."""
+        """Return the renderer for a language, its templates checked, with their sizes. Raises TemplateError."""
         found = self._templates.languages.find(language)
         if found.code not in self._renderers:
             renderer = MailRenderer(self._templates, found, self._cache)

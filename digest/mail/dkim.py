@@ -50,7 +50,7 @@ class Signer:
 
     @classmethod
     def from_pem(cls, pem: bytes, *, domain: str, selector: str, named: str) -> Self:
-        """A signer with the RSA or Ed25519 private key in `pem`. Errors call the key `named`, such as its path.
+        """Return a signer with the RSA or Ed25519 private key in `pem`. Errors call the key `named`, such as its path.
 
         Raises UsageError for the domain or the selector, ConfigError for the key.
         """
@@ -83,7 +83,7 @@ class Signer:
         return f"{self.selector}._domainkey.{self.domain}"
 
     def dns_record(self) -> str:
-        """The TXT record that `dns_name` must have (RFC 6376, 3.6.1; RFC 8463, 4)."""
+        """Return the TXT record that `dns_name` must have (RFC 6376, 3.6.1; RFC 8463, 4)."""
         return f"v=DKIM1; k={self.algorithm}; p={b64encode(self.public_key).decode()}"
 
     def sign(self, content: bytes, *, signed_at: datetime) -> bytes:

@@ -43,7 +43,7 @@ class SafeText(str):
 
     @classmethod
     def isolated(cls, text: str) -> "SafeText":
-        """A text whose right-to-left characters cannot reorder its neighbours on the line (UAX 9, 6.3)."""
+        """Return a text whose right-to-left characters cannot reorder its neighbours on the line (UAX 9, 6.3)."""
         safe = cls(text)
         if _RTL.search(safe):
             safe = super().__new__(cls, f"\u2068{safe}\u2069")
@@ -91,11 +91,11 @@ class EncodedText:
         self.html = b"".join(pieces)
 
     def offset(self, index: int) -> int:
-        """Where in `html` the character at `index` begins."""
+        """Return where in `html` the character at `index` begins."""
         return index + self._extra[bisect_left(self._positions, index)]
 
     def part(self, start: int, end: int) -> bytes:
-        """The HTML of text[start:end]."""
+        """Return the HTML of text[start:end]."""
         return self.html[self.offset(start) : self.offset(end)]
 
 
@@ -123,7 +123,7 @@ def quoted_printable(text: str) -> bytes:
 
 
 def fits_smtp(lines: bytes) -> bool:
-    """Whether bytes with CRLF line ends are 7-bit and have no line of more than MAX_LINE_BYTES."""
+    """Return whether bytes with CRLF line ends are 7-bit and have no line of more than MAX_LINE_BYTES."""
     at, length = 0, len(lines)
     while length - at > MAX_LINE_BYTES:
         at = lines.rfind(b"\r\n", at, at + MAX_LINE_BYTES + 2) + 2

@@ -18,7 +18,7 @@ _PRINTABLE = re.compile(r"[ -~]*")
 
 
 def unstructured(name: str, text: str) -> bytes:
-    """A header of free text, such as Subject (RFC 5322, 2.2.1). Raises HeaderError for control characters."""
+    """Return a header of free text, such as Subject (RFC 5322, 2.2.1). Raises HeaderError for control characters."""
     _refuse_controls(name, text)
     text = " ".join(text.split())  # a folded line of nothing but spaces would end the headers
     if _PRINTABLE.fullmatch(text) and "=?" not in text:
@@ -27,7 +27,7 @@ def unstructured(name: str, text: str) -> bytes:
 
 
 def structured(name: str, value: str) -> bytes:
-    """A header that programs read, such as List-Unsubscribe, as it is on one line (RFC 5322, 2.2.2).
+    """Return a header that programs read, such as List-Unsubscribe, as it is on one line (RFC 5322, 2.2.2).
 
     Raises HeaderError.
     """
@@ -39,7 +39,7 @@ def structured(name: str, value: str) -> bytes:
 
 
 def address(name: str, display_name: str, mailbox: str) -> bytes:
-    """A header with one mailbox: `To: "A. Reader" <reader@example.org>`. Raises HeaderError.
+    """Return a header with one mailbox: `To: "A. Reader" <reader@example.org>`. Raises HeaderError.
 
     An address that is not ASCII is written in UTF-8 (RFC 6532), for a server that offers SMTPUTF8.
     """
@@ -67,7 +67,7 @@ def _refuse_controls(name: str, value: str) -> None:
 
 
 def _encoded_words(text: str) -> list[str]:
-    """The text as encoded words (RFC 2047). No character is split between two words."""
+    """Return the text as encoded words (RFC 2047). No character is split between two words."""
     encoded, at = text.encode(), 0
     words: list[str] = []
     while at < len(encoded):
@@ -80,7 +80,7 @@ def _encoded_words(text: str) -> list[str]:
 
 
 def _folded(name: str, words: list[str]) -> bytes:
-    """The header with its words on lines of at most MAX_LINE characters, if they fit (RFC 5322, 2.2.3)."""
+    """Return the header with its words on lines of at most MAX_LINE characters, if they fit (RFC 5322, 2.2.3)."""
     lines = [f"{name}:"]
     for word in words:
         if len(lines[-1]) + 1 + len(word) > MAX_LINE and lines[-1] != f"{name}:":

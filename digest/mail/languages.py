@@ -57,7 +57,7 @@ class Languages:
         return iter(self._by_code.values())
 
     def find(self, code: str) -> Language:
-        """The language with this code, else the one without its region (de-AT: de), else English."""
+        """Return the language with this code, else the one without its region (de-AT: de), else English."""
         return self._by_code.get(code) or self._by_code.get(code.partition("-")[0]) or self._by_code[DEFAULT_LANGUAGE]
 
     def checked(self, code: str) -> str:

@@ -95,7 +95,7 @@ class MailRenderer:
         return encoder.finish([encoder.literal(text)])
 
     def _with_cards(self, outline: Outline) -> DigestMail[Card]:
-        """The mail as templates see it: with a Card in place of each DigestItem."""
+        """Return the mail as templates see it: with a Card in place of each DigestItem."""
 
         def make_cards(items: Iterable[DigestItem]) -> tuple[Card, ...]:
             return tuple(
@@ -116,7 +116,7 @@ class MailRenderer:
 
 
 def template(mail_name: str, part: str) -> str:
-    """The name of one of a mail's templates."""
+    """Return the name of one of a mail's templates."""
     return f"email/{mail_name}.{part}.j2"
 
 

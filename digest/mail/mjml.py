@@ -43,7 +43,7 @@ class Source:
         return "".join(piece for piece, *_ in self.pieces)
 
     def error(self, position: int, reason: str) -> TemplateError:
-        """An error at a position in `text`, with the file and line that it comes from."""
+        """Return an error at a position in `text`, with the file and line that it comes from."""
         pieces = list(self.pieces)
         while len(pieces) > 1 and position >= len(pieces[0][0]):
             position -= len(pieces.pop(0)[0])
@@ -90,7 +90,7 @@ def compile_mjml(source: Source) -> str:
 
 
 def in_lines(html: str) -> str:
-    """A Jinja template of HTML with a line end inside each long tag, where it is invisible."""
+    """Return a Jinja template of HTML with a line end inside each long tag, where it is invisible."""
     return _restore_tokens(_break_tags(_number_tokens(html)), [token.group() for token in _TOKEN.finditer(html)])
 
 

@@ -146,7 +146,7 @@ class _Page(HTMLParser):
 
 
 def measure_sizes(size: Callable[[Digest], int]) -> TemplateSizes:
-    """How many bytes a template adds to papers' texts. `size` gives the bytes of a digest's HTML in that template."""
+    """Return how many bytes a template adds to papers' texts. `size` returns the bytes of a digest in that template."""
     none = size(_small_digest(["A"]))
     two_cards = size(_small_digest(["A", "A"]))
     one_hit = size(_small_digest(["A"], hits=1))
@@ -161,7 +161,7 @@ def measure_sizes(size: Callable[[Digest], int]) -> TemplateSizes:
 
 
 def full_digest(subscriber: Subscriber) -> Digest:
-    """A digest with all that a mail can show, papers that have nothing but a title, and hostile texts."""
+    """Return a digest with all that a mail can show, papers that have nothing but a title, and hostile texts."""
     full = replace(
         _PAPER,
         id="sample:full",
@@ -194,12 +194,12 @@ def full_digest(subscriber: Subscriber) -> Digest:
 
 
 def long_digest(subscriber: Subscriber, count: int) -> Digest:
-    """A digest of `count` papers without abstracts."""
+    """Return a digest of `count` papers without abstracts."""
     return replace(_small_digest(["Graphs"] * count), subscriber=subscriber)
 
 
 def _small_digest(profiles: list[str], *, hits: int = 0) -> Digest:
-    """A digest with a tiny paper for each profile, and with so many hits in each title."""
+    """Return a digest with a tiny paper for each profile, and with so many hits in each title."""
     found = tuple(Evidence(field=Field.TITLE, start=2 * i, end=2 * i + 1, rule="x") for i in range(hits))
     papers = [replace(_PAPER, id=f"sample:{i}", title="x " * max(1, hits)) for i in range(len(profiles))]
     items = (DigestItem(paper=p, profile=n, score=1, evidence=found) for p, n in zip(papers, profiles, strict=True))

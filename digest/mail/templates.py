@@ -49,7 +49,7 @@ _NO_FIELD = re.compile(r"'digest\.mail\.context\.(\w+) object' has no attribute 
 
 
 def shipped_folder() -> Path:
-    """The folder of the shipped templates."""
+    """Return the folder of the shipped templates."""
     return next(folder for folder in _FOLDERS if (folder / "email").is_dir())
 
 
@@ -57,7 +57,7 @@ class Templates:
     """The shipped templates, and the admin's that override them. Each is compiled when it is first used."""
 
     def __init__(self, overriding: Path | None = None) -> None:
-        """Raises TemplateError if `overriding` is not a folder, or if a catalogue of translations is faulty."""
+        """Raise TemplateError if `overriding` is not a folder, or if a catalogue of translations is faulty."""
         if overriding is not None and not overriding.is_dir():
             raise TemplateError(str(overriding), 0, "no such folder; set templates.path to a folder, or leave it empty")
         folders = [shipped_folder()] if overriding is None else [overriding, shipped_folder()]
@@ -73,13 +73,13 @@ class Templates:
 
         @lru_cache(maxsize=4096)
         def format_day(day: date, form: str = "long") -> str:
-            """A date in one of Babel's four lengths, or with the fields of a skeleton ("MMMd": Jun 3, 3. Juni)."""
+            """Return a date in one of Babel's four lengths, or by a skeleton ("MMMd": Jun 3, 3. Juni)."""
             if form in {"full", "long", "medium", "short"}:
                 return format_date(day, form, locale=language.locale)
             return format_skeleton(form, day, locale=language.locale)
 
         def wrap(text: str, indent: str = "") -> str:
-            """The text in lines of at most 72 columns. Longer words, such as links, are not broken."""
+            """Return the text in lines of at most 72 columns. Longer words, such as links, are not broken."""
             return fill(
                 text,
                 _TEXT_WIDTH,
@@ -114,15 +114,15 @@ class Templates:
             return self.environment(language).get_template(name).render(mail=mail)
 
     def file(self, name: str) -> str:
-        """The file of the template `name`."""
+        """Return the file of the template `name`."""
         return self._load(name)[1]
 
     def lines(self, name: str) -> int:
-        """How many lines that file has."""
+        """Return how many lines that file has."""
         return self._load(name)[0].count("\n") + 1
 
     def overridden_files(self) -> list[str]:
-        """The names of the shipped files that the admin's folder overrides."""
+        """Return the names of the shipped files that the admin's folder overrides."""
         return [name for name in self._admins_files() if (shipped_folder() / name).is_file()]
 
     def is_changed(self, name: str, language: Language) -> bool:
@@ -139,7 +139,7 @@ class Templates:
         return False
 
     def unused_files(self) -> dict[str, str]:
-        """The files in the admin's folder that are not used, each with the name that may be meant, or ""."""
+        """Return the files in the admin's folder that are not used, each with the name that may be meant, or ""."""
         files, folder = self._admins_files(), shipped_folder()
         texts = "".join(self._load(name)[0] for name in files if name.startswith(_USED))
         shipped = [str(file.relative_to(folder)) for used in _USED for file in folder.glob(f"{used}*")]
@@ -150,7 +150,7 @@ class Templates:
         }
 
     def _admins_files(self) -> list[str]:
-        """The files in the admin's folder that look like templates, without editors' backup files."""
+        """Return the files in the admin's folder that look like templates, without editors' backup files."""
         if self._overriding is None:
             return []
         found = (file.relative_to(self._overriding) for file in sorted(self._overriding.rglob("*")) if file.is_file())
@@ -172,7 +172,7 @@ class Templates:
             raise _located(error, name, self._load) from None
 
     def _source(self, environment: jinja2.Environment, name: str) -> tuple[str, str | None, Callable[[], bool]]:
-        """What Jinja compiles for `name`: MJML as HTML, and HTML in short lines."""
+        """Return what Jinja compiles for `name`: MJML as HTML, and HTML in short lines."""
         source, file = self._load(name)
         environment.parse(source, name, file)  # a syntax error is raised here, with the line of the author's file
         if name.endswith(".mjml.j2"):
@@ -182,7 +182,7 @@ class Templates:
         return source, file, lambda: True
 
     def _load(self, name: str) -> tuple[str, str]:
-        """The text of a template as its author wrote it, and its file."""
+        """Return the text of a template as its author wrote it, and its file."""
         try:
             source, file, _ = self._files.get_source(_LOADING, name)
         except UnicodeDecodeError as error:
@@ -197,7 +197,7 @@ _LOADING = jinja2.Environment(autoescape=True, extensions=["jinja2.ext.i18n"])  
 
 @lru_cache(maxsize=256)
 def _references(source: str) -> tuple[str, ...]:
-    """The templates that a template extends, includes or imports. Shipped templates name them by constants only."""
+    """Return the templates that a template extends, includes or imports. Shipped ones name them by constants."""
     return tuple(filter(None, find_referenced_templates(_LOADING.parse(source))))
 
 
@@ -231,7 +231,7 @@ def _located(error: Exception, name: str, load: Callable[[str], tuple[str, str]]
 
 
 def _authors_line(file: str, line: int) -> int:
-    """The line in the author's file: compiled HTML has additional line ends, in place of spaces."""
+    """Return the line in the author's file: compiled HTML has additional line ends, in place of spaces."""
     if not file.endswith(_HTML):
         return line
     written = Path(file).read_text(encoding="utf-8-sig")

@@ -61,7 +61,7 @@ def list_near_misses(profile: Profile, paper: Paper, *, limit: int) -> list[Near
 
 
 def _parts(query: Query, *, wanted: bool) -> Iterator[tuple[Query, bool]]:
-    """Yields (what a rule looks for, True) word by word, and (what it negates, False) phrase by phrase."""
+    """Yield (what a rule looks for, True) word by word, and (what it negates, False) phrase by phrase."""
     # Single words show what a phrase lacks. What is negated counts as a whole: one of its words excludes nothing.
     match query:
         case Not(part):

@@ -107,7 +107,7 @@ class PaperCollection:
     def compare(
         self, before: Profile, after: Profile, among: Bools, *, counted_after: datetime | None, limit: int
     ) -> Comparison:
-        """Compares two versions of a profile, with the best `limit` papers of each part. Raises RuleError.
+        """Compare two versions of a profile, with the best `limit` papers of each part. Raises RuleError.
 
         Rules in both versions are evaluated once, so this takes hardly longer than `find` for one of them.
         """

@@ -100,7 +100,7 @@ def rule_stats(profile: Profile, search: Search, cache: QueryCache | None = None
 
 
 def _suggestions(papers: Mapping[Query, Ints], search: Search, cache: QueryCache) -> dict[Query, Suggestion]:
-    """Returns, for each rule that is never true or floods, the most similar rule that does neither."""
+    """Return, for each rule that is never true or floods, the most similar rule that does neither."""
     flood = FLOODS * len(search.papers)
     counts = {query: len(columns) for query, columns in papers.items()}
     words = ChainMap[str, Any](search.corpus.words, search.corpus.stems)
@@ -124,7 +124,7 @@ def _suggestions(papers: Mapping[Query, Ints], search: Search, cache: QueryCache
 def papers_by_query(
     queries: Sequence[Query], search: Search, cache: QueryCache | None = None, *, max_steps: float = math.inf
 ) -> dict[Query, Ints]:
-    """Returns, by query, the columns of the papers that it is true of. Looks in `cache` first, and adds to it.
+    """Return, by query, the columns of the papers that it is true of. Looks in `cache` first, and adds to it.
 
     Where the others would cost more than `max_steps`, returns only what is in the cache.
     """
@@ -142,7 +142,7 @@ def papers_by_query(
 
 
 def _varied(query: Query, vary: Callable[[Term], Iterable[Query]]) -> Iterator[Query]:
-    """Yields the query with one term varied: with the first variant of each of its terms, then with the second …"""
+    """Yield the query with one term varied: with the first variant of each of its terms, then with the second …"""
     terms = list(islice(dict.fromkeys(_terms_of_text(query)), _MOST_TERMS))
     for variants in zip(*map(vary, terms), strict=True):
         for term, variant in zip(terms, variants, strict=True):
@@ -151,7 +151,7 @@ def _varied(query: Query, vary: Callable[[Term], Iterable[Query]]) -> Iterator[Q
 
 
 def _wider(term: Term, known_words: Collection[str]) -> Iterator[Query]:
-    """Yields variants of a term that find a little more, the most similar first, or the term where there is none."""
+    """Yield variants of a term that find a little more, the most similar first, or the term where there is none."""
     words = term.text.split(" ")
     operator = next((word for word in _OPERATORS if word in words[1:-1] and not term.exact), None)
     if operator is None:
@@ -170,7 +170,7 @@ def _wider(term: Term, known_words: Collection[str]) -> Iterator[Query]:
 
 
 def _terms_of_text(query: Query) -> Iterator[Term]:
-    """Yields the terms for titles and abstracts, without those of NEAR and NOT."""
+    """Yield the terms for titles and abstracts, without those of NEAR and NOT."""
     match query:
         case Term(_, fields) if fields <= SHOWN:
             yield query
@@ -190,7 +190,7 @@ def _replaced(query: Query, term: Term, variant: Query) -> Query:
 
 
 def _respelt(term: Term, known_words: Collection[str]) -> Term:
-    """Replaces each word that is in no paper by a known word one edit away, if there is one.
+    """Replace each word that is in no paper by a known word one edit away, if there is one.
 
     After P. Norvig, "How to write a spelling corrector" (2007).
     """

@@ -134,7 +134,7 @@ def _compile(wanted: Sequence[Profile]) -> CompiledBatch:
 
 
 def _rows(current: Snapshot, wanted: Sequence[Profile]) -> NDArray[np.int64]:
-    """The row of each profile in the snapshot, or -1 where it is missing or was compiled from other rules."""
+    """Return the row of each profile in the snapshot, or -1 where it is missing or was compiled from other rules."""
     if not len(current.ids):
         return np.full(len(wanted), -1)
     ids = np.array([profile.id for profile in wanted], np.int64)

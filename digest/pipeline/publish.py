@@ -161,7 +161,7 @@ class _Run:
                 subscribers.record_problem(tx, [subscriber.id], reason)
 
     def report(self) -> PublishReport:
-        """What was done."""
+        """Return what was done."""
         return PublishReport(
             digests=self.queued,
             empty=len(self.empty),

@@ -135,7 +135,7 @@ class RecentPapers:
             self._reload = None
 
     def _older_papers(self, first_on: date, last_on: date) -> PaperCollection:
-        """The papers of an older period. Only one is loaded at a time, because they are large."""
+        """Return the papers of an older period. Only one is loaded at a time, because they are large."""
         if not self._older_lock.acquire(timeout=_OLDER_TIMEOUT):
             raise StoreError("another search of older papers is running; try again in a few seconds")
         try:

@@ -230,20 +230,20 @@ class _BatchMatches:
                     self._matches[profile.id] = matches, row
 
     def candidates(self, window: Window) -> "_Candidates":
-        """The papers in a window. Many subscribers had their last digest at the same time."""
+        """Return the papers in a window. Many subscribers had their last digest at the same time."""
         if window not in self._candidates:
             self._candidates[window] = _Candidates(self._papers, window)
         return self._candidates[window]
 
     def matches(self, profile: Profile) -> list[Match]:
-        """The matches of a profile, best first, without evidence."""
+        """Return the matches of a profile, best first, without evidence."""
         if profile.id not in self._without_evidence:
             found = self._matches.get(profile.id)
             self._without_evidence[profile.id] = [] if found is None else found[0].without_evidence(found[1], profile)
         return self._without_evidence[profile.id]
 
     def with_evidence(self, chosen: Sequence[Match]) -> list[Match]:
-        """These matches with their evidence, which is found for all matches of a profile at once."""
+        """Return these matches with their evidence, which is found for all matches of a profile at once."""
         missing: dict[int, list[Match]] = {}
         for match in chosen:
             if (match.profile.id, match.paper.id) not in self._with_evidence:
@@ -254,7 +254,7 @@ class _BatchMatches:
         return [self._with_evidence[match.profile.id, match.paper.id] for match in chosen]
 
     def excluded_papers(self, profile: Profile) -> set[str]:
-        """The ids of the papers that a profile's lines beginning with - exclude."""
+        """Return the ids of the papers that a profile's lines beginning with - exclude."""
         if profile.id not in self._matches:
             return set()
         matches, row = self._matches[profile.id]
@@ -272,11 +272,11 @@ class _Candidates:
         self._are_all = len(self.papers) == len(papers)
 
     def among(self, matches: Sequence[Match]) -> Sequence[Match]:
-        """The matches of these papers."""
+        """Return the matches of these papers."""
         return matches if self._are_all else [match for match in matches if match.paper.id in self._ids]
 
     def not_of(self, types: frozenset[AnnounceType]) -> set[str]:
-        """The ids of the papers announced as another type. Subscribers choose among few sets, so results are kept."""
+        """Return the ids of the papers of other types. Subscribers choose among few sets, so results are kept."""
         if types not in self._not_of:
             self._not_of[types] = {p.id for p in self.papers if p.announce_type not in types}
         return self._not_of[types]
@@ -290,7 +290,7 @@ def _why_empty(
     known: set[str],
     muted: set[str],
 ) -> str:
-    """The reason for an empty digest. `matches` has one entry for each followed profile."""
+    """Return the reason for an empty digest. `matches` has one entry for each followed profile."""
     if not matches:
         return "follows no profile and has no keywords"
     left_out = {match.paper.id for some in matches for match in some} - known

@@ -79,7 +79,7 @@ class Token:
     expires_at: datetime | None = None  # None: never
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether the token is no longer valid at `now`."""
+        """Return whether the token is no longer valid at `now`."""
         return self.expires_at is not None and self.expires_at <= now
 
 

@@ -22,7 +22,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, stored: str | None) -> bool:
-    """Whether `stored` is the hash of this password. False for None (no such admin), after as much time."""
+    """Return whether `stored` is the hash of this password. False for None (no such admin), after as much time."""
     unknown = _random_hash()  # computed for known admins, too: else the first call would reveal that there is no admin
     try:
         return _HASHER.verify(stored or unknown, password[:_LONGEST]) and stored is not None

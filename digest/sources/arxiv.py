@@ -34,7 +34,7 @@ _NAME_SUFFIX = re.compile(r",(?=\s*(?:jr\.?|sr\.?|ii|iii|iv)\s*(?:,|$))", re.IGN
 
 
 def arxiv_id_in(text: str) -> tuple[str, int]:
-    """The arXiv id in an id, link or DOI, and its version (0: not given); ("", 0) if there is none."""
+    """Return the arXiv id in an id, link or DOI, and its version (0: not given); ("", 0) if there is none."""
     found = _ID.search(text)
     if not found:
         return "", 0
@@ -43,22 +43,22 @@ def arxiv_id_in(text: str) -> tuple[str, int]:
 
 
 def is_arxiv_id(text: str) -> bool:
-    """Whether the whole text is an arXiv id as people write it, such as `arXiv: 2504.17830v2`."""
+    """Return whether the whole text is an arXiv id as people write it, such as `arXiv: 2504.17830v2`."""
     return _WRITTEN_ID.fullmatch(text) is not None
 
 
 def abs_url(arxiv_id: str) -> str:
-    """The page of a paper on arXiv, which is its canonical URL."""
+    """Return the page of a paper on arXiv, which is its canonical URL."""
     return f"https://arxiv.org/abs/{arxiv_id}"
 
 
 def pdf_url(arxiv_id: str) -> str:
-    """The PDF of a paper on arXiv."""
+    """Return the PDF of a paper on arXiv."""
     return f"https://arxiv.org/pdf/{arxiv_id}"
 
 
 def id_of_url(url: str) -> str:
-    """The arXiv id in a canonical URL, or "" if the URL is another site's."""
+    """Return the arXiv id in a canonical URL, or "" if the URL is another site's."""
     return arxiv_id_in(url)[0] if url.startswith(abs_url("")) else ""
 
 
@@ -77,14 +77,14 @@ def parse(body: bytes) -> list[Entry]:
 
 
 def is_arxiv(feed: Feed) -> bool:
-    """Whether a feed is in arXiv's dialect, whichever site serves it."""
+    """Return whether a feed is in arXiv's dialect, whichever site serves it."""
     if "arxiv" in feed.namespaces:
         return True
     return any(_id(item)[0] and _RDF_TITLE.search(text_of(item, "title")) for item in feed.items[:1])
 
 
 def entries(feed: Feed) -> list[Entry]:
-    """The entries of a feed. Raises ParseError for an error that arXiv serves as a feed."""
+    """Return the entries of a feed. Raises ParseError for an error that arXiv serves as a feed."""
     title = plain_text(feed.title)
     if title.lower().startswith("feed error"):
         raise ParseError(f"arXiv says: {title}")

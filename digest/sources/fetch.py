@@ -291,7 +291,7 @@ class _PublicTransport(httpx2.BaseTransport):
 
 
 def _public_address(host: str, port: int | None) -> str:
-    """An address of `host`. Raises _PrivateAddressError if any of its addresses is private."""
+    """Return an address of `host`. Raises _PrivateAddressError if any of its addresses is private."""
     try:
         found = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

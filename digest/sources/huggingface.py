@@ -25,7 +25,7 @@ def parse(body: bytes) -> list[Entry]:
 
 
 def _entry(item: dict[str, Any]) -> Entry | None:
-    """The entry of one item, or None if it has no id or no title."""
+    """Return the entry of one item, or None if it has no id or no title."""
     paper = _record(item.get("paper"))
     paper_id, title = _text(paper, "id"), _text(paper, "title") or _text(item, "title")
     if not paper_id or not title:

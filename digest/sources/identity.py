@@ -23,7 +23,7 @@ _MIN_TITLE_WORDS = 4
 
 
 def keys(entry: Entry) -> tuple[str, ...]:
-    """The keys of an entry, the strongest first; at least one."""
+    """Return the keys of an entry, the strongest first; at least one."""
     arxiv_id = entry.arxiv_id or arxiv_id_in(entry.doi)[0]
     found = [f"arxiv:{arxiv_id}"] if arxiv_id else []
     if entry.doi and not entry.doi.startswith("10.48550/"):  # arXiv's own DOIs repeat its ids
@@ -35,13 +35,13 @@ def keys(entry: Entry) -> tuple[str, ...]:
 
 
 def keys_in(text: str) -> list[str]:
-    """The keys of the arXiv id and of the DOI that an id or link contains."""
+    """Return the keys of the arXiv id and of the DOI that an id or link contains."""
     arxiv_id, doi = arxiv_id_in(text)[0], doi_in(text)
     return [key for key, found in ((f"arxiv:{arxiv_id}", arxiv_id), (f"doi:{doi}", doi)) if found]
 
 
 def is_same_paper(known_as: str, entry_keys: Sequence[str], shared_key: str) -> bool:
-    """Whether an entry that shares `shared_key` with the paper of public id `known_as` is that paper.
+    """Return whether an entry that shares `shared_key` with the paper of public id `known_as` is that paper.
 
     Two arXiv ids, or two DOIs, are two papers even if their titles are equal.
     """
@@ -148,13 +148,13 @@ def _merge(result: Reconciliation, found: Sequence[str], known: Collection[str])
 
 
 def paper_of(entry: Entry, public_id: str) -> Paper:
-    """A new paper from the entry that announces it."""
+    """Return a new paper from the entry that announces it."""
     shared = {name: getattr(entry, name) for name in _SHARED}
     return Paper(id=public_id, from_arxiv=entry.arxiv_version > 0, **shared)
 
 
 def update(paper: Paper, entry: Entry) -> Paper:
-    """The paper after one more sighting; an equal value if the entry has nothing new.
+    """Return the paper after one more sighting; an equal value if the entry has nothing new.
 
     Entries from arXiv, the only ones with a version, replace text and links. All others only add what is missing.
     """
@@ -179,7 +179,7 @@ def update(paper: Paper, entry: Entry) -> Paper:
 
 
 def _filled(paper: Paper, other: Paper) -> Paper:
-    """The paper, completed from another record of the same paper."""
+    """Return the paper, completed from another record of the same paper."""
     return replace(
         paper,
         from_arxiv=paper.from_arxiv or other.from_arxiv,

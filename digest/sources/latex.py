@@ -100,7 +100,7 @@ def _accent(found: re.Match[str]) -> str:
 
 
 def _formula(written: str) -> str:
-    """A formula in characters, or "" if characters cannot show it."""
+    """Return a formula in characters, or "" if characters cannot show it."""
     text = _accented(written).replace(r"\{", _OPEN_BRACE).replace(r"\}", _CLOSE_BRACE).replace("~", " ")
     text = _BLACKBOARD_FONT.sub(lambda m: _BLACKBOARD[m["inner"] or m["bare"]], _SIZE.sub("", text))
     symbols = _symbols()
@@ -117,7 +117,7 @@ def _formula(written: str) -> str:
 
 
 def _script(found: re.Match[str]) -> str:
-    """A LaTeX superscript or subscript as Unicode characters. A subscript that has none stays readable: `x_pair`."""
+    """Return a LaTeX superscript or subscript in Unicode. A subscript without characters stays readable: `x_pair`."""
     written = (found["group"] or found["single"]).strip()
     if found["kind"] == "^":
         if written in _RAISED_SIGNS:
@@ -132,7 +132,7 @@ def _script(found: re.Match[str]) -> str:
 
 @cache
 def _symbols() -> dict[str, str]:
-    """The characters of macros without arguments: `alpha` -> α."""
+    """Return the characters of macros without arguments: `alpha` -> α."""
     context = latex2text.get_default_latex_context_db()
     known = {
         spec.macroname: spec.simplify_repl

@@ -64,7 +64,7 @@ def _page_url(written: str) -> str:
 
 
 def _doi_url(doi: str) -> str:
-    """The URL of a DOI, or of the arXiv paper that it names."""
+    """Return the URL of a DOI, or of the arXiv paper that it names."""
     if doi and (arxiv_id := arxiv.arxiv_id_in(doi)[0]):
         return arxiv.abs_url(arxiv_id)
     url = f"https://doi.org/{quote(doi, safe=_UNQUOTED)}"
@@ -107,5 +107,5 @@ def parse(body: bytes, *, url: str) -> Entry:
 
 
 def _first(tags: dict[str, list[str]], *names: str) -> str:
-    """The content of the first of these names that the page has, or ""."""
+    """Return the content of the first of these names that the page has, or ""."""
     return next((tags[name][0] for name in names if name in tags), "")

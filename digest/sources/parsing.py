@@ -53,13 +53,13 @@ class ParseError(ValueError):
 
 
 def doi_in(text: str) -> str:
-    """The DOI in an id or link, in lower case because DOIs ignore case; "" if there is none."""
+    """Return the DOI in an id or link, in lower case because DOIs ignore case; "" if there is none."""
     found = _DOI.search(text)
     return found.group(1).rstrip(".,;)").lower() if found else ""
 
 
 def web_url(link: str | None) -> str:
-    """The link if it is http or https, else "": no other link goes into a mail."""
+    """Return the link if it is http or https, else "": no other link goes into a mail."""
     return link if link and link.lower().startswith(("https://", "http://")) else ""
 
 

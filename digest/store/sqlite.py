@@ -142,14 +142,14 @@ class Sqlite:
 
     @staticmethod
     def insert_or_ignore(table: sa.Table) -> Insert:
-        """An INSERT that leaves out rows which break a UNIQUE constraint. RETURNING yields the inserted rows only."""
+        """Return an INSERT that leaves out rows which break a UNIQUE constraint, also of what RETURNING yields."""
         return insert(table).on_conflict_do_nothing()
 
     @staticmethod
     def upsert(
         table: sa.Table, values: Mapping[str, Any], *, key: Sequence[str], changes: Mapping[str, Any] | None = None
     ) -> Insert:
-        """An INSERT that updates the row with the same `key` instead, if there is one: to `values`, or by `changes`."""
+        """Return an INSERT that updates a row with the same `key` instead: to `values`, or by `changes`."""
         statement = insert(table).values(dict(values))
         return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes or values))
 

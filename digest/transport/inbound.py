@@ -150,14 +150,14 @@ def _read_file(path: Path) -> InboundMail:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """The regular files in a folder, by name, without hidden ones. Raises OSError."""
+    """Return the regular files in a folder, by name, without hidden ones. Raises OSError."""
     with os.scandir(folder) as entries:  # Path.glob would return nothing for a missing folder
         # Not DirEntry.is_file, which raises an error for a link to itself.
         return [folder / e.name for e in sorted(entries, key=lambda e: e.name) if e.name[0] != "." and isfile(e.path)]
 
 
 def _split_mbox(file: BinaryIO) -> Iterator[bytes]:
-    """The messages of an mbox whose first separator is already read."""
+    """Yield the messages of an mbox whose first separator is already read."""
     content = bytearray()
     at_line_start = True  # False in the rest of a line that was too long
     while line := file.readline(_MAX_LINE):
@@ -171,7 +171,7 @@ def _split_mbox(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _strip_mbox_line(content: bytearray) -> bytes:
-    """A message without the empty line that an mbox adds after it."""
+    """Return a message without the empty line that an mbox adds after it."""
     for end in (b"\n\r\n", b"\n\n"):
         if content.endswith(end):
             return bytes(content[: 1 - len(end)][:MAX_BYTES])

@@ -153,7 +153,7 @@ class SmtpClient(smtplib.SMTP):
         return code, text
 
     def max_size(self) -> int:
-        """The most bytes a mail may have (RFC 1870, 4), or 0 if the server states no limit."""
+        """Return the most bytes a mail may have (RFC 1870, 4), or 0 if the server states no limit."""
         value = self.esmtp_features.get("size", "")
         return int(value) if re.fullmatch("[0-9]{1,19}", value) else 0
 

@@ -246,7 +246,7 @@ class SmtpSession:
         return reply
 
     def _prepare(self, mail: PendingMail, record: Callable[[Receipt], None]) -> _Transaction | None:
-        """The transaction for a mail, or None if this server cannot accept it: then it is recorded as failed."""
+        """Return the transaction for a mail, or None if this server cannot accept it: then it is recorded as failed."""
         message = mail.message
         length, body = encode_data(message.content)
         addresses = (message.sender, message.recipient)

@@ -66,7 +66,7 @@ def create_app(
     inbox: Path | None = None,
     lag: float = _LAG,
 ) -> FastAPI:
-    """The pages of an installation. Raises DigestError if one of them could not be shown.
+    """Return the pages of an installation. Raises DigestError if one of them could not be shown.
 
     `changed` is called, in any thread, when a page has written something: there may be mail to deliver. `ask_sources`
     has all sources asked soon; without it there is no button for that. `inbox` is a folder of mails shown at /inbox,
@@ -121,7 +121,7 @@ def _rate_limits(app: App) -> RateLimits:
 
 
 def _routes(services: Services, inbox: Path | None) -> list[BaseRoute]:
-    """The routes at /… and, if the newsletter has a path, below it."""
+    """Return the routes at /… and, if the newsletter has a path, below it."""
     routers = [*public.ROUTERS, notice_router(services.app.config), *account.ROUTERS, *admin.ROUTERS]
     if inbox is not None:
         routers.append(inbox_router(inbox))
@@ -156,7 +156,7 @@ def _site(app: App, path: str, *, has_inbox: bool) -> Site:
 
 
 def _static_url(path: str, name: str) -> str:
-    """The address of a static file. It contains a hash of the content, so that browsers fetch a new one."""
+    """Return the address of a static file. It contains a hash of the content, so that browsers fetch a new one."""
     content_hash = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
     return f"{path}/static/{name}?{content_hash}"
 

@@ -42,7 +42,7 @@ class LiveSession:
 
 
 def find_live_session(tx: Transaction, context: RequestContext) -> LiveSession | None:
-    """The session of the request's cookie, whose CSRF token the page's forms then have.
+    """Return the session of the request's cookie, whose CSRF token the page's forms then have.
 
     None if there is none, and if cookies name the sessions of several readers: another host of our domain may have set
     some of them, and nothing tells which.
@@ -55,7 +55,7 @@ def find_live_session(tx: Transaction, context: RequestContext) -> LiveSession |
 
 
 def find_replaced_session(tx: Transaction, context: RequestContext, reader: Subscriber) -> LiveSession | None:
-    """The session of the request's cookie that signing in `reader` replaces: that of another reader, if there is one.
+    """Return the session of the request's cookie that signing in `reader` replaces: another reader's, if there is one.
 
     The page's forms then have its CSRF token.
     """
@@ -76,7 +76,7 @@ def _find_live_sessions(tx: Transaction, context: RequestContext) -> list[LiveSe
 
 
 def _live_session(context: Context) -> LiveSession:
-    """The session of the signed-in subscriber. Raises HTTPException 303, which leads to the sign-in page."""
+    """Return the session of the signed-in subscriber. Raises HTTPException 303, which leads to the sign-in page."""
     sessions = context.services.sessions
     live = None
     if sessions.find_all(context.request, now=context.now):
@@ -117,7 +117,7 @@ def _has_csrf(context: RequestContext, form: Fields) -> bool:
 
 
 def reader_router(prefix: str = "") -> APIRouter:
-    """A router of pages for signed-in subscribers. Their forms need the session's CSRF token."""
+    """Return a router of pages for signed-in subscribers. Their forms need the session's CSRF token."""
     return page_router(
         Depends(_live_session),
         Depends(_check_csrf),
@@ -127,7 +127,7 @@ def reader_router(prefix: str = "") -> APIRouter:
 
 
 def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywhere: bool = False) -> APIRouter:
-    """A router of pages for everyone, also behind signed links.
+    """Return a router of pages for everyone, also behind signed links.
 
     `wakes_delivery`: its POSTs may queue mail. `from_anywhere`: forms of other sites are accepted.
     """
@@ -136,7 +136,7 @@ def public_router(prefix: str = "", *, wakes_delivery: bool = True, from_anywher
 
 
 def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> tuple[Subscriber, Token]:
-    """The subscriber of a signed link, and its contents.
+    """Return the subscriber of a signed link, and its contents.
 
     Raises HTTPException 404 if we did not sign it, and 410 if it has expired or was revoked.
     """
@@ -148,7 +148,7 @@ def get_by_link(tx: Transaction, context: Context, scope: Scope, token: str) -> 
 
 
 def verify_link(context: Context, scope: Scope, token: str) -> Token:
-    """The contents of a signed link. Raises HTTPException 404 if we did not sign it."""
+    """Return the contents of a signed link. Raises HTTPException 404 if we did not sign it."""
     verified = context.app.links.verify(scope, token)
     if verified is None:
         raise HTTPException(404)
@@ -156,7 +156,7 @@ def verify_link(context: Context, scope: Scope, token: str) -> Token:
 
 
 def sign_in_question(reader: Subscriber, email: str, before: LiveSession | None) -> Question:
-    """What a page asks before its link signs in `reader`, whom `email` shows: also, if need be, instead of another.
+    """Return what a page asks before its link signs in `reader`, shown as `email`, perhaps instead of another one.
 
     `before` is the session that the browser has.
     """
@@ -165,7 +165,7 @@ def sign_in_question(reader: Subscriber, email: str, before: LiveSession | None)
 
 
 def may_sign_in(context: RequestContext, form: Fields, reader: Subscriber, before: LiveSession | None) -> bool:
-    """Whether a posted form may sign in `reader`.
+    """Return whether a posted form may sign in `reader`.
 
     In place of another reader only with the CSRF token of the other's session, which the page that asks has. Else a
     link, sent by someone who wants to read what is entered next, would do it unnoticed.
@@ -190,7 +190,7 @@ def sign_in_reader(context: RequestContext, reader: Subscriber, before: LiveSess
 
 
 def find_still(tx: Transaction, reader: Subscriber) -> Subscriber | None:
-    """The reader as stored now; None if they have left meanwhile, so that no write brings them back."""
+    """Return the reader as stored now; None if they have left meanwhile, so that no write brings them back."""
     still = subscribers.find_by_id(tx, reader.id)
     return still if still is not None and still.epoch == reader.epoch else None
 
@@ -220,7 +220,7 @@ class RoleError(UsageError):
 
 
 def _signed_in_admin(context: Context) -> Admin:
-    """The admin whose session cookie was sent. Raises HTTPException 303, which leads to the sign-in page."""
+    """Return the admin whose session cookie was sent. Raises HTTPException 303, which leads to the sign-in page."""
     session = context.services.admin_sessions.find(context.request, now=context.now)
     if session is None:
         raise context.redirection(SIGN_IN)
@@ -245,7 +245,7 @@ def require_role(role: Role) -> Dependency:
 def admin_router(
     prefix: str = "/admin", *, role: Role = Role.ADMIN, upload: bool = False, wakes_delivery: bool = True
 ) -> APIRouter:
-    """A router of pages for a role. Their forms need the session's CSRF token.
+    """Return a router of pages for a role. Their forms need the session's CSRF token.
 
     `upload`: forms may bring a file, and are read only once the sender is known to have the role.
     `wakes_delivery`: POSTs may queue mail.

@@ -40,7 +40,7 @@ class Versions:
         self._found: Version = (0, 0)
 
     async def current(self) -> Version:
-        """The version, at most `lag` seconds old. Raises StoreError."""
+        """Return the version, at most `lag` seconds old. Raises StoreError."""
         if time.monotonic() - self._looked_at >= self._lag:
             await to_thread.run_sync(self._look, limiter=self._limiter)
         return self._found
@@ -156,7 +156,7 @@ class _Answer:
 
 
 def cache_parameters(query: bytes) -> list[tuple[str, str]]:
-    """The parameters that cached pages read, each once: the page, and a valid order."""
+    """Return the parameters that cached pages read, each once: the page, and a valid order."""
     if not query:
         return []
     asked = QueryParams(query)

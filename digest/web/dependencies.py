@@ -95,7 +95,7 @@ class RequestContext:
         return client_of(self.request, self.services.trusted_proxies)
 
     def local_time(self, at: datetime | None) -> str:
-        """A time in the newsletter's time zone: "2026-06-03 07:00"; "" for None."""
+        """Return a time in the newsletter's time zone: "2026-06-03 07:00"; "" for None."""
         return local(at, ZoneInfo(self.app.config.newsletter.timezone))
 
     def render(
@@ -128,7 +128,7 @@ class RequestContext:
         return response
 
     def redirection(self, path: str, *, cookie: str = "") -> HTTPException:
-        """A redirect to raise, from a dependency. The body of a POST has not been read by then."""
+        """Return a redirect to raise, from a dependency. The body of a POST has not been read by then."""
         headers = {"Location": f"{self.services.site.path}{path}"}
         if cookie:
             headers["Set-Cookie"] = cookie
@@ -152,23 +152,23 @@ async def _context(request: Request, tasks: BackgroundTasks) -> RequestContext:
 
 
 def parse_number(written: str | int) -> int:
-    """The number in an address or a query; 0 if it is none. Older FastAPI passes the default, a number, as well."""
+    """Return the number in an address or a query, or 0. Older FastAPI passes the default, a number, as well."""
     text = str(written)
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
 
 
 def search_text(typed: str) -> str:
-    """The text of a search field, without white space around it and of a bounded length."""
+    """Return the text of a search field, without white space around it and of a bounded length."""
     return typed.strip()[:_MAX_SEARCH]
 
 
 def one_of(choices: type[_Choice], written: str) -> _Choice | None:
-    """The member with this value, or None."""
+    """Return the member with this value, or None."""
     return next((choice for choice in choices if choice == written), None)
 
 
 def link(path: str, **asked: str | int) -> str:
-    """A path with a query of those values that are not empty."""
+    """Return a path with a query of those values that are not empty."""
     query = urlencode({name: value for name, value in asked.items() if value})
     return f"{path}?{query}" if query else path
 
@@ -179,7 +179,7 @@ PathId = Annotated[int, BeforeValidator(parse_number), Path(alias="id")]
 
 
 def shared(kind: type) -> Dependency:
-    """The object of this class that create_app made for all requests."""
+    """Return the object of this class that create_app made for all requests."""
 
     async def get(request: Request) -> Any:
         return request.app.state.shared[kind]
@@ -230,7 +230,7 @@ PostedUpload = Annotated[UploadForm, Depends(_uploaded_form)]
 
 
 async def _read_form(request: Request, *, max_files: int, seconds: float) -> UploadForm:
-    """The posted form, empty if it is malformed. Raises HTTPException 408 and 413.
+    """Return the posted form, empty if it is malformed. Raises HTTPException 408 and 413.
 
     A file waits on disk until all of it has arrived, so a slow client takes no memory.
     """
@@ -281,7 +281,7 @@ class CachedRoute(PageRoute):
 
 
 def cached_router() -> APIRouter:
-    """A router of pages that are the same for everyone. Handlers see of the query only `page` and `order`."""
+    """Return a router of pages that are the same for everyone. Handlers see of the query only `page` and `order`."""
     return APIRouter(route_class=CachedRoute, redirect_slashes=False)
 
 
@@ -308,7 +308,7 @@ def is_foreign(headers: Headers, site_url: str) -> bool:
 
 
 def _host(url: str) -> str:
-    """The host of a URL, with its port if that is not one of the two usual ones; "" if it has none."""
+    """Return the host of a URL, with its port if that is not one of the two usual ones; "" if it has none."""
     try:
         return urlsplit(url).netloc.lower().removesuffix(":80").removesuffix(":443")
     except ValueError:
@@ -316,7 +316,7 @@ def _host(url: str) -> str:
 
 
 def page_router(*dependencies: Dependency, prefix: str = "", from_anywhere: bool = False) -> APIRouter:
-    """A router of pages. `dependencies` run in this order, before those of a handler.
+    """Return a router of pages. `dependencies` run in this order, before those of a handler.
 
     POSTs have to come from our own pages, or `from_anywhere`.
     """
@@ -327,7 +327,7 @@ def page_router(*dependencies: Dependency, prefix: str = "", from_anywhere: bool
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
-    """The methods that an address has. Each route knows only its own."""
+    """Return the methods that an address has. Each route knows only its own."""
     methods: set[str] = set()
     for route in routes:
         match, child_scope = route.matches(scope)

@@ -64,7 +64,7 @@ class Feed:
 
 
 def item(paper: Paper, shown: ShownPaper, site_url: str) -> Item:
-    """A paper as an item of a feed. `site_url` is the newsletter's base URL."""
+    """Return a paper as an item of a feed. `site_url` is the newsletter's base URL."""
     return Item(
         url=f"{site_url}{shown.path}",
         elsewhere=shown.card.url,
@@ -165,7 +165,7 @@ def _xml(root: ET.Element) -> bytes:
 
 
 def _timestamp(at: datetime) -> str:
-    """A time as in RFC 3339."""
+    """Return a time as in RFC 3339."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -28,13 +28,13 @@ class PaperCards:
         self._lock = threading.Lock()
 
     def show(self, paper: Paper, evidence: Sequence[Evidence] = (), *, most: int = _COMPLETE) -> ShownPaper:
-        """A paper with its matches highlighted, and an abstract of at most `most` characters."""
+        """Return a paper with its matches highlighted, and an abstract of at most `most` characters."""
         return self.show_item(DigestItem(paper=paper, profile="", score=0, evidence=tuple(evidence)), most=most)
 
     def show_item(
         self, item: DigestItem, *, mute_url: Callable[[str], str] = lambda _: "", most: int = _COMPLETE
     ) -> ShownPaper:
-        """A paper of a reader's digest. `mute_url` returns the link that mutes a keyword, or "" for none."""
+        """Return a paper of a reader's digest. `mute_url` returns the link that mutes a keyword, or "" for none."""
         path = paper_path(item.paper.id)
         with self._lock:
             prepared = self._cache.get(item.paper)
@@ -43,10 +43,10 @@ class PaperCards:
 
 
 def paper_path(public_id: str) -> str:
-    """The path of a paper's page: `/paper/doi:10.1101/2026.06.01`."""
+    """Return the path of a paper's page: `/paper/doi:10.1101/2026.06.01`."""
     return f"/paper/{shown_id(public_id)}"
 
 
 def shown_id(public_id: str) -> str:
-    """A public id as addresses have it."""
+    """Return a public id as addresses have it."""
     return quote(public_id, safe=":/@+,;=()")

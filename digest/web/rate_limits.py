@@ -192,12 +192,12 @@ class RateLimits:
 
 
 def network_of(client: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one machine may have all of."""
+    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one machine may own."""
     return networks_of(client)[0]
 
 
 def networks_of(client: str) -> Sequence[str]:
-    """The networks that limits count a client in, from the smallest.
+    """Return the networks that limits count a client in, from the smallest.
 
     Of an IPv6 address these are its /64, and the /56 and the /48 that providers give to one customer (RFC 6177).
     """
@@ -216,7 +216,7 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
-    """The client's address. `peer` is the other end of the connection, `forwarded` the X-Forwarded-For headers.
+    """Return the client's address. `peer` is the other end of the connection, `forwarded` the X-Forwarded-For headers.
 
     Each proxy appends the address that it was asked from. So they are read from the right, and only while the proxy
     that added one is trusted: anything further left may be forged.
@@ -231,13 +231,13 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
 
 
 def client_of(request: Request, trusted: Networks) -> str:
-    """The address of the client that sent a request."""
+    """Return the address of the client that sent a request."""
     peer = request.client.host if request.client is not None else ""
     return client_address(peer, request.headers.getlist("X-Forwarded-For"), trusted)
 
 
 def _normal(written: str) -> str:
-    """An address in its shortest form; "" for anything else."""
+    """Return an address in its shortest form; "" for anything else."""
     try:
         address = ip_address(written)
     except ValueError:

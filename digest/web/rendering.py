@@ -115,7 +115,7 @@ class Renderer:
     def text(
         self, template: str, page: object, *, language: str = "", csrf: str = "", signed_in: SignedIn = NOBODY
     ) -> str:
-        """The rendered template, such as "unsubscribe.html.j2" of templates/web. Raises TemplateError."""
+        """Return the rendered template, such as "unsubscribe.html.j2" of templates/web. Raises TemplateError."""
         name = f"web/{template}"
         chosen = self._templates.languages.find(language or self._language)
         with self._templates.errors_located(name):
@@ -126,7 +126,7 @@ class Renderer:
 
 
 def admin_template(name: str) -> str:
-    """The template of an admin page: `subscribers` is the file desk-subscribers.html.j2."""
+    """Return the template of an admin page: `subscribers` is the file desk-subscribers.html.j2."""
     return f"desk-{name}.html.j2"
 
 
@@ -139,5 +139,5 @@ def attachment(content: str | bytes | Iterable[str], media_type: str, filename: 
 
 
 def local(at: datetime | None, timezone: tzinfo) -> str:
-    """A time in a time zone: "2026-06-03 07:00"; "" for None."""
+    """Return a time in a time zone: "2026-06-03 07:00"; "" for None."""
     return f"{at.astimezone(timezone):%Y-%m-%d %H:%M}" if at is not None else ""

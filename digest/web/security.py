@@ -133,5 +133,5 @@ class Faults:
 
 
 def without_token(path: str) -> str:
-    """A path for the log, without its token: a reader of the log could use that."""
+    """Return a path for the log, without its token: a reader of the log could use that."""
     return _TOKEN.sub("…", path)

@@ -129,7 +129,7 @@ class Sessions:
         return self.cookie.delete()
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
-        """The session of a cookie, if it has not expired.
+        """Return the session of a cookie, if it has not expired.
 
         Whether it has ended is in the database: its epoch is not compared with the reader's, nor is its id looked up.
         """
@@ -141,7 +141,7 @@ class Sessions:
         return Session(token.about, token.subscriber_id, token.epoch, csrf)
 
     def find_all(self, request: Request, *, now: datetime) -> tuple[Session, ...]:
-        """The sessions of all cookies of a request."""
+        """Return the sessions of all cookies of a request."""
         return tuple(filter(None, (self.find(value, now=now) for value in self.cookie.values(request))))
 
 
@@ -195,7 +195,7 @@ class AdminSessions:
             admins.end_session(tx, _hash(token))
 
     def find(self, request: Request, *, now: datetime) -> AdminSession | None:
-        """The session of a request; None if it has ended, or if cookies name the sessions of several admins."""
+        """Return the session of a request; None if it has ended, or if cookies name the sessions of several admins."""
         tokens = self.cookie.values(request)
         if not any(tokens):
             return None

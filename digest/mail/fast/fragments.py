@@ -154,7 +154,7 @@ def _refuse_placeholders(name: str, values: Iterable[object]) -> None:
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:
-    """The names used in a node, without those inside its loops: there `loop` means the inner loop."""
+    """Yield the names used in a node, without those inside its loops: there `loop` means the inner loop."""
     # Counting those, too, would give right mails, but a card would be prerendered for each of its places in the list:
     # mails of papers that are rendered for the first time would take half as long again.
     if isinstance(node, nodes.Name):
@@ -192,7 +192,7 @@ class _Splitter(NodeTransformer):
         self._loops: list[Loop] = []
 
     def fragment(self, body: list[nodes.Node]) -> Fragment:
-        """The fragment of `body`, with the fragments of its loops."""
+        """Return the fragment of `body`, with the fragments of its loops."""
         macros = list(self._macros)
         kept = [node for statement in body for node in self._replace(statement)]
         tree = nodes.Template([*macros, *kept], lineno=1)

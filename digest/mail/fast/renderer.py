@@ -44,7 +44,7 @@ _MAX_PRERENDERED = 2048  # of one fragment
 
 @cache
 def places(asks_position: bool, count: int) -> Sequence[int]:
-    """The places of `count` records; all the same if the fragment does not ask for them."""
+    """Return the places of `count` records; all the same if the fragment does not ask for them."""
     if not asks_position or count <= 1:
         return (ONLY,) * count
     return (_FIRST, *repeat(0, count - 2), _LAST)
@@ -69,7 +69,7 @@ class RenderJob:
     mute_links: dict[str, Piece]  # by keyword, as far as they have been written
 
     def mute_link(self, keyword: str) -> Piece:
-        """The encoded link that mutes a keyword."""
+        """Return the encoded link that mutes a keyword."""
         link = self.mute_links.get(keyword)
         if link is None:
             link = self.mute_links[keyword] = self.encoder.value(self.outline.mute_url(keyword))
@@ -107,7 +107,7 @@ class _CardTemplate:
         self._matches: dict[tuple[Field, int, int], _Match] = {}
 
     def matches(self, evidence: Iterable[Evidence]) -> list[_Match]:
-        """The matches of this card, in the order of the evidence."""
+        """Return the matches of this card, in the order of the evidence."""
         found: list[_Match] = []
         for each in evidence:
             match = self._matches.get((each.field, each.start, each.end))
@@ -194,7 +194,7 @@ class CardRenderer:
         return combined
 
     def _prerender(self, item: DigestItem, prepared: PreparedPaper, place: int, outline: Outline) -> _CardTemplate:
-        """The card of one paper, usable for all items that agree with `item` in which fields are empty."""
+        """Return the card of one paper, usable for all items that agree with `item` in which fields are empty."""
         card = cards.build_card(
             item,
             prepared,
@@ -293,7 +293,7 @@ class _ReasonRenderer:
             stretches += [(match.keyword, [following]) for following in reason[1:]]
 
     def _render(self, hit: Hit, where: Place, place: int) -> list[Any]:
-        """The reason's encoded text, split where the mute link goes."""
+        """Return the reason's encoded text, split where the mute link goes."""
         encoder = self._encoder
         if (where, place) not in self._prerendered:
             example = Reason(text=SafeText("x"), place=where, mute_url="https://x")
@@ -313,7 +313,7 @@ class FastRenderer:
     """Renders one template. Do not share it between threads: its caches are filled as it renders."""
 
     def __init__(self, fragment: Fragment, encoder: Encoder, cache: PaperCache) -> None:
-        """Raises UnsplittableError if the template marks matches in a way that cannot be spliced in."""
+        """Raise UnsplittableError if the template marks matches in a way that cannot be spliced in."""
         self._encoder = encoder
         self._page = _FragmentRenderer(fragment, encoder, cache)
 

@@ -53,7 +53,7 @@ class _Runs(dict[str, int]):
         return number
 
     def tokens(self) -> tuple[Longs, Longs, Ints, Ints, Ints]:
-        """Returns, by run, how many positions it takes, and offsets into its tokens: first, next (from 0), word."""
+        """Return, by run, how many positions it takes, and offsets into its tokens: first, next (from 0), word."""
         compounds = np.fromiter(self._compounds, np.int64, len(self._compounds))
         positions = np.ones(len(self), np.int64)
         positions[compounds] = [tokens[-1][1] for tokens in self._compounds.values()]
@@ -171,7 +171,7 @@ class Corpus:
 
 
 def _texts(paper: Paper) -> Iterator[tuple[int, str]]:
-    """Yields (field number, text) of each text of a paper."""
+    """Yield (field number, text) of each text of a paper."""
     yield TITLE, paper.title
     yield FIELDS.index(Field.ABSTRACT), paper.abstract
     for name in paper.authors:

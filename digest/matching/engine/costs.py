@@ -29,7 +29,7 @@ _TOGETHER = 4.0  # words of a phrase are found together about so much more often
 
 
 def may_cost_much(rules: CompiledRules) -> bool:
-    """Whether rules may cost more than MAX_STEPS, whatever the papers: not a few whole words and phrases."""
+    """Return whether rules may cost more than MAX_STEPS, whatever the papers: not a few whole words and phrases."""
     return any("*" in rule.query or " NEAR/" in rule.query for rule in rules.rules) or len(rules.text) > _FEW_CHARACTERS
 
 

@@ -39,17 +39,17 @@ class Evaluation:
     in_title: Bools
 
     def papers_of(self, condition: int) -> Ints:
-        """The columns of the papers that the condition is true of, ascending."""
+        """Return the columns of the papers that the condition is true of, ascending."""
         return self.paper[self.offsets[condition] : self.offsets[condition + 1]]
 
     def holds(self, condition: int, column: int) -> bool:
-        """Whether the condition is true of the paper."""
+        """Return whether the condition is true of the paper."""
         papers = self.papers_of(condition)
         at = int(np.searchsorted(papers, column))
         return at < len(papers) and int(papers[at]) == column
 
     def occurrences_of(self, atom: int, column: int) -> list[tuple[int, int]]:
-        """The (first, last) tokens of the occurrences that make an atom true of a paper."""
+        """Return the (first, last) tokens of the occurrences that make an atom true of a paper."""
         piece = next(piece for piece in self.pieces if column < piece.end)
         return piece.occurrences_of(atom, column)
 
@@ -89,7 +89,7 @@ class _Piece:
 
 
 def evaluate(plan: QueryPlan, corpus: Corpus, *, atoms: Bools | None = None, steps: float = 0) -> Evaluation:
-    """Evaluates all conditions on all papers. O(tokens that begin a phrase + occurrences + candidates).
+    """Evaluate all conditions on all papers. O(tokens that begin a phrase + occurrences + candidates).
 
     `atoms` are those to look for, None for all: conditions of others are then true of no paper. `steps` is what this
     costs (costs.py): where it is much, the papers are evaluated in pieces, so that memory stays bounded.
@@ -113,7 +113,7 @@ def evaluate(plan: QueryPlan, corpus: Corpus, *, atoms: Bools | None = None, ste
 
 
 def _piece_ranges(corpus: Corpus, pieces: float) -> Iterator[tuple[int, int]]:
-    """Yields (first column, column after the last) of about so many pieces, each with as many tokens."""
+    """Yield (first column, column after the last) of about so many pieces, each with as many tokens."""
     count = min(max(math.ceil(pieces), 1), max(len(corpus), 1))
     texts = np.searchsorted(corpus.text_offsets, np.arange(1, count) * (len(corpus.word) / count))
     ends = [*np.unique(corpus.paper[texts]).tolist(), len(corpus)]
@@ -163,7 +163,7 @@ class _Postings:
         return (condition.astype(np.int64) * self.papers + paper) << 1 | in_title
 
     def append(self, packed: Longs, conditions: int) -> None:
-        """Adds sorted postings of later conditions. `conditions` is how many conditions there are now."""
+        """Add sorted postings of later conditions. `conditions` is how many conditions there are now."""
         keys = packed >> 1
         counts = np.bincount(keys // self.papers, minlength=conditions)
         counts[: len(self.counts)] += self.counts

@@ -132,7 +132,7 @@ class Matches:
         return frozenset(column for condition in excluding for column in self._evaluation.papers_of(condition).tolist())
 
     def _rules_of(self, row: int) -> Iterator[tuple[int, int, float]]:
-        """Yields (line, condition, weight) of each rule of the profile in that row."""
+        """Yield (line, condition, weight) of each rule of the profile in that row."""
         rules = slice(int(self._rules.offsets[row]), int(self._rules.offsets[row + 1]))
         columns = (self._rules.line, self._rules.condition, self._rules.weight)
         return zip(*(column[rules].tolist() for column in columns), strict=True)
@@ -306,7 +306,7 @@ class Snapshot:
 
 
 def save_snapshot(file: Path, snapshot: Snapshot) -> None:
-    """Writes a snapshot atomically: readers see the old file or the new one. Raises OSError."""
+    """Write a snapshot atomically: readers see the old file or the new one. Raises OSError."""
     plan, rules = snapshot.index.plan, snapshot.index.rules
     arrays = {f"plan.{name}": getattr(plan, name) for name in _PLAN}
     arrays |= {f"rules.{name}": getattr(rules, name) for name in _RULES}

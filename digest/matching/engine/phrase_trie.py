@@ -134,7 +134,7 @@ class PhraseTrie:
         return symbol
 
     def levels(self) -> Iterator[Ints]:
-        """Yields the nodes that are one word from the root, then those that are two words from it, and so on."""
+        """Yield the nodes that are one word from the root, then those that are two words from it, and so on."""
         nodes = np.sort(self._first_node[self._first_node >= 0])
         while len(nodes):
             yield nodes
@@ -199,7 +199,7 @@ class PhraseTrie:
         return Occurrences(phrase[order], begin[order], end[order])
 
     def _symbols_of_words(self, corpus: Corpus, used: Bools | None) -> tuple[Longs, Ints]:
-        """Returns, by word of the corpus, the patterns that it fits: (offsets, symbols). `used` is by node."""
+        """Return, by word of the corpus, the patterns that it fits: (offsets, symbols). `used` is by node."""
         found = self._look_up(corpus)
         wanted = np.ones(len(self.symbols), np.bool_)
         if used is not None:
@@ -214,7 +214,7 @@ class PhraseTrie:
         return row_offsets(np.bincount(keys >> 32, minlength=len(corpus.words))), (keys & 0xFFFFFFFF).astype(np.int32)
 
     def _look_up(self, corpus: Corpus) -> _Vocabulary:
-        """Returns the words of the corpus that fit the patterns: these are looked up once, and not in the text."""
+        """Return the words of the corpus that fit the patterns: these are looked up once, and not in the text."""
         if corpus not in self._vocabularies:
             pairs = [(corpus.words[w], self._exact[w]) for w in self._exact.keys() & corpus.words.keys()]
             for stem in self._stems.keys() & corpus.stems.keys():
@@ -230,7 +230,7 @@ class PhraseTrie:
         return self._vocabularies[corpus]
 
     def _step(self, corpus: Corpus, starts: Starts, node: Ints, begin: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
-        """Extends (node, first token, last token) paths by one word. Paths without a branch for it end here."""
+        """Extend (node, first token, last token) paths by one word. Paths without a branch for it end here."""
         paths = len(node)
         following, counts = indices_of_rows(corpus.token_offsets, corpus.next[end])
         following = following.astype(np.int32)

@@ -69,7 +69,7 @@ def split_line(text: str, line: int) -> str:
 
 
 def _hints_for(line: str, number: int) -> Iterator[Hint]:
-    """Yields the hint for a line, if there is one."""
+    """Yield the hint for a line, if there is one."""
     if not _SEPARATOR.search(line) and not _CONJUNCTION.search(" ".join(line.split())):
         return
     try:
@@ -104,7 +104,7 @@ def _instead(written: str, phrase: slice, meant: Meant, parts: Sequence[str]) ->
 
 
 def _phrases(tokens: Sequence[Token]) -> Iterator[slice]:
-    """Yields where the phrases of a rule are, except names and what is followed by a tag."""
+    """Yield where the phrases of a rule are, except names and what is followed by a tag."""
     begin = 0
     while begin < len(tokens):
         end = begin
@@ -137,7 +137,7 @@ def _parts(phrase: str) -> tuple[Meant, list[str]] | None:
 
 
 def _is_term(part: str) -> bool:
-    """Whether a part can be looked for by itself: a word with letters."""
+    """Return whether a part can be looked for by itself: a word with letters."""
     return (
         any(len(word) >= _LEAST_LETTERS and not word.isdecimal() for word in WORD.findall(part)) or not part.isascii()
     )

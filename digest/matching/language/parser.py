@@ -170,7 +170,7 @@ def _parse(text: str) -> Query:
 
 
 def rule_texts(text: str, lines: Collection[int]) -> dict[int, str]:
-    """Returns, by line, the rules of a valid profile as written, without their -, weight and comment."""
+    """Return, by line, the rules of a valid profile as written, without their -, weight and comment."""
     found = split_lines(text)
     return {number: _split_line(found[number - 1], number)[0] for number in lines}
 
@@ -203,7 +203,7 @@ def _indent(text: str) -> int:
 
 
 def _hide_quoted(text: str) -> str:
-    """Replaces quoted text by letters, so that what it contains is not taken for an operator."""
+    """Replace quoted text by letters, so that what it contains is not taken for an operator."""
     return _QUOTED.sub(lambda found: "x" * len(found.group()) if found[found.lastindex or 0] else found.group(), text)
 
 
@@ -231,7 +231,7 @@ def _parser() -> Lark:
 
 
 def _grammar_error(error: UnexpectedInput, text: str, line: int, column: int) -> RuleError:
-    """Turns an error of the grammar into one for users. `line` and `column` are where `text` begins."""
+    """Turn an error of the grammar into one for users. `line` and `column` are where `text` begins."""
     if isinstance(error, UnexpectedCharacters):
         return RuleError(line, column + (error.pos_in_stream or 0), "this quotation mark is not closed")
     token = error.token if isinstance(error, UnexpectedToken) else Token("$END", "")

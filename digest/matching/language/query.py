@@ -178,7 +178,7 @@ def patterns(text: str, *, exact: bool) -> tuple[Pattern, ...]:
 
 
 def matches_empty_paper(query: Query) -> bool:
-    """Whether the query matches a paper that contains none of its terms."""
+    """Return whether the query matches a paper that contains none of its terms."""
     match query:
         case Term() | Near() | Author():
             return False
@@ -191,7 +191,7 @@ def matches_empty_paper(query: Query) -> bool:
 
 
 def iter_terms(query: Query) -> Iterator[Term]:
-    """Yields every term of the query, including negated ones."""
+    """Yield every term of the query, including negated ones."""
     match query:
         case Term():
             yield query
@@ -264,7 +264,7 @@ def canonical_text(written: str, *, exact: bool, separator: str = " ") -> str:
 
 
 def _with_stemmed_parts(compounds: list[list[str]]) -> list[list[str]]:
-    """Stems the parts of compounds as far as this changes no reading: the end of `multi-tasks`, not its `multi`.
+    """Stem the parts of compounds as far as this changes no reading: the end of `multi-tasks`, not its `multi`.
 
     The joined reading of `systems-on-chip` is another word than the joined reading of `system-on-chip`.
     """

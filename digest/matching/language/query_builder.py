@@ -129,7 +129,7 @@ def _near(node: _Node, text: str, scope: _Scope) -> Near:
 
 
 def _side(node: _Node, text: str, scope: _Scope, at: int) -> Iterator[Term]:
-    """Yields the terms of one side of the NEAR at offset `at`."""
+    """Yield the terms of one side of the NEAR at offset `at`."""
     match node.data:
         case "phrase" | "quoted":
             if not scope.fields & SHOWN:
@@ -159,7 +159,7 @@ def _words(node: _Node, text: str) -> tuple[str, int]:
 
 
 def _check_word(word: Token) -> None:
-    """Raises QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
+    """Raise QuerySyntaxError for a word that looks like an operator or a field: it is never silently a word."""
     if not _SUSPECT.search(word):
         return
     start = word.start_pos or 0

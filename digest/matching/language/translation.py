@@ -118,7 +118,7 @@ def translate_query(text: str) -> Translation:
 
 
 def _split_queries(text: str) -> Iterator[str]:
-    """Yields each query of the text in one line."""
+    """Yield each query of the text in one line."""
     lines: list[str] = []
     opened, quoted = 0, False
     for line in (_one_line(line) for line in text.splitlines()):
@@ -212,7 +212,7 @@ def _join(parts: Sequence[_Joined], *, left_to_right: bool = False) -> _Part | N
 
 
 def _read_address(address: str, reader: "_Reader") -> _Part | None:
-    """Reads the query in the address of a search. Raises RuleError for any other address."""
+    """Read the query in the address of a search. Raises RuleError for any other address."""
     try:
         split = urlsplit(address if "//" in address[:8] else f"https://{address}")
         host, path, parameters = (split.hostname or "").lower(), split.path, parse_qs(split.query)
@@ -238,7 +238,7 @@ def _last(parameters: _Parameters, name: str) -> str:
 
 
 def _read_advanced_search(parameters: _Parameters, reader: "_Reader") -> _Part | None:
-    """Reads the parameters of arXiv's advanced search."""
+    """Read the parameters of arXiv's advanced search."""
     found: list[_Joined] = []
     for n in range(_MOST_TERMS):
         term, operator = _last(parameters, f"terms-{n}-term").strip(), _last(parameters, f"terms-{n}-operator")
@@ -261,7 +261,7 @@ def _read_advanced_search(parameters: _Parameters, reader: "_Reader") -> _Part |
 
 
 def _read_search_field(query: str, field: str, reader: "_Reader") -> _Part | None:
-    """Reads a field of arXiv's search, where words need not be side by side and `;` separates authors."""
+    """Read a field of arXiv's search, where words need not be side by side and `;` separates authors."""
     query = _one_line(query)
     if field not in _ARXIV_FIELDS:
         reader.left_out.append(f"{field}: {query}")
@@ -284,7 +284,7 @@ class _Reader:
         self._left_to_right = False
 
     def read(self, text: str, *, separate_words: bool = False, pubmed: bool = False) -> _Part | None:
-        """Reads a query in one line. Returns None if nothing of it is left. Raises RuleError.
+        """Read a query in one line. Returns None if nothing of it is left. Raises RuleError.
 
         With `separate_words`, words side by side need not be side by side in a paper. A query with PubMed's tags is
         read as PubMed reads it, also without `pubmed`.
@@ -306,7 +306,7 @@ class _Reader:
         return self._tokens[self._at - 1]
 
     def _expression(self, depth: int) -> _Part | None:
-        """Reads up to the next ) or the end."""
+        """Read up to the next ) or the end."""
         if depth > MAX_DEPTH:
             raise RuleError(1, 1, f"parentheses and fields are nested deeper than {MAX_DEPTH}")
         found: list[_Joined] = []
@@ -366,7 +366,7 @@ class _Reader:
         return _Part(" AND ".join(separate), "AND" if len(separate) > 1 else "")
 
     def _is_tag(self, at: int) -> bool:
-        """Whether a token is a PubMed tag. Two letters may be a chemical element, if there is a space before them."""
+        """Return True for a PubMed tag. Two letters after a space may be a chemical element."""
         if at >= len(self._tokens) or self._tokens[at].lastgroup != "tag":
             return False
         name, _ = _tag(self._tokens[at])
@@ -396,7 +396,7 @@ class _Reader:
         return part
 
     def _leave_out(self, begin: int) -> _Part | None:
-        """Adds the text from `begin` to the current token to `left_out`. Returns None: nothing is left of it."""
+        """Add the text from `begin` to the current token to `left_out`. Returns None: nothing is left of it."""
         self.left_out.append(self._text[begin : self._tokens[self._at - 1].end()])
         return None
 

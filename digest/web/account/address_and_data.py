@@ -115,7 +115,7 @@ def change_address(context: Context, token: str, form: PostedForm) -> Response:
 
 
 def _get_reader(tx: Transaction, context: Context, token: str) -> Subscriber:
-    """The subscriber of the link. Raises HTTPException 410 if they no longer ask for the address that it confirms."""
+    """Return the subscriber of the link. Raises HTTPException 410 if they no longer ask for its address."""
     reader, link = get_by_link(tx, context, Scope.ADDRESS, token)
     about = context.app.links.text_hash(addresses.key(reader.new_email)) if reader.new_email else ""
     if not reader.new_email or not compare_digest(about, link.about):

@@ -222,7 +222,7 @@ def _address(context: Context, reader: Subscriber, form: str) -> str:
 
 
 def _reason(sent: DigestItem, card: Card, gettext: Callable[[str], str]) -> str:
-    """The reason as in the mail, "Why: “cats”, “dogs” · Your keywords", in the subscriber's language."""
+    """Return the reason as in the mail, "Why: “cats”, “dogs” · Your keywords", in the subscriber's language."""
     keywords = ", ".join(gettext("“%(keyword)s”") % {"keyword": reason.text} for reason in card.reasons)
     profile = gettext(OWN_KEYWORDS) if sent.profile == OWN_KEYWORDS else sent.profile
     return clean(f"{gettext('Why:')} {f'{keywords} · ' if keywords else ''}{profile}")

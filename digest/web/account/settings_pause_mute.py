@@ -41,7 +41,7 @@ class Moment:
 
     @classmethod
     def of(cls, at: datetime, schedule: Schedule) -> "Moment":
-        """The moment `at` in the time zone of `schedule`."""
+        """Return the moment `at` in the time zone of `schedule`."""
         local = at.astimezone(schedule.zone)
         return cls(on=local.date(), at=f"{local:%H:%M}")
 

@@ -203,7 +203,7 @@ def show_mail(context: Context, delivery_id: PathId) -> Response:
 
 
 def _filters(state: str, kind: str, text: str) -> dict[str, str]:
-    """The filters as addresses have them; "" for values that do not exist."""
+    """Return the filters as addresses have them; "" for values that do not exist."""
     known_state, known_kind = one_of(DeliveryState, search_text(state)), one_of(MailKind, search_text(kind))
     return {"state": known_state or "", "kind": known_kind or "", "q": search_text(text)}
 

@@ -270,7 +270,7 @@ def show_next(context: Context) -> Response:
 
 
 def shown_hour(hour: Hour, timezone: ZoneInfo) -> ShownHour:
-    """An hour as pages show it. An estimated number of subscribers is rounded to two digits."""
+    """Return an hour as pages show it. An estimated number of subscribers is rounded to two digits."""
     digits = len(str(hour.people))
     return ShownHour(
         begins_at=local(hour.begins_at, timezone),

@@ -165,7 +165,7 @@ def show_log(context: Context, who: str = "", what: str = "", q: str = "", befor
 
 
 def _path(change: Change) -> str:
-    """The admin page about the subject. The log names subscribers and submissions by number."""
+    """Return the admin page about the subject. The log names subscribers and submissions by number."""
     if subscriber := _SUBSCRIBER.fullmatch(change.subject):
         return f"/admin/subscribers/{subscriber[1]}"
     if change.what.startswith("submission ") and (submission := _SUBMISSION.match(change.subject)):

@@ -44,7 +44,7 @@ class Edition:
     wider: tuple[Period, ...]  # the week and month around it
 
     def address(self, order: str, page: int) -> str:
-        """The address of a page in an order, without the site's path."""
+        """Return the address of a page in an order, without the site's path."""
         asked = [f"order={order}"] if order != self.by_default else []
         asked += [f"page={page}"] if page > 1 else []
         return f"/papers/{self.period.name}" + (f"?{'&'.join(asked)}" if asked else "")
@@ -191,7 +191,7 @@ def show_profile(context: Context, name: str) -> Response:
 
 
 def _found(context: Context, profile: Profile) -> Sequence[DigestItem]:
-    """The best papers of the last days; none if the rules are invalid, as those of an older version may be."""
+    """Return the best papers of the last days; none if the rules are invalid, as those of an older version may be."""
     try:
         recent = context.app.recent_papers
         return recent.find_recent([profile], days=_DAYS, now=context.now, limit=_MAX_PAPERS).items

@@ -71,7 +71,7 @@ class Reference:
 
 
 def bibtex(reference: Reference) -> str:
-    """An entry for a .bib file."""
+    """Return an entry for a .bib file."""
     paper, arxiv_id = reference.paper, _line(reference.known_as("arxiv"))
     primary = paper.categories[0] if paper.categories else ""
     fields = {
@@ -89,7 +89,7 @@ def bibtex(reference: Reference) -> str:
 
 
 def ris(reference: Reference) -> str:
-    """A record for a .ris file, with CRLF line ends."""
+    """Return a record for a .ris file, with CRLF line ends."""
     paper, doi = reference.paper, reference.known_as("doi")
     fields = [
         ("TY", "JOUR" if doi else "UNPB"),
@@ -105,12 +105,12 @@ def ris(reference: Reference) -> str:
 
 
 def _line(text: str) -> str:
-    """A text on one line, without control characters."""
+    """Return a text on one line, without control characters."""
     return " ".join(clean(text).split())
 
 
 def _capitals_kept(word: str) -> str:
-    """A word of a title, in braces if a style would lower its case: names cannot be told from other words."""
+    """Return a word of a title, in braces if a style would lower its case: names cannot be told from other words."""
     escaped = word.translate(_ESCAPES)
     if word == word.lower():
         return escaped

@@ -178,7 +178,7 @@ def _with_matches(
     shared: Sequence[Profile],
     count: Callable[[float], None],
 ) -> Previewed:
-    """The page with what the rules and the shared profiles find. Raises CostlyRuleError for the rules."""
+    """Return the page with what the rules and the shared profiles find. Raises CostlyRuleError for the rules."""
     own = Profile(name=OWN_KEYWORDS, rules=rules.text, owner_id=0)
     try:
         return _with_matches_of(context, page, [own, *shared], count)
@@ -195,7 +195,7 @@ def _with_matches(
 def _with_matches_of(
     context: Context, page: Previewed, wanted: Sequence[Profile], count: Callable[[float], None]
 ) -> Previewed:
-    """The page with what these profiles find, of which the first are the typed rules. Raises RuleError."""
+    """Return the page with what these profiles find, of which the first are the typed rules. Raises RuleError."""
     recent = context.app.recent_papers
     with _hold_place(context, wanted, count):
         found = recent.find_recent(wanted, days=page.days, now=context.now, limit=_BEST)

@@ -74,7 +74,7 @@ class Notice:
 
 
 def notice_files(config: Config) -> dict[str, Path]:
-    """The notices that are configured: name -> file."""
+    """Return the notices that are configured: name -> file."""
     named = {"privacy": config.web.privacy, "imprint": config.web.imprint}
     return {name: config.path(file) for name, file in named.items() if file}
 
@@ -119,7 +119,7 @@ class Received:
 
 
 def inbox_router(folder: Path) -> APIRouter:
-    """The mailbox of `digest demo --serve`: a list of the mails in `folder` at /inbox, and each mail.
+    """Return the mailbox of `digest demo --serve`: a list of the mails in `folder` at /inbox, and each mail.
 
     Mails are styled inline, which the policy of pages forbids. Each is shown in a sandbox where nothing runs or is
     fetched.

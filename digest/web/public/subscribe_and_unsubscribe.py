@@ -145,7 +145,7 @@ def _shared(context: Context) -> list[Profile]:
 
 
 def _offers(shared: Sequence[Profile], chosen: Collection[str] = ()) -> tuple[Offer, ...]:
-    """The shared profiles, each with its first rules, without comments."""
+    """Return the shared profiles, each with its first rules, without comments."""
     offers = []
     for profile in shared:
         lines = [line.strip() for line in profile.rules.splitlines()]
@@ -262,7 +262,7 @@ def unsubscribe(context: Context, token: str, form: PostedForm) -> Response:
 
 
 def _find_reader(tx: Transaction, context: Context, token: str) -> Subscriber | None:
-    """The subscriber of a link; None if they were removed. Raises HTTPException 404 if we did not sign it.
+    """Return the subscriber of a link; None if they were removed. Raises HTTPException 404 if we did not sign it.
 
     The token's epoch is not compared: it rises whenever the reader leaves, and this link outlives that. Ids of
     subscribers are never reused, so an old link cannot unsubscribe another.

@@ -149,7 +149,7 @@ def save_profile(context: Context, profile_id: PathId, form: PostedForm, admin: 
 
 
 def _try(context: RequestContext, admin: Admin, page: Editor, saved: Profile | None) -> Editor:
-    """The page with what its text would find. Raises HTTPException 429."""
+    """Return the page with what its text would find. Raises HTTPException 429."""
     limits, recent_papers = context.services.limits, context.app.recent_papers
     with (
         limits.admin_previews_at_once.hold_place(admin.email),
@@ -160,7 +160,7 @@ def _try(context: RequestContext, admin: Admin, page: Editor, saved: Profile | N
 
 
 def _posted(form: Fields) -> Editor:
-    """The fields of the form besides the rules."""
+    """Return the fields of the form besides the rules."""
     name = " ".join(form.get("name", "").split())[:_MAX_NAME]
     number, version = parse_number(form.get("profile", "")), parse_number(form.get("version", ""))
     return Editor(id=number, name=name, version=version)
@@ -181,7 +181,7 @@ def _read_form(context: RequestContext, form: Fields, profile_id: int) -> tuple[
 def _find_conflict(
     context: RequestContext, newest_first: Sequence[ProfileVersion], page: Editor, form: Fields
 ) -> Conflict | None:
-    """What another admin saved since the editor was opened, if saving would undo it unseen."""
+    """Return what another admin saved since the editor was opened, if saving would undo it unseen."""
     newest = newest_first[0]
     seen = {page.version, parse_number(form.get("anyway", ""))}
     opened = next((version for version in newest_first if version.number == page.version), None)

@@ -76,7 +76,7 @@ class Chart:
 
 
 def chart(days: Sequence[ChartDay], *, compared: bool, full: int) -> Chart:
-    """The chart of one or more days. `compared` adds a line for the saved rules, if they find other numbers."""
+    """Return the chart of one or more days. `compared` adds a line for the saved rules, if they find other numbers."""
     differs = compared and any(day.papers != day.before for day in days)
     top = max(1, *(day.papers for day in days), *(day.before for day in days if differs))
 
@@ -184,7 +184,7 @@ class Trial:
 def try_rules(
     recent_papers: RecentPapers, cards: PaperCards, text: str, saved: Profile | None, *, now: datetime
 ) -> Trial:
-    """What rules would find, beside what the saved profile finds, if there is one. Raises StoreError."""
+    """Return what rules would find, beside what the saved profile finds, if there is one. Raises StoreError."""
     rules, keywords = read_lines(text)
     trial = Trial(
         text=text,
@@ -244,7 +244,7 @@ def try_rules(
 
 
 def use_suggestion(trial: Trial, line: int) -> str:
-    """The text of a trial with the suggestion for a line in its place, if there is one."""
+    """Return the text of a trial with the suggestion for a line in its place, if there is one."""
     suggested = {rule.record.line: rule.instead for rule in trial.rules if rule.instead}
     lines = trial.text.split("\n")
     return "\n".join(suggested[line] if at == line and line in suggested else old for at, old in enumerate(lines, 1))
@@ -256,7 +256,7 @@ def rate(a_day: float) -> float:
 
 
 def _excerpt(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """The words around the first marked segment, or else the first words."""
+    """Return the words around the first marked segment, or else the first words."""
     text = "".join(segment.text for segment in segments)
     ahead = list(takewhile(lambda segment: not segment.hit, segments))
     first = sum(len(segment.text) for segment in ahead) if len(ahead) < len(segments) else 0

@@ -118,7 +118,7 @@ def _show_list(context: Context, number: int = 1, **shown: str) -> Response:
 def shown_suppression(
     context: Context, suppression: Suppression, owner: Subscriber | None, asked: str = ""
 ) -> ListedSuppression:
-    """A suppression as pages show it: of a subscriber, or of the address that was `asked` for."""
+    """Return a suppression as pages show it: of a subscriber, or of the address that was `asked` for."""
     return ListedSuppression(
         email=owner.email if owner else asked,
         subscriber=owner.id if owner else 0,

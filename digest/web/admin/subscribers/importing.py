@@ -95,7 +95,7 @@ class Import:
         return self.progress.stage is not Stage.IMPORTING
 
     def report_parts(self) -> Iterator[str]:
-        """The report in parts, decompressed one after another."""
+        """Yield the report in parts, decompressed one after another."""
         with gzip.open(io.BytesIO(self.report), "rt", encoding="utf-8", newline="") as file:
             while part := file.read(1 << 16):
                 yield part
@@ -138,7 +138,7 @@ class Imports:
         return True
 
     def get(self, import_id: int, *, admin: Admin, now: datetime) -> Import:
-        """An import of this admin. Raises NotFoundError if it is gone or another admin's."""
+        """Return an import of this admin. Raises NotFoundError if it is gone or another admin's."""
         with self._lock:
             found = self._kept.get(import_id)
         if found is None or found.admin.id != admin.id:
