@@ -36,7 +36,7 @@ from digest.web.server import listen, serving, url_of
 
 log = structlog.get_logger()
 
-# Papers that came while this was not running should be in the first digests. None waits longer for one that hangs.
+# The first digests should have the papers that came meanwhile, but a source that hangs delays them no longer than this.
 _WAIT_FOR_SOURCES = timedelta(minutes=5)
 
 _STOP_SECONDS = 7.0  # that running stages and responses have to end; systemd and Docker kill after ten or more

@@ -74,7 +74,7 @@ class MailBox(BaseMailBox):
 
 
 def check_answer(answer: tuple[str, list[Any]]) -> list[Any]:
-    """The parts of a successful answer. Raises IMAP4.error for another."""
+    """Return the parts of a successful answer. Raises IMAP4.error for another."""
     status, parts = answer
     if status != "OK":
         raise imaplib.IMAP4.error(one_line(parts[-1] or b""))
@@ -82,7 +82,7 @@ def check_answer(answer: tuple[str, list[Any]]) -> list[Any]:
 
 
 def describe_error(error: Exception) -> str:
-    """The server's own words, if it sent any."""
+    """Return the server's own words, if it sent any."""
     if isinstance(error, UnexpectedCommandStatusError):
         _, parts = error.command_result
         return one_line(parts[-1] or b"")

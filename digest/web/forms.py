@@ -65,9 +65,9 @@ def read_keywords(typed: str) -> tuple[CompiledRules | None, Keywords]:
     return read_lines(_normalized(typed))
 
 
-def typed_keywords(form: Fields, field: str = "rules") -> str:
+def typed_keywords(form: Fields) -> str:
     """Return the keywords of a form; if the button at a hint was pressed, with that line split."""
-    text = form.get(field, "")
+    text = form.get("rules", "")
     return split_line(_normalized(text), parse_number(form["split"])) if "split" in form else text
 
 

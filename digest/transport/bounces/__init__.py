@@ -89,12 +89,12 @@ def _parse_nested(mail: ReturnedMail, nesting: int) -> tuple[Bounce, ...]:
 
 
 def decoded_text(message: bytes) -> bytes:
-    """The texts of a mail, decoded: an address may be broken by the encoding of its part."""
+    """Return the texts of a mail, decoded: an address may be broken by the encoding of its part."""
     return "\n".join(part.text for part in parse_mail(message).parts).encode()
 
 
 def header_recipients(message: bytes) -> str:
-    """The fields of a mail's own header that name its recipients."""
+    """Return the fields of a mail's own header that name its recipients."""
     header = parse_header(message)
     return " ".join(header.get(name, "") for name in _RECIPIENTS)
 
@@ -104,12 +104,12 @@ def _is_from_mail_system(mail: ReturnedMail) -> bool:
 
 
 def _has_null_sender(mail: ReturnedMail) -> bool:
-    """Whether the mail expects no answer (RFC 5321, 4.5.5), as bounces and most automatic replies."""
+    """Return whether the mail expects no answer (RFC 5321, 4.5.5), as bounces and most automatic replies."""
     return mail.fields.get("return-path", "").strip().lower() in {"<>", "<mailer-daemon>"}
 
 
 def _is_automatic(mail: ReturnedMail) -> bool:
-    """Whether the mail declares itself an automatic reply (RFC 3834). Bounces do, too: check for those first."""
+    """Return whether the mail declares itself an automatic reply (RFC 3834). Bounces do, too: check for those first."""
     fields = mail.fields
     return (
         fields.get("auto-submitted", "").lower().startswith("auto-replied")
@@ -123,7 +123,7 @@ def _is_automatic(mail: ReturnedMail) -> bool:
 
 
 def _asks_to_unsubscribe(mail: ReturnedMail) -> bool:
-    """Whether a mail asks for no more mail, as mail programs write to the address in List-Unsubscribe (RFC 2369).
+    """Return True for what mail programs write to the address in List-Unsubscribe (RFC 2369).
 
     Apple Mail declares such a mail an automatic reply.
     """

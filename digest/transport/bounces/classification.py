@@ -290,7 +290,7 @@ def rejection(recipient: str, reply: str, *, reported_status: str = "", stage: S
 
 
 def find_status(reply: str) -> str:
-    """The enhanced status in a reply, preferably after a code ("550 5.1.1 …"), or "".
+    """Return the enhanced status in a reply, preferably after a code ("550 5.1.1 …"), or "".
 
     Exchange Online quotes the remote server's own reply behind "->".
     """
@@ -301,7 +301,7 @@ def find_status(reply: str) -> str:
 
 
 def more_specific(reported: str, found: str) -> str:
-    """The more specific of two statuses; if equal, the one `found` in the remote server's own text."""
+    """Return the more specific of two statuses; if equal, the one `found` in the remote server's own text."""
 
     def specificity(status: str) -> int:
         return sum(digits not in {"", "0"} for digits in status.split(".")[1:])
@@ -310,19 +310,19 @@ def more_specific(reported: str, found: str) -> str:
 
 
 def status_from_phrase(reply: str) -> str:
-    """The status that fits a known phrase in the reply, or "". It begins with 4 in a reply of 4yz."""
+    """Return the status that fits a known phrase in the reply, or "". It begins with 4 in a reply of 4yz."""
     phrase = find_phrase(reply)
     status = phrase.status if phrase else ""
     return f"4{status[1:]}" if status and _is_transient("", reply) else status
 
 
 def has_code(reply: str) -> bool:
-    """Whether a text contains a code of 4yz or 5yz, or an enhanced status."""
+    """Return whether a text contains a code of 4yz or 5yz, or an enhanced status."""
     return _CODE.search(reply[:MAX_REPLY]) is not None or bool(find_status(reply))
 
 
 def _is_transient(status: str, reply: str) -> bool:
-    """Whether the server said "later": a status of 4, or a code of 4yz, which outweighs a vague status beside it."""
+    """Return True for a status of 4, or a code of 4yz, which outweighs a vague status beside it."""
     code = _CODE.search(reply[:MAX_REPLY])
     if code and status in {"", "4.0.0"}:
         return code[1] == "4"
@@ -330,7 +330,7 @@ def _is_transient(status: str, reply: str) -> bool:
 
 
 def find_phrase(reply: str) -> Phrase | None:
-    """The first known phrase in a reply."""
+    """Return the first known phrase in a reply."""
     words = _words(reply[: 2 * MAX_REPLY])
     return next((phrase for phrase in _TABLE if phrase.pattern.search(words)), None)
 
@@ -340,7 +340,7 @@ _WORD_OF_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
 
 
 def _words(text: str) -> str:
-    """The words of a text. Addresses, hosts and links are left out: their names mean nothing.
+    """Return the words of a text. Addresses, hosts and links are left out: their names mean nothing.
 
     Exchange's names of errors are words: "STOREDRV.Submission.Exception:SendAsDeniedException".
     """

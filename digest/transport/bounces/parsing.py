@@ -87,7 +87,7 @@ class ReturnedMail:
     raw: bytes  # the part of it that was parsed
 
     def of_type(self, *types: str) -> Iterator[Part]:
-        """The parts of these media types."""
+        """Yield the parts of these media types."""
         return (part for part in self.parts if part.type in types)
 
     @property
@@ -136,12 +136,12 @@ def parse_mail(message: bytes) -> ReturnedMail:
 
 
 def parse_header(message: bytes) -> Fields:
-    """The fields of a mail's own header."""
+    """Return the fields of a mail's own header."""
     return _split(message[:_MAX_HEADER].replace(b"\r\n", b"\n"))[0]
 
 
 def parse_fields(text: str) -> Fields:
-    """The fields of a header. A line that is no field continues the one before, even if it is not indented."""
+    """Return the fields of a header. A line that is no field continues the one before, even if it is not indented."""
     found: dict[str, list[str]] = {}
     value: list[str] = []
     for line in text[:_MAX_HEADER].split("\n"):
@@ -165,7 +165,7 @@ def decode_text(text: bytes, charset: str = "") -> str:
 
 
 def extract_address(value: str) -> str:
-    """The address in a field such as "rfc822; <a@example.org> (Ann)", or "".
+    """Return the address in a field such as "rfc822; <a@example.org> (Ann)", or "".
 
     Knows the address types rfc822 and utf-8 (RFC 3464, 2.3.1; RFC 6533, 3). Others, such as x-unix, are no mail.
     """
@@ -189,7 +189,7 @@ def extract_address(value: str) -> str:
 
 
 def find_addresses(text: str) -> list[str]:
-    """The addresses in a text, without repetitions, in order."""
+    """Return the addresses in a text, without repetitions, in order."""
     return list(dict.fromkeys(found[0] for found in _ADDRESS.finditer(text)))
 
 
@@ -201,7 +201,7 @@ def _split(raw: bytes) -> tuple[Fields, bytes]:
 
 
 def _split_multipart(header: Fields, body: bytes) -> list[bytes]:
-    """The raw parts of a multipart; empty for another type, or if no boundary is found."""
+    """Return the raw parts of a multipart; empty for another type, or if no boundary is found."""
     kind = header.get("content-type", "")
     boundary = _BOUNDARY.search(kind)
     if not kind.lower().startswith("multipart/") or boundary is None:
@@ -217,7 +217,7 @@ def _split_multipart(header: Fields, body: bytes) -> list[bytes]:
 
 
 def decoded_body(part: Part) -> bytes:
-    """The body of a part, decoded."""
+    """Return the body of a part, decoded."""
     encoding = part.fields.get("content-transfer-encoding", "").strip().lower()
     return _decode(part.body, encoding) if encoding in {"base64", "quoted-printable"} else part.body
 

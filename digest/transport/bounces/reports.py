@@ -135,7 +135,7 @@ def parse_reports(mail: ReturnedMail) -> tuple[Bounce, ...]:
 
 
 def has_delivery_report(mail: ReturnedMail) -> bool:
-    """Whether a part of the mail is a delivery report for programs."""
+    """Return whether a part of the mail is a delivery report for programs."""
     return any(mail.of_type(*_DELIVERY_STATUS))
 
 
@@ -214,7 +214,7 @@ def _parse_amazon_ses(mail: ReturnedMail) -> tuple[Bounce, ...]:
 
 
 def _parse_json(text: str) -> dict[str, Any]:
-    """The JSON object that a text begins with, or an empty one. SNS writes a footer below it."""
+    """Return the JSON object that a text begins with, or an empty one. SNS writes a footer below it."""
     with suppress(ValueError, RecursionError):
         value, _ = json.JSONDecoder().raw_decode(text.lstrip())
         if isinstance(value, dict):
@@ -223,13 +223,13 @@ def _parse_json(text: str) -> dict[str, Any]:
 
 
 def _text_records(value: Any) -> list[dict[str, str]]:
-    """The objects of a JSON list, with their texts only."""
+    """Return the objects of a JSON list, with their texts only."""
     objects = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
     return [{name: text for name, text in each.items() if isinstance(text, str)} for each in objects]
 
 
 def _recipient_blocks(text: str) -> list[Fields]:
-    """The fields of each recipient.
+    """Return the fields of each recipient.
 
     An empty line ends a block. So does a field that the block already has, where the empty line is missing.
     """
@@ -273,7 +273,7 @@ def parse_plain_text(mail: ReturnedMail) -> tuple[Bounce, ...]:
 
 
 def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
-    """The remote server's words about a recipient: a rejection if there is one, else the most meaningful passage."""
+    """Return the server's words about a recipient: a rejection if there is one, else the most meaningful passage."""
     text = text[:_MAX_TEXT]
     others = [other for other in others if other != recipient]
     about = _passage_about(recipient, text, others)
@@ -290,7 +290,7 @@ def _reply_about(recipient: str, text: str, others: Iterable[str] = ()) -> str:
 
 
 def _passage_about(recipient: str, text: str, others: Iterable[str]) -> str:
-    """The lines from the recipient's own to the next recipient's; the whole text if it does not name the recipient."""
+    """Return the lines from the recipient's own to the next one's; the whole text if it does not name the recipient."""
     lines = text[:_MAX_TEXT].split("\n")
     start = next((n for n, line in enumerate(lines) if recipient and recipient in line), None)
     if start is None:
@@ -301,7 +301,7 @@ def _passage_about(recipient: str, text: str, others: Iterable[str]) -> str:
 
 
 def _stage_of(reply: str, recipient: str, mail: ReturnedMail) -> SmtpStage | None:
-    """The step that a reply answers: what it says of our address answers MAIL FROM, although it may come later."""
+    """Return the step that a reply answers. What it says of our address answers MAIL FROM, even if it comes later."""
     returned = (mail.returned.get(name, "") for name in ("from", "return-path"))
     ours = find_addresses(" ".join((mail.fields.get("to", ""), *returned)))
     is_reply = _REJECTION.match(reply) is not None  # and not the whole text
@@ -309,7 +309,7 @@ def _stage_of(reply: str, recipient: str, mail: ReturnedMail) -> SmtpStage | Non
 
 
 def _find_stage(text: str) -> SmtpStage | None:
-    """The step of the SMTP session that a text says was refused, or None.
+    """Return the step of the SMTP session that a text says was refused, or None.
 
     A session that went on to the recipient, of which all commands are quoted, was not refused before.
     """
@@ -322,7 +322,7 @@ def _find_stage(text: str) -> SmtpStage | None:
 
 
 def _failed_recipients(mail: ReturnedMail) -> list[str]:
-    """The recipients that a known format lists as failed, each once."""
+    """Return the recipients that a known format lists as failed, each once."""
     by_exim = mail.fields.get("x-failed-recipients", "").split(",")  # and by Google
     by_sendmail: list[str] = _SENDMAIL.findall(mail.explanation)
     by_opensmtpd: list[str] = _OPENSMTPD.findall(mail.explanation) if _OPENSMTPD_HEAD in mail.explanation else []
@@ -353,7 +353,7 @@ def _failed_recipients(mail: ReturnedMail) -> list[str]:
 
 
 def _likely_recipients(mail: ReturnedMail) -> list[str]:
-    """The addresses the text is likely about: those we wrote to, or else any but our own and the author's."""
+    """Return the addresses the text is likely about: those we wrote to, or else any but our own and the author's."""
     not_theirs = _not_recipients(mail)
     written_to = [a for a in find_addresses(mail.returned.get("to", "")) if a not in not_theirs]
     mentioned = [a for a in find_addresses(mail.explanation) if a not in not_theirs]
@@ -365,7 +365,7 @@ def _not_recipients(mail: ReturnedMail) -> set[str]:
 
 
 def _find_rejection(text: str) -> str:
-    """The first rejection in a text with its continuation lines, or ""."""
+    """Return the first rejection in a text with its continuation lines, or ""."""
     found = _REJECTION.search(text)
     if found is None:
         return ""
