@@ -1,8 +1,10 @@
 """Work that is the same for every test and therefore done once per process: migrations, templates and their checks.
 
-`Store.upgrade`, newsletters with templates of their own, and commands in other processes still do all of it.
+`Store.upgrade`, newsletters with templates of their own, and commands in other processes still do all of it. Besides,
+tests do not wait for the disk.
 """
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +19,20 @@ from digest.mail.fast.renderer import Outline
 from digest.mail.languages import Language
 from digest.mail.mail_renderer import MailRenderer
 from digest.mail.templates import shipped_folder
-from digest.store import Store
+from digest.store import Store, sqlite
+
+DURABLE = sqlite._PRAGMAS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _disk_not_waited_for() -> Iterator[None]:
+    """Neither commits nor mails wait until the disk has them: no test cuts the power. Other processes still do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sqlite, "_PRAGMAS", tuple(each.replace("synchronous=FULL", "synchronous=OFF") for each in DURABLE)
+        )
+        patch.setattr(os, "fsync", lambda _file: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

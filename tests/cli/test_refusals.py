@@ -14,13 +14,23 @@ from tests.commandline import Cli
 READER = "reader@example.org"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test keeps what the others begin with."""
+    return tmp_path_factory.mktemp("kept") / "filled"
+
+
 @pytest.fixture
-def filled(cli: Cli) -> Cli:
+def filled(cli: Cli, kept: Path) -> Cli:
+    if kept.exists():
+        shutil.copytree(kept, cli.folder, dirs_exist_ok=True)
+        return cli
     cli.ok("profile", "add", "Cats", "--rules", "cat")
     cli.ok("subscriber", "add", READER, "--profile", "Cats", "--confirmed")
     cli.ok("admin", "add", "desk@example.org", stdin="a long password\n")
     (cli.folder / "binary").write_bytes(b"\x00\xff\xfe\x01" * 100)
     (cli.folder / "folder").mkdir()
+    shutil.copytree(cli.folder, kept)
     return cli
 
 

@@ -19,6 +19,7 @@ from digest.store import Store, papers, profiles, submissions, subscribers
 from digest.store.database import alembic_config
 from digest.store.schema import HEAD, SUBSCRIBERS_SEARCH, metadata
 from tests.builders import NOW, a_paper, a_subscriber, all_papers
+from tests.built_once import DURABLE
 
 
 def test_the_migrations_create_the_tables_of_the_schema(store: Store) -> None:
@@ -96,8 +97,9 @@ def test_an_upgrade_from_0009_does_not_reuse_the_id_of_a_removed_profile(tmp_pat
             assert profiles.add(tx, "New", compile_rules("dogs"), by="tests", now=NOW).id == 8
 
 
-def test_the_file_is_written_durably(store: Store) -> None:
-    with store.read() as tx:
+def test_the_file_is_written_durably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.store.sqlite._PRAGMAS", DURABLE)
+    with Store.open(tmp_path / "digest.db") as store, store.read() as tx:
         pragmas = {
             p: tx.execute(sa.text(f"PRAGMA {p}")).scalar_one() for p in ("journal_mode", "synchronous", "foreign_keys")
         }
