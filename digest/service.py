@@ -126,13 +126,20 @@ def _create_scheduler(
                 sources_were_read.set()
                 _run_now(scheduler, Stage.PUBLISH.value)
 
+    def deliver() -> None:
+        while True:  # again if mail was queued meanwhile, which the last run may not have seen
+            new_mail.clear()
+            app.deliver(now=datetime.now(UTC), on_report=partial(_report_deliver, app), stopping=stop.is_set)
+            if stop.is_set() or not new_mail.is_set():
+                return
+
     def process_inbox() -> None:
         app.process_inbox(now=datetime.now(UTC), on_report=partial(_report_inbox, app), stopping=stop.is_set)
 
     work: dict[Stage, Callable[[], object]] = {
         Stage.INGEST: ingest,
         Stage.PUBLISH: lambda: app.publish(now=datetime.now(UTC), on_report=partial(_report_publish, app)),
-        Stage.DELIVER: lambda: _deliver(app, stop, new_mail),
+        Stage.DELIVER: deliver,
         Stage.BOUNCE: process_inbox,
     }
     for stage, interval in app.config.stage_intervals.items():
@@ -202,15 +209,6 @@ def _report_publish(app: App, report: PublishReport) -> None:
         log.info("no mail", subscriber=numbers.get(email), reason=reason)
     if report.digests:
         log.info("published", digests=report.digests)
-
-
-def _deliver(app: App, stop: threading.Event, new_mail: threading.Event) -> None:
-    """Deliver, and again if mail was queued meanwhile, which the first run may not have seen."""
-    while True:
-        new_mail.clear()
-        app.deliver(now=datetime.now(UTC), on_report=partial(_report_deliver, app), stopping=stop.is_set)
-        if stop.is_set() or not new_mail.is_set():
-            return
 
 
 def _report_deliver(app: App, report: DeliveryReport) -> None:

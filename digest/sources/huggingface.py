@@ -8,11 +8,14 @@ from digest.models import Entry
 from digest.sources import arxiv
 from digest.sources.parsing import ParseError, plain_text, web_url
 
+_MAX_DIGITS = 20
+
 
 def parse(body: bytes) -> list[Entry]:
     """Parse the papers of a day. Raises ParseError if the answer is not a list of papers."""
     try:
-        items = json.loads(body, parse_int=_integer)
+        # -1 is no count. int() refuses 5,000 digits.
+        items = json.loads(body, parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else -1)
     except (ValueError, RecursionError) as error:
         raise ParseError(f"the answer is not JSON: {error}") from None
     if not isinstance(items, list):
@@ -56,11 +59,6 @@ def _entry(item: dict[str, Any]) -> Entry | None:
         upvotes=_count(paper.get("upvotes")),
         stars=_count(paper.get("githubStars")),
     )
-
-
-def _integer(digits: str) -> int:
-    """Return an integer; -1, which is no count, for one that no count can be. int() refuses 5,000 digits."""
-    return int(digits) if len(digits) <= 20 else -1
 
 
 def _record(value: Any) -> dict[str, Any]:

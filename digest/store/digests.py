@@ -188,28 +188,26 @@ def select_with_papers(tx: Transaction, subscriber_id: int, paper_ids: Collectio
 def list_by_subscriber(tx: Transaction, subscriber_id: int) -> list[dict[str, Any]]:
     """Return what was decided for a subscriber, oldest first: paper ids with profiles, or why there were none."""
     rows = tx.execute(sa.select(digests).where(digests.c.subscriber_id == subscriber_id).order_by(digests.c.id))
-    return [
-        {
-            "slot_at": row.slot_at,
-            "created_at": row.created_at,
-            "papers": _exported_items(row.items),
-            "more": row.more,
-            "trending": [paper[0] for paper in row.trending if _is_entry(paper)],
-            "empty_reason": row.empty_reason,
-        }
-        for row in rows
-    ]
-
-
-def _exported_items(items: list[Any]) -> list[Any]:
-    """Return items as records, or as they are stored if they were damaged."""
-    try:
-        return [
-            {"id": paper_id, "profile": profile, "score": score, "rules": sorted({rule for *_, rule in evidence})}
-            for paper_id, _, profile, score, evidence, _ in items
-        ]
-    except (TypeError, ValueError):
-        return items
+    exported: list[dict[str, Any]] = []
+    for row in rows:
+        try:
+            shown = [
+                {"id": paper_id, "profile": profile, "score": score, "rules": sorted({rule for *_, rule in evidence})}
+                for paper_id, _, profile, score, evidence, _ in row.items
+            ]
+        except (TypeError, ValueError):  # damaged
+            shown = row.items
+        exported.append(
+            {
+                "slot_at": row.slot_at,
+                "created_at": row.created_at,
+                "papers": shown,
+                "more": row.more,
+                "trending": [paper[0] for paper in row.trending if _is_entry(paper)],
+                "empty_reason": row.empty_reason,
+            }
+        )
+    return exported
 
 
 def find_by_row_ids(
