@@ -86,7 +86,9 @@ def test_it_serves_until_sigterm_and_stops_cleanly(cli: Cli, serving: Callable[[
 def test_it_stops_as_cleanly_when_its_terminal_is_closed_or_at_ctrl_c(
     serving: Callable[[], Serving], number: signal.Signals
 ) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, which has it ignored
     served = serving()
+    signal.signal(signal.SIGHUP, before)
     served.wait_for("papers_new=2")
     served.process.send_signal(number)
     served.end()
