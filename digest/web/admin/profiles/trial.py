@@ -209,22 +209,12 @@ def try_rules(
     before = change.before.days
     days = [ChartDay(on=on, papers=n, before=before[on][0], of=of) for on, (n, of) in change.after.days.items()]
     with_papers = sum(day.of > 0 for day in days)
-    judged = [
+    lines, judged = text.split("\n"), []
+    for stats in recent_papers.rule_stats(tried, now=now):
         # The line to write instead keeps its weight and its comment.
-        JudgedRule(record=stats, instead=text.split("\n")[stats.line - 1].replace(stats.rule, stats.suggestion.rule, 1))
-        if stats.suggestion
-        else JudgedRule(record=stats)
-        for stats in recent_papers.rule_stats(tried, now=now)
-    ]
+        better = lines[stats.line - 1].replace(stats.rule, stats.suggestion.rule, 1) if stats.suggestion else ""
+        judged.append(JudgedRule(record=stats, instead=better))
     listed = judged if len(judged) <= _MAX_RULES else [rule for rule in judged if rule.is_poor][:_MAX_RULES]
-
-    def shown(items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
-        papers = (cards.show(item.paper, item.evidence) for item in items)
-        return tuple(
-            FoundPaper(path=paper.path, title=paper.card.title, excerpt=_excerpt(paper.card.abstract))
-            for paper in papers
-        )
-
     return replace(
         trial,
         wanted=True,
@@ -237,10 +227,15 @@ def try_rules(
         chart=chart(days, compared=saved is not None, full=FULL) if days else None,
         rules=tuple(listed),
         unlisted=len(judged) - len(listed),
-        papers=shown(change.after.items),
-        added=Changed(count=change.added.count, papers=shown(change.added.items[:_MAX_CHANGED])),
-        removed=Changed(count=change.removed.count, papers=shown(change.removed.items[:_MAX_CHANGED])),
+        papers=_found_papers(cards, change.after.items),
+        added=Changed(count=change.added.count, papers=_found_papers(cards, change.added.items[:_MAX_CHANGED])),
+        removed=Changed(count=change.removed.count, papers=_found_papers(cards, change.removed.items[:_MAX_CHANGED])),
     )
+
+
+def _found_papers(cards: PaperCards, items: Sequence[DigestItem]) -> tuple[FoundPaper, ...]:
+    shown = (cards.show(item.paper, item.evidence) for item in items)
+    return tuple(FoundPaper(path=p.path, title=p.card.title, excerpt=_excerpt(p.card.abstract)) for p in shown)
 
 
 def use_suggestion(trial: Trial, line: int) -> str:
