@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from digest.errors import RuleError, SuppressedError
@@ -10,7 +10,14 @@ from digest.matching.language.query import Rule
 from digest.matching.near_misses import list_matching_rules, list_near_misses
 from digest.models import ConsentEvent, Delivery, DeliveryState, Digest, Paper, Profile, Subscriber, SubscriberState
 from digest.pipeline.compiled_profiles import CompiledProfiles
-from digest.pipeline.selection import OVERLAP, PaperSelector, SelectionSettings, Window, window_of
+from digest.pipeline.selection import (
+    OVERLAP,
+    PaperSelector,
+    SelectionSettings,
+    Window,
+    first_digest_since,
+    window_of,
+)
 from digest.sources.identity import keys_in
 from digest.store import Transaction, bounces, consents, deliveries, digests, outbox, papers, profiles, subscribers
 from digest.subscribers.membership import Membership
@@ -360,7 +367,7 @@ class _Case:
         else:
             if selection.previous_at is None:
                 settings = self.settings.for_welcome if selection.is_welcome else self.settings
-                since = selection.created_at - timedelta(days=settings.first_digest_days)
+                since = first_digest_since(self.subscriber, settings, selection.created_at)
             else:
                 since = max(selection.previous_at - OVERLAP, selection.created_at - CATCH_UP)
                 since = max(since, self.subscriber.papers_from or since)

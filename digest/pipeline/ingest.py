@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import SourceError, StoppedError
 from digest.models import Entry, Paper
-from digest.pipeline.wrong_clocks import correct_future_papers
+from digest.pipeline.wrong_clocks import correct_future_papers, is_plausible
 from digest.sources import Parser, arxiv, detect_kind, identity
 from digest.sources.failures import contain_failures
 from digest.sources.fetch import Fetcher
@@ -70,7 +70,9 @@ def ingest(
     Papers that were first seen later than `now` and the real time of `clock` were read while a clock was wrong: they
     are taken for new.
     """
-    correct_future_papers(store, latest=max(now, clock()))
+    latest = max(now, clock())
+    if is_plausible(store, latest=latest):
+        correct_future_papers(store, latest=latest)
     report = IngestReport(sources=len(configured))
     with store.write() as tx:
         sources.remove_others(tx, [source.name for source in configured])

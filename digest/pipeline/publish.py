@@ -66,11 +66,12 @@ def publish(
     after `now` was decided while a clock was wrong.
     """
     latest = max(now, clock())
-    correct_future_papers(store, latest=latest)
+    can_correct = is_plausible(store, latest=latest)
+    if can_correct:
+        correct_future_papers(store, latest=latest)
     end_expired_pauses(store, now=now)
     delete_unconfirmed(store, compiled_profiles, now=now)
     run = _Run(store, compiled_profiles, settings, now, everyone)
-    can_correct = is_plausible(store, latest=latest)
     for batch in _active_subscribers(store):
         active = _correct_future_times(store, batch, latest=latest) if can_correct else batch
         run.mark_unknown_zones(active)
@@ -78,7 +79,8 @@ def publish(
         if due:
             run.decide_all(due)
             progress(len(due))
-    correct_future_digests(store, latest=latest)
+    if can_correct:
+        correct_future_digests(store, latest=latest)
     return run.report()
 
 

@@ -85,7 +85,7 @@ def window_of(subscriber: Subscriber, settings: SelectionSettings, now: datetime
     last_digest_at, begin = past(subscriber.last_digest_at, now), subscriber.papers_from
     knows_papers = subscriber.papers_to is not None and (begin is None or past(begin, now) is not None)
     if subscriber.last_digest_at is None or (last_digest_at is None and not knows_papers):
-        return Window(above=None, since=now - timedelta(days=settings.first_digest_days))
+        return Window(above=None, since=first_digest_since(subscriber, settings, now))
     oldest = now - CATCH_UP if catches_up(subscriber) else None
     since = now if last_digest_at is None else last_digest_at - OVERLAP
     if begin is not None:  # what the first digest did not look at is never news
@@ -93,6 +93,16 @@ def window_of(subscriber: Subscriber, settings: SelectionSettings, now: datetime
     if subscriber.papers_to is None:  # it was decided by an older version, which knew only times
         return Window(above=None, since=since, oldest=oldest)
     return Window(above=subscriber.papers_to, since=since, until=now + CLOCK_SKEW, oldest=oldest)
+
+
+def first_digest_since(subscriber: Subscriber, settings: SelectionSettings, now: datetime) -> datetime:
+    """Return the time after which the papers of a first digest were seen.
+
+    It looks back to when the subscriber confirmed, if that is earlier than configured: what came since is news to a
+    subscriber who waited for the day of a weekly digest.
+    """
+    confirmed_at = past(subscriber.confirmed_at, now) or now
+    return max(now - CATCH_UP, min(confirmed_at, now - timedelta(days=settings.first_digest_days)))
 
 
 class PaperSelector:
@@ -174,10 +184,10 @@ class PaperSelector:
 
         Also if the clock is behind: this digest seems to be older than its papers, so no overlap would find them in it.
         """
-        if subscriber.last_digest_at is None:
-            return window.since
         newest = self._papers.search.papers[-1].first_seen_at if self._papers.search.papers else None
-        return newest if newest is not None and past(newest, self._now) is None else None
+        if newest is not None and past(newest, self._now) is None:
+            return newest
+        return window.since if subscriber.last_digest_at is None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -95,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group is called {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     logging.disable()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # what is logged is not printed
     results = [try_group(name, count=options.count, seed=options.seed) for name in options.groups or GROUPS]
     if options.json:
         for result in results:

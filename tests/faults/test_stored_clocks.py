@@ -172,6 +172,61 @@ def test_a_clock_that_was_ahead_for_one_run_silences_no_one_and_loses_no_paper(
     assert dates + 2 >= len(mailed(store))
 
 
+@pytest.mark.parametrize("ahead", [20 * DAY, 400 * DAY], ids=str)
+def test_a_clock_that_was_ahead_for_many_runs_is_corrected_too(store: Store, ahead: timedelta) -> None:
+    subscribe(store, now=NOW - 9 * DAY)
+    for day in range(-8, 1):
+        see(store, f"of day {day}", NOW + day * DAY - timedelta(hours=1))
+        run(store, NOW + day * DAY)
+    for day in range(6):
+        see(store, f"ahead {day}", NOW + ahead + day * DAY)
+        run(store, NOW + ahead + day * DAY)
+    for day in range(1, 9):
+        see(store, f"of day {day}", NOW + day * DAY - timedelta(hours=1))
+        run(store, NOW + day * DAY)
+    with store.read() as tx:
+        assert papers.count_first_seen_after(tx, NOW + 9 * DAY) == digests.count_created_after(tx, NOW + 9 * DAY) == 0
+    titles = [title for digest in mailed(store) for title in digest]
+    assert sorted(titles) == sorted([*(f"of day {day}" for day in range(-8, 9)), *(f"ahead {day}" for day in range(6))])
+
+
+def test_many_runs_of_a_clock_that_is_behind_correct_nothing(store: Store) -> None:
+    subscribe(store, now=NOW - 9 * DAY)
+    for day in range(-8, 1):
+        see(store, f"of day {day}", NOW + day * DAY - timedelta(hours=1))
+        run(store, NOW + day * DAY)
+    for hours in range(5):
+        see(store, f"behind {hours}", NOW - 300 * DAY + timedelta(hours=hours))
+        run(store, NOW - 300 * DAY + timedelta(hours=hours))
+    with store.read() as tx:
+        assert papers.count_first_seen_after(tx, NOW - 30 * DAY) == 9
+    see(store, "last", NOW + timedelta(hours=1))
+    run(store, NOW + DAY)
+    assert sorted(title for digest in mailed(store) for title in digest) == sorted(
+        [*(f"of day {day}" for day in range(-8, 1)), *(f"behind {hours}" for hours in range(5)), "last"]
+    )
+
+
+def test_a_first_digest_of_a_clock_that_is_behind_keeps_its_papers_from_the_second(store: Store) -> None:
+    subscribe(store, now=NOW - 200 * DAY)
+    see(store, "new", NOW - timedelta(hours=1))
+    run(store, NOW - 100 * DAY, everyone=True)
+    for day in range(3):
+        see(store, f"of day {day}", NOW + day * DAY - timedelta(minutes=30))
+        run(store, NOW + day * DAY)
+    assert sorted(title for digest in mailed(store) for title in digest) == ["new", *(f"of day {d}" for d in range(3))]
+
+
+def test_a_first_digest_on_the_day_of_a_weekly_reader_has_all_papers_since_they_confirmed(store: Store) -> None:
+    monday = at("2026-06-01 09:00")
+    see(store, "before", monday - timedelta(hours=3))
+    subscribe(store, now=monday, schedule=Schedule(days=frozenset({Weekday.SUN})))
+    for day in range(6):
+        see(store, f"of day {day}", monday + day * DAY + timedelta(hours=1))
+    assert run(store, at("2026-06-07 07:00")).digests == 1
+    assert [sorted(titles) for titles in mailed(store)] == [[f"of day {day}" for day in range(6)]]
+
+
 def test_a_wrong_clock_at_the_first_digest_takes_no_papers_from_the_second(store: Store) -> None:
     subscribe(store, now=NOW - timedelta(hours=2))
     see(store, "new", NOW - timedelta(hours=1))
