@@ -32,6 +32,7 @@ def _disk_not_waited_for() -> Iterator[None]:
             sqlite, "_PRAGMAS", tuple(each.replace("synchronous=FULL", "synchronous=OFF") for each in DURABLE)
         )
         patch.setattr(os, "fsync", lambda _file: None)
+        patch.setattr(os, "sync", lambda: None)
         yield
 
 

@@ -4,7 +4,9 @@ import email
 import html
 import re
 from email import policy
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
+from functools import lru_cache
 
 from digest.models import Message
 
@@ -13,10 +15,13 @@ LIST_HEADERS = {
     "Auto-Submitted", "MIME-Version", "Content-Type",
 }  # fmt: skip
 
+# The standard library parses a header again each time that its value is asked for.
+_POLICY = policy.default.clone(header_factory=lru_cache(100)(HeaderRegistry()))
+
 
 def parsed(message: Message) -> EmailMessage:
     """The message as the standard library reads it, checked to be without defects."""
-    mail = email.message_from_bytes(message.content, policy=policy.default)
+    mail = email.message_from_bytes(message.content, policy=_POLICY)
     assert isinstance(mail, EmailMessage)
     for part in mail.walk():
         assert part.defects == []
