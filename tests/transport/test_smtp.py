@@ -11,6 +11,7 @@ from aiosmtpd.smtp import AuthResult, Session
 
 from digest.errors import TransportError
 from digest.models import Message, Outcome, Receipt
+from digest.transport.rate_limiter import RateLimiter
 from digest.transport.smtp import Security, SmtpTransport
 from digest.transport.smtp_server import SmtpServer
 from tests.mta import a_free_port
@@ -137,7 +138,7 @@ def test_a_server_that_accepts_fewer_connections_is_used_over_those() -> None:
             return answers
 
     postbox = OneClient()
-    receipts = send(postbox, *(a_message(i) for i in range(30)), connections=4)
+    receipts = send(postbox, *(a_message(i) for i in range(30)), connections=4, rate_limiter=RateLimiter(1000))
     assert len(receipts) == 30
     assert len(postbox.mails) == 30
 
