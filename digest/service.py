@@ -5,6 +5,7 @@ changes nothing: the next one catches up.
 """
 
 import logging
+import os
 import re
 import signal
 import socket
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 _WAIT_FOR_SOURCES = timedelta(minutes=5)
 
 _STOP_SECONDS = 7.0  # that running stages and responses have to end; systemd and Docker kill after ten or more
+_END_SECONDS = 9.0  # after a signal; a server that does not answer, or a locked database, would take a minute
 
 
 def serve(app: App, *, stop: threading.Event, listener: socket.socket | None = None, inbox: Path | None = None) -> None:
@@ -159,9 +161,10 @@ def _run_now(scheduler: BackgroundScheduler, stage: str) -> None:
 def stop_on_first_signal() -> Iterator[threading.Event]:
     """Yield an event that the first SIGTERM, SIGHUP or Ctrl-C sets. A second one ends the program at once.
 
-    Must be called from the main thread.
+    If the `with` block does not end soon after, the program ends as if it was killed: what was not recorded is done
+    again by the next run. Must be called from the main thread.
     """
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:  # nohup: the program goes on when its terminal is closed
         del before[signal.SIGHUP]
@@ -174,12 +177,33 @@ def stop_on_first_signal() -> Iterator[threading.Event]:
         stop.set()
         restore()
 
+    # Handlers do not run while the main thread is in C code, as when SQLite waits for a lock. A socket is told at once.
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def watch() -> None:
+        while number := receiver.recv(1):
+            if number[0] in before:
+                stop.set()
+                if not ended.wait(_END_SECONDS):
+                    os.write(2, b"error: did not stop in time; the next run does again what was not recorded\n")
+                    os._exit(1)
+                return
+
+    watcher = threading.Thread(target=watch, name="signals", daemon=True)
+    watcher.start()
+    previous = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     for number in before:
         signal.signal(number, on_signal)
     try:
         yield stop
     finally:
+        ended.set()
         restore()
+        signal.set_wakeup_fd(previous)
+        sender.close()
+        watcher.join()
+        receiver.close()
 
 
 def _run_stage(stage: Stage, work: Callable[[], object]) -> None:

@@ -4,6 +4,8 @@ import re
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -122,6 +124,28 @@ def test_it_ends_within_ten_seconds_beside_a_hanging_source_and_a_half_sent_requ
         served.stop()
     assert time.monotonic() - begun < 10
     assert "stopped" in served.said
+
+
+_BLOCKED = """
+import os, signal, sqlite3, sys, threading
+import digest.service
+digest.service._END_SECONDS = 0.2
+one, other = (sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None) for _ in range(2))
+one.execute("BEGIN IMMEDIATE")
+with digest.service.stop_on_first_signal():
+    threading.Timer(0.2, os.kill, (os.getpid(), getattr(signal, sys.argv[2]))).start()
+    other.execute("BEGIN IMMEDIATE")
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_a_program_that_waits_for_a_locked_database(tmp_path: Path, number: str) -> None:
+    program = [sys.executable, "-c", _BLOCKED, str(tmp_path / "a.db"), number]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "error: did not stop in time; the next run does again what was not recorded\n",
+    )
 
 
 def test_a_second_signal_ends_it_at_once(serving: Callable[[], Serving], mute: Callable[[], None]) -> None:

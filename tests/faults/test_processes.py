@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.kills import PER_CONNECTION, KillSchedule
 from tests.faults.newsletter import CONNECTIONS, Newsletter, ended
-from tests.faults.server import AcceptedMail, FaultyServer
+from tests.faults.server import AcceptedMail, Act, Fault, FaultyServer, Step
 
 _PATIENCE = 60.0  # seconds
 
@@ -93,6 +93,20 @@ def test_a_stopped_process_records_what_it_sent_and_requeues_the_rest(tmp_path: 
         ledger.begin()
         assert newsletter.run("deliver").code == 0
     assert sorted(mail.recipient for mail in ledger.mails) == sorted(newsletter.readers)
+
+
+def test_a_process_ends_in_time_beside_a_mail_server_that_does_not_answer_and_no_mail_is_lost(tmp_path: Path) -> None:
+    silent = [Fault(connection, Step.EHLO, Act.STALL) for connection in range(1, CONNECTIONS + 1)]
+    with FaultyServer(silent) as server:
+        newsletter = Newsletter(tmp_path, port=server.port, readers=10)
+        process = newsletter.start("deliver", under="import digest.service\ndigest.service._END_SECONDS = 0.3")
+        _wait_until(process, lambda: len(server.heard) == CONNECTIONS)
+        process.send_signal(signal.SIGTERM)
+        ran = ended(process, seconds=30)  # smtplib would wait for a minute
+        assert (ran.code, ran.err.startswith("error: did not stop in time; ")) == (1, True), ran.err
+        assert newsletter.run("deliver").code == 0
+    assert sorted(mail.recipient for mail in server.mails) == sorted(newsletter.readers)
+    assert newsletter.states() == {"sent": 10}
 
 
 def _wait_until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
