@@ -1,4 +1,4 @@
-"""The newsletter's numbers of one day, and its most urgent problem, for the admin pages."""
+"""The newsletter's numbers of one day, and its problems, for the admin pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +65,11 @@ class DailyStatus:
     @property
     def trouble(self) -> Trouble | None:
         """The most urgent problem, or None."""
+        return next(iter(self.troubles), None)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """All problems, the most urgent first."""
         failing = [source for source in self.sources if source.failure]
         no_source = bool(self.sources) and len(failing) == len(self.sources)
         states = {stage.state for stage in self.stages if not (no_source and stage.record.stage is Stage.INGEST)}
@@ -73,16 +78,19 @@ class DailyStatus:
             Trouble.STAGE: StageState.FAILING in states,
             Trouble.SILENT: StageState.SILENT in states,
             Trouble.IN_DOUBT: bool(self.deliveries.get(DeliveryState.IN_DOUBT)),
-            Trouble.OVERDUE: self.overdue_since is not None and self.now - self.overdue_since > _OVERDUE,
+            Trouble.OVERDUE: self.hold is None  # which is why they wait
+            and self.overdue_since is not None
+            and self.now - self.overdue_since > _OVERDUE,
             Trouble.FAILED: self.deliveries.get(DeliveryState.FAILED, 0) > self.settled,
             Trouble.CLOCK: self.future_times > 0,
             Trouble.SUBSCRIBERS: self.problems > 0,
             Trouble.SOURCES: no_source,
-            Trouble.SOURCE: any(
+            Trouble.SOURCE: not no_source
+            and any(
                 source.succeeded_at is None or self.now - source.succeeded_at > _SOURCE_SILENT for source in failing
             ),
         }
-        return next((trouble for trouble in Trouble if found[trouble]), None)
+        return tuple(trouble for trouble in Trouble if found[trouble])
 
 
 def get(

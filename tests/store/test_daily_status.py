@@ -63,6 +63,14 @@ def test_the_most_urgent_problem_is_reported(facts: dict[str, Any], trouble: Tro
     assert a_day(**facts).trouble is trouble
 
 
+def test_all_problems_are_listed_and_none_twice() -> None:
+    late = NOW - timedelta(hours=2)
+    hold, refused = Hold(NOW, "550 5.4.5"), {DeliveryState.FAILED: 1}
+    day = a_day(hold=hold, overdue_since=late, deliveries=refused, problems=1, sources=(ILL, ILL))
+    assert day.troubles == (Trouble.HOLD, Trouble.FAILED, Trouble.SUBSCRIBERS, Trouble.SOURCES)
+    assert a_day().troubles == ()
+
+
 def test_a_waiting_mail_is_overdue_since_it_was_queued(store: Store) -> None:
     with store.write() as tx:
         pending = subscribers.add(tx, a_subscriber(state=SubscriberState.PENDING), now=NOW)

@@ -145,7 +145,8 @@ class ShownToday:
     """Today's status of the newsletter."""
 
     on: date
-    trouble: Trouble | None
+    trouble: Trouble | None  # the most urgent of `troubles`
+    troubles: tuple[Trouble, ...]
     papers: int
     digests: int
     deliveries: tuple[Counted, ...]
@@ -169,6 +170,7 @@ def show_today(context: Context, admin: CurrentAdmin) -> Response:
     page = ShownToday(
         on=context.now.astimezone(timezone).date(),
         trouble=today.trouble,
+        troubles=today.troubles,
         papers=today.papers,
         digests=today.digests,
         deliveries=tuple(Counted(state=state, count=count) for state, count in counts if count),

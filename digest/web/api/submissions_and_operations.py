@@ -124,7 +124,8 @@ class Today(BaseModel):
     """The state of the newsletter today."""
 
     on: date
-    trouble: Trouble | None = Field(description="The first problem; null if everything is working.")
+    trouble: Trouble | None = Field(description="The most urgent problem; null if everything is working.")
+    troubles: list[Trouble] = Field(description="All problems, the most urgent first.")
     papers: int = Field(description="Papers of today's edition.")
     digests: int = Field(description="Digests with papers that were created today.")
     deliveries: dict[str, int] = Field(
@@ -175,6 +176,7 @@ def get_today(call: ReadsOperations) -> Today:
     return Today(
         on=call.now.astimezone(ZoneInfo(call.app.config.newsletter.timezone)).date(),
         trouble=today.trouble,
+        troubles=list(today.troubles),
         papers=today.papers,
         digests=today.digests,
         deliveries=counts,
