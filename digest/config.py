@@ -27,6 +27,7 @@ from digest.security.files import create_folder, open_file
 from digest.sources import KINDS
 
 DEFAULT_FILE = "config.toml"
+_MAX_BYTES = 4 * 2**20  # of the file: a device or a pipe may never end
 
 # What `digest init` writes, and the defaults. With these examples no mail is sent by SMTP.
 INITIAL_SENDER = "Daily Papers <digest@example.org>"
@@ -407,7 +408,11 @@ def _create_key(path: Path) -> None:
 def load(file: Path) -> Config:
     """Return the configuration in `file`. Raises ConfigError."""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ConfigError(str(file), "", f"is larger than {_MAX_BYTES // 2**20} MB, so it is no configuration")
+        values = tomllib.loads(content.decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(str(file), "", "no such file; create one with `digest init`, or use --config") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from traceback import format_tb
 from typing import Annotated
@@ -27,6 +29,11 @@ from digest.errors import DigestError, UsageError
 from digest.security.addresses import hide_in
 
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_PLAIN_WORDS = (
+    (r"Value error, ", ""),
+    (r", unable to parse string as an integer", ""),
+    (r"No such option: (\S+) \(Possible options: ([^,)]+)\)", r"no option \1; did you mean \2?"),
+)
 _LOG_PROCESSORS = structlog.get_config()["processors"]
 
 commands = typer.Typer(
@@ -69,6 +76,30 @@ def _root(
     """Options before the command."""
 
 
+def _prepare_output() -> None:
+    """Make stdout and stderr take any text: data in UTF-8, on a terminal what its character set has.
+
+    Without this, `digest subscriber list` fails for a name that the locale's character set lacks, and exported data
+    depends on the locale. Closed files are replaced, since the next file that is opened would take their place.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding=sys.stdout.encoding if sys.stdout.isatty() else "utf-8", errors="replace")
+
+
+def _plain(message: str) -> str:
+    """Return what the parser of the command line says of a wrong value, in plain words."""
+    for pydantic, plain in _PLAIN_WORDS:
+        message = re.sub(pydantic, plain, message)
+    return message
+
+
 def _check_text(arguments: Sequence[str]) -> None:
     """Raise UsageError if an argument is not text: Python reads bytes that are not UTF-8 as surrogates."""
     for number, argument in enumerate(arguments):
@@ -90,6 +121,7 @@ def _without_private_data(_logger: object, _level: str, event: EventDict) -> Eve
 
 def main() -> None:
     """Run the console script. Errors are one line on stderr; exit code 2 for usage or configuration, 1 for the rest."""
+    _prepare_output()
     structlog.configure(
         processors=[_without_private_data, *_LOG_PROCESSORS],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # stdout is for data
@@ -104,7 +136,7 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         if message := error.format_message().removesuffix("."):  # none if the help was printed
-            complain(f"{message.replace('Value error, ', '')}{hint}")  # pydantic's words
+            complain(f"{_plain(message)}{hint}")
         sys.exit(error.exit_code)
     except typer.Abort:
         complain("aborted")

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,12 +48,18 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 NowOption = Annotated[
     datetime | None,
-    typer.Option("--now", metavar="TIME", parser=_moment, help="Use this as the current time (2026-06-03T07:00:00Z)."),
+    typer.Option(
+        "--now",
+        metavar="TIME",
+        parser=_moment,
+        help="Use this as the current time (2026-06-03T07:00:00Z); without a zone, it is in UTC.",
+    ),
 ]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
 ConfirmedOption = Annotated[bool, typer.Option("--confirmed", help="They have agreed: send no confirmation email.")]
 ORIGIN = "command line"  # in the audit log, the consent log and the history of profiles
 MAX_DAYS = 36_500  # that a command looks back
+_MAX_BYTES = 256 * 2**20  # of a file: a device or a pipe may never end
 MAX_NUMBER = 10**15  # of a row or of rows: databases count further
 RulesOption = Annotated[str, typer.Option("--rules", metavar="RULES", help="The rules: text, @FILE, or - for stdin.")]
 
@@ -118,29 +124,34 @@ def _with_hints(rules: CompiledRules) -> CompiledRules:
 
 def read_rules(written: str) -> str:
     """Read RULES: text, @FILE or - (stdin). Raises UsageError."""
-    try:
-        if written == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig")
-        if written.startswith("@"):
-            return Path(written[1:]).read_text(encoding="utf-8-sig")
-        written.encode()
-    except (OSError, UnicodeError) as error:
-        where = {"-": "stdin: "}.get(written, f"{written[1:]}: " if written.startswith("@") else "")
-        raise UsageError(f"{where}the rules cannot be read: {reason_unreadable(error)}") from None
+    if written == "@":
+        raise UsageError("--rules @ needs the name of a file, such as @rules.txt")
+    if written == "-" or written.startswith("@"):
+        return read_text(Path(written.removeprefix("@")), what="the rules cannot be read")
     return written
 
 
-def read_bytes(file: Path) -> bytes:
-    """Read a file, or stdin if it is called "-". Raises UsageError."""
+def read_bytes(file: Path, *, what: str = "cannot be read") -> bytes:
+    """Read a file, or stdin if it is called "-". Raises UsageError, which begins with the name and `what`."""
+    name = shown_name(file)
     try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
+            content = opened.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
+        raise UsageError(f"{name}: {what}: {reason_unreadable(error)}") from None
+    if len(content) > _MAX_BYTES:
+        raise UsageError(f"{name}: {what}: it is larger than {_MAX_BYTES // 2**20} MB; split it into several files")
+    return content
 
 
-def read_text(file: Path) -> str:
+def read_text(file: Path, *, what: str = "cannot be read") -> str:
     """Read a text in UTF-8, with a byte order mark or without. Raises UsageError."""
     try:
-        return read_bytes(file).decode("utf-8-sig")
+        return read_bytes(file, what=what).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: cannot be read: {reason_unreadable(error)}") from None
+        raise UsageError(f"{shown_name(file)}: {what}: {reason_unreadable(error)}") from None
+
+
+def shown_name(file: Path) -> str:
+    """Return the name of a file in messages; "-" is stdin."""
+    return "stdin" if str(file) == "-" else str(file)

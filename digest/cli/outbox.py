@@ -83,12 +83,14 @@ def retry(
 def resolve(
     ids: Ids,
     arrived: Annotated[
-        bool,
+        bool | None,
         typer.Option("--arrived/--again", help="Mark the emails as delivered, or send them again.", show_default=False),
-    ],
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Resolve emails in doubt: a process stopped while sending them, so they may or may not have arrived."""
+    if arrived is None:
+        raise UsageError("give --arrived if the emails were delivered, or --again to send them again")
     with open_app(config) as app, app.store.write() as tx:
         resolved = outbox_actions.resolve(tx, ids, arrived=arrived, **signed())
     _tell(ids, resolved, "marked as sent" if arrived else "queued again", "not in doubt")

@@ -18,6 +18,7 @@ from digest.cli.options import (
     new_group,
     open_app,
     read_bytes,
+    shown_name,
     signed,
     writing_rules,
 )
@@ -261,7 +262,7 @@ def import_(
             text = decode_csv(content)
             rows = app.read_subscriber_rows(tx, text, confirmed=confirmed)
             if rows.warning:
-                warn(f"{file}: {rows.warning}")
+                warn(f"{shown_name(file)}: {rows.warning}")
             if dry_run:
                 decided = preview_import(tx, app.membership, rows, now=moment(None))
             else:
@@ -271,7 +272,7 @@ def import_(
                     outcomes.append(outcome)
                     advance(1)
         except UsageError as error:
-            raise UsageError(f"{file}: {error}") from None
+            raise UsageError(f"{shown_name(file)}: {error}") from None
     if dry_run or as_json:
         print_records([o.record() for o in outcomes], as_json=as_json, empty="no rows")
     else:

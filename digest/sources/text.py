@@ -19,8 +19,13 @@ def parse(body: bytes) -> list[Entry]:
         raise ParseError(f"the text is not UTF-8 (byte {error.start})") from None
     lines = [line for written in text.splitlines() if (line := plain_text(written))]
     first_long = next((i for i, line in enumerate(lines) if len(line) > _LONG), 0)
+    if not lines:
+        raise ParseError("is empty")
     if first_long == 0:
-        raise ParseError(f"found no line of more than {_LONG} characters with a title before it")
+        raise ParseError(
+            "neither a feed nor a list of titles and abstracts: "
+            f"found no line of more than {_LONG} characters with a title before it"
+        )
     papers = lines[first_long - 1 :]
     if len(papers) % 2:
         raise ParseError(f"the last title has no abstract: {papers[-1][:60]!r}")

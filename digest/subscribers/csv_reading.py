@@ -87,6 +87,8 @@ def read_table(text: str, known: Sequence[str], *, needed: str) -> Table:
         found = ", ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED])
         similar = " or ".join(repr(_shown(cell)) for cell in header[:_MAX_LISTED] if _is_like(cell, needed))
         hint = f"; rename {similar} to {needed!r}" if similar else ""
+        if any("@" in cell for cell in header):
+            hint = f"; the first line names the columns: write {needed} above the addresses"
         raise UsageError(
             f"line {line}: no column {needed!r} among {found or 'none'}{hint}; "
             f"the header is {','.join(known)} (only {needed} is needed)"

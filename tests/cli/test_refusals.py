@@ -1,6 +1,7 @@
 """What is typed wrongly is refused by one line that says where and how to fix it, and changes nothing."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -47,6 +48,9 @@ TYPED = [
     (("subscriber", "ad"), "no command 'ad'; did you mean 'add'?"),
     (("outbox", "resent", "1"), "no command 'resent'; did you mean 'resend'?"),
     (("run", "--evryone"), "--evryone"),
+    (("source", "list", "--jsn"), "no option --jsn; did you mean --json?"),
+    (("profile", "add", "X", "--rules", "@"), "--rules @ needs the name of a file, such as @rules.txt"),
+    (("outbox", "resolve", "1"), "give --arrived if the emails were delivered, or --again to send them again"),
     (("run", "now"), "unexpected extra argument(s) (now) (see `digest run --help`)"),
     (("subscriber", "add"), "Missing argument 'EMAIL' (see `digest subscriber add --help`)"),
     (("profile", "add", "Dogs"), "Missing option '--rules' (see `digest profile add --help`)"),
@@ -148,6 +152,32 @@ def test_a_file_without_permission_is_named(filled: Cli) -> None:
     assert ran.returncode == 2
     assert ran.stderr.count("\n") == 1
     assert "path 'secret.csv' is not readable" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("source", "list", "--config", "/dev/zero"),
+        ("profile", "add", "X", "--rules", "@/dev/zero"),
+        ("profile", "import", "/dev/zero"),
+        ("subscriber", "import", "/dev/zero"),
+    ],
+)
+def test_a_file_that_never_ends_is_refused(
+    filled: Cli, typed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where in ("digest.config", "digest.cli.options"):
+        monkeypatch.setattr(f"{where}._MAX_BYTES", 2**20)
+    ran = filled(*typed)
+    assert (ran.code, ran.out) == (2, "")
+    assert re.fullmatch(r"error: /dev/zero: .*is larger than 1 MB.*\n", ran.err)
+
+
+def test_a_file_with_addresses_but_no_header_says_what_to_write_above_them(filled: Cli) -> None:
+    ran = filled("subscriber", "import", "-", stdin="one@example.org\ntwo@example.org\n")
+    assert ran.code == 2
+    assert "stdin: line 1: no column 'email'" in ran.err
+    assert "write email above the addresses" in ran.err
 
 
 def test_a_feed_that_is_missing_is_named(filled: Cli) -> None:

@@ -1,5 +1,7 @@
 """What holds for every command: help, version, --config, errors of one line with the right exit code."""
 
+import json
+import os
 import shlex
 import subprocess
 import sys
@@ -115,6 +117,23 @@ def test_output_that_cannot_be_written_is_one_line_or_nothing(cli: Cli, reader: 
     command = f"{shlex.quote(sys.executable)} -m digest match cat --feed papers.txt --json {reader}"
     ran = subprocess.run(["bash", "-c", command], cwd=cli.folder, capture_output=True, text=True, check=False)
     assert ran.stderr == said
+
+
+def test_data_is_utf_8_whatever_the_character_set_of_the_locale(cli: Cli) -> None:
+    cli.ok("subscriber", "add", "one@example.org", "--name", "Jürgen 扩散")
+    ran = subprocess.run(
+        [sys.executable, "-m", "digest", "subscriber", "show", "one@example.org", "--json"],
+        capture_output=True,
+        cwd=cli.folder,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        check=True,
+    )
+    assert json.loads(ran.stdout.decode("utf-8"))["name"] == "Jürgen 扩散"
+
+
+def test_closed_files_are_no_error(cli: Cli) -> None:
+    command = f"{shlex.quote(sys.executable)} -m digest profile list >&- <&- 2>&-"
+    assert subprocess.run(["bash", "-c", command], cwd=cli.folder, check=False).returncode == 0
 
 
 def test_an_entry_of_the_log_has_the_stack_without_local_variables_and_addresses(
