@@ -23,9 +23,20 @@ from collections.abc import Iterable
 
 from digest.spelling import did_you_mean
 
+_MAX_MESSAGE = 1000  # characters: a message repeats what was written, which may be a quarter of a megabyte
+
+
+def shortened(message: str) -> str:
+    """Return a message without its middle if it is long: it begins with what is wrong and ends with how to fix it."""
+    half = _MAX_MESSAGE // 2
+    return message if len(message) <= _MAX_MESSAGE else f"{message[:half]} … {message[-half:]}"
+
 
 class DigestError(Exception):
     """The base class. `str(error)` is one line to show to a user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class UsageError(DigestError):

@@ -153,7 +153,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("DIGEST_DEBUG"):
             raise
-        if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
+        if isinstance(error, OSError) and (error.filename or error.errno in _DISK_FAULTS):
             complain(f"{error.filename or 'the output'}: {os.strerror(error.errno or 0).lower()}")
             sys.exit(1)
         complain(f"internal error: {type(error).__name__}: {error} (DIGEST_DEBUG=1 shows where)")

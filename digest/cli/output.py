@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from digest.app import App
+from digest.errors import shortened
 from digest.models import Hold
 
 # Line ends of Unicode that json.dumps does not escape: each record must stay on one line.
@@ -82,14 +83,18 @@ def say(message: str) -> None:
     _err.print(escape(message))
 
 
+def _one_line(message: str) -> str:
+    return shortened(" ".join(message.split()))
+
+
 def complain(message: str) -> None:
     """Print an error on one line of stderr."""
-    _err.print(f"[bold red]error:[/] {escape(' '.join(message.split()))}")
+    _err.print(f"[bold red]error:[/] {escape(_one_line(message))}")
 
 
 def warn(message: str) -> None:
     """Print a warning on one line of stderr."""
-    _err.print(f"[yellow]warning:[/] {escape(' '.join(message.split()))}")
+    _err.print(f"[yellow]warning:[/] {escape(_one_line(message))}")
 
 
 def described(hold: Hold) -> str:

@@ -181,3 +181,22 @@ def test_the_database_is_upgraded(cli: Cli, tmp_path: Path) -> None:
     assert f"from nothing to {HEAD}" in cli.ok("db", "upgrade").err
     assert f"from {HEAD} to {HEAD}" in cli.ok("db", "upgrade").err
     assert (tmp_path / "digest.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "ends"),
+    [
+        (("subscriber", "add", f"{'x' * 100_000}@example.org"), "characters too many)"),
+        (("subscriber", "add", "reader@example.org", "--send-at", "x" * 100_000), "write HH:MM, such as 07:30"),
+        (("profile", "show", "x" * 100_000), "shows them"),
+        (("run", "--now", "x" * 100_000), "write one such as 2026-06-03T07:00:00Z (see `digest run --help`)"),
+        (("x" * 100_000,), "`digest --help` lists them"),
+        (("bounce", "x" * 100_000), "file name too long"),
+    ],
+    ids=lambda value: value[-1][:8] if isinstance(value, tuple) else "",
+)
+def test_a_message_does_not_repeat_all_of_a_long_value(cli: Cli, command: tuple[str, ...], ends: str) -> None:
+    ran = cli(*command)
+    assert (ran.code in {1, 2}, ran.err.count("\n"), len(ran.err) < 1100) == (True, 1, True)
+    assert ran.err.startswith("error: ")
+    assert ran.err.rstrip("\n").endswith(ends), ran.err[-300:]
