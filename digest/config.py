@@ -33,6 +33,7 @@ _MAX_BYTES = 4 * 2**20  # of the file: a device or a pipe may never end
 INITIAL_SENDER = "Daily Papers <digest@example.org>"
 INITIAL_POSTAL_ADDRESS = "Your institute, its street, its city"
 INITIAL_BASE_URL = "http://127.0.0.1:8000"
+_MIN_SECRET = 32  # characters of the key that signs links
 _DEFAULT_POSTAL_ADDRESS = "Daily Papers, 1 Example Street, Example City"
 _OWN_VALUES = {  # key -> what to write instead
     "from": 'the sender of all emails, such as "Daily Papers <papers@your-institute.org>"',
@@ -358,19 +359,23 @@ class Config(ConfigFile):
         """
         given = self.secrets.secret_key.get_secret_value()
         if given:
-            if len(given) < 32:
-                raise ConfigError("environment", "DIGEST_SECRET_KEY", "needs at least 32 characters")
+            if len(given) < _MIN_SECRET:
+                raise ConfigError("environment", "DIGEST_SECRET_KEY", f"needs at least {_MIN_SECRET} characters")
             return given.encode()
         path = self.secret_key_file
         try:
             if create:
                 _create_key(path)
-            return path.read_bytes().strip()
+            key = path.read_bytes().strip()
         except FileNotFoundError:
             reason = f"is missing, and {self.database_file} needs this very key; restore it, or set DIGEST_SECRET_KEY"
             raise ConfigError(str(path), "", reason) from None
         except OSError as error:
             raise ConfigError(str(path), "", f"the key that signs links cannot be stored here: {error}") from None
+        if len(key) < _MIN_SECRET:  # links that anyone could sign
+            reason = f"holds no complete key, which has at least {_MIN_SECRET} characters; restore it from a backup"
+            raise ConfigError(str(path), "", reason)
+        return key
 
     @property
     def dkim_key_file(self) -> Path:

@@ -299,6 +299,14 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir() if f.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("content", ["", "\n", "k" * 31])
+def test_a_file_that_holds_no_complete_secret_key_is_refused(tmp_path: Path, content: str) -> None:
+    config = config_of(tmp_path, "")
+    (tmp_path / "secret.key").write_text(content)
+    with pytest.raises(ConfigError, match="secret.key: holds no complete key, .*; restore it from a backup"):
+        config.secret_key()
+
+
 def test_a_given_key_is_used_if_it_is_long_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_SECRET_KEY", "k" * 32)
     assert config_of(tmp_path, "").secret_key() == b"k" * 32
