@@ -113,6 +113,15 @@ def test_deliveries_are_found_by_state_kind_and_recipient(
     assert {number for number in (1, 2, 3) if f'href="/admin/deliveries/{number}"' in text} == found
 
 
+def test_the_list_says_that_sending_is_on_hold(app: App, admin: AdminBrowser) -> None:
+    assert "Sending is on hold" not in admin.read("/admin/deliveries")
+    with app.store.write() as tx:
+        outbox.start_hold(tx, "550 5.4.5", now=NOW)
+    text = admin.read("/admin/deliveries")
+    assert "Sending is on hold" in text
+    assert 'href="/admin#sending"' in text
+
+
 def test_pages_go_on_where_the_one_before_ended(app: App, admin: AdminBrowser) -> None:
     reader = add_subscriber(app)
     for hour in range(60):

@@ -304,6 +304,7 @@ def test_a_link_signs_in_over_another_readers_session_only_once_its_page_has_ask
     asked = site.get(there, headers=cookie)
     assert (asked.status_code, asked.headers.get("Set-Cookie"), INSTEAD in asked.text) == (200, None, True)
     assert faults_of(asked.text) == []
+    assert re.search(r'<a href="/settings">Stay signed in as \S*victim@example\.org', asked.text)
     before = everything(app)
     for csrf in ("", "x"):  # a form that another site or the attacker's own browser has made
         again = site.post(there, data={"csrf": csrf}, headers=cookie)

@@ -11,7 +11,7 @@ from digest.admin import outbox_actions
 from digest.admin.test_mail import copy_without_links
 from digest.mail.encoding import clean
 from digest.models import Delivery, DeliveryState, MailKind
-from digest.store import Transaction, bounces, deliveries, subscriber_search
+from digest.store import Transaction, bounces, deliveries, outbox, subscriber_search
 from digest.store.deliveries import DeliveryFilter
 from digest.store.subscriber_search import PageCursor, SubscriberFilter
 from digest.web.admin.subscribers.bounces_and_suppressions import ListedBounce
@@ -75,6 +75,7 @@ class ShownDeliveries:
     too_many: bool  # the search found more subscribers than are shown
     done: Annotated[str, Samples("", "retry", "arrived", "again", "none")]  # the action that was just done
     count: int  # to how many deliveries
+    is_held: bool  # nothing is sent until an admin releases it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ def list_deliveries(
             subscriber_ids=subscriber_ids,
         )
         found = deliveries.list_page(tx, sought, before=before, limit=_PAGE_SIZE)
+        is_held = outbox.find_hold(tx) is not None
     page = ShownDeliveries(
         state=query["state"],
         kind=query["kind"],
@@ -135,6 +137,7 @@ def list_deliveries(
         too_many=too_many,
         done=done,
         count=count,
+        is_held=is_held,
     )
     return context.render(admin_template("deliveries"), page)
 
