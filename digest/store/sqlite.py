@@ -27,6 +27,7 @@ _PRAGMAS = (
 
 # SQLite's primary result codes for missing permissions, or a disk that is mounted read-only.
 _NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _FULL = 64 * 1024  # bytes: SQLite needs half of it beside the database, or says "disk I/O error"
 
 _search_index: sa.TableClause = sa.table(
@@ -119,6 +120,8 @@ class Sqlite:
             if disk.f_flag & os.ST_RDONLY:
                 return f"{cause}; the disk is mounted read-only"
             return f"{cause}; this user needs write access to the file and its folder"
+        if code in _DAMAGED:
+            return f"{cause}; restore a backup, or name another file in database.url"
         if code == sqlite3.SQLITE_IOERR and disk.f_bavail * disk.f_frsize < _FULL:
             return f"{cause}; the disk is full"
         return str(cause)

@@ -92,7 +92,7 @@ def test_a_file_that_is_not_a_database_is_reported_on_one_line(cli: Cli) -> None
     (cli.folder / "digest.db").write_text("This is not a database, and long enough to be told from one. " * 20)
     ran = cli("run")
     assert ran.code == 1
-    assert f"{cli.folder}/digest.db: file is not a database" in ran.err
+    assert f"{cli.folder}/digest.db: file is not a database; restore a backup, or name another file" in ran.err
     assert ran.err.count("\n") == 1
 
 
