@@ -1,4 +1,4 @@
-"""Work that is the same for every test and therefore done once per process: migrations, templates and their checks.
+"""Work that is the same for every test and therefore done once per process: migrations, queries, templates, checks.
 
 `Store.upgrade`, newsletters with templates of their own, and commands in other processes still do all of it. Besides,
 tests do not wait for the disk.
@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import sqlalchemy as sa
 
 from digest.mail import Templates, compose, languages, mail_renderer, template_check
 from digest.mail.fast.fragments import Fragment, split_template
@@ -50,6 +51,31 @@ def _databases_migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "open", open_or_copy)
+        yield
+
+
+class _CompiledQueries(dict[tuple[object, ...], object]):
+    """By query, and by the kind of database instead of the database."""
+
+    def get(self, key: Any, default: object = None) -> object:
+        return super().get((type(key[0]), *key[1:]), default)
+
+    def __setitem__(self, key: Any, compiled: object) -> None:
+        super().__setitem__((type(key[0]), *key[1:]), compiled)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _queries_compiled_once() -> Iterator[None]:
+    """All databases share the SQL that SQLAlchemy wrote for a query."""
+    create, compiled = sa.create_engine, _CompiledQueries()
+
+    def create_engine(*given: Any, **named: Any) -> sa.Engine:
+        engine = create(*given, **named)
+        engine.update_execution_options(compiled_cache=compiled)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sa, "create_engine", create_engine)
         yield
 
 
