@@ -25,8 +25,6 @@ def test_what_falls_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         yield Attack("a slow one", lambda: sum(range(100_000)), seconds=0.0)
 
     monkeypatch.setitem(hostile.GROUPS, "odd", group)
-    for silence in ("logging.disable", "structlog.configure"):  # would last for the tests that follow
-        monkeypatch.setattr(silence, lambda **_: None)
     assert hostile.main(["odd"]) == 1
     printed = capsys.readouterr()
     assert printed.out.split()[-4:-1] == ["odd", "3", "2"]
