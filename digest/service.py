@@ -32,6 +32,7 @@ from digest.pipeline.bounces import BounceReport
 from digest.pipeline.deliver import DeliveryReport
 from digest.pipeline.ingest import IngestReport
 from digest.pipeline.publish import PublishReport
+from digest.pipeline.stage_runs import Report
 from digest.store import subscribers
 from digest.web.server import listen, serving, url_of
 
@@ -120,9 +121,12 @@ def _create_scheduler(
     )
     sources_were_read = threading.Event()
 
+    def logs(stage: Stage, details: Callable[[App, Report], None]) -> Callable[[Report], None]:
+        return partial(_log_run, app, stage, details)
+
     def ingest() -> None:
         try:
-            app.ingest(now=datetime.now(UTC), on_report=partial(_report_ingest, app), stopping=stop.is_set)
+            app.ingest(now=datetime.now(UTC), on_report=logs(Stage.INGEST, _report_ingest), stopping=stop.is_set)
         finally:
             if not (sources_were_read.is_set() or stop.is_set()):
                 sources_were_read.set()
@@ -131,16 +135,16 @@ def _create_scheduler(
     def deliver() -> None:
         while True:  # again if mail was queued meanwhile, which the last run may not have seen
             new_mail.clear()
-            app.deliver(now=datetime.now(UTC), on_report=partial(_report_deliver, app), stopping=stop.is_set)
+            app.deliver(now=datetime.now(UTC), on_report=logs(Stage.DELIVER, _report_deliver), stopping=stop.is_set)
             if stop.is_set() or not new_mail.is_set():
                 return
 
     def process_inbox() -> None:
-        app.process_inbox(now=datetime.now(UTC), on_report=partial(_report_inbox, app), stopping=stop.is_set)
+        app.process_inbox(now=datetime.now(UTC), on_report=logs(Stage.BOUNCE, _report_inbox), stopping=stop.is_set)
 
     work: dict[Stage, Callable[[], object]] = {
         Stage.INGEST: ingest,
-        Stage.PUBLISH: lambda: app.publish(now=datetime.now(UTC), on_report=partial(_report_publish, app)),
+        Stage.PUBLISH: lambda: app.publish(now=datetime.now(UTC), on_report=logs(Stage.PUBLISH, _report_publish)),
         Stage.DELIVER: deliver,
         Stage.BOUNCE: process_inbox,
     }
@@ -214,18 +218,21 @@ def _run_stage(stage: Stage, work: Callable[[], object]) -> None:
         log.error("stage failed", stage=stage.value, reason=str(error))
 
 
+def _log_run(app: App, stage: Stage, details: Callable[[App, Report], None], report: Report) -> None:
+    """Log what one run of a stage did; `details` logs what only this stage does."""
+    if report.failure:
+        log.error("stage failed", stage=stage.value, reason=report.failure)
+    details(app, report)
+
+
 def _report_ingest(app: App, report: IngestReport) -> None:
     for source, reason in report.failures:
         log.warning("source failed", source=source, reason=reason)
-    if report.failure:
-        log.error("stage failed", stage="ingest", reason=report.failure)
     log.info("ingested", sources=report.sources, entries=report.entries, papers_new=report.papers_new)
     app.recent_papers.load(now=datetime.now(UTC))
 
 
 def _report_publish(app: App, report: PublishReport) -> None:
-    if report.failure:
-        log.error("stage failed", stage="publish", reason=report.failure)
     for owner, reason in report.invalid_rules:
         log.warning("invalid rules", owner=owner, reason=reason)
     numbers = _numbers(app, [email for email, _ in report.empty_reasons])
@@ -241,8 +248,6 @@ def _report_deliver(app: App, report: DeliveryReport) -> None:
         log.warning("sending is on hold", since=hold.held_at, reason=hold.reason, waiting=report.waiting)
     if report.in_doubt:
         log.warning("mails are in doubt", count=report.in_doubt)
-    if report.failure:
-        log.error("stage failed", stage="deliver", reason=report.failure)
     numbers = _numbers(app, [email for email, _ in report.refused])
     for email, reply in report.refused:
         log.warning("not delivered", subscriber=numbers.get(email), reply=reply)

@@ -79,22 +79,29 @@ def freeze(
     )
     known = [d for d in decided if (d.subscriber.id, d.slot_at) not in new_ids]
     mark_slots_served(tx, [(d.subscriber.id, d.slot_at) for d in known if d.subscriber.id not in extra])
-    queued = [
+    mailed = [d for d in new if d.items or kind is MailKind.WELCOME]
+    _queue(tx, [(d, new_ids[d.subscriber.id, d.slot_at]) for d in mailed], kind=kind, now=now)
+    return len(mailed)
+
+
+def _queue(tx: Transaction, mailed: Sequence[tuple[Digest, int]], *, kind: MailKind, now: datetime) -> None:
+    """Queue a delivery for each (digest, its row's id)."""
+    if not mailed:
+        return
+    delivery_ids = reserve_numbers(tx, Counter.DELIVERY_IDS, len(mailed))
+    rows = [
         {
+            "id": delivery_id,
             "kind": kind.value,
-            "subscriber_id": d.subscriber.id,
-            "digest_id": new_ids[d.subscriber.id, d.slot_at],
-            "message_id": d.message_id,
+            "subscriber_id": digest.subscriber.id,
+            "digest_id": digest_id,
+            "message_id": digest.message_id,
             "queued_at": now,
             "next_at": now,
         }
-        for d in new
-        if d.items or kind is MailKind.WELCOME
+        for delivery_id, (digest, digest_id) in zip(delivery_ids, mailed, strict=True)
     ]
-    if queued:
-        delivery_ids = reserve_numbers(tx, Counter.DELIVERY_IDS, len(queued))
-        tx.execute(sa.insert(deliveries), [{"id": i} | row for i, row in zip(delivery_ids, queued, strict=True)])
-    return len(queued)
+    tx.execute(sa.insert(deliveries), rows)
 
 
 def count_times_after(tx: Transaction, at: datetime) -> int:

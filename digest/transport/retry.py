@@ -62,7 +62,7 @@ def is_worth_a_retry(receipt: Receipt) -> bool:
 def retry_at(attempts: int, *, queued_at: datetime, now: datetime, jitter: float) -> datetime | None:
     """Return when to try again after `attempts` (at least 1) deferred ones, or None after five days of them.
 
-    It has had five attempts at least, also if it waited for days, as during a hold, or only looks old because a clock
+    A mail gets at least five attempts, also if it waited for days, as during a hold, or only looks old because a clock
     is ahead. The delay doubles with each attempt. `jitter` in [0, 1) lengthens it by up to a half, so that mails that
     were deferred together do not come back together.
     """

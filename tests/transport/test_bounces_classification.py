@@ -3,24 +3,23 @@
 import pytest
 
 from digest.models import BounceKind
-from digest.transport.bounces import classify
-from digest.transport.bounces.classification import find_status, more_specific, status_from_phrase
+from digest.transport.bounces.classification import find_status, judge, more_specific, status_from_phrase
 from digest.transport.bounces.parsing import extract_address
 
 
 @pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"])
 def test_an_unknown_address_is_hard(status: str) -> None:
-    assert classify(status, "") is BounceKind.HARD
+    assert judge("", status=status).kind is BounceKind.HARD
 
 
 @pytest.mark.parametrize("status", ["5.2.2", "5.2.3", "5.3.4", "5.4.6", "5.5.1", "5.6.0", "5.7.1", "5.7.26", "5.1.8"])
 def test_a_rejected_mail_or_sender_is_soft(status: str) -> None:
-    assert classify(status, "") is BounceKind.SOFT
+    assert judge("", status=status).kind is BounceKind.SOFT
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0", "5.1.99", "5.5.0", "nonsense"])
 def test_an_unspecific_status_is_soft_without_known_phrases(status: str) -> None:
-    assert classify(status, "550 no") is BounceKind.SOFT
+    assert judge("550 no", status=status).kind is BounceKind.SOFT
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_an_unspecific_status_is_soft_without_known_phrases(status: str) -> None
     ],
 )
 def test_known_phrases_decide_if_the_status_is_vague(reply: str) -> None:
-    assert classify("5.0.0", reply) is BounceKind.HARD
+    assert judge(reply, status="5.0.0").kind is BounceKind.HARD
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_known_phrases_decide_if_the_status_is_vague(reply: str) -> None:
     ],
 )
 def test_a_soft_phrase_outweighs_any_status(status: str, reply: str) -> None:
-    assert classify(status, reply) is BounceKind.SOFT
+    assert judge(reply, status=status).kind is BounceKind.SOFT
 
 
 @pytest.mark.parametrize(
@@ -73,26 +72,26 @@ def test_a_soft_phrase_outweighs_any_status(status: str, reply: str) -> None:
     ],
 )
 def test_a_transient_reply_is_soft_whatever_it_says(status: str, reply: str) -> None:
-    assert classify(status, reply) is BounceKind.SOFT
+    assert judge(reply, status=status).kind is BounceKind.SOFT
 
 
 def test_a_permanent_code_outweighs_a_vague_status() -> None:
-    assert classify("4.0.0", "550 user unknown") is BounceKind.HARD
+    assert judge("550 user unknown", status="4.0.0").kind is BounceKind.HARD
 
 
 def test_the_reply_of_a_session_needs_no_status_beside_it() -> None:
-    assert classify("", "550 5.1.1 no") is BounceKind.HARD
-    assert classify("", "552 5.2.2 no") is BounceKind.SOFT
+    assert judge("550 5.1.1 no", status="").kind is BounceKind.HARD
+    assert judge("552 5.2.2 no", status="").kind is BounceKind.SOFT
 
 
 def test_unable_to_route_is_hard_only_if_the_domain_does_not_exist() -> None:
-    assert classify("5.4.4", "Invalid domain") is BounceKind.HARD
-    assert classify("5.4.4", "malformed answer from name server") is BounceKind.SOFT
+    assert judge("Invalid domain", status="5.4.4").kind is BounceKind.HARD
+    assert judge("malformed answer from name server", status="5.4.4").kind is BounceKind.SOFT
 
 
 def test_names_of_hosts_addresses_and_links_are_ignored() -> None:
     reply = "550 5.1.1 <spam@blocked.example>: User unknown, see https://quota.example/policy/spam relay=spam.example"
-    assert classify("5.1.1", reply) is BounceKind.HARD
+    assert judge(reply, status="5.1.1").kind is BounceKind.HARD
 
 
 @pytest.mark.parametrize(

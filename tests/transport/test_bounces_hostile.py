@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.models import Bounce
-from digest.transport.bounces import classify, parse
+from digest.transport.bounces import parse
+from digest.transport.bounces.classification import judge
 from tests.builders import RECORDINGS, needs_recordings
 
 MEGA = 1 << 20
@@ -103,7 +104,7 @@ def test_any_lines_of_bounces_are_read(lines: list[bytes]) -> None:
 
 @given(st.text(max_size=50), st.text(max_size=500))
 def test_any_status_and_reply_have_a_kind(status: str, reply: str) -> None:
-    assert classify(status, reply)
+    assert judge(reply, status=status).kind
 
 
 @needs_recordings

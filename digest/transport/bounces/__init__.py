@@ -8,7 +8,6 @@ from email.header import decode_header, make_header
 from itertools import islice
 
 from digest.models import Bounce, BounceKind
-from digest.transport.bounces.classification import classify
 from digest.transport.bounces.parsing import ReturnedMail, decoded_body, parse_fields, parse_header, parse_mail
 from digest.transport.bounces.reports import (
     has_delivery_report,
@@ -17,7 +16,7 @@ from digest.transport.bounces.reports import (
     parse_reports,
 )
 
-__all__ = ["classify", "decoded_text", "header_recipients", "parse"]
+__all__ = ["decoded_text", "header_recipients", "parse"]
 
 _RECIPIENTS = ("delivered-to", "x-original-to", "envelope-to", "to", "cc")
 _MAIL_SYSTEM = re.compile(

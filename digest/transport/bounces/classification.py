@@ -236,11 +236,6 @@ def answers_sender(reply: str, senders: Iterable[str], recipient: str) -> bool:
     return bool(named) and set(named) <= {sender.lower() for sender in senders} - {recipient.lower()}
 
 
-def classify(status: str, reply: str) -> BounceKind:
-    """Return whether a final rejection is HARD or SOFT, or OTHER; see `judge`."""
-    return judge(reply, status=status).kind
-
-
 def asks_to_slow_down(reply: str) -> bool:
     """Return True if a reply says that we send too much: by its code, a status of 4.7.28, or words."""
     if reply.lstrip().startswith("2"):
